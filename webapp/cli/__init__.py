@@ -1,0 +1,1 @@
+"""The terminal door: `flask photos`, `flask model`, `flask users`, `flask doctor`."""

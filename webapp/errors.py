@@ -1,0 +1,121 @@
+"""Every error we raise on purpose. The message is a sentence for a person: what happened, what to do."""
+
+from __future__ import annotations
+
+
+class MarqueError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+# ---- photos ----
+
+
+class PhotoRefusedError(MarqueError):
+    """An upload was refused. Nothing was stored."""
+
+
+class NotAPhotoError(PhotoRefusedError):
+    """The bytes are none of the image formats we read (HTTP 415)."""
+
+
+class BrokenPhotoError(PhotoRefusedError):
+    """The bytes begin like an image but cannot be decoded: truncated, corrupt, or nonsense sizes (HTTP 422)."""
+
+
+class PhotoTooLargeError(PhotoRefusedError):
+    """The file has too many bytes, or the image too many pixels, for the caps before decoding (HTTP 413)."""
+
+
+class NoFileError(PhotoRefusedError):
+    """A form or call that must carry a file carries none (HTTP 400)."""
+
+
+class PhotoNotFoundError(MarqueError):
+    """No photo has this id, or it was deleted (HTTP 404)."""
+
+
+# ---- labels ----
+
+
+class UnknownLabelError(MarqueError):
+    """A ground truth is neither a label of the model nor a verdict (HTTP 422)."""
+
+
+class NothingToUndoError(MarqueError):
+    """The label event or batch does not exist, or was changed since (HTTP 409)."""
+
+
+# ---- questions ----
+
+
+class BadRequestError(MarqueError):
+    """A filter, cursor or number in a question makes no sense (HTTP 400)."""
+
+
+# ---- models ----
+
+
+class ModelError(MarqueError):
+    """Root of what can be wrong with a model."""
+
+
+class ModelNotFoundError(ModelError):
+    """No model, or no version of it, has this name (HTTP 404)."""
+
+
+class ModelUnavailableError(ModelError):
+    """The model that should answer cannot be loaded: missing, damaged, or wrong answers on its golden photos (HTTP 503)."""
+
+
+class BadCardError(ModelError):
+    """A card.json is missing a field or contradicts itself. The message names the field."""
+
+
+class ModelRefusedError(ModelError):
+    """The publishing gate said no. The message says which check failed, with both numbers where there are two."""
+
+
+class TrainingError(MarqueError):
+    """Training cannot start or go on: no photos, unknown labels, unreadable checkpoint."""
+
+
+# ---- people ----
+
+
+class LoginFailedError(MarqueError):
+    """User name and password do not match (HTTP 401). It never says which of the two."""
+
+
+class TooManyAttemptsError(MarqueError):
+    """Too many wrong passwords for this user name (HTTP 429). `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UserError(MarqueError):
+    """A user name or password that cannot be taken. The message says why."""
+
+
+class NotAllowedError(MarqueError):
+    """The person or key may not do this (HTTP 403)."""
+
+
+# ---- the machine ----
+
+
+class ServerBusyError(MarqueError):
+    """The queue in front of the model is full (HTTP 503). `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StorageFullError(MarqueError):
+    """The disk is full or read-only; nothing was stored (HTTP 507)."""
+
+
+class ConfigError(MarqueError):
+    """A setting has a value that makes no sense. The message names the variable and what is allowed."""

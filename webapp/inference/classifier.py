@@ -1,0 +1,84 @@
+"""The classifier contract, and what every keeper of it shares: scaling, deciding, the golden self-test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.errors import ModelUnavailableError
+from webapp.inference.card import ModelCard
+from webapp.inference.images import decode_photo, fit_input
+from webapp.values import UNCLASSIFIED, RankedLabel, Reading
+
+GOLDEN_TOLERANCE = 1e-3
+
+
+class Classifier(Protocol):
+    """Ranks photos with one model version. Safe to share between threads."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the version."""
+        ...
+
+    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+        """What the network says about a decoded photo: uint8 RGB, any size, shape (height, width, 3)."""
+        ...
+
+
+def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Temperature-scale a softmax output of shape (labels,): softmax(log p / T), float32, sums to 1.
+
+    The same as dividing the logits by T (Guo et al. 2017, eq. 9), since log p differs from the logits by a constant.
+    """
+    logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
+    exponentials = np.exp(logits - logits.max())
+    return (exponentials / exponentials.sum()).astype(np.float32)
+
+
+def ranked(probabilities: NDArray[np.float32], card: ModelCard) -> tuple[RankedLabel, ...]:
+    """Every label of `card`, most probable first; equal ones in the card's order."""
+    order = np.argsort(-probabilities, kind="stable")
+    names = card.label_names
+    return tuple(
+        RankedLabel(rank=place, label=names[index], class_id=int(index), probability=float(probabilities[index]))
+        for place, index in enumerate(order, start=1)
+    )
+
+
+def decide(probabilities: NDArray[np.float32], card: ModelCard) -> str:
+    """The first label when its probability reaches the card's threshold, else `UNCLASSIFIED`."""
+    best = int(np.argmax(probabilities))
+    return card.label_names[best] if probabilities[best] >= card.threshold else UNCLASSIFIED
+
+
+def self_test(classifier: Classifier, folder: Path) -> float:
+    """Rank the card's golden photos again and return the largest difference in probability from the card.
+
+    Raises `ModelUnavailableError` when it is over `GOLDEN_TOLERANCE` or a golden photo is missing: this machine would give other answers.
+    """
+    worst = 0.0
+    for golden in classifier.card.golden:
+        path = folder / golden.file
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelUnavailableError(f"{classifier.card.name} {classifier.card.version}: golden photo {golden.file} is missing") from error
+        got = classifier.rank(decode_photo(content).pixels).probabilities
+        difference = np.abs(got - np.asarray(golden.probabilities, dtype=np.float32))
+        place = int(np.argmax(difference))
+        worst = max(worst, float(difference[place]))
+        if worst > GOLDEN_TOLERANCE:
+            raise ModelUnavailableError(
+                f"{classifier.card.name} {classifier.card.version} gives another answer on this machine: {golden.file} is "
+                f"{classifier.card.label_names[place]} with {got[place]:.4f}, the card says {golden.probabilities[place]:.4f}"
+            )
+    return worst
+
+
+def prepare(pixels: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
+    """The network's input for a decoded photo: float32 RGB in 0..255 of shape (1, height, width, 3); scaling is inside the network."""
+    return fit_input(pixels, card.input).astype(np.float32)[np.newaxis]

@@ -1,0 +1,40 @@
+"""The Keras model in TensorFlow itself: the reference for the compiled network, and the way out for one that does not compile."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from webapp.errors import ModelUnavailableError
+from webapp.inference.card import ModelCard
+from webapp.inference.classifier import prepare, scale
+from webapp.values import Reading
+
+KERAS_FILE = "model.keras"
+
+
+class KerasClassifier:
+    """Serves `model.keras` through one traced function; a lock keeps two threads from running it at once."""
+
+    def __init__(self, folder: Path, card: ModelCard) -> None:
+        self.card = card
+        try:
+            model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
+        except Exception as error:  # Keras raises many kinds; each means the same to us
+            raise ModelUnavailableError(f"{card.name} {card.version}: {KERAS_FILE} cannot be loaded ({error})") from error
+        shape = (1, card.input.height, card.input.width, 3)
+        self._run = tf.function(lambda batch: model(batch, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
+        self._lock = threading.Lock()
+
+    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+        """See `Classifier.rank`."""
+        batch = prepare(pixels, self.card)
+        with self._lock:
+            outputs = self._run(batch)
+        probabilities, embedding, feature_map = (np.asarray(outputs[name])[0] for name in ("probabilities", "embedding", "feature_map"))
+        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map)

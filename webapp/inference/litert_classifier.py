@@ -1,0 +1,78 @@
+"""The compiled network in the LiteRT runtime: what serves. No TensorFlow in the process."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from webapp.errors import ModelUnavailableError
+from webapp.inference.card import ModelCard
+from webapp.inference.classifier import prepare, scale
+from webapp.values import Reading
+
+COMPILED_FILE = "model.tflite"
+
+
+class LiteRTClassifier:
+    """Keeps single-threaded interpreters, one for each thread that ranks at the same moment.
+
+    An interpreter is lent to one thread at a time and made on first need, so there are never more than threads rank at once.
+    """
+
+    def __init__(self, folder: Path, card: ModelCard) -> None:
+        self.card = card
+        self._path = folder / COMPILED_FILE
+        self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
+        self._idle.put(self._open())
+
+    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+        """See `Classifier.rank`."""
+        try:
+            network = self._idle.get_nowait()
+        except queue.Empty:
+            network = self._open()
+        try:
+            probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
+        finally:
+            self._idle.put(network)
+        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map)
+
+    def _open(self) -> _Network:
+        try:
+            return _Network(self._path, len(self.card.labels))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelUnavailableError(f"{self.card.name} {self.card.version}: {COMPILED_FILE} cannot be loaded ({error})") from error
+
+
+class _Network:
+    """One interpreter and the places of its three outputs, told apart by their shapes."""
+
+    def __init__(self, path: Path, labels: int) -> None:
+        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = _find_outputs(self._interpreter.get_output_details(), labels)
+
+    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Probabilities (labels,), embedding (features,) and feature map (rows, columns, features) of a batch of one."""
+        self._interpreter.set_tensor(self._input, batch)
+        self._interpreter.invoke()
+        first, second, third = (self._interpreter.get_tensor(index)[0] for index in self._outputs)
+        return first, second, third
+
+
+def _find_outputs(details: list[dict[str, Any]], labels: int) -> tuple[int, int, int]:
+    """The tensor indices of probabilities, embedding and feature map. Raises ValueError when the network has other outputs."""
+    flat = [one for one in details if len(one["shape"]) == 2]
+    maps = [one for one in details if len(one["shape"]) == 4]
+    probabilities = [one for one in flat if int(one["shape"][1]) == labels]
+    embeddings = [one for one in flat if int(one["shape"][1]) != labels]
+    if len(probabilities) != 1 or len(embeddings) != 1 or len(maps) != 1:
+        shapes = ", ".join(str(tuple(int(n) for n in one["shape"])) for one in details)
+        raise ValueError(f"needs outputs of probabilities ({labels}), embedding and feature map, has {shapes}")
+    return probabilities[0]["index"], embeddings[0]["index"], maps[0]["index"]

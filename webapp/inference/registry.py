@@ -1,0 +1,72 @@
+"""Which models are in the models folder, which versions they have, which one is live."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from webapp.errors import ModelNotFoundError, ModelUnavailableError
+from webapp.inference.card import ModelCard
+
+LIVE_FILE = "LIVE"
+
+
+class Registry:
+    """Reads `models/<name>/<version>/` and `models/<name>/LIVE`. Holds no state: each answer is read from the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        """Models that have at least one version, sorted."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(one.name for one in self.folder.iterdir() if one.is_dir() and self.versions(one.name))
+
+    def versions(self, name: str) -> list[int]:
+        """The version numbers of a model, ascending; empty when there is none of this name."""
+        folder = self.folder / name
+        if "/" in name or name.startswith(".") or not folder.is_dir():
+            return []
+        return sorted(int(one.name) for one in folder.iterdir() if one.is_dir() and one.name.isdecimal())
+
+    def live_version(self, name: str) -> int | None:
+        """The version that serves, or None when none was made live."""
+        try:
+            text = (self.folder / name / LIVE_FILE).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return int(text) if text.isdecimal() else None
+
+    def version_folder(self, name: str, version: int) -> Path:
+        """The folder of one version. Raises `ModelNotFoundError`."""
+        if version not in self.versions(name):
+            raise ModelNotFoundError(f"There is no version {version} of {name!r}.")
+        return self.folder / name / str(version)
+
+    def card(self, name: str, version: int | None = None) -> ModelCard:
+        """The card of a version, the live one when none is given. Raises `ModelNotFoundError` or `BadCardError`."""
+        if not self.versions(name):
+            raise ModelNotFoundError(f"There is no model called {name!r}.")
+        chosen = version if version is not None else self.live_version(name)
+        if chosen is None:
+            raise ModelNotFoundError(f"No version of {name!r} is live yet.")
+        return ModelCard.read(self.version_folder(name, chosen))
+
+    def make_live(self, name: str, version: int) -> None:
+        """Let `version` serve from now on. The file is replaced in one step, so a reader sees the old or the new number."""
+        self.version_folder(name, version)
+        waiting = self.folder / name / f".{LIVE_FILE}.new"
+        waiting.write_text(f"{version}\n", encoding="ascii")
+        waiting.replace(self.folder / name / LIVE_FILE)
+
+
+def check_files(folder: Path, card: ModelCard, names: tuple[str, ...]) -> None:
+    """Compare the SHA-256 of the named files with the card. Raises `ModelUnavailableError` that names the file."""
+    for name in names:
+        try:
+            digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelUnavailableError(f"{card.name} {card.version}: {name} is missing") from error
+        if digest != card.files.get(name):
+            raise ModelUnavailableError(f"{card.name} {card.version}: {name} is not the file that was published (its SHA-256 differs)")

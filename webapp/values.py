@@ -1,0 +1,86 @@
+"""Frozen values that travel between the rooms. They import nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+UNCLASSIFIED = "unclassified"
+"""The decision when the model is not sure enough to name a label."""
+
+NONE_OF_THESE = "none"
+"""Ground truth verdict: the photo shows none of the model's labels."""
+
+UNUSABLE = "unusable"
+"""Ground truth verdict: nobody could tell from this photo (too dark, cut off, several cars)."""
+
+VERDICTS = (NONE_OF_THESE, UNUSABLE)
+"""Ground truths that every label set has besides its own labels. No label may carry these names."""
+
+
+@dataclass(frozen=True)
+class RankedLabel:
+    """One line of a ranked prediction. `rank` starts at 1; `class_id` is the index in the card's label order;
+    `probability` is temperature-scaled, in [0, 1]."""
+
+    rank: int
+    label: str
+    class_id: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo after `decode_photo`.
+
+    `pixels` is uint8 RGB, shape (height, width, 3), upright, at most `max_side` on its longest side. `width` and `height` are
+    those of the whole upright photo in pixels, `format` is Pillow's name of the container ("JPEG", "PNG", …), and
+    `has_metadata` tells whether the file carries EXIF, XMP, IPTC or comments that must not be served to strangers.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    format: str
+    has_metadata: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a network said about one photo, before any decision.
+
+    `probabilities` is float32 of shape (labels,), temperature-scaled, sums to 1, in the card's label order. `embedding` is float32
+    of shape (features,): the pooled features. `feature_map` is float32 of shape (rows, columns, features): the last
+    convolution, whose mean over rows and columns is the embedding.
+    """
+
+    probabilities: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    feature_map: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model version said about one photo, decided.
+
+    `decision` is a label or `UNCLASSIFIED`. `confidence` is the first probability, `margin` the first minus the second, both in
+    [0, 1]. `ranked` holds every label, best first. `elapsed_ms` is the time of decode and network together, in milliseconds.
+    """
+
+    model: str
+    version: int
+    decision: str
+    confidence: float
+    margin: float
+    ranked: tuple[RankedLabel, ...]
+    reading: Reading
+    elapsed_ms: float
+
+    @property
+    def label(self) -> str:
+        """The first label, named even when the decision is `UNCLASSIFIED`."""
+        return self.ranked[0].label

@@ -1,0 +1,1 @@
+"""The HTML door: read the form, call a service, choose the page."""
