@@ -1,0 +1,184 @@
+"""Light: the sun, the sky, shadows, and the colour a surface shows under them. All colours here are linear; `encoded` makes them a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.training.studio.camera import Camera, framed, look_at, seen
+from webapp.training.studio.mesh import Mesh
+
+Pixels = NDArray[np.float32]
+Colour = tuple[float, float, float]
+Paint = Callable[[str, Pixels], tuple[Pixels, Pixels]]
+"""Part name and points of shape (n, 3) to linear colours of shape (n, 3) and gloss of shape (n,)."""
+
+SHADOW_SIZE = 640
+SUN_DISTANCE = 70.0
+
+
+@dataclass(frozen=True)
+class Light:
+    """`turn` and `rise` place the sun, in radians. `ambient` comes from above, `bounce` from the ground. `wet` in [0, 1] is how much the ground mirrors."""
+
+    name: str
+    turn: float
+    rise: float
+    sun: Colour
+    ambient: Colour
+    bounce: Colour
+    sky_top: Colour
+    sky_low: Colour
+    wet: float = 0.0
+    softness: float = 1.2
+
+    @property
+    def towards_sun(self) -> NDArray[np.float64]:
+        """The unit vector to the sun."""
+        return -look_at((0, 0, 0), self.turn, self.rise, 1.0).forward
+
+    def on_flat(self, upwards: float = 1.0, facing: float | None = None) -> Pixels:
+        """The light that falls on a flat thing: the ground, or with `facing` a wall whose normal meets the sun with this cosine."""
+        hit = self.towards_sun[2] * upwards if facing is None else max(facing, 0.0)
+        share = 1.0 if facing is None else 0.62
+        return np.array([s * hit + a * share for s, a in zip(self.sun, self.ambient, strict=True)], dtype=np.float32)
+
+
+def linear(colour: str) -> Colour:
+    """A hex colour as linear light; gamma is taken as 2 so that a square root, exact on every machine, undoes it."""
+    red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+    return red * red, green * green, blue * blue
+
+
+def encoded(light: Pixels) -> NDArray[np.uint8]:
+    """Linear light as 8-bit picture values; highlights roll off instead of clipping."""
+    bright = np.maximum(light, 0)
+    over = np.maximum(bright - np.float32(0.72), 0)
+    rolled = np.minimum(bright, np.float32(0.72)) + over / (1 + over / np.float32(0.28))
+    return (np.sqrt(rolled) * 255 + 0.5).astype(np.uint8)
+
+
+def smoothstep(low: float, high: float, value: Pixels) -> Pixels:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((value - low) / (high - low), 0, 1).astype(np.float32)
+    return t * t * (3 - 2 * t)
+
+
+class Shadow:
+    """What the sun sees of a mesh, to ask whether a point is in shadow."""
+
+    def __init__(self, mesh: Mesh, light: Light) -> None:
+        camera = look_at((0, 0, 0.4), light.turn, light.rise, SUN_DISTANCE)
+        self._camera = framed(camera, mesh.points, (SHADOW_SIZE, SHADOW_SIZE), 0.96, (0.5, 0.5))
+        pixels, depth = self._camera.project(mesh.points)
+        _, self._depth = seen(pixels, depth, mesh.triangles, (SHADOW_SIZE, SHADOW_SIZE))
+
+    def on(self, points: Pixels, bias: float = 0.03) -> Pixels:
+        """How much of the sun is hidden, in [0, 1], for points of shape (n, 3): the mean of four neighbouring looks."""
+        pixels, depth = self._camera.project(points.astype(np.float64))
+        total = np.zeros(len(points), dtype=np.float32)
+        for dx, dy in ((-0.6, -0.2), (0.2, -0.6), (0.6, 0.2), (-0.2, 0.6)):
+            x, y = np.floor(pixels[:, 0] + dx).astype(np.int64), np.floor(pixels[:, 1] + dy).astype(np.int64)
+            inside = (x >= 0) & (x < SHADOW_SIZE) & (y >= 0) & (y < SHADOW_SIZE)
+            first = self._depth[np.clip(y, 0, SHADOW_SIZE - 1), np.clip(x, 0, SHADOW_SIZE - 1)]
+            total += inside & (first < depth - bias)
+        return total / 4
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A rendered mesh: `colour` linear (h, w, 3), premultiplied by `cover` (h, w), in [0, 1]."""
+
+    colour: Pixels
+    cover: Pixels
+
+
+def render(mesh: Mesh, camera: Camera, size: tuple[int, int], light: Light, paint: Paint, shadow: Shadow | None, fine: int = 2) -> Shot:
+    """The mesh alone, drawn with `fine` x `fine` samples to a pixel."""
+    whole, view = (size[0] * fine, size[1] * fine), camera.enlarged(fine)
+    pixels, depth = view.project(mesh.points)
+    owners, depths = seen(pixels, depth, mesh.triangles, whole)
+    row, column = np.nonzero(owners >= 0)
+    if len(row) == 0:
+        return Shot(np.zeros((size[1], size[0], 3), np.float32), np.zeros((size[1], size[0]), np.float32))
+    owner, far = owners[row, column], depths[row, column]
+    rays = view.rays(column.astype(np.float32) + np.float32(0.5), row.astype(np.float32) + np.float32(0.5))
+    points = np.stack([ray * far + np.float32(view.eye[k]) for k, ray in enumerate(rays)], 1)
+    normals = _normals(mesh, pixels, owner, row, column)
+    toward = np.stack(rays, 1)
+    toward /= -np.sqrt((toward**2).sum(axis=1, keepdims=True))
+    normals *= np.where((normals * toward).sum(axis=1, keepdims=True) < 0, np.float32(-1), np.float32(1))
+    part_of = mesh.part_of[owner]
+    colours, gloss = _painted(mesh, paint, part_of, points)
+    lit = _lit(colours, gloss, points, normals, toward, light, shadow)
+    lit *= _contours(owners, mesh, depths)[row, column][:, None]
+    canvas = np.zeros((whole[1], whole[0], 3), np.float32)
+    canvas[row, column] = np.square(encoded(lit).astype(np.float32) / 255)
+    shape = (size[1], fine, size[0], fine)
+    cover = (owners >= 0).reshape(shape).mean(axis=(1, 3), dtype=np.float32)
+    return Shot(canvas.reshape(*shape, 3).mean(axis=(1, 3), dtype=np.float32), cover)
+
+
+def _normals(mesh: Mesh, pixels: NDArray[np.float64], owner: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64]) -> Pixels:
+    corner = pixels[mesh.triangles]
+    (ax, ay), (bx, by), (cx, cy) = ((corner[:, k, 0], corner[:, k, 1]) for k in range(3))
+    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    area = np.where(np.abs(area) < 1e-9, 1e-9, area)[owner]
+    x, y = column + 0.5 - ax[owner], row + 0.5 - ay[owner]
+    second = np.clip((x * (cy - ay)[owner] - (cx - ax)[owner] * y) / area, 0, 1).astype(np.float32)
+    third = np.clip(((bx - ax)[owner] * y - x * (by - ay)[owner]) / area, 0, 1).astype(np.float32)
+    at = mesh.normals.astype(np.float32)[mesh.triangles]
+    mixed = at[owner, 0] * (1 - second - third)[:, None] + at[owner, 1] * second[:, None] + at[owner, 2] * third[:, None]
+    return mixed / np.maximum(np.sqrt((mixed**2).sum(axis=1, keepdims=True)), np.float32(1e-6))
+
+
+def _painted(mesh: Mesh, paint: Paint, part_of: NDArray[np.int64], points: Pixels) -> tuple[Pixels, Pixels]:
+    colours, gloss = np.zeros_like(points), np.zeros(len(points), np.float32)
+    order = np.argsort(part_of, kind="stable")
+    edges = np.searchsorted(part_of[order], np.arange(len(mesh.parts) + 1))
+    for number, part in enumerate(mesh.parts):
+        chosen = order[edges[number] : edges[number + 1]]
+        if len(chosen):
+            colours[chosen], gloss[chosen] = paint(part, points[chosen])
+    return colours, gloss
+
+
+def _lit(colours: Pixels, gloss: Pixels, points: Pixels, normals: Pixels, toward: Pixels, light: Light, shadow: Shadow | None) -> Pixels:
+    sun = light.towards_sun.astype(np.float32)
+    facing = np.maximum((normals * sun).sum(axis=1), 0)
+    shade = 1 - shadow.on(points + normals * np.float32(0.015)) if shadow is not None else np.ones_like(facing)
+    up = 0.5 + 0.5 * normals[:, 2]
+    near_ground = 0.45 + 0.55 * smoothstep(0.0, 0.42, points[:, 2])
+    ambient = np.array(light.ambient, np.float32) * up[:, None] + np.array(light.bounce, np.float32) * (1 - up)[:, None]
+    diffuse = colours * (ambient * near_ground[:, None] + np.array(light.sun, np.float32) * (facing * shade)[:, None])
+    cosine = np.clip((normals * toward).sum(axis=1), 0, 1)
+    mirrored = 2 * cosine[:, None] * normals - toward
+    rim = (1 - cosine) ** 2
+    strength = gloss * (0.05 + 0.55 * rim * rim * (1 - cosine))
+    high = np.clip(mirrored[:, 2], 0, 1)
+    sky = np.array(light.sky_low, np.float32) * (1 - np.sqrt(high))[:, None] + np.array(light.sky_top, np.float32) * np.sqrt(high)[:, None]
+    world = np.array(light.bounce, np.float32) * np.float32(0.35)
+    horizon = smoothstep(-0.04, 0.06, mirrored[:, 2])[:, None]
+    spark = np.clip((mirrored * sun).sum(axis=1), 0, 1)
+    for _ in range(5):
+        spark = spark * spark
+    highlight = (gloss * spark * shade * np.float32(0.7))[:, None] * np.array(light.sun, np.float32)
+    return diffuse + strength[:, None] * (sky * horizon + world * (1 - horizon)) * near_ground[:, None] + highlight
+
+
+def _contours(owners: NDArray[np.int64], mesh: Mesh, depths: Pixels) -> Pixels:
+    """A thin darker line where one part ends before another that lies clearly further away."""
+    part = np.where(owners >= 0, mesh.part_of[owners], -1)
+    line = np.zeros(owners.shape, dtype=bool)
+    for axis in (0, 1):
+        near, far = (slice(None), slice(1, None)) if axis else (slice(1, None), slice(None))
+        near2, far2 = (slice(None), slice(None, -1)) if axis else (slice(None, -1), slice(None))
+        a, b = depths[near, far], depths[near2, far2]
+        with np.errstate(invalid="ignore"):
+            step = (part[near, far] != part[near2, far2]) & (np.abs(a - b) > 0.03)
+            line[near, far] |= step & (a < b)
+            line[near2, far2] |= step & (b < a)
+    return np.where(line, np.float32(0.62), np.float32(1.0))
