@@ -1,0 +1,216 @@
+"""What a file's structure says before anything is decoded: size, scans, parts, and whether it carries more than a picture.
+
+Pillow decides whether a file is sound; these walks only bound what it may cost, so they stop without a word at the first thing
+that makes no sense and leave the rest to the decoder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+MAX_PARTS = 20_000
+"""Chunks or blocks that are looked at. A 20 MB PNG of ordinary making has about 2,500."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The first look at a file. `width` and `height` are those of the stored picture in pixels, 0 when this look does not tell.
+
+    `scans` counts the passes of a JPEG; a progressive one is held whole while it is decoded. `scalable` says that the decoder can
+    shrink while decoding. `parts_exceeded` says that there are more than `MAX_PARTS` chunks. `has_metadata` is None when only the
+    decoder can tell.
+    """
+
+    width: int = 0
+    height: int = 0
+    scans: int = 0
+    scalable: bool = False
+    is_progressive: bool = False
+    parts_exceeded: bool = False
+    has_metadata: bool | None = None
+
+
+def look(content: bytes, name: str) -> Structure:
+    """The structure of `content`, a file of the format `name` (see `sniff`). Never raises for bad bytes."""
+    looks = {"JPEG": look_at_jpeg, "PNG": look_at_png, "WEBP": look_at_webp, "GIF": look_at_gif}
+    return looks[name](content) if name in looks else Structure()
+
+
+def is_more_than_orientation(exif: bytes) -> bool:
+    """Whether an EXIF block says more than how the camera was held.
+
+    A lone orientation tag (some tools write nothing else) tells nobody anything; every other block counts as metadata, also one that
+    cannot be read.
+    """
+    block = exif.removeprefix(b"Exif\0\0")
+    order: Literal["little", "big"] = "little" if block.startswith(b"II") else "big"
+    start, entries, tag = (int.from_bytes(block[at : at + size], order) for at, size in ((4, 4), (8, 2), (10, 2)))
+    rest = block[10 + 12 * entries :].strip(b"\0")  # the next directory (a thumbnail, as a rule) and whatever values need room
+    return start != 8 or bool(rest) or not (entries == 0 or (entries == 1 and tag == 0x0112))
+
+
+# ---- JPEG (ITU T.81) ----
+
+_MARKER_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # not a stuffed zero, not a restart
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+
+
+def look_at_jpeg(content: bytes) -> Structure:
+    """Size from the frame header, scans, and metadata: any segment that decoder and colours can do without, or bytes after the end."""
+    width = height = 0
+    frame, more = 0, False
+    for marker, start, end in islice(_segments(content), MAX_PARTS):
+        if marker in _FRAMES:
+            height, width = int.from_bytes(content[start + 1 : start + 3], "big"), int.from_bytes(content[start + 3 : start + 5], "big")
+            frame = marker
+        elif marker == 0xDA:
+            more = more or _goes_on_after_end(content, end)
+            break
+        elif not more:
+            more = _is_metadata_segment(marker, content[start:end])
+    # The bytes FF DA inside scan data are always a marker, so a plain count is never too low and nearly always enough.
+    scans = content.count(b"\xff\xda")
+    if scans > 100:
+        scans = sum(marker == 0xDA for marker, _, _ in _segments(content))
+    return Structure(width, height, scans=scans, scalable=frame not in _LOSSLESS, is_progressive=frame in _PROGRESSIVE, has_metadata=more)
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of each segment of the first image, without its length field, as libjpeg finds them."""
+    at = 2
+    while True:
+        at = content.find(b"\xff", at)
+        while at >= 0 and content[at : at + 1] == b"\xff":
+            at += 1
+        if at < 0 or at >= len(content):
+            return
+        marker, at = content[at], at + 1
+        if marker == 0 or marker == 1 or 0xD0 <= marker <= 0xD8:  # no length follows these
+            continue
+        length = int.from_bytes(content[at : at + 2], "big")
+        if marker == 0xD9 or length < 2 or at + length > len(content):
+            return
+        yield marker, at + 2, at + length
+        at += length
+        if marker == 0xDA:
+            found = _MARKER_IN_SCAN.search(content, at)
+            if not found:
+                return
+            at = found.start()
+
+
+def _is_metadata_segment(marker: int, body: bytes) -> bool:
+    if marker == 0xE0:
+        return not body.startswith(b"JFIF\0")
+    if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+        return is_more_than_orientation(body)
+    if marker == 0xE2:
+        return not body.startswith(b"ICC_PROFILE\0")
+    if marker == 0xEE:
+        return not body.startswith(b"Adobe")
+    return 0xE0 <= marker <= 0xEF or marker == 0xFE
+
+
+def _goes_on_after_end(content: bytes, scan: int) -> bool:
+    """Whether something follows the picture: a second one, a film, an archive. It may say where and when as loudly as EXIF."""
+    end = content.find(b"\xff\xd9", scan)
+    return end >= 0 and bool(content[end + 2 :].strip(b"\0"))
+
+
+# ---- PNG (ISO 15948) ----
+
+_PNG_PICTURE = set(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD pHYs hIST cICP mDCV cLLI acTL fcTL fdAT".split())
+
+
+def look_at_png(content: bytes) -> Structure:
+    """Size from IHDR, and metadata: any chunk that does not describe the picture, or bytes after the end."""
+    width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+    at, more = 8, False
+    for _ in range(MAX_PARTS):
+        length, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
+        if kind == b"eXIf":
+            more = more or is_more_than_orientation(content[at + 8 : at + 8 + length])
+        elif kind and kind not in _PNG_PICTURE:
+            more = True
+        at += 12 + length
+        if kind == b"IEND" or at >= len(content):
+            return Structure(width, height, has_metadata=more or at < len(content))
+    return Structure(width, height, parts_exceeded=True, has_metadata=True)
+
+
+# ---- WebP (RFC 9649) ----
+
+_WEBP_PICTURE = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
+
+
+def look_at_webp(content: bytes) -> Structure:
+    """Size of the canvas, and metadata: any chunk that does not describe the picture, or bytes after the end."""
+    width, height = _webp_size(content)
+    at, more = 12, False
+    for _ in range(MAX_PARTS):
+        if at + 8 > len(content):
+            return Structure(width, height, has_metadata=more)
+        kind, length = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
+        if kind == b"EXIF":
+            more = more or is_more_than_orientation(content[at + 8 : at + 8 + length])
+        elif kind not in _WEBP_PICTURE:
+            more = True
+        at += 8 + length + length % 2
+    return Structure(width, height, parts_exceeded=True, has_metadata=True)
+
+
+def _webp_size(content: bytes) -> tuple[int, int]:
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(content[28:30], "little") & 0x3FFF
+
+
+# ---- GIF (GIF89a specification) ----
+
+
+def look_at_gif(content: bytes) -> Structure:
+    """Size of the screen, grown to the first frame where that is larger (as Pillow does), and metadata: comments and the like."""
+    width, height = int.from_bytes(content[6:8], "little"), int.from_bytes(content[8:10], "little")
+    at, more, frames = 13 + _palette_bytes(content[10:11]), False, 0
+    for _ in range(MAX_PARTS):
+        kind = content[at : at + 1]
+        if kind == b"!":
+            more = more or _is_metadata_extension(content[at + 1 : at + 14])
+            at = _after_sub_blocks(content, at + 2)
+        elif kind == b",":
+            if not frames:
+                left, top, wide, tall = (int.from_bytes(content[at + n : at + n + 2], "little") for n in (1, 3, 5, 7))
+                width, height = max(width, left + wide), max(height, top + tall)
+            frames += 1
+            at = _after_sub_blocks(content, at + 11 + _palette_bytes(content[at + 9 : at + 10]))
+        elif kind in (b";", b"") or frames:
+            return Structure(width, height, has_metadata=more or bool(content[at + 1 :]))
+        else:
+            at += 1  # before the first frame Pillow looks past what it does not know
+    # Later frames are never decoded, so their number does not matter.
+    return Structure(width, height, parts_exceeded=not frames, has_metadata=True)
+
+
+def _palette_bytes(flags: bytes) -> int:
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def _after_sub_blocks(content: bytes, at: int) -> int:
+    while at < len(content) and content[at]:
+        at += 1 + content[at]
+    return at + 1
+
+
+def _is_metadata_extension(start: bytes) -> bool:
+    """Whether an extension (from its label byte on) is more than timing, looping or drawn text."""
+    return start[:1] == b"\xfe" or (start[:1] == b"\xff" and not start[2:].startswith((b"NETSCAPE2.0", b"ANIMEXTS1.0")))

@@ -1,0 +1,144 @@
+"""What a file is, told by its first bytes and never by its name: one of the formats we read, or a sentence about what it is instead."""
+
+from __future__ import annotations
+
+import re
+
+from webapp.errors import NotAPhotoError
+
+CONTENT_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",  # HEVC is the only codec of this container that we decode
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+}
+"""The formats we read, by Pillow's names, and the MIME types they are served with. Nothing else ever reaches Pillow."""
+
+SEND = "Send a JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF."
+
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
+
+_PREFIXES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+
+_CAMERA_RAW = "a camera raw file"
+_OTHER_PICTURES = (
+    ((b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW", b"FOVb"), _CAMERA_RAW),
+    ((b"8BPS",), "a Photoshop file"),
+    ((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
+    ((b"\0\0\0\x0cJXL ", b"\xff\x0a"), "a JPEG XL picture"),
+    ((b"SIMPLE  =",), "a FITS picture"),
+)
+_STRANGERS = (
+    ((b"%PDF",), "a PDF"),
+    ((b"%!", b"\xc5\xd0\xd3\xc6"), "a PostScript drawing"),
+    ((b"\xd7\xcd\xc6\x9a", b"\x01\0\0\0\x6c\0\0\0"), "a Windows drawing"),
+    ((b"\0\0\x01\0", b"\0\0\x02\0", b"icns"), "an icon"),
+    ((b"PK\x03\x04", b"PK\x05\x06"), "a zip archive or an office document"),
+    ((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd"), "a compressed file"),
+    ((b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75"), "a video"),
+    ((b"ID3", b"fLaC", b"OggS"), "a sound file"),
+    ((b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe"), "a program"),
+    ((b"\x89HDF", b"SQLite format 3"), "a data file"),
+)
+
+
+def sniff(content: bytes) -> str:
+    """The format of `content` by its first bytes, as Pillow names it: a key of `CONTENT_TYPES`.
+
+    Raises `NotAPhotoError` with a sentence that says what the file seems to be and what to send instead.
+    """
+    if not content:
+        raise NotAPhotoError("This file is empty.")
+    for prefix, name in _PREFIXES:
+        if content.startswith(prefix):
+            if name == "TIFF" and content[8:10] == b"CR":
+                raise NotAPhotoError(refusal_of_picture(_CAMERA_RAW))
+            return name
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "WEBP"
+    if content.startswith(b"BM") and int.from_bytes(content[14:18], "little") in _BMP_HEADER_SIZES:
+        return "BMP"
+    if content[4:8] == b"ftyp" and (name := _boxed_format(content)):
+        return name
+    if content[4:11] == b"ftypcrx":
+        raise NotAPhotoError(refusal_of_picture(_CAMERA_RAW))
+    for prefixes, what in _OTHER_PICTURES:
+        if content.startswith(prefixes):
+            raise NotAPhotoError(refusal_of_picture(what))
+    what = _guess(content)
+    raise NotAPhotoError(f"This is {what}, not a photo. {SEND}" if what else f"This is not a photo in a format we read. {SEND}")
+
+
+def content_type(name: str) -> str:
+    """The MIME type of a stored photo's format, such as "image/jpeg" for "JPEG". Raises KeyError for a format we do not read."""
+    return CONTENT_TYPES[name]
+
+
+def refusal_of_picture(what: str) -> str:
+    """The sentence for a picture in a format that we do not read; `what` comes with its article."""
+    return f"This is {what}, which we cannot read. {SEND}"
+
+
+def _boxed_format(content: bytes) -> str:
+    """AVIF or HEIF by the brands of the ftyp box, or "" for another file in boxes, such as a video."""
+    length = min(int.from_bytes(content[:4], "big"), 256)
+    brands = {content[8:12]} | {content[at : at + 4] for at in range(16, length, 4)}
+    if content[8:12] in _AVIF_BRANDS:
+        return "AVIF"
+    if content[8:12] in _HEIF_BRANDS:
+        return "HEIF"
+    if content[8:12] in (b"mif1", b"msf1"):  # the general brands: the list after them says which codec
+        return "AVIF" if brands & _AVIF_BRANDS else "HEIF"
+    return ""
+
+
+def _guess(content: bytes) -> str:
+    """What a file that is none of our formats seems to be, with its article; "" when nothing fits."""
+    for prefixes, what in _STRANGERS:
+        if content.startswith(prefixes):
+            return what
+    if content[4:8] == b"ftyp":
+        return "a sound file" if content[8:12].startswith(b"M4A") else "a video"
+    if content[4:8] in (b"moov", b"mdat", b"wide", b"free"):
+        return "a video"
+    if content.startswith(b"RIFF"):
+        return "a video" if content[8:11] == b"AVI" else "a sound file" if content[8:12] == b"WAVE" else ""
+    return _guess_text(content[:4096])
+
+
+def _guess_text(start: bytes) -> str:
+    """SVG, a web page or other text; "" when it is no text."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "a text file"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(b"<"):
+        if b"<svg" in text:
+            return "an SVG drawing"
+        if re.match(rb"<(!doctype html|html|head|body|script)", text):
+            return "a web page"
+        return "a text file"
+    printable = not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]", start)
+    return "a text file" if printable and _is_utf8(start) else ""
+
+
+def _is_utf8(start: bytes) -> bool:
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(start) - 4  # a character cut in two by our own slice
+    return True
