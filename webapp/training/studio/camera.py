@@ -24,10 +24,13 @@ class Camera:
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
         """Pixels of shape (n, 2) and depths of shape (n,) in metres."""
-        away = points - self.eye
-        depth = (away * self.forward).sum(axis=1)
-        x = self.centre[0] + self.focal * (away * self.right).sum(axis=1) / depth
-        y = self.centre[1] - self.focal * (away * self.up).sum(axis=1) / depth
+        ahead, above, beside = (
+            (points[:, 0] - self.eye[0]) * axis[0] + (points[:, 1] - self.eye[1]) * axis[1] + (points[:, 2] - self.eye[2]) * axis[2]
+            for axis in (self.forward, self.up, self.right)
+        )
+        depth = ahead
+        x = self.centre[0] + self.focal * beside / depth
+        y = self.centre[1] - self.focal * above / depth
         return np.stack([x, y], 1), depth
 
     def rays(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -78,9 +81,9 @@ def seen(pixels: Floats, depth: Floats, triangles: NDArray[np.int64], size: tupl
     column = np.arange(len(span)) - np.repeat(np.cumsum(counts) - counts, counts) + first[span]
     per_x, per_y, base = _plane(corner, inverse)
     owner = triangle[span]
-    start = (base + per_y * 0)[triangle] + per_y[triangle] * (row + 0.5)
+    start = base[triangle] + per_y[triangle] * (row + 0.5)
     closeness = start[span] + per_x[owner] * (column + 0.5)
-    far = 1.0 / np.maximum(closeness, 1e-6)
+    far = 1.0 / np.clip(closeness, inverse.min(axis=1)[owner], inverse.max(axis=1)[owner])
     packed = (np.minimum(far * 4.0e6, 4.0e9).astype(np.uint64) << np.uint64(32)) | owner.astype(np.uint64)
     nearest = np.full(width * height, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(nearest, row[span] * width + column, packed)
