@@ -245,15 +245,20 @@ def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """
     across, down = (max(1, int(whole / part / 2)) for whole, part in zip(image.size, size, strict=True))
     rows = max(1, _BAND_PIXELS // image.width // down) * down
-    white = _white(image)
+    white = max(_white(band) for band in _bands(image, rows)) if image.mode in ("I", "F") else 255
     if image.height <= rows or (across == down == 1 and _is_plain(image)):
         reduced = _reduce(_plain(image, white), across, down)
     else:
-        bands = (image.crop((0, top, image.width, min(top + rows, image.height))) for top in range(0, image.height, rows))
-        reduced = _stack((_reduce(_plain(band, white), across, down) for band in bands), ceil(image.height / down))
+        reduced = _stack((_reduce(_plain(band, white), across, down) for band in _bands(image, rows)), ceil(image.height / down))
     if reduced.size == size:
         return reduced
     return reduced.resize(size, Image.Resampling.BICUBIC, box=(0, 0, image.width / across, image.height / down))
+
+
+def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
+    """Cut the image into bands of `rows` rows; the last may be lower."""
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _reduce(image: Image.Image, across: int, down: int) -> Image.Image:
@@ -281,7 +286,7 @@ def _plain(image: Image.Image, white: float) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32)) * (255 / white)
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=white) * (255 / white)
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
     if image.has_transparency_data:
         opaque = Image.new("RGB", image.size, "white")
@@ -293,11 +298,10 @@ def _plain(image: Image.Image, white: float) -> Image.Image:
 
 def _white(image: Image.Image) -> float:
     """The value of white in an image of 32-bit numbers, which name none: the first of 1, 255 and 65535 that no pixel exceeds."""
-    if image.mode not in ("I", "F"):
-        return 255
-    brightest = image.getextrema()[1]
+    values = np.asarray(image)
+    brightest = float(values.max(where=np.isfinite(values), initial=0))
     usual = (1, 255, 65535) if image.mode == "F" else (255, 65535)
-    return next((value for value in usual if brightest <= value), brightest)  # type: ignore[operator, return-value]
+    return next((value for value in usual if brightest <= value), brightest)
 
 
 # ---- colours ----
