@@ -117,5 +117,9 @@ class StorageFullError(MarqueError):
     """The disk is full or read-only; nothing was stored (HTTP 507)."""
 
 
+class DamagedHistoryError(MarqueError):
+    """The database is damaged (HTTP 503)."""
+
+
 class ConfigError(MarqueError):
     """A setting has a value that makes no sense. The message names the variable and what is allowed."""

@@ -84,3 +84,35 @@ class Answer:
     def label(self) -> str:
         """The first label, named even when the decision is `UNCLASSIFIED`."""
         return self.ranked[0].label
+
+
+OUTCOMES = ("correct", "wrong", "unlabelled", "unclassified", "unusable")
+"""What the shown prediction turned out to be: see `webapp.storage.photos.outcome`."""
+
+SORTS = ("newest", "least-sure")
+
+
+@dataclass(frozen=True)
+class GalleryFilter:
+    """Which photos, in what order. An empty string or None leaves a filter off.
+
+    `predicted` is the first label of the shown prediction, `decision` what was said out loud (a label or `UNCLASSIFIED`).
+    Confidences are in [0, 1], both ends included. `filename` is a part of the name, upper and lower case alike.
+    """
+
+    predicted: str = ""
+    decision: str = ""
+    ground_truth: str = ""
+    outcome: str = ""
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+    filename: str = ""
+    sort: str = "newest"
+
+
+@dataclass(frozen=True)
+class Who:
+    """The person behind a change: `user_id` None for a visitor or the terminal, `name` as the log shows it."""
+
+    name: str
+    user_id: int | None = None

@@ -6,16 +6,17 @@ import hashlib
 from pathlib import Path
 
 from webapp.errors import ModelNotFoundError, ModelUnavailableError
-from webapp.inference.card import ModelCard
+from webapp.inference.card import CARD_FILE, ModelCard
 
 LIVE_FILE = "LIVE"
 
 
 class Registry:
-    """Reads `models/<name>/<version>/` and `models/<name>/LIVE`. Holds no state: each answer is read from the disk."""
+    """Reads `models/<name>/<version>/` and `models/<name>/LIVE` from the disk at each question; cards are parsed once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._cards: dict[Path, tuple[int, ModelCard]] = {}
 
     def names(self) -> list[str]:
         """Models that have at least one version, sorted."""
@@ -51,7 +52,18 @@ class Registry:
         chosen = version if version is not None else self.live_version(name)
         if chosen is None:
             raise ModelNotFoundError(f"No version of {name!r} is live yet.")
-        return ModelCard.read(self.version_folder(name, chosen))
+        return self._read(self.version_folder(name, chosen))
+
+    def _read(self, folder: Path) -> ModelCard:
+        """The card in `folder`, parsed again only when the file changed."""
+        try:
+            changed = (folder / CARD_FILE).stat().st_mtime_ns
+        except OSError:
+            return ModelCard.read(folder)
+        kept = self._cards.get(folder)
+        if kept is None or kept[0] != changed:
+            kept = self._cards[folder] = (changed, ModelCard.read(folder))
+        return kept[1]
 
     def make_live(self, name: str, version: int) -> None:
         """Let `version` serve from now on. The file is replaced in one step, so a reader sees the old or the new number."""

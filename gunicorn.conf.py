@@ -1,0 +1,49 @@
+"""How gunicorn runs Marque: a process for each core, threads for slow clients, no socket but the web one, a calm stop."""
+
+import os
+import signal
+
+from webapp.config import Config
+from webapp.errors import ConfigError
+
+try:
+    _config = Config.from_env()
+except ConfigError as error:
+    raise SystemExit(f"marque: {error}") from None
+
+bind = f"{_config.host}:{_config.port}"
+wsgi_app = "wsgi:app"
+worker_class = "gthread"
+workers = _config.workers
+threads = _config.threads
+timeout = 60
+graceful_timeout = 30
+keepalive = 5
+backlog = 1024
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+control_socket_disable = True
+proc_name = "marque"
+loglevel = "warning"
+errorlog = "-"
+
+
+def when_ready(server) -> None:
+    """Say where the site is, once; let Ctrl-C stop as calmly as TERM does: running requests end first."""
+    signal.signal(signal.SIGINT, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    server.log.warning("Marque is at http://%s (Ctrl-C stops it)", bind)
+
+
+def post_worker_init(worker) -> None:
+    """After the fork: load the live model and let it pass its self-test, so that the first visitor does not wait.
+
+    A model that cannot be used does not stop the server: history and pages go on, and /health/ready says why.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches every process of the terminal; the master decides
+    from webapp.errors import ModelError
+    from webapp.ext import get_classifier
+
+    with worker.wsgi.app_context():
+        try:
+            get_classifier()
+        except ModelError as error:
+            worker.log.error("No photo can be answered: %s", error)

@@ -1,0 +1,39 @@
+"""Is it there, is it alive, can it answer photos: for load balancers and people with curl."""
+
+from __future__ import annotations
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from webapp.errors import MarqueError
+from webapp.ext import get_classifier
+from webapp.services.health import check_database
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/ping")
+def ping() -> ResponseReturnValue:
+    """The shortest answer there is."""
+    return jsonify(message="pong")
+
+
+@bp.get("/health/live")
+def live() -> ResponseReturnValue:
+    """200 as long as this process answers at all."""
+    return jsonify(status="live")
+
+
+@bp.get("/health/ready")
+def ready() -> ResponseReturnValue:
+    """200 when a photo could be answered now: the history can be written and the live model passed its self-test; else 503."""
+    checks: dict[str, str] = {}
+    for name, check in (("database", check_database), ("model", get_classifier)):
+        try:
+            check()
+        except MarqueError as error:
+            checks[name] = str(error)
+    if checks:
+        return jsonify(status="not ready", problems=checks), 503, {"Retry-After": "5"}
+    card = get_classifier().card
+    return jsonify(status="ready", model={"name": card.name, "version": card.version})

@@ -1,0 +1,108 @@
+"""Rows and answers to JSON: the only place that knows the shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from webapp.inference.card import ModelCard
+from webapp.inference.registry import Registry
+from webapp.services.classify import Classified
+from webapp.services.history import Item, full_ranking
+from webapp.values import Answer, RankedLabel
+
+Json = dict[str, Any]
+
+
+def photo(item: Item | Classified, registry: Registry) -> Json:
+    """A photo with its shown prediction."""
+    row = item.photo
+    shown = row.prediction
+    return {
+        "id": row.public_id,
+        "filename": row.filename,
+        "sha256": row.sha256,
+        "width": row.width,
+        "height": row.height,
+        "bytes": row.bytes,
+        "created_at": moment(row.created_at),
+        "ground_truth": row.ground_truth,
+        "outcome": item.outcome,
+        "prediction": None
+        if shown is None
+        else {
+            "decision": shown.decision,
+            "label": shown.label,
+            "confidence": shown.confidence,
+            "ranked": ranking(full_ranking(shown, registry)),
+            "model": {"name": shown.model, "version": shown.version},
+            "elapsed_ms": round(shown.elapsed_ms, 2),
+        },
+    }
+
+
+def answer(said: Answer) -> Json:
+    """A prediction that was not stored."""
+    return {
+        "decision": said.decision,
+        "label": said.label,
+        "confidence": said.confidence,
+        "ranked": ranking(said.ranked),
+        "model": {"name": said.model, "version": said.version},
+        "elapsed_ms": round(said.elapsed_ms, 2),
+    }
+
+
+def ranking(lines: Iterable[RankedLabel]) -> list[Json]:
+    """Ranked labels, best first."""
+    return [{"rank": one.rank, "label": one.label, "class_id": one.class_id, "probability": one.probability} for one in lines]
+
+
+def model(name: str, versions: list[int], live: int | None, card: ModelCard | None) -> Json:
+    """A model in the list: its versions and what the live one is."""
+    return {
+        "name": name,
+        "versions": versions,
+        "live": live,
+        "title": card.title if card else None,
+        "labels": len(card.labels) if card else None,
+    }
+
+
+def card(card: ModelCard, live: bool) -> Json:
+    """A version's card without the golden photos' figures."""
+    return {
+        "name": card.name,
+        "version": card.version,
+        "live": live,
+        "title": card.title,
+        "summary": card.summary,
+        "limits": list(card.limits),
+        "labels": [
+            {
+                "class_id": at,
+                "label": one.name,
+                "display": one.display,
+                "color": one.color,
+                "parent": one.parent,
+                "aliases": list(one.aliases),
+            }
+            for at, one in enumerate(card.labels)
+        ],
+        "input": {"height": card.input.height, "width": card.input.width, "resize": card.input.resize},
+        "temperature": card.temperature,
+        "threshold": card.threshold,
+        "metrics": card.metrics,
+        "split": card.split,
+        "data": list(card.data),
+        "training": card.training,
+        "libraries": card.libraries,
+        "files": card.files,
+        "created_at": card.created_at,
+    }
+
+
+def moment(when: datetime) -> str:
+    """ISO 8601 in UTC with a Z."""
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,138 @@
+"""Photos in JSON: classify, remember, list, read, relabel."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.api import payloads
+from webapp.api.keys import guard, has, need, need_for_prediction, need_for_reading, who
+from webapp.delivery import picture, status_of
+from webapp.errors import BadRequestError, MarqueError, NoFileError
+from webapp.ext import get_classifier, get_files, get_registry, get_turnstile
+from webapp.services import classify, history, relabel
+from webapp.services.classify import Classified, Incoming
+
+bp = Blueprint("api_photos", __name__)
+guard(bp)
+
+
+@bp.post("/photos")
+def add() -> ResponseReturnValue:
+    """Rank and remember one photo (201, or 200 when it was known) or several (200 and a result for each)."""
+    need_for_prediction()
+    incoming = _incoming()
+    tools = {"classifier": get_classifier(), "files": get_files(), "turnstile": get_turnstile(), "who": who(), "place": "api"}
+    label = _one_field("ground_truth")
+    if len(incoming) == 1:
+        done = classify.classify_photo(incoming[0], ground_truth=label, **tools)  # type: ignore[arg-type]
+        body = payloads.photo(done, get_registry()) | {"duplicate": done.duplicate}
+        headers = {"Location": url_for("api_photos.read", public_id=done.photo.public_id)}
+        return jsonify(body), HTTPStatus.OK if done.duplicate else HTTPStatus.CREATED, headers
+    results = classify.classify_upload(incoming, ground_truth=label, **tools)  # type: ignore[arg-type]
+    return jsonify(results=[_result(one, done) for one, done in zip(incoming, results, strict=True)])
+
+
+@bp.post("/classify")
+def look() -> ResponseReturnValue:
+    """Rank one photo or several; nothing is stored."""
+    need_for_prediction()
+    incoming = _incoming()
+    classifier, turnstile = get_classifier(), get_turnstile()
+    if len(incoming) == 1:
+        said = classify.answer_photo(incoming[0], classifier=classifier, turnstile=turnstile)
+        return jsonify({"filename": classify.clean_name(incoming[0].filename), "prediction": payloads.answer(said)})
+    answers = classify.answer_photos(incoming, classifier=classifier, turnstile=turnstile)
+    return jsonify(
+        results=[
+            {"filename": classify.clean_name(one.filename)}
+            | (
+                {"status": status_of(said), "error": str(said)}
+                if isinstance(said, MarqueError)
+                else {"status": 200, "prediction": payloads.answer(said)}
+            )
+            for one, said in zip(incoming, answers, strict=True)
+        ]
+    )
+
+
+@bp.get("/photos")
+def index() -> ResponseReturnValue:
+    """A page of photos by the gallery's filters."""
+    need_for_reading()
+    wanted = history.parse_filter(request.args)
+    page = history.gallery_page(wanted, limit=history.parse_limit(request.args.get("limit")), cursor=request.args.get("cursor", ""))
+    return jsonify(items=[payloads.photo(item, get_registry()) for item in page.items], next=page.next or None)
+
+
+@bp.get("/photos/<public_id>")
+def read(public_id: str) -> ResponseReturnValue:
+    """One photo."""
+    need_for_reading()
+    return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
+
+
+@bp.get("/photos/<public_id>/file")
+def file(public_id: str) -> Response:
+    """The stored bytes; a copy without metadata when they have some, unless `?metadata=keep` comes with an admin's key."""
+    need_for_reading()
+    keep = request.args.get("metadata") == "keep"
+    if keep:
+        need("admin")
+    photo = history.get_item(public_id).photo
+    found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
+    return picture(found.content, found.content_type, download_name=photo.filename)
+
+
+@bp.get("/photos/<public_id>/thumbnail")
+def thumbnail(public_id: str) -> Response:
+    """The small picture."""
+    need_for_reading()
+    found = history.thumbnail(public_id)
+    return picture(found.content, found.content_type)
+
+
+@bp.put("/photos/<public_id>/ground-truth")
+def put_ground_truth(public_id: str) -> ResponseReturnValue:
+    """Say what the photo really shows: JSON `{"label": "…", "why": "…"}`. Needs a key with the scope `review`."""
+    need("review")
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict) or not isinstance(body.get("label"), str) or not isinstance(body.get("why", ""), str):
+        raise BadRequestError('Send JSON like {"label": "mclaren", "why": "optional"} with Content-Type: application/json.')
+    history.get_item(public_id)
+    relabel.relabel_photos([public_id], body["label"], card=get_classifier().card, who=who(), place="api", why=body.get("why", ""))
+    return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
+
+
+@bp.delete("/photos/<public_id>")
+def delete(public_id: str) -> ResponseReturnValue:
+    """Delete a photo for good: with a key of the scope `admin`, or with the `delete_token` its uploader was given."""
+    history.delete_photo(public_id, files=get_files(), who=who(), admin=has("admin"), token=request.args.get("token", ""))
+    return "", HTTPStatus.NO_CONTENT
+
+
+def _incoming() -> list[Incoming]:
+    """The files of the form. Raises `NoFileError` when the request is no form or has no field `file`."""
+    if request.mimetype != "multipart/form-data":
+        raise NoFileError("Send the photo as multipart/form-data in a field called file, for instance: curl -F file=@photo.jpg")
+    uploads = [one for one in request.files.getlist("file") if one.filename]
+    if not uploads:
+        raise NoFileError("The form has no file in a field called file, for instance: curl -F file=@photo.jpg")
+    incoming = [Incoming(one.filename or "", one.read()) for one in uploads]
+    for one in uploads:
+        one.close()
+    return incoming
+
+
+def _one_field(name: str) -> str:
+    return request.form.get(name, "").strip()
+
+
+def _result(one: Incoming, done: Classified | MarqueError) -> payloads.Json:
+    filename = classify.clean_name(one.filename)
+    if isinstance(done, MarqueError):
+        return {"filename": filename, "status": status_of(done), "error": str(done)}
+    status = 200 if done.duplicate else 201
+    return {"filename": filename, "status": status, "photo": payloads.photo(done, get_registry()) | {"duplicate": done.duplicate}}

@@ -1,0 +1,113 @@
+"""The factory: the only place that knows every room."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, request
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp import ext
+from webapp.api import errors as api_errors
+from webapp.api import health as api_health
+from webapp.api import models as api_models
+from webapp.api import photos as api_photos
+from webapp.cli import keys as cli_keys
+from webapp.cli import model as cli_model
+from webapp.cli import operate as cli_operate
+from webapp.cli import photos as cli_photos
+from webapp.cli import users as cli_users
+from webapp.config import ROOT, Config, warn_of_unknown_settings
+from webapp.delivery import add_headers
+from webapp.errors import MarqueError, ServerBusyError
+from webapp.inference.classifier import Classifier
+from webapp.storage.database import checkpoint_if_large, db, open_with_manners
+from webapp.views import admin, frame, gallery, login, models, relabel, upload
+from webapp.views import errors as view_errors
+
+JSON_PATHS = ("/api/", "/health/", "/ping")
+MAX_REQUEST = 220 * 1024 * 1024
+"""Bytes of one request: a form of several photos. Each photo has its own, smaller limit."""
+
+
+def create_app(config: Config | None = None, classifier: Classifier | None = None) -> Flask:
+    """The WSGI app. `config` is read from the environment when not given; `classifier` replaces the live model (tests)."""
+    if config is None:
+        warn_of_unknown_settings()
+        config = Config.from_env()
+    app = Flask("webapp", instance_path=str(config.data))
+    _configure(app, config)
+    ext.init_app(app, config, classifier)
+    _open_database(app)
+    csrf = CSRFProtect(app)
+    login.init_app(app)
+    frame.init_app(app)
+    for view in (upload, gallery, relabel, login, admin, models, frame):
+        app.register_blueprint(view.bp)
+    for door in (api_photos, api_models):
+        csrf.exempt(door.bp)
+        app.register_blueprint(door.bp, url_prefix="/api/v1")
+    app.register_blueprint(api_health.bp)
+    for command in (cli_photos, cli_model, cli_users, cli_keys, cli_operate):
+        app.register_blueprint(command.bp)
+    _answer_errors(app)
+    app.after_request(add_headers)
+    if config.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=config.proxies, x_prefix=config.proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _configure(app: Flask, config: Config) -> None:
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        SQLALCHEMY_DATABASE_URI=config.database,
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 8, "max_overflow": config.threads + 8},
+        MAX_CONTENT_LENGTH=MAX_REQUEST,
+        SESSION_COOKIE_NAME="marque",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.tls,
+        PERMANENT_SESSION_LIFETIME=60 * 60 * 24 * 14,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+
+def _open_database(app: Flask) -> None:
+    db.init_app(app)
+    with app.app_context():
+        open_with_manners(db.engine)
+    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    app.teardown_request(_tidy)
+
+
+def _tidy(_error: BaseException | None = None) -> None:
+    """After each request: give the connection back, then fold a large write-ahead log into the database."""
+    db.session.remove()
+    checkpoint_if_large()
+
+
+def _answer_errors(app: Flask) -> None:
+    """Every error has one shape for machines and one for people; which one, the path tells."""
+
+    def answer(error: Exception) -> Response:
+        if isinstance(error, OperationalError):
+            app.logger.error("database: %s", error.orig)
+            error = ServerBusyError("The history cannot be read just now. Try again in a moment.", retry_after=5)
+        if not isinstance(error, MarqueError | HTTPException):
+            app.logger.error("unexpected error on %s %s", request.method, request.path, exc_info=error)
+            error = InternalServerError()
+        return (api_errors if request.path.startswith(JSON_PATHS) else view_errors).answer(error)
+
+    for kind in (MarqueError, HTTPException, Exception):
+        app.register_error_handler(kind, answer)
+    if not app.debug:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)

@@ -1,0 +1,92 @@
+"""`flask prepare` and `flask doctor`: get ready to serve, and say what is wrong."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable
+from importlib.metadata import version as installed
+
+import click
+from flask import Blueprint
+from flask_migrate import upgrade
+
+from webapp.errors import MarqueError, UserError
+from webapp.ext import get_classifier, get_config, get_cupboard, load_classifier
+from webapp.inference.classifier import self_test
+from webapp.services import people
+from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
+
+bp = Blueprint("operate", __name__, cli_group=None)
+
+
+@bp.cli.command("prepare")
+def prepare() -> None:
+    """Bring the database up to date and make the first admin; `make run` calls this before each start."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    upgrade()
+    config = get_config()
+    try:
+        made = people.first_admin(config.admin_password)
+    except UserError as error:
+        raise click.ClickException(f"MARQUE_ADMIN_PASSWORD cannot be used: {error}") from error
+    if made is not None and not config.admin_password:
+        click.echo("\n  The first admin was made. Log in with this name and password; it is shown this once:\n")
+        click.echo(f"      name      {made.user.name}\n      password  {made.password}\n")
+
+
+@bp.cli.command("doctor")
+def doctor() -> None:
+    """Check settings, disk, database and the live model on this machine. Exit code 1 when something is wrong."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("Python", lambda: sys.version.split()[0]),
+        ("Packages", lambda: ", ".join(f"{name} {installed(name)}" for name in ("flask", "pillow", "numpy", "ai-edge-litert"))),
+        ("SQLite", _sqlite),
+        ("Data folder", _disk),
+        ("Database", _database),
+        ("Model", _model),
+        ("Same answers", _golden),
+    ]
+    wrong = 0
+    for name, check in checks:
+        try:
+            mark, words = "ok", check()
+        except MarqueError as error:
+            mark, words = "WRONG", str(error)
+            wrong += 1
+        click.echo(f"{mark:>5}  {name:<13} {words}")
+    sys.exit(1 if wrong else 0)
+
+
+def _sqlite() -> str:
+    if newer_sqlite_wanted():
+        return f"{sqlite3.sqlite_version}: carries the WAL-reset bug (fixed in 3.51.3); worked around, see docs/decisions/0003-sqlite.md"
+    return sqlite3.sqlite_version
+
+
+def _disk() -> str:
+    free = shutil.disk_usage(get_config().data).free
+    return f"{get_config().data}, {free / 2**30:.1f} GiB free"
+
+
+def _database() -> str:
+    check_database()
+    return check_integrity()
+
+
+def _model() -> str:
+    cupboard = get_cupboard()
+    name, number = cupboard.live()
+    card = get_classifier().card
+    return f"{name} {number}, {len(card.labels)} labels, engine {cupboard.config.engine}"
+
+
+def _golden() -> str:
+    """The live version gives the answers its card promises; with both engines where TensorFlow is installed."""
+    cupboard = get_cupboard()
+    name, number = cupboard.live()
+    classifier = load_classifier(cupboard.registry, name, number, cupboard.config.engine)
+    worst = self_test(classifier, cupboard.registry.version_folder(name, number))
+    return f"{len(classifier.card.golden)} golden photos, largest difference {worst:.1e}"

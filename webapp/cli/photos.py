@@ -1,0 +1,198 @@
+"""`flask photos`: rank files and folders from the terminal."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+import click
+from flask import Blueprint
+
+from webapp.errors import BrokenPhotoError, MarqueError
+from webapp.ext import get_cupboard
+from webapp.services import classify, words
+from webapp.services.classify import Incoming
+from webapp.values import RankedLabel, Who
+
+bp = Blueprint("cli_photos", __name__, cli_group="photos")
+bp.cli.help = "Rank photos from the terminal."
+
+ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"}
+COLUMNS = ("path", "decision", "label", "confidence", "second", "second_confidence", "model", "version", "elapsed_ms", "photo", "error")
+AHEAD = 32
+
+
+@bp.cli.command("classify")
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.option("--json", "json_to", type=click.File("w", encoding="utf-8", lazy=True), help="Write a JSON list to FILE (- for stdout).")
+@click.option("--csv", "csv_to", type=click.File("w", encoding="utf-8", lazy=True), help="Write a CSV table to FILE (- for stdout).")
+@click.option("--store/--no-store", default=False, show_default=True, help="Remember the photos in the history, as an upload would.")
+@click.option("--truth", default="", metavar="LABEL", help="With --store: the ground truth of all these photos.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def classify_command(paths: tuple[str, ...], json_to: IO[str] | None, csv_to: IO[str] | None, store: bool, truth: str, quiet: bool) -> None:
+    """Rank every photo in PATHS: files, folders (with all below them) or patterns like '*.jpg'.
+
+    Without --json or --csv one line for each photo is printed. Files that cannot be read are named at the end, and the exit code is 1.
+    """
+    if truth and not store:
+        raise click.UsageError("--truth needs --store.")
+    found = list(find_photos(paths))
+    if not found:
+        raise click.ClickException("No photo in these paths. Folders are searched for " + ", ".join(sorted(ENDINGS)) + ".")
+    results = _store(found, truth) if store else _look(found)
+    rows: list[dict[str, Any]] = []
+    plain = json_to is None and csv_to is None
+    with click.progressbar(results, length=len(found), label="Ranking", file=sys.stderr, show_pos=True, hidden=quiet) as bar:
+        for row in bar:
+            rows.append(row)
+            if plain:
+                click.echo(_line(row))
+    if json_to is not None:
+        json.dump(rows, json_to, indent=1)
+        json_to.write("\n")
+    if csv_to is not None:
+        csv_to.write(to_csv(rows))
+    failed = [row for row in rows if "error" in row]
+    for row in failed:
+        click.echo(f"{row['path']}: {row['error']}", err=True)
+    click.echo(f"{len(rows) - len(failed)} ranked, {len(failed)} failed.", err=True)
+    sys.exit(1 if failed else 0)
+
+
+def find_photos(paths: Iterable[str]) -> Iterator[Path]:
+    """The files that PATHS mean, in a stable order, each once. In folders only names that look like photos, and no links.
+
+    A path that is named outright is taken whatever it is called; one that does not exist is kept, so that it is reported.
+    """
+    seen: set[Path] = set()
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            found = [Path(folder) / name for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
+            candidates = [one for one in found if one.suffix.lower() in ENDINGS and not one.is_symlink()]
+        elif path.exists() or not glob.has_magic(text):
+            candidates = [path]
+        else:
+            candidates = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())  # noqa: PTH207
+        for one in candidates:
+            if one not in seen:
+                seen.add(one)
+                yield one
+
+
+def to_csv(rows: list[dict[str, Any]]) -> str:
+    """A table with a header. Cells that a spreadsheet would take for a formula begin with an apostrophe (OWASP, CSV injection)."""
+    stream = io.StringIO()
+    table = csv.writer(stream)
+    table.writerow(COLUMNS)
+    for row in rows:
+        said = row.get("prediction") or {}
+        second = (said.get("ranked") or [{}, {}])[1]
+        model = said.get("model", {})
+        cells = (
+            row["path"],
+            said.get("decision", ""),
+            said.get("label", ""),
+            said.get("confidence", ""),
+            second.get("label", ""),
+            second.get("probability", ""),
+            model.get("name", ""),
+            model.get("version", ""),
+            said.get("elapsed_ms", ""),
+            row.get("photo", ""),
+            row.get("error", ""),
+        )
+        table.writerow([_safe_cell(cell) for cell in cells])
+    return stream.getvalue()
+
+
+def _look(found: list[Path]) -> Iterator[dict[str, Any]]:
+    """Rank without storing, on as many threads as the turnstile lets in; results come in order."""
+    cupboard = get_cupboard()
+    classifier = cupboard.classifier()
+
+    def one(path: Path) -> dict[str, Any]:
+        row: dict[str, Any] = {"path": _shown(path)}
+        try:
+            said = classify.answer_photo(_read(path), classifier=classifier, turnstile=cupboard.turnstile)
+        except MarqueError as error:
+            return row | {"error": str(error)}
+        return row | {"prediction": _prediction(said.decision, said.model, said.version, said.ranked, said.elapsed_ms)}
+
+    workers = max(1, cupboard.turnstile.slots)
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(found), AHEAD):
+            yield from pool.map(one, found[start : start + AHEAD])
+
+
+def _store(found: list[Path], truth: str) -> Iterator[dict[str, Any]]:
+    """Rank and remember one after the other, each in its own transaction: what was printed is kept."""
+    cupboard = get_cupboard()
+    classifier = cupboard.classifier()
+    for path in found:
+        row: dict[str, Any] = {"path": _shown(path)}
+        try:
+            done = classify.classify_photo(
+                _read(path),
+                classifier=classifier,
+                files=cupboard.files,
+                turnstile=cupboard.turnstile,
+                who=Who("terminal"),
+                ground_truth=truth,
+                place="cli",
+            )
+        except MarqueError as error:
+            yield row | {"error": str(error)}
+            continue
+        shown = done.photo.prediction
+        lines = tuple(RankedLabel(one.rank, one.label, -1, one.probability) for one in shown.top) if shown else ()
+        row |= {"photo": done.photo.public_id, "duplicate": done.duplicate}
+        yield row | ({"prediction": _prediction(shown.decision, shown.model, shown.version, lines, shown.elapsed_ms)} if shown else {})
+
+
+def _read(path: Path) -> Incoming:
+    """The bytes of a regular file, never more than one photo may have. Raises `BrokenPhotoError` for anything else."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BrokenPhotoError("This is not a regular file.")
+        with path.open("rb") as stream:
+            return Incoming(path.name, stream.read(classify.MAX_BYTES + 1))
+    except OSError as error:
+        raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
+
+
+def _prediction(decision: str, model: str, version: int, ranking: tuple[RankedLabel, ...], elapsed_ms: float) -> dict[str, Any]:
+    return {
+        "decision": decision,
+        "label": ranking[0].label,
+        "confidence": ranking[0].probability,
+        "ranked": [{"rank": one.rank, "label": one.label, "class_id": one.class_id, "probability": one.probability} for one in ranking],
+        "model": {"name": model, "version": version},
+        "elapsed_ms": round(elapsed_ms, 2),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    if "error" in row:
+        return f"{row['path']}: not ranked"
+    said = row["prediction"]
+    ranking = [RankedLabel(one["rank"], one["label"], one["class_id"], one["probability"]) for one in said["ranked"]]
+    return f"{row['path']}: {words.say(said['decision'], ranking, get_cupboard().card()).text}"
+
+
+def _shown(path: Path) -> str:
+    """A path as text that every terminal and JSON reader takes, also when its name is not UTF-8."""
+    return str(path).encode("utf-8", "replace").decode("utf-8")
+
+
+def _safe_cell(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,286 @@
+"""Gallery pages, one photo with its story, and the bytes behind them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from webapp.errors import BadRequestError, ModelError, NotAllowedError, PhotoNotFoundError
+from webapp.inference.card import ModelCard
+from webapp.inference.classifier import ranked
+from webapp.inference.images import content_type, render_view
+from webapp.inference.registry import Registry
+from webapp.inference.turnstile import Turnstile
+from webapp.services.relabel import new_batch
+from webapp.storage import labels
+from webapp.storage import photos as storage
+from webapp.storage.database import writing
+from webapp.storage.files import FileStore
+from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
+from webapp.values import OUTCOMES, SORTS, GalleryFilter, RankedLabel, Who
+
+PAGE = 24
+MAX_LIMIT = 200
+LOG_PAGE = 50
+THUMBNAIL_TYPE = content_type("WEBP")
+VIEW_TYPE = content_type("JPEG")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photo with the outcome of its shown prediction."""
+
+    photo: Photo
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the gallery. `next` is the cursor of the following page, "" on the last one."""
+
+    items: list[Item]
+    next: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A label event and whether pressing undo would still do something."""
+
+    event: LabelEvent
+    undone: bool
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything the photo page tells: the photo, all its predictions (newest first) and its label history (newest first)."""
+
+    item: Item
+    predictions: Sequence[Prediction]
+    events: list[Event]
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """Bytes to be served: `content` with its true `content_type`."""
+
+    content: bytes
+    content_type: str
+
+
+# ---- questions ----
+
+
+def parse_filter(args: Mapping[str, str]) -> GalleryFilter:
+    """A filter from the parameters of a URL. Raises `BadRequestError` that names the parameter."""
+    return GalleryFilter(
+        predicted=_text(args, "predicted"),
+        decision=_text(args, "decision"),
+        ground_truth=_text(args, "ground_truth"),
+        outcome=_one_of(args, "outcome", ("", *OUTCOMES)),
+        min_confidence=_fraction(args, "min_confidence"),
+        max_confidence=_fraction(args, "max_confidence"),
+        filename=_text(args, "filename"),
+        sort=_one_of(args, "sort", SORTS),
+    )
+
+
+def parse_limit(text: str | None) -> int:
+    """How many items of a list, 1 to 200; 24 when not said. Raises `BadRequestError`."""
+    if text is None or text == "":
+        return PAGE
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= MAX_LIMIT:
+        raise BadRequestError(f"limit must be a whole number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") -> Page:
+    """A page of photos. Cursors name the last photo seen, so photos that arrive meanwhile shift nothing. Raises `BadRequestError`."""
+    rows = storage.page_of_photos(wanted, limit + 1, _read_cursor(cursor, wanted.sort))
+    items = [Item(photo, outcome) for photo, outcome in rows[:limit]]
+    return Page(items, _write_cursor(items[-1].photo, wanted.sort) if len(rows) > limit else "")
+
+
+def outcome_counts(wanted: GalleryFilter) -> dict[str, int]:
+    """How many photos each outcome has under the other filters, every outcome named; "all" is their sum."""
+    counts = storage.count_by_outcome(wanted)
+    return {"all": sum(counts.values()), **{name: counts.get(name, 0) for name in OUTCOMES}}
+
+
+def get_item(public_id: str) -> Item:
+    """One photo. Raises `PhotoNotFoundError`."""
+    found = storage.find_photo(public_id)
+    if found is None:
+        raise PhotoNotFoundError("There is no such photo. It may have been deleted.")
+    return Item(*found)
+
+
+def get_story(public_id: str) -> Story:
+    """One photo with its predictions and label history. Raises `PhotoNotFoundError`."""
+    item = get_item(public_id)
+    return Story(item, storage.predictions_of(item.photo), _with_undone(labels.events_of(item.photo)))
+
+
+def latest_item() -> Item | None:
+    """The newest photo, or None in an empty history."""
+    found = storage.latest_photo()
+    return None if found is None else Item(*found)
+
+
+def checked_examples() -> tuple[dict[str, Photo], dict[str, int]]:
+    """For each ground truth its newest photo, and how many photos have it."""
+    return storage.latest_checked_photo_of_each_label(), storage.count_by_ground_truth()
+
+
+def label_log(*, before: int | None = None) -> tuple[list[Event], int | None]:
+    """A page of all label events, newest first, and the number to continue before (None on the last page)."""
+    events = labels.page_of_events(LOG_PAGE + 1, before)
+    following = events[LOG_PAGE - 1].id if len(events) > LOG_PAGE else None
+    return _with_undone(events[:LOG_PAGE]), following
+
+
+def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
+    """What became of the files of one form, and the photos among them by id. Raises `PhotoNotFoundError`."""
+    upload = storage.find_upload(public_id)
+    if upload is None:
+        raise PhotoNotFoundError("There is no such upload.")
+    ids = [str(result["photo"]) for result in upload.results if result["photo"]]
+    return upload, {public_id: Item(*row) for public_id, row in storage.photos_by_public_id(ids).items()}
+
+
+def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabel, ...]:
+    """Every label of a stored prediction, best first; only the stored top five when the version's card is gone."""
+    card = card_of(prediction, registry)
+    distribution = np.frombuffer(prediction.distribution, dtype="<f4")
+    if card is None or len(distribution) != len(card.labels):
+        return tuple(RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top)
+    return ranked(distribution, card)
+
+
+def card_of(prediction: Prediction, registry: Registry) -> ModelCard | None:
+    """The card of the version that made a prediction, or None when it is not on this machine any more."""
+    try:
+        return registry.card(prediction.model, prediction.version)
+    except ModelError:
+        return None
+
+
+# ---- bytes ----
+
+
+def thumbnail(public_id: str) -> Rendition:
+    """The small picture, without metadata. Raises `PhotoNotFoundError`."""
+    content = storage.thumbnail_of(public_id)
+    if content is None:
+        raise PhotoNotFoundError("There is no such photo. It may have been deleted.")
+    return Rendition(content, THUMBNAIL_TYPE)
+
+
+def view(public_id: str, *, files: FileStore, turnstile: Turnstile) -> Rendition:
+    """The large picture for the page: a JPEG, upright, without metadata. Raises `PhotoNotFoundError` or `ServerBusyError`."""
+    content = _stored(get_item(public_id).photo, files)
+    with turnstile.turn():
+        return Rendition(render_view(content), VIEW_TYPE)
+
+
+def original(public_id: str, *, files: FileStore, turnstile: Turnstile, with_metadata: bool) -> Rendition:
+    """The stored bytes. When they carry metadata (where it was taken, by whom) a stranger gets a copy without it instead."""
+    photo = get_item(public_id).photo
+    content = _stored(photo, files)
+    if photo.has_metadata and not with_metadata:
+        with turnstile.turn():
+            return Rendition(render_view(content, max_side=max(photo.width, photo.height)), VIEW_TYPE)
+    return Rendition(content, content_type(photo.format))
+
+
+def _stored(photo: Photo, files: FileStore) -> bytes:
+    content = files.get(photo.sha256)
+    if content is None or hashlib.sha256(content).hexdigest() != photo.sha256:
+        raise PhotoNotFoundError("The stored file of this photo is missing or damaged. Its answer and its labels are kept.")
+    return content
+
+
+# ---- forgetting ----
+
+
+def may_delete(photo: Photo, token: str) -> bool:
+    """True when `token` is the one its uploader was given."""
+    return bool(token and photo.delete_hash) and hmac.compare_digest(
+        hashlib.sha256(token.encode("utf-8", "replace")).hexdigest(), str(photo.delete_hash)
+    )
+
+
+def delete_photo(public_id: str, *, files: FileStore, who: Who, admin: bool, token: str = "") -> str:
+    """Delete a photo, its bytes, predictions and thumbnail; the label log keeps a line. Returns the file name it had.
+
+    Raises `PhotoNotFoundError`, or `NotAllowedError` unless an admin asks or the token fits.
+    """
+    with writing():
+        photo = get_item(public_id).photo
+        if not admin and not may_delete(photo, token):
+            raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
+        farewell = LabelEvent(
+            to_label=None, user_id=who.user_id, who=who.name, why="photo deleted", place="delete", batch=new_batch(), undoes=None
+        )
+        labels.add_farewell(farewell, photo)
+        storage.delete_photo(photo)
+        files.delete(photo.sha256)
+        return photo.filename
+
+
+# ---- small parts ----
+
+
+def _with_undone(events: Sequence[LabelEvent]) -> list[Event]:
+    undone = labels.undone_ids([event.id for event in events])
+    return [Event(event, event.id in undone) for event in events]
+
+
+def _text(args: Mapping[str, str], name: str) -> str:
+    value = args.get(name, "").strip()
+    if len(value) > 255 or "\x00" in value:
+        raise BadRequestError(f"{name} is too long or has characters that no name has.")
+    return value
+
+
+def _one_of(args: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    value = args.get(name, "") or allowed[0]
+    if value not in allowed:
+        raise BadRequestError(f"{name} must be one of {', '.join(one for one in allowed if one)}.")
+    return value
+
+
+def _fraction(args: Mapping[str, str], name: str) -> float | None:
+    text = args.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise BadRequestError(f"{name} must be a number from 0 to 1.")
+    return value
+
+
+def _write_cursor(photo: Photo, sort: str) -> str:
+    confidence = photo.prediction.confidence if photo.prediction else 0.0
+    text = json.dumps([sort, confidence, photo.id])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, sort: str) -> tuple[float, int] | None:
+    if not cursor:
+        return None
+    try:
+        made_for, confidence, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if made_for != sort or not isinstance(last, int) or not 0 < last < 2**62:
+            raise ValueError("made for another order")
+        return float(confidence), last
+    except (ValueError, TypeError) as error:
+        raise BadRequestError("The cursor is not one that this list gave out. Start again without it.") from error

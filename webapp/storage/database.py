@@ -1,0 +1,131 @@
+"""`db`, how SQLite is opened, and the one way to write. The only module below the doors that imports Flask-SQLAlchemy."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase
+
+from webapp.errors import ServerBusyError, StorageFullError
+
+NAMES = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+WAL_RESET_FIXED = (3, 51, 3)
+CHECKPOINT_AT = 16 * 1024 * 1024
+BUSY_MS = 10_000
+
+
+class Base(DeclarativeBase):
+    """Root of the tables. Constraints have names by rule, so that Alembic can alter them on SQLite."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+def wal_reset_bug() -> bool:
+    """True when the SQLite library in this Python carries the WAL-reset corruption bug (3.7.0 to 3.51.2)."""
+    return sqlite3.sqlite_version_info < WAL_RESET_FIXED
+
+
+def open_with_manners(engine: Engine) -> None:
+    """Set up every connection of a SQLite engine: WAL, FULL, busy timeout, foreign keys, explicit BEGIN. Others are left alone.
+
+    No connection checkpoints on its own (`wal_autocheckpoint=0`): see docs/decisions/0003-sqlite.md and `checkpoint_if_large`.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    event.listen(engine, "connect", _set_manners)
+    event.listen(engine, "begin", _begin)
+
+
+def _set_manners(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself; `_begin` does
+    for pragma in (
+        f"busy_timeout = {BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "wal_autocheckpoint = 0",
+        "secure_delete = ON",
+        "cache_size = -4000",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """One write transaction: committed at the end of the block, rolled back when it raises.
+
+    It takes SQLite's writer lock first (BEGIN IMMEDIATE), so that what it reads cannot change before it writes. Raises
+    `ServerBusyError` when another writer holds the lock too long and `StorageFullError` when the disk is full or read-only.
+    """
+    if db.session.new or db.session.dirty or db.session.deleted:
+        raise RuntimeError("a change was made outside of writing()")
+    db.session.commit()  # ends the reading so far; what was read stays usable
+    try:
+        db.session.connection(execution_options={"writes": True})
+        yield
+        db.session.commit()
+    except OperationalError as error:
+        db.session.rollback()
+        raise _in_words(error) from error
+    except BaseException:
+        db.session.rollback()
+        raise
+
+
+def _in_words(error: OperationalError) -> Exception:
+    text = str(error.orig).lower()
+    if "locked" in text or "busy" in text:
+        return ServerBusyError("The history is busy with another change. Nothing was stored: try again in a moment.", retry_after=5)
+    if "full" in text or "readonly" in text or "disk i/o" in text or "unable to open" in text:
+        return StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin, then send it again.")
+    return error
+
+
+def checkpoint_if_large(at_least: int = CHECKPOINT_AT) -> bool:
+    """Fold the write-ahead log back into the database when it has grown to `at_least` bytes; True when that was done.
+
+    `TRUNCATE` holds the writer lock, which is what keeps clear of the WAL-reset bug. A busy database is left for next time.
+    """
+    path = sqlite_path(db.engine)
+    if path is None:
+        return False
+    try:
+        if path.with_name(path.name + "-wal").stat().st_size < at_least:
+            return False
+    except OSError:
+        return False
+    connection = sqlite3.connect(path, timeout=0.2, isolation_level=None)
+    try:
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return not busy
+
+
+def sqlite_path(engine: Engine) -> Path | None:
+    """The file of a SQLite engine, None for any other database or one in memory."""
+    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(engine.url.database))

@@ -1,0 +1,44 @@
+"""Where the bytes of uploads live: the contract, and its default keeper, the database itself."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sqlalchemy import delete, select
+
+from webapp.storage.database import db
+from webapp.storage.tables import File
+
+
+class FileStore(Protocol):
+    """Bytes named by their SHA-256 in lower-case hex. Putting the same bytes again is harmless."""
+
+    def put(self, sha256: str, content: bytes) -> None:
+        """Keep `content`. It is safe once the surrounding transaction commits."""
+        ...
+
+    def get(self, sha256: str) -> bytes | None:
+        """The bytes, or None when there are none of this name."""
+        ...
+
+    def delete(self, sha256: str) -> None:
+        """Forget the bytes; nothing happens when there are none."""
+        ...
+
+
+class DatabaseFiles:
+    """Keeps the bytes in the `files` table: one transaction with the photo's row, one file to back up, nothing to sweep."""
+
+    def put(self, sha256: str, content: bytes) -> None:
+        """See `FileStore.put`."""
+        if db.session.get(File, sha256) is None:
+            db.session.add(File(sha256=sha256, content=content))
+            db.session.flush()
+
+    def get(self, sha256: str) -> bytes | None:
+        """See `FileStore.get`."""
+        return db.session.execute(select(File.content).where(File.sha256 == sha256)).scalar_one_or_none()
+
+    def delete(self, sha256: str) -> None:
+        """See `FileStore.delete`."""
+        db.session.execute(delete(File).where(File.sha256 == sha256))

@@ -1,0 +1,64 @@
+"""Questions about label events, and how they are written. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased, selectinload
+
+from webapp.storage.database import db
+from webapp.storage.tables import LabelEvent, Photo
+
+
+def add_event(event: LabelEvent, photo: Photo) -> None:
+    """Append an event and mirror its label on the photo."""
+    event.photo_id = photo.id
+    event.photo_ref = photo.public_id
+    event.from_label = photo.ground_truth
+    photo.ground_truth = event.to_label
+    db.session.add(event)
+    db.session.flush()
+
+
+def add_farewell(event: LabelEvent, photo: Photo) -> None:
+    """Append the last event of a photo that is about to be deleted."""
+    event.photo_ref = photo.public_id
+    event.from_label = photo.ground_truth
+    db.session.add(event)
+
+
+def events_of(photo: Photo) -> Sequence[LabelEvent]:
+    """The label history of a photo, newest first."""
+    return db.session.execute(select(LabelEvent).where(LabelEvent.photo_id == photo.id).order_by(LabelEvent.id.desc())).scalars().all()
+
+
+def page_of_events(limit: int, before: int | None) -> Sequence[LabelEvent]:
+    """At most `limit` events with their photos, newest first, older than the event `before`."""
+    question = select(LabelEvent).options(selectinload(LabelEvent.photo)).order_by(LabelEvent.id.desc()).limit(limit)
+    if before is not None:
+        question = question.where(LabelEvent.id < before)
+    return db.session.execute(question).scalars().all()
+
+
+def standing_events(batch: str) -> Sequence[LabelEvent]:
+    """The events of a batch that nobody has undone, with their photos, newest first. Those of deleted photos are left out."""
+    later = aliased(LabelEvent)
+    question = (
+        select(LabelEvent)
+        .where(LabelEvent.batch == batch, LabelEvent.photo_id.is_not(None), ~exists().where(later.undoes == LabelEvent.id))
+        .options(selectinload(LabelEvent.photo))
+        .order_by(LabelEvent.id.desc())
+    )
+    return db.session.execute(question).scalars().all()
+
+
+def undone_ids(event_ids: Sequence[int]) -> set[int]:
+    """Which of these events were undone."""
+    found = db.session.execute(select(LabelEvent.undoes).where(LabelEvent.undoes.in_(event_ids))).scalars()
+    return {undone for undone in found if undone is not None}
+
+
+def last_event_id() -> int:
+    """The number of the newest event, 0 when there is none: what a training run records."""
+    return db.session.execute(select(LabelEvent.id).order_by(LabelEvent.id.desc()).limit(1)).scalar_one_or_none() or 0

@@ -1,0 +1,71 @@
+"""Questions about users, their wrong passwords and API keys, and how they are written. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+
+from webapp.storage.database import db
+from webapp.storage.tables import ApiKey, LoginAttempt, User
+
+
+def find_user(name: str) -> User | None:
+    """The user of this name, or None. Names are compared as written."""
+    return db.session.execute(select(User).where(User.name == name)).scalar_one_or_none()
+
+
+def get_user(user_id: int) -> User | None:
+    """The user with this number, or None."""
+    return db.session.get(User, user_id)
+
+
+def all_users() -> Sequence[User]:
+    """Everybody, by name."""
+    return db.session.execute(select(User).order_by(User.name)).scalars().all()
+
+
+def add_user(user: User) -> None:
+    """Add a user; it has an `id` afterwards."""
+    db.session.add(user)
+    db.session.flush()
+
+
+def count_attempts(name: str, since: datetime) -> tuple[int, datetime | None]:
+    """How many wrong passwords this name had since then, and when the oldest of them was."""
+    question = select(func.count(), func.min(LoginAttempt.at)).where(LoginAttempt.name == name, LoginAttempt.at >= since)
+    count, oldest = db.session.execute(question).one()
+    return count, oldest
+
+
+def add_attempt(name: str, forget_before: datetime) -> None:
+    """Remember a wrong password, and forget those of all names that are too old to matter."""
+    db.session.execute(delete(LoginAttempt).where(LoginAttempt.at < forget_before))
+    db.session.add(LoginAttempt(name=name))
+
+
+def forget_attempts(name: str) -> None:
+    """The right password was given: start counting anew."""
+    db.session.execute(delete(LoginAttempt).where(LoginAttempt.name == name))
+
+
+def find_key(sha256: str) -> ApiKey | None:
+    """The key with this hash that was not revoked, or None."""
+    return db.session.execute(select(ApiKey).where(ApiKey.sha256 == sha256, ApiKey.revoked_at.is_(None))).scalar_one_or_none()
+
+
+def find_key_by_prefix(prefix: str) -> ApiKey | None:
+    """The key that begins so and was not revoked, or None."""
+    return db.session.execute(select(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None))).scalar_one_or_none()
+
+
+def all_keys() -> Sequence[ApiKey]:
+    """Every key, newest first."""
+    return db.session.execute(select(ApiKey).order_by(ApiKey.id.desc())).scalars().all()
+
+
+def add_key(key: ApiKey) -> None:
+    """Add a key."""
+    db.session.add(key)
+    db.session.flush()

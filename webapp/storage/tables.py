@@ -1,0 +1,196 @@
+"""The tables. `models/` holds Keras models, so the ORM classes live here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, DateTime, Float, ForeignKey, Index, Integer, LargeBinary, String, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.storage.database import Base
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment with its zone, kept as UTC. SQLite forgets zones; this remembers."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """To UTC, then naive."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """Naive from the database, so UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """This moment in UTC."""
+    return datetime.now(UTC)
+
+
+class File(Base):
+    """The bytes of an upload, named by their SHA-256 in hex. A table of its own, which no gallery query touches."""
+
+    __tablename__ = "files"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Photo(Base):
+    """An upload. `public_id` is what the world sees; `id` keeps the order of arrival. `ground_truth` mirrors the last label event."""
+
+    __tablename__ = "photos"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(24), unique=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    width: Mapped[int]
+    height: Mapped[int]
+    bytes: Mapped[int]
+    format: Mapped[str] = mapped_column(String(16))
+    has_metadata: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    ground_truth: Mapped[str | None] = mapped_column(String(120), index=True)
+    uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    delete_hash: Mapped[str | None] = mapped_column(String(64))
+
+    predictions: Mapped[list[Prediction]] = relationship(back_populates="photo", order_by="Prediction.id.desc()", lazy="raise")
+    prediction: Mapped[Prediction | None] = relationship(
+        primaryjoin="and_(Photo.id == Prediction.photo_id, Prediction.shown)", uselist=False, viewonly=True, lazy="raise"
+    )
+    uploader: Mapped[User | None] = relationship(lazy="raise")
+
+
+class Thumbnail(Base):
+    """The small picture of a photo, without metadata."""
+
+    __tablename__ = "thumbnails"
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Prediction(Base):
+    """What one model version said about one photo.
+
+    `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `shown` marks the one
+    that the gallery shows: the live version's, at most one for a photo.
+    """
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        UniqueConstraint("photo_id", "model", "version"),
+        Index("ix_predictions_shown_confidence", "shown", "confidence", "photo_id"),
+        Index("ix_predictions_shown_label", "shown", "label", "photo_id"),
+        Index("ix_predictions_shown_decision", "shown", "decision", "photo_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
+    model: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int]
+    decision: Mapped[str] = mapped_column(String(120))
+    label: Mapped[str] = mapped_column(String(120))
+    confidence: Mapped[float] = mapped_column(Float)
+    margin: Mapped[float] = mapped_column(Float)
+    elapsed_ms: Mapped[float] = mapped_column(Float)
+    distribution: Mapped[bytes] = mapped_column(LargeBinary)
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    shown: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    photo: Mapped[Photo] = relationship(back_populates="predictions", lazy="raise")
+    top: Mapped[list[TopLabel]] = relationship(order_by="TopLabel.rank", lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
+
+
+class TopLabel(Base):
+    """The first five of a prediction as rows, so that "who was second" can be asked."""
+
+    __tablename__ = "top_labels"
+    __table_args__ = (Index("ix_top_labels_label_rank", "label", "rank"),)
+
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(120))
+    probability: Mapped[float] = mapped_column(Float)
+
+
+class LabelEvent(Base):
+    """One change of a ground truth; never changed, never removed. Undo is one more event (`undoes` names the one it takes back).
+
+    `photo_ref` and `who` stay readable after the photo or the person is gone. `place` is where it was done.
+    """
+
+    __tablename__ = "label_events"
+    __table_args__ = (Index("ix_label_events_photo", "photo_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    photo_id: Mapped[int | None] = mapped_column(ForeignKey("photos.id", ondelete="SET NULL"))
+    photo_ref: Mapped[str] = mapped_column(String(24))
+    from_label: Mapped[str | None] = mapped_column(String(120))
+    to_label: Mapped[str | None] = mapped_column(String(120))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    who: Mapped[str] = mapped_column(String(80))
+    why: Mapped[str] = mapped_column(String(500), default="")
+    place: Mapped[str] = mapped_column(String(16))
+    batch: Mapped[str] = mapped_column(String(24), index=True)
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("label_events.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    photo: Mapped[Photo | None] = relationship(lazy="raise")
+
+
+class Upload(Base):
+    """What became of the files of one form: `results` is a list of {"filename", "photo" or null, "duplicate", "error" or null}."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(24), unique=True)
+    results: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class User(Base):
+    """A person who can log in. `stamp` is in every session cookie: a new stamp ends all sessions of this person."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(16))
+    stamp: Mapped[str] = mapped_column(String(32))
+    first_password: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class LoginAttempt(Base):
+    """One wrong password for a user name, known or not."""
+
+    __tablename__ = "login_attempts"
+    __table_args__ = (Index("ix_login_attempts_name_at", "name", "at"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class ApiKey(Base):
+    """A key of the JSON door. Only its SHA-256 is kept; `prefix` is what people recognise it by."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    prefix: Mapped[str] = mapped_column(String(12))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    scope: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
