@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,16 @@ from PIL import Image, ImageFilter
 from webapp.errors import UnknownLabelError
 from webapp.training.studio.camera import Camera, framed, look_at
 from webapp.training.studio.dice import Dice
-from webapp.training.studio.light import Light, Paint, Pixels, Shadow, encoded, render, smoothstep
+from webapp.training.studio.light import WEATHERS, Light, Paint, Pixels, Shadow, encoded, render, smoothstep
 from webapp.training.studio.liveries import LIVERIES
 from webapp.training.studio.mesh import Mesh
+from webapp.training.studio.others import Model, bicycle, hatchback, lorry, sailing_boat
 from webapp.training.studio.paint import COMPOUNDS, Trim, car_paint
-from webapp.training.studio.places import Backdrop, Place, some_place
+from webapp.training.studio.places import Backdrop, Sea, some_place, some_street
 from webapp.training.studio.racing_car import CarShape, racing_car
 
 LABELS = tuple(LIVERIES)
+SCENES: dict[str, Callable[[Dice], Model]] = {"road-car": hatchback, "sailing-boat": sailing_boat, "bicycle": bicycle, "lorry": lorry}
 SIZE = (960, 600)
 
 
@@ -34,7 +37,6 @@ def draw_car(label: str, seed: int, size: tuple[int, int] = SIZE) -> Image.Image
         raise UnknownLabelError(f"There is no livery for “{label}”. Known labels: {', '.join(LABELS)}.")
     dice = Dice(label, seed)
     livery = dice.pick(LIVERIES[label])
-    light = some_light(dice)
     moving = dice.chance(0.8)
     shape = CarShape(
         steer=dice.between(-0.16, 0.16),
@@ -44,44 +46,62 @@ def draw_car(label: str, seed: int, size: tuple[int, int] = SIZE) -> Image.Image
     )
     trim = Trim(dice.pick(livery.helmets), dice.pick(livery.helmets), dice.pick(COMPOUNDS[:3]), dice.pick(("#1b1c1f", "#e8e33a")), moving, shape.steer)
     mesh = racing_car(shape)
-    camera, side_on = some_view(dice, mesh, size)
-    return compose(mesh, car_paint(livery, trim), camera, size, light, some_place(dice), dice, side_on if moving else 0.0)
+    turn, rise = _some_angle(dice)
+    camera = _framed(dice, mesh, size, turn, rise, dice.between(9, 20))
+    light = _some_light(dice, turn)
+    backdrop = Backdrop(some_place(dice), camera, size, light, dice)
+    return _compose(mesh, car_paint(livery, trim), camera, size, light, backdrop, abs(math.sin(turn)) if moving else 0.0)
 
 
-def some_light(dice: Dice) -> Light:
-    """Sun, hazy sun, overcast, dusk or rain."""
-    turn = dice.between(-math.pi, math.pi)
-    name = dice.pick(("sun", "sun", "sun", "haze", "overcast", "dusk", "wet"))
-    if name == "sun":
-        rise = dice.between(0.6, 1.1)
-        return Light(name, turn, rise, (1.05, 0.99, 0.88), (0.36, 0.40, 0.47), (0.17, 0.16, 0.15), (0.16, 0.34, 0.66), (0.56, 0.68, 0.80))
-    if name == "haze":
-        return Light(name, turn, dice.between(0.6, 1.0), (0.70, 0.68, 0.63), (0.46, 0.48, 0.51), (0.18, 0.18, 0.17), (0.42, 0.52, 0.64), (0.74, 0.77, 0.79), softness=2.5)
-    if name == "overcast":
-        return Light(name, turn, 1.25, (0.28, 0.28, 0.28), (0.60, 0.62, 0.65), (0.2, 0.2, 0.2), (0.50, 0.54, 0.58), (0.68, 0.71, 0.73), softness=6)
-    if name == "dusk":
-        return Light(name, turn, dice.between(0.3, 0.42), (1.15, 0.74, 0.42), (0.27, 0.29, 0.40), (0.13, 0.11, 0.10), (0.10, 0.16, 0.36), (0.86, 0.52, 0.30))
-    return Light(name, turn, 1.2, (0.18, 0.18, 0.18), (0.50, 0.53, 0.57), (0.16, 0.17, 0.18), (0.38, 0.42, 0.47), (0.58, 0.62, 0.65), wet=0.6, softness=7)
+def draw_scene(kind: str, seed: int, size: tuple[int, int] = SIZE) -> Image.Image:
+    """Something that is no racing car: a kind out of `SCENES`, RGB of `size`; the same kind, seed and size give the same picture.
+
+    Raises `UnknownLabelError` for any other kind.
+    """
+    if kind not in SCENES:
+        raise UnknownLabelError(f"There is no drawing of “{kind}”. Known kinds: {', '.join(SCENES)}.")
+    dice = Dice(kind, seed)
+    mesh, paint = SCENES[kind](dice)
+    turn = math.radians(dice.between(28, 78)) * dice.sign()
+    at_sea = kind == "sailing-boat"
+    rise = math.radians(dice.between(3, 7) if at_sea else dice.between(5, 13))
+    length = float(np.ptp(mesh.points[:, 0]))
+    camera = _framed(dice, mesh, size, turn, rise, length * dice.between(2.2, 3.6))
+    light = _some_light(dice, turn)
+    if at_sea:
+        light = replace(light, wet=0.45)
+    backdrop = Sea(some_street(dice), camera, size, light, dice) if at_sea else Backdrop(some_street(dice), camera, size, light, dice)
+    return _compose(mesh, paint, camera, size, light, backdrop, 0.0)
 
 
-def some_view(dice: Dice, mesh: Mesh, size: tuple[int, int]) -> tuple[Camera, float]:
-    """A camera on the car, and how far the view is from along the car: 1 is side on, 0 is head on."""
+def _some_light(dice: Dice, camera_turn: float) -> Light:
+    """Sun, haze, overcast, dusk or rain; the sun stands on the camera's side of the car."""
+    name = dice.pick(("sun", "sun", "sun", "sun", "haze", "overcast", "dusk", "wet"))
+    turn = camera_turn + dice.between(-1.7, 1.7)
+    weather = WEATHERS[name]
+    return replace(weather, turn=turn, rise=weather.rise + dice.between(-0.2, 0.2) * (1.0 if name in ("sun", "haze") else 0.2))
+
+
+def _some_angle(dice: Dice) -> tuple[float, float]:
+    """Where the camera stands around a racing car: turn and rise in radians."""
     kind = dice.pick(("side", "side", "front", "front", "front", "front", "rear", "rear", "head", "high"))
     low, high = {"side": (75, 105), "front": (24, 68), "rear": (112, 152), "head": (4, 22), "high": (25, 150)}[kind]
     turn = math.radians(dice.between(low, high)) * dice.sign()
-    rise = math.radians(dice.between(22, 42) if kind == "high" else dice.between(2.5, 17))
-    camera = look_at((0, 0, 0.35), turn, rise, dice.between(9, 20), math.radians(dice.between(-2.5, 2.5)))
-    fill = dice.between(0.62, 0.9) * (0.86 if kind == "head" else 1.0)
-    return framed(camera, mesh.points, size, fill, (dice.between(0.2, 0.8), dice.between(0.42, 0.72))), abs(math.sin(turn))
+    return turn, math.radians(dice.between(22, 42) if kind == "high" else dice.between(2.5, 17))
 
 
-def compose(mesh: Mesh, paint: Paint, camera: Camera, size: tuple[int, int], light: Light, place: Place, dice: Dice, speed: float) -> Image.Image:
+def _framed(dice: Dice, mesh: Mesh, size: tuple[int, int], turn: float, rise: float, distance: float) -> Camera:
+    middle = float(mesh.points[:, 2].max()) * 0.36
+    camera = look_at((0, 0, middle), turn, rise, distance, math.radians(dice.between(-2, 2)))
+    return framed(camera, mesh.points, size, dice.between(0.64, 0.9), (dice.between(0.25, 0.75), dice.between(0.45, 0.7)))
+
+
+def _compose(mesh: Mesh, paint: Paint, camera: Camera, size: tuple[int, int], light: Light, backdrop: Backdrop, speed: float) -> Image.Image:
     """The whole picture: place, blur, shadow, reflection, car. `speed` in [0, 1] is how far the background is smeared."""
-    backdrop = Backdrop(place, camera, size, light, dice)
     canvas = backdrop.draw()
     canvas = _focus(canvas, backdrop.distance, camera, size, speed)
     shadow = Shadow(mesh, light)
-    canvas *= _on_the_ground(backdrop.distance, camera, size, light, shadow)[:, :, None]
+    canvas *= _on_the_ground(backdrop.distance, camera, size, light, shadow, mesh)[:, :, None]
     if light.wet:
         canvas = _reflect(canvas, mesh, paint, camera, size, light)
     shot = render(mesh, camera, size, light, paint, shadow)
@@ -114,23 +134,32 @@ def _decoded(image: Image.Image) -> Pixels:
     return np.square(np.asarray(image).astype(np.float32) / 255)
 
 
-def _on_the_ground(distance: Pixels, camera: Camera, size: tuple[int, int], light: Light, shadow: Shadow) -> Pixels:
-    """How much light is left on the ground, in [0, 1]: the car's shadow, and the dark under its floor."""
+def _on_the_ground(distance: Pixels, camera: Camera, size: tuple[int, int], light: Light, shadow: Shadow, mesh: Mesh) -> Pixels:
+    """How much light is left on the ground, in [0, 1]: the shadow of the mesh, and the dark under it."""
     row, column = np.nonzero(np.isfinite(distance) & (distance < 80))
     rays = camera.rays(column.astype(np.float32) + np.float32(0.5), row.astype(np.float32) + np.float32(0.5))
     reach = distance[row, column]
     points = np.stack([ray * reach + np.float32(camera.eye[k]) for k, ray in enumerate(rays)], 1)
-    near = (np.abs(points[:, 0]) < 9) & (np.abs(points[:, 1]) < 8)
+    near = (np.abs(points[:, 0]) < 12) & (np.abs(points[:, 1]) < 12)
     row, column, points = row[near], column[near], points[near]
     points[:, 2] = 0
     flat = light.on_flat()
     direct = float(np.mean(np.array(light.sun) * light.towards_sun[2]) / np.mean(flat))
     hidden = np.zeros(distance.shape, np.float32)
     hidden[row, column] = shadow.on(points, 0.02)
-    hidden = np.asarray(Image.fromarray((hidden * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(light.softness * size[0] / 960)), np.float32) / 255
+    hidden = (
+        np.asarray(
+            Image.fromarray((hidden * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(light.softness * size[0] / 960)), np.float32
+        )
+        / 255
+    )
     under = np.zeros(distance.shape, np.float32)
-    long, wide = np.abs(points[:, 0] + 0.1), np.abs(points[:, 1])
-    under[row, column] = smoothstep(2.75, 1.9, long) * smoothstep(1.25, 0.6, wide)
+    low = mesh.points[mesh.points[:, 2] < 0.5]
+    middle = (low[:, :2].max(axis=0) + low[:, :2].min(axis=0)) / 2
+    half = np.ptp(low[:, :2], axis=0) / 2
+    edge = np.minimum(half, 0.75)
+    long, wide = (np.abs(points[:, k] - np.float32(middle[k])) for k in (0, 1))
+    under[row, column] = smoothstep(half[0] + edge[0] * 0.2, half[0] - edge[0], long) * smoothstep(half[1] + edge[1] * 0.3, half[1] - edge[1] * 0.6, wide)
     return (1 - hidden * np.float32(direct * 0.93)) * (1 - under * np.float32(0.62))
 
 

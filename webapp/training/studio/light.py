@@ -47,6 +47,16 @@ class Light:
         return np.array([s * hit + a * share for s, a in zip(self.sun, self.ambient, strict=True)], dtype=np.float32)
 
 
+WEATHERS = {
+    "sun": Light("sun", 0.0, 0.85, (1.25, 1.17, 1.02), (0.40, 0.45, 0.53), (0.26, 0.25, 0.23), (0.14, 0.32, 0.66), (0.58, 0.71, 0.84)),
+    "haze": Light("haze", 0.0, 0.8, (0.85, 0.82, 0.76), (0.54, 0.56, 0.59), (0.27, 0.27, 0.26), (0.42, 0.54, 0.68), (0.78, 0.81, 0.83), softness=2.5),
+    "overcast": Light("overcast", 0.0, 1.25, (0.30, 0.30, 0.30), (0.78, 0.80, 0.83), (0.3, 0.3, 0.3), (0.55, 0.59, 0.63), (0.74, 0.77, 0.79), softness=6),
+    "dusk": Light("dusk", 0.0, 0.42, (1.6, 1.05, 0.62), (0.32, 0.35, 0.48), (0.20, 0.17, 0.16), (0.14, 0.22, 0.46), (0.95, 0.62, 0.40)),
+    "wet": Light("wet", 0.0, 1.2, (0.2, 0.2, 0.2), (0.62, 0.66, 0.71), (0.22, 0.23, 0.25), (0.42, 0.47, 0.52), (0.62, 0.67, 0.70), wet=0.6, softness=7),
+}
+"""Kinds of weather by name, the sun straight ahead."""
+
+
 def linear(colour: str) -> Colour:
     """A hex colour as linear light; gamma is taken as 2 so that a square root, exact on every machine, undoes it."""
     red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))

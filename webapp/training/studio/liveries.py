@@ -82,13 +82,13 @@ CARBON = "#1d1e22"
 MERCEDES = (
     Livery(
         2019,
-        skin("#c3c9cc", rim="#c3c9cc", fin=CARBON) | wings("#c3c9cc", CARBON, "#b9c0c3", CARBON, "#00b8a6", CARBON) | {"barge": "#00b8a6", "halo": "#c3c9cc"},
+        skin("#a3abb0", rim="#a3abb0", fin=CARBON) | wings("#a3abb0", CARBON, "#98a1a6", CARBON, "#00b8a6", CARBON) | {"barge": "#00b8a6", "halo": "#a3abb0"},
         (
             Fade(("cover", "pod"), -0.75, -1.55, CARBON),
             below(SHELL, ((2.9, 0.28), (1.2, 0.285), (0.3, 0.20), (-0.6, 0.13), (-2.3, 0.2)), "#00b8a6"),
             below(SHELL, ((2.9, 0.262), (1.2, 0.262), (0.3, 0.17), (-0.6, 0.095), (-2.3, 0.17)), CARBON),
             Patch(("cover",), "side", ((-0.75, 1.0), (-1.0, 1.0), (-2.3, 0.25), (-2.3, 0.2)), "#00b8a6"),
-            band(("body",), 2.68, 2.9, "#dfe3e4"),
+            band(("body",), 2.68, 2.9, "#c9d0d4"),
         ),
         ("#ffd400", "#e8eef2", "#1f64c8"),
         0.9,
@@ -108,7 +108,7 @@ MERCEDES = (
     ),
     Livery(
         2016,
-        skin("#c9cfd1") | wings("#c9cfd1", CARBON, "#c9cfd1", CARBON, "#00a596", CARBON) | {"halo": "#30343a"},
+        skin("#adb5b9") | wings("#adb5b9", CARBON, "#adb5b9", CARBON, "#00a596", CARBON) | {"halo": "#30343a"},
         (
             Patch(SHELL, "side", ((1.0, 0.30), (0.2, 0.36), (-0.9, 0.42), (-2.3, 0.40), (-2.3, 0.2), (-0.6, 0.12), (0.3, 0.14)), "#00a596"),
             Patch(("pod", "body"), "side", ((0.8, 0.22), (0.2, 0.25), (-0.9, 0.30), (-2.3, 0.30), (-2.3, 0.0), (0.8, 0.0)), CARBON),
@@ -174,7 +174,7 @@ REDBULL = (
     ),
     Livery(
         2014,
-        skin("#1d1b52", fin="#1d1b52") | wings("#1d1b52", "#5a2a86", "#ffc400", "#1d1b52", "#c8102e", "#1d1b52"),
+        skin("#1d1b52", fin="#1d1b52") | wings("#1d1b52", "#1d1b52", "#c8102e", "#1d1b52", "#c8102e", "#1d1b52"),
         (
             band(("body",), 2.25, 3.0, "#ffc400"),
             Patch(("body",), "side", ((2.25, 0.6), (2.25, 0.2), (1.9, 0.3), (1.5, 0.62)), "#c8102e"),

@@ -65,8 +65,15 @@ def some_place(dice: Dice) -> Place:
     share = dice.between(0.25, 0.75)
     kind = dice.pick(("open", "open", "street", "pit"))
     strips = [_some_strip(dice, wide * share, kind, 0), _some_strip(dice, wide * (1 - share), kind, 1)]
-    asphalt = dice.pick(("#5c5f63", "#66686b", "#54575c", "#6b6a68"))
+    asphalt = dice.pick(("#76797d", "#808285", "#6d7075", "#858380"))
     return Place(asphalt, strips[0], strips[1], dice.between(-0.07, 0.07), dice.chance(0.25))
+
+
+def some_street(dice: Dice) -> Place:
+    """A town street thrown with the dice."""
+    left, right = dice.between(3.0, 4.5), dice.between(3.0, 4.5)
+    sides = [Strip(edge, 0.0, ("#c8202b", "#efefec"), "asphalt", edge + 2.5, "grass", edge + dice.between(5, 8), "concrete", dice.pick(("trees", "city"))) for edge in (left, right)]
+    return Place(dice.pick(("#76797d", "#808285", "#6d7075")), sides[0], sides[1], dice.between(-0.04, 0.04), False)
 
 
 def _some_strip(dice: Dice, edge: float, kind: str, side: int) -> Strip:
@@ -90,6 +97,7 @@ class Backdrop:
         self._place, self._camera, self._light, self._size = place, camera, light, size
         self._fields = [dice.field(FIELD, FIELD).ravel() for _ in range(3)]
         self._stripes = dice.between(0, 4)
+        self._skids = [dice.between(-3, 3) for _ in range(4)]
         x, y = np.meshgrid(np.arange(size[0], dtype=np.float32) + 0.5, np.arange(size[1], dtype=np.float32) + 0.5)
         rays = camera.rays(x, y)
         c, s = math.cos(place.yaw), math.sin(place.yaw)
@@ -150,6 +158,9 @@ class Backdrop:
         coarse = self._noise(0, along * 0.06, across * 0.9)
         fine = self._noise(1, along * 3.0, across * 9.0)
         lane = np.exp2(-((across + 0.2) ** 2) * np.float32(0.5)) * np.float32(0.16)  # the darker line that everybody drives
+        for path in self._skids:
+            mark = _between(across, path, path + 0.3, blur) * smoothstep(0.45, 0.75, self._noise(2, along * 0.035 + path, np.zeros_like(along)))
+            lane = lane + mark * np.float32(0.16)
         grain = 0.86 + 0.2 * coarse + (fine - 0.5) * 0.12 / (1 + 12 * blur) - lane
         colour = np.array(linear(place.asphalt), np.float32) * grain[:, None]
         if place.dashes:
@@ -282,6 +293,28 @@ class Backdrop:
         palette = np.array([linear(c) for c in ("#b3262e", "#20304f", "#1d7d63", "#2b2e33")], np.float32)
         colour = _mix(colour, palette[np.floor(along / 6.5).astype(np.int32) & 3], _between(high, 3.25, 4.0, size))
         canvas[at] = _over(colour, "#59616b", _between(high, 4.6, 5.6, size) * _between(np.mod(along, 3.25), 0.15, 3.1, size)) * lit
+
+
+class Sea(Backdrop):
+    """Open water with a coast on the horizon, instead of a track."""
+
+    def draw(self) -> Pixels:
+        """The empty sea, linear light, float32 of shape (height, width, 3)."""
+        canvas = np.zeros((self._size[0] * self._size[1], 3), np.float32)
+        met = np.isfinite(self.distance).ravel()
+        self._sky(canvas, np.flatnonzero(~met))
+        at = np.flatnonzero(met)
+        reach = self.distance.ravel()[at]
+        along, across = (np.float32(self._eye[k]) + reach * self._ray[k][at] for k in (0, 1))
+        far = np.clip(reach / 140, 0, 1)
+        swell = self._noise(0, along * 0.25, across * 0.25)
+        ripple = self._noise(1, along * 1.3 + swell * 2, across * 1.3) * (1 - far) + 0.5 * far
+        chop = self._noise(2, along * 3.5, across * 3.5 + swell) * np.clip(1 - reach / 60, 0, 1)
+        deep = np.array(linear("#1d5a78"), np.float32) * self._light.on_flat()
+        mirror = np.array(self._light.sky_low, np.float32) * np.float32(0.75)
+        share = np.clip(0.12 + 0.45 * far + 0.5 * (ripple - 0.45) + 0.35 * (smoothstep(0.62, 0.85, chop)), 0.02, 0.92)
+        canvas[at] = _mix(np.broadcast_to(deep, (len(at), 3)), mirror, share)
+        return canvas.reshape(self._size[1], self._size[0], 3)
 
 
 def _between(value: Pixels, low: float, high: float, blur: Pixels) -> Pixels:
