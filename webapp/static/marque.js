@@ -1,0 +1,202 @@
+/* Marque's one script. Every page works without it; it adds dragging, pasting, progress, keys, picking a range, local times. */
+"use strict";
+
+const one = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+/* ---- theme: change the page at once, remember it in the background ---- */
+for (const form of all(".themes")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const data = new FormData(form, event.submitter);
+    document.documentElement.dataset.theme = data.get("theme");
+    one(`.to-${data.get("theme") === "dark" ? "light" : "dark"}`, form).focus();
+    fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" } }).catch(() => {});
+  });
+}
+
+/* ---- times in the reader's own zone ---- */
+for (const time of all("time[data-time]")) {
+  const moment = new Date(time.dateTime);
+  const now = new Date();
+  const thisYear = moment.getFullYear() === now.getFullYear();
+  const style = time.dataset.time;
+  const day = moment.toDateString() === now.toDateString() && style === "when" ? "Today" : moment.toLocaleDateString("en-GB",
+    { day: "numeric", month: style === "when" ? "short" : "long", ...(thisYear ? {} : { year: "numeric" }) });
+  time.textContent = style === "when" ? `${day}, ${moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}` : day;
+  time.title = moment.toLocaleString();
+}
+
+/* ---- a filter form sends only what is set, so that its address stays short ---- */
+for (const form of all("form[data-tidy]")) {
+  form.addEventListener("submit", () => {
+    const empty = all("input, select", form).filter((field) => field.name && !field.value);
+    for (const field of empty) field.disabled = true;
+    setTimeout(() => { for (const field of empty) field.disabled = false; });
+  });
+}
+
+/* ---- keys: whatever says aria-keyshortcuts is pressed by that key ---- */
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.closest("input:not([type=checkbox]), select, textarea")) return;
+  const button = all("[aria-keyshortcuts]").find((each) => each.getAttribute("aria-keyshortcuts") === event.key);
+  if (!button || button.disabled) return;
+  event.preventDefault();
+  button.click();
+});
+
+/* ---- gallery: count what is picked, ranges with Shift, everything, nothing ---- */
+for (const form of all("form[data-picks]")) {
+  const boxes = all("input[name=ids]", form);
+  const save = one("[data-save]", form);
+  let last = null;
+  const tell = () => {
+    const picked = boxes.filter((box) => box.checked).length;
+    one("[data-count]", form).textContent = picked ? `${picked} picked` : "Pick photos";
+    save.textContent = picked ? `Save for ${picked}` : "Save";
+    save.disabled = !picked;
+  };
+  form.addEventListener("click", (event) => {
+    const box = event.target.closest("input[name=ids]");
+    if (!box) return;
+    if (event.shiftKey && last && last !== box) {
+      const [from, to] = [boxes.indexOf(last), boxes.indexOf(box)].sort((a, b) => a - b);
+      for (const between of boxes.slice(from, to + 1)) between.checked = box.checked;
+    }
+    last = box;
+    tell();
+  });
+  const everything = one("[data-all]", form);
+  everything.hidden = false;
+  everything.addEventListener("click", () => { for (const box of boxes) box.checked = true; tell(); });
+  form.addEventListener("reset", () => setTimeout(tell));
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") form.reset(); });
+  addEventListener("pageshow", tell);
+  tell();
+}
+
+/* ---- upload: drag, paste, one line with its own progress for each file ---- */
+for (const form of all("form[data-upload]")) {
+  const input = one("input[type=file]", form);
+  const drop = one("[data-drop]", form);
+  const queue = one("[data-queue]", form);
+  const button = one("button.primary", form);
+  const most = Number(form.dataset.maxBytes);
+  const mostFiles = Number(form.dataset.maxFiles);
+
+  const add = (files) => {
+    const photos = [...files].filter((file) => file.size || file.type);
+    if (!photos.length) return;
+    const kept = new DataTransfer();
+    for (const file of [...input.files, ...photos]) kept.items.add(file);
+    input.files = kept.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    button.focus();
+  };
+  const carriesFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+  let depth = 0;
+  addEventListener("dragenter", (event) => { if (carriesFiles(event)) { depth += 1; drop.classList.add("is-over"); } });
+  addEventListener("dragleave", (event) => { if (carriesFiles(event) && --depth <= 0) { depth = 0; drop.classList.remove("is-over"); } });
+  addEventListener("dragover", (event) => { if (carriesFiles(event)) event.preventDefault(); });
+  addEventListener("drop", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    drop.classList.remove("is-over");
+    add(event.dataTransfer.files);
+  });
+  addEventListener("paste", (event) => { if (event.clipboardData && event.clipboardData.files.length) add(event.clipboardData.files); });
+
+  const draw = (file) => {
+    const line = one("template[data-line]", form).content.firstElementChild.cloneNode(true);
+    one("[data-name]", line).textContent = file.name;
+    if (file.type.startsWith("image/") && file.size <= most) {
+      const image = new Image();
+      image.alt = "";
+      image.onload = () => { one(".loading", line)?.replaceWith(image); URL.revokeObjectURL(image.src); };
+      image.onerror = () => URL.revokeObjectURL(image.src);
+      image.src = URL.createObjectURL(file);
+    }
+    queue.append(line);
+    return line;
+  };
+  const say = (line, words, failed = false) => {
+    const place = one("[data-words]", line);
+    place.textContent = words;
+    place.classList.toggle("error", failed);
+    place.classList.toggle("quiet", !failed);
+    one("progress", line).hidden = true;
+    one("[data-again]", line).hidden = !failed;
+  };
+  const send = (file, line) => new Promise((done) => {
+    if (file.size > most) {
+      say(line, `The photo is larger than ${most / 1048576} MB. It was not sent: make it smaller and choose it again.`, true);
+      one("[data-again]", line).hidden = true;
+      done(null);
+      return;
+    }
+    const bar = one("progress", line);
+    const request = new XMLHttpRequest();
+    const data = new FormData(form);
+    data.delete("files");
+    data.append("files", file, file.name);
+    say(line, "Sending");
+    bar.hidden = false;
+    bar.setAttribute("aria-label", file.name);
+    request.upload.onprogress = (event) => {
+      bar.value = Math.round(100 * event.loaded / event.total);
+      if (event.loaded === event.total) one("[data-words]", line).textContent = "Looking at it";
+    };
+    request.onload = () => {
+      const body = request.response;
+      const result = body && body.results && body.results[0];
+      if (result && !result.error) { finish(line, file, result); done(result); return; }
+      const trouble = (result && result.error) || (body && body.error) || `The server answered ${request.status}. Try again in a moment.`;
+      say(line, trouble, true);
+      one("[data-again]", line).hidden = [400, 413, 415, 422].includes(request.status);
+      done(null);
+    };
+    request.onerror = () => { say(line, `The connection was lost at ${bar.value} %. Nothing was stored.`, true); done(null); };
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    request.send(data);
+  });
+  const finish = (line, file, result) => {
+    say(line, result.answer + (result.duplicate ? " · sent before, not stored twice" : ""));
+    const link = document.createElement("a");
+    link.href = result.url;
+    link.textContent = file.name;
+    one("[data-name]", line).replaceChildren(link);
+    const waiting = one(".loading", line);
+    if (waiting) {
+      const image = new Image();
+      image.alt = "";
+      image.src = result.thumbnail;
+      waiting.replaceWith(image);
+    }
+  };
+  form.addEventListener("submit", async (event) => {
+    const files = [...input.files];
+    if (!files.length || files.length > mostFiles) return; // the form itself says what is wrong
+    event.preventDefault();
+    queue.replaceChildren();
+    queue.hidden = false;
+    button.disabled = true;
+    const lines = files.map(draw);
+    const only = files.length === 1;
+    const results = [];
+    for (const [place, file] of files.entries()) {
+      const line = lines[place];
+      one("[data-again]", line).addEventListener("click", async () => {
+        const result = await send(file, line);
+        if (result && only) location.assign(result.url);
+      });
+      results.push(await send(file, line));
+    }
+    button.disabled = false;
+    if (only && results[0]) location.assign(results[0].url);
+    else input.value = "";
+  });
+}

@@ -1,0 +1,85 @@
+"""The drawings that are shipped to be tried: which there are, and what the model says about one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from flask import current_app
+
+from webapp.errors import MarqueError, PhotoNotFoundError
+from webapp.ext import get_card, get_classifier, get_turnstile
+from webapp.services.classify import Incoming, answer_photo
+from webapp.services.words import display
+from webapp.values import Answer
+
+FOLDER = "samples"
+OTHER = "road-car"
+STRIP = 6
+WIDTH, HEIGHT = 960, 640
+KEPT = "marque-drawings"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing: `name` as in its address, `title` for people, `path` below the static folder."""
+
+    name: str
+    title: str
+    path: str
+
+
+def all_drawings() -> list[Drawing]:
+    """The drawings that are there, one for each label that has one, the road car last."""
+    folder = _folder()
+    names = sorted(one.stem for one in folder.glob("*.jpg")) if folder.is_dir() else []
+    names.sort(key=lambda name: name == OTHER)
+    return [Drawing(name, _title(name), f"{FOLDER}/{name}.jpg") for name in names if re.fullmatch(r"[a-z0-9_-]+", name)]
+
+
+def strip() -> list[Drawing]:
+    """A few to try: labels evenly spread, and the road car."""
+    drawings = all_drawings()
+    labels = [one for one in drawings if one.name != OTHER]
+    others = [one for one in drawings if one.name == OTHER]
+    room = STRIP - len(others)
+    step = max(1, -(-len(labels) // room))
+    return labels[::step][:room] + others
+
+
+def drawing(name: str) -> Drawing:
+    """The drawing of this name. Raises `PhotoNotFoundError`."""
+    for one in all_drawings():
+        if one.name == name:
+            return one
+    raise PhotoNotFoundError("There is no drawing of this name.")
+
+
+def answer(one: Drawing) -> Answer:
+    """What the live model says about a drawing; asked once for each version, then remembered. Raises like `answer_photo`."""
+    classifier = get_classifier()
+    kept = cast(dict[tuple[Any, ...], Answer], current_app.extensions.setdefault(KEPT, {}))
+    key = (one.name, classifier.card.name, classifier.card.version, (_folder() / f"{one.name}.jpg").stat().st_mtime_ns)
+    if key not in kept:
+        content = (_folder() / f"{one.name}.jpg").read_bytes()
+        kept[key] = answer_photo(Incoming(f"{one.name}.jpg", content), classifier=classifier, turnstile=get_turnstile())
+    return kept[key]
+
+
+def answer_if_ready(one: Drawing) -> Answer | None:
+    """The same, None when there is no model or no time for it now."""
+    try:
+        return answer(one)
+    except MarqueError:
+        return None
+
+
+def _folder() -> Path:
+    return Path(str(current_app.static_folder)) / FOLDER
+
+
+def _title(name: str) -> str:
+    card = get_card()
+    return display(card, name) if card and card.label(name) else name.replace("-", " ").replace("_", " ").capitalize()

@@ -1,0 +1,109 @@
+"""What surrounds every page: header, footer, theme, help, and the helpers that templates use."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, send_from_directory, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.ext import get_card, get_config
+from webapp.services.classify import MAX_BYTES, MAX_FILES
+from webapp.services.words import display
+from webapp.values import NONE_OF_THESE, UNUSABLE
+from webapp.views import filters, guards
+
+bp = Blueprint("frame", __name__)
+THEMES = ("light", "dark")
+THEME_COOKIE = "theme"
+YEAR = 60 * 60 * 24 * 365
+
+
+@bp.post("/theme")
+def theme() -> ResponseReturnValue:
+    """Remember light or dark in a cookie and go back to the page; 204 for the script, which has changed the page already."""
+    chosen = request.form.get("theme", "")
+    answer = Response(status=204) if wants_json() else redirect(guards.way_back(url_for("upload.index")), 303)
+    if chosen in THEMES:
+        answer.set_cookie(THEME_COOKIE, chosen, max_age=YEAR, samesite="Lax", secure=get_config().tls, path=request.script_root + "/")
+    return answer
+
+
+@bp.get("/help")
+def help() -> ResponseReturnValue:
+    """Marks, keys, formats, and the other doors."""
+    return render_template("frame/help.html")
+
+
+@bp.get("/robots.txt")
+def robots() -> ResponseReturnValue:
+    """Search engines stay out: the photos belong to their owners."""
+    return Response("User-agent: *\nDisallow: /\n", content_type="text/plain; charset=utf-8")
+
+
+@bp.get("/favicon.ico")
+def favicon() -> ResponseReturnValue:
+    """For browsers that ask without reading the page."""
+    return send_from_directory(str(current_app.static_folder), "favicon.svg", mimetype="image/svg+xml", max_age=86400)
+
+
+def init_app(app: Flask) -> None:
+    """Give every template its helpers."""
+    filters.init_app(app)
+    app.context_processor(_surroundings)
+    app.jinja_env.globals |= {"asset": asset, "color": color, "display": shown_name, "label_choices": label_choices}
+
+
+def wants_json() -> bool:
+    """True when the script asks, which reads JSON, and not a browser, which reads pages."""
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def asset(name: str) -> str:
+    """The address of a static file, with a mark of its content, so that browsers take the new one after an upgrade."""
+    kept: dict[tuple[str, int], str] = current_app.extensions.setdefault("marque-assets", {})
+    path = Path(str(current_app.static_folder)) / name
+    key = (name, path.stat().st_mtime_ns) if path.is_file() else (name, 0)
+    if key not in kept:
+        kept[key] = hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else "0"
+    return url_for("static", filename=name, v=kept[key])
+
+
+def color(label: str) -> str:
+    """The colour of a label of the live model, "" when it has none."""
+    card = get_card()
+    found = card.label(label) if card else None
+    return found.color if found else ""
+
+
+def shown_name(label: str) -> str:
+    """How people read a label of the live model, or a verdict."""
+    return display(get_card(), label)
+
+
+def label_choices(*, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE)) -> list[tuple[str, str]]:
+    """What a ground truth may be, as (label, display name): the live model's labels by name, then the verdicts."""
+    card = get_card()
+    labels = sorted(((one.name, one.display) for one in card.labels), key=lambda pair: pair[1].casefold()) if card else []
+    return labels + [(verdict, display(card, verdict)) for verdict in verdicts]
+
+
+def _surroundings() -> dict[str, Any]:
+    somebody = guards.person()
+    places = [("upload.index", "Upload"), ("gallery.index", "Gallery"), ("models.index", "Models")]
+    if somebody:
+        places.append(("admin.log", "Log"))
+    if somebody and somebody.is_admin:
+        places.append(("admin.users", "People"))
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return {
+        "person": somebody,
+        "live": get_card(),
+        "places": places,
+        "theme": chosen if chosen in THEMES else "",
+        "here": guards.here(),
+        "max_bytes": MAX_BYTES,
+        "max_files": MAX_FILES,
+    }

@@ -1,0 +1,181 @@
+"""History: the gallery with its filters, one photo with its story, its pictures, and forgetting it."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.delivery import picture
+from webapp.errors import BadRequestError, NotAllowedError
+from webapp.ext import get_files, get_turnstile
+from webapp.services import history
+from webapp.services.history import Story
+from webapp.values import GalleryFilter
+from webapp.views import guards, sent
+from webapp.views.frame import label_choices, shown_name
+from webapp.views.notes import note
+from webapp.views.shown import FIRST, show_item, show_prediction
+
+bp = Blueprint("gallery", __name__)
+SIZES = {"large": 24, "small": 56}
+OUTCOME_WORDS = {"correct": "Right", "wrong": "Wrong", "unclassified": "Not sure", "unlabelled": "Not checked", "unusable": "Unusable"}
+FILTERS = ("predicted", "decision", "ground_truth", "from", "to", "filename")
+KEPT = (*FILTERS, "outcome", "sort", "size")
+"""Every parameter of the gallery's URL but the cursor. `from` and `to` are whole percentages; the others are the service's names."""
+
+
+@bp.get("/gallery")
+@guards.gallery_open
+def index() -> ResponseReturnValue:
+    """A page of photos with the filters of the URL. A filter that makes no sense is said above the form; what was typed stays."""
+    asked = {name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()}
+    size = asked.get("size", "") if asked.get("size") in SIZES else "large"
+    error = None
+    try:
+        wanted = _wanted(asked)
+        page = history.gallery_page(wanted, limit=SIZES[size], cursor=request.args.get("cursor", ""))
+    except BadRequestError as trouble:
+        error, wanted, page = trouble, GalleryFilter(), history.Page([], "")
+    counts = history.outcome_counts(wanted)
+    body = render_template(
+        "gallery/index.html",
+        page=page,
+        tiles=[(item, show_item(item)) for item in page.items],
+        asked=asked,
+        size=size,
+        counts=counts,
+        total=counts[wanted.outcome or "all"],
+        everything=counts["all"] if not (set(asked) & set(FILTERS)) else None,
+        words=OUTCOME_WORDS,
+        tags=_tags(asked),
+        choices=label_choices(),
+        error=error,
+    )
+    return body, 400 if error else 200
+
+
+@bp.get("/photos/<public_id>")
+@guards.photo_open
+def photo(public_id: str) -> ResponseReturnValue:
+    """One photo: the answer in words, every label ranked, what became of it, facts."""
+    story = history.get_story(public_id)
+    shown = story.item.photo.prediction
+    return render_template(
+        "gallery/photo.html",
+        story=story,
+        photo=story.item.photo,
+        outcome=story.item.outcome,
+        prediction=shown,
+        shown=show_prediction(shown) if shown else None,
+        earlier=[(one, show_prediction(one)) for one in story.predictions if one is not shown],
+        happenings=_happenings(story),
+        first=FIRST,
+        token=sent.token_of(public_id),
+        again=request.args.get("sent") == "again",
+        mine=bool(sent.token_of(public_id)),
+    )
+
+
+@bp.get("/photos/<public_id>/view")
+@guards.photo_open
+def view(public_id: str) -> ResponseReturnValue:
+    """The large picture."""
+    found = history.view(public_id, files=get_files(), turnstile=get_turnstile())
+    return picture(found.content, found.content_type)
+
+
+@bp.get("/photos/<public_id>/thumbnail")
+@guards.photo_open
+def thumbnail(public_id: str) -> ResponseReturnValue:
+    """The small picture."""
+    found = history.thumbnail(public_id)
+    return picture(found.content, found.content_type)
+
+
+@bp.get("/photos/<public_id>/file")
+@guards.photo_open
+def file(public_id: str) -> ResponseReturnValue:
+    """The file to keep. With its metadata only for an admin and for who uploaded it."""
+    photo = history.get_item(public_id).photo
+    keep = _is_admin() or history.may_delete(photo, _token(public_id))
+    found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
+    return picture(found.content, found.content_type, download_name=_file_name(photo.filename, found.content_type), cache="private, no-cache")
+
+
+@bp.get("/photos/<public_id>/delete")
+def delete(public_id: str) -> ResponseReturnValue:
+    """Ask once more. Open to an admin, and to whoever has the link that the uploader was given."""
+    photo = history.get_item(public_id).photo
+    if not (_is_admin() or history.may_delete(photo, _token(public_id))):
+        raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
+    return render_template("gallery/delete.html", photo=photo, token=_token(public_id))
+
+
+@bp.post("/photos/<public_id>/delete")
+def delete_now(public_id: str) -> ResponseReturnValue:
+    """Forget a photo for good."""
+    name = history.delete_photo(public_id, files=get_files(), who=guards.who(), admin=_is_admin(), token=_token(public_id))
+    sent.forget(public_id)
+    note("Deleted:", strong=f"{name}.")
+    return redirect(url_for("gallery.index" if guards.may_browse() else "upload.index"), 303)
+
+
+def _wanted(asked: dict[str, str]) -> GalleryFilter:
+    """The service's filter. The form asks for percentages, since that is how people read them."""
+    fractions = {"min_confidence": _fraction(asked, "from"), "max_confidence": _fraction(asked, "to")}
+    return history.parse_filter({**asked, **fractions})
+
+
+def _fraction(asked: dict[str, str], name: str) -> str:
+    text = asked.get(name, "").removesuffix("%").strip()
+    if not text:
+        return ""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise BadRequestError("Confidence is a number from 0 to 100.")
+    return str(value / 100)
+
+
+def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
+    """The filters that are on, each with the address of the page without it."""
+    words = {"predicted": "First guess: {}", "decision": "Answer: {}", "ground_truth": "Really is: {}"}
+    tags = [([name], words[name].format(shown_name(asked[name]))) for name in words if name in asked]
+    if "from" in asked or "to" in asked:
+        low, high = asked.get("from"), asked.get("to")
+        tags.append((["from", "to"], f"{low} to {high} %" if low and high else f"{low} % or more" if low else f"{high} % or less"))
+    if "filename" in asked:
+        tags.append((["filename"], f"Name has “{asked['filename']}”"))
+    return [{"text": text, "url": url_for(".index", **{k: v for k, v in asked.items() if k not in names})} for names, text in tags]
+
+
+def _happenings(story: Story) -> list[dict[str, Any]]:
+    """Answers, labels and the upload in one line of time, newest first. Only the last label event can be undone."""
+    lines: list[dict[str, Any]] = [{"kind": "answer", "at": one.created_at, "prediction": one, "shown": show_prediction(one)} for one in story.predictions]
+    for place, one in enumerate(story.events):
+        lines.append({"kind": "label", "at": one.event.created_at, "event": one.event, "undone": one.undone, "last": place == 0})
+    lines.sort(key=lambda line: line["at"], reverse=True)
+    photo = story.item.photo
+    return [*lines, {"kind": "upload", "at": photo.created_at, "who": photo.uploader.name if photo.uploader else ""}]
+
+
+def _is_admin() -> bool:
+    somebody = guards.person()
+    return somebody is not None and somebody.is_admin
+
+
+def _token(public_id: str) -> str:
+    """The delete token from the link or form, else the one that this browser keeps."""
+    return request.values.get("token", "") or sent.token_of(public_id)
+
+
+def _file_name(filename: str, content_type: str) -> str:
+    """The user's name, with another ending when the copy without metadata has become a JPEG."""
+    if content_type != "image/jpeg" or PurePath(filename).suffix.lower() in (".jpg", ".jpeg", ".jfif"):
+        return filename
+    return f"{PurePath(filename).stem or 'photo'}.jpg"

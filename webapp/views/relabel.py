@@ -1,0 +1,60 @@
+"""A reviewer says what a photo really shows, from its page or for many in the gallery, and takes it back."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.errors import BadRequestError, MarqueError, ModelUnavailableError, NothingToUndoError
+from webapp.ext import get_card
+from webapp.inference.card import ModelCard
+from webapp.services import history
+from webapp.services.relabel import relabel_photos, undo_batch
+from webapp.views import guards
+from webapp.views.notes import note, note_saved, note_undone
+
+bp = Blueprint("relabel", __name__)
+
+
+@bp.post("/photos/<public_id>/label")
+@guards.people_only
+def one(public_id: str) -> ResponseReturnValue:
+    """Give one photo a ground truth."""
+    history.get_item(public_id)
+    label = request.form.get("label", "")
+    note_saved(relabel_photos([public_id], label, card=_card(), who=guards.who(), place="photo"), label)
+    return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)
+
+
+@bp.post("/labels")
+@guards.people_only
+def many() -> ResponseReturnValue:
+    """Give the photos picked in the gallery a ground truth, all at once."""
+    label = request.form.get("label", "")
+    try:
+        note_saved(relabel_photos(request.form.getlist("ids"), label, card=_card(), who=guards.who(), place="gallery"), label)
+    except BadRequestError as error:
+        _note_error(error)
+    return redirect(guards.way_back(url_for("gallery.index")), 303)
+
+
+@bp.post("/labels/undo")
+@guards.people_only
+def undo() -> ResponseReturnValue:
+    """Take back what was done together."""
+    try:
+        note_undone(undo_batch(request.form.get("batch", ""), who=guards.who(), place="undo"))
+    except NothingToUndoError as error:
+        _note_error(error)
+    return redirect(guards.way_back(url_for("gallery.index")), 303)
+
+
+def _card() -> ModelCard:
+    card = get_card()
+    if card is None:
+        raise ModelUnavailableError("No model is live, so it is not known which labels there are. Nothing was changed.")
+    return card
+
+
+def _note_error(error: MarqueError) -> None:
+    note(str(error), kind="is-error")

@@ -1,0 +1,35 @@
+"""What this browser has sent: kept in its session cookie, so that a visitor finds and deletes their own photos without an account."""
+
+from __future__ import annotations
+
+from flask import session
+
+KEPT = 30
+"""Photos remembered; a cookie holds 4 KB, and these take about half of it."""
+NAME = "sent"
+
+
+def remember(public_id: str, token: str) -> None:
+    """Keep the delete token of a photo just sent. A photo that was known already has none; a token kept earlier stays."""
+    token = token or token_of(public_id)
+    others = [pair for pair in _pairs() if pair[0] != public_id]
+    session[NAME] = [*others, [public_id, token]][-KEPT:]
+
+
+def token_of(public_id: str) -> str:
+    """The delete token of a photo that this browser stored, else ""."""
+    return next((token for known, token in _pairs() if known == public_id), "")
+
+
+def was_sent(public_id: str) -> bool:
+    """True when this browser sent the photo, be it stored then or known already."""
+    return any(known == public_id for known, _token in _pairs())
+
+
+def forget(public_id: str) -> None:
+    """The photo is gone."""
+    session[NAME] = [pair for pair in _pairs() if pair[0] != public_id]
+
+
+def _pairs() -> list[list[str]]:
+    return list(session.get(NAME, []))

@@ -1,0 +1,159 @@
+"""The first page: photos come in, here or by the script, and are answered; drawings to try; what the model knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.delivery import retry_after, status_of
+from webapp.errors import MarqueError, ModelUnavailableError
+from webapp.ext import get_card, get_classifier, get_files, get_turnstile
+from webapp.services import cards, classify, history
+from webapp.services.classify import MAX_BYTES, Classified, Incoming
+from webapp.values import NONE_OF_THESE
+from webapp.views import drawings, guards, sent
+from webapp.views.frame import label_choices, wants_json
+from webapp.views.shown import show_answer, show_item
+
+bp = Blueprint("upload", __name__)
+
+
+@bp.get("/")
+@guards.uploads_open
+def index() -> ResponseReturnValue:
+    """The form, the latest answer, drawings to try, what the model knows and cannot do."""
+    return _page()
+
+
+@bp.post("/")
+@guards.uploads_open
+def send() -> ResponseReturnValue:
+    """Take one photo (303 to it) or several (303 to their list). What is refused is said above the form, which keeps what was typed."""
+    incoming: list[Incoming] = []
+    try:
+        incoming = _incoming()
+        results = classify.classify_upload(
+            incoming,
+            classifier=get_classifier(),
+            files=get_files(),
+            turnstile=get_turnstile(),
+            who=guards.who(),
+            ground_truth=request.form.get("ground_truth", "").strip(),
+        )
+    except MarqueError as error:
+        return _refused(error, incoming)
+    for result in results:
+        if isinstance(result, Classified):
+            sent.remember(result.photo.public_id, result.delete_token)
+    if wants_json():
+        status = status_of(results[0]) if len(results) == 1 and isinstance(results[0], MarqueError) else 200
+        return jsonify(results=[_result(one, result) for one, result in zip(incoming, results, strict=True)]), status
+    if len(results) > 1:
+        return redirect(url_for("upload.several", public_id=classify.remember_upload(incoming, results)), 303)
+    return _refused(results[0], incoming) if isinstance(results[0], MarqueError) else redirect(_address(results[0]), 303)
+
+
+@bp.get("/uploads/<public_id>")
+@guards.uploads_open
+def several(public_id: str) -> ResponseReturnValue:
+    """What became of each file of an upload."""
+    upload, items = history.get_upload(public_id)
+    visible = guards.may_browse()
+    lines = []
+    for result in upload.results:
+        item = items.get(result["photo"]) if visible or sent.was_sent(str(result["photo"])) else None
+        lines.append({**result, "item": item, "shown": show_item(item) if item else None})
+    return render_template("upload/several.html", upload=upload, lines=lines, answered=sum(bool(line["photo"]) for line in lines))
+
+
+@bp.get("/samples/<name>")
+@guards.uploads_open
+def sample(name: str) -> ResponseReturnValue:
+    """One of the drawings with its answer; nothing is stored."""
+    one = drawings.drawing(name)
+    answer = drawings.answer(one)
+    return render_template("upload/sample.html", drawing=one, drawings=drawings.strip(), answer=answer, shown=show_answer(answer))
+
+
+def _page(error: MarqueError | None = None) -> ResponseReturnValue:
+    card = get_card()
+    trouble = _model_trouble() if error is None else None
+    latest = history.latest_item() if guards.may_browse() else None
+    page = render_template(
+        "upload/index.html",
+        card=card,
+        error=error or trouble,
+        kept=request.form.get("ground_truth", ""),
+        choices=label_choices(verdicts=(NONE_OF_THESE,)),
+        latest=latest,
+        latest_shown=show_item(latest) if latest else None,
+        stand_in=None if latest else _stand_in(),
+        drawings=drawings.strip(),
+        knows=_what_it_knows(),
+        found={line.label: line.found for line in cards.label_lines(card)} if card else {},
+    )
+    wait = retry_after(error or trouble) if error or trouble else None
+    return page, status_of(error) if error else 503 if trouble else 200, {"Retry-After": str(wait)} if wait else {}
+
+
+def _model_trouble() -> ModelUnavailableError | None:
+    try:
+        get_classifier()
+    except ModelUnavailableError as error:
+        return error
+    return None
+
+
+def _stand_in() -> dict[str, Any] | None:
+    """On a fresh install a drawing stands where the latest photo will, with the answer that the model gave, if it gave one."""
+    there = drawings.strip()
+    if not there:
+        return None
+    one = there[len(there) // 2]
+    answer = drawings.answer_if_ready(one)
+    return {"drawing": one, "shown": show_answer(answer) if answer else None}
+
+
+def _what_it_knows() -> list[dict[str, Any]]:
+    """A tile for each label: its newest checked photo, else its drawing, else its colour."""
+    card = get_card()
+    photos = history.checked_examples()[0] if card and guards.may_browse() else {}
+    drawn = {one.name: one for one in drawings.all_drawings()}
+    labels = sorted(card.labels, key=lambda one: one.display.casefold()) if card else []
+    return [{"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)} for one in labels]
+
+
+def _incoming() -> list[Incoming]:
+    """The files of the form. One byte more than allowed is enough to know that a file is too large."""
+    files = [one for field in ("files", "file") for one in request.files.getlist(field) if one.filename]
+    return [Incoming(one.filename or "", one.read(MAX_BYTES + 1)) for one in files]
+
+
+def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValue:
+    if not wants_json():
+        return _page(error)
+    wait = retry_after(error)
+    names = [classify.clean_name(one.filename) for one in incoming] or [""]
+    body = jsonify(results=[{"filename": name, "error": str(error)} for name in names])
+    return body, status_of(error), {"Retry-After": str(wait)} if wait else {}
+
+
+def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
+    name = classify.clean_name(one.filename)
+    if isinstance(result, MarqueError):
+        return {"filename": name, "url": None, "answer": None, "thumbnail": None, "duplicate": False, "error": str(result)}
+    shown = show_item(history.Item(result.photo, result.outcome))
+    return {
+        "filename": name,
+        "url": _address(result),
+        "answer": shown.title if shown else "",
+        "thumbnail": url_for("gallery.thumbnail", public_id=result.photo.public_id),
+        "duplicate": result.duplicate,
+        "error": None,
+    }
+
+
+def _address(result: Classified) -> str:
+    return url_for("gallery.photo", public_id=result.photo.public_id, **({"sent": "again"} if result.duplicate else {}))
