@@ -1,0 +1,34 @@
+"""The rival: a photo endpoint as the earlier services wrote it. FastAPI, Pillow, resize, `model.predict`; nothing is stored."""
+
+from __future__ import annotations
+
+import io
+from typing import Annotated
+
+import keras
+import numpy as np
+from fastapi import FastAPI, File
+from PIL import Image
+
+from benchmarks.servers import ROOT
+from webapp.inference.registry import Registry
+
+registry = Registry(ROOT / "models")
+name = "f1-teams"
+card = registry.card(name)
+model = keras.saving.load_model(registry.version_folder(name, card.version) / "model.keras", compile=False)
+app = FastAPI()
+
+
+@app.get("/ping")
+def ping() -> dict[str, str]:
+    """It is there."""
+    return {"message": "pong"}
+
+
+@app.post("/infer")
+def infer(file: Annotated[bytes, File()]) -> dict[str, str]:
+    """The first label of a photo."""
+    image = Image.open(io.BytesIO(file)).convert("RGB").resize((card.input.width, card.input.height))
+    probabilities = model.predict(np.asarray(image, dtype=np.float32)[np.newaxis], verbose=0)["probabilities"][0]
+    return {"class": card.label_names[int(np.argmax(probabilities))]}

@@ -1,0 +1,144 @@
+"""Starting the servers that are measured, and sending photos to them."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from webapp.training.drawings import LABELS, draw_car
+
+ROOT = Path(__file__).resolve().parent.parent
+BOUNDARY = "marque-benchmark"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one level of load gave: answers a second, and the wait for one in milliseconds (median and 99th percentile)."""
+
+    connections: int
+    answers: int
+    seconds: float
+    p50: float
+    p99: float
+    failures: int
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return self.answers / self.seconds
+
+
+def draw_photos(number: int) -> list[bytes]:
+    """So many different drawings as JPEG bytes, 960 x 600, about what a web gallery holds."""
+    photos = []
+    for place in range(number):
+        stream = io.BytesIO()
+        draw_car(LABELS[place % len(LABELS)], seed=1000 + place).save(stream, "JPEG", quality=88)
+        photos.append(stream.getvalue())
+    return photos
+
+
+@contextmanager
+def marque(data: Path, port: int, **settings: str) -> Iterator[psutil.Process]:
+    """A running Marque on `port` with an empty history in `data`; yields gunicorn's master."""
+    env = {**os.environ, "MARQUE_DATA": str(data), "MARQUE_PORT": str(port), "MARQUE_ADMIN_PASSWORD": "benchmark-only", **settings}
+    subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "prepare"], cwd=ROOT, env=env, check=True)
+    with _running([sys.executable, "-m", "gunicorn"], env, port, "/health/ready") as process:
+        yield process
+
+
+@contextmanager
+def rival(port: int, workers: int = 1) -> Iterator[psutil.Process]:
+    """The rival: see `benchmarks.rival`."""
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "benchmarks.rival:app",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+        "--workers",
+        str(workers),
+    ]
+    with _running(command, dict(os.environ), port, "/ping") as process:
+        yield process
+
+
+@contextmanager
+def _running(command: list[str], env: dict[str, str], port: int, ready: str) -> Iterator[psutil.Process]:
+    process = subprocess.Popen(command, cwd=ROOT, env=env)
+    try:
+        _wait_for(port, ready, process)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(port: int, path: str, process: subprocess.Popen[bytes], patience: float = 120.0) -> None:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", path)
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit(f"the server on port {port} did not become ready")
+
+
+def form(photo: bytes, number: int) -> bytes:
+    """A multipart form with one photo. `number` goes behind the picture's end, so that no two uploads have the same bytes."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{number}.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    return head.encode() + photo + number.to_bytes(8, "big") + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def load(port: int, path: str, photos: list[bytes], connections: int, seconds: float, first: int) -> Measured:
+    """Send photos over so many connections at once for so many seconds. `first` is the number of the first upload."""
+    waits: list[list[float]] = [[] for _ in range(connections)]
+    failures = [0] * connections
+    stop = time.perf_counter() + seconds
+
+    def send(mine: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        number = first + mine
+        while (started := time.perf_counter()) < stop:
+            body = form(photos[number % len(photos)], number)
+            connection.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status in (200, 201):
+                waits[mine].append((time.perf_counter() - started) * 1000)
+            else:
+                failures[mine] += 1
+            number += connections
+        connection.close()
+
+    threads = [threading.Thread(target=send, args=(mine,)) for mine in range(connections)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    passed = time.perf_counter() - started
+    everything = sorted(wait for mine in waits for wait in mine)
+    return Measured(connections, len(everything), passed, _at(everything, 0.5), _at(everything, 0.99), sum(failures))
+
+
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
