@@ -28,6 +28,25 @@ SCENES: dict[str, Callable[[Dice], Model]] = {"road-car": hatchback, "sailing-bo
 SIZE = (960, 600)
 
 
+SAMPLE_SEEDS = {
+    "alfa_romeo": 15,
+    "bwt": 9,
+    "ferrari": 11,
+    "haas": 10,
+    "mclaren": 2,
+    "mercedes": 8,
+    "redbull": 6,
+    "renault": 11,
+    "toro_rosso": 12,
+    "williams": 8,
+    "road-car": 7,
+    "sailing-boat": 10,
+}
+"""The drawings shown as sample pictures, chosen by eye."""
+
+SAMPLE_BYTES = 60_000
+
+
 def draw_car(label: str, seed: int, size: tuple[int, int] = SIZE) -> Image.Image:
     """A racing car in the livery of `label`, RGB of `size`; the same label, seed and size give the same picture.
 
@@ -44,7 +63,14 @@ def draw_car(label: str, seed: int, size: tuple[int, int] = SIZE) -> Image.Image
         wide_nose=livery.season < 2019,
         t_wing=dice.chance(0.35),
     )
-    trim = Trim(dice.pick(livery.helmets), dice.pick(livery.helmets), dice.pick(COMPOUNDS[:3]), dice.pick(("#1b1c1f", "#e8e33a")), moving, shape.steer)
+    trim = Trim(
+        dice.pick(livery.helmets),
+        dice.pick(livery.helmets),
+        dice.pick(COMPOUNDS[:3]),
+        dice.pick(("#1b1c1f", "#e8e33a")),
+        moving,
+        shape.steer,
+    )
     mesh = racing_car(shape)
     turn, rise = _some_angle(dice)
     camera = _framed(dice, mesh, size, turn, rise, dice.between(9, 20))
@@ -96,7 +122,9 @@ def _framed(dice: Dice, mesh: Mesh, size: tuple[int, int], turn: float, rise: fl
     return framed(camera, mesh.points, size, dice.between(0.64, 0.9), (dice.between(0.25, 0.75), dice.between(0.45, 0.7)))
 
 
-def _compose(mesh: Mesh, paint: Paint, camera: Camera, size: tuple[int, int], light: Light, backdrop: Backdrop, speed: float) -> Image.Image:
+def _compose(
+    mesh: Mesh, paint: Paint, camera: Camera, size: tuple[int, int], light: Light, backdrop: Backdrop, speed: float
+) -> Image.Image:
     """The whole picture: place, blur, shadow, reflection, car. `speed` in [0, 1] is how far the background is smeared."""
     canvas = backdrop.draw()
     canvas = _focus(canvas, backdrop.distance, camera, size, speed)
@@ -159,7 +187,9 @@ def _on_the_ground(distance: Pixels, camera: Camera, size: tuple[int, int], ligh
     half = np.ptp(low[:, :2], axis=0) / 2
     edge = np.minimum(half, 0.75)
     long, wide = (np.abs(points[:, k] - np.float32(middle[k])) for k in (0, 1))
-    under[row, column] = smoothstep(half[0] + edge[0] * 0.2, half[0] - edge[0], long) * smoothstep(half[1] + edge[1] * 0.3, half[1] - edge[1] * 0.6, wide)
+    under[row, column] = smoothstep(half[0] + edge[0] * 0.2, half[0] - edge[0], long) * smoothstep(
+        half[1] + edge[1] * 0.3, half[1] - edge[1] * 0.6, wide
+    )
     return (1 - hidden * np.float32(direct * 0.93)) * (1 - under * np.float32(0.62))
 
 
@@ -189,16 +219,33 @@ def write_set(out: Path, per_label: int, seed: int, size: tuple[int, int] = SIZE
     return per_label * len(LABELS)
 
 
+def write_samples(out: Path) -> list[Path]:
+    """Writes the sample pictures `<label>.jpg` and `<kind>.jpg` into `out`, each at most `SAMPLE_BYTES`; returns their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, seed in SAMPLE_SEEDS.items():
+        image = draw_car(name, seed) if name in LIVERIES else draw_scene(name, seed)
+        path = out / f"{name}.jpg"
+        for quality in (92, 88, 84, 78, 70):
+            image.save(path, quality=quality, optimize=True, progressive=True)
+            if path.stat().st_size <= SAMPLE_BYTES:
+                break
+        written.append(path)
+    return written
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: `set OUT`."""
-    parser = argparse.ArgumentParser(prog="python -m webapp.training.drawings", description="Draw racing cars.")
+    """The command line: `samples OUT` or `set OUT`. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m webapp.training.drawings", description="Draw racing cars in the ten liveries.")
     commands = parser.add_subparsers(dest="command", required=True)
+    few = commands.add_parser("samples", help="the sample pictures of the upload page, one for each team and two others")
+    few.add_argument("out", type=Path)
     many = commands.add_parser("set", help="a folder of drawings for each label")
     many.add_argument("out", type=Path)
-    many.add_argument("--per-label", type=int, default=20)
-    many.add_argument("--seed", type=int, default=7)
+    many.add_argument("--per-label", type=int, default=20, help="how many for each label (20)")
+    many.add_argument("--seed", type=int, default=7, help="another seed, another set (7)")
     chosen = parser.parse_args(arguments)
-    count = write_set(chosen.out, chosen.per_label, chosen.seed)
+    count = len(write_samples(chosen.out)) if chosen.command == "samples" else write_set(chosen.out, chosen.per_label, chosen.seed)
     sys.stdout.write(f"{count} drawings in {chosen.out}\n")
     return 0
 

@@ -64,7 +64,9 @@ def framed(camera: Camera, points: Floats, size: tuple[int, int], fill: float, p
     return replace(camera, focal=focal, centre=(left - float(low[0]) * focal, top - float(low[1]) * focal))
 
 
-def seen(pixels: Floats, depth: Floats, triangles: NDArray[np.int64], size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def seen(
+    pixels: Floats, depth: Floats, triangles: NDArray[np.int64], size: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Which triangle each pixel sees and how far it is: two arrays of shape (height, width); -1 and infinity where there is none.
 
     Each triangle is cut into rows, each row into pixels, all at once; the nearest wins by a minimum over (depth, triangle) packed in one integer.

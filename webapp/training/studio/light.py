@@ -49,10 +49,25 @@ class Light:
 
 WEATHERS = {
     "sun": Light("sun", 0.0, 0.85, (1.25, 1.17, 1.02), (0.40, 0.45, 0.53), (0.26, 0.25, 0.23), (0.14, 0.32, 0.66), (0.58, 0.71, 0.84)),
-    "haze": Light("haze", 0.0, 0.8, (0.85, 0.82, 0.76), (0.54, 0.56, 0.59), (0.27, 0.27, 0.26), (0.42, 0.54, 0.68), (0.78, 0.81, 0.83), softness=2.5),
-    "overcast": Light("overcast", 0.0, 1.25, (0.30, 0.30, 0.30), (0.78, 0.80, 0.83), (0.3, 0.3, 0.3), (0.55, 0.59, 0.63), (0.74, 0.77, 0.79), softness=6),
-    "dusk": Light("dusk", 0.0, 0.42, (1.6, 1.05, 0.62), (0.32, 0.35, 0.48), (0.20, 0.17, 0.16), (0.14, 0.22, 0.46), (0.95, 0.62, 0.40)),
-    "wet": Light("wet", 0.0, 1.2, (0.2, 0.2, 0.2), (0.62, 0.66, 0.71), (0.22, 0.23, 0.25), (0.42, 0.47, 0.52), (0.62, 0.67, 0.70), wet=0.6, softness=7),
+    "haze": Light(
+        "haze", 0.0, 0.8, (0.85, 0.82, 0.76), (0.54, 0.56, 0.59), (0.27, 0.27, 0.26), (0.42, 0.54, 0.68), (0.78, 0.81, 0.83), softness=2.5
+    ),
+    "overcast": Light(
+        "overcast", 0.0, 1.25, (0.30, 0.30, 0.30), (0.78, 0.80, 0.83), (0.3, 0.3, 0.3), (0.55, 0.59, 0.63), (0.74, 0.77, 0.79), softness=6
+    ),
+    "dusk": Light("dusk", 0.0, 0.42, (1.6, 1.18, 0.80), (0.36, 0.41, 0.54), (0.20, 0.17, 0.16), (0.14, 0.22, 0.46), (0.95, 0.62, 0.40)),
+    "wet": Light(
+        "wet",
+        0.0,
+        1.2,
+        (0.2, 0.2, 0.2),
+        (0.62, 0.66, 0.71),
+        (0.22, 0.23, 0.25),
+        (0.42, 0.47, 0.52),
+        (0.62, 0.67, 0.70),
+        wet=0.6,
+        softness=7,
+    ),
 }
 """Kinds of weather by name, the sun straight ahead."""
 
@@ -145,7 +160,9 @@ def _shrunk(canvas: Pixels, fine: int) -> Pixels:
     return np.asarray(total / np.float32(fine * fine), dtype=np.float32)
 
 
-def _normals(mesh: Mesh, pixels: NDArray[np.float64], owner: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64]) -> Pixels:
+def _normals(
+    mesh: Mesh, pixels: NDArray[np.float64], owner: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64]
+) -> Pixels:
     corner = pixels[mesh.triangles]
     (ax, ay), (bx, by), (cx, cy) = ((corner[:, k, 0], corner[:, k, 1]) for k in range(3))
     area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)

@@ -145,7 +145,9 @@ def bicycle(dice: Dice) -> Model:
         for k in range(18):
             t = k * 2 * math.pi / 18
             hub = 0.02 * (1 if k % 2 else -1)
-            builder.tube("spoke", [(centre[0], hub, centre[2]), (centre[0] + 0.3 * math.cos(t), 0, centre[2] + 0.3 * math.sin(t))], 0.0022, 4)
+            builder.tube(
+                "spoke", [(centre[0], hub, centre[2]), (centre[0] + 0.3 * math.cos(t), 0, centre[2] + 0.3 * math.sin(t))], 0.0022, 4
+            )
         builder.tube("metal", [(centre[0], -0.05, centre[2]), (centre[0], 0.05, centre[2])], 0.022, 10)
     crank, seat, head_low, head_top = (-0.05, 0, 0.28), (-0.22, 0, 0.80), (0.40, 0, 0.70), (0.37, 0, 0.84)
     for start, end, thick in ((crank, seat, 0.017), (seat, head_top, 0.016), (crank, head_low, 0.02), (head_low, head_top, 0.02)):
@@ -156,15 +158,24 @@ def bicycle(dice: Dice) -> Model:
         builder.tube("frame", curve([head_low, (0.44, side, 0.55), (front[0], side, front[2])], 8), 0.012, 8)
         builder.tube(
             "grip",
-            curve([(0.43, 0, 0.90), (0.43, side * 4.2, 0.90), (0.53, side * 4.4, 0.88), (0.54, side * 4.4, 0.79), (0.44, side * 4.4, 0.76)], 20),
+            curve(
+                [(0.43, 0, 0.90), (0.43, side * 4.2, 0.90), (0.53, side * 4.4, 0.88), (0.54, side * 4.4, 0.79), (0.44, side * 4.4, 0.76)],
+                20,
+            ),
             0.013,
             8,
         )
         builder.tube("metal", [(-0.05, side * 1.2, 0.28), (-0.05 + side * 3.0, side * 1.4, 0.28 - side * 1.2)], 0.012, 8)
-        builder.box("grip", (-0.09 + side * 3.0, min(side * 1.4, side * 3.0), 0.265 - side * 1.2), (-0.01 + side * 3.0, max(side * 1.4, side * 3.0), 0.285 - side * 1.2))
+        builder.box(
+            "grip",
+            (-0.09 + side * 3.0, min(side * 1.4, side * 3.0), 0.265 - side * 1.2),
+            (-0.01 + side * 3.0, max(side * 1.4, side * 3.0), 0.285 - side * 1.2),
+        )
     builder.tube("metal", [(0.37, 0, 0.84), (0.36, 0, 0.89), (0.43, 0, 0.90)], 0.014, 8)
     builder.tube("metal", [seat, (-0.25, 0, 0.90)], 0.013, 8)
-    builder.loft("grip", [Section(-0.12, 0.018, 0.90, 0.925), Section(-0.22, 0.04, 0.895, 0.935), Section(-0.38, 0.075, 0.90, 0.94)], 12, 14)
+    builder.loft(
+        "grip", [Section(-0.12, 0.018, 0.90, 0.925), Section(-0.22, 0.04, 0.895, 0.935), Section(-0.38, 0.075, 0.90, 0.94)], 12, 14
+    )
     builder.wheel("metal", (-0.05, 0.06, 0.28), [(0.0, 0.0), (0.0, 0.075), (0.006, 0.075), (0.006, 0.0)])
     for high in (0.353, 0.207):
         builder.tube("grip", [(-0.05, 0.062, high), (-0.48, 0.05, 0.34 + (high - 0.28) * 0.4)], 0.004, 4)
@@ -195,7 +206,12 @@ def sailing_boat(dice: Dice) -> Model:
     )
     builder.loft(
         "cabin",
-        [Section(1.5, 0.3, 0.7, 0.86, top=4), Section(1.0, 0.52, 0.7, 1.12, top=4), Section(-0.6, 0.68, 0.7, 1.24, top=4), Section(-0.75, 0.66, 0.7, 1.2, top=4)],
+        [
+            Section(1.5, 0.3, 0.7, 0.86, top=4),
+            Section(1.0, 0.52, 0.7, 1.12, top=4),
+            Section(-0.6, 0.68, 0.7, 1.24, top=4),
+            Section(-0.75, 0.66, 0.7, 1.2, top=4),
+        ],
         stations=20,
     )
     builder.slab("well", [(-0.85, -0.6, 0.8), (-2.7, -0.5, 0.8), (-2.7, 0.5, 0.8), (-0.85, 0.6, 0.8)], (0, 0, 0.02))
@@ -218,7 +234,13 @@ def sailing_boat(dice: Dice) -> Model:
         if part == "hull":
             _colour(colours, gloss, (z > 0.58) & (z < 0.68), stripe, 0.5)
             _colour(colours, gloss, z < 0.1, stripe, 0.4)
-            _colour(colours, gloss, (z > 0.765 + 0.03 * np.maximum(x, 0)) & (y < 1.05) & (y < 1.1 - 0.24 * np.maximum(x - 0.5, 0)), "#c79d68", 0.2)
+            _colour(
+                colours,
+                gloss,
+                (z > 0.765 + 0.03 * np.maximum(x, 0)) & (y < 1.05) & (y < 1.1 - 0.24 * np.maximum(x - 0.5, 0)),
+                "#c79d68",
+                0.2,
+            )
         if part == "cabin":
             _colour(colours, gloss, (z > 0.95) & (z < 1.07) & (x < 0.75) & (x > -0.6) & (y > 0.4), GLASS, 1.0)
         if part in ("sail", "jib"):
@@ -246,7 +268,14 @@ def _sail(tack: Point, clew: Point, head: Point, belly: float) -> np.ndarray:
 
 def _road_wheel(width: float, radius: float) -> list[tuple[float, float]]:
     half = width / 2
-    outer = [(half - 0.03, 0.0), (half - 0.02, 0.06), (half - 0.035, 0.08), (half - 0.03, radius * 0.6), (half, radius * 0.66), (half + 0.004, radius * 0.8)]
+    outer = [
+        (half - 0.03, 0.0),
+        (half - 0.02, 0.06),
+        (half - 0.035, 0.08),
+        (half - 0.03, radius * 0.6),
+        (half, radius * 0.66),
+        (half + 0.004, radius * 0.8),
+    ]
     for step in range(5):
         turn = step / 4 * math.pi / 2
         outer.append((half - 0.04 + 0.04 * math.cos(turn), radius - 0.04 + 0.04 * math.sin(turn)))

@@ -81,8 +81,14 @@ def _shell(part: str, points: Pixels, livery: Livery) -> tuple[Pixels, Pixels]:
         else:
             colours[_covered(layer, points)] = colour
     gloss = np.full(len(points), livery.gloss if part in livery.base else 0.4, np.float32)
+    if part[:3] in ("fw_", "rw_"):
+        gloss *= np.float32(0.35)  # thin sheets: a bright mirror on their edges would sparkle
     if part == "body":
-        hole = inside(((0.56, 0.0), (0.5, 0.12), (0.35, 0.19), (0.0, 0.215), (-0.5, 0.2), (-0.5, -0.01), (0.56, -0.01)), points[:, 0], np.abs(points[:, 1]))
+        hole = inside(
+            ((0.56, 0.0), (0.5, 0.12), (0.35, 0.19), (0.0, 0.215), (-0.5, 0.2), (-0.5, -0.01), (0.56, -0.01)),
+            points[:, 0],
+            np.abs(points[:, 1]),
+        )
         hole &= points[:, 2] > 0.5
         colours[hole], gloss[hole] = np.array(linear("#0c0c0e"), np.float32), 0
     if part == "rim":

@@ -63,7 +63,7 @@ def some_place(dice: Dice) -> Place:
     """A stretch of track thrown with the dice."""
     wide = dice.between(11.0, 15.0)
     share = dice.between(0.25, 0.75)
-    kind = dice.pick(("open", "open", "street", "pit"))
+    kind = dice.pick(("open", "open", "open", "open", "street", "pit"))
     strips = [_some_strip(dice, wide * share, kind, 0), _some_strip(dice, wide * (1 - share), kind, 1)]
     asphalt = dice.pick(("#76797d", "#808285", "#6d7075", "#858380"))
     return Place(asphalt, strips[0], strips[1], dice.between(-0.07, 0.07), dice.chance(0.25))
@@ -72,14 +72,39 @@ def some_place(dice: Dice) -> Place:
 def some_street(dice: Dice) -> Place:
     """A town street thrown with the dice."""
     left, right = dice.between(3.0, 4.5), dice.between(3.0, 4.5)
-    sides = [Strip(edge, 0.0, ("#c8202b", "#efefec"), "asphalt", edge + 2.5, "grass", edge + dice.between(5, 8), "concrete", dice.pick(("trees", "city"))) for edge in (left, right)]
+    sides = [
+        Strip(
+            edge,
+            0.0,
+            ("#c8202b", "#efefec"),
+            "asphalt",
+            edge + 2.5,
+            "grass",
+            edge + dice.between(5, 8),
+            "concrete",
+            dice.pick(("trees", "city")),
+        )
+        for edge in (left, right)
+    ]
     return Place(dice.pick(("#76797d", "#808285", "#6d7075")), sides[0], sides[1], dice.between(-0.04, 0.04), False)
 
 
 def _some_strip(dice: Dice, edge: float, kind: str, side: int) -> Strip:
-    colours = dice.pick((("#c8202b", "#efefec"), ("#c8202b", "#efefec"), ("#c8202b", "#efefec"), ("#2b5fa8", "#efefec"), ("#e2b21c", "#2f6fb8")))
+    colours = dice.pick(
+        (("#c8202b", "#efefec"), ("#c8202b", "#efefec"), ("#c8202b", "#efefec"), ("#2b5fa8", "#efefec"), ("#e2b21c", "#2f6fb8"))
+    )
     if kind == "street":
-        return Strip(edge, 0.0, colours, "asphalt", edge + 1.6, "asphalt", edge + dice.between(1.6, 2.6), "concrete", dice.pick(("trees", "stand", "city")))
+        return Strip(
+            edge,
+            0.0,
+            colours,
+            "asphalt",
+            edge + 1.6,
+            "asphalt",
+            edge + dice.between(1.6, 2.6),
+            "concrete",
+            dice.pick(("trees", "stand", "city")),
+        )
     if kind == "pit" and side == 0:
         return Strip(edge, 0.0, colours, "asphalt", edge + 5, "asphalt", edge + 5.5, "garages", "none")
     kerb = dice.between(0.9, 1.5) if dice.chance(0.7) else 0.0
@@ -87,7 +112,17 @@ def _some_strip(dice: Dice, edge: float, kind: str, side: int) -> Strip:
     end = edge + kerb + dice.between(3.0, 9.0)
     beyond = dice.pick(("grass", "grass", "gravel", "dry grass"))
     wall = end + dice.between(3.0, 16.0)
-    return Strip(edge, kerb, colours, runoff, end, beyond, wall, dice.pick(("armco", "tyres", "hoardings", "hoardings")), dice.pick(("trees", "stand", "stand", "hills")))
+    return Strip(
+        edge,
+        kerb,
+        colours,
+        runoff,
+        end,
+        beyond,
+        wall,
+        dice.pick(("armco", "tyres", "hoardings", "hoardings")),
+        dice.pick(("trees", "stand", "stand", "hills")),
+    )
 
 
 class Backdrop:
@@ -159,9 +194,11 @@ class Backdrop:
         fine = self._noise(1, along * 3.0, across * 9.0)
         lane = np.exp2(-((across + 0.2) ** 2) * np.float32(0.5)) * np.float32(0.16)  # the darker line that everybody drives
         for path in self._skids:
-            mark = _between(across, path, path + 0.3, blur) * smoothstep(0.45, 0.75, self._noise(2, along * 0.035 + path, np.zeros_like(along)))
+            mark = _between(across, path, path + 0.3, blur) * smoothstep(
+                0.45, 0.75, self._noise(2, along * 0.035 + path, np.zeros_like(along))
+            )
             lane = lane + mark * np.float32(0.16)
-        grain = 0.86 + 0.2 * coarse + (fine - 0.5) * 0.12 / (1 + 12 * blur) - lane
+        grain = 0.86 + 0.2 * coarse + (fine - 0.5) * 0.08 / (1 + 12 * blur) - lane
         colour = np.array(linear(place.asphalt), np.float32) * grain[:, None]
         if place.dashes:
             dash = _between(across, 3.2, 3.35, blur) * _square(along / 6.0, along_blur / 6.0)
@@ -195,7 +232,9 @@ class Backdrop:
         if strip.kerb:
             stripe = _square((along + np.float32(self._stripes)) / 3.0, along_blur / 3.0)
             red, white = (np.array(linear(c), np.float32) for c in strip.kerb_colours)
-            colour = _mix(colour, _mix(np.broadcast_to(white, colour.shape), red, stripe), _between(out, strip.edge + 0.15, end_of_kerb, blur))
+            colour = _mix(
+                colour, _mix(np.broadcast_to(white, colour.shape), red, stripe), _between(out, strip.edge + 0.15, end_of_kerb, blur)
+            )
         return _over(colour, "#e6e6e2", _between(out, strip.edge, strip.edge + 0.15, blur))
 
     def _hit(self, side: float, away: float, tall: float) -> tuple[Where, Pixels, Pixels, Pixels]:
@@ -221,7 +260,9 @@ class Backdrop:
 
     def _trees(self, canvas: Pixels, away: float, colour: str, tall: float, side: float, lit: Pixels) -> None:
         at, along, high, size = self._hit(side, away, tall * 1.2)
-        crown = tall * (0.5 + 0.4 * self._noise(0, along * 0.13 + tall, np.full_like(along, tall)) + 0.22 * self._noise(1, along * 0.6, high * 0.6))
+        crown = tall * (
+            0.5 + 0.4 * self._noise(0, along * 0.13 + tall, np.full_like(along, tall)) + 0.22 * self._noise(1, along * 0.6, high * 0.6)
+        )
         leaf = (0.5 + 0.55 * self._noise(2, along * 0.8, high * 0.9)) * np.clip(high / tall + 0.45, 0, 1.2)
         share = np.clip((crown - high) / np.maximum(size, 0.03) + 0.5, 0, 1)
         canvas[at] = _mix(canvas[at], np.array(linear(colour), np.float32) * lit * leaf[:, None], share)
@@ -241,7 +282,9 @@ class Backdrop:
         at, along, high, size = at[keep], along[keep], high[keep], size[keep]
         row, seat = np.floor(high / 0.62), np.floor(along / 0.5)
         number = (seat * 31 + row * 7919).astype(np.int32) & (FIELD * FIELD - 1)
-        palette = np.array([linear(c) for c in ("#c9c4bb", "#b5474a", "#3f64a0", "#e0d9cc", "#35383f", "#d89b3a", "#7d8a94", "#e8e6e0")], np.float32)
+        palette = np.array(
+            [linear(c) for c in ("#c9c4bb", "#b5474a", "#3f64a0", "#e0d9cc", "#35383f", "#d89b3a", "#7d8a94", "#e8e6e0")], np.float32
+        )
         crowd = palette[(self._fields[0][number] * len(palette)).astype(np.int32)] * (0.55 + 0.45 * np.mod(high / 0.62, 1))[:, None]
         crowd = _over(crowd, "#97928d", np.clip(size / 0.5, 0, 1)) * np.float32(0.85)
         colour = _over(crowd, "#4b4f57", _between(high, 8.2, 9.6, size))
@@ -259,10 +302,11 @@ class Backdrop:
         post = np.maximum(_between(np.mod(along, 4.0), 0.0, 0.1, size) * np.float32(0.8), np.float32(0.2))
         colour = _mix(canvas[at], np.array(linear("#6f757a"), np.float32) * lit, post)
         solid = np.flatnonzero(high < tall)
-        colour[solid] = self._panels(strip.wall_kind, along[solid], high[solid], size[solid]) * lit
+        colour[solid] = self._panels(strip, along[solid], high[solid], size[solid]) * lit
         canvas[at] = colour
 
-    def _panels(self, kind: str, along: Pixels, high: Pixels, size: Pixels) -> Pixels:
+    def _panels(self, strip: Strip, along: Pixels, high: Pixels, size: Pixels) -> Pixels:
+        kind = strip.wall_kind
         panel = np.floor(along / 5.0).astype(np.int32)
         pick = self._fields[1][(panel * 3) & (FIELD - 1)]
         if kind == "armco":
@@ -279,6 +323,8 @@ class Backdrop:
         if kind == "hoardings":  # a plain slanted block in a second colour, no words
             other = palette[(pick * 97).astype(np.int32) % len(names)]
             colour = _mix(colour, other, _between(np.mod(along - high * np.float32(0.6), 5.0), 1.2, 3.4, size))
+        else:
+            colour = _over(colour, strip.kerb_colours[0], _between(high, 0.82, 1.0, size))
         return _over(colour, "#8e9296", _between(np.mod(along, 5.0), 0.0, 0.06, size))
 
     def _garages(self, canvas: Pixels, strip: Strip, side: float, lit: Pixels) -> None:

@@ -129,7 +129,10 @@ def _floor(builder: MeshBuilder) -> None:
     builder.slab("carbon", outline, (0, 0, 0.022))
     for side in (1.0, -1.0):
         for inset in (0.12, 0.3, 0.46):
-            builder.plate("carbon", [(-1.95, side * inset, 0.06), (-2.35, side * inset, 0.08), (-2.35, side * inset, 0.27), (-1.95, side * inset, 0.2)])
+            builder.plate(
+                "carbon",
+                [(-1.95, side * inset, 0.06), (-2.35, side * inset, 0.08), (-2.35, side * inset, 0.27), (-1.95, side * inset, 0.2)],
+            )
     builder.plate("carbon", [(-1.95, 0.46, 0.18), (-2.35, 0.46, 0.28), (-2.35, -0.46, 0.28), (-1.95, -0.46, 0.18)])
 
 
@@ -161,7 +164,9 @@ def _front_wing(builder: MeshBuilder, shape: CarShape) -> None:
         builder.slab(
             "fw_end", [(2.80, y, 0.045), (2.78, y, 0.17), (2.55, y, 0.30), (2.24, y, 0.315), (2.2, y, 0.045)], (0, side * 0.014, 0)
         )
-        builder.slab("carbon", [(2.8, y, 0.045), (2.2, y, 0.045), (2.2, y + side * 0.035, 0.04), (2.75, y + side * 0.035, 0.04)], (0, 0, 0.012))
+        builder.slab(
+            "carbon", [(2.8, y, 0.045), (2.2, y, 0.045), (2.2, y + side * 0.035, 0.04), (2.75, y + side * 0.035, 0.04)], (0, 0, 0.012)
+        )
         inner = (0.085 if shape.wide_nose else 0.06) * side
         builder.slab("pylon", [(2.78, inner, 0.08), (2.72, inner, 0.3), (2.42, inner, 0.3), (2.5, inner, 0.1)], (0, side * 0.012, 0))
 
@@ -176,11 +181,23 @@ def _rear_wing(builder: MeshBuilder, shape: CarShape) -> None:
     builder.wing("rw_flap", lambda y: (-2.575, y, 0.865 - dip(y) * 0.3), lambda y: (-2.735, y, 0.965), span, 0.018)
     for side in (1.0, -1.0):
         y = side * 0.51
-        corners = [(-2.26, 0.945), (-2.32, 0.96), (-2.755, 0.975), (-2.765, 0.70), (-2.70, 0.63), (-2.62, 0.46), (-2.47, 0.46), (-2.43, 0.62), (-2.26, 0.70)]
+        corners = [
+            (-2.26, 0.945),
+            (-2.32, 0.96),
+            (-2.755, 0.975),
+            (-2.765, 0.70),
+            (-2.70, 0.63),
+            (-2.62, 0.46),
+            (-2.47, 0.46),
+            (-2.43, 0.62),
+            (-2.26, 0.70),
+        ]
         builder.slab("rw_end", [(x, y, z) for x, z in corners], (0, side * 0.014, 0))
         builder.slab("rw_low", [(-2.47, y, 0.46), (-2.60, y, 0.46), (-2.46, y * 0.96, 0.12), (-2.30, y * 0.96, 0.12)], (0, side * 0.014, 0))
     for y in (-0.07, 0.07) if not shape.t_wing else (0.0,):
-        builder.slab("carbon", [(-2.2, y - 0.008, 0.3), (-2.36, y - 0.008, 0.3), (-2.48, y - 0.008, 0.80), (-2.36, y - 0.008, 0.80)], (0, 0.016, 0))
+        builder.slab(
+            "carbon", [(-2.2, y - 0.008, 0.3), (-2.36, y - 0.008, 0.3), (-2.48, y - 0.008, 0.80), (-2.36, y - 0.008, 0.80)], (0, 0.016, 0)
+        )
 
 
 def _driver(builder: MeshBuilder) -> None:
@@ -206,7 +223,11 @@ def _aero_parts(builder: MeshBuilder) -> None:
             line = np.array(curve([(x, y * side, z) for x, y, z in path], 10))
             lower, upper = line + np.array([0, 0, low]), line + np.array([-0.03, 0, high])
             builder.grid(part, np.stack([lower, (lower + upper) / 2, upper], 1))
-        builder.slab("carbon", [(0.95, side * 0.36, 0.41), (0.78, side * 0.72, 0.43), (0.70, side * 0.72, 0.43), (0.82, side * 0.36, 0.41)], (0, 0, 0.012))
+        builder.slab(
+            "carbon",
+            [(0.95, side * 0.36, 0.41), (0.78, side * 0.72, 0.43), (0.70, side * 0.72, 0.43), (0.82, side * 0.36, 0.41)],
+            (0, 0, 0.012),
+        )
         builder.ball("mirror", (0.52, side * 0.57, 0.70), (0.045, 0.10, 0.042), 10, 14)
         builder.tube("carbon", [(0.5, side * 0.57, 0.67), (0.45, side * 0.5, 0.6)], 0.012, sides=6)
         builder.tube("carbon", [(0.5, side * 0.5, 0.70), (0.52, side * 0.3, 0.63)], 0.01, sides=6)
