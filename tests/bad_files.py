@@ -149,6 +149,14 @@ def webp_header(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def avif_that_lies() -> bytes:
+    """An AVIF of 36 megapixels whose boxes claim 64 x 64: its decoder would believe the data."""
+    content = bytearray(save(Image.new("L", (6000, 6000), 128), "AVIF", quality=10, speed=10))
+    at = content.index(b"ispe") + 8
+    content[at : at + 8] = struct.pack(">II", 64, 64)
+    return bytes(content)
+
+
 def animation(name: str, colors: Sequence[str] = ("red", "blue")) -> bytes:
     """Several frames, the first in the first colour."""
     first, *others = (Image.new("RGB", (20, 20), color) for color in colors)

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 from tests import bad_files
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference import images
+from webapp.inference.av1 import largest_frame
 from webapp.inference.card import InputSpec
 from webapp.inference.images import content_type, decode_photo, fit_input, make_thumbnail, render_view
 
@@ -95,6 +96,17 @@ def test_it_refuses_a_truncated_photo(name):
         decode_photo(bad_files.truncated(name))
 
 
+def test_it_refuses_an_avif_animation():
+    with pytest.raises(NotAPhotoError, match="an AVIF animation"):
+        decode_photo(bad_files.animation("AVIF"))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_it_finds_the_true_size_of_an_avif(mode, subsampling):
+    assert largest_frame(bad_files.save(bad_files.scene(300, 170, mode), "AVIF", subsampling=subsampling)) == (300, 170)
+
+
 def test_it_refuses_a_camera_raw_file():
     thumbnail = bad_files.save(bad_files.scene(), "TIFF", tiffinfo={254: 1})
     with pytest.raises(NotAPhotoError, match="camera raw"):
@@ -110,6 +122,7 @@ def test_it_refuses_a_camera_raw_file():
         (bad_files.png_60_megapixels, "60 megapixels; 30 is the most for a PNG"),
         (lambda: bad_files.save(Image.new("L", (30_000, 10)), "PNG"), "30,000 pixels wide; 20,000 is the most"),
         (lambda: bad_files.save(Image.new("1", (9000, 9000)), "TIFF", compression="group4"), "81 megapixels; 30 is the most for a TIFF"),
+        (bad_files.avif_that_lies, "36 megapixels; 30 is the most for an AVIF"),
         (bad_files.jpeg_of_many_scans, "passes; 100 is the most"),
         (bad_files.png_of_many_chunks, "more parts than any photo needs"),
         (lambda: bad_files.photo() + bytes(images.MAX_BYTES), "The file has 21 MB; 20 MB is the most"),

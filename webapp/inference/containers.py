@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from webapp.inference.av1 import largest_frame
+
 MAX_PARTS = 20_000
 """Chunks or blocks that are looked at. A 20 MB PNG of ordinary making has about 2,500."""
 
@@ -20,7 +22,7 @@ MAX_PARTS = 20_000
 class Structure:
     """The first look at a file. `width` and `height` are those of the stored picture in pixels, 0 when this look does not tell.
 
-    `scans` counts the passes of a JPEG; a progressive one is held whole while it is decoded. `scalable` says that the decoder can
+    `scans` counts the passes of a JPEG. `scalable` says that the decoder can
     shrink while decoding. `parts_exceeded` says that there are more than `MAX_PARTS` chunks. `has_metadata` is None when only the
     decoder can tell.
     """
@@ -29,14 +31,14 @@ class Structure:
     height: int = 0
     scans: int = 0
     scalable: bool = False
-    is_progressive: bool = False
     parts_exceeded: bool = False
+    is_broken: bool = False
     has_metadata: bool | None = None
 
 
 def look(content: bytes, name: str) -> Structure:
     """The structure of `content`, a file of the format `name` (see `sniff`). Never raises for bad bytes."""
-    looks = {"JPEG": look_at_jpeg, "PNG": look_at_png, "WEBP": look_at_webp, "GIF": look_at_gif}
+    looks = {"JPEG": look_at_jpeg, "PNG": look_at_png, "WEBP": look_at_webp, "GIF": look_at_gif, "AVIF": look_at_avif}
     return looks[name](content) if name in looks else Structure()
 
 
@@ -57,7 +59,6 @@ def is_more_than_orientation(exif: bytes) -> bool:
 
 _MARKER_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # not a stuffed zero, not a restart
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 
 
@@ -78,7 +79,7 @@ def look_at_jpeg(content: bytes) -> Structure:
     scans = content.count(b"\xff\xda")
     if scans > 100:
         scans = sum(marker == 0xDA for marker, _, _ in _segments(content))
-    return Structure(width, height, scans=scans, scalable=frame not in _LOSSLESS, is_progressive=frame in _PROGRESSIVE, has_metadata=more)
+    return Structure(width, height, scans=scans, scalable=frame not in _LOSSLESS, has_metadata=more)
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
@@ -214,3 +215,12 @@ def _after_sub_blocks(content: bytes, at: int) -> int:
 def _is_metadata_extension(start: bytes) -> bool:
     """Whether an extension (from its label byte on) is more than timing, looping or drawn text."""
     return start[:1] == b"\xfe" or (start[:1] == b"\xff" and not start[2:].startswith((b"NETSCAPE2.0", b"ANIMEXTS1.0")))
+
+
+# ---- AVIF ----
+
+
+def look_at_avif(content: bytes) -> Structure:
+    """Size of the largest picture in the AV1 data, whatever the boxes around it claim."""
+    size = largest_frame(content)
+    return Structure(*size) if size else Structure(is_broken=True)

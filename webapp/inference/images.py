@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import re
-import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil
 
@@ -48,8 +46,8 @@ THUMBNAIL_SIDE = 480
 THUMBNAIL_TYPE = "image/jpeg"
 
 _BAND_PIXELS = 1_000_000
-_LARGE_PIXELS = 8_000_000
-_one_large_at_a_time = threading.Lock()
+
+_BROKEN = "The photo is cut off or damaged: it cannot be decoded."
 
 # Pillow's own guard stays on behind ours, with its warning an error. Its other warnings tell of odd metadata, which is no news here.
 Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS, *MAX_PIXELS_OF.values())
@@ -140,7 +138,7 @@ def _read(content: bytes, max_side: int) -> _Picture:
     except MemoryError as error:
         raise PhotoTooLargeError("The photo needs more memory than there is. Send a smaller copy.") from error
     except Exception as error:  # Pillow and the codecs below it raise nearly every kind for bad bytes
-        raise BrokenPhotoError("The photo is cut off or damaged: it cannot be decoded.") from error
+        raise BrokenPhotoError(_BROKEN) from error
 
 
 def _decode(image: Image.Image, name: str, structure: Structure, max_side: int) -> _Picture:
@@ -152,29 +150,23 @@ def _decode(image: Image.Image, name: str, structure: Structure, max_side: int) 
     has_metadata = _has_metadata(image, name) if structure.has_metadata is None else structure.has_metadata
     size = _fitted(width, height, max_side)
     image.draft(None, size)
-    with _one_large_at_a_time if _is_large(image, structure) else nullcontext():
-        image.load()
-        turn = _turn(image, name)
-        small = _shrink(image, size)
-        profile = image.info.get("icc_profile")
-        if turn is not None:
-            small = small.transpose(turn)
-        small = _to_srgb(small, profile)
+    image.load()
+    turn = _turn(image, name)
+    small = _shrink(image, size)
+    if turn is not None:
+        small = small.transpose(turn)
+    small = _to_srgb(small, image.info.get("icc_profile"))
     small.info.clear()
     upright = (height, width) if turn in _QUARTER_TURNS else (width, height)
     return _Picture(small, *upright, name, has_metadata)
-
-
-def _is_large(image: Image.Image, structure: Structure) -> bool:
-    """Whether decoding takes over a hundred MB. Threads then wait for each other, so that a few large photos do not add up."""
-    pixels = image.width * image.height
-    return max(pixels, structure.width * structure.height if structure.is_progressive else 0) > _LARGE_PIXELS
 
 
 # ---- the caps ----
 
 
 def _check_structure(structure: Structure, name: str) -> None:
+    if structure.is_broken:
+        raise BrokenPhotoError(_BROKEN)
     if structure.width and structure.height:
         _check_size(structure.width, structure.height, name, scalable=structure.scalable)
     if structure.scans > MAX_SCANS:

@@ -20,7 +20,6 @@ CONTENT_TYPES = {
 
 SEND = "Send a JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF."
 
-_AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
 
@@ -96,14 +95,16 @@ def refusal_of_picture(what: str) -> str:
 
 def _boxed_format(content: bytes) -> str:
     """AVIF or HEIF by the brands of the ftyp box, or "" for another file in boxes, such as a video."""
+    if content[8:12] == b"avis":
+        raise NotAPhotoError(refusal_of_picture("an AVIF animation"))
     length = min(int.from_bytes(content[:4], "big"), 256)
     brands = {content[8:12]} | {content[at : at + 4] for at in range(16, length, 4)}
-    if content[8:12] in _AVIF_BRANDS:
+    if content[8:12] == b"avif":
         return "AVIF"
     if content[8:12] in _HEIF_BRANDS:
         return "HEIF"
     if content[8:12] in (b"mif1", b"msf1"):  # the general brands: the list after them says which codec
-        return "AVIF" if brands & _AVIF_BRANDS else "HEIF"
+        return "AVIF" if b"avif" in brands else "HEIF"
     return ""
 
 
