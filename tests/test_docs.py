@@ -1,0 +1,66 @@
+"""The docs are part of the product: every setting, route and command stands in them, and what stands in them exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+
+from tests.conftest import ROOT
+from webapp.config import KNOWN, RESERVED, Config
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+EVERYTHING = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
+JSON_DOOR = ("/api/", "/health/", "/ping")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_setting_has_a_row_in_the_readme(name: str) -> None:
+    assert f"| `{name}` |" in README
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_every_promised_setting_is_named_as_such(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def test_every_setting_in_the_docs_exists() -> None:
+    assert set(re.findall(r"MARQUE_[A-Z_]+", EVERYTHING)) <= {*KNOWN, *RESERVED}
+
+
+def test_the_table_names_the_real_defaults() -> None:
+    for name, value in (("PORT", Config.port), ("HOST", Config.host), ("ENGINE", Config.engine), ("THREADS", Config.threads)):
+        assert f"| `MARQUE_{name}` | `{value}` |" in README
+
+
+def documented() -> set[tuple[str, str]]:
+    return {(method, path) for method, path in re.findall(r"\| `(GET|POST|PUT|DELETE) (/[^`]*)` \|", API)}
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    return {
+        (method, re.sub(r"<(?:int:)?(\w+)>", lambda name: f"<{'id' if name[1] == 'public_id' else name[1]}>", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(JSON_DOOR)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_documented_and_real_json_routes_are_the_same(app: Flask) -> None:
+    assert documented() == routes(app)
+
+
+def test_every_command_stands_in_the_docs(app: Flask) -> None:
+    for group, command in app.cli.commands.items():
+        if group in ("run", "shell", "routes", "db"):
+            continue
+        for name in getattr(command, "commands", {"": None}):
+            assert f"flask {group} {name}".strip() in EVERYTHING, f"flask {group} {name}"
+
+
+def test_links_between_the_docs_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
