@@ -97,7 +97,7 @@ def headline(card: ModelCard) -> Share | None:
     """How often the first label was right on held-out photos: of the source called "photos" when there are several, else of all."""
     test = _test(card)
     sources: Mapping[str, Any] = test.get("sources") or {}
-    return _top1(sources["photos"] if "photos" in sources else test)
+    return _top1(sources.get("photos", test))
 
 
 def measures(card: ModelCard) -> list[Measure]:

@@ -84,5 +84,5 @@ def _by_batch(events: Iterable[Event]) -> list[dict[str, Any]]:
     for batch, group in groupby(events, key=lambda one: one.event.batch):
         members = list(group)
         standing = any(not one.undone and one.event.photo is not None for one in members)
-        entries.append({"batch": batch, "events": members, "first": members[0].event, "standing": standing})
+        entries.append({"batch": batch, "events": members, "standing": standing})
     return entries

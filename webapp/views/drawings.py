@@ -16,9 +16,7 @@ from webapp.services.words import display
 from webapp.values import Answer
 
 FOLDER = "samples"
-OTHER = "road-car"
 STRIP = 6
-WIDTH, HEIGHT = 960, 640
 KEPT = "marque-drawings"
 
 
@@ -32,21 +30,20 @@ class Drawing:
 
 
 def all_drawings() -> list[Drawing]:
-    """The drawings that are there, one for each label that has one, the road car last."""
+    """The drawings that are there by name, those of other things last."""
     folder = _folder()
     names = sorted(one.stem for one in folder.glob("*.jpg")) if folder.is_dir() else []
-    names.sort(key=lambda name: name == OTHER)
+    names.sort(key=lambda name: not _is_label(name))
     return [Drawing(name, _title(name), f"{FOLDER}/{name}.jpg") for name in names if re.fullmatch(r"[a-z0-9_-]+", name)]
 
 
 def strip() -> list[Drawing]:
-    """A few to try: labels evenly spread, and the road car."""
+    """A few to try: labels evenly spread, and one that shows something else."""
     drawings = all_drawings()
-    labels = [one for one in drawings if one.name != OTHER]
-    others = [one for one in drawings if one.name == OTHER]
-    room = STRIP - len(others)
-    step = max(1, -(-len(labels) // room))
-    return labels[::step][:room] + others
+    labels = [one for one in drawings if _is_label(one.name)]
+    others = [one for one in drawings if not _is_label(one.name)][:1]
+    room = min(len(labels), STRIP - len(others))
+    return [labels[place * len(labels) // room] for place in range(room)] + others
 
 
 def drawing(name: str) -> Drawing:
@@ -80,6 +77,10 @@ def _folder() -> Path:
     return Path(str(current_app.static_folder)) / FOLDER
 
 
-def _title(name: str) -> str:
+def _is_label(name: str) -> bool:
     card = get_card()
-    return display(card, name) if card and card.label(name) else name.replace("-", " ").replace("_", " ").capitalize()
+    return card is not None and card.label(name) is not None
+
+
+def _title(name: str) -> str:
+    return display(get_card(), name) if _is_label(name) else name.replace("-", " ").replace("_", " ").capitalize()

@@ -30,7 +30,7 @@ def size(number: int) -> str:
 
 
 def milliseconds(number: float) -> str:
-    """"4 ms", "< 1 ms"."""
+    """ "4 ms", "< 1 ms"."""
     return f"<{NARROW}1{NARROW}ms" if number < 1 else f"{round(number)}{NARROW}ms"
 
 

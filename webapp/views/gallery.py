@@ -48,9 +48,8 @@ def index() -> ResponseReturnValue:
         size=size,
         counts=counts,
         total=counts[wanted.outcome or "all"],
-        everything=counts["all"] if not (set(asked) & set(FILTERS)) else None,
         words=OUTCOME_WORDS,
-        tags=_tags(asked),
+        tags=[] if error else _tags(asked),
         choices=label_choices(),
         error=error,
     )
@@ -102,7 +101,9 @@ def file(public_id: str) -> ResponseReturnValue:
     photo = history.get_item(public_id).photo
     keep = _is_admin() or history.may_delete(photo, _token(public_id))
     found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
-    return picture(found.content, found.content_type, download_name=_file_name(photo.filename, found.content_type), cache="private, no-cache")
+    return picture(
+        found.content, found.content_type, download_name=_file_name(photo.filename, found.content_type), cache="private, no-cache"
+    )
 
 
 @bp.get("/photos/<public_id>/delete")
@@ -111,7 +112,8 @@ def delete(public_id: str) -> ResponseReturnValue:
     photo = history.get_item(public_id).photo
     if not (_is_admin() or history.may_delete(photo, _token(public_id))):
         raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
-    return render_template("gallery/delete.html", photo=photo, token=_token(public_id))
+    visible = guards.may_browse() or sent.was_sent(public_id)
+    return render_template("gallery/delete.html", photo=photo, token=_token(public_id), visible=visible)
 
 
 @bp.post("/photos/<public_id>/delete")
@@ -156,7 +158,9 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
 
 def _happenings(story: Story) -> list[dict[str, Any]]:
     """Answers, labels and the upload in one line of time, newest first. Only the last label event can be undone."""
-    lines: list[dict[str, Any]] = [{"kind": "answer", "at": one.created_at, "prediction": one, "shown": show_prediction(one)} for one in story.predictions]
+    lines: list[dict[str, Any]] = [
+        {"kind": "answer", "at": one.created_at, "prediction": one, "shown": show_prediction(one)} for one in story.predictions
+    ]
     for place, one in enumerate(story.events):
         lines.append({"kind": "label", "at": one.event.created_at, "event": one.event, "undone": one.undone, "last": place == 0})
     lines.sort(key=lambda line: line["at"], reverse=True)
