@@ -1,15 +1,17 @@
 """Drawings: the same seed gives the same picture, every label is drawn, and each picture shows its livery."""
 
 import colorsys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from webapp.errors import UnknownLabelError
-from webapp.training.drawings import LABELS, SAMPLE_BYTES, SCENES, draw_car, draw_scene, main, write_samples
+from webapp.training.drawings import LABELS, SAMPLE_BYTES, SCENES, SIZE, draw_car, draw_sample, draw_scene, main, write_set
 
 SMALL = (320, 200)
+SAMPLES = Path(__file__).parents[2] / "webapp" / "static" / "samples"
 
 
 def share_of(image, hue, spread=0.045, saturation=0.5):
@@ -71,16 +73,28 @@ def test_an_unknown_scene_is_refused_by_name():
         draw_scene("submarine", 1, SMALL)
 
 
-def test_a_set_has_a_folder_for_each_label(tmp_path, capsys):
-    assert main(["set", str(tmp_path), "--per-label", "1", "--seed", "3"]) == 0
+def test_a_set_has_a_folder_for_each_label(tmp_path):
+    assert write_set(tmp_path, per_label=1, seed=3, size=SMALL) == len(LABELS)
     assert {folder.name: len(list(folder.iterdir())) for folder in tmp_path.iterdir()} == dict.fromkeys(LABELS, 1)
-    assert "10 drawings" in capsys.readouterr().out
 
 
-def test_sample_pictures_are_small_and_have_stable_names(tmp_path):
-    paths = write_samples(tmp_path)
-    assert {path.name for path in paths} == {f"{name}.jpg" for name in (*LABELS, "road-car", "sailing-boat")}
-    for path in paths:
+def test_the_sample_pictures_are_there_and_small():
+    paths = {path.stem: path for path in SAMPLES.iterdir()}
+    assert set(paths) == {*LABELS, "road-car", "sailing-boat"}
+    for path in paths.values():
         assert path.stat().st_size <= SAMPLE_BYTES
         with Image.open(path) as image:
-            assert image.size == (960, 600)
+            assert (image.format, image.size) == ("JPEG", SIZE)
+
+
+@pytest.mark.parametrize("name", ["mclaren", "sailing-boat"])
+def test_a_sample_picture_is_what_the_script_draws_today(name):
+    with Image.open(SAMPLES / f"{name}.jpg") as image:
+        kept = np.asarray(image, dtype=np.float64)
+    drawn = np.asarray(draw_sample(name), dtype=np.float64)
+    assert np.abs(kept - drawn).mean() < 3, "run: python -m webapp.training.drawings samples webapp/static/samples"
+
+
+def test_the_command_line_draws_a_set(tmp_path, capsys):
+    assert main(["set", str(tmp_path), "--per-label", "0"]) == 0
+    assert "0 drawings" in capsys.readouterr().out

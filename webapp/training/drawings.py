@@ -173,7 +173,7 @@ def _on_the_ground(distance: Pixels, camera: Camera, size: tuple[int, int], ligh
     points[:, 2] = 0
     flat = light.on_flat()
     direct = float(np.mean(np.array(light.sun) * light.towards_sun[2]) / np.mean(flat))
-    hidden = np.zeros(distance.shape, np.float32)
+    hidden: Pixels = np.zeros(distance.shape, np.float32)
     hidden[row, column] = shadow.on(points, 0.02)
     hidden = (
         np.asarray(
@@ -219,12 +219,17 @@ def write_set(out: Path, per_label: int, seed: int, size: tuple[int, int] = SIZE
     return per_label * len(LABELS)
 
 
+def draw_sample(name: str) -> Image.Image:
+    """The sample picture called `name`, a key of `SAMPLE_SEEDS`."""
+    return draw_car(name, SAMPLE_SEEDS[name]) if name in LIVERIES else draw_scene(name, SAMPLE_SEEDS[name])
+
+
 def write_samples(out: Path) -> list[Path]:
     """Writes the sample pictures `<label>.jpg` and `<kind>.jpg` into `out`, each at most `SAMPLE_BYTES`; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, seed in SAMPLE_SEEDS.items():
-        image = draw_car(name, seed) if name in LIVERIES else draw_scene(name, seed)
+    for name in SAMPLE_SEEDS:
+        image = draw_sample(name)
         path = out / f"{name}.jpg"
         for quality in (92, 88, 84, 78, 70):
             image.save(path, quality=quality, optimize=True, progressive=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Camera:
         y = self.centre[1] - self.focal * above / depth
         return np.stack([x, y], 1), depth
 
-    def rays(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def rays(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> list[NDArray[np.floating]]:
         """Directions through pixels, one array for each axis, scaled so that depth 1 is length 1 along the forward axis."""
         across = (x - np.float32(self.centre[0])) / np.float32(self.focal)
         above = (np.float32(self.centre[1]) - y) / np.float32(self.focal)
@@ -45,7 +45,7 @@ class Camera:
 
 
 def look_at(target: tuple[float, float, float], turn: float, rise: float, distance: float, roll: float = 0.0) -> Camera:
-    """A camera `distance` metres from `target`; `turn` is measured from straight ahead to the left, `rise` above the ground, all in radians."""
+    """A camera `distance` metres from `target`; `turn` counts from straight ahead to the left, `rise` from the ground up, in radians."""
     back = np.array([math.cos(rise) * math.cos(turn), math.cos(rise) * math.sin(turn), math.sin(rise)])
     right = np.array([-math.sin(turn), math.cos(turn), 0.0])
     up = np.array([-math.sin(rise) * math.cos(turn), -math.sin(rise) * math.sin(turn), math.cos(rise)])
@@ -54,7 +54,7 @@ def look_at(target: tuple[float, float, float], turn: float, rise: float, distan
 
 
 def framed(camera: Camera, points: Floats, size: tuple[int, int], fill: float, place: tuple[float, float]) -> Camera:
-    """The camera zoomed so that `points` fill `fill` of the picture, and moved so that the free space is shared out by `place`, both in [0, 1]."""
+    """The camera zoomed until `points` fill `fill` of the picture, and shifted to share out the free space by `place`, both in [0, 1]."""
     spots, _ = camera.project(points)
     low, high = spots.min(axis=0), spots.max(axis=0)
     wide, tall = float(high[0] - low[0]), float(high[1] - low[1])
@@ -66,10 +66,11 @@ def framed(camera: Camera, points: Floats, size: tuple[int, int], fill: float, p
 
 def seen(
     pixels: Floats, depth: Floats, triangles: NDArray[np.int64], size: tuple[int, int]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     """Which triangle each pixel sees and how far it is: two arrays of shape (height, width); -1 and infinity where there is none.
 
-    Each triangle is cut into rows, each row into pixels, all at once; the nearest wins by a minimum over (depth, triangle) packed in one integer.
+    Each triangle is cut into rows, each row into pixels, all at once. The nearest wins: a minimum over depth and triangle packed in
+    one integer.
     """
     width, height = size
     corner = pixels[triangles]

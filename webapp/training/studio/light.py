@@ -1,4 +1,7 @@
-"""Light: the sun, the sky, shadows, and the colour a surface shows under them. All colours here are linear; `encoded` makes them a picture."""
+"""Light: the sun, the sky, shadows, and the colour a surface shows under them.
+
+All colours here are linear light; `encoded` makes a picture of them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from numpy.typing import NDArray
 from webapp.training.studio.camera import Camera, framed, look_at, seen
 from webapp.training.studio.mesh import Mesh
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.floating]
+Mask = NDArray[np.bool_]
 Colour = tuple[float, float, float]
 Paint = Callable[[str, Pixels], tuple[Pixels, Pixels]]
 """Part name and points of shape (n, 3) to linear colours of shape (n, 3) and gloss of shape (n,)."""
@@ -22,7 +26,10 @@ SUN_DISTANCE = 70.0
 
 @dataclass(frozen=True)
 class Light:
-    """`turn` and `rise` place the sun, in radians. `ambient` comes from above, `bounce` from the ground. `wet` in [0, 1] is how much the ground mirrors."""
+    """`turn` and `rise` place the sun, in radians. `ambient` comes from above, `bounce` from the ground.
+
+    `wet` in [0, 1] is how much the ground mirrors, `softness` the blur of shadows in pixels of a picture 960 wide.
+    """
 
     name: str
     turn: float
@@ -36,7 +43,7 @@ class Light:
     softness: float = 1.2
 
     @property
-    def towards_sun(self) -> NDArray[np.float64]:
+    def towards_sun(self) -> NDArray[np.floating]:
         """The unit vector to the sun."""
         return -look_at((0, 0, 0), self.turn, self.rise, 1.0).forward
 
@@ -108,17 +115,18 @@ class Shadow:
         camera = look_at((0, 0, 0.4), light.turn, light.rise, SUN_DISTANCE)
         self._camera = framed(camera, mesh.points, (SHADOW_SIZE, SHADOW_SIZE), 0.96, (0.5, 0.5))
         pixels, depth = self._camera.project(mesh.points)
-        _, self._depth = seen(pixels, depth, mesh.triangles, (SHADOW_SIZE, SHADOW_SIZE))
+        _, depths = seen(pixels, depth, mesh.triangles, (SHADOW_SIZE, SHADOW_SIZE))
+        self._depth = np.pad(depths, 1, constant_values=np.inf).ravel()  # whatever falls outside is lit
 
     def on(self, points: Pixels, bias: float = 0.03) -> Pixels:
         """How much of the sun is hidden, in [0, 1], for points of shape (n, 3): the mean of four neighbouring looks."""
         pixels, depth = self._camera.project(points.astype(np.float64))
+        x, y, far = (pixels[:, 0] + 1).astype(np.float32), (pixels[:, 1] + 1).astype(np.float32), (depth - bias).astype(np.float32)
         total = np.zeros(len(points), dtype=np.float32)
         for dx, dy in ((-0.6, -0.2), (0.2, -0.6), (0.6, 0.2), (-0.2, 0.6)):
-            x, y = np.floor(pixels[:, 0] + dx).astype(np.int64), np.floor(pixels[:, 1] + dy).astype(np.int64)
-            inside = (x >= 0) & (x < SHADOW_SIZE) & (y >= 0) & (y < SHADOW_SIZE)
-            first = self._depth[np.clip(y, 0, SHADOW_SIZE - 1), np.clip(x, 0, SHADOW_SIZE - 1)]
-            total += inside & (first < depth - bias)
+            column = np.clip(x + np.float32(dx), 0, SHADOW_SIZE + 1).astype(np.int32)
+            row = np.clip(y + np.float32(dy), 0, SHADOW_SIZE + 1).astype(np.int32)
+            total += self._depth[row * (SHADOW_SIZE + 2) + column] < far
         return total / 4
 
 
@@ -161,7 +169,7 @@ def _shrunk(canvas: Pixels, fine: int) -> Pixels:
 
 
 def _normals(
-    mesh: Mesh, pixels: NDArray[np.float64], owner: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64]
+    mesh: Mesh, pixels: NDArray[np.floating], owner: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64]
 ) -> Pixels:
     corner = pixels[mesh.triangles]
     (ax, ay), (bx, by), (cx, cy) = ((corner[:, k, 0], corner[:, k, 1]) for k in range(3))

@@ -14,7 +14,11 @@ FLAPS = ("fw_flap_1", "fw_flap_2", "fw_flap_3")
 
 @dataclass(frozen=True)
 class Patch:
-    """A colour inside a polygon on some parts, seen from the `side` (x, z), from the `top` (x, distance from the middle) or from the `front` (distance, z)."""
+    """A colour inside a polygon on some parts.
+
+    `view` says what the polygon's numbers are: from the `side` (x, z), from the `top` (x, distance from the middle), from the `front`
+    (distance from the middle, z).
+    """
 
     parts: tuple[str, ...]
     view: str
@@ -34,7 +38,10 @@ class Fade:
 
 @dataclass(frozen=True)
 class Livery:
-    """One season. `base` maps parts to colours; what it does not name is carbon black. `gloss` in [0, 1] is how much the sky shows in the paint."""
+    """One season. `base` maps parts to colours; what it does not name is carbon black.
+
+    `layers` are painted over it in order; `gloss` in [0, 1] is how much the sky shows in the paint.
+    """
 
     season: int
     base: dict[str, str]

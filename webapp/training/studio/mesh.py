@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Point = tuple[float, float, float]
 
 
@@ -29,7 +29,10 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Section:
-    """One slice of a loft: a rounded box of half width `half` around `y`, from `low` to `high`. An exponent of 2 is an ellipse, more is boxier."""
+    """One slice of a loft: a rounded box of half width `half` around `y`, from `low` to `high`.
+
+    `top` and `bottom` are the exponents of its upper and lower outline: 2 is an ellipse, more is boxier.
+    """
 
     x: float
     half: float
@@ -65,10 +68,7 @@ class MeshBuilder:
         """A smooth surface through `points` of shape (rows, columns, 3); `closed` joins the last column to the first."""
         rows, columns = points.shape[:2]
         along = np.gradient(points, axis=0)
-        if closed:
-            around = (np.roll(points, -1, axis=1) - np.roll(points, 1, axis=1)) / 2
-        else:
-            around = np.gradient(points, axis=1)
+        around = (np.roll(points, -1, axis=1) - np.roll(points, 1, axis=1)) / 2 if closed else np.gradient(points, axis=1)
         normals = _unit(np.cross(along, around))
         index = np.arange(rows * columns).reshape(rows, columns)
         right = np.roll(index, -1, axis=1) if closed else index[:, 1:]
@@ -96,9 +96,16 @@ class MeshBuilder:
         far = near + np.array(towards)
         self.fan(part, near)
         self.fan(part, far)
-        for k in range(len(near)):
-            following = (k + 1) % len(near)
-            self.fan(part, np.array([near[k], near[following], far[following], far[k]]))
+        self._ribbon(part, near, far)
+
+    def _ribbon(self, part: str, near: Floats, far: Floats) -> None:
+        """Flat four-cornered pieces between two closed outlines of the same number of corners."""
+        next_near, next_far = np.roll(near, -1, axis=0), np.roll(far, -1, axis=0)
+        points = np.stack([near, next_near, far, next_far], 1)
+        normals = np.repeat(_unit(np.cross(next_near - near, far - near))[:, None], 4, axis=1)
+        first = np.arange(len(near))[:, None] * 4
+        triangles = np.concatenate([first + np.array([0, 1, 2]), first + np.array([1, 3, 2])])
+        self._append(part, points.reshape(-1, 3), normals.reshape(-1, 3), triangles)
 
     def box(self, part: str, low: Point, high: Point) -> None:
         """A box with its edges along the axes."""
@@ -150,7 +157,7 @@ class MeshBuilder:
         self.grid(part, points * np.array(radii) + np.array(centre), closed=True)
 
     def wheel(self, part: str, centre: Point, profile: Sequence[tuple[float, float]], steer: float = 0.0, around: int = 40) -> None:
-        """A body of revolution around an axle that lies along y, turned by `steer` radians; `profile` lists (offset along the axle, radius)."""
+        """A body turned around an axle along y, steered by `steer` radians; `profile` lists (offset along the axle, radius)."""
         turn = np.arange(around) * (2 * math.pi / around)
         outline = np.array(profile)
         x = outline[:, 1:2] * np.cos(turn)[None]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from webapp.training.studio.dice import Dice
-from webapp.training.studio.light import Paint, Pixels, linear
+from webapp.training.studio.light import Mask, Paint, Pixels, linear
 from webapp.training.studio.mesh import Mesh, MeshBuilder, Point, Section, curve
 from webapp.training.studio.paint import inside
 
@@ -71,7 +71,7 @@ def hatchback(dice: Dice) -> Model:
     return builder.build(), paint
 
 
-def _cabin_glass(points: Pixels) -> Pixels:
+def _cabin_glass(points: Pixels) -> Mask:
     x, y, z = points[:, 0], np.abs(points[:, 1]), points[:, 2]
     panes = inside(((0.72, 1.0), (0.22, 1.35), (-0.34, 1.40), (-0.36, 1.0)), x, z)
     panes |= inside(((-0.46, 1.0), (-0.44, 1.40), (-1.05, 1.38), (-1.32, 1.22), (-1.38, 1.03)), x, z)
@@ -117,8 +117,8 @@ def lorry(dice: Dice) -> Model:
 
     def paint(part: str, points: Pixels) -> tuple[Pixels, Pixels]:
         if part.startswith("tyre"):
-            _, x, side = part.split()
-            return _tyre(points, float(x), 0.48, 0.27, float(side))
+            _, axle, side = part.split()
+            return _tyre(points, float(axle), 0.48, 0.27, float(side))
         colours, gloss = _even({"cab": cab, "box": load}.get(part, "#2a2c30"), points, 0.5)
         x, y, z = points[:, 0], np.abs(points[:, 1]), points[:, 2]
         if part == "cab":
@@ -298,6 +298,6 @@ def _even(colour: str, points: Pixels, gloss: float) -> tuple[Pixels, Pixels]:
     return np.broadcast_to(np.array(linear(colour), np.float32), points.shape).copy(), np.full(len(points), gloss, np.float32)
 
 
-def _colour(colours: Pixels, gloss: Pixels, where: Pixels, colour: str, shine: float) -> None:
+def _colour(colours: Pixels, gloss: Pixels, where: Mask, colour: str, shine: float) -> None:
     colours[where] = np.array(linear(colour), np.float32)
     gloss[where] = shine

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webapp.training.studio.light import Paint, Pixels, linear, smoothstep
+from webapp.training.studio.light import Mask, Paint, Pixels, linear, smoothstep
 from webapp.training.studio.liveries import CARBON, Fade, Livery, Patch, Polygon
 from webapp.training.studio.racing_car import FRONT_AXLE, FRONT_TRACK, REAR_AXLE, REAR_TRACK, RIM_RADIUS, TYRE_RADIUS
 
@@ -25,7 +25,7 @@ COMPOUNDS = ("#e3262e", "#f2c500", "#eceae4", "#2fa84f", "#2f7fe0")
 
 @dataclass(frozen=True)
 class Trim:
-    """What a painter adds to the livery: helmet colours, tyre compound, camera colour, whether the wheels spin, and the steering in radians."""
+    """What comes on top of the livery: helmet, tyre compound, camera, whether the wheels spin, and the steering in radians."""
 
     helmet: str
     stripe: str
@@ -35,7 +35,7 @@ class Trim:
     steer: float
 
 
-def inside(shape: Polygon, a: Pixels, b: Pixels) -> Pixels:
+def inside(shape: Polygon, a: Pixels, b: Pixels) -> Mask:
     """Which points (a, b) lie in a polygon, by counting crossings."""
     result = np.zeros(len(a), dtype=bool)
     for (x0, y0), (x1, y1) in zip(shape, (*shape[1:], shape[0]), strict=True):
@@ -97,7 +97,7 @@ def _shell(part: str, points: Pixels, livery: Livery) -> tuple[Pixels, Pixels]:
     return colours, gloss
 
 
-def _covered(patch: Patch, points: Pixels) -> Pixels:
+def _covered(patch: Patch, points: Pixels) -> Mask:
     x, y, z = points[:, 0], np.abs(points[:, 1]), points[:, 2]
     a, b = {"side": (x, z), "top": (x, y), "front": (y, z)}[patch.view]
     return inside(patch.shape, a, b)

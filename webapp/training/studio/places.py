@@ -15,7 +15,7 @@ from webapp.training.studio.light import Light, Pixels, linear, smoothstep
 FIELD = 128
 """Knots along each side of a noise field; a power of two."""
 
-Where = NDArray[np.int64]
+Where = NDArray[np.signedinteger]
 """Numbers of pixels, counted along the rows."""
 
 HOARDINGS = ("#e7e8e6", "#1f3f7d", "#e7e8e6", "#c4252f", "#20242b", "#1d7d63", "#e8c22a")
@@ -39,7 +39,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of track: `left` and `right` of the car, the asphalt, and how far the car points away from the track's direction (radians)."""
+    """A stretch of track: asphalt, what lies left and right of it, and by how many radians the car points away from its direction."""
 
     asphalt: str
     left: Strip
@@ -238,7 +238,7 @@ class Backdrop:
         return _over(colour, "#e6e6e2", _between(out, strip.edge, strip.edge + 0.15, blur))
 
     def _hit(self, side: float, away: float, tall: float) -> tuple[Where, Pixels, Pixels, Pixels]:
-        """Where rays meet an upright plane beside the track, up to `tall` metres: which pixels, along, height, and the size of a pixel there."""
+        """Where rays meet an upright plane beside the track, `tall` metres high: pixels, along, height, and the size of a pixel there."""
         slope = self._ray[1] * np.float32(side)
         reach = np.float32(away - self._eye[1] * side) / np.where(slope > 1e-4, slope, np.float32(1e-6))
         high = np.float32(self._eye[2]) + reach * self._ray[2]
@@ -331,7 +331,7 @@ class Backdrop:
         at, along, high, size = self._hit(side, strip.wall, 6.2)
         bay = np.mod(along, 6.5)
         door = _between(bay, 0.7, 5.8, size) * _between(high, -1.0, 3.0, size)
-        inner = np.array(linear("#4a4e55"), np.float32) * np.clip(0.35 + high / 4, 0, 1.2)[:, None]
+        inner: Pixels = np.array(linear("#4a4e55"), np.float32) * np.clip(0.35 + high / 4, 0, 1.2)[:, None]
         inner = _over(inner, "#f4f8f8", _between(high, 2.3, 2.5, size) * _between(bay, 1.4, 5.1, size))
         inner = _over(inner, "#8d939b", _between(high, 0.0, 1.0, size) * _between(bay, 1.2, 2.3, size))  # a tool cabinet
         inner = _over(inner, "#a9343a", _between(high, 0.0, 0.8, size) * _between(bay, 4.4, 5.2, size))
