@@ -67,17 +67,9 @@ def _sentence(error: MarqueError | HTTPException, status: int) -> str:
 
 def _page(status: int, sentence: str) -> Response:
     endpoint, step = STEPS.get(status, ("gallery.index", "To the gallery"))
+    title = TITLES.get(status, "That did not work.")
     try:
-        return make_response(
-            render_template(
-                "errors/error.html",
-                status=status,
-                title=TITLES.get(status, "That did not work."),
-                sentence=sentence,
-                endpoint=endpoint,
-                step=step,
-            )
-        )
+        return make_response(render_template("errors/error.html", title=title, sentence=sentence, endpoint=endpoint, step=step))
     except Exception:  # the page frame asks the database who is here: without one, plain words must do
         current_app.logger.exception("the error page could not be drawn")
         return make_response(PLAIN)

@@ -153,14 +153,18 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
         tags.append((["from", "to"], f"{low} to {high} %" if low and high else f"{low} % or more" if low else f"{high} % or less"))
     if "filename" in asked:
         tags.append((["filename"], f"Name has “{asked['filename']}”"))
-    return [{"text": text, "url": url_for(".index", **{k: v for k, v in asked.items() if k not in names})} for names, text in tags]
+    return [{"text": text, "url": url_for(".index", **_without(asked, names))} for names, text in tags]
+
+
+def _without(asked: dict[str, str], names: list[str]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if name not in names}
 
 
 def _happenings(story: Story) -> list[dict[str, Any]]:
     """Answers, labels and the upload in one line of time, newest first. Only the last label event can be undone."""
-    lines: list[dict[str, Any]] = [
-        {"kind": "answer", "at": one.created_at, "prediction": one, "shown": show_prediction(one)} for one in story.predictions
-    ]
+    lines: list[dict[str, Any]] = []
+    for prediction in story.predictions:
+        lines.append({"kind": "answer", "at": prediction.created_at, "prediction": prediction, "shown": show_prediction(prediction)})
     for place, one in enumerate(story.events):
         lines.append({"kind": "label", "at": one.event.created_at, "event": one.event, "undone": one.undone, "last": place == 0})
     lines.sort(key=lambda line: line["at"], reverse=True)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.ext import get_card, get_registry
-from webapp.services.history import Item, card_of, full_ranking
+from webapp.inference.card import ModelCard
+from webapp.services.history import Item, Prediction, card_of, full_ranking
 from webapp.services.words import Sentence, display, percent, say, short
 from webapp.values import Answer, RankedLabel
 
@@ -30,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Shown:
-    """An answer as it is drawn. `title` is for the browser's tab, `chip` and `color` for a tile, `rest` the percentage of the folded bars."""
+    """An answer as it is drawn. `title` is for the browser's tab, `chip` and `color` for a tile, `rest` the folded bars' percentage."""
 
     sentence: Sentence
     title: str

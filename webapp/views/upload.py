@@ -94,8 +94,9 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         knows=_what_it_knows(),
         found={line.label: line.found for line in cards.label_lines(card)} if card else {},
     )
-    wait = retry_after(error or trouble) if error or trouble else None
-    return page, status_of(error) if error else 503 if trouble else 200, {"Retry-After": str(wait)} if wait else {}
+    said = error or trouble
+    wait = retry_after(said) if said else None
+    return page, status_of(said) if said else 200, {"Retry-After": str(wait)} if wait else {}
 
 
 def _model_trouble() -> ModelUnavailableError | None:
@@ -156,4 +157,4 @@ def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
 
 
 def _address(result: Classified) -> str:
-    return url_for("gallery.photo", public_id=result.photo.public_id, **({"sent": "again"} if result.duplicate else {}))
+    return url_for("gallery.photo", public_id=result.photo.public_id, sent="again" if result.duplicate else None)
