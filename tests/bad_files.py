@@ -137,6 +137,33 @@ def jpeg_with_scan_marks_in_a_comment(number: int = 500) -> bytes:
     return content[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + content[2:]
 
 
+def jpeg_of_tiny_segments(number: int = 3_000_000) -> bytes:
+    """A JPEG with millions of empty segments before its picture: Pillow reads each in Python."""
+    content = photo()
+    return content[:2] + b"\xff\xe5\0\2" * number + content[2:]
+
+
+def jpeg_with_fill(number: int = 15_000_000) -> bytes:
+    """A JPEG with megabytes of fill bytes before its picture: Pillow reads each in Python."""
+    content = photo()
+    return content[:2] + b"\xff" * number + content[2:]
+
+
+def jpeg_with_fill_in_its_scan(number: int = 15_000_000) -> bytes:
+    """A JPEG with megabytes of fill bytes before its end: a decoder that is fed in pieces starts again with each."""
+    return photo()[:-2] + b"\xff" * number + b"\xd9"
+
+
+def gif_of_tiny_blocks(number: int = 8_000_000) -> bytes:
+    """A GIF with a comment in millions of pieces."""
+    return photo("GIF")[:-1] + b"!\xfe" + b"\1a" * number + b"\0;"
+
+
+def avif_of_empty_boxes(number: int = 2_000_000) -> bytes:
+    """An AVIF with millions of empty boxes and no picture."""
+    return b"\0\0\0\x10ftypavif\0\0\0\0" + b"\0\0\0\x08free" * number
+
+
 def gif_with_oversize_frame() -> bytes:
     """A GIF of 10 x 10 whose first frame is 65,535 x 65,535: Pillow makes room for it while opening."""
     return b"GIF89a" + struct.pack("<HHBBB", 10, 10, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x4c\x01\0;"

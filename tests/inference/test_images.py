@@ -31,6 +31,15 @@ def color_at(content: bytes, x: int = 0, y: int = 0) -> tuple[int, ...]:
     return tuple(int(value) for value in decode_photo(content).pixels[y, x])
 
 
+def outcome(content: bytes) -> str:
+    try:
+        decode_photo(content)
+    except PhotoRefusedError as refusal:
+        assert str(refusal).endswith(".")
+        return "refused"
+    return "accepted"
+
+
 # ---- formats ----
 
 
@@ -318,6 +327,23 @@ def test_a_thumbnail_is_small():
 
 # ---- cost ----
 
+SPITEFUL = (
+    bad_files.jpeg_of_tiny_segments,
+    bad_files.jpeg_with_fill,
+    bad_files.jpeg_with_fill_in_its_scan,
+    bad_files.gif_of_tiny_blocks,
+    bad_files.avif_of_empty_boxes,
+)
+
+
+@pytest.mark.parametrize("make", SPITEFUL)
+def test_a_file_of_a_million_parts_takes_no_time(make):
+    content = make()
+    start = time.perf_counter()
+    outcome(content)
+    assert time.perf_counter() - start < 2
+
+
 MEASURE = """
 import pathlib, resource, sys
 from webapp.inference.images import decode_photo
@@ -355,15 +381,6 @@ def test_padding_is_grey():
 
 HEIC_WITHOUT_A_REFERENCE = "metadata/exifreader_test-no-meta-data.heic"
 """A sound HEIC that the list calls bad only because its reference decoder reads no HEIC."""
-
-
-def outcome(content: bytes) -> str:
-    try:
-        decode_photo(content)
-    except PhotoRefusedError as refusal:
-        assert str(refusal).endswith(".")
-        return "refused"
-    return "accepted"
 
 
 def test_it_survives_the_shared_bad_files(shared: Path):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from math import prod
 
 _SEQUENCE_HEADER = 1
+_MAX_BOXES = 10_000
 _MAX_PIECES = 1000
 """Pieces of an item, and units of AV1 data in it, that are looked at. A photo has a handful of each."""
 _LOOSE = 4
@@ -36,7 +37,9 @@ def largest_frame(content: bytes) -> tuple[int, int] | None:
 
 def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """(kind, start, end) of each box between `at` and `end`, without its header."""
-    while at + 8 <= end:
+    for _ in range(_MAX_BOXES):
+        if at + 8 > end:
+            return
         size, kind, head = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8], 8
         if size == 1:
             size, head = int.from_bytes(content[at + 8 : at + 16], "big"), 16

@@ -57,53 +57,52 @@ def is_more_than_orientation(exif: bytes) -> bool:
 
 # ---- JPEG (ITU T.81) ----
 
-_MARKER_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # not a stuffed zero, not a restart
+_SCAN = 0xDA
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # begins a segment: not a stuffed zero, not a restart, not fill
+_MAX_FILL = 100_000
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 
 
 def look_at_jpeg(content: bytes) -> Structure:
     """Size from the frame header, scans, and metadata: any segment that decoder and colours can do without, or bytes after the end."""
-    width = height = 0
-    frame, more = 0, False
+    width = height = frame = 0
+    more = False
     for marker, start, end in islice(_segments(content), MAX_PARTS):
         if marker in _FRAMES:
             height, width = int.from_bytes(content[start + 1 : start + 3], "big"), int.from_bytes(content[start + 3 : start + 5], "big")
             frame = marker
-        elif marker == 0xDA:
+        elif marker == _SCAN:
             more = more or _goes_on_after_end(content, end)
-            break
+            return Structure(width, height, scans=_count_scans(content), scalable=frame not in _LOSSLESS, has_metadata=more)
         elif not more:
             more = _is_metadata_segment(marker, content[start:end])
-    # The bytes FF DA inside scan data are always a marker, so a plain count is never too low and nearly always enough.
-    scans = content.count(b"\xff\xda")
-    if scans > 100:
-        scans = sum(marker == 0xDA for marker, _, _ in _segments(content))
-    return Structure(width, height, scans=scans, scalable=frame not in _LOSSLESS, has_metadata=more)
+    return Structure(is_broken=True)  # no scan in reach, so no picture
+
+
+def _count_scans(content: bytes) -> int:
+    """The scans of the first image, exact where there are more than a hundred and never too low."""
+    most = content.count(b"\xff\xda")  # inside scan data these bytes are always a marker
+    return most if most <= 100 else sum(marker == _SCAN for marker, _, _ in _segments(content))
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment of the first image, without its length field, as libjpeg finds them."""
-    at = 2
-    while True:
-        at = content.find(b"\xff", at)
-        while at >= 0 and content[at : at + 1] == b"\xff":
-            at += 1
-        if at < 0 or at >= len(content):
-            return
-        marker, at = content[at], at + 1
-        if marker == 0 or marker == 1 or 0xD0 <= marker <= 0xD8:  # no length follows these
-            continue
+    """(marker, start, end) of each segment of the first image, without its length field, as libjpeg finds them.
+
+    Ends at the image's end, at a segment that is cut off, and where there is more between
+    the segments before the first scan than careless writers leave: Pillow reads that byte by byte.
+    """
+    at, spare = 2, _MAX_FILL
+    while found := _MARKER.search(content, at, min(len(content), at + spare)):
+        spare -= found.start() - at
+        marker, at = content[found.end() - 1], found.end()
         length = int.from_bytes(content[at : at + 2], "big")
         if marker == 0xD9 or length < 2 or at + length > len(content):
             return
         yield marker, at + 2, at + length
         at += length
-        if marker == 0xDA:
-            found = _MARKER_IN_SCAN.search(content, at)
-            if not found:
-                return
-            at = found.start()
+        if marker == _SCAN:  # from here only libjpeg reads, and fast
+            spare = len(content)
 
 
 def _is_metadata_segment(marker: int, body: bytes) -> bool:
@@ -182,34 +181,38 @@ def _webp_size(content: bytes) -> tuple[int, int]:
 def look_at_gif(content: bytes) -> Structure:
     """Size of the screen, grown to the first frame where that is larger (as Pillow does), and metadata: comments and the like."""
     width, height = int.from_bytes(content[6:8], "little"), int.from_bytes(content[8:10], "little")
-    at, more, frames = 13 + _palette_bytes(content[10:11]), False, 0
-    for _ in range(MAX_PARTS):
-        kind = content[at : at + 1]
+    more, frames = False, 0
+    for kind, at in _blocks(content):
         if kind == b"!":
             more = more or _is_metadata_extension(content[at + 1 : at + 14])
-            at = _after_sub_blocks(content, at + 2)
         elif kind == b",":
             if not frames:
                 left, top, wide, tall = (int.from_bytes(content[at + n : at + n + 2], "little") for n in (1, 3, 5, 7))
                 width, height = max(width, left + wide), max(height, top + tall)
             frames += 1
-            at = _after_sub_blocks(content, at + 11 + _palette_bytes(content[at + 9 : at + 10]))
-        elif kind in (b";", b"") or frames:
+        elif frames or kind in (b";", b""):
             return Structure(width, height, has_metadata=more or bool(content[at + 1 :]))
-        else:
-            at += 1  # before the first frame Pillow looks past what it does not know
     # Later frames are never decoded, so their number does not matter.
     return Structure(width, height, parts_exceeded=not frames, has_metadata=True)
 
 
+def _blocks(content: bytes) -> Iterator[tuple[bytes, int]]:
+    """(kind, position) of each block, and of each byte that is none; ends after ten times `MAX_PARTS` steps."""
+    at = 13 + _palette_bytes(content[10:11])
+    in_data = False
+    for _ in range(10 * MAX_PARTS):
+        kind = content[at : at + 1]
+        if in_data:
+            in_data = kind not in (b"\0", b"")
+            at += 1 + kind[0] if kind else 0
+            continue
+        yield kind, at
+        in_data = kind in (b"!", b",")
+        at += {b"!": 2, b",": 11 + _palette_bytes(content[at + 9 : at + 10])}.get(kind, 1)
+
+
 def _palette_bytes(flags: bytes) -> int:
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
-
-
-def _after_sub_blocks(content: bytes, at: int) -> int:
-    while at < len(content) and content[at]:
-        at += 1 + content[at]
-    return at + 1
 
 
 def _is_metadata_extension(start: bytes) -> bool:

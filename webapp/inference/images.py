@@ -12,7 +12,7 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
 from pillow_heif import register_heif_opener
 
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
@@ -129,7 +129,7 @@ def _read(content: bytes, max_side: int) -> _Picture:
     _check_structure(structure, name)
     try:
         with Image.open(io.BytesIO(content), formats=[name]) as image:
-            return _decode(image, name, structure, max_side)
+            return _decode(image, name, structure, max_side, len(content))
     except PhotoRefusedError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -141,7 +141,7 @@ def _read(content: bytes, max_side: int) -> _Picture:
         raise BrokenPhotoError(_BROKEN) from error
 
 
-def _decode(image: Image.Image, name: str, structure: Structure, max_side: int) -> _Picture:
+def _decode(image: ImageFile.ImageFile, name: str, structure: Structure, max_side: int, length: int) -> _Picture:
     """Shrink, then turn, then convert colours: each step has as few pixels as the one before allows."""
     width, height = image.size
     _check_size(width, height, name, scalable=structure.scalable or name == "HEIF")
@@ -150,6 +150,8 @@ def _decode(image: Image.Image, name: str, structure: Structure, max_side: int) 
     has_metadata = _has_metadata(image, name) if structure.has_metadata is None else structure.has_metadata
     size = _fitted(width, height, max_side)
     image.draft(None, size)
+    if name == "JPEG":
+        image.decodermaxblock = length  # all at once is faster, and libjpeg cannot be made to start again for every 64 KB
     image.load()
     turn = _turn(image, name)
     small = _shrink(image, size)
