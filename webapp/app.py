@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import ext
@@ -102,6 +102,8 @@ def _answer_errors(app: Flask) -> None:
         if isinstance(error, OperationalError):
             app.logger.error("database: %s", error.orig)
             error = ServerBusyError("The history cannot be read just now. Try again in a moment.", retry_after=5)
+        if type(error).__module__.startswith("gunicorn.http"):  # a body cut into chunks that make no sense: found while reading it
+            error = BadRequest()
         if not isinstance(error, MarqueError | HTTPException):
             app.logger.error("unexpected error on %s %s", request.method, request.path, exc_info=error)
             error = InternalServerError()
