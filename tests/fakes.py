@@ -38,7 +38,7 @@ def make_card(version: int = 1, **changes: object) -> ModelCard:
         "threshold": 0.5,
         "none_below": 0.2,
         "limits": ("Road cars. It was not shown any.",),
-        "metrics": {"reliability": [{"from": 0.9, "to": 1.0, "count": 100, "correct": 98}]},
+        "metrics": {"test": {"reliability": [{"from": 0.9, "to": 1.0, "n": 100, "confidence": 0.96, "accuracy": 0.98}]}},
     }
     card = ModelCard(**{**facts, **changes})  # type: ignore[arg-type]
     card.check()

@@ -34,7 +34,7 @@ def test_it_quotes_how_often_such_answers_were_right() -> None:
 
 
 def test_it_quotes_nothing_that_was_not_measured_often_enough() -> None:
-    card = make_card(metrics={"reliability": [{"from": 0.9, "to": 1.0, "count": 19, "correct": 19}]})
+    card = make_card(metrics={"test": {"reliability": [{"from": 0.9, "to": 1.0, "n": 19, "confidence": 0.95, "accuracy": 1.0}]}})
     assert say("mclaren", ranking(0.97, 0.02, 0.01), card).reason_strong == ""
 
 

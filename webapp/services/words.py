@@ -92,10 +92,11 @@ def _share(probability: float) -> str:
 
 
 def _track_record(confidence: float, card: ModelCard | None) -> str:
-    """What held-out photos say about answers of this confidence, "" when too few were measured."""
-    for one in (card.metrics.get("reliability") or []) if card else []:
-        if one["from"] <= confidence <= one["to"] and one["count"] >= ENOUGH:
-            if one["correct"] == one["count"]:
-                return f"When it was this sure about a new photo, it was right all {one['count']} times."
-            return f"When it was this sure about a new photo, it was right {one['correct']} times in {one['count']}."
+    """What held-out photos say about answers of about this confidence, "" when too few were measured."""
+    measured = (card.metrics.get("test") or {}).get("reliability") or [] if card else []
+    for one in measured:
+        if one["from"] <= confidence <= one["to"] and one["n"] >= ENOUGH:
+            right = round(one["accuracy"] * one["n"])
+            share = f"all {right} times" if right == one["n"] else f"{right} times in {one['n']}"
+            return f"When it was this sure about a new photo, it was right {share}."
     return ""
