@@ -84,7 +84,7 @@ def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
     """A small copy of a decoded photo for tiles: a JPEG, 480 pixels on its longest side or fewer, without metadata.
 
-    JPEG, because it is made in a third of the time of a WebP that is a quarter smaller, and every upload waits for it.
+    JPEG, because it is made in a third of the time of a WebP that is a third smaller, and every upload waits for it.
     """
     image = Image.fromarray(pixels)
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -151,7 +151,7 @@ def _decode(image: ImageFile.ImageFile, name: str, structure: Structure, max_sid
     size = _fitted(width, height, max_side)
     image.draft(None, size)
     if name == "JPEG":
-        image.decodermaxblock = length  # all at once is faster, and libjpeg cannot be made to start again for every 64 KB
+        image.decodermaxblock = length  # all at once: else libjpeg can be made to start again for every 64 KB
     image.load()
     turn = _turn(image, name)
     small = _shrink(image, size)
