@@ -20,7 +20,7 @@ from webapp.training.studio.liveries import LIVERIES
 from webapp.training.studio.mesh import Mesh
 from webapp.training.studio.others import Model, bicycle, hatchback, lorry, sailing_boat
 from webapp.training.studio.paint import COMPOUNDS, Trim, car_paint
-from webapp.training.studio.places import Backdrop, Sea, some_place, some_street
+from webapp.training.studio.places import Backdrop, Hall, Sea, some_place, some_street
 from webapp.training.studio.racing_car import CarShape, racing_car
 
 LABELS = tuple(LIVERIES)
@@ -30,11 +30,11 @@ SIZE = (960, 600)
 
 SAMPLE_SEEDS = {
     "alfa_romeo": 15,
-    "bwt": 9,
-    "ferrari": 11,
+    "bwt": 12,
+    "ferrari": 30,
     "haas": 10,
     "mclaren": 2,
-    "mercedes": 8,
+    "mercedes": 27,
     "redbull": 6,
     "renault": 11,
     "toro_rosso": 12,
@@ -75,7 +75,12 @@ def draw_car(label: str, seed: int, size: tuple[int, int] = SIZE) -> Image.Image
     turn, rise = _some_angle(dice)
     camera = _framed(dice, mesh, size, turn, rise, dice.between(9, 20))
     light = _some_light(dice, turn)
-    backdrop = Backdrop(some_place(dice), camera, size, light, dice)
+    place = some_place(dice)
+    if Dice(f"{label} hall", seed).chance(0.1):
+        light, moving, trim = replace(WEATHERS["haze"], turn=light.turn, wet=0.18), False, replace(trim, spinning=False)
+        backdrop: Backdrop = Hall(place, camera, size, light, dice)
+    else:
+        backdrop = Backdrop(place, camera, size, light, dice)
     return _compose(mesh, car_paint(livery, trim), camera, size, light, backdrop, abs(math.sin(turn)) if moving else 0.0)
 
 

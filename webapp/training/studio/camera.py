@@ -50,7 +50,8 @@ def look_at(target: tuple[float, float, float], turn: float, rise: float, distan
     right = np.array([-math.sin(turn), math.cos(turn), 0.0])
     up = np.array([-math.sin(rise) * math.cos(turn), -math.sin(rise) * math.sin(turn), math.cos(rise)])
     c, s = math.cos(roll), math.sin(roll)
-    return Camera(np.array(target) + back * distance, right * c + up * s, up * c - right * s, -back, 1.0, (0.0, 0.0))
+    axes = [np.round(axis, 9) for axis in (right * c + up * s, up * c - right * s, -back)]  # the same on every processor
+    return Camera(np.array(target) - axes[2] * distance, axes[0], axes[1], axes[2], 1.0, (0.0, 0.0))
 
 
 def framed(camera: Camera, points: Floats, size: tuple[int, int], fill: float, place: tuple[float, float]) -> Camera:

@@ -104,6 +104,17 @@ def dot(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np
     return first[:, 0] * second[..., 0] + first[:, 1] * second[..., 1] + first[:, 2] * second[..., 2]
 
 
+def angle(rise: Pixels, run: Pixels) -> Pixels:
+    """The direction of (run, rise) in radians, rounded so that every processor finds the same."""
+    return np.round(np.arctan2(rise.astype(np.float64), run.astype(np.float64)), 6).astype(np.float32)
+
+
+def arch(value: Pixels) -> Pixels:
+    """A row of arches with period 1: 0 at whole numbers, 1 between them."""
+    share = np.mod(value, 1)
+    return 4 * share * (1 - share)
+
+
 def _length(vectors: Pixels) -> Pixels:
     return np.sqrt(dot(vectors, vectors))[:, None]
 

@@ -168,8 +168,9 @@ class MeshBuilder:
 
     def _append(self, part: str, points: Floats, normals: Floats, triangles: NDArray[np.int64]) -> None:
         number = self._parts.setdefault(part, len(self._parts))
-        self._points.append(points)
-        self._normals.append(normals)
+        # Sines and powers differ in the last bit from one processor to the next; rounded, the mesh is the same on all of them.
+        self._points.append(np.round(points, 7))
+        self._normals.append(np.round(normals, 6))
         self._triangles.append(triangles + self._count)
         self._part_of.append(np.full(len(triangles), number))
         self._count += len(points)

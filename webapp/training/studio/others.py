@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from webapp.training.studio.dice import Dice
-from webapp.training.studio.light import Mask, Paint, Pixels, linear
+from webapp.training.studio.light import Mask, Paint, Pixels, angle, linear
 from webapp.training.studio.mesh import Mesh, MeshBuilder, Point, Section, curve
 from webapp.training.studio.paint import inside
 
@@ -288,7 +288,7 @@ def _tyre(points: Pixels, x: float, radius: float, rim: float, side: float) -> t
     far = np.sqrt(dx**2 + dz**2)
     hub = (far < rim) & (points[:, 1] * side > 0)
     _colour(colours, gloss, hub, "#34373b", 0.4)
-    turn = np.arctan2(dz, dx) * np.float32(5 / (2 * math.pi))
+    turn = angle(dz, dx) * np.float32(5 / (2 * math.pi))
     spokes = hub & ((np.abs(turn - np.floor(turn) - 0.5) < 0.27) | (far < 0.07) | (far > rim - 0.025))
     _colour(colours, gloss, spokes, "#b4b8bb", 0.7)
     return colours, gloss

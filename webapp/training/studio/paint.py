@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webapp.training.studio.light import Mask, Paint, Pixels, linear, smoothstep
+from webapp.training.studio.light import Mask, Paint, Pixels, angle, linear, smoothstep
 from webapp.training.studio.liveries import CARBON, Fade, Livery, Patch, Polygon
 from webapp.training.studio.racing_car import FRONT_AXLE, FRONT_TRACK, REAR_AXLE, REAR_TRACK, RIM_RADIUS, TYRE_RADIUS
 
@@ -117,7 +117,7 @@ def _wheel(part: str, points: Pixels, trim: Trim) -> tuple[Pixels, Pixels]:
     side = 1.0 if part.endswith("left") else -1.0
     front = "front" in part
     centre = (FRONT_AXLE, side * FRONT_TRACK) if front else (REAR_AXLE, side * REAR_TRACK)
-    c, s = (math.cos(trim.steer), math.sin(trim.steer)) if front else (1.0, 0.0)
+    c, s = (round(math.cos(trim.steer), 9), round(math.sin(trim.steer), 9)) if front else (1.0, 0.0)
     dx, dy, dz = points[:, 0] - centre[0], points[:, 1] - centre[1], points[:, 2] - TYRE_RADIUS
     ahead, out = dx * c + dy * s, (dy * c - dx * s) * side
     radius = np.sqrt(ahead**2 + dz**2)
@@ -134,7 +134,7 @@ def _wheel(part: str, points: Pixels, trim: Trim) -> tuple[Pixels, Pixels]:
     edge = (radius < RIM_RADIUS) & (radius > RIM_RADIUS - 0.012)
     colours[edge] = np.array(linear("#6d7176"), np.float32)
     if not trim.spinning:
-        turn = np.arctan2(dz, ahead) * np.float32(10 / (2 * math.pi))
+        turn = angle(dz, ahead) * np.float32(10 / (2 * math.pi))
         spoke = (np.abs(turn - np.floor(turn) - 0.5) < 0.16) & (radius < RIM_RADIUS - 0.012) & (radius > 0.06)
         colours[spoke] = np.array(linear("#54585d"), np.float32)
     else:

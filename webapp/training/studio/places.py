@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from webapp.training.studio.camera import Camera
 from webapp.training.studio.dice import Dice
-from webapp.training.studio.light import Light, Pixels, linear, smoothstep
+from webapp.training.studio.light import Light, Pixels, angle, arch, linear, smoothstep
 
 FIELD = 128
 """Knots along each side of a noise field; a power of two."""
@@ -19,6 +19,7 @@ Where = NDArray[np.signedinteger]
 """Numbers of pixels, counted along the rows."""
 
 HOARDINGS = ("#e7e8e6", "#1f3f7d", "#e7e8e6", "#c4252f", "#20242b", "#1d7d63", "#e8c22a")
+HALLS = ("#dfe0e1", "#c9cbcd", "#8b8e92", "#4a4d52", "#26282b")
 CONCRETE = ("#bcbcb6", "#c6c6c0", "#b4b4ae")
 
 
@@ -135,7 +136,7 @@ class Backdrop:
         self._skids = [dice.between(-3, 3) for _ in range(4)]
         x, y = np.meshgrid(np.arange(size[0], dtype=np.float32) + 0.5, np.arange(size[1], dtype=np.float32) + 0.5)
         rays = camera.rays(x, y)
-        c, s = math.cos(place.yaw), math.sin(place.yaw)
+        c, s = round(math.cos(place.yaw), 9), round(math.sin(place.yaw), 9)
         eye = camera.eye.tolist()
         self._eye = (eye[0] * c + eye[1] * s, eye[1] * c - eye[0] * s, eye[2])
         turned = (rays[0] * np.float32(c) + rays[1] * np.float32(s), rays[1] * np.float32(c) - rays[0] * np.float32(s), rays[2])
@@ -176,7 +177,7 @@ class Backdrop:
         share = np.sqrt(np.clip(rise * 2.2, 0, 1))[:, None]
         low = np.array(self._light.sky_low, np.float32)
         sky = low * (1 - share) + np.array(self._light.sky_top, np.float32) * share
-        turn = np.arctan2(y, x)
+        turn = angle(y, x)
         cloud = self._noise(0, turn * 7, rise * 34) * 0.65 + self._noise(1, turn * 17, rise * 80) * 0.35
         sky = _mix(sky, low * np.float32(0.4) + np.float32(0.55) * self._light.on_flat(), smoothstep(0.52, 0.8, cloud) * np.float32(0.55))
         hill = 0.02 + 0.04 * self._noise(2, turn * 4 + 3, np.zeros_like(turn)) + 0.01 * self._noise(2, turn * 23, np.ones_like(turn))
@@ -192,7 +193,9 @@ class Backdrop:
         reach = whole.ravel()[at]
         coarse = self._noise(0, along * 0.06, across * 0.9)
         fine = self._noise(1, along * 3.0, across * 9.0)
-        lane = np.exp2(-((across + 0.2) ** 2) * np.float32(0.5)) * np.float32(0.16)  # the darker line that everybody drives
+        lane = np.float32(0.16) / np.square(
+            1 + np.float32(0.2) * np.square(across + np.float32(0.2))
+        )  # the darker line that everybody drives
         for path in self._skids:
             mark = _between(across, path, path + 0.3, blur) * smoothstep(
                 0.45, 0.75, self._noise(2, along * 0.035 + path, np.zeros_like(along))
@@ -310,12 +313,12 @@ class Backdrop:
         panel = np.floor(along / 5.0).astype(np.int32)
         pick = self._fields[1][(panel * 3) & (FIELD - 1)]
         if kind == "armco":
-            rib = 0.72 + 0.3 * np.abs(np.sin(high * np.float32(math.pi / 0.34)))
+            rib = 0.72 + 0.3 * arch(high / np.float32(0.34))
             colour = np.array(linear("#b4b9bd"), np.float32) * rib[:, None]
             return _over(colour, "#6d7277", _between(np.mod(along, 4.0), 0.0, 0.14, size))
         if kind == "tyres":
             palette = np.array([linear(c) for c in ("#c4252f", "#e9e9e6")], np.float32)
-            colour = palette[panel & 1] * (0.7 + 0.35 * np.abs(np.sin(along * np.float32(math.pi / 0.62))))[:, None]
+            colour = palette[panel & 1] * (0.7 + 0.35 * arch(along / np.float32(0.62)))[:, None]
             return _over(colour, "#2a2c30", _between(np.mod(high, 0.28), 0.0, 0.05, size))
         names = HOARDINGS if kind == "hoardings" else CONCRETE
         palette = np.array([linear(c) for c in names], np.float32)
@@ -339,6 +342,23 @@ class Backdrop:
         palette = np.array([linear(c) for c in ("#b3262e", "#20304f", "#1d7d63", "#2b2e33")], np.float32)
         colour = _mix(colour, palette[np.floor(along / 6.5).astype(np.int32) & 3], _between(high, 3.25, 4.0, size))
         canvas[at] = _over(colour, "#59616b", _between(high, 4.6, 5.6, size) * _between(np.mod(along, 3.25), 0.15, 3.1, size)) * lit
+
+
+class Hall(Backdrop):
+    """A plain hall for showing a new car: a seamless floor that runs up into the wall, brighter around the car."""
+
+    def draw(self) -> Pixels:
+        """The empty hall, linear light, float32 of shape (height, width, 3)."""
+        shade = np.array(linear(HALLS[int(self._fields[0][0] * len(HALLS))]), np.float32)
+        reach = np.where(np.isfinite(self.distance), self.distance, 60).ravel()
+        along, across = (np.float32(self._eye[k]) + reach * self._ray[k] for k in (0, 1))
+        glow = 1 / (1 + (np.square(along) + np.square(across)) / np.float32(60))
+        back = smoothstep(14, 40, reach - np.float32(self._middle())) * np.float32(0.35)
+        canvas = shade * (np.float32(0.45) + np.float32(0.6) * glow + back)[:, None] * self._light.on_flat()
+        return canvas.reshape(self._size[1], self._size[0], 3)
+
+    def _middle(self) -> float:
+        return math.sqrt(sum(part * part for part in self._eye))
 
 
 class Sea(Backdrop):

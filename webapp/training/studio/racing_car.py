@@ -239,12 +239,12 @@ def _suspension(builder: MeshBuilder, side: float) -> None:
     def arm(start: Point, end: Point, radius: float = 0.017) -> None:
         builder.tube("arm", [(start[0], start[1] * side, start[2]), (end[0], end[1] * side, end[2])], radius, sides=6, flat=0.6)
 
-    for start in ((2.02, 0.13, 0.47), (1.42, 0.18, 0.53)):
+    for start in ((2.02, 0.07, 0.44), (1.42, 0.11, 0.51)):
         arm(start, (FRONT_AXLE - 0.02, 0.70, 0.475), 0.02)
-    for start in ((2.05, 0.12, 0.30), (1.4, 0.18, 0.28)):
+    for start in ((2.05, 0.07, 0.32), (1.4, 0.11, 0.30)):
         arm(start, (FRONT_AXLE, 0.70, 0.20), 0.02)
-    arm((1.72, 0.16, 0.54), (FRONT_AXLE, 0.66, 0.24))
-    arm((2.0, 0.13, 0.4), (FRONT_AXLE + 0.12, 0.68, 0.36), 0.014)
+    arm((1.72, 0.09, 0.51), (FRONT_AXLE, 0.66, 0.24))
+    arm((2.0, 0.08, 0.4), (FRONT_AXLE + 0.12, 0.68, 0.36), 0.014)
     for start in ((-1.35, 0.12, 0.42), (-1.95, 0.08, 0.40)):
         arm(start, (REAR_AXLE, 0.62, 0.47), 0.022)
     for start in ((-1.3, 0.15, 0.22), (-2.05, 0.08, 0.20)):
