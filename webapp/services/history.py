@@ -14,7 +14,7 @@ import numpy as np
 from webapp.errors import BadRequestError, ModelError, NotAllowedError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import ranked
-from webapp.inference.images import content_type, render_view
+from webapp.inference.images import THUMBNAIL_TYPE, VIEW_TYPE, content_type, render_view
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
 from webapp.services.relabel import new_batch
@@ -28,8 +28,6 @@ from webapp.values import OUTCOMES, SORTS, GalleryFilter, RankedLabel, Who
 PAGE = 24
 MAX_LIMIT = 200
 LOG_PAGE = 50
-THUMBNAIL_TYPE = content_type("WEBP")
-VIEW_TYPE = content_type("JPEG")
 
 
 @dataclass(frozen=True)
