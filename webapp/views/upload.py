@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
@@ -129,7 +130,11 @@ def _what_it_knows() -> list[dict[str, Any]]:
 def _incoming() -> list[Incoming]:
     """The files of the form. One byte more than allowed is enough to know that a file is too large."""
     files = [one for field in ("files", "file") for one in request.files.getlist(field) if one.filename]
-    return [Incoming(one.filename or "", one.read(MAX_BYTES + 1)) for one in files]
+    incoming = []
+    for one in files:
+        with closing(one.stream):  # a large upload waits in a temporary file
+            incoming.append(Incoming(one.filename or "", one.read(MAX_BYTES + 1)))
+    return incoming
 
 
 def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValue:
