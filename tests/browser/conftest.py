@@ -1,0 +1,111 @@
+"""A real server and a real browser. Without Chromium or Playwright these tests are skipped by name."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from tests.conftest import PASSWORD, ROOT, draw, install
+from tests.fakes import FakeClassifier
+from webapp.app import create_app
+from webapp.config import Config
+from webapp.inference.registry import Registry
+from webapp.services import people
+from webapp.storage.database import db
+
+CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome") if Path(path).exists()), "")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running Marque: with the shipped model when it is there, else with one that answers by colour."""
+    folder = tmp_path_factory.mktemp("site")
+    shipped = any(Registry(ROOT / "models").live_version(name) for name in Registry(ROOT / "models").names())
+    classifier = None if shipped else FakeClassifier()
+    if classifier:
+        install(classifier.card, folder / "models")
+    config = Config(data=folder, models=ROOT / "models" if shipped else folder / "models", secret_key="k" * 32, workers=1, threads=8)
+    app = create_app(config, classifier)
+    with app.app_context():
+        db.create_all()
+        people.create_user("Anna", role="admin", password=PASSWORD)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, started once."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if not (CHROMIUM or shutil.which("chromium")):
+        pytest.skip("Chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM or shutil.which("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Watch:
+    """What went wrong on a page, and what it asked for elsewhere."""
+
+    def __init__(self, page: Any, site: str) -> None:
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        page.on("console", lambda message: self.errors.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith((site, "blob:")) else self.foreign.append(request.url))
+
+
+@pytest.fixture
+def page(browser: Any, site: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """An empty browser. At the end nothing was complained about and no request has left the machine.
+
+    `@pytest.mark.parametrize("page", [{...}], indirect=True)` sets how: viewport, color_scheme, java_script_enabled, …
+    """
+    settings = {"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})}
+    context = browser.new_context(base_url=site, **settings)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.watch = Watch(page, site)
+    yield page
+    errors, foreign = page.watch.errors, page.watch.foreign
+    context.close()
+    assert not foreign
+    assert not errors
+
+
+@pytest.fixture
+def reviewer(page: Any) -> Any:
+    """A page on which Anna has logged in."""
+    page.goto("/login")
+    page.get_by_label("User name").fill("Anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/gallery")
+    return page
+
+
+def add_photo(page: Any, mark: int, color: str = "#C00000", name: str = "car.jpg") -> str:
+    """Send a drawn photo through the JSON door; returns its id."""
+    answer = page.request.post(
+        "/api/v1/photos", multipart={"file": {"name": name, "mimeType": "image/jpeg", "buffer": draw(color, mark=mark)}}
+    )
+    return str(answer.json()["id"])
+
+
+def as_file(mark: int, name: str = "car.jpg", color: str = "#FF8700") -> dict[str, Any]:
+    """A drawn photo for a file input."""
+    return {"name": name, "mimeType": "image/jpeg", "buffer": draw(color, mark=mark)}
