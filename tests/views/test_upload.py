@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
-from werkzeug.test import encode_multipart
+from werkzeug.test import TestResponse, encode_multipart
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
@@ -22,6 +22,12 @@ from webapp.services import history
 def count(app: Flask) -> int:
     with app.app_context():
         return history.outcome_counts(history.GalleryFilter())["all"]
+
+
+def send_large(client: FlaskClient, content: bytes, name: str) -> TestResponse:
+    """Send a file from memory: the client's own form would leave a temporary file open."""
+    boundary, body = encode_multipart({"files": FileStorage(io.BytesIO(content), name)})
+    return client.post("/", data=body, content_type=f"multipart/form-data; boundary={boundary}")
 
 
 def test_it_asks_the_question_of_the_model(client: FlaskClient) -> None:
@@ -77,8 +83,7 @@ def test_a_bad_file_is_refused_in_words_above_the_form(client: FlaskClient, app:
 
 
 def test_a_file_of_25_megabytes_is_refused(client: FlaskClient, app: Flask) -> None:
-    boundary, body = encode_multipart({"files": FileStorage(io.BytesIO(b"\xff\xd8\xff" + bytes(25 * 1024 * 1024)), "large.jpg")})
-    answer = client.post("/", data=body, content_type=f"multipart/form-data; boundary={boundary}")
+    answer = send_large(client, b"\xff\xd8\xff" + bytes(25 * 1024 * 1024), "large.jpg")
     assert answer.status_code == 413 and "larger than 20 MB" in answer.text and count(app) == 0
 
 
@@ -90,6 +95,23 @@ def test_no_file_is_refused(client: FlaskClient) -> None:
 def test_an_unknown_label_is_refused_before_anything_is_stored(client: FlaskClient, app: Flask) -> None:
     answer = client.post("/", data=form_of((draw(), "a.jpg"), ground_truth="trabant"))
     assert answer.status_code == 422 and count(app) == 0
+
+
+def test_a_refusal_says_that_nothing_was_stored(client: FlaskClient) -> None:
+    assert "Nothing was stored." in client.post("/", data=form_of((b"plain text", "a.jpg"))).text
+
+
+def test_every_hostile_file_is_answered_in_words(client: FlaskClient, shared: Path) -> None:
+    for path in sorted(one for one in (shared / "hostile").rglob("*") if one.is_file() and one.stat().st_size < 30 * 2**20):
+        answer = send_large(client, path.read_bytes()[: 21 * 2**20], path.name)
+        assert answer.status_code in (303, 400, 413, 415, 422), path.name
+
+
+def test_the_session_cookie_stays_small(client: FlaskClient, send: Send) -> None:
+    for mark in range(35):
+        send(mark=mark)
+    cookie = client.get_cookie("marque")
+    assert cookie is not None and len(cookie.value) < 3000
 
 
 def test_the_ground_truth_counts_for_every_photo(client: FlaskClient, app: Flask) -> None:

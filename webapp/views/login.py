@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, login_user
 
 from webapp.delivery import retry_after, status_of
 from webapp.errors import LoginFailedError, TooManyAttemptsError, UserError
+from webapp.ext import get_config
 from webapp.services import people
 from webapp.views import guards, sent
 from webapp.views.guards import Person
@@ -21,7 +24,7 @@ def form() -> ResponseReturnValue:
     """The form; whoever is in already goes on."""
     if guards.person():
         return redirect(guards.safe_path(request.args.get("next"), url_for(".account")), 303)
-    return render_template("login/login.html", next=request.args.get("next", ""))
+    return _form(next=request.args.get("next", ""))
 
 
 @bp.post("/login")
@@ -32,7 +35,7 @@ def enter() -> ResponseReturnValue:
         user = people.log_in(name, request.form.get("password", ""))
     except (LoginFailedError, TooManyAttemptsError) as error:
         wait = retry_after(error)
-        page = render_template("login/login.html", error=error, name=name, next=request.form.get("next", ""))
+        page = _form(error=error, name=name, next=request.form.get("next", ""))
         return page, status_of(error), {"Retry-After": str(wait)} if wait else {}
     _begin_session(user)
     if user.first_password:
@@ -81,6 +84,10 @@ def init_app(app: Flask) -> None:
     manager = LoginManager()
     manager.init_app(app)
     manager.user_loader(_person_of_session)
+
+
+def _form(**values: Any) -> str:
+    return render_template("login/login.html", open_to_all=get_config().uploads == "public", **values)
 
 
 def _person_of_session(session_id: str) -> Person | None:

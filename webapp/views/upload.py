@@ -91,7 +91,7 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         latest=latest,
         latest_shown=show_item(latest) if latest else None,
         stand_in=None if latest else _stand_in(),
-        drawings=drawings.strip(),
+        drawings=drawings.strip() if card and not trouble else [],
         knows=_what_it_knows(),
         found={line.label: line.found for line in cards.label_lines(card)} if card else {},
     )
@@ -110,7 +110,7 @@ def _model_trouble() -> ModelUnavailableError | None:
 
 def _stand_in() -> dict[str, Any] | None:
     """On a fresh install a drawing stands where the latest photo will, with the answer that the model gave, if it gave one."""
-    there = drawings.strip()
+    there = drawings.strip() or drawings.all_drawings()
     if not there:
         return None
     one = there[len(there) // 2]
