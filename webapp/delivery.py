@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import quote
 
 from flask import Response, request
 
@@ -61,9 +62,15 @@ def picture(content: bytes, content_type: str, *, download_name: str = "", cache
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if download_name:
-        response.headers.set("Content-Disposition", "attachment", filename=download_name)
+        response.headers["Content-Disposition"] = _attachment(download_name)
     response.make_conditional(request)
     return response
+
+
+def _attachment(name: str) -> str:
+    """A header in ASCII for a file name in any script: a plain one for old browsers, and the real one (RFC 6266, RFC 5987)."""
+    plain = "".join(one if one.isascii() and one not in '"\\%' else "_" for one in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def add_headers(response: Response) -> Response:

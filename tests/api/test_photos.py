@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from flask import Flask
@@ -200,6 +201,13 @@ def test_the_file_is_what_was_sent(client: FlaskClient, upload: Upload) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize("name", ["Лада.jpg", "🏎️.jpg", "a b;c.jpg", "日本.jpg"])
+def test_a_download_keeps_a_name_in_any_script(client: FlaskClient, upload: Upload, name: str) -> None:
+    header = client.get(f"/api/v1/photos/{upload(name=name)}/file").headers["Content-Disposition"]
+    assert header.isascii()
+    assert unquote(header.split("filename*=UTF-8''")[1]) == name
 
 
 def with_gps() -> bytes:

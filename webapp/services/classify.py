@@ -37,6 +37,8 @@ __all__ = [
 
 TOP = 5
 MAX_FILES = 50
+JOINERS = "\u200c\u200d"
+"""Invisible characters that some scripts and emoji need between two others; all other invisible ones are dropped from names."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def clean_name(filename: str) -> str:
     It is only ever text in a row: stored bytes are named by their hash.
     """
     text = filename.encode("utf-8", "replace").decode("utf-8").replace("\\", "/").rsplit("/", 1)[-1]
-    text = "".join(one for one in text if one.isprintable()).strip()
+    text = "".join(one for one in text if one.isprintable() or one in JOINERS).strip()
     if len(text) > 255:
         stem, dot, ending = text.rpartition(".")
         text = f"{stem[: 254 - len(ending)]}.{ending}" if dot and len(ending) <= 10 else text[:255]

@@ -1,0 +1,79 @@
+"""Takes the README's pictures: a real server with drawn cars in its history, seen by Chromium. `make screenshots` runs it."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.servers import BOUNDARY, marque
+from tests.browser.conftest import CHROMIUM
+from webapp.training.drawings import LABELS, draw_car, draw_scene
+
+PORT = 8741
+PASSWORD = "benchmark-only"  # the one that benchmarks.servers starts with
+TRACKS = ("monza", "spa", "suzuka", "zandvoort", "interlagos", "silverstone")
+
+
+def main(folder: Path) -> None:
+    """Write photo.png, gallery.png and upload.png into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as data, marque(Path(data), PORT):
+        newest = fill()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            context = browser.new_context(base_url=f"http://127.0.0.1:{PORT}", viewport={"width": 1280, "height": 860})
+            page = context.new_page()
+            take(page, "/", folder / "upload.png")
+            log_in(page)
+            take(page, f"/photos/{newest}", folder / "photo.png")
+            take(page, "/gallery", folder / "gallery.png")
+            browser.close()
+
+
+def fill() -> str:
+    """Upload drawings of every team, most with their ground truth, and a boat; returns the id of the last photo."""
+    newest = ""
+    for number in range(22):
+        label = LABELS[(number * 3) % len(LABELS)]
+        truth = label if number % 4 else ""
+        newest = send(draw_car(label, seed=300 + number), f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg", truth)
+    send(draw_scene("sailing-boat", seed=5), "kiel-regatta.jpg", "none")
+    return send(draw_car("mclaren", seed=77), "monza-parabolica-04.jpg", "") or newest
+
+
+def send(image: object, name: str, truth: str) -> str:
+    """Upload one picture through the JSON door; returns its id."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=90)  # type: ignore[attr-defined]
+    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{truth}\r\n'.encode()] if truth else []
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: image/jpeg\r\n\r\n'
+    body = b"".join([*parts, head.encode(), stream.getvalue(), f"\r\n--{BOUNDARY}--\r\n".encode()])
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
+    connection.request("POST", "/api/v1/photos", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+    return str(json.loads(connection.getresponse().read())["id"])
+
+
+def log_in(page: Page) -> None:
+    """As the admin, so that the bars are buttons."""
+    page.goto("/login")
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/gallery")
+
+
+def take(page: Page, path: str, file: Path) -> None:
+    """A picture of the first screen of a page, once everything in it is there."""
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=file)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
