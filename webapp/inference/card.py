@@ -12,6 +12,8 @@ from webapp.errors import BadCardError
 from webapp.values import UNCLASSIFIED, VERDICTS
 
 CARD_FILE = "card.json"
+KERAS_FILE = "model.keras"
+COMPILED_FILE = "model.tflite"
 RESIZE_RULES = ("stretch", "pad", "crop")
 
 
@@ -112,9 +114,7 @@ class ModelCard:
                     "input": InputSpec(**raw["input"]),
                     "limits": tuple(raw.get("limits", ())),
                     "data": tuple(raw.get("data", ())),
-                    "golden": tuple(
-                        Golden(file=one["file"], probabilities=tuple(one["probabilities"])) for one in raw.get("golden", ())
-                    ),
+                    "golden": tuple(Golden(file=one["file"], probabilities=tuple(one["probabilities"])) for one in raw.get("golden", ())),
                 }
             )
         except KeyError as error:

@@ -11,11 +11,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from webapp.errors import ModelUnavailableError
-from webapp.inference.card import ModelCard
+from webapp.inference.card import KERAS_FILE, ModelCard
 from webapp.inference.classifier import prepare, scale
 from webapp.values import Reading
-
-KERAS_FILE = "model.keras"
 
 
 class KerasClassifier:

@@ -11,11 +11,9 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from webapp.errors import ModelUnavailableError
-from webapp.inference.card import ModelCard
+from webapp.inference.card import COMPILED_FILE, ModelCard
 from webapp.inference.classifier import prepare, scale
 from webapp.values import Reading
-
-COMPILED_FILE = "model.tflite"
 
 
 class LiteRTClassifier:

@@ -1,0 +1,36 @@
+"""Random views of training photos."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from webapp.training.augment import blend, vary
+from webapp.training.recipe import Augmentation
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+STILL = Augmentation(flip=0, zoom=1, aspect=1, brightness=0, contrast=0, saturation=0, erase=0)
+
+
+def test_a_view_has_the_size_asked_for_and_stays_in_range() -> None:
+    view = vary(PHOTO, 32, 64, Augmentation(hue=0.1, grain=20, erase=1), np.random.default_rng(1))
+    assert (view.shape, view.dtype) == ((32, 64, 3), np.float32)
+    assert 0 <= view.min() <= view.max() <= 255
+
+
+def test_without_changes_a_view_is_the_photo() -> None:
+    assert vary(PHOTO, 40, 60, STILL, np.random.default_rng(1)) == pytest.approx(PHOTO.astype(np.float32), abs=1e-3)
+
+
+def test_the_same_seed_gives_the_same_view() -> None:
+    first, second = (vary(PHOTO, 32, 64, Augmentation(), np.random.default_rng(5)) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("how", [Augmentation(mixup=1.0), Augmentation(mixup=0, cutmix=1.0)], ids=["mixup", "cutmix"])
+def test_blended_targets_still_sum_to_one(how: Augmentation) -> None:
+    views = np.random.default_rng(2).uniform(0, 255, (6, 16, 16, 3)).astype(np.float32)
+    mixed, targets = blend((views, np.eye(6, dtype=np.float32)), how, np.random.default_rng(3))
+    assert mixed.shape == views.shape
+    assert targets.sum(axis=1) == pytest.approx(np.ones(6), abs=1e-5)
+    assert not np.array_equal(mixed, views)

@@ -1,0 +1,116 @@
+"""Reading folders, finding near-duplicates, splitting."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageEnhance
+
+from tests.training.toys import COLORS, picture, write_pictures
+from webapp.errors import TrainingError
+from webapp.training.dataset import Example, drop_repeats, fingerprint, group, label_folders, read_folder, split
+from webapp.training.recipe import SplitRule
+
+RULE = SplitRule(validation=0.2, test=0.2, seed=3)
+
+
+def read(folder: Path, source: str = "toys") -> list[Example]:
+    return read_folder(folder, source, max_side=200, say=lambda _: None)[0]
+
+
+def test_it_reads_a_folder_per_label(tmp_path: Path) -> None:
+    examples = read(write_pictures(tmp_path, 3))
+    assert Counter(one.label for one in examples) == dict.fromkeys(COLORS, 3)
+    assert all(one.pixels.shape == (40, 60, 3) for one in examples)
+
+
+def test_it_names_an_unreadable_file_and_goes_on(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2)
+    (tmp_path / "red" / "broken.jpg").write_bytes(b"not a photo at all")
+    said: list[str] = []
+    examples, refused = read_folder(tmp_path, "toys", max_side=200, say=said.append)
+    assert len(examples) == 6
+    assert [Path(one).name for one in refused] == ["broken.jpg"]
+    assert "broken.jpg" in said[0]
+
+
+def test_it_refuses_a_data_folder_without_labels(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no folder per label"):
+        label_folders([tmp_path])
+
+
+def test_it_makes_large_photos_smaller(tmp_path: Path) -> None:
+    (tmp_path / "red").mkdir()
+    picture(1, COLORS["red"], (900, 300)).save(tmp_path / "red" / "wide.png")
+    assert read(tmp_path)[0].pixels.shape == (67, 200, 3)
+
+
+def test_it_drops_a_file_that_lies_under_two_labels(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2)
+    shutil.copy(tmp_path / "red" / "000.png", tmp_path / "blue" / "same.png")
+    kept, repeated, contradictory = drop_repeats(read(tmp_path))
+    assert len(kept) == 5
+    assert repeated == []
+    assert sorted(Path(one).name for one in contradictory) == ["000.png", "same.png"]
+
+
+def test_it_keeps_one_of_two_equal_files(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2)
+    shutil.copy(tmp_path / "red" / "000.png", tmp_path / "red" / "again.png")
+    kept, repeated, _ = drop_repeats(read(tmp_path))
+    assert len(kept) == 6
+    assert len(repeated) == 1
+
+
+def test_near_duplicates_share_a_group(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2)
+    original = Image.open(tmp_path / "red" / "000.png")
+    ImageEnhance.Brightness(original).enhance(0.9).resize((48, 32)).save(tmp_path / "red" / "copy.jpg", quality=60)
+    groups = {one.path.name: one.group for one in group(read(tmp_path), RULE) if one.label == "red"}
+    assert groups["copy.jpg"] == groups["000.png"] != groups["001.png"]
+
+
+def test_frames_of_one_burst_share_a_group(tmp_path: Path) -> None:
+    (tmp_path / "red").mkdir()
+    for seed, second in enumerate(("01", "03", "30")):
+        picture(seed, COLORS["red"]).save(tmp_path / "red" / f"game-202004271910{second}_1.png")
+    first, second, third = (one.group for one in group(read(tmp_path), RULE))
+    assert first == second != third
+
+
+def test_no_group_crosses_a_border(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 20)
+    for path in sorted(tmp_path.glob("*/00*.png")):
+        ImageEnhance.Contrast(Image.open(path)).enhance(0.95).save(path.with_name(f"near-{path.stem}.png"))
+    parts = split(group(read(tmp_path), RULE), RULE)
+    homes: dict[int, set[str]] = defaultdict(set)
+    for part, members in parts.items():
+        for one in members:
+            homes[one.group].add(part)
+    assert all(len(home) == 1 for home in homes.values())
+    assert len(homes) < sum(map(len, parts.values()))
+
+
+def test_every_label_and_source_is_divided_by_the_same_shares(tmp_path: Path) -> None:
+    examples = read(write_pictures(tmp_path / "a", 20), "a") + read(write_pictures(tmp_path / "b", 10, first_seed=50), "b")
+    parts = split(group(examples, RULE), RULE)
+    counts = {part: Counter((one.source, one.label) for one in members) for part, members in parts.items()}
+    assert all(counts["test"]["a", label] == 4 and counts["test"]["b", label] == 2 for label in COLORS)
+    assert all(counts["validation"]["a", label] == 4 and counts["train"]["a", label] == 12 for label in COLORS)
+
+
+def test_the_same_photos_are_split_alike_in_any_order(tmp_path: Path) -> None:
+    examples = read(write_pictures(tmp_path, 12))
+    first = fingerprint(split(group(examples, RULE), RULE))
+    assert first == fingerprint(split(group(examples[::-1], RULE), RULE))
+    assert first != fingerprint(split(group(examples, RULE), SplitRule(validation=0.2, test=0.2, seed=4)))
+
+
+def test_it_refuses_a_label_that_has_nothing_to_train_on(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 1)
+    rule = SplitRule(validation=0.1, test=0.6)
+    with pytest.raises(TrainingError, match="Too few photos of blue, green, red"):
+        split(group(read(tmp_path), rule), rule)

@@ -1,0 +1,82 @@
+"""A whole training on toy pictures: stop, go on, publish."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow")
+
+from tests.training.toys import COLORS, toy_recipe, write_pictures
+from webapp.errors import TrainingError
+from webapp.inference.registry import Registry
+from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress
+from webapp.training.job import Job
+from webapp.training.train import Outcome, train
+
+pytestmark = pytest.mark.tensorflow
+
+
+class PowerCutError(Exception):
+    """Somebody pulled the plug."""
+
+
+def pull_the_plug(progress: Progress) -> None:
+    if progress.stage == 1 and progress.epoch == 1:
+        raise PowerCutError
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    folder = tmp_path_factory.mktemp("toy")
+    write_pictures(folder / "data", 15)
+    unknown = write_pictures(folder / "other", 4, first_seed=900)
+    return Job(toy_recipe(), (folder / "data",), folder / "models", folder / "work", unknown=unknown)
+
+
+@pytest.fixture(scope="module")
+def outcome(job: Job) -> Outcome:
+    """A run that was cut off inside its fourth epoch, and went on."""
+    with pytest.raises(PowerCutError):
+        train(replace(job, watch=pull_the_plug))
+    stored = Checkpoint.read(job.work)
+    assert stored is not None
+    assert not stored.progress.finished
+    assert [line["stage"] for line in stored.progress.history] == ["head", "small", "small", "large"]
+    return train(replace(job, resume=True))
+
+
+def test_an_interrupted_run_ends_with_all_its_epochs(outcome: Outcome) -> None:
+    assert [line["stage"] for line in outcome.card.training["history"]] == ["head", "small", "small", "large", "large"]
+
+
+def test_the_first_version_is_published_and_live(job: Job, outcome: Outcome) -> None:
+    assert outcome.version == 1
+    assert Registry(job.models).live_version("toy") == 1
+    assert not (job.work / CHECKPOINT_FILE).exists()
+
+
+def test_the_card_tells_what_was_measured_on_what(outcome: Outcome) -> None:
+    test = outcome.card.metrics["test"]
+    assert test["n"] == outcome.card.split["test"]["n"] == 9
+    assert sum(row["n"] for row in test["per_label"].values()) == 9
+    assert set(test["sources"]) == {"data"}
+    assert outcome.card.metrics["unknown"]["n"] == 6
+    assert len(outcome.card.split["fingerprint"]) == 64
+
+
+def test_the_labels_are_the_folders(outcome: Outcome) -> None:
+    assert outcome.card.label_names == tuple(sorted(COLORS))
+
+
+def test_it_refuses_to_resume_nothing(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no run to resume"):
+        train(replace(job, work=tmp_path, resume=True))
+
+
+def test_it_refuses_weights_that_do_not_fit(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "other.weights.h5").write_bytes(b"not weights")
+    with pytest.raises(TrainingError, match="does not fit the backbone"):
+        train(replace(job, work=tmp_path, weights=tmp_path / "other.weights.h5"))

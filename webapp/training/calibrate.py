@@ -1,0 +1,52 @@
+"""Temperature and thresholds, fitted on validation photos."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.inference.classifier import scale
+from webapp.training.evaluate import negative_log_likelihood
+
+Floats = NDArray[np.float32]
+GOLDEN_SECTION = (math.sqrt(5) - 1) / 2
+
+
+def fit_temperature(raw: Floats, truths: NDArray[np.int64]) -> float:
+    """The temperature between 0.2 and 5 with the smallest negative log-likelihood on these photos (Guo et al. 2017, part 4.2).
+
+    Found by golden-section search on its logarithm.
+    """
+
+    def cost(power: float) -> float:
+        return negative_log_likelihood(scaled(raw, math.exp(power)), truths)
+
+    low, high = math.log(0.2), math.log(5.0)
+    for _ in range(40):
+        left, right = high - GOLDEN_SECTION * (high - low), low + GOLDEN_SECTION * (high - low)
+        if cost(left) < cost(right):
+            high = right
+        else:
+            low = left
+    return round(math.exp((low + high) / 2), 4)
+
+
+def scaled(raw: Floats, temperature: float) -> Floats:
+    """Temperature-scaled probabilities for raw ones of shape (photos, labels)."""
+    return np.stack([scale(one, temperature) for one in raw])
+
+
+def keeping(confidences: Floats, share: float) -> float:
+    """The largest threshold (to four places, rounded down) that at least `share` of these confidences reach."""
+    ordered = np.sort(confidences)
+    allowed = math.floor((1 - share) * len(ordered) + 1e-9)
+    return math.floor(float(ordered[allowed]) * 1e4) / 1e4
+
+
+def dividing(known: Floats, unknown: Floats, highest: float) -> float:
+    """The confidence up to `highest` that best parts `unknown` photos (below) from `known` ones (Youden 1950, J)."""
+    candidates = [one for one in sorted({*known.tolist(), *unknown.tolist()}) if one <= highest]
+    best = max(candidates, key=lambda one: float((unknown < one).mean() - (known < one).mean()), default=0.0)
+    return min(highest, math.floor(best * 1e4) / 1e4)

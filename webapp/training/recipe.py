@@ -1,0 +1,195 @@
+"""Recipes as data: every setting of a training job, read from a TOML file and checked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from webapp.errors import TrainingError
+from webapp.inference.card import InputSpec, Label
+
+RECIPES = Path(__file__).parent / "recipes"
+BACKBONE_NAMES = ("mobilenet_v2", "small_cnn")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where some of the photos come from. `folder` is the name of a data folder, `name` how the card speaks of it."""
+
+    folder: str
+    name: str
+    licence: str = "not stated"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How photos are divided. Whole groups of near-duplicates go to one part, for each label and source apart."""
+
+    validation: float = 0.15  # share of each label and source: chooses the epoch, fits temperature and threshold
+    test: float = 0.15  # share of each label and source: measured once, at the end
+    seed: int = 2026  # the same photos and seed give the same split
+    near_distance: int = 4  # bits of 64 in which the difference hashes of near-duplicates may differ
+    burst_seconds: int = 3  # frames of one source and label whose names carry times this close are one burst
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of epochs with one picture size and one depth of unfreezing."""
+
+    name: str  # what the progress line says
+    epochs: int  # times each photo is seen
+    rate: float  # learning rate at its highest; falls along a cosine to a fiftieth
+    unfreeze: float  # share of the backbone's layers, counted from the top, that learn
+    height: int  # pixels, a multiple of 32
+    width: int  # pixels, a multiple of 32
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is changed at random in a training photo. Team colours are the label, so hue hardly moves."""
+
+    flip: float = 0.5  # chance to mirror left and right
+    zoom: float = 0.5  # smallest share of the picture's area that a random crop keeps
+    aspect: float = 1.25  # a crop may be stretched or squeezed by up to this factor
+    brightness: float = 0.3  # the picture is multiplied by 1 plus or minus this
+    contrast: float = 0.3  # the same for the distance from the mean
+    saturation: float = 0.3  # the same for the distance from grey
+    hue: float = 0.0  # largest turn of the colour circle, as a share of the whole turn
+    grain: float = 0.0  # standard deviation of added noise, in steps of 255
+    erase: float = 0.25  # chance to cover one random rectangle with noise
+    mixup: float = 0.0  # chance that a batch is blended with itself (Zhang et al. 2017, "mixup")
+    cutmix: float = 0.0  # chance that a batch gets patches of itself (Yun et al. 2019, "CutMix")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training job: what the model is for, what it learns from, and how."""
+
+    name: str  # the model's folder in models/
+    title: str  # what people call the model
+    noun: str = "class"  # what one label is
+    noun_plural: str = "classes"
+    question: str = "What is this?"  # the headline above the upload form
+    summary: str = ""  # one or two sentences for the card
+    limits: tuple[str, ...] = ()  # what it cannot do, in plain words
+    labels: tuple[Label, ...] = ()  # in the order of the outputs; empty: the folders' names, sorted
+    data: tuple[Source, ...] = ()  # what is known about the data folders
+    split: SplitRule = field(default_factory=SplitRule)
+    drawings: int = 0  # drawn cars per label that join the photos; a source of their own, measured apart
+    backbone: str = "mobilenet_v2"  # or small_cnn, to try things
+    input: InputSpec = field(default_factory=lambda: InputSpec(height=224, width=224))
+    momentum: float = 0.9  # of BatchNorm: with few hundred steps Keras' 0.999 leaves its statistics behind
+    dropout: float = 0.2  # between pooled features and the last layer
+    head_views: int = 3  # random views of each photo whose features are kept for the first stage
+    head_epochs: int = 40  # the last layer alone, on kept features: seconds, not minutes
+    head_rate: float = 2e-3
+    stages: tuple[Stage, ...] = (Stage(name="all layers", epochs=12, rate=4e-4, unfreeze=1.0, height=224, width=224),)
+    batch: int = 32  # photos per step
+    weight_decay: float = 1e-4
+    smoothing: float = 0.05  # label smoothing (Szegedy et al. 2015, part 7)
+    averaging: float = 0.98  # decay per step of the averaged weights, which are what is validated and kept
+    refit: bool = False  # in the end train once more, on train and validation photos together, for the same epochs
+    patience: int = 0  # epochs without a better validation loss before a stage ends; 0: never early
+    balance: float = 0.5  # rare labels are repeated (largest / own count) ** balance times; 0: as they come
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 1
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the outcome of training, as plain JSON: everything but the words."""
+        words = {"title", "noun", "noun_plural", "question", "summary", "limits", "labels", "data"}
+        return {key: value for key, value in asdict(self).items() if key not in words}
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe. Raises `TrainingError` that names an unknown or impossible setting."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"The recipe {path.name} cannot be read: {error}") from error
+    recipe: Recipe = _build(Recipe, raw, path.name)
+    check(recipe)
+    return recipe
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe that comes with Marque for this model, or a general one."""
+    path = RECIPES / f"{name}.toml"
+    return read_recipe(path) if path.is_file() else Recipe(name=name, title=name.replace("-", " ").capitalize())
+
+
+def named(recipe: Recipe, name: str) -> Recipe:
+    """The recipe for a model called `name`. Raises `TrainingError` when the name cannot be a folder and an address."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", name):
+        raise TrainingError(f"A model's name is made of lower-case letters, digits, dots and dashes, got {name!r}.")
+    return replace(recipe, name=name)
+
+
+def with_labels(recipe: Recipe, folders: list[str]) -> Recipe:
+    """The recipe with its labels: its own, or the folders' names. Raises `TrainingError` for a folder that is no label."""
+    if not recipe.labels:
+        labels = tuple(Label(name=one, display=one.replace("_", " ").replace("-", " ").capitalize()) for one in sorted(folders))
+        return replace(recipe, labels=labels)
+    unknown = sorted(set(folders) - {label.name for label in recipe.labels})
+    if unknown:
+        raise TrainingError(f"The recipe has no label for {'the folder' if len(unknown) == 1 else 'the folders'} {', '.join(unknown)}.")
+    return recipe
+
+
+def check(recipe: Recipe) -> None:
+    """Raise `TrainingError` when the recipe contradicts itself."""
+    if recipe.backbone not in BACKBONE_NAMES:
+        raise TrainingError(f"backbone must be one of {', '.join(BACKBONE_NAMES)}, got {recipe.backbone!r}")
+    if not recipe.stages:
+        raise TrainingError("stages must name at least one stage")
+    for stage in recipe.stages:
+        if stage.height % 32 or stage.width % 32 or stage.height < 32 or stage.width < 32:
+            raise TrainingError(f"stage {stage.name!r}: height and width must be multiples of 32, got {stage.height} x {stage.width}")
+        if not 0 < stage.unfreeze <= 1 or stage.epochs < 1 or stage.rate <= 0:
+            raise TrainingError(f"stage {stage.name!r}: needs epochs of at least 1, a rate over 0 and 0 < unfreeze <= 1")
+    if recipe.split.validation <= 0 or recipe.split.test <= 0 or recipe.split.validation + recipe.split.test >= 0.8:
+        raise TrainingError("split.validation and split.test must be over 0 and together under 0.8")
+    if not 0 < recipe.augmentation.zoom <= 1 or recipe.augmentation.aspect < 1:
+        raise TrainingError("augmentation.zoom must be over 0 and at most 1, augmentation.aspect at least 1")
+
+
+NESTED: dict[str, Any] = {"split": SplitRule, "input": InputSpec, "augmentation": Augmentation}
+LISTED: dict[str, Any] = {"labels": Label, "data": Source, "stages": Stage}
+
+
+def _build(kind: Any, raw: dict[str, Any], where: str) -> Any:
+    known = {one.name: one for one in fields(kind)}
+    unknown = sorted(set(raw) - set(known))
+    if unknown:
+        raise TrainingError(f"{where}: unknown setting {', '.join(unknown)}. Known are {', '.join(known)}.")
+    values = {key: _value(key, value, f"{where}: {key}") for key, value in raw.items()}
+    try:
+        built = kind(**values)
+    except TypeError as error:
+        raise TrainingError(f"{where}: {error}") from error
+    return _check_types(built, where)
+
+
+def _value(key: str, value: Any, where: str) -> Any:
+    if key in NESTED and isinstance(value, dict):
+        return _build(NESTED[key], value, where)
+    if key in LISTED and isinstance(value, list):
+        return tuple(_build(LISTED[key], one, where) for one in value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_types(built: Any, where: str) -> Any:
+    for one in fields(built):
+        value, wanted = getattr(built, one.name), str(one.type)
+        fits = {
+            "str": isinstance(value, str),
+            "bool": isinstance(value, bool),
+            "int": isinstance(value, int) and not isinstance(value, bool),
+            "float": isinstance(value, int | float) and not isinstance(value, bool),
+        }.get(wanted, is_dataclass(value) or isinstance(value, tuple))
+        if not fits:
+            raise TrainingError(f"{where}: {one.name} must be {wanted}, got {value!r}")
+    return built

@@ -1,0 +1,282 @@
+"""One training run: the last layer first, then stage after stage, saved after every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from webapp.training.augment import Batch, blend, vary
+from webapp.training.checkpoint import Checkpoint, Progress
+from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
+from webapp.training.drawn import SOURCE
+from webapp.training.evaluate import negative_log_likelihood
+from webapp.training.job import Job, say
+from webapp.training.network import build_network, unfreeze
+from webapp.training.recipe import Recipe, Stage
+
+EVALUATION_BATCH = 16
+
+
+class Run:
+    """One training run: two networks (the one that learns, and its running average, which is what counts) and where they are."""
+
+    def __init__(self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], folder: Path) -> None:
+        """`parts["validation"]` may be empty: then the last epoch is kept instead of the best. `folder` keeps the checkpoint."""
+        self.job, self.recipe, self.folder = job, recipe, folder
+        self.names = tuple(label.name for label in recipe.labels)
+        self.examples = parts["train"]
+        self.truths = truths_of(self.examples, self.names)
+        real = [one for one in parts["validation"] if one.source != SOURCE]  # drawings choose no epoch
+        self.validation = fit_all(real, recipe.input)
+        self.validation_truths = truths_of(real, self.names)
+        self.average = self._build(recipe.input.height, recipe.input.width, weights=job.weights)
+        self.infer = Inference(self.average)
+        settings = json.dumps(recipe.settings() | {"refit": None}, sort_keys=True).encode()  # both runs of a refit are one recipe
+        self.progress = Progress(fingerprint(parts), hashlib.sha256(settings).hexdigest())
+        self.best: list[NDArray[Any]] = []
+        self.stored = self._stored_run()
+
+    def train(self) -> None:
+        """All stages, from the start or from the last epoch that was saved."""
+        weights = self.average.get_weights()
+        optimizer_state: list[NDArray[Any]] = []
+        if self.stored:
+            self.progress, self.best, optimizer_state = self.stored.progress, self.stored.best, self.stored.optimizer
+            self.average.set_weights(self.stored.average)
+            weights = self.stored.weights
+            say(f"going on after {len(self.progress.history)} epochs")
+        if not self.progress.head_done:
+            self._train_head()
+            weights = self.average.get_weights()
+        with tqdm(total=self._cost(), unit="photo", unit_scale=True, file=sys.stderr, desc="training", smoothing=0.1) as bar:
+            bar.update(self._cost_done())
+            for place in range(self.progress.stage, len(self.recipe.stages)):
+                weights = self._train_stage(place, weights, optimizer_state, bar)
+                optimizer_state = []
+
+    def best_network(self) -> keras.Model:
+        """The averaged network of the epoch that did best on the validation photos, or of the last one when there are none."""
+        self.average.set_weights(self.best)
+        return self.average
+
+    def _build(self, height: int, width: int, weights: str | Path = "none") -> keras.Model:
+        recipe = self.recipe
+        return build_network(
+            recipe.backbone, height, width, len(self.names), dropout=recipe.dropout, momentum=recipe.momentum, weights=weights
+        )
+
+    def _stored_run(self) -> Checkpoint | None:
+        """The run to go on with, None when there is none or it was one of other photos or another recipe."""
+        if self.job.resume is False:
+            return None
+        stored = Checkpoint.read(self.folder)
+        same = stored is not None and (stored.progress.fingerprint, stored.progress.recipe) == (
+            self.progress.fingerprint,
+            self.progress.recipe,
+        )
+        return stored if same else None
+
+    def _train_head(self) -> None:
+        """The last layer alone, on features of a few random views of each photo that are computed once."""
+        recipe, started = self.recipe, time.monotonic()
+        rng = np.random.default_rng([recipe.seed, 0])
+        spec, places = recipe.input, np.tile(np.arange(len(self.examples)), recipe.head_views)
+        features = []
+        for chunk in tqdm(np.array_split(places, max(1, len(places) // EVALUATION_BATCH)), desc="features", file=sys.stderr, leave=False):
+            views = np.stack([vary(self.examples[one].pixels, spec.height, spec.width, recipe.augmentation, rng) for one in chunk])
+            features.append(self.infer(views)["embedding"])
+        head = keras.Sequential(
+            [
+                keras.Input((features[0].shape[1],)),
+                keras.layers.Dropout(recipe.dropout),
+                keras.layers.Dense(len(self.names), activation="softmax"),
+            ]
+        )
+        head.compile(
+            keras.optimizers.AdamW(recipe.head_rate, weight_decay=1e-3),
+            keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
+        )
+        truths = np.eye(len(self.names), dtype=np.float32)[self.truths[places]]
+        weight = self._repeats()[places].astype(np.float32)
+        head.fit(np.concatenate(features), truths, batch_size=128, epochs=recipe.head_epochs, sample_weight=weight, verbose=0)
+        self.average.get_layer("probabilities").set_weights(head.layers[-1].get_weights())
+        self.progress.head_done = True
+        self._remember("head", time.monotonic() - started, None)
+        self._save(self.average.get_weights(), [])
+
+    def _train_stage(
+        self, place: int, weights: list[NDArray[Any]], optimizer_state: list[NDArray[Any]], bar: tqdm[Any]
+    ) -> list[NDArray[Any]]:
+        recipe, stage = self.recipe, self.recipe.stages[place]
+        network = self._build(stage.height, stage.width)
+        network.set_weights(weights)
+        unfreeze(network, stage.unfreeze)
+        optimizer = keras.optimizers.AdamW(stage.rate, weight_decay=recipe.weight_decay, clipnorm=1.0)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.build(network.trainable_variables)
+        if optimizer_state:
+            for variable, value in zip(optimizer.variables, optimizer_state, strict=True):
+                variable.assign(value)
+        step = make_step(network, self.average, optimizer)
+        rates = cosine(stage.rate, stage.epochs * self._steps_per_epoch())
+        unit = _unit(stage)
+        while self.progress.epoch < stage.epochs:
+            started, losses = time.monotonic(), []
+            bar.set_description(f"{stage.name} {self.progress.epoch + 1}/{stage.epochs}")
+            for number, (views, targets) in enumerate(self._batches(place, stage)):
+                optimizer.learning_rate.assign(rates[self.progress.epoch * self._steps_per_epoch() + number])
+                self.progress.steps += 1
+                decay = min(recipe.averaging, (1 + self.progress.steps) / (10 + self.progress.steps))
+                losses.append(float(step(tf.constant(views), tf.constant(targets), tf.constant(decay, tf.float32))))
+                bar.update(len(views) * unit)
+                self.job.watch(self.progress)
+            self.progress.epoch += 1
+            self._remember(stage.name, time.monotonic() - started, float(np.mean(losses)))
+            if self._is_over(stage):
+                self.progress.stage, self.progress.epoch = place + 1, 0
+                self.progress.finished = self.progress.stage == len(recipe.stages)
+            self._save(network.get_weights(), [] if self.progress.epoch == 0 else [np.asarray(one) for one in optimizer.variables])
+            if self.progress.epoch == 0:
+                break
+        return list(network.get_weights())
+
+    def _is_over(self, stage: Stage) -> bool:
+        stale = len(self.progress.history) - 1 - self.progress.best_epoch
+        return self.progress.epoch >= stage.epochs or (0 < self.recipe.patience <= min(stale, self.progress.epoch))
+
+    def _remember(self, stage: str, seconds: float, loss: float | None) -> None:
+        """Measure the average on the validation photos, add a line to the history, keep the weights when they are the best so far."""
+        self.progress.seconds += seconds
+        line: dict[str, Any] = {"stage": stage, "seconds": round(seconds, 1), "loss": None if loss is None else round(loss, 4)}
+        validation_loss = -float(len(self.progress.history))  # without validation photos each epoch counts as better than the last
+        if len(self.validation):
+            raw = self.infer(self.validation)["probabilities"]
+            validation_loss = negative_log_likelihood(raw, self.validation_truths)
+            accuracy = float((raw.argmax(axis=1) == self.validation_truths).mean())
+            line |= {"validation_loss": round(validation_loss, 4), "validation_top1": round(accuracy, 4)}
+        if validation_loss < self.progress.best_loss or not self.best:
+            self.progress.best_loss, self.progress.best_epoch = validation_loss, len(self.progress.history)
+            self.best = self.average.get_weights()
+        self.progress.history.append(line)
+        text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in line.items() if key != "stage" and value is not None)
+        say(f"{stage}: {text}")
+
+    def _save(self, weights: list[NDArray[Any]], optimizer: list[NDArray[Any]]) -> None:
+        Checkpoint(self.progress, weights, self.average.get_weights(), optimizer, self.best).write(self.folder)
+
+    def _repeats(self) -> NDArray[np.float64]:
+        """How often each example is shown in an epoch, on average: rare labels more often."""
+        counts = np.bincount(self.truths, minlength=len(self.names))
+        return np.asarray((counts.max() / counts[self.truths]) ** self.recipe.balance, dtype=np.float64)
+
+    def _steps_per_epoch(self) -> int:
+        return max(1, round(float(self._repeats().sum()) / self.recipe.batch))
+
+    def _batches(self, place: int, stage: Stage) -> Iterator[Batch]:
+        """The batches of one epoch, made ahead by a thread. The same epoch of the same recipe has the same views."""
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, 1 + place, self.progress.epoch])
+        wanted = self._steps_per_epoch() * recipe.batch
+        repeats = self._repeats()
+        counts = np.floor(repeats * wanted / repeats.sum() + rng.random(len(repeats))).astype(int)
+        order = np.repeat(np.arange(len(repeats)), counts)
+        rng.shuffle(order)
+        order = np.resize(order, wanted)
+        identity = np.eye(len(self.names), dtype=np.float32) * (1 - recipe.smoothing) + recipe.smoothing / len(self.names)
+
+        def make() -> Iterator[Batch]:
+            for chunk in order.reshape(-1, recipe.batch):
+                views = [vary(self.examples[one].pixels, stage.height, stage.width, recipe.augmentation, rng) for one in chunk]
+                yield blend((np.stack(views), identity[self.truths[chunk]].astype(np.float32)), recipe.augmentation, rng)
+
+        return ahead(make())
+
+    def _cost(self) -> float:
+        return sum(stage.epochs * _unit(stage) for stage in self.recipe.stages) * self._steps_per_epoch() * self.recipe.batch
+
+    def _cost_done(self) -> float:
+        done = sum(stage.epochs * _unit(stage) for stage in self.recipe.stages[: self.progress.stage])
+        if self.progress.epoch:
+            done += self.progress.epoch * _unit(self.recipe.stages[self.progress.stage])
+        return done * self._steps_per_epoch() * self.recipe.batch
+
+
+def make_step(network: keras.Model, average: keras.Model, optimizer: keras.optimizers.Optimizer) -> Any:
+    """A compiled step: learn from one batch, then move the average. Takes views, targets and the average's decay; returns the loss."""
+
+    @tf.function(reduce_retracing=True)
+    def step(views: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            answers = network(views, training=True)["probabilities"]
+            loss = tf.reduce_mean(keras.losses.categorical_crossentropy(targets, answers))
+        variables = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        for kept, new in zip(average.weights, network.weights, strict=True):
+            if kept.dtype == "float32":
+                kept.assign(kept * decay + new * (1 - decay))
+        return loss
+
+    return step
+
+
+def cosine(highest: float, steps: int) -> NDArray[np.float64]:
+    """Learning rates: up in the first twentieth, then down a cosine to a fiftieth (Loshchilov and Hutter 2016, "SGDR", one cycle)."""
+    warm = max(1, steps // 20)
+    places = np.arange(steps + 1)
+    falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * np.clip((places - warm) / max(1, steps - warm), 0, 1)))
+    return highest * np.minimum((places + 1) / warm, falling)
+
+
+def ahead(batches: Iterator[Batch], depth: int = 3) -> Iterator[Batch]:
+    """The same batches, made in a thread while the last one is learnt. An error in the thread is raised here."""
+    waiting: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                waiting.put(batch)
+            waiting.put(None)
+        except BaseException as error:  # handed to the reader, who raises it
+            waiting.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    while (batch := waiting.get()) is not None:
+        if isinstance(batch, BaseException):
+            raise batch
+        yield batch
+
+
+class Inference:
+    """What a network says about fitted photos, in batches. Traced once; sees the network's weights of the moment."""
+
+    def __init__(self, network: keras.Model) -> None:
+        def answer(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+            outputs = network(batch, training=False)
+            return {key: outputs[key] for key in ("probabilities", "embedding")}
+
+        signature = [tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)]
+        self._run = tf.function(answer, input_signature=signature)
+
+    def __call__(self, photos: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """`probabilities` (photos, labels) and `embedding` (photos, features) for photos of shape (photos, height, width, 3)."""
+        chunks = [photos[place : place + EVALUATION_BATCH] for place in range(0, len(photos), EVALUATION_BATCH)]
+        answers = [self._run(tf.constant(chunk.astype(np.float32))) for chunk in chunks]
+        return {key: np.concatenate([np.asarray(one[key]) for one in answers]) for key in ("probabilities", "embedding")}
+
+
+def _unit(stage: Stage) -> float:
+    """Cost of a photo relative to one of 224 x 224."""
+    return stage.height * stage.width / (224 * 224)

@@ -1,0 +1,110 @@
+"""From folders of labelled photos to a published model version, top to bottom: read, split, train, measure, publish."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import keras
+from tqdm import tqdm
+
+from webapp.errors import TrainingError
+from webapp.inference.card import ModelCard
+from webapp.inference.publish import publish
+from webapp.inference.registry import Registry
+from webapp.training.checkpoint import CHECKPOINT_FILE
+from webapp.training.dataset import Dataset, Example, drop_repeats, group, label_folders, read_folder, split
+from webapp.training.drawn import SOURCE, draw_golden, draw_training_set
+from webapp.training.job import Job, say
+from webapp.training.measure import calibrate, make_card, measure, source_of
+from webapp.training.recipe import Recipe, check, with_labels
+from webapp.training.run import Run
+
+__all__ = ["Job", "Outcome", "train"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: the version that was published and its card."""
+
+    version: int
+    card: ModelCard
+
+
+def train(job: Job) -> Outcome:
+    """Train and publish. Progress goes to standard error. A run that was stopped goes on after its last epoch.
+
+    Raises `TrainingError` when data, recipe, weights or checkpoint cannot be used, `ModelRefusedError` when the publishing gate says no.
+    """
+    recipe = with_labels(job.recipe, label_folders(job.data))
+    check(recipe)
+    keras.utils.set_random_seed(recipe.seed)
+    dataset = read(job, recipe)
+    parts = split(list(dataset.examples), recipe.split)
+    say_parts(dataset, parts)
+    require_a_run(job)
+
+    run = Run(job, recipe, parts, job.work)
+    run.train()
+    network = run.best_network()
+    calibration = calibrate(job, recipe, parts, network)
+    runs = [run.progress]
+
+    if recipe.refit:
+        say("once more, on train and validation photos together")
+        together = {"train": parts["train"] + parts["validation"], "validation": []}
+        run = Run(job, recipe, together, job.work / "refit")
+        run.train()
+        network = run.best_network()
+        runs.append(run.progress)
+
+    say("measuring")
+    metrics = measure(job, recipe, parts, network, calibration)
+    card = make_card(job, recipe, dataset, parts, calibration, metrics, runs)
+    return hand_over(job, network, card)
+
+
+def require_a_run(job: Job) -> None:
+    """Raise `TrainingError` when the job insists on going on and its work folder holds nothing to go on with."""
+    if job.resume and not (job.work / CHECKPOINT_FILE).is_file():
+        raise TrainingError(f"There is no run to resume in {job.work}. Leave out --resume to start one.")
+
+
+def read(job: Job, recipe: Recipe) -> Dataset:
+    """Every readable photo of the job's folders (and drawings, if the recipe wants some), grouped, without exact duplicates."""
+    max_side = round(1.5 * max(recipe.input.height, recipe.input.width))
+    folders = [(folder, source_of(recipe, folder).name) for folder in job.data]
+    if recipe.drawings:
+        say(f"drawing {recipe.drawings} cars for each label")
+        draw_training_set(job.work / SOURCE, tuple(label.name for label in recipe.labels), recipe.drawings)
+        folders.append((job.work / SOURCE, SOURCE))
+    examples: list[Example] = []
+    refused: list[str] = []
+    for folder, source in tqdm(folders, desc="reading", file=sys.stderr, leave=False):
+        found, left_out = read_folder(folder, source, max_side=max_side, say=say)
+        examples += found
+        refused += left_out
+    kept, repeated, contradictory = drop_repeats(examples)
+    for name in contradictory:
+        say(f"left out {name}: the same file lies under another label too")
+    return Dataset(tuple(group(kept, recipe.split)), tuple(refused), tuple(repeated), tuple(contradictory))
+
+
+def say_parts(dataset: Dataset, parts: dict[str, list[Example]]) -> None:
+    """One line about what was read and how it was divided."""
+    report = dataset.report()
+    sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
+    say(f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a near-duplicate; {len(dataset.refused)} refused")
+
+
+def hand_over(job: Job, network: keras.Model, card: ModelCard) -> Outcome:
+    """Save the network in the work folder, ask the publishing gate, and forget the run when it said yes."""
+    job.work.mkdir(parents=True, exist_ok=True)
+    network.save(job.work / "model.keras")
+    (job.work / "card.json").write_text(card.to_json(), encoding="utf-8")
+    say("publishing")
+    golden = draw_golden(job.work / "golden", card.label_names)
+    number = publish(job.work / "model.keras", card, golden, job.models)
+    for folder in (job.work, job.work / "refit"):
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    return Outcome(number, Registry(job.models).card(card.name, number))
