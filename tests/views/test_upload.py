@@ -192,5 +192,12 @@ def test_without_a_model_the_page_says_so_and_history_works(make_app: Callable[.
     assert client.get("/gallery").status_code == 200
 
 
+def test_private_uploads_ask_to_log_in(make_app: Callable[..., Flask], classifier: FakeClassifier) -> None:
+    client = make_app(classifier, uploads="login").test_client()
+    assert client.get("/").location == "/login?next=/" and client.get("/samples/ferrari").status_code == 303
+    assert client.post("/", data=form_of((draw(), "a.jpg"))).status_code == 401
+    assert "Visitors need no account" not in client.get("/login").text
+
+
 def test_a_list_of_an_unknown_upload_is_not_there(client: FlaskClient) -> None:
     assert client.get("/uploads/nothing").status_code == 404

@@ -35,19 +35,9 @@ def send() -> ResponseReturnValue:
     incoming: list[Incoming] = []
     try:
         incoming = _incoming()
-        results = classify.classify_upload(
-            incoming,
-            classifier=get_classifier(),
-            files=get_files(),
-            turnstile=get_turnstile(),
-            who=guards.who(),
-            ground_truth=request.form.get("ground_truth", "").strip(),
-        )
+        results = _classify(incoming)
     except MarqueError as error:
         return _refused(error, incoming)
-    for result in results:
-        if isinstance(result, Classified):
-            sent.remember(result.photo.public_id, result.delete_token)
     if wants_json():
         status = status_of(results[0]) if len(results) == 1 and isinstance(results[0], MarqueError) else 200
         return jsonify(results=[_result(one, result) for one, result in zip(incoming, results, strict=True)]), status
@@ -135,6 +125,22 @@ def _incoming() -> list[Incoming]:
         with closing(one.stream):  # a large upload waits in a temporary file
             incoming.append(Incoming(one.filename or "", one.read(MAX_BYTES + 1)))
     return incoming
+
+
+def _classify(incoming: list[Incoming]) -> list[Classified | MarqueError]:
+    """Rank and remember the files, and let this browser remember that it sent them."""
+    results = classify.classify_upload(
+        incoming,
+        classifier=get_classifier(),
+        files=get_files(),
+        turnstile=get_turnstile(),
+        who=guards.who(),
+        ground_truth=request.form.get("ground_truth", "").strip(),
+    )
+    for result in results:
+        if isinstance(result, Classified):
+            sent.remember(result.photo.public_id, result.delete_token)
+    return results
 
 
 def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValue:
