@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from PIL import Image, ImageDraw
+from werkzeug.security import generate_password_hash
 
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
@@ -29,6 +31,12 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip("the shared photos are not on this machine")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def quick_insecure_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with a hundredth of the work: a test makes many users."""
+    monkeypatch.setattr(people, "generate_password_hash", partial(generate_password_hash, method="scrypt:256:8:1"))
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def page_of_photos(wanted: GalleryFilter, limit: int, after: tuple[float, int] |
 def count_by_outcome(wanted: GalleryFilter) -> dict[str, int]:
     """How many photos have each outcome, with the other filters applied. Outcomes without a photo are absent."""
     question = _with_prediction(outcome, func.count()).where(*_conditions(replace(wanted, outcome=""))).group_by(outcome)
-    return dict(db.session.execute(question).tuples().all())
+    return {str(name): int(count) for name, count in db.session.execute(question)}
 
 
 def count_by_ground_truth() -> dict[str, int]:
