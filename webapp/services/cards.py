@@ -10,6 +10,7 @@ from typing import Any
 
 from webapp.errors import BadCardError
 from webapp.inference.card import ModelCard
+from webapp.inference.intervals import wilson
 from webapp.inference.registry import Registry
 
 MATRIX_MOST = 30
@@ -193,11 +194,4 @@ def _heat(hit: bool, count: int, most: int) -> str:
 
 
 def _share(hits: int, n: int) -> Share:
-    """With the 95 % interval of Wilson (1927), "Probable Inference, the Law of Succession, and Statistical Inference"."""
-    if n == 0:
-        return Share(0, 0, 0.0, 1.0)
-    z, share = 1.959964, hits / n
-    middle = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return Share(hits, n, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale))
+    return Share(hits, n, *wilson(hits, n))
