@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 from typing import Annotated
 
 import keras
@@ -13,7 +15,7 @@ from PIL import Image
 from benchmarks.servers import ROOT
 from webapp.inference.registry import Registry
 
-registry = Registry(ROOT / "models")
+registry = Registry(Path(os.environ.get("MARQUE_MODELS") or ROOT / "models"))
 name = "f1-teams"
 card = registry.card(name)
 model = keras.saving.load_model(registry.version_folder(name, card.version) / "model.keras", compile=False)

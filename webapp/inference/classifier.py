@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from webapp.errors import ModelUnavailableError
 from webapp.inference.card import ModelCard
-from webapp.inference.images import decode_photo, fit_input
+from webapp.inference.images import decode_photo, fit_input, working_side
 from webapp.values import UNCLASSIFIED, RankedLabel, Reading
 
 GOLDEN_TOLERANCE = 1e-3
@@ -66,8 +66,10 @@ def self_test(classifier: Classifier, folder: Path) -> float:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise ModelUnavailableError(f"{classifier.card.name} {classifier.card.version}: golden photo {golden.file} is missing") from error
-        got = classifier.rank(decode_photo(content).pixels).probabilities
+            raise ModelUnavailableError(
+                f"{classifier.card.name} {classifier.card.version}: golden photo {golden.file} is missing"
+            ) from error
+        got = classifier.rank(decode_photo(content, max_side=working_side(classifier.card.input)).pixels).probabilities
         difference = np.abs(got - np.asarray(golden.probabilities, dtype=np.float32))
         place = int(np.argmax(difference))
         worst = max(worst, float(difference[place]))

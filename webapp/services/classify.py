@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, decide, ranked
-from webapp.inference.images import MAX_BYTES, decode_photo, make_thumbnail
+from webapp.inference.images import MAX_BYTES, decode_photo, make_thumbnail, working_side
 from webapp.inference.turnstile import Turnstile
 from webapp.services.relabel import check_label, record_label
 from webapp.storage import photos as storage
@@ -97,7 +97,7 @@ def classify_photo(
         check_label(ground_truth, classifier.card)
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
-    known = storage.find_photo_by_sha256(sha256)
+    known = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
     if known is not None and _has_answer(known[0], classifier.card) and (not ground_truth or known[0].ground_truth):
         return Classified(known[0], known[1], duplicate=True)
     answer, decoded, thumbnail = _look(incoming.content, classifier, turnstile)
@@ -194,7 +194,7 @@ def _look(content: bytes, classifier: Classifier, turnstile: Turnstile) -> tuple
     """Decode and rank inside the turnstile. `elapsed_ms` counts the work, not the wait in the line."""
     with turnstile.turn():
         started = time.perf_counter()
-        decoded = decode_photo(content)
+        decoded = decode_photo(content, max_side=working_side(classifier.card.input))
         reading = classifier.rank(decoded.pixels)
         elapsed = (time.perf_counter() - started) * 1000
         thumbnail = make_thumbnail(decoded.pixels)
@@ -226,7 +226,7 @@ def _remember(
 ) -> str:
     """Write everything in one transaction. Returns the delete token of a new photo, "" when the photo was known."""
     with writing():
-        known = storage.find_photo_by_sha256(sha256)
+        known = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
         token = "" if known else secrets.token_urlsafe(18)
         if known:
             photo = known[0]

@@ -50,6 +50,11 @@ def find_photo_by_sha256(sha256: str) -> tuple[Photo, str] | None:
     return None if row is None else (row[0], row[1])
 
 
+def knows_sha256(sha256: str) -> bool:
+    """True when a photo has these bytes."""
+    return db.session.execute(select(Photo.id).where(Photo.sha256 == sha256)).scalar_one_or_none() is not None
+
+
 def latest_photo() -> tuple[Photo, str] | None:
     """The newest photo and its outcome, or None in an empty history."""
     row = db.session.execute(_full().order_by(Photo.id.desc()).limit(1)).one_or_none()
