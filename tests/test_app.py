@@ -9,7 +9,10 @@ from gunicorn.http.errors import InvalidChunkSize
 from sqlalchemy.exc import OperationalError
 
 
-@pytest.mark.parametrize("path", ["/", "/gallery", "/login", "/no/such/page", "/api/v1/photos", "/api/v1/no", "/ping", "/static/marque.css"])
+PATHS = ("/", "/gallery", "/login", "/no/such/page", "/api/v1/photos", "/api/v1/no", "/ping", "/static/marque.css")
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_every_answer_has_the_headers_an_auditor_expects(client: FlaskClient, path: str) -> None:
     with client.get(path) as answer:
         headers = answer.headers

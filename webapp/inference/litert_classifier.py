@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +55,9 @@ class _Network:
     """One interpreter and the places of its three outputs, told apart by their shapes."""
 
     def __init__(self, path: Path, labels: int) -> None:
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        self._interpreter.allocate_tensors()
+        with _without_chatter():
+            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = _find_outputs(self._interpreter.get_output_details(), labels)
 
@@ -62,6 +67,23 @@ class _Network:
         self._interpreter.invoke()
         first, second, third = (self._interpreter.get_tensor(index)[0] for index in self._outputs)
         return first, second, third
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep the runtime's "Created XNNPACK delegate" off stderr: it is written by C++ for every interpreter, and nothing turns it off.
+
+    What goes wrong is raised, so nothing worth reading is lost.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _find_outputs(details: list[dict[str, Any]], labels: int) -> tuple[int, int, int]:
