@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ def train_command(
     name: str, data: tuple[Path, ...], weights: str, recipe_file: Path | None, unknown: Path | None, resume: bool | None, work: Path | None
 ) -> None:
     """Train the model NAME and publish it as its next version. It can be stopped at any time and goes on after the last epoch."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its greetings would scroll the progress away
     try:
         # TensorFlow takes seconds to load and is not installed where photos are only served
         from webapp.training.recipe import find_recipe, named, read_recipe

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import ModelCard
-from webapp.inference.images import decode_photo, fit_input
+from webapp.inference.images import decode_photo, fit_input, working_side
 from webapp.training.calibrate import dividing, fit_temperature, keeping, scaled
 from webapp.training.checkpoint import Progress
 from webapp.training.dataset import Dataset, Example, fingerprint, fit_all, truths_of
@@ -27,6 +27,7 @@ from webapp.training.recipe import Recipe, Source
 from webapp.training.run import Inference
 
 KNOWN_KEPT = 0.95  # share of known validation photos that the threshold lets through
+HIGHEST_THRESHOLD = 0.9  # but what the model gives nine in ten is always named
 Floats = NDArray[np.float32]
 
 
@@ -51,7 +52,7 @@ def calibrate(job: Job, recipe: Recipe, parts: dict[str, list[Example]], network
     real = _real(parts["validation"])
     temperature = fit_temperature(raw[real], _truths(recipe, parts["validation"])[real])
     confidences = scaled(raw[real], temperature).max(axis=1)
-    threshold = keeping(confidences, KNOWN_KEPT)
+    threshold = min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT))
     none_below = min(threshold, keeping(confidences, 0.99))
     if job.unknown is not None:
         unknown = scaled(infer(read_unknown(job.unknown, recipe)[::2])["probabilities"], temperature).max(axis=1)
@@ -102,7 +103,7 @@ def read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
     photos = []
     for path in sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith(".")):
         try:
-            photos.append(fit_input(decode_photo(path.read_bytes()).pixels, recipe.input))
+            photos.append(fit_input(decode_photo(path.read_bytes(), max_side=working_side(recipe.input)).pixels, recipe.input))
         except PhotoRefusedError as error:
             say(f"left out {path.name}: {error}")
     if len(photos) < 2:

@@ -61,7 +61,7 @@ class Run:
         if not self.progress.head_done:
             self._train_head()
             weights = self.average.get_weights()
-        with tqdm(total=self._cost(), unit="photo", unit_scale=True, file=sys.stderr, desc="training", smoothing=0.1) as bar:
+        with tqdm(total=self._cost(), unit="pixel", unit_scale=True, file=sys.stderr, desc="training", smoothing=0.1) as bar:
             bar.update(self._cost_done())
             for place in range(self.progress.stage, len(self.recipe.stages)):
                 weights = self._train_stage(place, weights, optimizer_state, bar)
@@ -204,10 +204,10 @@ class Run:
 
         return ahead(make())
 
-    def _cost(self) -> float:
+    def _cost(self) -> int:
         return sum(stage.epochs * _unit(stage) for stage in self.recipe.stages) * self._steps_per_epoch() * self.recipe.batch
 
-    def _cost_done(self) -> float:
+    def _cost_done(self) -> int:
         done = sum(stage.epochs * _unit(stage) for stage in self.recipe.stages[: self.progress.stage])
         if self.progress.epoch:
             done += self.progress.epoch * _unit(self.recipe.stages[self.progress.stage])
@@ -277,6 +277,6 @@ class Inference:
         return {key: np.concatenate([np.asarray(one[key]) for one in answers]) for key in ("probabilities", "embedding")}
 
 
-def _unit(stage: Stage) -> float:
-    """Cost of a photo relative to one of 224 x 224."""
-    return stage.height * stage.width / (224 * 224)
+def _unit(stage: Stage) -> int:
+    """Cost of a photo: its pixels."""
+    return stage.height * stage.width
