@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from webapp.errors import MarqueError, ModelRefusedError
 from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, Golden, ModelCard
 from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier
-from webapp.inference.images import decode_photo
+from webapp.inference.images import decode_photo, working_side
 from webapp.inference.keras_classifier import KerasClassifier
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.publish import GOLDEN_FOLDER, REFUSAL_FILE
@@ -108,7 +108,7 @@ def compare(reference: Classifier, compiled: Classifier, golden: list[Path]) -> 
     """Rank every golden photo with both."""
     rows = []
     for path in golden:
-        pixels = decode_photo(path.read_bytes()).pixels
+        pixels = decode_photo(path.read_bytes(), max_side=working_side(reference.card.input)).pixels
         first, second = reference.rank(pixels), compiled.rank(pixels)
         scale = float(np.abs(first.embedding).max()) or 1.0
         rows.append(

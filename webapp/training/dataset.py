@@ -18,7 +18,7 @@ from PIL import Image
 
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import InputSpec
-from webapp.inference.images import decode_photo, fit_input
+from webapp.inference.images import decode_photo, fit_input, working_side
 from webapp.training.recipe import SplitRule
 
 PARTS = ("train", "validation", "test")
@@ -191,7 +191,7 @@ def fingerprint(parts: dict[str, list[Example]]) -> str:
 
 def fit_all(examples: list[Example], spec: InputSpec) -> NDArray[np.uint8]:
     """The examples exactly as the server would see them: uint8 of shape (examples, height, width, 3)."""
-    fitted = [fit_input(decode_photo(one.path.read_bytes()).pixels, spec) for one in examples]
+    fitted = [fit_input(decode_photo(one.path.read_bytes(), max_side=working_side(spec)).pixels, spec) for one in examples]
     return np.stack(fitted) if fitted else np.zeros((0, spec.height, spec.width, 3), dtype=np.uint8)
 
 
