@@ -19,6 +19,7 @@ from flask import Blueprint
 
 from webapp.errors import BrokenPhotoError, MarqueError
 from webapp.ext import get_cupboard
+from webapp.inference.turnstile import Turnstile
 from webapp.services import classify, words
 from webapp.services.classify import Incoming
 from webapp.values import RankedLabel, Who
@@ -116,20 +117,20 @@ def to_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def _look(found: list[Path]) -> Iterator[dict[str, Any]]:
-    """Rank without storing, on as many threads as the turnstile lets in; results come in order."""
-    cupboard = get_cupboard()
-    classifier = cupboard.classifier()
+    """Rank without storing, on all cores, for nobody else waits here; results come in order."""
+    classifier = get_cupboard().classifier()
+    cores = os.cpu_count() or 1
+    turnstile = Turnstile(cores, waiting=cores)
 
     def one(path: Path) -> dict[str, Any]:
         row: dict[str, Any] = {"path": _shown(path)}
         try:
-            said = classify.answer_photo(_read(path), classifier=classifier, turnstile=cupboard.turnstile)
+            said = classify.answer_photo(_read(path), classifier=classifier, turnstile=turnstile)
         except MarqueError as error:
             return row | {"error": str(error)}
         return row | {"prediction": _prediction(said.decision, said.model, said.version, said.ranked, said.elapsed_ms)}
 
-    workers = max(1, cupboard.turnstile.slots)
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(found), AHEAD):
             yield from pool.map(one, found[start : start + AHEAD])
 

@@ -17,7 +17,6 @@ class Turnstile:
     """
 
     def __init__(self, slots: int, waiting: int, patience: float = 20.0) -> None:
-        self.slots = slots
         self._free = slots
         self._waiting = waiting
         self._patience = patience
