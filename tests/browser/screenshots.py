@@ -21,7 +21,7 @@ TRACKS = ("monza", "spa", "suzuka", "zandvoort", "interlagos", "silverstone")
 
 
 def main(folder: Path) -> None:
-    """Write photo.png, gallery.png and upload.png into `folder`."""
+    """Write photo.jpg, gallery.jpg and upload.jpg into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, marque(Path(data), PORT):
         newest = fill()
@@ -29,10 +29,10 @@ def main(folder: Path) -> None:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             context = browser.new_context(base_url=f"http://127.0.0.1:{PORT}", viewport={"width": 1280, "height": 860})
             page = context.new_page()
-            take(page, "/", folder / "upload.png")
+            take(page, "/", folder / "upload.jpg")
             log_in(page)
-            take(page, f"/photos/{newest}", folder / "photo.png")
-            take(page, "/gallery", folder / "gallery.png")
+            take(page, f"/photos/{newest}", folder / "photo.jpg")
+            take(page, "/gallery", folder / "gallery.jpg")
             browser.close()
 
 
@@ -72,7 +72,7 @@ def take(page: Page, path: str, file: Path) -> None:
     """A picture of the first screen of a page, once everything in it is there."""
     page.goto(path)
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=file)
+    page.screenshot(path=file, type="jpeg", quality=90)
 
 
 if __name__ == "__main__":
