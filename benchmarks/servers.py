@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -102,6 +103,14 @@ def _wait_for(port: int, path: str, process: subprocess.Popen[bytes], patience: 
     raise SystemExit(f"the server on port {port} did not become ready")
 
 
+def request_head(path: str, length: int) -> bytes:
+    """The head of a POST with a multipart body of `length` bytes."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n"
+        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
+    ).encode()
+
+
 def form(photo: bytes, number: int) -> bytes:
     """A multipart form with one photo. `number` goes behind the picture's end, so that no two uploads have the same bytes."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{number}.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
@@ -109,23 +118,28 @@ def form(photo: bytes, number: int) -> bytes:
 
 
 def load(port: int, path: str, photos: list[bytes], connections: int, seconds: float, first: int) -> Measured:
-    """Send photos over so many connections at once for so many seconds. `first` is the number of the first upload."""
+    """Send photos over so many kept-alive connections at once for so many seconds. `first` is the number of the first upload.
+
+    Plain sockets: on a small machine the sender takes its time from the server, and an HTTP library would take ten times as much.
+    """
     waits: list[list[float]] = [[] for _ in range(connections)]
     failures = [0] * connections
     stop = time.perf_counter() + seconds
 
     def send(mine: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60)
         number = first + mine
         while (started := time.perf_counter()) < stop:
             body = form(photos[number % len(photos)], number)
-            connection.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status in (200, 201):
+            connection.sendall(request_head(path, len(body)) + body)
+            status, stays = _receive(connection)
+            if status in (200, 201):
                 waits[mine].append((time.perf_counter() - started) * 1000)
             else:
                 failures[mine] += 1
+            if not stays:
+                connection.close()
+                connection = socket.create_connection(("127.0.0.1", port), timeout=60)
             number += connections
         connection.close()
 
@@ -138,6 +152,26 @@ def load(port: int, path: str, photos: list[bytes], connections: int, seconds: f
     passed = time.perf_counter() - started
     everything = sorted(wait for mine in waits for wait in mine)
     return Measured(connections, len(everything), passed, _at(everything, 0.5), _at(everything, 0.99), sum(failures))
+
+
+def _receive(connection: socket.socket) -> tuple[int, bool]:
+    """Read one answer with a Content-Length: its status, and whether the connection may be used again."""
+    answer = b""
+    while (end := answer.find(b"\r\n\r\n")) < 0:
+        answer += _some(connection)
+    head = answer[:end].lower()
+    length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+    missing = end + 4 + length - len(answer)
+    while missing > 0:
+        missing -= len(_some(connection))
+    return int(head[9:12]), b"connection: close" not in head
+
+
+def _some(connection: socket.socket) -> bytes:
+    received = connection.recv(65536)
+    if not received:
+        raise SystemExit("the server closed a connection in the middle of an answer")
+    return received
 
 
 def _at(ordered: list[float], share: float) -> float:

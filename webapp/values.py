@@ -86,7 +86,10 @@ class Answer:
         return self.ranked[0].label
 
 
-OUTCOMES = ("correct", "wrong", "unlabelled", "unclassified", "unusable")
+UNLABELLED = "unlabelled"
+"""The outcome of a photo that nobody has checked."""
+
+OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
 """What the shown prediction turned out to be: see `webapp.storage.photos.outcome`."""
 
 SORTS = ("newest", "least-sure")

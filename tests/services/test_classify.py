@@ -76,7 +76,7 @@ def test_four_uploads_at_once_of_the_same_bytes_are_one_photo(app: Flask, config
 
 def test_when_writing_fails_nothing_is_left(app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     with app.app_context():
-        monkeypatch.setattr("webapp.storage.photos.add_prediction", lambda *_: 1 / 0)
+        monkeypatch.setattr("webapp.storage.photos.add_prediction", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             put(draw())
     assert set(counts(config).values()) == {0}

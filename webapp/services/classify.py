@@ -19,8 +19,8 @@ from webapp.services.relabel import check_label, record_label
 from webapp.storage import photos as storage
 from webapp.storage.database import writing
 from webapp.storage.files import FileStore
-from webapp.storage.tables import Photo, Prediction, Upload
-from webapp.values import Answer, DecodedPhoto, Who
+from webapp.storage.tables import Photo, Prediction, Upload, now
+from webapp.values import UNLABELLED, Answer, DecodedPhoto, Who
 
 __all__ = [
     "MAX_BYTES",
@@ -57,6 +57,9 @@ class Incoming:
 
     filename: str
     content: bytes
+
+
+Looked = tuple[Answer, DecodedPhoto, bytes]
 
 
 def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turnstile) -> Answer:
@@ -100,15 +103,13 @@ def classify_photo(
     known = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
     if known is not None and _has_answer(known[0], classifier.card) and (not ground_truth or known[0].ground_truth):
         return Classified(known[0], known[1], duplicate=True)
-    answer, decoded, thumbnail = _look(incoming.content, classifier, turnstile)
-    try:
-        token = _remember(incoming, sha256, answer, decoded, thumbnail, files, who, ground_truth, place)
-    except IntegrityError:  # the same bytes came in through another door at the same moment
-        token = ""
-    found = storage.find_photo_by_sha256(sha256)
-    if found is None:
-        raise PhotoRefusedError("The photo was deleted while it came in. Nothing is stored: send it again.")
-    return Classified(found[0], found[1], duplicate=not token, delete_token=token)
+    looked = _look(incoming.content, classifier, turnstile)
+    if known is None:
+        try:
+            return _remember_new(incoming, sha256, looked, files=files, who=who, ground_truth=ground_truth, place=place)
+        except IntegrityError:  # the same bytes came in through another door at the same moment
+            pass
+    return _remember_again(sha256, looked[0], who=who, ground_truth=ground_truth, place=place)
 
 
 def classify_upload(
@@ -190,8 +191,11 @@ def _check_size(content: bytes) -> None:
         )
 
 
-def _look(content: bytes, classifier: Classifier, turnstile: Turnstile) -> tuple[Answer, DecodedPhoto, bytes]:
-    """Decode and rank inside the turnstile. `elapsed_ms` counts the work, not the wait in the line."""
+def _look(content: bytes, classifier: Classifier, turnstile: Turnstile) -> Looked:
+    """Decode and rank inside the turnstile: the answer, the decoded photo and its thumbnail.
+
+    The answer's `elapsed_ms` counts the work, not the wait in the line.
+    """
     with turnstile.turn():
         started = time.perf_counter()
         decoded = decode_photo(content, max_side=working_side(classifier.card.input))
@@ -213,43 +217,53 @@ def _look(content: bytes, classifier: Classifier, turnstile: Turnstile) -> tuple
     return answer, decoded, thumbnail
 
 
-def _remember(
-    incoming: Incoming,
-    sha256: str,
-    answer: Answer,
-    decoded: DecodedPhoto,
-    thumbnail: bytes,
-    files: FileStore,
-    who: Who,
-    ground_truth: str,
-    place: str,
-) -> str:
-    """Write everything in one transaction. Returns the delete token of a new photo, "" when the photo was known."""
+def _remember_new(
+    incoming: Incoming, sha256: str, looked: Looked, *, files: FileStore, who: Who, ground_truth: str, place: str
+) -> Classified:
+    """Write a new photo with all that belongs to it in one transaction. Raises `IntegrityError` when its bytes are known meanwhile."""
+    answer, decoded, thumbnail = looked
+    token = secrets.token_urlsafe(18)
+    photo = Photo(
+        public_id=secrets.token_urlsafe(9),
+        filename=clean_name(incoming.filename),
+        sha256=sha256,
+        width=decoded.width,
+        height=decoded.height,
+        bytes=len(incoming.content),
+        format=decoded.format,
+        has_metadata=decoded.has_metadata,
+        created_at=now(),
+        uploader_id=who.user_id,
+        delete_hash=hashlib.sha256(token.encode()).hexdigest(),
+    )
     with writing():
-        known = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
-        token = "" if known else secrets.token_urlsafe(18)
-        if known:
-            photo = known[0]
-        else:
-            photo = Photo(
-                public_id=secrets.token_urlsafe(9),
-                filename=clean_name(incoming.filename),
-                sha256=sha256,
-                width=decoded.width,
-                height=decoded.height,
-                bytes=len(incoming.content),
-                format=decoded.format,
-                has_metadata=decoded.has_metadata,
-                uploader_id=who.user_id,
-                delete_hash=hashlib.sha256(token.encode()).hexdigest(),
-            )
-            files.put(sha256, incoming.content)
-            storage.add_photo(photo, thumbnail)
-        if not known or not _has_answer(photo, answer):
+        files.put(sha256, incoming.content)
+        storage.add_photo(photo, thumbnail)
+        storage.add_prediction(photo, _prediction(answer), first=True)
+        if ground_truth:
+            record_label(photo, ground_truth, who=who, place=place)
+    if not ground_truth:
+        return Classified(photo, UNLABELLED, duplicate=False, delete_token=token)
+    return _found(sha256, duplicate=False, token=token)
+
+
+def _remember_again(sha256: str, answer: Answer, *, who: Who, ground_truth: str, place: str) -> Classified:
+    """Add to a known photo what it lacks: the prediction of this version, a ground truth."""
+    with writing():
+        photo = _found(sha256, duplicate=True).photo
+        if not _has_answer(photo, answer):
             storage.add_prediction(photo, _prediction(answer))
         if ground_truth and photo.ground_truth is None:
             record_label(photo, ground_truth, who=who, place=place)
-    return token
+    return _found(sha256, duplicate=True)
+
+
+def _found(sha256: str, *, duplicate: bool, token: str = "") -> Classified:
+    """The stored photo. Raises `PhotoRefusedError` when somebody deleted it in this moment."""
+    found = storage.find_photo_by_sha256(sha256)
+    if found is None:
+        raise PhotoRefusedError("The photo was deleted while it came in. Nothing is stored: send it again.")
+    return Classified(found[0], found[1], duplicate=duplicate, delete_token=token)
 
 
 def _has_answer(photo: Photo, wanted: ModelCard | Answer) -> bool:

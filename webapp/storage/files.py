@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sqlalchemy import delete, select
 
-from webapp.storage.database import db
+from webapp.storage.database import db, insert_row
 from webapp.storage.tables import File
 
 
@@ -31,9 +31,8 @@ class DatabaseFiles:
 
     def put(self, sha256: str, content: bytes) -> None:
         """See `FileStore.put`."""
-        if db.session.get(File, sha256) is None:
-            db.session.add(File(sha256=sha256, content=content))
-            db.session.flush()
+        if db.session.execute(select(File.sha256).where(File.sha256 == sha256)).scalar_one_or_none() is None:
+            insert_row(File(sha256=sha256, content=content))
 
     def get(self, sha256: str) -> bytes | None:
         """See `FileStore.get`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import aliased, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.storage.database import db
+from webapp.storage.database import db, insert_row
 from webapp.storage.tables import LabelEvent, Photo
 
 
@@ -16,9 +17,10 @@ def add_event(event: LabelEvent, photo: Photo) -> None:
     event.photo_id = photo.id
     event.photo_ref = photo.public_id
     event.from_label = photo.ground_truth
-    photo.ground_truth = event.to_label
-    db.session.add(event)
-    db.session.flush()
+    set_committed_value(photo, "ground_truth", event.to_label)
+    mirror = update(Photo).where(Photo.id == photo.id).values(ground_truth=event.to_label)
+    db.session.execute(mirror, execution_options={"synchronize_session": False})
+    event.id = insert_row(event)
 
 
 def add_farewell(event: LabelEvent, photo: Photo) -> None:

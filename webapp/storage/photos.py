@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, func, or_, select, update
+from sqlalchemy import Select, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import contains_eager, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.storage.database import db
+from webapp.storage.database import db, insert_row
 from webapp.storage.tables import Photo, Prediction, Thumbnail, TopLabel, Upload
-from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, GalleryFilter
+from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE, GalleryFilter
 
 outcome = case(
-    (Photo.ground_truth.is_(None), "unlabelled"),
+    (Photo.ground_truth.is_(None), UNLABELLED),
     (Photo.ground_truth == UNUSABLE, "unusable"),
     (and_(Photo.ground_truth == NONE_OF_THESE, Prediction.decision == UNCLASSIFIED), "correct"),
     (or_(Prediction.decision.is_(None), Prediction.decision == UNCLASSIFIED), "unclassified"),
@@ -136,18 +137,22 @@ def _conditions(wanted: GalleryFilter) -> list[Any]:
 
 def add_photo(photo: Photo, thumbnail: bytes) -> None:
     """Add a photo with its small picture; it has an `id` afterwards."""
-    db.session.add(photo)
-    db.session.flush()
-    db.session.add(Thumbnail(photo_id=photo.id, content=thumbnail))
+    photo.id = insert_row(photo)
+    insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
 
 
-def add_prediction(photo: Photo, prediction: Prediction) -> None:
-    """Add a prediction to a photo and show it instead of the one before."""
-    db.session.execute(update(Prediction).where(Prediction.photo_id == photo.id, Prediction.shown).values(shown=False))
-    prediction.photo_id = photo.id
-    prediction.shown = True
-    db.session.add(prediction)
-    db.session.flush()
+def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False) -> None:
+    """Add a prediction to a photo and show it instead of the one before; `first` when there is none before."""
+    if not first:
+        hide = update(Prediction).where(Prediction.photo_id == photo.id, Prediction.shown).values(shown=False)
+        db.session.execute(hide, execution_options={"synchronize_session": False})
+    prediction.photo_id, prediction.shown = photo.id, True
+    prediction.id = insert_row(prediction)
+    set_committed_value(photo, "prediction", prediction)
+    lines = [
+        {"prediction_id": prediction.id, "rank": one.rank, "label": one.label, "probability": one.probability} for one in prediction.top
+    ]
+    db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
 
 
 def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
