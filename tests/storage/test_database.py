@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 import threading
 from pathlib import Path
 
@@ -24,6 +25,11 @@ from webapp.storage.tables import File
 def test_every_connection_has_manners(app: Flask, pragma: str, value: object) -> None:
     with app.app_context():
         assert db.session.execute(text(f"PRAGMA {pragma}")).scalar() == value
+
+
+def test_nobody_else_can_read_the_database(app: Flask, config: Config) -> None:
+    for path in config.data.glob("marque.sqlite*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_block_that_ends_is_committed(app: Flask, config: Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -49,6 +50,9 @@ def open_with_manners(engine: Engine) -> None:
     """
     if engine.dialect.name != "sqlite":
         return
+    path = sqlite_path(engine)
+    if path is not None and path.parent.is_dir() and os.access(path.parent, os.W_OK):
+        path.touch(mode=0o600)  # SQLite gives its log the same permissions
     event.listen(engine, "connect", _set_manners)
     event.listen(engine, "begin", _begin)
 
