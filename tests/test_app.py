@@ -8,7 +8,6 @@ from flask.testing import FlaskClient
 from gunicorn.http.errors import InvalidChunkSize
 from sqlalchemy.exc import OperationalError
 
-
 PATHS = ("/", "/gallery", "/login", "/no/such/page", "/api/v1/photos", "/api/v1/no", "/ping", "/static/marque.css")
 
 
