@@ -1,5 +1,6 @@
 """How gunicorn runs Marque: a process for each core, threads for slow clients, no socket but the web one, a calm stop."""
 
+import gc
 import os
 import signal
 
@@ -47,3 +48,5 @@ def post_worker_init(worker) -> None:
             get_classifier()
         except ModelError as error:
             worker.log.error("No photo can be answered: %s", error)
+    gc.collect()
+    gc.freeze()  # what was loaded so far stays for good: the collector need not walk it again with every few hundred requests

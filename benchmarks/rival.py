@@ -32,5 +32,5 @@ def ping() -> dict[str, str]:
 def infer(file: Annotated[bytes, File()]) -> dict[str, str]:
     """The first label of a photo."""
     image = Image.open(io.BytesIO(file)).convert("RGB").resize((card.input.width, card.input.height))
-    probabilities = model.predict(np.asarray(image, dtype=np.float32)[np.newaxis], verbose=0)["probabilities"][0]
+    probabilities = model.predict(np.asarray(image, dtype=np.float32)[np.newaxis])["probabilities"][0]
     return {"class": card.label_names[int(np.argmax(probabilities))]}

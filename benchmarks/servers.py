@@ -80,7 +80,7 @@ def rival(port: int, workers: int = 1) -> Iterator[psutil.Process]:
 
 @contextmanager
 def _running(command: list[str], env: dict[str, str], port: int, ready: str) -> Iterator[psutil.Process]:
-    process = subprocess.Popen(command, cwd=ROOT, env=env)
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         _wait_for(port, ready, process)
         yield psutil.Process(process.pid)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, MetaData, event, insert
@@ -26,6 +28,8 @@ NAMES = {
 WAL_RESET_FIXED = (3, 51, 3)
 CHECKPOINT_AT = 16 * 1024 * 1024
 BUSY_MS = 10_000
+POLL = 0.001
+"""Seconds between two tries for the writer lock. SQLite's own waiting backs off to 100 ms, which leaves cores idle under load."""
 
 
 class Base(DeclarativeBase):
@@ -72,8 +76,30 @@ def _set_manners(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    raw = connection.connection.driver_connection
+    deadline = time.monotonic() + BUSY_MS / 1000
+    raw.execute("PRAGMA busy_timeout = 0").close()  # type: ignore[union-attr]
+    try:
+        while not _began(raw):
+            if time.monotonic() > deadline:
+                raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("database is locked"))
+            time.sleep(POLL)
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_MS}").close()  # type: ignore[union-attr]
+
+
+def _began(raw: Any) -> bool:
+    """True when this connection has the writer lock now; False when another one has it."""
+    try:
+        raw.execute("BEGIN IMMEDIATE").close()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return False
+        raise OperationalError("BEGIN IMMEDIATE", {}, error) from error
+    return True
 
 
 @contextmanager
