@@ -59,6 +59,7 @@ class DatasetReport:
     """All findings. Files are named by folder, label and file name; each group of duplicates is a list of them."""
 
     name: str
+    labels: dict[str, str]  # name -> what people read
     counts: dict[str, dict[str, int]]  # label -> source -> photos
     unreadable: list[Unreadable] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -96,7 +97,8 @@ def report(recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: Watch = l
     """
     listings = [(list_photos(folder, recipe.layout), source) for folder, source in folders]
     named = labels_in(listing for listing, _ in listings)
-    expected = [label.name for label in recipe.labels] or list(named)
+    shown = {label.name: label.display for label in recipe.labels} or named
+    expected = list(shown)
     counts: dict[str, Counter[str]] = {label: Counter() for label in sorted({*expected, *named})}
     examples: list[Example] = []
     unreadable: list[Unreadable] = []
@@ -115,6 +117,7 @@ def report(recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: Watch = l
                 tiny.append(Tiny(short_name(one.path), pixels.shape[1], pixels.shape[0]))
     return DatasetReport(
         recipe.name,
+        {label: shown.get(label, label) for label in counts},
         {label: dict(sorted(sources.items())) for label, sources in counts.items()},
         unreadable,
         [line for listing, _ in listings for line in listing.missing],
@@ -163,13 +166,16 @@ def _small(one: Example) -> NDArray[np.float32]:
 def in_words(found: DatasetReport) -> list[str]:
     """The report as lines for people: what to know first, then the lists, the longest of them cut short."""
     sources = sorted({source for one in found.counts.values() for source in one})
-    labels = found.totals
-    lines = [f"{found.name}: {found.photos:,} photos, {len(labels)} labels, {len(sources)} source{'s' if len(sources) != 1 else ''}", ""]
-    width = max((len(label) for label in found.counts), default=0) + 2
+    names = {label: label if display == label else f"{label} ({display})" for label, display in found.labels.items()}
+    lines = [
+        f"{found.name}: {found.photos:,} photos, {len(found.totals)} labels, {len(sources)} source{'s' if len(sources) != 1 else ''}",
+        "",
+    ]
+    width = max((len(name) for name in names.values()), default=0) + 2
     lines.append(f"{'label':<{width}}{'photos':>8}" + "".join(f"{source:>{len(source) + 3}}" for source in sources if len(sources) > 1))
     for label, counts in found.counts.items():
         shares = "".join(f"{counts.get(source, 0):>{len(source) + 3}}" for source in sources if len(sources) > 1)
-        lines.append(f"{label:<{width}}{sum(counts.values()):>8}{shares}")
+        lines.append(f"{names[label]:<{width}}{sum(counts.values()):>8}{shares}")
     lines += ["", _imbalance(found)]
     lines += _listed("No photo at all", found.empty_labels)
     lines += _listed("Not a label of the recipe", found.unknown_labels)
