@@ -144,7 +144,8 @@ def test_cars_annos_mat_is_read_with_its_class_names(tmp_path: Path) -> None:
     )
     listing = list_photos(tmp_path, CARS)
     assert pairs(listing) == TWO_CARS
-    assert listing.photos[1].box is None
+    assert listing.photos[1].box == (10, 4, 40, 24)
+    assert list_photos(tmp_path, Layout(kind="cars-devkit", crop=False)).photos[1].box is None
 
 
 def test_the_devkit_names_its_classes_in_a_file_of_their_own(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_a_bounding_box_is_cut_out_for_training_and_measuring(tmp_path: Path) ->
     canvas.paste((200, 0, 0), (10, 4, 40, 24))
     canvas.save(tmp_path / "000001.png")
     (tmp_path / "anno_train.csv").write_text("000001.png,11,5,40,24,red\n")
-    listing = list_photos(tmp_path, Layout(kind="cars-devkit", crop=True))
+    listing = list_photos(tmp_path, CARS)
     examples, _ = read_photos(listing.photos, "cars", max_side=200, say=lambda _: None)
     assert examples[0].pixels.shape == (20, 30, 3)
     assert (fit_all(examples, InputSpec(8, 8)) == (200, 0, 0)).all()
@@ -191,7 +192,7 @@ def test_a_bounding_box_is_cut_out_for_training_and_measuring(tmp_path: Path) ->
 def test_a_box_outside_the_photo_is_refused_by_name(tmp_path: Path) -> None:
     photo(tmp_path / "000001.png")
     (tmp_path / "anno_train.csv").write_text("000001.png,100,100,120,120,red\n")
-    listing = list_photos(tmp_path, Layout(kind="cars-devkit", crop=True))
+    listing = list_photos(tmp_path, CARS)
     examples, refused = read_photos(listing.photos, "cars", max_side=200, say=lambda _: None)
     assert (len(examples), len(refused)) == (0, 1)
 

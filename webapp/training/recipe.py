@@ -48,7 +48,7 @@ class Layout:
     images: str = ""  # the folder of the photos inside the data folder
     image_column: str = ""  # table: the column that names the photo
     label_column: str = ""  # table: the column that names the label
-    crop: bool = False  # cars-devkit: cut each photo to its bounding box
+    crop: bool = True  # cars-devkit: cut each photo to its bounding box
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         """What decides the outcome of training, as plain JSON: everything but the words."""
         words = {"title", "noun", "noun_plural", "question", "summary", "limits", "labels", "naming", "data", "layout"}
-        crop = {"crop": True} if self.layout.crop else {}
+        crop = {"crop": self.layout.crop} if self.layout.kind == "cars-devkit" else {}
         return {key: value for key, value in asdict(self).items() if key not in words} | crop
 
 
