@@ -155,7 +155,17 @@ def read_recipe(path: Path) -> Recipe:
 def find_recipe(name: str) -> Recipe:
     """The recipe that comes with Marque for this model, or a general one."""
     path = RECIPES / f"{name}.toml"
-    return read_recipe(path) if path.is_file() else Recipe(name=name, title=name.replace("-", " ").capitalize())
+    return read_recipe(path) if path.is_file() else general_recipe(name)
+
+
+def general_recipe(name: str) -> Recipe:
+    """What is done when nobody wrote a recipe: labels from the data, the usual backbone, stages that suit the number of photos."""
+    return Recipe(
+        name=name,
+        title=name.replace("-", " ").capitalize(),
+        summary="Trained without a recipe of its own.",
+        limits=("Anything that is none of its classes.", "Photos unlike those it learned from: another camera, place or season."),
+    )
 
 
 def named(recipe: Recipe, name: str) -> Recipe:
