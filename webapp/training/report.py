@@ -172,7 +172,10 @@ def in_words(found: DatasetReport) -> list[str]:
         "",
     ]
     width = max((len(name) for name in names.values()), default=0) + 2
-    lines.append(f"{'label':<{width}}{'photos':>8}" + "".join(f"{source:>{len(source) + 3}}" for source in sources if len(sources) > 1))
+    lines.append(
+        f"{'label':<{width}}{('all' if len(sources) > 1 else 'photos'):>8}"
+        + "".join(f"{source:>{len(source) + 3}}" for source in sources if len(sources) > 1)
+    )
     for label, counts in found.counts.items():
         shares = "".join(f"{counts.get(source, 0):>{len(source) + 3}}" for source in sources if len(sources) > 1)
         lines.append(f"{names[label]:<{width}}{sum(counts.values()):>8}{shares}")
@@ -187,7 +190,7 @@ def in_words(found: DatasetReport) -> list[str]:
         "Near-duplicates and bursts, kept together when photos are split", [" ~ ".join(names) for names in found.near_duplicates]
     )
     pairs = [f"{one.first} {'=' if one.same_file else '~'} {one.second}" for one in found.two_labels]
-    lines += _listed("Look alike, but have two labels (one of them is probably wrong)", pairs)
+    lines += _listed("Look alike, but have two labels (is one of them wrong?)", pairs)
     return lines
 
 
