@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from tests.training.toys import COLORS, picture, write_pictures
 from webapp.errors import TrainingError
-from webapp.training.dataset import Example, drop_repeats, fingerprint, group, label_folders, read_folder, split
+from webapp.training.dataset import Example, drop_repeats, fingerprint, group, read_folder, split
 from webapp.training.recipe import SplitRule
 
 RULE = SplitRule(validation=0.2, test=0.2, seed=3)
@@ -35,11 +35,6 @@ def test_it_names_an_unreadable_file_and_goes_on(tmp_path: Path) -> None:
     assert len(examples) == 6
     assert [Path(one).name for one in refused] == ["broken.jpg"]
     assert "broken.jpg" in said[0]
-
-
-def test_it_refuses_a_data_folder_without_labels(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no folder per label"):
-        label_folders([tmp_path])
 
 
 def test_it_makes_large_photos_smaller(tmp_path: Path) -> None:
@@ -107,6 +102,12 @@ def test_the_same_photos_are_split_alike_in_any_order(tmp_path: Path) -> None:
     first = fingerprint(split(group(examples, RULE), RULE))
     assert first == fingerprint(split(group(examples[::-1], RULE), RULE))
     assert first != fingerprint(split(group(examples, RULE), SplitRule(validation=0.2, test=0.2, seed=4)))
+
+
+def test_it_says_how_many_photos_it_takes_to_measure(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 3)
+    with pytest.raises(TrainingError, match="none is left for test"):
+        split(group(read(tmp_path), RULE), SplitRule(validation=0.15, test=0.15))
 
 
 def test_it_refuses_a_label_that_has_nothing_to_train_on(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from webapp.errors import TrainingError
-from webapp.training.recipe import RECIPES, find_recipe, named, read_recipe, with_labels
+from webapp.training.recipe import RECIPES, find_recipe, fitted, named, read_recipe, with_labels
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
@@ -52,3 +52,44 @@ def test_it_refuses_a_folder_that_is_no_label_of_the_recipe() -> None:
 def test_it_refuses_a_name_that_leaves_the_models_folder() -> None:
     with pytest.raises(TrainingError, match="A model's name"):
         named(find_recipe("f1-teams"), "../elsewhere")
+
+
+def test_labels_from_the_data_are_named_by_a_rule(tmp_path: Path) -> None:
+    path = tmp_path / "cars.toml"
+    path.write_text('name = "cars"\ntitle = "Cars"\nlabels = "folders"\n[naming]\ndrop = " \\\\d{4}$"\nparent = "^(Land Rover|\\\\S+)"\n')
+    labels = with_labels(read_recipe(path), ["Land Rover LR2 SUV 2012", "Audi S4 Sedan 2007"]).labels
+    assert [(label.display, label.parent) for label in labels] == [("Audi S4 Sedan", "Audi"), ("Land Rover LR2 SUV", "Land Rover")]
+
+
+def test_what_the_data_calls_a_label_is_shown() -> None:
+    labels = with_labels(find_recipe("my-dogs"), ["n02085936"], {"n02085936": "Maltese_dog"}).labels
+    assert (labels[0].name, labels[0].display) == ("n02085936", "Maltese dog")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[layout]\nkind = "heap"', "layout.kind must be one of folders, table"),
+        ('[layout]\ncolumn = "Id"', "layout: unknown setting column"),
+        ('[naming]\ndrop = "("', "naming.drop is no regular expression"),
+        ('[naming]\nparent = "^A"', "naming.parent needs a group"),
+        ('backbone = "vgg"', "backbone must be one of mobilenet_v2"),
+        ('labels = "files"', "labels must be"),
+    ],
+)
+def test_it_refuses_what_it_does_not_know(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text(f'name = "odd"\ntitle = "Odd"\n{text}\n')
+    with pytest.raises(TrainingError, match=complaint):
+        read_recipe(path)
+
+
+def test_without_stages_few_photos_are_seen_often_and_many_seldom() -> None:
+    few, many = fitted(find_recipe("my-cars"), 30), fitted(find_recipe("my-cars"), 5000)
+    assert (few.stages[0].epochs, few.stages[0].unfreeze, few.batch) == (20, 0.5, 8)
+    assert (many.stages[0].epochs, many.stages[0].unfreeze, many.batch) == (4, 1.0, 32)
+
+
+def test_stages_of_a_recipe_stay() -> None:
+    recipe = find_recipe("f1-teams")
+    assert fitted(recipe, 30) == recipe

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import Blueprint
 
+from webapp.cli.dataset import dataset_command, layout_options, recipe_for
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
 
@@ -20,14 +21,22 @@ if TYPE_CHECKING:
 bp = Blueprint("cli_model", __name__, cli_group="model")
 bp.cli.help = "Train models and look at their cards."
 
+bp.cli.add_command(dataset_command)
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @bp.cli.command("train")
 @click.argument("name")
 @click.option(
-    "--data", "data", multiple=True, required=True, type=FOLDER, help="A folder with one folder of photos per label. May be repeated."
+    "--data",
+    "data",
+    multiple=True,
+    required=True,
+    type=FOLDER,
+    help="A folder of photos, with one folder per label or in another layout. May be repeated.",
 )
+@layout_options
 @click.option(
     "--weights", default="imagenet", show_default=True, help="Where the backbone starts: a weights file, 'imagenet' (downloaded) or 'none'."
 )
@@ -44,21 +53,28 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--work", type=click.Path(file_okay=False, path_type=Path), help="Folder for checkpoints.  [default: training/NAME in the data folder]"
 )
 def train_command(
-    name: str, data: tuple[Path, ...], weights: str, recipe_file: Path | None, unknown: Path | None, resume: bool | None, work: Path | None
+    name: str,
+    data: tuple[Path, ...],
+    layout: str | None,
+    image_column: str,
+    label_column: str,
+    weights: str,
+    recipe_file: Path | None,
+    unknown: Path | None,
+    resume: bool | None,
+    work: Path | None,
 ) -> None:
     """Train the model NAME and publish it as its next version. It can be stopped at any time and goes on after the last epoch."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its greetings would scroll the progress away
     try:
         # TensorFlow takes seconds to load and is not installed where photos are only served
-        from webapp.training.recipe import find_recipe, named, read_recipe
         from webapp.training.train import Job, train
     except ImportError as error:
         raise click.ClickException(f"Training needs what requirements.txt lists ({error.name} is missing).") from error
     config = get_config()
     try:
-        recipe = named(read_recipe(recipe_file) if recipe_file else find_recipe(name), name)
         job = Job(
-            recipe=recipe,
+            recipe=recipe_for(name, recipe_file, layout, image_column, label_column),
             data=data,
             models=config.models,
             work=work or config.data / "training" / name,

@@ -1,8 +1,9 @@
-"""From folders of photos to examples: reading, finding near-duplicates, splitting so that none of them crosses a border."""
+"""From labelled photos to examples: reading, finding near-duplicates, splitting so that none of them crosses a border."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from webapp.errors import PhotoRefusedError, TrainingError
+from webapp.errors import BrokenPhotoError, PhotoRefusedError, TrainingError
 from webapp.inference.card import InputSpec
-from webapp.inference.images import decode_photo, fit_input, working_side
-from webapp.training.recipe import SplitRule
+from webapp.inference.images import MAX_SIDE, WORKING_SIDE, decode_photo, fit_input, working_side
+from webapp.training.readers import Box, Found, read_folders
+from webapp.training.recipe import Layout, SplitRule
 
 PARTS = ("train", "validation", "test")
 _TIME_IN_NAME = re.compile(r"(?<!\d)(\d{14})(?!\d)")
@@ -28,7 +30,7 @@ _TIME_IN_NAME = re.compile(r"(?<!\d)(\d{14})(?!\d)")
 @dataclass(frozen=True)
 class Example:
     """One labelled photo. `pixels` is uint8 RGB of shape (height, width, 3), decoded as in serving; `dhash` its difference hash;
-    `taken` seconds from the time in its file name, if there is one; `group` is shared by near-duplicates."""
+    `taken` seconds from the time in its file name, if there is one; `group` is shared by near-duplicates; `box` is what was cut out."""
 
     path: Path
     label: str
@@ -38,11 +40,12 @@ class Example:
     pixels: NDArray[np.uint8]
     taken: float | None = None
     group: int = -1
+    box: Box | None = None
 
     @property
     def short_name(self) -> str:
         """Folder, label and file name: enough to find the file again."""
-        return "/".join(self.path.parts[-3:])
+        return short_name(self.path)
 
 
 @dataclass(frozen=True)
@@ -74,40 +77,50 @@ class Dataset:
 Say = Callable[[str], None]
 
 
-def label_folders(folders: Iterable[Path]) -> list[str]:
-    """The names of the label folders in all data folders, sorted. Raises `TrainingError` for a data folder that is missing or empty."""
-    names: set[str] = set()
-    for folder in folders:
-        if not folder.is_dir():
-            raise TrainingError(f"There is no data folder {folder}.")
-        found = {one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")}
-        if not found:
-            raise TrainingError(f"The data folder {folder} has no folder per label in it.")
-        names |= found
-    return sorted(names)
-
-
 def read_folder(folder: Path, source: str, *, max_side: int, say: Say) -> tuple[list[Example], list[str]]:
-    """Every photo in `folder/<label>/`, decoded and made no larger than `max_side`, and the names of the files that were refused.
+    """Every photo in `folder/<label>/`, as `read_photos` reads them."""
+    return read_photos(read_folders(folder, Layout()).photos, source, max_side=max_side, say=say)
+
+
+def read_photos(photos: Iterable[Found], source: str, *, max_side: int, say: Say) -> tuple[list[Example], list[str]]:
+    """The photos decoded, cut to their boxes and made no larger than `max_side`, and the names of the files that were refused.
 
     A file that cannot be read is named through `say` and left out.
     """
     examples: list[Example] = []
     refused: list[str] = []
-    for path in sorted(one for one in folder.glob("*/**/*") if one.is_file() and not one.name.startswith(".")):
-        label = path.relative_to(folder).parts[0]
+    for one in photos:
         try:
-            content = path.read_bytes()
-            pixels = decode_photo(content).pixels
+            content = one.path.read_bytes()
+            pixels = decode(content, one.box)
         except (OSError, PhotoRefusedError) as error:
-            refused.append("/".join(path.parts[-3:]))
+            refused.append(short_name(one.path))
             say(f"left out {refused[-1]}: {error}")
             continue
-        examples.append(make_example(path, label, source, content, pixels, max_side=max_side))
+        examples.append(make_example(one.path, one.label, source, content, pixels, max_side=max_side, box=one.box))
     return examples, refused
 
 
-def make_example(path: Path, label: str, source: str, content: bytes, pixels: NDArray[np.uint8], *, max_side: int) -> Example:
+def decode(content: bytes, box: Box | None, max_side: int = WORKING_SIDE) -> NDArray[np.uint8]:
+    """A photo as in serving, or what its box cuts out of it; uint8 RGB of shape (height, width, 3), longest side at most `max_side`.
+
+    Raises `PhotoRefusedError`, also for a box outside the photo.
+    """
+    if box is None:
+        return decode_photo(content, max_side=max_side).pixels
+    whole = decode_photo(content, max_side=MAX_SIDE).pixels
+    left, top, right, bottom = box
+    cut = whole[top:bottom, left:right]
+    if not cut.size:
+        raise BrokenPhotoError(f"The box {box} lies outside the photo of {whole.shape[1]} x {whole.shape[0]} pixels.")
+    image = Image.fromarray(np.ascontiguousarray(cut))
+    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.asarray(image)
+
+
+def make_example(
+    path: Path, label: str, source: str, content: bytes, pixels: NDArray[np.uint8], *, max_side: int, box: Box | None = None
+) -> Example:
     """An example from a decoded photo. Its pixels are made smaller when their longest side is over `max_side`."""
     image = Image.fromarray(pixels)
     dhash = difference_hash(image)
@@ -115,7 +128,13 @@ def make_example(path: Path, label: str, source: str, content: bytes, pixels: ND
         image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
         pixels = np.asarray(image)
     found = _TIME_IN_NAME.search(path.name)
-    return Example(path, label, source, hashlib.sha256(content).hexdigest(), dhash, pixels, _seconds(found[1]) if found else None)
+    taken = _seconds(found[1]) if found else None
+    return Example(path, label, source, hashlib.sha256(content).hexdigest(), dhash, pixels, taken, box=box)
+
+
+def short_name(path: Path) -> str:
+    """Folder, label and file name: enough to find the file again."""
+    return "/".join(path.parts[-3:])
 
 
 def difference_hash(image: Image.Image) -> int:
@@ -151,7 +170,7 @@ def group(examples: list[Example], rule: SplitRule) -> list[Example]:
             place = parents[place]
         return place
 
-    for first, second in (*_near(examples, rule.near_distance), *_bursts(examples, rule.burst_seconds)):
+    for first, second in (*near_pairs(examples, rule.near_distance), *_bursts(examples, rule.burst_seconds)):
         parents[root(second)] = root(first)
     return [replace(one, group=root(place)) for place, one in enumerate(examples)]
 
@@ -180,6 +199,12 @@ def split(examples: list[Example], rule: SplitRule) -> dict[str, list[Example]]:
     missing = {one.label for one in examples} - {one.label for one in parts["train"]}
     if missing:
         raise TrainingError(f"Too few photos of {', '.join(sorted(missing))}: none is left to train on after the split.")
+    for part, share in (("test", rule.test), ("validation", rule.validation)):
+        if not parts[part]:
+            needed = math.ceil(0.5 / share)
+            raise TrainingError(
+                f"Too few photos: none is left for {part}. It takes {needed} of at least one label; ten of each are better."
+            )
     return parts
 
 
@@ -191,7 +216,7 @@ def fingerprint(parts: dict[str, list[Example]]) -> str:
 
 def fit_all(examples: list[Example], spec: InputSpec) -> NDArray[np.uint8]:
     """The examples exactly as the server would see them: uint8 of shape (examples, height, width, 3)."""
-    fitted = [fit_input(decode_photo(one.path.read_bytes(), max_side=working_side(spec)).pixels, spec) for one in examples]
+    fitted = [fit_input(decode(one.path.read_bytes(), one.box, working_side(spec)), spec) for one in examples]
     return np.stack(fitted) if fitted else np.zeros((0, spec.height, spec.width, 3), dtype=np.uint8)
 
 
@@ -212,7 +237,8 @@ def _take(waiting: list[list[Example]], wanted: int) -> tuple[list[Example], lis
     return taken, left
 
 
-def _near(examples: list[Example], distance: int) -> list[tuple[int, int]]:
+def near_pairs(examples: list[Example], distance: int) -> list[tuple[int, int]]:
+    """The places of every two examples whose difference hashes differ in at most `distance` bits."""
     hashes = np.array([one.dhash for one in examples], dtype=np.uint64)
     pairs: list[tuple[int, int]] = []
     for place in range(len(examples) - 1):

@@ -22,7 +22,7 @@ class Job:
     """What to train, from what, and where things go."""
 
     recipe: Recipe
-    data: tuple[Path, ...]  # folders with one folder per label
+    data: tuple[Path, ...]  # folders of photos in the layout of the recipe
     models: Path  # the new version appears in models/<name>/
     work: Path  # checkpoints and the trained model until it is published
     weights: str | Path = "none"  # "none", "imagenet" or a weights file of the backbone

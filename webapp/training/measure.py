@@ -162,11 +162,6 @@ def describe_split(recipe: Recipe, dataset: Dataset, parts: dict[str, list[Examp
     }
 
 
-def source_of(recipe: Recipe, folder: Path) -> Source:
-    """What the recipe knows about a data folder, or a source named after it."""
-    return next((one for one in recipe.data if one.folder == folder.resolve().name), Source(folder.name, folder.resolve().name))
-
-
 def describe_data(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Any], ...]:
     """The card's `data`: each source with its licence and number of photos."""
     counts = Counter(one.source for one in dataset.examples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,20 @@ from webapp.errors import TrainingError
 from webapp.inference.card import InputSpec, Label
 
 RECIPES = Path(__file__).parent / "recipes"
-BACKBONE_NAMES = ("mobilenet_v2", "small_cnn")
+BACKBONE_NAMES = (
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "resnet50",
+    "resnet50_v2",
+    *(f"efficientnet_b{size}" for size in range(8)),
+    *(f"efficientnet_v2_b{size}" for size in range(4)),
+    "efficientnet_v2_s",
+    "convnext_tiny",
+    "plain_cnn",
+    "small_cnn",
+)
+LAYOUTS = ("folders", "table", "cars-devkit", "dogs")
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,26 @@ class Source:
     name: str
     licence: str = "not stated"
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a data folder says which label a photo has; docs/models.md shows each kind. What is empty is looked for."""
+
+    kind: str = "folders"  # folders: one per label; table: a CSV or TSV file; cars-devkit: Stanford Cars; dogs: Stanford Dogs
+    file: str = ""  # table and cars-devkit: the file with a line per photo; dogs: a .mat list, to read those photos only
+    images: str = ""  # the folder of the photos inside the data folder
+    image_column: str = ""  # table: the column that names the photo
+    label_column: str = ""  # table: the column that names the label
+    crop: bool = True  # cars-devkit: cut each photo to its bounding box
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How labels that come from the data are shown. Both rules are regular expressions, applied to the data's own name of a label."""
+
+    drop: str = ""  # what matches is left out of the display name
+    parent: str = ""  # the first group of what matches is the parent
 
 
 @dataclass(frozen=True)
@@ -76,18 +110,20 @@ class Recipe:
     question: str = "What is this?"  # the headline above the upload form
     summary: str = ""  # one or two sentences for the card
     limits: tuple[str, ...] = ()  # what it cannot do, in plain words
-    labels: tuple[Label, ...] = ()  # in the order of the outputs; empty: the folders' names, sorted
+    labels: tuple[Label, ...] = ()  # in the order of the outputs; empty, or the word "folders": those of the data, sorted
+    naming: Naming = field(default_factory=Naming)  # for labels that come from the data
+    layout: Layout = field(default_factory=Layout)
     data: tuple[Source, ...] = ()  # what is known about the data folders
     split: SplitRule = field(default_factory=SplitRule)
     drawings: int = 0  # drawn cars per label that join the photos; a source of their own, measured apart
-    backbone: str = "mobilenet_v2"  # or small_cnn, to try things
+    backbone: str = "mobilenet_v2"  # a name in BACKBONE_NAMES; docs/models.md says what each costs
     input: InputSpec = field(default_factory=lambda: InputSpec(height=224, width=224))
     momentum: float = 0.9  # of BatchNorm: with few hundred steps Keras' 0.999 leaves its statistics behind
     dropout: float = 0.2  # between pooled features and the last layer
     head_views: int = 3  # random views of each photo whose features are kept for the first stage
     head_epochs: int = 40  # the last layer alone, on kept features: seconds, not minutes
     head_rate: float = 2e-3
-    stages: tuple[Stage, ...] = (Stage(name="all layers", epochs=12, rate=4e-4, unfreeze=1.0, height=224, width=224),)
+    stages: tuple[Stage, ...] = ()  # empty: a short one that suits the number of photos, see `fitted`
     batch: int = 32  # photos per step
     weight_decay: float = 1e-4
     smoothing: float = 0.05  # label smoothing (Szegedy et al. 2015, part 7)
@@ -100,8 +136,9 @@ class Recipe:
 
     def settings(self) -> dict[str, Any]:
         """What decides the outcome of training, as plain JSON: everything but the words."""
-        words = {"title", "noun", "noun_plural", "question", "summary", "limits", "labels", "data"}
-        return {key: value for key, value in asdict(self).items() if key not in words}
+        words = {"title", "noun", "noun_plural", "question", "summary", "limits", "labels", "naming", "data", "layout"}
+        crop = {"crop": self.layout.crop} if self.layout.kind == "cars-devkit" else {}
+        return {key: value for key, value in asdict(self).items() if key not in words} | crop
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -118,7 +155,17 @@ def read_recipe(path: Path) -> Recipe:
 def find_recipe(name: str) -> Recipe:
     """The recipe that comes with Marque for this model, or a general one."""
     path = RECIPES / f"{name}.toml"
-    return read_recipe(path) if path.is_file() else Recipe(name=name, title=name.replace("-", " ").capitalize())
+    return read_recipe(path) if path.is_file() else general_recipe(name)
+
+
+def general_recipe(name: str) -> Recipe:
+    """What is done when nobody wrote a recipe: labels from the data, the usual backbone, stages that suit the number of photos."""
+    return Recipe(
+        name=name,
+        title=name.replace("-", " ").capitalize(),
+        summary="Trained without a recipe of its own.",
+        limits=("Anything that is none of its classes.", "Photos unlike those it learned from: another camera, place or season."),
+    )
 
 
 def named(recipe: Recipe, name: str) -> Recipe:
@@ -128,23 +175,68 @@ def named(recipe: Recipe, name: str) -> Recipe:
     return replace(recipe, name=name)
 
 
-def with_labels(recipe: Recipe, folders: list[str]) -> Recipe:
-    """The recipe with its labels: its own, or the folders' names. Raises `TrainingError` for a folder that is no label."""
+def with_labels(recipe: Recipe, names: Iterable[str], shown: dict[str, str] | None = None) -> Recipe:
+    """The recipe with its labels: its own, or those of the data, named for people by its rules.
+
+    `shown` is what the data calls a label where that is more than its name. Raises `TrainingError` for a name that is no label.
+    """
     if not recipe.labels:
-        labels = tuple(Label(name=one, display=one.replace("_", " ").replace("-", " ").capitalize()) for one in sorted(folders))
-        return replace(recipe, labels=labels)
-    unknown = sorted(set(folders) - {label.name for label in recipe.labels})
+        return replace(recipe, labels=tuple(_label(name, (shown or {}).get(name, name), recipe.naming) for name in sorted(names)))
+    unknown = sorted(set(names) - {label.name for label in recipe.labels})
     if unknown:
         raise TrainingError(f"The recipe has no label for {'the folder' if len(unknown) == 1 else 'the folders'} {', '.join(unknown)}.")
     return recipe
+
+
+def source_of(recipe: Recipe, folder: Path) -> Source:
+    """What the recipe knows about a data folder, or a source named after it."""
+    return next((one for one in recipe.data if one.folder == folder.resolve().name), Source(folder.name, folder.resolve().name))
+
+
+def laid_out(recipe: Recipe, kind: str | None = None, image_column: str = "", label_column: str = "") -> Recipe:
+    """The recipe for data in another layout than its own; what is empty stays, and naming a column asks for a table."""
+    own = recipe.layout
+    kind = kind or ("table" if image_column or label_column else own.kind)
+    layout = replace(own, kind=kind, image_column=image_column or own.image_column, label_column=label_column or own.label_column)
+    return replace(recipe, layout=layout)
+
+
+def fitted(recipe: Recipe, photos: int) -> Recipe:
+    """The recipe with stages that suit the number of photos to train on, if it names none: a few minutes on two cores.
+
+    Few photos are seen often, in small batches, and move only the upper half of the network; many are seen four times and move all of it.
+    """
+    if recipe.stages:
+        return recipe
+    few = photos < 500
+    stage = Stage(
+        name="upper half" if few else "all layers",
+        epochs=min(20, max(4, round(3000 / max(1, photos)))),
+        rate=3e-4,
+        unfreeze=0.5 if few else 1.0,
+        height=max(32, recipe.input.height // 32 * 32),
+        width=max(32, recipe.input.width // 32 * 32),
+    )
+    batch = min(recipe.batch, 8 if photos < 100 else 16 if photos < 1000 else recipe.batch)
+    return replace(recipe, stages=(stage,), batch=batch, head_views=recipe.head_views if photos < 1000 else 1)
 
 
 def check(recipe: Recipe) -> None:
     """Raise `TrainingError` when the recipe contradicts itself."""
     if recipe.backbone not in BACKBONE_NAMES:
         raise TrainingError(f"backbone must be one of {', '.join(BACKBONE_NAMES)}, got {recipe.backbone!r}")
-    if not recipe.stages:
-        raise TrainingError("stages must name at least one stage")
+    if recipe.layout.kind not in LAYOUTS:
+        raise TrainingError(f"layout.kind must be one of {', '.join(LAYOUTS)}, got {recipe.layout.kind!r}")
+    for key, pattern in (("drop", recipe.naming.drop), ("parent", recipe.naming.parent)):
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise TrainingError(f"naming.{key} is no regular expression: {error}") from error
+        if key == "parent" and pattern and not groups:
+            raise TrainingError("naming.parent needs a group in parentheses: what it matches is the parent")
+    sizes = {(stage.height, stage.width) for stage in recipe.stages}
+    if recipe.backbone == "plain_cnn" and sizes - {(recipe.input.height, recipe.input.width)}:
+        raise TrainingError("the backbone plain_cnn has one size: each stage needs the height and width of input")
     for stage in recipe.stages:
         if stage.height % 32 or stage.width % 32 or stage.height < 32 or stage.width < 32:
             raise TrainingError(f"stage {stage.name!r}: height and width must be multiples of 32, got {stage.height} x {stage.width}")
@@ -156,8 +248,21 @@ def check(recipe: Recipe) -> None:
         raise TrainingError("augmentation.zoom must be over 0 and at most 1, augmentation.aspect at least 1")
 
 
-NESTED: dict[str, Any] = {"split": SplitRule, "input": InputSpec, "augmentation": Augmentation}
+NESTED: dict[str, Any] = {
+    "split": SplitRule,
+    "input": InputSpec,
+    "augmentation": Augmentation,
+    "layout": Layout,
+    "naming": Naming,
+}
 LISTED: dict[str, Any] = {"labels": Label, "data": Source, "stages": Stage}
+
+
+def _label(name: str, shown: str, rule: Naming) -> Label:
+    parent = re.search(rule.parent, shown) if rule.parent else None
+    plain = re.sub(rule.drop, "", shown).strip() if rule.drop else shown
+    display = plain.replace("_", " ").replace("-", " ") if " " not in plain else plain  # a name with spaces is meant as it is
+    return Label(name=name, display=display[:1].upper() + display[1:], parent=(parent[1] or "") if parent else "")
 
 
 def _build(kind: Any, raw: dict[str, Any], where: str) -> Any:
@@ -178,6 +283,8 @@ def _value(key: str, value: Any, where: str) -> Any:
         return _build(NESTED[key], value, where)
     if key in LISTED and isinstance(value, list):
         return tuple(_build(LISTED[key], one, where) for one in value)
+    if key == "labels" and value == "folders":
+        return ()
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -13,11 +13,12 @@ from webapp.inference.card import ModelCard
 from webapp.inference.publish import publish
 from webapp.inference.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE
-from webapp.training.dataset import Dataset, Example, drop_repeats, group, label_folders, read_folder, split
+from webapp.training.dataset import Dataset, Example, drop_repeats, group, read_photos, split
 from webapp.training.drawn import SOURCE, draw_golden, draw_training_set
 from webapp.training.job import Job, say
-from webapp.training.measure import calibrate, make_card, measure, source_of
-from webapp.training.recipe import Recipe, check, with_labels
+from webapp.training.measure import calibrate, make_card, measure
+from webapp.training.readers import labels_in, list_photos
+from webapp.training.recipe import Layout, Recipe, check, fitted, source_of, with_labels
 from webapp.training.run import Run
 
 __all__ = ["Job", "Outcome", "train"]
@@ -36,11 +37,13 @@ def train(job: Job) -> Outcome:
 
     Raises `TrainingError` when data, recipe, weights or checkpoint cannot be used, `ModelRefusedError` when the publishing gate says no.
     """
-    recipe = with_labels(job.recipe, label_folders(job.data))
+    shown = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
+    recipe = with_labels(job.recipe, shown, shown)
     check(recipe)
     keras.utils.set_random_seed(recipe.seed)
     dataset = read(job, recipe)
     parts = split(list(dataset.examples), recipe.split)
+    recipe = fitted(recipe, len(parts["train"]))
     say_parts(dataset, parts)
     require_a_run(job)
 
@@ -73,17 +76,20 @@ def require_a_run(job: Job) -> None:
 def read(job: Job, recipe: Recipe) -> Dataset:
     """Every readable photo of the job's folders (and drawings, if the recipe wants some), grouped, without exact duplicates."""
     max_side = round(1.5 * max(recipe.input.height, recipe.input.width))
-    folders = [(folder, source_of(recipe, folder).name) for folder in job.data]
+    listings = [(list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in job.data]
     if recipe.drawings:
         say(f"drawing {recipe.drawings} cars for each label")
         draw_training_set(job.work / SOURCE, tuple(label.name for label in recipe.labels), recipe.drawings)
-        folders.append((job.work / SOURCE, SOURCE))
+        listings.append((list_photos(job.work / SOURCE, Layout()), SOURCE))
     examples: list[Example] = []
     refused: list[str] = []
-    for folder, source in tqdm(folders, desc="reading", file=sys.stderr, leave=False):
-        found, left_out = read_folder(folder, source, max_side=max_side, say=say)
+    for listing, source in listings:
+        for line in listing.missing:
+            say(f"left out {line}")
+        photos = tqdm(listing.photos, desc=f"reading {source}", unit="photo", file=sys.stderr, leave=False)
+        found, left_out = read_photos(photos, source, max_side=max_side, say=say)
         examples += found
-        refused += left_out
+        refused += [*listing.missing, *left_out]
     kept, repeated, contradictory = drop_repeats(examples)
     for name in contradictory:
         say(f"left out {name}: the same file lies under another label too")

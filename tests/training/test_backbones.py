@@ -1,0 +1,96 @@
+"""The backbones: the same features as Keras', the right scaling inside, no model inside the model, and the same answers when compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow")
+
+import keras
+
+from webapp.errors import TrainingError
+from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
+from webapp.inference.litert_classifier import LiteRTClassifier
+from webapp.inference.publish_child import compile_network
+from webapp.training.backbones import BACKBONES, CAFFE_MEAN, DEVIATION, MEAN
+from webapp.training.network import build_network
+from webapp.training.recipe import BACKBONE_NAMES
+
+pytestmark = pytest.mark.tensorflow
+FAMILIES = ("mobilenet_v2", "mobilenet_v3_small", "resnet50", "resnet50_v2", "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny")
+SIDE = 64
+
+
+def network(name: str, **settings: Any) -> keras.Model:
+    return build_network(name, SIDE, SIDE, 3, dropout=0.2, momentum=0.9, **settings)
+
+
+def photos() -> np.ndarray:
+    return np.random.default_rng(1).uniform(0, 255, (2, SIDE, SIDE, 3)).astype(np.float32)
+
+
+def as_keras_wants_it(name: str, pixels: np.ndarray) -> np.ndarray:
+    """Pixels as the Application expects them, by its documentation."""
+    if name == "resnet50":
+        return pixels[..., ::-1] - np.array(CAFFE_MEAN[::-1], dtype=np.float32)
+    return pixels / 127.5 - 1 if name in ("mobilenet_v2", "resnet50_v2") else pixels
+
+
+def settled(model: keras.Model) -> keras.Model:
+    """The same model with weights that matter: BatchNorm statistics and layer scales as after a training, Normalization as shipped."""
+    rng = np.random.default_rng(2)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([one + rng.uniform(0.0, 0.2, one.shape).astype(np.float32) for one in layer.get_weights()])
+        elif type(layer).__name__ == "LayerScale":
+            layer.set_weights([np.full_like(one, 0.1) for one in layer.get_weights()])
+        elif isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.load_own_variables({"0": MEAN, "1": DEVIATION**2, "2": np.array(0)})
+    return model
+
+
+def test_every_name_of_a_recipe_is_a_backbone() -> None:
+    assert set(BACKBONE_NAMES) == set(BACKBONES)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_weights_file_gives_the_features_of_keras(name: str, tmp_path: Path) -> None:
+    twin = settled(BACKBONES[name].twin(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3)))
+    twin.save_weights(tmp_path / "twin.weights.h5")
+    ours = network(name, weights=tmp_path / "twin.weights.h5")
+    theirs = np.asarray(twin(as_keras_wants_it(name, photos()), training=False))
+    found = np.asarray(ours(photos(), training=False)["feature_map"])
+    assert np.abs(found - theirs).max() <= 2e-3 * np.abs(theirs).max()
+    assert np.ptp(theirs) > 0
+
+
+@pytest.mark.parametrize("name", ("mobilenet_v3_small", "resnet50", "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "plain_cnn"))
+def test_it_compiles_and_answers_as_keras_does(name: str, tmp_path: Path) -> None:
+    model = network(name)
+    assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    card = ModelCard("toy", 1, "Toy", "thing", "things", "?", "", tuple(Label(one, one) for one in "abc"), InputSpec(SIDE, SIDE), 1.0, 0.0)
+    (tmp_path / CARD_FILE).write_text(card.to_json())
+    model.save(tmp_path / KERAS_FILE)
+    compile_network(tmp_path, card)
+    assert (tmp_path / COMPILED_FILE).is_file()
+    pixels = photos()[0].astype(np.uint8)
+    reading = LiteRTClassifier(tmp_path, card).rank(pixels)
+    wanted = model(pixels[np.newaxis].astype(np.float32), training=False)
+    assert np.abs(reading.probabilities - np.asarray(wanted["probabilities"])[0]).max() < 1e-3
+    embedding = np.asarray(wanted["embedding"])[0]
+    assert np.abs(reading.embedding - embedding).max() <= 0.02 * np.abs(embedding).max()
+
+
+def test_it_says_that_a_backbone_has_no_imagenet_weights() -> None:
+    with pytest.raises(TrainingError, match="plain_cnn has no ImageNet weights"):
+        network("plain_cnn", weights="imagenet")
+
+
+def test_it_refuses_the_weights_of_another_backbone(tmp_path: Path) -> None:
+    network("small_cnn").save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(TrainingError, match=r"other\.weights\.h5 does not fit the backbone"):
+        network("mobilenet_v2", weights=tmp_path / "other.weights.h5")

@@ -1,0 +1,72 @@
+"""`flask model dataset`: look at photos before training on them; and the options that say how they are laid out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from webapp.errors import MarqueError
+
+if TYPE_CHECKING:
+    from webapp.training.readers import Found
+    from webapp.training.recipe import Recipe
+
+LAYOUTS = ("folders", "table", "cars-devkit", "dogs")
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--layout`, `--image-column` and `--label-column`."""
+    for option in (
+        click.option("--label-column", default="", help="Of a table: the column that names the label, if it has no usual name."),
+        click.option("--image-column", default="", help="Of a table: the column that names the photo, if it has no usual name."),
+        click.option("--layout", type=click.Choice(LAYOUTS), help="How the data is laid out.  [default: the recipe's, or folders]"),
+    ):
+        command = option(command)
+    return command
+
+
+def recipe_for(name: str, recipe_file: Path | None, layout: str | None, image_column: str, label_column: str) -> Recipe:
+    """The recipe of the model NAME, or the one in the file, for data laid out in this way. Raises `TrainingError`."""
+    from webapp.training.recipe import find_recipe, laid_out, named, read_recipe
+
+    return named(laid_out(read_recipe(recipe_file) if recipe_file else find_recipe(name), layout, image_column, label_column), name)
+
+
+@click.command("dataset")
+@click.argument("name")
+@click.option(
+    "--data", "data", multiple=True, required=True, type=FOLDER, help="A folder of photos, as for `flask model train`. May be repeated."
+)
+@layout_options
+@click.option(
+    "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recipe of your own instead of NAME's."
+)
+@click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
+def dataset_command(
+    name: str, data: tuple[Path, ...], layout: str | None, image_column: str, label_column: str, recipe_file: Path | None, as_json: bool
+) -> None:
+    """Look at the photos that NAME would be trained on: counts, unreadable files, duplicates, contradictory labels."""
+    try:
+        # the training room is not installed where photos are only served
+        from webapp.training.recipe import source_of
+        from webapp.training.report import in_words, report
+    except ImportError as error:
+        raise click.ClickException(f"This needs what requirements.txt lists ({error.name} is missing).") from error
+    try:
+        recipe = recipe_for(name, recipe_file, layout, image_column, label_column)
+        found = report(recipe, [(folder, source_of(recipe, folder).name) for folder in data], _shown)
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(in_words(found)))
+
+
+def _shown(photos: Iterable[Found]) -> Iterator[Found]:
+    """The same photos, with a progress bar on standard error."""
+    with click.progressbar(list(photos), label="Reading", file=sys.stderr, show_pos=True) as bar:
+        yield from bar
