@@ -75,6 +75,10 @@ class ModelRefusedError(ModelError):
     """The publishing gate said no. The message says which check failed, with both numbers where there are two."""
 
 
+class PromotionRefusedError(ModelError):
+    """A version may not take over, or there is none to go back to (HTTP 409). Nothing was changed; the message says why."""
+
+
 class TrainingError(MarqueError):
     """Training cannot start or go on: no photos, unknown labels, unreadable checkpoint."""
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.config import Config
-from webapp.errors import BadCardError, ModelNotFoundError, ModelUnavailableError
+from webapp.errors import ModelUnavailableError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, self_test
 from webapp.inference.litert_classifier import COMPILED_FILE, LiteRTClassifier
 from webapp.inference.registry import Registry, check_files
+from webapp.inference.serving import Serving
 from webapp.inference.turnstile import Turnstile
+from webapp.storage import promotions
 from webapp.storage.files import DatabaseFiles, FileStore
 
 NAME = "marque"
-RETRY_AFTER = 15.0
-"""Seconds before a version that failed to load is tried again: it may have been mended on disk."""
 SPARE_THREADS = 4
 """Threads of a worker that never wait for the model: they keep answering pings, pages and the gallery."""
 
@@ -36,56 +35,64 @@ class Cupboard:
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
         self._given = classifier
-        self._ready: dict[tuple[str, int], Classifier] = {}
-        self._failed: dict[tuple[str, int], tuple[float, str]] = {}
-        self._lock = threading.Lock()
+        self._serving = Serving(self.registry, self._load, _live_before)
 
     def classifier(self) -> Classifier:
-        """The live version of the site's model, loaded and self-tested on first need. Raises `ModelUnavailableError`.
+        """What answers photos: the live version of the site's model, loaded and self-tested on first need.
 
-        The `LIVE` file is read each time: when another version becomes live, every worker follows with its next photo.
+        While that cannot be used, the last good version of the model. Raises `ModelUnavailableError` when there is none.
         """
-        if self._given is not None:
-            return self._given
-        name, version = self.live()
-        ready = self._ready.get((name, version))
-        if ready is not None:
-            return ready
-        with self._lock:
-            if (name, version) not in self._ready:
-                self._ready = {(name, version): self._load(name, version)}
-            return self._ready[name, version]
+        return self._given if self._given is not None else self._serving.classifier(self.site_model())
 
     def card(self) -> ModelCard | None:
-        """The card of the live version, None when there is no usable one."""
+        """The card of what answers, None when there is no usable one."""
         if self._given is not None:
             return self._given.card
         try:
-            return self.registry.card(*self.live())
-        except (ModelNotFoundError, ModelUnavailableError, BadCardError):
+            return self._serving.card(self.site_model())
+        except ModelUnavailableError:
             return None
 
-    def live(self) -> tuple[str, int]:
-        """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live."""
+    def trouble(self) -> str:
+        """A sentence when the live version of the site's model cannot be used, and what answers instead; "" when all is well."""
+        if self._given is not None:
+            return ""
+        try:
+            return self._serving.trouble(self.site_model())
+        except ModelUnavailableError as error:
+            return str(error)
+
+    def site_model(self) -> str:
+        """The name of the model that answers: the one that was chosen in the settings, else the first with a live version.
+
+        Raises `ModelUnavailableError` when nothing is live.
+        """
         wanted = self.config.model
         for name in [wanted] if wanted else self.registry.names():
-            version = self.registry.live_version(name)
-            if version is not None:
-                return name, version
+            if self.registry.versions(name) and self.registry.claims_live(name):
+                return name
         raise ModelUnavailableError(
             f"The model {wanted!r} has no live version." if wanted else "No model is installed: nothing in the models folder is live."
         )
 
+    def live(self) -> tuple[str, int]:
+        """Name and version of what should serve. Raises `ModelUnavailableError` when nothing is live."""
+        name = self.site_model()
+        version = self.registry.live_version(name)
+        if version is None:
+            raise ModelUnavailableError(self.trouble())
+        return name, version
+
     def _load(self, name: str, version: int) -> Classifier:
-        failed_at, words = self._failed.get((name, version), (-RETRY_AFTER, ""))
-        if time.monotonic() - failed_at < RETRY_AFTER:
-            raise ModelUnavailableError(words)
-        try:
-            return load_classifier(self.registry, name, version, self.config.engine)
-        except (ModelUnavailableError, BadCardError, ModelNotFoundError) as error:
-            words = f"The model {name} {version} cannot be used: {error}"
-            self._failed[name, version] = (time.monotonic(), words)
-            raise ModelUnavailableError(words) from error
+        return load_classifier(self.registry, name, version, self.config.engine)
+
+
+def _live_before(name: str) -> list[int]:
+    """Versions of a model that were live earlier, the latest first; none when the history cannot be read."""
+    try:
+        return promotions.versions_that_served(name)
+    except SQLAlchemyError:
+        return []
 
 
 def load_classifier(registry: Registry, name: str, version: int, engine: str) -> Classifier:
@@ -137,6 +144,11 @@ def get_classifier() -> Classifier:
 def get_card() -> ModelCard | None:
     """See `Cupboard.card`."""
     return get_cupboard().card()
+
+
+def get_trouble() -> str:
+    """See `Cupboard.trouble`."""
+    return get_cupboard().trouble()
 
 
 def get_registry() -> Registry:

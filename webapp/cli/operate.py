@@ -13,7 +13,7 @@ import click
 from flask import Blueprint
 from flask_migrate import upgrade
 
-from webapp.errors import MarqueError, UserError
+from webapp.errors import MarqueError, ModelUnavailableError, UserError
 from webapp.ext import get_classifier, get_config, get_cupboard, load_classifier
 from webapp.inference.classifier import self_test
 from webapp.services import people
@@ -79,6 +79,8 @@ def _database() -> str:
 def _model() -> str:
     cupboard = get_cupboard()
     name, number = cupboard.live()
+    if trouble := cupboard.trouble():
+        raise ModelUnavailableError(trouble)
     card = get_classifier().card
     return f"{name} {number}, {len(card.labels)} labels, engine {cupboard.config.engine}"
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from webapp.errors import MarqueError, ModelRefusedError
 from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, Golden, ModelCard
 from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier
+from webapp.inference.held_out import SPLIT_FILE
 from webapp.inference.images import decode_photo, working_side
 from webapp.inference.keras_classifier import KerasClassifier
 from webapp.inference.litert_classifier import LiteRTClassifier
@@ -155,7 +156,7 @@ def _milliseconds(classifier: Classifier, times: int = 15) -> float:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.rglob("*") if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE)) + sorted(
+    return sorted(one for one in folder.rglob("*") if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE, SPLIT_FILE)) + sorted(
         (folder / GOLDEN_FOLDER).iterdir()
     )
 

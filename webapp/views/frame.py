@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.ext import get_card, get_config
+from webapp.ext import get_card, get_config, get_trouble
 from webapp.services.classify import MAX_BYTES, MAX_FILES
 from webapp.services.words import display
 from webapp.values import NONE_OF_THESE, UNUSABLE
@@ -101,6 +101,7 @@ def _surroundings() -> dict[str, Any]:
     return {
         "person": somebody,
         "live": get_card(),
+        "trouble": get_trouble(),
         "places": places,
         "theme": chosen if chosen in THEMES else "",
         "here": guards.here(),
