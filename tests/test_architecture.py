@@ -27,7 +27,7 @@ ALLOWED = {
 }
 FLASK_FREE = {"errors", "values", "config", "inference", "training", "services", "storage"}
 MAY_USE_FLASK_SQLALCHEMY = {"webapp/storage/database.py"}
-LATE_IMPORTS = {"webapp/ext.py", "webapp/cli/model.py"}
+LATE_IMPORTS = {"webapp/ext.py", "webapp/cli/model.py", "webapp/cli/importing.py"}
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))
 
 

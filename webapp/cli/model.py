@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import Blueprint
 
-from webapp.cli import versions
+from webapp.cli import importing, versions
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
 from webapp.services import promote
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 bp = Blueprint("cli_model", __name__, cli_group="model")
 bp.cli.help = "Train and import models, look at their cards, choose which version serves."
-for command in versions.COMMANDS:
+for command in (importing.import_command, *versions.COMMANDS):
     bp.cli.add_command(command)
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

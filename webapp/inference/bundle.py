@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from webapp.errors import ModelRefusedError
@@ -62,7 +63,7 @@ def unpack(source: Path, folder: Path) -> list[Path]:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     left = _copy(archive, member, path, left)
                     files.append(path)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
         raise ModelRefusedError(f"{source.name} is no sound zip file: {error}") from error
     return sorted(files)
 

@@ -97,7 +97,8 @@ def run_child(module: str, folder: Path, arguments: list[str], seconds: int, gig
     """
     command = [sys.executable, "-m", module, str(folder), *arguments, str(seconds), str(gigabytes)]
     paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("MARQUE_")}  # keys and passwords stay here
+    environment = ours | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "2"}
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True)
         try:
