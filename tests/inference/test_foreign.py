@@ -39,6 +39,7 @@ def test_labels_come_in_many_forms(tmp_path: Path, name: str, text: str, expecte
 
 def test_labels_can_be_a_list_with_commas() -> None:
     assert read_labels("audi, lada ,bmw") == ("audi", "lada", "bmw")
+    assert len(read_labels(",".join(f"a rather long label {number}" for number in range(200)))) == 200
 
 
 @pytest.mark.parametrize(

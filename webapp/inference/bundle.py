@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from webapp.errors import ModelRefusedError
 from webapp.inference.card import CARD_FILE
-from webapp.inference.held_out import SPLIT_FILE
+from webapp.inference.held_out import SPLIT_FILE, read_split
 from webapp.inference.registry import Registry, check_files
 
 UNPACKED_BYTES = 2 * 1024**3
@@ -27,10 +27,11 @@ def pack(registry: Registry, name: str, version: int, target: Path) -> None:
     folder = registry.version_folder(name, version)
     card = registry.card(name, version)
     check_files(folder, card, tuple(card.files))
+    names = {*card.files} | ({SPLIT_FILE} if read_split(folder, card) else set())  # older versions got the list later
     waiting = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with zipfile.ZipFile(waiting, "w") as archive:
-            for one in (CARD_FILE, *sorted(card.files)):
+            for one in (CARD_FILE, *sorted(names)):
                 how = zipfile.ZIP_DEFLATED if one in (CARD_FILE, SPLIT_FILE) else zipfile.ZIP_STORED
                 archive.writestr(zipfile.ZipInfo(one), (folder / one).read_bytes(), how)
         os.link(waiting, target)  # unlike a rename this never replaces a file

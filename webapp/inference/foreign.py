@@ -86,7 +86,7 @@ def read_labels(text: str, beside: Path | None = None) -> tuple[str, ...]:
     A file is a line for each label (Teachable Machine's "0 name" too), a JSON list, or JSON like Keras' `class_indices`
     ({"name": 0, …}). Raises `ModelRefusedError` that says what is wrong.
     """
-    path = Path(text) if text and (Path(text).suffix in (".txt", ".json") or Path(text).is_file()) else None if text else beside
+    path = (Path(text) if _names_a_file(text) else None) if text else beside
     if path is not None:
         names = _labels_in(path)
     elif text:
@@ -103,6 +103,13 @@ def read_labels(text: str, beside: Path | None = None) -> tuple[str, ...]:
     if len(names) < 2:
         raise ModelRefusedError(f"A model needs at least two labels; {f'{path.name} has' if path else 'there are'} {len(names)}.")
     return tuple(names)
+
+
+def _names_a_file(text: str) -> bool:
+    try:
+        return Path(text).suffix in (".txt", ".json") or Path(text).is_file()
+    except OSError:  # a list of two hundred labels is too long for a file's name
+        return False
 
 
 def _labels_in(path: Path) -> list[str]:
