@@ -20,10 +20,13 @@ from keras import layers
 from tests.conftest import draw
 from webapp.app import create_app
 from webapp.config import Config
+from webapp.errors import ModelRefusedError
 from webapp.ext import get_classifier
+from webapp.inference.foreign import Request, import_model
 from webapp.inference.images import decode_photo
 from webapp.inference.registry import Registry
 from webapp.storage.database import db
+from webapp.training.drawn import draw_golden
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore")]  # Keras speaks about its older format
 
@@ -141,3 +144,9 @@ def test_a_damaged_copy_is_refused(house: Flask, tiny: Path, tmp_path: Path) -> 
     content = tiny.read_bytes()
     (tmp_path / "half.keras").write_bytes(content[: len(content) // 2])
     assert "cut off or damaged" in flask(house, "import", tmp_path / "half.keras", "--labels", "a,b,c").output
+
+
+def test_a_file_that_keeps_the_child_busy_too_long_is_refused(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelRefusedError, match="took longer than 1 s and was stopped"):
+        import_model(Request(tiny, "a,b,c"), tmp_path / "models", draw_golden, seconds=1)
+    assert not (tmp_path / "models").exists()

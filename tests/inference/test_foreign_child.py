@@ -253,3 +253,14 @@ def test_what_keras_2_wrote_is_mended() -> None:
     assert mend(config)
     assert (inside, axis) == ({"name": "one"}, {"axis": 3})
     assert not mend(config)
+
+
+@pytest.mark.parametrize("kind", [keras.applications.mobilenet_v2, keras.applications.resnet])
+def test_a_transferred_network_with_its_scaling_as_arithmetic_is_left_alone(tmp_path: Path, kind: Any) -> None:
+    photo = keras.Input((32, 32, 3))
+    backbone = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(6, 3), layers.BatchNormalization()])
+    flow = keras.Sequential([layers.RandomFlip()])(photo)
+    flow = layers.GlobalAveragePooling2D()(backbone(kind.preprocess_input(flow), training=False))
+    model = keras.Model(photo, layers.Dense(3, activation="softmax")(layers.Dropout(0.2)(flow)))
+    assert run(model, tmp_path, preprocess="auto")["preprocess"] == "none"
+    np.testing.assert_allclose(answers(tmp_path, photos(32, 32))["probabilities"], np.asarray(model(photos(32, 32))), atol=1e-5)

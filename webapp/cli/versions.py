@@ -144,7 +144,7 @@ def describe(comparison: Comparison) -> list[str]:
         lines.append(f"{'label':<22}{'photos':>7}{f'version {comparison.champion}':>12}{f'version {comparison.challenger}':>12}")
         lines += [f"{one.label:<22}{one.n:>7}{one.champion:>12}{one.challenger:>12}" for one in changed]
     lines += _list("fixed", comparison.fixed) + _list("broken", comparison.broken)
-    return lines
+    return lines if lines[-1] else lines[:-1]
 
 
 def _list(word: str, photos: Sequence[Said]) -> list[str]:

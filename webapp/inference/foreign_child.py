@@ -21,6 +21,7 @@ from webapp.inference.publish import REFUSAL_FILE
 from webapp.inference.publish_child import OUTPUTS, REFUSED, limit
 
 LARGEST_SIDE = 1024
+ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract", "Add", "GetItem", "Stack")
 # What Keras' own preprocess_input does to RGB in 0..255 ("caffe": BGR minus the means of ImageNet; "torch": standardised), as one 1 x 1
 # convolution: rows are the channels in, columns the channels out.
 CAFFE = (np.eye(3)[::-1], -np.array([103.939, 116.779, 123.68]))
@@ -106,7 +107,7 @@ def load(path: Path) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds; each means the same to us
-        raise ModelRefusedError(f"Keras cannot load it: {_first_line(error)}") from error
+        raise ModelRefusedError(f"Keras cannot load it: {_first_sentence(error)}") from error
     if not isinstance(model, keras.Model) or not hasattr(model, "inputs"):
         raise ModelRefusedError("The file holds no network with layers of Keras' own.")
     return model
@@ -167,7 +168,7 @@ def check_weights(model: keras.Model) -> None:
 
 def scaling(photo: Any, model: keras.Model, wanted: str) -> tuple[Any, str]:
     """The photo, RGB in 0..255, as the model wants it; and how that was done. "auto" trusts a model that scales by itself."""
-    how = wanted if wanted != "auto" else "none" if _scales_itself(model) else "unit"
+    how = wanted if wanted != "auto" else "none" if _scales_itself(photo, model) else "unit"
     if how == "unit":
         return keras.layers.Rescaling(1 / 255, name="marque_scaling")(photo), how
     if how == "minus-one-to-one":
@@ -227,13 +228,21 @@ def features(trail: Trail, labels: int) -> tuple[Any, Any]:
     raise ModelRefusedError("The network has no layer before the last one whose features could be kept.")
 
 
-def _scales_itself(model: keras.Model) -> bool:
-    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
-    return any(isinstance(layer, kinds) for layer in model._flatten_layers())
+def _scales_itself(photo: Any, model: keras.Model) -> bool:
+    """True when a photo goes through a layer that scales, or through arithmetic, before the first layer that has learnt."""
+    trail = Trail()
+    trail.apply(model, photo)
+    for operation, _inside, _out in trail.steps:
+        if isinstance(operation, keras.layers.Rescaling | keras.layers.Normalization) or type(operation).__name__ in ARITHMETIC:
+            return True
+        if getattr(operation, "weights", None):
+            return False
+    return False
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+def _first_sentence(error: Exception) -> str:
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.split(". ")[0].rstrip(".")[:300] + "."
 
 
 if __name__ == "__main__":

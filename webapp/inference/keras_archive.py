@@ -33,7 +33,8 @@ Functional Model Sequential DTypePolicy Policy TensorShape
 Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal LecunUniform Ones Orthogonal
 OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
 MaxNorm MinMaxNorm NonNeg UnitNorm L1 L2 L1L2 OrthogonalRegularizer
-Divide TrueDivide GetItem Power Sqrt Square Mean Relu Relu6 Sigmoid Silu HardSigmoid HardSilu Gelu Clip Squeeze ExpandDims Transpose
+Divide TrueDivide Negative GetItem Stack Split Flip Power Sqrt Square Mean Squeeze ExpandDims Transpose Clip
+Relu Relu6 Sigmoid Silu HardSigmoid HardSilu Gelu
 """
 PARTS = frozenset(_PART_NAMES.split())
 """What layers are made of: models, number types, initializers, constraints, regularizers, arithmetic between layers."""

@@ -59,7 +59,8 @@ def weigh(
     if not kept:
         raise ModelRefusedError(_nothing_left(len(photos), len(ours)))
     said, refused = rank_both(champion, challenger, watch(kept))
-    return Weighed(compare(*versions, said), len(seen), len(photos) - len(ours), (*left_out, *refused))
+    twice = [f"{name}: the same file lies under another label too" for name in left_out]
+    return Weighed(compare(*versions, said), len(seen), len(photos) - len(ours), (*twice, *refused))
 
 
 def promote(
