@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -15,6 +17,7 @@ from flask import Flask
 from tests.conftest import ROOT
 from webapp.app import create_app
 from webapp.config import Config
+from webapp.ext import get_classifier
 from webapp.inference.card import CARD_FILE, ModelCard
 from webapp.inference.held_out import fingerprint, write_split
 from webapp.inference.registry import Registry
@@ -147,3 +150,13 @@ def test_what_does_not_exist_is_named_in_one_line(house: Flask, words: tuple[str
     assert answer.exit_code == 1
     assert answer.output.startswith("Error: ")
     assert len(answer.output.splitlines()) == 1
+
+
+def test_a_version_that_is_damaged_while_it_serves_goes_on_answering(house: Flask, models: Path) -> None:
+    with house.app_context():
+        classifier = get_classifier()
+        damage(models, 1)
+        photo = np.zeros((40, 60, 3), dtype=np.uint8)
+        with ThreadPoolExecutor(3) as pool:  # each may need an interpreter of its own
+            sums = [float(one.probabilities.sum()) for one in pool.map(classifier.rank, [photo] * 12)]
+    assert sums == pytest.approx([1.0] * 12)
