@@ -73,7 +73,7 @@ def import_command(
     request = Request(source, labels, name, title, preprocess, size, resize, threshold)
     with in_words():
         made = import_model(request, get_config().models, draw_golden, live=live)
-        promote.note_first(get_registry(), made.name, TERMINAL)
+        promote.note_first(get_registry(), made.name, made.version, TERMINAL)
     for note in made.notes:
         click.echo(note, err=True)
     click.echo(f"{made.name} {made.version} is there, not measured here: flask model show {made.name} --version {made.version}")

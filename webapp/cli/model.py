@@ -75,7 +75,7 @@ def train_command(
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
     click.echo("\n".join(describe(outcome.card)))
-    promote.note_first(get_registry(), name, Who("terminal"))
+    promote.note_first(get_registry(), name, outcome.version, Who("terminal"))
     live = get_registry().live_version(name)
     click.echo("It is live." if live == outcome.version else f"Version {live} stays live.")
 

@@ -103,13 +103,12 @@ def rollback(registry: Registry, name: str, load: Callable[[str, int], Classifie
     return _switch(registry, name, arrival.from_version, "rollback", who, why, None, forced=False)
 
 
-def note_first(registry: Registry, name: str, who: Who) -> None:
-    """Remember that a new model's first version went live by itself; nothing when the history knows more already."""
-    live = registry.live_version(name)
-    if live is None or storage.promotions_of(name):
+def note_first(registry: Registry, name: str, version: int, who: Who) -> None:
+    """Remember that `version`, just published, went live by itself as the first of its name; nothing when it did not."""
+    if registry.live_version(name) != version or storage.promotions_of(name):
         return
     with writing():
-        storage.add_promotion(Promotion(model=name, kind="first", from_version=None, to_version=live, who=who.name, user_id=who.user_id))
+        storage.add_promotion(Promotion(model=name, kind="first", from_version=None, to_version=version, who=who.name, user_id=who.user_id))
 
 
 def history(name: str) -> Sequence[Promotion]:
