@@ -263,4 +263,7 @@ def test_a_transferred_network_with_its_scaling_as_arithmetic_is_left_alone(tmp_
     flow = layers.GlobalAveragePooling2D()(backbone(kind.preprocess_input(flow), training=False))
     model = keras.Model(photo, layers.Dense(3, activation="softmax")(layers.Dropout(0.2)(flow)))
     assert run(model, tmp_path, preprocess="auto")["preprocess"] == "none"
-    np.testing.assert_allclose(answers(tmp_path, photos(32, 32))["probabilities"], np.asarray(model(photos(32, 32))), atol=1e-5)
+    np.testing.assert_allclose(
+        answers(tmp_path, photos(32, 32))["probabilities"], np.asarray(model(photos(32, 32), training=False)), atol=1e-5
+    )
+    assert not [one for one in keras.saving.load_model(tmp_path / KERAS_FILE, compile=False).layers if "flip" in one.name]

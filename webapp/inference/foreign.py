@@ -27,6 +27,8 @@ LABEL_FILES = ("labels.txt", "labels.json", "class_indices.json", "classes.txt",
 REQUEST_FILE, ANSWER_FILE = "request.json", "answer.json"
 ZIP_MARK, HDF5_MARK = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 CHILD = "webapp.inference.foreign_child"
+ROOM, ROOM_FOR_EACH = 6, 40
+"""Gigabytes of address space to open a file in, and how many more for each gigabyte of it: an empty promise of a huge layer ends soon."""
 LABELS_BYTES = 5 * 1024 * 1024
 LONGEST_LABEL = 120
 
@@ -197,7 +199,7 @@ def _rebuild(
     name = request.name or _name_for(request.source)
     card = _card(name, labels, request, InputSpec(64, 64, request.resize))
     _check(card)  # a wrong name or label is found before the minutes that follow
-    run_child(CHILD, work, [], seconds, gigabytes)
+    run_child(CHILD, work, [], seconds, min(gigabytes, ROOM + copy.stat().st_size * ROOM_FOR_EACH // 1024**3))
     answer = json.loads((work / ANSWER_FILE).read_text(encoding="utf-8"))
     notes = [*answer["notes"], *_about_scaling(request.preprocess, answer["preprocess"])]
     origin = {"file": file.name, "sha256": digest, "weights": answer["weights"], "preprocess": answer["preprocess"]}

@@ -21,6 +21,8 @@ from webapp.inference.publish import REFUSAL_FILE
 from webapp.inference.publish_child import OUTPUTS, REFUSED, limit
 
 LARGEST_SIDE = 1024
+RANDOM = ("Brightness", "Contrast", "Erasing", "Flip", "Hue", "Rotation", "Saturation", "Shear", "Translation", "Zoom")
+AUGMENTATION = {"RandAugment", *(f"Random{what}" for what in RANDOM)}  # changes photos in training, does nothing afterwards: left out
 ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract", "Add", "GetItem", "Stack")
 # What Keras' own preprocess_input does to RGB in 0..255 ("caffe": BGR minus the means of ImageNet; "torch": standardised), as one 1 x 1
 # convolution: rows are the channels in, columns the channels out.
@@ -44,6 +46,8 @@ class Trail:
             return flow
         if isinstance(operation, keras.Model):
             return operation._run_through_graph(arguments[0], lambda inner: partial(self.apply, inner))
+        if type(operation).__name__ in AUGMENTATION:
+            return arguments[0]
         outcome = operation(*arguments, **named)
         self.steps.append((operation, arguments[0] if arguments else None, outcome))
         return outcome
@@ -107,6 +111,8 @@ def load(path: Path) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds; each means the same to us
+        if isinstance(error, MemoryError) or "OOM" in str(error) or "ResourceExhausted" in type(error).__name__:
+            raise ModelRefusedError("It needs more memory than a network in a file of this size may take.") from error
         raise ModelRefusedError(f"Keras cannot load it: {_first_sentence(error)}") from error
     if not isinstance(model, keras.Model) or not hasattr(model, "inputs"):
         raise ModelRefusedError("The file holds no network with layers of Keras' own.")
