@@ -15,6 +15,8 @@ from webapp.inference.registry import LIVE_FILE, Registry
 
 RETRY_AFTER = 15.0
 """Seconds before a version that failed to load is tried again: it may have been mended on disk."""
+MOST_LOADED = 8
+"""Models that a process keeps loaded. When one more is asked for, the one that was loaded first makes room."""
 
 Load = Callable[[str, int], Classifier]
 Before = Callable[[str], Iterable[int]]
@@ -31,7 +33,7 @@ class _Kept:
 
 
 class Serving:
-    """Keeps one loaded version for each model. Safe to share between threads.
+    """Keeps one loaded version for each of a few models. Safe to share between threads.
 
     `load` loads and self-tests a version; whatever it raises means that the version cannot be used. `before` names the versions
     of a model that were live earlier, the latest first: they are the first choice when the live one cannot be used.
@@ -88,7 +90,8 @@ class Serving:
             classifier = kept.classifier if kept is not None and kept.version == version else self._try(name, version)
             if classifier is not None:
                 until = math.inf if version == wanted else time.monotonic() + RETRY_AFTER
-                self._kept[name] = _Kept(classifier, version, wanted, until)
+                others = [(other, one) for other, one in self._kept.items() if other != name]
+                self._kept = dict([*others[1 - MOST_LOADED :], (name, _Kept(classifier, version, wanted, until))])
                 return self._kept[name]
         self._kept.pop(name, None)
         raise ModelUnavailableError(f"The model {self._blame(name, wanted)}.")
