@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -18,63 +19,103 @@ from webapp.inference.litert_classifier import COMPILED_FILE, LiteRTClassifier
 from webapp.inference.registry import Registry, check_files
 from webapp.inference.turnstile import Turnstile
 from webapp.storage.files import DatabaseFiles, FileStore
+from webapp.values import ALL_MODELS
 
 NAME = "marque"
 RETRY_AFTER = 15.0
 """Seconds before a version that failed to load is tried again: it may have been mended on disk."""
+MOST_LOADED = 8
+"""Models that a process keeps loaded. When one more is asked for, the one that was loaded first makes room."""
 SPARE_THREADS = 4
 """Threads of a worker that never wait for the model: they keep answering pings, pages and the gallery."""
 
 
 class Cupboard:
-    """The tools of one process. `classifier` may be given from outside (tests); then no model folder is read."""
+    """The tools of one process. `given` classifiers may come from outside (tests); then no network is read from the models folder."""
 
-    def __init__(self, config: Config, classifier: Classifier | None = None) -> None:
+    def __init__(self, config: Config, given: Iterable[Classifier] = ()) -> None:
         self.config = config
         self.registry = Registry(config.models)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
-        self._given = classifier
+        self._given = tuple(given)
         self._ready: dict[tuple[str, int], Classifier] = {}
         self._failed: dict[tuple[str, int], tuple[float, str]] = {}
         self._lock = threading.Lock()
 
-    def classifier(self) -> Classifier:
-        """The live version of the site's model, loaded and self-tested on first need. Raises `ModelUnavailableError`.
+    def classifier(self, name: str = "") -> Classifier:
+        """The live version of a model (of the site's, without a name), loaded and self-tested on first need.
 
         The `LIVE` file is read each time: when another version becomes live, every worker follows with its next photo.
+        Raises `ModelUnavailableError`, or `ModelNotFoundError` when no live model has this name.
         """
-        if self._given is not None:
-            return self._given
-        name, version = self.live()
+        if self._given:
+            return next(one for one in self._given if one.card.name == self._known(name))
+        name, version = self.live(name)
         ready = self._ready.get((name, version))
         if ready is not None:
             return ready
         with self._lock:
             if (name, version) not in self._ready:
-                self._ready = {(name, version): self._load(name, version)}
+                loaded = self._load(name, version)
+                others = [(key, one) for key, one in self._ready.items() if key[0] != name]
+                self._ready = dict([*others[1 - MOST_LOADED :], ((name, version), loaded)])
             return self._ready[name, version]
 
-    def card(self) -> ModelCard | None:
-        """The card of the live version, None when there is no usable one."""
-        if self._given is not None:
-            return self._given.card
+    def classifiers(self, choice: str) -> list[Classifier]:
+        """Who looks at a photo, the one whose answer is shown first: `choice` is a model, "" for the site's, or `ALL_MODELS`.
+
+        Of all, those that cannot be used just now are left out. Raises like `classifier`, and when none can be used.
+        """
+        if choice != ALL_MODELS:
+            return [self.classifier(choice)]
+        found, trouble = [], None
+        for name in self.live_models():
+            try:
+                found.append(self.classifier(name))
+            except ModelUnavailableError as error:
+                trouble = trouble or error
+        if trouble is not None and not found:
+            raise trouble
+        return found or [self.classifier()]
+
+    def card(self, name: str = "") -> ModelCard | None:
+        """The card of a model's live version (of the site's model, without a name), None when there is no usable one."""
         try:
-            return self.registry.card(*self.live())
+            if self._given:
+                return self.classifier(name).card
+            return self.registry.card(*self.live(name))
         except (ModelNotFoundError, ModelUnavailableError, BadCardError):
             return None
 
-    def live(self) -> tuple[str, int]:
-        """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live."""
-        wanted = self.config.model
-        for name in [wanted] if wanted else self.registry.names():
-            version = self.registry.live_version(name)
-            if version is not None:
-                return name, version
-        raise ModelUnavailableError(
-            f"The model {wanted!r} has no live version." if wanted else "No model is installed: nothing in the models folder is live."
-        )
+    def live_models(self) -> list[str]:
+        """The names of all models that have a live version, the site's own first."""
+        if self._given:
+            return [one.card.name for one in self._given]
+        names = [name for name in self.registry.names() if self.registry.live_version(name) is not None]
+        return sorted(names, key=lambda name: name != self.config.model)
+
+    def live(self, name: str = "") -> tuple[str, int]:
+        """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live, `ModelNotFoundError` for a strange name."""
+        name = self._known(name)
+        version = self.registry.live_version(name)
+        if version is None:
+            raise ModelUnavailableError(f"The model {name!r} has no live version.")
+        return name, version
+
+    def _known(self, name: str) -> str:
+        """The name of a live model, the site's own for ""."""
+        names = self.live_models()
+        if name:
+            if name not in names:
+                raise ModelNotFoundError(f"There is no live model called {name[:80]!r}. Live: {', '.join(names) or 'none'}.")
+            return name
+        if self.config.model and not self._given:
+            return self.config.model
+        if not names:
+            raise ModelUnavailableError("No model is installed: nothing in the models folder is live.")
+        return names[0]
 
     def _load(self, name: str, version: int) -> Classifier:
         failed_at, words = self._failed.get((name, version), (-RETRY_AFTER, ""))
@@ -114,9 +155,9 @@ def _keras(folder: Path, card: ModelCard) -> Classifier:
     return KerasClassifier(folder, card)
 
 
-def init_app(app: Flask, config: Config, classifier: Classifier | None) -> None:
+def init_app(app: Flask, config: Config, given: Iterable[Classifier]) -> None:
     """Hang the cupboard into the app."""
-    app.extensions[NAME] = Cupboard(config, classifier)
+    app.extensions[NAME] = Cupboard(config, given)
 
 
 def get_cupboard() -> Cupboard:
@@ -129,14 +170,30 @@ def get_config() -> Config:
     return get_cupboard().config
 
 
-def get_classifier() -> Classifier:
+def get_classifier(name: str = "") -> Classifier:
     """See `Cupboard.classifier`."""
-    return get_cupboard().classifier()
+    return get_cupboard().classifier(name)
 
 
-def get_card() -> ModelCard | None:
+def get_classifiers(choice: str) -> list[Classifier]:
+    """See `Cupboard.classifiers`."""
+    return get_cupboard().classifiers(choice)
+
+
+def get_card(name: str = "") -> ModelCard | None:
     """See `Cupboard.card`."""
-    return get_cupboard().card()
+    return get_cupboard().card(name)
+
+
+def get_cards() -> list[ModelCard]:
+    """The cards of all live models that have a readable one, the site's own first."""
+    cards = [get_card(name) for name in get_cupboard().live_models()]
+    return [card for card in cards if card is not None]
+
+
+def live_models() -> list[str]:
+    """See `Cupboard.live_models`."""
+    return get_cupboard().live_models()
 
 
 def get_registry() -> Registry:

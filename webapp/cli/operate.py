@@ -14,10 +14,11 @@ from flask import Blueprint
 from flask_migrate import upgrade
 
 from webapp.errors import MarqueError, UserError
-from webapp.ext import get_classifier, get_config, get_cupboard, load_classifier
+from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
 from webapp.inference.classifier import self_test
 from webapp.services import people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
+from webapp.services.relabel import remember_label_sets
 
 bp = Blueprint("operate", __name__, cli_group=None)
 
@@ -27,6 +28,7 @@ def prepare() -> None:
     """Bring the database up to date and make the first admin; `make run` calls this before each start."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade()
+    remember_label_sets(get_registry())
     config = get_config()
     try:
         made = people.first_admin(config.admin_password)
