@@ -11,6 +11,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 from webapp.storage.database import db, insert_row
 from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
 
+_complete: set[tuple[str, str, int]] = set()
+"""Label sets that are known to be kept: database, model, version. It saves each upload a question."""
+
 
 def add_event(event: LabelEvent, photo: Photo) -> None:
     """Append an event and mirror its label on the photo."""
@@ -77,9 +80,13 @@ def versions_that_answered() -> Sequence[tuple[str, int]]:
 
 def remember_label_set(model: str, version: int, labels: Sequence[str]) -> None:
     """Keep the label set of a version, so that its answers can be held against ground truths; nothing happens when it is kept already."""
+    this = (str(db.engine.url), model, version)
+    if this in _complete:
+        return
     kept = select(KnownLabel.label).where(KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
     if connection.execute(select(func.count()).select_from(kept.subquery())).scalar_one() == len(labels):
+        _complete.add(this)  # seen in the database, so it was committed; label sets are never taken away
         return
     known = set(connection.execute(kept).scalars())
     missing = [{"model": model, "version": version, "label": one} for one in labels if one not in known]
