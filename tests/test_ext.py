@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from tests.conftest import install
 from tests.fakes import FakeClassifier, make_card, make_cars_card
 from webapp import ext
 from webapp.config import Config
 from webapp.errors import ModelNotFoundError, ModelUnavailableError
-from webapp.ext import Cupboard
+from webapp.ext import MOST_LOADED, Cupboard
 from webapp.inference.registry import Registry
 
 
@@ -32,10 +34,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def cupboard(config: Config, loaded: list[str]) -> Cupboard:
-    install(make_card(), config.models)
+def cupboard(app: Flask, config: Config, loaded: list[str]) -> Iterator[Cupboard]:
     install(make_cars_card(), config.models)
-    return Cupboard(config)
+    with app.app_context():
+        yield Cupboard(config)
 
 
 def test_every_live_model_can_be_asked_and_is_loaded_once(cupboard: Cupboard, loaded: list[str]) -> None:
@@ -59,12 +61,12 @@ def test_a_new_live_version_takes_the_place_of_the_old_one(cupboard: Cupboard, c
 
 
 def test_only_so_many_stay_loaded(cupboard: Cupboard, config: Config, loaded: list[str]) -> None:
-    for number in range(ext.MOST_LOADED):
+    for number in range(MOST_LOADED):
         install(make_card(name=f"more-{number}"), config.models)
     cupboard.classifiers("all")
-    cupboard.classifier(f"more-{ext.MOST_LOADED - 1}")
+    cupboard.classifier(f"more-{MOST_LOADED - 1}")
     cupboard.classifier()
-    assert loaded.count("f1-teams 1") == 2 and loaded.count(f"more-{ext.MOST_LOADED - 1} 1") == 1
+    assert loaded.count("f1-teams 1") == 2 and loaded.count(f"more-{MOST_LOADED - 1} 1") == 1
 
 
 def test_of_all_a_damaged_one_is_left_out(cupboard: Cupboard, config: Config) -> None:
