@@ -18,7 +18,7 @@ ALLOWED = {
     "storage": {"errors", "values"},
     "training": {"errors", "values", "inference"},
     "services": {"errors", "values", "storage", "inference"},
-    "ext": {"config", "errors", "storage", "inference"},
+    "ext": {"config", "errors", "values", "storage", "inference"},
     "delivery": {"errors"},
     "views": {"errors", "values", "ext", "delivery", "services", "inference"},
     "api": {"errors", "values", "ext", "delivery", "services", "inference"},

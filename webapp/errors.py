@@ -34,6 +34,10 @@ class PhotoNotFoundError(MarqueError):
     """No photo has this id, or it was deleted (HTTP 404)."""
 
 
+class NotAskedError(MarqueError):
+    """The photo is there, but this model has not looked at it yet (HTTP 404)."""
+
+
 # ---- labels ----
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import BadCardError
-from webapp.values import UNCLASSIFIED, VERDICTS
+from webapp.values import ALL_MODELS, UNCLASSIFIED, VERDICTS
 
 CARD_FILE = "card.json"
 KERAS_FILE = "model.keras"
@@ -155,6 +155,8 @@ class ModelCard:
         names = self.label_names
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", str(self.name)):
             raise BadCardError(f"name must be lower-case letters, digits, dots and dashes, got {self.name!r}")
+        if self.name == ALL_MODELS:
+            raise BadCardError(f"no model may be called {ALL_MODELS!r}: the word has a meaning of its own")
         if not isinstance(self.version, int) or self.version < 1:
             raise BadCardError(f"version must be a whole number from 1, got {self.version!r}")
         if len(names) < 2 or len(set(names)) != len(names):
