@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from webapp.errors import BadCardError, ModelError, ModelUnavailableError
+from webapp.errors import ModelError, ModelUnavailableError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier
 from webapp.inference.registry import LIVE_FILE, Registry
@@ -60,14 +60,17 @@ class Serving:
         return kept.classifier
 
     def card(self, name: str) -> ModelCard | None:
-        """The card of the version that answers; of the live version when none does; None when that has no readable card."""
+        """The card of the version that answers; of the live version while nothing is loaded; None when there is no readable one."""
+        kept = self._usable(name, self._registry.live_version(name))
+        if kept is not None:
+            return kept.classifier.card
+        try:
+            return self._registry.card(name)
+        except ModelError:
+            pass
         try:
             return self.classifier(name).card
         except ModelUnavailableError:
-            pass
-        try:
-            return self._registry.card(name)
-        except (ModelError, BadCardError):
             return None
 
     def trouble(self, name: str) -> str:

@@ -98,10 +98,11 @@ def _surroundings() -> dict[str, Any]:
     if somebody and somebody.is_admin:
         places.append(("admin.users", "People"))
     chosen = request.cookies.get(THEME_COOKIE, "")
+    trouble = get_trouble()  # before the card: it finds out which version answers
     return {
+        "trouble": trouble,
         "person": somebody,
         "live": get_card(),
-        "trouble": get_trouble(),
         "places": places,
         "theme": chosen if chosen in THEMES else "",
         "here": guards.here(),
