@@ -41,11 +41,13 @@ def post_worker_init(worker) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches every process of the terminal; the master decides
     from webapp.errors import ModelError
-    from webapp.ext import get_classifier
+    from webapp.ext import get_classifier, get_trouble
 
     with worker.wsgi.app_context():
         try:
             get_classifier()
+            if trouble := get_trouble():
+                worker.log.error("%s", trouble)
         except ModelError as error:
             worker.log.error("No photo can be answered: %s", error)
     gc.collect()

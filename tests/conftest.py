@@ -13,7 +13,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from PIL import Image, ImageDraw
 from werkzeug.security import generate_password_hash
 
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, make_cars_card
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.card import ModelCard
@@ -50,10 +50,23 @@ def classifier() -> FakeClassifier:
 
 
 @pytest.fixture
-def app(config: Config, classifier: FakeClassifier) -> Iterator[Flask]:
+def cars() -> FakeClassifier:
+    """A second model, with labels of its own. It is live in modules whose fixture `others` names it."""
+    return FakeClassifier(make_cars_card())
+
+
+@pytest.fixture
+def others() -> list[FakeClassifier]:
+    """The models that are live beside `classifier`: none, unless a module says so."""
+    return []
+
+
+@pytest.fixture
+def app(config: Config, classifier: FakeClassifier, others: list[FakeClassifier]) -> Iterator[Flask]:
     """An app on a fresh SQLite file, with a classifier that answers by colour."""
-    install(classifier.card, config.models)
-    app = create_app(config, classifier)
+    for one in (classifier, *others):
+        install(one.card, config.models)
+    app = create_app(config, classifier, others)
     app.testing = True
     app.config["WTF_CSRF_ENABLED"] = False  # tests/views/test_csrf.py switches it on again
     with app.app_context():

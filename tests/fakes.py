@@ -45,6 +45,18 @@ def make_card(version: int = 1, **changes: object) -> ModelCard:
     return card
 
 
+def make_cars_card(version: int = 1) -> ModelCard:
+    """A card with another label set: four road cars, one of whose names is a team's too."""
+    cars = {
+        "audi-s4": ("Audi S4", "#808890"),
+        "bmw-m3": ("BMW M3", "#2040A0"),
+        "ferrari": ("Ferrari 458", "#C00000"),
+        "lada": ("Lada 2105", "#E0D8B0"),
+    }
+    labels = tuple(Label(name, display, color) for name, (display, color) in cars.items())
+    return make_card(version, name="stanford-cars", title="Road cars", noun="car", noun_plural="cars", question="Which car?", labels=labels)
+
+
 class FakeClassifier:
     """Answers by the mean colour of the photo, the same for the same pixels; `says` fixes the next answers."""
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
+from webapp.ext import get_registry
+from webapp.services.history import gallery_page
+from webapp.services.relabel import remember_label_sets
 from webapp.storage.database import db
+from webapp.values import GalleryFilter
 
 
 @pytest.fixture
@@ -56,3 +60,45 @@ def test_after_a_migration_foreign_keys_are_on_again(empty_app: Flask) -> None:
     upgrade()
     with db.engine.connect() as connection:
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def add(connection: Connection, table: str, **values: object) -> None:
+    """One row of a table as it was then."""
+    connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})"), values)  # noqa: S608
+
+
+def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
+    upgrade(revision="0001")
+    photo = {"filename": "a.jpg", "width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
+    said = {"model": "f1-teams", "decision": "bwt", "label": "bwt", "confidence": 0.9, "margin": 0.8, "elapsed_ms": 1}
+    kept = {"distribution": b"", "embedding": b"", "created_at": "2026-01-01"}
+    with db.engine.begin() as connection:
+        for number, truth in ((1, "haas"), (2, "none"), (3, None)):
+            add(connection, "photos", id=number, public_id=f"p{number}", sha256=f"s{number}", ground_truth=truth, **photo)
+            for version in (1, 2):
+                add(
+                    connection,
+                    "predictions",
+                    id=number * 10 + version,
+                    photo_id=number,
+                    version=version,
+                    shown=version == 2,
+                    **said,
+                    **kept,
+                )
+                add(connection, "top_labels", prediction_id=number * 10 + version, rank=1, label="bwt", probability=0.9)
+    upgrade()
+    page = gallery_page(GalleryFilter(model="f1-teams"))
+    assert [(one.photo.id, one.outcome) for one in page.items] == [(3, "unlabelled"), (2, "wrong"), (1, "wrong")]
+    with db.engine.connect() as connection:
+        assert connection.execute(text("SELECT version FROM predictions WHERE current")).scalars().all() == [2, 2, 2]
+        assert connection.execute(text("SELECT truth_model FROM photos")).scalars().all() == ["f1-teams", "f1-teams", None]
+
+
+def test_preparing_completes_the_label_sets_of_an_older_history(app: Flask, upload: Callable[..., str]) -> None:
+    upload()
+    with app.app_context():
+        db.session.execute(text("DELETE FROM known_labels WHERE label = 'haas'"))
+        db.session.commit()
+        remember_label_sets(get_registry())
+        assert db.session.execute(text("SELECT count(*) FROM known_labels")).scalar() == 10

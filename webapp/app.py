@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from flask import Flask, Response, request
 from flask_migrate import Migrate
@@ -34,14 +35,14 @@ MAX_REQUEST = 220 * 1024 * 1024
 """Bytes of one request: a form of several photos. Each photo has its own, smaller limit."""
 
 
-def create_app(config: Config | None = None, classifier: Classifier | None = None) -> Flask:
-    """The WSGI app. `config` is read from the environment when not given; `classifier` replaces the live model (tests)."""
+def create_app(config: Config | None = None, classifier: Classifier | None = None, others: Iterable[Classifier] = ()) -> Flask:
+    """The WSGI app. `config` is read from the environment when not given; for tests, `classifier` and `others` replace the live models."""
     if config is None:
         warn_of_unknown_settings()
         config = Config.from_env()
     app = Flask("webapp", instance_path=str(config.data))
     _configure(app, config)
-    ext.init_app(app, config, classifier)
+    ext.init_app(app, config, [classifier, *others] if classifier else [])
     _open_database(app)
     csrf = CSRFProtect(app)
     login.init_app(app)

@@ -34,6 +34,10 @@ class PhotoNotFoundError(MarqueError):
     """No photo has this id, or it was deleted (HTTP 404)."""
 
 
+class NotAskedError(MarqueError):
+    """The photo is there, but this model has not looked at it yet (HTTP 404)."""
+
+
 # ---- labels ----
 
 
@@ -73,6 +77,10 @@ class BadCardError(ModelError):
 
 class ModelRefusedError(ModelError):
     """The publishing gate said no. The message says which check failed, with both numbers where there are two."""
+
+
+class PromotionRefusedError(ModelError):
+    """A version may not take over, or there is none to go back to (HTTP 409). Nothing was changed; the message says why."""
 
 
 class TrainingError(MarqueError):

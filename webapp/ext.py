@@ -3,89 +3,124 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.config import Config
-from webapp.errors import BadCardError, ModelNotFoundError, ModelUnavailableError
+from webapp.errors import ModelNotFoundError, ModelUnavailableError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, self_test
 from webapp.inference.litert_classifier import COMPILED_FILE, LiteRTClassifier
 from webapp.inference.registry import Registry, check_files
+from webapp.inference.serving import MOST_LOADED, Serving
 from webapp.inference.turnstile import Turnstile
+from webapp.storage import promotions
 from webapp.storage.files import DatabaseFiles, FileStore
+from webapp.values import ALL_MODELS
 
 NAME = "marque"
-RETRY_AFTER = 15.0
-"""Seconds before a version that failed to load is tried again: it may have been mended on disk."""
 SPARE_THREADS = 4
 """Threads of a worker that never wait for the model: they keep answering pings, pages and the gallery."""
 
 
 class Cupboard:
-    """The tools of one process. `classifier` may be given from outside (tests); then no model folder is read."""
+    """The tools of one process. `given` classifiers may come from outside (tests); then no network is read from the models folder."""
 
-    def __init__(self, config: Config, classifier: Classifier | None = None) -> None:
+    def __init__(self, config: Config, given: Iterable[Classifier] = ()) -> None:
         self.config = config
         self.registry = Registry(config.models)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
-        self._given = classifier
-        self._ready: dict[tuple[str, int], Classifier] = {}
-        self._failed: dict[tuple[str, int], tuple[float, str]] = {}
-        self._lock = threading.Lock()
+        self._given = tuple(given)
+        self._serving = Serving(self.registry, self._load, _live_before)
 
-    def classifier(self) -> Classifier:
-        """The live version of the site's model, loaded and self-tested on first need. Raises `ModelUnavailableError`.
+    def classifier(self, name: str = "") -> Classifier:
+        """What answers for a model (for the site's, without a name): its live version, loaded and self-tested on first need.
 
-        The `LIVE` file is read each time: when another version becomes live, every worker follows with its next photo.
+        While that cannot be used, the last good version of the model. Raises `ModelUnavailableError` when there is none, and
+        `ModelNotFoundError` when no live model has this name.
         """
-        if self._given is not None:
-            return self._given
-        name, version = self.live()
-        ready = self._ready.get((name, version))
-        if ready is not None:
-            return ready
-        with self._lock:
-            if (name, version) not in self._ready:
-                self._ready = {(name, version): self._load(name, version)}
-            return self._ready[name, version]
+        if self._given:
+            return next(one for one in self._given if one.card.name == self._known(name))
+        return self._serving.classifier(self._known(name))
 
-    def card(self) -> ModelCard | None:
-        """The card of the live version, None when there is no usable one."""
-        if self._given is not None:
-            return self._given.card
+    def classifiers(self, choice: str) -> list[Classifier]:
+        """Who looks at a photo, the one whose answer is shown first: `choice` is a model, "" for the site's, or `ALL_MODELS`.
+
+        Of all, those that cannot be used just now are left out. Raises like `classifier`, and when none can be used.
+        """
+        if choice != ALL_MODELS:
+            return [self.classifier(choice)]
+        found, trouble = [], None
+        for name in self.live_models():
+            try:
+                found.append(self.classifier(name))
+            except ModelUnavailableError as error:
+                trouble = trouble or error
+        if trouble is not None and not found:
+            raise trouble
+        return found or [self.classifier()]
+
+    def card(self, name: str = "") -> ModelCard | None:
+        """The card of what answers for a model (for the site's, without a name), None when there is no usable one."""
         try:
-            return self.registry.card(*self.live())
-        except (ModelNotFoundError, ModelUnavailableError, BadCardError):
+            return self.classifier(name).card if self._given else self._serving.card(self._known(name))
+        except (ModelNotFoundError, ModelUnavailableError):
             return None
 
-    def live(self) -> tuple[str, int]:
-        """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live."""
-        wanted = self.config.model
-        for name in [wanted] if wanted else self.registry.names():
-            version = self.registry.live_version(name)
-            if version is not None:
-                return name, version
-        raise ModelUnavailableError(
-            f"The model {wanted!r} has no live version." if wanted else "No model is installed: nothing in the models folder is live."
-        )
+    def trouble(self) -> str:
+        """Sentences about live versions that cannot be used, and what answers instead; "" when all is well."""
+        if self._given:
+            return ""
+        try:
+            names = self.live_models() or [self._known("")]
+        except ModelUnavailableError as error:
+            return str(error)
+        return " ".join(filter(None, (self._serving.trouble(name) for name in names[:MOST_LOADED])))
+
+    def live_models(self) -> list[str]:
+        """The names of all models that have a live version, the site's own first."""
+        if self._given:
+            return [one.card.name for one in self._given]
+        names = [name for name in self.registry.names() if self.registry.claims_live(name)]
+        return sorted(names, key=lambda name: name != self.config.model)
+
+    def live(self, name: str = "") -> tuple[str, int]:
+        """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live, `ModelNotFoundError` for a strange name."""
+        name = self._known(name)
+        version = self.registry.live_version(name)
+        if version is None:
+            raise ModelUnavailableError(self._serving.trouble(name) or f"The model {name!r} has no live version.")
+        return name, version
+
+    def _known(self, name: str) -> str:
+        """The name of a live model, the site's own for ""."""
+        names = self.live_models()
+        if name:
+            if name not in names:
+                raise ModelNotFoundError(f"There is no live model called {name[:80]!r}. Live: {', '.join(names) or 'none'}.")
+            return name
+        if self.config.model and not self._given:
+            return self.config.model
+        if not names:
+            raise ModelUnavailableError("No model is installed: nothing in the models folder is live.")
+        return names[0]
 
     def _load(self, name: str, version: int) -> Classifier:
-        failed_at, words = self._failed.get((name, version), (-RETRY_AFTER, ""))
-        if time.monotonic() - failed_at < RETRY_AFTER:
-            raise ModelUnavailableError(words)
-        try:
-            return load_classifier(self.registry, name, version, self.config.engine)
-        except (ModelUnavailableError, BadCardError, ModelNotFoundError) as error:
-            words = f"The model {name} {version} cannot be used: {error}"
-            self._failed[name, version] = (time.monotonic(), words)
-            raise ModelUnavailableError(words) from error
+        return load_classifier(self.registry, name, version, self.config.engine)
+
+
+def _live_before(name: str) -> list[int]:
+    """Versions of a model that were live earlier, the latest first; none when the history cannot be read."""
+    try:
+        return promotions.versions_that_served(name)
+    except SQLAlchemyError:
+        return []
 
 
 def load_classifier(registry: Registry, name: str, version: int, engine: str) -> Classifier:
@@ -114,9 +149,9 @@ def _keras(folder: Path, card: ModelCard) -> Classifier:
     return KerasClassifier(folder, card)
 
 
-def init_app(app: Flask, config: Config, classifier: Classifier | None) -> None:
+def init_app(app: Flask, config: Config, given: Iterable[Classifier]) -> None:
     """Hang the cupboard into the app."""
-    app.extensions[NAME] = Cupboard(config, classifier)
+    app.extensions[NAME] = Cupboard(config, given)
 
 
 def get_cupboard() -> Cupboard:
@@ -129,14 +164,35 @@ def get_config() -> Config:
     return get_cupboard().config
 
 
-def get_classifier() -> Classifier:
+def get_classifier(name: str = "") -> Classifier:
     """See `Cupboard.classifier`."""
-    return get_cupboard().classifier()
+    return get_cupboard().classifier(name)
 
 
-def get_card() -> ModelCard | None:
+def get_classifiers(choice: str) -> list[Classifier]:
+    """See `Cupboard.classifiers`."""
+    return get_cupboard().classifiers(choice)
+
+
+def get_card(name: str = "") -> ModelCard | None:
     """See `Cupboard.card`."""
-    return get_cupboard().card()
+    return get_cupboard().card(name)
+
+
+def get_cards() -> list[ModelCard]:
+    """The cards of all live models that have a readable one, the site's own first."""
+    cards = [get_card(name) for name in get_cupboard().live_models()]
+    return [card for card in cards if card is not None]
+
+
+def live_models() -> list[str]:
+    """See `Cupboard.live_models`."""
+    return get_cupboard().live_models()
+
+
+def get_trouble() -> str:
+    """See `Cupboard.trouble`."""
+    return get_cupboard().trouble()
 
 
 def get_registry() -> Registry:

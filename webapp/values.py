@@ -22,6 +22,10 @@ VERDICTS = (NONE_OF_THESE, UNUSABLE)
 """Ground truths that every label set has besides its own labels. No label may carry these names."""
 
 
+ALL_MODELS = "all"
+"""Instead of a model's name: every live model looks at the photo. No model may carry this name."""
+
+
 @dataclass(frozen=True)
 class RankedLabel:
     """One line of a ranked prediction. `rank` starts at 1; `class_id` is the index in the card's label order;
@@ -87,7 +91,7 @@ class Answer:
 
 
 UNLABELLED = "unlabelled"
-"""The outcome of a photo that nobody has checked."""
+"""The outcome of a photo that nobody has checked, or whose ground truth says nothing about the model that answered."""
 
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
 """What the shown prediction turned out to be: see `webapp.storage.photos.outcome`."""
@@ -100,7 +104,8 @@ class GalleryFilter:
     """Which photos, in what order. An empty string or None leaves a filter off.
 
     `predicted` is the first label of the shown prediction, `decision` what was said out loud (a label or `UNCLASSIFIED`).
-    Confidences are in [0, 1], both ends included. `filename` is a part of the name, upper and lower case alike.
+    Confidences are in [0, 1], both ends included. `filename` is a part of the name, upper and lower case alike. `model` is the model
+    whose answers are meant, and only photos that it has looked at; without it each photo's shown answer is.
     """
 
     predicted: str = ""
@@ -110,6 +115,7 @@ class GalleryFilter:
     min_confidence: float | None = None
     max_confidence: float | None = None
     filename: str = ""
+    model: str = ""
     sort: str = "newest"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running Marque: with the shipped model when it is there, else with one that answers by colour."""
     folder = tmp_path_factory.mktemp("site")
     shipped = any(Registry(ROOT / "models").live_version(name) for name in Registry(ROOT / "models").names())
-    classifier = None if shipped else FakeClassifier()
-    if classifier:
-        install(classifier.card, folder / "models")
-    config = Config(data=folder, models=ROOT / "models" if shipped else folder / "models", secret_key="k" * 32, workers=1, threads=8)
-    app = create_app(config, classifier)
+    with serve(folder, [] if shipped else [FakeClassifier()]) as address:
+        yield address
+
+
+@contextmanager
+def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
+    """A running Marque with these models, or with the shipped ones."""
+    for one in classifiers:
+        install(one.card, folder / "models")
+    config = Config(data=folder, models=folder / "models" if classifiers else ROOT / "models", secret_key="k" * 32, workers=1, threads=8)
+    app = create_app(config, classifiers[0], classifiers[1:]) if classifiers else create_app(config)
     with app.app_context():
         db.create_all()
         people.create_user("Anna", role="admin", password=PASSWORD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.training.toys import COLORS, toy_recipe, write_pictures
 from webapp.errors import TrainingError
+from webapp.inference.held_out import read_split
 from webapp.inference.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress
 from webapp.training.job import Job
@@ -65,6 +67,13 @@ def test_the_card_tells_what_was_measured_on_what(outcome: Outcome) -> None:
     assert set(test["sources"]) == {"data"}
     assert outcome.card.metrics["unknown"]["n"] == 6
     assert len(outcome.card.split["fingerprint"]) == 64
+
+
+def test_the_version_carries_the_list_of_the_files_it_learnt_from(job: Job, outcome: Outcome) -> None:
+    split = read_split(job.models / "toy" / "1", outcome.card)
+    assert split is not None
+    assert Counter(split.values()) == {part: outcome.card.split[part]["n"] for part in ("train", "validation", "test")}
+    assert "split.json" in outcome.card.files
 
 
 def test_the_labels_are_the_folders(outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import MarqueError
-from webapp.ext import get_classifier
+from webapp.ext import get_classifier, get_trouble
 from webapp.services.health import check_database
 
 bp = Blueprint("health", __name__)
@@ -26,7 +26,10 @@ def live() -> ResponseReturnValue:
 
 @bp.get("/health/ready")
 def ready() -> ResponseReturnValue:
-    """200 when a photo could be answered now: the history can be written and the live model passed its self-test; else 503."""
+    """200 when a photo could be answered now: the history can be written and a version of the model passed its self-test; else 503.
+
+    When that is not the live version, `trouble` says why.
+    """
     checks: dict[str, str] = {}
     for name, check in (("database", check_database), ("model", get_classifier)):
         try:
@@ -36,4 +39,5 @@ def ready() -> ResponseReturnValue:
     if checks:
         return jsonify(status="not ready", problems=checks), 503, {"Retry-After": "5"}
     card = get_classifier().card
-    return jsonify(status="ready", model={"name": card.name, "version": card.version})
+    trouble = get_trouble()
+    return jsonify(status="ready", model={"name": card.name, "version": card.version}, **({"trouble": trouble} if trouble else {}))

@@ -9,16 +9,15 @@ from typing import Any
 from webapp.inference.card import ModelCard
 from webapp.inference.registry import Registry
 from webapp.services.classify import Classified
-from webapp.services.history import Item, full_ranking
+from webapp.services.history import Item, Prediction, full_ranking
 from webapp.values import Answer, RankedLabel
 
 Json = dict[str, Any]
 
 
 def photo(item: Item | Classified, registry: Registry) -> Json:
-    """A photo with its shown prediction."""
+    """A photo with its shown prediction, or that of the model that was asked for."""
     row = item.photo
-    shown = row.prediction
     return {
         "id": row.public_id,
         "filename": row.filename,
@@ -29,16 +28,19 @@ def photo(item: Item | Classified, registry: Registry) -> Json:
         "created_at": moment(row.created_at),
         "ground_truth": row.ground_truth,
         "outcome": item.outcome,
-        "prediction": None
-        if shown is None
-        else {
-            "decision": shown.decision,
-            "label": shown.label,
-            "confidence": shown.confidence,
-            "ranked": ranking(full_ranking(shown, registry)),
-            "model": {"name": shown.model, "version": shown.version},
-            "elapsed_ms": round(shown.elapsed_ms, 2),
-        },
+        "prediction": None if row.prediction is None else prediction(row.prediction, registry),
+    }
+
+
+def prediction(row: Prediction, registry: Registry) -> Json:
+    """A stored prediction."""
+    return {
+        "decision": row.decision,
+        "label": row.label,
+        "confidence": row.confidence,
+        "ranked": ranking(full_ranking(row, registry)),
+        "model": {"name": row.model, "version": row.version},
+        "elapsed_ms": round(row.elapsed_ms, 2),
     }
 
 

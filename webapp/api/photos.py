@@ -11,9 +11,11 @@ from webapp.api import payloads
 from webapp.api.keys import guard, has, need, need_for_prediction, need_for_reading, who
 from webapp.delivery import picture, status_of
 from webapp.errors import BadRequestError, MarqueError, NoFileError
-from webapp.ext import get_classifier, get_files, get_registry, get_turnstile
+from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
 from webapp.services import classify, history, relabel
 from webapp.services.classify import Classified, Incoming
+from webapp.services.history import Item
+from webapp.values import ALL_MODELS, Answer
 
 bp = Blueprint("api_photos", __name__)
 guard(bp)
@@ -24,15 +26,16 @@ def add() -> ResponseReturnValue:
     """Rank and remember one photo (201, or 200 when it was known) or several (200 and a result for each)."""
     need_for_prediction()
     incoming = _incoming()
-    tools = {"classifier": get_classifier(), "files": get_files(), "turnstile": get_turnstile(), "who": who(), "place": "api"}
-    label = _one_field("ground_truth")
+    choice, label = _one_field("model"), _one_field("ground_truth")
+    first, *others = get_classifiers(choice)
+    tools = {"classifier": first, "others": others, "files": get_files(), "turnstile": get_turnstile(), "who": who(), "place": "api"}
     if len(incoming) == 1:
         done = classify.classify_photo(incoming[0], ground_truth=label, **tools)  # type: ignore[arg-type]
-        body = payloads.photo(done, get_registry()) | {"duplicate": done.duplicate}
+        body = _photo(done, choice) | {"duplicate": done.duplicate}
         headers = {"Location": url_for("api_photos.read", public_id=done.photo.public_id)}
         return jsonify(body), HTTPStatus.OK if done.duplicate else HTTPStatus.CREATED, headers
     results = classify.classify_upload(incoming, ground_truth=label, **tools)  # type: ignore[arg-type]
-    return jsonify(results=[_result(one, done) for one, done in zip(incoming, results, strict=True)])
+    return jsonify(results=[_result(one, done, choice) for one, done in zip(incoming, results, strict=True)])
 
 
 @bp.post("/classify")
@@ -40,19 +43,16 @@ def look() -> ResponseReturnValue:
     """Rank one photo or several; nothing is stored."""
     need_for_prediction()
     incoming = _incoming()
-    classifier, turnstile = get_classifier(), get_turnstile()
+    choice, turnstile = _one_field("model"), get_turnstile()
+    classifiers = get_classifiers(choice)
     if len(incoming) == 1:
-        said = classify.answer_photo(incoming[0], classifier=classifier, turnstile=turnstile)
-        return jsonify({"filename": classify.clean_name(incoming[0].filename), "prediction": payloads.answer(said)})
-    answers = classify.answer_photos(incoming, classifier=classifier, turnstile=turnstile)
+        said = classify.answer_by_all(incoming[0], classifiers=classifiers, turnstile=turnstile)
+        return jsonify({"filename": classify.clean_name(incoming[0].filename)} | _said(said, choice))
+    answers = classify.answer_photos(incoming, classifiers=classifiers, turnstile=turnstile)
     return jsonify(
         results=[
             {"filename": classify.clean_name(one.filename)}
-            | (
-                {"status": status_of(said), "error": str(said)}
-                if isinstance(said, MarqueError)
-                else {"status": 200, "prediction": payloads.answer(said)}
-            )
+            | ({"status": status_of(said), "error": str(said)} if isinstance(said, MarqueError) else {"status": 200} | _said(said, choice))
             for one, said in zip(incoming, answers, strict=True)
         ]
     )
@@ -69,9 +69,10 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/photos/<public_id>")
 def read(public_id: str) -> ResponseReturnValue:
-    """One photo."""
+    """One photo; `?model=` chooses whose answer, `all` adds everybody's."""
     need_for_reading()
-    return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
+    choice = request.args.get("model", "").strip()
+    return jsonify(_photo(history.get_item(public_id, "" if choice == ALL_MODELS else choice), choice))
 
 
 @bp.get("/photos/<public_id>/file")
@@ -99,10 +100,16 @@ def put_ground_truth(public_id: str) -> ResponseReturnValue:
     """Say what the photo really shows: JSON `{"label": "…", "why": "…"}`. Needs a key with the scope `review`."""
     need("review")
     body = request.get_json(silent=True)
-    if not isinstance(body, dict) or not isinstance(body.get("label"), str) or not isinstance(body.get("why", ""), str):
+    if (
+        not isinstance(body, dict)
+        or not all(isinstance(body.get(name, ""), str) for name in ("label", "why", "model"))
+        or "label" not in body
+    ):
         raise BadRequestError('Send JSON like {"label": "mclaren", "why": "optional"} with Content-Type: application/json.')
     history.get_item(public_id)
-    relabel.relabel_photos([public_id], body["label"], card=get_classifier().card, who=who(), place="api", why=body.get("why", ""))
+    model = body.get("model", "")
+    first, *others = [get_classifier(model).card] if model else get_cards() or [get_classifier().card]
+    relabel.relabel_photos([public_id], body["label"], card=first, others=others, who=who(), place="api", why=body.get("why", ""))
     return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
 
 
@@ -130,9 +137,23 @@ def _one_field(name: str) -> str:
     return request.form.get(name, "").strip()
 
 
-def _result(one: Incoming, done: Classified | MarqueError) -> payloads.Json:
+def _result(one: Incoming, done: Classified | MarqueError, choice: str) -> payloads.Json:
     filename = classify.clean_name(one.filename)
     if isinstance(done, MarqueError):
         return {"filename": filename, "status": status_of(done), "error": str(done)}
     status = 200 if done.duplicate else 201
-    return {"filename": filename, "status": status, "photo": payloads.photo(done, get_registry()) | {"duplicate": done.duplicate}}
+    return {"filename": filename, "status": status, "photo": _photo(done, choice) | {"duplicate": done.duplicate}}
+
+
+def _photo(item: Item | Classified, choice: str) -> payloads.Json:
+    """A photo, with what every model says about it when all were asked for."""
+    body = payloads.photo(item, get_registry())
+    if choice != ALL_MODELS:
+        return body
+    return body | {"predictions": [payloads.prediction(one.prediction, get_registry()) for one in history.opinions(item.photo)]}
+
+
+def _said(answers: list[Answer], choice: str) -> payloads.Json:
+    """The first answer, and all of them when all models were asked."""
+    found = [payloads.answer(one) for one in answers]
+    return {"prediction": found[0]} | ({"predictions": found} if choice == ALL_MODELS else {})

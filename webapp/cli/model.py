@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import Blueprint
 
+from webapp.cli import importing, versions
 from webapp.cli.dataset import dataset_command, layout_options, recipe_for
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
+from webapp.services import promote
+from webapp.values import Who
 
 if TYPE_CHECKING:
     from webapp.inference.card import ModelCard
 
 bp = Blueprint("cli_model", __name__, cli_group="model")
-bp.cli.help = "Train models and look at their cards."
-
-bp.cli.add_command(dataset_command)
+bp.cli.help = "Train and import models, look at their cards, choose which version serves."
+for command in (dataset_command, importing.import_command, *versions.COMMANDS):
+    bp.cli.add_command(command)
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -86,6 +89,7 @@ def train_command(
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
     click.echo("\n".join(describe(outcome.card)))
+    promote.note_first(get_registry(), name, outcome.version, Who("terminal"))
     live = get_registry().live_version(name)
     click.echo("It is live." if live == outcome.version else f"Version {live} stays live.")
 

@@ -13,11 +13,12 @@ import click
 from flask import Blueprint
 from flask_migrate import upgrade
 
-from webapp.errors import MarqueError, UserError
-from webapp.ext import get_classifier, get_config, get_cupboard, load_classifier
+from webapp.errors import MarqueError, ModelUnavailableError, UserError
+from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
 from webapp.inference.classifier import self_test
 from webapp.services import people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
+from webapp.services.relabel import remember_label_sets
 
 bp = Blueprint("operate", __name__, cli_group=None)
 
@@ -27,6 +28,7 @@ def prepare() -> None:
     """Bring the database up to date and make the first admin; `make run` calls this before each start."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade()
+    remember_label_sets(get_registry())
     config = get_config()
     try:
         made = people.first_admin(config.admin_password)
@@ -39,7 +41,7 @@ def prepare() -> None:
 
 @bp.cli.command("doctor")
 def doctor() -> None:
-    """Check settings, disk, database and the live model on this machine. Exit code 1 when something is wrong."""
+    """Check settings, disk, database and the live models on this machine. Exit code 1 when something is wrong."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("Python", lambda: sys.version.split()[0]),
         ("Packages", lambda: ", ".join(f"{name} {installed(name)}" for name in ("flask", "pillow", "numpy", "ai-edge-litert"))),
@@ -79,14 +81,18 @@ def _database() -> str:
 def _model() -> str:
     cupboard = get_cupboard()
     name, number = cupboard.live()
+    if trouble := cupboard.trouble():
+        raise ModelUnavailableError(trouble)
     card = get_classifier().card
     return f"{name} {number}, {len(card.labels)} labels, engine {cupboard.config.engine}"
 
 
 def _golden() -> str:
-    """The live version gives the answers its card promises; with both engines where TensorFlow is installed."""
+    """The live version of every model gives the answers its card promises."""
     cupboard = get_cupboard()
-    name, number = cupboard.live()
-    classifier = load_classifier(cupboard.registry, name, number, cupboard.config.engine)
-    worst = self_test(classifier, cupboard.registry.version_folder(name, number))
-    return f"{len(classifier.card.golden)} golden photos, largest difference {worst:.1e}"
+    lines = []
+    for name, number in [cupboard.live(one) for one in cupboard.live_models() or [""]]:
+        classifier = load_classifier(cupboard.registry, name, number, cupboard.config.engine)
+        worst = self_test(classifier, cupboard.registry.version_folder(name, number))
+        lines.append(f"{name}: {len(classifier.card.golden)} golden photos, largest difference {worst:.1e}")
+    return "; ".join(lines)

@@ -18,11 +18,12 @@ import click
 from flask import Blueprint
 
 from webapp.errors import BrokenPhotoError, MarqueError
-from webapp.ext import get_cupboard
+from webapp.ext import get_classifiers, get_cupboard
+from webapp.inference.classifier import Classifier
 from webapp.inference.turnstile import Turnstile
-from webapp.services import classify, words
+from webapp.services import classify, history, words
 from webapp.services.classify import Incoming
-from webapp.values import RankedLabel, Who
+from webapp.values import ALL_MODELS, RankedLabel, Who
 
 bp = Blueprint("cli_photos", __name__, cli_group="photos")
 bp.cli.help = "Rank photos from the terminal."
@@ -30,6 +31,8 @@ bp.cli.help = "Rank photos from the terminal."
 ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"}
 COLUMNS = ("path", "decision", "label", "confidence", "second", "second_confidence", "model", "version", "elapsed_ms", "photo", "error")
 AHEAD = 32
+Said = tuple[dict[str, Any], list[dict[str, Any]]]
+"""A photo's row so far, and what each model said about it; nothing when it was refused."""
 
 
 @bp.cli.command("classify")
@@ -38,8 +41,11 @@ AHEAD = 32
 @click.option("--csv", "csv_to", type=click.File("w", encoding="utf-8", lazy=True), help="Write a CSV table to FILE (- for stdout).")
 @click.option("--store/--no-store", default=False, show_default=True, help="Remember the photos in the history, as an upload would.")
 @click.option("--truth", default="", metavar="LABEL", help="With --store: the ground truth of all these photos.")
+@click.option("--model", default="", metavar="NAME|all", help="Which live model looks at them, or all.  [default: the site's]")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def classify_command(paths: tuple[str, ...], json_to: IO[str] | None, csv_to: IO[str] | None, store: bool, truth: str, quiet: bool) -> None:
+def classify_command(
+    paths: tuple[str, ...], json_to: IO[str] | None, csv_to: IO[str] | None, store: bool, truth: str, model: str, quiet: bool
+) -> None:
     """Rank every photo in PATHS: files, folders (with all below them) or patterns like '*.jpg'.
 
     Without --json or --csv one line for each photo is printed. Files that cannot be read are named at the end, and the exit code is 1.
@@ -49,7 +55,12 @@ def classify_command(paths: tuple[str, ...], json_to: IO[str] | None, csv_to: IO
     found = list(find_photos(paths))
     if not found:
         raise click.ClickException("No photo in these paths. Folders are searched for " + ", ".join(sorted(ENDINGS)) + ".")
-    results = _store(found, truth) if store else _look(found)
+    try:
+        classifiers = get_classifiers(model)
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+    answers = _store(found, classifiers, truth) if store else _look(found, classifiers)
+    results = (_row(row, said, every=model == ALL_MODELS) for row, said in answers)
     rows: list[dict[str, Any]] = []
     plain = json_to is None and csv_to is None
     with click.progressbar(results, length=len(found), label="Ranking", file=sys.stderr, show_pos=True, hidden=quiet) as bar:
@@ -91,60 +102,66 @@ def find_photos(paths: Iterable[str]) -> Iterator[Path]:
 
 
 def to_csv(rows: list[dict[str, Any]]) -> str:
-    """A table with a header. Cells that a spreadsheet would take for a formula begin with an apostrophe (OWASP, CSV injection)."""
+    """A table with a header, a line for each photo and model.
+
+    Cells that a spreadsheet would take for a formula begin with an apostrophe (OWASP, CSV injection).
+    """
     stream = io.StringIO()
     table = csv.writer(stream)
     table.writerow(COLUMNS)
     for row in rows:
-        said = row.get("prediction") or {}
-        second = (said.get("ranked") or [{}, {}])[1]
-        model = said.get("model", {})
-        cells = (
-            row["path"],
-            said.get("decision", ""),
-            said.get("label", ""),
-            said.get("confidence", ""),
-            second.get("label", ""),
-            second.get("probability", ""),
-            model.get("name", ""),
-            model.get("version", ""),
-            said.get("elapsed_ms", ""),
-            row.get("photo", ""),
-            row.get("error", ""),
-        )
-        table.writerow([_safe_cell(cell) for cell in cells])
+        for said in row.get("predictions") or [row.get("prediction") or {}]:
+            table.writerow([_safe_cell(cell) for cell in _cells(row, said)])
     return stream.getvalue()
 
 
-def _look(found: list[Path]) -> Iterator[dict[str, Any]]:
+def _cells(row: dict[str, Any], said: dict[str, Any]) -> tuple[object, ...]:
+    second = (said.get("ranked") or [{}, {}])[1]
+    model = said.get("model", {})
+    return (
+        row["path"],
+        said.get("decision", ""),
+        said.get("label", ""),
+        said.get("confidence", ""),
+        second.get("label", ""),
+        second.get("probability", ""),
+        model.get("name", ""),
+        model.get("version", ""),
+        said.get("elapsed_ms", ""),
+        row.get("photo", ""),
+        row.get("error", ""),
+    )
+
+
+def _look(found: list[Path], classifiers: list[Classifier]) -> Iterator[Said]:
     """Rank without storing, on all cores, for nobody else waits here; results come in order."""
-    classifier = get_cupboard().classifier()
     cores = os.cpu_count() or 1
     turnstile = Turnstile(cores, waiting=cores)
 
-    def one(path: Path) -> dict[str, Any]:
+    def one(path: Path) -> Said:
         row: dict[str, Any] = {"path": _shown(path)}
         try:
-            said = classify.answer_photo(_read(path), classifier=classifier, turnstile=turnstile)
+            answers = classify.answer_by_all(_read(path), classifiers=classifiers, turnstile=turnstile)
         except MarqueError as error:
-            return row | {"error": str(error)}
-        return row | {"prediction": _prediction(said.decision, said.model, said.version, said.ranked, said.elapsed_ms)}
+            return row | {"error": str(error)}, []
+        return row, [_prediction(said.decision, said.model, said.version, said.ranked, said.elapsed_ms) for said in answers]
 
     with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(found), AHEAD):
             yield from pool.map(one, found[start : start + AHEAD])
 
 
-def _store(found: list[Path], truth: str) -> Iterator[dict[str, Any]]:
+def _store(found: list[Path], classifiers: list[Classifier], truth: str) -> Iterator[Said]:
     """Rank and remember one after the other, each in its own transaction: what was printed is kept."""
     cupboard = get_cupboard()
-    classifier = cupboard.classifier()
+    names = [one.card.name for one in classifiers]
     for path in found:
         row: dict[str, Any] = {"path": _shown(path)}
         try:
             done = classify.classify_photo(
                 _read(path),
-                classifier=classifier,
+                classifier=classifiers[0],
+                others=classifiers[1:],
                 files=cupboard.files,
                 turnstile=cupboard.turnstile,
                 who=Who("terminal"),
@@ -152,12 +169,10 @@ def _store(found: list[Path], truth: str) -> Iterator[dict[str, Any]]:
                 place="cli",
             )
         except MarqueError as error:
-            yield row | {"error": str(error)}
+            yield row | {"error": str(error)}, []
             continue
-        shown = done.photo.prediction
-        lines = tuple(RankedLabel(one.rank, one.label, -1, one.probability) for one in shown.top) if shown else ()
-        row |= {"photo": done.photo.public_id, "duplicate": done.duplicate}
-        yield row | ({"prediction": _prediction(shown.decision, shown.model, shown.version, lines, shown.elapsed_ms)} if shown else {})
+        kept = {one.prediction.model: _kept(one.prediction) for one in history.opinions(done.photo)}
+        yield row | {"photo": done.photo.public_id, "duplicate": done.duplicate}, [kept[name] for name in names]
 
 
 def _read(path: Path) -> Incoming:
@@ -169,6 +184,18 @@ def _read(path: Path) -> Incoming:
             return Incoming(path.name, stream.read(classify.MAX_BYTES + 1))
     except OSError as error:
         raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
+
+
+def _row(row: dict[str, Any], predictions: list[dict[str, Any]], *, every: bool) -> dict[str, Any]:
+    """A line of the result: the first prediction, and all of them when every model was asked."""
+    if not predictions:
+        return row
+    return row | {"prediction": predictions[0]} | ({"predictions": predictions} if every else {})
+
+
+def _kept(row: history.Prediction) -> dict[str, Any]:
+    lines = tuple(RankedLabel(one.rank, one.label, -1, one.probability) for one in row.top)
+    return _prediction(row.decision, row.model, row.version, lines, row.elapsed_ms)
 
 
 def _prediction(decision: str, model: str, version: int, ranking: tuple[RankedLabel, ...], elapsed_ms: float) -> dict[str, Any]:
@@ -185,9 +212,15 @@ def _prediction(decision: str, model: str, version: int, ranking: tuple[RankedLa
 def _line(row: dict[str, Any]) -> str:
     if "error" in row:
         return f"{row['path']}: not ranked"
-    said = row["prediction"]
+    several = row.get("predictions")
+    if several:
+        return f"{row['path']}: " + " · ".join(f"{said['model']['name']}: {_sentence(said)}" for said in several)
+    return f"{row['path']}: {_sentence(row['prediction'])}"
+
+
+def _sentence(said: dict[str, Any]) -> str:
     ranking = [RankedLabel(one["rank"], one["label"], one["class_id"], one["probability"]) for one in said["ranked"]]
-    return f"{row['path']}: {words.say(said['decision'], ranking, get_cupboard().card()).text}"
+    return words.say(said["decision"], ranking, get_cupboard().card(said["model"]["name"])).text
 
 
 def _shown(path: Path) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import BadCardError
-from webapp.values import UNCLASSIFIED, VERDICTS
+from webapp.values import ALL_MODELS, UNCLASSIFIED, VERDICTS
 
 CARD_FILE = "card.json"
 KERAS_FILE = "model.keras"
 COMPILED_FILE = "model.tflite"
+METRICS = ("test", "validation", "train", "unknown", "compiled")
 RESIZE_RULES = ("stretch", "pad", "crop")
 
 
@@ -117,11 +118,12 @@ class ModelCard:
                     "golden": tuple(Golden(file=one["file"], probabilities=tuple(one["probabilities"])) for one in raw.get("golden", ())),
                 }
             )
+            card._check_kinds()
+            card.check()
         except KeyError as error:
             raise BadCardError(f"card.json lacks the field {error.args[0]!r}") from error
         except (TypeError, AttributeError, ValueError) as error:
             raise BadCardError(f"card.json has a field that makes no sense: {error}") from error
-        card.check()
         return card
 
     @classmethod
@@ -133,11 +135,28 @@ class ModelCard:
             raise BadCardError(f"no readable {CARD_FILE} in {folder.name}") from error
         return cls.from_json(text)
 
+    def _check_kinds(self) -> None:
+        """Raise `BadCardError` when a field is of another kind than pages and services expect."""
+        texts = ("title", "noun", "noun_plural", "question", "summary", "created_at")
+        tables = ("metrics", "split", "training", "libraries", "files")
+        wrong = [key for key in texts if not isinstance(getattr(self, key), str)]
+        wrong += [key for key in tables if not isinstance(getattr(self, key), dict)]
+        wrong += [f"metrics.{key}" for key in METRICS if isinstance(self.metrics, dict) and not isinstance(self.metrics.get(key, {}), dict)]
+        wrong += ["limits"] if not all(isinstance(one, str) for one in self.limits) else []
+        wrong += ["data"] if not all(isinstance(one, dict) for one in self.data) else []
+        for label in self.labels:
+            if not all(isinstance(one, str) for one in (label.name, label.display, label.color, label.parent, *label.aliases)):
+                wrong.append(f"label {label.name!r}")
+        if wrong:
+            raise BadCardError(f"card.json has a field of the wrong kind: {', '.join(wrong)}")
+
     def check(self) -> None:
         """Raise `BadCardError` when the card contradicts itself."""
         names = self.label_names
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", str(self.name)):
             raise BadCardError(f"name must be lower-case letters, digits, dots and dashes, got {self.name!r}")
+        if self.name == ALL_MODELS:
+            raise BadCardError(f"no model may be called {ALL_MODELS!r}: the word has a meaning of its own")
         if not isinstance(self.version, int) or self.version < 1:
             raise BadCardError(f"version must be a whole number from 1, got {self.version!r}")
         if len(names) < 2 or len(set(names)) != len(names):

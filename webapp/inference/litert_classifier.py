@@ -28,7 +28,10 @@ class LiteRTClassifier:
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.card = card
-        self._path = folder / COMPILED_FILE
+        try:  # kept in memory: a file that is damaged or replaced while it serves hurts nobody who is being answered
+            self._content = (folder / COMPILED_FILE).read_bytes()
+        except OSError as error:
+            raise ModelUnavailableError(f"{card.name} {card.version}: {COMPILED_FILE} cannot be read ({error.strerror})") from error
         self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
         self._idle.put(self._open())
 
@@ -46,17 +49,17 @@ class LiteRTClassifier:
 
     def _open(self) -> _Network:
         try:
-            return _Network(self._path, len(self.card.labels))
-        except (OSError, ValueError, RuntimeError) as error:
+            return _Network(self._content, len(self.card.labels))
+        except (ValueError, RuntimeError) as error:
             raise ModelUnavailableError(f"{self.card.name} {self.card.version}: {COMPILED_FILE} cannot be loaded ({error})") from error
 
 
 class _Network:
     """One interpreter and the places of its three outputs, told apart by their shapes."""
 
-    def __init__(self, path: Path, labels: int) -> None:
+    def __init__(self, content: bytes, labels: int) -> None:
         with _without_chatter():
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = _find_outputs(self._interpreter.get_output_details(), labels)

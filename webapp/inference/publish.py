@@ -13,7 +13,8 @@ from pathlib import Path
 
 import webapp
 from webapp.errors import ModelRefusedError
-from webapp.inference.card import CARD_FILE, KERAS_FILE, ModelCard
+from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, ModelCard
+from webapp.inference.held_out import Split, write_split
 from webapp.inference.keras_archive import check_archive
 from webapp.inference.registry import Registry
 
@@ -24,14 +25,25 @@ GIGABYTES = 16  # of address space, of which TensorFlow reserves several before 
 
 
 def publish(
-    keras_file: Path, card: ModelCard, golden: list[Path], models: Path, *, seconds: int = SECONDS, gigabytes: int = GIGABYTES
+    keras_file: Path,
+    card: ModelCard,
+    golden: list[Path],
+    models: Path,
+    *,
+    split: Split | None = None,
+    compiled: Path | None = None,
+    first_is_live: bool = True,
+    seconds: int = SECONDS,
+    gigabytes: int = GIGABYTES,
 ) -> int:
     """Publish `keras_file` as the next version of `card.name` in `models` and return its number.
 
     `golden` are small pictures of our own that travel with the version. The card's version, files, golden photos and libraries are filled
-    in. The folder appears in one rename; the first version of a model becomes live, later ones do not. Raises `ModelRefusedError`, and
-    leaves nothing behind, when the file cannot be loaded safely, does not fit the card, does not compile, or when the compiled network
-    answers otherwise than Keras. The child is stopped after `seconds`, or when it asks for more than `gigabytes`.
+    in. `split` is the list of files it has learnt from and was measured on; `compiled` a network compiled elsewhere, which is checked
+    and kept instead of compiling again. The folder appears in one rename; the first version of a model becomes live (unless
+    `first_is_live` is off), later ones do not. Raises `ModelRefusedError`, and leaves nothing behind, when the file cannot be loaded
+    safely, does not fit the card, does not compile, or when the compiled network answers otherwise than Keras. The child is stopped
+    after `seconds`, or when it asks for more than `gigabytes`.
     """
     if not golden:
         raise ModelRefusedError("A version needs at least one golden photo.")
@@ -43,6 +55,10 @@ def publish(
     try:
         number = max(Registry(models).versions(card.name), default=0) + 1
         _lay_out(waiting, keras_file, replace(card, version=number), golden)
+        if split is not None:
+            write_split(waiting, split)
+        if compiled is not None:
+            shutil.copyfile(compiled, waiting / COMPILED_FILE)
         _run_child(waiting, seconds, gigabytes)
         waiting.chmod(0o755)
         try:
@@ -53,7 +69,7 @@ def publish(
         shutil.rmtree(waiting, ignore_errors=True)
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
-    if number == 1:
+    if number == 1 and first_is_live:
         Registry(models).make_live(card.name, number)
     return number
 
@@ -71,9 +87,18 @@ def _lay_out(waiting: Path, keras_file: Path, card: ModelCard, golden: list[Path
 
 def _run_child(waiting: Path, seconds: int, gigabytes: int) -> None:
     """Check and compile in a process of its own. Raises `ModelRefusedError` with the child's sentence, or with what stopped it."""
-    command = [sys.executable, "-m", "webapp.inference.publish_child", str(waiting), str(seconds), str(gigabytes)]
+    run_child("webapp.inference.publish_child", waiting, [], seconds, gigabytes)
+
+
+def run_child(module: str, folder: Path, arguments: list[str], seconds: int, gigabytes: int) -> None:
+    """Run a module of ours on `folder` in a process of its own, with `arguments`, seconds and gigabytes.
+
+    Raises `ModelRefusedError` with the child's sentence (it lies in `REFUSAL_FILE`), or with what stopped it.
+    """
+    command = [sys.executable, "-m", module, str(folder), *arguments, str(seconds), str(gigabytes)]
     paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("MARQUE_")}  # keys and passwords stay here
+    environment = ours | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "2"}
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True)
         try:
@@ -84,7 +109,7 @@ def _run_child(waiting: Path, seconds: int, gigabytes: int) -> None:
             _stop(child)
         if child.returncode == 0:
             return
-        refusal = waiting / REFUSAL_FILE
+        refusal = folder / REFUSAL_FILE
         if refusal.is_file():
             raise ModelRefusedError(refusal.read_text(encoding="utf-8"))
         output.seek(0)

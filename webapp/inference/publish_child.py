@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from webapp.errors import MarqueError, ModelRefusedError
 from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, Golden, ModelCard
-from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier
+from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier, self_test
+from webapp.inference.hdf5 import check_archive_weights
+from webapp.inference.held_out import SPLIT_FILE
 from webapp.inference.images import decode_photo, working_side
 from webapp.inference.keras_classifier import KerasClassifier
 from webapp.inference.litert_classifier import LiteRTClassifier
@@ -42,9 +44,7 @@ class Compared:
 def main(arguments: list[str]) -> int:
     """Complete the version folder named first; seconds and gigabytes follow. Exit status 3 and a sentence in a file when it is refused."""
     folder, seconds, gigabytes = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds * 4, seconds * 4))
-    with contextlib.suppress(ValueError, OSError):  # a lower limit of the surroundings stays
-        resource.setrlimit(resource.RLIMIT_AS, (gigabytes * 1024**3, gigabytes * 1024**3))
+    limit(seconds, gigabytes)
     try:
         complete(folder)
     except MarqueError as error:
@@ -53,14 +53,28 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def limit(seconds: int, gigabytes: int) -> None:
+    """Bound this process: seconds on each of four cores, and the memory it may ask for."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds * 4, seconds * 4))
+    with contextlib.suppress(ValueError, OSError):  # a lower limit of the surroundings stays
+        resource.setrlimit(resource.RLIMIT_AS, (gigabytes * 1024**3, gigabytes * 1024**3))
+
+
 def complete(folder: Path) -> ModelCard:
-    """Check `model.keras` against the card, write `model.tflite` and the completed card. Raises `ModelRefusedError`."""
+    """Check `model.keras` against the card, write `model.tflite` (or check the one that is there) and the completed card.
+
+    Raises `ModelRefusedError`.
+    """
     card = ModelCard.read(folder)
-    compile_network(folder, card)
+    carried = (folder / COMPILED_FILE).is_file()
+    compile_network(folder, card, compiled=carried)
     compiled = LiteRTClassifier(folder, card)
     compared = compare(KerasClassifier(folder, card), compiled, sorted((folder / GOLDEN_FOLDER).iterdir()))
     check_answers(compared)
     golden = tuple(Golden(one.file, tuple(round(float(value), 6) for value in one.reference.probabilities)) for one in compared)
+    if carried:  # what it answered where it was made
+        self_test(compiled, folder)
+        golden = card.golden
     files = {path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)}
     complete_card = replace(
         card,
@@ -81,8 +95,12 @@ def complete(folder: Path) -> ModelCard:
     return complete_card
 
 
-def compile_network(folder: Path, card: ModelCard) -> None:
-    """Write `model.tflite`. Raises `ModelRefusedError` when the model cannot be loaded, does not fit the card, or does not compile."""
+def compile_network(folder: Path, card: ModelCard, *, compiled: bool = False) -> None:
+    """Write `model.tflite`, unless it is `compiled` already.
+
+    Raises `ModelRefusedError` when the model cannot be loaded, does not fit the card, or does not compile.
+    """
+    check_archive_weights(folder / KERAS_FILE)
     try:
         model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds; each means the same to us
@@ -98,6 +116,8 @@ def compile_network(folder: Path, card: ModelCard) -> None:
         raise ModelRefusedError(
             f"The model answers {answers['probabilities'].shape[-1]} probabilities, the card names {len(card.labels)} labels."
         )
+    if compiled:
+        return
     try:
         model.export(folder / COMPILED_FILE, format="litert", verbose=False)
     except Exception as error:  # the compiler raises many kinds; each means the same to us
@@ -155,7 +175,7 @@ def _milliseconds(classifier: Classifier, times: int = 15) -> float:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.rglob("*") if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE)) + sorted(
+    return sorted(one for one in folder.rglob("*") if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE, SPLIT_FILE)) + sorted(
         (folder / GOLDEN_FOLDER).iterdir()
     )
 

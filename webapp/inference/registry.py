@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from webapp.errors import ModelNotFoundError, ModelUnavailableError
@@ -39,6 +40,10 @@ class Registry:
             return None
         return int(text) if text.isdecimal() else None
 
+    def claims_live(self, name: str) -> bool:
+        """True when a version was made live, even if the file that names it is unreadable by now."""
+        return (self.folder / name / LIVE_FILE).exists()
+
     def version_folder(self, name: str, version: int) -> Path:
         """The folder of one version. Raises `ModelNotFoundError`."""
         if version not in self.versions(name):
@@ -69,7 +74,10 @@ class Registry:
         """Let `version` serve from now on. The file is replaced in one step, so a reader sees the old or the new number."""
         self.version_folder(name, version)
         waiting = self.folder / name / f".{LIVE_FILE}.new"
-        waiting.write_text(f"{version}\n", encoding="ascii")
+        with waiting.open("w", encoding="ascii") as stream:
+            stream.write(f"{version}\n")
+            stream.flush()
+            os.fsync(stream.fileno())  # a power cut must not leave an empty file behind
         waiting.replace(self.folder / name / LIVE_FILE)
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy.exc import IntegrityError
 
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
-from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, decide, ranked
 from webapp.inference.images import MAX_BYTES, decode_photo, make_thumbnail, working_side
 from webapp.inference.turnstile import Turnstile
-from webapp.services.relabel import check_label, record_label
+from webapp.services.history import get_item, stored_content
+from webapp.services.relabel import check_label, model_of, record_label
 from webapp.storage import photos as storage
 from webapp.storage.database import writing
 from webapp.storage.files import FileStore
+from webapp.storage.labels import remember_label_set
 from webapp.storage.tables import Photo, Prediction, Upload, now
 from webapp.values import UNLABELLED, Answer, DecodedPhoto, Who
 
@@ -27,8 +29,10 @@ __all__ = [
     "MAX_FILES",
     "Classified",
     "Incoming",
+    "answer_by_all",
     "answer_photo",
     "answer_photos",
+    "ask_models",
     "classify_photo",
     "classify_upload",
     "clean_name",
@@ -37,13 +41,17 @@ __all__ = [
 
 TOP = 5
 MAX_FILES = 50
+GONE = "The photo was deleted while it came in. Nothing is stored: send it again."
 JOINERS = "\u200c\u200d"
 """Invisible characters that some scripts and emoji need between two others; all other invisible ones are dropped from names."""
 
 
 @dataclass(frozen=True)
 class Classified:
-    """A remembered photo. `duplicate` tells that its bytes were known already; `delete_token` is "" then, and never kept in clear."""
+    """A remembered photo, `photo.prediction` being what the model that was asked said, and its `outcome`.
+
+    `duplicate` tells that its bytes were known already; `delete_token` is "" then, and never kept in clear.
+    """
 
     photo: Photo
     outcome: str
@@ -59,22 +67,27 @@ class Incoming:
     content: bytes
 
 
-Looked = tuple[Answer, DecodedPhoto, bytes]
+Looked = tuple[list[Answer], DecodedPhoto, bytes]
 
 
 def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turnstile) -> Answer:
     """What the model says about a photo; nothing is stored. Raises `PhotoRefusedError` or `ServerBusyError`."""
+    return answer_by_all(incoming, classifiers=[classifier], turnstile=turnstile)[0]
+
+
+def answer_by_all(incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[Answer]:
+    """The same by several models, in their order."""
     _check_size(incoming.content)
-    return _look(incoming.content, classifier, turnstile)[0]
+    return _look(incoming.content, classifiers, turnstile)[0]
 
 
-def answer_photos(incoming: list[Incoming], *, classifier: Classifier, turnstile: Turnstile) -> list[Answer | MarqueError]:
-    """`answer_photo` for several files in order, each for itself: what failed is its error in the list."""
+def answer_photos(incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[list[Answer] | MarqueError]:
+    """`answer_by_all` for several files in order, each for itself: what failed is its error in the list."""
     _check_number(incoming)
-    answers: list[Answer | MarqueError] = []
+    answers: list[list[Answer] | MarqueError] = []
     for one in incoming:
         try:
-            answers.append(answer_photo(one, classifier=classifier, turnstile=turnstile))
+            answers.append(answer_by_all(one, classifiers=classifiers, turnstile=turnstile))
         except MarqueError as error:
             answers.append(error)
     return answers
@@ -84,38 +97,42 @@ def classify_photo(
     incoming: Incoming,
     *,
     classifier: Classifier,
+    others: Sequence[Classifier] = (),
     files: FileStore,
     turnstile: Turnstile,
     who: Who,
     ground_truth: str = "",
     place: str = "upload",
 ) -> Classified:
-    """Rank a photo and remember it: bytes, thumbnail, photo, prediction and label in one transaction, committed on return.
+    """Rank a photo and remember it: bytes, thumbnail, photo, predictions and label in one transaction, committed on return.
 
-    Bytes that are known already are not stored twice: the photo they belong to comes back, with a prediction of this model
-    version added when it had none, and with `ground_truth` when it had none. Raises `PhotoRefusedError`, `UnknownLabelError`,
-    `ServerBusyError` or `StorageFullError`; nothing was stored then.
+    `classifier` is the model whose answer comes back; `others` look at it as well. Bytes that are known already are not stored twice:
+    the photo they belong to comes back, with predictions of these model versions added where it had none, and with `ground_truth` (a
+    label of one of these models, or a verdict) when it had none. Raises `PhotoRefusedError`, `UnknownLabelError`, `ServerBusyError` or
+    `StorageFullError`; nothing was stored then.
     """
+    asked = [classifier, *others]
     if ground_truth:
-        check_label(ground_truth, classifier.card)
+        check_label(ground_truth, *(one.card for one in asked))
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     known = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
-    if known is not None and _has_answer(known[0], classifier.card) and (not ground_truth or known[0].ground_truth):
-        return Classified(known[0], known[1], duplicate=True)
-    looked = _look(incoming.content, classifier, turnstile)
+    if known is not None and not _missing(known[0], asked) and (not ground_truth or known[0].ground_truth):
+        return _found(sha256, classifier, duplicate=True)
+    looked = _look(incoming.content, asked, turnstile)
     if known is None:
         try:
-            return _remember_new(incoming, sha256, looked, files=files, who=who, ground_truth=ground_truth, place=place)
+            return _remember_new(incoming, sha256, asked, looked, files=files, who=who, ground_truth=ground_truth, place=place)
         except IntegrityError:  # the same bytes came in through another door at the same moment
             pass
-    return _remember_again(sha256, looked[0], who=who, ground_truth=ground_truth, place=place)
+    return _remember_again(sha256, asked, looked[0], who=who, ground_truth=ground_truth, place=place)
 
 
 def classify_upload(
     incoming: list[Incoming],
     *,
     classifier: Classifier,
+    others: Sequence[Classifier] = (),
     files: FileStore,
     turnstile: Turnstile,
     who: Who,
@@ -128,13 +145,12 @@ def classify_upload(
     """
     _check_number(incoming)
     if ground_truth:
-        check_label(ground_truth, classifier.card)
+        check_label(ground_truth, *(one.card for one in (classifier, *others)))
+    tools = {"classifier": classifier, "others": others, "files": files, "turnstile": turnstile}
     results: list[Classified | MarqueError] = []
     for one in incoming:
         try:
-            done = classify_photo(
-                one, classifier=classifier, files=files, turnstile=turnstile, who=who, ground_truth=ground_truth, place=place
-            )
+            done = classify_photo(one, **tools, who=who, ground_truth=ground_truth, place=place)  # type: ignore[arg-type]
         except MarqueError as error:
             results.append(error)
         else:
@@ -142,8 +158,22 @@ def classify_upload(
     return results
 
 
-def remember_upload(incoming: list[Incoming], results: list[Classified | MarqueError]) -> str:
-    """Keep what became of each file of a form, so that its page can be shown again. Returns the upload's public id."""
+def ask_models(public_id: str, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile) -> None:
+    """Let models look at a photo that is here already, and keep what they say. Those whose answer is known are not asked again.
+
+    Raises `PhotoNotFoundError`, `ServerBusyError` or `StorageFullError`.
+    """
+    photo = get_item(public_id).photo
+    missing = _missing(photo, classifiers)
+    if not missing:
+        return
+    answers = _look(stored_content(photo, files), missing, turnstile)[0]
+    with writing():
+        _keep(get_item(public_id).photo, missing, answers)
+
+
+def remember_upload(incoming: list[Incoming], results: list[Classified | MarqueError], model: str = "") -> str:
+    """Keep what became of each file of a form and which `model` was chosen, so that its page can be shown again. Returns its id."""
     upload = Upload(
         public_id=secrets.token_urlsafe(9),
         results=[
@@ -152,6 +182,7 @@ def remember_upload(incoming: list[Incoming], results: list[Classified | MarqueE
                 "photo": result.photo.public_id if isinstance(result, Classified) else None,
                 "duplicate": isinstance(result, Classified) and result.duplicate,
                 "error": None if isinstance(result, Classified) else str(result),
+                "model": model,
             }
             for one, result in zip(incoming, results, strict=True)
         ],
@@ -191,20 +222,34 @@ def _check_size(content: bytes) -> None:
         )
 
 
-def _look(content: bytes, classifier: Classifier, turnstile: Turnstile) -> Looked:
-    """Decode and rank inside the turnstile: the answer, the decoded photo and its thumbnail.
+def _look(content: bytes, asked: Sequence[Classifier], turnstile: Turnstile) -> Looked:
+    """Decode and rank inside the turnstile, in one turn for all models: their answers, the decoded photo and its thumbnail.
 
-    The answer's `elapsed_ms` counts the work, not the wait in the line.
+    A photo is decoded once for each size that the models need, so that each gives the answer that it would give alone.
     """
+    decoded: dict[int, tuple[DecodedPhoto, float]] = {}
+    answers = []
     with turnstile.turn():
-        started = time.perf_counter()
-        decoded = decode_photo(content, max_side=working_side(classifier.card.input))
-        reading = classifier.rank(decoded.pixels)
-        elapsed = (time.perf_counter() - started) * 1000
-        thumbnail = make_thumbnail(decoded.pixels)
+        for classifier in asked:
+            side = working_side(classifier.card.input)
+            if side not in decoded:
+                started = time.perf_counter()
+                photo = decode_photo(content, max_side=side)
+                decoded[side] = photo, time.perf_counter() - started
+            answers.append(_answer(classifier, *decoded[side]))
+        first = decoded[working_side(asked[0].card.input)][0]
+        thumbnail = make_thumbnail(first.pixels)
+    return answers, first, thumbnail
+
+
+def _answer(classifier: Classifier, decoded: DecodedPhoto, seconds: float) -> Answer:
+    """What one model says. `elapsed_ms` counts the work, decoding (`seconds`) and ranking, not the wait in the line."""
+    started = time.perf_counter()
+    reading = classifier.rank(decoded.pixels)
+    elapsed = (time.perf_counter() - started + seconds) * 1000
     card = classifier.card
     order = ranked(reading.probabilities, card)
-    answer = Answer(
+    return Answer(
         model=card.name,
         version=card.version,
         decision=decide(reading.probabilities, card),
@@ -214,14 +259,21 @@ def _look(content: bytes, classifier: Classifier, turnstile: Turnstile) -> Looke
         reading=reading,
         elapsed_ms=elapsed,
     )
-    return answer, decoded, thumbnail
 
 
 def _remember_new(
-    incoming: Incoming, sha256: str, looked: Looked, *, files: FileStore, who: Who, ground_truth: str, place: str
+    incoming: Incoming,
+    sha256: str,
+    asked: Sequence[Classifier],
+    looked: Looked,
+    *,
+    files: FileStore,
+    who: Who,
+    ground_truth: str,
+    place: str,
 ) -> Classified:
     """Write a new photo with all that belongs to it in one transaction. Raises `IntegrityError` when its bytes are known meanwhile."""
-    answer, decoded, thumbnail = looked
+    answers, decoded, thumbnail = looked
     token = secrets.token_urlsafe(18)
     photo = Photo(
         public_id=secrets.token_urlsafe(9),
@@ -239,38 +291,55 @@ def _remember_new(
     with writing():
         files.put(sha256, incoming.content)
         storage.add_photo(photo, thumbnail)
-        storage.add_prediction(photo, _prediction(answer), first=True)
+        for number, (classifier, answer) in enumerate(zip(asked, answers, strict=True)):
+            remember_label_set(answer.model, answer.version, classifier.card.label_names)
+            storage.add_prediction(photo, _prediction(answer), first=True, shown=number == 0)
         if ground_truth:
-            record_label(photo, ground_truth, who=who, place=place)
+            _label(photo, ground_truth, asked, who, place)
     if not ground_truth:
         return Classified(photo, UNLABELLED, duplicate=False, delete_token=token)
-    return _found(sha256, duplicate=False, token=token)
+    return _found(sha256, asked[0], duplicate=False, token=token)
 
 
-def _remember_again(sha256: str, answer: Answer, *, who: Who, ground_truth: str, place: str) -> Classified:
-    """Add to a known photo what it lacks: the prediction of this version, a ground truth."""
+def _remember_again(
+    sha256: str, asked: Sequence[Classifier], answers: Sequence[Answer], *, who: Who, ground_truth: str, place: str
+) -> Classified:
+    """Add to a known photo what it lacks: predictions of these versions, a ground truth."""
     with writing():
-        photo = _found(sha256, duplicate=True).photo
-        if not _has_answer(photo, answer):
-            storage.add_prediction(photo, _prediction(answer))
-        if ground_truth and photo.ground_truth is None:
-            record_label(photo, ground_truth, who=who, place=place)
-    return _found(sha256, duplicate=True)
+        known = storage.find_photo_by_sha256(sha256)
+        if known is None:
+            raise PhotoRefusedError(GONE)
+        _keep(known[0], asked, answers)
+        if ground_truth and known[0].ground_truth is None:
+            _label(known[0], ground_truth, asked, who, place)
+    return _found(sha256, asked[0], duplicate=True)
 
 
-def _found(sha256: str, *, duplicate: bool, token: str = "") -> Classified:
-    """The stored photo. Raises `PhotoRefusedError` when somebody deleted it in this moment."""
-    found = storage.find_photo_by_sha256(sha256)
+def _label(photo: Photo, ground_truth: str, asked: Sequence[Classifier], who: Who, place: str) -> None:
+    record_label(photo, ground_truth, model=model_of(ground_truth, *(one.card for one in asked)), who=who, place=place)
+
+
+def _found(sha256: str, classifier: Classifier, *, duplicate: bool, token: str = "") -> Classified:
+    """The stored photo with what `classifier` said. Raises `PhotoRefusedError` when somebody deleted it in this moment."""
+    found = storage.find_photo_by_sha256(sha256, classifier.card.name)
     if found is None:
-        raise PhotoRefusedError("The photo was deleted while it came in. Nothing is stored: send it again.")
+        raise PhotoRefusedError(GONE)
     return Classified(found[0], found[1], duplicate=duplicate, delete_token=token)
 
 
-def _has_answer(photo: Photo, wanted: ModelCard | Answer) -> bool:
-    """True when the version already looked at the photo and is the one shown."""
-    name = wanted.name if isinstance(wanted, ModelCard) else wanted.model
-    shown = photo.prediction
-    return shown is not None and (shown.model, shown.version) == (name, wanted.version)
+def _keep(photo: Photo, asked: Sequence[Classifier], answers: Sequence[Answer]) -> None:
+    """Add what is not known yet to a photo, inside the caller's transaction; the label sets go with it."""
+    missing = _missing(photo, asked)
+    for classifier, answer in zip(asked, answers, strict=True):
+        if classifier in missing:
+            remember_label_set(answer.model, answer.version, classifier.card.label_names)
+            storage.add_prediction(photo, _prediction(answer))
+
+
+def _missing(photo: Photo, asked: Sequence[Classifier]) -> list[Classifier]:
+    """Those whose answer does not stand for their model yet."""
+    standing = storage.current_versions(photo)
+    return [one for one in asked if standing.get(one.card.name) != one.card.version]
 
 
 def _prediction(answer: Answer) -> Prediction:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webapp.errors import BadRequestError, ModelError, NotAllowedError, PhotoNotFoundError
+from webapp.errors import BadRequestError, ModelError, NotAllowedError, NotAskedError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import ranked
 from webapp.inference.images import THUMBNAIL_TYPE, VIEW_TYPE, content_type, render_view
@@ -23,7 +23,7 @@ from webapp.storage import photos as storage
 from webapp.storage.database import writing
 from webapp.storage.files import FileStore
 from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
-from webapp.values import OUTCOMES, SORTS, GalleryFilter, RankedLabel, Who
+from webapp.values import ALL_MODELS, OUTCOMES, SORTS, GalleryFilter, RankedLabel, Who
 
 PAGE = 24
 MAX_LIMIT = 200
@@ -32,9 +32,17 @@ LOG_PAGE = 50
 
 @dataclass(frozen=True)
 class Item:
-    """A photo with the outcome of its shown prediction."""
+    """A photo with its shown prediction, or that of the model that was asked for, and what became of it."""
 
     photo: Photo
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one model says about a photo, and what became of it."""
+
+    prediction: Prediction
     outcome: str
 
 
@@ -56,9 +64,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything the photo page tells: the photo, all its predictions (newest first) and its label history (newest first)."""
+    """Everything the photo page tells: the photo, what each model says about it (the shown one first), all its predictions (newest
+    first) and its label history (newest first)."""
 
     item: Item
+    opinions: list[Opinion]
     predictions: Sequence[Prediction]
     events: list[Event]
 
@@ -84,6 +94,7 @@ def parse_filter(args: Mapping[str, str]) -> GalleryFilter:
         min_confidence=_fraction(args, "min_confidence"),
         max_confidence=_fraction(args, "max_confidence"),
         filename=_text(args, "filename"),
+        model=_text(args, "model"),
         sort=_one_of(args, "sort", SORTS),
     )
 
@@ -110,18 +121,25 @@ def outcome_counts(wanted: GalleryFilter) -> dict[str, int]:
     return {"all": sum(counts.values()), **{name: counts.get(name, 0) for name in OUTCOMES}}
 
 
-def get_item(public_id: str) -> Item:
-    """One photo. Raises `PhotoNotFoundError`."""
-    found = storage.find_photo(public_id)
-    if found is None:
-        raise PhotoNotFoundError("There is no such photo. It may have been deleted.")
-    return Item(*found)
+def get_item(public_id: str, model: str = "") -> Item:
+    """One photo with its shown prediction, or with that of `model`. Raises `PhotoNotFoundError` or `NotAskedError`."""
+    found = storage.find_photo(public_id, model)
+    if found is not None:
+        return Item(*found)
+    if model and storage.find_photo(public_id) is not None:
+        raise NotAskedError(f"{model[:80]} has not looked at this photo yet. Send the photo once more with model={model[:80]} to ask it.")
+    raise PhotoNotFoundError("There is no such photo. It may have been deleted.")
 
 
 def get_story(public_id: str) -> Story:
     """One photo with its predictions and label history. Raises `PhotoNotFoundError`."""
     item = get_item(public_id)
-    return Story(item, storage.predictions_of(item.photo), _with_undone(labels.events_of(item.photo)))
+    return Story(item, opinions(item.photo), storage.predictions_of(item.photo), _with_undone(labels.events_of(item.photo)))
+
+
+def opinions(photo: Photo) -> list[Opinion]:
+    """What each model that has looked at a photo says about it, the shown one first."""
+    return [Opinion(*row) for row in storage.current_predictions(photo)]
 
 
 def latest_item() -> Item | None:
@@ -143,12 +161,14 @@ def label_log(*, before: int | None = None) -> tuple[list[Event], int | None]:
 
 
 def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
-    """What became of the files of one form, and the photos among them by id. Raises `PhotoNotFoundError`."""
+    """What became of the files of one form, and the photos among them by id, each as it was asked for. Raises `PhotoNotFoundError`."""
     upload = storage.find_upload(public_id)
     if upload is None:
         raise PhotoNotFoundError("There is no such upload.")
     ids = [str(result["photo"]) for result in upload.results if result["photo"]]
-    return upload, {public_id: Item(*row) for public_id, row in storage.photos_by_public_id(ids).items()}
+    asked = next((str(result["model"]) for result in upload.results if result.get("model")), "")
+    rows = storage.photos_by_public_id(ids, "" if asked == ALL_MODELS else asked)
+    return upload, {public_id: Item(*row) for public_id, row in rows.items()}
 
 
 def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabel, ...]:
@@ -181,7 +201,7 @@ def thumbnail(public_id: str) -> Rendition:
 
 def view(public_id: str, *, files: FileStore, turnstile: Turnstile) -> Rendition:
     """The large picture for the page: a JPEG, upright, without metadata. Raises `PhotoNotFoundError` or `ServerBusyError`."""
-    content = _stored(get_item(public_id).photo, files)
+    content = stored_content(get_item(public_id).photo, files)
     with turnstile.turn():
         return Rendition(render_view(content), VIEW_TYPE)
 
@@ -189,14 +209,15 @@ def view(public_id: str, *, files: FileStore, turnstile: Turnstile) -> Rendition
 def original(public_id: str, *, files: FileStore, turnstile: Turnstile, with_metadata: bool) -> Rendition:
     """The stored bytes. When they carry metadata (where it was taken, by whom) a stranger gets a copy without it instead."""
     photo = get_item(public_id).photo
-    content = _stored(photo, files)
+    content = stored_content(photo, files)
     if photo.has_metadata and not with_metadata:
         with turnstile.turn():
             return Rendition(render_view(content, max_side=max(photo.width, photo.height)), VIEW_TYPE)
     return Rendition(content, content_type(photo.format))
 
 
-def _stored(photo: Photo, files: FileStore) -> bytes:
+def stored_content(photo: Photo, files: FileStore) -> bytes:
+    """The bytes of a photo as they came. Raises `PhotoNotFoundError` when they are missing or damaged."""
     content = files.get(photo.sha256)
     if content is None or hashlib.sha256(content).hexdigest() != photo.sha256:
         raise PhotoNotFoundError("The stored file of this photo is missing or damaged. Its answer and its labels are kept.")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError, UnknownLabelError
+from webapp.errors import BadRequestError, ModelError, NothingToUndoError, PhotoNotFoundError, UnknownLabelError
 from webapp.inference.card import ModelCard
+from webapp.inference.registry import Registry
 from webapp.storage import labels as storage
 from webapp.storage import photos
 from webapp.storage.database import writing
 from webapp.storage.tables import LabelEvent, Photo
-from webapp.values import VERDICTS, Who
+from webapp.values import NONE_OF_THESE, VERDICTS, Who
 
 MAX_WHY = 500
 MAX_AT_ONCE = 500
@@ -30,21 +32,32 @@ class Relabelled:
     batch: str
 
 
-def check_label(label: str, card: ModelCard) -> None:
-    """Raise `UnknownLabelError` when `label` is neither a label of the card nor a verdict. The message lists what is."""
-    if label in VERDICTS or card.label(label) is not None:
+def check_label(label: str, *cards: ModelCard) -> None:
+    """Raise `UnknownLabelError` when `label` is neither a label of one of the cards nor a verdict. The message lists what is."""
+    if label in VERDICTS or any(card.label(label) is not None for card in cards):
         return
-    names = card.label_names
+    names = [name for card in cards for name in card.label_names]
     known = ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])} … ({len(names)} in all)"
-    raise UnknownLabelError(f"There is no label {label[:80]!r}. Known labels: {known}; or {' or '.join(VERDICTS)}.")
+    whose = "" if len(cards) != 1 else f" of {cards[0].name}"
+    raise UnknownLabelError(f"There is no label {label[:80]!r}{whose}. Known labels: {known}; or {' or '.join(VERDICTS)}.")
 
 
-def relabel_photos(public_ids: Sequence[str], label: str, *, card: ModelCard, who: Who, place: str, why: str = "") -> Relabelled:
+def model_of(label: str, *cards: ModelCard) -> str | None:
+    """The model whose label this is, None when a verdict is about the labels of several."""
+    known = [card.name for card in cards if card.label(label) is not None]
+    return known[0] if known else cards[0].name if len(cards) == 1 else None
+
+
+def relabel_photos(
+    public_ids: Sequence[str], label: str, *, card: ModelCard, others: Sequence[ModelCard] = (), who: Who, place: str, why: str = ""
+) -> Relabelled:
     """Give photos a ground truth, all in one transaction and one batch. A photo that has the label already is skipped.
 
-    Raises `UnknownLabelError`, `PhotoNotFoundError` (one of the ids is unknown: nothing is changed) or `BadRequestError`.
+    The label is one of `card` or `others`. A verdict is about the labels of `card`; when there are others too, about those of the
+    model whose answer each photo shows. Raises `UnknownLabelError`, `PhotoNotFoundError` (one of the ids is unknown: nothing is
+    changed) or `BadRequestError`.
     """
-    check_label(label, card)
+    check_label(label, card, *others)
     wanted = list(dict.fromkeys(public_ids))
     if not wanted:
         raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
@@ -60,16 +73,29 @@ def relabel_photos(public_ids: Sequence[str], label: str, *, card: ModelCard, wh
             if public_id not in found:
                 raise PhotoNotFoundError("One of these photos is not there any more. Nothing was changed: load the page again.")
             photo = found[public_id][0]
-            if photo.ground_truth != label:
-                record_label(photo, label, who=who, place=place, why=why, batch=batch)
+            model = model_of(label, card, *others) or (photo.prediction.model if photo.prediction else None)
+            if photo.ground_truth != label or (label == NONE_OF_THESE and photo.truth_model != model):
+                record_label(photo, label, model=model, who=who, place=place, why=why, batch=batch)
                 changed += 1
     return Relabelled(changed, len(wanted) - changed, batch if changed else "")
 
 
-def record_label(photo: Photo, label: str | None, *, who: Who, place: str, why: str = "", batch: str = "") -> None:
-    """Append one label event inside the caller's transaction; the caller checked the label."""
-    event = LabelEvent(to_label=label, user_id=who.user_id, who=who.name, why=why, place=place, batch=batch or new_batch(), undoes=None)
+def record_label(
+    photo: Photo, label: str | None, *, model: str | None = None, who: Who, place: str, why: str = "", batch: str = ""
+) -> None:
+    """Append one label event inside the caller's transaction; the caller checked the label. `model` is the one whose label it is."""
+    event = LabelEvent(
+        to_label=label, to_model=model, user_id=who.user_id, who=who.name, why=why, place=place, batch=batch or new_batch(), undoes=None
+    )
     storage.add_event(event, photo)
+
+
+def remember_label_sets(registry: Registry) -> None:
+    """Keep the label sets of all versions that ever answered here and still have a card: after an upgrade some may be incomplete."""
+    with writing():
+        for model, version in storage.versions_that_answered():
+            with suppress(ModelError):
+                storage.remember_label_set(model, version, registry.card(model, version).label_names)
 
 
 def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
@@ -87,7 +113,14 @@ def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
                 skipped += 1
                 continue
             back = LabelEvent(
-                to_label=event.from_label, user_id=who.user_id, who=who.name, why="", place=place, batch=undo, undoes=event.id
+                to_label=event.from_label,
+                to_model=event.from_model,
+                user_id=who.user_id,
+                who=who.name,
+                why="",
+                place=place,
+                batch=undo,
+                undoes=event.id,
             )
             storage.add_event(back, photo)
             changed += 1

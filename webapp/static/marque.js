@@ -36,6 +36,17 @@ for (const form of all("form[data-tidy]")) {
   });
 }
 
+/* ---- only labels of the chosen model can be given; without a script the server says so ---- */
+for (const choice of all("select[data-models]")) {
+  const labels = one(`#${choice.dataset.models}`);
+  const fit = () => {
+    for (const group of all("optgroup", labels)) group.hidden = group.disabled = choice.value !== "all" && choice.value !== group.dataset.model;
+    if (labels.selectedOptions[0]?.parentElement.disabled) labels.value = "";
+  };
+  choice.addEventListener("change", fit);
+  addEventListener("pageshow", fit);
+}
+
 /* ---- keys: whatever says aria-keyshortcuts is pressed by that key ---- */
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.orm import aliased, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage.database import db, insert_row
-from webapp.storage.tables import LabelEvent, Photo
+from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
+
+_complete: set[tuple[str, str, int]] = set()
+"""Label sets that are known to be kept: database, model, version. It saves each upload a question."""
 
 
 def add_event(event: LabelEvent, photo: Photo) -> None:
     """Append an event and mirror its label on the photo."""
     event.photo_id = photo.id
     event.photo_ref = photo.public_id
-    event.from_label = photo.ground_truth
+    event.from_label, event.from_model = photo.ground_truth, photo.truth_model
     set_committed_value(photo, "ground_truth", event.to_label)
-    mirror = update(Photo).where(Photo.id == photo.id).values(ground_truth=event.to_label)
+    set_committed_value(photo, "truth_model", event.to_model)
+    mirror = update(Photo).where(Photo.id == photo.id).values(ground_truth=event.to_label, truth_model=event.to_model)
     db.session.execute(mirror, execution_options={"synchronize_session": False})
     event.id = insert_row(event)
 
@@ -26,7 +30,7 @@ def add_event(event: LabelEvent, photo: Photo) -> None:
 def add_farewell(event: LabelEvent, photo: Photo) -> None:
     """Append the last event of a photo that is about to be deleted."""
     event.photo_ref = photo.public_id
-    event.from_label = photo.ground_truth
+    event.from_label, event.from_model = photo.ground_truth, photo.truth_model
     db.session.add(event)
 
 
@@ -64,3 +68,27 @@ def undone_ids(event_ids: Sequence[int]) -> set[int]:
 def last_event_id() -> int:
     """The number of the newest event, 0 when there is none: what a training run records."""
     return db.session.execute(select(LabelEvent.id).order_by(LabelEvent.id.desc()).limit(1)).scalar_one_or_none() or 0
+
+
+# ---- label sets ----
+
+
+def versions_that_answered() -> Sequence[tuple[str, int]]:
+    """Model and version of everything that ever looked at a photo here."""
+    return [(model, version) for model, version in db.session.execute(select(Prediction.model, Prediction.version).distinct())]
+
+
+def remember_label_set(model: str, version: int, labels: Sequence[str]) -> None:
+    """Keep the label set of a version, so that its answers can be held against ground truths; nothing happens when it is kept already."""
+    this = (str(db.engine.url), model, version)
+    if this in _complete:
+        return
+    kept = select(KnownLabel.label).where(KnownLabel.model == model, KnownLabel.version == version)
+    connection = db.session.connection()
+    if connection.execute(select(func.count()).select_from(kept.subquery())).scalar_one() == len(labels):
+        _complete.add(this)  # seen in the database, so it was committed; label sets are never taken away
+        return
+    known = set(connection.execute(kept).scalars())
+    missing = [{"model": model, "version": version, "label": one} for one in labels if one not in known]
+    if missing:
+        connection.execute(insert(KnownLabel), missing)

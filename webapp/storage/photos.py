@@ -6,48 +6,63 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage.database import db, insert_row
-from webapp.storage.tables import Photo, Prediction, Thumbnail, TopLabel, Upload
+from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE, GalleryFilter
+
+_in_its_label_set = (
+    exists()
+    .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == Photo.ground_truth)
+    .correlate(Photo, Prediction)
+)
 
 outcome = case(
     (Photo.ground_truth.is_(None), UNLABELLED),
     (Photo.ground_truth == UNUSABLE, "unusable"),
+    (and_(Photo.ground_truth == NONE_OF_THESE, Photo.truth_model != Prediction.model), UNLABELLED),
     (and_(Photo.ground_truth == NONE_OF_THESE, Prediction.decision == UNCLASSIFIED), "correct"),
-    (or_(Prediction.decision.is_(None), Prediction.decision == UNCLASSIFIED), "unclassified"),
+    (Prediction.decision.is_(None), "unclassified"),
     (Prediction.decision == Photo.ground_truth, "correct"),
+    (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set), UNLABELLED),
+    (Prediction.decision == UNCLASSIFIED, "unclassified"),
     else_="wrong",
 )
-"""The outcome of a photo's shown prediction, in SQL. "None of these" is answered right by not naming a label."""
+"""The outcome of a photo's prediction, in SQL. "None of these" is answered right by not naming a label.
+
+Models have label sets of their own: a label that the prediction's version does not know, or a "none of these" that was said about
+another model's labels, says nothing about the prediction, which is unlabelled then.
+"""
 
 
-def _with_prediction(*columns: Any) -> Select[Any]:
-    return select(*columns).outerjoin(Prediction, and_(Photo.id == Prediction.photo_id, Prediction.shown))
+def _with_prediction(*columns: Any, model: str = "") -> Select[Any]:
+    """Each photo with the prediction that is meant: the shown one, or the current one of `model`; then only photos that have one."""
+    meant = and_(Prediction.model == model, Prediction.current) if model else Prediction.shown
+    return select(*columns).join(Prediction, and_(Photo.id == Prediction.photo_id, meant), isouter=not model)
 
 
-def _full() -> Select[Any]:
-    """Photos with their outcome, shown prediction and its top five, without a further query for each."""
-    shown = contains_eager(Photo.prediction).selectinload(Prediction.top)
-    question = _with_prediction(Photo, outcome).options(shown, selectinload(Photo.uploader))
+def _full(model: str = "") -> Select[Any]:
+    """Photos with their outcome, the prediction that is meant and its top five, without a further query for each."""
+    meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
+    question = _with_prediction(Photo, outcome, model=model).options(meant, selectinload(Photo.uploader))
     return question.execution_options(populate_existing=True)
 
 
 # ---- one photo ----
 
 
-def find_photo(public_id: str) -> tuple[Photo, str] | None:
-    """The photo and its outcome, or None."""
-    row = db.session.execute(_full().where(Photo.public_id == public_id)).one_or_none()
+def find_photo(public_id: str, model: str = "") -> tuple[Photo, str] | None:
+    """The photo with the prediction that is meant (the shown one, or that of `model`) and its outcome; None when there is none."""
+    row = db.session.execute(_full(model).where(Photo.public_id == public_id)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
-def find_photo_by_sha256(sha256: str) -> tuple[Photo, str] | None:
-    """The photo that has these bytes and its outcome, or None."""
-    row = db.session.execute(_full().where(Photo.sha256 == sha256)).one_or_none()
+def find_photo_by_sha256(sha256: str, model: str = "") -> tuple[Photo, str] | None:
+    """The same for the photo that has these bytes."""
+    row = db.session.execute(_full(model).where(Photo.sha256 == sha256)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
@@ -76,12 +91,31 @@ def predictions_of(photo: Photo) -> Sequence[Prediction]:
     return db.session.execute(question).scalars().all()
 
 
+def current_predictions(photo: Photo) -> list[tuple[Prediction, str]]:
+    """What each model says about a photo, with its top five and its outcome; the shown one first."""
+    question = (
+        select(Prediction, outcome)
+        .join(Photo, Photo.id == Prediction.photo_id)
+        .where(Prediction.photo_id == photo.id, Prediction.current)
+        .options(selectinload(Prediction.top))
+        .order_by(Prediction.shown.desc(), Prediction.model)
+        .execution_options(populate_existing=True)
+    )
+    return [(row[0], row[1]) for row in db.session.execute(question)]
+
+
+def current_versions(photo: Photo) -> dict[str, int]:
+    """For each model that has looked at a photo the version whose answer stands."""
+    question = select(Prediction.model, Prediction.version).where(Prediction.photo_id == photo.id, Prediction.current)
+    return {str(row.model): int(row.version) for row in db.session.execute(question)}
+
+
 # ---- many photos ----
 
 
 def page_of_photos(wanted: GalleryFilter, limit: int, after: tuple[float, int] | None) -> list[tuple[Photo, str]]:
     """At most `limit` photos with their outcomes, after the place `after` = (confidence, id) of the last one seen."""
-    question = _full().where(*_conditions(wanted)).limit(limit)
+    question = _full(wanted.model).where(*_conditions(wanted)).limit(limit)
     if wanted.sort == "least-sure":
         question = question.where(Prediction.confidence.is_not(None)).order_by(Prediction.confidence, Photo.id.desc())
         if after is not None:
@@ -96,7 +130,9 @@ def page_of_photos(wanted: GalleryFilter, limit: int, after: tuple[float, int] |
 
 def count_by_outcome(wanted: GalleryFilter) -> dict[str, int]:
     """How many photos have each outcome, with the other filters applied. Outcomes without a photo are absent."""
-    question = _with_prediction(outcome, func.count()).where(*_conditions(replace(wanted, outcome=""))).group_by(outcome)
+    question = (
+        _with_prediction(outcome, func.count(), model=wanted.model).where(*_conditions(replace(wanted, outcome=""))).group_by(outcome)
+    )
     return {str(name): int(count) for name, count in db.session.execute(question)}
 
 
@@ -141,18 +177,34 @@ def add_photo(photo: Photo, thumbnail: bytes) -> None:
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
 
 
-def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False) -> None:
-    """Add a prediction to a photo and show it instead of the one before; `first` when there is none before."""
+def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True) -> None:
+    """Add a prediction to a photo, or find the one that this version made before. From now on it stands for its model.
+
+    It is shown when its model was shown before, or when nothing was: what another model says does not take the place. `first` when its
+    model has not looked at the photo before; then `shown` tells whether it is shown.
+    """
     if not first:
-        hide = update(Prediction).where(Prediction.photo_id == photo.id, Prediction.shown).values(shown=False)
-        db.session.execute(hide, execution_options={"synchronize_session": False})
-    prediction.photo_id, prediction.shown = photo.id, True
+        mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
+        other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
+        same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
+        shown = db.session.execute(other).first() is None
+        known = db.session.execute(same).scalar_one_or_none()
+        _mark(mine, shown=False, current=False)
+        if known is not None:
+            _mark(Prediction.id == known, shown=shown, current=True)
+            return
+    prediction.photo_id, prediction.shown, prediction.current = photo.id, shown, True
     prediction.id = insert_row(prediction)
-    set_committed_value(photo, "prediction", prediction)
+    if shown:
+        set_committed_value(photo, "prediction", prediction)
     lines = [
         {"prediction_id": prediction.id, "rank": one.rank, "label": one.label, "probability": one.probability} for one in prediction.top
     ]
     db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
+
+
+def _mark(which: Any, **values: bool) -> None:
+    db.session.execute(update(Prediction).where(which).values(**values), execution_options={"synchronize_session": False})
 
 
 def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
@@ -178,7 +230,7 @@ def find_upload(public_id: str) -> Upload | None:
     return db.session.execute(select(Upload).where(Upload.public_id == public_id)).scalar_one_or_none()
 
 
-def photos_by_public_id(public_ids: Sequence[str]) -> dict[str, tuple[Photo, str]]:
-    """The photos with these ids and their outcomes, by id; unknown ids are absent."""
-    rows = db.session.execute(_full().where(Photo.public_id.in_(public_ids)))
+def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, tuple[Photo, str]]:
+    """The photos with these ids, the prediction that is meant and their outcomes, by id; unknown ids are absent."""
+    rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
     return {row[0].public_id: (row[0], row[1]) for row in rows}

@@ -41,7 +41,10 @@ class File(Base):
 
 
 class Photo(Base):
-    """An upload. `public_id` is what the world sees; `id` keeps the order of arrival. `ground_truth` mirrors the last label event."""
+    """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
+
+    `ground_truth` and `truth_model` mirror the last label event. `prediction` is the shown one, or that of the model a query asked for.
+    """
 
     __tablename__ = "photos"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -57,6 +60,7 @@ class Photo(Base):
     has_metadata: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     ground_truth: Mapped[str | None] = mapped_column(String(120), index=True)
+    truth_model: Mapped[str | None] = mapped_column(String(64))
     uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     delete_hash: Mapped[str | None] = mapped_column(String(64))
 
@@ -79,16 +83,19 @@ class Thumbnail(Base):
 class Prediction(Base):
     """What one model version said about one photo.
 
-    `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `shown` marks the one
-    that the gallery shows: the live version's, at most one for a photo.
+    `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `current` marks the one that
+    stands for its model: the version that looked last, at most one for a photo and model. `shown` marks the one among those that the
+    gallery shows: at most one for a photo.
     """
 
     __tablename__ = "predictions"
     __table_args__ = (
         UniqueConstraint("photo_id", "model", "version"),
+        Index("ix_predictions_photo_shown", "photo_id", "shown"),
         Index("ix_predictions_shown_confidence", "shown", "confidence", "photo_id"),
         Index("ix_predictions_shown_label", "shown", "label", "photo_id"),
         Index("ix_predictions_shown_decision", "shown", "decision", "photo_id"),
+        Index("ix_predictions_model_confidence", "model", "current", "confidence", "photo_id"),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -103,6 +110,7 @@ class Prediction(Base):
     distribution: Mapped[bytes] = mapped_column(LargeBinary)
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
     shown: Mapped[bool] = mapped_column(Boolean)
+    current: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     photo: Mapped[Photo] = relationship(back_populates="predictions", lazy="raise")
@@ -121,9 +129,20 @@ class TopLabel(Base):
     probability: Mapped[float] = mapped_column(Float)
 
 
+class KnownLabel(Base):
+    """One label of one model version's label set: a ground truth that this version's answers can be held against."""
+
+    __tablename__ = "known_labels"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(120), primary_key=True)
+
+
 class LabelEvent(Base):
     """One change of a ground truth; never changed, never removed. Undo is one more event (`undoes` names the one it takes back).
 
+    `to_model` is the model whose label it is, `from_model` that of the label before; None when a verdict was about the labels of several.
     `photo_ref` and `who` stay readable after the photo or the person is gone. `place` is where it was done.
     """
 
@@ -135,6 +154,8 @@ class LabelEvent(Base):
     photo_ref: Mapped[str] = mapped_column(String(24))
     from_label: Mapped[str | None] = mapped_column(String(120))
     to_label: Mapped[str | None] = mapped_column(String(120))
+    from_model: Mapped[str | None] = mapped_column(String(64))
+    to_model: Mapped[str | None] = mapped_column(String(64))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     who: Mapped[str] = mapped_column(String(80))
     why: Mapped[str] = mapped_column(String(500), default="")
@@ -194,3 +215,26 @@ class ApiKey(Base):
     scope: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Promotion(Base):
+    """A change of the live version of a model: what served when. Never changed, never removed.
+
+    `kind` is "first", "promote" or "rollback". `figures` is the comparison that was made before (None: none was). `forced` tells that
+    it was done against its verdict, or without one.
+    """
+
+    __tablename__ = "promotions"
+    __table_args__ = (Index("ix_promotions_model", "model", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    from_version: Mapped[int | None]
+    to_version: Mapped[int]
+    forced: Mapped[bool] = mapped_column(Boolean, default=False)
+    why: Mapped[str] = mapped_column(String(500), default="")
+    figures: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    who: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)

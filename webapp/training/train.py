@@ -64,7 +64,7 @@ def train(job: Job) -> Outcome:
     say("measuring")
     metrics = measure(job, recipe, parts, network, calibration)
     card = make_card(job, recipe, dataset, parts, calibration, metrics, runs)
-    return hand_over(job, network, card)
+    return hand_over(job, network, card, parts)
 
 
 def require_a_run(job: Job) -> None:
@@ -103,14 +103,15 @@ def say_parts(dataset: Dataset, parts: dict[str, list[Example]]) -> None:
     say(f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a near-duplicate; {len(dataset.refused)} refused")
 
 
-def hand_over(job: Job, network: keras.Model, card: ModelCard) -> Outcome:
+def hand_over(job: Job, network: keras.Model, card: ModelCard, parts: dict[str, list[Example]]) -> Outcome:
     """Save the network in the work folder, ask the publishing gate, and forget the run when it said yes."""
     job.work.mkdir(parents=True, exist_ok=True)
     network.save(job.work / "model.keras")
     (job.work / "card.json").write_text(card.to_json(), encoding="utf-8")
     say("publishing")
     golden = draw_golden(job.work / "golden", card.label_names)
-    number = publish(job.work / "model.keras", card, golden, job.models)
+    files = {one.sha256: part for part, members in parts.items() for one in members}
+    number = publish(job.work / "model.keras", card, golden, job.models, split=files)
     for folder in (job.work, job.work / "refit"):
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return Outcome(number, Registry(job.models).card(card.name, number))

@@ -10,7 +10,8 @@ from typing import Any, cast
 from flask import current_app
 
 from webapp.errors import MarqueError, PhotoNotFoundError
-from webapp.ext import get_card, get_classifier, get_turnstile
+from webapp.ext import get_card, get_classifiers, get_turnstile
+from webapp.inference.classifier import Classifier
 from webapp.services.classify import Incoming, answer_photo
 from webapp.services.words import display
 from webapp.values import Answer
@@ -54,9 +55,12 @@ def drawing(name: str) -> Drawing:
     raise PhotoNotFoundError("There is no drawing of this name.")
 
 
-def answer(one: Drawing) -> Answer:
-    """What the live model says about a drawing; asked once for each version, then remembered. Raises like `answer_photo`."""
-    classifier = get_classifier()
+def answers(one: Drawing, choice: str = "") -> list[Answer]:
+    """What a live model (or all) says about a drawing; asked once for each version, then remembered. Raises like `answer_photo`."""
+    return [_answer(one, classifier) for classifier in get_classifiers(choice)]
+
+
+def _answer(one: Drawing, classifier: Classifier) -> Answer:
     kept = cast(dict[tuple[Any, ...], Answer], current_app.extensions.setdefault(KEPT, {}))
     key = (one.name, classifier.card.name, classifier.card.version, (_folder() / f"{one.name}.jpg").stat().st_mtime_ns)
     if key not in kept:
@@ -66,9 +70,9 @@ def answer(one: Drawing) -> Answer:
 
 
 def answer_if_ready(one: Drawing) -> Answer | None:
-    """The same, None when there is no model or no time for it now."""
+    """What the site's model says, None when there is no model or no time for it now."""
     try:
-        return answer(one)
+        return answers(one)[0]
     except MarqueError:
         return None
 

@@ -6,10 +6,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, send_from_directory, url_for
+from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.ext import get_card, get_config
+from webapp.ext import get_card, get_cards, get_config, get_trouble
+from webapp.inference.card import ModelCard
 from webapp.services.classify import MAX_BYTES, MAX_FILES
 from webapp.services.words import display
 from webapp.values import NONE_OF_THESE, UNUSABLE
@@ -19,6 +20,8 @@ bp = Blueprint("frame", __name__)
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
 YEAR = 60 * 60 * 24 * 365
+Group = tuple[str, str, list[tuple[str, str]]]
+"""Choices that belong together: a model, its title, and (label, display name) of each. The verdicts have no model."""
 
 
 @bp.post("/theme")
@@ -53,7 +56,7 @@ def init_app(app: Flask) -> None:
     """Give every template its helpers."""
     filters.init_app(app)
     app.context_processor(_surroundings)
-    app.jinja_env.globals |= {"asset": asset, "color": color, "display": shown_name, "label_choices": label_choices}
+    app.jinja_env.globals |= {"asset": asset, "color": color, "display": shown_name}
 
 
 def wants_json() -> bool:
@@ -71,23 +74,51 @@ def asset(name: str) -> str:
     return url_for("static", filename=name, v=kept[key])
 
 
+def live_cards() -> list[ModelCard]:
+    """The cards of all live models, the site's own first; read once for a page."""
+    if "live_cards" not in g:
+        g.live_cards = get_cards()
+    return list(g.live_cards)
+
+
 def color(label: str) -> str:
-    """The colour of a label of the live model, "" when it has none."""
-    card = get_card()
+    """The colour of a label, "" when it has none."""
+    card = _card_with(label)
     found = card.label(label) if card else None
     return found.color if found else ""
 
 
 def shown_name(label: str) -> str:
-    """How people read a label of the live model, or a verdict."""
-    return display(get_card(), label)
+    """How people read a label of the live models, or a verdict."""
+    return display(_card_with(label), label)
 
 
-def label_choices(*, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE)) -> list[tuple[str, str]]:
-    """What a ground truth may be, as (label, display name): the live model's labels by name, then the verdicts."""
-    card = get_card()
-    labels = sorted(((one.name, one.display) for one in card.labels), key=lambda pair: pair[1].casefold()) if card else []
-    return labels + [(verdict, display(card, verdict)) for verdict in verdicts]
+def model_title(name: str) -> str:
+    """How people read a model: the title of its card, or its name when it is not live or shares the title with another."""
+    titles = [card.title for card in live_cards()]
+    return next((card.title for card in live_cards() if card.name == name and titles.count(card.title) == 1), name)
+
+
+def model_choices(also: str = "") -> list[tuple[str, str]]:
+    """The live models as (name, title), the site's own first; `also` one that is not live any more."""
+    names = [card.name for card in live_cards()]
+    return [(name, model_title(name)) for name in [*names, *([also] if also and also not in names else [])]]
+
+
+def label_groups(model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE)) -> list[Group]:
+    """What a ground truth may be: the labels of one live model, or of all of them, by name; then the verdicts."""
+    cards = [card for card in live_cards() if card.name == model] or live_cards()
+    groups = [(card.name, model_title(card.name), _by_name(card)) for card in cards]
+    return [*groups, ("", "", [(verdict, display(None, verdict)) for verdict in verdicts])]
+
+
+def _by_name(card: ModelCard) -> list[tuple[str, str]]:
+    return sorted(((one.name, one.display) for one in card.labels), key=lambda pair: pair[1].casefold())
+
+
+def _card_with(label: str) -> ModelCard | None:
+    """The card that knows a label, the site's own if it does."""
+    return next((card for card in live_cards() if card.label(label) is not None), None)
 
 
 def _surroundings() -> dict[str, Any]:
@@ -98,9 +129,12 @@ def _surroundings() -> dict[str, Any]:
     if somebody and somebody.is_admin:
         places.append(("admin.users", "People"))
     chosen = request.cookies.get(THEME_COOKIE, "")
+    trouble = get_trouble()  # before the card: it finds out which version answers
     return {
+        "trouble": trouble,
         "person": somebody,
         "live": get_card(),
+        "live_cards": live_cards(),
         "places": places,
         "theme": chosen if chosen in THEMES else "",
         "here": guards.here(),

@@ -9,20 +9,20 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.delivery import picture
-from webapp.errors import BadRequestError, NotAllowedError
-from webapp.ext import get_files, get_turnstile
-from webapp.services import history
-from webapp.services.history import Story
-from webapp.values import GalleryFilter
+from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError
+from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
+from webapp.services import classify, history
+from webapp.services.history import Opinion, Story
+from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, sent
-from webapp.views.frame import label_choices, shown_name
+from webapp.views.frame import label_groups, model_choices, model_title, shown_name
 from webapp.views.notes import note
-from webapp.views.shown import FIRST, show_item, show_prediction
+from webapp.views.shown import FIRST, card_for, show_item, show_prediction
 
 bp = Blueprint("gallery", __name__)
 SIZES = {"large": 24, "small": 56}
 OUTCOME_WORDS = {"correct": "Right", "wrong": "Wrong", "unclassified": "Not sure", "unlabelled": "Not checked", "unusable": "Unusable"}
-FILTERS = ("predicted", "decision", "ground_truth", "from", "to", "filename")
+FILTERS = ("model", "predicted", "decision", "ground_truth", "from", "to", "filename")
 KEPT = (*FILTERS, "outcome", "sort", "size")
 """Every parameter of the gallery's URL but the cursor. `from` and `to` are whole percentages; the others are the service's names."""
 
@@ -50,7 +50,8 @@ def index() -> ResponseReturnValue:
         total=counts[wanted.outcome or "all"],
         words=OUTCOME_WORDS,
         tags=[] if error else _tags(asked),
-        choices=label_choices(),
+        groups=label_groups(wanted.model),
+        models=model_choices(also=wanted.model),
         error=error,
     )
     return body, 400 if error else 200
@@ -59,23 +60,57 @@ def index() -> ResponseReturnValue:
 @bp.get("/photos/<public_id>")
 @guards.photo_open
 def photo(public_id: str) -> ResponseReturnValue:
-    """One photo: the answer in words, every label ranked, what became of it, facts."""
+    """One photo: a model's answer in words, every label ranked, what became of it, facts. `?model=` says whose answer."""
     story = history.get_story(public_id)
-    shown = story.item.photo.prediction
+    model = request.args.get("model", "")
+    opinion = _opinion(story, model)
+    said = opinion.prediction if opinion else None
     return render_template(
         "gallery/photo.html",
         story=story,
         photo=story.item.photo,
-        outcome=story.item.outcome,
-        prediction=shown,
-        shown=show_prediction(shown) if shown else None,
-        earlier=[(one, show_prediction(one)) for one in story.predictions if one is not shown],
+        outcome=opinion.outcome if opinion else "unlabelled",
+        prediction=said,
+        card=card_for(said) if said else None,
+        shown=show_prediction(said) if said else None,
+        answered=[(one.prediction.model, model_title(one.prediction.model)) for one in story.opinions],
+        silent=_silent(story),
+        looking=said.model if said else model,
+        earlier=[(one, show_prediction(one)) for one in story.predictions if not one.current],
         happenings=_happenings(story),
         first=FIRST,
         token=sent.token_of(public_id),
         again=request.args.get("sent") == "again",
         mine=bool(sent.token_of(public_id)),
     )
+
+
+@bp.get("/photos/<public_id>/models")
+@guards.photo_open
+def opinions(public_id: str) -> ResponseReturnValue:
+    """What each model says about a photo, side by side."""
+    story = history.get_story(public_id)
+    answers = [(one, show_prediction(one.prediction), card_for(one.prediction)) for one in story.opinions]
+    return render_template(
+        "gallery/opinions.html",
+        photo=story.item.photo,
+        answers=answers,
+        titles={one.prediction.model: model_title(one.prediction.model) for one in story.opinions},
+        silent=_silent(story),
+        again=request.args.get("sent") == "again",
+    )
+
+
+@bp.post("/photos/<public_id>/models")
+@guards.uploads_open
+@guards.photo_open
+def ask(public_id: str) -> ResponseReturnValue:
+    """Let another model look at a photo, or all; what it says is kept."""
+    choice = request.form.get("model", "")
+    classify.ask_models(public_id, classifiers=get_classifiers(choice), files=get_files(), turnstile=get_turnstile())
+    if choice == ALL_MODELS:
+        return redirect(url_for(".opinions", public_id=public_id), 303)
+    return redirect(url_for(".photo", public_id=public_id, model=choice or None), 303)
 
 
 @bp.get("/photos/<public_id>/view")
@@ -146,8 +181,8 @@ def _fraction(asked: dict[str, str], name: str) -> str:
 
 def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     """The filters that are on, each with the address of the page without it."""
-    words = {"predicted": "First guess: {}", "decision": "Answer: {}", "ground_truth": "Really is: {}"}
-    tags = [([name], words[name].format(shown_name(asked[name]))) for name in words if name in asked]
+    words = {"model": "Answered by: {}", "predicted": "First guess: {}", "decision": "Answer: {}", "ground_truth": "Really is: {}"}
+    tags = [([name], words[name].format((model_title if name == "model" else shown_name)(asked[name]))) for name in words if name in asked]
     if "from" in asked or "to" in asked:
         low, high = asked.get("from"), asked.get("to")
         tags.append((["from", "to"], f"{low} to {high} %" if low and high else f"{low} % or more" if low else f"{high} % or less"))
@@ -158,6 +193,22 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
 
 def _without(asked: dict[str, str], names: list[str]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if name not in names}
+
+
+def _opinion(story: Story, model: str) -> Opinion | None:
+    """What `model` says, or the shown answer; None when it has not looked yet. Raises `ModelNotFoundError` when there is none such."""
+    if not model:
+        return next((one for one in story.opinions if one.prediction.shown), None)
+    found = next((one for one in story.opinions if one.prediction.model == model), None)
+    if found is None and model not in live_models():
+        raise ModelNotFoundError(f"There is no model called “{model[:80]}” that could look at this photo.")
+    return found
+
+
+def _silent(story: Story) -> list[tuple[str, str]]:
+    """Live models that have not looked at the photo yet, as (name, title)."""
+    answered = {one.prediction.model for one in story.opinions}
+    return [(name, title) for name, title in model_choices() if name not in answered]
 
 
 def _happenings(story: Story) -> list[dict[str, Any]]:

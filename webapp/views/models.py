@@ -26,7 +26,8 @@ def version(name: str, version: int) -> ResponseReturnValue:
     return render_template(
         "models/version.html",
         card=card,
-        is_live=card == get_card(),
+        is_live=card == get_card(name),
+        is_default=card == get_card(),
         right=cards.headline(card),
         measures=cards.measures(card),
         lines=cards.label_lines(card),
@@ -38,7 +39,7 @@ def version(name: str, version: int) -> ResponseReturnValue:
 
 
 def _card(name: str, version: int) -> ModelCard:
-    live = get_card()
-    if live is not None and (live.name, live.version) == (name, version):
+    live = get_card(name)
+    if live is not None and live.version == version:
         return live
     return get_registry().card(name, version)

@@ -6,11 +6,11 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, MarqueError, ModelUnavailableError, NothingToUndoError
-from webapp.ext import get_card
 from webapp.inference.card import ModelCard
 from webapp.services import history
 from webapp.services.relabel import relabel_photos, undo_batch
 from webapp.views import guards
+from webapp.views.frame import live_cards
 from webapp.views.notes import note, note_saved, note_undone
 
 bp = Blueprint("relabel", __name__)
@@ -22,7 +22,8 @@ def one(public_id: str) -> ResponseReturnValue:
     """Give one photo a ground truth."""
     history.get_item(public_id)
     label = request.form.get("label", "")
-    note_saved(relabel_photos([public_id], label, card=_card(), who=guards.who(), place="photo"), label)
+    first, *others = _cards()
+    note_saved(relabel_photos([public_id], label, card=first, others=others, who=guards.who(), place="photo"), label)
     return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)
 
 
@@ -30,9 +31,10 @@ def one(public_id: str) -> ResponseReturnValue:
 @guards.people_only
 def many() -> ResponseReturnValue:
     """Give the photos picked in the gallery a ground truth, all at once."""
-    label = request.form.get("label", "")
+    label, ids = request.form.get("label", ""), request.form.getlist("ids")
+    first, *others = _cards()
     try:
-        note_saved(relabel_photos(request.form.getlist("ids"), label, card=_card(), who=guards.who(), place="gallery"), label)
+        note_saved(relabel_photos(ids, label, card=first, others=others, who=guards.who(), place="gallery"), label)
     except BadRequestError as error:
         _note_error(error)
     return redirect(guards.way_back(url_for("gallery.index")), 303)
@@ -49,11 +51,12 @@ def undo() -> ResponseReturnValue:
     return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 
-def _card() -> ModelCard:
-    card = get_card()
-    if card is None:
+def _cards() -> list[ModelCard]:
+    """Whose labels may be given: those of the model that the page showed, else of all live ones."""
+    cards = live_cards()
+    if not cards:
         raise ModelUnavailableError("No model is live, so it is not known which labels there are. Nothing was changed.")
-    return card
+    return [card for card in cards if card.name == request.form.get("model", "")] or cards
 
 
 def _note_error(error: MarqueError) -> None:

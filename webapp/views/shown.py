@@ -59,12 +59,12 @@ def show(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None) 
 
 def show_answer(answer: Answer) -> Shown:
     """An answer that was not stored."""
-    return show(answer.decision, answer.ranked, get_card())
+    return show(answer.decision, answer.ranked, get_card(answer.model))
 
 
 def show_prediction(prediction: Prediction) -> Shown:
     """A stored prediction with all its labels, in the words of the version that made it."""
-    return show(prediction.decision, full_ranking(prediction, get_registry()), card_of(prediction, get_registry()) or get_card())
+    return show(prediction.decision, full_ranking(prediction, get_registry()), card_for(prediction))
 
 
 def show_item(item: Item) -> Shown | None:
@@ -73,7 +73,12 @@ def show_item(item: Item) -> Shown | None:
     if prediction is None:
         return None
     ranking = [RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top]
-    return show(prediction.decision, ranking, card_of(prediction, get_registry()) or get_card())
+    return show(prediction.decision, ranking, card_for(prediction))
+
+
+def card_for(prediction: Prediction) -> ModelCard | None:
+    """The card of the version that made a prediction, else of its model's live version, else None."""
+    return card_of(prediction, get_registry()) or get_card(prediction.model)
 
 
 def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> Bar:

@@ -10,12 +10,13 @@ from flask.typing import ResponseReturnValue
 
 from webapp.delivery import retry_after, status_of
 from webapp.errors import MarqueError, ModelUnavailableError
-from webapp.ext import get_card, get_classifier, get_files, get_turnstile
+from webapp.ext import get_card, get_classifier, get_classifiers, get_files, get_turnstile
 from webapp.services import cards, classify, history
 from webapp.services.classify import MAX_BYTES, Classified, Incoming
-from webapp.values import NONE_OF_THESE
+from webapp.services.history import Photo
+from webapp.values import ALL_MODELS, NONE_OF_THESE
 from webapp.views import drawings, guards, sent
-from webapp.views.frame import label_choices, wants_json
+from webapp.views.frame import label_groups, model_choices, wants_json
 from webapp.views.shown import show_answer, show_item
 
 bp = Blueprint("upload", __name__)
@@ -42,8 +43,8 @@ def send() -> ResponseReturnValue:
         status = status_of(results[0]) if len(results) == 1 and isinstance(results[0], MarqueError) else 200
         return jsonify(results=[_result(one, result) for one, result in zip(incoming, results, strict=True)]), status
     if len(results) > 1:
-        return redirect(url_for("upload.several", public_id=classify.remember_upload(incoming, results)), 303)
-    return _refused(results[0], incoming) if isinstance(results[0], MarqueError) else redirect(_address(results[0]), 303)
+        return redirect(url_for("upload.several", public_id=classify.remember_upload(incoming, results, _choice())), 303)
+    return _refused(results[0], incoming) if isinstance(results[0], MarqueError) else redirect(_page_of(results[0]), 303)
 
 
 @bp.get("/uploads/<public_id>")
@@ -55,7 +56,8 @@ def several(public_id: str) -> ResponseReturnValue:
     lines = []
     for result in upload.results:
         item = items.get(result["photo"]) if visible or sent.was_sent(str(result["photo"])) else None
-        lines.append({**result, "item": item, "shown": show_item(item) if item else None})
+        url = _address(item.photo, result.get("model", ""), again=False) if item else ""
+        lines.append({**result, "item": item, "url": url, "shown": show_item(item) if item else None})
     return render_template("upload/several.html", upload=upload, lines=lines, answered=sum(bool(line["photo"]) for line in lines))
 
 
@@ -63,9 +65,16 @@ def several(public_id: str) -> ResponseReturnValue:
 @guards.uploads_open
 def sample(name: str) -> ResponseReturnValue:
     """One of the drawings with its answer; nothing is stored."""
-    one = drawings.drawing(name)
-    answer = drawings.answer(one)
-    return render_template("upload/sample.html", drawing=one, drawings=drawings.strip(), answer=answer, shown=show_answer(answer))
+    one, choice = drawings.drawing(name), request.args.get("model", "")
+    answers = drawings.answers(one, choice)
+    return render_template(
+        "upload/sample.html",
+        drawing=one,
+        drawings=drawings.strip(),
+        answers=[(answer, show_answer(answer)) for answer in answers],
+        models=model_choices(),
+        side_by_side=choice == ALL_MODELS,
+    )
 
 
 def _page(error: MarqueError | None = None) -> ResponseReturnValue:
@@ -77,7 +86,9 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         card=card,
         error=error or trouble,
         kept=request.form.get("ground_truth", ""),
-        choices=label_choices(verdicts=(NONE_OF_THESE,)),
+        chosen=_choice(),
+        models=model_choices(),
+        groups=label_groups(verdicts=(NONE_OF_THESE,)),
         latest=latest,
         latest_shown=show_item(latest) if latest else None,
         stand_in=None if latest else _stand_in(),
@@ -129,9 +140,11 @@ def _incoming() -> list[Incoming]:
 
 def _classify(incoming: list[Incoming]) -> list[Classified | MarqueError]:
     """Rank and remember the files, and let this browser remember that it sent them."""
+    first, *others = get_classifiers(_choice())
     results = classify.classify_upload(
         incoming,
-        classifier=get_classifier(),
+        classifier=first,
+        others=others,
         files=get_files(),
         turnstile=get_turnstile(),
         who=guards.who(),
@@ -141,6 +154,11 @@ def _classify(incoming: list[Incoming]) -> list[Classified | MarqueError]:
         if isinstance(result, Classified):
             sent.remember(result.photo.public_id, result.delete_token)
     return results
+
+
+def _choice() -> str:
+    """Who shall look at the photos of the form: a model, "" for the site's, or all."""
+    return request.form.get("model", "").strip()
 
 
 def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValue:
@@ -159,7 +177,7 @@ def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
     shown = show_item(history.Item(result.photo, result.outcome))
     return {
         "filename": name,
-        "url": _address(result),
+        "url": _page_of(result),
         "answer": shown.title if shown else "",
         "thumbnail": url_for("gallery.thumbnail", public_id=result.photo.public_id),
         "duplicate": result.duplicate,
@@ -167,5 +185,16 @@ def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
     }
 
 
-def _address(result: Classified) -> str:
-    return url_for("gallery.photo", public_id=result.photo.public_id, sent="again" if result.duplicate else None)
+def _page_of(result: Classified) -> str:
+    return _address(result.photo, _choice(), again=result.duplicate)
+
+
+def _address(photo: Photo, choice: str, *, again: bool) -> str:
+    """Where a photo's answer is: on its page, in the view of the model that was asked, or with the answers of all."""
+    sent_again = "again" if again else None
+    if choice == ALL_MODELS:
+        return url_for("gallery.opinions", public_id=photo.public_id, sent=sent_again)
+    answered = photo.prediction
+    return url_for(
+        "gallery.photo", public_id=photo.public_id, model=answered.model if answered and not answered.shown else None, sent=sent_again
+    )
