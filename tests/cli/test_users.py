@@ -5,6 +5,9 @@ from __future__ import annotations
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from tests.fakes import FakeClassifier
+from webapp.app import create_app
+from webapp.config import Config
 from webapp.services import people
 
 
@@ -14,6 +17,13 @@ def test_a_user_is_created_with_a_password_shown_once(app: Flask, runner: FlaskC
     password = done.stdout.rsplit(maxsplit=1)[-1]
     with app.app_context():
         assert people.log_in("Anna", password).role == "admin"
+
+
+def test_nothing_has_to_be_prepared_before(config: Config) -> None:
+    app = create_app(config, FakeClassifier())
+    assert app.test_cli_runner().invoke(args=["users", "create", "Anna"]).exit_code == 0
+    with app.app_context():
+        assert [user.name for user in people.all_users()] == ["Anna"]
 
 
 def test_a_name_that_is_taken_is_an_error(runner: FlaskCliRunner) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
+from webapp.cli.ready import needs_history
 from webapp.cli.versions import TERMINAL, in_words
 from webapp.ext import get_config, get_registry
 from webapp.inference.card import RESIZE_RULES
@@ -51,6 +52,7 @@ class Size(click.ParamType):
 )
 @click.option("--live", is_flag=True, help="Let it serve at once, if it is the first version of its name.")
 @with_appcontext
+@needs_history
 def import_command(
     source: Path,
     labels: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from flask import Blueprint
 
+from webapp.cli.ready import needs_history
 from webapp.errors import UserError
 from webapp.services import people
 
@@ -17,6 +18,7 @@ bp.cli.help = "Keys for the JSON API."
 @click.option(
     "--scope", type=click.Choice(people.SCOPES), default="predict", show_default=True, help="Each scope includes those before it."
 )
+@needs_history
 def create(name: str, scope: str) -> None:
     """Make a key for NAME (who or what uses it) and print it once."""
     try:
@@ -28,6 +30,7 @@ def create(name: str, scope: str) -> None:
 
 
 @bp.cli.command("list")
+@needs_history
 def list_command() -> None:
     """Every key by its first characters."""
     for key in people.all_keys():
@@ -37,6 +40,7 @@ def list_command() -> None:
 
 @bp.cli.command("revoke")
 @click.argument("prefix")
+@needs_history
 def revoke(prefix: str) -> None:
     """End the key that begins with PREFIX, at once."""
     try:

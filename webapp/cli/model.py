@@ -13,6 +13,7 @@ from flask import Blueprint
 
 from webapp.cli import importing, versions
 from webapp.cli.dataset import dataset_command, layout_options, recipe_for
+from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
 from webapp.services import promote
@@ -55,6 +56,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--work", type=click.Path(file_okay=False, path_type=Path), help="Folder for checkpoints.  [default: training/NAME in the data folder]"
 )
+@needs_history
 def train_command(
     name: str,
     data: tuple[Path, ...],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import sqlite3
 import sys
@@ -11,8 +10,8 @@ from importlib.metadata import version as installed
 
 import click
 from flask import Blueprint
-from flask_migrate import upgrade
 
+from webapp.cli.ready import migrate
 from webapp.errors import MarqueError, ModelUnavailableError, UserError
 from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
 from webapp.inference.classifier import self_test
@@ -26,8 +25,7 @@ bp = Blueprint("operate", __name__, cli_group=None)
 @bp.cli.command("prepare")
 def prepare() -> None:
     """Bring the database up to date and make the first admin; `make run` calls this before each start."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    upgrade()
+    migrate()
     remember_label_sets(get_registry())
     config = get_config()
     try:

@@ -17,6 +17,7 @@ from typing import IO, Any
 import click
 from flask import Blueprint
 
+from webapp.cli.ready import needs_history
 from webapp.errors import BrokenPhotoError, MarqueError
 from webapp.ext import get_classifiers, get_cupboard
 from webapp.inference.classifier import Classifier
@@ -43,6 +44,7 @@ Said = tuple[dict[str, Any], list[dict[str, Any]]]
 @click.option("--truth", default="", metavar="LABEL", help="With --store: the ground truth of all these photos.")
 @click.option("--model", default="", metavar="NAME|all", help="Which live model looks at them, or all.  [default: the site's]")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@needs_history
 def classify_command(
     paths: tuple[str, ...], json_to: IO[str] | None, csv_to: IO[str] | None, store: bool, truth: str, model: str, quiet: bool
 ) -> None:

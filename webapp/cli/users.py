@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from flask import Blueprint
 
+from webapp.cli.ready import needs_history
 from webapp.errors import UserError
 from webapp.services import people
 
@@ -18,6 +19,7 @@ bp.cli.help = "People who can log in."
     "--role", type=click.Choice(people.ROLES), default="reviewer", show_default=True, help="A reviewer relabels; an admin does everything."
 )
 @click.option("--password-prompt", is_flag=True, help="Ask for the password instead of making one up.")
+@needs_history
 def create(name: str, role: str, password_prompt: bool) -> None:
     """Add a person called NAME and print their first password once."""
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if password_prompt else ""
@@ -33,6 +35,7 @@ def create(name: str, role: str, password_prompt: bool) -> None:
 @bp.cli.command("password")
 @click.argument("name")
 @click.option("--prompt", is_flag=True, help="Ask for the password instead of making one up.")
+@needs_history
 def password_command(name: str, prompt: bool) -> None:
     """Give NAME a new password and end all their sessions."""
     fresh = click.prompt("Password", hide_input=True, confirmation_prompt=True) if prompt else people.make_password()
@@ -46,6 +49,7 @@ def password_command(name: str, prompt: bool) -> None:
 
 
 @bp.cli.command("list")
+@needs_history
 def list_command() -> None:
     """Everybody with their role."""
     for user in people.all_users():

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
+from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError, ModelError, ModelRefusedError
 from webapp.ext import get_config, get_registry, load_classifier
 from webapp.inference import bundle
@@ -62,6 +63,7 @@ def compare_command(name: str, champion: int, challenger: int, data: tuple[Path,
 @click.option("--force", is_flag=True, help="Let it take over though it is no better, or was not compared. Needs --why.")
 @click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
 @with_appcontext
+@needs_history
 def promote_command(name: str, version: int, data: tuple[Path, ...], any_photo: bool, force: bool, why: str) -> None:
     """Let VERSION of NAME serve, if it is better than the live one on photos that neither has learnt from (--data)."""
     if force and not why.strip():
@@ -89,6 +91,7 @@ def promote_command(name: str, version: int, data: tuple[Path, ...], any_photo: 
 @click.argument("name")
 @click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
 @with_appcontext
+@needs_history
 def rollback_command(name: str, why: str) -> None:
     """Let the version of NAME serve again that was live before the present one."""
     with in_words():
@@ -100,6 +103,7 @@ def rollback_command(name: str, why: str) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list, with the comparisons.")
 @with_appcontext
+@needs_history
 def history_command(name: str, as_json: bool) -> None:
     """Which version of NAME was live when, who decided it and why; newest first."""
     rows = promote.history(name)

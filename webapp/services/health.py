@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from webapp.errors import DamagedHistoryError, ServerBusyError
@@ -17,6 +17,11 @@ def check_database() -> None:
         raise ServerBusyError(f"The history cannot be read: {error.orig}") from error
     with writing():
         pass
+
+
+def has_tables() -> bool:
+    """False in a database that nobody has made yet."""
+    return inspect(db.engine).has_table("photos")
 
 
 def check_integrity() -> str:

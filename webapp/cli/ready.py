@@ -1,0 +1,32 @@
+"""A history to write to: commands that need one make it when there is none yet, so that none has to be run first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from flask_migrate import upgrade
+
+from webapp.services.health import has_tables
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def migrate() -> None:
+    """Bring the database up to date, quietly."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    upgrade()
+
+
+def needs_history(command: Command) -> Command:
+    """Make the tables before the command runs when the database is empty. One that is there is left to `flask prepare`."""
+
+    @wraps(command)
+    def ready(*arguments: Any, **options: Any) -> Any:
+        if not has_tables():
+            migrate()
+        return command(*arguments, **options)
+
+    return cast(Command, ready)
