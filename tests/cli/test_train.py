@@ -27,6 +27,7 @@ def test_three_folders_of_photos_become_a_live_model(tmp_path: Path) -> None:
         (tmp_path / "mine" / kind).mkdir(parents=True)
         for seed in range(6):
             draw_scene(kind, seed, (320, 200)).save(tmp_path / "mine" / kind / f"{seed}.jpg")
+    (tmp_path / "data").mkdir()
     app = create_app(Config(data=tmp_path / "data", models=tmp_path / "models", secret_key="k" * 32))
     weights = str(WEIGHTS) if WEIGHTS.is_file() else "none"
     answer = app.test_cli_runner().invoke(args=["model", "train", "my-things", "--data", str(tmp_path / "mine"), "--weights", weights])
