@@ -7,20 +7,11 @@ import pytest
 
 from webapp.inference.classifier import scale
 from webapp.training.calibrate import dividing, fit_temperature, keeping
-from webapp.training.evaluate import calibration_error, confusion, figures, per_label, wilson
+from webapp.training.evaluate import calibration_error, confusion, figures, per_label
 
 NAMES = ("a", "b", "c")
 SURE = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]], dtype=np.float32)
 TRUTHS = np.array([0, 1, 1, 2])
-
-
-def test_wilson_agrees_with_the_textbook() -> None:
-    low, high = wilson(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
-    assert (low, high) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-
-
-def test_wilson_of_nothing_is_everything() -> None:
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_confusion_has_truths_in_rows() -> None:

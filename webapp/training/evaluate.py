@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from webapp.inference.classifier import scale
+from webapp.inference.intervals import wilson
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927): plausible values of the true share when `hits` of `n` were counted."""
-    if n == 0:
-        return 0.0, 1.0
-    z, share = 1.959964, hits / n
-    middle = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale_down = 1 + z * z / n
-    return max(0.0, (middle - spread) / scale_down), min(1.0, (middle + spread) / scale_down)
 
 
 def confusion(probabilities: Floats, truths: Ints) -> NDArray[np.int64]:
