@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.serving import make_server
 
 from tests.conftest import PASSWORD, ROOT, draw, install
@@ -42,7 +43,7 @@ def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
     with app.app_context():
         db.create_all()
         people.create_user("Anna", role="admin", password=PASSWORD)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, whole_answers(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -51,6 +52,16 @@ def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
     server.server_close()
     with app.app_context():
         db.engine.dispose()
+
+
+def whole_answers(app: Flask) -> Callable[[Any, Any], list[bytes]]:
+    """The app, each answer read and closed before it is sent: Werkzeug's server forgets to close one whose browser has gone meanwhile."""
+
+    def answer(environ: Any, start_response: Any) -> list[bytes]:
+        with closing(app.wsgi_app(environ, start_response)) as parts:  # type: ignore[type-var]
+            return [b"".join(parts)]
+
+    return answer
 
 
 @pytest.fixture(scope="session")
