@@ -65,11 +65,6 @@ def undone_ids(event_ids: Sequence[int]) -> set[int]:
     return {undone for undone in found if undone is not None}
 
 
-def last_event_id() -> int:
-    """The number of the newest event, 0 when there is none: what a training run records."""
-    return db.session.execute(select(LabelEvent.id).order_by(LabelEvent.id.desc()).limit(1)).scalar_one_or_none() or 0
-
-
 # ---- label sets ----
 
 
