@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from webapp.training.backbones import BACKBONES, build_backbone
 
@@ -34,6 +35,45 @@ def build_network(
     probabilities = keras.layers.Dense(labels, activation="softmax", name="probabilities")(dropped)
     outputs = {"probabilities": probabilities, "embedding": embedding, "feature_map": feature_map}
     return keras.Model(photo, outputs, name="marque")
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation that learns through TensorFlow's one fused operation instead of a dozen small ones.
+
+    Keras computes mean and variance in steps of their own, which costs a MobileNetV2 two fifths of its training time on processors. The
+    moving variance takes the unbiased estimate (n / (n - 1)), as in cuDNN; normalisation itself is the same. Last axis only.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Normalised `inputs` of shape (batch, rows, columns, features); batch statistics while it learns, moving ones otherwise."""
+        if not (training and self.trainable):
+            return super().call(inputs, training=training, mask=mask)
+        none = tf.zeros([0], self.gamma.dtype)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.gamma, offset=self.beta, mean=none, variance=none, epsilon=self.epsilon, is_training=True
+        )
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + batch * (1 - self.momentum))
+        return outputs
+
+
+def for_learning(network: keras.Model) -> keras.Model:
+    """The same network with the same weights, in a form that learns faster. It is never saved: what is published is the plain form."""
+
+    def twin(layer: keras.layers.Layer) -> keras.layers.Layer:
+        fusable = (
+            type(layer) is keras.layers.BatchNormalization
+            and len(layer.input.shape) == 4
+            and layer.axis in (3, -1)
+            and layer.scale
+            and layer.center
+        )
+        kind = FusedBatchNormalization if fusable else type(layer)
+        return kind.from_config(layer.get_config())
+
+    learning = keras.models.clone_model(network, clone_function=twin)
+    learning.set_weights(network.get_weights())
+    return learning
 
 
 def unfreeze(network: keras.Model, share: float) -> None:

@@ -24,7 +24,7 @@ from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
 from webapp.training.drawn import SOURCE
 from webapp.training.evaluate import negative_log_likelihood
 from webapp.training.job import Job, say
-from webapp.training.network import build_network, unfreeze
+from webapp.training.network import build_network, for_learning, unfreeze
 from webapp.training.recipe import Recipe, Stage
 
 EVALUATION_BATCH = 16
@@ -121,7 +121,7 @@ class Run:
         self, place: int, weights: list[NDArray[Any]], optimizer_state: list[NDArray[Any]], bar: tqdm[Any]
     ) -> list[NDArray[Any]]:
         recipe, stage = self.recipe, self.recipe.stages[place]
-        network = self._build(stage.height, stage.width)
+        network = for_learning(self._build(stage.height, stage.width))
         network.set_weights(weights)
         unfreeze(network, stage.unfreeze)
         optimizer = keras.optimizers.AdamW(stage.rate, weight_decay=recipe.weight_decay, clipnorm=1.0)
