@@ -1,0 +1,51 @@
+"""The network that learns is the network that is published, only faster."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from webapp.training.network import FusedBatchNormalization, build_network, for_learning
+
+
+def small_network() -> keras.Model:
+    keras.utils.set_random_seed(3)
+    return build_network("small_cnn", 64, 64, 3, dropout=0.0, momentum=0.9)
+
+
+def photos() -> tf.Tensor:
+    return tf.constant(np.random.default_rng(5).uniform(0, 255, (8, 64, 64, 3)).astype(np.float32))
+
+
+def test_the_network_that_learns_says_what_the_published_one_says() -> None:
+    network = small_network()
+    np.testing.assert_allclose(for_learning(network)(photos())["probabilities"], network(photos())["probabilities"], atol=1e-6)
+
+
+def test_it_normalises_a_batch_as_the_plain_layer_does() -> None:
+    network = small_network()
+    fused = for_learning(network)
+    assert any(isinstance(layer, FusedBatchNormalization) for layer in fused.layers)
+    np.testing.assert_allclose(
+        fused(photos(), training=True)["probabilities"], network(photos(), training=True)["probabilities"], rtol=1e-3, atol=1e-5
+    )
+
+
+def test_its_moving_statistics_follow_the_batches_as_the_plain_layers_do() -> None:
+    network = small_network()
+    fused = for_learning(network)
+    for one in (network, fused):
+        one(photos(), training=True)
+    for plain, quick in zip(network.non_trainable_variables, fused.non_trainable_variables, strict=True):
+        if plain.dtype == "float32":
+            np.testing.assert_allclose(quick, plain, rtol=2e-2, atol=1e-4)  # the unbiased variance of few values is a little larger
+
+
+def test_frozen_layers_keep_their_statistics() -> None:
+    fused = for_learning(small_network())
+    fused.trainable = False
+    before = [np.array(one) for one in fused.non_trainable_variables]
+    fused(photos(), training=True)
+    for old, new in zip(before, fused.non_trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
