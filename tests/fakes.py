@@ -36,13 +36,17 @@ def make_card(version: int = 1, **changes: object) -> ModelCard:
         "input": InputSpec(64, 96),
         "temperature": 1.0,
         "threshold": 0.5,
-        "none_below": 0.2,
         "limits": ("Road cars. It was not shown any.",),
         "metrics": {"test": {"reliability": [{"from": 0.9, "to": 1.0, "n": 100, "confidence": 0.96, "accuracy": 0.98}]}},
     }
     card = ModelCard(**{**facts, **changes})  # type: ignore[arg-type]
     card.check()
     return card
+
+
+def familiarity_rule(**changes: object) -> dict[str, object]:
+    """A card's rule for the familiarity, which names photos from 0.5 on."""
+    return {"scores": ["logit"], "means": [0.0], "spreads": [1.0], "slope": 1.0, "offset": 0.0, "threshold": 0.5, **changes}
 
 
 def make_cars_card(version: int = 1) -> ModelCard:
@@ -63,6 +67,7 @@ class FakeClassifier:
     def __init__(self, card: ModelCard | None = None) -> None:
         self.card = card or make_card()
         self.ranked_photos = 0
+        self.familiarity: float | None = None
         self._fixed: dict[str, float] = {}
 
     def says(self, **probabilities: float) -> None:
@@ -81,4 +86,4 @@ class FakeClassifier:
             closeness = np.exp(-np.linalg.norm(colors - mean, axis=1) / 15)
             values = closeness / closeness.sum()
         feature_map = np.ones((2, 3, 8), dtype=np.float32) * values.max()
-        return Reading(values.astype(np.float32), feature_map.mean(axis=(0, 1)), feature_map)
+        return Reading(values.astype(np.float32), feature_map.mean(axis=(0, 1)), feature_map, self.familiarity)

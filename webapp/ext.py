@@ -136,7 +136,7 @@ def load_classifier(registry: Registry, name: str, version: int, engine: str) ->
 
 
 def _litert(folder: Path, card: ModelCard) -> Classifier:
-    check_files(folder, card, (COMPILED_FILE,))
+    check_files(folder, card, (COMPILED_FILE, *card.companions))
     return LiteRTClassifier(folder, card)
 
 
@@ -145,7 +145,7 @@ def _keras(folder: Path, card: ModelCard) -> Classifier:
         from webapp.inference.keras_classifier import KERAS_FILE, KerasClassifier
     except ImportError as error:
         raise ModelUnavailableError("MARQUE_ENGINE=keras needs TensorFlow: pip install -r requirements.txt") from error
-    check_files(folder, card, (KERAS_FILE,))
+    check_files(folder, card, (KERAS_FILE, *card.companions))
     return KerasClassifier(folder, card)
 
 

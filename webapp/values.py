@@ -59,12 +59,14 @@ class Reading:
 
     `probabilities` is float32 of shape (labels,), temperature-scaled, sums to 1, in the card's label order. `embedding` is float32
     of shape (features,): the pooled features. `feature_map` is float32 of shape (rows, columns, features): the last
-    convolution, whose mean over rows and columns is the embedding.
+    convolution, whose mean over rows and columns is the embedding. `familiarity` in [0, 1] tells how like the photos it learned from
+    the photo looks; None when the version has no measure for that.
     """
 
     probabilities: NDArray[np.float32]
     embedding: NDArray[np.float32]
     feature_map: NDArray[np.float32]
+    familiarity: float | None = None
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_the_photo_has_the_promised_shape(client: FlaskClient) -> None:
     assert set(photo) == {
         "id", "filename", "sha256", "width", "height", "bytes", "created_at", "ground_truth", "outcome", "prediction", "duplicate"
     }  # fmt: skip
-    assert set(photo["prediction"]) == {"decision", "label", "confidence", "ranked", "model", "elapsed_ms"}
+    assert set(photo["prediction"]) == {"decision", "label", "confidence", "familiarity", "ranked", "model", "elapsed_ms"}
     assert photo["prediction"]["model"] == {"name": "f1-teams", "version": 1}
     assert photo["created_at"].endswith("Z")
 

@@ -35,7 +35,6 @@ CARD = ModelCard(
     input=InputSpec(32, 48),
     temperature=1.0,
     threshold=0.6,
-    none_below=0.4,
     limits=("Everything else.",),
     metrics={"test": TEST},
 )

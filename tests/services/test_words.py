@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import make_card
+from tests.fakes import familiarity_rule, make_card
 from webapp.services.words import count_word, display, percent, say, short
 from webapp.values import UNCLASSIFIED, RankedLabel
 
@@ -44,8 +44,8 @@ def test_two_that_share_the_probability_are_a_close_call() -> None:
     assert sentence.named == ("mclaren", "renault")
 
 
-def test_very_low_confidence_is_none_of_them_most_likely() -> None:
-    sentence = say(UNCLASSIFIED, ranking(0.15, 0.14, 0.1), make_card())
+def test_an_unfamiliar_photo_is_none_of_them_most_likely() -> None:
+    sentence = say(UNCLASSIFIED, ranking(0.97, 0.02, 0.01), make_card(familiarity=familiarity_rule()), 0.2)
     assert sentence.text == "None of the ten teams, most likely."
     assert sentence.named == ()
 

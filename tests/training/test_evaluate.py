@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from webapp.inference.classifier import scale
-from webapp.training.calibrate import dividing, fit_temperature, keeping
+from webapp.training.calibrate import fit_temperature, keeping
 from webapp.training.evaluate import calibration_error, confusion, figures, per_label
 
 NAMES = ("a", "b", "c")
@@ -52,9 +52,3 @@ def test_the_threshold_keeps_the_share_it_promises() -> None:
     confidences = np.linspace(0.01, 1.0, 100, dtype=np.float32)
     threshold = keeping(confidences, 0.95)
     assert (confidences >= threshold).sum() == 95
-
-
-def test_the_dividing_confidence_lies_between_two_heaps() -> None:
-    known, unknown = np.array([0.9, 0.95, 0.8], np.float32), np.array([0.2, 0.3, 0.4], np.float32)
-    assert 0.4 < dividing(known, unknown, highest=0.99) <= 0.8
-    assert dividing(known, unknown, highest=0.35) <= 0.35

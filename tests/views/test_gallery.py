@@ -156,7 +156,7 @@ def test_a_close_call_colours_both(client: FlaskClient, send: Send, classifier: 
 def test_an_unsure_answer_names_nothing(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
     classifier.says(williams=0.15)
     page = client.get(f"/photos/{send()}").text
-    assert "None of the ten teams," in page and 'fill="#0082FA"' not in page
+    assert "Not sure." in page and 'fill="#0082FA"' not in page
 
 
 def test_the_facts_name_file_size_model_and_time(client: FlaskClient, send: Send) -> None:

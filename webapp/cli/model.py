@@ -132,7 +132,7 @@ def describe(card: ModelCard) -> list[str]:
     lines = [f"{card.title} ({card.name} {card.version})", card.summary, ""]
     lines.append(f"{len(card.labels)} {card.noun_plural}: {', '.join(label.display for label in card.labels)}")
     lines.append(f"Sees photos at {card.input.width} x {card.input.height} pixels.")
-    lines.append(f"Says “unclassified” under {card.threshold:.0%}; under {card.none_below:.0%} it is more likely none of them.")
+    lines.append(f"Says “unclassified” under {card.threshold:.0%}{', and when a photo looks unfamiliar' if card.familiarity else ''}.")
     lines += ["", *_accuracy("On photos it never saw", test)]
     lines += [line for source, figures in sorted(test.get("sources", {}).items()) for line in _accuracy(f"  {source}", figures)]
     if test.get("n"):

@@ -146,7 +146,9 @@ def _look(found: list[Path], classifiers: list[Classifier]) -> Iterator[Said]:
             answers = classify.answer_by_all(_read(path), classifiers=classifiers, turnstile=turnstile)
         except MarqueError as error:
             return row | {"error": str(error)}, []
-        return row, [_prediction(said.decision, said.model, said.version, said.ranked, said.elapsed_ms) for said in answers]
+        return row, [
+            _prediction(said.decision, said.model, said.version, said.ranked, said.reading.familiarity, said.elapsed_ms) for said in answers
+        ]
 
     with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(found), AHEAD):
@@ -197,14 +199,17 @@ def _row(row: dict[str, Any], predictions: list[dict[str, Any]], *, every: bool)
 
 def _kept(row: history.Prediction) -> dict[str, Any]:
     lines = tuple(RankedLabel(one.rank, one.label, -1, one.probability) for one in row.top)
-    return _prediction(row.decision, row.model, row.version, lines, row.elapsed_ms)
+    return _prediction(row.decision, row.model, row.version, lines, row.familiarity, row.elapsed_ms)
 
 
-def _prediction(decision: str, model: str, version: int, ranking: tuple[RankedLabel, ...], elapsed_ms: float) -> dict[str, Any]:
+def _prediction(
+    decision: str, model: str, version: int, ranking: tuple[RankedLabel, ...], familiarity: float | None, elapsed_ms: float
+) -> dict[str, Any]:
     return {
         "decision": decision,
         "label": ranking[0].label,
         "confidence": ranking[0].probability,
+        "familiarity": familiarity,
         "ranked": [{"rank": one.rank, "label": one.label, "class_id": one.class_id, "probability": one.probability} for one in ranking],
         "model": {"name": model, "version": version},
         "elapsed_ms": round(elapsed_ms, 2),
@@ -222,7 +227,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def _sentence(said: dict[str, Any]) -> str:
     ranking = [RankedLabel(one["rank"], one["label"], one["class_id"], one["probability"]) for one in said["ranked"]]
-    return words.say(said["decision"], ranking, get_cupboard().card(said["model"]["name"])).text
+    return words.say(said["decision"], ranking, get_cupboard().card(said["model"]["name"]), said["familiarity"]).text
 
 
 def _shown(path: Path) -> str:

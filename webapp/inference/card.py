@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import BadCardError
+from webapp.inference.familiarity import check_rule
 from webapp.values import ALL_MODELS, UNCLASSIFIED, VERDICTS
 
 CARD_FILE = "card.json"
 KERAS_FILE = "model.keras"
 COMPILED_FILE = "model.tflite"
+FAMILIARITY_FILE = "familiarity.npz"
 METRICS = ("test", "validation", "train", "unknown", "compiled")
 RESIZE_RULES = ("stretch", "pad", "crop")
 
@@ -54,8 +56,8 @@ class ModelCard:
     """`card.json` of one model version.
 
     `temperature` divides the logits before the softmax (Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 9).
-    `threshold` is the confidence below which the decision is `unclassified`; `none_below` the confidence below which "none of
-    these" is the likelier reading (0 when it was not measured). `metrics` are plain JSON: see docs/models.md for each key.
+    The decision is `unclassified` below the confidence `threshold`, and below the familiarity that `familiarity` names (its rule; empty
+    when it was not fitted: see `webapp.inference.familiarity`). `metrics` are plain JSON: see docs/models.md for each key.
     """
 
     name: str
@@ -69,7 +71,7 @@ class ModelCard:
     input: InputSpec
     temperature: float
     threshold: float
-    none_below: float = 0.0
+    familiarity: dict[str, Any] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     metrics: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Any] = field(default_factory=dict)
@@ -85,6 +87,11 @@ class ModelCard:
     def label_names(self) -> tuple[str, ...]:
         """The labels' names, in the order of the network's outputs."""
         return tuple(label.name for label in self.labels)
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The files beside the network that ranking needs."""
+        return (FAMILIARITY_FILE,) if self.familiarity else ()
 
     def label(self, name: str) -> Label | None:
         """The label called `name`, or None."""
@@ -138,7 +145,7 @@ class ModelCard:
     def _check_kinds(self) -> None:
         """Raise `BadCardError` when a field is of another kind than pages and services expect."""
         texts = ("title", "noun", "noun_plural", "question", "summary", "created_at")
-        tables = ("metrics", "split", "training", "libraries", "files")
+        tables = ("familiarity", "metrics", "split", "training", "libraries", "files")
         wrong = [key for key in texts if not isinstance(getattr(self, key), str)]
         wrong += [key for key in tables if not isinstance(getattr(self, key), dict)]
         wrong += [f"metrics.{key}" for key in METRICS if isinstance(self.metrics, dict) and not isinstance(self.metrics.get(key, {}), dict)]
@@ -173,8 +180,9 @@ class ModelCard:
             raise BadCardError(f"input size must be between 8 and 2048, got {self.input.height} x {self.input.width}")
         if not 0.01 <= self.temperature <= 100:
             raise BadCardError(f"temperature must be between 0.01 and 100, got {self.temperature}")
-        if not 0 <= self.none_below <= self.threshold <= 1:
-            raise BadCardError(f"0 <= none_below <= threshold <= 1 must hold, got {self.none_below} and {self.threshold}")
+        if not 0 <= self.threshold <= 1:
+            raise BadCardError(f"threshold must be in 0..1, got {self.threshold}")
+        check_rule(self.familiarity)
         for golden in self.golden:
             if len(golden.probabilities) != len(names):
                 raise BadCardError(f"golden photo {golden.file} has {len(golden.probabilities)} probabilities for {len(names)} labels")

@@ -49,10 +49,16 @@ def ranked(probabilities: NDArray[np.float32], card: ModelCard) -> tuple[RankedL
     )
 
 
-def decide(probabilities: NDArray[np.float32], card: ModelCard) -> str:
-    """The first label when its probability reaches the card's threshold, else `UNCLASSIFIED`."""
-    best = int(np.argmax(probabilities))
-    return card.label_names[best] if probabilities[best] >= card.threshold else UNCLASSIFIED
+def decide(reading: Reading, card: ModelCard) -> str:
+    """The first label when its probability reaches the card's threshold and the photo looks familiar enough, else `UNCLASSIFIED`."""
+    best = int(np.argmax(reading.probabilities))
+    sure = reading.probabilities[best] >= card.threshold and is_familiar(reading.familiarity, card)
+    return card.label_names[best] if sure else UNCLASSIFIED
+
+
+def is_familiar(familiarity: float | None, card: ModelCard) -> bool:
+    """Whether a photo looks enough like those that the version learned from. True when nobody measured that."""
+    return familiarity is None or not card.familiarity or familiarity >= card.familiarity["threshold"]
 
 
 def self_test(classifier: Classifier, folder: Path) -> float:

@@ -262,7 +262,7 @@ def _import_version(folder: Path, request: Request, models: Path, live: bool) ->
     """Take a version that was exported elsewhere: its files stay as they are, bit by bit, and are checked again."""
     try:
         card = ModelCard.read(folder)
-        check_files(folder, card, (KERAS_FILE, COMPILED_FILE, *(one.file for one in card.golden)))
+        check_files(folder, card, (KERAS_FILE, COMPILED_FILE, *card.companions, *(one.file for one in card.golden)))
     except (BadCardError, ModelUnavailableError) as error:
         raise ModelRefusedError(f"{request.source.name} holds no whole version: {error}.") from error
     card = replace(card, name=request.name or card.name, title=request.title or card.title)
@@ -274,6 +274,7 @@ def _import_version(folder: Path, request: Request, models: Path, live: bool) ->
         models,
         split=read_split(folder, card),
         compiled=folder / COMPILED_FILE,
+        familiarity=next((folder / one for one in card.companions), None),
         first_is_live=live,
     )
     return Imported(card.name, version, ())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from webapp.errors import ModelUnavailableError
 from webapp.inference.card import KERAS_FILE, ModelCard
 from webapp.inference.classifier import prepare, scale
+from webapp.inference.familiarity import read_familiarity
 from webapp.values import Reading
 
 
@@ -21,6 +22,7 @@ class KerasClassifier:
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.card = card
+        self._familiarity = read_familiarity(folder, card)
         try:
             model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises many kinds; each means the same to us
@@ -35,4 +37,5 @@ class KerasClassifier:
         with self._lock:
             outputs = self._run(batch)
         probabilities, embedding, feature_map = (np.asarray(outputs[name])[0] for name in ("probabilities", "embedding", "feature_map"))
-        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map)
+        familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
+        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map, familiarity)

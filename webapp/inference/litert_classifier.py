@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from webapp.errors import ModelUnavailableError
 from webapp.inference.card import COMPILED_FILE, ModelCard
 from webapp.inference.classifier import prepare, scale
+from webapp.inference.familiarity import read_familiarity
 from webapp.values import Reading
 
 
@@ -28,6 +29,7 @@ class LiteRTClassifier:
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.card = card
+        self._familiarity = read_familiarity(folder, card)
         try:  # kept in memory: a file that is damaged or replaced while it serves hurts nobody who is being answered
             self._content = (folder / COMPILED_FILE).read_bytes()
         except OSError as error:
@@ -45,7 +47,8 @@ class LiteRTClassifier:
             probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
         finally:
             self._idle.put(network)
-        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map)
+        familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
+        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map, familiarity)
 
     def _open(self) -> _Network:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import webapp
 from webapp.errors import ModelRefusedError
-from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, ModelCard
+from webapp.inference.card import CARD_FILE, COMPILED_FILE, FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.held_out import Split, write_split
 from webapp.inference.keras_archive import check_archive
 from webapp.inference.registry import Registry
@@ -32,6 +32,7 @@ def publish(
     *,
     split: Split | None = None,
     compiled: Path | None = None,
+    familiarity: Path | None = None,
     first_is_live: bool = True,
     seconds: int = SECONDS,
     gigabytes: int = GIGABYTES,
@@ -40,10 +41,10 @@ def publish(
 
     `golden` are small pictures of our own that travel with the version. The card's version, files, golden photos and libraries are filled
     in. `split` is the list of files it has learnt from and was measured on; `compiled` a network compiled elsewhere, which is checked
-    and kept instead of compiling again. The folder appears in one rename; the first version of a model becomes live (unless
-    `first_is_live` is off), later ones do not. Raises `ModelRefusedError`, and leaves nothing behind, when the file cannot be loaded
-    safely, does not fit the card, does not compile, or when the compiled network answers otherwise than Keras. The child is stopped
-    after `seconds`, or when it asks for more than `gigabytes`.
+    and kept instead of compiling again; `familiarity` the file that belongs to the card's rule for it. The folder appears in one
+    rename; the first version of a model becomes live (unless `first_is_live` is off), later ones do not. Raises `ModelRefusedError`,
+    and leaves nothing behind, when the file cannot be loaded safely, does not fit the card, does not compile, or when the compiled
+    network answers otherwise than Keras. The child is stopped after `seconds`, or when it asks for more than `gigabytes`.
     """
     if not golden:
         raise ModelRefusedError("A version needs at least one golden photo.")
@@ -59,6 +60,8 @@ def publish(
             write_split(waiting, split)
         if compiled is not None:
             shutil.copyfile(compiled, waiting / COMPILED_FILE)
+        if familiarity is not None:
+            shutil.copyfile(familiarity, waiting / FAMILIARITY_FILE)
         _run_child(waiting, seconds, gigabytes)
         waiting.chmod(0o755)
         try:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.errors import MarqueError, ModelRefusedError
-from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, Golden, ModelCard
+from webapp.inference.card import CARD_FILE, COMPILED_FILE, FAMILIARITY_FILE, KERAS_FILE, Golden, ModelCard
 from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier, self_test
 from webapp.inference.hdf5 import check_archive_weights
 from webapp.inference.held_out import SPLIT_FILE
@@ -175,9 +175,9 @@ def _milliseconds(classifier: Classifier, times: int = 15) -> float:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.rglob("*") if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE, SPLIT_FILE)) + sorted(
-        (folder / GOLDEN_FOLDER).iterdir()
-    )
+    return sorted(
+        one for one in folder.rglob("*") if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE, FAMILIARITY_FILE, SPLIT_FILE)
+    ) + sorted((folder / GOLDEN_FOLDER).iterdir())
 
 
 def _digest(path: Path) -> str:

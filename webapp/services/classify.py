@@ -252,7 +252,7 @@ def _answer(classifier: Classifier, decoded: DecodedPhoto, seconds: float) -> An
     return Answer(
         model=card.name,
         version=card.version,
-        decision=decide(reading.probabilities, card),
+        decision=decide(reading, card),
         confidence=order[0].probability,
         margin=order[0].probability - order[1].probability,
         ranked=order,
@@ -351,6 +351,7 @@ def _prediction(answer: Answer) -> Prediction:
         label=answer.label,
         confidence=answer.confidence,
         margin=answer.margin,
+        familiarity=answer.reading.familiarity,
         elapsed_ms=answer.elapsed_ms,
         distribution=answer.reading.probabilities.astype("<f4").tobytes(),
         embedding=answer.reading.embedding.astype(np.dtype("<f2")).tobytes(),

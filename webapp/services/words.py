@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.inference.card import ModelCard
+from webapp.inference.classifier import is_familiar
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, RankedLabel
 
 NARROW = "\u202f"
@@ -58,11 +59,11 @@ def display(card: ModelCard | None, label: str) -> str:
     return found.display if found else verdicts.get(label, label)
 
 
-def say(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None) -> Sentence:
+def say(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None = None) -> Sentence:
     """The decision in words for a ranking of at least two labels.
 
-    Above the threshold it is the label. Below it is a close call when two labels share most of the probability, "none of these,
-    most likely" when the confidence is under the card's `none_below`, and "not sure" otherwise.
+    A decided label is named. Else it is "none of these, most likely" when the photo looks unlike those that the version learned from, a
+    close call when two labels share most of the probability, and "not sure" otherwise.
     """
     first, second = ranking[0], ranking[1]
     one, two = display(card, first.label), display(card, second.label)
@@ -71,19 +72,19 @@ def say(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None) -
         lead = "Far ahead of" if first.probability - second.probability >= 0.5 else "Ahead of"
         reason = f"{lead} the next {noun}." if first.probability - second.probability >= 0.2 else f"Only just ahead of {two}."
         return Sentence("sure", "", one, f"{percent(first.probability)}.", reason, _track_record(first.probability, card), (first.label,))
+    guess = f"If it had to guess: {one}, with {percent(first.probability)}."
+    if card is not None and not is_familiar(familiarity, card):
+        known = f"None of the {count_word(len(card.labels))} {card.noun_plural},"
+        return Sentence("none", "", known, "most likely.", f"Unlike the photos it learned from. {guess}", "", ())
     if first.probability + second.probability >= CLOSE_TOGETHER:
         reason = f"{_share(first.probability)} against {_share(second.probability)} in 100. Too near to name one of them."
         return Sentence("close", "Close call:", f"{one} or {two}.", "", reason, "", (first.label, second.label))
-    guess = f"If it had to guess: {one}, with {percent(first.probability)}."
-    if card is not None and first.probability < card.none_below:
-        known = f"None of the {count_word(len(card.labels))} {card.noun_plural},"
-        return Sentence("none", "", known, "most likely.", f"Unlike the photos it learned from. {guess}", "", ())
     return Sentence("none", "", "Not sure.", "", f"No {noun} stands out. {guess}", "", ())
 
 
-def short(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None) -> str:
+def short(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None = None) -> str:
     """The decision for a chip or a log line: "McLaren", "Close call" or "Not sure"."""
-    sentence = say(decision, ranking, card)
+    sentence = say(decision, ranking, card, familiarity)
     return {"sure": sentence.strong, "close": "Close call"}.get(sentence.kind, "Not sure")
 
 

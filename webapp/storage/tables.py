@@ -106,6 +106,7 @@ class Prediction(Base):
     label: Mapped[str] = mapped_column(String(120))
     confidence: Mapped[float] = mapped_column(Float)
     margin: Mapped[float] = mapped_column(Float)
+    familiarity: Mapped[float | None] = mapped_column(Float)
     elapsed_ms: Mapped[float] = mapped_column(Float)
     distribution: Mapped[bytes] = mapped_column(LargeBinary)
     embedding: Mapped[bytes] = mapped_column(LargeBinary)

@@ -45,8 +45,19 @@ def keeping(confidences: Floats, share: float) -> float:
     return math.floor(float(ordered[allowed]) * 1e4) / 1e4
 
 
-def dividing(known: Floats, unknown: Floats, highest: float) -> float:
-    """The confidence up to `highest` that best parts `unknown` photos (below) from `known` ones (Youden 1950, J)."""
-    candidates = [one for one in sorted({*known.tolist(), *unknown.tolist()}) if one <= highest]
-    best = max(candidates, key=lambda one: float((unknown < one).mean() - (known < one).mean()), default=0.0)
-    return min(highest, math.floor(best * 1e4) / 1e4)
+def keeping_both(familiarities: NDArray[np.float64], sure: NDArray[np.bool_], share: float) -> float:
+    """The largest familiarity (to four places, rounded down) that lets `share` of the photos through that are `sure` as well.
+
+    0 when too few are sure in the first place.
+    """
+    ordered = np.sort(familiarities[sure])[::-1]
+    wanted = math.ceil(share * len(sure) - 1e-9)
+    return math.floor(float(ordered[wanted - 1]) * 1e4) / 1e4 if wanted <= len(ordered) else 0.0
+
+
+def dividing(known: NDArray[np.float64], unknown: NDArray[np.float64]) -> float:
+    """The number that best parts `unknown` photos (below) from `known` ones (Youden 1950, J), to four places."""
+    ends = np.unique(np.concatenate([known, unknown]))
+    candidates = (ends[1:] + ends[:-1]) / 2
+    best = max(candidates.tolist(), key=lambda one: float((unknown < one).mean() - (known < one).mean()), default=0.0)
+    return math.floor(best * 1e4) / 1e4

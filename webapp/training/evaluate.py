@@ -64,11 +64,19 @@ def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dic
 
 
 def figures(
-    raw: Floats, truths: Ints, names: tuple[str, ...], temperature: float, threshold: float, *, short: bool = False
+    raw: Floats,
+    truths: Ints,
+    names: tuple[str, ...],
+    temperature: float,
+    threshold: float,
+    *,
+    familiar: NDArray[np.bool_] | None = None,
+    short: bool = False,
 ) -> dict[str, Any]:
     """All figures of one set of photos, as plain JSON. `raw` is the softmax before temperature, float32 of shape (photos, labels).
 
-    `short` leaves out the confusion table and the labels. See docs/models.md for each key.
+    A photo is decided when its confidence reaches `threshold` and it is `familiar` (photos,), if that was measured. `short` leaves out
+    the confusion table and the labels. See docs/models.md for each key.
     """
     n = len(truths)
     if n == 0:
@@ -77,6 +85,8 @@ def figures(
     right = scaled.argmax(axis=1) == truths
     top = np.argsort(-scaled, axis=1, kind="stable")[:, :5]
     decided = scaled.max(axis=1) >= threshold
+    if familiar is not None:
+        decided &= familiar
     table = confusion(scaled, truths)
     rows = per_label(table, names)
     counted = [float(row["f1"] or 0.0) for row in rows.values() if row["n"]]
@@ -101,6 +111,12 @@ def negative_log_likelihood(probabilities: Floats, truths: Ints) -> float:
     """Mean of -log(probability of the truth)."""
     chosen = probabilities[np.arange(len(truths)), truths].astype(np.float64)
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
+    """Area under the ROC curve: how often a known photo's score is above an unknown one's, ties half (Hanley and McNeil 1982)."""
+    wins = (known[:, np.newaxis] > unknown).mean() + 0.5 * (known[:, np.newaxis] == unknown).mean()
+    return float(wins)
 
 
 def _round(value: float) -> float:

@@ -16,86 +16,127 @@ from numpy.typing import NDArray
 
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import ModelCard
+from webapp.inference.familiarity import Familiarity, Space
 from webapp.inference.images import decode_photo, fit_input, working_side
-from webapp.training.calibrate import dividing, fit_temperature, keeping, scaled
+from webapp.training.calibrate import dividing, fit_temperature, keeping, keeping_both, scaled
 from webapp.training.checkpoint import Progress
 from webapp.training.dataset import Dataset, Example, fingerprint, fit_all, truths_of
 from webapp.training.drawn import SOURCE
-from webapp.training.evaluate import figures
+from webapp.training.evaluate import area_under_curve, figures
+from webapp.training.familiar import build_space, fit_rule
 from webapp.training.job import Job, say
 from webapp.training.recipe import Recipe, Source
 from webapp.training.run import Inference
 
-KNOWN_KEPT = 0.95  # share of known validation photos that the threshold lets through
+KNOWN_KEPT = 0.95  # share of known validation photos that are named
+SURE_ENOUGH = 0.98  # share whose confidence reaches the threshold, where unfamiliar photos are found by another measure
 HIGHEST_THRESHOLD = 0.9  # but what the model gives nine in ten is always named
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was fitted on the validation photos, and what the network that had not seen them said about them."""
+    """What was fitted on the validation photos, and what the network that had not seen them said about them.
+
+    `familiarity` is None when nothing measures it. `validation` are the
+    softmax outputs for the validation photos, `validation_familiar` which of them looked familiar.
+    """
 
     temperature: float
     threshold: float
-    none_below: float
+    familiarity: Familiarity | None
     validation: Floats
+    validation_familiar: NDArray[np.bool_] | None
 
 
 def calibrate(job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model) -> Calibration:
-    """Fit temperature, threshold and `none_below` with a network that has not learnt from the validation photos. Drawings are left out.
+    """Fit temperature, threshold and familiarity with a network that has not learnt from the validation photos. Drawings are left out.
 
-    Every second photo of other things, with the known validation photos, fits `none_below`; without such photos it is the confidence
-    that 99 % of the known ones reach.
+    Every second photo of other things, with the known validation photos, chooses and fits the measure of familiarity. Without such
+    photos, or when nothing parts them, the confidence alone decides.
     """
     infer = Inference(network)
-    raw = infer(fit_all(parts["validation"], recipe.input))["probabilities"]
-    real = _real(parts["validation"])
+    said = infer(fit_all(parts["validation"], recipe.input))
+    raw, real = said["probabilities"], _real(parts["validation"])
     temperature = fit_temperature(raw[real], _truths(recipe, parts["validation"])[real])
     confidences = scaled(raw[real], temperature).max(axis=1)
-    threshold = min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT))
-    none_below = min(threshold, keeping(confidences, 0.99))
+    rule = None
     if job.unknown is not None:
-        unknown = scaled(infer(read_unknown(job.unknown, recipe)[::2])["probabilities"], temperature).max(axis=1)
-        none_below = dividing(confidences, unknown, threshold)
-    return Calibration(temperature, threshold, none_below, raw)
+        space = learn_space(recipe, parts, network)
+        known, unknown = said["embedding"][real], infer(read_unknown(job.unknown, recipe)[::2])["embedding"]
+        rule = fit_rule(space, known, unknown, temperature)
+    if rule is None:
+        return Calibration(temperature, min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT)), None, raw, None)
+    threshold = min(HIGHEST_THRESHOLD, keeping(confidences, SURE_ENOUGH))
+    familiarity = Familiarity(space, temperature, rule)
+    inside, outside = familiarity.of(known), familiarity.of(unknown)
+    rule["threshold"] = min(dividing(inside, outside), keeping_both(inside, confidences >= threshold, KNOWN_KEPT))
+    return Calibration(temperature, threshold, familiarity, raw, _familiar(said["embedding"], familiarity))
+
+
+def learn_space(recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model) -> Space:
+    """Where the photos that `network` learnt from lie for it."""
+    return build_space(network, Inference(network)(fit_all(parts["train"], recipe.input))["embedding"])
 
 
 def measure(job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model, calibration: Calibration) -> dict[str, Any]:
     """The card's `metrics`. Validation figures are those of the calibration; drawings count only in a source of their own."""
     infer = Inference(network)
-    raw = {part: infer(fit_all(parts[part], recipe.input))["probabilities"] for part in ("test", "train")}
-    raw["validation"] = calibration.validation
+    said = {part: infer(fit_all(parts[part], recipe.input)) for part in ("test", "train")}
+    raw = {part: one["probabilities"] for part, one in said.items()} | {"validation": calibration.validation}
+    familiar = {part: _familiar(one["embedding"], calibration.familiarity) for part, one in said.items()}
+    familiar["validation"] = calibration.validation_familiar
     names = tuple(label.name for label in recipe.labels)
     metrics: dict[str, Any] = {}
     for part in ("test", "validation", "train"):
 
         def look(inside: NDArray[np.bool_], part: str = part) -> dict[str, Any]:
             truths = _truths(recipe, parts[part])[inside]
-            return figures(raw[part][inside], truths, names, calibration.temperature, calibration.threshold, short=part == "train")
+            known = familiar[part]
+            return figures(
+                raw[part][inside],
+                truths,
+                names,
+                calibration.temperature,
+                calibration.threshold,
+                familiar=None if known is None else known[inside],
+                short=part == "train",
+            )
 
         sources = np.array([one.source for one in parts[part]])
         metrics[part] = look(_real(parts[part])) | {
             "sources": {source: look(sources == source) for source in sorted(set(sources.tolist()))}
         }
     if job.unknown is not None:
-        known = scaled(raw["test"][_real(parts["test"])], calibration.temperature).max(axis=1)
-        metrics["unknown"] = measure_unknown(job.unknown, recipe, infer, calibration, known)
+        test = {key: one[_real(parts["test"])] for key, one in said["test"].items()}
+        metrics["unknown"] = measure_unknown(job.unknown, recipe, infer, calibration, test)
     return metrics
 
 
-def measure_unknown(folder: Path, recipe: Recipe, infer: Inference, calibration: Calibration, known: Floats) -> dict[str, Any]:
-    """Figures about the photos of other things that fitted nothing. `known` are the confidences of the test photos."""
+def measure_unknown(folder: Path, recipe: Recipe, infer: Inference, calibration: Calibration, known: dict[str, Floats]) -> dict[str, Any]:
+    """Figures about the photos of other things that fitted nothing. `known` is what the network said about the test photos."""
     photos = read_unknown(folder, recipe)
-    confidences = scaled(infer(photos[1::2])["probabilities"], calibration.temperature).max(axis=1)
-    wins = (known[:, np.newaxis] > confidences).mean() + 0.5 * (known[:, np.newaxis] == confidences).mean()
+    sides = [known, infer(photos[1::2])]
+    confidences = [scaled(one["probabilities"], calibration.temperature).max(axis=1) for one in sides]
+    silent = [one < calibration.threshold for one in confidences]
+    scores: list[NDArray[Any]] = confidences
+    if calibration.familiarity is not None:
+        scores = [calibration.familiarity.of(one["embedding"]) for one in sides]
+        silent = [unsure | (one < calibration.familiarity.rule["threshold"]) for unsure, one in zip(silent, scores, strict=True)]
     return {
         "source": folder.resolve().name,
-        "n": len(confidences),
-        "unclassified": round(float((confidences < calibration.threshold).mean()), 4),
-        "below_none": round(float((confidences < calibration.none_below).mean()), 4),
-        "auroc": round(float(wins), 4),
-        "fitted_on": len(photos) - len(confidences),
+        "n": len(silent[1]),
+        "unclassified": round(float(silent[1].mean()), 4),
+        "known_unclassified": round(float(silent[0].mean()), 4),
+        "auroc": round(area_under_curve(*scores), 4),
+        "auroc_of_confidence": round(area_under_curve(*confidences), 4),
+        "fitted_on": len(photos) - len(silent[1]),
     }
+
+
+def _familiar(embeddings: Floats, familiarity: Familiarity | None) -> NDArray[np.bool_] | None:
+    """Which photos look familiar, None when that is not measured."""
+    return None if familiarity is None else familiarity.of(embeddings) >= familiarity.rule["threshold"]
 
 
 def read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
@@ -133,7 +174,7 @@ def make_card(
         input=recipe.input,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
-        none_below=calibration.none_below,
+        familiarity=calibration.familiarity.rule if calibration.familiarity else {},
         limits=recipe.limits,
         metrics=metrics,
         split=describe_split(recipe, dataset, parts),

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 from tqdm import tqdm
 
 from webapp.errors import TrainingError
-from webapp.inference.card import ModelCard
+from webapp.inference.card import FAMILIARITY_FILE, ModelCard
+from webapp.inference.familiarity import Familiarity
 from webapp.inference.publish import publish
 from webapp.inference.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import Dataset, Example, drop_repeats, group, read_photos, split
 from webapp.training.drawn import SOURCE, draw_golden, draw_training_set
 from webapp.training.job import Job, say
-from webapp.training.measure import calibrate, make_card, measure
+from webapp.training.measure import calibrate, learn_space, make_card, measure
 from webapp.training.readers import labels_in, list_photos
 from webapp.training.recipe import Layout, Recipe, check, fitted, source_of, with_labels
 from webapp.training.run import Run
@@ -60,11 +61,14 @@ def train(job: Job) -> Outcome:
         run.train()
         network = run.best_network()
         runs.append(run.progress)
+        if calibration.familiarity is not None:
+            again = replace(calibration.familiarity, space=learn_space(recipe, together, network))
+            calibration = replace(calibration, familiarity=again)
 
     say("measuring")
     metrics = measure(job, recipe, parts, network, calibration)
     card = make_card(job, recipe, dataset, parts, calibration, metrics, runs)
-    return hand_over(job, network, card, parts)
+    return hand_over(job, network, card, parts, calibration.familiarity)
 
 
 def require_a_run(job: Job) -> None:
@@ -103,7 +107,7 @@ def say_parts(dataset: Dataset, parts: dict[str, list[Example]]) -> None:
     say(f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a near-duplicate; {len(dataset.refused)} refused")
 
 
-def hand_over(job: Job, network: keras.Model, card: ModelCard, parts: dict[str, list[Example]]) -> Outcome:
+def hand_over(job: Job, network: keras.Model, card: ModelCard, parts: dict[str, list[Example]], familiarity: Familiarity | None) -> Outcome:
     """Save the network in the work folder, ask the publishing gate, and forget the run when it said yes."""
     job.work.mkdir(parents=True, exist_ok=True)
     network.save(job.work / "model.keras")
@@ -111,7 +115,11 @@ def hand_over(job: Job, network: keras.Model, card: ModelCard, parts: dict[str, 
     say("publishing")
     golden = draw_golden(job.work / "golden", card.label_names)
     files = {one.sha256: part for part, members in parts.items() for one in members}
-    number = publish(job.work / "model.keras", card, golden, job.models, split=files)
+    beside = None
+    if familiarity is not None:
+        beside = job.work / FAMILIARITY_FILE
+        familiarity.space.write(beside)
+    number = publish(job.work / "model.keras", card, golden, job.models, split=files, familiarity=beside)
     for folder in (job.work, job.work / "refit"):
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return Outcome(number, Registry(job.models).card(card.name, number))

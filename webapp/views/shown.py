@@ -42,14 +42,14 @@ class Shown:
     rest: str
 
 
-def show(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None) -> Shown:
+def show(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None) -> Shown:
     """Everything a page needs of a decision and a ranking of at least two labels."""
-    sentence = say(decision, ranking, card)
+    sentence = say(decision, ranking, card, familiarity)
     bars = [_bar(line, card, named=line.label in sentence.named) for line in ranking]
     return Shown(
         sentence=sentence,
         title=sentence.text.rstrip("."),
-        chip=short(decision, ranking, card),
+        chip=short(decision, ranking, card, familiarity),
         color=_color(ranking[0].label, card) if sentence.named else "",
         percent=percent(ranking[0].probability) if sentence.named else "",
         bars=bars,
@@ -59,12 +59,12 @@ def show(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None) 
 
 def show_answer(answer: Answer) -> Shown:
     """An answer that was not stored."""
-    return show(answer.decision, answer.ranked, get_card(answer.model))
+    return show(answer.decision, answer.ranked, get_card(answer.model), answer.reading.familiarity)
 
 
 def show_prediction(prediction: Prediction) -> Shown:
     """A stored prediction with all its labels, in the words of the version that made it."""
-    return show(prediction.decision, full_ranking(prediction, get_registry()), card_for(prediction))
+    return show(prediction.decision, full_ranking(prediction, get_registry()), card_for(prediction), prediction.familiarity)
 
 
 def show_item(item: Item) -> Shown | None:
@@ -73,7 +73,7 @@ def show_item(item: Item) -> Shown | None:
     if prediction is None:
         return None
     ranking = [RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top]
-    return show(prediction.decision, ranking, card_for(prediction))
+    return show(prediction.decision, ranking, card_for(prediction), prediction.familiarity)
 
 
 def card_for(prediction: Prediction) -> ModelCard | None:

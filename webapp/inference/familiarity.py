@@ -1,0 +1,154 @@
+"""How like the photos it learned from a photo looks to a version: one number in [0, 1] from the embedding. Plain numpy.
+
+Three readings of the last layer and one of the layer before it are known to part what a network learned from other things, each with
+blind spots of its own: the highest probability (Hendrycks and Gimpel 2017), the energy of the logits (Liu et al. 2020), the highest logit
+(Hendrycks et al. 2022), and the distance from the subspace that the training photos span (the residual of Wang et al. 2022, "ViM").
+Training chooses one, or one of the first three with the distance, on validation photos and photos of other things; the card says which.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.errors import BadCardError, ModelUnavailableError
+
+if TYPE_CHECKING:
+    from webapp.inference.card import ModelCard
+
+SCORES = ("probability", "energy", "logit", "distance")
+ARRAYS = ("weights", "bias", "mean", "basis")
+LARGEST_FILE = 64 * 1024**2  # bytes, unpacked
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What the scores need: the last layer, and where the training photos lie. All float32.
+
+    `weights` (features, labels) and `bias` (labels,) give the logits of an embedding. `mean` (features,) and `basis` (dimensions,
+    features), whose rows are orthonormal, span the subspace in which the training photos' embeddings of length 1 lie.
+    """
+
+    weights: Floats
+    bias: Floats
+    mean: Floats
+    basis: Floats
+
+    def scores(self, embeddings: Floats, temperature: float) -> dict[str, NDArray[np.float64]]:
+        """Every score in `SCORES` for embeddings of shape (photos, features): shape (photos,), higher is more familiar.
+
+        `probability` is the log-odds of the highest temperature-scaled probability, `energy` log(sum(exp(logits))), `logit` the highest
+        logit, `distance` minus the length of what the subspace leaves of the embedding.
+        """
+        wide = embeddings.astype(np.float64)
+        logits = wide @ self.weights + self.bias
+        highest = logits.max(axis=1)
+        scaled = (logits - highest[:, np.newaxis]) / temperature
+        others = np.exp(scaled).sum(axis=1) - 1.0  # the highest one is exp(0)
+        unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12) - self.mean
+        inside = unit @ self.basis.T
+        left = np.maximum((unit**2).sum(axis=1) - (inside**2).sum(axis=1), 0.0)
+        return {
+            "probability": -np.log(np.maximum(others, 1e-12)),
+            "energy": highest + np.log(np.exp(logits - highest[:, np.newaxis]).sum(axis=1)),
+            "logit": highest,
+            "distance": -np.sqrt(left),
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the arrays to `path`, halved to float16 where it costs nothing: directions need no more."""
+        np.savez(path, **{name: getattr(self, name).astype(np.float16) for name in ARRAYS})
+
+    @classmethod
+    def read(cls, path: Path) -> Space:
+        """Read what `write` wrote. Raises `ValueError` for anything else; nothing in the file can run."""
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE:
+                    raise ValueError(f"{path.name} unpacks to more than {LARGEST_FILE // 1024**2} MB")
+            with np.load(path, allow_pickle=False) as arrays:
+                space = cls(**{name: np.asarray(arrays[name], dtype=np.float32) for name in ARRAYS})
+        except (OSError, KeyError, zipfile.BadZipFile, EOFError, MemoryError) as error:
+            raise ValueError(f"{path.name} cannot be read ({error})") from error
+        features, labels = space.weights.shape if space.weights.ndim == 2 else (0, 0)
+        if (space.bias.shape, space.mean.shape, space.basis.shape[1:]) != ((labels,), (features,), (features,)):
+            raise ValueError(f"{path.name} holds arrays that do not fit each other")
+        if not all(np.isfinite(getattr(space, name)).all() for name in ARRAYS):
+            raise ValueError(f"{path.name} holds something that is not a number")
+        return space
+
+
+def combine(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDArray[np.float64]:
+    """The familiarity in [0, 1] of each photo by a card's rule.
+
+    A logistic curve (Platt 1999) makes the sum of its scores the share of known photos among known and other ones, of which it saw as
+    many each.
+    """
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(rule["slope"] * add_up(scores, rule) + rule["offset"], -60, 60))))
+
+
+def add_up(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDArray[np.float64]:
+    """The sum of the scores that a rule names, each brought to mean 0 and deviation 1 over its validation photos."""
+    parts = zip(rule["scores"], rule["means"], rule["spreads"], strict=True)
+    return np.sum([(scores[name] - mean) / spread for name, mean, spread in parts], axis=0, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """Reads the familiarity off embeddings: where the photos lie, the temperature, and the card's rule."""
+
+    space: Space
+    temperature: float
+    rule: dict[str, Any]
+
+    def of(self, embeddings: Floats) -> NDArray[np.float64]:
+        """The familiarity in [0, 1] of each photo, from embeddings of shape (photos, features): shape (photos,)."""
+        return combine(self.space.scores(embeddings, self.temperature), self.rule)
+
+    def of_one(self, embedding: Floats) -> float:
+        """The familiarity of one photo, from its embedding of shape (features,)."""
+        return float(self.of(embedding[np.newaxis])[0])
+
+
+def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
+    """What reads the familiarity for the version in `folder`; None when its card has no rule for it.
+
+    Raises `ModelUnavailableError` when the card has one and the file is missing, damaged, or of another network.
+    """
+    if not card.familiarity:
+        return None
+    try:
+        space = Space.read(folder / card.companions[0])
+    except ValueError as error:
+        raise ModelUnavailableError(f"{card.name} {card.version}: {error}") from error
+    if space.bias.shape != (len(card.labels),):
+        raise ModelUnavailableError(f"{card.name} {card.version}: its familiarity is of a network with {len(space.bias)} labels")
+    return Familiarity(space, card.temperature, card.familiarity)
+
+
+def check_rule(rule: dict[str, Any]) -> None:
+    """Raise `BadCardError` when a card's rule for the familiarity makes no sense. An empty one is allowed: then there is no such number."""
+    if not rule:
+        return
+    names, numbers = rule.get("scores"), [rule.get(key) for key in ("slope", "offset", "threshold")]
+    lists = [rule.get("means"), rule.get("spreads")]
+    if not (isinstance(names, list) and names and set(names) <= set(SCORES)):
+        raise BadCardError(f"familiarity.scores must name some of {', '.join(SCORES)}, got {names!r}")
+    if not all(isinstance(one, list) and len(one) == len(names) and all(_is_number(value) for value in one) for one in lists):
+        raise BadCardError("familiarity.means and familiarity.spreads must have a number for each score")
+    if not all(value > 0 for value in rule["spreads"]):
+        raise BadCardError("familiarity.spreads must be over 0")
+    if not all(_is_number(one) for one in numbers) or rule["slope"] <= 0 or not 0 <= rule["threshold"] <= 1:
+        raise BadCardError("familiarity needs a slope over 0, an offset, and a threshold in 0..1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
