@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from webapp.training.augment import Batch, blend, vary
+from webapp.training.calibrate import fit_temperature, scaled
 from webapp.training.checkpoint import Checkpoint, Progress
 from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
 from webapp.training.drawn import SOURCE
@@ -164,7 +165,8 @@ class Run:
         validation_loss = -float(len(self.progress.history))  # without validation photos each epoch counts as better than the last
         if len(self.validation):
             raw = self.infer(self.validation)["probabilities"]
-            validation_loss = negative_log_likelihood(raw, self.validation_truths)
+            temperature = fit_temperature(raw, self.validation_truths)  # what calibration will do: smoothed labels leave a net too modest
+            validation_loss = negative_log_likelihood(scaled(raw, temperature), self.validation_truths)
             accuracy = float((raw.argmax(axis=1) == self.validation_truths).mean())
             line |= {"validation_loss": round(validation_loss, 4), "validation_top1": round(accuracy, 4)}
         if validation_loss < self.progress.best_loss or not self.best:
