@@ -3,7 +3,7 @@
 from alembic import context
 from flask import current_app
 
-from webapp.storage.tables import UTCDateTime
+from webapp.storage.tables import UTCDateTime, is_a_table_of_ours
 
 db = current_app.extensions["migrate"].db
 
@@ -21,7 +21,12 @@ def run():
             connection.connection.execute("PRAGMA foreign_keys = OFF").close()
         options = current_app.extensions["migrate"].configure_args
         context.configure(
-            connection=connection, target_metadata=db.metadata, transaction_per_migration=True, render_item=render_item, **options
+            connection=connection,
+            target_metadata=db.metadata,
+            transaction_per_migration=True,
+            render_item=render_item,
+            include_name=is_a_table_of_ours,
+            **options,
         )
         with context.begin_transaction():
             context.run_migrations()

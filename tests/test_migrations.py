@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,8 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
+from PIL import Image
 from sqlalchemy import Connection, inspect, text
 
+from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
@@ -18,6 +22,7 @@ from webapp.ext import get_registry
 from webapp.services.history import gallery_page
 from webapp.services.relabel import remember_label_sets
 from webapp.storage.database import db
+from webapp.storage.tables import is_a_table_of_ours
 from webapp.values import GalleryFilter
 
 
@@ -34,7 +39,7 @@ def empty_app(config: Config) -> Iterator[Flask]:
 def test_the_newest_migration_equals_the_tables(empty_app: Flask) -> None:
     upgrade()
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_a_table_of_ours})
         assert compare_metadata(context, db.metadata) == []
 
 
@@ -102,3 +107,37 @@ def test_preparing_completes_the_label_sets_of_an_older_history(app: Flask, uplo
         db.session.commit()
         remember_label_sets(get_registry())
         assert db.session.execute(text("SELECT count(*) FROM known_labels")).scalar() == 10
+
+
+def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
+    upgrade(revision="0003")
+    photo = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
+    said = {"model": "f1-teams", "decision": "bwt", "label": "bwt", "confidence": 0.9, "margin": 0.8, "elapsed_ms": 1, "shown": True}
+    striped = draw_stripes()
+    with db.engine.begin() as connection:
+        add(connection, "known_labels", model="f1-teams", version=1, label="haas")
+        for number, truth in ((1, "haas"), (2, "bwt"), (3, None)):
+            name = f"IMG_000{number}.JPG"
+            add(connection, "photos", id=number, public_id=f"p{number}", sha256=f"s{number}", filename=name, ground_truth=truth, **photo)
+            add(connection, "thumbnails", photo_id=number, content=striped if number < 3 else draw())
+            kept = {"distribution": b"", "embedding": b"", "created_at": "2026-01-01", "current": True}
+            add(connection, "predictions", photo_id=number, version=1, **said, **kept)
+        lines = [{"filename": "a", "photo": name, "duplicate": False, "error": None} for name in ("p1", "p3")]
+        add(connection, "uploads", public_id="together", results=json.dumps(lines), created_at="2026-01-01")
+    upgrade()
+    for wanted, expected in (
+        (GalleryFilter(outcome="wrong"), [1]),
+        (GalleryFilter(outcome="correct", model="f1-teams", version=1), [2]),
+        (GalleryFilter(duplicates="yes"), [2, 1]),
+        (GalleryFilter(batch="together"), [3, 1]),
+        (GalleryFilter(filename="g_0002.j", min_margin=0.8), [2]),
+    ):
+        assert [one.photo.id for one in gallery_page(wanted).items] == expected
+    downgrade(revision="0003")
+
+
+def draw_stripes() -> bytes:
+    """A picture with structure: its difference hash is not 0."""
+    image, stream = Image.linear_gradient("L").rotate(90).convert("RGB"), io.BytesIO()
+    image.save(stream, "JPEG")
+    return stream.getvalue()

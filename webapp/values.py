@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,16 +99,27 @@ UNLABELLED = "unlabelled"
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
 """What the shown prediction turned out to be: see `webapp.storage.photos.outcome`."""
 
-SORTS = ("newest", "least-sure")
+SORTS = ("newest", "oldest", "least-sure", "smallest-margin", "most-wrong")
+"""Orders of the gallery. The last three know only photos that were answered; `most-wrong` only wrong answers, the surest first."""
+
+VISITORS = "-"
+"""Instead of a person's name: photos that came without a login. No user may carry this name."""
+
+YES, NO = "yes", "no"
 
 
 @dataclass(frozen=True)
 class GalleryFilter:
-    """Which photos, in what order. An empty string or None leaves a filter off.
+    """Which photos, in what order. An empty string or None leaves a filter off; all that are on hold at once.
 
-    `predicted` is the first label of the shown prediction, `decision` what was said out loud (a label or `UNCLASSIFIED`).
-    Confidences are in [0, 1], both ends included. `filename` is a part of the name, upper and lower case alike. `model` is the model
-    whose answers are meant, and only photos that it has looked at; without it each photo's shown answer is.
+    `predicted` is the first label of the prediction that is meant, `decision` what was said out loud (a label or `UNCLASSIFIED`).
+    Confidences and margins are in [0, 1], both ends included. `filename` is a part of the name, upper and lower case alike. `model` is
+    the model whose answers are meant, and only photos that it has looked at; `version` (with `model`) a version of it, else the one
+    that stands. Without a model each photo's shown answer is meant. `since` and `until` are days in UTC, both included. `uploader` is
+    a person's name or `VISITORS`, `source` the door that a photo came through, `batch` the photos that came together, `labelled` those
+    that were given a ground truth together. `duplicates` and `starred` are `YES` or `NO`.
+
+    `webapp.services.filters` reads it from a URL and writes it into one.
     """
 
     predicted: str = ""
@@ -116,8 +128,19 @@ class GalleryFilter:
     outcome: str = ""
     min_confidence: float | None = None
     max_confidence: float | None = None
+    min_margin: float | None = None
+    max_margin: float | None = None
     filename: str = ""
     model: str = ""
+    version: int | None = None
+    since: date | None = None
+    until: date | None = None
+    uploader: str = ""
+    source: str = ""
+    batch: str = ""
+    labelled: str = ""
+    duplicates: str = ""
+    starred: str = ""
     sort: str = "newest"
 
 

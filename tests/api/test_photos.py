@@ -266,7 +266,7 @@ def test_least_sure_comes_first_when_asked_for(client: FlaskClient, classifier: 
     expected = []
     for number, confidence in enumerate((0.9, 0.3, 0.6, 0.3)):
         classifier.says(mclaren=confidence)
-        expected.append((confidence, -number, upload(mark=number)))
+        expected.append((confidence, number, upload(mark=number)))
     seen, cursor = [], ""
     for _ in range(4):
         page = client.get(f"/api/v1/photos?sort=least-sure&limit=1&cursor={cursor}").json

@@ -14,6 +14,7 @@ from webapp.errors import BadRequestError, MarqueError, NoFileError
 from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
 from webapp.services import classify, history, relabel
 from webapp.services.classify import Classified, Incoming
+from webapp.services.filters import parse_filter
 from webapp.services.history import Item
 from webapp.values import ALL_MODELS, Answer
 
@@ -62,7 +63,7 @@ def look() -> ResponseReturnValue:
 def index() -> ResponseReturnValue:
     """A page of photos by the gallery's filters."""
     need_for_reading()
-    wanted = history.parse_filter(request.args)
+    wanted = parse_filter(request.args)
     page = history.gallery_page(wanted, limit=history.parse_limit(request.args.get("limit")), cursor=request.args.get("cursor", ""))
     return jsonify(items=[payloads.photo(item, get_registry()) for item in page.items], next=page.next or None)
 

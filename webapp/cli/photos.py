@@ -24,6 +24,7 @@ from webapp.inference.classifier import Classifier
 from webapp.inference.turnstile import Turnstile
 from webapp.services import classify, history, words
 from webapp.services.classify import Incoming
+from webapp.services.relabel import new_batch
 from webapp.values import ALL_MODELS, RankedLabel, Who
 
 bp = Blueprint("cli_photos", __name__, cli_group="photos")
@@ -159,6 +160,7 @@ def _store(found: list[Path], classifiers: list[Classifier], truth: str) -> Iter
     """Rank and remember one after the other, each in its own transaction: what was printed is kept."""
     cupboard = get_cupboard()
     names = [one.card.name for one in classifiers]
+    batch = new_batch() if len(found) > 1 else ""
     for path in found:
         row: dict[str, Any] = {"path": _shown(path)}
         try:
@@ -171,6 +173,7 @@ def _store(found: list[Path], classifiers: list[Classifier], truth: str) -> Iter
                 who=Who("terminal"),
                 ground_truth=truth,
                 place="cli",
+                batch=batch,
             )
         except MarqueError as error:
             yield row | {"error": str(error)}, []

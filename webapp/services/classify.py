@@ -13,10 +13,10 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.classifier import Classifier, decide, ranked
-from webapp.inference.images import MAX_BYTES, decode_photo, make_thumbnail, working_side
+from webapp.inference.images import MAX_BYTES, decode_photo, make_thumbnail, thumbnail_hash, working_side
 from webapp.inference.turnstile import Turnstile
 from webapp.services.history import get_item, stored_content
-from webapp.services.relabel import check_label, model_of, record_label
+from webapp.services.relabel import check_label, model_of, new_batch, record_label
 from webapp.storage import photos as storage
 from webapp.storage.database import writing
 from webapp.storage.files import FileStore
@@ -67,7 +67,13 @@ class Incoming:
     content: bytes
 
 
-Looked = tuple[list[Answer], DecodedPhoto, bytes]
+@dataclass(frozen=True)
+class Looked:
+    """What came of looking at a photo: the answers in the order of the models, the decoded photo, its thumbnail."""
+
+    answers: list[Answer]
+    decoded: DecodedPhoto
+    thumbnail: bytes
 
 
 def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turnstile) -> Answer:
@@ -78,7 +84,7 @@ def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turns
 def answer_by_all(incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[Answer]:
     """The same by several models, in their order."""
     _check_size(incoming.content)
-    return _look(incoming.content, classifiers, turnstile)[0]
+    return _look(incoming.content, classifiers, turnstile).answers
 
 
 def answer_photos(incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[list[Answer] | MarqueError]:
@@ -103,12 +109,14 @@ def classify_photo(
     who: Who,
     ground_truth: str = "",
     place: str = "upload",
+    batch: str = "",
 ) -> Classified:
     """Rank a photo and remember it: bytes, thumbnail, photo, predictions and label in one transaction, committed on return.
 
-    `classifier` is the model whose answer comes back; `others` look at it as well. Bytes that are known already are not stored twice:
-    the photo they belong to comes back, with predictions of these model versions added where it had none, and with `ground_truth` (a
-    label of one of these models, or a verdict) when it had none. Raises `PhotoRefusedError`, `UnknownLabelError`, `ServerBusyError` or
+    `classifier` is the model whose answer comes back; `others` look at it as well. `batch` names what came together. Bytes that
+    are known already are not stored twice: the photo they belong to comes back (also one that was deleted and waits for its end), with
+    predictions of these model versions added where it had none, and with `ground_truth` (a label of one of these models, or a verdict)
+    when it had none. Raises `PhotoRefusedError`, `UnknownLabelError`, `ServerBusyError` or
     `StorageFullError`; nothing was stored then.
     """
     asked = [classifier, *others]
@@ -116,16 +124,19 @@ def classify_photo(
         check_label(ground_truth, *(one.card for one in asked))
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
+    if storage.is_deleted(sha256):
+        with writing():
+            storage.restore(Photo.sha256 == sha256)
     known = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
     if known is not None and not _missing(known[0], asked) and (not ground_truth or known[0].ground_truth):
         return _found(sha256, classifier, duplicate=True)
     looked = _look(incoming.content, asked, turnstile)
     if known is None:
         try:
-            return _remember_new(incoming, sha256, asked, looked, files=files, who=who, ground_truth=ground_truth, place=place)
+            return _remember_new(incoming, sha256, asked, looked, files=files, who=who, ground_truth=ground_truth, place=place, batch=batch)
         except IntegrityError:  # the same bytes came in through another door at the same moment
             pass
-    return _remember_again(sha256, asked, looked[0], who=who, ground_truth=ground_truth, place=place)
+    return _remember_again(sha256, asked, looked.answers, who=who, ground_truth=ground_truth, place=place)
 
 
 def classify_upload(
@@ -138,15 +149,18 @@ def classify_upload(
     who: Who,
     ground_truth: str = "",
     place: str = "upload",
+    batch: str = "",
 ) -> list[Classified | MarqueError]:
     """Classify several files in order, each for itself: what worked is kept, what failed is its error in the list.
 
+    `batch` names what came together; without it, these files are one when they are several.
     Raises `NoFileError` for an empty list, `PhotoTooLargeError` for more than 50, `UnknownLabelError`: nothing is stored then.
     """
     _check_number(incoming)
     if ground_truth:
         check_label(ground_truth, *(one.card for one in (classifier, *others)))
-    tools = {"classifier": classifier, "others": others, "files": files, "turnstile": turnstile}
+    batch = batch or (new_batch() if len(incoming) > 1 else "")
+    tools = {"classifier": classifier, "others": others, "files": files, "turnstile": turnstile, "batch": batch}
     results: list[Classified | MarqueError] = []
     for one in incoming:
         try:
@@ -167,7 +181,7 @@ def ask_models(public_id: str, *, classifiers: Sequence[Classifier], files: File
     missing = _missing(photo, classifiers)
     if not missing:
         return
-    answers = _look(stored_content(photo, files), missing, turnstile)[0]
+    answers = _look(stored_content(photo, files), missing, turnstile).answers
     with writing():
         _keep(get_item(public_id).photo, missing, answers)
 
@@ -223,7 +237,7 @@ def _check_size(content: bytes) -> None:
 
 
 def _look(content: bytes, asked: Sequence[Classifier], turnstile: Turnstile) -> Looked:
-    """Decode and rank inside the turnstile, in one turn for all models: their answers, the decoded photo and its thumbnail.
+    """Decode and rank inside the turnstile, in one turn for all models.
 
     A photo is decoded once for each size that the models need, so that each gives the answer that it would give alone.
     """
@@ -239,7 +253,7 @@ def _look(content: bytes, asked: Sequence[Classifier], turnstile: Turnstile) -> 
             answers.append(_answer(classifier, *decoded[side]))
         first = decoded[working_side(asked[0].card.input)][0]
         thumbnail = make_thumbnail(first.pixels)
-    return answers, first, thumbnail
+    return Looked(answers, first, thumbnail)
 
 
 def _answer(classifier: Classifier, decoded: DecodedPhoto, seconds: float) -> Answer:
@@ -271,9 +285,10 @@ def _remember_new(
     who: Who,
     ground_truth: str,
     place: str,
+    batch: str,
 ) -> Classified:
     """Write a new photo with all that belongs to it in one transaction. Raises `IntegrityError` when its bytes are known meanwhile."""
-    answers, decoded, thumbnail = looked
+    decoded = looked.decoded
     token = secrets.token_urlsafe(18)
     photo = Photo(
         public_id=secrets.token_urlsafe(9),
@@ -287,13 +302,17 @@ def _remember_new(
         created_at=now(),
         uploader_id=who.user_id,
         delete_hash=hashlib.sha256(token.encode()).hexdigest(),
+        source=place,
+        batch=batch or None,
+        dhash=thumbnail_hash(looked.thumbnail),
     )
+    predictions = [_prediction(answer) for answer in looked.answers]
     with writing():
         files.put(sha256, incoming.content)
-        storage.add_photo(photo, thumbnail)
-        for number, (classifier, answer) in enumerate(zip(asked, answers, strict=True)):
-            remember_label_set(answer.model, answer.version, classifier.card.label_names)
-            storage.add_prediction(photo, _prediction(answer), first=True, shown=number == 0)
+        storage.add_photo(photo, looked.thumbnail, predictions[0])
+        for number, (classifier, prediction) in enumerate(zip(asked, predictions, strict=True)):
+            remember_label_set(prediction.model, prediction.version, classifier.card.label_names)
+            storage.add_prediction(photo, prediction, first=True, shown=number == 0)
         if ground_truth:
             _label(photo, ground_truth, asked, who, place)
     if not ground_truth:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from webapp.storage import photos as storage
 from webapp.storage.database import writing
 from webapp.storage.files import FileStore
 from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
-from webapp.values import ALL_MODELS, OUTCOMES, SORTS, GalleryFilter, RankedLabel, Who
+from webapp.values import ALL_MODELS, OUTCOMES, GalleryFilter, RankedLabel, Who
 
 PAGE = 24
 MAX_LIMIT = 200
@@ -82,21 +82,6 @@ class Rendition:
 
 
 # ---- questions ----
-
-
-def parse_filter(args: Mapping[str, str]) -> GalleryFilter:
-    """A filter from the parameters of a URL. Raises `BadRequestError` that names the parameter."""
-    return GalleryFilter(
-        predicted=_text(args, "predicted"),
-        decision=_text(args, "decision"),
-        ground_truth=_text(args, "ground_truth"),
-        outcome=_one_of(args, "outcome", ("", *OUTCOMES)),
-        min_confidence=_fraction(args, "min_confidence"),
-        max_confidence=_fraction(args, "max_confidence"),
-        filename=_text(args, "filename"),
-        model=_text(args, "model"),
-        sort=_one_of(args, "sort", SORTS),
-    )
 
 
 def parse_limit(text: str | None) -> int:
@@ -258,33 +243,6 @@ def delete_photo(public_id: str, *, files: FileStore, who: Who, admin: bool, tok
 def _with_undone(events: Sequence[LabelEvent]) -> list[Event]:
     undone = labels.undone_ids([event.id for event in events])
     return [Event(event, event.id in undone) for event in events]
-
-
-def _text(args: Mapping[str, str], name: str) -> str:
-    value = args.get(name, "").strip()
-    if len(value) > 255 or "\x00" in value:
-        raise BadRequestError(f"{name} is too long or has characters that no name has.")
-    return value
-
-
-def _one_of(args: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    value = args.get(name, "") or allowed[0]
-    if value not in allowed:
-        raise BadRequestError(f"{name} must be one of {', '.join(one for one in allowed if one)}.")
-    return value
-
-
-def _fraction(args: Mapping[str, str], name: str) -> float | None:
-    text = args.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise BadRequestError(f"{name} must be a number from 0 to 1.")
-    return value
 
 
 def _write_cursor(photo: Photo, sort: str) -> str:

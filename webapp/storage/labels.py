@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage.database import db, insert_row
+from webapp.storage.photos import UNSEEN, refresh_outcomes
 from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
 
 _complete: set[tuple[str, str, int]] = set()
@@ -23,8 +24,9 @@ def add_event(event: LabelEvent, photo: Photo) -> None:
     set_committed_value(photo, "ground_truth", event.to_label)
     set_committed_value(photo, "truth_model", event.to_model)
     mirror = update(Photo).where(Photo.id == photo.id).values(ground_truth=event.to_label, truth_model=event.to_model)
-    db.session.execute(mirror, execution_options={"synchronize_session": False})
+    db.session.execute(mirror, execution_options=UNSEEN)
     event.id = insert_row(event)
+    refresh_outcomes([photo.id])
 
 
 def add_farewell(event: LabelEvent, photo: Photo) -> None:
@@ -85,5 +87,9 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> None:
         return
     known = set(connection.execute(kept).scalars())
     missing = [{"model": model, "version": version, "label": one} for one in labels if one not in known]
-    if missing:
-        connection.execute(insert(KnownLabel), missing)
+    if not missing:
+        return
+    connection.execute(insert(KnownLabel), missing)
+    if known:  # its answers may be held against these labels now
+        theirs = select(Prediction.photo_id).where(Prediction.model == model, Prediction.version == version)
+        refresh_outcomes(select(Photo.id).where(Photo.id.in_(theirs), Photo.ground_truth.in_([one["label"] for one in missing])))

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
+from webapp.storage import names
 from webapp.storage.database import db, insert_row
+from webapp.storage.matching import conditions, matching, outcome_column, sort_key, with_prediction
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE, GalleryFilter
+
+UNSEEN = {"synchronize_session": False}
+MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
+"""Columns of the shown prediction that stand on the photo too, as `shown_…`."""
 
 _in_its_label_set = (
     exists()
@@ -31,24 +37,19 @@ outcome = case(
     (Prediction.decision == UNCLASSIFIED, "unclassified"),
     else_="wrong",
 )
-"""The outcome of a photo's prediction, in SQL. "None of these" is answered right by not naming a label.
+"""The outcome of a photo's prediction, in SQL; `refresh_outcomes` keeps it in the rows. "None of these" is answered right by not naming
+a label.
 
 Models have label sets of their own: a label that the prediction's version does not know, or a "none of these" that was said about
 another model's labels, says nothing about the prediction, which is unlabelled then.
 """
 
 
-def _with_prediction(*columns: Any, model: str = "") -> Select[Any]:
-    """Each photo with the prediction that is meant: the shown one, or the current one of `model`; then only photos that have one."""
-    meant = and_(Prediction.model == model, Prediction.current) if model else Prediction.shown
-    return select(*columns).join(Prediction, and_(Photo.id == Prediction.photo_id, meant), isouter=not model)
-
-
-def _full(model: str = "") -> Select[Any]:
+def _full(model: str = "", version: int | None = None) -> Select[Any]:
     """Photos with their outcome, the prediction that is meant and its top five, without a further query for each."""
     meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
-    question = _with_prediction(Photo, outcome, model=model).options(meant, selectinload(Photo.uploader))
-    return question.execution_options(populate_existing=True)
+    question = with_prediction(Photo, outcome_column(model), model=model, version=version).where(Photo.deleted_at.is_(None))
+    return question.options(meant, selectinload(Photo.uploader)).execution_options(populate_existing=True)
 
 
 # ---- one photo ----
@@ -71,6 +72,12 @@ def knows_sha256(sha256: str) -> bool:
     return db.session.execute(select(Photo.id).where(Photo.sha256 == sha256)).scalar_one_or_none() is not None
 
 
+def is_deleted(sha256: str) -> bool:
+    """True when the photo with these bytes waits for its end."""
+    question = select(Photo.id).where(Photo.sha256 == sha256, Photo.deleted_at.is_not(None))
+    return db.session.execute(question).scalar_one_or_none() is not None
+
+
 def latest_photo() -> tuple[Photo, str] | None:
     """The newest photo and its outcome, or None in an empty history."""
     row = db.session.execute(_full().order_by(Photo.id.desc()).limit(1)).one_or_none()
@@ -79,7 +86,11 @@ def latest_photo() -> tuple[Photo, str] | None:
 
 def thumbnail_of(public_id: str) -> bytes | None:
     """The small picture, or None when there is no such photo."""
-    question = select(Thumbnail.content).join(Photo, Photo.id == Thumbnail.photo_id).where(Photo.public_id == public_id)
+    question = (
+        select(Thumbnail.content)
+        .join(Photo, Photo.id == Thumbnail.photo_id)
+        .where(Photo.public_id == public_id, Photo.deleted_at.is_(None))
+    )
     return db.session.execute(question).scalar_one_or_none()
 
 
@@ -94,8 +105,7 @@ def predictions_of(photo: Photo) -> Sequence[Prediction]:
 def current_predictions(photo: Photo) -> list[tuple[Prediction, str]]:
     """What each model says about a photo, with its top five and its outcome; the shown one first."""
     question = (
-        select(Prediction, outcome)
-        .join(Photo, Photo.id == Prediction.photo_id)
+        select(Prediction, Prediction.outcome)
         .where(Prediction.photo_id == photo.id, Prediction.current)
         .options(selectinload(Prediction.top))
         .order_by(Prediction.shown.desc(), Prediction.model)
@@ -114,13 +124,13 @@ def current_versions(photo: Photo) -> dict[str, int]:
 
 
 def page_of_photos(wanted: GalleryFilter, limit: int, after: tuple[float, int] | None) -> list[tuple[Photo, str]]:
-    """At most `limit` photos with their outcomes, after the place `after` = (confidence, id) of the last one seen."""
-    question = _full(wanted.model).where(*_conditions(wanted)).limit(limit)
-    if wanted.sort == "least-sure":
-        question = question.where(Prediction.confidence.is_not(None)).order_by(Prediction.confidence, Photo.id.desc())
+    """At most `limit` photos with their outcomes, after the place `after` = (key, id) of the last one seen."""
+    question = _full(wanted.model, wanted.version).where(*conditions(wanted)).limit(limit)
+    key = sort_key(wanted)
+    if key is not None:
+        question = question.where(key.is_not(None)).order_by(key, Photo.id)
         if after is not None:
-            confidence, last = after
-            question = question.where(or_(Prediction.confidence > confidence, and_(Prediction.confidence == confidence, Photo.id < last)))
+            question = question.where(tuple_(key, Photo.id) > after)
     else:
         question = question.order_by(Photo.id.desc())
         if after is not None:
@@ -130,70 +140,81 @@ def page_of_photos(wanted: GalleryFilter, limit: int, after: tuple[float, int] |
 
 def count_by_outcome(wanted: GalleryFilter) -> dict[str, int]:
     """How many photos have each outcome, with the other filters applied. Outcomes without a photo are absent."""
-    question = (
-        _with_prediction(outcome, func.count(), model=wanted.model).where(*_conditions(replace(wanted, outcome=""))).group_by(outcome)
-    )
+    which = replace(wanted, outcome="", sort="newest")
+    column = outcome_column(wanted.model)
+    question = matching(column, func.count(), wanted=which).group_by(column)
     return {str(name): int(count) for name, count in db.session.execute(question)}
 
 
 def count_by_ground_truth() -> dict[str, int]:
     """How many photos each ground truth has."""
-    question = select(Photo.ground_truth, func.count()).where(Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
+    question = (
+        select(Photo.ground_truth, func.count())
+        .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
+        .group_by(Photo.ground_truth)
+    )
     return {str(name): count for name, count in db.session.execute(question)}
 
 
 def latest_checked_photo_of_each_label() -> dict[str, Photo]:
     """For each ground truth the newest photo that has it."""
-    newest = select(func.max(Photo.id)).where(Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
+    newest = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
     photos = db.session.execute(select(Photo).where(Photo.id.in_(newest))).scalars()
     return {str(photo.ground_truth): photo for photo in photos}
-
-
-def _conditions(wanted: GalleryFilter) -> list[Any]:
-    conditions: list[Any] = []
-    if wanted.predicted:
-        conditions.append(Prediction.label == wanted.predicted)
-    if wanted.decision:
-        conditions.append(Prediction.decision == wanted.decision)
-    if wanted.ground_truth:
-        conditions.append(Photo.ground_truth == wanted.ground_truth)
-    if wanted.outcome:
-        conditions.append(outcome == wanted.outcome)
-    if wanted.min_confidence is not None:
-        conditions.append(Prediction.confidence >= wanted.min_confidence)
-    if wanted.max_confidence is not None:
-        conditions.append(Prediction.confidence <= wanted.max_confidence)
-    if wanted.filename:
-        conditions.append(Photo.filename.icontains(wanted.filename, autoescape=True))
-    return conditions
 
 
 # ---- writing ----
 
 
-def add_photo(photo: Photo, thumbnail: bytes) -> None:
-    """Add a photo with its small picture; it has an `id` afterwards."""
+def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -> None:
+    """Add a photo with its small picture and the prediction that it will show; it has an `id` afterwards."""
+    if shown is not None:
+        for name in MIRRORED:
+            setattr(photo, f"shown_{name}", getattr(shown, name))
+    photo.outcome = UNLABELLED
+    photo.has_duplicate = photo.dhash is not None and _tell_duplicates(photo.dhash)
     photo.id = insert_row(photo)
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
+    names.add(photo)
 
 
-def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True) -> None:
+def _tell_duplicates(dhash: int) -> bool:
+    """True when photos have this difference hash already; from now on they have a duplicate."""
+    same = and_(Photo.dhash == dhash, Photo.deleted_at.is_(None))
+    if db.session.execute(select(Photo.id).where(same).limit(1)).first() is None:
+        return False
+    db.session.execute(update(Photo).where(same, Photo.has_duplicate.is_(False)).values(has_duplicate=True), execution_options=UNSEEN)
+    return True
+
+
+def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True, standing: bool = True) -> None:
     """Add a prediction to a photo, or find the one that this version made before. From now on it stands for its model.
 
     It is shown when its model was shown before, or when nothing was: what another model says does not take the place. `first` when its
-    model has not looked at the photo before; then `shown` tells whether it is shown.
+    model has not looked at the photo before; then `shown` tells whether it is shown. Without `standing` it is only remembered, when
+    another version stands for its model.
     """
+    known = None
     if not first:
         mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
         other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
         same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
-        shown = db.session.execute(other).first() is None
         known = db.session.execute(same).scalar_one_or_none()
-        _mark(mine, shown=False, current=False)
-        if known is not None:
+        standing = standing or db.session.execute(select(Prediction.id).where(mine, Prediction.current)).first() is None
+        shown = standing and db.session.execute(other).first() is None
+        if standing:
+            _mark(mine, shown=False, current=False)
+        if known is not None and standing:
             _mark(Prediction.id == known, shown=shown, current=True)
-            return
-    prediction.photo_id, prediction.shown, prediction.current = photo.id, shown, True
+    if known is None:
+        _insert(photo, prediction, shown=shown, standing=standing)
+    if not first:
+        refresh_outcomes([photo.id])
+        refresh_shown(photo.id)
+
+
+def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool) -> None:
+    prediction.photo_id, prediction.shown, prediction.current, prediction.outcome = photo.id, shown, standing, UNLABELLED
     prediction.id = insert_row(prediction)
     if shown:
         set_committed_value(photo, "prediction", prediction)
@@ -203,8 +224,26 @@ def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False,
     db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
 
 
+def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
+    """Bring the outcomes of these photos' predictions, and their mirror on the photos, up to date with the ground truths."""
+    theirs = Prediction.photo_id.in_(photo_ids)
+    new = select(outcome).where(Photo.id == Prediction.photo_id).scalar_subquery()
+    db.session.execute(update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN)
+    shown = select(Prediction.outcome).where(Prediction.photo_id == Photo.id, Prediction.shown).scalar_subquery()
+    without = case((Photo.ground_truth.is_(None), UNLABELLED), (Photo.ground_truth == UNUSABLE, UNUSABLE), else_=UNCLASSIFIED)
+    mirror = update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
+    db.session.execute(mirror, execution_options=UNSEEN)
+
+
+def refresh_shown(photo_id: int) -> None:
+    """Bring a photo's mirror of its shown prediction up to date."""
+    values = {f"shown_{name}": getattr(Prediction, name) for name in MIRRORED}
+    mirror = update(Photo).where(Photo.id == photo_id, Prediction.photo_id == Photo.id, Prediction.shown).values(values)
+    db.session.execute(mirror, execution_options=UNSEEN)
+
+
 def _mark(which: Any, **values: bool) -> None:
-    db.session.execute(update(Prediction).where(which).values(**values), execution_options={"synchronize_session": False})
+    db.session.execute(update(Prediction).where(which).values(**values), execution_options=UNSEEN)
 
 
 def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
@@ -214,7 +253,23 @@ def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
 
 def delete_photo(photo: Photo) -> None:
     """Remove a photo with its thumbnail and predictions. Its label events stay, without it."""
+    names.remove([photo.id])
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
+    if photo.dhash is not None and photo.has_duplicate:
+        forget_duplicates(photo.dhash)
+
+
+def restore(which: Any) -> int:
+    """Bring deleted photos back that satisfy `which`; returns how many."""
+    back = update(Photo).where(which, Photo.deleted_at.is_not(None)).values(deleted_at=None, deleted_by=None, deleted_batch=None)
+    return int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+
+
+def forget_duplicates(dhash: int) -> None:
+    """A photo with this difference hash is gone: when one is left, it is alone now."""
+    left = db.session.execute(select(Photo.id).where(Photo.dhash == dhash, Photo.deleted_at.is_(None)).limit(2)).scalars().all()
+    if len(left) == 1:
+        db.session.execute(update(Photo).where(Photo.id == left[0]).values(has_duplicate=False), execution_options=UNSEEN)
 
 
 # ---- uploads ----

@@ -19,7 +19,7 @@ from PIL import Image
 
 from webapp.errors import BrokenPhotoError, PhotoRefusedError, TrainingError
 from webapp.inference.card import InputSpec
-from webapp.inference.images import MAX_SIDE, WORKING_SIDE, decode_photo, fit_input, working_side
+from webapp.inference.images import MAX_SIDE, WORKING_SIDE, decode_photo, difference_hash, fit_input, working_side
 from webapp.training.readers import Box, Found, read_folders
 from webapp.training.recipe import Layout, SplitRule
 
@@ -135,12 +135,6 @@ def make_example(
 def short_name(path: Path) -> str:
     """Folder, label and file name: enough to find the file again."""
     return "/".join(path.parts[-3:])
-
-
-def difference_hash(image: Image.Image) -> int:
-    """64 bits: is each of 8 x 8 grey cells darker than its right neighbour?"""
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0), dtype=np.int16)
-    return int.from_bytes(np.packbits(grey[:, :-1] < grey[:, 1:]).tobytes(), "big")
 
 
 def drop_repeats(examples: list[Example]) -> tuple[list[Example], list[str], list[str]]:

@@ -12,6 +12,7 @@ from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError
 from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
 from webapp.services import classify, history
+from webapp.services.filters import parse_filter
 from webapp.services.history import Opinion, Story
 from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, sent
@@ -35,7 +36,7 @@ def index() -> ResponseReturnValue:
     size = asked.get("size", "") if asked.get("size") in SIZES else "large"
     error = None
     try:
-        wanted = _wanted(asked)
+        wanted = parse_filter(asked)
         page = history.gallery_page(wanted, limit=SIZES[size], cursor=request.args.get("cursor", ""))
     except BadRequestError as trouble:
         error, wanted, page = trouble, GalleryFilter(), history.Page([], "")
@@ -158,25 +159,6 @@ def delete_now(public_id: str) -> ResponseReturnValue:
     sent.forget(public_id)
     note("Deleted:", strong=f"{name}.")
     return redirect(url_for("gallery.index" if guards.may_browse() else "upload.index"), 303)
-
-
-def _wanted(asked: dict[str, str]) -> GalleryFilter:
-    """The service's filter. The form asks for percentages, since that is how people read them."""
-    fractions = {"min_confidence": _fraction(asked, "from"), "max_confidence": _fraction(asked, "to")}
-    return history.parse_filter({**asked, **fractions})
-
-
-def _fraction(asked: dict[str, str], name: str) -> str:
-    text = asked.get(name, "").removesuffix("%").strip()
-    if not text:
-        return ""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise BadRequestError("Confidence is a number from 0 to 100.")
-    return str(value / 100)
 
 
 def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:

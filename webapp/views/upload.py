@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import Any
 
@@ -14,6 +15,7 @@ from webapp.ext import get_card, get_classifier, get_classifiers, get_files, get
 from webapp.services import cards, classify, history
 from webapp.services.classify import MAX_BYTES, Classified, Incoming
 from webapp.services.history import Photo
+from webapp.services.relabel import new_batch
 from webapp.values import ALL_MODELS, NONE_OF_THESE
 from webapp.views import drawings, guards, sent
 from webapp.views.frame import label_groups, model_choices, wants_json
@@ -85,6 +87,7 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         "upload/index.html",
         card=card,
         error=error or trouble,
+        batch=new_batch(),
         kept=request.form.get("ground_truth", ""),
         chosen=_choice(),
         models=model_choices(),
@@ -149,11 +152,18 @@ def _classify(incoming: list[Incoming]) -> list[Classified | MarqueError]:
         turnstile=get_turnstile(),
         who=guards.who(),
         ground_truth=request.form.get("ground_truth", "").strip(),
+        batch=_batch(),
     )
     for result in results:
         if isinstance(result, Classified):
             sent.remember(result.photo.public_id, result.delete_token)
     return results
+
+
+def _batch() -> str:
+    """What names the files of one form: the script sends each by itself, with the same field."""
+    name = request.form.get("batch", "")
+    return name if re.fullmatch(r"[\w-]{1,24}", name, re.ASCII) else ""
 
 
 def _choice() -> str:
