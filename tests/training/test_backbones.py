@@ -90,6 +90,26 @@ def test_it_says_that_a_backbone_has_no_imagenet_weights() -> None:
         network("plain_cnn", weights="imagenet")
 
 
+def test_it_starts_from_a_version_of_ours(tmp_path: Path) -> None:
+    version = build_network("small_cnn", SIDE, SIDE, 3, dropout=0.0, momentum=0.9)
+    version.save(tmp_path / "model.keras")
+    again = build_network("small_cnn", SIDE, SIDE, 7, dropout=0.0, momentum=0.9, weights=tmp_path / "model.keras")
+    photos = np.random.default_rng(2).uniform(0, 255, (2, SIDE, SIDE, 3)).astype(np.float32)
+    np.testing.assert_allclose(again(photos)["embedding"], version(photos)["embedding"], atol=1e-6)
+
+
+def test_it_refuses_to_start_from_a_version_with_another_backbone(tmp_path: Path) -> None:
+    build_network("small_cnn", SIDE, SIDE, 3, dropout=0.0, momentum=0.9).save(tmp_path / "model.keras")
+    with pytest.raises(TrainingError, match="another backbone"):
+        network("mobilenet_v2", weights=tmp_path / "model.keras")
+
+
+def test_it_refuses_a_keras_file_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_bytes(b"no archive")
+    with pytest.raises(TrainingError, match="cannot be started from"):
+        network("mobilenet_v2", weights=tmp_path / "model.keras")
+
+
 def test_it_refuses_the_weights_of_another_backbone(tmp_path: Path) -> None:
     network("small_cnn").save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(TrainingError, match=r"other\.weights\.h5 does not fit the backbone"):

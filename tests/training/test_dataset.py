@@ -104,6 +104,14 @@ def test_the_same_photos_are_split_alike_in_any_order(tmp_path: Path) -> None:
     assert first != fingerprint(split(group(examples, RULE), SplitRule(validation=0.2, test=0.2, seed=4)))
 
 
+def test_what_the_starting_network_has_learnt_is_never_held_out(tmp_path: Path) -> None:
+    examples = group(read(write_pictures(tmp_path, 12)), RULE)
+    learnt = {one.sha256 for one in split(examples, RULE)["test"]}
+    parts = split(examples, RULE, learnt)
+    assert learnt <= {one.sha256 for one in parts["train"]}
+    assert len(parts["test"]) == len(learnt)  # others took their place
+
+
 def test_it_says_how_many_photos_it_takes_to_measure(tmp_path: Path) -> None:
     write_pictures(tmp_path, 3)
     with pytest.raises(TrainingError, match="none is left for test"):

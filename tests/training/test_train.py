@@ -16,7 +16,7 @@ from webapp.inference.held_out import read_split
 from webapp.inference.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress
 from webapp.training.job import Job
-from webapp.training.train import Outcome, train
+from webapp.training.train import Outcome, learnt_before, train
 
 pytestmark = pytest.mark.tensorflow
 
@@ -74,6 +74,13 @@ def test_the_version_carries_the_list_of_the_files_it_learnt_from(job: Job, outc
     assert split is not None
     assert Counter(split.values()) == {part: outcome.card.split[part]["n"] for part in ("train", "validation", "test")}
     assert "split.json" in outcome.card.files
+
+
+def test_a_run_that_starts_from_a_version_knows_what_it_has_learnt(job: Job, outcome: Outcome) -> None:
+    learnt = learnt_before(replace(job, weights=job.models / "toy" / "1" / "model.keras"))
+    split = read_split(job.models / "toy" / "1", outcome.card)
+    assert split is not None and learnt == {digest for digest, part in split.items() if part != "test"}
+    assert learnt_before(job) == set()
 
 
 def test_the_labels_are_the_folders(outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from webapp.cli.dataset import dataset_command, layout_options, recipe_for
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
+from webapp.inference.card import KERAS_FILE
 from webapp.services import promote
 from webapp.values import Who
 
@@ -42,7 +43,10 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @layout_options
 @click.option(
-    "--weights", default="imagenet", show_default=True, help="Where the backbone starts: a weights file, 'imagenet' (downloaded) or 'none'."
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="Where the backbone starts: a weights file, a version of ours (NAME@VERSION), 'imagenet' (downloaded) or 'none'.",
 )
 @click.option(
     "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recipe of your own instead of NAME's."
@@ -83,7 +87,7 @@ def train_command(
             data=data,
             models=config.models,
             work=work or config.data / "training" / name,
-            weights=weights if weights in ("imagenet", "none") else Path(weights),
+            weights=start_of(weights),
             unknown=unknown,
             resume=resume,
         )
@@ -94,6 +98,16 @@ def train_command(
     promote.note_first(get_registry(), name, outcome.version, Who("terminal"))
     live = get_registry().live_version(name)
     click.echo("It is live." if live == outcome.version else f"Version {live} stays live.")
+
+
+def start_of(weights: str) -> str | Path:
+    """Where a backbone starts, from the option: "imagenet", "none", a file, or the network of the version NAME@VERSION."""
+    if weights in ("imagenet", "none"):
+        return weights
+    name, at, version = weights.rpartition("@")
+    if at and version.isdecimal() and not Path(weights).exists():
+        return get_registry().version_folder(name, int(version)) / KERAS_FILE
+    return Path(weights)
 
 
 @bp.cli.command("list")

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.errors import TrainingError
+from webapp.errors import ModelRefusedError, TrainingError
+from webapp.inference.keras_archive import check_archive
 
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet's red, green and blue in 0..1
 DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
@@ -33,7 +34,8 @@ class Backbone:
 def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> keras.Model:
     """The backbone `name` on the input `photo` with its weights: "none" for random ones, "imagenet" from Keras, or a weights file.
 
-    A file is one of the Keras Application without its top. Raises `TrainingError` when there is none or it does not fit.
+    A file is one of the Keras Application without its top, or the `model.keras` of a version with the same backbone. Raises
+    `TrainingError` when there is none or it does not fit.
     """
     kind = BACKBONES[name]
     body = kind.build(photo)
@@ -47,6 +49,8 @@ def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> 
 
 def _pretrained(name: str, kind: Backbone, body: keras.Model, weights: str | Path) -> Weights:
     height, width = body.input_shape[1:3]
+    if Path(weights).suffix == ".keras":
+        return _from_version(body, Path(weights))
     if kind.twin is None:
         if weights == "imagenet":
             raise TrainingError(f"The backbone {name} has no ImageNet weights; use --weights none.")
@@ -63,8 +67,21 @@ def _from_keras(name: str, twin: Callable[..., keras.Model], shape: tuple[int, i
         return list(twin(include_top=False, weights="imagenet", input_shape=shape).get_weights())
     except Exception as error:  # Keras raises a plain Exception when the download fails
         raise TrainingError(
-            f"The ImageNet weights of {name} could not be downloaded: {error}. Give a file with --weights FILE, or --weights none."
+            f"The ImageNet weights of {name} could not be downloaded: {error}. Without internet start from a version that is here "
+            "(--weights stanford-cars@1), from a file (--weights FILE), or from nothing (--weights none)."
         ) from error
+
+
+def _from_version(body: keras.Model, path: Path) -> Weights:
+    """The backbone's part of a version of ours: its weights come first there, the last layer's after them."""
+    try:
+        check_archive(path)
+        theirs = keras.saving.load_model(path, compile=False, safe_mode=True).get_weights()[: len(body.weights)]
+    except (OSError, ValueError, KeyError, TypeError, ModelRefusedError) as error:
+        raise TrainingError(f"The version {path} cannot be started from: {error}") from error
+    if [one.shape for one in theirs] != [tuple(one.shape) for one in body.weights]:
+        raise TrainingError(f"The version {path} has another backbone.")
+    return list(theirs)
 
 
 def _from_file(model: keras.Model, path: Path) -> Weights:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -169,8 +169,10 @@ def group(examples: list[Example], rule: SplitRule) -> list[Example]:
     return [replace(one, group=root(place)) for place, one in enumerate(examples)]
 
 
-def split(examples: list[Example], rule: SplitRule) -> dict[str, list[Example]]:
+def split(examples: list[Example], rule: SplitRule, learnt: Collection[str] = ()) -> dict[str, list[Example]]:
     """Train, validation and test. Whole groups move; the shares hold for each label and source apart; seeded.
+
+    Groups with a file in `learnt` (SHA-256) go to train: the network that training starts from knows them.
 
     Raises `TrainingError` when a label ends up without a training photo.
     """
@@ -186,10 +188,12 @@ def split(examples: list[Example], rule: SplitRule) -> dict[str, list[Example]]:
         waiting = sorted(strata[stratum], key=lambda members: members[0].sha256)
         np.random.default_rng([rule.seed, *"/".join(stratum).encode()]).shuffle(waiting)
         total = sum(map(len, waiting))
+        known = [members for members in waiting if any(one.sha256 in learnt for one in members)]
+        waiting = [members for members in waiting if members not in known]
         for part, share in (("test", rule.test), ("validation", rule.validation)):
             taken, waiting = _take(waiting, round(share * total))
             parts[part] += taken
-        parts["train"] += [one for members in waiting for one in members]
+        parts["train"] += [one for members in (*known, *waiting) for one in members]
     missing = {one.label for one in examples} - {one.label for one in parts["train"]}
     if missing:
         raise TrainingError(f"Too few photos of {', '.join(sorted(missing))}: none is left to train on after the split.")

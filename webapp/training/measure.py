@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from webapp.errors import PhotoRefusedError, TrainingError
-from webapp.inference.card import ModelCard
+from webapp.inference.card import KERAS_FILE, ModelCard
 from webapp.inference.familiarity import Familiarity, Space
 from webapp.inference.images import decode_photo, fit_input, working_side
 from webapp.training.calibrate import dividing, fit_temperature, keeping, keeping_both, scaled
@@ -215,13 +215,19 @@ def describe_training(job: Job, recipe: Recipe, runs: list[Progress]) -> dict[st
     """The card's `training`: settings, where the weights came from, one line per epoch of the run that was validated."""
     first = runs[0]
     return {
-        "weights": str(job.weights) if job.weights in ("none", "imagenet") else Path(job.weights).name,
+        "weights": start_name(job.weights),
         "settings": recipe.settings(),
         "epochs": len(first.history),
         "best_epoch": first.best_epoch,
         "seconds": round(sum(run.seconds for run in runs)),
         "history": first.history,
     }
+
+
+def start_name(weights: str | Path) -> str:
+    """What the backbone started from, as the card says it: "imagenet", a file's name, or "f1-teams 1" for a version of ours."""
+    path = Path(weights)
+    return f"{path.parent.parent.name} {path.parent.name}" if path.name == KERAS_FILE else path.name
 
 
 def _real(examples: list[Example]) -> NDArray[np.bool_]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import keras
 from tqdm import tqdm
 
-from webapp.errors import TrainingError
-from webapp.inference.card import FAMILIARITY_FILE, ModelCard
+from webapp.errors import BadCardError, TrainingError
+from webapp.inference.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.familiarity import Familiarity
+from webapp.inference.held_out import HELD_OUT, read_split
 from webapp.inference.publish import publish
 from webapp.inference.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE
@@ -43,7 +45,7 @@ def train(job: Job) -> Outcome:
     check(recipe)
     keras.utils.set_random_seed(recipe.seed)
     dataset = read(job, recipe)
-    parts = split(list(dataset.examples), recipe.split)
+    parts = split(list(dataset.examples), recipe.split, learnt_before(job))
     recipe = fitted(recipe, len(parts["train"]))
     say_parts(dataset, parts)
     require_a_run(job)
@@ -69,6 +71,23 @@ def train(job: Job) -> Outcome:
     metrics = measure(job, recipe, parts, network, calibration)
     card = make_card(job, recipe, dataset, parts, calibration, metrics, runs)
     return hand_over(job, network, card, parts, calibration.familiarity)
+
+
+def learnt_before(job: Job) -> set[str]:
+    """SHA-256 of the photos that the version learnt from that the backbone starts from; empty for other weights.
+
+    Raises `TrainingError` when that version's card cannot be read.
+    """
+    start = Path(job.weights)
+    if start.name != KERAS_FILE:
+        return set()
+    try:
+        known = read_split(start.parent, ModelCard.read(start.parent))
+    except BadCardError as error:
+        raise TrainingError(f"The version {start.parent} cannot be started from: {error}.") from error
+    if known is None:
+        say(f"{start.parent.name} carries no list of what it has learnt: if photos of yours are among that, the figures will flatter")
+    return {digest for digest, part in (known or {}).items() if part != HELD_OUT}
 
 
 def require_a_run(job: Job) -> None:
