@@ -107,5 +107,7 @@ def test_a_web_process_loads_neither_tensorflow_nor_the_training_room(tmp_path: 
 
 def test_a_version_can_be_evaluated_where_photos_are_only_served(tmp_path: Path) -> None:
     absent = "import sys; sys.modules.update(dict.fromkeys(['scipy', 'keras', 'tensorflow', 'tqdm', 'h5py', 'scipy.io']))"
-    rooms = ", ".join(f"webapp.training.{name}" for name in ("exam", "exam_files", "exam_report", "exam_words", "readers", "recipe"))
+    rooms = ", ".join(
+        f"webapp.training.{name}" for name in ("exam", "exam_files", "exam_questions", "exam_report", "exam_words", "readers", "recipe")
+    )
     assert "webapp.training.exam" in loaded_after(f"{absent}\nimport {rooms}", tmp_path)

@@ -70,7 +70,7 @@ def test_it_measures_what_the_live_version_has_not_seen(house: Flask, photos: Pa
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 0, answer.output
     assert "(f1-teams 1), asked about 2 photos that it has never seen" in answer.stdout
-    assert "Left out: 1 that it has learnt from and 1 of its validation part" in answer.stdout
+    assert "Left out: 1 that it has learnt from; 1 of its validation part" in answer.stdout
     assert "\x1b[31m" not in answer.stdout
 
 
@@ -97,7 +97,7 @@ def test_it_refuses_photos_that_it_has_learnt_from(house: Flask, photos: Path) -
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 1
     assert answer.stderr.startswith(
-        "Error: f1-teams 1 has seen every one of these photos: 1 that it has learnt from and 1 of its validation"
+        "Error: f1-teams 1 has seen every one of these photos: 1 that it has learnt from; 1 of its validation"
     )
     assert answer.stdout == ""
 

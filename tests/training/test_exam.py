@@ -13,14 +13,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageColor
 
 from tests.conftest import draw
 from tests.fakes import TEAMS, FakeClassifier, make_card
 from webapp.errors import TrainingError
 from webapp.inference.card import Label
-from webapp.training.exam import Questions, ask, choose_others, choose_questions
+from webapp.training.exam import ask
 from webapp.training.exam_files import FILES, confusion_csv, make_folder, per_class_csv, predictions_csv, write_files
+from webapp.training.exam_questions import Question, Questions, choose_others, choose_questions
 from webapp.training.exam_report import Exam, make_report
 from webapp.training.exam_words import in_words, page
 from webapp.training.readers import Listing, list_photos
@@ -36,9 +37,18 @@ def data(tmp_path: Path) -> Path:
     for label in ("haas", "mclaren"):
         (tmp_path / "data" / label).mkdir(parents=True)
         for mark in range(3):
-            (tmp_path / "data" / label / f"{mark}.jpg").write_bytes(draw(TEAMS[label][1], mark=mark))
-    (tmp_path / "data" / "mclaren" / "old.jpg").write_bytes(draw("#C00000"))
+            (tmp_path / "data" / label / f"{mark}.jpg").write_bytes(speckled(TEAMS[label][1], mark))
+    (tmp_path / "data" / "mclaren" / "old.jpg").write_bytes(speckled("#C00000", 9))
     return tmp_path / "data"
+
+
+def speckled(color: str, seed: int, quality: int = 90) -> bytes:
+    """A picture of about this colour with blots of its own: no near-duplicate of any other."""
+    rng = np.random.default_rng([seed, *color.encode()])
+    blots = np.array(ImageColor.getrgb(color)) + rng.integers(-25, 26, (8, 12, 1))
+    stream = io.BytesIO()
+    Image.fromarray(blots.clip(0, 255).astype(np.uint8)).resize((120, 80), Image.Resampling.NEAREST).save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
 
 
 @pytest.fixture
@@ -100,6 +110,23 @@ def test_a_refitted_version_has_learnt_from_its_validation_part_too(data: Path) 
     card = replace(CARD, split={"learnt_from": "train and validation together, after validation had chosen and calibrated"})
     with pytest.raises(TrainingError, match="chose its temperature and threshold and were learnt after that"):
         choose_questions(listed(data), card, {digest(path): "validation" for path in data.rglob("*.jpg")})
+
+
+def test_new_photos_that_nearly_repeat_a_training_photo_are_left_out_too(data: Path) -> None:
+    (data / "haas" / "again.jpg").write_bytes(speckled(TEAMS["haas"][1], 0, quality=60))
+    split = {digest(data / "haas" / "0.jpg"): "train", digest(data / "haas" / "1.jpg"): "test"}
+    chosen = choose_questions(listed(data), CARD, split)
+    assert chosen.left_out == {"train": 1, "near": 1}
+    assert "haas/again.jpg" not in names(chosen)
+    everything = choose_questions(listed(data), CARD, split, include_training=True)
+    assert everything.flattering == {"train": 1, "near": 1}
+
+
+def test_without_a_photo_that_it_has_seen_nothing_is_compared(data: Path) -> None:
+    def never(questions: object) -> list[Question]:
+        raise AssertionError(questions)
+
+    assert len(choose_questions(listed(data), CARD, {digest(data / "haas" / "1.jpg"): "test"}, watch=never).asked) == 7
 
 
 def test_each_content_counts_once_and_none_under_two_labels(data: Path) -> None:

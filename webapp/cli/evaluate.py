@@ -18,7 +18,7 @@ from webapp.inference.classifier import Classifier
 from webapp.inference.held_out import read_split
 
 if TYPE_CHECKING:
-    from webapp.training.exam import Question, Watch
+    from webapp.training.exam_questions import Question, Watch
     from webapp.training.exam_report import Exam
     from webapp.training.recipe import Recipe
 
@@ -80,7 +80,8 @@ def _hold(
     classifier: Classifier, recipe: Recipe, data: Sequence[Path], unknown: Path | None, *, mirror: bool, include_training: bool
 ) -> Exam:
     """Ask the version about every photo. Raises `TrainingError`."""
-    from webapp.training.exam import ask, choose_others, choose_questions
+    from webapp.training.exam import ask
+    from webapp.training.exam_questions import choose_others, choose_questions
     from webapp.training.exam_report import Exam
     from webapp.training.readers import list_photos
     from webapp.training.recipe import source_of
@@ -88,7 +89,8 @@ def _hold(
     card = classifier.card
     split = read_split(get_registry().version_folder(card.name, card.version), card)
     listings = [(list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in data]
-    questions = choose_questions(listings, card, split, include_training=include_training)
+    looking = _watched("Looking for near-duplicates")
+    questions = choose_questions(listings, card, split, rule=recipe.split, include_training=include_training, watch=looking)
     others = choose_others(unknown, split, known=questions.asked, include_training=include_training) if unknown else None
     answers, refused = ask(classifier, questions.asked, mirror=mirror, watch=_watched("Asking"))
     said, no_photos = ask(classifier, others.asked, mirror=mirror, watch=_watched("Asking about other things")) if others else ([], [])

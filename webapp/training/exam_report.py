@@ -16,7 +16,8 @@ from webapp.inference.classifier import scale
 from webapp.inference.gate import mcnemar
 from webapp.inference.intervals import wilson
 from webapp.training.evaluate import area_under_curve, mix_ups, summary
-from webapp.training.exam import Answered, Questions, Said, fingerprint, in_parts
+from webapp.training.exam import Answered, Said
+from webapp.training.exam_questions import Questions, fingerprint, in_parts
 
 NAMED_MOST = 10
 """Labels that the report lists as given to photos of other things."""

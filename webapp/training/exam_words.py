@@ -9,7 +9,13 @@ WORST, PAIRS = 12, 10
 """Labels and pairs that the terminal shows; the files have them all."""
 PAGE_WORST, PAGE_PAIRS = 25, 20
 LISTED = 5
-PARTS = {"test": "kept apart in training", "new": "new to it", "train": "learnt", "validation": "validation part"}
+PARTS = {
+    "test": "kept apart in training",
+    "new": "new to it",
+    "train": "learnt",
+    "validation": "validation part",
+    "near": "nearly repeated",
+}
 DRAWN = 40
 """Labels up to which a page shows its confusion matrix in place; a larger one is a link."""
 LARGE = "The matrix is large: open [confusion.svg](confusion.svg) in a browser. Each cell says what it counts."
