@@ -131,7 +131,9 @@ def matrix_svg(
         for there, count in enumerate(row):
             if count:
                 words = f"{labels[at]}, answered {labels[there]}: {count}" if at != there else f"{labels[at]}: {count} right"
-                parts.append(_cell(margin + there * cell, head + at * cell, cell, count, heat(count, most, hit=at == there), words, large))
+                look = heat(count, most, hit=at == there)
+                look = "h2" if large and look == "h1" else look  # the palest one would be lost in so small a cell
+                parts.append(_cell(margin + there * cell, head + at * cell, cell, count, look, words, large))
     foot = after if large else 24.0
     parts.append(
         _text(6, 12, AXES[0], "start") + _text(6, 26, AXES[1], "start") if large else _text(6, head + side + 18, ", ".join(AXES), "start")

@@ -96,9 +96,7 @@ def test_it_refuses_photos_that_it_has_learnt_from(house: Flask, photos: Path) -
         shutil.rmtree(photos / label)
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 1
-    assert answer.stderr.startswith(
-        "Error: f1-teams 1 has seen every one of these photos: 1 that it has learnt from; 1 of its validation"
-    )
+    assert answer.stderr.startswith("Error: f1-teams 1 has seen every one of these photos: 1 that it has learnt from; 1 of its validation")
     assert answer.stdout == ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,7 +54,7 @@ def evaluate_command(
 
     Photos that it has learnt from, and those that chose its limits, are left out and counted.
     """
-    from webapp.training.exam_files import FILES, make_folder, write_files
+    from webapp.training.exam_files import FILES, make_folder, to_json, write_files
     from webapp.training.exam_report import make_report
     from webapp.training.exam_words import in_words as report_in_words
 
@@ -71,7 +70,7 @@ def evaluate_command(
             write_files(out, exam, report)
     for warning in report["warnings"]:
         click.secho(warning + "\n", fg="red", err=as_json)
-    click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else "\n".join(report_in_words(report)))
+    click.echo(to_json(report) if as_json else "\n".join(report_in_words(report)))
     if out is not None:
         click.echo(f"\nThe report is in {out}: {', '.join(FILES)}.", err=as_json)
 

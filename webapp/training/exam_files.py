@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def write_files(folder: Path, exam: Exam, report: dict[str, Any]) -> None:
     """Write every file of `FILES`. Raises `TrainingError` when one cannot be written."""
     contents = {
         "report.md": page(report),
-        "report.json": json.dumps(report, indent=2, ensure_ascii=False) + "\n",
+        "report.json": to_json(report) + "\n",
         "per_class.csv": per_class_csv(report),
         "confusion.csv": confusion_csv(report),
         "confusion.svg": as_file(confusion_chart(exam, report)),
@@ -46,6 +47,12 @@ def write_files(folder: Path, exam: Exam, report: dict[str, Any]) -> None:
             (folder / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise TrainingError(f"{name} cannot be written to {folder}: {error.strerror}.") from error
+
+
+def to_json(report: dict[str, Any]) -> str:
+    """The report as indented JSON, each list of numbers on one line: a matrix reads as one."""
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    return re.sub(r"\[\s+(-?[\d.][^\]\[\"{}]*?)\s+\]", lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
 
 
 def per_class_csv(report: dict[str, Any]) -> str:

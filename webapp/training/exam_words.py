@@ -8,7 +8,7 @@ from typing import Any
 WORST, PAIRS = 12, 10
 """Labels and pairs that the terminal shows; the files have them all."""
 PAGE_WORST, PAGE_PAIRS = 25, 20
-LISTED = 5
+LISTED = 3
 PARTS = {
     "test": "kept apart in training",
     "new": "new to it",
