@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -331,6 +332,23 @@ def test_names_of_files_and_labels_are_neither_formulas_nor_markup(data: Path) -
     assert rows(per_class_csv(report))[0]["display"].startswith("'=")
     assert "<b>" not in page(report)
     assert "<b>" not in (confusion_csv(report) + predictions_csv(exam))
+
+
+def test_names_that_are_not_utf8_and_labels_in_any_script_are_written(data: Path, tmp_path: Path) -> None:
+    (data / "haas" / "0.jpg").rename(data / "haas" / os.fsdecode(b"caf\xe9.jpg"))
+    (data / "haas" / "1.jpg").rename(data / "haas" / "Лада 2107.jpg")
+    (data / "haas" / os.fsdecode(b"no\xe9.jpg")).write_text("no photo")
+    exam = hold(data, split={})
+    make_folder(tmp_path / "out")
+    write_files(tmp_path / "out", exam, make_report(exam))
+    written = (tmp_path / "out" / "predictions.csv").read_text(encoding="utf-8")
+    assert "data/haas/caf?.jpg" in written
+    assert "data/haas/Лада 2107.jpg" in written
+
+
+def test_making_the_folder_leaves_nothing_in_it(tmp_path: Path) -> None:
+    make_folder(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measured(tmp_path: Path) -> None:

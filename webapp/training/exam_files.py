@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def make_folder(folder: Path) -> None:
     """Make the report's folder before anything is measured. Raises `TrainingError` when it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILES[0]).touch()
+        with tempfile.TemporaryFile(dir=folder):  # leaves nothing behind, whatever comes
+            pass
     except OSError as error:
         raise TrainingError(f"The report cannot be written to {folder}: {error.strerror}.") from error
 

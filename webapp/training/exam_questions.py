@@ -40,8 +40,8 @@ class Question:
 
     @property
     def name(self) -> str:
-        """Folder, label and file name: enough to find the file again."""
-        return short_name(self.path)
+        """Folder, label and file name, enough to find the file again, as text that every file takes, also when it is not UTF-8."""
+        return short_name(self.path).encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True)
