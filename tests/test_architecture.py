@@ -14,21 +14,22 @@ ALLOWED = {
     "errors": set(),
     "values": set(),
     "config": {"errors"},
+    "cells": set(),
     "charts": set(),
     "inference": {"errors", "values"},
     "storage": {"errors", "values"},
-    "training": {"errors", "values", "charts", "inference"},
-    "services": {"errors", "values", "charts", "storage", "inference"},
+    "training": {"errors", "values", "cells", "charts", "inference"},
+    "services": {"errors", "values", "cells", "charts", "storage", "inference"},
     "ext": {"config", "errors", "values", "storage", "inference"},
     "delivery": {"errors"},
     "views": {"errors", "values", "charts", "ext", "delivery", "services", "inference"},
     "api": {"errors", "values", "ext", "delivery", "services", "inference"},
-    "cli": {"errors", "values", "charts", "ext", "services", "inference", "training"},
+    "cli": {"errors", "values", "cells", "charts", "ext", "services", "inference", "training"},
     "app": {"config", "errors", "ext", "delivery", "views", "api", "cli", "storage", "inference"},
 }
-FLASK_FREE = {"errors", "values", "config", "charts", "inference", "training", "services", "storage"}
+FLASK_FREE = {"errors", "values", "config", "cells", "charts", "inference", "training", "services", "storage"}
 MAY_USE_FLASK_SQLALCHEMY = {"webapp/storage/database.py"}
-LATE_IMPORTS = {"webapp/ext.py", "webapp/cli/model.py", "webapp/cli/dataset.py", "webapp/cli/importing.py"}
+LATE_IMPORTS = {"webapp/ext.py", "webapp/cli/model.py", "webapp/cli/dataset.py", "webapp/cli/evaluate.py", "webapp/cli/importing.py"}
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))
 
 
@@ -102,3 +103,11 @@ def test_a_web_process_loads_neither_tensorflow_nor_the_training_room(tmp_path: 
     modules = loaded_after("import wsgi", tmp_path)
     assert "webapp.app" in modules
     assert not [name for name in modules if name.startswith(("tensorflow", "keras", "webapp.training."))]
+
+
+def test_a_version_can_be_evaluated_where_photos_are_only_served(tmp_path: Path) -> None:
+    absent = "import sys; sys.modules.update(dict.fromkeys(['scipy', 'keras', 'tensorflow', 'tqdm', 'h5py', 'scipy.io']))"
+    rooms = ", ".join(
+        f"webapp.training.{name}" for name in ("exam", "exam_files", "exam_questions", "exam_report", "exam_words", "readers", "recipe")
+    )
+    assert "webapp.training.exam" in loaded_after(f"{absent}\nimport {rooms}", tmp_path)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
+FRAME = 16
+"""Pixels of paper round a chart in a file."""
 NARROW = "\u202f"
 LONGEST_LABEL = 40
 """Characters of a label that a chart shows; its tooltip has them all."""
 NUMBERED = 40
 """Labels up to which a matrix writes its counts into the cells; above it they are small and their tooltips say it."""
+AXES = ("down: what it is", "across: what was said")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 STYLE = """
 text { fill: %(ink_2)s; font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
@@ -127,9 +131,15 @@ def matrix_svg(
         for there, count in enumerate(row):
             if count:
                 words = f"{labels[at]}, answered {labels[there]}: {count}" if at != there else f"{labels[at]}: {count} right"
-                parts.append(_cell(margin + there * cell, head + at * cell, cell, count, heat(count, most, hit=at == there), words, large))
+                look = heat(count, most, hit=at == there)
+                look = "h2" if large and look == "h1" else look  # the palest one would be lost in so small a cell
+                parts.append(_cell(margin + there * cell, head + at * cell, cell, count, look, words, large))
+    foot = after if large else 24.0
+    parts.append(
+        _text(6, 12, AXES[0], "start") + _text(6, 26, AXES[1], "start") if large else _text(6, head + side + 18, ", ".join(AXES), "start")
+    )
     classes = "chart natural dense" if large else "chart natural"
-    return _svg(margin + side + max(after, beyond), head + side + (after if large else 8), parts, classes, title, description, ident)
+    return _svg(max(260, margin + side + max(after, beyond)), head + side + foot, parts, classes, title, description, ident)
 
 
 def heat(count: int, most: int, *, hit: bool) -> str:
@@ -187,9 +197,9 @@ def lines_svg(
 
 def as_file(drawing: Svg) -> str:
     """The same chart as a file of its own, with its look inside: light, or dark where the reader's machine is."""
-    opening, _, rest = drawing.partition(">")
+    opening, _, rest = re.sub(r'viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"', _framed, drawing, count=1).partition(">")
     dark = "@media (prefers-color-scheme: dark) {" + STYLE % DARK + "}"
-    style = f'<style>{STYLE % LIGHT}{dark}</style><rect class="paper" width="100%" height="100%"/>'
+    style = f'<style>{STYLE % LIGHT}{dark}</style><rect class="paper" x="-{FRAME}" y="-{FRAME}" width="100%" height="100%"/>'
     words, _, content = rest.partition("</desc>")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}>{words}</desc>{style}{content}\n'
 
@@ -197,6 +207,11 @@ def as_file(drawing: Svg) -> str:
 def percent(share: float) -> str:
     """A share in whole percent, with a narrow space."""
     return f"{share:.0%}".replace("%", f"{NARROW}%")
+
+
+def _framed(found: re.Match[str]) -> str:
+    width, height = int(found[1]) + 2 * FRAME, int(found[2]) + 2 * FRAME
+    return f'viewBox="-{FRAME} -{FRAME} {width} {height}" width="{width}" height="{height}"'
 
 
 def _svg(width: float, height: float, parts: Sequence[str], classes: str, title: str, description: str, ident: str) -> Svg:

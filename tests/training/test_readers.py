@@ -16,6 +16,7 @@ from scipy.io import savemat
 from tests.training.toys import picture
 from webapp.errors import TrainingError
 from webapp.inference.card import InputSpec
+from webapp.training import matlab
 from webapp.training.dataset import fit_all, read_photos
 from webapp.training.readers import Listing, list_photos
 from webapp.training.recipe import Layout
@@ -236,3 +237,9 @@ def test_a_folder_that_is_no_breed_is_refused(tmp_path: Path) -> None:
     photo(tmp_path / "cats" / "b.png")
     with pytest.raises(TrainingError, match="must be called like n02085620-Chihuahua, not cats"):
         list_photos(tmp_path, DOGS)
+
+
+def test_without_scipy_a_matlab_list_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matlab, "loadmat", None)
+    with pytest.raises(TrainingError, match=r"Reading train_list\.mat needs what requirements\.txt lists"):
+        matlab.read_matlab(tmp_path / "train_list.mat")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
 import json
 import os
 import stat
@@ -17,6 +15,7 @@ from typing import IO, Any
 import click
 from flask import Blueprint
 
+from webapp import cells
 from webapp.cli.ready import needs_history
 from webapp.errors import BrokenPhotoError, MarqueError
 from webapp.ext import get_classifiers, get_cupboard
@@ -105,17 +104,8 @@ def find_photos(paths: Iterable[str]) -> Iterator[Path]:
 
 
 def to_csv(rows: list[dict[str, Any]]) -> str:
-    """A table with a header, a line for each photo and model.
-
-    Cells that a spreadsheet would take for a formula begin with an apostrophe (OWASP, CSV injection).
-    """
-    stream = io.StringIO()
-    table = csv.writer(stream)
-    table.writerow(COLUMNS)
-    for row in rows:
-        for said in row.get("predictions") or [row.get("prediction") or {}]:
-            table.writerow([_safe_cell(cell) for cell in _cells(row, said)])
-    return stream.getvalue()
+    """A table with a header, a line for each photo and model."""
+    return cells.to_csv(COLUMNS, (_cells(row, said) for row in rows for said in row.get("predictions") or [row.get("prediction") or {}]))
 
 
 def _cells(row: dict[str, Any], said: dict[str, Any]) -> tuple[object, ...]:
@@ -236,7 +226,3 @@ def _sentence(said: dict[str, Any]) -> str:
 def _shown(path: Path) -> str:
     """A path as text that every terminal and JSON reader takes, also when its name is not UTF-8."""
     return str(path).encode("utf-8", "replace").decode("utf-8")
-
-
-def _safe_cell(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -48,7 +48,7 @@ def compare_command(name: str, champion: int, challenger: int, data: tuple[Path,
     if not data:
         raise click.UsageError("Name photos to compare on: --data FOLDER.")
     with in_words():
-        weighed = _weigh(_load(name, champion), _load(name, challenger), data, any_photo)
+        weighed = _weigh(load_version(name, champion), load_version(name, challenger), data, any_photo)
     if as_json:
         click.echo(json.dumps(weighed.comparison.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -69,7 +69,7 @@ def promote_command(name: str, version: int, data: tuple[Path, ...], any_photo: 
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
     with in_words():
-        challenger = _load(name, version)
+        challenger = load_version(name, version)
         champion = _champion(name, version)
         weighed = _weigh(champion, challenger, data, any_photo) if data and champion is not None else None
         if weighed is not None:
@@ -95,7 +95,7 @@ def promote_command(name: str, version: int, data: tuple[Path, ...], any_photo: 
 def rollback_command(name: str, why: str) -> None:
     """Let the version of NAME serve again that was live before the present one."""
     with in_words():
-        row = promote.rollback(get_registry(), name, _load, TERMINAL, why=why)
+        row = promote.rollback(get_registry(), name, load_version, TERMINAL, why=why)
     click.echo(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
 
 
@@ -127,16 +127,22 @@ def history_command(name: str, as_json: bool) -> None:
 @with_appcontext
 def export_command(name_and_version: str, file: Path) -> None:
     """Write a version (without @VERSION the live one) with its card into the zip FILE; `flask model import FILE` takes it elsewhere."""
-    name, _, number = name_and_version.partition("@")
-    if number and not number.isdecimal():
-        raise click.UsageError(f"A version is a number: {name}@1, not {name_and_version}.")
+    name, number = name_and_number(name_and_version)
     with in_words():
-        card = get_registry().card(name, int(number) if number else None)
+        card = get_registry().card(name, number)
         bundle.pack(get_registry(), name, card.version, file)
     click.echo(f"{name} {card.version} is in {file}, {file.stat().st_size / 2**20:.1f} MiB.")
 
 
 COMMANDS = (compare_command, promote_command, rollback_command, history_command, export_command)
+
+
+def name_and_number(text: str) -> tuple[str, int | None]:
+    """A model and its version from NAME or NAME@VERSION, None without one. Fails in words."""
+    name, at, number = text.partition("@")
+    if at and not number.isdecimal():
+        raise click.UsageError(f"A version is a number: {name}@1, not {text}.")
+    return name, int(number) if number else None
 
 
 def describe(comparison: Comparison) -> list[str]:
@@ -181,7 +187,7 @@ def _split(classifier: Classifier) -> Split | None:
     return read_split(get_registry().version_folder(card.name, card.version), card)
 
 
-def _load(name: str, version: int) -> Classifier:
+def load_version(name: str, version: int) -> Classifier:
     """A version, loaded and self-tested: what fails here may not serve."""
     try:
         return load_classifier(get_registry(), name, version, get_config().engine)
@@ -197,7 +203,7 @@ def _champion(name: str, challenger: int) -> Classifier | None:
     if live is None or live == challenger:
         return None
     try:
-        return _load(name, live)
+        return load_version(name, live)
     except ModelError as error:
         click.echo(f"The live version cannot be compared with: {error}", err=True)
         return None

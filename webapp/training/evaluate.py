@@ -1,4 +1,4 @@
-"""How good, how sure, how sure rightly: figures from probabilities and truths. Plain numpy."""
+"""How good, how sure, how sure rightly: figures from probabilities and truths. Plain numpy, so that serving machines can measure too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from webapp.inference.intervals import wilson
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 def confusion(probabilities: Floats, truths: Ints) -> NDArray[np.int64]:
@@ -70,32 +71,38 @@ def figures(
     temperature: float,
     threshold: float,
     *,
-    familiar: NDArray[np.bool_] | None = None,
+    familiar: Bools | None = None,
     short: bool = False,
 ) -> dict[str, Any]:
-    """All figures of one set of photos, as plain JSON. `raw` is the softmax before temperature, float32 of shape (photos, labels).
+    """`summary` of photos that are decided when their confidence reaches `threshold` and they are `familiar` (photos,), if that was
+    measured. `raw` is the softmax before temperature, float32 of shape (photos, labels)."""
+    scaled = np.stack([scale(one, temperature) for one in raw]) if len(raw) else raw
+    decided = scaled.max(axis=1) >= threshold
+    if familiar is not None:
+        decided &= familiar
+    return summary(raw, scaled, truths, names, decided, short=short)
 
-    A photo is decided when its confidence reaches `threshold` and it is `familiar` (photos,), if that was measured. `short` leaves out
-    the confusion table and the labels. See docs/models.md for each key.
+
+def summary(raw: Floats, scaled: Floats, truths: Ints, names: tuple[str, ...], decided: Bools, *, short: bool = False) -> dict[str, Any]:
+    """All figures of one set of photos, as plain JSON; only `n` of an empty one. See docs/models.md for each key.
+
+    `raw` and `scaled` are the softmax before and after temperature, float32 of shape (photos, labels); `decided` tells which photos got a
+    label and not "unclassified". `short` leaves out the confusion table and the labels.
     """
     n = len(truths)
     if n == 0:
         return {"n": 0}
-    scaled = np.stack([scale(one, temperature) for one in raw])
     right = scaled.argmax(axis=1) == truths
     top = np.argsort(-scaled, axis=1, kind="stable")[:, :5]
-    decided = scaled.max(axis=1) >= threshold
-    if familiar is not None:
-        decided &= familiar
     table = confusion(scaled, truths)
     rows = per_label(table, names)
-    counted = [float(row["f1"] or 0.0) for row in rows.values() if row["n"]]
     result: dict[str, Any] = {
         "n": n,
         "top1": _round(right.mean()),
         "top1_interval": [_round(bound) for bound in wilson(int(right.sum()), n)],
         "top5": _round((top == truths[:, np.newaxis]).any(axis=1).mean()),
-        "macro_f1": _round(sum(counted) / len(counted)),
+        "macro_f1": _round(mean_f1(table)),
+        "weighted_f1": _round(mean_f1(table, weighted=True)),
         "nll": _round(negative_log_likelihood(scaled, truths)),
         "ece_before": _round(calibration_error(raw, truths)),
         "ece_after": _round(calibration_error(scaled, truths)),
@@ -107,16 +114,42 @@ def figures(
     return result
 
 
+def mean_f1(table: NDArray[np.int64], *, weighted: bool = False) -> float:
+    """The mean F1 of the labels that have photos, from a confusion table with at least one photo; by their photos when `weighted`.
+
+    F1 is the harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN) (van Rijsbergen 1979, "Information Retrieval", part 7).
+    """
+    photos, named, hits = table.sum(axis=1), table.sum(axis=0), np.diag(table)
+    there = photos > 0
+    scores = 2 * hits[there] / (photos[there] + named[there])
+    return float(np.average(scores, weights=photos[there] if weighted else None))
+
+
+def mix_ups(table: NDArray[np.int64], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Which label was taken for which: truth, answer, how many photos (`n`), of how many of that truth. The commonest first."""
+    found = [
+        {"truth": names[truth], "answer": names[answer], "n": int(table[truth, answer]), "of": int(table[truth].sum())}
+        for truth, answer in np.argwhere(table)
+        if truth != answer
+    ]
+    return sorted(found, key=lambda one: (-one["n"], -one["n"] / one["of"], one["truth"], one["answer"]))
+
+
+def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
+    """How well a score parts known photos (high) from others: the chance that one of `known` scores over one of `unknown`, ties half.
+
+    The area under the ROC curve, which is the Mann-Whitney statistic over the number of pairs (Mann and Whitney 1947; Hanley and McNeil
+    1982, "The Meaning and Use of the Area under a Receiver Operating Characteristic (ROC) Curve"). Neither may be empty.
+    """
+    ordered = np.sort(unknown)
+    below, up_to = np.searchsorted(ordered, known, side="left"), np.searchsorted(ordered, known, side="right")
+    return float((below + up_to).mean() / (2 * len(unknown)))
+
+
 def negative_log_likelihood(probabilities: Floats, truths: Ints) -> float:
     """Mean of -log(probability of the truth)."""
     chosen = probabilities[np.arange(len(truths)), truths].astype(np.float64)
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
-
-
-def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
-    """Area under the ROC curve: how often a known photo's score is above an unknown one's, ties half (Hanley and McNeil 1982)."""
-    wins = (known[:, np.newaxis] > unknown).mean() + 0.5 * (known[:, np.newaxis] == unknown).mean()
-    return float(wins)
 
 
 def _round(value: float) -> float:

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 
 from webapp.errors import TrainingError
+
+try:  # scipy comes with what training needs; a version can be evaluated where photos are only served
+    from scipy.io import loadmat
+except ImportError:
+    loadmat = None
 
 
 def read_matlab(path: Path) -> dict[str, Any]:
     """The variables of a .mat file as plain dicts, lists, numbers and strings. Raises `TrainingError`; nothing in the file can run."""
+    if loadmat is None:
+        raise TrainingError(f"Reading {path.name} needs what requirements.txt lists (scipy is missing).")
     try:
         content = loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises many kinds for bad files; each means the same to us

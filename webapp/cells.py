@@ -1,0 +1,24 @@
+"""Tables that people open in a spreadsheet: written so that no cell is taken for a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+RISKY = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+
+def safe_cell(cell: object) -> object:
+    """A text that begins like a formula, or with an apostrophe before one, gets an apostrophe in front; all else stays."""
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip("'").startswith(RISKY) else cell
+
+
+def to_csv(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table with a heading. None is an empty cell."""
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow([safe_cell(cell) for cell in heading])
+    table.writerows([safe_cell("" if cell is None else cell) for cell in row] for row in rows)
+    return stream.getvalue()
