@@ -9,7 +9,9 @@ from typing import Any
 from webapp.inference.card import ModelCard
 from webapp.inference.registry import Registry
 from webapp.services.classify import Classified
+from webapp.services.compare import Standing
 from webapp.services.history import Item, Prediction, full_ranking
+from webapp.services.promote import Promotion
 from webapp.values import Answer, RankedLabel
 
 Json = dict[str, Any]
@@ -71,6 +73,34 @@ def model(name: str, versions: list[int], live: int | None, card: ModelCard | No
         "live": live,
         "title": card.title if card else None,
         "labels": len(card.labels) if card else None,
+    }
+
+
+def promotion(row: Promotion) -> Json:
+    """A change of the live version."""
+    return {
+        "at": moment(row.created_at),
+        "kind": row.kind,
+        "from": row.from_version,
+        "to": row.to_version,
+        "who": row.who,
+        "why": row.why,
+        "forced": row.forced,
+        "comparison": row.figures,
+    }
+
+
+def standing(found: Standing) -> Json:
+    """How two versions stand on this history."""
+    return {
+        "a": found.champion.version,
+        "b": found.challenger.version,
+        "state": found.state,
+        "photos": found.photos,
+        "waiting": found.waiting,
+        "left_out": found.seen,
+        "unknown": list(found.unknown),
+        "comparison": found.comparison.to_json() if found.comparison else None,
     }
 
 

@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 from webapp.cli.dataset import layout_options, photos_in
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError, ModelError, ModelRefusedError
-from webapp.ext import get_config, get_files, get_registry, get_turnstile, load_classifier
+from webapp.ext import get_files, get_registry, get_turnstile, load_version
 from webapp.inference import bundle
 from webapp.inference.classifier import Classifier
 from webapp.inference.gate import Comparison, Said
@@ -238,16 +238,6 @@ def _watched(photos: Sequence[Watched]) -> Iterator[Watched]:
 def _split(classifier: Classifier) -> Split | None:
     card = classifier.card
     return read_split(get_registry().version_folder(card.name, card.version), card)
-
-
-def load_version(name: str, version: int) -> Classifier:
-    """A version, loaded and self-tested: what fails here may not serve."""
-    try:
-        return load_classifier(get_registry(), name, version, get_config().engine)
-    except MarqueError:
-        raise
-    except Exception as error:  # a damaged file breaks in any way; each means the same here
-        raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
 
 def _champion(name: str, challenger: int) -> Classifier | None:

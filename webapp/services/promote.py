@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from webapp.errors import ModelRefusedError, PromotionRefusedError
+from webapp.errors import ModelRefusedError, PromotionRefusedError, StorageFullError
 from webapp.inference.classifier import Classifier
 from webapp.inference.gate import BETTER, Comparison, compare, rank_both
 from webapp.inference.held_out import LabelledPhoto, Split, unseen
@@ -147,7 +147,10 @@ def _write(
             user_id=who.user_id,
         )
         storage.add_promotion(row)
-        registry.make_live(name, version)  # when this fails, no row is written
+        try:
+            registry.make_live(name, version)  # when this fails, no row is written
+        except OSError as error:
+            raise StorageFullError(f"The models folder cannot be written ({error.strerror}). Nothing was changed.") from error
     return row
 
 
