@@ -19,7 +19,7 @@ from webapp.inference.classifier import Classifier
 from webapp.inference.held_out import fingerprint, write_split
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
-from webapp.services import compare, promote
+from webapp.services import classify, compare, promote
 from webapp.storage.files import DatabaseFiles
 from webapp.values import Who
 
@@ -176,3 +176,23 @@ def test_a_first_version_needs_nothing(registry: Registry, config: Config) -> No
     (config.models / "other" / "LIVE").unlink()
     load = lambda _name, _number: FakeClassifier(make_card(1, name="other"))  # noqa: E731
     assert compare.promote_here(registry, "other", 1, load, ANNA).from_version is None
+
+
+def test_the_photos_page_names_what_the_challenger_said(
+    registry: Registry, client: FlaskClient, labelled: Callable[[int], list[str]]
+) -> None:
+    photo = labelled(1)[0]
+    ask(registry, version(2, ferrari=0.9))
+    page = client.get(f"/photos/{photo}").text
+    assert "f1-teams 2: Ferrari, 90\u202f%" in page and "f1-teams 2 answered <b>Ferrari" in page
+    assert client.get("/api/v1/photos?predicted=ferrari").json["items"] == []
+
+
+def test_what_a_promoted_version_said_before_counts_when_it_is_asked_again(
+    registry: Registry, client: FlaskClient, labelled: Callable[[int], list[str]]
+) -> None:
+    photo = labelled(1)[0]
+    challenger = version(2, ferrari=0.9)
+    ask(registry, challenger)
+    classify.ask_models(photo, classifiers=[challenger], files=DatabaseFiles(), turnstile=Turnstile(1, 1))
+    assert client.get(f"/api/v1/photos/{photo}").json["prediction"]["model"]["version"] == 2
