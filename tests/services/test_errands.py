@@ -77,7 +77,9 @@ def test_one_that_runs_is_running_and_one_that_was_killed_is_stopped(errands: Er
     with (errands.folder / errand_id / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert errands.get(errand_id).state == "running"
+    (errands.folder / errand_id / "sent").mkdir()
     assert errands.get(errand_id).state == "stopped"
+    assert not (errands.folder / errand_id / "sent").exists()
 
 
 def test_the_newest_is_found_by_what_it_was_for(errands: Errands) -> None:

@@ -88,7 +88,7 @@ class Errands:
             child = subprocess.Popen(
                 command,
                 cwd=place,
-                env=os.environ | self._env,
+                env=os.environ | self._env | {"TMPDIR": str(sent)},  # what it leaves when it is killed is found here
                 stdin=nowhere,
                 stdout=nowhere,
                 stderr=nowhere,
@@ -103,6 +103,8 @@ class Errands:
         found = self._read(self.folder / errand_id) if re.fullmatch(r"[0-9a-f]{16}", errand_id) else None
         if found is None:
             raise ErrandNotFoundError("There is nothing of this name. The last twenty are kept.")
+        if found.state == STOPPED:
+            shutil.rmtree(self.folder / errand_id / SENT, ignore_errors=True)  # who was killed could not do it
         return found
 
     def latest(self, kind: str, about: Mapping[str, Any] | None = None) -> Errand | None:
