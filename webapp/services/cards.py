@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from webapp.cells import to_csv
 from webapp.errors import BadCardError, ModelNotFoundError
 from webapp.inference.card import Label, ModelCard
 from webapp.inference.intervals import wilson
@@ -163,11 +162,7 @@ def confusion_csv(card: ModelCard) -> str:
     table = _table(card)
     if not table:
         raise ModelNotFoundError(f"The card of {card.name} {card.version} has no confusion matrix.")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(["truth", *card.label_names])
-    writer.writerows([name, *row] for name, row in zip(card.label_names, table, strict=True))
-    return text.getvalue()
+    return to_csv(["truth", *card.label_names], [[name, *row] for name, row in zip(card.label_names, table, strict=True)])
 
 
 def _display(card: ModelCard, label: str) -> str:
