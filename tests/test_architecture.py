@@ -29,7 +29,14 @@ ALLOWED = {
 }
 FLASK_FREE = {"errors", "values", "config", "cells", "charts", "inference", "training", "services", "storage"}
 MAY_USE_FLASK_SQLALCHEMY = {"webapp/storage/database.py"}
-LATE_IMPORTS = {"webapp/ext.py", "webapp/cli/model.py", "webapp/cli/dataset.py", "webapp/cli/evaluate.py", "webapp/cli/importing.py"}
+LATE_IMPORTS = {
+    "webapp/ext.py",
+    "webapp/cli/model.py",
+    "webapp/cli/dataset.py",
+    "webapp/cli/evaluate.py",
+    "webapp/cli/importing.py",
+    "webapp/cli/search.py",
+}
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))
 
 

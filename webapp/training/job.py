@@ -29,6 +29,7 @@ class Job:
     unknown: Path | None = None  # photos of other things: how often does the model admit that it does not know?
     resume: bool | None = None  # True: must go on; False: must start again; None: go on when there is a run to go on with
     watch: Callable[[Progress], None] = unwatched  # called after every step; may raise to stop the run, which can go on later
+    after_epoch: Callable[[Progress], None] = unwatched  # called after every epoch, with its line at the end of the history; may raise
 
 
 def say(text: str) -> None:

@@ -34,8 +34,8 @@ EVALUATION_BATCH = 16
 class Run:
     """One training run: two networks (the one that learns, and its running average, which is what counts) and where they are."""
 
-    def __init__(self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], folder: Path) -> None:
-        """`parts["validation"]` may be empty: then the last epoch is kept instead of the best. `folder` keeps the checkpoint."""
+    def __init__(self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], folder: Path | None) -> None:
+        """`parts["validation"]` may be empty: then the last epoch is kept instead of the best. `folder` keeps the checkpoint, if any."""
         self.job, self.recipe, self.folder = job, recipe, folder
         self.names = tuple(label.name for label in recipe.labels)
         self.examples = parts["train"]
@@ -81,7 +81,7 @@ class Run:
 
     def _stored_run(self) -> Checkpoint | None:
         """The run to go on with, None when there is none or it was one of other photos or another recipe."""
-        if self.job.resume is False:
+        if self.folder is None or self.job.resume is False:
             return None
         stored = Checkpoint.read(self.folder)
         same = stored is not None and (stored.progress.fingerprint, stored.progress.recipe) == (
@@ -177,7 +177,9 @@ class Run:
         say(f"{stage}: {text}")
 
     def _save(self, weights: list[NDArray[Any]], optimizer: list[NDArray[Any]]) -> None:
-        Checkpoint(self.progress, weights, self.average.get_weights(), optimizer, self.best).write(self.folder)
+        if self.folder is not None:
+            Checkpoint(self.progress, weights, self.average.get_weights(), optimizer, self.best).write(self.folder)
+        self.job.after_epoch(self.progress)
 
     def _repeats(self) -> NDArray[np.float64]:
         """How often each example is shown in an epoch, on average: rare labels more often."""

@@ -40,14 +40,7 @@ def train(job: Job) -> Outcome:
 
     Raises `TrainingError` when data, recipe, weights or checkpoint cannot be used, `ModelRefusedError` when the publishing gate says no.
     """
-    shown = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
-    recipe = with_labels(job.recipe, shown, shown)
-    check(recipe)
-    keras.utils.set_random_seed(recipe.seed)
-    dataset = read(job, recipe)
-    parts = split(list(dataset.examples), recipe.split, learnt_before(job))
-    recipe = fitted(recipe, len(parts["train"]))
-    say_parts(dataset, parts)
+    recipe, dataset, parts = prepare(job)
     require_a_run(job)
 
     run = Run(job, recipe, parts, job.work)
@@ -88,6 +81,18 @@ def learnt_before(job: Job) -> set[str]:
     if known is None:
         say(f"{start.parent.name} carries no list of what it has learnt: if photos of yours are among that, the figures will flatter")
     return {digest for digest, part in (known or {}).items() if part != HELD_OUT}
+
+
+def prepare(job: Job) -> tuple[Recipe, Dataset, dict[str, list[Example]]]:
+    """The recipe with its labels and stages, the photos, and the parts they were divided into. Seeds the dice. Raises `TrainingError`."""
+    shown = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
+    recipe = with_labels(job.recipe, shown, shown)
+    check(recipe)
+    keras.utils.set_random_seed(recipe.seed)
+    dataset = read(job, recipe)
+    parts = split(list(dataset.examples), recipe.split, learnt_before(job))
+    say_parts(dataset, parts)
+    return fitted(recipe, len(parts["train"])), dataset, parts
 
 
 def require_a_run(job: Job) -> None:

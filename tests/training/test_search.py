@@ -1,0 +1,120 @@
+"""Searching for settings, on toy pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow")
+
+import optuna
+
+from tests.training.toys import toy_recipe, write_pictures
+from webapp.errors import TrainingError
+from webapp.training.job import Job
+from webapp.training.recipe import RECIPES, Augmentation, Recipe, read_recipe
+from webapp.training.recipe_text import recipe_text
+from webapp.training.search import Found, Search, applied, own_settings, search, shortened, strengthened
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    folder = tmp_path_factory.mktemp("search")
+    job = Job(toy_recipe(), (write_pictures(folder / "data", 8),), folder / "models", folder / "work")
+    return Search(job, trials=3, study="toy", storage=f"sqlite:///{folder / 'search.sqlite'}", epochs=2)
+
+
+@pytest.fixture(scope="module")
+def found(wanted: Search) -> Found:
+    return search(wanted)
+
+
+def trials_of(wanted: Search) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name=wanted.study, storage=wanted.storage).trials
+
+
+def read_back(recipe: Recipe, folder: Path) -> Recipe:
+    (folder / "recipe.toml").write_text(recipe_text(recipe, "a comment"), encoding="utf-8")
+    return read_recipe(folder / "recipe.toml")
+
+
+def test_the_best_trial_becomes_a_recipe_of_full_length(found: Found, wanted: Search, tmp_path: Path) -> None:
+    assert found.trials == 3
+    assert [stage.epochs for stage in found.recipe.stages] == [2, 2]
+    assert found.own_loss is not None
+    assert found.loss <= found.own_loss
+    assert read_back(found.recipe, tmp_path) == found.recipe
+
+
+def test_the_first_trial_has_the_settings_of_the_recipe(found: Found, wanted: Search) -> None:
+    assert trials_of(wanted)[0].params == own_settings(wanted.job.recipe)
+    assert applied(wanted.job.recipe, own_settings(wanted.job.recipe)) == wanted.job.recipe
+
+
+def test_a_study_goes_on_where_it_was(found: Found, wanted: Search) -> None:
+    assert search(replace(wanted, trials=4)).trials == 4
+    assert search(replace(wanted, trials=2)).trials == 4
+
+
+def test_the_same_seed_tries_the_same_settings(found: Found, wanted: Search, tmp_path: Path) -> None:
+    again = replace(wanted, trials=2, storage=f"sqlite:///{tmp_path / 'again.sqlite'}")
+    search(again)
+    assert [trial.params for trial in trials_of(again)] == [trial.params for trial in trials_of(wanted)[:2]]
+    assert [trial.value for trial in trials_of(again)] == pytest.approx([trial.value for trial in trials_of(wanted)[:2]], rel=1e-3)
+
+
+def test_every_epoch_is_judged(found: Found, wanted: Search) -> None:
+    assert set(trials_of(wanted)[0].intermediate_values) == {0, 1, 2}  # the last layer, and an epoch of each stage
+
+
+def test_a_bad_trial_is_stopped_early(found: Found, wanted: Search) -> None:
+    study = optuna.load_study(study_name=wanted.study, storage=wanted.storage)
+    first, well = study.trials[0], {0: 1e-9, 1: 1e-9, 2: 1e-9}
+    for _ in range(4):
+        study.add_trial(
+            optuna.trial.create_trial(value=1e-9, params=first.params, distributions=first.distributions, intermediate_values=well)
+        )
+    count = len(study.trials)
+    assert search(replace(wanted, trials=count + 1)).pruned == 1
+    assert set(trials_of(wanted)[-1].intermediate_values) == {0, 1}
+
+
+def test_a_study_takes_no_trials_of_another_recipe(found: Found, wanted: Search) -> None:
+    other = replace(wanted, job=replace(wanted.job, recipe=replace(wanted.job.recipe, batch=4)))
+    with pytest.raises(TrainingError, match="The study toy holds trials of other photos, another recipe"):
+        search(other)
+
+
+def test_it_refuses_a_database_that_is_none(wanted: Search, tmp_path: Path) -> None:
+    (tmp_path / "no.sqlite").write_bytes(b"this is no database, but it is long enough to look into" * 20)
+    with pytest.raises(TrainingError, match="database of the study cannot be used"):
+        search(replace(wanted, storage=f"sqlite:///{tmp_path / 'no.sqlite'}"))
+
+
+def test_strength_0_leaves_photos_almost_as_they_are_and_2_stays_in_range() -> None:
+    how = Augmentation(mixup=0.4, grain=5)
+    assert strengthened(how, 1.0) == how
+    none, much = strengthened(how, 0.0), strengthened(how, 2.0)
+    assert (none.zoom, none.aspect, none.brightness, none.mixup, none.flip) == (1.0, 1.0, 0.0, 0.0, how.flip)
+    assert (much.zoom, much.mixup, much.grain, much.erase) == (0.1, 0.5, 10, 0.5)
+
+
+def test_a_short_trial_keeps_an_epoch_of_each_stage() -> None:
+    recipe = read_recipe(RECIPES / "stanford-cars.toml")
+    assert [stage.epochs for stage in shortened(recipe, 6).stages] == [5, 1]
+    assert [stage.epochs for stage in shortened(recipe, 1).stages] == [1, 1]
+    assert shortened(recipe, 999) == recipe
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_recipe_that_was_written_reads_back_as_itself(path: Path, tmp_path: Path) -> None:
+    assert read_back(read_recipe(path), tmp_path) == read_recipe(path)
+
+
+def test_odd_characters_survive_in_a_recipe(tmp_path: Path) -> None:
+    recipe = Recipe(name="odd", title='Ёлка "quoted" \\ \x7f \t line\nbreak', limits=("one", "two"))
+    assert read_back(recipe, tmp_path) == recipe
