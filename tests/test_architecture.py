@@ -16,18 +16,19 @@ ALLOWED = {
     "config": {"errors"},
     "cells": set(),
     "charts": set(),
+    "curves": {"charts"},
     "inference": {"errors", "values"},
     "storage": {"errors", "values"},
-    "training": {"errors", "values", "cells", "charts", "inference"},
-    "services": {"errors", "values", "cells", "charts", "storage", "inference"},
+    "training": {"errors", "values", "cells", "charts", "curves", "inference"},
+    "services": {"errors", "values", "cells", "charts", "curves", "storage", "inference"},
     "ext": {"config", "errors", "values", "storage", "inference"},
     "delivery": {"errors"},
-    "views": {"errors", "values", "charts", "ext", "delivery", "services", "inference"},
+    "views": {"errors", "values", "charts", "curves", "ext", "delivery", "services", "inference"},
     "api": {"errors", "values", "ext", "delivery", "services", "inference"},
     "cli": {"errors", "values", "cells", "charts", "ext", "services", "inference", "training"},
     "app": {"config", "errors", "ext", "delivery", "views", "api", "cli", "storage", "inference"},
 }
-FLASK_FREE = {"errors", "values", "config", "cells", "charts", "inference", "training", "services", "storage"}
+FLASK_FREE = {"errors", "values", "config", "cells", "charts", "curves", "inference", "training", "services", "storage"}
 MAY_USE_FLASK_SQLALCHEMY = {"webapp/storage/database.py"}
 LATE_IMPORTS = {
     "webapp/ext.py",

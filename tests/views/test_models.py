@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import install
@@ -50,6 +51,26 @@ def test_a_card_tells_how_it_was_measured(client: FlaskClient, config: Config) -
     page = client.get("/models/measured/3").text
     assert "Held-out photos" in page and "Held-out game frames" in page and "Photos of other things" in page
     assert "Williams taken for BWT: 3 times" in page and 'class="matrix"' in page and "Does 90" in page
+
+
+def test_a_card_tells_how_it_learned(client: FlaskClient, config: Config) -> None:
+    lines = [{"stage": "head", "seconds": 9}, *({"stage": "all", "seconds": 60, "loss": 1 / n, "validation_top1": 0.5} for n in (1, 2, 3))]
+    training = {"history": lines, "best_epoch": 3, "seconds": 3900, "weights": "imagenet"}
+    install(make_card(3, name="learnt", training=training), config.models)
+    page = client.get("/models/learnt/3").text
+    assert "3 epochs in 1\u202fh 5\u202fmin, from ImageNet weights. Kept is epoch 3" in page
+    assert page.count("<svg xmlns") == 2 and "Loss after each epoch" in page
+
+
+@pytest.mark.parametrize("history", [None, [], "lines", [{"stage": "<b>", "loss": "low", "seconds": None}, 7, {"loss": float("nan")}]])
+def test_a_card_from_elsewhere_may_say_nothing_of_use_about_training(client: FlaskClient, config: Config, history: object) -> None:
+    install(make_card(3, name="odd", training={"history": history, "best_epoch": "?"}), config.models)
+    page = client.get("/models/odd/3")
+    assert (
+        page.status_code == 200
+        and "How it learned" in page.text
+        and "<b>" not in page.text.partition("How it learned")[2].partition("</table>")[0]
+    )
 
 
 def test_an_unknown_version_is_not_there(client: FlaskClient) -> None:

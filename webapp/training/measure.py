@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from webapp.curves import by_stage
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import KERAS_FILE, ModelCard
 from webapp.inference.familiarity import Familiarity, Space
@@ -214,6 +215,7 @@ def describe_training(job: Job, recipe: Recipe, runs: list[Progress]) -> dict[st
         "epochs": len(first.history),
         "best_epoch": first.best_epoch,
         "seconds": round(sum(run.seconds for run in runs)),
+        "stages": [one.as_json() for one in by_stage(first.history)],
         "history": first.history,
     }
 

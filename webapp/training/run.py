@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import queue
+import math
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from webapp.training.checkpoint import Checkpoint, Progress
 from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
 from webapp.training.drawn import SOURCE
 from webapp.training.evaluate import negative_log_likelihood
+from webapp.training.feed import Feed
 from webapp.training.job import Job, say
 from webapp.training.network import build_network, for_learning, unfreeze
 from webapp.training.recipe import Recipe, Stage
@@ -93,12 +92,17 @@ class Run:
     def _train_head(self) -> None:
         """The last layer alone, on features of a few random views of each photo that are computed once."""
         recipe, started = self.recipe, time.monotonic()
-        rng = np.random.default_rng([recipe.seed, 0])
         spec, places = recipe.input, np.tile(np.arange(len(self.examples)), recipe.head_views)
-        features = []
-        for chunk in tqdm(np.array_split(places, max(1, len(places) // EVALUATION_BATCH)), desc="features", file=sys.stderr, leave=False):
-            views = np.stack([vary(self.examples[one].pixels, spec.height, spec.width, recipe.augmentation, rng) for one in chunk])
-            features.append(self.infer(views)["embedding"])
+        chunks = np.array_split(places, math.ceil(len(places) / EVALUATION_BATCH))
+
+        def make(number: int) -> NDArray[np.float32]:
+            return self._views(chunks[number], spec.height, spec.width, np.random.default_rng([recipe.seed, 0, 0, 1 + number]))
+
+        feed = Feed(make, len(chunks))
+        shown = tqdm(feed, total=len(chunks), desc="features", file=sys.stderr, leave=False)
+        features = [self.infer(views)["embedding"] for views in shown]
+        seconds = time.monotonic() - started
+        busy = _speed(len(places), seconds) | {"waited": round(feed.waited / seconds, 4)}
         head = keras.Sequential(
             [
                 keras.Input((features[0].shape[1],)),
@@ -115,7 +119,7 @@ class Run:
         head.fit(np.concatenate(features), truths, batch_size=128, epochs=recipe.head_epochs, sample_weight=weight, verbose=0)
         self.average.get_layer("probabilities").set_weights(head.layers[-1].get_weights())
         self.progress.head_done = True
-        self._remember("head", time.monotonic() - started, None)
+        self._remember("head", time.monotonic() - started, None, busy)
         self._save(self.average.get_weights(), [])
 
     def _train_stage(
@@ -137,7 +141,8 @@ class Run:
         while self.progress.epoch < stage.epochs:
             started, losses = time.monotonic(), []
             bar.set_description(f"{stage.name} {self.progress.epoch + 1}/{stage.epochs}")
-            for number, (views, targets) in enumerate(self._batches(place, stage)):
+            feed = self._feed(place, stage)
+            for number, (views, targets) in enumerate(feed):
                 optimizer.learning_rate.assign(rates[self.progress.epoch * self._steps_per_epoch() + number])
                 self.progress.steps += 1
                 decay = min(recipe.averaging, (1 + self.progress.steps) / (10 + self.progress.steps))
@@ -145,7 +150,10 @@ class Run:
                 bar.update(len(views) * unit)
                 self.job.watch(self.progress)
             self.progress.epoch += 1
-            self._remember(stage.name, time.monotonic() - started, float(np.mean(losses)))
+            seconds = time.monotonic() - started
+            busy = _speed(feed.count * recipe.batch, seconds) | {"waited": round(feed.waited / seconds, 4)}
+            rate = {"rate": float(f"{float(optimizer.learning_rate):.3g}")}
+            self._remember(stage.name, seconds, float(np.mean(losses)), rate | busy)
             if self._is_over(stage):
                 self.progress.stage, self.progress.epoch = place + 1, 0
                 self.progress.finished = self.progress.stage == len(recipe.stages)
@@ -158,10 +166,10 @@ class Run:
         stale = len(self.progress.history) - 1 - self.progress.best_epoch
         return self.progress.epoch >= stage.epochs or (0 < self.recipe.patience <= min(stale, self.progress.epoch))
 
-    def _remember(self, stage: str, seconds: float, loss: float | None) -> None:
+    def _remember(self, stage: str, seconds: float, loss: float | None, more: dict[str, float]) -> None:
         """Measure the average on the validation photos, add a line to the history, keep the weights when they are the best so far."""
         self.progress.seconds += seconds
-        line: dict[str, Any] = {"stage": stage, "seconds": round(seconds, 1), "loss": None if loss is None else round(loss, 4)}
+        line: dict[str, Any] = {"stage": stage, "seconds": round(seconds, 1), "loss": None if loss is None else round(loss, 4)} | more
         validation_loss = -float(len(self.progress.history))  # without validation photos each epoch counts as better than the last
         if len(self.validation):
             raw = self.infer(self.validation)["probabilities"]
@@ -189,24 +197,28 @@ class Run:
     def _steps_per_epoch(self) -> int:
         return max(1, round(float(self._repeats().sum()) / self.recipe.batch))
 
-    def _batches(self, place: int, stage: Stage) -> Iterator[Batch]:
-        """The batches of one epoch, made ahead by a thread. The same epoch of the same recipe has the same views."""
-        recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, 1 + place, self.progress.epoch])
+    def _views(self, places: NDArray[np.int64], height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """A random view of each of these examples."""
+        return np.stack([vary(self.examples[one].pixels, height, width, self.recipe.augmentation, rng) for one in places])
+
+    def _feed(self, place: int, stage: Stage) -> Feed[Batch]:
+        """The batches of one epoch. The same epoch of the same recipe has the same views, whichever thread makes them."""
+        recipe, dice = self.recipe, [self.recipe.seed, 1 + place, self.progress.epoch]
+        rng = np.random.default_rng(dice)
         wanted = self._steps_per_epoch() * recipe.batch
         repeats = self._repeats()
         counts = np.floor(repeats * wanted / repeats.sum() + rng.random(len(repeats))).astype(int)
         order = np.repeat(np.arange(len(repeats)), counts)
         rng.shuffle(order)
-        order = np.resize(order, wanted)
+        chunks = np.resize(order, wanted).reshape(-1, recipe.batch)
         identity = np.eye(len(self.names), dtype=np.float32) * (1 - recipe.smoothing) + recipe.smoothing / len(self.names)
 
-        def make() -> Iterator[Batch]:
-            for chunk in order.reshape(-1, recipe.batch):
-                views = [vary(self.examples[one].pixels, stage.height, stage.width, recipe.augmentation, rng) for one in chunk]
-                yield blend((np.stack(views), identity[self.truths[chunk]].astype(np.float32)), recipe.augmentation, rng)
+        def make(number: int) -> Batch:
+            rng, chunk = np.random.default_rng([*dice, 1 + number]), chunks[number]
+            views = self._views(chunk, stage.height, stage.width, rng)
+            return blend((views, identity[self.truths[chunk]].astype(np.float32)), recipe.augmentation, rng)
 
-        return ahead(make())
+        return Feed(make, len(chunks))
 
     def _cost(self) -> int:
         return sum(stage.epochs * _unit(stage) for stage in self.recipe.stages) * self._steps_per_epoch() * self.recipe.batch
@@ -244,25 +256,6 @@ def cosine(highest: float, steps: int) -> NDArray[np.float64]:
     return highest * np.minimum((places + 1) / warm, falling)
 
 
-def ahead(batches: Iterator[Batch], depth: int = 3) -> Iterator[Batch]:
-    """The same batches, made in a thread while the last one is learnt. An error in the thread is raised here."""
-    waiting: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
-
-    def work() -> None:
-        try:
-            for batch in batches:
-                waiting.put(batch)
-            waiting.put(None)
-        except BaseException as error:  # handed to the reader, who raises it
-            waiting.put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    while (batch := waiting.get()) is not None:
-        if isinstance(batch, BaseException):
-            raise batch
-        yield batch
-
-
 class Inference:
     """What a network says about fitted photos, in batches. Traced once; sees the network's weights of the moment."""
 
@@ -284,3 +277,7 @@ class Inference:
 def _unit(stage: Stage) -> int:
     """Cost of a photo: its pixels."""
     return stage.height * stage.width
+
+
+def _speed(photos: int, seconds: float) -> dict[str, float]:
+    return {"photos_per_second": round(photos / max(seconds, 1e-9), 1)}

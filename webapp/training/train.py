@@ -18,6 +18,7 @@ from webapp.inference.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import Dataset, Example, drop_repeats, group, read_photos, split
 from webapp.training.drawn import SOURCE, draw_golden, draw_training_set
+from webapp.training.follow import BOARD, followed, to_board, to_curves
 from webapp.training.job import Job, say
 from webapp.training.measure import calibrate, learn_space, make_card, measure
 from webapp.training.readers import labels_in, list_photos
@@ -43,7 +44,7 @@ def train(job: Job) -> Outcome:
     recipe, dataset, parts = prepare(job)
     require_a_run(job)
 
-    run = Run(job, recipe, parts, job.work)
+    run = Run(followed(job, to_board(job.work / BOARD), to_curves(job.work)), recipe, parts, job.work)
     run.train()
     network = run.best_network()
     calibration = calibrate(job, recipe, parts, network)
@@ -52,7 +53,7 @@ def train(job: Job) -> Outcome:
     if recipe.refit:
         say("once more, on train and validation photos together")
         together = {"train": parts["train"] + parts["validation"], "validation": []}
-        run = Run(job, recipe, together, job.work / "refit")
+        run = Run(followed(job, to_board(job.work / BOARD / "refit")), recipe, together, job.work / "refit")
         run.train()
         network = run.best_network()
         runs.append(run.progress)

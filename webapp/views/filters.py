@@ -34,6 +34,14 @@ def milliseconds(number: float) -> str:
     return f"<{NARROW}1{NARROW}ms" if number < 1 else f"{round(number)}{NARROW}ms"
 
 
+def duration(seconds: float) -> str:
+    """ "40 s", "18 min", "2 h 5 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{round(seconds)}{NARROW}s"
+    return f"{minutes}{NARROW}min" if minutes < 60 else f"{minutes // 60}{NARROW}h {minutes % 60}{NARROW}min"
+
+
 def ago(moment: datetime) -> Markup:
     """How long ago, in a `<time>`: "just now", "a minute ago", "3 hours ago", then the day."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
@@ -71,4 +79,6 @@ def _time(moment: datetime, text: str, style: str) -> Markup:
 
 def init_app(app: Flask) -> None:
     """Make the filters known to the templates."""
-    app.jinja_env.filters |= {one.__name__: one for one in (thousands, size, milliseconds, ago, day, when, percent, count_word, count)}
+    app.jinja_env.filters |= {
+        one.__name__: one for one in (thousands, size, milliseconds, duration, ago, day, when, percent, count_word, count)
+    }

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from webapp.ext import get_card, get_registry
 from webapp.inference.card import ModelCard
 from webapp.services import cards
+from webapp.services.learning import learning
 from webapp.services.words import display
 
 bp = Blueprint("models", __name__, url_prefix="/models")
@@ -57,6 +58,7 @@ def version(name: str, version: int) -> ResponseReturnValue:
         order_words=ORDER_WORDS,
         live_version=get_registry().live_version(name),
         bins=cards.reliability(card),
+        learning=learning(card),
     )
 
 
