@@ -24,6 +24,7 @@ from webapp.training.measure import calibrate, learn_space, make_card, measure
 from webapp.training.readers import labels_in, list_photos
 from webapp.training.recipe import Layout, Recipe, check, fitted, source_of, with_labels
 from webapp.training.run import Run
+from webapp.training.tracking import tracking
 
 __all__ = ["Job", "Outcome", "train"]
 
@@ -43,8 +44,17 @@ def train(job: Job) -> Outcome:
     """
     recipe, dataset, parts = prepare(job)
     require_a_run(job)
+    with tracking(job, recipe) as tracker:
+        followers = (to_board(job.work / BOARD), to_curves(job.work), *([tracker.epoch] if tracker else []))
+        outcome = learn(followed(job, *followers), recipe, dataset, parts)
+        if tracker:
+            tracker.finish(outcome.card)
+    return outcome
 
-    run = Run(followed(job, to_board(job.work / BOARD), to_curves(job.work)), recipe, parts, job.work)
+
+def learn(job: Job, recipe: Recipe, dataset: Dataset, parts: dict[str, list[Example]]) -> Outcome:
+    """All but reading: train, measure, publish."""
+    run = Run(job, recipe, parts, job.work)
     run.train()
     network = run.best_network()
     calibration = calibrate(job, recipe, parts, network)
@@ -53,7 +63,8 @@ def train(job: Job) -> Outcome:
     if recipe.refit:
         say("once more, on train and validation photos together")
         together = {"train": parts["train"] + parts["validation"], "validation": []}
-        run = Run(followed(job, to_board(job.work / BOARD / "refit")), recipe, together, job.work / "refit")
+        again = replace(job, after_epoch=to_board(job.work / BOARD / "refit"))
+        run = Run(again, recipe, together, job.work / "refit")
         run.train()
         network = run.best_network()
         runs.append(run.progress)
