@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from webapp.training.network import FusedBatchNormalization, build_network, for_learning
+from webapp.training.network import FusedBatchNormalization, build_network, for_learning, precision_here
+from webapp.training.run import make_step
 
 
 def small_network() -> keras.Model:
@@ -49,3 +50,29 @@ def test_frozen_layers_keep_their_statistics() -> None:
     fused(photos(), training=True)
     for old, new in zip(before, fused.non_trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_mixed_precision_keeps_weights_and_probabilities_in_float32() -> None:
+    network = small_network()
+    mixed = for_learning(network, "mixed_bfloat16")
+    assert {one.dtype for one in mixed.weights if "seed" not in one.path} == {"float32"}
+    answers = mixed(photos(), training=True)
+    assert answers["feature_map"].dtype == tf.bfloat16
+    assert answers["probabilities"].dtype == tf.float32
+    np.testing.assert_allclose(mixed(photos())["probabilities"], network(photos())["probabilities"], atol=0.02)
+
+
+def test_it_learns_in_mixed_precision() -> None:
+    network = small_network()
+    mixed, optimizer = for_learning(network, "mixed_bfloat16"), keras.optimizers.AdamW(1e-2)
+    optimizer.build(mixed.trainable_variables)
+    step = make_step(mixed, network, optimizer)
+    targets = tf.constant(np.eye(3, dtype=np.float32)[np.arange(8) % 3])
+    losses = [float(step(photos(), targets, tf.constant(0.5))) for _ in range(12)]
+    assert losses[-1] < 0.7 * losses[0]
+    assert np.isfinite(network(photos())["probabilities"]).all()
+
+
+def test_processors_learn_in_float32_unless_told_otherwise() -> None:
+    assert precision_here("mixed_bfloat16") == "mixed_bfloat16"
+    assert precision_here("auto") == ("mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32")

@@ -74,6 +74,7 @@ def test_what_the_data_calls_a_label_is_shown() -> None:
         ('[naming]\ndrop = "("', "naming.drop is no regular expression"),
         ('[naming]\nparent = "^A"', "naming.parent needs a group"),
         ('backbone = "vgg"', "backbone must be one of mobilenet_v2"),
+        ('precision = "half"', "precision must be one of auto, float32, mixed_bfloat16"),
         ('labels = "files"', "labels must be"),
     ],
 )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from webapp.training.backbones import BACKBONES, build_backbone
 
 DENSE_FEATURES = 256
+EXACT = keras.layers.Rescaling | keras.layers.Normalization  # steps of 1 in 255 are more than bfloat16 tells apart
 
 
 def build_network(
@@ -57,8 +58,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def for_learning(network: keras.Model) -> keras.Model:
-    """The same network with the same weights, in a form that learns faster. It is never saved: what is published is the plain form."""
+def for_learning(network: keras.Model, precision: str = "float32") -> keras.Model:
+    """The same network with the same weights, in a form that learns faster. It is never saved: what is published is the plain form.
+
+    With `precision` "mixed_bfloat16" layers compute in bfloat16 and keep their weights in float32 (Micikevicius et al. 2017, "Mixed
+    Precision Training"; bfloat16 needs no scaling of the loss). The first scaling and the last softmax stay in float32.
+    """
 
     def twin(layer: keras.layers.Layer) -> keras.layers.Layer:
         fusable = (
@@ -69,11 +74,21 @@ def for_learning(network: keras.Model) -> keras.Model:
             and layer.center
         )
         kind = FusedBatchNormalization if fusable else type(layer)
-        return kind.from_config(layer.get_config())
+        config = layer.get_config()
+        if precision != "float32" and not isinstance(layer, keras.layers.InputLayer | EXACT) and layer.name != "probabilities":
+            config["dtype"] = precision
+        return kind.from_config(config)
 
     learning = keras.models.clone_model(network, clone_function=twin)
     learning.set_weights(network.get_weights())
     return learning
+
+
+def precision_here(wanted: str) -> str:
+    """The precision to learn in: "auto" is "mixed_bfloat16" where TensorFlow finds a GPU, else "float32"."""
+    if wanted != "auto":
+        return wanted
+    return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
 
 
 def unfreeze(network: keras.Model, share: float) -> None:

@@ -26,6 +26,7 @@ BACKBONE_NAMES = (
     "plain_cnn",
     "small_cnn",
 )
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 LAYOUTS = ("folders", "table", "cars-devkit", "dogs")
 
 
@@ -132,6 +133,7 @@ class Recipe:
     patience: int = 0  # epochs without a better validation loss before a stage ends; 0: never early
     balance: float = 0.5  # rare labels are repeated (largest / own count) ** balance times; 0: as they come
     augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: str = "auto"  # what the network that learns computes in; auto: mixed_bfloat16 on a GPU, float32 on processors
     seed: int = 1
 
     def settings(self) -> dict[str, Any]:
@@ -225,6 +227,8 @@ def check(recipe: Recipe) -> None:
     """Raise `TrainingError` when the recipe contradicts itself."""
     if recipe.backbone not in BACKBONE_NAMES:
         raise TrainingError(f"backbone must be one of {', '.join(BACKBONE_NAMES)}, got {recipe.backbone!r}")
+    if recipe.precision not in PRECISIONS:
+        raise TrainingError(f"precision must be one of {', '.join(PRECISIONS)}, got {recipe.precision!r}")
     if recipe.layout.kind not in LAYOUTS:
         raise TrainingError(f"layout.kind must be one of {', '.join(LAYOUTS)}, got {recipe.layout.kind!r}")
     for key, pattern in (("drop", recipe.naming.drop), ("parent", recipe.naming.parent)):

@@ -24,7 +24,7 @@ from webapp.training.drawn import SOURCE
 from webapp.training.evaluate import negative_log_likelihood
 from webapp.training.feed import Feed
 from webapp.training.job import Job, say
-from webapp.training.network import build_network, for_learning, unfreeze
+from webapp.training.network import build_network, for_learning, precision_here, unfreeze
 from webapp.training.recipe import Recipe, Stage
 
 EVALUATION_BATCH = 16
@@ -126,7 +126,7 @@ class Run:
         self, place: int, weights: list[NDArray[Any]], optimizer_state: list[NDArray[Any]], bar: tqdm[Any]
     ) -> list[NDArray[Any]]:
         recipe, stage = self.recipe, self.recipe.stages[place]
-        network = for_learning(self._build(stage.height, stage.width))
+        network = for_learning(self._build(stage.height, stage.width), precision_here(recipe.precision))
         network.set_weights(weights)
         unfreeze(network, stage.unfreeze)
         optimizer = keras.optimizers.AdamW(stage.rate, weight_decay=recipe.weight_decay, clipnorm=1.0)
