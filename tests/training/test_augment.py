@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from webapp.training.augment import blend, vary
+from webapp.training.randaugment import CHANGES
 from webapp.training.recipe import Augmentation
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -34,3 +38,19 @@ def test_blended_targets_still_sum_to_one(how: Augmentation) -> None:
     assert mixed.shape == views.shape
     assert targets.sum(axis=1) == pytest.approx(np.ones(6), abs=1e-5)
     assert not np.array_equal(mixed, views)
+
+
+@pytest.mark.parametrize("place", range(len(CHANGES)), ids=[change.__name__.strip("_") for change in CHANGES])
+def test_every_random_change_keeps_the_size_and_does_nothing_wild_at_strength_0(place: int) -> None:
+    image = Image.fromarray(PHOTO)
+    changed = CHANGES[place](image, 1.0, -1)
+    assert (changed.size, changed.mode) == (image.size, "RGB")
+    if CHANGES[place].__name__ not in ("_stretch_levels", "_equalise"):
+        assert np.array_equal(np.asarray(CHANGES[place](image, 0.0, 1)), PHOTO)
+
+
+def test_rand_augment_changes_a_view_and_the_same_seed_alike() -> None:
+    how = replace(STILL, rand_changes=3, rand_strength=0.7)
+    first, second = (vary(PHOTO, 40, 60, how, np.random.default_rng(7)) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, vary(PHOTO, 40, 60, STILL, np.random.default_rng(7)))

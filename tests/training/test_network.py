@@ -76,3 +76,13 @@ def test_it_learns_in_mixed_precision() -> None:
 def test_processors_learn_in_float32_unless_told_otherwise() -> None:
     assert precision_here("mixed_bfloat16") == "mixed_bfloat16"
     assert precision_here("auto") == ("mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32")
+
+
+def test_a_label_that_weighs_nothing_teaches_nothing() -> None:
+    network = small_network()
+    learning, optimizer = for_learning(network), keras.optimizers.SGD(0.1)
+    before = [np.array(one) for one in learning.trainable_variables]
+    targets = tf.constant(np.eye(3, dtype=np.float32)[np.zeros(8, dtype=int)])
+    make_step(learning, network, optimizer, np.array([0, 1, 1], dtype=np.float32))(photos(), targets, tf.constant(0.5))
+    for old, new in zip(before, learning.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new)

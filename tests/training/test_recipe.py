@@ -74,6 +74,8 @@ def test_what_the_data_calls_a_label_is_shown() -> None:
         ('[naming]\ndrop = "("', "naming.drop is no regular expression"),
         ('[naming]\nparent = "^A"', "naming.parent needs a group"),
         ('backbone = "vgg"', "backbone must be one of mobilenet_v2"),
+        ('schedule = "linear"', "schedule must be one of cosine, plateau"),
+        ("[augmentation]\nrand_strength = 2.0", "augmentation.rand_changes must be 0 or more"),
         ('precision = "half"', "precision must be one of auto, float32, mixed_bfloat16"),
         ('labels = "files"', "labels must be"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from webapp.training.randaugment import rand_augment
 from webapp.training.recipe import Augmentation
 
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
@@ -19,6 +20,8 @@ def vary(pixels: NDArray[np.uint8], height: int, width: int, how: Augmentation, 
     image = Image.fromarray(pixels).resize(
         (width, height), Image.Resampling.BICUBIC, box=_crop(pixels.shape[1], pixels.shape[0], how, rng), reducing_gap=2.0
     )
+    if how.rand_changes:
+        image = rand_augment(image, how.rand_changes, how.rand_strength, rng)
     view = np.asarray(image, dtype=np.float32)
     if rng.random() < how.flip:
         view = view[:, ::-1]

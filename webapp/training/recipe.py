@@ -11,6 +11,7 @@ from typing import Any
 
 from webapp.errors import TrainingError
 from webapp.inference.card import InputSpec, Label
+from webapp.training.schedule import SCHEDULES
 
 RECIPES = Path(__file__).parent / "recipes"
 BACKBONE_NAMES = (
@@ -77,7 +78,7 @@ class Stage:
 
     name: str  # what the progress line says
     epochs: int  # times each photo is seen
-    rate: float  # learning rate at its highest; falls along a cosine to a fiftieth
+    rate: float  # learning rate at its highest; falls by the recipe's schedule
     unfreeze: float  # share of the backbone's layers, counted from the top, that learn
     height: int  # pixels, a multiple of 32
     width: int  # pixels, a multiple of 32
@@ -96,6 +97,8 @@ class Augmentation:
     hue: float = 0.0  # largest turn of the colour circle, as a share of the whole turn
     grain: float = 0.0  # standard deviation of added noise, in steps of 255
     erase: float = 0.25  # chance to cover one random rectangle with noise
+    rand_changes: int = 0  # RandAugment: so many changes of a photo, drawn from fourteen (Cubuk et al. 2019)
+    rand_strength: float = 0.5  # of each of them, in [0, 1]
     mixup: float = 0.0  # chance that a batch is blended with itself (Zhang et al. 2017, "mixup")
     cutmix: float = 0.0  # chance that a batch gets patches of itself (Yun et al. 2019, "CutMix")
 
@@ -127,11 +130,13 @@ class Recipe:
     stages: tuple[Stage, ...] = ()  # empty: a short one that suits the number of photos, see `fitted`
     batch: int = 32  # photos per step
     weight_decay: float = 1e-4
+    schedule: str = "cosine"  # of the rate within a stage; plateau: 0.3 times it after two epochs without a better loss
     smoothing: float = 0.05  # label smoothing (Szegedy et al. 2015, part 7)
     averaging: float = 0.98  # decay per step of the averaged weights, which are what is validated and kept
     refit: bool = False  # in the end train once more, on train and validation photos together, for the same epochs
     patience: int = 0  # epochs without a better validation loss before a stage ends; 0: never early
     balance: float = 0.5  # rare labels are repeated (largest / own count) ** balance times; 0: as they come
+    class_weights: bool = False  # weigh the loss so that every label counts alike, on top of what balance leaves
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: str = "auto"  # what the network that learns computes in; auto: mixed_bfloat16 on a GPU, float32 on processors
     seed: int = 1
@@ -229,6 +234,8 @@ def check(recipe: Recipe) -> None:
         raise TrainingError(f"backbone must be one of {', '.join(BACKBONE_NAMES)}, got {recipe.backbone!r}")
     if recipe.precision not in PRECISIONS:
         raise TrainingError(f"precision must be one of {', '.join(PRECISIONS)}, got {recipe.precision!r}")
+    if recipe.schedule not in SCHEDULES:
+        raise TrainingError(f"schedule must be one of {', '.join(SCHEDULES)}, got {recipe.schedule!r}")
     if recipe.layout.kind not in LAYOUTS:
         raise TrainingError(f"layout.kind must be one of {', '.join(LAYOUTS)}, got {recipe.layout.kind!r}")
     for key, pattern in (("drop", recipe.naming.drop), ("parent", recipe.naming.parent)):
@@ -250,6 +257,8 @@ def check(recipe: Recipe) -> None:
         raise TrainingError("split.validation and split.test must be over 0 and together under 0.8")
     if not 0 < recipe.augmentation.zoom <= 1 or recipe.augmentation.aspect < 1:
         raise TrainingError("augmentation.zoom must be over 0 and at most 1, augmentation.aspect at least 1")
+    if recipe.augmentation.rand_changes < 0 or not 0 <= recipe.augmentation.rand_strength <= 1:
+        raise TrainingError("augmentation.rand_changes must be 0 or more, augmentation.rand_strength from 0 to 1")
 
 
 NESTED: dict[str, Any] = {

@@ -26,6 +26,7 @@ from webapp.training.feed import Feed
 from webapp.training.job import Job, say
 from webapp.training.network import build_network, for_learning, precision_here, unfreeze
 from webapp.training.recipe import Recipe, Stage
+from webapp.training.schedule import rates_of_epoch
 
 EVALUATION_BATCH = 16
 
@@ -115,7 +116,7 @@ class Run:
             keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
         )
         truths = np.eye(len(self.names), dtype=np.float32)[self.truths[places]]
-        weight = self._repeats()[places].astype(np.float32)
+        weight = (self._repeats() * self._label_weights()[self.truths])[places].astype(np.float32)
         head.fit(np.concatenate(features), truths, batch_size=128, epochs=recipe.head_epochs, sample_weight=weight, verbose=0)
         self.average.get_layer("probabilities").set_weights(head.layers[-1].get_weights())
         self.progress.head_done = True
@@ -135,15 +136,15 @@ class Run:
         if optimizer_state:
             for variable, value in zip(optimizer.variables, optimizer_state, strict=True):
                 variable.assign(value)
-        step = make_step(network, self.average, optimizer)
-        rates = cosine(stage.rate, stage.epochs * self._steps_per_epoch())
+        step = make_step(network, self.average, optimizer, self._label_weights())
         unit = _unit(stage)
         while self.progress.epoch < stage.epochs:
             started, losses = time.monotonic(), []
             bar.set_description(f"{stage.name} {self.progress.epoch + 1}/{stage.epochs}")
             feed = self._feed(place, stage)
+            rates = rates_of_epoch(recipe.schedule, stage.rate, stage.epochs, feed.count, self._stage_losses())
             for number, (views, targets) in enumerate(feed):
-                optimizer.learning_rate.assign(rates[self.progress.epoch * self._steps_per_epoch() + number])
+                optimizer.learning_rate.assign(rates[number])
                 self.progress.steps += 1
                 decay = min(recipe.averaging, (1 + self.progress.steps) / (10 + self.progress.steps))
                 losses.append(float(step(tf.constant(views), tf.constant(targets), tf.constant(decay, tf.float32))))
@@ -194,6 +195,18 @@ class Run:
         counts = np.bincount(self.truths, minlength=len(self.names))
         return np.asarray((counts.max() / counts[self.truths]) ** self.recipe.balance, dtype=np.float64)
 
+    def _label_weights(self) -> NDArray[np.float32]:
+        """What the loss of each label's photos is multiplied by: 1, or what makes up for being shown more or less often than others."""
+        if not self.recipe.class_weights:
+            return np.ones(len(self.names), dtype=np.float32)
+        shown = np.bincount(self.truths, weights=self._repeats(), minlength=len(self.names))
+        return (shown.sum() / (np.count_nonzero(shown) * np.maximum(shown, 1e-9))).astype(np.float32) * (shown > 0)
+
+    def _stage_losses(self) -> list[float]:
+        """The losses of the stage's epochs so far: on validation photos, or where there are none, while learning."""
+        lines = self.progress.history[len(self.progress.history) - self.progress.epoch :]
+        return [float(line.get("validation_loss", line["loss"])) for line in lines]
+
     def _steps_per_epoch(self) -> int:
         return max(1, round(float(self._repeats().sum()) / self.recipe.batch))
 
@@ -230,14 +243,21 @@ class Run:
         return done * self._steps_per_epoch() * self.recipe.batch
 
 
-def make_step(network: keras.Model, average: keras.Model, optimizer: keras.optimizers.Optimizer) -> Any:
-    """A compiled step: learn from one batch, then move the average. Takes views, targets and the average's decay; returns the loss."""
+def make_step(
+    network: keras.Model, average: keras.Model, optimizer: keras.optimizers.Optimizer, label_weights: NDArray[np.float32] | None = None
+) -> Any:
+    """A compiled step: learn from one batch, then move the average. Takes views, targets and the average's decay; returns the loss.
+
+    `label_weights` (labels,) multiply the loss of a photo, for a blended one in the shares of its labels.
+    """
+    weights = None if label_weights is None else tf.constant(label_weights[:, np.newaxis])
 
     @tf.function(reduce_retracing=True)
     def step(views: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             answers = network(views, training=True)["probabilities"]
-            loss = tf.reduce_mean(keras.losses.categorical_crossentropy(targets, answers))
+            losses = keras.losses.categorical_crossentropy(targets, answers)
+            loss = tf.reduce_mean(losses if weights is None else losses * tf.squeeze(targets @ weights, 1))
         variables = network.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         for kept, new in zip(average.weights, network.weights, strict=True):
@@ -246,14 +266,6 @@ def make_step(network: keras.Model, average: keras.Model, optimizer: keras.optim
         return loss
 
     return step
-
-
-def cosine(highest: float, steps: int) -> NDArray[np.float64]:
-    """Learning rates: up in the first twentieth, then down a cosine to a fiftieth (Loshchilov and Hutter 2016, "SGDR", one cycle)."""
-    warm = max(1, steps // 20)
-    places = np.arange(steps + 1)
-    falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * np.clip((places - warm) / max(1, steps - warm), 0, 1)))
-    return highest * np.minimum((places + 1) / warm, falling)
 
 
 class Inference:

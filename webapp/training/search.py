@@ -186,6 +186,7 @@ def strengthened(how: Augmentation, strength: float) -> Augmentation:
         hue=times(how.hue, 0.5),
         grain=times(how.grain, math.inf),
         erase=times(how.erase),
+        rand_strength=times(how.rand_strength),
         mixup=times(how.mixup, 0.5),
         cutmix=times(how.cutmix, 0.5),
     )

@@ -63,8 +63,8 @@ def learn(job: Job, recipe: Recipe, dataset: Dataset, parts: dict[str, list[Exam
     if recipe.refit:
         say("once more, on train and validation photos together")
         together = {"train": parts["train"] + parts["validation"], "validation": []}
-        again = replace(job, after_epoch=to_board(job.work / BOARD / "refit"))
-        run = Run(again, recipe, together, job.work / "refit")
+        job_again = replace(job, after_epoch=to_board(job.work / BOARD / "refit"))
+        run = Run(job_again, recipe, together, job.work / "refit")
         run.train()
         network = run.best_network()
         runs.append(run.progress)
