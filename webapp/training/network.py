@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from webapp.training.backbones import BACKBONES, build_backbone
@@ -89,6 +90,15 @@ def precision_here(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
+
+
+def reseed(network: keras.Model, *dice: int) -> None:
+    """Give every layer that throws dice (dropout) fresh ones, which follow from `dice` and the layer's place alone."""
+    for place, layer in enumerate(network.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            first, second = np.random.SeedSequence([*dice, place]).generate_state(2) >> 1  # 31 bits, which every type of state holds
+            generator.state.assign([int(first), int(second)])
 
 
 def unfreeze(network: keras.Model, share: float) -> None:

@@ -24,7 +24,7 @@ from webapp.training.drawn import SOURCE
 from webapp.training.evaluate import negative_log_likelihood
 from webapp.training.feed import Feed
 from webapp.training.job import Job, say
-from webapp.training.network import build_network, for_learning, precision_here, unfreeze
+from webapp.training.network import build_network, for_learning, precision_here, reseed, unfreeze
 from webapp.training.recipe import Recipe, Stage
 from webapp.training.schedule import rates_of_epoch
 
@@ -36,6 +36,7 @@ class Run:
 
     def __init__(self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], folder: Path | None) -> None:
         """`parts["validation"]` may be empty: then the last epoch is kept instead of the best. `folder` keeps the checkpoint, if any."""
+        keras.utils.set_random_seed(recipe.seed)  # a run that goes on in another process has the same dice
         self.job, self.recipe, self.folder = job, recipe, folder
         self.names = tuple(label.name for label in recipe.labels)
         self.examples = parts["train"]
@@ -141,6 +142,7 @@ class Run:
         while self.progress.epoch < stage.epochs:
             started, losses = time.monotonic(), []
             bar.set_description(f"{stage.name} {self.progress.epoch + 1}/{stage.epochs}")
+            reseed(network, recipe.seed, place, self.progress.epoch)
             feed = self._feed(place, stage)
             rates = rates_of_epoch(recipe.schedule, stage.rate, stage.epochs, feed.count, self._stage_losses())
             for number, (views, targets) in enumerate(feed):

@@ -118,7 +118,6 @@ def try_out(wanted: Search, recipe: Recipe, parts: dict[str, list[Example]], stu
             raise optuna.TrialPruned
 
     keras.backend.clear_session()  # the networks of the last trial
-    keras.utils.set_random_seed(recipe.seed)
     run = Run(replace(wanted.job, after_epoch=judge), replace(candidate, refit=False), parts, None)
     run.train()
     return run.progress.best_loss
