@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import sys
 import time
 from pathlib import Path
@@ -16,13 +15,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from webapp.training.augment import Batch, blend, vary
+from webapp.training.augment import Batch, blend
 from webapp.training.calibrate import fit_temperature, scaled
 from webapp.training.checkpoint import Checkpoint, Progress
 from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
 from webapp.training.drawn import SOURCE
 from webapp.training.evaluate import negative_log_likelihood
 from webapp.training.feed import Feed
+from webapp.training.head import busy, extract, learn_head, views_of
 from webapp.training.job import Job, say
 from webapp.training.network import build_network, for_learning, precision_here, reseed, unfreeze
 from webapp.training.recipe import Recipe, Stage
@@ -94,34 +94,12 @@ class Run:
     def _train_head(self) -> None:
         """The last layer alone, on features of a few random views of each photo that are computed once."""
         recipe, started = self.recipe, time.monotonic()
-        spec, places = recipe.input, np.tile(np.arange(len(self.examples)), recipe.head_views)
-        chunks = np.array_split(places, math.ceil(len(places) / EVALUATION_BATCH))
-
-        def make(number: int) -> NDArray[np.float32]:
-            return self._views(chunks[number], spec.height, spec.width, np.random.default_rng([recipe.seed, 0, 0, 1 + number]))
-
-        feed = Feed(make, len(chunks))
-        shown = tqdm(feed, total=len(chunks), desc="features", file=sys.stderr, leave=False)
-        features = [self.infer(views)["embedding"] for views in shown]
-        seconds = time.monotonic() - started
-        busy = _speed(len(places), seconds) | {"waited": round(feed.waited / seconds, 4)}
-        head = keras.Sequential(
-            [
-                keras.Input((features[0].shape[1],)),
-                keras.layers.Dropout(recipe.dropout),
-                keras.layers.Dense(len(self.names), activation="softmax"),
-            ]
-        )
-        head.compile(
-            keras.optimizers.AdamW(recipe.head_rate, weight_decay=1e-3),
-            keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
-        )
-        truths = np.eye(len(self.names), dtype=np.float32)[self.truths[places]]
-        weight = (self._repeats() * self._label_weights()[self.truths])[places].astype(np.float32)
-        head.fit(np.concatenate(features), truths, batch_size=128, epochs=recipe.head_epochs, sample_weight=weight, verbose=0)
-        self.average.get_layer("probabilities").set_weights(head.layers[-1].get_weights())
+        places = np.tile(np.arange(len(self.examples)), recipe.head_views)
+        features, figures = extract(self.infer, [self.examples[one].pixels for one in places], recipe, EVALUATION_BATCH)
+        weights = (self._repeats() * self._label_weights()[self.truths])[places].astype(np.float32)
+        self.average.get_layer("probabilities").set_weights(learn_head(features, self.truths[places], weights, len(self.names), recipe))
         self.progress.head_done = True
-        self._remember("head", time.monotonic() - started, None, busy)
+        self._remember("head", time.monotonic() - started, None, figures)
         self._save(self.average.get_weights(), [])
 
     def _train_stage(
@@ -154,9 +132,8 @@ class Run:
                 self.job.watch(self.progress)
             self.progress.epoch += 1
             seconds = time.monotonic() - started
-            busy = _speed(feed.count * recipe.batch, seconds) | {"waited": round(feed.waited / seconds, 4)}
             rate = {"rate": float(f"{float(optimizer.learning_rate):.3g}")}
-            self._remember(stage.name, seconds, float(np.mean(losses)), rate | busy)
+            self._remember(stage.name, seconds, float(np.mean(losses)), rate | busy(feed.count * recipe.batch, seconds, feed.waited))
             if self._is_over(stage):
                 self.progress.stage, self.progress.epoch = place + 1, 0
                 self.progress.finished = self.progress.stage == len(recipe.stages)
@@ -212,10 +189,6 @@ class Run:
     def _steps_per_epoch(self) -> int:
         return max(1, round(float(self._repeats().sum()) / self.recipe.batch))
 
-    def _views(self, places: NDArray[np.int64], height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """A random view of each of these examples."""
-        return np.stack([vary(self.examples[one].pixels, height, width, self.recipe.augmentation, rng) for one in places])
-
     def _feed(self, place: int, stage: Stage) -> Feed[Batch]:
         """The batches of one epoch. The same epoch of the same recipe has the same views, whichever thread makes them."""
         recipe, dice = self.recipe, [self.recipe.seed, 1 + place, self.progress.epoch]
@@ -230,7 +203,7 @@ class Run:
 
         def make(number: int) -> Batch:
             rng, chunk = np.random.default_rng([*dice, 1 + number]), chunks[number]
-            views = self._views(chunk, stage.height, stage.width, rng)
+            views = views_of([self.examples[one].pixels for one in chunk], stage.height, stage.width, recipe, rng)
             return blend((views, identity[self.truths[chunk]].astype(np.float32)), recipe.augmentation, rng)
 
         return Feed(make, len(chunks))
@@ -291,7 +264,3 @@ class Inference:
 def _unit(stage: Stage) -> int:
     """Cost of a photo: its pixels."""
     return stage.height * stage.width
-
-
-def _speed(photos: int, seconds: float) -> dict[str, float]:
-    return {"photos_per_second": round(photos / max(seconds, 1e-9), 1)}
