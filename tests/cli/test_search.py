@@ -41,6 +41,7 @@ def test_a_training_takes_the_recipe_that_a_search_wrote(app: Flask, tmp_path: P
         ("--study", "../up", "A study's name"),
         ("--out", "/nowhere/best.toml", "There is no folder"),
         ("--storage", "nothing", "database of the study"),
+        ("--weights", "toy@7", "There is no version 7"),
         ("--storage", "oracle://somewhere/studies", "database of the study"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`flask model dataset`: look at photos before training on them; and the options that say how they are laid out."""
+"""`flask model dataset`: look at photos before training on them; and what the options of a training mean."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from webapp.errors import MarqueError
+from webapp.ext import get_registry
+from webapp.inference.card import KERAS_FILE
 
 if TYPE_CHECKING:
     from webapp.inference.held_out import LabelledPhoto
@@ -61,6 +63,16 @@ def photos_in(
         kept, twice = once_each((one.path, one.label, one.box) for listing in listings for one in listing.photos)
         missing = [line for listing in listings for line in listing.missing]
     return kept, [*missing, *(f"{one}: the same file lies under another label too" for one in twice)]
+
+
+def start_of(weights: str) -> str | Path:
+    """Where a backbone starts, from the option: "imagenet", "none", a file, or the network of the version NAME@VERSION."""
+    if weights in ("imagenet", "none"):
+        return weights
+    name, at, version = weights.rpartition("@")
+    if at and version.isdecimal() and not Path(weights).exists():
+        return get_registry().version_folder(name, int(version)) / KERAS_FILE
+    return Path(weights)
 
 
 @click.command("dataset")

@@ -12,12 +12,11 @@ import click
 from flask import Blueprint
 
 from webapp.cli import importing, search, versions
-from webapp.cli.dataset import dataset_command, layout_options, recipe_for
+from webapp.cli.dataset import dataset_command, layout_options, recipe_for, start_of
 from webapp.cli.evaluate import evaluate_command
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
-from webapp.inference.card import KERAS_FILE
 from webapp.services import promote
 from webapp.values import Who
 
@@ -99,16 +98,6 @@ def train_command(
     promote.note_first(get_registry(), name, outcome.version, Who("terminal"))
     live = get_registry().live_version(name)
     click.echo("It is live." if live == outcome.version else f"Version {live} stays live.")
-
-
-def start_of(weights: str) -> str | Path:
-    """Where a backbone starts, from the option: "imagenet", "none", a file, or the network of the version NAME@VERSION."""
-    if weights in ("imagenet", "none"):
-        return weights
-    name, at, version = weights.rpartition("@")
-    if at and version.isdecimal() and not Path(weights).exists():
-        return get_registry().version_folder(name, int(version)) / KERAS_FILE
-    return Path(weights)
 
 
 @bp.cli.command("list")

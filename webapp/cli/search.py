@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.dataset import FOLDER, layout_options, recipe_for
+from webapp.cli.dataset import FOLDER, layout_options, recipe_for, start_of
 from webapp.errors import MarqueError
 from webapp.ext import get_config
 
@@ -37,7 +37,10 @@ DATABASE = "search.sqlite"
     help="Where the recipe goes.  [default: training/STUDY.toml]",
 )
 @click.option(
-    "--weights", default="imagenet", show_default=True, help="Where the backbone starts: a weights file, 'imagenet' (downloaded) or 'none'."
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="Where the backbone starts: a weights file, a version of ours (NAME@VERSION), 'imagenet' (downloaded) or 'none'.",
 )
 @click.option(
     "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Start from a recipe of your own."
@@ -81,7 +84,7 @@ def search_command(
             data=data,
             models=config.models,
             work=folder / name / "search",
-            weights=weights if weights in ("imagenet", "none") else Path(weights),
+            weights=start_of(weights),
         )
         found = search(Search(job, trials, study, storage or f"sqlite:///{(folder / DATABASE).resolve()}", epochs))
         out.write_text(
