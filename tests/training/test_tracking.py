@@ -59,8 +59,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                     running.wait(0.2)
         yield address
     finally:
-        os.killpg(running.pid, signal.SIGTERM)
-        running.wait(30)
+        os.killpg(running.pid, signal.SIGKILL)  # it keeps nothing that is needed again
+        running.wait()
 
 
 @pytest.fixture
