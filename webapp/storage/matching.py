@@ -60,6 +60,11 @@ def outcome_column(model: str) -> Any:
     return _columns(model)["outcome"]
 
 
+def number_column(model: str) -> Any:
+    """Where a photo's number stands for ordering: beside the columns that the indexes hold."""
+    return Prediction.photo_id if model else Photo.id
+
+
 def sort_key(wanted: GalleryFilter) -> Any:
     """The column that the order goes by before the photo's number; None for the orders by arrival."""
     name = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}.get(wanted.sort)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, update
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage import names
 from webapp.storage.database import db, insert_row
-from webapp.storage.matching import conditions, matching, outcome_column, sort_key, with_prediction
+from webapp.storage.matching import outcome_column, with_prediction
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
-from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE, GalleryFilter
+from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 
 UNSEEN = {"synchronize_session": False}
 MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
@@ -45,7 +44,7 @@ another model's labels, says nothing about the prediction, which is unlabelled t
 """
 
 
-def _full(model: str = "", version: int | None = None) -> Select[Any]:
+def full(model: str = "", version: int | None = None) -> Select[Any]:
     """Photos with their outcome, the prediction that is meant and its top five, without a further query for each."""
     meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
     question = with_prediction(Photo, outcome_column(model), model=model, version=version).where(Photo.deleted_at.is_(None))
@@ -57,13 +56,13 @@ def _full(model: str = "", version: int | None = None) -> Select[Any]:
 
 def find_photo(public_id: str, model: str = "") -> tuple[Photo, str] | None:
     """The photo with the prediction that is meant (the shown one, or that of `model`) and its outcome; None when there is none."""
-    row = db.session.execute(_full(model).where(Photo.public_id == public_id)).one_or_none()
+    row = db.session.execute(full(model).where(Photo.public_id == public_id)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
 def find_photo_by_sha256(sha256: str, model: str = "") -> tuple[Photo, str] | None:
     """The same for the photo that has these bytes."""
-    row = db.session.execute(_full(model).where(Photo.sha256 == sha256)).one_or_none()
+    row = db.session.execute(full(model).where(Photo.sha256 == sha256)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
@@ -80,7 +79,7 @@ def is_deleted(sha256: str) -> bool:
 
 def latest_photo() -> tuple[Photo, str] | None:
     """The newest photo and its outcome, or None in an empty history."""
-    row = db.session.execute(_full().order_by(Photo.id.desc()).limit(1)).one_or_none()
+    row = db.session.execute(full().order_by(Photo.id.desc()).limit(1)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
@@ -120,30 +119,14 @@ def current_versions(photo: Photo) -> dict[str, int]:
     return {str(row.model): int(row.version) for row in db.session.execute(question)}
 
 
+def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> bool:
+    """True when this version has looked at a photo, and, if asked, when it stands for its model."""
+    question = select(Prediction.current).where(Prediction.photo_id == photo.id, Prediction.model == model, Prediction.version == version)
+    current = db.session.execute(question).scalar_one_or_none()
+    return bool(current) if standing else current is not None
+
+
 # ---- many photos ----
-
-
-def page_of_photos(wanted: GalleryFilter, limit: int, after: tuple[float, int] | None) -> list[tuple[Photo, str]]:
-    """At most `limit` photos with their outcomes, after the place `after` = (key, id) of the last one seen."""
-    question = _full(wanted.model, wanted.version).where(*conditions(wanted)).limit(limit)
-    key = sort_key(wanted)
-    if key is not None:
-        question = question.where(key.is_not(None)).order_by(key, Photo.id)
-        if after is not None:
-            question = question.where(tuple_(key, Photo.id) > after)
-    else:
-        question = question.order_by(Photo.id.desc())
-        if after is not None:
-            question = question.where(Photo.id < after[1])
-    return [(row[0], row[1]) for row in db.session.execute(question)]
-
-
-def count_by_outcome(wanted: GalleryFilter) -> dict[str, int]:
-    """How many photos have each outcome, with the other filters applied. Outcomes without a photo are absent."""
-    which = replace(wanted, outcome="", sort="newest")
-    column = outcome_column(wanted.model)
-    question = matching(column, func.count(), wanted=which).group_by(column)
-    return {str(name): int(count) for name, count in db.session.execute(question)}
 
 
 def count_by_ground_truth() -> dict[str, int]:
@@ -161,6 +144,11 @@ def latest_checked_photo_of_each_label() -> dict[str, Photo]:
     newest = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
     photos = db.session.execute(select(Photo).where(Photo.id.in_(newest))).scalars()
     return {str(photo.ground_truth): photo for photo in photos}
+
+
+def photos_by_number(numbers: Sequence[int]) -> list[tuple[Photo, str]]:
+    """The photos with these numbers and their outcomes, in order of arrival."""
+    return [(row[0], row[1]) for row in db.session.execute(full().where(Photo.id.in_(numbers)).order_by(Photo.id))]
 
 
 # ---- writing ----
@@ -259,9 +247,10 @@ def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
     return [TopLabel(rank=rank, label=label, probability=probability) for rank, label, probability in lines]
 
 
-def delete_photo(photo: Photo) -> None:
-    """Remove a photo with its thumbnail and predictions. Its label events stay, without it."""
-    names.remove([photo.id])
+def delete_photo(photo: Photo, *, named: bool = True) -> None:
+    """Remove a photo with its thumbnail and predictions; `named` when its name still is in the index. Its label events stay, without it."""
+    if named:
+        names.remove([photo.id])
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
     if photo.dhash is not None and photo.has_duplicate:
         forget_duplicates(photo.dhash)
@@ -295,5 +284,5 @@ def find_upload(public_id: str) -> Upload | None:
 
 def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, tuple[Photo, str]]:
     """The photos with these ids, the prediction that is meant and their outcomes, by id; unknown ids are absent."""
-    rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
+    rows = db.session.execute(full(model).where(Photo.public_id.in_(public_ids)))
     return {row[0].public_id: (row[0], row[1]) for row in rows}
