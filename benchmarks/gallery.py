@@ -273,7 +273,7 @@ def log_in(app: Flask) -> str:
 def depths(parameters: dict[str, str]) -> dict[str, str]:
     """The cursors of the first, the middle and the last page."""
     wanted = parse_filter(parameters)
-    key, number = sort_key(wanted), number_column(wanted.model)
+    key, number = sort_key(wanted), number_column(wanted)
     question = matching(*([] if key is None else [key]), number, wanted=wanted)
     rows = db.session.execute(select(question.where(key.is_not(None) if key is not None else True).subquery())).all()
     rows = sorted(rows, reverse=wanted.sort in DOWNWARDS)

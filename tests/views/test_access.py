@@ -20,7 +20,7 @@ TABLE = [
     ("GET", "/admin/users", 303, 403, 200),
     ("POST", "/photos/{id}/label", 401, 303, 303),
     ("POST", "/photos/{id}/delete", 403, 403, 303),
-    ("POST", "/labels", 401, 303, 303),
+    ("POST", "/gallery/many", 401, 303, 303),
     ("POST", "/labels/undo", 401, 303, 303),
     ("POST", "/admin/users", 401, 403, 303),
     ("POST", "/admin/users/reset", 401, 403, 422),

@@ -38,7 +38,7 @@ def numbers_of(public_ids: Sequence[str]) -> list[int]:
 
 def next_numbers(wanted: GalleryFilter, after: int, up_to: int, limit: int) -> list[int]:
     """The numbers of photos that the filter lets through, in order of arrival, more than `after` and at most `up_to`."""
-    number = number_column(wanted.model)
+    number = number_column(wanted)
     question = matching(number, wanted=wanted).where(number > after, number <= up_to).order_by(number).limit(limit)
     return list(db.session.execute(question).scalars())
 

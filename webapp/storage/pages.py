@@ -12,17 +12,16 @@ from sqlalchemy.exc import OperationalError
 
 from webapp.storage import names
 from webapp.storage.database import db, stopping_after
-from webapp.storage.matching import conditions, matching, number_column, outcome_column, sort_key
-from webapp.storage.photos import full
+from webapp.storage.matching import matching, number_column, outcome_column, sort_key
+from webapp.storage.photos import photos_by_number
 from webapp.storage.tables import Photo
 from webapp.values import OUTCOMES, GalleryFilter
 
 DOWNWARDS = ("newest", "most-wrong")
 ENOUGH = 10_000
 """Photos that are counted; more are "more than 10,000"."""
-TOTAL_SECONDS = 0.02
-OUTCOME_SECONDS = 0.004
-"""How long counting may take: all photos of a filter, and those of one outcome."""
+COUNTING = 0.015
+"""Seconds that counting may take: once for all photos of a filter, once for those of each outcome."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +48,23 @@ def page_of_photos(wanted: GalleryFilter, limit: int, place: Place | None, *, ba
 
     Without a place those at the beginning, or at the end.
     """
-    question = full(wanted.model, wanted.version)
-    if names.can_lead(wanted):  # the index of names gives its photos by number: a page needs no list of all that have the name
-        question = names.leading(question, wanted.filename).where(*conditions(replace(wanted, filename="")))
-        number = names.photo_names.c.rowid
-    else:
-        question = question.where(*conditions(wanted))
-        number = number_column(wanted.model)
-    question = _turned(question, wanted, number, place, backwards=backwards).limit(limit)
-    rows = [(row[0], row[1]) for row in db.session.execute(question)]
-    return rows[::-1] if backwards else rows
-
-
-def _turned(question: Select[Any], wanted: GalleryFilter, number: Any, place: Place | None, *, backwards: bool) -> Select[Any]:
-    down = (wanted.sort in DOWNWARDS) != backwards
     key = sort_key(wanted)
+    if names.can_lead(wanted):  # the index of names gives its photos by number: a page needs no list of all that have the name
+        number = names.photo_names.c.rowid
+        question = names.leading(matching(number, wanted=replace(wanted, filename="")), wanted.filename)
+    else:
+        number = number_column(wanted)
+        question = matching(number, wanted=wanted)
+    down = (wanted.sort in DOWNWARDS) != backwards
+    question = _turned(question, key, number, place, down=down).limit(limit)
+    numbers = list(db.session.execute(question).scalars())
+    if backwards:
+        numbers.reverse()
+    return photos_by_number(numbers, wanted.model, wanted.version)
+
+
+def _turned(question: Select[Any], key: Any, number: Any, place: Place | None, *, down: bool) -> Select[Any]:
+    """The question in its order, beginning behind a place."""
     columns = [number] if key is None else [key, number]
     if key is not None:
         question = question.where(key.is_not(None))
@@ -94,23 +95,23 @@ def _last_number() -> int:
 # ---- counting ----
 
 
-def count(wanted: GalleryFilter, *, seconds: float = TOTAL_SECONDS) -> Count:
-    """How many photos the filter lets through, up to 10,000 and as far as the time allows."""
-    some = _some(Photo.id, wanted).subquery()
-    found = _in_time(select(func.count()).select_from(some), seconds)
-    return UNKNOWN if found is None else Count(min(found[0][0], ENOUGH), exact=found[0][0] <= ENOUGH)
-
-
 def count_by_outcome(wanted: GalleryFilter) -> tuple[Count, dict[str, Count]]:
     """How many photos the filter lets through whatever became of them, and how many of them have each outcome."""
     others = replace(wanted, outcome="", sort="newest")
     some = _some(outcome_column(wanted.model).label("outcome"), others).subquery()
-    rows = _in_time(select(some.c.outcome, func.count()).group_by(some.c.outcome), TOTAL_SECONDS)
-    if rows is not None and sum(number for _name, number in rows) <= ENOUGH:
-        found = {str(name): int(number) for name, number in rows}
+    rows = _in_time(select(some.c.outcome, func.count()).group_by(some.c.outcome))
+    found = {str(name): int(number) for name, number in rows or ()}
+    if rows is not None and sum(found.values()) <= ENOUGH:
         return Count(sum(found.values()), exact=True), {name: Count(found.get(name, 0), exact=True) for name in OUTCOMES}
-    each = {name: count(replace(others, outcome=name), seconds=OUTCOME_SECONDS) for name in OUTCOMES}
-    return UNKNOWN if rows is None else Count(ENOUGH, exact=False), each
+    total = UNKNOWN if rows is None else Count(ENOUGH, exact=False)
+    each = [_some(Photo.id, replace(others, outcome=name)).subquery() for name in OUTCOMES]
+    rows = _in_time(select(*(select(func.count()).select_from(one).scalar_subquery() for one in each)))
+    numbers = rows[0] if rows else [None] * len(OUTCOMES)
+    return total, {name: _capped(number) for name, number in zip(OUTCOMES, numbers, strict=True)}
+
+
+def _capped(number: int | None) -> Count:
+    return UNKNOWN if number is None else Count(min(number, ENOUGH), exact=number <= ENOUGH)
 
 
 def _some(column: Any, wanted: GalleryFilter) -> Select[Any]:
@@ -120,10 +121,10 @@ def _some(column: Any, wanted: GalleryFilter) -> Select[Any]:
     return matching(column, wanted=wanted).limit(ENOUGH + 1)
 
 
-def _in_time(question: Select[Any], seconds: float) -> Sequence[Any] | None:
+def _in_time(question: Select[Any]) -> Sequence[Any] | None:
     """The rows of a question, None when its time is over."""
     try:
-        with stopping_after(seconds):
+        with stopping_after(COUNTING):
             return db.session.execute(question).all()
     except OperationalError as error:
         if "interrupted" in str(error):

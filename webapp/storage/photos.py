@@ -44,7 +44,7 @@ another model's labels, says nothing about the prediction, which is unlabelled t
 """
 
 
-def full(model: str = "", version: int | None = None) -> Select[Any]:
+def _full(model: str = "", version: int | None = None) -> Select[Any]:
     """Photos with their outcome, the prediction that is meant and its top five, without a further query for each."""
     meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
     question = with_prediction(Photo, outcome_column(model), model=model, version=version).where(Photo.deleted_at.is_(None))
@@ -56,13 +56,13 @@ def full(model: str = "", version: int | None = None) -> Select[Any]:
 
 def find_photo(public_id: str, model: str = "") -> tuple[Photo, str] | None:
     """The photo with the prediction that is meant (the shown one, or that of `model`) and its outcome; None when there is none."""
-    row = db.session.execute(full(model).where(Photo.public_id == public_id)).one_or_none()
+    row = db.session.execute(_full(model).where(Photo.public_id == public_id)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
 def find_photo_by_sha256(sha256: str, model: str = "") -> tuple[Photo, str] | None:
     """The same for the photo that has these bytes."""
-    row = db.session.execute(full(model).where(Photo.sha256 == sha256)).one_or_none()
+    row = db.session.execute(_full(model).where(Photo.sha256 == sha256)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
@@ -79,7 +79,7 @@ def is_deleted(sha256: str) -> bool:
 
 def latest_photo() -> tuple[Photo, str] | None:
     """The newest photo and its outcome, or None in an empty history."""
-    row = db.session.execute(full().order_by(Photo.id.desc()).limit(1)).one_or_none()
+    row = db.session.execute(_full().order_by(Photo.id.desc()).limit(1)).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
@@ -146,9 +146,11 @@ def latest_checked_photo_of_each_label() -> dict[str, Photo]:
     return {str(photo.ground_truth): photo for photo in photos}
 
 
-def photos_by_number(numbers: Sequence[int]) -> list[tuple[Photo, str]]:
-    """The photos with these numbers and their outcomes, in order of arrival."""
-    return [(row[0], row[1]) for row in db.session.execute(full().where(Photo.id.in_(numbers)).order_by(Photo.id))]
+def photos_by_number(numbers: Sequence[int], model: str = "", version: int | None = None) -> list[tuple[Photo, str]]:
+    """The photos with these numbers, in this order, with the prediction that is meant and their outcomes."""
+    rows = db.session.execute(_full(model, version).where(Photo.id.in_(numbers))) if numbers else ()
+    found = {row[0].id: (row[0], row[1]) for row in rows}
+    return [found[number] for number in numbers if number in found]
 
 
 # ---- writing ----
@@ -284,5 +286,5 @@ def find_upload(public_id: str) -> Upload | None:
 
 def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, tuple[Photo, str]]:
     """The photos with these ids, the prediction that is meant and their outcomes, by id; unknown ids are absent."""
-    rows = db.session.execute(full(model).where(Photo.public_id.in_(public_ids)))
+    rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
     return {row[0].public_id: (row[0], row[1]) for row in rows}
