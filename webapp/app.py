@@ -15,6 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from webapp import ext
 from webapp.api import errors as api_errors
 from webapp.api import health as api_health
+from webapp.api import labels as api_labels
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
 from webapp.cli import keys as cli_keys
@@ -50,7 +51,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     frame.init_app(app)
     for view in (upload, gallery, many, relabel, login, admin, models, versions, imports, frame):
         app.register_blueprint(view.bp)
-    for door in (api_photos, api_models):
+    for door in (api_photos, api_labels, api_models):
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)

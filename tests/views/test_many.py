@@ -79,7 +79,7 @@ def test_too_many_photos_are_not_begun(app: Flask, reviewer: FlaskClient, send: 
         send(mark=mark)
     form = {"action": "label", "label": "haas", "scope": "all"}
     page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
-    assert "more than 1 photos, the most at a time" in page and "Mark them" not in page
+    assert "more than 1 photos, the most at a time" in page and "Leave as is" not in page
     page = reviewer.post("/gallery/many", data={**form, "sure": "1"}, follow_redirects=True).text
     assert "Nothing was changed" in page and truths(app) == [None] * 3
 

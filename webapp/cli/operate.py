@@ -15,7 +15,7 @@ from webapp.cli.ready import migrate
 from webapp.errors import MarqueError, ModelUnavailableError, UserError
 from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
 from webapp.inference.classifier import self_test
-from webapp.services import people
+from webapp.services import many, people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
 from webapp.services.relabel import remember_label_sets
 
@@ -27,6 +27,8 @@ def prepare() -> None:
     """Bring the database up to date and make the first admin; `make run` calls this before each start."""
     migrate()
     remember_label_sets(get_registry())
+    while many.purge(files=get_cupboard().files):
+        pass
     config = get_config()
     try:
         made = people.first_admin(config.admin_password)

@@ -15,7 +15,7 @@ from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier
 from webapp.inference.turnstile import Turnstile
 from webapp.services.classify import ask_version
-from webapp.services.relabel import CHUNK, Relabelled, check_label, model_of, new_batch
+from webapp.services.relabel import CHUNK, MAX_WHY, Relabelled, check_label, model_of, new_batch
 from webapp.storage import labels, names, photos
 from webapp.storage import many as storage
 from webapp.storage.database import writing
@@ -76,7 +76,7 @@ class Waiting:
         return self.at + GRACE
 
 
-def forecast(selection: Selection, show: int = 8) -> Forecast:
+def forecast(selection: Selection, show: int = 7) -> Forecast:
     """How many photos an action on this selection would meet. Changes nothing."""
     up_to = storage.last_number()
     found = starred = 0
@@ -93,6 +93,8 @@ def relabel_all(
 ) -> Relabelled:
     """Give photos a ground truth. Raises `UnknownLabelError`, or what `_all` raises."""
     check_label(label, card, *others)
+    if len(why) > MAX_WHY:
+        raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
     model = model_of(label, card, *others)
     stamp = Stamp(new_batch(), who, place, why)
     return _all(selection, stamp.batch, lambda chunk: storage.label_photos(chunk, label, model, stamp))

@@ -177,30 +177,27 @@ def _tell_duplicates(dhash: int) -> bool:
     return True
 
 
-def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True, standing: bool = True) -> None:
+def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True) -> None:
     """Add a prediction to a photo, or find the one that this version made before. From now on it stands for its model.
 
     It is shown when its model was shown before, or when nothing was: what another model says does not take the place. `first` when its
-    model has not looked at the photo before; then `shown` tells whether it is shown. Without `standing` it is only remembered, when
-    another version stands for its model.
+    model has not looked at the photo before; then `shown` tells whether it is shown.
     """
-    known = None
-    if not first:
-        mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
-        other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
-        same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
-        known = db.session.execute(same).scalar_one_or_none()
-        standing = standing or db.session.execute(select(Prediction.id).where(mine, Prediction.current)).first() is None
-        shown = standing and db.session.execute(other).first() is None
-        if standing:
-            _mark(mine, shown=False, current=False)
-        if known is not None and standing:
-            _mark(Prediction.id == known, shown=shown, current=True)
+    if first:
+        _insert(photo, prediction, shown=shown, standing=True)
+        return
+    mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
+    other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
+    same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
+    known = db.session.execute(same).scalar_one_or_none()
+    shown = db.session.execute(other).first() is None
+    _mark(mine, shown=False, current=False)
     if known is None:
-        _insert(photo, prediction, shown=shown, standing=standing)
-    if not first:
-        refresh_outcomes([photo.id])
-        refresh_shown(photo.id)
+        _insert(photo, prediction, shown=shown, standing=True)
+    else:
+        _mark(Prediction.id == known, shown=shown, current=True)
+    refresh_outcomes([photo.id])
+    refresh_shown(photo.id)
 
 
 def add_aside(photo: Photo, prediction: Prediction) -> None:

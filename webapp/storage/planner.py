@@ -1,7 +1,7 @@
 """What SQLite's planner is told about the tables: the shape of a large history, so that plans are the same on every machine.
 
 Without figures SQLite guesses that every index leads to ten rows, and takes any; measured ones (ANALYZE) would be those of the small
-history that a large one once was. These are rough: which filters are narrow and which are wide. `docs/decisions/0011-gallery.md`.
+history that a large one once was. These are rough: which filters are narrow and which are wide. `docs/decisions/0010-gallery.md`.
 """
 
 from __future__ import annotations
