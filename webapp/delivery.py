@@ -20,6 +20,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.UnknownLabelError: 422,
     errors.NothingToUndoError: 409,
     errors.BadRequestError: 400,
+    errors.BadLabelFileError: 422,
     errors.ModelNotFoundError: 404,
     errors.ModelUnavailableError: 503,
     errors.ErrandNotFoundError: 404,

@@ -56,6 +56,17 @@ class BadRequestError(MarqueError):
     """A filter, cursor or number in a question makes no sense (HTTP 400)."""
 
 
+# ---- exports and imports ----
+
+
+class ExportError(MarqueError):
+    """An export cannot be written where it should go. The message says why; what lies there was left as it is."""
+
+
+class BadLabelFileError(MarqueError):
+    """A file of labels cannot be read (HTTP 422). Nothing was changed; the message names the line where there is one."""
+
+
 # ---- models ----
 
 

@@ -149,6 +149,14 @@ def _in_words(error: OperationalError) -> Exception:
     return error
 
 
+def end_reading() -> None:
+    """End the reading so far; what was read stays usable.
+
+    Between the batches of a long answer, so that a slow reader does not keep the write-ahead log from being folded into the database.
+    """
+    db.session.commit()
+
+
 def insert_row(row: Base) -> int:
     """Insert the columns of a new row object and return its primary key; the object itself does not join the session.
 
