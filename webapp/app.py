@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import ext
 from webapp.api import errors as api_errors
+from webapp.api import export as api_export
 from webapp.api import health as api_health
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
@@ -27,7 +28,7 @@ from webapp.delivery import add_headers
 from webapp.errors import MarqueError, ServerBusyError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
-from webapp.views import admin, frame, gallery, imports, login, models, relabel, upload, versions
+from webapp.views import admin, export, frame, gallery, imports, labelling, login, models, relabel, upload, versions
 from webapp.views import errors as view_errors
 
 JSON_PATHS = ("/api/", "/health/", "/ping")
@@ -48,9 +49,9 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
-    for view in (upload, gallery, relabel, login, admin, models, versions, imports, frame):
+    for view in (upload, gallery, relabel, export, labelling, login, admin, models, versions, imports, frame):
         app.register_blueprint(view.bp)
-    for door in (api_photos, api_models):
+    for door in (api_photos, api_models, api_export):
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)

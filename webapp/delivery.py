@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 
 from webapp import errors
 
@@ -68,6 +69,15 @@ def picture(content: bytes, content_type: str, *, download_name: str = "", cache
     if download_name:
         response.headers["Content-Disposition"] = _attachment(download_name)
     response.make_conditional(request)
+    return response
+
+
+def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id: str) -> Response:
+    """A file that is made while it is sent. `Marque-Export` names the export, whose manifest is there once it is whole."""
+    response = Response(stream_with_context(pieces), content_type=content_type)
+    response.headers["Content-Disposition"] = _attachment(name)
+    response.headers["Marque-Export"] = export_id
+    response.headers["X-Accel-Buffering"] = "no"
     return response
 
 

@@ -236,6 +236,12 @@ def manifest_of(order: Order, tally: Tally, event: int, made: datetime) -> dict[
     } | ({"bytes": tally.written, "sha256": tally.digest.hexdigest()} if tally.written and order.format != "folders" else {})
 
 
+def name_of(order: Order, row: Export) -> str:
+    """What the file of a download is called."""
+    part = f"-after-{order.after}" if order.after else ""
+    return f"marque-{row.created_at:%Y-%m-%d}-{order.format}{part}{FORMATS[order.format]}"
+
+
 # ---- what is remembered ----
 
 

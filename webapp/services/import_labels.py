@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -132,11 +132,12 @@ def apply_import(plan: Plan, *, replace: bool, who: Who, why: str) -> Relabelled
 
 
 def keep_file(filename: str, content: bytes, *, who: Who) -> str:
-    """Keep a file of labels until it is imported, a day at most; its id. Raises `BadLabelFileError`."""
+    """Keep a file of labels until it is imported, a day at most; its id. Raises `BadLabelFileError` for one that cannot be read."""
     if not content:
         raise BadLabelFileError("No file came with the form, or an empty one. Choose one, then press the button again.")
     if len(content) > MAX_BYTES:
         raise BadLabelFileError(f"The file is larger than {MAX_BYTES // 2**20} MB. Import it in the terminal: flask photos import FILE.")
+    deque(read_labels(io.BytesIO(content), filename), maxlen=0)  # to its end: what is kept can be read
     row = LabelFile(public_id=secrets.token_urlsafe(9), filename=filename[:255], content=content, user_id=who.user_id, created_at=now())
     with writing():
         storage.forget_older(now() - KEPT)
