@@ -108,6 +108,11 @@ class Tally:
     written: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
 
+    @property
+    def checksum(self) -> dict[str, Any]:
+        """Size and SHA-256 of the file."""
+        return {"bytes": self.written, "sha256": self.digest.hexdigest()}
+
     def count(self, one: Record) -> None:
         """One more photo."""
         self.photos += 1
@@ -187,7 +192,7 @@ def _watched(order: Order, after: int, row: Export, tools: Tools) -> Iterator[by
             yield piece
         state = "complete"
     finally:
-        report = manifest_of(order, tally, event, row.created_at) if state == "complete" else None
+        report = manifest_of(order, tally, event, row.created_at) | tally.checksum if state == "complete" else None
         with writing():
             storage.end_export(row.public_id, state=state, photos=tally.photos, last=tally.last, manifest=report, ended_at=now())
 
@@ -233,7 +238,7 @@ def manifest_of(order: Order, tally: Tally, event: int, made: datetime) -> dict[
         "classes": classes | ({"": unlabelled} if unlabelled else {}),
         "left_out": dict(tally.left_out),
         "lost": tally.lost,
-    } | ({"bytes": tally.written, "sha256": tally.digest.hexdigest()} if tally.written and order.format != "folders" else {})
+    }
 
 
 def name_of(order: Order, row: Export) -> str:

@@ -34,7 +34,7 @@ def export_stream(order: Order, stream: IO[bytes], *, tools: Tools, watch: Watch
     for piece in text_pieces(order, photos, made):
         tally.feed(piece)
         stream.write(piece)
-    return manifest_of(order, tally, event, made)
+    return manifest_of(order, tally, event, made) | tally.checksum
 
 
 def export_file(order: Order, path: Path, *, tools: Tools, watch: Watch) -> Json:
@@ -54,7 +54,7 @@ def export_file(order: Order, path: Path, *, tools: Tools, watch: Watch) -> Json
         for piece in text_pieces(order, photos, made, heading=not going_on):
             tally.feed(piece)
             stream.write(piece)
-    manifest = manifest_of(order, tally, event, made)
+    manifest = manifest_of(order, tally, event, made) | tally.checksum
     folders.write_whole(path.with_name(f"{path.name}.manifest.json"), as_json(manifest))
     part.replace(path)
     note.unlink(missing_ok=True)
