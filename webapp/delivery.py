@@ -17,6 +17,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.NoFileError: 400,
     errors.PhotoRefusedError: 422,
     errors.PhotoNotFoundError: 404,
+    errors.PhotoDeletedError: 410,
     errors.NotAskedError: 404,
     errors.UnknownLabelError: 422,
     errors.NothingToUndoError: 409,

@@ -34,6 +34,10 @@ class PhotoNotFoundError(MarqueError):
     """No photo has this id, or it was deleted (HTTP 404)."""
 
 
+class PhotoDeletedError(PhotoNotFoundError):
+    """The photo was deleted, and can be brought back for some days by who may (HTTP 410)."""
+
+
 class NotAskedError(MarqueError):
     """The photo is there, but this model has not looked at it yet (HTTP 404)."""
 

@@ -16,6 +16,7 @@ from flask import Blueprint
 from webapp import cells
 from webapp.cli.exporting import export_command
 from webapp.cli.finding import ENDINGS, find_photos, read_photo
+from webapp.cli.keeping import keep_command, purge_command
 from webapp.cli.labelling import import_command
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
@@ -28,7 +29,7 @@ from webapp.values import ALL_MODELS, RankedLabel, Who
 
 bp = Blueprint("cli_photos", __name__, cli_group="photos")
 bp.cli.help = "Rank photos from the terminal, and take them and their labels in and out."
-for command in (export_command, import_command):
+for command in (export_command, import_command, purge_command, keep_command):
     bp.cli.add_command(command)
 
 COLUMNS = ("path", "decision", "label", "confidence", "second", "second_confidence", "model", "version", "elapsed_ms", "photo", "error")
