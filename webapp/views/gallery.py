@@ -148,7 +148,10 @@ def file(public_id: str) -> ResponseReturnValue:
 @bp.get("/photos/<public_id>/delete")
 def delete(public_id: str) -> ResponseReturnValue:
     """Ask once more. Open to an admin, and to whoever has the link that the uploader was given."""
-    photo = history.get_item(public_id).photo
+    try:
+        photo = history.get_item(public_id).photo
+    except PhotoDeletedError:
+        return _gone(public_id)
     if not (_is_admin() or deleting.may_delete(photo, _token(public_id))):
         raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
     visible = guards.may_browse() or sent.was_sent(public_id)
