@@ -46,6 +46,12 @@ def test_the_look_tells_everything_that_cannot_be_taken(reviewer: FlaskClient, s
         assert said in page
 
 
+def test_the_log_shows_an_import_of_several_labels_as_one(reviewer: FlaskClient, send: Send) -> None:
+    send(name="a.jpg"), send(name="b.jpg", mark=1)
+    page = words(reviewer.post(sent(reviewer, "filename,label\na.jpg,haas\nb.jpg,bwt\n"), follow_redirects=True).text)
+    assert "Ben labelled 2 photos" in page
+
+
 @pytest.mark.parametrize(("replace", "label"), [({}, "bwt"), ({"replace": "yes"}, "haas")])
 def test_a_label_that_a_person_gave_stays_unless_it_is_replaced(app, reviewer: FlaskClient, send: Send, replace, label: str) -> None:
     public_id = send(name="a.jpg", ground_truth="bwt")
