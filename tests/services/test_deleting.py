@@ -18,6 +18,7 @@ from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, P
 from webapp.ext import get_cupboard, get_files
 from webapp.services import deleting, history
 from webapp.services.export import make_order, records
+from webapp.services.relabel import undo_batch
 from webapp.storage.database import db, writing
 from webapp.storage.tables import File, LabelEvent, Photo, Thumbnail, now
 from webapp.values import GalleryFilter, Who
@@ -190,16 +191,22 @@ def test_each_class_keeps_its_newest(upload: Upload) -> None:
     orange = [upload(mark=number) for number in range(3)]
     red = upload("#C00000", mark=9)
     assert deleting.surplus(1, timedelta(0)).classes["mclaren"][:2] == (3, 2)
-    assert deleting.keep(1, timedelta(0), who=ANNA) == 2
+    assert deleting.keep(1, timedelta(0), who=ANNA).changed == 2
     assert shown() == [red, orange[2]]
 
 
 def test_labelled_and_starred_photos_never_go_and_count_first(upload: Upload) -> None:
     labelled, starred, plain = upload(ground_truth="mclaren"), upload(mark=1), upload(mark=2)
     change(starred, starred=True)
-    assert deleting.keep(2, timedelta(0), who=ANNA) == 1
+    assert deleting.keep(2, timedelta(0), who=ANNA).changed == 1
     assert shown() == [starred, labelled] and plain not in shown()
-    assert deleting.keep(0, timedelta(0), who=ANNA) == 0
+    assert deleting.keep(0, timedelta(0), who=ANNA).changed == 0
+
+
+def test_a_rule_that_was_applied_is_taken_back_as_one(upload: Upload) -> None:
+    ids = [upload(mark=number) for number in range(3)]
+    done = deleting.keep(1, timedelta(0), who=ANNA)
+    assert undo_batch(done.batch, who=ANNA, place="undo").changed == 2 and shown() == ids[::-1]
 
 
 def test_a_class_is_what_a_person_said(upload: Upload) -> None:
@@ -210,7 +217,7 @@ def test_a_class_is_what_a_person_said(upload: Upload) -> None:
 def test_young_photos_stay(upload: Upload) -> None:
     old, young = upload(), upload(mark=1)
     age(old, 100)
-    assert deleting.keep(0, deleting.parse_age("90d"), who=ANNA) == 1
+    assert deleting.keep(0, deleting.parse_age("90d"), who=ANNA).changed == 1
     assert shown() == [young]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -21,6 +23,8 @@ def test_it_deletes_what_it_showed(admin: FlaskClient, send: Send) -> None:
         send(mark=number)
     page = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}, follow_redirects=True).text
     assert "2 photos. For good in 7 days." in page and "1 photo" in page
+    admin.post("/labels/undo", data={"batch": re.findall(r'name="batch" value="([\w-]+)"', page)[0]})
+    assert "3 photos" in admin.get("/gallery").text
 
 
 def test_a_rule_that_lets_nothing_go_says_so(admin: FlaskClient) -> None:

@@ -60,6 +60,8 @@ def _write(order: Order, out: Path, quiet: bool) -> export_disk.Json:
             yield from bar
 
     if order.format == "folders":
+        if str(out) == "-":
+            raise click.UsageError("--format folders writes a folder: name one with --out.")
         if order.after:
             raise click.UsageError("--after is not for folders: what is there already is kept.")
         return export_disk.export_folder(order, out, tools=tools, watch=watch)

@@ -48,7 +48,7 @@ def keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
         if dry_run:
             click.echo(f"{found.photos:,} photos would go, {found.bytes / MB:.1f} MB. Nothing was deleted: do it with --apply.")
         else:
-            gone = deleting.keep(number, age, who=Who("terminal"))
-            click.echo(f"{gone:,} photos deleted. They go for good in {deleting.GRACE.days} days.")
+            done = deleting.keep(number, age, who=Who("terminal"))
+            click.echo(f"{done.changed:,} photos deleted. They go for good in {deleting.GRACE.days} days.")
     except MarqueError as error:
         raise click.ClickException(str(error)) from error

@@ -11,7 +11,7 @@ from itertools import islice
 
 from webapp.errors import BadRequestError, NotAllowedError, PhotoNotFoundError
 from webapp.services.history import get_item
-from webapp.services.relabel import new_batch
+from webapp.services.relabel import Relabelled, new_batch
 from webapp.storage import deleting as storage
 from webapp.storage import labels, photos
 from webapp.storage.database import end_reading, writing
@@ -151,14 +151,14 @@ def surplus(per_class: int, older_than: timedelta) -> Surplus:
     return Surplus(storage.count_surplus(per_class, now() - older_than))
 
 
-def keep(per_class: int, older_than: timedelta, *, who: Who) -> int:
-    """Delete what `surplus` counts, as one batch that can be brought back for `GRACE`; returns how many."""
+def keep(per_class: int, older_than: timedelta, *, who: Who) -> Relabelled:
+    """Delete what `surplus` counts, as one batch that can be taken back for `GRACE`."""
     numbers = iter(storage.surplus_numbers(per_class, now() - older_than))
     batch, gone = new_batch(), 0
     while some := list(islice(numbers, CHUNK)):
         with writing():
             gone += storage.put_away(some, batch, who.name, labelled=False)
-    return gone
+    return Relabelled(gone, 0, batch if gone else "")
 
 
 def parse_age(text: str) -> timedelta:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from webapp.errors import PhotoNotFoundError
+from webapp.errors import PhotoNotFoundError, ServerBusyError
 from webapp.inference.images import MAX_SIDE, content_type, render_view
 from webapp.inference.turnstile import Turnstile
 from webapp.services.export_formats import ENDINGS, Record, csv_line, moment, path_of
@@ -33,12 +34,18 @@ class Bytes:
     keep_metadata: bool
 
     def of(self, row: Any) -> bytes:
-        """The file of a photo, or a copy as JPEG without metadata. Raises `PhotoNotFoundError` when it is missing or damaged."""
+        """The file of a photo, or a copy as JPEG without metadata. Raises `PhotoNotFoundError` when it is missing or damaged, and
+        `ServerBusyError` when there was no turn for a minute."""
         content = stored_content(row, self.files)
         if not self.strips(row):
             return content
-        with self.turnstile.turn():
-            return render_view(content, max_side=MAX_SIDE)
+        for _ in range(PATIENCE):
+            try:
+                with self.turnstile.turn():
+                    return render_view(content, max_side=MAX_SIDE)
+            except ServerBusyError as busy:
+                time.sleep(busy.retry_after)  # people who wait for an answer come first
+        raise ServerBusyError("The server is too busy for an export just now. Go on with it later.")
 
     def strips(self, row: Any) -> bool:
         """True when a photo carries metadata that this export leaves out."""
@@ -49,6 +56,8 @@ class Bytes:
         return path_of(one, ending=ENDINGS[content_type("JPEG")] if self.strips(one.row) else "")
 
 
+PATIENCE = 30
+"""How often an export asks for a turn; each time it is told how long to wait."""
 Lost = Callable[[Record], None]
 Manifest = Callable[[dict[str, str]], bytes]
 

@@ -93,11 +93,8 @@ def plan_import(lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_na
     names = _names(cards)
     several = iter(lines)
     while some := list(islice(several, BATCH)):
-        found = storage.find_by_keys(
-            [line.id for line in some if line.id],
-            [line.sha256 for line in some if line.sha256],
-            [line.filename for line in some if line.filename],
-        )
+        found = storage.find_photos([line.id for line in some if line.id], [line.sha256 for line in some if line.sha256])
+        found = found.with_names([line.filename for line in some if line.filename and _found(line, found) is None])
         end_reading()
         for line in some:
             plan.lines += 1
@@ -195,7 +192,7 @@ def _take(
 
 def _photo_of(plan: Plan, line: LabelLine, found: storage.Found, by_name: bool) -> Any:
     """The photo that a line means, None when there is none or when several have its name."""
-    known = found.ids.get(line.id) or found.sha256s.get(line.sha256.lower())
+    known = _found(line, found)
     if known is not None:
         return known
     named = found.names.get(line.filename, [])
@@ -208,15 +205,16 @@ def _photo_of(plan: Plan, line: LabelLine, found: storage.Found, by_name: bool) 
     return None
 
 
+def _found(line: LabelLine, found: storage.Found) -> Any:
+    return found.ids.get(line.id) or found.sha256s.get(line.sha256.lower())
+
+
 def _names(cards: Sequence[ModelCard]) -> dict[str, str]:
     """What people may write for each label. A name comes before a display name, and that before an alias."""
     names: dict[str, str] = {}
-    for card in cards:
-        for texts in zip(*[(one.name, one.display, folder_of(one.name)) for one in card.labels], strict=True):
-            for text, label in zip(texts, card.label_names, strict=True):
-                names.setdefault(text.casefold(), label)
-    for card in cards:
-        for one in card.labels:
-            for alias in one.aliases:
-                names.setdefault(alias.casefold(), one.name)
+    labels = [one for card in cards for one in card.labels]
+    for kind in (lambda one: [one.name], lambda one: [one.display, folder_of(one.name)], lambda one: one.aliases):
+        for one in labels:
+            for text in kind(one):
+                names.setdefault(text.casefold(), one.name)
     return names | {one: one for one in VERDICTS} | {"none of these": NONE_OF_THESE}

@@ -99,7 +99,8 @@ def remember_label_sets(registry: Registry) -> None:
 
 
 def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
-    """Take a batch back: each of its photos gets the label it had before, as one more event in a batch of its own.
+    """Take a batch back: each of its photos gets the label it had before, as one more event in a batch of its own; or, when it was
+    deleted, is there again.
 
     Photos that were relabelled again since are skipped. Undoing an undo works the same way. Raises `NothingToUndoError` when
     nothing of the batch stands any more.
@@ -124,6 +125,8 @@ def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
             )
             storage.add_event(back, photo)
             changed += 1
+        if not changed:
+            changed = photos.restore(Photo.deleted_batch == batch)
         if not changed:
             raise NothingToUndoError("There is nothing to undo: it was undone already, or these photos were relabelled since.")
     return Relabelled(changed, skipped, undo)

@@ -22,14 +22,18 @@ class Found:
     sha256s: dict[str, Row[Any]]
     names: dict[str, list[Row[Any]]]
 
+    def with_names(self, names: Sequence[str]) -> Found:
+        """The same with the photos that have these file names, which takes a look at every photo."""
+        named: dict[str, list[Row[Any]]] = defaultdict(list)
+        for row in _photos(Photo.filename.in_(names)) if names else ():
+            named[row.filename].append(row)
+        return Found(self.ids, self.sha256s, named)
 
-def find_by_keys(ids: Sequence[str], sha256s: Sequence[str], names: Sequence[str]) -> Found:
-    """The photos that have one of these ids, hashes or file names."""
-    named: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in _photos(Photo.filename.in_(names)):
-        named[row.filename].append(row)
+
+def find_photos(ids: Sequence[str], sha256s: Sequence[str]) -> Found:
+    """The photos that have one of these ids or hashes."""
     by_id = {row.public_id: row for row in _photos(Photo.public_id.in_(ids))}
-    return Found(by_id, {row.sha256: row for row in _photos(Photo.sha256.in_([one.lower() for one in sha256s]))}, named)
+    return Found(by_id, {row.sha256: row for row in _photos(Photo.sha256.in_([one.lower() for one in sha256s]))}, {})
 
 
 def _photos(which: Any) -> Sequence[Any]:

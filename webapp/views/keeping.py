@@ -37,6 +37,6 @@ def index() -> ResponseReturnValue:
 def apply() -> ResponseReturnValue:
     """Delete what the rule lets go, as one batch."""
     number, age = deleting.parse_number(request.form.get("per_class", "")), deleting.parse_age(request.form.get("older_than", "") or "0")
-    gone = deleting.keep(number, age, who=guards.who())
-    note("Deleted:", strong=f"{count(gone, 'photo')}. For good in {GRACE.days} days.")
+    done = deleting.keep(number, age, who=guards.who())
+    note("Deleted:", strong=f"{count(done.changed, 'photo')}. For good in {GRACE.days} days.", batch=done.batch)
     return redirect(url_for("gallery.index"), 303)
