@@ -19,7 +19,7 @@ def upgrade():
         sa.Column("question", sa.String(length=2000), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("photos", sa.Integer(), nullable=False),
-        sa.Column("last", sa.String(length=24), nullable=False),
+        sa.Column("after", sa.String(length=24), nullable=False),
         sa.Column("manifest", sa.JSON(), nullable=True),
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("who", sa.String(length=80), nullable=False),

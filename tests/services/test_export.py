@@ -125,13 +125,13 @@ def test_it_says_what_it_was_and_what_it_hashes_to(upload: Upload) -> None:
     assert manifest["sha256"] == hashlib.sha256(content).hexdigest() and manifest["label_event"] == 1
 
 
-def test_one_that_was_broken_off_tells_where_to_go_on(upload: Upload) -> None:
+def test_one_that_was_broken_off_has_no_manifest(upload: Upload) -> None:
     ids = [upload(mark=number) for number in range(3)]
-    row, pieces = begin("jsonl")
-    next(pieces), next(pieces)
+    row, pieces = begin("jsonl", after=ids[0])
+    next(pieces)
     pieces.close()  # type: ignore[attr-defined]
     stopped = get_export(row.public_id)
-    assert (stopped.state, stopped.last, stopped.manifest) == ("stopped", ids[0], None)
+    assert (stopped.state, stopped.after, stopped.manifest) == ("stopped", ids[0], None)
 
 
 def test_a_zip_has_a_folder_for_each_class_and_counts_the_rest(upload: Upload) -> None:

@@ -9,7 +9,6 @@ import re
 import zipfile
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
@@ -64,15 +63,26 @@ def test_an_export_is_written_down_with_its_manifest(reviewer: FlaskClient, send
     assert manifest["manifest"]["sha256"][:12] in reviewer.get("/export").text
 
 
-def test_one_that_broke_off_offers_the_rest(app: Flask, reviewer: FlaskClient, send: Send) -> None:
-    ids = [send(mark=number) for number in range(3)]
-    answer = reviewer.post("/export", data={"format": "jsonl"}, buffered=False)
-    next(answer.response), next(answer.response)
+def break_off(browser: FlaskClient, format: str) -> str:
+    """Begin a download and close it after the first piece; the page of exports then."""
+    answer = browser.post("/export", data={"format": format}, buffered=False)
+    next(answer.response)
     answer.close()
-    page = reviewer.get("/export").text
-    assert "broke off" in page and f'name="after" value="{ids[0]}"' in page
+    return str(browser.get("/export").text)
+
+
+def test_a_table_that_broke_off_goes_on_after_what_has_arrived(reviewer: FlaskClient, send: Send) -> None:
+    ids = [send(mark=number) for number in range(3)]
+    page = break_off(reviewer, "csv")
+    assert "broke off" in page and 'href="/export?format=csv&amp;go_on=1#after"' in page
+    assert '<details class="tight" open>' in reviewer.get("/export?format=csv&go_on=1").text
     rest = reviewer.post("/export", data={"format": "jsonl", "after": ids[0]}).text
     assert [json.loads(line)["id"] for line in rest.splitlines()] == ids[1:]
+
+
+def test_a_zip_that_broke_off_is_offered_again(reviewer: FlaskClient, send: Send) -> None:
+    send(ground_truth="haas"), send(mark=1, ground_truth="haas")
+    assert ">Again</button>" in break_off(reviewer, "folders")
 
 
 def test_a_large_zip_offers_its_next_part(reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:

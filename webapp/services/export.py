@@ -30,6 +30,8 @@ from webapp.storage.files import FileStore
 from webapp.storage.tables import Export, now
 from webapp.values import VERDICTS, GalleryFilter, RankedLabel, Who
 
+GOES_ON = ("csv", "jsonl")
+"""Formats with a line for each photo: what there is of a broken one stays, and its last whole line tells where to go on."""
 FORMATS = {"csv": ".csv", "jsonl": ".jsonl", "folders": ".zip", "coco": ".json", "label-studio": ".json"}
 """Every format with the ending of its file."""
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "folders": "application/zip"}
@@ -173,6 +175,7 @@ def start_export(order: Order, *, who: Who, tools: Tools) -> tuple[Export, Itera
         public_id=secrets.token_urlsafe(9),
         format=order.format,
         question=json.dumps(question_of(order.wanted), ensure_ascii=False),
+        after=order.after,
         state="running",
         user_id=who.user_id,
         who=who.name,
@@ -194,7 +197,7 @@ def _watched(order: Order, after: int, row: Export, tools: Tools) -> Iterator[by
     finally:
         report = manifest_of(order, tally, event, row.created_at) | tally.checksum if state == "complete" else None
         with writing():
-            storage.end_export(row.public_id, state=state, photos=tally.photos, last=tally.last, manifest=report, ended_at=now())
+            storage.end_export(row.public_id, state=state, photos=tally.photos, manifest=report, ended_at=now())
 
 
 def _pieces(order: Order, after: int, tally: Tally, event: int, made: datetime, tools: Tools) -> Iterator[bytes]:
@@ -266,7 +269,7 @@ def last_exports() -> Sequence[Export]:
 def describe(row: Export) -> dict[str, Any]:
     """What an export says about itself, also when it is not complete."""
     facts = {"id": row.public_id, "state": row.state, "format": row.format, "who": row.who, "created_at": formats.moment(row.created_at)}
-    return facts | {"photos": row.photos, "last": row.last, "manifest": row.manifest}
+    return facts | {"after": row.after, "photos": row.photos, "manifest": row.manifest}
 
 
 # ---- photos, in the order they came ----

@@ -14,15 +14,13 @@ from typing import IO, Any
 from webapp.cells import plain_cell
 from webapp.errors import ExportError
 from webapp.services import export_folders as folders
-from webapp.services.export import Order, Tally, Tools, as_json, counted, manifest_of, number_after, question_of, text_pieces
+from webapp.services.export import GOES_ON, Order, Tally, Tools, as_json, counted, manifest_of, number_after, question_of, text_pieces
 from webapp.services.export_formats import COLUMNS, Record, folder_of
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading
 from webapp.storage.tables import now
 
 BATCH = 500
-GOES_ON = ("csv", "jsonl")
-"""Formats with a line for each photo: the last whole line tells where to go on."""
 Watch = Callable[[Iterator[Record]], Iterator[Record]]
 Json = dict[str, Any]
 

@@ -348,10 +348,10 @@ class Promotion(Base):
 
 
 class Export(Base):
-    """One download of photos or their answers: what was asked, who asked, and how far it got.
+    """One download of photos or their answers: what was asked, who asked, and how it ended.
 
-    `question` is the filter as the parameters of a URL. `state` is "running", "complete" or "stopped"; `last` the id of the last photo
-    that was written, after which a later export goes on. `manifest` is what the export says about itself once it has ended.
+    `question` is the filter as the parameters of a URL, `after` the photo it went on after. `state` is "running", "complete" or "stopped";
+    `photos` were handed to the network, of which a broken download has fewer. `manifest` is what a complete export says about itself.
     """
 
     __tablename__ = "exports"
@@ -362,7 +362,7 @@ class Export(Base):
     question: Mapped[str] = mapped_column(String(2000))
     state: Mapped[str] = mapped_column(String(16))
     photos: Mapped[int] = mapped_column(default=0)
-    last: Mapped[str] = mapped_column(String(24), default="")
+    after: Mapped[str] = mapped_column(String(24), default="")
     manifest: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     who: Mapped[str] = mapped_column(String(80))

@@ -63,8 +63,9 @@ def _page(error: BadRequestError | None = None) -> ResponseReturnValue:
         "export/index.html",
         size=export.size_of(wanted),
         params=params,
-        chosen=request.form.get("format", "csv"),
+        chosen=request.values.get("format", "csv"),
         after=request.values.get("after", ""),
+        going_on="go_on" in request.args,
         earlier=[_earlier(row) for row in export.last_exports()],
         zip_photos=export.ZIP_PHOTOS,
         whole=not filter_params(wanted),
@@ -74,9 +75,17 @@ def _page(error: BadRequestError | None = None) -> ResponseReturnValue:
 
 
 def _earlier(row: export.Export) -> dict[str, Any]:
-    """A line about an export, and what to ask for to get the rest of it."""
-    following = (row.manifest or {}).get("next") if row.state == "complete" else row.last
-    return {"row": row, "params": json.loads(row.question), "next": following or "", "sha256": (row.manifest or {}).get("sha256", "")}
+    """A line about an export and what can be done about the rest of it: the next part (`after` which photo), the same again, or, where
+    what has arrived is of use, going on after the last photo of that, which only the reader knows."""
+    manifest, broken = row.manifest or {}, row.state == "stopped"
+    return {
+        "row": row,
+        "params": json.loads(row.question),
+        "after": manifest.get("next") or "",
+        "again": broken and row.format not in export.GOES_ON,
+        "go_on": broken and row.format in export.GOES_ON,
+        "sha256": manifest.get("sha256", ""),
+    }
 
 
 def _is_admin() -> bool:
