@@ -195,5 +195,5 @@ def test_the_gallery_of_a_model_holds_what_it_has_seen(classifier: FakeClassifie
 
 def test_outcomes_are_counted_for_the_model_asked(classifier: FakeClassifier, cars: FakeClassifier) -> None:
     put(classifier, cars, ground_truth="audi-s4")
-    assert history.outcome_counts(GalleryFilter())["unlabelled"] == 1
-    assert history.outcome_counts(GalleryFilter(model="stanford-cars"))["wrong"] == 1
+    assert history.outcome_counts(GalleryFilter())["unlabelled"].number == 1
+    assert history.outcome_counts(GalleryFilter(model="stanford-cars"))["wrong"].number == 1

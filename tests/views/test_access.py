@@ -27,7 +27,7 @@ TABLE = [
     ("POST", "/import", 401, 422, 422),
     ("POST", "/photos/{id}/label", 401, 303, 303),
     ("POST", "/photos/{id}/delete", 403, 403, 303),
-    ("POST", "/labels", 401, 303, 303),
+    ("POST", "/gallery/many", 401, 303, 303),
     ("POST", "/labels/undo", 401, 303, 303),
     ("POST", "/admin/users", 401, 403, 303),
     ("POST", "/admin/users/reset", 401, 403, 422),

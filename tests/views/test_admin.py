@@ -31,7 +31,7 @@ def test_the_log_tells_who_what_and_where(reviewer: FlaskClient, send: Send) -> 
 
 def test_what_was_done_together_stands_together_and_is_undone_together(reviewer: FlaskClient, send: Send) -> None:
     picked = [send(mark=number) for number in range(3)]
-    reviewer.post("/labels", data={"ids": picked, "label": "renault"}, follow_redirects=True)
+    reviewer.post("/gallery/many", data={"ids": picked, "label": "renault"}, follow_redirects=True)
     page = reviewer.get("/admin/log").text
     assert "said Renault for 3 photos" in words(page) and page.count('name="batch"') == 1
     batch = re.findall(r'name="batch" value="([\w-]+)"', page)[0]

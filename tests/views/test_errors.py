@@ -63,7 +63,7 @@ def test_an_unknown_address_is_not_there(client: FlaskClient, path: str) -> None
 
 
 def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
-    answer = client.get("/labels")
+    answer = client.get("/labels/undo")
     assert answer.status_code == 405 and "POST" in answer.headers["Allow"]
 
 

@@ -50,7 +50,7 @@ def test_what_was_undone_can_be_put_back(app: Flask, reviewer: FlaskClient, send
 
 def test_many_are_labelled_at_once_and_undone_at_once(app: Flask, reviewer: FlaskClient, send: Send) -> None:
     picked = [send(mark=number) for number in range(3)]
-    answer = reviewer.post("/labels", data={"ids": picked, "label": "renault", "next": "/gallery?size=small"}, follow_redirects=True)
+    answer = reviewer.post("/gallery/many", data={"ids": picked, "label": "renault", "next": "/gallery?size=small"}, follow_redirects=True)
     assert answer.request.full_path == "/gallery?size=small" and "Saved: 3 photos are" in answer.text
     assert {truth(app, one) for one in picked} == {"renault"}
     reviewer.post("/labels/undo", data={"batch": batch_of(answer.text)})
@@ -77,13 +77,13 @@ def test_an_unknown_label_is_refused(app: Flask, reviewer: FlaskClient, send: Se
 
 
 def test_nothing_picked_is_said(reviewer: FlaskClient) -> None:
-    answer = reviewer.post("/labels", data={"label": "haas"}, follow_redirects=True)
+    answer = reviewer.post("/gallery/many", data={"label": "haas"}, follow_redirects=True)
     assert "No photo was selected" in answer.text and 'role="alert"' in answer.text
 
 
 def test_one_unknown_photo_changes_nothing(app: Flask, reviewer: FlaskClient, send: Send) -> None:
     public_id = send()
-    assert reviewer.post("/labels", data={"ids": [public_id, "gone"], "label": "haas"}).status_code == 404
+    assert reviewer.post("/gallery/many", data={"ids": [public_id, "gone"], "label": "haas"}).status_code == 404
     assert truth(app, public_id) is None
 
 
@@ -92,7 +92,7 @@ def test_undoing_nothing_is_said(reviewer: FlaskClient) -> None:
     assert "nothing to undo" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/photos/{}/label", "/labels", "/labels/undo"])
+@pytest.mark.parametrize("path", ["/photos/{}/label", "/gallery/many", "/labels/undo"])
 def test_a_visitor_changes_nothing(app: Flask, client: FlaskClient, send: Send, path: str) -> None:
     public_id = send()
     answer = client.post(path.format(public_id), data={"label": "haas", "ids": [public_id], "batch": "x"})

@@ -115,7 +115,7 @@ def test_the_gallery_offers_the_labels_of_the_model_it_shows(reviewer: FlaskClie
 
 def test_the_gallery_relabels_with_labels_of_all(reviewer: FlaskClient, send: Send) -> None:
     public_id = send("#C00000", model="all")
-    reviewer.post("/labels", data={"ids": [public_id], "label": "lada"})
+    reviewer.post("/gallery/many", data={"ids": [public_id], "label": "lada"})
     assert public_id in reviewer.get("/gallery?model=stanford-cars&outcome=wrong").text
 
 

@@ -21,7 +21,7 @@ from webapp.services import history
 
 def count(app: Flask) -> int:
     with app.app_context():
-        return history.outcome_counts(history.GalleryFilter())["all"]
+        return history.outcome_counts(history.GalleryFilter())["all"].number or 0
 
 
 def send_large(client: FlaskClient, content: bytes, name: str) -> TestResponse:

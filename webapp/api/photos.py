@@ -65,7 +65,9 @@ def index() -> ResponseReturnValue:
     need_for_reading()
     wanted = parse_filter(request.args)
     page = history.gallery_page(wanted, limit=history.parse_limit(request.args.get("limit")), cursor=request.args.get("cursor", ""))
-    return jsonify(items=[payloads.photo(item, get_registry()) for item in page.items], next=page.next or None)
+    return jsonify(
+        items=[payloads.photo(item, get_registry()) for item in page.items], next=page.next or None, previous=page.previous or None
+    )
 
 
 @bp.get("/photos/<public_id>")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from flask_migrate import upgrade
 
-from webapp.services.health import has_tables
+from webapp.services.health import has_tables, tell_planner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -18,6 +18,7 @@ def migrate() -> None:
     """Bring the database up to date, quietly."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade()
+    tell_planner()
 
 
 def needs_history(command: Command) -> Command:

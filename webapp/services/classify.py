@@ -201,6 +201,25 @@ def ask_aside(photo: Photo, *, classifiers: Sequence[Classifier], files: FileSto
         raise PhotoRefusedError(GONE) from error
 
 
+def ask_version(public_id: str, classifier: Classifier, *, standing: bool, files: FileStore, turnstile: Turnstile) -> bool:
+    """Let one version look at a photo that is here already; False when it has looked before and stands as it should.
+
+    What it says stands for its model when `standing`, else it is only remembered. Raises what `ask_models` raises.
+    """
+    photo = get_item(public_id).photo
+    if storage.has_answer(photo, classifier.card.name, classifier.card.version, standing=standing):
+        return False
+    answers = _look(stored_content(photo, files), [classifier], turnstile).answers
+    with writing():
+        remember_label_set(classifier.card.name, classifier.card.version, classifier.card.label_names)
+        photo = get_item(public_id).photo
+        if standing:
+            storage.add_prediction(photo, _prediction(answers[0]))
+        else:
+            storage.add_aside(photo, _prediction(answers[0]))
+    return True
+
+
 def remember_upload(incoming: list[Incoming], results: list[Classified | MarqueError], model: str = "") -> str:
     """Keep what became of each file of a form and which `model` was chosen, so that its page can be shown again. Returns its id."""
     upload = Upload(

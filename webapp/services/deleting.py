@@ -88,14 +88,14 @@ def restore_photo(public_id: str, *, admin: bool, token: str = "") -> str:
 # ---- for good ----
 
 
-def purge(*, files: FileStore, before: datetime | None = None) -> int:
-    """Remove photos for good that were deleted longer than `GRACE` ago; returns how many. The label log keeps a line for each.
+def purge(*, files: FileStore, before: datetime | None = None, most: int | None = None) -> int:
+    """Remove photos for good that were deleted longer than `GRACE` ago, about `most`; returns how many. The label log keeps a line each.
 
     Rows go first, in one transaction, then the files: a photo without its file would be damage, a file without a photo only takes space,
     and `sweep` finds it when the machine stops in between.
     """
     gone = 0
-    while names := _forget_rows(before or now() - GRACE):
+    while (most is None or gone < most) and (names := _forget_rows(before or now() - GRACE)):
         _remove_files(names, files)
         gone += len(names)
     return gone

@@ -97,14 +97,17 @@ def _number(text: str) -> float | None:
         return -1.0
 
 
-def _day(args: Mapping[str, str], name: str) -> date | None:
+def parse_day(args: Mapping[str, str], name: str) -> date:
+    """The day of a parameter, like 2026-02-27. Raises `BadRequestError`."""
     text = args.get(name, "").strip()
-    if not text:
-        return None
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise BadRequestError(f"{name} must be a day like 2026-02-27.") from None
+
+
+def _day(args: Mapping[str, str], name: str) -> date | None:
+    return parse_day(args, name) if args.get(name, "").strip() else None
 
 
 def _model(args: Mapping[str, str]) -> tuple[str, int | None]:

@@ -6,6 +6,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from webapp.errors import DamagedHistoryError, ServerBusyError
+from webapp.storage import planner
 from webapp.storage.database import db, sqlite_path, wal_reset_bug, writing
 
 
@@ -22,6 +23,12 @@ def check_database() -> None:
 def has_tables() -> bool:
     """False in a database that nobody has made yet."""
     return inspect(db.engine).has_table("photos")
+
+
+def tell_planner() -> None:
+    """Tell the database what a large history looks like, so that it takes the right indexes."""
+    with writing():
+        planner.tell_planner()
 
 
 def check_integrity() -> str:

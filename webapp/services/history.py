@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -16,15 +17,18 @@ from webapp.inference.classifier import ranked
 from webapp.inference.images import THUMBNAIL_TYPE, VIEW_TYPE, content_type, render_view
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
-from webapp.storage import labels
+from webapp.storage import labels, pages
 from webapp.storage import photos as storage
 from webapp.storage.files import FileStore
+from webapp.storage.pages import Count, Place
 from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
-from webapp.values import ALL_MODELS, OUTCOMES, GalleryFilter, RankedLabel
+from webapp.values import ALL_MODELS, GalleryFilter, RankedLabel
 
 PAGE = 24
 MAX_LIMIT = 200
 LOG_PAGE = 50
+LAST = "last"
+AFTER, BEFORE = "after", "before"
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,11 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the gallery. `next` is the cursor of the following page, "" on the last one."""
+    """One page of the gallery. `next` and `previous` are the cursors of the pages beside it, "" where there is none."""
 
     items: list[Item]
     next: str
+    previous: str
 
 
 @dataclass(frozen=True)
@@ -91,16 +96,40 @@ def parse_limit(text: str | None) -> int:
 
 
 def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") -> Page:
-    """A page of photos. Cursors name the last photo seen, so photos that arrive meanwhile shift nothing. Raises `BadRequestError`."""
-    rows = storage.page_of_photos(wanted, limit + 1, _read_cursor(cursor, wanted.sort))
-    items = [Item(photo, outcome) for photo, outcome in rows[:limit]]
-    return Page(items, _write_cursor(items[-1].photo, wanted.sort) if len(rows) > limit else "")
+    """A page of photos. Cursors name a photo and a direction, so photos that arrive meanwhile shift nothing. Raises `BadRequestError`.
+
+    The cursor `LAST` is the end of the list.
+    """
+    place, backwards = read_cursor(cursor, wanted.sort)
+    rows = pages.page_of_photos(wanted, limit + 1, place, backwards=backwards)
+    more = len(rows) > limit
+    if backwards and not more and place is not None:  # this is the beginning: show it whole
+        return gallery_page(wanted, limit=limit)
+    items = [Item(photo, outcome) for photo, outcome in (rows[-limit:] if backwards else rows[:limit])]
+    if not items:
+        return Page([], next="", previous="")
+    following = place is not None if backwards else more
+    before = more if backwards else place is not None
+    return Page(
+        items,
+        next=_write_cursor(items[-1].photo, wanted.sort, AFTER) if following else "",
+        previous=_write_cursor(items[0].photo, wanted.sort, BEFORE) if before else "",
+    )
 
 
-def outcome_counts(wanted: GalleryFilter) -> dict[str, int]:
-    """How many photos each outcome has under the other filters, every outcome named; "all" is their sum."""
-    counts = storage.count_by_outcome(wanted)
-    return {"all": sum(counts.values()), **{name: counts.get(name, 0) for name in OUTCOMES}}
+def cursor_at(wanted: GalleryFilter, day: date) -> str:
+    """The cursor of the page that begins with this day (UTC), in one of the orders by arrival; "" in the others."""
+    if wanted.sort == "newest":
+        return make_cursor("newest", None, pages.first_number_of(pages.day_after(day)), AFTER)
+    if wanted.sort == "oldest":
+        return make_cursor("oldest", None, pages.first_number_of(day) - 1, AFTER)
+    return ""
+
+
+def outcome_counts(wanted: GalleryFilter) -> dict[str, Count]:
+    """How many photos each outcome has under the other filters, every outcome named, and "all" of them. See `Count`."""
+    total, each = pages.count_by_outcome(wanted)
+    return {"all": total, **each}
 
 
 def get_item(public_id: str, model: str = "") -> Item:
@@ -222,19 +251,28 @@ def _with_undone(events: Sequence[LabelEvent]) -> list[Event]:
     return [Event(event, event.id in undone) for event in events]
 
 
-def _write_cursor(photo: Photo, sort: str) -> str:
-    confidence = photo.prediction.confidence if photo.prediction else 0.0
-    text = json.dumps([sort, confidence, photo.id])
+def _write_cursor(photo: Photo, sort: str, direction: str) -> str:
+    said = photo.prediction
+    keys = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}
+    return make_cursor(sort, getattr(said, keys[sort]) if sort in keys and said else None, photo.id, direction)
+
+
+def make_cursor(sort: str, key: float | None, number: int, direction: str) -> str:
+    """The cursor of the page after (or before) the photo with this sort key and number. The orders by arrival have no key."""
+    text = json.dumps([sort, key, number, direction], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, sort: str) -> tuple[float, int] | None:
-    if not cursor:
-        return None
+def read_cursor(cursor: str, sort: str) -> tuple[Place | None, bool]:
+    """Where a page begins or ends, and True when it is read backwards from there. Raises `BadRequestError`."""
+    if cursor in ("", LAST):
+        return None, cursor == LAST
     try:
-        made_for, confidence, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if made_for != sort or not isinstance(last, int) or not 0 < last < 2**62:
+        made_for, key, number, direction = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if made_for != sort or not isinstance(number, int) or not 0 <= number < 2**62 or direction not in (AFTER, BEFORE):
             raise ValueError("made for another order")
-        return float(confidence), last
+        if (key is None) != (sort in ("newest", "oldest")):
+            raise ValueError("made for another order")
+        return Place(None if key is None else float(key), number), direction == BEFORE
     except (ValueError, TypeError) as error:
         raise BadRequestError("The cursor is not one that this list gave out. Start again without it.") from error

@@ -11,13 +11,16 @@ from webapp.errors import BadRequestError, ModelError, NothingToUndoError, Photo
 from webapp.inference.card import ModelCard
 from webapp.inference.registry import Registry
 from webapp.storage import labels as storage
-from webapp.storage import photos
+from webapp.storage import many, photos
 from webapp.storage.database import writing
+from webapp.storage.many import Stamp
 from webapp.storage.tables import LabelEvent, Photo
 from webapp.values import NONE_OF_THESE, VERDICTS, Who
 
 MAX_WHY = 500
 MAX_AT_ONCE = 500
+CHUNK = 2_000
+"""Photos that change in one transaction: many enough to be quick, few enough that uploads come in between."""
 
 
 @dataclass(frozen=True)
@@ -99,44 +102,29 @@ def remember_label_sets(registry: Registry) -> None:
 
 
 def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
-    """Take a batch back: each of its photos gets the label it had before, as one more event in a batch of its own; or, when it was
-    deleted, is there again.
+    """Take an action back: labels get those from before (as events in a batch of its own), deleted photos return, stars change back.
 
-    Photos that were relabelled again since are skipped. Undoing an undo works the same way. Raises `NothingToUndoError` when
+    Photos that were relabelled again since are skipped. Undoing an undo of labels works the same way. Raises `NothingToUndoError` when
     nothing of the batch stands any more.
     """
-    undo = new_batch()
-    changed = skipped = 0
+    stamp = Stamp(new_batch(), who, place)
+    changed = skipped = last = 0
+    while True:
+        with writing():
+            events = many.standing_numbers(batch, last, CHUNK)
+            back = many.take_back(events, stamp) if events else 0
+        if not events:
+            break
+        changed, skipped, last = changed + back, skipped + len(events) - back, events[-1]
+    if changed:
+        return Relabelled(changed, skipped, stamp.batch)
     with writing():
-        for event in storage.standing_events(batch):
-            photo = event.photo
-            if photo is None or not _is_last(event, photo):
-                skipped += 1
-                continue
-            back = LabelEvent(
-                to_label=event.from_label,
-                to_model=event.from_model,
-                user_id=who.user_id,
-                who=who.name,
-                why="",
-                place=place,
-                batch=undo,
-                undoes=event.id,
-            )
-            storage.add_event(back, photo)
-            changed += 1
-        if not changed:
-            changed = photos.restore(Photo.deleted_batch == batch)
-        if not changed:
-            raise NothingToUndoError("There is nothing to undo: it was undone already, or these photos were relabelled since.")
-    return Relabelled(changed, skipped, undo)
+        changed = photos.restore(Photo.deleted_batch == batch) or many.unstar_batch(batch)
+    if not changed:
+        raise NothingToUndoError("There is nothing to undo: it was undone already, or these photos were relabelled since.")
+    return Relabelled(changed, 0, "")
 
 
 def new_batch() -> str:
     """A fresh batch id: what was done together is undone together."""
     return secrets.token_urlsafe(9)
-
-
-def _is_last(event: LabelEvent, photo: Photo) -> bool:
-    history = storage.events_of(photo)
-    return bool(history) and history[0].id == event.id

@@ -61,13 +61,18 @@ document.addEventListener("keydown", (event) => {
 for (const form of all("form[data-picks]")) {
   const boxes = all("input[name=ids]", form);
   const save = one("[data-save]", form);
+  const whole = one("[data-whole]", form);
+  const acts = all("[data-act]", form);
   let last = null;
   const tell = () => {
+    const every = whole?.checked;
     const picked = boxes.filter((box) => box.checked).length;
-    one("[data-count]", form).textContent = picked ? `${picked} picked` : "Pick photos";
-    save.textContent = picked ? `Save for ${picked}` : "Save";
-    save.disabled = !picked;
+    const words = every ? `all ${whole.dataset.whole}`.trim() : String(picked);
+    one("[data-count]", form).textContent = every || picked ? `${words} picked` : "Pick photos";
+    save.textContent = every || picked ? `Save for ${words}` : "Save";
+    for (const button of [save, ...acts]) button.disabled = !every && !picked;
   };
+  whole?.addEventListener("change", () => { for (const box of boxes) box.checked = whole.checked; tell(); });
   form.addEventListener("click", (event) => {
     const box = event.target.closest("input[name=ids]");
     if (!box) return;
@@ -76,6 +81,7 @@ for (const form of all("form[data-picks]")) {
       for (const between of boxes.slice(from, to + 1)) between.checked = box.checked;
     }
     last = box;
+    if (whole && !box.checked) whole.checked = false;
     tell();
   });
   const everything = one("[data-all]", form);

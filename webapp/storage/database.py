@@ -31,6 +31,9 @@ BUSY_MS = 10_000
 POLL = 0.001
 """Seconds between two tries for the writer lock. SQLite's own waiting backs off to 100 ms, which leaves cores idle under load."""
 
+STEPS = 2000
+"""Steps of SQLite's machine between two looks at the clock, some tens of microseconds."""
+
 
 class Base(DeclarativeBase):
     """Root of the tables. Constraints have names by rule, so that Alembic can alter them on SQLite."""
@@ -155,6 +158,21 @@ def end_reading() -> None:
     Between the batches of a long answer, so that a slow reader does not keep the write-ahead log from being folded into the database.
     """
     db.session.commit()
+
+
+@contextmanager
+def stopping_after(seconds: float) -> Iterator[None]:
+    """Questions in this block raise `OperationalError` ("interrupted") once the time is over; what was read stays usable. SQLite only."""
+    raw = db.session.connection().connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        yield
+        return
+    end = time.monotonic() + seconds
+    raw.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
 
 
 def insert_row(row: Base) -> int:

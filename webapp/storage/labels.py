@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, func, insert, select, update
-from sqlalchemy.orm import aliased, selectinload
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage.database import db, insert_row
@@ -46,18 +46,6 @@ def page_of_events(limit: int, before: int | None) -> Sequence[LabelEvent]:
     question = select(LabelEvent).options(selectinload(LabelEvent.photo)).order_by(LabelEvent.id.desc()).limit(limit)
     if before is not None:
         question = question.where(LabelEvent.id < before)
-    return db.session.execute(question).scalars().all()
-
-
-def standing_events(batch: str) -> Sequence[LabelEvent]:
-    """The events of a batch that nobody has undone, with their photos, newest first. Those of deleted photos are left out."""
-    later = aliased(LabelEvent)
-    question = (
-        select(LabelEvent)
-        .where(LabelEvent.batch == batch, LabelEvent.photo_id.is_not(None), ~exists().where(later.undoes == LabelEvent.id))
-        .options(selectinload(LabelEvent.photo))
-        .order_by(LabelEvent.id.desc())
-    )
     return db.session.execute(question).scalars().all()
 
 

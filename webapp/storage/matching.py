@@ -6,15 +6,17 @@ is about the predictions of that model, joined.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 
 from webapp.storage import names
-from webapp.storage.tables import LabelEvent, Photo, Prediction, User
+from webapp.storage.database import db
+from webapp.storage.tables import LabelEvent, Photo, Prediction, User, UTCDateTime
 from webapp.values import VISITORS, YES, GalleryFilter
 
+MOST_NUMBERS = 2**62
 CLOCK = timedelta(hours=1)
 """Photos are numbered as they are stored, and stamped a little before: by less than this."""
 
@@ -49,15 +51,47 @@ def conditions(wanted: GalleryFilter) -> list[Any]:
     if wanted.outcome:
         found.append(said["outcome"] == wanted.outcome)
     for name in ("confidence", "margin"):
-        low, high = getattr(wanted, f"min_{name}"), getattr(wanted, f"max_{name}")
-        found += [said[name] >= low] if low is not None else []
-        found += [said[name] <= high] if high is not None else []
+        found += _in_range(wanted, name, said[name])
     return [*found, *_about_photos(wanted), *_between(wanted)]
+
+
+def _in_range(wanted: GalleryFilter, name: str, column: Any) -> list[Any]:
+    """The confidence or margin, by the column that holds it."""
+    low, high = getattr(wanted, f"min_{name}"), getattr(wanted, f"max_{name}")
+    if low is None and high is None:
+        return []
+    between = column.between(0.0 if low is None else low, 1.0 if high is None else high)
+    key = sort_key(wanted)
+    if wanted.model or (key is not None and key is column):
+        return [between]
+    hidden = func.coalesce(column, column).between(0.0 if low is None else low, 1.0 if high is None else high)
+    return [narrow(between, f"{name} {low} {high}", otherwise=hidden)]
+
+
+def narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
+    """A condition on photos that has an index of its own; the list of its photos instead when they are few.
+
+    Few photos are sorted at once, in any order; many are soon met while an index in the wanted order is walked. The planner cannot tell
+    the one from the other; `otherwise` may say the same in words that no index knows, lest it finds all of many and sorts them. `name`
+    keeps what was found out for the rest of the request.
+    """
+    known = db.session.info.setdefault("narrow", {})
+    some = select(Photo.id).where(Photo.deleted_at.is_(None), condition)
+    if name not in known:
+        known[name] = db.session.execute(select(func.count()).select_from(some.limit(names.FEW + 1).subquery())).scalar_one() <= names.FEW
+    return Photo.id.in_(some) if known[name] else condition if otherwise is None else otherwise
 
 
 def outcome_column(model: str) -> Any:
     """Where the outcome of the meant prediction stands."""
     return _columns(model)["outcome"]
+
+
+def number_column(wanted: GalleryFilter) -> Any:
+    """Where a photo's number stands for ordering: in the table whose index finds the photos."""
+    by_photo = (wanted.ground_truth, wanted.batch, wanted.labelled, wanted.uploader, wanted.starred, wanted.duplicates)
+    by_prediction = (wanted.predicted, wanted.decision, wanted.outcome)
+    return Prediction.photo_id if wanted.model and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None) else Photo.id
 
 
 def sort_key(wanted: GalleryFilter) -> Any:
@@ -81,30 +115,49 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         found.append(names.has(wanted.filename))
     if wanted.uploader:
         person = select(User.id).where(User.name == wanted.uploader).scalar_subquery()
-        found.append(Photo.uploader_id.is_(None) if wanted.uploader == VISITORS else Photo.uploader_id == person)
+        theirs = Photo.uploader_id.is_(None) if wanted.uploader == VISITORS else Photo.uploader_id == person
+        found.append(narrow(theirs, f"uploader {wanted.uploader}"))
     if wanted.source:
-        found.append(Photo.source == wanted.source)
+        found.append(narrow(Photo.source == wanted.source, f"source {wanted.source}"))
     if wanted.batch:
         found.append(Photo.batch == wanted.batch)
     if wanted.labelled:
         found.append(Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == wanted.labelled)))
-    if wanted.duplicates:
-        found.append(Photo.has_duplicate == (wanted.duplicates == YES))
-    if wanted.starred:
-        found.append(Photo.starred == (wanted.starred == YES))
+    for name, column in (("duplicates", Photo.has_duplicate), ("starred", Photo.starred)):
+        asked = getattr(wanted, name)
+        found += [narrow(column == (asked == YES), f"{name} {asked}")] if asked else []
     return found
 
 
 def _between(wanted: GalleryFilter) -> list[Any]:
-    """The days. Numbers follow time, so the days are said in numbers too: then every index that ends with the number knows them."""
-    found: list[Any] = []
-    if wanted.since is not None:
-        start = datetime.combine(wanted.since, time(), UTC)
-        first = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at >= start - CLOCK)
-        found += [Photo.created_at >= start, Photo.id >= first.order_by(Photo.created_at, Photo.id).limit(1).scalar_subquery()]
-    if wanted.until is not None:
-        end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1)
-        last = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at < end + CLOCK)
-        newest = last.order_by(Photo.created_at.desc(), Photo.id.desc()).limit(1).scalar_subquery()
-        found += [Photo.created_at < end, Photo.id <= newest]
-    return found
+    """The days. Numbers follow time, so the days are said in numbers too: every index that ends with the number knows them then.
+
+    In an order that is not by arrival, many days are only checked while the order's index is walked: a function hides them from the
+    planner, which would sort them all.
+    """
+    if wanted.since is None and wanted.until is None:
+        return []
+    start = datetime.combine(wanted.since, time(), UTC) if wanted.since else None
+    end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1) if wanted.until and wanted.until < date.max else None
+    first, last = _first_since(start), _last_until(end)
+    arrived = func.coalesce(Photo.created_at, Photo.created_at, type_=UTCDateTime())
+    exact = ([arrived >= start] if start else []) + ([arrived < end] if end else [])
+    if max(last - first, 0) > names.FEW and sort_key(wanted) is not None:
+        return exact
+    return [*exact, number_column(wanted).between(first, last)]
+
+
+def _first_since(start: datetime | None) -> int:
+    """The number from which photos may have come at this moment or later."""
+    if start is None:
+        return 0
+    question = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at >= start - CLOCK)
+    return db.session.execute(question.order_by(Photo.created_at, Photo.id).limit(1)).scalar_one_or_none() or MOST_NUMBERS
+
+
+def _last_until(end: datetime | None) -> int:
+    """The number up to which photos may have come before this moment."""
+    if end is None:
+        return MOST_NUMBERS
+    question = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at < end + CLOCK)
+    return db.session.execute(question.order_by(Photo.created_at.desc(), Photo.id.desc()).limit(1)).scalar_one_or_none() or 0

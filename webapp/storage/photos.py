@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, update
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage import names
 from webapp.storage.database import db, insert_row
-from webapp.storage.matching import conditions, matching, outcome_column, sort_key, with_prediction
+from webapp.storage.matching import outcome_column, with_prediction
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
-from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE, GalleryFilter
+from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 
 UNSEEN = {"synchronize_session": False}
 MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
@@ -126,30 +125,14 @@ def current_versions(photo: Photo) -> dict[str, int]:
     return {str(row.model): int(row.version) for row in db.session.execute(question)}
 
 
+def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> bool:
+    """True when this version has looked at a photo, and, if asked, when it stands for its model."""
+    question = select(Prediction.current).where(Prediction.photo_id == photo.id, Prediction.model == model, Prediction.version == version)
+    current = db.session.execute(question).scalar_one_or_none()
+    return bool(current) if standing else current is not None
+
+
 # ---- many photos ----
-
-
-def page_of_photos(wanted: GalleryFilter, limit: int, after: tuple[float, int] | None) -> list[tuple[Photo, str]]:
-    """At most `limit` photos with their outcomes, after the place `after` = (key, id) of the last one seen."""
-    question = _full(wanted.model, wanted.version).where(*conditions(wanted)).limit(limit)
-    key = sort_key(wanted)
-    if key is not None:
-        question = question.where(key.is_not(None)).order_by(key, Photo.id)
-        if after is not None:
-            question = question.where(tuple_(key, Photo.id) > after)
-    else:
-        question = question.order_by(Photo.id.desc())
-        if after is not None:
-            question = question.where(Photo.id < after[1])
-    return [(row[0], row[1]) for row in db.session.execute(question)]
-
-
-def count_by_outcome(wanted: GalleryFilter) -> dict[str, int]:
-    """How many photos have each outcome, with the other filters applied. Outcomes without a photo are absent."""
-    which = replace(wanted, outcome="", sort="newest")
-    column = outcome_column(wanted.model)
-    question = matching(column, func.count(), wanted=which).group_by(column)
-    return {str(name): int(count) for name, count in db.session.execute(question)}
 
 
 def count_by_ground_truth() -> dict[str, int]:
@@ -167,6 +150,13 @@ def latest_checked_photo_of_each_label() -> dict[str, Photo]:
     newest = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
     photos = db.session.execute(select(Photo).where(Photo.id.in_(newest))).scalars()
     return {str(photo.ground_truth): photo for photo in photos}
+
+
+def photos_by_number(numbers: Sequence[int], model: str = "", version: int | None = None) -> list[tuple[Photo, str]]:
+    """The photos with these numbers, in this order, with the prediction that is meant and their outcomes."""
+    rows = db.session.execute(_full(model, version).where(Photo.id.in_(numbers))) if numbers else ()
+    found = {row[0].id: (row[0], row[1]) for row in rows}
+    return [found[number] for number in numbers if number in found]
 
 
 # ---- writing ----
@@ -193,30 +183,27 @@ def _tell_duplicates(dhash: int) -> bool:
     return True
 
 
-def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True, standing: bool = True) -> None:
+def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True) -> None:
     """Add a prediction to a photo, or find the one that this version made before. From now on it stands for its model.
 
     It is shown when its model was shown before, or when nothing was: what another model says does not take the place. `first` when its
-    model has not looked at the photo before; then `shown` tells whether it is shown. Without `standing` it is only remembered, when
-    another version stands for its model.
+    model has not looked at the photo before; then `shown` tells whether it is shown.
     """
-    known = None
-    if not first:
-        mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
-        other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
-        same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
-        known = db.session.execute(same).scalar_one_or_none()
-        standing = standing or db.session.execute(select(Prediction.id).where(mine, Prediction.current)).first() is None
-        shown = standing and db.session.execute(other).first() is None
-        if standing:
-            _mark(mine, shown=False, current=False)
-        if known is not None and standing:
-            _mark(Prediction.id == known, shown=shown, current=True)
+    if first:
+        _insert(photo, prediction, shown=shown, standing=True)
+        return
+    mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
+    other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
+    same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
+    known = db.session.execute(same).scalar_one_or_none()
+    shown = db.session.execute(other).first() is None
+    _mark(mine, shown=False, current=False)
     if known is None:
-        _insert(photo, prediction, shown=shown, standing=standing)
-    if not first:
-        refresh_outcomes([photo.id])
-        refresh_shown(photo.id)
+        _insert(photo, prediction, shown=shown, standing=True)
+    else:
+        _mark(Prediction.id == known, shown=shown, current=True)
+    refresh_outcomes([photo.id])
+    refresh_shown(photo.id)
 
 
 def add_aside(photo: Photo, prediction: Prediction) -> None:
@@ -265,9 +252,10 @@ def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
     return [TopLabel(rank=rank, label=label, probability=probability) for rank, label, probability in lines]
 
 
-def delete_photo(photo: Photo) -> None:
-    """Remove a photo with its thumbnail and predictions. Its label events stay, without it."""
-    names.remove([photo.id])
+def delete_photo(photo: Photo, *, named: bool = True) -> None:
+    """Remove a photo with its thumbnail and predictions; `named` when its name still is in the index. Its label events stay, without it."""
+    if named:
+        names.remove([photo.id])
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
     if photo.dhash is not None and photo.has_duplicate:
         forget_duplicates(photo.dhash)

@@ -90,6 +90,11 @@ class Photo(Base):
         _of_kept("shown_margin"),
         _of_kept("outcome", "shown_confidence"),
         _of_kept("outcome", "shown_margin"),
+        _of_kept("shown_label", "shown_confidence"),
+        _of_kept("shown_label", "shown_margin"),
+        _of_kept("shown_decision", "shown_confidence"),
+        _of_kept("shown_decision", "shown_margin"),
+        _of_kept("ground_truth", "shown_confidence"),
         Index("ix_photos_dhash", "dhash"),
         Index(
             "ix_photos_deleted_at",

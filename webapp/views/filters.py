@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from flask import Flask
 from markupsafe import Markup
 
+from webapp.services.history import Count
 from webapp.services.words import NARROW, count_word, percent
 
 
@@ -18,6 +19,21 @@ def thousands(number: int) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: "1 photo", "1,312 photos"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def amount(count: Count) -> str:
+    """A count beside a word: "1,312", "10,000+", or nothing when counting took too long."""
+    if count.number is None:
+        return ""
+    return f"{count.number:,}" if count.exact else f"{count.number:,}+"
+
+
+def photos_in_words(count: Count) -> str:
+    """A count in a heading: "1 photo", "1,312 photos", "More than 10,000 photos", or "Photos"."""
+    if count.number is None:
+        return "Photos"
+    noun = "photo" if count.number == 1 else "photos"
+    return f"{count.number:,} {noun}" if count.exact else f"More than {count.number:,} photos"
 
 
 def size(number: int) -> str:
@@ -71,4 +87,5 @@ def _time(moment: datetime, text: str, style: str) -> Markup:
 
 def init_app(app: Flask) -> None:
     """Make the filters known to the templates."""
-    app.jinja_env.filters |= {one.__name__: one for one in (thousands, size, milliseconds, ago, day, when, percent, count_word, count)}
+    plain = (thousands, amount, photos_in_words, size, milliseconds, ago, day, when, percent, count_word, count)
+    app.jinja_env.filters |= {one.__name__: one for one in plain}

@@ -11,48 +11,58 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
 from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
-from webapp.services import classify, deleting, history
-from webapp.services.filters import parse_filter
+from webapp.services import classify, deleting, history, many, people
+from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Story
 from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, sent
-from webapp.views.frame import label_groups, model_choices, model_title, shown_name
+from webapp.views.filtering import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
+from webapp.views.frame import label_groups, model_choices, model_title
 from webapp.views.notes import note
 from webapp.views.shown import FIRST, card_for, show_item, show_prediction
 
 bp = Blueprint("gallery", __name__)
 SIZES = {"large": 24, "small": 56}
-OUTCOME_WORDS = {"correct": "Right", "wrong": "Wrong", "unclassified": "Not sure", "unlabelled": "Not checked", "unusable": "Unusable"}
-FILTERS = ("model", "predicted", "decision", "ground_truth", "from", "to", "filename")
-KEPT = (*FILTERS, "outcome", "sort", "size")
-"""Every parameter of the gallery's URL but the cursor. `from` and `to` are whole percentages; the others are the service's names."""
+KEPT = (*NAMES, "size")
+"""Every parameter of the gallery's URL but the cursor and the day to jump to."""
 
 
 @bp.get("/gallery")
 @guards.gallery_open
 def index() -> ResponseReturnValue:
     """A page of photos with the filters of the URL. A filter that makes no sense is said above the form; what was typed stays."""
-    asked = {name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()}
+    asked: dict[str, Any] = {name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()}
     size = asked.get("size", "") if asked.get("size") in SIZES else "large"
     error = None
     try:
         wanted = parse_filter(asked)
+        asked = filter_params(wanted) | ({"size": size} if "size" in asked else {})
+        if request.args.get("jump", "").strip():
+            cursor = history.cursor_at(wanted, parse_day(request.args, "jump"))
+            return redirect(url_for(".index", **asked, cursor=cursor or None), 303)
         page = history.gallery_page(wanted, limit=SIZES[size], cursor=request.args.get("cursor", ""))
     except BadRequestError as trouble:
-        error, wanted, page = trouble, GalleryFilter(), history.Page([], "")
+        error, wanted, page = trouble, GalleryFilter(), history.Page([], "", "")
     counts = history.outcome_counts(wanted)
     body = render_template(
         "gallery/index.html",
         page=page,
         tiles=[(item, show_item(item)) for item in page.items],
         asked=asked,
+        rest=without(asked, "outcome"),
         size=size,
         counts=counts,
         total=counts[wanted.outcome or "all"],
         words=OUTCOME_WORDS,
-        tags=[] if error else _tags(asked),
+        tags=[] if error else filter_tags(asked),
         groups=label_groups(wanted.model),
-        models=model_choices(also=wanted.model),
+        versions=version_choices(also=asked_model(asked)),
+        chosen=asked_model(asked),
+        sorts=SORT_WORDS,
+        sources=SOURCE_WORDS,
+        people=people.names() if guards.person() else [],
+        more=any(name in asked for name in MORE),
+        deleted=_is_admin() and many.anything_waits(),
         error=error,
     )
     return body, 400 if error else 200
@@ -183,22 +193,6 @@ def _gone(public_id: str) -> ResponseReturnValue:
     found = deleting.restorable(public_id, admin=_is_admin(), token=_token(public_id))
     ends = found.deleted_at + deleting.GRACE if found and found.deleted_at else None
     return render_template("gallery/gone.html", photo=found, public_id=public_id, token=_token(public_id), ends=ends), 410
-
-
-def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
-    """The filters that are on, each with the address of the page without it."""
-    words = {"model": "Answered by: {}", "predicted": "First guess: {}", "decision": "Answer: {}", "ground_truth": "Really is: {}"}
-    tags = [([name], words[name].format((model_title if name == "model" else shown_name)(asked[name]))) for name in words if name in asked]
-    if "from" in asked or "to" in asked:
-        low, high = asked.get("from"), asked.get("to")
-        tags.append((["from", "to"], f"{low} to {high} %" if low and high else f"{low} % or more" if low else f"{high} % or less"))
-    if "filename" in asked:
-        tags.append((["filename"], f"Name has “{asked['filename']}”"))
-    return [{"text": text, "url": url_for(".index", **_without(asked, names))} for names, text in tags]
-
-
-def _without(asked: dict[str, str], names: list[str]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if name not in names}
 
 
 def _opinion(story: Story, model: str) -> Opinion | None:

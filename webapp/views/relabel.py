@@ -1,11 +1,11 @@
-"""A reviewer says what a photo really shows, from its page or for many in the gallery, and takes it back."""
+"""A reviewer says what a photo really shows, and takes back what was done to one photo or to many."""
 
 from __future__ import annotations
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import BadRequestError, MarqueError, ModelUnavailableError, NothingToUndoError
+from webapp.errors import MarqueError, ModelUnavailableError, NothingToUndoError
 from webapp.inference.card import ModelCard
 from webapp.services import history
 from webapp.services.relabel import relabel_photos, undo_batch
@@ -22,22 +22,9 @@ def one(public_id: str) -> ResponseReturnValue:
     """Give one photo a ground truth."""
     history.get_item(public_id)
     label = request.form.get("label", "")
-    first, *others = _cards()
+    first, *others = live_choice()
     note_saved(relabel_photos([public_id], label, card=first, others=others, who=guards.who(), place="photo"), label)
     return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)
-
-
-@bp.post("/labels")
-@guards.people_only
-def many() -> ResponseReturnValue:
-    """Give the photos picked in the gallery a ground truth, all at once."""
-    label, ids = request.form.get("label", ""), request.form.getlist("ids")
-    first, *others = _cards()
-    try:
-        note_saved(relabel_photos(ids, label, card=first, others=others, who=guards.who(), place="gallery"), label)
-    except BadRequestError as error:
-        _note_error(error)
-    return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 
 @bp.post("/labels/undo")
@@ -51,7 +38,7 @@ def undo() -> ResponseReturnValue:
     return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 
-def _cards() -> list[ModelCard]:
+def live_choice() -> list[ModelCard]:
     """Whose labels may be given: those of the model that the page showed, else of all live ones."""
     cards = live_cards()
     if not cards:

@@ -1,0 +1,149 @@
+"""One action on many photos: picked ones, or all that a filter lets through."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.fakes import FakeClassifier
+from tests.views.conftest import Send
+from webapp.services import history
+from webapp.values import GalleryFilter
+
+
+def truths(app: Flask) -> list[str | None]:
+    """The ground truths of all photos, oldest first."""
+    with app.app_context():
+        return [item.photo.ground_truth for item in history.gallery_page(GalleryFilter(sort="oldest"), limit=200).items]
+
+
+def press(client: FlaskClient, page: str, **changes: str) -> str:
+    """Press the button of a page that asks once more; returns the page that follows."""
+    form = re.search(r'<form class="acts wider".*?</form>', page, re.DOTALL)
+    assert form is not None, page
+    fields = re.findall(r'name="(\w+)" value="([^"]*)"', form[0])
+    data: dict[str, list[str]] = {}
+    for name, value in [*fields, *changes.items()]:
+        data.setdefault(name, []).append(unescape(value))
+    return client.post("/gallery/many", data=data, follow_redirects=True).text
+
+
+def undo(client: FlaskClient, page: str) -> str:
+    found = re.search(r'name="batch" value="([\w-]+)"', page)
+    assert found is not None, page
+    return client.post("/labels/undo", data={"batch": found[1]}, follow_redirects=True).text
+
+
+def test_the_answers_of_picked_photos_become_the_truth(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    picked = [send("#C00000"), send("#FF8700")]
+    page = reviewer.post("/gallery/many", data={"action": "confirm", "ids": picked}, follow_redirects=True).text
+    assert "the answer is the truth for 2 photos" in page and truths(app) == ["ferrari", "mclaren"]
+
+
+def test_an_unsure_answer_is_not_confirmed(app: Flask, reviewer: FlaskClient, classifier: FakeClassifier, send: Send) -> None:
+    classifier.says(haas=0.15)
+    page = reviewer.post("/gallery/many", data={"action": "confirm", "ids": [send()]}, follow_redirects=True).text
+    assert "Nothing to confirm" in page and truths(app) == [None]
+
+
+def test_all_that_match_are_shown_first_and_undone_at_once(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    for mark in range(3):
+        send("#C00000", mark=mark)
+    send("#FF8700")
+    form = {"action": "label", "label": "haas", "scope": "all", "decision": "ferrari"}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "Mark 3 photos" in page and "as Haas?" in page and "Answer: Ferrari" in page and truths(app) == [None] * 4
+    page = press(reviewer, page)
+    assert truths(app) == ["haas", "haas", "haas", None]
+    undo(reviewer, page)
+    assert truths(app) == [None] * 4
+
+
+def test_photos_that_come_meanwhile_are_left_alone(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    send("#C00000")
+    form = {"action": "confirm", "scope": "all", "decision": "ferrari"}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    send("#C00000", mark=1)
+    press(reviewer, page)
+    assert truths(app) == ["ferrari", None]
+
+
+def test_too_many_photos_are_not_begun(app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("webapp.services.many", "webapp.views.many"):
+        monkeypatch.setattr(f"{module}.MOST", 1)
+    for mark in range(3):
+        send(mark=mark)
+    form = {"action": "label", "label": "haas", "scope": "all"}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "more than 1 photos, the most at a time" in page and "Leave as is" not in page
+    page = reviewer.post("/gallery/many", data={**form, "sure": "1"}, follow_redirects=True).text
+    assert "Nothing was changed" in page and truths(app) == [None] * 3
+
+
+def test_a_star_is_given_and_taken_back(reviewer: FlaskClient, send: Send) -> None:
+    public_id = send()
+    page = reviewer.post("/gallery/many", data={"action": "star", "ids": [public_id]}, follow_redirects=True).text
+    assert "Starred: 1 photo" in page and 'aria-label="starred"' in page
+    assert 'aria-label="starred"' not in undo(reviewer, page)
+
+
+def test_a_deleted_photo_is_gone_and_comes_back(app: Flask, admin: FlaskClient, client: FlaskClient, send: Send) -> None:
+    public_id = send()
+    page = admin.post("/gallery/many", data={"action": "delete", "ids": [public_id]}, follow_redirects=True).text
+    assert "Delete" in page and "brought back for 7 days" in page and client.get(f"/photos/{public_id}").status_code == 200
+    page = press(admin, page)
+    assert "Deleted: 1 photo" in page and "No photos yet" in page
+    for kind in ("", "/view", "/thumbnail", "/file"):
+        assert client.get(f"/photos/{public_id}{kind}").status_code == 410
+    assert "Bring back" in admin.get("/gallery/deleted").text
+    undo(admin, page)
+    assert client.get(f"/photos/{public_id}").status_code == 200
+
+
+def test_a_star_protects(app: Flask, admin: FlaskClient, send: Send) -> None:
+    starred, other = send(mark=1), send(mark=2)
+    admin.post("/gallery/many", data={"action": "star", "ids": [starred]})
+    page = admin.post("/gallery/many", data={"action": "delete", "ids": [starred, other], "sure": "1"}, follow_redirects=True).text
+    assert "1 photo with a star stayed" in page and truths(app) == [None]
+    assert admin.post(f"/photos/{starred}/delete").status_code == 403
+
+
+def test_a_deleted_photo_that_is_sent_again_is_back(client: FlaskClient, admin: FlaskClient, send: Send) -> None:
+    public_id = send()
+    admin.post("/gallery/many", data={"action": "delete", "ids": [public_id], "sure": "1"})
+    assert send() == public_id and client.get(f"/photos/{public_id}").status_code == 200
+
+
+def test_only_an_admin_deletes(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    form = {"action": "delete", "ids": [send()], "sure": "1"}
+    assert reviewer.post("/gallery/many", data=form).status_code == 403 and truths(app) == [None]
+    assert reviewer.get("/gallery/deleted").status_code == 403
+
+
+def test_a_version_looks_again(reviewer: FlaskClient, classifier: FakeClassifier, send: Send) -> None:
+    classifier.says(haas=0.9)
+    public_id = send()
+    form = {"action": "ask", "asked": "f1-teams@1", "ids": [public_id]}
+    assert "1 photo it had seen before" in reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"action": "confirm"}, "No photo was selected"),
+        ({"action": "paint", "ids": "x"}, "nothing that can be done"),
+        ({"action": "ask", "ids": "x"}, "Choose the version"),
+        ({"action": "star", "scope": "all", "from": "x"}, "Confidence is a number"),
+    ],
+)
+def test_what_cannot_be_done_is_said(reviewer: FlaskClient, form: dict[str, str], words: str) -> None:
+    assert words in reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+
+
+def test_a_visitor_changes_nothing(client: FlaskClient) -> None:
+    assert client.post("/gallery/many", data={"action": "star"}).status_code == 401
+    assert client.get("/gallery/many").status_code == 303

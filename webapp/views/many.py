@@ -1,0 +1,189 @@
+"""One action on the photos picked in the gallery, or on all that its filter lets through; and what was deleted, to bring it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.errors import BadRequestError, NotAllowedError
+from webapp.ext import get_classifier, get_files, get_turnstile, load_version
+from webapp.services import history, many
+from webapp.services.filters import NAMES, filter_params, parse_filter
+from webapp.services.many import GRACE, MOST, MOST_RANKED, Selection
+from webapp.services.relabel import Relabelled, check_label
+from webapp.views import guards
+from webapp.views.filtering import OUTCOME_WORDS, filter_tags
+from webapp.views.filters import count
+from webapp.views.frame import model_title, shown_name
+from webapp.views.notes import note, note_saved
+from webapp.views.relabel import live_choice
+from webapp.views.shown import show_item
+
+bp = Blueprint("many", __name__)
+ACTIONS = ("label", "confirm", "star", "unstar", "ask", "delete")
+SURE_FIRST = ("delete",)
+"""Actions that ask once more also for photos that were picked one by one."""
+
+
+@bp.post("/gallery/many")
+@guards.people_only
+def change() -> ResponseReturnValue:
+    """Do something with many photos. All that match, and deleting, are shown first and come here again with `sure`."""
+    back = guards.way_back(url_for("gallery.index"))
+    try:
+        action, whole = _action(request.form), request.form.get("scope") == "all"
+        if (whole or action in SURE_FIRST) and not request.form.get("sure"):
+            return redirect(url_for(".look", **_parameters(action, whole=whole), next=back), 303)
+        _do(action, _selection(request.form, whole=whole))
+    except BadRequestError as error:
+        note(str(error), kind="is-error")
+    return redirect(back, 303)
+
+
+@bp.get("/gallery/many")
+@guards.people_only
+def look() -> ResponseReturnValue:
+    """What an action would do: how many photos it meets and which the first are, with the button that does it."""
+    action, whole = _action(request.args), request.args.get("scope") == "all"
+    back = guards.safe_path(request.args.get("next"), url_for("gallery.index"))
+    selection = _selection(request.args, whole=whole)
+    found = many.forecast(selection)
+    most = MOST_RANKED if action == "ask" else MOST
+    return render_template(
+        "gallery/many.html",
+        action=action,
+        question=_question(action, found.photos, request.args),
+        found=found,
+        tiles=[(item, show_item(item)) for item in (history.Item(*row) for row in found.first)],
+        most=most,
+        too_many=found.photos > most,
+        grace=GRACE.days,
+        tags=_words(selection) if whole else [],
+        hidden=[(name, value) for name, value in request.args.items(multi=True) if name not in ("next", "csrf_token")],
+        back=back,
+    )
+
+
+@bp.get("/gallery/deleted")
+@guards.admins_only
+def deleted() -> ResponseReturnValue:
+    """What was deleted and can be brought back."""
+    return render_template("gallery/deleted.html", waiting=many.waiting(), grace=GRACE.days)
+
+
+def _do(action: str, selection: Selection) -> None:
+    if action == "label":
+        label = request.form.get("label", "")
+        first, *others = live_choice()
+        note_saved(many.relabel_all(selection, label, card=first, others=others, who=guards.who(), place="gallery"), label)
+    elif action == "confirm":
+        _note_confirmed(many.confirm_all(selection, who=guards.who(), place="gallery"))
+    elif action in ("star", "unstar"):
+        _note_starred(many.star_all(selection, starred=action == "star"), starred=action == "star")
+    elif action == "ask":
+        _ask(selection)
+    else:
+        _demand_admin()
+        _note_deleted(many.delete_all(selection, who=guards.who(), files=get_files()))
+
+
+def _ask(selection: Selection) -> None:
+    name, _, version = request.form.get("asked", "").partition("@")
+    if not name or not version.isdecimal():
+        raise BadRequestError("Choose the version that shall look at these photos.")
+    live = get_classifier(name).card.version == int(version)
+    classifier = get_classifier(name) if live else load_version(name, int(version))
+    done, trouble = many.rank_all(selection, classifier, standing=live, files=get_files(), turnstile=get_turnstile())
+    known = f" {count(done.skipped, 'photo')} it had seen before." if done.skipped else ""
+    words = f"{model_title(name)}, version {version}, looked at {count(done.changed, 'photo')}.{known}"
+    note(f"{words} Then it stopped: {trouble}" if trouble else words, kind="is-error" if trouble else "is-ok")
+
+
+def _selection(form: Any, *, whole: bool) -> Selection:
+    """The picked photos, or all that match. Raises `BadRequestError` for none."""
+    wanted = parse_filter(form)
+    if whole:
+        text = form.get("up_to", "")
+        return Selection(wanted=wanted, up_to=int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0)
+    ids = tuple(dict.fromkeys(form.getlist("ids")))
+    if not ids:
+        raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
+    return Selection(ids=ids, wanted=wanted)
+
+
+def _action(form: Any) -> str:
+    """What shall be done. Raises `BadRequestError` or `UnknownLabelError`, and `NotAllowedError` for who may not."""
+    action = str(form.get("action", "label"))
+    if action not in ACTIONS:
+        raise BadRequestError("That is nothing that can be done with photos.")
+    if action == "label":
+        check_label(form.get("label", ""), *live_choice())
+    if action == "delete":
+        _demand_admin()
+    return action
+
+
+def _demand_admin() -> None:
+    somebody = guards.person()
+    if somebody is None or not somebody.is_admin:
+        raise NotAllowedError("Only an admin may delete photos. Ask one, or log in as one.")
+
+
+def _parameters(action: str, *, whole: bool) -> dict[str, Any]:
+    """The address of the page that asks once more."""
+    form = request.form
+    chosen = {name: form[name] for name in ("label", "asked") if action == {"label": "label", "asked": "ask"}[name] and form.get(name)}
+    which = {"scope": "all"} if whole else {"ids": form.getlist("ids")}
+    return {"action": action, **chosen, **which, **filter_params(parse_filter({name: form[name] for name in NAMES if name in form}))}
+
+
+def _question(action: str, photos: int, args: Any) -> tuple[str, str]:
+    """The page's one sentence, in two parts: the known, and the rest."""
+    number = count(photos, "photo")
+    if action == "label":
+        return f"Mark {number}", f"as {shown_name(args.get('label', ''))}?"
+    if action == "ask":
+        name, _, version = str(args.get("asked", "")).partition("@")
+        return f"Let {model_title(name)}, version {version},", f"look at {number}?"
+    words = {
+        "confirm": ("Confirm the answers", "of {}?"),
+        "star": ("Star", "{}?"),
+        "unstar": ("Take the stars", "off {}?"),
+        "delete": ("Delete", "{}?"),
+    }
+    known, rest = words[action]
+    return known, rest.format(number)
+
+
+def _words(selection: Selection) -> list[str]:
+    """The filter in words."""
+    asked = filter_params(selection.wanted)
+    outcome = [OUTCOME_WORDS[asked["outcome"]]] if "outcome" in asked else []
+    return outcome + [tag["text"] for tag in filter_tags(asked)]
+
+
+def _note_confirmed(done: Relabelled) -> None:
+    if not done.changed:
+        note("Nothing to confirm: the answers named no label, or stood confirmed already.", kind="")
+        return
+    left = f" {count(done.skipped, 'photo')} had no answer to confirm, or had it confirmed already." if done.skipped else ""
+    note(f"Confirmed: the answer is the truth for {count(done.changed, 'photo')}.{left}", batch=done.batch)
+
+
+def _note_starred(done: Relabelled, *, starred: bool) -> None:
+    if not done.changed:
+        note("These photos had a star already." if starred else "None of these photos had a star.", kind="")
+        return
+    words = "Starred: {}. Nobody deletes them while they have a star." if starred else "The star is off {}."
+    note(words.format(count(done.changed, "photo")), batch=done.batch)
+
+
+def _note_deleted(done: Relabelled) -> None:
+    if not done.changed:
+        note("Nothing was deleted: these photos have a star. Take it off first.", kind="is-error")
+        return
+    left = f" {count(done.skipped, 'photo')} with a star stayed." if done.skipped else ""
+    verb = "It goes" if done.changed == 1 else "They go"
+    note(f"Deleted: {count(done.changed, 'photo')}. {verb} for good in {GRACE.days} days.{left}", batch=done.batch)
