@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +62,27 @@ def make_cars_card(version: int = 1) -> ModelCard:
     }
     labels = tuple(Label(name, display, color) for name, (display, color) in cars.items())
     return make_card(version, name="stanford-cars", title="Road cars", noun="car", noun_plural="cars", question="Which car?", labels=labels)
+
+
+class FolderFiles:
+    """Keeps bytes as files of a real folder: unlike the database, it does not roll back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, sha256: str, content: bytes) -> None:
+        (self.folder / sha256).write_bytes(content)
+
+    def get(self, sha256: str) -> bytes | None:
+        path = self.folder / sha256
+        return path.read_bytes() if path.is_file() else None
+
+    def delete(self, sha256: str) -> None:
+        (self.folder / sha256).unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        return iter(sorted(one.name for one in self.folder.iterdir()))
 
 
 class FakeClassifier:

@@ -15,6 +15,11 @@ def safe_cell(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.lstrip("'").startswith(RISKY) else cell
 
 
+def plain_cell(cell: str) -> str:
+    """What `safe_cell` was given."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(RISKY) else cell
+
+
 def to_csv(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table with a heading. None is an empty cell."""
     stream = io.StringIO()

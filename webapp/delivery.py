@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 
 from webapp import errors
 
@@ -16,10 +17,12 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.NoFileError: 400,
     errors.PhotoRefusedError: 422,
     errors.PhotoNotFoundError: 404,
+    errors.PhotoDeletedError: 410,
     errors.NotAskedError: 404,
     errors.UnknownLabelError: 422,
     errors.NothingToUndoError: 409,
     errors.BadRequestError: 400,
+    errors.BadLabelFileError: 422,
     errors.ModelNotFoundError: 404,
     errors.ModelUnavailableError: 503,
     errors.ErrandNotFoundError: 404,
@@ -67,6 +70,15 @@ def picture(content: bytes, content_type: str, *, download_name: str = "", cache
     if download_name:
         response.headers["Content-Disposition"] = _attachment(download_name)
     response.make_conditional(request)
+    return response
+
+
+def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id: str) -> Response:
+    """A file that is made while it is sent. `Marque-Export` names the export, whose manifest is there once it is whole."""
+    response = Response(stream_with_context(pieces), content_type=content_type)
+    response.headers["Content-Disposition"] = _attachment(name)
+    response.headers["Marque-Export"] = export_id
+    response.headers["X-Accel-Buffering"] = "no"
     return response
 
 

@@ -34,6 +34,10 @@ class PhotoNotFoundError(MarqueError):
     """No photo has this id, or it was deleted (HTTP 404)."""
 
 
+class PhotoDeletedError(PhotoNotFoundError):
+    """The photo was deleted, and can be brought back for some days by who may (HTTP 410)."""
+
+
 class NotAskedError(MarqueError):
     """The photo is there, but this model has not looked at it yet (HTTP 404)."""
 
@@ -54,6 +58,17 @@ class NothingToUndoError(MarqueError):
 
 class BadRequestError(MarqueError):
     """A filter, cursor or number in a question makes no sense (HTTP 400)."""
+
+
+# ---- exports and imports ----
+
+
+class ExportError(MarqueError):
+    """An export cannot be written where it should go. The message says why; what lies there was left as it is."""
+
+
+class BadLabelFileError(MarqueError):
+    """A file of labels cannot be read (HTTP 422). Nothing was changed; the message names the line where there is one."""
 
 
 # ---- models ----

@@ -384,10 +384,13 @@ def test_a_body_that_is_not_the_promised_json_is_a_400(client: FlaskClient, uplo
 # ---- deleting ----
 
 
-def test_an_admins_key_deletes_a_photo_for_good(client: FlaskClient, upload: Upload, key: dict[str, str]) -> None:
+def test_an_admins_key_deletes_a_photo_and_brings_it_back(client: FlaskClient, upload: Upload, key: dict[str, str]) -> None:
     path = f"/api/v1/photos/{upload()}"
     assert client.delete(path, headers=key).status_code == 204
-    assert [client.get(path + more).status_code for more in ("", "/file", "/thumbnail")] == [404, 404, 404]
+    assert [client.get(path + more).status_code for more in ("", "/file", "/thumbnail")] == [410, 410, 410]
+    assert client.post(f"{path}/restore").status_code == 404
+    assert client.post(f"{path}/restore", headers=key).status_code == 200
+    assert client.get(path).status_code == 200
 
 
 def test_a_stranger_deletes_nothing(client: FlaskClient, upload: Upload) -> None:

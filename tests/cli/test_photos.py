@@ -12,7 +12,8 @@ import pytest
 from flask.testing import FlaskCliRunner
 
 from tests.conftest import draw
-from webapp.cli.photos import find_photos, to_csv
+from webapp.cli.finding import find_photos
+from webapp.cli.photos import to_csv
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card, make_cars_card
 from webapp.errors import NotAskedError, UnknownLabelError
 from webapp.ext import get_cupboard
-from webapp.services import history
+from webapp.services import deleting, history
 from webapp.services.classify import Classified, Incoming, ask_models, classify_photo
 from webapp.services.relabel import relabel_photos, undo_batch
 from webapp.storage.database import db
-from webapp.storage.tables import KnownLabel, Prediction
+from webapp.storage.tables import KnownLabel, Prediction, now
 from webapp.values import GalleryFilter, Who
 
 ANNA = Who("Anna")
@@ -95,8 +95,8 @@ def test_an_answer_is_the_same_alone_and_together(classifier: FakeClassifier, ca
     put(cars, mark=1)
     alone = np.frombuffer(db.session.query(Prediction).filter_by(model="stanford-cars").one().distribution, "<f4").copy()
     db.session.rollback()
-    get_cupboard()
-    history.delete_photo(put(cars, mark=1).photo.public_id, files=get_cupboard().files, who=ANNA, admin=True)
+    deleting.delete_photo(put(cars, mark=1).photo.public_id, who=ANNA, admin=True)
+    deleting.purge(files=get_cupboard().files, before=now())
     put(classifier, cars, mark=1)
     together = np.frombuffer(db.session.query(Prediction).filter_by(model="stanford-cars").one().distribution, "<f4")
     assert np.array_equal(alone, together)

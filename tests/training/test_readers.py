@@ -45,6 +45,19 @@ def test_a_folder_per_label_is_read_to_its_depth(tmp_path: Path) -> None:
     assert pairs(list_photos(tmp_path, Layout())) == [("b.png", "blue"), ("a.png", "red")]
 
 
+def test_an_export_tells_which_labels_it_saw(tmp_path: Path) -> None:
+    photo(tmp_path / "red" / "a.png")
+    (tmp_path / "manifest.json").write_text('{"marque_export": 1, "complete": true, "label_event": 88}')
+    assert list_photos(tmp_path, Layout()).label_event == 88
+
+
+@pytest.mark.parametrize("manifest", ['{"marque_export": 1, "complete": false, "label_event": 8}', '{"label_event": 8}', "[]", "{", ""])
+def test_what_is_no_whole_export_tells_nothing_of_labels(tmp_path: Path, manifest: str) -> None:
+    photo(tmp_path / "red" / "a.png")
+    (tmp_path / "manifest.json").write_text(manifest)
+    assert list_photos(tmp_path, Layout()).label_event is None
+
+
 def test_it_refuses_a_data_folder_without_labels(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no folder per label"):
         list_photos(tmp_path, Layout())

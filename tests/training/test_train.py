@@ -34,6 +34,7 @@ def pull_the_plug(progress: Progress) -> None:
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("toy")
     write_pictures(folder / "data", 15)
+    (folder / "data" / "manifest.json").write_text('{"marque_export": 1, "complete": true, "label_event": 88}')
     unknown = write_pictures(folder / "other", 4, first_seed=900)
     return Job(toy_recipe(), (folder / "data",), folder / "models", folder / "work", unknown=unknown)
 
@@ -67,6 +68,10 @@ def test_the_card_tells_what_was_measured_on_what(outcome: Outcome) -> None:
     assert set(test["sources"]) == {"data"}
     assert outcome.card.metrics["unknown"]["n"] == 6
     assert len(outcome.card.split["fingerprint"]) == 64
+
+
+def test_the_card_tells_which_labels_the_training_saw(outcome: Outcome) -> None:
+    assert outcome.card.label_event == 88
 
 
 def test_the_version_carries_the_list_of_the_files_it_learnt_from(job: Job, outcome: Outcome) -> None:

@@ -9,7 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.views.conftest import Send
-from webapp.services import people
+from webapp.ext import get_files
+from webapp.services import deleting, people
+from webapp.storage.tables import now
 
 
 def words(page: str) -> str:
@@ -37,8 +39,10 @@ def test_what_was_done_together_stands_together_and_is_undone_together(reviewer:
     assert "Ben took back 3 labels" in words(reviewer.get("/admin/log").text)
 
 
-def test_the_log_keeps_a_line_of_a_deleted_photo(admin: FlaskClient, send: Send) -> None:
+def test_the_log_keeps_a_line_of_a_photo_that_is_gone(app: Flask, admin: FlaskClient, send: Send) -> None:
     admin.post(f"/photos/{send(ground_truth='haas')}/delete")
+    with app.app_context():
+        deleting.purge(files=get_files(), before=now())
     assert "Anna deleted a photo that was Haas" in words(admin.get("/admin/log").text)
 
 

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from tests.views.conftest import Send
 from webapp.views.guards import safe_path
 
-PAGES = ("/", "/gallery", "/models", "/models/f1-teams/1", "/help", "/account", "/admin/log", "/admin/users", "/nothing")
+EXCHANGE = ("/export", "/import", "/admin/keeping?per_class=0")
+PAGES = ("/", "/gallery", "/models", "/models/f1-teams/1", "/help", "/account", "/admin/log", "/admin/users", *EXCHANGE, "/nothing")
 
 
 @pytest.fixture

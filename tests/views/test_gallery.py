@@ -11,12 +11,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send, form_of
-from webapp.storage.database import db
+from webapp.storage.database import db, writing
+from webapp.storage.tables import Photo
 
 
 def ids(page: str) -> list[str]:
@@ -226,10 +227,10 @@ def test_the_uploader_gets_a_link_to_delete(client: FlaskClient, app: Flask, sen
     assert found is not None
     elsewhere = app.test_client()
     page = elsewhere.get(found[1])
-    assert page.status_code == 200 and "for good?" in page.text
+    assert page.status_code == 200 and "bring it back" in page.text
     token = found[1].split("token=")[1]
     answer = elsewhere.post(f"/photos/{public_id}/delete", data={"token": token}, follow_redirects=True)
-    assert "Deleted:" in answer.text and client.get(f"/photos/{public_id}").status_code == 404
+    assert "Deleted:" in answer.text and client.get(f"/photos/{public_id}").status_code == 410
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "é"])
@@ -244,7 +245,45 @@ def test_a_stranger_deletes_nothing(app: Flask, client: FlaskClient, send: Send,
 def test_an_admin_deletes_any_photo(admin: FlaskClient, client: FlaskClient, send: Send) -> None:
     public_id = send()
     assert admin.post(f"/photos/{public_id}/delete").status_code == 303
-    assert client.get(f"/photos/{public_id}").status_code == 404
+    for kind in ("", "/view", "/thumbnail", "/file", "/delete", "/models"):
+        assert client.get(f"/photos/{public_id}{kind}").status_code == 410
+    assert public_id not in client.get("/gallery").text
+
+
+def test_who_sent_a_photo_brings_it_back(app: Flask, client: FlaskClient, send: Send) -> None:
+    public_id = send(name="monza.jpg")
+    page = client.post(f"/photos/{public_id}/delete", follow_redirects=True).text
+    assert f'href="/photos/{public_id}"' in page and "Bring it back" in page
+    mine, theirs = client.get(f"/photos/{public_id}").text, app.test_client().get(f"/photos/{public_id}").text
+    assert "monza.jpg" in mine and "monza.jpg" not in theirs and "/restore" not in theirs
+    assert client.post(f"/photos/{public_id}/restore", follow_redirects=True).status_code == 200
+
+
+def test_the_link_brings_a_photo_back_from_any_browser(app: Flask, client: FlaskClient, send: Send) -> None:
+    public_id = send()
+    found = re.search(r'/delete\?token=([\w-]+)"', client.get(f"/photos/{public_id}").text)
+    assert found is not None
+    elsewhere = app.test_client()
+    page = elsewhere.post(f"/photos/{public_id}/delete", data={"token": found[1]}, follow_redirects=True).text
+    assert f'href="/photos/{public_id}?token={found[1]}"' in page
+    for kind in ("", "/delete"):
+        assert "/restore" in elsewhere.get(f"/photos/{public_id}{kind}?token={found[1]}").text
+    assert elsewhere.post(f"/photos/{public_id}/restore", data={"token": found[1]}).status_code == 303
+    assert client.get(f"/photos/{public_id}").status_code == 200
+
+
+def test_a_stranger_brings_nothing_back(app: Flask, client: FlaskClient, send: Send) -> None:
+    public_id = send()
+    client.post(f"/photos/{public_id}/delete")
+    assert app.test_client().post(f"/photos/{public_id}/restore").status_code == 404
+
+
+def test_a_photo_with_a_star_is_not_deleted(app: Flask, admin: FlaskClient, send: Send) -> None:
+    public_id = send()
+    with app.app_context(), writing():
+        db.session.execute(update(Photo).values(starred=True))
+    assert "protects it" in admin.get(f"/photos/{public_id}/delete").text
+    assert admin.post(f"/photos/{public_id}/delete").status_code == 403
 
 
 def test_a_reviewer_deletes_only_what_they_sent(reviewer: FlaskClient, send: Send) -> None:

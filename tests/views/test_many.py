@@ -98,7 +98,7 @@ def test_a_deleted_photo_is_gone_and_comes_back(app: Flask, admin: FlaskClient, 
     page = press(admin, page)
     assert "Deleted: 1 photo" in page and "No photos yet" in page
     for kind in ("", "/view", "/thumbnail", "/file"):
-        assert client.get(f"/photos/{public_id}{kind}").status_code == 404
+        assert client.get(f"/photos/{public_id}{kind}").status_code == 410
     assert "Bring back" in admin.get("/gallery/deleted").text
     undo(admin, page)
     assert client.get(f"/photos/{public_id}").status_code == 200

@@ -12,7 +12,7 @@ from webapp.api.keys import guard, has, need, need_for_prediction, need_for_read
 from webapp.delivery import picture, status_of
 from webapp.errors import BadRequestError, MarqueError, NoFileError
 from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
-from webapp.services import classify, history, relabel
+from webapp.services import classify, deleting, history, relabel
 from webapp.services.classify import Classified, Incoming
 from webapp.services.filters import parse_filter
 from webapp.services.history import Item
@@ -118,9 +118,16 @@ def put_ground_truth(public_id: str) -> ResponseReturnValue:
 
 @bp.delete("/photos/<public_id>")
 def delete(public_id: str) -> ResponseReturnValue:
-    """Delete a photo for good: with a key of the scope `admin`, or with the `delete_token` its uploader was given."""
-    history.delete_photo(public_id, files=get_files(), who=who(), admin=has("admin"), token=request.args.get("token", ""))
+    """Delete a photo: with a key of the scope `admin`, or with the token of its uploader's link. For some days it can be restored."""
+    deleting.delete_photo(public_id, who=who(), admin=has("admin"), token=request.args.get("token", ""))
     return "", HTTPStatus.NO_CONTENT
+
+
+@bp.post("/photos/<public_id>/restore")
+def restore(public_id: str) -> ResponseReturnValue:
+    """Bring a deleted photo back, with the same key or token."""
+    deleting.restore_photo(public_id, admin=has("admin"), token=request.args.get("token", ""))
+    return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
 
 
 def _incoming() -> list[Incoming]:

@@ -12,10 +12,10 @@ import click
 from flask import Blueprint
 
 from webapp.cli.ready import migrate
-from webapp.errors import MarqueError, ModelUnavailableError, UserError
+from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, UserError
 from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
 from webapp.inference.classifier import self_test
-from webapp.services import many, people
+from webapp.services import deleting, people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
 from webapp.services.relabel import remember_label_sets
 
@@ -24,11 +24,10 @@ bp = Blueprint("operate", __name__, cli_group=None)
 
 @bp.cli.command("prepare")
 def prepare() -> None:
-    """Bring the database up to date and make the first admin; `make run` calls this before each start."""
+    """Bring the database up to date, make the first admin, remove what was deleted a week ago; `make run` calls this before each start."""
     migrate()
     remember_label_sets(get_registry())
-    while many.purge(files=get_cupboard().files):
-        pass
+    deleting.purge(files=get_cupboard().files)
     config = get_config()
     try:
         made = people.first_admin(config.admin_password)
@@ -48,6 +47,7 @@ def doctor() -> None:
         ("SQLite", _sqlite),
         ("Data folder", _disk),
         ("Database", _database),
+        ("Files", _files),
         ("Model", _model),
         ("Same answers", _golden),
     ]
@@ -76,6 +76,14 @@ def _disk() -> str:
 def _database() -> str:
     check_database()
     return check_integrity()
+
+
+def _files() -> str:
+    """Every photo has its file; files without a photo only take space."""
+    orphans, missing = deleting.look_for_files(files=get_cupboard().files)
+    if missing:
+        raise DamagedHistoryError(f"{missing:,} photos have no file. Restore a backup.")
+    return f"{orphans:,} belong to no photo: flask photos purge removes them" if orphans else "every photo has its own"
 
 
 def _model() -> str:

@@ -1,13 +1,11 @@
-"""`flask photos`: rank files and folders from the terminal."""
+"""`flask photos`: rank files and folders from the terminal; the other commands of the group are added here."""
 
 from __future__ import annotations
 
-import glob
 import json
 import os
-import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -16,20 +14,24 @@ import click
 from flask import Blueprint
 
 from webapp import cells
+from webapp.cli.exporting import export_command
+from webapp.cli.finding import ENDINGS, find_photos, read_photo
+from webapp.cli.keeping import keep_command, purge_command
+from webapp.cli.labelling import import_command
 from webapp.cli.ready import needs_history
-from webapp.errors import BrokenPhotoError, MarqueError
+from webapp.errors import MarqueError
 from webapp.ext import get_classifiers, get_cupboard
 from webapp.inference.classifier import Classifier
 from webapp.inference.turnstile import Turnstile
 from webapp.services import classify, history, words
-from webapp.services.classify import Incoming
 from webapp.services.relabel import new_batch
 from webapp.values import ALL_MODELS, RankedLabel, Who
 
 bp = Blueprint("cli_photos", __name__, cli_group="photos")
-bp.cli.help = "Rank photos from the terminal."
+bp.cli.help = "Rank photos from the terminal, and take them and their labels in and out."
+for command in (export_command, import_command, purge_command, keep_command):
+    bp.cli.add_command(command)
 
-ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"}
 COLUMNS = ("path", "decision", "label", "confidence", "second", "second_confidence", "model", "version", "elapsed_ms", "photo", "error")
 AHEAD = 32
 Said = tuple[dict[str, Any], list[dict[str, Any]]]
@@ -82,27 +84,6 @@ def classify_command(
     sys.exit(1 if failed else 0)
 
 
-def find_photos(paths: Iterable[str]) -> Iterator[Path]:
-    """The files that PATHS mean, in a stable order, each once. In folders only names that look like photos, and no links.
-
-    A path that is named outright is taken whatever it is called; one that does not exist is kept, so that it is reported.
-    """
-    seen: set[Path] = set()
-    for text in paths:
-        path = Path(text)
-        if path.is_dir():
-            found = [Path(folder) / name for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
-            candidates = [one for one in found if one.suffix.lower() in ENDINGS and not one.is_symlink()]
-        elif path.exists() or not glob.has_magic(text):
-            candidates = [path]
-        else:
-            candidates = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())  # noqa: PTH207
-        for one in candidates:
-            if one not in seen:
-                seen.add(one)
-                yield one
-
-
 def to_csv(rows: list[dict[str, Any]]) -> str:
     """A table with a header, a line for each photo and model."""
     return cells.to_csv(COLUMNS, (_cells(row, said) for row in rows for said in row.get("predictions") or [row.get("prediction") or {}]))
@@ -134,7 +115,7 @@ def _look(found: list[Path], classifiers: list[Classifier]) -> Iterator[Said]:
     def one(path: Path) -> Said:
         row: dict[str, Any] = {"path": _shown(path)}
         try:
-            answers = classify.answer_by_all(_read(path), classifiers=classifiers, turnstile=turnstile)
+            answers = classify.answer_by_all(read_photo(path), classifiers=classifiers, turnstile=turnstile)
         except MarqueError as error:
             return row | {"error": str(error)}, []
         return row, [
@@ -155,7 +136,7 @@ def _store(found: list[Path], classifiers: list[Classifier], truth: str) -> Iter
         row: dict[str, Any] = {"path": _shown(path)}
         try:
             done = classify.classify_photo(
-                _read(path),
+                read_photo(path),
                 classifier=classifiers[0],
                 others=classifiers[1:],
                 files=cupboard.files,
@@ -170,17 +151,6 @@ def _store(found: list[Path], classifiers: list[Classifier], truth: str) -> Iter
             continue
         kept = {one.prediction.model: _kept(one.prediction) for one in history.opinions(done.photo)}
         yield row | {"photo": done.photo.public_id, "duplicate": done.duplicate}, [kept[name] for name in names]
-
-
-def _read(path: Path) -> Incoming:
-    """The bytes of a regular file, never more than one photo may have. Raises `BrokenPhotoError` for anything else."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BrokenPhotoError("This is not a regular file.")
-        with path.open("rb") as stream:
-            return Incoming(path.name, stream.read(classify.MAX_BYTES + 1))
-    except OSError as error:
-        raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
 
 
 def _row(row: dict[str, Any], predictions: list[dict[str, Any]], *, every: bool) -> dict[str, Any]:

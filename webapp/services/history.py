@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +11,18 @@ from datetime import date
 
 import numpy as np
 
-from webapp.errors import BadRequestError, ModelError, NotAllowedError, NotAskedError, PhotoNotFoundError
+from webapp.errors import BadRequestError, ModelError, NotAskedError, PhotoDeletedError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import ranked
 from webapp.inference.images import THUMBNAIL_TYPE, VIEW_TYPE, content_type, render_view
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
-from webapp.services.relabel import new_batch
 from webapp.storage import labels, pages
 from webapp.storage import photos as storage
-from webapp.storage.database import writing
 from webapp.storage.files import FileStore
 from webapp.storage.pages import Count, Place
 from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
-from webapp.values import ALL_MODELS, GalleryFilter, RankedLabel, Who
+from webapp.values import ALL_MODELS, GalleryFilter, RankedLabel
 
 PAGE = 24
 MAX_LIMIT = 200
@@ -136,13 +133,14 @@ def outcome_counts(wanted: GalleryFilter) -> dict[str, Count]:
 
 
 def get_item(public_id: str, model: str = "") -> Item:
-    """One photo with its shown prediction, or with that of `model`. Raises `PhotoNotFoundError` or `NotAskedError`."""
+    """One photo with its shown prediction, or with that of `model`. Raises `PhotoNotFoundError` (`PhotoDeletedError` for one that was
+    deleted and waits for its end) or `NotAskedError`."""
     found = storage.find_photo(public_id, model)
     if found is not None:
         return Item(*found)
     if model and storage.find_photo(public_id) is not None:
         raise NotAskedError(f"{model[:80]} has not looked at this photo yet. Send the photo once more with model={model[:80]} to ask it.")
-    raise PhotoNotFoundError("There is no such photo. It may have been deleted.")
+    raise _absent(public_id)
 
 
 def get_story(public_id: str) -> Story:
@@ -209,7 +207,7 @@ def thumbnail(public_id: str) -> Rendition:
     """The small picture, without metadata. Raises `PhotoNotFoundError`."""
     content = storage.thumbnail_of(public_id)
     if content is None:
-        raise PhotoNotFoundError("There is no such photo. It may have been deleted.")
+        raise _absent(public_id)
     return Rendition(content, THUMBNAIL_TYPE)
 
 
@@ -238,37 +236,14 @@ def stored_content(photo: Photo, files: FileStore) -> bytes:
     return content
 
 
-# ---- forgetting ----
-
-
-def may_delete(photo: Photo, token: str) -> bool:
-    """True when `token` is the one its uploader was given."""
-    return bool(token and photo.delete_hash) and hmac.compare_digest(
-        hashlib.sha256(token.encode("utf-8", "replace")).hexdigest(), str(photo.delete_hash)
-    )
-
-
-def delete_photo(public_id: str, *, files: FileStore, who: Who, admin: bool, token: str = "") -> str:
-    """Delete a photo, its bytes, predictions and thumbnail; the label log keeps a line. Returns the file name it had.
-
-    Raises `PhotoNotFoundError`, or `NotAllowedError` unless an admin asks or the token fits.
-    """
-    with writing():
-        photo = get_item(public_id).photo
-        if not admin and not may_delete(photo, token):
-            raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
-        if photo.starred and not may_delete(photo, token):
-            raise NotAllowedError("This photo has a star, which protects it. Take the star off first.")
-        farewell = LabelEvent(
-            to_label=None, user_id=who.user_id, who=who.name, why="photo deleted", place="delete", batch=new_batch(), undoes=None
-        )
-        labels.add_farewell(farewell, photo)
-        storage.delete_photo(photo)
-        files.delete(photo.sha256)
-        return photo.filename
-
-
 # ---- small parts ----
+
+
+def _absent(public_id: str) -> PhotoNotFoundError:
+    """Why a photo is not shown."""
+    if storage.was_deleted(public_id):
+        return PhotoDeletedError("This photo was deleted.")
+    return PhotoNotFoundError("There is no such photo. It may have been deleted.")
 
 
 def _with_undone(events: Sequence[LabelEvent]) -> list[Event]:

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier
 from webapp.inference.turnstile import Turnstile
 from webapp.services.classify import ask_version
+from webapp.services.deleting import GRACE, purge
 from webapp.services.relabel import CHUNK, MAX_WHY, Relabelled, check_label, model_of, new_batch
-from webapp.storage import labels, names, photos
 from webapp.storage import many as storage
+from webapp.storage import photos
 from webapp.storage.database import writing
+from webapp.storage.deleting import put_away
 from webapp.storage.files import FileStore
 from webapp.storage.many import Stamp
-from webapp.storage.tables import LabelEvent, Photo, now
+from webapp.storage.tables import Photo
 from webapp.values import GalleryFilter, Who
 
 MOST = 50_000
 """Photos that one action may change: more would keep the browser waiting for minutes."""
 MOST_RANKED = 200
 """Photos that a version looks at in one action: some seconds of work, in which others are answered too."""
-GRACE = timedelta(days=7)
-"""How long a deleted photo can be brought back."""
 PURGED_AT_ONCE = 200
 
 
@@ -137,8 +137,8 @@ def rank_all(
 def delete_all(selection: Selection, *, who: Who, files: FileStore) -> Relabelled:
     """Delete photos; starred ones are skipped. They can be brought back for `GRACE`; what waited longer goes now."""
     batch = new_batch()
-    done = _all(selection, batch, lambda chunk: storage.put_away(chunk, batch, who))
-    purge(files=files)
+    done = _all(selection, batch, lambda chunk: put_away(chunk, batch, who.name))
+    purge(files=files, most=PURGED_AT_ONCE)
     return done
 
 
@@ -150,22 +150,6 @@ def waiting() -> list[Waiting]:
 def anything_waits() -> bool:
     """True when something was deleted and can be brought back."""
     return storage.anything_waits()
-
-
-def purge(*, files: FileStore, before: datetime | None = None) -> int:
-    """Remove photos for good that were deleted longer than `GRACE` ago, at most 200; returns how many. The label log keeps a line each."""
-    gone = 0
-    with writing():
-        due = storage.due_photos(before or now() - GRACE, PURGED_AT_ONCE)
-        names.remove([photo.id for photo in due])
-        batch = new_batch()
-        for photo in due:
-            farewell = LabelEvent(to_label=None, who=photo.deleted_by or "", why="photo deleted", place="delete", batch=batch, undoes=None)
-            labels.add_farewell(farewell, photo)
-            files.delete(photo.sha256)
-            photos.delete_photo(photo, named=False)
-            gone += 1
-    return gone
 
 
 def _all(selection: Selection, batch: str, change: Callable[[list[int]], int]) -> Relabelled:

@@ -152,6 +152,14 @@ def _in_words(error: OperationalError) -> Exception:
     return error
 
 
+def end_reading() -> None:
+    """End the reading so far; what was read stays usable.
+
+    Between the batches of a long answer, so that a slow reader does not keep the write-ahead log from being folded into the database.
+    """
+    db.session.commit()
+
+
 @contextmanager
 def stopping_after(seconds: float) -> Iterator[None]:
     """Questions in this block raise `OperationalError` ("interrupted") once the time is over; what was read stays usable. SQLite only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from sqlalchemy import delete, select
@@ -25,6 +26,10 @@ class FileStore(Protocol):
         """Forget the bytes; nothing happens when there are none."""
         ...
 
+    def names(self) -> Iterator[str]:
+        """The SHA-256 of everything that is kept."""
+        ...
+
 
 class DatabaseFiles:
     """Keeps the bytes in the `files` table: one transaction with the photo's row, one file to back up, nothing to sweep."""
@@ -41,3 +46,10 @@ class DatabaseFiles:
     def delete(self, sha256: str) -> None:
         """See `FileStore.delete`."""
         db.session.execute(delete(File).where(File.sha256 == sha256))
+
+    def names(self) -> Iterator[str]:
+        """See `FileStore.names`."""
+        last = ""
+        while some := list(db.session.execute(select(File.sha256).where(File.sha256 > last).order_by(File.sha256).limit(1000)).scalars()):
+            yield from some
+            last = some[-1]

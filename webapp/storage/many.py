@@ -166,13 +166,6 @@ def unstar_batch(batch: str) -> int:
     return int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
 
 
-def put_away(numbers: Sequence[int], batch: str, who: Who) -> int:
-    """Delete photos for everybody's eyes, but those with a star; returns how many. `deleted_at` starts their time to the end."""
-    which = and_(Photo.id.in_(numbers), Photo.starred.is_(False), Photo.deleted_at.is_(None))
-    gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who.name, deleted_batch=batch)
-    return int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
-
-
 def count_starred(numbers: Sequence[int]) -> int:
     """How many of these photos have a star."""
     return int(db.session.execute(select(func.count()).where(Photo.id.in_(numbers), Photo.starred.is_(True))).scalar_one())
@@ -192,9 +185,3 @@ def waiting_batches() -> Sequence[tuple[str, str, datetime, int]]:
 def anything_waits() -> bool:
     """True when a photo was deleted and can be brought back."""
     return db.session.execute(select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)).first() is not None
-
-
-def due_photos(before: datetime, limit: int) -> Sequence[Photo]:
-    """Photos that were deleted before this moment, at most `limit`."""
-    question = select(Photo).where(Photo.deleted_at.is_not(None), Photo.deleted_at < before).order_by(Photo.deleted_at).limit(limit)
-    return db.session.execute(question.execution_options(populate_existing=True)).scalars().all()

@@ -77,6 +77,12 @@ def is_deleted(sha256: str) -> bool:
     return db.session.execute(question).scalar_one_or_none() is not None
 
 
+def was_deleted(public_id: str) -> bool:
+    """True for a photo that was deleted and waits for its end."""
+    question = select(Photo.id).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
+    return db.session.execute(question).scalar_one_or_none() is not None
+
+
 def latest_photo() -> tuple[Photo, str] | None:
     """The newest photo and its outcome, or None in an empty history."""
     row = db.session.execute(_full().order_by(Photo.id.desc()).limit(1)).one_or_none()

@@ -51,12 +51,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples and what was found while reading them."""
+    """Examples and what was found while reading them. All labels up to the event `label_event` are in them, None when that is not known."""
 
     examples: tuple[Example, ...]
     refused: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
     contradictory: tuple[str, ...] = ()
+    label_event: int | None = None
 
     def report(self) -> dict[str, Any]:
         """What was read, what was left out and why, as plain JSON."""

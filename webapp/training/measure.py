@@ -174,6 +174,7 @@ def make_card(
         metrics=metrics,
         split=describe_split(recipe, dataset, parts),
         data=describe_data(recipe, dataset),
+        label_event=dataset.label_event,
         training=describe_training(job, recipe, runs),
         libraries={name: library_version(name) for name in ("keras", "numpy", "pillow")} | {"tensorflow": tf.__version__},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

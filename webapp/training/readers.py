@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ DEVKIT_FILES = {  # annotations of Stanford Cars in the order in which they are 
     "anno_train.csv": "train",
 }
 DEVKIT_NAMES = ("cars_meta.mat", "names.csv")
+EXPORT_MANIFEST = "manifest.json"
 BREED_FOLDER = re.compile(r"(n\d{8})-(.+)")
 
 
@@ -39,11 +41,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a data folder holds. `labels` maps each label's name to what the data calls it; `missing` says which lines led to no photo."""
+    """What a data folder holds. `labels` maps each label's name to what the data calls it; `missing` says which lines led to no photo.
+
+    `label_event` is the number of the last label event that an export of this folder saw, None when it is no whole export.
+    """
 
     photos: tuple[Found, ...]
     labels: dict[str, str]
     missing: tuple[str, ...] = ()
+    label_event: int | None = None
 
 
 def list_photos(folder: Path, layout: Layout) -> Listing:
@@ -54,7 +60,19 @@ def list_photos(folder: Path, layout: Layout) -> Listing:
     if not listing.photos:
         why = f": {listing.missing[0]}" if listing.missing else "."
         raise TrainingError(f"There is no photo in {folder} when it is read as {layout.kind!r}{why}")
-    return listing
+    return replace(listing, label_event=_label_event(folder))
+
+
+def _label_event(folder: Path) -> int | None:
+    """What the manifest of `flask photos export --format folders` says, when it lies there and the export was not interrupted."""
+    try:
+        manifest = json.loads((folder / EXPORT_MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(manifest, dict) or "marque_export" not in manifest or manifest.get("complete") is not True:
+        return None
+    event = manifest.get("label_event")
+    return event if isinstance(event, int) else None
 
 
 def labels_in(listings: Iterable[Listing]) -> dict[str, str]:

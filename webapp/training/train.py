@@ -133,7 +133,9 @@ def read(job: Job, recipe: Recipe) -> Dataset:
     kept, repeated, contradictory = drop_repeats(examples)
     for name in contradictory:
         say(f"left out {name}: the same file lies under another label too")
-    return Dataset(tuple(group(kept, recipe.split)), tuple(refused), tuple(repeated), tuple(contradictory))
+    events = [listing.label_event for listing, _ in listings if listing.label_event is not None]
+    seen = min(events, default=None)
+    return Dataset(tuple(group(kept, recipe.split)), tuple(refused), tuple(repeated), tuple(contradictory), seen)
 
 
 def say_parts(dataset: Dataset, parts: dict[str, list[Example]]) -> None:

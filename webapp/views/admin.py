@@ -23,6 +23,7 @@ PLACES = {
     "undo": "by undo",
     "api": "through the API",
     "cli": "in the terminal",
+    "import": "from a file",
     "delete": "when it was deleted",
 }
 ONCE = "password_once"

@@ -17,6 +17,7 @@ TITLES = {
     404: "There is no page here.",
     405: "Not like this.",
     409: "Too late.",
+    410: "It is gone.",
     413: "Too large.",
     415: "Not a photo.",
     422: "That cannot be done.",

@@ -9,9 +9,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.delivery import picture
-from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError
+from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
 from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
-from webapp.services import classify, history, many, people
+from webapp.services import classify, deleting, history, many, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Story
 from webapp.values import ALL_MODELS, GalleryFilter
@@ -72,7 +72,10 @@ def index() -> ResponseReturnValue:
 @guards.photo_open
 def photo(public_id: str) -> ResponseReturnValue:
     """One photo: a model's answer in words, every label ranked, what became of it, facts. `?model=` says whose answer."""
-    story = history.get_story(public_id)
+    try:
+        story = history.get_story(public_id)
+    except PhotoDeletedError:
+        return _gone(public_id)
     model = request.args.get("model", "")
     opinion = _opinion(story, model)
     said = opinion.prediction if opinion else None
@@ -145,7 +148,7 @@ def thumbnail(public_id: str) -> ResponseReturnValue:
 def file(public_id: str) -> ResponseReturnValue:
     """The file to keep. With its metadata only for an admin and for who uploaded it."""
     photo = history.get_item(public_id).photo
-    keep = _is_admin() or history.may_delete(photo, _token(public_id))
+    keep = _is_admin() or deleting.may_delete(photo, _token(public_id))
     found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
     return picture(
         found.content, found.content_type, download_name=_file_name(photo.filename, found.content_type), cache="private, no-cache"
@@ -155,20 +158,41 @@ def file(public_id: str) -> ResponseReturnValue:
 @bp.get("/photos/<public_id>/delete")
 def delete(public_id: str) -> ResponseReturnValue:
     """Ask once more. Open to an admin, and to whoever has the link that the uploader was given."""
-    photo = history.get_item(public_id).photo
-    if not (_is_admin() or history.may_delete(photo, _token(public_id))):
+    try:
+        photo = history.get_item(public_id).photo
+    except PhotoDeletedError:
+        return _gone(public_id)
+    if not (_is_admin() or deleting.may_delete(photo, _token(public_id))):
         raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
     visible = guards.may_browse() or sent.was_sent(public_id)
-    return render_template("gallery/delete.html", photo=photo, token=_token(public_id), visible=visible)
+    return render_template("gallery/delete.html", photo=photo, token=_token(public_id), visible=visible, days=deleting.GRACE.days)
 
 
 @bp.post("/photos/<public_id>/delete")
 def delete_now(public_id: str) -> ResponseReturnValue:
-    """Forget a photo for good."""
-    name = history.delete_photo(public_id, files=get_files(), who=guards.who(), admin=_is_admin(), token=_token(public_id))
-    sent.forget(public_id)
-    note("Deleted:", strong=f"{name}.")
+    """Delete a photo: nobody sees it any more, and for some days it can be brought back."""
+    token = _token(public_id)
+    name = deleting.delete_photo(public_id, who=guards.who(), admin=_is_admin(), token=token)
+    back = url_for(".photo", public_id=public_id, token=token if token and token != sent.token_of(public_id) else None)
+    note(f"Deleted: {name}. It goes for good in {deleting.GRACE.days} days.", link=back, link_text="Bring it back")
     return redirect(url_for("gallery.index" if guards.may_browse() else "upload.index"), 303)
+
+
+@bp.post("/photos/<public_id>/restore")
+def restore(public_id: str) -> ResponseReturnValue:
+    """Bring a deleted photo back. Open to an admin, and to whoever has its uploader's link."""
+    name = deleting.restore_photo(public_id, admin=_is_admin(), token=_token(public_id))
+    note("Back again:", strong=f"{name}.")
+    return redirect(
+        url_for(".photo", public_id=public_id) if guards.may_browse() or sent.was_sent(public_id) else url_for("upload.index"), 303
+    )
+
+
+def _gone(public_id: str) -> ResponseReturnValue:
+    """The page of a deleted photo: who deleted it, or could, may bring it back."""
+    found = deleting.restorable(public_id, admin=_is_admin(), token=_token(public_id))
+    ends = found.deleted_at + deleting.GRACE if found and found.deleted_at else None
+    return render_template("gallery/gone.html", photo=found, public_id=public_id, token=_token(public_id), ends=ends), 410
 
 
 def _opinion(story: Story, model: str) -> Opinion | None:

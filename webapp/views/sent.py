@@ -26,10 +26,5 @@ def was_sent(public_id: str) -> bool:
     return any(known == public_id for known, _token in _pairs())
 
 
-def forget(public_id: str) -> None:
-    """The photo is gone."""
-    session[NAME] = [pair for pair in _pairs() if pair[0] != public_id]
-
-
 def _pairs() -> list[list[str]]:
     return list(session.get(NAME, []))

@@ -1,0 +1,90 @@
+"""Labels from a file: a look, a press, an undo."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.views.conftest import Send
+from webapp.services import history
+
+
+def sent(browser: FlaskClient, content: str, name: str = "labels.csv") -> str:
+    """Send a file of labels; the page it leads to."""
+    answer = browser.post("/import", data={"file": (io.BytesIO(content.encode()), name)})
+    assert answer.status_code == 303, answer.text
+    return str(answer.location)
+
+
+def truth(app: Flask, public_id: str) -> str | None:
+    with app.app_context():
+        return history.get_item(public_id).photo.ground_truth
+
+
+def words(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_a_look_a_press_and_an_undo(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    public_id = send(name="monza.jpg")
+    path = sent(reviewer, "filename,label\nmonza.jpg,haas\n")
+    assert "1 photo would get a label" in reviewer.get(path).text and truth(app, public_id) is None
+    page = reviewer.post(path, follow_redirects=True).text
+    assert truth(app, public_id) == "haas" and "from a file" in page and "“labels.csv”" in page
+    reviewer.post("/labels/undo", data={"batch": re.findall(r'name="batch" value="([\w-]+)"', page)[0]})
+    assert truth(app, public_id) is None
+
+
+def test_the_look_tells_everything_that_cannot_be_taken(reviewer: FlaskClient, send: Send) -> None:
+    send(name="a.jpg"), send(name="a.jpg", mark=1), send(name="b.jpg", mark=2, ground_truth="bwt")
+    page = words(reviewer.get(sent(reviewer, "filename,label\na.jpg,haas\nb.jpg,haas\nc.jpg,haas\nb.jpg,trabant\n")).text)
+    for said in ("1 several photos of this name", "1 unknown photo", "1 unknown label", "line 5: trabant", "1 with another label"):
+        assert said in page
+
+
+def test_the_log_shows_an_import_of_several_labels_as_one(reviewer: FlaskClient, send: Send) -> None:
+    send(name="a.jpg"), send(name="b.jpg", mark=1)
+    page = words(reviewer.post(sent(reviewer, "filename,label\na.jpg,haas\nb.jpg,bwt\n"), follow_redirects=True).text)
+    assert "Ben labelled 2 photos" in page
+
+
+@pytest.mark.parametrize(("replace", "label"), [({}, "bwt"), ({"replace": "yes"}, "haas")])
+def test_a_label_that_a_person_gave_stays_unless_it_is_replaced(app, reviewer: FlaskClient, send: Send, replace, label: str) -> None:
+    public_id = send(name="a.jpg", ground_truth="bwt")
+    reviewer.post(sent(reviewer, "filename,label\na.jpg,haas\n"), data=replace)
+    assert truth(app, public_id) == label
+
+
+def test_another_file_of_the_same_name_needs_a_word(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    public_id = send(name="a.jpg")
+    path = sent(reviewer, f"filename,sha256,label\na.jpg,{'0' * 64},haas\n")
+    assert f'href="{path}?by_name=yes"' in reviewer.get(path).text
+    assert "1 photo would get a label" in reviewer.get(f"{path}?by_name=yes").text
+    reviewer.post(path, data={"by_name": "yes"})
+    assert truth(app, public_id) == "haas"
+
+
+def test_a_file_that_makes_no_sense_is_refused_above_the_form(reviewer: FlaskClient) -> None:
+    answer = reviewer.post("/import", data={"file": (io.BytesIO(b"dear reader"), "letter.csv")})
+    assert answer.status_code == 422 and "no column for the label" in answer.text and 'aria-invalid="true"' in answer.text
+
+
+def test_no_file_is_said(reviewer: FlaskClient) -> None:
+    assert "No file came" in reviewer.post("/import", data={}).text
+
+
+def test_a_file_is_for_the_one_who_sent_it(admin: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+    send()
+    path = sent(reviewer, "filename,label\ncar.jpg,haas\n")
+    assert admin.get(path).status_code == 404 and admin.post(path).status_code == 404
+
+
+def test_a_file_is_imported_once(reviewer: FlaskClient, send: Send) -> None:
+    send()
+    path = sent(reviewer, "filename,label\ncar.jpg,haas\n")
+    reviewer.post(path)
+    assert "was imported" in reviewer.post(path).text

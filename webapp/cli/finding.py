@@ -1,0 +1,47 @@
+"""Photos that paths of the terminal mean, and their bytes."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from webapp.errors import BrokenPhotoError
+from webapp.services import classify
+from webapp.services.classify import Incoming
+
+ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"}
+
+
+def find_photos(paths: Iterable[str]) -> Iterator[Path]:
+    """The files that PATHS mean, in a stable order, each once. In folders only names that look like photos, and no links.
+
+    A path that is named outright is taken whatever it is called; one that does not exist is kept, so that it is reported.
+    """
+    seen: set[Path] = set()
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            found = [Path(folder) / name for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
+            candidates = [one for one in found if one.suffix.lower() in ENDINGS and not one.is_symlink()]
+        elif path.exists() or not glob.has_magic(text):
+            candidates = [path]
+        else:
+            candidates = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())  # noqa: PTH207
+        for one in candidates:
+            if one not in seen:
+                seen.add(one)
+                yield one
+
+
+def read_photo(path: Path) -> Incoming:
+    """The bytes of a regular file, never more than one photo may have. Raises `BrokenPhotoError` for anything else."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BrokenPhotoError("This is not a regular file.")
+        with path.open("rb") as stream:
+            return Incoming(path.name, stream.read(classify.MAX_BYTES + 1))
+    except OSError as error:
+        raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error

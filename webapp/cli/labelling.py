@@ -1,0 +1,103 @@
+"""`flask photos import`: labels from elsewhere for the photos here, and photos of a folder that are not here yet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from webapp.cli.finding import find_photos, read_photo
+from webapp.cli.ready import needs_history
+from webapp.errors import MarqueError
+from webapp.ext import get_cards, get_classifiers, get_cupboard
+from webapp.services import classify
+from webapp.services.import_labels import Plan, apply_import, plan_import
+from webapp.services.label_files import read_label_folders, read_labels
+from webapp.values import Who
+
+TERMINAL = Who("terminal")
+FOLDERS = "folders"
+
+
+@click.command("import")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option("--labels", default="", metavar="folders|FILE", help="For a folder: where its labels are.  [default: folders]")
+@click.option("--add", is_flag=True, help="For a folder: photos that are not here yet are ranked and remembered first.")
+@click.option("--by-name", is_flag=True, help="A photo of the same file name is meant, also when the file is another.")
+@click.option("--replace", is_flag=True, help="Photos that have another label get the new one.")
+@click.option("--dry-run/--apply", default=True, show_default=True, help="Only say what would happen, or do it.")
+@with_appcontext
+@needs_history
+def import_command(source: Path, labels: str, add: bool, by_name: bool, replace: bool, dry_run: bool) -> None:
+    """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio or COCO, or a folder of photos.
+
+    Photos are found by their id or the SHA-256 of their file, else by file name. A folder's labels are the names of its folders, or in the
+    file that --labels names. All changes are one batch, which is undone as one in the label log.
+    """
+    if add and not source.is_dir():
+        raise click.UsageError("--add takes a folder of photos.")
+    try:
+        if add:
+            _add(source, dry_run)
+        file = None if source.is_dir() and labels in ("", FOLDERS) else Path(labels) if source.is_dir() else source
+        plan = _plan(source, file, by_name)
+        _say(plan, replace)
+        if not dry_run:
+            done = apply_import(plan, replace=replace, who=TERMINAL, why=(file or source).name[:200])
+            click.echo(f"{done.changed:,} photos labelled." + (f" Batch {done.batch}" if done.batch else ""))
+        elif plan.changes:
+            click.echo("Nothing was changed. Do it with --apply.")
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be read: {error.strerror}.") from error
+    sys.exit(1 if plan.troubles else 0)
+
+
+def _plan(source: Path, file: Path | None, by_name: bool) -> Plan:
+    cards = get_cards()
+    if file is None:
+        return plan_import(read_label_folders(source), cards, by_name=by_name)
+    with file.open("rb") as stream:
+        return plan_import(read_labels(stream, file.name), cards, by_name=by_name)
+
+
+def _add(folder: Path, dry_run: bool) -> None:
+    """Rank and remember what is not here yet, each photo in its own transaction; refused files are named."""
+    found = list(find_photos([str(folder)]))
+    if dry_run:
+        click.echo(f"{len(found):,} photos in the folder; with --apply those that are not here yet are remembered before the labels count.")
+        return
+    cupboard = get_cupboard()
+    first: Sequence[classify.Classifier] = get_classifiers("")[:1]
+    new = 0
+    with click.progressbar(found, label="Adding", file=sys.stderr, show_pos=True) as bar:
+        for path in bar:
+            try:
+                done = classify.classify_photo(
+                    read_photo(path),
+                    classifier=first[0],
+                    files=cupboard.files,
+                    turnstile=cupboard.turnstile,
+                    who=TERMINAL,
+                    place="cli",
+                )
+            except MarqueError as error:
+                click.echo(f"{path}: {error}", err=True)
+            else:
+                new += not done.duplicate
+    click.echo(f"{new:,} photos added.")
+
+
+def _say(plan: Plan, replace: bool) -> None:
+    click.echo(f"{plan.lines:,} lines: {plan.new:,} photos get a label, {plan.same:,} have it already, {plan.empty:,} say none.")
+    if plan.conflicts:
+        what = "get the new one" if replace else "keep it; --replace gives them the new one"
+        click.echo(f"{plan.conflicts:,} photos have another label and {what}.")
+    for kind, number in sorted(plan.troubles.items()):
+        click.echo(f"{number:,} left out, {kind}:")
+        for example in plan.examples[kind]:
+            click.echo(f"  {example}")

@@ -1,0 +1,220 @@
+"""Labels from elsewhere meet the photos here: what would change is said first; then it is one batch, with one undo."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from webapp.errors import BadLabelFileError, PhotoNotFoundError
+from webapp.inference.card import ModelCard
+from webapp.services.export_formats import folder_of
+from webapp.services.label_files import LabelLine, read_labels
+from webapp.services.relabel import Relabelled, model_of, new_batch, record_label
+from webapp.storage import label_files as storage
+from webapp.storage import photos
+from webapp.storage.database import end_reading, writing
+from webapp.storage.tables import LabelFile, now
+from webapp.values import NONE_OF_THESE, VERDICTS, Who
+
+BATCH = 500
+SHOWN = 20
+MAX_BYTES = 20 * 1024 * 1024
+"""Bytes of a file of labels in the browser; the terminal reads any."""
+KEPT = timedelta(days=1)
+"""How long a file waits between the look at it and its import."""
+
+
+UNKNOWN, LIKE, SEVERAL = "unknown photo", "another file of this name", "several photos of this name"
+STRANGE, CONTRADICTION = "unknown label", "contradiction"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A photo that would get a label; `before` is what it has now."""
+
+    public_id: str
+    label: str
+    model: str | None
+    before: str | None
+    replaces: bool
+
+
+@dataclass
+class Plan:
+    """What a file of labels would do. Counts are of lines, but for `changes`, which has each photo once.
+
+    `examples` holds the first lines of each kind that cannot be taken.
+    """
+
+    lines: int = 0
+    same: int = 0
+    empty: int = 0
+    changes: dict[str, Change] = field(default_factory=dict)
+    unknown_labels: Counter[str] = field(default_factory=Counter)
+    troubles: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def new(self) -> int:
+        """Photos without a label that would get one."""
+        return sum(not one.replaces for one in self.changes.values())
+
+    @property
+    def conflicts(self) -> int:
+        """Photos that have another label."""
+        return sum(one.replaces for one in self.changes.values())
+
+    @property
+    def unknown(self) -> int:
+        """Lines whose photo is not here."""
+        return self.troubles[UNKNOWN]
+
+    def trouble(self, kind: str, line: LabelLine, what: str) -> None:
+        """A line that cannot be taken."""
+        self.troubles[kind] += 1
+        if len(self.examples.setdefault(kind, [])) < SHOWN:
+            self.examples[kind].append(f"{line.where}: {what}")
+
+
+def plan_import(lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_name: bool = False) -> Plan:
+    """What these lines would do to the photos here; nothing is changed.
+
+    A photo is found by its id, else by the SHA-256 of its file; by its file name, when only one photo has it, if the line says no SHA-256
+    or with `by_name`. A label is one of the cards' (by name, display name or alias, upper and lower case alike) or a verdict. Raises
+    `BadLabelFileError`.
+    """
+    plan, contradicted = Plan(), set[str]()
+    names = _names(cards)
+    several = iter(lines)
+    while some := list(islice(several, BATCH)):
+        found = storage.find_photos([line.id for line in some if line.id], [line.sha256 for line in some if line.sha256])
+        found = found.with_names([line.filename for line in some if line.filename and _found(line, found) is None])
+        end_reading()
+        for line in some:
+            plan.lines += 1
+            _take(plan, line, found, names, cards, contradicted, by_name)
+    for public_id in contradicted:
+        plan.changes.pop(public_id, None)
+    return plan
+
+
+def apply_import(plan: Plan, *, replace: bool, who: Who, why: str) -> Relabelled:
+    """Give the photos of a plan their labels, all in one batch. Photos that have another label keep it unless `replace`.
+
+    A photo that was relabelled since the plan is skipped. Some thousand photos are several transactions: when the machine stops between
+    two, the same import goes on.
+    """
+    wanted = [one for one in plan.changes.values() if replace or not one.replaces]
+    batch, changed = new_batch(), 0
+    several = iter(wanted)
+    while some := list(islice(several, BATCH)):
+        with writing():
+            here = photos.photos_by_public_id([one.public_id for one in some])
+            for one in some:
+                photo = here[one.public_id][0] if one.public_id in here else None
+                if photo is not None and photo.ground_truth == one.before:
+                    model = one.model or (photo.prediction.model if photo.prediction else None)
+                    record_label(photo, one.label, model=model, who=who, place="import", why=why, batch=batch)
+                    changed += 1
+    return Relabelled(changed, len(plan.changes) - changed, batch if changed else "")
+
+
+# ---- files that wait ----
+
+
+def keep_file(filename: str, content: bytes, *, who: Who) -> str:
+    """Keep a file of labels until it is imported, a day at most; its id. Raises `BadLabelFileError` for one that cannot be read."""
+    if not content:
+        raise BadLabelFileError("No file came with the form, or an empty one. Choose one, then press the button again.")
+    if len(content) > MAX_BYTES:
+        raise BadLabelFileError(f"The file is larger than {MAX_BYTES // 2**20} MB. Import it in the terminal: flask photos import FILE.")
+    deque(read_labels(io.BytesIO(content), filename), maxlen=0)  # to its end: what is kept can be read
+    row = LabelFile(public_id=secrets.token_urlsafe(9), filename=filename[:255], content=content, user_id=who.user_id, created_at=now())
+    with writing():
+        storage.forget_older(now() - KEPT)
+        storage.add_file(row)
+    return row.public_id
+
+
+def plan_of_file(public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: bool = False) -> tuple[str, Plan]:
+    """The name of a file that waits, and what it would do. Raises `PhotoNotFoundError` for one that somebody else sent or that is gone."""
+    row = storage.find_file(public_id)
+    if row is None or row.user_id != who.user_id:
+        raise PhotoNotFoundError("This file of labels is not here any more: it was imported, or waited for more than a day.")
+    return row.filename, plan_import(read_labels(io.BytesIO(row.content), row.filename), cards, by_name=by_name)
+
+
+def forget_file(public_id: str) -> None:
+    """The file was imported, or is not wanted."""
+    with writing():
+        storage.forget_file(public_id)
+
+
+# ---- one line ----
+
+
+def _take(
+    plan: Plan,
+    line: LabelLine,
+    found: storage.Found,
+    names: dict[str, str],
+    cards: Sequence[ModelCard],
+    contradicted: set[str],
+    by_name: bool,
+) -> None:
+    if not line.label:
+        plan.empty += 1
+        return
+    label = names.get(line.label.casefold())
+    if label is None:
+        plan.unknown_labels[line.label[:80]] += 1
+        plan.trouble(STRANGE, line, line.label[:80])
+        return
+    row = _photo_of(plan, line, found, by_name)
+    if row is None:
+        return
+    if row.public_id in plan.changes and plan.changes[row.public_id].label != label:
+        contradicted.add(row.public_id)
+        plan.trouble(CONTRADICTION, line, f"{row.filename} is both {plan.changes[row.public_id].label} and {label}")
+        return
+    model = model_of(label, *([card for card in cards if card.name == line.model] or cards))
+    if row.ground_truth == label and (label != NONE_OF_THESE or model in (None, row.truth_model)):
+        plan.same += 1
+    else:
+        plan.changes[row.public_id] = Change(row.public_id, label, model, row.ground_truth, replaces=row.ground_truth is not None)
+
+
+def _photo_of(plan: Plan, line: LabelLine, found: storage.Found, by_name: bool) -> Any:
+    """The photo that a line means, None when there is none or when several have its name."""
+    known = _found(line, found)
+    if known is not None:
+        return known
+    named = found.names.get(line.filename, [])
+    if len(named) == 1 and (by_name or not line.sha256):
+        return named[0]
+    if len(named) > 1 and (by_name or not line.sha256):
+        plan.trouble(SEVERAL, line, f"{len(named)} photos are called {line.filename}")
+    else:
+        plan.trouble(LIKE if named else UNKNOWN, line, line.filename or line.sha256 or line.id)
+    return None
+
+
+def _found(line: LabelLine, found: storage.Found) -> Any:
+    return found.ids.get(line.id) or found.sha256s.get(line.sha256.lower())
+
+
+def _names(cards: Sequence[ModelCard]) -> dict[str, str]:
+    """What people may write for each label. A name comes before a display name, and that before an alias."""
+    names: dict[str, str] = {}
+    labels = [one for card in cards for one in card.labels]
+    for kind in (lambda one: [one.name], lambda one: [one.display, folder_of(one.name)], lambda one: one.aliases):
+        for one in labels:
+            for text in kind(one):
+                names.setdefault(text.casefold(), one.name)
+    return names | {one: one for one in VERDICTS} | {"none of these": NONE_OF_THESE}

@@ -1,0 +1,70 @@
+"""Labels from a file: a look at what it would do, then one batch."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.delivery import status_of
+from webapp.errors import BadLabelFileError, MarqueError, ModelUnavailableError
+from webapp.inference.card import ModelCard
+from webapp.services import import_labels
+from webapp.services.classify import clean_name
+from webapp.views import guards
+from webapp.views.filters import count
+from webapp.views.frame import live_cards
+from webapp.views.notes import note
+
+bp = Blueprint("labelling", __name__, url_prefix="/import")
+
+
+@bp.get("")
+@guards.people_only
+def index() -> ResponseReturnValue:
+    """The form for a file."""
+    return render_template("labelling/index.html", error=None, max_bytes=import_labels.MAX_BYTES)
+
+
+@bp.post("")
+@guards.people_only
+def send() -> ResponseReturnValue:
+    """Keep the file and look at it. One that cannot be read is refused above the form."""
+    file = request.files.get("file")
+    try:
+        content = file.read(import_labels.MAX_BYTES + 1) if file else b""
+        public_id = import_labels.keep_file(clean_name(file.filename or "") if file else "", content, who=guards.who())
+    except BadLabelFileError as error:
+        return _refused(error)
+    return redirect(url_for(".look", public_id=public_id), 303)
+
+
+@bp.get("/<public_id>")
+@guards.people_only
+def look(public_id: str) -> ResponseReturnValue:
+    """What the file would do; nothing is changed."""
+    by_name = bool(request.args.get("by_name"))
+    name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
+    return render_template("labelling/look.html", public_id=public_id, name=name, plan=plan, by_name=by_name, like=import_labels.LIKE)
+
+
+@bp.post("/<public_id>")
+@guards.people_only
+def do(public_id: str) -> ResponseReturnValue:
+    """Give the photos their labels, as one batch."""
+    by_name = bool(request.form.get("by_name"))
+    name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
+    done = import_labels.apply_import(plan, replace=bool(request.form.get("replace")), who=guards.who(), why=name)
+    import_labels.forget_file(public_id)
+    note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
+    return redirect(url_for("admin.log"), 303)
+
+
+def _refused(error: MarqueError) -> ResponseReturnValue:
+    return render_template("labelling/index.html", error=error, max_bytes=import_labels.MAX_BYTES), status_of(error)
+
+
+def _cards() -> list[ModelCard]:
+    cards = live_cards()
+    if not cards:
+        raise ModelUnavailableError("No model is live, so it is not known which labels there are. Nothing was changed.")
+    return cards
