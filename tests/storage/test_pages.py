@@ -10,12 +10,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, update
 
-from webapp.services import health, history
+from webapp.ext import get_files
+from webapp.services import deleting, health, history
 from webapp.services.filters import parse_filter
 from webapp.storage import names, pages
 from webapp.storage.database import db, stopping_after, writing
 from webapp.storage.pages import Count, Place
-from webapp.storage.tables import Photo
+from webapp.storage.tables import Photo, now
 from webapp.values import SORTS, GalleryFilter
 
 FILTERS = {
@@ -199,6 +200,7 @@ def test_a_deleted_photos_name_is_forgotten(app: Flask, client: object, key: dic
     public_id = upload(name="secret.jpg")
     client.delete(f"/api/v1/photos/{public_id}", headers=key)  # type: ignore[attr-defined]
     with app.app_context():
+        deleting.purge(files=get_files(), before=now() + timedelta(minutes=1))
         found = db.session.connection().exec_driver_sql("SELECT rowid FROM photo_names WHERE photo_names MATCH 'secret'")
         assert found.all() == []
 
