@@ -99,6 +99,9 @@ UNLABELLED = "unlabelled"
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
 """What the shown prediction turned out to be: see `webapp.storage.photos.outcome`."""
 
+AUDIT = "audit"
+"""The place of label events about photos that were drawn at random: only these tell how good a model is on all photos."""
+
 SORTS = ("newest", "oldest", "least-sure", "smallest-margin", "most-wrong")
 """Orders of the gallery. The last three know only photos that were answered; `most-wrong` only wrong answers, the surest first."""
 

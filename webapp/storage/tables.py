@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.storage.database import Base
-from webapp.values import UNLABELLED
+from webapp.values import AUDIT, UNLABELLED
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -345,3 +345,31 @@ class Promotion(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     who: Mapped[str] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+# ---- what the stats read, and nothing else: no row of a fat table is touched for them ----
+
+Index(
+    "ix_photos_checked",
+    Photo.id,
+    Photo.ground_truth,
+    Photo.truth_model,
+    Photo.created_at,
+    sqlite_where=Photo.ground_truth.is_not(None),
+    postgresql_where=Photo.ground_truth.is_not(None),
+)
+Index(
+    "ix_predictions_said",
+    Prediction.photo_id,
+    Prediction.model,
+    Prediction.version,
+    Prediction.label,
+    Prediction.decision,
+    Prediction.confidence,
+)
+Index(
+    "ix_label_events_audited",
+    LabelEvent.photo_id,
+    sqlite_where=LabelEvent.place == AUDIT,
+    postgresql_where=LabelEvent.place == AUDIT,
+)

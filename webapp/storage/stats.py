@@ -1,0 +1,245 @@
+"""Counts over checked photos, made in the database: what a version said against what people said. Nothing here loads a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    CompoundSelect,
+    Float,
+    Integer,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    extract,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
+
+from webapp.storage.database import db
+from webapp.storage.photos import _conditions
+from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction, TopLabel
+from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
+
+_audited = exists().where(LabelEvent.photo_id == Photo.id, LabelEvent.place == AUDIT).correlate(Photo)
+_CONFUSION, _BANDS, _MONTHS = "confusion", "bands", "months"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`n` photos that are `truth`, about which `decision` was said. Of these the first guess was right on `first`, and the truth was
+    among the first five of `five`. `audited` parts the photos that were drawn at random from the others."""
+
+    truth: str
+    decision: str
+    audited: bool
+    n: int
+    first: int
+    five: int
+
+
+@dataclass(frozen=True)
+class Band:
+    """`n` photos whose first guess had a confidence of `percent` (0 to 99, rounded down); it was right on `first`. `confidence` is the
+    sum of theirs. `known` is False for photos that show none of the labels."""
+
+    percent: int
+    audited: bool
+    known: bool
+    n: int
+    first: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Month:
+    """`n` photos of one month (year * 100 + month, of their upload in UTC); what was said was right on `right`."""
+
+    month: int
+    audited: bool
+    n: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Everything that was counted of one version's answers to checked photos."""
+
+    pairs: list[Pair]
+    bands: list[Band]
+    months: list[Month]
+
+
+@dataclass(frozen=True)
+class VersionCount:
+    """`n` checked photos that a version has answered; what was said was right on `right`."""
+
+    version: int
+    audited: bool
+    n: int
+    right: int
+
+
+def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
+    """Count a version's answers to the checked photos of a filter. Photos whose truth says nothing about its labels are left out.
+
+    One statement: the checked answers are read once, from indexes alone, and counted three ways.
+    """
+    counts = Counts([], [], [])
+    for kind, truth, decision, place, flag, drawn, n, hits, more, confidence in db.session.execute(_count(wanted, model, version)):
+        if kind == _CONFUSION:
+            counts.pairs.append(Pair(truth, decision, bool(drawn), n, hits, more))
+        elif kind == _BANDS:
+            counts.bands.append(Band(min(place, 99), bool(drawn), bool(flag), n, hits, confidence))
+        else:
+            counts.months.append(Month(place, bool(drawn), n, hits))
+    return counts
+
+
+def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
+    """How often each version of a model was right on the checked photos of a filter that it has answered, oldest version first."""
+    truth = func.coalesce(Photo.ground_truth, "")
+    answered = (
+        select(
+            Prediction.version.label("version"),
+            truth.label("truth"),
+            _flag(Photo.truth_model == model).label("own"),
+            _flag(_audited).label("audited"),
+            func.count().label("n"),
+            _sum(_right(truth, Prediction.decision)).label("hits"),
+        )
+        .select_from(Photo)
+        .join(Prediction, and_(Prediction.photo_id == Photo.id, Prediction.model == model), isouter=True)
+        .where(Photo.ground_truth.is_not(None), *_conditions(wanted))
+        .group_by(Prediction.version, truth, _flag(Photo.truth_model == model), _flag(_audited))
+        .subquery()
+    )
+    known = (
+        exists()
+        .where(KnownLabel.model == model, KnownLabel.version == answered.c.version, KnownLabel.label == answered.c.truth)
+        .correlate(answered)
+    )
+    counts = (
+        select(answered.c.version, answered.c.audited, func.sum(answered.c.n), func.sum(answered.c.hits))
+        .where(answered.c.version.is_not(None), or_(known, and_(answered.c.truth == NONE_OF_THESE, answered.c.own == 1)))
+        .group_by(answered.c.version, answered.c.audited)
+        .order_by(answered.c.version, answered.c.audited)
+    )
+    return [VersionCount(version, bool(drawn), int(n), int(hits)) for version, drawn, n, hits in db.session.execute(counts)]
+
+
+def photos_of_pair(
+    wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, audited: bool, limit: int
+) -> Sequence[Photo]:
+    """The newest checked photos of a filter that are `truth` and about which this version said `decision`."""
+    question = (
+        select(Photo)
+        .join(Prediction, _answers(model, version))
+        .where(Photo.ground_truth == truth, Prediction.decision == decision, *_conditions(wanted), *([_audited] if audited else []))
+        .order_by(Photo.id.desc())
+        .limit(limit)
+    )
+    return db.session.execute(question).scalars().all()
+
+
+def _count(wanted: GalleryFilter, model: str, version: int) -> CompoundSelect[Any]:
+    checked = _checked(wanted, model, version)
+    said = _right(checked.c.truth, checked.c.decision)
+    first = checked.c.label == checked.c.truth
+    five = or_(first, exists().where(TopLabel.prediction_id == checked.c.prediction, TopLabel.label == checked.c.truth))
+    audited, known = checked.c.audited, _flag(checked.c.truth != NONE_OF_THESE)
+    answered = checked.c.label.is_not(None)
+    text, number, real = cast(null(), String), cast(null(), Integer), cast(null(), Float)
+    n = func.count()
+    pairs = select(literal(_CONFUSION), checked.c.truth, checked.c.decision, number, number, audited, n, _sum(first), _sum(five), real)
+    bands = select(literal(_BANDS), text, text, checked.c.band, known, audited, n, _sum(first), number, func.sum(checked.c.confidence))
+    months = select(literal(_MONTHS), text, text, checked.c.month, number, audited, n, _sum(said), number, real)
+    return union_all(
+        pairs.where(answered).group_by(checked.c.truth, checked.c.decision, audited),
+        bands.where(answered).group_by(checked.c.band, known, audited),
+        months.where(answered).group_by(checked.c.month, audited),
+    )
+
+
+def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
+    """The checked photos of a filter that this version has answered and whose truth its labels can be held against, one row each."""
+    hundredfold = Prediction.confidence * 100
+    rounded = cast(hundredfold, Integer)
+    truth = func.coalesce(Photo.ground_truth, "")  # an expression: an index by truth would lead through the rows themselves
+    labels = select(KnownLabel.label).where(KnownLabel.model == model, KnownLabel.version == version)
+    question = (
+        select(
+            Photo.ground_truth.label("truth"),
+            Prediction.label.label("label"),
+            Prediction.decision.label("decision"),
+            Prediction.confidence.label("confidence"),
+            Prediction.id.label("prediction"),
+            (rounded - case((rounded > hundredfold, 1), else_=0)).label("band"),
+            (extract("year", Photo.created_at) * 100 + extract("month", Photo.created_at)).label("month"),
+            _flag(_audited).label("audited"),
+        )
+        .select_from(Photo)
+        .join(Prediction, _answers(model, version), isouter=True)
+        .where(
+            Photo.ground_truth.is_not(None),
+            or_(truth.in_(labels), and_(truth == NONE_OF_THESE, Photo.truth_model == model)),
+            *_conditions(wanted),
+        )
+    )
+    return question.cte("checked")
+
+
+def _answers(model: str, version: int) -> Any:
+    """Joins a photo with what a version said about it.
+
+    The version is written as an expression, so that SQLite takes the index that has everything instead of the unique one.
+    """
+    return and_(Prediction.photo_id == Photo.id, Prediction.model == model, Prediction.version + 0 == version)
+
+
+def _right(truth: Any, decision: Any) -> Any:
+    """What was said is right: the label, or none of them about a photo that shows none."""
+    return or_(decision == truth, and_(truth == NONE_OF_THESE, decision == UNCLASSIFIED))
+
+
+def _flag(condition: Any) -> Any:
+    return case((condition, 1), else_=0)
+
+
+def _sum(condition: Any) -> Any:
+    return func.sum(_flag(condition))
+
+
+# ---- when to count again ----
+
+
+def last_event() -> int:
+    """The number of the newest label event, 0 without any."""
+    return db.session.execute(select(func.max(LabelEvent.id))).scalar() or 0
+
+
+def last_prediction() -> int:
+    """The number of the newest prediction, 0 without any."""
+    return db.session.execute(select(func.max(Prediction.id))).scalar() or 0
+
+
+def answered_checked_photo(after: int, until: int) -> bool:
+    """True when one of the predictions after `after`, up to `until`, is about a checked photo."""
+    question = (
+        select(Prediction.id).join(Photo).where(Prediction.id > after, Prediction.id <= until, Photo.ground_truth.is_not(None)).limit(1)
+    )
+    return db.session.execute(question).first() is not None
+
+
+def which_database() -> str:
+    """A name of the database that is open."""
+    return str(db.engine.url)
