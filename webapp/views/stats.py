@@ -1,0 +1,292 @@
+"""Stats: how good a version is on checked photos, with every number leading to its photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
+from webapp.ext import get_card, get_registry
+from webapp.inference.card import ModelCard
+from webapp.services import history, stats
+from webapp.services.cards import MATRIX_MOST, codes
+from webapp.services.stats import Counts, Matrix
+from webapp.services.words import display
+from webapp.values import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
+from webapp.views import gallery, guards, plots
+
+bp = Blueprint("stats", __name__, url_prefix="/stats")
+OWN = ("model", "sample", "order", "diagonal", "group", "at")
+"""Parameters of this page's URL; all others are filters of the gallery."""
+FEW = 30
+"""Labels of which all are shown; of more only the first `FIRST`, and the rest is folded."""
+FIRST = 15
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the URL asks for. `filters` are the gallery's, as they came; `own` this page's, where they differ from the usual."""
+
+    card: ModelCard
+    wanted: GalleryFilter
+    filters: dict[str, str]
+    own: dict[str, str]
+    sample: str
+    order: str
+    grouped: bool
+    diagonal: bool
+    at: int
+
+    def gallery(self, **more: Any) -> str:
+        """The gallery with this version's answers, the filters that are on, and `more`."""
+        mine = {"model": self.card.name, **self.filters, **{key: value for key, value in more.items() if value}}
+        return f"{url_for('gallery.index')}?{urlencode(mine)}"
+
+    def here(self, **changes: str) -> str:
+        """This page with some parameters changed; an empty one is taken out."""
+        asked = {**self.own, **self.filters, **changes}
+        return url_for(".index", **{key: value for key, value in asked.items() if value})  # type: ignore[arg-type]
+
+
+@bp.get("")
+@guards.gallery_open
+def index() -> ResponseReturnValue:
+    """The figures of one version on the checked photos of a filter."""
+    try:
+        asked = _read()
+    except BadRequestError as trouble:
+        return render_template("stats/empty.html", error=trouble, card=None), 400
+    if asked is None:
+        return render_template("stats/empty.html", error=None, card=None)
+    counts = stats.count(asked.wanted, asked.card)
+    everything = stats.summarize(counts, asked.card, stats.EVERYTHING)
+    if not everything.n:
+        return render_template("stats/empty.html", error=None, card=asked.card, asked=asked, versions=_versions(asked))
+    audited = stats.summarize(counts, asked.card, stats.AUDITED)
+    if asked.sample == stats.AUDITED and not audited.n:
+        asked = _without_audit(asked)
+    return render_template("stats/index.html", **_page(asked, counts), everything=everything, audited=audited)
+
+
+@bp.get("/labels.csv")
+@guards.gallery_open
+def labels_csv() -> ResponseReturnValue:
+    """The table label by label, exact."""
+    asked = _need()
+    rows: list[tuple[Any, ...]] = [("label", "name", "photos", "found", "precision", "recall", "f1", "low", "high", "more_needed")]
+    for line in stats.lines(stats.count(asked.wanted, asked.card), asked.card, asked.sample):
+        found, trust = line.found, line.trust.share if line.trust.n else ""
+        figures = (found.n, found.hits, trust, found.share if found.n else "", "" if line.f1 is None else line.f1, found.low, found.high)
+        rows.append((line.label, display(asked.card, line.label), *figures, line.more))
+    return _csv(rows, f"{asked.card.name}-{asked.card.version}-labels.csv")
+
+
+@bp.get("/matrix.csv")
+@guards.gallery_open
+def matrix_csv() -> ResponseReturnValue:
+    """The matrix: rows of truth, columns of what was said."""
+    asked = _need()
+    found = _matrix(asked, stats.count(asked.wanted, asked.card))
+    rows = [("truth", *found.columns), *((truth, *(found.counts.get((truth, said), 0) for said in found.columns)) for truth in found.rows)]
+    return _csv(rows, f"{asked.card.name}-{asked.card.version}-matrix.csv")
+
+
+# ---- what the URL asks for ----
+
+
+def _read() -> Asked | None:
+    """None when there is no model at all. Raises `BadRequestError` or `ModelNotFoundError`."""
+    args = request.args
+    card = _card(args.get("model", "").strip())
+    if card is None:
+        return None
+    filters = {name: args[name].strip() for name in gallery.FILTERS if name != "model" and args.get(name, "").strip()}
+    if args.get("outcome"):
+        filters["outcome"] = args["outcome"]
+    return Asked(
+        card=card,
+        wanted=gallery.wanted_of(filters),
+        filters=filters,
+        own={name: args[name] for name in OWN if args.get(name)},
+        sample=history.one_of(args, "sample", stats.SAMPLES),
+        order=history.one_of(args, "order", stats.ORDERS),
+        grouped=history.one_of(args, "group", ("", "parent")) == "parent" and any(label.parent for label in card.labels),
+        diagonal=history.one_of(args, "diagonal", ("", "show", "hide")) != "hide",
+        at=_percent(args.get("at", ""), round(card.threshold * 100)),
+    )
+
+
+def _need() -> Asked:
+    asked = _read()
+    if asked is None:
+        raise ModelUnavailableError("No model is installed: there is nothing to measure.")
+    return asked
+
+
+def _card(text: str) -> ModelCard | None:
+    """The version that `name/number` or `name` (its live version) means; the site's own without either. Raises `ModelNotFoundError`."""
+    if not text:
+        return get_card() or _any_card()
+    name, _, number = text.partition("/")
+    live = get_card(name)
+    if live is not None and (not number or number == str(live.version)):
+        return live
+    if number and not number.isdecimal():
+        raise BadRequestError("model is a name, or a name and a version: f1-teams/2.")
+    return get_registry().card(name, int(number) if number else None)
+
+
+def _any_card() -> ModelCard | None:
+    registry = get_registry()
+    for name in registry.names():
+        for version in reversed(registry.versions(name)):
+            try:
+                return registry.card(name, version)
+            except ModelError:
+                continue
+    return None
+
+
+def _percent(text: str, default: int) -> int:
+    text = text.removesuffix("%").strip()
+    if not text:
+        return min(99, default)
+    if not text.isdecimal() or len(text) > 3 or int(text) > 99:
+        raise BadRequestError("The threshold is a whole number from 0 to 99.")
+    return int(text)
+
+
+def _without_audit(asked: Asked) -> Asked:
+    """The same page about everything, since no photo of this filter was audited."""
+    own = {name: value for name, value in asked.own.items() if name != "sample"}
+    return Asked(**{**asked.__dict__, "sample": stats.EVERYTHING, "own": own})
+
+
+# ---- what the page draws ----
+
+
+def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
+    card, sample = asked.card, asked.sample
+    bins = stats.reliability(counts, sample)
+    points = stats.over_time(counts, sample)
+    every = [stats.threshold(counts, sample, percent) for percent in range(100)]
+    matrix = _matrix(asked, counts)
+    lines = stats.lines(counts, card, sample)
+    mixed = stats.mix_ups(counts, sample)
+    small = len(matrix.rows) <= MATRIX_MOST
+    return {
+        "asked": asked,
+        "card": card,
+        "sample": sample,
+        "versions": _versions(asked),
+        "lines": lines,
+        "shown": len(lines) if len(lines) <= FEW else FIRST,
+        "most": max((line.found.n for line in lines), default=0),
+        "by_need": sorted(lines, key=lambda line: (-line.more, line.found.n, line.label)),
+        "matrix": matrix,
+        "has_parents": any(label.parent for label in card.labels),
+        "codes": _codes(matrix, card) if small else {},
+        "name": _namer(card),
+        "heat": _heat(matrix),
+        "plane": "" if small else _plane(asked, matrix),
+        "mixed": mixed[:FEW],
+        "mix_ups": stats.with_photos(mixed[: stats.MIX_UPS], asked.wanted, card, sample),
+        "bins": bins,
+        "error_of_confidence": stats.mean_error(bins),
+        "reliability": plots.reliability([(one.said, one.right) for one in bins], max((one.right.n for one in bins), default=0)),
+        "step": every[asked.at],
+        "steps": [every[percent] for percent in stats.STEPS],
+        "curve": plots.thresholds([(one.percent, one.right.share, one.unsure.share) for one in every if one.right.n], asked.at),
+        "bands": [[one.right.hits, one.right.n] for one in every],
+        "points": points,
+        "timeline": plots.over_time([(f"{MONTHS[one.month - 1]} {one.year % 100:02d}", one.right) for one in points]),
+        "months": MONTHS,
+        "version_lines": stats.version_lines(stats.versions(asked.wanted, card.name)),
+        "held_out": stats.held_out(card),
+    }
+
+
+def _versions(asked: Asked) -> list[tuple[str, str]]:
+    """Every version of every model, as (what the URL says, what people read); the newest of each first."""
+    registry = get_registry()
+    found = []
+    for name in dict.fromkeys([asked.card.name, *registry.names()]):
+        live = registry.live_version(name)
+        for number in reversed(registry.versions(name)):
+            found.append((f"{name}/{number}", f"{name} {number}{' (live)' if number == live else ''}"))
+    mine = f"{asked.card.name}/{asked.card.version}"
+    return found if mine in dict(found) else [(mine, f"{asked.card.name} {asked.card.version}"), *found]
+
+
+def _matrix(asked: Asked, counts: Counts) -> Matrix:
+    """The matrix that was asked for. Of many labels those without a photo and without an answer are left out."""
+    found = stats.matrix(counts, asked.card, asked.sample, order=asked.order, grouped=asked.grouped)
+    if not asked.diagonal:
+        found = Matrix(found.rows, found.columns, {key: n for key, n in found.counts.items() if not found.is_hit(*key)})
+    if len(found.rows) <= MATRIX_MOST:
+        return found
+    seen = {truth for truth, _said in found.counts} | {said for _truth, said in found.counts}
+    return Matrix(tuple(one for one in found.rows if one in seen), tuple(one for one in found.columns if one in seen), found.counts)
+
+
+def _plane(asked: Asked, matrix: Matrix) -> str:
+    heat, link = _heat(matrix), asked.gallery()
+
+    def address(truth: str, said: str) -> str:
+        return "" if asked.grouped else f"{link}&{urlencode({'ground_truth': truth, 'decision': said})}"
+
+    return plots.large_matrix(
+        matrix.rows,
+        matrix.columns,
+        matrix.counts,
+        heat=heat,
+        name=_namer(asked.card),
+        address=address,
+    )
+
+
+def _namer(card: ModelCard) -> Callable[[str], str]:
+    names = {label.name: label.display for label in card.labels}
+    return lambda label: names.get(label) or display(None, label)
+
+
+def _codes(matrix: Matrix, card: ModelCard) -> dict[str, str]:
+    name = _namer(card)
+    labels = [one for one in matrix.rows if one != NONE_OF_THESE]
+    return {**codes([(one, name(one)) for one in labels]), NONE_OF_THESE: "–", UNCLASSIFIED: "?"}
+
+
+def _heat(matrix: Matrix) -> Callable[[str, str, int], str]:
+    """How a cell is coloured: "hit" on the diagonal, "unsure" in the last column, "h1" to "h4" by how often it went wrong."""
+    most = max(matrix.most_wrong, 4)
+
+    def heat(truth: str, said: str, n: int) -> str:
+        if not n:
+            return ""
+        if matrix.is_hit(truth, said):
+            return "hit"
+        return "unsure" if said == UNCLASSIFIED else f"h{max(1, math.ceil(4 * n / most))}"
+
+    return heat
+
+
+def _csv(rows: list[tuple[Any, ...]], name: str) -> Response:
+    """A table to keep. Names that begin like a formula get an apostrophe, so that no spreadsheet runs them."""
+    stream = io.StringIO()
+    csv.writer(stream).writerows([[_cell(one) for one in row] for row in rows])
+    response = Response(stream.getvalue(), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _cell(one: Any) -> Any:
+    return f"'{one}" if isinstance(one, str) and one.lstrip("'").startswith(("=", "+", "-", "@", "\t", "\r")) else one
