@@ -59,9 +59,8 @@ def thresholds(steps: Sequence[tuple[int, float, float]], chosen: int) -> Markup
     for at, style, words in ((1, "line", "names that are right"), (2, "line thin", "photos without a name")):
         line = "L".join(f"{_x(step[0] / 100):.1f} {_y(float(step[at])):.1f}" for step in steps)
         parts.append(f'<path class="{style}" d="M{line}"/>')
-        first = steps[len(steps) // 4]
-        lift = -9 if at == 1 else 16
-        parts.append(f'<text x="{_x(0.02):.1f}" y="{_y(float(first[at])) + lift:.1f}">{words}</text>')
+        y = _y(max((float(step[at]) for step in steps[: len(steps) // 2 + 1]), default=0.0))
+        parts.append(f'<text x="{_x(0.02):.1f}" y="{y + 40 if y < TOP + 24 else y - 10:.1f}">{words}</text>')
     return _close(parts)
 
 
