@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sqlalchemy import insert
 
 from webapp.inference.card import ModelCard
-from webapp.inference.classifier import decide, ranked
-from webapp.storage import labels
+from webapp.inference.classifier import ranked
+from webapp.storage import labels, photos
 from webapp.storage.database import db, writing
 from webapp.storage.tables import LabelEvent, Photo, Prediction, TopLabel
-from webapp.values import AUDIT
+from webapp.values import AUDIT, UNCLASSIFIED
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -44,6 +44,9 @@ def remember(card: ModelCard, answers: Sequence[Checked], *, again: bool = False
             lines = ranked(one.probabilities, card)[:5]
             tops = [{"prediction_id": key[0], "rank": line.rank, "label": line.label, "probability": line.probability} for line in lines]
             connection.execute(insert(TopLabel), tops)
+        photos.refresh_outcomes([number for number, _one in enumerate(answers, 1)])
+        for number, _one in enumerate(answers, 1):
+            photos.refresh_shown(number)
 
 
 def certain(card: ModelCard, label: str, confidence: float = 0.9) -> NDArray[np.float32]:
@@ -83,7 +86,7 @@ def _prediction(number: int, one: Checked, card: ModelCard, *, current: bool) ->
         "photo_id": number,
         "model": card.name,
         "version": card.version,
-        "decision": decide(one.probabilities, card),
+        "decision": first.label if first.probability >= card.threshold else UNCLASSIFIED,
         "label": first.label,
         "confidence": first.probability,
         "margin": first.probability - second.probability,

@@ -10,11 +10,11 @@ depends_on = None
 
 
 def upgrade():
-    checked, audited = sa.text("ground_truth IS NOT NULL"), sa.text("place = 'audit'")
+    checked, audited = sa.text("ground_truth IS NOT NULL AND deleted_at IS NULL"), sa.text("place = 'audit'")
     with op.batch_alter_table("photos", schema=None) as batch_op:
         batch_op.create_index(
             "ix_photos_checked",
-            ["id", "ground_truth", "truth_model", "created_at"],
+            ["id", "ground_truth", "truth_model", "created_at", "deleted_at"],
             unique=False,
             sqlite_where=checked,
             postgresql_where=checked,

@@ -191,5 +191,5 @@ def test_the_count_reads_the_checked_photos_from_indexes_alone() -> None:
     stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1)
     question, values = asked[-1]
     steps = [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)]
-    assert "SCAN photos USING COVERING INDEX ix_photos_checked" in steps
+    assert "SEARCH photos USING COVERING INDEX ix_photos_checked (id>?)" in steps
     assert "SEARCH predictions USING COVERING INDEX ix_predictions_said (photo_id=? AND model=?) LEFT-JOIN" in steps

@@ -109,7 +109,7 @@ def test_the_matrix_comes_as_csv(client: FlaskClient, some: ModelCard) -> None:
     assert dict(zip(names, rows["bwt"].split(","), strict=True))["haas"] == "2"
 
 
-@pytest.mark.parametrize("asked", [{"sample": "most"}, {"at": "seventy"}, {"model": "f1-teams/one"}, {"from": "many"}])
+@pytest.mark.parametrize("asked", [{"sample": "most"}, {"at": "seventy"}, {"model": "f1-teams@one"}, {"from": "many"}])
 def test_an_address_that_makes_no_sense_is_said_so(client: FlaskClient, asked: dict[str, str]) -> None:
     answer = client.get("/stats", query_string=asked)
     assert answer.status_code == 400
@@ -117,7 +117,7 @@ def test_an_address_that_makes_no_sense_is_said_so(client: FlaskClient, asked: d
 
 
 def test_an_unknown_version_is_not_there(client: FlaskClient) -> None:
-    assert client.get("/stats?model=f1-teams/7").status_code == 404
+    assert client.get("/stats?model=f1-teams@7").status_code == 404
 
 
 def test_a_matrix_of_many_labels_is_a_picture_with_links(client: FlaskClient, app: Flask, classifier: FakeClassifier) -> None:
@@ -126,10 +126,12 @@ def test_a_matrix_of_many_labels_is_a_picture_with_links(client: FlaskClient, ap
     with app.app_context():
         install(card, app.extensions["marque"].config.models)
         remember(card, [Checked(f"car-{at:03d}", certain(card, f"car-{at + 4:03d}")) for at in range(40)])
-    text = page(client, model="cars/1")
-    assert '<a href="/gallery?model=cars&ground_truth=car-000&decision=car-004"><title>Car 0, answered Car 4: 1</title>' in text
-    assert "Car 50" not in text.partition('class="plane"')[2].partition("</svg>")[0]
-    assert '<abbr title="Maker 0">' in page(client, model="cars/1", group="parent")
+    text = page(client, model="cars@1")
+    place = "/gallery?model=cars&version=1&ground_truth=car-000&decision=car-004"
+    cell = '<g class="cell h1"><title>Car 0, answered Car 4: 1<'
+    assert f'<a href="{place}">{cell}' in text
+    assert "Car 50" not in text.partition("plane-room")[2].partition("</svg>")[0]
+    assert '<abbr title="Maker 0">' in page(client, model="cars@1", group="parent")
 
 
 def test_a_closed_gallery_keeps_its_numbers_to_itself(make_app: object) -> None:

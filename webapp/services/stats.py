@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,9 @@ MOST_TO_LOOK_THROUGH = 5000
 
 @dataclass
 class _Kept:
-    """What was counted in one database, with the newest event and prediction that were there."""
+    """What was counted in one database, and what was there then: newest event and number of deleted photos, newest prediction."""
 
-    event: int
+    state: tuple[int, int]
     prediction: int
     answers: dict[Any, Any] = field(default_factory=dict)
 
@@ -52,26 +52,28 @@ _lock = threading.Lock()
 
 def count(wanted: GalleryFilter, card: ModelCard) -> Counts:
     """A version's answers to the checked photos of a filter, counted in the database."""
-    return _once(("answers", card.name, card.version), wanted, lambda: storage.count_answers(wanted, card.name, card.version))
+    about = replace(wanted, model=card.name, version=card.version, sort="newest")
+    return _once(("answers", card.name, card.version), about, lambda: storage.count_answers(about, card.name, card.version))
 
 
 def versions(wanted: GalleryFilter, model: str) -> list[VersionCount]:
     """How often each version of a model was right on the checked photos of a filter, oldest first."""
-    return _once(("versions", model), wanted, lambda: storage.count_by_version(wanted, model))
+    about = replace(wanted, model=model, version=None, sort="newest")
+    return _once(("versions", model), about, lambda: storage.count_by_version(about, model))
 
 
 def _once(question: tuple[Any, ...], wanted: GalleryFilter, ask: Any) -> Any:
     """Ask again only when something was checked, or a checked photo was answered, since. Filters are always asked: stars and names of
     photos change without a trace in the log."""
-    if wanted != GalleryFilter():
+    if replace(wanted, model="", version=None) != GalleryFilter():
         return ask()
-    name, event, prediction = storage.which_database(), storage.last_event(), storage.last_prediction()
+    name, state, prediction = storage.which_database(), (storage.last_event(), storage.deleted_photos()), storage.last_prediction()
     with _lock:
         kept = _kept.get(name)
-    if kept is None or kept.event != event or _changed(kept.prediction, prediction):
-        kept = _Kept(event, prediction)
+    if kept is None or kept.state != state or _changed(kept.prediction, prediction):
+        kept = _Kept(state, prediction)
     elif kept.prediction != prediction:
-        kept = _Kept(event, prediction, kept.answers)
+        kept = _Kept(state, prediction, kept.answers)
     if question not in kept.answers:
         kept.answers[question] = ask()
     with _lock:
@@ -239,13 +241,13 @@ def mix_ups(counts: Counts, sample: str) -> list[MixUp]:
 
 def with_photos(found: Sequence[MixUp], wanted: GalleryFilter, card: ModelCard, sample: str) -> list[MixUp]:
     """The same with the newest photos of each."""
-    audited = sample == AUDITED
+    audited, about = sample == AUDITED, replace(wanted, model=card.name, version=card.version, sort="newest")
     return [
         MixUp(
             one.truth,
             one.said,
             one.n,
-            storage.photos_of_pair(wanted, card.name, card.version, one.truth, one.said, audited=audited, limit=STRIP),
+            storage.photos_of_pair(about, card.name, card.version, one.truth, one.said, audited=audited, limit=STRIP),
         )
         for one in found
     ]

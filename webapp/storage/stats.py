@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from webapp.storage.database import db
-from webapp.storage.photos import _conditions
+from webapp.storage.matching import conditions
 from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction, TopLabel
 from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
 
@@ -90,7 +90,8 @@ class VersionCount:
 
 
 def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
-    """Count a version's answers to the checked photos of a filter. Photos whose truth says nothing about its labels are left out.
+    """Count a version's answers to the checked photos of a filter (whose `model` must be this one, so that what it asks of predictions
+    is asked of the version's). Photos whose truth says nothing about its labels are left out.
 
     One statement: the checked answers are read once, from indexes alone, and counted three ways.
     """
@@ -119,7 +120,7 @@ def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
         )
         .select_from(Photo)
         .join(Prediction, and_(Prediction.photo_id == Photo.id, Prediction.model == model), isouter=True)
-        .where(Photo.ground_truth.is_not(None), *_conditions(wanted))
+        .where(*_checked_photos(), *conditions(wanted))
         .group_by(Prediction.version, truth, _flag(Photo.truth_model == model), _flag(_audited))
         .subquery()
     )
@@ -144,7 +145,8 @@ def photos_of_pair(
     question = (
         select(Photo)
         .join(Prediction, _answers(model, version))
-        .where(Photo.ground_truth == truth, Prediction.decision == decision, *_conditions(wanted), *([_audited] if audited else []))
+        .where(Photo.ground_truth == truth, Prediction.decision == decision, Photo.deleted_at.is_(None), *conditions(wanted))
+        .where(*([_audited] if audited else []))
         .order_by(Photo.id.desc())
         .limit(limit)
     )
@@ -190,12 +192,17 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
         .select_from(Photo)
         .join(Prediction, _answers(model, version), isouter=True)
         .where(
-            Photo.ground_truth.is_not(None),
+            *_checked_photos(),
             or_(truth.in_(labels), and_(truth == NONE_OF_THESE, Photo.truth_model == model)),
-            *_conditions(wanted),
+            *conditions(wanted),
         )
     )
     return question.cte("checked")
+
+
+def _checked_photos() -> list[Any]:
+    """Conditions that SQLite meets with the index of the checked photos. The first says nothing: it makes that index the nearest one."""
+    return [Photo.id > 0, Photo.ground_truth.is_not(None), Photo.deleted_at.is_(None)]
 
 
 def _answers(model: str, version: int) -> Any:
@@ -238,6 +245,11 @@ def answered_checked_photo(after: int, until: int) -> bool:
         select(Prediction.id).join(Photo).where(Prediction.id > after, Prediction.id <= until, Photo.ground_truth.is_not(None)).limit(1)
     )
     return db.session.execute(question).first() is not None
+
+
+def deleted_photos() -> int:
+    """How many photos wait for their end."""
+    return db.session.execute(select(func.count()).select_from(Photo).where(Photo.deleted_at.is_not(None))).scalar_one()
 
 
 def which_database() -> str:

@@ -6,26 +6,29 @@ import csv
 import io
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
 from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
 from webapp.ext import get_card, get_registry
 from webapp.inference.card import ModelCard
-from webapp.services import history, stats
+from webapp.inference.intervals import Share
+from webapp.services import stats
 from webapp.services.cards import MATRIX_MOST, codes
-from webapp.services.stats import Counts, Matrix
+from webapp.services.filters import filter_params, parse_filter
+from webapp.services.stats import Counts, Matrix, Step
 from webapp.services.words import display
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
-from webapp.views import gallery, guards, plots
+from webapp.views import guards
 
 bp = Blueprint("stats", __name__, url_prefix="/stats")
-OWN = ("model", "sample", "order", "diagonal", "group", "at")
-"""Parameters of this page's URL; all others are filters of the gallery."""
+OWN = ("sample", "order", "diagonal", "group", "at")
+"""Parameters of this page's URL beside the filters of the gallery, which has `model` and `version`."""
 FEW = 30
 """Labels of which all are shown; of more only the first `FIRST`, and the rest is folded."""
 FIRST = 15
@@ -34,11 +37,10 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the URL asks for. `filters` are the gallery's, as they came; `own` this page's, where they differ from the usual."""
+    """What the URL asks for. `wanted` are the filters of the gallery without the version, which is `card`; `own` this page's parameters."""
 
     card: ModelCard
     wanted: GalleryFilter
-    filters: dict[str, str]
     own: dict[str, str]
     sample: str
     order: str
@@ -46,15 +48,30 @@ class Asked:
     diagonal: bool
     at: int
 
+    @property
+    def version(self) -> str:
+        """The version as a URL names it."""
+        return f"{self.card.name}@{self.card.version}"
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The parameters of the filters that are on."""
+        return filter_params(self.wanted)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """All parameters of this page."""
+        return {"model": self.version, **self.own, **self.filters}
+
     def gallery(self, **more: Any) -> str:
         """The gallery with this version's answers, the filters that are on, and `more`."""
-        mine = {"model": self.card.name, **self.filters, **{key: value for key, value in more.items() if value}}
-        return f"{url_for('gallery.index')}?{urlencode(mine)}"
+        mine = replace(self.wanted, model=self.card.name, version=self.card.version, **more)
+        return f"{url_for('gallery.index')}?{urlencode(filter_params(mine))}"
 
     def here(self, **changes: str) -> str:
         """This page with some parameters changed; an empty one is taken out."""
-        asked = {**self.own, **self.filters, **changes}
-        return url_for(".index", **{key: value for key, value in asked.items() if value})  # type: ignore[arg-type]
+        asked = {key: value for key, value in {**self.params, **changes}.items() if value}
+        return f"{url_for('.index')}?{urlencode(asked)}"
 
 
 @bp.get("")
@@ -106,21 +123,18 @@ def matrix_csv() -> ResponseReturnValue:
 def _read() -> Asked | None:
     """None when there is no model at all. Raises `BadRequestError` or `ModelNotFoundError`."""
     args = request.args
-    card = _card(args.get("model", "").strip())
+    wanted = parse_filter(args)
+    card = _card(wanted.model, wanted.version)
     if card is None:
         return None
-    filters = {name: args[name].strip() for name in gallery.FILTERS if name != "model" and args.get(name, "").strip()}
-    if args.get("outcome"):
-        filters["outcome"] = args["outcome"]
     return Asked(
         card=card,
-        wanted=gallery.wanted_of(filters),
-        filters=filters,
+        wanted=replace(wanted, model="", version=None, sort="newest"),
         own={name: args[name] for name in OWN if args.get(name)},
-        sample=history.one_of(args, "sample", stats.SAMPLES),
-        order=history.one_of(args, "order", stats.ORDERS),
-        grouped=history.one_of(args, "group", ("", "parent")) == "parent" and any(label.parent for label in card.labels),
-        diagonal=history.one_of(args, "diagonal", ("", "show", "hide")) != "hide",
+        sample=_one_of("sample", stats.SAMPLES),
+        order=_one_of("order", stats.ORDERS),
+        grouped=_one_of("group", ("", "parent")) == "parent" and any(label.parent for label in card.labels),
+        diagonal=_one_of("diagonal", ("", "hide")) != "hide",
         at=_percent(args.get("at", ""), round(card.threshold * 100)),
     )
 
@@ -132,17 +146,14 @@ def _need() -> Asked:
     return asked
 
 
-def _card(text: str) -> ModelCard | None:
-    """The version that `name/number` or `name` (its live version) means; the site's own without either. Raises `ModelNotFoundError`."""
-    if not text:
+def _card(name: str, version: int | None) -> ModelCard | None:
+    """A version's card, a model's live one, or the site's own; None when there is no model. Raises `ModelNotFoundError`."""
+    if not name:
         return get_card() or _any_card()
-    name, _, number = text.partition("/")
     live = get_card(name)
-    if live is not None and (not number or number == str(live.version)):
+    if live is not None and version in (None, live.version):
         return live
-    if number and not number.isdecimal():
-        raise BadRequestError("model is a name, or a name and a version: f1-teams/2.")
-    return get_registry().card(name, int(number) if number else None)
+    return get_registry().card(name, version)
 
 
 def _any_card() -> ModelCard | None:
@@ -154,6 +165,13 @@ def _any_card() -> ModelCard | None:
             except ModelError:
                 continue
     return None
+
+
+def _one_of(name: str, allowed: tuple[str, ...]) -> str:
+    value = request.args.get(name, "") or allowed[0]
+    if value not in allowed:
+        raise BadRequestError(f"{name} must be one of {', '.join(one for one in allowed if one)}.")
+    return value
 
 
 def _percent(text: str, default: int) -> int:
@@ -202,13 +220,21 @@ def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
         "mix_ups": stats.with_photos(mixed[: stats.MIX_UPS], asked.wanted, card, sample),
         "bins": bins,
         "error_of_confidence": stats.mean_error(bins),
-        "reliability": plots.reliability([(one.said, one.right) for one in bins], max((one.right.n for one in bins), default=0)),
+        "reliability": reliability_svg(
+            [_bin(one.right, one.said) for one in bins],
+            title="Said against right",
+            description="Dots near the dashed line mean honest confidence. The numbers are in the table beside it.",
+        ),
         "step": every[asked.at],
         "steps": [every[percent] for percent in stats.STEPS],
-        "curve": plots.thresholds([(one.percent, one.right.share, one.unsure.share) for one in every if one.right.n], asked.at),
+        "curve": _curve(every, asked.at),
         "bands": [[one.right.hits, one.right.n] for one in every],
         "points": points,
-        "timeline": plots.over_time([(f"{MONTHS[one.month - 1]} {one.year % 100:02d}", one.right) for one in points]),
+        "timeline": shares_svg(
+            [(f"{MONTHS[one.month - 1]} {one.year % 100:02d}", _bin(one.right)) for one in points],
+            title="Right, month by month",
+            description="A dot with its plausible range for each month. The numbers are in the table beside it.",
+        ),
         "months": MONTHS,
         "version_lines": stats.version_lines(stats.versions(asked.wanted, card.name)),
         "held_out": stats.held_out(card),
@@ -222,8 +248,8 @@ def _versions(asked: Asked) -> list[tuple[str, str]]:
     for name in dict.fromkeys([asked.card.name, *registry.names()]):
         live = registry.live_version(name)
         for number in reversed(registry.versions(name)):
-            found.append((f"{name}/{number}", f"{name} {number}{' (live)' if number == live else ''}"))
-    mine = f"{asked.card.name}/{asked.card.version}"
+            found.append((f"{name}@{number}", f"{name} {number}{' (live)' if number == live else ''}"))
+    mine = asked.version
     return found if mine in dict(found) else [(mine, f"{asked.card.name} {asked.card.version}"), *found]
 
 
@@ -238,19 +264,39 @@ def _matrix(asked: Asked, counts: Counts) -> Matrix:
     return Matrix(tuple(one for one in found.rows if one in seen), tuple(one for one in found.columns if one in seen), found.counts)
 
 
-def _plane(asked: Asked, matrix: Matrix) -> str:
-    heat, link = _heat(matrix), asked.gallery()
+def _bin(right: Share, said: float = 0.0) -> Bin:
+    return Bin(said, right.share, right.low, right.high, right.n)
+
+
+def _curve(steps: list[Step], chosen: int) -> Svg:
+    return lines_svg(
+        {
+            "right names": [(one.percent, one.right.share) for one in steps if one.right.n],
+            "no name": [(one.percent, one.unsure.share) for one in steps],
+        },
+        title="Right names and photos without one, by threshold",
+        description="The higher the threshold, the more of the names are right, and the fewer there are. The numbers are beside it.",
+        x_label="threshold, %",
+        shares=True,
+        marks={float(chosen): ""},
+        ident="curve",
+    )
+
+
+def _plane(asked: Asked, matrix: Matrix) -> Svg:
+    link = asked.gallery()
 
     def address(truth: str, said: str) -> str:
         return "" if asked.grouped else f"{link}&{urlencode({'ground_truth': truth, 'decision': said})}"
 
-    return plots.large_matrix(
+    return links_svg(
         matrix.rows,
         matrix.columns,
         matrix.counts,
-        heat=heat,
+        look=_heat(matrix),
         name=_namer(asked.card),
         address=address,
+        title="What it takes for what",
     )
 
 
