@@ -27,7 +27,7 @@ from webapp.delivery import add_headers
 from webapp.errors import MarqueError, ServerBusyError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
-from webapp.views import admin, frame, gallery, login, models, relabel, stats, upload
+from webapp.views import admin, frame, gallery, heat, login, models, relabel, stats, upload
 from webapp.views import errors as view_errors
 
 JSON_PATHS = ("/api/", "/health/", "/ping")
@@ -47,7 +47,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
-    for view in (upload, gallery, relabel, stats, login, admin, models, frame):
+    for view in (upload, gallery, heat, relabel, stats, login, admin, models, frame):
         app.register_blueprint(view.bp)
     for door in (api_photos, api_models):
         csrf.exempt(door.bp)

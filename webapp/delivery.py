@@ -17,6 +17,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.PhotoRefusedError: 422,
     errors.PhotoNotFoundError: 404,
     errors.NotAskedError: 404,
+    errors.NoHeatMapError: 404,
     errors.UnknownLabelError: 422,
     errors.NothingToUndoError: 409,
     errors.BadRequestError: 400,

@@ -15,7 +15,7 @@ from webapp.services import classify, history
 from webapp.services.filters import parse_filter
 from webapp.services.history import Opinion, Story
 from webapp.values import ALL_MODELS, GalleryFilter
-from webapp.views import guards, sent
+from webapp.views import guards, heat, sent
 from webapp.views.frame import label_groups, model_choices, model_title, shown_name
 from webapp.views.notes import note
 from webapp.views.shown import FIRST, card_for, show_item, show_prediction
@@ -66,14 +66,16 @@ def photo(public_id: str) -> ResponseReturnValue:
     model = request.args.get("model", "")
     opinion = _opinion(story, model)
     said = opinion.prediction if opinion else None
+    shown = show_prediction(said) if said else None
     return render_template(
         "gallery/photo.html",
+        heat=heat.offer(public_id, said, shown),
         story=story,
         photo=story.item.photo,
         outcome=opinion.outcome if opinion else "unlabelled",
         prediction=said,
         card=card_for(said) if said else None,
-        shown=show_prediction(said) if said else None,
+        shown=shown,
         answered=[(one.prediction.model, model_title(one.prediction.model)) for one in story.opinions],
         silent=_silent(story),
         looking=said.model if said else model,
