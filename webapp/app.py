@@ -17,6 +17,7 @@ from webapp.api import errors as api_errors
 from webapp.api import health as api_health
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
+from webapp.api import stats as api_stats
 from webapp.cli import keys as cli_keys
 from webapp.cli import model as cli_model
 from webapp.cli import operate as cli_operate
@@ -49,7 +50,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     frame.init_app(app)
     for view in (upload, gallery, heat, relabel, stats, login, admin, models, frame):
         app.register_blueprint(view.bp)
-    for door in (api_photos, api_models):
+    for door in (api_photos, api_models, api_stats):
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)

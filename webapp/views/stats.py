@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
 from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
-from webapp.ext import get_card, get_registry
+from webapp.ext import get_card, get_registry, get_version_card
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share
 from webapp.services import stats
@@ -148,12 +148,7 @@ def _need() -> Asked:
 
 def _card(name: str, version: int | None) -> ModelCard | None:
     """A version's card, a model's live one, or the site's own; None when there is no model. Raises `ModelNotFoundError`."""
-    if not name:
-        return get_card() or _any_card()
-    live = get_card(name)
-    if live is not None and version in (None, live.version):
-        return live
-    return get_registry().card(name, version)
+    return get_version_card(name, version) if name else get_card() or _any_card()
 
 
 def _any_card() -> ModelCard | None:
