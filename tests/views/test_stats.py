@@ -62,6 +62,12 @@ def test_every_count_opens_as_many_photos_as_it_says(client: FlaskClient, some: 
         assert len(re.findall(r'class="tile"', client.get(address).text)) == int(number), address
 
 
+def test_counts_of_audited_photos_open_only_those(client: FlaskClient, some: ModelCard) -> None:
+    address = re.findall(r'<a href="([^"]+)">2 right</a>', page(client, sample="audit"))[0]
+    assert "audited=yes" in address
+    assert len(re.findall(r'class="tile"', client.get(address).text)) == 2
+
+
 @pytest.mark.parametrize("words", ["6 right", "1 not sure", "2 wrong"])
 def test_the_outcomes_open_their_photos(client: FlaskClient, some: ModelCard, words: str) -> None:
     address = re.findall(rf'<a href="([^"]+)">{words}</a>', page(client))[0]

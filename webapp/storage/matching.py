@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, select
 
 from webapp.storage import names
 from webapp.storage.tables import LabelEvent, Photo, Prediction, User
-from webapp.values import VISITORS, YES, GalleryFilter
+from webapp.values import AUDIT, VISITORS, YES, GalleryFilter
 
 CLOCK = timedelta(hours=1)
 """Photos are numbered as they are stored, and stamped a little before: by less than this."""
@@ -92,6 +92,9 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         found.append(Photo.has_duplicate == (wanted.duplicates == YES))
     if wanted.starred:
         found.append(Photo.starred == (wanted.starred == YES))
+    if wanted.audited:
+        drawn = Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)))
+        found.append(drawn if wanted.audited == YES else ~drawn)
     return found
 
 

@@ -14,7 +14,7 @@ from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
 from webapp.services import classify, history
 from webapp.services.filters import parse_filter
 from webapp.services.history import Opinion, Story
-from webapp.values import ALL_MODELS, GalleryFilter
+from webapp.values import ALL_MODELS, YES, GalleryFilter
 from webapp.views import guards, heat, sent
 from webapp.views.frame import label_groups, model_choices, model_title, shown_name
 from webapp.views.notes import note
@@ -23,7 +23,7 @@ from webapp.views.shown import FIRST, card_for, show_item, show_prediction
 bp = Blueprint("gallery", __name__)
 SIZES = {"large": 24, "small": 56}
 OUTCOME_WORDS = {"correct": "Right", "wrong": "Wrong", "unclassified": "Not sure", "unlabelled": "Not checked", "unusable": "Unusable"}
-FILTERS = ("model", "predicted", "decision", "ground_truth", "from", "to", "filename")
+FILTERS = ("model", "version", "predicted", "decision", "ground_truth", "from", "to", "filename", "audited")
 KEPT = (*FILTERS, "outcome", "sort", "size")
 """Every parameter of the gallery's URL but the cursor. `from` and `to` are whole percentages; the others are the service's names."""
 
@@ -170,6 +170,8 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     if "from" in asked or "to" in asked:
         low, high = asked.get("from"), asked.get("to")
         tags.append((["from", "to"], f"{low} to {high} %" if low and high else f"{low} % or more" if low else f"{high} % or less"))
+    if "audited" in asked:
+        tags.append((["audited"], "Audited" if asked["audited"] == YES else "Not audited"))
     if "filename" in asked:
         tags.append((["filename"], f"Name has “{asked['filename']}”"))
     return [{"text": text, "url": url_for(".index", **_without(asked, names))} for names, text in tags]

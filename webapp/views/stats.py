@@ -23,7 +23,7 @@ from webapp.services.cards import MATRIX_MOST, codes
 from webapp.services.filters import filter_params, parse_filter
 from webapp.services.stats import Counts, Matrix, Step
 from webapp.services.words import display
-from webapp.values import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
+from webapp.values import NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
 from webapp.views import guards
 
 bp = Blueprint("stats", __name__, url_prefix="/stats")
@@ -64,8 +64,9 @@ class Asked:
         return {"model": self.version, **self.own, **self.filters}
 
     def gallery(self, **more: Any) -> str:
-        """The gallery with this version's answers, the filters that are on, and `more`."""
-        mine = replace(self.wanted, model=self.card.name, version=self.card.version, **more)
+        """The gallery with this version's answers, the filters that are on, the sample, and `more`."""
+        audited = {"audited": YES} if self.sample == stats.AUDITED else {}
+        mine = replace(self.wanted, model=self.card.name, version=self.card.version, **audited | more)
         return f"{url_for('gallery.index')}?{urlencode(filter_params(mine))}"
 
     def here(self, **changes: str) -> str:
