@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -185,11 +185,23 @@ def test_the_held_out_figure_counts_what_was_said() -> None:
     assert (share.hits, share.n) == (171, 200)
 
 
-def test_the_count_reads_the_checked_photos_from_indexes_alone() -> None:
+def plan_of(ask: Callable[[], object]) -> list[str]:
+    """The steps that SQLite takes for the question."""
     asked: list[tuple[str, tuple[object, ...]]] = []
     event.listen(db.engine, "before_cursor_execute", lambda _c, _cursor, text, values, *_: asked.append((text, values)))
-    stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1)
+    ask()
     question, values = asked[-1]
-    steps = [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)]
-    assert "SEARCH photos USING COVERING INDEX ix_photos_checked (id>?)" in steps
-    assert "SEARCH predictions USING COVERING INDEX ix_predictions_said (photo_id=? AND model=?) LEFT-JOIN" in steps
+    return [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)]
+
+
+def test_the_count_reads_the_checked_answers_and_no_others() -> None:
+    steps = plan_of(lambda: stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
+    assert "SEARCH predictions USING COVERING INDEX ix_predictions_checked (model=? AND version=?)" in steps
+    assert not [step for step in steps if step.startswith("SCAN") and step != "SCAN checked"]
+
+
+def test_versions_are_counted_from_the_index_alone() -> None:
+    steps = plan_of(lambda: stats.storage.count_by_version(EVERY_PHOTO, "f1-teams"))
+    assert steps[0].startswith("SEARCH predictions USING COVERING INDEX")
+    assert "(model=? AND version=?" in steps[0]
+    assert not [step for step in steps if step.startswith("SCAN")]

@@ -22,14 +22,17 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     union_all,
 )
 
 from webapp.storage.database import db
 from webapp.storage.matching import conditions
-from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction, TopLabel
+from webapp.storage.tables import CHECKED, KnownLabel, LabelEvent, Photo, Prediction, TopLabel
 from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
 
+_checked_answer = text(f"predictions.{CHECKED}")
+_deleted = Photo.deleted_at.is_not(None)
 _audited = exists().where(LabelEvent.photo_id == Photo.id, LabelEvent.place == AUDIT).correlate(Photo)
 _CONFUSION, _BANDS, _MONTHS = "confusion", "bands", "months"
 
@@ -93,7 +96,7 @@ def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
     """Count a version's answers to the checked photos of a filter (whose `model` must be this one, so that what it asks of predictions
     is asked of the version's). Photos whose truth says nothing about its labels are left out.
 
-    One statement: the checked answers are read once, from indexes alone, and counted three ways.
+    One statement: the checked answers are read once, from an index that holds nothing else, and counted three ways.
     """
     counts = Counts([], [], [])
     for kind, truth, decision, place, flag, drawn, n, hits, more, confidence in db.session.execute(_count(wanted, model, version)):
@@ -108,34 +111,17 @@ def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
 
 def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
     """How often each version of a model was right on the checked photos of a filter that it has answered, oldest version first."""
-    truth = func.coalesce(Photo.ground_truth, "")
-    answered = (
-        select(
-            Prediction.version.label("version"),
-            truth.label("truth"),
-            _flag(Photo.truth_model == model).label("own"),
-            _flag(_audited).label("audited"),
-            func.count().label("n"),
-            _sum(_right(truth, Prediction.decision)).label("hits"),
-        )
-        .select_from(Photo)
-        .join(Prediction, and_(Prediction.photo_id == Photo.id, Prediction.model == model), isouter=True)
-        .where(*_checked_photos(), *conditions(wanted))
-        .group_by(Prediction.version, truth, _flag(Photo.truth_model == model), _flag(_audited))
-        .subquery()
-    )
-    known = (
-        exists()
-        .where(KnownLabel.model == model, KnownLabel.version == answered.c.version, KnownLabel.label == answered.c.truth)
-        .correlate(answered)
-    )
-    counts = (
-        select(answered.c.version, answered.c.audited, func.sum(answered.c.n), func.sum(answered.c.hits))
-        .where(answered.c.version.is_not(None), or_(known, and_(answered.c.truth == NONE_OF_THESE, answered.c.own == 1)))
-        .group_by(answered.c.version, answered.c.audited)
-        .order_by(answered.c.version, answered.c.audited)
-    )
-    return [VersionCount(version, bool(drawn), int(n), int(hits)) for version, drawn, n, hits in db.session.execute(counts)]
+    audited = exists().where(LabelEvent.photo_id == Prediction.photo_id, LabelEvent.place == AUDIT).correlate(Prediction)
+    about = conditions(wanted)
+    kept = [Photo.deleted_at.is_(None), *about] if about else [Prediction.photo_id.not_in(select(Photo.id).where(_deleted))]
+    answers = select(Prediction.version, _flag(audited).label("audited"), func.count(), _sum(Prediction.outcome == "correct"))
+    if about:
+        answers = answers.join(Photo, Photo.id == Prediction.photo_id)
+    versions = select(KnownLabel.version).where(KnownLabel.model == model).distinct()
+    mine = and_(Prediction.model == model, Prediction.version.in_(versions), _checked_answer)
+    question = answers.where(mine, *kept).group_by(Prediction.version, "audited")
+    rows = db.session.execute(question.order_by(Prediction.version, "audited"))
+    return [VersionCount(version, bool(drawn), n, right) for version, drawn, n, right in rows]
 
 
 def photos_of_pair(
@@ -144,8 +130,9 @@ def photos_of_pair(
     """The newest checked photos of a filter that are `truth` and about which this version said `decision`."""
     question = (
         select(Photo)
-        .join(Prediction, _answers(model, version))
-        .where(Photo.ground_truth == truth, Prediction.decision == decision, Photo.deleted_at.is_(None), *conditions(wanted))
+        .join(Prediction, Prediction.photo_id == Photo.id)
+        .where(Prediction.model == model, Prediction.version == version, Photo.ground_truth == truth, Prediction.decision == decision)
+        .where(Photo.deleted_at.is_(None), *conditions(wanted))
         .where(*([_audited] if audited else []))
         .order_by(Photo.id.desc())
         .limit(limit)
@@ -159,16 +146,15 @@ def _count(wanted: GalleryFilter, model: str, version: int) -> CompoundSelect[An
     first = checked.c.label == checked.c.truth
     five = or_(first, exists().where(TopLabel.prediction_id == checked.c.prediction, TopLabel.label == checked.c.truth))
     audited, known = checked.c.audited, _flag(checked.c.truth != NONE_OF_THESE)
-    answered = checked.c.label.is_not(None)
-    text, number, real = cast(null(), String), cast(null(), Integer), cast(null(), Float)
+    words, number, real = cast(null(), String), cast(null(), Integer), cast(null(), Float)
     n = func.count()
     pairs = select(literal(_CONFUSION), checked.c.truth, checked.c.decision, number, number, audited, n, _sum(first), _sum(five), real)
-    bands = select(literal(_BANDS), text, text, checked.c.band, known, audited, n, _sum(first), number, func.sum(checked.c.confidence))
-    months = select(literal(_MONTHS), text, text, checked.c.month, number, audited, n, _sum(said), number, real)
+    bands = select(literal(_BANDS), words, words, checked.c.band, known, audited, n, _sum(first), number, func.sum(checked.c.confidence))
+    months = select(literal(_MONTHS), words, words, checked.c.month, number, audited, n, _sum(said), number, real)
     return union_all(
-        pairs.where(answered).group_by(checked.c.truth, checked.c.decision, audited),
-        bands.where(answered).group_by(checked.c.band, known, audited),
-        months.where(answered).group_by(checked.c.month, audited),
+        pairs.group_by(checked.c.truth, checked.c.decision, audited),
+        bands.group_by(checked.c.band, known, audited),
+        months.group_by(checked.c.month, audited),
     )
 
 
@@ -176,8 +162,6 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
     """The checked photos of a filter that this version has answered and whose truth its labels can be held against, one row each."""
     hundredfold = Prediction.confidence * 100
     rounded = cast(hundredfold, Integer)
-    truth = func.coalesce(Photo.ground_truth, "")  # an expression: an index by truth would lead through the rows themselves
-    labels = select(KnownLabel.label).where(KnownLabel.model == model, KnownLabel.version == version)
     question = (
         select(
             Photo.ground_truth.label("truth"),
@@ -189,28 +173,11 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
             (extract("year", Photo.created_at) * 100 + extract("month", Photo.created_at)).label("month"),
             _flag(_audited).label("audited"),
         )
-        .select_from(Photo)
-        .join(Prediction, _answers(model, version), isouter=True)
-        .where(
-            *_checked_photos(),
-            or_(truth.in_(labels), and_(truth == NONE_OF_THESE, Photo.truth_model == model)),
-            *conditions(wanted),
-        )
+        .join(Photo, Photo.id == Prediction.photo_id)
+        .where(Prediction.model == model, Prediction.version == version, _checked_answer)
+        .where(Photo.deleted_at.is_(None), *conditions(wanted))
     )
     return question.cte("checked")
-
-
-def _checked_photos() -> list[Any]:
-    """Conditions that SQLite meets with the index of the checked photos. The first says nothing: it makes that index the nearest one."""
-    return [Photo.id > 0, Photo.ground_truth.is_not(None), Photo.deleted_at.is_(None)]
-
-
-def _answers(model: str, version: int) -> Any:
-    """Joins a photo with what a version said about it.
-
-    The version is written as an expression, so that SQLite takes the index that has everything instead of the unique one.
-    """
-    return and_(Prediction.photo_id == Photo.id, Prediction.model == model, Prediction.version + 0 == version)
 
 
 def _right(truth: Any, decision: Any) -> Any:
@@ -249,7 +216,7 @@ def answered_checked_photo(after: int, until: int) -> bool:
 
 def deleted_photos() -> int:
     """How many photos wait for their end."""
-    return db.session.execute(select(func.count()).select_from(Photo).where(Photo.deleted_at.is_not(None))).scalar_one()
+    return db.session.execute(select(func.count()).select_from(Photo).where(_deleted)).scalar_one()
 
 
 def which_database() -> str:
