@@ -293,14 +293,8 @@ def over_time(counts: Counts, sample: str) -> list[Point]:
 
 def version_lines(found: Iterable[VersionCount]) -> list[VersionLine]:
     """Each version that has answered checked photos, the newest first."""
-    totals: dict[int, dict[bool, list[int]]] = defaultdict(lambda: {True: [0, 0], False: [0, 0]})
-    for one in found:
-        totals[one.version][one.audited][0] += one.right
-        totals[one.version][one.audited][1] += one.n
-    return [
-        VersionLine(version, share_of(drawn[0] + rest[0], drawn[1] + rest[1]), share_of(*drawn))
-        for version, (drawn, rest) in sorted(((key, (one[True], one[False])) for key, one in totals.items()), reverse=True)
-    ]
+    lines = [VersionLine(one.version, share_of(one.right, one.n), share_of(one.audited_right, one.audited)) for one in found]
+    return sorted(lines, key=lambda line: -line.version)
 
 
 def held_out(card: ModelCard) -> Share | None:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     case,
     cast,
     exists,
-    extract,
     func,
     literal,
     null,
@@ -84,12 +83,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class VersionCount:
-    """`n` checked photos that a version has answered; what was said was right on `right`."""
+    """`n` checked photos that a version has answered; what was said was right on `right`. The same for those drawn at random."""
 
     version: int
-    audited: bool
     n: int
     right: int
+    audited: int
+    audited_right: int
 
 
 def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
@@ -105,23 +105,23 @@ def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
         elif kind == _BANDS:
             counts.bands.append(Band(min(place, 99), bool(drawn), bool(flag), n, hits, confidence))
         else:
-            counts.months.append(Month(place, bool(drawn), n, hits))
+            counts.months.append(Month(int(truth[:4]) * 100 + int(truth[5:]), bool(drawn), n, hits))
     return counts
 
 
 def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
     """How often each version of a model was right on the checked photos of a filter that it has answered, oldest version first."""
-    audited = exists().where(LabelEvent.photo_id == Prediction.photo_id, LabelEvent.place == AUDIT).correlate(Prediction)
     about = conditions(wanted)
     kept = [Photo.deleted_at.is_(None), *about] if about else [Prediction.photo_id.not_in(select(Photo.id).where(_deleted))]
-    answers = select(Prediction.version, _flag(audited).label("audited"), func.count(), _sum(Prediction.outcome == "correct"))
+    versions = select(KnownLabel.version).where(KnownLabel.model == model).distinct()
+    answers = select(Prediction.version, func.count(), _sum(Prediction.outcome == "correct")).group_by(Prediction.version)
+    answers = answers.where(Prediction.model == model, Prediction.version.in_(versions), _checked_answer, *kept)
     if about:
         answers = answers.join(Photo, Photo.id == Prediction.photo_id)
-    versions = select(KnownLabel.version).where(KnownLabel.model == model).distinct()
-    mine = and_(Prediction.model == model, Prediction.version.in_(versions), _checked_answer)
-    question = answers.where(mine, *kept).group_by(Prediction.version, "audited")
-    rows = db.session.execute(question.order_by(Prediction.version, "audited"))
-    return [VersionCount(version, bool(drawn), n, right) for version, drawn, n, right in rows]
+    drawn = select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None))
+    everything = {version: (n, right) for version, n, right in db.session.execute(answers)}
+    audited = {version: (n, right) for version, n, right in db.session.execute(answers.where(Prediction.photo_id.in_(drawn)))}
+    return [VersionCount(version, *everything[version], *audited.get(version, (0, 0))) for version in sorted(everything)]
 
 
 def photos_of_pair(
@@ -150,7 +150,7 @@ def _count(wanted: GalleryFilter, model: str, version: int) -> CompoundSelect[An
     n = func.count()
     pairs = select(literal(_CONFUSION), checked.c.truth, checked.c.decision, number, number, audited, n, _sum(first), _sum(five), real)
     bands = select(literal(_BANDS), words, words, checked.c.band, known, audited, n, _sum(first), number, func.sum(checked.c.confidence))
-    months = select(literal(_MONTHS), words, words, checked.c.month, number, audited, n, _sum(said), number, real)
+    months = select(literal(_MONTHS), checked.c.month, words, number, number, audited, n, _sum(said), number, real)
     return union_all(
         pairs.group_by(checked.c.truth, checked.c.decision, audited),
         bands.group_by(checked.c.band, known, audited),
@@ -170,7 +170,7 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
             Prediction.confidence.label("confidence"),
             Prediction.id.label("prediction"),
             (rounded - case((rounded > hundredfold, 1), else_=0)).label("band"),
-            (extract("year", Photo.created_at) * 100 + extract("month", Photo.created_at)).label("month"),
+            func.substr(cast(Photo.created_at, String), 1, 7).label("month"),
             _flag(_audited).label("audited"),
         )
         .join(Photo, Photo.id == Prediction.photo_id)
