@@ -28,7 +28,7 @@ from webapp.delivery import add_headers
 from webapp.errors import MarqueError, ServerBusyError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
-from webapp.views import admin, frame, gallery, heat, login, models, relabel, stats, upload
+from webapp.views import admin, frame, gallery, heat, imports, login, models, relabel, stats, upload, versions
 from webapp.views import errors as view_errors
 
 JSON_PATHS = ("/api/", "/health/", "/ping")
@@ -45,10 +45,11 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     _configure(app, config)
     ext.init_app(app, config, [classifier, *others] if classifier else [])
     _open_database(app)
+    app.before_request(imports.let_large_files_in)  # before the forms are read, which the next line does
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
-    for view in (upload, gallery, heat, relabel, stats, login, admin, models, frame):
+    for view in (upload, gallery, heat, relabel, stats, login, admin, models, versions, imports, frame):
         app.register_blueprint(view.bp)
     for door in (api_photos, api_models, api_stats):
         csrf.exempt(door.bp)

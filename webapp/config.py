@@ -60,6 +60,17 @@ class Config:
         """The SQLAlchemy URL of the rows: `MARQUE_DATABASE_URL`, or `marque.sqlite` in the data folder."""
         return self.database_url or f"sqlite:///{self.data / 'marque.sqlite'}"
 
+    def for_child(self) -> dict[str, str]:
+        """The variables with which a command of ours sees the same data as this process."""
+        return {
+            "MARQUE_DATA": str(self.data),
+            "MARQUE_MODELS": str(self.models),
+            "MARQUE_MODEL": self.model,
+            "MARQUE_ENGINE": self.engine,
+            "MARQUE_DATABASE_URL": self.database_url,
+            "MARQUE_SECRET_KEY": self.secret_key,
+        }
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
         """Read the environment. Raises `ConfigError` that names the variable and what it may be.

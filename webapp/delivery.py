@@ -23,6 +23,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.BadRequestError: 400,
     errors.ModelNotFoundError: 404,
     errors.ModelUnavailableError: 503,
+    errors.ErrandNotFoundError: 404,
     errors.PromotionRefusedError: 409,
     errors.ModelError: 422,
     errors.LoginFailedError: 401,

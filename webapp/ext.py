@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.config import Config
-from webapp.errors import ModelNotFoundError, ModelUnavailableError
+from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, ModelUnavailableError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, self_test
 from webapp.inference.litert_classifier import COMPILED_FILE, LiteRTClassifier
@@ -86,9 +86,19 @@ class Cupboard:
     def live_models(self) -> list[str]:
         """The names of all models that have a live version, the site's own first."""
         if self._given:
-            return [one.card.name for one in self._given]
+            return list(dict.fromkeys(one.card.name for one in self._given))
         names = [name for name in self.registry.names() if self.registry.claims_live(name)]
         return sorted(names, key=lambda name: name != self.config.model)
+
+    def version(self, name: str, version: int) -> Classifier:
+        """One version, live or not, loaded and self-tested: what fails here may not serve. Raises a `ModelError` that says why."""
+        given = next((one for one in self._given if (one.card.name, one.card.version) == (name, version)), None)
+        try:
+            return given or self._load(name, version)
+        except MarqueError:
+            raise
+        except Exception as error:  # a damaged file breaks in any way; each means the same here
+            raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
     def live(self, name: str = "") -> tuple[str, int]:
         """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live, `ModelNotFoundError` for a strange name."""
@@ -172,6 +182,11 @@ def get_classifier(name: str = "") -> Classifier:
 def get_classifiers(choice: str) -> list[Classifier]:
     """See `Cupboard.classifiers`."""
     return get_cupboard().classifiers(choice)
+
+
+def load_version(name: str, version: int) -> Classifier:
+    """See `Cupboard.version`."""
+    return get_cupboard().version(name, version)
 
 
 def get_card(name: str = "") -> ModelCard | None:

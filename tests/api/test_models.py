@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import ROOT
+from tests.fakes import FakeClassifier, make_card
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.storage.database import db
@@ -43,3 +44,53 @@ def test_an_unknown_model_is_a_404(shipped: FlaskClient, path: str) -> None:
 def test_an_empty_models_folder_is_an_empty_list(config: Config) -> None:
     client = create_app(config).test_client()
     assert client.get("/api/v1/models").json == {"items": []}
+
+
+# ---- versions: two fakes, of which the first is live ----
+
+
+@pytest.fixture
+def others() -> list[FakeClassifier]:
+    return [FakeClassifier(make_card(2))]
+
+
+@pytest.fixture
+def two(client: FlaskClient, config: Config) -> FlaskClient:
+    """Version 1 is live, version 2 waits."""
+    (config.models / "f1-teams" / "LIVE").write_text("1\n")
+    return client
+
+
+def test_a_model_names_its_versions_and_to_reviewers_its_history(two: FlaskClient, key: dict[str, str]) -> None:
+    shown = two.get("/api/v1/models/f1-teams").json
+    assert (shown["versions"], shown["live"], "history" in shown) == ([1, 2], 1, False)
+    assert two.get("/api/v1/models/f1-teams", headers=key).json["history"] == []
+    assert two.get("/api/v1/models/nobody").status_code == 404
+
+
+def test_two_versions_are_compared_on_this_history(two: FlaskClient, key: dict[str, str]) -> None:
+    found = two.get("/api/v1/models/f1-teams/compare?a=1&b=2", headers=key).json
+    assert (found["state"], found["photos"], found["unknown"], found["comparison"]) == ("few", 0, [1, 2], None)
+
+
+def test_promote_then_go_back(two: FlaskClient, key: dict[str, str]) -> None:
+    refused = two.post("/api/v1/models/f1-teams/promote", json={"version": 2}, headers=key)
+    assert refused.status_code == 409
+    assert refused.json["detail"].startswith("Say why")
+    done = two.post("/api/v1/models/f1-teams/promote", json={"version": 2, "why": "the first photos"}, headers=key).json
+    assert (done["from"], done["to"], done["who"], done["forced"]) == (1, 2, "API key tests", True)
+    assert two.post("/api/v1/models/f1-teams/rollback", headers=key).json["to"] == 1
+    assert [one["kind"] for one in two.get("/api/v1/models/f1-teams", headers=key).json["history"]] == ["rollback", "promote"]
+
+
+@pytest.mark.parametrize("path", ["compare?a=1&b=2", "promote", "rollback"])
+def test_a_key_is_needed(two: FlaskClient, path: str) -> None:
+    call = two.get if path.startswith("compare") else two.post
+    assert call(f"/api/v1/models/f1-teams/{path}").status_code == 401
+
+
+@pytest.mark.parametrize("body", [{}, {"version": "two"}, {"version": True}, {"version": 2, "force": "yes"}, {"version": 2, "why": 7}])
+def test_a_body_that_makes_no_sense_is_a_400(two: FlaskClient, key: dict[str, str], body: dict[str, object]) -> None:
+    assert two.post("/api/v1/models/f1-teams/promote", json=body, headers=key).status_code == 400
+    assert two.post("/api/v1/models/f1-teams/promote", data="[1]", headers=key).status_code == 400
+    assert two.get("/api/v1/models/f1-teams/compare?a=1", headers=key).status_code == 400

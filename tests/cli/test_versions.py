@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import zipfile
@@ -21,6 +22,7 @@ from webapp.ext import get_classifier
 from webapp.inference.card import CARD_FILE, ModelCard
 from webapp.inference.held_out import fingerprint, write_split
 from webapp.inference.registry import Registry
+from webapp.services.people import create_key
 from webapp.storage.database import db
 
 SHIPPED = ROOT / "models" / "f1-teams"
@@ -160,3 +162,62 @@ def test_a_version_that_is_damaged_while_it_serves_goes_on_answering(house: Flas
         with ThreadPoolExecutor(3) as pool:  # each may need an interpreter of its own
             sums = [float(one.probabilities.sum()) for one in pool.map(classifier.rank, [photo] * 12)]
     assert sums == pytest.approx([1.0] * 12)
+
+
+def table_of(photos: Path) -> Path:
+    """The same photos in one folder, with a table that names their labels."""
+    folder = photos.with_name("table")
+    folder.mkdir()
+    lines = ["Id,Category"]
+    for path in sorted(photos.glob("*/*")):
+        shutil.copy(path, folder / path.name)
+        lines.append(f"{path.stem},{path.parent.name}")
+    (folder / "labels.csv").write_text("\n".join([*lines, "nobody,ferrari"]))
+    return folder
+
+
+def test_versions_are_compared_on_a_table_too(house: Flask, photos: Path) -> None:
+    answer = flask(house, "compare", "f1-teams", "1", "2", "--data", table_of(photos), "--layout", "table", "--json")
+    assert json.loads(answer.stdout)["n"] == 2
+    assert "left out nobody is not there" in answer.stderr
+
+
+def test_and_on_what_boxes_cut_out(house: Flask, photos: Path) -> None:
+    folder = photos.with_name("devkit")
+    (folder / "train").mkdir(parents=True)
+    for path in photos.glob("*/*"):
+        shutil.copy(path, folder / "train")
+    (folder / "anno_train.csv").write_text("ferrari.jpg,1,1,900,600,1\nmclaren.jpg,5000,5000,6000,6000,2\n")
+    (folder / "names.csv").write_text("ferrari\nmclaren\n")
+    answer = flask(house, "compare", "f1-teams", "1", "2", "--data", folder, "--layout", "cars-devkit", "--json")
+    assert json.loads(answer.stdout)["n"] == 1
+    assert "left out devkit/train/mclaren.jpg: The box" in answer.stderr
+
+
+def upload_drawings(house: Flask, number: int) -> None:
+    """Labelled photos in the history: a drawing, each time with other bytes."""
+    client = house.test_client()
+    with house.app_context():
+        key = {"Authorization": f"Bearer {create_key('tests', 'admin')[1]}"}
+    for at in range(number):
+        content = (DRAWINGS / "ferrari.jpg").read_bytes() + bytes([at])
+        public_id = client.post("/api/v1/photos", data={"file": (io.BytesIO(content), "a.jpg")}).json["id"]
+        client.put(f"/api/v1/photos/{public_id}/ground-truth", json={"label": "ferrari"}, headers=key)
+
+
+def test_versions_are_compared_on_the_photos_of_the_history(house: Flask) -> None:
+    upload_drawings(house, 30)
+    answer = flask(house, "compare", "f1-teams", "1", "2", "--history", "--json")
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["n"] == 30
+    assert "is no better than version 1" in flask(house, "promote", "f1-teams", "2", "--history").output
+
+
+def test_a_short_history_is_nothing_to_compare_on(house: Flask) -> None:
+    upload_drawings(house, 1)
+    assert "There is nothing to compare on: 1 photo of the history has" in flask(house, "compare", "f1-teams", "1", "2", "--history").output
+
+
+def test_photos_come_from_one_place(house: Flask, photos: Path) -> None:
+    assert flask(house, "compare", "f1-teams", "1", "2", "--history", "--data", photos).exit_code == 2
+    assert flask(house, "compare", "f1-teams", "1", "2").exit_code == 2

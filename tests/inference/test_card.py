@@ -44,3 +44,9 @@ def test_a_field_that_makes_no_sense_is_named(fields: dict[str, object], words: 
 def test_what_is_no_card_is_refused(text: str) -> None:
     with pytest.raises(BadCardError):
         ModelCard.from_json(text)
+
+
+def test_a_list_of_numbers_stands_on_one_line() -> None:
+    card = make_card(metrics={"test": {"confusion": [[3, 0], [1, -2.5e-07]], "words": ["[\n1,\n2\n]"]}})
+    assert "        [3, 0],\n        [1, -2.5e-07]\n" in card.to_json()
+    assert ModelCard.from_json(card.to_json()) == card

@@ -188,3 +188,10 @@ def test_every_bad_network_of_the_collection_is_refused(shared: Path, tmp_path: 
             assert "root:" not in str(refusal.value)
         elif row["expected"] == "accept":
             assert import_model(request, tmp_path / "models", draw_golden).version == 1
+
+
+def test_a_refusal_names_the_file_as_it_came(tmp_path: Path) -> None:
+    source = tmp_path / "my cars.h5"
+    source.write_bytes(b"\x89HDF\r\n\x1a\n" + b"x" * 8)
+    with pytest.raises(ModelRefusedError, match=r"^my cars\.h5 is no whole HDF5 file"):
+        import_model(Request(source, "a,b"), tmp_path / "models", lambda _folder, _labels: [])

@@ -55,7 +55,7 @@ def poor(version: int) -> FakeClassifier:
 
 
 def weigh(champion: Classifier, challenger: Classifier, photos: Path) -> promote.Weighed:
-    return promote.weigh(champion, challenger, [photos], [{}, {}])
+    return promote.weigh(champion, challenger, find_photos([photos]), [{}, {}])
 
 
 def load(name: str, version: int) -> Classifier:
@@ -147,20 +147,20 @@ def test_what_cannot_be_remembered_does_not_happen(registry: Registry) -> None:
 
 def test_photos_a_version_learnt_from_are_left_out(photos: Path) -> None:
     learnt = {one.sha256: "train" for one in find_photos([photos])[0] if one.label == "haas"}
-    weighed = promote.weigh(good(1), good(2), [photos], [learnt, {}])
+    weighed = promote.weigh(good(1), good(2), find_photos([photos]), [learnt, {}])
     assert (weighed.comparison.n, weighed.seen) == (3, 3)
 
 
 def test_it_refuses_when_nobody_knows_what_a_version_learnt_from(photos: Path) -> None:
     with pytest.raises(ModelRefusedError, match="not known which photos version 2 has learnt from"):
-        promote.weigh(good(1), good(2), [photos], [{}, None])
-    assert promote.weigh(good(1), good(2), [photos], [{}, None], any_photo=True).comparison.n == 6
+        promote.weigh(good(1), good(2), find_photos([photos]), [{}, None])
+    assert promote.weigh(good(1), good(2), find_photos([photos]), [{}, None], any_photo=True).comparison.n == 6
 
 
 def test_it_refuses_when_every_photo_was_learnt(photos: Path) -> None:
     learnt = {one.sha256: "train" for one in find_photos([photos])[0]}
     with pytest.raises(ModelRefusedError, match="learnt from each of the 6 photos"):
-        promote.weigh(good(1), good(2), [photos], [learnt, {}])
+        promote.weigh(good(1), good(2), find_photos([photos]), [learnt, {}])
 
 
 def test_it_names_files_that_are_no_photos_and_labels_nobody_knows(photos: Path) -> None:

@@ -71,3 +71,17 @@ def reviewer(app: Flask) -> FlaskClient:
     client = app.test_client()
     client.post("/login", data={"name": "Ben", "password": PASSWORD})
     return client
+
+
+@pytest.fixture
+def admin_of() -> Callable[[Flask], FlaskClient]:
+    """Logs the admin Anna into another app."""
+
+    def log_in(app: Flask) -> FlaskClient:
+        with app.app_context():
+            people.create_user("Anna", role="admin", password=PASSWORD)
+        client = app.test_client()
+        client.post("/login", data={"name": "Anna", "password": PASSWORD})
+        return client
+
+    return log_in

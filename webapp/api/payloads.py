@@ -11,7 +11,9 @@ from webapp.inference.intervals import Share
 from webapp.inference.registry import Registry
 from webapp.services import stats
 from webapp.services.classify import Classified
+from webapp.services.compare import Standing
 from webapp.services.history import Item, Prediction, full_ranking
+from webapp.services.promote import Promotion
 from webapp.services.stats import Counts, Summary, VersionLine
 from webapp.values import Answer, RankedLabel
 
@@ -113,6 +115,34 @@ def _summary(summary: Summary) -> Json:
 def _share(share: Share) -> Json:
     """A counted share; `share` is null when nothing was counted."""
     return {"hits": share.hits, "n": share.n, "share": share.share if share.n else None, "low": share.low, "high": share.high}
+
+
+def promotion(row: Promotion) -> Json:
+    """A change of the live version."""
+    return {
+        "at": moment(row.created_at),
+        "kind": row.kind,
+        "from": row.from_version,
+        "to": row.to_version,
+        "who": row.who,
+        "why": row.why,
+        "forced": row.forced,
+        "comparison": row.figures,
+    }
+
+
+def standing(found: Standing) -> Json:
+    """How two versions stand on this history."""
+    return {
+        "a": found.champion.version,
+        "b": found.challenger.version,
+        "state": found.state,
+        "photos": found.photos,
+        "waiting": found.waiting,
+        "left_out": found.seen,
+        "unknown": list(found.unknown),
+        "comparison": found.comparison.to_json() if found.comparison else None,
+    }
 
 
 def card(card: ModelCard, live: bool) -> Json:

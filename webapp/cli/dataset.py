@@ -13,6 +13,7 @@ import click
 from webapp.errors import MarqueError
 
 if TYPE_CHECKING:
+    from webapp.inference.held_out import LabelledPhoto
     from webapp.training.readers import Found
     from webapp.training.recipe import Recipe
 
@@ -36,6 +37,30 @@ def recipe_for(name: str, recipe_file: Path | None, layout: str | None, image_co
     from webapp.training.recipe import find_recipe, laid_out, named, read_recipe
 
     return named(laid_out(read_recipe(recipe_file) if recipe_file else find_recipe(name), layout, image_column, label_column), name)
+
+
+def photos_in(
+    name: str, data: tuple[Path, ...], layout: str | None, image_column: str, label_column: str
+) -> tuple[list[LabelledPhoto], list[str]]:
+    """The labelled photos in data folders, each content once; and a sentence for each line or file that is left out.
+
+    Boxes are cut out as in training. Raises `TrainingError`.
+    """
+    from webapp.inference.held_out import find_photos, once_each
+
+    where = recipe_for(name, None, layout, image_column, label_column).layout
+    if where.kind == "folders":
+        kept, twice = find_photos(data)
+        missing: list[str] = []
+    else:
+        try:
+            from webapp.training.readers import list_photos
+        except ImportError as error:
+            raise click.ClickException(f"This layout needs what requirements.txt lists ({error.name} is missing).") from error
+        listings = [list_photos(folder, where) for folder in data]
+        kept, twice = once_each((one.path, one.label, one.box) for listing in listings for one in listing.photos)
+        missing = [line for listing in listings for line in listing.missing]
+    return kept, [*missing, *(f"{one}: the same file lies under another label too" for one in twice)]
 
 
 @click.command("dataset")

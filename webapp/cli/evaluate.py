@@ -11,8 +11,8 @@ import click
 from flask.cli import with_appcontext
 
 from webapp.cli.dataset import layout_options, recipe_for
-from webapp.cli.versions import FOLDER, in_words, load_version, name_and_number
-from webapp.ext import get_config, get_registry
+from webapp.cli.versions import FOLDER, in_words, name_and_number
+from webapp.ext import get_config, get_registry, load_version
 from webapp.inference.classifier import Classifier
 from webapp.inference.held_out import read_split
 

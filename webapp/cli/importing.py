@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class Size(click.ParamType):
     "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Confidence below which it says 'unclassified'."
 )
 @click.option("--live", is_flag=True, help="Let it serve at once, if it is the first version of its name.")
+@click.option("--json", "as_json", is_flag=True, help="What came of it as one JSON object.")
 @with_appcontext
 @needs_history
 def import_command(
@@ -63,6 +65,7 @@ def import_command(
     resize: str,
     threshold: float,
     live: bool,
+    as_json: bool,
 ) -> None:
     """Make a version of FILE: a .keras, .h5 or .hdf5 network, a folder or zip with one and its labels, or what `export` wrote.
 
@@ -76,6 +79,9 @@ def import_command(
     with in_words():
         made = import_model(request, get_config().models, draw_golden, live=live)
         promote.note_first(get_registry(), made.name, made.version, TERMINAL)
+    if as_json:
+        click.echo(json.dumps({"name": made.name, "version": made.version, "notes": made.notes}, ensure_ascii=False))
+        return
     for note in made.notes:
         click.echo(note, err=True)
     click.echo(f"{made.name} {made.version} is there, not measured here: flask model show {made.name} --version {made.version}")

@@ -6,33 +6,53 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from flask.cli import with_appcontext
 
+from webapp.cli.dataset import layout_options, photos_in
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError, ModelError, ModelRefusedError
-from webapp.ext import get_config, get_registry, load_classifier
+from webapp.ext import get_files, get_registry, get_turnstile, load_version
 from webapp.inference import bundle
 from webapp.inference.classifier import Classifier
 from webapp.inference.gate import Comparison, Said
-from webapp.inference.held_out import LabelledPhoto, Split, read_split
-from webapp.services import promote
-from webapp.services.promote import Weighed
+from webapp.inference.held_out import Split, read_split
+from webapp.services import compare, promote
 from webapp.values import Who
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 TERMINAL = Who("terminal")
+Watched = TypeVar("Watched")
 SHOWN = 20
 """Photos that a list of fixed or broken ones shows."""
 
 data_option = click.option(
-    "--data", "data", multiple=True, type=FOLDER, help="A folder with one folder of photos per label. May be repeated."
+    "--data",
+    "data",
+    multiple=True,
+    type=FOLDER,
+    help="A folder of photos, with one folder per label or in another layout. May be repeated.",
 )
+history_option = click.option("--history", "here", is_flag=True, help="Compare on the photos of the history that have a ground truth.")
 any_photo_option = click.option(
     "--any-photo", is_flag=True, help="Compare on all these photos, even if a version has learnt from them or nobody knows."
 )
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Which photos two versions are compared on: in data folders of some layout, or `here` in the history."""
+
+    data: tuple[Path, ...]
+    layout: str | None
+    image_column: str
+    label_column: str
+    here: bool
+    any_photo: bool
 
 
 @click.command("compare")
@@ -40,45 +60,53 @@ any_photo_option = click.option(
 @click.argument("champion", type=int)
 @click.argument("challenger", type=int)
 @data_option
+@layout_options
+@history_option
 @any_photo_option
 @click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
 @with_appcontext
-def compare_command(name: str, champion: int, challenger: int, data: tuple[Path, ...], any_photo: bool, as_json: bool) -> None:
+@needs_history
+def compare_command(name: str, champion: int, challenger: int, as_json: bool, **photos: Any) -> None:
     """Compare the versions CHAMPION and CHALLENGER of NAME on photos that neither has learnt from: what is fixed, what is broken."""
-    if not data:
-        raise click.UsageError("Name photos to compare on: --data FOLDER.")
+    asked = Photos(**photos)
+    if not asked.data and not asked.here:
+        raise click.UsageError("Name photos to compare on: --data FOLDER, or --history.")
     with in_words():
-        weighed = _weigh(load_version(name, champion), load_version(name, challenger), data, any_photo)
+        comparison = _weigh(load_version(name, champion), load_version(name, challenger), asked)
     if as_json:
-        click.echo(json.dumps(weighed.comparison.to_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(comparison.to_json(), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(describe(weighed.comparison)))
+        click.echo("\n".join(describe(comparison)))
 
 
 @click.command("promote")
 @click.argument("name")
 @click.argument("version", type=int)
 @data_option
+@layout_options
+@history_option
 @any_photo_option
 @click.option("--force", is_flag=True, help="Let it take over though it is no better, or was not compared. Needs --why.")
 @click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
 @with_appcontext
 @needs_history
-def promote_command(name: str, version: int, data: tuple[Path, ...], any_photo: bool, force: bool, why: str) -> None:
-    """Let VERSION of NAME serve, if it is better than the live one on photos that neither has learnt from (--data)."""
+def promote_command(name: str, version: int, force: bool, why: str, **photos: Any) -> None:
+    """Let VERSION of NAME serve, if it is better than the live one on photos that neither has learnt from (--data or --history)."""
+    asked = Photos(**photos)
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
     with in_words():
         challenger = load_version(name, version)
         champion = _champion(name, version)
-        weighed = _weigh(champion, challenger, data, any_photo) if data and champion is not None else None
-        if weighed is not None:
-            click.echo("\n".join(describe(weighed.comparison)) + "\n", err=True)
+        wanted = bool(asked.data or asked.here) and champion is not None
+        comparison = _weigh(champion, challenger, asked) if wanted and champion else None
+        if comparison is not None:
+            click.echo("\n".join(describe(comparison)) + "\n", err=True)
         row = promote.promote(
             get_registry(),
             challenger,
             TERMINAL,
-            comparison=weighed.comparison if weighed else None,
+            comparison=comparison,
             champion_works=champion is not None,
             force=force,
             why=why,
@@ -162,21 +190,46 @@ def _list(word: str, photos: Sequence[Said]) -> list[str]:
     return lines + ([f"{word:<7} … and {len(photos) - SHOWN} more"] if len(photos) > SHOWN else [])
 
 
-def _weigh(champion: Classifier, challenger: Classifier, data: tuple[Path, ...], any_photo: bool) -> Weighed:
+def _weigh(champion: Classifier, challenger: Classifier, asked: Photos) -> Comparison:
+    """The comparison on the photos that were asked for; what was left out is said on standard error."""
+    if asked.here:
+        return _weigh_here(champion, challenger, asked)
     splits = [_split(one) for one in (champion, challenger)]
-    weighed = promote.weigh(champion, challenger, data, splits, any_photo=any_photo, watch=_watched)
+    found = photos_in(champion.card.name, asked.data, asked.layout, asked.image_column, asked.label_column)
+    weighed = promote.weigh(champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched)
     for left_out in weighed.left_out:
         click.echo(f"left out {left_out}", err=True)
     if weighed.seen:
         click.echo(f"left out {weighed.seen} photos that one of the versions has learnt from or was calibrated by", err=True)
     if weighed.other_labels:
         click.echo(f"left out {weighed.other_labels} photos whose label one of the versions does not know", err=True)
-    if any_photo:
-        click.secho("These may be photos that a version has learnt by heart: mistrust the result.", fg="red", err=True)
-    return weighed
+    if asked.any_photo:
+        _warn()
+    return weighed.comparison
 
 
-def _watched(photos: Sequence[LabelledPhoto]) -> Iterator[LabelledPhoto]:
+def _weigh_here(champion: Classifier, challenger: Classifier, asked: Photos) -> Comparison:
+    """The same on the photos of the history; what the versions say is kept there."""
+    if asked.data:
+        raise click.UsageError("Compare on --data or on the --history, not on both.")
+    registry, name, versions = get_registry(), champion.card.name, (champion.card.version, challenger.card.version)
+    found = compare.standing(registry, name, *versions)
+    if found.unknown and not asked.any_photo:
+        raise ModelRefusedError(promote.not_known(found.unknown))
+    compare.ask_both(registry, (champion, challenger), files=get_files(), turnstile=get_turnstile(), watch=_watched)
+    found = compare.standing(registry, name, *versions)
+    if found.seen:
+        click.echo(f"left out {found.seen} photos that one of the versions has learnt from or was calibrated by", err=True)
+    if found.unknown:
+        _warn()
+    return compare.demand_comparison(found)
+
+
+def _warn() -> None:
+    click.secho("These may be photos that a version has learnt by heart: mistrust the result.", fg="red", err=True)
+
+
+def _watched(photos: Sequence[Watched]) -> Iterator[Watched]:
     """The photos one by one, with a progress bar on standard error."""
     with click.progressbar(photos, label="Comparing", file=sys.stderr, show_pos=True) as bar:
         yield from bar
@@ -185,16 +238,6 @@ def _watched(photos: Sequence[LabelledPhoto]) -> Iterator[LabelledPhoto]:
 def _split(classifier: Classifier) -> Split | None:
     card = classifier.card
     return read_split(get_registry().version_folder(card.name, card.version), card)
-
-
-def load_version(name: str, version: int) -> Classifier:
-    """A version, loaded and self-tested: what fails here may not serve."""
-    try:
-        return load_classifier(get_registry(), name, version, get_config().engine)
-    except MarqueError:
-        raise
-    except Exception as error:  # a damaged file breaks in any way; each means the same here
-        raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
 
 def _champion(name: str, challenger: int) -> Classifier | None:

@@ -17,6 +17,7 @@ KERAS_FILE = "model.keras"
 COMPILED_FILE = "model.tflite"
 FAMILIARITY_FILE = "familiarity.npz"
 METRICS = ("test", "validation", "train", "unknown", "compiled")
+_NUMBERS = re.compile(r"\[\n\s*((?:-?[0-9][0-9.e+-]*,?\s*)+)\]")  # cannot match inside a text: those hold no bare line feed
 RESIZE_RULES = ("stretch", "pad", "crop")
 
 
@@ -102,8 +103,9 @@ class ModelCard:
         return replace(self, files=files, golden=golden)
 
     def to_json(self) -> str:
-        """The card as indented JSON, keys in the order of the fields, non-ASCII kept."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        """The card as indented JSON, keys in the order of the fields, non-ASCII kept, a list of numbers on one line."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return _NUMBERS.sub(lambda found: "[" + ", ".join(found[1].replace(",", " ").split()) + "]", text)
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:

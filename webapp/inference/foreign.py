@@ -199,7 +199,10 @@ def _rebuild(
     name = request.name or _name_for(request.source)
     card = _card(name, labels, request, InputSpec(64, 64, request.resize))
     _check(card)  # a wrong name or label is found before the minutes that follow
-    run_child(CHILD, work, [], seconds, min(gigabytes, ROOM + copy.stat().st_size * ROOM_FOR_EACH // 1024**3))
+    try:
+        run_child(CHILD, work, [], seconds, min(gigabytes, ROOM + copy.stat().st_size * ROOM_FOR_EACH // 1024**3))
+    except ModelRefusedError as error:  # the child knows the file by the name of its copy
+        raise ModelRefusedError(re.sub(rf"^{copy.name}\b", lambda _found: file.name, str(error))) from error
     answer = json.loads((work / ANSWER_FILE).read_text(encoding="utf-8"))
     notes = [*answer["notes"], *_about_scaling(request.preprocess, answer["preprocess"])]
     origin = {"file": file.name, "sha256": digest, "weights": answer["weights"], "preprocess": answer["preprocess"]}

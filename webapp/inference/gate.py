@@ -10,8 +10,9 @@ from typing import Any
 
 from webapp.errors import ModelRefusedError, PhotoRefusedError
 from webapp.inference.classifier import Classifier
+from webapp.inference.cut import Box, decode_cut
 from webapp.inference.held_out import LabelledPhoto
-from webapp.inference.images import decode_photo, working_side
+from webapp.inference.images import working_side
 
 FALL = 0.05
 """A label may lose at most this share of its photos."""
@@ -92,7 +93,7 @@ def rank_both(champion: Classifier, challenger: Classifier, photos: Iterable[Lab
     for photo in photos:
         try:
             content = photo.path.read_bytes()
-            first, second = _first_label(champion, content), _first_label(challenger, content)
+            first, second = (_first_label(one, content, photo.box) for one in (champion, challenger))
         except (OSError, PhotoRefusedError) as error:
             refused.append(f"{photo.name}: {error}")
             continue
@@ -146,6 +147,6 @@ def _label_changes(said: Sequence[Said]) -> Iterable[LabelChange]:
         yield LabelChange(label, len(own), sum(one.champion == label for one in own), sum(one.challenger == label for one in own))
 
 
-def _first_label(classifier: Classifier, content: bytes) -> str:
-    pixels = decode_photo(content, max_side=working_side(classifier.card.input)).pixels
+def _first_label(classifier: Classifier, content: bytes, box: Box | None) -> str:
+    pixels = decode_cut(content, box, working_side(classifier.card.input))
     return classifier.card.label_names[int(classifier.rank(pixels).probabilities.argmax())]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webapp.inference.card import ModelCard
+from webapp.inference.cut import Box
 
 SPLIT_FILE = "split.json"
 HELD_OUT = "test"
@@ -21,11 +22,12 @@ Split = Mapping[str, str]
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """A file in a folder of its label. `name` is enough to find it again."""
+    """A file and its label. `name` is enough to find it again; `box` is what is to be cut out of it, if anything."""
 
     path: Path
     label: str
     sha256: str
+    box: Box | None = None
 
     @property
     def name(self) -> str:
@@ -55,12 +57,20 @@ def read_split(folder: Path, card: ModelCard) -> Split | None:
 
 
 def find_photos(folders: Iterable[Path]) -> tuple[list[LabelledPhoto], list[str]]:
-    """Every file in `folder/<label>/` and below, each content once, by name; and the names of files that lie under two labels."""
+    """Every file in `folder/<label>/` and below, as `once_each` gives them."""
+    return once_each(
+        (path, path.relative_to(folder).parts[0], None)
+        for folder in folders
+        for path in sorted(one for one in folder.glob("*/**/*") if one.is_file() and not one.name.startswith("."))
+    )
+
+
+def once_each(files: Iterable[tuple[Path, str, Box | None]]) -> tuple[list[LabelledPhoto], list[str]]:
+    """Photos of (file, label, box), each content once, in this order; and the names of files that are there under two labels."""
     found: dict[str, list[LabelledPhoto]] = defaultdict(list)
-    for folder in folders:
-        for path in sorted(one for one in folder.glob("*/**/*") if one.is_file() and not one.name.startswith(".")):
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[digest].append(LabelledPhoto(path, path.relative_to(folder).parts[0], digest))
+    for path, label, box in files:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        found[digest].append(LabelledPhoto(path, label, digest, box))
     clear = [same[0] for same in found.values() if len({one.label for one in same}) == 1]
     return clear, [one.name for same in found.values() if len({one.label for one in same}) > 1 for one in same]
 

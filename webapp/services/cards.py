@@ -8,14 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.errors import BadCardError
-from webapp.inference.card import ModelCard
+from webapp.cells import to_csv
+from webapp.errors import BadCardError, ModelNotFoundError
+from webapp.inference.card import Label, ModelCard
 from webapp.inference.intervals import Share, share_of
 from webapp.inference.registry import Registry
 
 MATRIX_MOST = 30
 """Labels that a confusion matrix may have to be drawn; above it the pairs say more."""
-PAIRS = 5
+PAIRS, PAIRS_OF_MANY = 5, 20
+MANY = MATRIX_MOST
+"""With more labels than this a page shows the `FIRST` ones, and the rest when it is asked for."""
+FIRST = 20
+ORDERS = ("worst", "best", "photos", "trust", "name")
 
 
 @dataclass(frozen=True)
@@ -104,14 +109,50 @@ def measures(card: ModelCard) -> list[Measure]:
 
 
 def label_lines(card: ModelCard) -> list[LabelLine]:
-    """Each label with how often it was found among held-out photos, weakest first; labels that were not measured are left out."""
+    """Each label with how often it was found among held-out photos, weakest first; labels that were not measured are left out.
+
+    Equally weak ones: those with more photos first, since that says more.
+    """
     rows: Mapping[str, Any] = _test(card).get("per_label") or {}
     lines = [
         LabelLine(name, share_of(round(row["recall"] * row["n"]), row["n"]), row.get("precision"), row.get("f1"))
         for name, row in rows.items()
         if card.label(name) is not None and row.get("n") and row.get("recall") is not None
     ]
-    return sorted(lines, key=lambda line: (line.found.share, line.label))
+    return sorted(lines, key=lambda line: (line.found.share, -line.found.n, line.label))
+
+
+def in_order(lines: Sequence[LabelLine], order: str, card: ModelCard) -> list[LabelLine]:
+    """The lines in one of `ORDERS`: worst or best found first, fewest photos first, least trusted first, or by name."""
+    keys: dict[str, Any] = {
+        "best": lambda line: (-line.found.share, -line.found.n, line.label),
+        "photos": lambda line: (line.found.n, line.label),
+        "trust": lambda line: (2.0 if line.trust is None else line.trust, line.label),
+        "name": lambda line: _display(card, line.label).casefold(),
+    }
+    return sorted(lines, key=keys[order]) if order in keys else list(lines)
+
+
+def labels_like(card: ModelCard, text: str) -> list[Label]:
+    """The labels whose name, display name, parent or an alias has every word of `text` in it, by display name; all for ""."""
+    words = text.casefold().split()
+    found = [
+        one for one in card.labels if all(word in " ".join((one.name, one.display, one.parent, *one.aliases)).casefold() for word in words)
+    ]
+    return sorted(found, key=lambda one: one.display.casefold())
+
+
+def confusion_csv(card: ModelCard) -> str:
+    """The whole confusion matrix as CSV: a row for each truth, a column for each first label. Raises `ModelNotFoundError` without one."""
+    table = _table(card)
+    if not table:
+        raise ModelNotFoundError(f"The card of {card.name} {card.version} has no confusion matrix.")
+    return to_csv(["truth", *card.label_names], [[name, *row] for name, row in zip(card.label_names, table, strict=True)])
+
+
+def _display(card: ModelCard, label: str) -> str:
+    found = card.label(label)
+    return found.display if found else label
 
 
 def matrix(card: ModelCard) -> list[list[Cell]]:
@@ -128,13 +169,13 @@ def matrix(card: ModelCard) -> list[list[Cell]]:
 
 
 def mix_ups(card: ModelCard) -> list[Cell]:
-    """The most common mistakes on held-out photos, the commonest first, at most five."""
+    """The most common mistakes on held-out photos, the commonest first, at most five; twenty where no matrix is drawn."""
     table = _table(card)
     names = card.label_names
     cells = [
         Cell(names[at], names[there], count, "") for at, row in enumerate(table) for there, count in enumerate(row) if at != there and count
     ]
-    return sorted(cells, key=lambda cell: -cell.count)[:PAIRS]
+    return sorted(cells, key=lambda cell: -cell.count)[: PAIRS if len(table) <= MATRIX_MOST else PAIRS_OF_MANY]
 
 
 def reliability(card: ModelCard) -> list[Bin]:

@@ -186,6 +186,21 @@ def ask_models(public_id: str, *, classifiers: Sequence[Classifier], files: File
         _keep(get_item(public_id).photo, missing, answers)
 
 
+def ask_aside(photo: Photo, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile) -> None:
+    """Let versions look at a photo and keep what they say, without letting it stand for their model: to compare them.
+
+    Raises what `ask_models` raises, and `PhotoRefusedError` when the photo cannot be decoded or was deleted meanwhile.
+    """
+    answers = _look(stored_content(photo, files), classifiers, turnstile).answers
+    try:
+        with writing():
+            for classifier, answer in zip(classifiers, answers, strict=True):
+                remember_label_set(answer.model, answer.version, classifier.card.label_names)
+                storage.add_aside(photo, _prediction(answer))
+    except IntegrityError as error:
+        raise PhotoRefusedError(GONE) from error
+
+
 def remember_upload(incoming: list[Incoming], results: list[Classified | MarqueError], model: str = "") -> str:
     """Keep what became of each file of a form and which `model` was chosen, so that its page can be shown again. Returns its id."""
     upload = Upload(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from webapp.errors import ModelRefusedError, PromotionRefusedError
+from webapp.errors import ModelRefusedError, PromotionRefusedError, StorageFullError
 from webapp.inference.classifier import Classifier
 from webapp.inference.gate import BETTER, Comparison, compare, rank_both
-from webapp.inference.held_out import LabelledPhoto, Split, find_photos, unseen
+from webapp.inference.held_out import LabelledPhoto, Split, unseen
 from webapp.inference.registry import Registry
 from webapp.storage import promotions as storage
 from webapp.storage.database import writing
@@ -33,34 +32,30 @@ class Weighed:
 def weigh(
     champion: Classifier,
     challenger: Classifier,
-    data: Sequence[Path],
+    found: tuple[list[LabelledPhoto], list[str]],
     splits: Sequence[Split | None],
     *,
     any_photo: bool = False,
     watch: Watch = iter,
 ) -> Weighed:
-    """Compare two versions on the photos in `data` that neither has learnt from. `splits` are what they learnt from, None when unknown.
+    """Compare two versions on the photos `found` that neither has learnt from; with them come sentences about what was left out.
 
-    `any_photo` takes all photos, learnt or not. `watch` is handed the photos and gives them back one by one (a progress bar). Raises
-    `ModelRefusedError` when it is unknown what a version learnt from, or when no photo is left.
+    `splits` are what the versions learnt from, None when unknown. `any_photo` takes all photos, learnt or not. `watch` is handed the
+    photos and gives them back one by one (a progress bar). Raises `ModelRefusedError` when it is unknown what a version learnt from,
+    or when no photo is left.
     """
     known = [split for split in splits if split is not None]
     versions = (champion.card.version, challenger.card.version)
     if len(known) < len(splits) and not any_photo:
-        unknown = " and ".join(str(one) for one, split in zip(versions, splits, strict=True) if split is None)
-        raise ModelRefusedError(
-            f"It is not known which photos version {unknown} has learnt from, so a comparison may flatter it. "
-            "Name photos that are surely new and say so with --any-photo."
-        )
-    photos, left_out = find_photos(data)
+        raise ModelRefusedError(not_known([one for one, split in zip(versions, splits, strict=True) if split is None]))
+    photos, left_out = found
     labels = set(champion.card.label_names) & set(challenger.card.label_names)
     ours = [photo for photo in photos if photo.label in labels]
     kept, seen = (ours, []) if any_photo else unseen(ours, known)
     if not kept:
         raise ModelRefusedError(_nothing_left(len(photos), len(ours)))
     said, refused = rank_both(champion, challenger, watch(kept))
-    twice = [f"{name}: the same file lies under another label too" for name in left_out]
-    return Weighed(compare(*versions, said), len(seen), len(photos) - len(ours), (*twice, *refused))
+    return Weighed(compare(*versions, said), len(seen), len(photos) - len(ours), (*left_out, *refused))
 
 
 def promote(
@@ -83,7 +78,7 @@ def promote(
     if live == version:
         raise PromotionRefusedError(f"{name} {version} is live already.")
     if force and not why.strip():
-        raise PromotionRefusedError("Say why it is forced: the history keeps the reason.")
+        raise PromotionRefusedError("Say why: the history keeps the reason.")
     if not force and live is not None and champion_works:
         _demand_better(name, version, live, comparison)
     return _switch(registry, name, version, "promote", who, why, comparison, forced=force)
@@ -94,13 +89,12 @@ def rollback(registry: Registry, name: str, load: Callable[[str, int], Classifie
 
     Raises `PromotionRefusedError` when none is known, `ModelNotFoundError` or `ModelUnavailableError` when it is gone or damaged.
     """
-    live = registry.live_version(name)
-    arrival = storage.last_arrival(name, live) if live is not None else None
-    if arrival is None or arrival.from_version is None:
+    live, before = registry.live_version(name), way_back(registry, name)
+    if before is None:
         what = f"{name} {live}" if live is not None else f"the present version of {name}"
-        raise PromotionRefusedError(f"Nobody wrote down what was live before {what}. Choose a version: flask model promote {name} N")
-    load(name, arrival.from_version)
-    return _switch(registry, name, arrival.from_version, "rollback", who, why, None, forced=False)
+        raise PromotionRefusedError(f"Nobody wrote down what was live before {what}. Choose a version and promote it.")
+    load(name, before)
+    return _switch(registry, name, before, "rollback", who, why, None, forced=False)
 
 
 def note_first(registry: Registry, name: str, version: int, who: Who) -> None:
@@ -109,6 +103,13 @@ def note_first(registry: Registry, name: str, version: int, who: Who) -> None:
         return
     with writing():
         storage.add_promotion(Promotion(model=name, kind="first", from_version=None, to_version=version, who=who.name, user_id=who.user_id))
+
+
+def way_back(registry: Registry, name: str) -> int | None:
+    """The version that `rollback` would go back to, None when nobody wrote down what was live before."""
+    live = registry.live_version(name)
+    arrival = storage.last_arrival(name, live) if live is not None else None
+    return arrival.from_version if arrival else None
 
 
 def history(name: str) -> Sequence[Promotion]:
@@ -146,19 +147,30 @@ def _write(
             user_id=who.user_id,
         )
         storage.add_promotion(row)
-        registry.make_live(name, version)  # when this fails, no row is written
+        try:
+            registry.make_live(name, version)  # when this fails, no row is written
+        except OSError as error:
+            raise StorageFullError(f"The models folder cannot be written ({error.strerror}). Nothing was changed.") from error
     return row
 
 
 def _demand_better(name: str, version: int, live: int, comparison: Comparison | None) -> None:
     if comparison is None or (comparison.champion, comparison.challenger) != (live, version):
         raise PromotionRefusedError(
-            f"{name} {live} is live and has not been compared with version {version}. Name photos to compare them on (--data FOLDER), "
-            "or insist (--force --why REASON)."
+            f"{name} {live} is live and has not been compared with version {version}. Compare them first, or insist and say why "
+            "(in the terminal: --data FOLDER or --history; --force --why REASON)."
         )
     if comparison.verdict != BETTER:
         found = "worse" if comparison.verdict != "same" else "no better"
         raise PromotionRefusedError(f"{name} {version} is {found} than version {live}, which stays live. {' '.join(comparison.reasons)}")
+
+
+def not_known(versions: Sequence[int]) -> str:
+    """Why versions without a list of what they learnt from are not compared."""
+    return (
+        f"It is not known which photos version {' and '.join(map(str, versions))} has learnt from, so a comparison may flatter it. "
+        "Name photos that are surely new and say so with --any-photo."
+    )
 
 
 def _nothing_left(photos: int, ours: int) -> str:

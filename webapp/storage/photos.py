@@ -213,6 +213,14 @@ def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False,
         refresh_shown(photo.id)
 
 
+def add_aside(photo: Photo, prediction: Prediction) -> None:
+    """Add a prediction that stands for nothing: no list shows it, the photo's page names it. Nothing happens when it is known."""
+    same = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model, Prediction.version == prediction.version)
+    if db.session.execute(select(Prediction.id).where(same)).first() is None:
+        _insert(photo, prediction, shown=False, standing=False)
+        refresh_outcomes([photo.id])
+
+
 def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool) -> None:
     prediction.photo_id, prediction.shown, prediction.current, prediction.outcome = photo.id, shown, standing, UNLABELLED
     prediction.id = insert_row(prediction)

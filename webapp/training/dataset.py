@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from webapp.errors import BrokenPhotoError, PhotoRefusedError, TrainingError
+from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import InputSpec
-from webapp.inference.images import MAX_SIDE, WORKING_SIDE, decode_photo, difference_hash, fit_input, working_side
-from webapp.training.readers import Box, Found, read_folders
+from webapp.inference.cut import Box, decode_cut
+from webapp.inference.images import difference_hash, fit_input, working_side
+from webapp.training.readers import Found, read_folders
 from webapp.training.recipe import Layout, SplitRule
 
 PARTS = ("train", "validation", "test")
@@ -92,30 +93,13 @@ def read_photos(photos: Iterable[Found], source: str, *, max_side: int, say: Say
     for one in photos:
         try:
             content = one.path.read_bytes()
-            pixels = decode(content, one.box)
+            pixels = decode_cut(content, one.box)
         except (OSError, PhotoRefusedError) as error:
             refused.append(short_name(one.path))
             say(f"left out {refused[-1]}: {error}")
             continue
         examples.append(make_example(one.path, one.label, source, content, pixels, max_side=max_side, box=one.box))
     return examples, refused
-
-
-def decode(content: bytes, box: Box | None, max_side: int = WORKING_SIDE) -> NDArray[np.uint8]:
-    """A photo as in serving, or what its box cuts out of it; uint8 RGB of shape (height, width, 3), longest side at most `max_side`.
-
-    Raises `PhotoRefusedError`, also for a box outside the photo.
-    """
-    if box is None:
-        return decode_photo(content, max_side=max_side).pixels
-    whole = decode_photo(content, max_side=MAX_SIDE).pixels
-    left, top, right, bottom = box
-    cut = whole[top:bottom, left:right]
-    if not cut.size:
-        raise BrokenPhotoError(f"The box {box} lies outside the photo of {whole.shape[1]} x {whole.shape[0]} pixels.")
-    image = Image.fromarray(np.ascontiguousarray(cut))
-    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return np.asarray(image)
 
 
 def make_example(
@@ -214,7 +198,7 @@ def fingerprint(parts: dict[str, list[Example]]) -> str:
 
 def fit_all(examples: list[Example], spec: InputSpec) -> NDArray[np.uint8]:
     """The examples exactly as the server would see them: uint8 of shape (examples, height, width, 3)."""
-    fitted = [fit_input(decode(one.path.read_bytes(), one.box, working_side(spec)), spec) for one in examples]
+    fitted = [fit_input(decode_cut(one.path.read_bytes(), one.box, working_side(spec)), spec) for one in examples]
     return np.stack(fitted) if fitted else np.zeros((0, spec.height, spec.width, 3), dtype=np.uint8)
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, decide, is_familiar
+from webapp.inference.cut import decode_cut
 from webapp.inference.images import working_side
-from webapp.training.dataset import decode
 from webapp.training.exam_questions import Question, Watch
 from webapp.values import UNCLASSIFIED, Reading
 
@@ -71,7 +71,7 @@ def ask(
     for one in watch(questions):
         try:
             content = one.path.read_bytes()
-            pixels, decode_ms = _timed(decode, content, one.box, side)
+            pixels, decode_ms = _timed(decode_cut, content, one.box, side)
         except (OSError, PhotoRefusedError) as error:
             refused.append(f"{one.name}: {error}")
             continue

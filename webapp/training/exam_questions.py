@@ -10,8 +10,9 @@ from pathlib import Path
 
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import ModelCard
+from webapp.inference.cut import decode_cut
 from webapp.inference.held_out import HELD_OUT, Split
-from webapp.training.dataset import Example, decode, group, make_example, short_name
+from webapp.training.dataset import Example, group, make_example, short_name
 from webapp.training.readers import Box, Listing
 from webapp.training.recipe import SplitRule
 
@@ -180,7 +181,7 @@ def _hashed(one: Question) -> list[Example]:
     """The photo with its difference hash; nothing when it cannot be read: who asks about it will say so."""
     try:
         content = one.path.read_bytes()
-        pixels = decode(content, one.box)
+        pixels = decode_cut(content, one.box)
     except (OSError, PhotoRefusedError):
         return []
     return [make_example(one.path, one.truth, one.source, content, pixels, max_side=HASHED_SIDE, box=one.box)]

@@ -89,23 +89,17 @@ def measure(job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: 
     names = tuple(label.name for label in recipe.labels)
     metrics: dict[str, Any] = {}
     for part in ("test", "validation", "train"):
-
-        def look(inside: NDArray[np.bool_], part: str = part) -> dict[str, Any]:
-            truths = _truths(recipe, parts[part])[inside]
-            known = familiar[part]
-            return figures(
-                raw[part][inside],
-                truths,
-                names,
-                calibration.temperature,
-                calibration.threshold,
-                familiar=None if known is None else known[inside],
-                short=part == "train",
-            )
-
         sources = np.array([one.source for one in parts[part]])
-        metrics[part] = look(_real(parts[part])) | {
-            "sources": {source: look(sources == source) for source in sorted(set(sources.tolist()))}
+        several = len(set(sources.tolist())) > 1  # one source alone has the figures of the whole
+
+        def look(inside: NDArray[np.bool_], part: str = part, *, short: bool = False) -> dict[str, Any]:
+            truths, known = _truths(recipe, parts[part])[inside], familiar[part]
+            familiarity = None if known is None else known[inside]
+            found = raw[part][inside]
+            return figures(found, truths, names, calibration.temperature, calibration.threshold, familiar=familiarity, short=short)
+
+        metrics[part] = look(_real(parts[part]), short=part == "train") | {
+            "sources": {source: look(sources == source, short=part == "train" or not several) for source in sorted(set(sources.tolist()))}
         }
     if job.unknown is not None:
         test = {key: one[_real(parts["test"])] for key, one in said["test"].items()}

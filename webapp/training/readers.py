@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import TrainingError
+from webapp.inference.cut import Box
 from webapp.training.matlab import read_matlab
 from webapp.training.recipe import Layout
 
@@ -25,7 +26,6 @@ DEVKIT_FILES = {  # annotations of Stanford Cars in the order in which they are 
 }
 DEVKIT_NAMES = ("cars_meta.mat", "names.csv")
 BREED_FOLDER = re.compile(r"(n\d{8})-(.+)")
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)

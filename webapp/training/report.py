@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from webapp.errors import PhotoRefusedError
-from webapp.training.dataset import Example, decode, group, make_example, near_pairs, short_name
+from webapp.inference.cut import decode_cut
+from webapp.training.dataset import Example, group, make_example, near_pairs, short_name
 from webapp.training.readers import Found, labels_in, list_photos
 from webapp.training.recipe import Recipe
 
@@ -107,7 +108,7 @@ def report(recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: Watch = l
         for one in watch(listing.photos):
             try:
                 content = one.path.read_bytes()
-                pixels = decode(content, one.box)
+                pixels = decode_cut(content, one.box)
             except (OSError, PhotoRefusedError) as error:
                 unreadable.append(Unreadable(short_name(one.path), str(error)))
                 continue

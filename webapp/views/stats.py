@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +11,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.cells import to_csv
 from webapp.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
 from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
 from webapp.ext import get_card, get_registry, get_version_card
@@ -100,12 +99,13 @@ def index() -> ResponseReturnValue:
 def labels_csv() -> ResponseReturnValue:
     """The table label by label, exact."""
     asked = _need()
-    rows: list[tuple[Any, ...]] = [("label", "name", "photos", "found", "precision", "recall", "f1", "low", "high", "more_needed")]
+    rows = []
     for line in stats.lines(stats.count(asked.wanted, asked.card), asked.card, asked.sample):
-        found, trust = line.found, line.trust.share if line.trust.n else ""
-        figures = (found.n, found.hits, trust, found.share if found.n else "", "" if line.f1 is None else line.f1, found.low, found.high)
-        rows.append((line.label, display(asked.card, line.label), *figures, line.more))
-    return _csv(rows, f"{asked.card.name}-{asked.card.version}-labels.csv")
+        found = line.found
+        shares = (line.trust.share if line.trust.n else None, found.share if found.n else None, line.f1)
+        rows.append((line.label, display(asked.card, line.label), found.n, found.hits, *shares, found.low, found.high, line.more))
+    heading = ("label", "name", "photos", "found", "precision", "recall", "f1", "low", "high", "more_needed")
+    return _csv(heading, rows, f"{asked.card.name}-{asked.card.version}-labels.csv")
 
 
 @bp.get("/matrix.csv")
@@ -114,8 +114,8 @@ def matrix_csv() -> ResponseReturnValue:
     """The matrix: rows of truth, columns of what was said."""
     asked = _need()
     found = _matrix(asked, stats.count(asked.wanted, asked.card))
-    rows = [("truth", *found.columns), *((truth, *(found.counts.get((truth, said), 0) for said in found.columns)) for truth in found.rows)]
-    return _csv(rows, f"{asked.card.name}-{asked.card.version}-matrix.csv")
+    rows = [(truth, *(found.counts.get((truth, said), 0) for said in found.columns)) for truth in found.rows]
+    return _csv(("truth", *found.columns), rows, f"{asked.card.name}-{asked.card.version}-matrix.csv")
 
 
 # ---- what the URL asks for ----
@@ -321,14 +321,8 @@ def _heat(matrix: Matrix) -> Callable[[str, str, int], str]:
     return heat
 
 
-def _csv(rows: list[tuple[Any, ...]], name: str) -> Response:
-    """A table to keep. Names that begin like a formula get an apostrophe, so that no spreadsheet runs them."""
-    stream = io.StringIO()
-    csv.writer(stream).writerows([[_cell(one) for one in row] for row in rows])
-    response = Response(stream.getvalue(), content_type="text/csv; charset=utf-8")
+def _csv(heading: Sequence[str], rows: Iterable[Sequence[object]], name: str) -> Response:
+    """A table to keep."""
+    response = Response(to_csv(heading, rows), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-def _cell(one: Any) -> Any:
-    return f"'{one}" if isinstance(one, str) and one.lstrip("'").startswith(("=", "+", "-", "@", "\t", "\r")) else one

@@ -123,12 +123,15 @@ def _stand_in() -> dict[str, Any] | None:
 
 
 def _what_it_knows() -> list[dict[str, Any]]:
-    """A tile for each label: its newest checked photo, else its drawing, else its colour."""
+    """A tile for each label: its newest checked photo, else its drawing, else its colour. Of many labels only those with a picture."""
     card = get_card()
     photos = history.checked_examples()[0] if card and guards.may_browse() else {}
     drawn = {one.name: one for one in drawings.all_drawings()}
     labels = sorted(card.labels, key=lambda one: one.display.casefold()) if card else []
-    return [{"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)} for one in labels]
+    tiles = [{"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)} for one in labels]
+    if len(tiles) <= cards.MANY:
+        return tiles
+    return [tile for tile in tiles if tile["photo"] or tile["drawing"]][: cards.MANY]
 
 
 def _incoming() -> list[Incoming]:
