@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from webapp.cells import to_csv
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share, more_needed, share_of
 from webapp.inference.measures import LabelMeasure, calibration_error, mean_f1
@@ -307,7 +308,23 @@ def held_out(card: ModelCard) -> Share | None:
     return share_of(round(right * round((1 - unsure) * n)), n)
 
 
+def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
+    """The lines of all labels as a table, exact; empty cells where nothing was counted."""
+    rows = []
+    for line in lines(counts, card, sample):
+        found = line.found
+        shares = (line.trust.share if line.trust.n else None, found.share if found.n else None, line.f1)
+        rows.append((line.label, display(card, line.label), found.n, found.hits, *shares, found.low, found.high, line.more))
+    return to_csv(("label", "name", "photos", "found", "precision", "recall", "f1", "low", "high", "more_needed"), rows)
+
+
 # ---- the matrix ----
+
+
+def matrix_csv(found: Matrix) -> str:
+    """A matrix as a table: a row for each truth, a column for each answer."""
+    rows = [(truth, *(found.counts.get((truth, said), 0) for said in found.columns)) for truth in found.rows]
+    return to_csv(("truth", *found.columns), rows)
 
 
 def matrix(counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_ORDER, grouped: bool = False) -> Matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.cells import to_csv
 from webapp.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
 from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
 from webapp.ext import get_card, get_registry, get_version_card
@@ -99,13 +98,8 @@ def index() -> ResponseReturnValue:
 def labels_csv() -> ResponseReturnValue:
     """The table label by label, exact."""
     asked = _need()
-    rows = []
-    for line in stats.lines(stats.count(asked.wanted, asked.card), asked.card, asked.sample):
-        found = line.found
-        shares = (line.trust.share if line.trust.n else None, found.share if found.n else None, line.f1)
-        rows.append((line.label, display(asked.card, line.label), found.n, found.hits, *shares, found.low, found.high, line.more))
-    heading = ("label", "name", "photos", "found", "precision", "recall", "f1", "low", "high", "more_needed")
-    return _csv(heading, rows, f"{asked.card.name}-{asked.card.version}-labels.csv")
+    table = stats.labels_csv(stats.count(asked.wanted, asked.card), asked.card, asked.sample)
+    return _csv(table, f"{asked.card.name}-{asked.card.version}-labels.csv")
 
 
 @bp.get("/matrix.csv")
@@ -113,9 +107,8 @@ def labels_csv() -> ResponseReturnValue:
 def matrix_csv() -> ResponseReturnValue:
     """The matrix: rows of truth, columns of what was said."""
     asked = _need()
-    found = _matrix(asked, stats.count(asked.wanted, asked.card))
-    rows = [(truth, *(found.counts.get((truth, said), 0) for said in found.columns)) for truth in found.rows]
-    return _csv(("truth", *found.columns), rows, f"{asked.card.name}-{asked.card.version}-matrix.csv")
+    table = stats.matrix_csv(_matrix(asked, stats.count(asked.wanted, asked.card)))
+    return _csv(table, f"{asked.card.name}-{asked.card.version}-matrix.csv")
 
 
 # ---- what the URL asks for ----
@@ -321,8 +314,8 @@ def _heat(matrix: Matrix) -> Callable[[str, str, int], str]:
     return heat
 
 
-def _csv(heading: Sequence[str], rows: Iterable[Sequence[object]], name: str) -> Response:
+def _csv(table: str, name: str) -> Response:
     """A table to keep."""
-    response = Response(to_csv(heading, rows), content_type="text/csv; charset=utf-8")
+    response = Response(table, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
