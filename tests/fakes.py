@@ -92,6 +92,7 @@ class FakeClassifier:
         self.card = card or make_card()
         self.ranked_photos = 0
         self.familiarity: float | None = None
+        self.head: NDArray[np.float32] | None = None
         self._fixed: dict[str, float] = {}
 
     def says(self, **probabilities: float) -> None:

@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 
 from tests.conftest import ROOT
-from webapp.charts import Bin, Svg, as_file, heat, lines_svg, matrix_svg, reliability_svg
+from webapp.charts import Bin, Svg, as_file, heat, lines_svg, links_svg, matrix_svg, reliability_svg, shares_svg
 
 NASTY = '</text><script>alert("1")</script>'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -91,3 +91,29 @@ def test_lines_reach_from_the_first_epoch_to_the_last_and_leave_gaps() -> None:
     assert len(paths) == 2
     assert str(paths[0]).count("M") == 2
     assert str(paths[1]).startswith("M44.0 ")
+
+
+def test_a_matrix_of_links_opens_its_photos_and_may_have_a_column_of_its_own() -> None:
+    drawing = links_svg(
+        ["a<b"],
+        ["a<b", "not sure"],
+        {("a<b", "not sure"): 3},
+        look=lambda _truth, said, _n: said.replace(" ", "-"),
+        name=str.upper,
+        address=lambda _truth, said: f"/gallery?a=1&b={said}" if said == "not sure" else "",
+        title="Which",
+    )
+    assert re.findall('<a href="([^"]+)">', drawing) == ["/gallery?a=1&amp;b=not sure"]
+    assert "A&lt;B, answered NOT SURE: 3" in drawing
+    assert 'class="cell not-sure"' in drawing
+
+
+def test_shares_in_a_row_have_their_names_and_ranges() -> None:
+    drawing = shares_svg([("Jan", Bin(0, 0.5, 0.2, 0.8, 4)), ("Feb", Bin(0, 1.0, 0.5, 1.0, 2))], title="Right", description="By month.")
+    assert ">Jan</text>" in drawing
+    assert "Feb: right 100\u202f% (50\u202f% to 100\u202f%), 2 answers" in drawing
+    assert drawing.count('class="point"') == 2
+
+
+def test_a_row_of_shares_may_be_empty() -> None:
+    assert 'class="point"' not in shares_svg([], title="Right", description="By month.")

@@ -19,6 +19,7 @@ from webapp.api import health as api_health
 from webapp.api import labels as api_labels
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
+from webapp.api import stats as api_stats
 from webapp.cli import keys as cli_keys
 from webapp.cli import model as cli_model
 from webapp.cli import operate as cli_operate
@@ -29,7 +30,23 @@ from webapp.delivery import add_headers
 from webapp.errors import MarqueError, ServerBusyError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
-from webapp.views import admin, export, frame, gallery, imports, keeping, labelling, login, many, models, relabel, upload, versions
+from webapp.views import (
+    admin,
+    export,
+    frame,
+    gallery,
+    heat,
+    imports,
+    keeping,
+    labelling,
+    login,
+    many,
+    models,
+    relabel,
+    stats,
+    upload,
+    versions,
+)
 from webapp.views import errors as view_errors
 
 JSON_PATHS = ("/api/", "/health/", "/ping")
@@ -50,9 +67,9 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
-    for view in (upload, gallery, many, relabel, keeping, export, labelling, login, admin, models, versions, imports, frame):
+    for view in (upload, gallery, heat, many, relabel, stats, keeping, export, labelling, login, admin, models, versions, imports, frame):
         app.register_blueprint(view.bp)
-    for door in (api_photos, api_labels, api_models, api_export):
+    for door in (api_photos, api_labels, api_models, api_export, api_stats):
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -145,6 +145,59 @@ def matrix_svg(
 def heat(count: int, most: int, *, hit: bool) -> str:
     """The class of a cell: "hit" on the diagonal, else "h1" to "h4" by its share of the commonest mistake; a lone mistake never is h4."""
     return "hit" if hit else f"h{max(1, math.ceil(4 * count / max(most, 4)))}"
+
+
+def links_svg(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    counts: Mapping[tuple[str, str], int],
+    *,
+    look: Callable[[str, str, int], str],
+    name: Callable[[str], str],
+    address: Callable[[str, str], str],
+    title: str,
+) -> Svg:
+    """A matrix of many labels whose rows (truths) and columns (answers) may differ: a small square for each count, which says its numbers
+    and opens what `address` gives ("" for nothing). `look` is its class, `name` how people read a label. Links are no part of a picture,
+    so this is a group of them and not an image."""
+    cell, room = 12.0, 16 + 5.2 * max((len(_short(name(one))) for one in (*rows, *columns)), default=0)
+    across, down = {one: at for at, one in enumerate(columns)}, {one: at for at, one in enumerate(rows)}
+    width, height = room + cell * len(columns), room + cell * len(rows)
+    parts = [f'<rect class="field" x="{room:g}" y="{room:g}" width="{cell * len(columns):g}" height="{cell * len(rows):g}"/>']
+    parts += [_text(room - 6, room + cell * (at + 0.5) + 3, _short(name(one)), "end") for one, at in down.items()]
+    parts += [_text(room + cell * (at + 0.5) + 3, room - 6, _short(name(one)), "start", -90) for one, at in across.items()]
+    for (truth, said), n in counts.items():
+        if truth in down and said in across:
+            words = f"{name(truth)}, answered {name(said)}: {n:,}"
+            drawn = _cell(room + across[said] * cell, room + down[truth] * cell, cell, n, look(truth, said, n), words, large=True)
+            where = address(truth, said)
+            parts.append(f'<a href="{escape(where)}">{drawn}</a>' if where else drawn)
+    box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    return Svg(f'<svg class="chart natural dense" {box} role="group" aria-label="{escape(title)}">{"".join(parts)}</svg>')
+
+
+def shares_svg(shares: Sequence[tuple[str, Bin]], *, title: str, description: str, ident: str = "shares") -> Svg:
+    """Shares in a row, each under its name with its plausible range, joined by a line: how often it was right, month by month."""
+    left, right, top, bottom = 44.0, 384.0, 20.0, 236.0
+    step = (right - left) / max(1, len(shares))
+    points = [(left + step * (at + 0.5), bottom - one.right * (bottom - top)) for at, (_name, one) in enumerate(shares)]
+    parts: list[str] = []
+    for tick in (0, 25, 50, 75, 100):
+        y = bottom - tick / 100 * (bottom - top)
+        parts += [f'<path class="grid" d="M{left:g} {y:g}H{right:g}"/>', _text(left - 8, y + 4, str(tick), "end")]
+    every = max(1, math.ceil(len(shares) / 6))
+    parts += [
+        _text(x, bottom + 20, name, "middle") for at, ((x, _y), (name, _)) in enumerate(zip(points, shares, strict=True)) if at % every == 0
+    ]
+    parts.append(f'<path class="line ink" d="{_path(points)}"/>' if points else "")
+    for (x, y), (name, one) in zip(points, shares, strict=True):
+        words = f"{name}: right {percent(one.right)} ({percent(one.low)} to {percent(one.high)}), {one.n} answers"
+        low, high = (bottom - bound * (bottom - top) for bound in (one.low, one.high))
+        parts.append(f"<g><title>{escape(words)}</title>")
+        parts.append(
+            f'<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/><circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="5"/></g>'
+        )
+    return _svg(400, 268, [*parts, _text(left, 10, "right, %", "start")], "chart", title, description, ident)
 
 
 def lines_svg(

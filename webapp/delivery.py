@@ -19,6 +19,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.PhotoNotFoundError: 404,
     errors.PhotoDeletedError: 410,
     errors.NotAskedError: 404,
+    errors.NoHeatMapError: 404,
     errors.UnknownLabelError: 422,
     errors.NothingToUndoError: 409,
     errors.BadRequestError: 400,

@@ -42,6 +42,10 @@ class NotAskedError(MarqueError):
     """The photo is there, but this model has not looked at it yet (HTTP 404)."""
 
 
+class NoHeatMapError(MarqueError):
+    """The network is not one whose last layer works on the mean of a feature map, so nobody can say where it looked (HTTP 404)."""
+
+
 # ---- labels ----
 
 

@@ -200,6 +200,12 @@ def get_cards() -> list[ModelCard]:
     return [card for card in cards if card is not None]
 
 
+def get_version_card(name: str, version: int | None = None) -> ModelCard:
+    """The card of a version; of what answers for the model, without a version. Raises `ModelNotFoundError` or `BadCardError`."""
+    answering = get_card(name)
+    return answering if answering is not None and version in (None, answering.version) else get_registry().card(name, version)
+
+
 def live_models() -> list[str]:
     """See `Cupboard.live_models`."""
     return get_cupboard().live_models()

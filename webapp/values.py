@@ -99,6 +99,9 @@ UNLABELLED = "unlabelled"
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
 """What the shown prediction turned out to be: see `webapp.storage.photos.outcome`."""
 
+AUDIT = "audit"
+"""The place of label events about photos that were drawn at random: only these tell how good a model is on all photos."""
+
 SORTS = ("newest", "oldest", "least-sure", "smallest-margin", "most-wrong")
 """Orders of the gallery. The last three know only photos that were answered; `most-wrong` only wrong answers, the surest first."""
 
@@ -117,7 +120,7 @@ class GalleryFilter:
     the model whose answers are meant, and only photos that it has looked at; `version` (with `model`) a version of it, else the one
     that stands. Without a model each photo's shown answer is meant. `since` and `until` are days in UTC, both included. `uploader` is
     a person's name or `VISITORS`, `source` the door that a photo came through, `batch` the photos that came together, `labelled` those
-    that were given a ground truth together. `duplicates` and `starred` are `YES` or `NO`.
+    that were given a ground truth together. `duplicates`, `starred` and `audited` (checked in a random sample) are `YES` or `NO`.
 
     `webapp.services.filters` reads it from a URL and writes it into one.
     """
@@ -141,6 +144,7 @@ class GalleryFilter:
     labelled: str = ""
     duplicates: str = ""
     starred: str = ""
+    audited: str = ""
     sort: str = "newest"
 
 

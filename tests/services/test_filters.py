@@ -30,6 +30,7 @@ EVERYTHING = GalleryFilter(
     labelled="c",
     duplicates="yes",
     starred="no",
+    audited="yes",
     sort="oldest",
 )
 

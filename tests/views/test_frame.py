@@ -81,9 +81,9 @@ def test_places_depend_on_who_one_is(client: FlaskClient, reviewer: FlaskClient,
         nav = re.findall(r'<nav class="places".*?</nav>', browser.get("/help").text, re.DOTALL)[0]
         return re.findall(r">(\w+)</a>", nav)
 
-    assert places(client) == ["Upload", "Gallery", "Models"]
-    assert places(reviewer) == ["Upload", "Gallery", "Models", "Log"]
-    assert places(admin) == ["Upload", "Gallery", "Models", "Log", "People"]
+    assert places(client) == ["Upload", "Gallery", "Stats", "Models"]
+    assert places(reviewer) == ["Upload", "Gallery", "Stats", "Models", "Log"]
+    assert places(admin) == ["Upload", "Gallery", "Stats", "Models", "Log", "People"]
 
 
 def test_the_footer_names_the_live_model(client: FlaskClient) -> None:

@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from webapp.inference.card import ModelCard
+from webapp.inference.intervals import Share
 from webapp.inference.registry import Registry
+from webapp.services import stats
 from webapp.services.classify import Classified
 from webapp.services.compare import Standing
 from webapp.services.history import Item, Prediction, full_ranking
 from webapp.services.promote import Promotion
+from webapp.services.stats import Counts, Summary, VersionLine
 from webapp.values import Answer, RankedLabel
 
 Json = dict[str, Any]
@@ -74,6 +77,44 @@ def model(name: str, versions: list[int], live: int | None, card: ModelCard | No
         "title": card.title if card else None,
         "labels": len(card.labels) if card else None,
     }
+
+
+def statistics(card: ModelCard, counts: Counts, versions: list[VersionLine]) -> Json:
+    """What was counted of one version's answers; the lists are about everything that was checked."""
+    every = stats.EVERYTHING
+    return {
+        "model": {"name": card.name, "version": card.version},
+        "checked": _summary(stats.summarize(counts, card, every)),
+        "audited": _summary(stats.summarize(counts, card, stats.AUDITED)),
+        "labels": [
+            {"label": one.label, "found": _share(one.found), "trust": _share(one.trust), "f1": one.f1, "more_needed": one.more}
+            for one in stats.lines(counts, card, every)
+        ],
+        "mix_ups": [{"ground_truth": one.truth, "decision": one.said, "n": one.n} for one in stats.mix_ups(counts, every)],
+        "reliability": [
+            {"from": one.low / 100, "to": one.high / 100, "confidence": one.said, "right": _share(one.right)}
+            for one in stats.reliability(counts, every)
+        ],
+        "thresholds": [
+            {"threshold": one.percent / 100, "right": _share(one.right), "unclassified": _share(one.unsure)}
+            for one in (stats.threshold(counts, every, percent) for percent in stats.STEPS)
+        ],
+        "months": [{"month": f"{one.year}-{one.month:02d}", "right": _share(one.right)} for one in stats.over_time(counts, every)],
+        "versions": [{"version": one.version, "checked": _share(one.everything), "audited": _share(one.audited)} for one in versions],
+    }
+
+
+def _summary(summary: Summary) -> Json:
+    return {
+        "n": summary.n,
+        **{name: _share(getattr(summary, name)) for name in ("right", "unsure", "wrong", "named", "first", "five", "none")},
+        "macro_f1": summary.macro_f1,
+    }
+
+
+def _share(share: Share) -> Json:
+    """A counted share; `share` is null when nothing was counted."""
+    return {"hits": share.hits, "n": share.n, "share": share.share if share.n else None, "low": share.low, "high": share.high}
 
 
 def promotion(row: Promotion) -> Json:

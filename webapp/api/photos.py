@@ -12,7 +12,7 @@ from webapp.api.keys import guard, has, need, need_for_prediction, need_for_read
 from webapp.delivery import picture, status_of
 from webapp.errors import BadRequestError, MarqueError, NoFileError
 from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
-from webapp.services import classify, deleting, history, relabel
+from webapp.services import classify, deleting, heat, history, relabel
 from webapp.services.classify import Classified, Incoming
 from webapp.services.filters import parse_filter
 from webapp.services.history import Item
@@ -95,6 +95,16 @@ def thumbnail(public_id: str) -> Response:
     """The small picture."""
     need_for_reading()
     found = history.thumbnail(public_id)
+    return picture(found.content, found.content_type)
+
+
+@bp.get("/photos/<public_id>/heatmap")
+def heatmap(public_id: str) -> Response:
+    """A veil over the photo, clear where the live version of `?model=` looked for `?label=`; for its own answer without one."""
+    need_for_reading()
+    classifier = get_classifier(request.args.get("model", "").strip())
+    label = request.args.get("label", "").strip() or history.first_label(public_id, classifier.card.name)
+    found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
     return picture(found.content, found.content_type)
 
 

@@ -24,6 +24,11 @@ class Classifier(Protocol):
         """The card of the version."""
         ...
 
+    @property
+    def head(self) -> NDArray[np.float32] | None:
+        """The last layer's weights, float32 of shape (labels, features), when it works on the mean of the feature map; else None."""
+        ...
+
     def rank(self, pixels: NDArray[np.uint8]) -> Reading:
         """What the network says about a decoded photo: uint8 RGB, any size, shape (height, width, 3)."""
         ...
@@ -85,6 +90,11 @@ def self_test(classifier: Classifier, folder: Path) -> float:
                 f"{classifier.card.label_names[place]} with {got[place]:.4f}, the card says {golden.probabilities[place]:.4f}"
             )
     return worst
+
+
+def blank_photo(card: ModelCard) -> NDArray[np.uint8]:
+    """A grey photo of the input's size, to look at what a network does."""
+    return np.full((card.input.height, card.input.width, 3), 127, dtype=np.uint8)
 
 
 def prepare(pixels: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from webapp.errors import ModelUnavailableError
 from webapp.inference.card import KERAS_FILE, ModelCard
-from webapp.inference.classifier import prepare, scale
+from webapp.inference.classifier import blank_photo, prepare, scale
 from webapp.inference.familiarity import read_familiarity
+from webapp.inference.heat import find_head
 from webapp.values import Reading
 
 
@@ -30,6 +32,13 @@ class KerasClassifier:
         shape = (1, card.input.height, card.input.width, 3)
         self._run = tf.function(lambda batch: model(batch, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
         self._lock = threading.Lock()
+        self._weights = model.weights
+
+    @cached_property
+    def head(self) -> NDArray[np.float32] | None:
+        """See `Classifier.head`."""
+        constants = [np.asarray(one.value) for one in self._weights if len(self.card.labels) in one.shape and len(one.shape) <= 2]
+        return find_head(constants, self.rank(blank_photo(self.card)), self.card)
 
     def rank(self, pixels: NDArray[np.uint8]) -> Reading:
         """See `Classifier.rank`."""

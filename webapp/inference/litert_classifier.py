@@ -7,6 +7,7 @@ import queue
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from webapp.errors import ModelUnavailableError
 from webapp.inference.card import COMPILED_FILE, ModelCard
-from webapp.inference.classifier import prepare, scale
+from webapp.inference.classifier import blank_photo, prepare, scale
 from webapp.inference.familiarity import read_familiarity
+from webapp.inference.heat import find_head
 from webapp.values import Reading
 
 
@@ -37,18 +39,30 @@ class LiteRTClassifier:
         self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
         self._idle.put(self._open())
 
+    @cached_property
+    def head(self) -> NDArray[np.float32] | None:
+        """See `Classifier.head`. Read from the compiled network on first need."""
+        with self._borrowed() as network:
+            constants = network.constants(len(self.card.labels))
+        return find_head(constants, self.rank(blank_photo(self.card)), self.card)
+
     def rank(self, pixels: NDArray[np.uint8]) -> Reading:
         """See `Classifier.rank`."""
+        with self._borrowed() as network:
+            probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
+        familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
+        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map, familiarity)
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[_Network]:
         try:
             network = self._idle.get_nowait()
         except queue.Empty:
             network = self._open()
         try:
-            probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
+            yield network
         finally:
             self._idle.put(network)
-        familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
-        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map, familiarity)
 
     def _open(self) -> _Network:
         try:
@@ -73,6 +87,17 @@ class _Network:
         self._interpreter.invoke()
         first, second, third = (self._interpreter.get_tensor(index)[0] for index in self._outputs)
         return first, second, third
+
+    def constants(self, labels: int) -> list[NDArray[np.float32]]:
+        """Copies of the tensors that have a side of this many labels: weights and biases of the last layer are among them."""
+        found = []
+        for one in self._interpreter.get_tensor_details():
+            if labels in one["shape"] and len(one["shape"]) <= 2 and one["dtype"] is np.float32:
+                try:
+                    found.append(np.array(self._interpreter.get_tensor(one["index"])))
+                except ValueError:  # a value that exists only while the network runs
+                    continue
+        return found
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from webapp.cells import to_csv
 from webapp.errors import BadCardError, ModelNotFoundError
 from webapp.inference.card import Label, ModelCard
-from webapp.inference.intervals import wilson
+from webapp.inference.intervals import Share, share_of
 from webapp.inference.registry import Registry
 
 MATRIX_MOST = 30
@@ -21,21 +21,6 @@ MANY = MATRIX_MOST
 """With more labels than this a page shows the `FIRST` ones, and the rest when it is asked for."""
 FIRST = 20
 ORDERS = ("worst", "best", "photos", "trust", "name")
-
-
-@dataclass(frozen=True)
-class Share:
-    """`hits` of `n` counted, with the plausible range of the true share (95 %). Shares are in [0, 1]."""
-
-    hits: int
-    n: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float:
-        """Hits of n, in [0, 1]; 0 when nothing was counted."""
-        return self.hits / self.n if self.n else 0.0
 
 
 @dataclass(frozen=True)
@@ -111,14 +96,14 @@ def measures(card: ModelCard) -> list[Measure]:
     test = _test(card)
     found = []
     for name, one in (test.get("sources") or {}).items():
-        found.append(Measure(f"Held-out {name}", "kept apart before training", _top1(one) or _share(0, 0)))
+        found.append(Measure(f"Held-out {name}", "kept apart before training", _top1(one) or share_of(0, 0)))
     whole = _top1(test)
     if whole is not None and len(found) != 1:
         found.append(Measure("All held-out", "kept apart before training", whole))
     unknown = card.metrics.get("unknown") or {}
     if unknown.get("n") and unknown.get("unclassified") is not None:
         hits = round(unknown["unclassified"] * unknown["n"])
-        found.append(Measure("Photos of other things", "right is to name no label", _share(hits, unknown["n"])))
+        found.append(Measure("Photos of other things", "right is to name no label", share_of(hits, unknown["n"])))
     found.sort(key=lambda one: one.name != "Held-out photos")
     return [one for one in found if one.right.n]
 
@@ -130,7 +115,7 @@ def label_lines(card: ModelCard) -> list[LabelLine]:
     """
     rows: Mapping[str, Any] = _test(card).get("per_label") or {}
     lines = [
-        LabelLine(name, _share(round(row["recall"] * row["n"]), row["n"]), row.get("precision"), row.get("f1"))
+        LabelLine(name, share_of(round(row["recall"] * row["n"]), row["n"]), row.get("precision"), row.get("f1"))
         for name, row in rows.items()
         if card.label(name) is not None and row.get("n") and row.get("recall") is not None
     ]
@@ -199,7 +184,7 @@ def reliability(card: ModelCard) -> list[Bin]:
     for one in _test(card).get("reliability") or []:
         n = int(one.get("n") or 0)
         if n and one.get("confidence") is not None and one.get("accuracy") is not None:
-            bins.append(Bin(float(one["confidence"]), _share(round(one["accuracy"] * n), n)))
+            bins.append(Bin(float(one["confidence"]), share_of(round(one["accuracy"] * n), n)))
     return bins
 
 
@@ -225,14 +210,10 @@ def _table(card: ModelCard) -> list[list[int]]:
 
 def _top1(figures: Mapping[str, Any]) -> Share | None:
     n = int(figures.get("n") or 0)
-    return _share(round(figures["top1"] * n), n) if n and figures.get("top1") is not None else None
+    return share_of(round(figures["top1"] * n), n) if n and figures.get("top1") is not None else None
 
 
 def _heat(hit: bool, count: int, most: int) -> str:
     if hit:
         return "hit"
     return f"h{max(1, math.ceil(4 * count / max(most, 4)))}" if count else ""
-
-
-def _share(hits: int, n: int) -> Share:
-    return Share(hits, n, *wilson(hits, n))

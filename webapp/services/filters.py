@@ -39,6 +39,7 @@ def parse_filter(args: Mapping[str, str]) -> GalleryFilter:
         until=_day(args, "until"),
         duplicates=_one_of(args, "duplicates", ("", YES, NO)),
         starred=_one_of(args, "starred", ("", YES, NO)),
+        audited=_one_of(args, "audited", ("", YES, NO)),
         outcome="wrong" if sort == "most-wrong" else outcome,
         sort=sort,
     )

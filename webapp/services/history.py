@@ -149,6 +149,14 @@ def get_story(public_id: str) -> Story:
     return Story(item, opinions(item.photo), storage.predictions_of(item.photo), _with_undone(labels.events_of(item.photo)))
 
 
+def first_label(public_id: str, model: str) -> str:
+    """The first guess of a model about a photo. Raises like `get_item`."""
+    prediction = get_item(public_id, model).photo.prediction
+    if prediction is None:
+        raise NotAskedError(f"{model[:80]} has not looked at this photo yet.")
+    return prediction.label
+
+
 def opinions(photo: Photo) -> list[Opinion]:
     """What each model that has looked at a photo says about it, the shown one first."""
     return [Opinion(*row) for row in storage.current_predictions(photo)]

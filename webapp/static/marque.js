@@ -217,3 +217,23 @@ for (const form of all("form[data-upload]")) {
     else input.value = "";
   });
 }
+
+/* ---- stats: the threshold's sentence follows the slider; the button is for browsers without this ---- */
+for (const form of all("form[data-threshold]")) {
+  const bands = JSON.parse(form.dataset.threshold);
+  const [slider, output, sentence] = [one("input[type=range]", form), one("output", form), one("[data-said]", form.parentElement)];
+  const photos = bands[0][1];
+  const share = (part, whole) => {
+    const value = part / whole;
+    if (value < .005) return "<\u202f1\u202f%";
+    return value > .99 ? ">\u202f99\u202f%" : `${Math.max(1, Math.round(value * 100))}\u202f%`;
+  };
+  one("button", form).hidden = true;
+  slider.addEventListener("input", () => {
+    const [right, named] = bands[slider.value];
+    const names = document.createElement("b");
+    names.textContent = `${named ? share(right, named) : "none"} of the names are right`;
+    output.textContent = `${slider.value}\u202f%`;
+    sentence.replaceChildren(`At ${slider.value}\u202f%: `, names, `, ${share(photos - named, photos)} of the photos get none.`);
+  });
+}

@@ -14,7 +14,7 @@ from sqlalchemy import Select, and_, func, select
 from webapp.storage import names
 from webapp.storage.database import db
 from webapp.storage.tables import LabelEvent, Photo, Prediction, User, UTCDateTime
-from webapp.values import VISITORS, YES, GalleryFilter
+from webapp.values import AUDIT, VISITORS, YES, GalleryFilter
 
 MOST_NUMBERS = 2**62
 CLOCK = timedelta(hours=1)
@@ -126,6 +126,9 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
     for name, column in (("duplicates", Photo.has_duplicate), ("starred", Photo.starred)):
         asked = getattr(wanted, name)
         found += [narrow(column == (asked == YES), f"{name} {asked}")] if asked else []
+    if wanted.audited:
+        drawn = Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)))
+        found.append(drawn if wanted.audited == YES else ~drawn)
     return found
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.storage.database import Base
-from webapp.values import UNLABELLED
+from webapp.values import AUDIT, UNLABELLED
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -386,3 +386,28 @@ class LabelFile(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+# ---- what the stats read ----
+
+CHECKED = "outcome IN ('correct', 'wrong', 'unclassified')"
+"""Predictions that a ground truth can be held against, as SQL: the words of the index below, by which SQLite recognises it."""
+
+Index(
+    "ix_predictions_checked",
+    Prediction.model,
+    Prediction.version,
+    Prediction.photo_id,
+    Prediction.outcome,
+    Prediction.label,
+    Prediction.decision,
+    Prediction.confidence,
+    sqlite_where=text(CHECKED),
+    postgresql_where=text(CHECKED),
+)
+Index(
+    "ix_label_events_audited",
+    LabelEvent.photo_id,
+    sqlite_where=LabelEvent.place == AUDIT,
+    postgresql_where=LabelEvent.place == AUDIT,
+)

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from webapp.inference.classifier import scale
 from webapp.inference.intervals import wilson
+from webapp.inference.measures import LabelMeasure
+from webapp.inference.measures import calibration_error as error_of_bins
+from webapp.inference.measures import mean_f1 as mean_of_f1
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -25,23 +28,20 @@ def confusion(probabilities: Floats, truths: Ints) -> NDArray[np.int64]:
 
 def per_label(table: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
     """n, precision, recall and F1 of every label from a confusion table. None where nothing was counted."""
-    rows: dict[str, dict[str, float | int | None]] = {}
-    for place, name in enumerate(names):
-        hits, n, named = int(table[place, place]), int(table[place].sum()), int(table[:, place].sum())
-        rows[name] = {
-            "n": n,
-            "precision": _round(hits / named) if named else None,
-            "recall": _round(hits / n) if n else None,
-            "f1": _round(2 * hits / (n + named)) if n else None,
-        }
-    return rows
+    return {
+        name: {"n": one.n, "precision": _maybe(one.precision), "recall": _maybe(one.recall), "f1": _maybe(one.f1)}
+        for name, one in zip(names, label_measures(table), strict=True)
+    }
+
+
+def label_measures(table: NDArray[np.int64]) -> list[LabelMeasure]:
+    """The counts of every label, in the order of the table."""
+    return [LabelMeasure(int(table[at].sum()), int(table[:, at].sum()), int(table[at, at])) for at in range(len(table))]
 
 
 def calibration_error(probabilities: Floats, truths: Ints, bins: int = 10) -> float:
     """Expected calibration error (Naeini et al. 2015): mean distance of confidence and accuracy over equally wide bins, by photos."""
-    return float(
-        sum(one["n"] * abs(one["confidence"] - one["accuracy"]) for one in reliability(probabilities, truths, bins)) / max(1, len(truths))
-    )
+    return error_of_bins((one["n"], one["confidence"], one["accuracy"]) for one in reliability(probabilities, truths, bins))
 
 
 def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dict[str, Any]]:
@@ -115,14 +115,8 @@ def summary(raw: Floats, scaled: Floats, truths: Ints, names: tuple[str, ...], d
 
 
 def mean_f1(table: NDArray[np.int64], *, weighted: bool = False) -> float:
-    """The mean F1 of the labels that have photos, from a confusion table with at least one photo; by their photos when `weighted`.
-
-    F1 is the harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN) (van Rijsbergen 1979, "Information Retrieval", part 7).
-    """
-    photos, named, hits = table.sum(axis=1), table.sum(axis=0), np.diag(table)
-    there = photos > 0
-    scores = 2 * hits[there] / (photos[there] + named[there])
-    return float(np.average(scores, weights=photos[there] if weighted else None))
+    """The mean F1 of the labels that have photos, from a confusion table with at least one photo; by their photos when `weighted`."""
+    return mean_of_f1(label_measures(table), weighted=weighted) or 0.0
 
 
 def mix_ups(table: NDArray[np.int64], names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -154,3 +148,7 @@ def negative_log_likelihood(probabilities: Floats, truths: Ints) -> float:
 
 def _round(value: float) -> float:
     return round(float(value), 4)
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if value is None else _round(value)

@@ -21,12 +21,16 @@ SORT_WORDS = [
     ("most-wrong", "Surest mistakes first"),
 ]
 SOURCE_WORDS = [("upload", "This site"), ("api", "The API"), ("cli", "The terminal")]
-MORE = ("margin_from", "margin_to", "since", "until", "uploader", "source", "duplicates", "starred")
+MORE = ("margin_from", "margin_to", "since", "until", "uploader", "source", "duplicates", "starred", "audited")
 """Filters that are folded away under "More filters" while none of them is on."""
 
 LABELS = {"predicted": "First guess: {}", "decision": "Answer: {}", "ground_truth": "Really is: {}"}
 RANGES = (("from", "to", "{}"), ("margin_from", "margin_to", "Margin {}"))
-YES_NO = {"duplicates": {YES: "Has look-alikes", NO: "No look-alikes"}, "starred": {YES: "Starred", NO: "Not starred"}}
+YES_NO = {
+    "duplicates": {YES: "Has look-alikes", NO: "No look-alikes"},
+    "starred": {YES: "Starred", NO: "Not starred"},
+    "audited": {YES: "Drawn for an audit", NO: "Not drawn for an audit"},
+}
 
 
 def filter_tags(asked: Mapping[str, str], endpoint: str = "gallery.index") -> list[dict[str, str]]:

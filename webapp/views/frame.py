@@ -123,7 +123,7 @@ def _card_with(label: str) -> ModelCard | None:
 
 def _surroundings() -> dict[str, Any]:
     somebody = guards.person()
-    places = [("upload.index", "Upload"), ("gallery.index", "Gallery"), ("models.index", "Models")]
+    places = [("upload.index", "Upload"), ("gallery.index", "Gallery"), ("stats.index", "Stats"), ("models.index", "Models")]
     if somebody:
         places.append(("admin.log", "Log"))
     if somebody and somebody.is_admin:

@@ -15,7 +15,7 @@ from webapp.services import classify, deleting, history, many, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Story
 from webapp.values import ALL_MODELS, GalleryFilter
-from webapp.views import guards, sent
+from webapp.views import guards, heat, sent
 from webapp.views.filtering import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
 from webapp.views.frame import label_groups, model_choices, model_title
 from webapp.views.notes import note
@@ -79,14 +79,16 @@ def photo(public_id: str) -> ResponseReturnValue:
     model = request.args.get("model", "")
     opinion = _opinion(story, model)
     said = opinion.prediction if opinion else None
+    shown = show_prediction(said) if said else None
     return render_template(
         "gallery/photo.html",
+        heat=heat.offer(public_id, said, shown),
         story=story,
         photo=story.item.photo,
         outcome=opinion.outcome if opinion else "unlabelled",
         prediction=said,
         card=card_for(said) if said else None,
-        shown=show_prediction(said) if said else None,
+        shown=shown,
         answered=[(one.prediction.model, model_title(one.prediction.model)) for one in story.opinions],
         silent=_silent(story),
         looking=said.model if said else model,
