@@ -28,7 +28,7 @@ from webapp.delivery import add_headers
 from webapp.errors import MarqueError, ServerBusyError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
-from webapp.views import admin, frame, gallery, imports, login, many, models, relabel, upload, versions
+from webapp.views import admin, frame, gallery, imports, login, many, models, relabel, review, upload, versions
 from webapp.views import errors as view_errors
 
 JSON_PATHS = ("/api/", "/health/", "/ping")
@@ -49,7 +49,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
-    for view in (upload, gallery, many, relabel, login, admin, models, versions, imports, frame):
+    for view in (upload, gallery, many, relabel, review, login, admin, models, versions, imports, frame):
         app.register_blueprint(view.bp)
     for door in (api_photos, api_labels, api_models):
         csrf.exempt(door.bp)

@@ -81,8 +81,8 @@ def test_places_depend_on_who_one_is(client: FlaskClient, reviewer: FlaskClient,
         return re.findall(r">(\w+)</a>", nav)
 
     assert places(client) == ["Upload", "Gallery", "Models"]
-    assert places(reviewer) == ["Upload", "Gallery", "Models", "Log"]
-    assert places(admin) == ["Upload", "Gallery", "Models", "Log", "People"]
+    assert places(reviewer) == ["Upload", "Gallery", "Review", "Models", "Log"]
+    assert places(admin) == ["Upload", "Gallery", "Review", "Models", "Log", "People"]
 
 
 def test_the_footer_names_the_live_model(client: FlaskClient) -> None:
