@@ -100,6 +100,26 @@ def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
         assert connection.execute(text("SELECT truth_model FROM photos")).scalars().all() == ["f1-teams", "f1-teams", None]
 
 
+def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) -> None:
+    upgrade(revision="0005")
+    photo = {"filename": "a.jpg", "width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
+    mirrored = {"outcome": "unlabelled", "source": "", "has_duplicate": False, "starred": False, "truth_model": "f1-teams"}
+    said = {"from_label": None, "to_model": "f1-teams", "why": "", "place": "photo", "batch": "b", "created_at": "2026-01-01"}
+    with db.engine.begin() as connection:
+        for number in (1, 2):
+            add(
+                connection, "users", id=number, name=f"u{number}", password_hash="", role="admin", stamp="", first_password=False,
+                created_at="2026-01-01",
+            )  # fmt: skip
+        for number, first in ((1, "bwt"), (2, "haas")):
+            add(connection, "photos", id=number, public_id=f"p{number}", sha256=f"s{number}", ground_truth="haas", **photo, **mirrored)
+            for user, label in ((1, first), (2, "haas")):
+                add(connection, "label_events", photo_id=number, photo_ref="", to_label=label, user_id=user, who=f"u{user}", **said)
+    upgrade()
+    with db.engine.connect() as connection:
+        assert connection.execute(text("SELECT id FROM photos WHERE disputed")).scalars().all() == [1]
+
+
 def test_preparing_completes_the_label_sets_of_an_older_history(app: Flask, upload: Callable[..., str]) -> None:
     upload()
     with app.app_context():

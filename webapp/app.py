@@ -43,6 +43,7 @@ from webapp.views import (
     many,
     models,
     relabel,
+    review,
     stats,
     upload,
     versions,
@@ -67,7 +68,24 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
-    for view in (upload, gallery, heat, many, relabel, stats, keeping, export, labelling, login, admin, models, versions, imports, frame):
+    for view in (
+        upload,
+        gallery,
+        heat,
+        many,
+        relabel,
+        review,
+        stats,
+        keeping,
+        export,
+        labelling,
+        login,
+        admin,
+        models,
+        versions,
+        imports,
+        frame,
+    ):
         app.register_blueprint(view.bp)
     for door in (api_photos, api_labels, api_models, api_export, api_stats):
         csrf.exempt(door.bp)

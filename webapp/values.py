@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -146,6 +146,24 @@ class GalleryFilter:
     starred: str = ""
     audited: str = ""
     sort: str = "newest"
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """Which label events. An empty string, None or False leaves a filter off.
+
+    `place` is where it was done. `since` (included) and `until` (not included) are moments with a zone. `disputed`: only of photos that
+    people disagree about.
+    """
+
+    who: str = ""
+    from_label: str = ""
+    to_label: str = ""
+    place: str = ""
+    batch: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    disputed: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from webapp.values import ALL_MODELS, GalleryFilter, RankedLabel
 
 PAGE = 24
 MAX_LIMIT = 200
-LOG_PAGE = 50
 LAST = "last"
 AFTER, BEFORE = "after", "before"
 
@@ -67,12 +66,13 @@ class Event:
 @dataclass(frozen=True)
 class Story:
     """Everything the photo page tells: the photo, what each model says about it (the shown one first), all its predictions (newest
-    first) and its label history (newest first)."""
+    first), its label history (newest first), and while people disagree about it each one's last word as (person, label)."""
 
     item: Item
     opinions: list[Opinion]
     predictions: Sequence[Prediction]
     events: list[Event]
+    disagree: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ def get_item(public_id: str, model: str = "") -> Item:
 def get_story(public_id: str) -> Story:
     """One photo with its predictions and label history. Raises `PhotoNotFoundError`."""
     item = get_item(public_id)
-    return Story(item, opinions(item.photo), storage.predictions_of(item.photo), _with_undone(labels.events_of(item.photo)))
+    disagree = labels.last_words(item.photo) if item.photo.disputed else []
+    return Story(item, opinions(item.photo), storage.predictions_of(item.photo), with_undone(labels.events_of(item.photo)), disagree)
 
 
 def first_label(public_id: str, model: str) -> str:
@@ -171,13 +172,6 @@ def latest_item() -> Item | None:
 def checked_examples() -> tuple[dict[str, Photo], dict[str, int]]:
     """For each ground truth its newest photo, and how many photos have it."""
     return storage.latest_checked_photo_of_each_label(), storage.count_by_ground_truth()
-
-
-def label_log(*, before: int | None = None) -> tuple[list[Event], int | None]:
-    """A page of all label events, newest first, and the number to continue before (None on the last page)."""
-    events = labels.page_of_events(LOG_PAGE + 1, before)
-    following = events[LOG_PAGE - 1].id if len(events) > LOG_PAGE else None
-    return _with_undone(events[:LOG_PAGE]), following
 
 
 def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
@@ -254,7 +248,8 @@ def _absent(public_id: str) -> PhotoNotFoundError:
     return PhotoNotFoundError("There is no such photo. It may have been deleted.")
 
 
-def _with_undone(events: Sequence[LabelEvent]) -> list[Event]:
+def with_undone(events: Sequence[LabelEvent]) -> list[Event]:
+    """Events, each with whether it was undone."""
     undone = labels.undone_ids([event.id for event in events])
     return [Event(event, event.id in undone) for event in events]
 

@@ -45,6 +45,12 @@ def check_label(label: str, *cards: ModelCard) -> None:
     raise UnknownLabelError(f"There is no label {label[:80]!r}{whose}. Known labels: {known}; or {' or '.join(VERDICTS)}.")
 
 
+def check_why(why: str) -> None:
+    """Raise `BadRequestError` when a reason is too long."""
+    if len(why) > MAX_WHY:
+        raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
+
+
 def model_of(label: str, *cards: ModelCard) -> str | None:
     """The model whose label this is, None when a verdict is about the labels of several."""
     known = [card.name for card in cards if card.label(label) is not None]
@@ -66,8 +72,7 @@ def relabel_photos(
         raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
     if len(wanted) > MAX_AT_ONCE:
         raise BadRequestError(f"These are {len(wanted)} photos; {MAX_AT_ONCE} are the most at a time.")
-    if len(why) > MAX_WHY:
-        raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
+    check_why(why)
     batch = new_batch()
     changed = 0
     with writing():

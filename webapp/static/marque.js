@@ -47,14 +47,19 @@ for (const choice of all("select[data-models]")) {
   addEventListener("pageshow", fit);
 }
 
-/* ---- keys: whatever says aria-keyshortcuts is pressed by that key ---- */
+/* ---- keys: whatever says aria-keyshortcuts is pressed by that key, or focused when something is typed there ---- */
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("[data-stay]")) { event.preventDefault(); event.target.blur(); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target.closest("input:not([type=checkbox]), select, textarea")) return;
-  const button = all("[aria-keyshortcuts]").find((each) => each.getAttribute("aria-keyshortcuts") === event.key);
+  if (event.key === "Enter" && event.target.closest("a, button, summary")) return; // presses what has the focus
+  const button = all("[aria-keyshortcuts]").find((each) => each.getAttribute("aria-keyshortcuts").split(" ").includes(event.key));
   if (!button || button.disabled) return;
   event.preventDefault();
-  button.click();
+  if (!button.matches("input")) { button.click(); return; }
+  const folded = button.closest("details");
+  if (folded) folded.open = true;
+  button.focus();
 });
 
 /* ---- gallery: count what is picked, ranges with Shift, everything, nothing ---- */
@@ -91,6 +96,84 @@ for (const form of all("form[data-picks]")) {
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") form.reset(); });
   addEventListener("pageshow", tell);
   tell();
+}
+
+/* ---- review: the next photo comes into the same page; a second press waits until it is there ---- */
+if (one("[data-review]")) {
+  const main = one("#main");
+  let busy = false;
+  const say = (words) => {
+    one("[data-lost]")?.remove();
+    const note = document.createElement("div");
+    note.className = "note is-error";
+    note.dataset.lost = "";
+    note.setAttribute("role", "alert");
+    note.textContent = words;
+    one("#decide", main)?.after(note);
+  };
+  const follow = async (address, options) => {
+    if (busy) return;
+    busy = true;
+    main.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(address, options);
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const next = one("#main", fresh);
+      if (!next) throw new Error(`no page came, but ${answer.status}`);
+      const keys = one(".keys-here", main)?.open;
+      main.replaceChildren(...next.children);
+      document.title = fresh.title;
+      if (keys && one(".keys-here", main)) one(".keys-here", main).open = true;
+      if (answer.ok) history.replaceState(null, "", answer.url);
+      one(".ask, h1", main)?.focus({ preventScroll: true });
+    } catch {
+      say("The server cannot be reached. Nothing was saved: press again in a moment.");
+    } finally {
+      busy = false;
+      main.removeAttribute("aria-busy");
+    }
+  };
+  main.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("[data-quick]")) return;
+    event.preventDefault();
+    const button = event.submitter;
+    follow(button?.hasAttribute("formaction") ? button.formAction : form.action, { method: "POST", body: new FormData(form, button) });
+  });
+  main.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-quick]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    follow(link.href);
+  });
+
+  let waiting = 0;
+  const find = (field) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const address = new URL(field.dataset.search, location.href);
+      address.searchParams.set("q", field.value);
+      const answer = await fetch(address).catch(() => null);
+      const found = one("[data-found]", main);
+      if (!answer?.ok || !found || address.searchParams.get("q") !== field.value) return;
+      found.innerHTML = await answer.text();
+    }, 60);
+  };
+  main.addEventListener("input", (event) => { if (event.target.matches("[data-search]")) find(event.target); });
+  main.addEventListener("focusin", (event) => { if (event.target.matches("[data-search]") && !one("[data-found]", main).firstElementChild) find(event.target); });
+  main.addEventListener("keydown", async (event) => {
+    if (!event.target.matches("[data-search]")) return;
+    if (event.key === "Escape") { event.target.value = ""; event.target.blur(); one("[data-found]", main).replaceChildren(); }
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const address = new URL(event.target.dataset.search, location.href);
+    address.searchParams.set("q", event.target.value);
+    const answer = await fetch(address).catch(() => null);
+    if (!answer?.ok || !event.target.value) return;
+    clearTimeout(waiting);
+    one("[data-found]", main).innerHTML = await answer.text();
+    one(".find", main)?.click();
+  });
 }
 
 /* ---- upload: drag, paste, one line with its own progress for each file ---- */

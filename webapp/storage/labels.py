@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy import case, exists, func, insert, select, update
+from sqlalchemy.orm import aliased, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage.database import db, insert_row
 from webapp.storage.photos import UNSEEN, refresh_outcomes
 from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
+from webapp.values import LogFilter
 
 _complete: set[tuple[str, str, int]] = set()
 """Label sets that are known to be kept: database, model, version. It saves each upload a question."""
 
 
 def add_event(event: LabelEvent, photo: Photo) -> None:
-    """Append an event and mirror its label on the photo."""
+    """Append an event and mirror its label on the photo, and whether people disagree about it now."""
     event.photo_id = photo.id
     event.photo_ref = photo.public_id
     event.from_label, event.from_model = photo.ground_truth, photo.truth_model
@@ -27,6 +30,56 @@ def add_event(event: LabelEvent, photo: Photo) -> None:
     db.session.execute(mirror, execution_options=UNSEEN)
     event.id = insert_row(event)
     refresh_outcomes([photo.id])
+    if event.from_label is not None or event.undoes is not None:  # a first label has nobody to disagree with
+        refresh_disputed([photo.id])
+
+
+def refresh_disputed(photo_ids: Sequence[int]) -> None:
+    """Mark the photos that people disagree about, and unmark the others of these. To be called after label events were written in bulk.
+
+    What counts is the last word of each person who was logged in, undone ones left out, about labels of the same model. A photo is
+    disputed while only one of them stands behind its label and somebody else's last word was another. A second voice settles it.
+    """
+    later = aliased(LabelEvent)
+    nth = func.row_number().over(partition_by=(LabelEvent.photo_id, LabelEvent.user_id), order_by=LabelEvent.id.desc()).label("nth")
+    said = (
+        select(LabelEvent.photo_id, LabelEvent.to_label, LabelEvent.to_model, nth)
+        .where(LabelEvent.photo_id.in_(photo_ids), LabelEvent.user_id.is_not(None), *_sayings(later))
+        .subquery()
+    )
+    disputed = (
+        select(said.c.photo_id)
+        .join(Photo, Photo.id == said.c.photo_id)
+        .where(said.c.nth == 1, func.coalesce(said.c.to_model, "") == func.coalesce(Photo.truth_model, ""))
+        .group_by(said.c.photo_id)
+        .having(func.sum(case((said.c.to_label != Photo.ground_truth, 1), else_=0)) > 0)
+        .having(func.sum(case((said.c.to_label == Photo.ground_truth, 1), else_=0)) == 1)
+    )
+    now = set(db.session.execute(disputed).scalars())
+    before = set(db.session.execute(select(Photo.id).where(Photo.id.in_(photo_ids), Photo.disputed)).scalars())
+    for value, ids in ((True, now - before), (False, before - now)):
+        if ids:
+            change = update(Photo).where(Photo.id.in_(ids)).values(disputed=value)
+            db.session.execute(change, execution_options=UNSEEN)
+
+
+def last_words(photo: Photo) -> list[tuple[str, str]]:
+    """(person, label) for each person who was logged in: what they said last and did not take back, the latest first."""
+    later = aliased(LabelEvent)
+    question = (
+        select(LabelEvent.who, LabelEvent.to_label)
+        .where(LabelEvent.photo_id == photo.id, LabelEvent.user_id.is_not(None), *_sayings(later))
+        .order_by(LabelEvent.id.desc())
+    )
+    words: dict[str, str] = {}
+    for who, label in db.session.execute(question):
+        words.setdefault(str(who), str(label))
+    return list(words.items())
+
+
+def _sayings(later: Any) -> tuple[Any, ...]:
+    """Conditions: an event is a person's word, and nobody has undone it."""
+    return LabelEvent.undoes.is_(None), LabelEvent.to_label.is_not(None), ~exists().where(later.undoes == LabelEvent.id)
 
 
 def add_farewell(event: LabelEvent, photo: Photo) -> None:
@@ -41,12 +94,62 @@ def events_of(photo: Photo) -> Sequence[LabelEvent]:
     return db.session.execute(select(LabelEvent).where(LabelEvent.photo_id == photo.id).order_by(LabelEvent.id.desc())).scalars().all()
 
 
-def page_of_events(limit: int, before: int | None) -> Sequence[LabelEvent]:
-    """At most `limit` events with their photos, newest first, older than the event `before`."""
+def page_of_events(limit: int, wanted: LogFilter, before: int | None = None) -> Sequence[LabelEvent]:
+    """At most `limit` events that pass the filter with their photos, newest first, older than the event `before`."""
     question = select(LabelEvent).options(selectinload(LabelEvent.photo)).order_by(LabelEvent.id.desc()).limit(limit)
+    question = question.where(*_conditions(wanted))
     if before is not None:
         question = question.where(LabelEvent.id < before)
     return db.session.execute(question).scalars().all()
+
+
+def _conditions(wanted: LogFilter) -> list[Any]:
+    columns = (LabelEvent.who, LabelEvent.from_label, LabelEvent.to_label, LabelEvent.place, LabelEvent.batch)
+    values = (wanted.who, wanted.from_label, wanted.to_label, wanted.place, wanted.batch)
+    conditions: list[Any] = [column == value for column, value in zip(columns, values, strict=True) if value]
+    if wanted.since is not None:
+        conditions.append(LabelEvent.created_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(LabelEvent.created_at < wanted.until)
+    if wanted.disputed:
+        conditions.append(LabelEvent.photo_id.in_(select(Photo.id).where(Photo.disputed)))
+    return conditions
+
+
+def names_in_the_log() -> list[str]:
+    """Everybody who ever labelled something, by name. Walks from name to name in the index, not over the events."""
+    names: list[str] = []
+    following = db.session.execute(select(func.min(LabelEvent.who))).scalar()
+    while following is not None:
+        names.append(str(following))
+        following = db.session.execute(select(func.min(LabelEvent.who)).where(LabelEvent.who > following)).scalar()
+    return names
+
+
+def photos_labelled_by(who: str, since: datetime) -> list[int]:
+    """The numbers of the photos about which a person said something, or took something back, since a time."""
+    theirs = (LabelEvent.who == who, LabelEvent.created_at >= since, LabelEvent.photo_id.is_not(None))
+    return [number or 0 for number in db.session.execute(select(LabelEvent.photo_id).where(*theirs).distinct()).scalars()]
+
+
+def find_event(event_id: int) -> LabelEvent | None:
+    """One event, or None."""
+    return db.session.get(LabelEvent, event_id)
+
+
+def stories_of(photo_ids: Sequence[int]) -> dict[int, list[LabelEvent]]:
+    """The events of each of these photos with the photo, newest first."""
+    question = (
+        select(LabelEvent)
+        .where(LabelEvent.photo_id.in_(photo_ids))
+        .options(selectinload(LabelEvent.photo))
+        .order_by(LabelEvent.id.desc())
+        .execution_options(populate_existing=True)
+    )
+    stories: dict[int, list[LabelEvent]] = {}
+    for event in db.session.execute(question).scalars():
+        stories.setdefault(int(event.photo_id or 0), []).append(event)
+    return stories
 
 
 def undone_ids(event_ids: Sequence[int]) -> set[int]:

@@ -11,6 +11,7 @@ from sqlalchemy import and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
 from webapp.storage.database import db
+from webapp.storage.labels import refresh_disputed
 from webapp.storage.matching import matching, number_column
 from webapp.storage.photos import UNSEEN, refresh_outcomes
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
@@ -90,6 +91,7 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
     changed = int(db.session.execute(relabel, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
     if changed:
         refresh_outcomes(numbers)
+        refresh_disputed(numbers)
     return changed
 
 
@@ -148,6 +150,7 @@ def take_back(events: Sequence[int], stamp: Stamp) -> int:
     mirror = update(Photo).where(LabelEvent.id.in_(found), Photo.id == LabelEvent.photo_id).values(values)
     db.session.execute(mirror, execution_options=UNSEEN)
     refresh_outcomes(list(found.values()))
+    refresh_disputed(list(found.values()))
     return len(found)
 
 

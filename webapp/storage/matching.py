@@ -94,6 +94,11 @@ def number_column(wanted: GalleryFilter) -> Any:
     return Prediction.photo_id if wanted.model and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None) else Photo.id
 
 
+def meant_columns(model: str) -> dict[str, Any]:
+    """The meant prediction's label, decision, outcome, confidence and margin, for a question made by `matching`."""
+    return _columns(model)
+
+
 def sort_key(wanted: GalleryFilter) -> Any:
     """The column that the order goes by before the photo's number; None for the orders by arrival."""
     name = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}.get(wanted.sort)

@@ -159,6 +159,14 @@ def photos_by_number(numbers: Sequence[int], model: str = "", version: int | Non
     return [found[number] for number in numbers if number in found]
 
 
+def latest_photo_of(labels: Sequence[str]) -> dict[str, Photo]:
+    """For each of these ground truths the newest photo that has it; those without one are absent. A look into the index for each."""
+    newest_of = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None))
+    newest = [db.session.execute(newest_of.where(Photo.ground_truth == label)).scalar() for label in labels]
+    photos = db.session.execute(select(Photo).where(Photo.id.in_([one for one in newest if one is not None]))).scalars()
+    return {str(photo.ground_truth): photo for photo in photos}
+
+
 # ---- writing ----
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     event,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -66,9 +67,10 @@ def _of_kept(*columns: str) -> Index:
 class Photo(Base):
     """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
 
-    `ground_truth` and `truth_model` mirror the last label event; `shown_…` mirror the shown prediction and `outcome` its outcome, so that
-    the gallery finds photos by one index: `webapp.storage.photos` writes them. `prediction` is the shown one, or that of the model
-    a query asked for. `source` is the door it came through ("" for photos of before that was kept), `batch` what came together with it.
+    `ground_truth` and `truth_model` mirror the last label event, `disputed` whether people disagree about it; `shown_…` mirror the shown
+    prediction and `outcome` its outcome, so that the gallery finds photos by one index: `webapp.storage.photos` writes them. `prediction`
+    is the shown one, or that of the model a query asked for. `source` is the door it came through ("" for photos of before that was kept),
+    `batch` what came together with it.
     `dhash` is the difference hash of its picture as a signed number (None when it has no structure), and `has_duplicate` tells that
     another photo has the same. A photo with `deleted_at` is forgotten for everybody and waits for its end; `deleted_batch` and
     `starred_batch` name the action that can be taken back.
@@ -114,6 +116,7 @@ class Photo(Base):
             sqlite_where=text("starred_batch IS NOT NULL"),
             postgresql_where=text("starred_batch IS NOT NULL"),
         ),
+        Index("ix_photos_disputed", "disputed", "id", sqlite_where=text("disputed = 1"), postgresql_where=text("disputed")),
         {"sqlite_autoincrement": True},
     )
 
@@ -129,6 +132,7 @@ class Photo(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     ground_truth: Mapped[str | None] = mapped_column(String(120))
     truth_model: Mapped[str | None] = mapped_column(String(64))
+    disputed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     delete_hash: Mapped[str | None] = mapped_column(String(64))
     shown_model: Mapped[str | None] = mapped_column(String(64))
@@ -255,11 +259,17 @@ class LabelEvent(Base):
     """One change of a ground truth; never changed, never removed. Undo is one more event (`undoes` names the one it takes back).
 
     `to_model` is the model whose label it is, `from_model` that of the label before; None when a verdict was about the labels of several.
-    `photo_ref` and `who` stay readable after the photo or the person is gone. `place` is where it was done.
+    `photo_ref` and `who` stay readable after the photo or the person is gone. `place` is where it was done: "queue" (the review), "audit"
+    (the review of a random sample, see `Audit`), "gallery", "photo", "upload", "api", "cli", "undo" or "delete". An event whose
+    `from_label` is its `to_label` is a person who confirms the label that was there.
     """
 
     __tablename__ = "label_events"
-    __table_args__ = (Index("ix_label_events_photo", "photo_id", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_label_events_photo", "photo_id", "id"),
+        Index("ix_label_events_who", "who", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     photo_id: Mapped[int | None] = mapped_column(ForeignKey("photos.id", ondelete="SET NULL"))
@@ -277,6 +287,46 @@ class LabelEvent(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     photo: Mapped[Photo | None] = relationship(lazy="raise")
+
+
+class ReviewLease(Base):
+    """A photo that lies on a reviewer's desk: until `until` nobody else is given it. The first by `position` is shown.
+
+    `queue` names the order and filter it was taken from.
+    """
+
+    __tablename__ = "review_leases"
+    __table_args__ = (Index("ix_review_leases_user", "user_id", "position"),)
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    queue: Mapped[str] = mapped_column(String(64))
+    position: Mapped[int]
+    until: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Audit(Base):
+    """A random sample of all answered photos, drawn with `seed`. What is said about them in it are label events with the place "audit"."""
+
+    __tablename__ = "audits"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    seed: Mapped[int]
+    size: Mapped[int]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    who: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class AuditPhoto(Base):
+    """One photo of an audit, in the order of the draw. It goes with the photo."""
+
+    __tablename__ = "audit_photos"
+    __table_args__ = (Index("ix_audit_photos_photo", "photo_id"),)
+
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
 
 
 class Upload(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -10,13 +11,18 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from webapp.delivery import status_of
-from webapp.errors import BadRequestError, UserError
-from webapp.services import history, people
+from webapp.errors import BadRequestError, NothingToUndoError, UserError
+from webapp.services import label_log, people
 from webapp.services.history import Event
+from webapp.services.undo import count_undo_person, undo_person
 from webapp.views import guards
+from webapp.views.frame import label_groups, shown_name
+from webapp.views.notes import note, note_undone
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 PLACES = {
+    "queue": "in the review",
+    "audit": "in an audit",
     "upload": "with the upload",
     "photo": "on the photo’s page",
     "gallery": "in the gallery",
@@ -26,6 +32,7 @@ PLACES = {
     "import": "from a file",
     "delete": "when it was deleted",
 }
+FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
 ONCE = "password_once"
 
 
@@ -33,11 +40,55 @@ ONCE = "password_once"
 @guards.people_only
 def log() -> ResponseReturnValue:
     """Every change of a ground truth, newest first; what was done together stands together."""
-    text = request.args.get("before", "")
+    asked = {name: request.args[name].strip() for name in FILTERS if request.args.get(name, "").strip()}
+    text, error = request.args.get("before", ""), None
     if text and (not text.isdecimal() or len(text) > 18):
         raise BadRequestError("The page number of the log makes no sense. Start again from the newest entries.")
-    events, following = history.label_log(before=int(text) if text else None)
-    return render_template("admin/log.html", entries=_by_batch(events), following=following, places_words=PLACES, older=bool(text))
+    try:
+        events, following = label_log.page_of_log(label_log.parse_filter(asked), before=int(text) if text else None)
+    except BadRequestError as trouble:
+        events, following, error = [], None, trouble
+    body = render_template(
+        "admin/log.html",
+        entries=[{"events": [one], "batch": "", "standing": not one.undone} for one in events] if "batch" in asked else _by_batch(events),
+        following=following,
+        places_words=PLACES,
+        older=bool(text),
+        asked=asked,
+        tags=_tags(asked),
+        people=label_log.people_in_the_log(),
+        groups=label_groups(),
+        error=error,
+    )
+    return body, 400 if error else 200
+
+
+@bp.get("/log/undo")
+@guards.admins_only
+def undo() -> ResponseReturnValue:
+    """How much would be taken back of what a person said since a time. Nothing is done yet."""
+    name, since = request.args.get("who", ""), request.args.get("since", "")
+    moment = label_log.parse_moment(since) if since else None
+    return render_template(
+        "admin/undo.html",
+        name=name,
+        since=since or f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M}",
+        moment=moment,
+        people=label_log.people_in_the_log(),
+        would=count_undo_person(name, moment) if name and moment else None,
+    )
+
+
+@bp.post("/log/undo")
+@guards.admins_only
+def undo_now() -> ResponseReturnValue:
+    """Take back what a person said since a time."""
+    name, since = request.form.get("who", ""), label_log.parse_moment(request.form.get("since", ""))
+    try:
+        note_undone(undo_person(name, since, who=guards.who(), place="undo"))
+    except NothingToUndoError as trouble:
+        note(str(trouble), kind="is-error")
+    return redirect(url_for(".log"), 303)
 
 
 @bp.get("/users")
@@ -77,6 +128,18 @@ def reset() -> ResponseReturnValue:
 
 def _users_page(error: UserError | None = None) -> str:
     return render_template("admin/users.html", users=people.all_users(), once=session.pop(ONCE, None), roles=people.ROLES, error=error)
+
+
+def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
+    """The filters that are on, each with the address of the log without it."""
+    labels = {"from_label": "Was: {}", "to_label": "Said: {}"}
+    words = {"who": "By {}", "since": "Since {}", "until": "Until {}", "disputed": "Reviewers disagree", "batch": "Done together"}
+    tags = []
+    for name, value in asked.items():
+        text = labels[name].format(shown_name(value)) if name in labels else words.get(name, "{}").format(PLACES.get(value, value))
+        without = {other: kept for other, kept in asked.items() if other != name}
+        tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".log", **without)})  # type: ignore[arg-type]
+    return tags
 
 
 def _by_batch(events: Iterable[Event]) -> list[dict[str, Any]]:

@@ -125,6 +125,7 @@ def _surroundings() -> dict[str, Any]:
     somebody = guards.person()
     places = [("upload.index", "Upload"), ("gallery.index", "Gallery"), ("stats.index", "Stats"), ("models.index", "Models")]
     if somebody:
+        places.insert(2, ("review.index", "Review"))
         places.append(("admin.log", "Log"))
     if somebody and somebody.is_admin:
         places.append(("admin.users", "People"))

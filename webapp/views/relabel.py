@@ -9,6 +9,7 @@ from webapp.errors import MarqueError, ModelUnavailableError, NothingToUndoError
 from webapp.inference.card import ModelCard
 from webapp.services import history
 from webapp.services.relabel import relabel_photos, undo_batch
+from webapp.services.undo import undo_event
 from webapp.views import guards
 from webapp.views.frame import live_cards
 from webapp.views.notes import note, note_saved, note_undone
@@ -21,18 +22,25 @@ bp = Blueprint("relabel", __name__)
 def one(public_id: str) -> ResponseReturnValue:
     """Give one photo a ground truth."""
     history.get_item(public_id)
-    label = request.form.get("label", "")
+    label, why = request.form.get("label", ""), request.form.get("why", "").strip()
     first, *others = live_choice()
-    note_saved(relabel_photos([public_id], label, card=first, others=others, who=guards.who(), place="photo"), label)
+    if label or not why:
+        note_saved(relabel_photos([public_id], label, card=first, others=others, who=guards.who(), place="photo", why=why), label)
+    else:
+        note("Press the label itself: the reason goes with it.", kind="")
     return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)
 
 
 @bp.post("/labels/undo")
 @guards.people_only
 def undo() -> ResponseReturnValue:
-    """Take back what was done together."""
+    """Take back what was done together, or a single event of it."""
+    event = request.form.get("event", "")
     try:
-        note_undone(undo_batch(request.form.get("batch", ""), who=guards.who(), place="undo"))
+        if event:
+            note_undone(undo_event(int(event) if event.isdecimal() and len(event) < 18 else 0, who=guards.who(), place="undo"))
+        else:
+            note_undone(undo_batch(request.form.get("batch", ""), who=guards.who(), place="undo"))
     except NothingToUndoError as error:
         _note_error(error)
     return redirect(guards.way_back(url_for("gallery.index")), 303)

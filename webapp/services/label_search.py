@@ -1,0 +1,53 @@
+"""Finding a label among many by a few letters of its name, an alias or a parent, in any script."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from webapp.inference.card import Label, ModelCard
+from webapp.storage import photos
+
+MOST = 24
+"""So many labels are shown for a few letters; without any, all are."""
+
+
+def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, Label]]:
+    """The labels that have every word of `text` somewhere, the best first; without a text all of them, by name.
+
+    Upper and lower case, accents and the order of the words do not matter: "skoda rs" finds "Škoda Octavia RS". A display name that begins
+    with the text comes first, then names with a word that does, then the rest.
+    """
+    words = fold(text).split()
+    found = []
+    for card in cards:
+        for label in card.labels:
+            place = _place(words, label)
+            if place is not None:
+                found.append((place, fold(label.display), card, label))
+    found.sort(key=lambda one: one[:2])
+    return [(card, label) for _place_, _name, card, label in found][: MOST if words else None]
+
+
+def examples(labels: Sequence[str]) -> dict[str, photos.Photo]:
+    """For each of these labels its newest photo that somebody has checked; labels without one are absent."""
+    return photos.latest_photo_of(labels)
+
+
+def fold(text: str) -> str:
+    """A text without case and accents, words apart by single spaces. Letters of other scripts stay what they are."""
+    plain = "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
+    return " ".join("".join(one if one.isalnum() else " " for one in plain).split())
+
+
+def _place(words: Sequence[str], label: Label) -> int | None:
+    """How well a label fits: 0 best, None not at all."""
+    name = fold(label.display)
+    everything = " ".join([name, *(fold(one) for one in (label.name, *label.aliases, label.parent))])
+    if not all(word in everything for word in words):
+        return None
+    text = " ".join(words)
+    if name.startswith(text):
+        return 0
+    beginnings = everything.split()
+    return 1 if all(any(one.startswith(word) for one in beginnings) for word in words) else 2
