@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from webapp.inference.classifier import scale
 from webapp.training.calibrate import fit_temperature, keeping
-from webapp.training.evaluate import area_under_curve, calibration_error, confusion, figures, mean_f1, mix_ups, per_label, summary
+from webapp.training.evaluate import area_under_curve, calibration_error, confusion, mean_f1, mix_ups, per_label, summary
 
 NAMES = ("a", "b", "c")
 SURE = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]], dtype=np.float32)
@@ -36,11 +36,6 @@ def test_calibration_error_is_the_mean_distance_of_confidence_and_accuracy() -> 
     assert calibration_error(half_sure, np.array([0, 1, 1, 1])) == pytest.approx(0.5)
 
 
-def test_figures_count_what_is_left_undecided() -> None:
-    got = figures(SURE, TRUTHS, NAMES, temperature=1.0, threshold=0.65)
-    assert (got["n"], got["top1"], got["unclassified"], got["top1_when_decided"]) == (4, 0.75, 0.25, 1.0)
-
-
 def test_a_summary_takes_the_decisions_that_were_made() -> None:
     got = summary(SURE, SURE, TRUTHS, NAMES, np.array([True, False, False, True]), short=True)
     assert (got["unclassified"], got["top1_when_decided"]) == (0.5, 1.0)
@@ -61,7 +56,7 @@ def random_answers(seed: int, n: int = 300, labels: int = 7) -> tuple[np.ndarray
 def test_figures_are_those_of_scikit_learn(seed: int) -> None:
     probabilities, truths = random_answers(seed)
     said, labels = probabilities.argmax(axis=1), np.arange(7)
-    got = figures(probabilities, truths, tuple("abcdefg"), temperature=1.0, threshold=0.0)
+    got = summary(probabilities, probabilities, truths, tuple("abcdefg"), np.ones(len(truths), dtype=bool))
     there = np.unique(truths)
     assert got["top1"] == pytest.approx(metrics.accuracy_score(truths, said), abs=1e-4)
     assert got["top5"] == pytest.approx(metrics.top_k_accuracy_score(truths, probabilities, k=5, labels=labels), abs=1e-4)

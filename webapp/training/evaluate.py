@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.inference.classifier import scale
 from webapp.inference.intervals import wilson
 from webapp.inference.measures import LabelMeasure
 from webapp.inference.measures import calibration_error as error_of_bins
@@ -62,25 +61,6 @@ def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dic
             }
         )
     return rows
-
-
-def figures(
-    raw: Floats,
-    truths: Ints,
-    names: tuple[str, ...],
-    temperature: float,
-    threshold: float,
-    *,
-    familiar: Bools | None = None,
-    short: bool = False,
-) -> dict[str, Any]:
-    """`summary` of photos that are decided when their confidence reaches `threshold` and they are `familiar` (photos,), if that was
-    measured. `raw` is the softmax before temperature, float32 of shape (photos, labels)."""
-    scaled = np.stack([scale(one, temperature) for one in raw]) if len(raw) else raw
-    decided = scaled.max(axis=1) >= threshold
-    if familiar is not None:
-        decided &= familiar
-    return summary(raw, scaled, truths, names, decided, short=short)
 
 
 def summary(raw: Floats, scaled: Floats, truths: Ints, names: tuple[str, ...], decided: Bools, *, short: bool = False) -> dict[str, Any]:

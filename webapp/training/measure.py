@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version as library_version
 from pathlib import Path
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from webapp.curves import by_stage
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import KERAS_FILE, ModelCard
-from webapp.inference.familiarity import Familiarity, Space
+from webapp.inference.familiarity import Familiarity
 from webapp.inference.images import decode_photo, fit_input, working_side
 from webapp.training.calibrate import dividing, fit_temperature, keeping, keeping_both, scaled
 from webapp.training.checkpoint import Progress
 from webapp.training.dataset import Dataset, Example, fingerprint, fit_all, truths_of
 from webapp.training.drawn import SOURCE
-from webapp.training.evaluate import area_under_curve, figures
+from webapp.training.evaluate import area_under_curve, summary
 from webapp.training.familiar import build_space, fit_rule
 from webapp.training.job import Job, say
 from webapp.training.recipe import Recipe, Source
@@ -36,102 +36,121 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What was fitted on the validation photos, and what the network that had not seen them said about them.
+class Judged:
+    """What a network said about some photos, and what came of it; arrays by photo.
 
-    `familiarity` is None when nothing measures it. `validation` are the
-    softmax outputs for the validation photos, `validation_familiar` which of them looked familiar.
+    `raw` and `scaled` are the softmax before and after temperature, float32 of shape (photos, labels). `decided` tells which got a label.
+    `score` is the familiarity, or the confidence where nothing measures that.
     """
+
+    raw: Floats
+    scaled: Floats
+    decided: NDArray[np.bool_]
+    score: NDArray[np.float64]
+
+    def only(self, inside: NDArray[np.bool_]) -> Judged:
+        """Those of the photos that are `inside`."""
+        return Judged(self.raw[inside], self.scaled[inside], self.decided[inside], self.score[inside])
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted on photos that the network had not learnt. `familiarity` is None when nothing measures it."""
 
     temperature: float
     threshold: float
     familiarity: Familiarity | None
-    validation: Floats
-    validation_familiar: NDArray[np.bool_] | None
+
+    def judge(self, said: dict[str, Floats]) -> Judged:
+        """Apply it to what a network said: `probabilities` and `embedding`."""
+        probabilities = scaled(said["probabilities"], self.temperature)
+        confidences = probabilities.max(axis=1)
+        decided = confidences >= self.threshold
+        if self.familiarity is None:
+            return Judged(said["probabilities"], probabilities, decided, confidences.astype(np.float64))
+        familiar = self.familiarity.of(said["embedding"])
+        return Judged(said["probabilities"], probabilities, decided & (familiar >= self.familiarity.rule["threshold"]), familiar)
 
 
-def calibrate(job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model) -> Calibration:
-    """Fit temperature, threshold and familiarity with a network that has not learnt from the validation photos. Drawings are left out.
+class Bench:
+    """A network that has learnt, laid out to be calibrated and measured: what it says, and where the photos it learnt from lie for it."""
 
-    Every second photo of other things, with the known validation photos, chooses and fits the measure of familiarity. Without such
-    photos, or when nothing parts them, the confidence alone decides.
-    """
-    infer = Inference(network)
-    said = infer(fit_all(parts["validation"], recipe.input))
-    raw, real = said["probabilities"], _real(parts["validation"])
-    temperature = fit_temperature(raw[real], _truths(recipe, parts["validation"])[real])
-    confidences = scaled(raw[real], temperature).max(axis=1)
-    rule = None
-    if job.unknown is not None:
-        space = learn_space(recipe, parts, network)
-        known, unknown = said["embedding"][real], infer(read_unknown(job.unknown, recipe)[::2])["embedding"]
-        rule = fit_rule(space, known, unknown, temperature)
-    if rule is None:
-        return Calibration(temperature, min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT)), None, raw, None)
-    threshold = min(HIGHEST_THRESHOLD, keeping(confidences, SURE_ENOUGH))
-    familiarity = Familiarity(space, temperature, rule)
-    inside, outside = familiarity.of(known), familiarity.of(unknown)
-    rule["threshold"] = min(dividing(inside, outside), keeping_both(inside, confidences >= threshold, KNOWN_KEPT))
-    return Calibration(temperature, threshold, familiarity, raw, _familiar(said["embedding"], familiarity))
+    def __init__(self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model) -> None:
+        self.job, self.recipe, self.parts = job, recipe, parts
+        infer = Inference(network)
+        self.said = {part: infer(fit_all(members, recipe.input)) for part, members in parts.items() if members}
+        self.space = build_space(network, self.said["train"]["embedding"])
+        self.others = None if job.unknown is None else infer(read_unknown(job.unknown, recipe))
+
+    def calibrate(self, part: str, inside: NDArray[np.bool_] | None = None) -> Calibration:
+        """Fit temperature, threshold and familiarity on a part that the network has not learnt, or those of it `inside`; not on drawings.
+
+        Every second photo of other things, with the known ones, chooses and fits the measure of familiarity. Without such photos, or when
+        nothing parts them, the confidence alone decides.
+        """
+        chosen = _real(self.parts[part]) if inside is None else _real(self.parts[part]) & inside
+        raw, known = self.said[part]["probabilities"][chosen], self.said[part]["embedding"][chosen]
+        temperature = fit_temperature(raw, _truths(self.recipe, self.parts[part])[chosen])
+        confidences = scaled(raw, temperature).max(axis=1)
+        unknown = None if self.others is None else self.others["embedding"][::2]
+        rule = None if unknown is None else fit_rule(self.space, known, unknown, temperature)
+        if rule is None or unknown is None:
+            return Calibration(temperature, min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT)), None)
+        threshold = min(HIGHEST_THRESHOLD, keeping(confidences, SURE_ENOUGH))
+        familiarity = Familiarity(self.space, temperature, rule)
+        rule["threshold"] = min(
+            dividing(familiarity.of(known), familiarity.of(unknown)),
+            keeping_both(familiarity.of(known), confidences >= threshold, KNOWN_KEPT),
+        )
+        return Calibration(temperature, threshold, familiarity)
+
+    def judge_crossed(self, part: str) -> Judged:
+        """A part judged by halves, each with what was fitted on the other one, so that no photo is judged by what it has fitted itself."""
+        first = halves(self.parts[part])
+        judged = [self.calibrate(part, ~one).judge(self.said[part]).only(one) for one in (first, ~first)]
+        order = np.argsort(np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)]))
+        arrays = (np.concatenate([getattr(one, field.name) for one in judged])[order] for field in fields(Judged))
+        return Judged(*arrays)
+
+    def measure(self, judged: dict[str, Judged], calibration: Calibration) -> dict[str, Any]:
+        """The card's `metrics` of judged parts. Drawings count only in a source of their own. `calibration` is what is shipped."""
+        names = tuple(label.name for label in self.recipe.labels)
+        metrics: dict[str, Any] = {}
+        for part, said in judged.items():
+            truths, sources = _truths(self.recipe, self.parts[part]), np.array([one.source for one in self.parts[part]])
+            one_source = len(set(sources.tolist())) == 1  # it alone has the figures of the whole
+
+            def look(inside: NDArray[np.bool_], short: bool, said: Judged = said, truths: NDArray[np.int64] = truths) -> dict[str, Any]:
+                some = said.only(inside)
+                return summary(some.raw, some.scaled, truths[inside], names, some.decided, short=short)
+
+            metrics[part] = look(_real(self.parts[part]), part == "train") | {
+                "sources": {one: look(sources == one, part == "train" or one_source) for one in sorted(set(sources.tolist()))}
+            }
+        if self.job.unknown is not None and self.others is not None:
+            known = judged["test"].only(_real(self.parts["test"]))
+            metrics["unknown"] = {"source": self.job.unknown.resolve().name} | measure_unknown(known, self.others, calibration)
+        return metrics
 
 
-def learn_space(recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model) -> Space:
-    """Where the photos that `network` learnt from lie for it."""
-    return build_space(network, Inference(network)(fit_all(parts["train"], recipe.input))["embedding"])
+def halves(examples: list[Example]) -> NDArray[np.bool_]:
+    """Which examples are in the first of two halves: whole groups of near-duplicates, each label and source in both as far as they go."""
+    groups = {one.group: (one.source, one.label, one.sha256) for one in sorted(examples, key=lambda one: one.sha256)}
+    first = {group for place, group in enumerate(sorted(groups, key=lambda group: groups[group])) if place % 2 == 0}
+    return np.array([one.group in first for one in examples], dtype=bool)
 
 
-def measure(job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model, calibration: Calibration) -> dict[str, Any]:
-    """The card's `metrics`. Validation figures are those of the calibration; drawings count only in a source of their own."""
-    infer = Inference(network)
-    said = {part: infer(fit_all(parts[part], recipe.input)) for part in ("test", "train")}
-    raw = {part: one["probabilities"] for part, one in said.items()} | {"validation": calibration.validation}
-    familiar = {part: _familiar(one["embedding"], calibration.familiarity) for part, one in said.items()}
-    familiar["validation"] = calibration.validation_familiar
-    names = tuple(label.name for label in recipe.labels)
-    metrics: dict[str, Any] = {}
-    for part in ("test", "validation", "train"):
-        sources = np.array([one.source for one in parts[part]])
-        several = len(set(sources.tolist())) > 1  # one source alone has the figures of the whole
-
-        def look(inside: NDArray[np.bool_], part: str = part, *, short: bool = False) -> dict[str, Any]:
-            truths, known = _truths(recipe, parts[part])[inside], familiar[part]
-            familiarity = None if known is None else known[inside]
-            found = raw[part][inside]
-            return figures(found, truths, names, calibration.temperature, calibration.threshold, familiar=familiarity, short=short)
-
-        metrics[part] = look(_real(parts[part]), short=part == "train") | {
-            "sources": {source: look(sources == source, short=part == "train" or not several) for source in sorted(set(sources.tolist()))}
-        }
-    if job.unknown is not None:
-        test = {key: one[_real(parts["test"])] for key, one in said["test"].items()}
-        metrics["unknown"] = measure_unknown(job.unknown, recipe, infer, calibration, test)
-    return metrics
-
-
-def measure_unknown(folder: Path, recipe: Recipe, infer: Inference, calibration: Calibration, known: dict[str, Floats]) -> dict[str, Any]:
-    """Figures about the photos of other things that fitted nothing. `known` is what the network said about the test photos."""
-    photos = read_unknown(folder, recipe)
-    sides = [known, infer(photos[1::2])]
-    confidences = [scaled(one["probabilities"], calibration.temperature).max(axis=1) for one in sides]
-    silent = [one < calibration.threshold for one in confidences]
-    scores: list[NDArray[Any]] = confidences
-    if calibration.familiarity is not None:
-        scores = [calibration.familiarity.of(one["embedding"]) for one in sides]
-        silent = [unsure | (one < calibration.familiarity.rule["threshold"]) for unsure, one in zip(silent, scores, strict=True)]
+def measure_unknown(known: Judged, others: dict[str, Floats], calibration: Calibration) -> dict[str, Any]:
+    """Figures about the photos of other things that fitted nothing, every second one. `known` are the judged test photos."""
+    unknown = calibration.judge({key: one[1::2] for key, one in others.items()})
     return {
-        "source": folder.resolve().name,
-        "n": len(silent[1]),
-        "unclassified": round(float(silent[1].mean()), 4),
-        "known_unclassified": round(float(silent[0].mean()), 4),
-        "auroc": round(area_under_curve(*scores), 4),
-        "auroc_of_confidence": round(area_under_curve(*confidences), 4),
-        "fitted_on": len(photos) - len(silent[1]),
+        "n": len(unknown.raw),
+        "unclassified": round(1 - float(unknown.decided.mean()), 4),
+        "known_unclassified": round(1 - float(known.decided.mean()), 4),
+        "auroc": round(area_under_curve(known.score, unknown.score), 4),
+        "auroc_of_confidence": round(area_under_curve(known.scaled.max(axis=1), unknown.scaled.max(axis=1)), 4),
+        "fitted_on": len(others["embedding"]) - len(unknown.raw),
     }
-
-
-def _familiar(embeddings: Floats, familiarity: Familiarity | None) -> NDArray[np.bool_] | None:
-    """Which photos look familiar, None when that is not measured."""
-    return None if familiarity is None else familiarity.of(embeddings) >= familiarity.rule["threshold"]
 
 
 def read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
@@ -187,7 +206,9 @@ def describe_split(recipe: Recipe, dataset: Dataset, parts: dict[str, list[Examp
         part: {"n": int(_real(members).sum()), "sources": dict(Counter(one.source for one in members))} for part, members in parts.items()
     }
     rule = recipe.split
-    learnt = "train and validation together, after validation had chosen and calibrated" if recipe.refit else "train"
+    learnt = "train"
+    if recipe.refit:
+        learnt = "train and validation together; calibrated on the test photos, which are measured by halves, each calibrated on the other"
     return {
         "fingerprint": fingerprint(parts),
         "seed": rule.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -20,7 +20,7 @@ from webapp.training.dataset import Dataset, Example, drop_repeats, group, read_
 from webapp.training.drawn import SOURCE, draw_golden, draw_training_set
 from webapp.training.follow import BOARD, followed, to_board, to_curves
 from webapp.training.job import Job, say
-from webapp.training.measure import calibrate, learn_space, make_card, measure
+from webapp.training.measure import Bench, make_card
 from webapp.training.readers import labels_in, list_photos
 from webapp.training.recipe import Layout, Recipe, check, fitted, source_of, with_labels
 from webapp.training.run import Run
@@ -57,23 +57,24 @@ def learn(job: Job, recipe: Recipe, dataset: Dataset, parts: dict[str, list[Exam
     run = Run(job, recipe, parts, job.work)
     run.train()
     network = run.best_network()
-    calibration = calibrate(job, recipe, parts, network)
+    bench = Bench(job, recipe, parts, network)
+    calibration = bench.calibrate("validation")
+    judged = {part: calibration.judge(said) for part, said in bench.said.items()}
     runs = [run.progress]
 
     if recipe.refit:
         say("once more, on train and validation photos together")
-        together = {"train": parts["train"] + parts["validation"], "validation": []}
-        job_again = replace(job, after_epoch=to_board(job.work / BOARD / "refit"))
-        run = Run(job_again, recipe, together, job.work / "refit")
+        together = parts["train"] + parts["validation"]
+        run = Run(job, recipe, {"train": together, "validation": []}, job.work / "refit")
         run.train()
         network = run.best_network()
         runs.append(run.progress)
-        if calibration.familiarity is not None:
-            again = replace(calibration.familiarity, space=learn_space(recipe, together, network))
-            calibration = replace(calibration, familiarity=again)
+        bench = Bench(job, recipe, parts | {"train": together}, network)
+        calibration = bench.calibrate("test")
+        judged |= {"test": bench.judge_crossed("test"), "train": calibration.judge(bench.said["train"])}
 
     say("measuring")
-    metrics = measure(job, recipe, parts, network, calibration)
+    metrics = bench.measure(judged, calibration)
     card = make_card(job, recipe, dataset, parts, calibration, metrics, runs)
     return hand_over(job, network, card, parts, calibration.familiarity)
 
