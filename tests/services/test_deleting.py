@@ -16,12 +16,12 @@ from tests.conftest import draw
 from tests.fakes import FolderFiles
 from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, PhotoNotFoundError
 from webapp.ext import get_cupboard, get_files
-from webapp.services import deleting, history
+from webapp.services import deleting, history, label_log
 from webapp.services.export import make_order, records
 from webapp.services.relabel import undo_batch
 from webapp.storage.database import db, writing
 from webapp.storage.tables import File, LabelEvent, Photo, Thumbnail, now
-from webapp.values import GalleryFilter, Who
+from webapp.values import GalleryFilter, LogFilter, Who
 
 ANNA = Who("Anna")
 SOON = timedelta(days=8)
@@ -131,7 +131,7 @@ def test_a_purge_leaves_a_line_in_the_log_and_nothing_else(upload: Upload) -> No
     delete(public_id)
     assert deleting.purge(files=get_files(), before=now() + SOON) == 1
     assert (count(Photo), count(Thumbnail), count(File), count(LabelEvent)) == (0, 0, 0, 2)
-    farewell = history.label_log()[0][0].event
+    farewell = label_log.page_of_log(LogFilter())[0][0].event
     assert (farewell.place, farewell.photo_ref, farewell.from_label, farewell.who) == ("delete", public_id, "haas", "Anna")
     with pytest.raises(PhotoNotFoundError):
         history.get_item(public_id)

@@ -215,3 +215,15 @@ def test_look_alikes_know_of_each_other(app: Flask, upload: Callable[..., str], 
         client.delete(f"/api/v1/photos/{second}", headers=key)  # type: ignore[attr-defined]
         db.session.remove()
         assert history.gallery_page(wanted).items == []
+        client.post(f"/api/v1/photos/{second}/restore", headers=key)  # type: ignore[attr-defined]
+        assert ids(history.gallery_page(wanted)) == [second, first]
+
+
+def test_a_look_alike_that_comes_back_alone_has_none(app: Flask, upload: Callable[..., str], client: object, key: dict[str, str]) -> None:
+    first, second = upload(mark=4000), upload(mark=4000, color="#FF8800")
+    for public_id in (first, second):
+        client.delete(f"/api/v1/photos/{public_id}", headers=key)  # type: ignore[attr-defined]
+    client.post(f"/api/v1/photos/{second}/restore", headers=key)  # type: ignore[attr-defined]
+    with app.app_context():
+        assert history.gallery_page(GalleryFilter(duplicates="yes")).items == []
+        assert ids(history.gallery_page(GalleryFilter(duplicates="no"))) == [second]

@@ -72,7 +72,8 @@ def compared(app: Flask, client: FlaskClient, reviewer: FlaskClient, challenger:
 
 def label_photos(client: FlaskClient, reviewer: FlaskClient, number: int) -> None:
     ids = [send_photo(client, TEAMS["haas"][1], mark=mark) for mark in range(number)]
-    reviewer.post("/labels", data={"ids": ids, "label": "haas"})
+    answer = reviewer.post("/gallery/many", data={"action": "label", "ids": ids, "label": "haas"}, follow_redirects=True)
+    assert f"Saved: {number} photos are <b>Haas.</b>" in answer.text
 
 
 def live(config: Config) -> str:

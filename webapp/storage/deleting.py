@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, or_, select, update
 
 from webapp.storage.database import db
-from webapp.storage.photos import UNSEEN
+from webapp.storage.photos import UNSEEN, refresh_duplicates
 from webapp.storage.tables import Photo, now
 
 _protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
@@ -26,8 +26,11 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
     which = and_(Photo.id.in_(numbers), Photo.starred.is_(False), Photo.deleted_at.is_(None))
     if not labelled:
         which = and_(which, Photo.ground_truth.is_(None))
+    hashes = db.session.execute(select(Photo.dhash).distinct().where(which, Photo.has_duplicate)).scalars().all()
     gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
-    return int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    changed = int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    refresh_duplicates(hashes)
+    return changed
 
 
 def due_photos(before: datetime, limit: int) -> Sequence[Photo]:

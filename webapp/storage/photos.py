@@ -19,6 +19,9 @@ UNSEEN = {"synchronize_session": False}
 MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
 """Columns of the shown prediction that stand on the photo too, as `shown_…`."""
 
+HASHES = 1_000
+"""Difference hashes in one question."""
+
 _in_its_label_set = (
     exists()
     .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == Photo.ground_truth)
@@ -261,25 +264,31 @@ def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
 
 
 def delete_photo(photo: Photo, *, named: bool = True) -> None:
-    """Remove a photo with its thumbnail and predictions; `named` when its name still is in the index. Its label events stay, without it."""
+    """Remove a photo that waits for its end, with its thumbnail and predictions; `named` when its name still is in the index. Its label
+    events stay, without it."""
     if named:
         names.remove([photo.id])
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
-    if photo.dhash is not None and photo.has_duplicate:
-        forget_duplicates(photo.dhash)
 
 
 def restore(which: Any) -> int:
     """Bring deleted photos back that satisfy `which`; returns how many."""
-    back = update(Photo).where(which, Photo.deleted_at.is_not(None)).values(deleted_at=None, deleted_by=None, deleted_batch=None)
-    return int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    deleted = and_(which, Photo.deleted_at.is_not(None))
+    hashes = db.session.execute(select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))).scalars().all()
+    back = update(Photo).where(deleted).values(deleted_at=None, deleted_by=None, deleted_batch=None)
+    changed = int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    refresh_duplicates(hashes)
+    return changed
 
 
-def forget_duplicates(dhash: int) -> None:
-    """A photo with this difference hash is gone: when one is left, it is alone now."""
-    left = db.session.execute(select(Photo.id).where(Photo.dhash == dhash, Photo.deleted_at.is_(None)).limit(2)).scalars().all()
-    if len(left) == 1:
-        db.session.execute(update(Photo).where(Photo.id == left[0]).values(has_duplicate=False), execution_options=UNSEEN)
+def refresh_duplicates(hashes: Sequence[int | None]) -> None:
+    """Bring up to date which of the photos with these difference hashes have a duplicate. One that was deleted is nobody's duplicate."""
+    for start in range(0, len(hashes), HASHES):
+        theirs = and_(Photo.dhash.in_(hashes[start : start + HASHES]), Photo.deleted_at.is_(None))
+        for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
+            which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
+            change = update(Photo).where(Photo.dhash.in_(which), Photo.deleted_at.is_(None), Photo.has_duplicate.is_(not value))
+            db.session.execute(change.values(has_duplicate=value), execution_options=UNSEEN)
 
 
 # ---- uploads ----

@@ -72,8 +72,8 @@ class Photo(Base):
     is the shown one, or that of the model a query asked for. `source` is the door it came through ("" for photos of before that was kept),
     `batch` what came together with it.
     `dhash` is the difference hash of its picture as a signed number (None when it has no structure), and `has_duplicate` tells that
-    another photo has the same. A photo with `deleted_at` is forgotten for everybody and waits for its end; `deleted_batch` and
-    `starred_batch` name the action that can be taken back.
+    another photo, not a deleted one, has the same. A photo with `deleted_at` is forgotten for everybody and waits for its end;
+    `deleted_batch` and `starred_batch` name the action that can be taken back.
     """
 
     __tablename__ = "photos"
