@@ -20,10 +20,11 @@ from tests.conftest import draw
 from tests.fakes import TEAMS, FakeClassifier, make_card
 from webapp.errors import TrainingError
 from webapp.inference.card import Label
+from webapp.inference.held_out import CALIBRATED_ON_IT
 from webapp.training.exam import ask
 from webapp.training.exam_files import FILES, confusion_csv, make_folder, per_class_csv, predictions_csv, write_files
 from webapp.training.exam_questions import Question, Questions, choose_others, choose_questions
-from webapp.training.exam_report import Exam, make_report
+from webapp.training.exam_report import Exam, make_report, warnings
 from webapp.training.exam_words import in_words, page
 from webapp.training.readers import Listing, list_photos
 from webapp.training.recipe import Layout
@@ -111,6 +112,14 @@ def test_a_refitted_version_has_learnt_from_its_validation_part_too(data: Path) 
     card = replace(CARD, split={"learnt_from": "train and validation together, after validation had chosen and calibrated"})
     with pytest.raises(TrainingError, match="chose its temperature and threshold and were learnt after that"):
         choose_questions(listed(data), card, {digest(path): "validation" for path in data.rglob("*.jpg")})
+
+
+def test_a_version_calibrated_on_its_test_photos_says_what_that_flatters(data: Path) -> None:
+    split = {digest(path): "test" for path in data.rglob("*.jpg")}
+    exam = hold(data, split=split)
+    assert warnings(exam) == []
+    card = replace(exam.card, split={"learnt_from": f"train and validation together; {CALIBRATED_ON_IT}, which are measured by halves"})
+    assert "set the temperature and the limits" in warnings(replace(exam, card=card))[0]
 
 
 def test_new_photos_that_nearly_repeat_a_training_photo_are_left_out_too(data: Path) -> None:

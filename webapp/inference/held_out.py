@@ -16,6 +16,9 @@ SPLIT_FILE = "split.json"
 HELD_OUT = "test"
 """The part of a split that a version neither learnt from nor was chosen or calibrated by."""
 
+CALIBRATED_ON_IT = "calibrated on the test photos"
+"""What a card's `split.learnt_from` says where that part set temperature and limits all the same: those of a network that was refitted."""
+
 Split = Mapping[str, str]
 """SHA-256 of a file in hex -> "train", "validation" or "test"."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import ModelCard
 from webapp.inference.cut import decode_cut
-from webapp.inference.held_out import HELD_OUT, Split
+from webapp.inference.held_out import CALIBRATED_ON_IT, HELD_OUT, Split
 from webapp.training.dataset import Example, group, make_example, short_name
 from webapp.training.readers import Box, Listing
 from webapp.training.recipe import SplitRule
@@ -121,10 +121,10 @@ def fingerprint(questions: Iterable[Question]) -> str:
 def in_parts(counts: Mapping[str, int], card: ModelCard) -> str:
     """How many photos taught the version, how many chose its limits, and how many nearly repeat one of these, in words."""
     refitted = "validation" in str(card.split.get("learnt_from", ""))  # such a version has learnt from its validation part in the end
-    chose = "which chose its temperature and threshold" + (" and were learnt after that" if refitted else "")
+    chose = "epoch" if CALIBRATED_ON_IT in str(card.split.get("learnt_from", "")) else "temperature and threshold"
     words = {
         LEARNT: "{} that it has learnt from",
-        CHOSE: "{} of its validation part, " + chose,
+        CHOSE: f"{{}} of its validation part, which chose its {chose}" + (" and were learnt after that" if refitted else ""),
         NEAR: "{} that nearly repeat one that it has seen",
     }
     return "; ".join(text.format(f"{counts[part]:,}") for part, text in words.items() if counts.get(part))

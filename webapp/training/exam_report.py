@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import scale
 from webapp.inference.gate import mcnemar
+from webapp.inference.held_out import CALIBRATED_ON_IT, HELD_OUT
 from webapp.inference.intervals import wilson
 from webapp.training.evaluate import area_under_curve, mix_ups, summary
 from webapp.training.exam import Answered, Said
@@ -79,6 +80,11 @@ def warnings(exam: Exam) -> list[str]:
         )
     if others:
         found.append(f"{version} has seen {sum(others.values()):,} of the photos of other things before: {in_parts(others, exam.card)}.")
+    if CALIBRATED_ON_IT in str(exam.card.split.get("learnt_from", "")) and any(one.part == HELD_OUT for one in exam.questions.asked):
+        found.append(
+            f"Some of these photos set the temperature and the limits of {version}, so how sure it is and what it leaves unclassified look "
+            "a little better here than on new photos; the card measured that by halves. Which label comes first is not touched by it."
+        )
     if not exam.split_known:
         found.append(
             f"Nobody knows which photos {version} has learnt from: it carries no list of them. "

@@ -18,6 +18,7 @@ from webapp.curves import by_stage
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import KERAS_FILE, ModelCard
 from webapp.inference.familiarity import Familiarity
+from webapp.inference.held_out import CALIBRATED_ON_IT
 from webapp.inference.images import decode_photo, fit_input, working_side
 from webapp.training.calibrate import dividing, fit_temperature, keeping, keeping_both, scaled
 from webapp.training.checkpoint import Progress
@@ -208,7 +209,7 @@ def describe_split(recipe: Recipe, dataset: Dataset, parts: dict[str, list[Examp
     rule = recipe.split
     learnt = "train"
     if recipe.refit:
-        learnt = "train and validation together; calibrated on the test photos, which are measured by halves, each calibrated on the other"
+        learnt = f"train and validation together; {CALIBRATED_ON_IT}, which are measured by halves, each calibrated on the other"
     return {
         "fingerprint": fingerprint(parts),
         "seed": rule.seed,
