@@ -21,7 +21,7 @@ TRACKS = ("monza", "spa", "suzuka", "zandvoort", "interlagos", "silverstone")
 
 
 def main(folder: Path) -> None:
-    """Write photo.jpg, gallery.jpg and upload.jpg into `folder`."""
+    """Write upload.jpg, photo.jpg, gallery.jpg, review.jpg and stats.jpg into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, marque(Path(data), PORT):
         newest = fill()
@@ -33,6 +33,8 @@ def main(folder: Path) -> None:
             log_in(page)
             take(page, f"/photos/{newest}", folder / "photo.jpg")
             take(page, "/gallery", folder / "gallery.jpg")
+            take(page, "/review", folder / "review.jpg")
+            take(page, "/stats", folder / "stats.jpg")
             browser.close()
 
 
