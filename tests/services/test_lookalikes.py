@@ -15,6 +15,7 @@ from webapp.services import history, lookalikes
 from webapp.storage import near
 from webapp.storage.database import db, writing
 from webapp.storage.tables import Photo, PhotoHash, Prediction, now
+from webapp.values import GalleryFilter
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,14 @@ def test_the_nearest_comes_first_and_itself_not_at_all() -> None:
     first = add("first", 2**63 - 1)
     add("two", flipped(2**63 - 1, 3, 60)), add("same", 2**63 - 1), add("one", flipped(2**63 - 1, 63))
     assert same_as(first) == ["same", "one", "two"]
+
+
+def test_the_gallery_can_show_a_photo_with_those_that_are_nearly_the_same(upload: Callable[..., str]) -> None:
+    first, second, _other = upload(mark=0), upload(mark=1), upload(mark=4000, color="#0600EF")
+    found = history.gallery_page(GalleryFilter(like=first))
+    assert [one.photo.public_id for one in found.items] == [second, first]
+    assert history.gallery_page(GalleryFilter(like="nobody")).items == []
+    assert [one.photo.public_id for one in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items] == [second, first]
 
 
 def test_deleted_photos_are_left_out() -> None:
