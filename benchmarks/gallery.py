@@ -38,6 +38,7 @@ from webapp.config import Config
 from webapp.inference.card import InputSpec, Label, ModelCard
 from webapp.services import health, history, people, relabel
 from webapp.services.filters import parse_filter
+from webapp.storage import near
 from webapp.storage.database import db
 from webapp.storage.matching import matching, number_column, sort_key
 from webapp.storage.pages import DOWNWARDS
@@ -141,6 +142,8 @@ def fill(path: Path, photos: int) -> None:
     for start in range(0, photos, CHUNK):
         write_chunk(connection, start, min(CHUNK, photos - start), photos, thumbnails)
     connection.execute("INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id")
+    columns = ", ".join(f"(dhash >> {near.BAND_BITS * one}) & {2**near.BAND_BITS - 1}" for one in range(near.BANDS))
+    connection.execute(f"INSERT INTO photo_hashes SELECT id, dhash, {columns} FROM photos")
     for _name, sql in indexes:
         connection.execute(sql)
     connection.execute("COMMIT")

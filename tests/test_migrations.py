@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
 from PIL import Image
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
@@ -22,7 +22,8 @@ from webapp.ext import get_registry
 from webapp.services.history import gallery_page
 from webapp.services.relabel import remember_label_sets
 from webapp.storage.database import db
-from webapp.storage.tables import is_a_table_of_ours
+from webapp.storage.near import BANDS, bands, near_photos
+from webapp.storage.tables import Photo, PhotoHash, is_a_table_of_ours
 from webapp.values import GalleryFilter
 
 
@@ -118,6 +119,23 @@ def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) 
     upgrade()
     with db.engine.connect() as connection:
         assert connection.execute(text("SELECT id FROM photos WHERE disputed")).scalars().all() == [1]
+
+
+def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
+    upgrade(revision="0009")
+    photo = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
+    mirrored = {"outcome": "unlabelled", "source": "", "has_duplicate": False, "starred": False}
+    hashes = {1: -(2**62) - 5, 2: -(2**62) - 6, 3: 2**62, 4: None}
+    with db.engine.begin() as connection:
+        for number, dhash in hashes.items():
+            names = {"public_id": f"p{number}", "sha256": f"s{number}", "filename": "a.jpg"}
+            add(connection, "photos", id=number, dhash=dhash, **names, **photo, **mirrored)
+    upgrade()
+    kept = {row.photo_id: row for row in db.session.execute(select(PhotoHash)).scalars()}
+    assert {number: [getattr(row, f"band{at}") for at in range(BANDS)] for number, row in kept.items()} == {
+        number: bands(dhash) for number, dhash in hashes.items() if dhash is not None
+    }
+    assert [one.id for one in near_photos(db.session.get_one(Photo, 1), 5)] == [2]
 
 
 def test_preparing_completes_the_label_sets_of_an_older_history(app: Flask, upload: Callable[..., str]) -> None:

@@ -45,6 +45,7 @@ from webapp.views import (
     relabel,
     review,
     stats,
+    suspicion,
     upload,
     versions,
 )
@@ -75,6 +76,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         many,
         relabel,
         review,
+        suspicion,
         stats,
         keeping,
         export,

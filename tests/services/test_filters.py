@@ -28,6 +28,7 @@ EVERYTHING = GalleryFilter(
     source="cli",
     batch="a-b_1",
     labelled="c",
+    like="p-1",
     duplicates="yes",
     starred="no",
     audited="yes",

@@ -12,11 +12,12 @@ from sqlalchemy import select, text
 
 from tests.fakes import FakeClassifier, make_card
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
-from webapp.ext import get_files, get_turnstile
+from webapp.ext import get_files, get_registry, get_turnstile
 from webapp.services import history, people, review
 from webapp.services.classify import ask_models
 from webapp.services.relabel import relabel_photos
 from webapp.services.review import AHEAD, Desk, Queue, check_photo, get_sitting, open_desk, start_audit, undo_last
+from webapp.services.suspicion import look
 from webapp.storage import database
 from webapp.storage.database import db, writing
 from webapp.storage.tables import LabelEvent, ReviewLease
@@ -101,17 +102,25 @@ def test_a_photo_about_which_two_versions_differ_is_found(answered: Callable[...
     assert sorted(order("least-sure", anna)) == sorted([same, differs])
 
 
-def test_a_label_that_the_model_contradicts_is_suspected_the_surest_first(answered: Callable[..., str], anna: Who) -> None:
-    answered("mclaren", mclaren=0.95)
-    answered("haas", bwt=0.3)  # it was not sure enough to name one
+def suspected(who: Who) -> list[str]:
+    look(get_registry(), [make_card()], at_once=True)
+    return order("suspected", who)
+
+
+def test_a_label_is_suspected_by_the_lowest_margin_first(answered: Callable[..., str], anna: Who) -> None:
+    answered("mclaren", mclaren=0.65)
+    answered("haas", bwt=0.3)  # nobody gave that label, so nobody knows how sure the model usually is of it
     less, more = answered("haas", mclaren=0.7), answered("haas", mclaren=0.96)
-    assert order("suspected", anna) == [more, less]
+    assert suspected(anna) == [more, less]
 
 
 def test_a_suspected_label_that_was_confirmed_is_not_suspected_again(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    answered("mclaren", mclaren=0.65)
     photo = answered("haas", mclaren=0.9)
+    assert suspected(ben) == [photo]
+    order("least-sure", ben)  # gives it back
     check(photo, "haas", anna, Queue("suspected"))
-    assert order("suspected", ben) == []
+    assert suspected(ben) == []
 
 
 def test_a_filter_narrows_the_queue(answered: Callable[..., str], anna: Who) -> None:

@@ -34,6 +34,7 @@ FILTERS = {
     "door": {"source": "cli"},
     "sent together": {"batch": "b"},
     "checked together": {"labelled": "b"},
+    "nearly the same": {"like": "p1"},
     "look-alikes": {"duplicates": "yes"},
     "star": {"starred": "yes"},
     "model": {"model": "f1-teams"},
@@ -57,7 +58,15 @@ WALKING = {
     "name": tuple(one for one in SORTS if one not in BY_ARRIVAL),
 }
 # Sorting: all photos of these filters are found by their index, then sorted. They are few, or few of a label.
-SORTING = ("truth", "sent together", "checked together", "version, first guess", "version, truth", "outcome and confidence")
+SORTING = (
+    "truth",
+    "sent together",
+    "checked together",
+    "nearly the same",
+    "version, first guess",
+    "version, truth",
+    "outcome and confidence",
+)
 
 
 @pytest.fixture

@@ -118,6 +118,7 @@ def test_the_gallery_leads_to_the_review_of_what_it_shows(reviewer: FlaskClient,
 
 
 def test_a_labelled_photo_can_be_kept(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    send(ground_truth="mclaren", mark=5)
     public_id = send(ground_truth="haas")
     page = reviewer.get("/review?order=suspected").text
     assert "It has the label <b>Haas</b>" in page and "Keep Haas" in page

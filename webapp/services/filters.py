@@ -9,7 +9,7 @@ from datetime import date
 from webapp.errors import BadRequestError
 from webapp.values import NO, OUTCOMES, SORTS, YES, GalleryFilter
 
-TEXTS = ("predicted", "decision", "ground_truth", "filename", "uploader", "source", "batch", "labelled")
+TEXTS = ("predicted", "decision", "ground_truth", "filename", "uploader", "source", "batch", "labelled", "like")
 PERCENTAGES = {
     "from": ("min_confidence", "Confidence"),
     "to": ("max_confidence", "Confidence"),

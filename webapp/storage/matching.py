@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, select
 
-from webapp.storage import names
+from webapp.storage import names, near
 from webapp.storage.database import db
 from webapp.storage.tables import LabelEvent, Photo, Prediction, User, UTCDateTime
 from webapp.values import AUDIT, VISITORS, YES, GalleryFilter
@@ -89,7 +89,7 @@ def outcome_column(model: str) -> Any:
 
 def number_column(wanted: GalleryFilter) -> Any:
     """Where a photo's number stands for ordering: in the table whose index finds the photos."""
-    by_photo = (wanted.ground_truth, wanted.batch, wanted.labelled, wanted.uploader, wanted.starred, wanted.duplicates)
+    by_photo = (wanted.ground_truth, wanted.batch, wanted.labelled, wanted.like, wanted.uploader, wanted.starred, wanted.duplicates)
     by_prediction = (wanted.predicted, wanted.decision, wanted.outcome)
     return Prediction.photo_id if wanted.model and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None) else Photo.id
 
@@ -128,6 +128,8 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         found.append(Photo.batch == wanted.batch)
     if wanted.labelled:
         found.append(Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == wanted.labelled)))
+    if wanted.like:
+        found.append(Photo.id.in_(near.numbers_like(wanted.like)))
     for name, column in (("duplicates", Photo.has_duplicate), ("starred", Photo.starred)):
         asked = getattr(wanted, name)
         found += [narrow(column == (asked == YES), f"{name} {asked}")] if asked else []

@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, case, delete, exists, func, insert, select,
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.storage import names
+from webapp.storage import names, near
 from webapp.storage.database import db, insert_row
 from webapp.storage.matching import outcome_column, with_prediction
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
@@ -183,6 +183,7 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
     photo.id = insert_row(photo)
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
     names.add(photo)
+    near.add_hash(photo)
 
 
 def _tell_duplicates(dhash: int) -> bool:

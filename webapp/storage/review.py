@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, exists, func, insert, select
+from sqlalchemy import Select, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from webapp.storage.database import db, insert_row, stopping_after
 from webapp.storage.matching import matching, meant_columns
-from webapp.storage.tables import Audit, AuditPhoto, LabelEvent, Photo, Prediction, ReviewLease
+from webapp.storage.tables import Audit, AuditPhoto, LabelEvent, Photo, Prediction, ReviewLease, Suspicion
 from webapp.values import UNCLASSIFIED, UNLABELLED, GalleryFilter
 
 CHECKS = ("queue", "audit")
@@ -53,10 +53,26 @@ def next_photos_question(scope: Scope, *, limit: int, without: set[int]) -> Sele
     return _in_order(scope, _open(scope).where(~_taken(scope), Photo.id.not_in(without))).limit(limit)
 
 
-def count_open(scope: Scope, *, seconds: float) -> tuple[int, bool]:
+def suspects(scope: Scope, *, other: str, after: tuple[float, int] | None, limit: int) -> list[tuple[Photo, Suspicion]]:
+    """The first open photos of the order "suspected", on a desk or not, with what is suspected; `after` is a margin and a photo.
+
+    `other`, unless it is "", is the label that is suspected instead.
+    """
+    question = _in_order(scope, _open(scope)).with_only_columns(Photo, Suspicion).where(*_instead(other)).limit(limit)
+    if after is not None:
+        margin, number = after
+        question = question.where(or_(Suspicion.margin > margin, and_(Suspicion.margin == margin, Suspicion.photo_id > number)))
+    return [(row[0], row[1]) for row in db.session.execute(question)]
+
+
+def _instead(other: str) -> list[Any]:
+    return [Suspicion.other == other] if other else []
+
+
+def count_open(scope: Scope, *, seconds: float, other: str = "") -> tuple[int, bool]:
     """How many photos are open, on a desk or not, and whether that is all of them. When the time
-    was not enough to count them it is (0, False)."""
-    question = select(func.count()).select_from(_open(scope).limit(MOST_COUNTED + 1).subquery())
+    was not enough to count them it is (0, False). `other` as for `suspects`."""
+    question = select(func.count()).select_from(_open(scope).where(*_instead(other)).limit(MOST_COUNTED + 1).subquery())
     try:
         with stopping_after(seconds):
             number = int(db.session.execute(question).scalar_one())
@@ -80,7 +96,8 @@ def _open(scope: Scope) -> Select[Any]:
     """The photos of an order that wait for somebody.
 
     An audit: those of its sample that nobody has checked in an audit since it was drawn, whatever their label and the filter. Suspected
-    labels: a label that the model contradicts by naming another one, unless a review has looked at it since the model answered.
+    labels: those that `webapp.services.suspicion` keeps, as long as the label is the same, unless a review has kept or changed a label of
+    the photo since the model answered.
     Disputed: those that people disagree about, unless this person had the last word. All others: photos without a label; with a filter
     that asks for labelled ones, those that this person has not checked in a review in this sitting.
     """
@@ -95,7 +112,10 @@ def _open(scope: Scope) -> Select[Any]:
     said = meant_columns(scope.wanted.model)
     question = matching(Photo.id, wanted=scope.wanted)
     if scope.order == "suspected":
-        return question.where(said["outcome"] == "wrong", ~_checked(LabelEvent.created_at > _answered_at(scope.wanted)))
+        mine = Suspicion.model == (scope.wanted.model or Photo.shown_model)
+        settled = _checked(LabelEvent.from_label.is_not(None), LabelEvent.created_at > _answered_at(scope.wanted))
+        doubted = question.join(Suspicion, and_(Suspicion.photo_id == Photo.id, mine))
+        return doubted.where(Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled)
     if scope.order == "disputed":
         last = select(LabelEvent.user_id).where(LabelEvent.photo_id == Photo.id).order_by(LabelEvent.id.desc()).limit(1)
         return question.where(Photo.disputed, func.coalesce(last.scalar_subquery(), 0) != scope.user_id)
@@ -137,8 +157,8 @@ def _checked(*conditions_: Any) -> Any:
 
 
 def _in_order(scope: Scope, question: Select[Any]) -> Select[Any]:
-    """Least sure, or smallest margin, first; an audit in the order of the draw; disputed ones by arrival, the newest first; what
-    contradicts something by the surest answer first."""
+    """Least sure, or smallest margin, first; an audit in the order of the draw; disputed ones by arrival, the newest first;
+    suspected labels by normalised margin, the lowest first; what versions disagree about by the surest answer first."""
     said = meant_columns(scope.wanted.model)
     if scope.order == "audit":
         return question.order_by(AuditPhoto.position)
@@ -147,6 +167,8 @@ def _in_order(scope: Scope, question: Select[Any]) -> Select[Any]:
         return question.order_by(said["confidence"], number)
     if scope.order == "margin":
         return question.order_by(said["margin"], number)
+    if scope.order == "suspected":
+        return question.order_by(Suspicion.margin, Suspicion.photo_id)
     if scope.order == "disputed":
         return question.order_by(Photo.id.desc())
     if scope.order == "surprising":

@@ -329,6 +329,63 @@ class AuditPhoto(Base):
     photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
 
 
+class PhotoHash(Base):
+    """The 64 bits of a photo's difference hash in five bands of 13 or 12, so that hashes that differ in up to four bits are found by an
+    index: four changed bits leave at least one of five bands as it was. See docs/decisions/0011-near-and-suspected.md."""
+
+    __tablename__ = "photo_hashes"
+    __table_args__ = tuple(Index(f"ix_photo_hashes_band{one}", f"band{one}", "photo_id", "dhash") for one in range(5))
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    dhash: Mapped[int] = mapped_column(BigInteger)
+    band0: Mapped[int]
+    band1: Mapped[int]
+    band2: Mapped[int]
+    band3: Mapped[int]
+    band4: Mapped[int]
+
+
+class Suspicion(Base):
+    """A ground truth that a version of a model doubts. It counts while `given` is the photo's ground truth and nobody has settled it.
+
+    `margin` is the probability of `given` minus the highest of another label, in [-1, 1]: the lowest are the most suspected. `probability`
+    is that of `given`, `other` the label that it suspects instead, `other_probability` that one's.
+    """
+
+    __tablename__ = "suspicions"
+    __table_args__ = (
+        Index("ix_suspicions_margin", "margin", "photo_id"),
+        Index("ix_suspicions_model_margin", "model", "margin", "photo_id"),
+    )
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    given: Mapped[str] = mapped_column(String(120))
+    other: Mapped[str] = mapped_column(String(120))
+    probability: Mapped[float] = mapped_column(Float)
+    other_probability: Mapped[float] = mapped_column(Float)
+    margin: Mapped[float] = mapped_column(Float)
+
+
+class SuspicionRun(Base):
+    """When a model last went through the ground truths, with which version, and what it saw.
+
+    `judged` photos were looked at; `learnt` were left out because the version has learnt from them; `learnt_known` is False when nobody
+    knows what it learnt from. `last_event` and `last_prediction` tell whether something has changed since.
+    """
+
+    __tablename__ = "suspicion_runs"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int]
+    judged: Mapped[int]
+    learnt: Mapped[int]
+    learnt_known: Mapped[bool] = mapped_column(Boolean)
+    last_event: Mapped[int]
+    last_prediction: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
 class Upload(Base):
     """What became of the files of one form: `results` is a list of {"filename", "photo" or null, "duplicate", "error" or null}."""
 

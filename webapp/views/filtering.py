@@ -32,6 +32,8 @@ YES_NO = {
     "audited": {YES: "Drawn for an audit", NO: "Not drawn for an audit"},
 }
 
+TOGETHER = (("batch", "Sent together"), ("labelled", "Checked together"), ("like", "Nearly the same photo"))
+
 
 def filter_tags(asked: Mapping[str, str], endpoint: str = "gallery.index") -> list[dict[str, str]]:
     """The filters that are on, in words, each with the address of the page without it. The outcome has its tabs, the order no tag."""
@@ -70,7 +72,7 @@ def _parts(asked: Mapping[str, str]) -> list[tuple[tuple[str, ...], str]]:
         parts.append((("uploader",), f"Sent {'without a login' if asked['uploader'] == VISITORS else 'by ' + asked['uploader']}"))
     if "source" in asked:
         parts.append((("source",), f"Through: {dict(SOURCE_WORDS).get(asked['source'], asked['source']).casefold()}"))
-    parts += [((name,), words) for name, words in (("batch", "Sent together"), ("labelled", "Checked together")) if name in asked]
+    parts += [((name,), words) for name, words in TOGETHER if name in asked]
     return parts + [((name,), words[asked[name]]) for name, words in YES_NO.items() if name in asked]
 
 

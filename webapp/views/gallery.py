@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
 from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
-from webapp.services import classify, deleting, history, many, people
+from webapp.services import classify, deleting, history, lookalikes, many, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Story
 from webapp.values import ALL_MODELS, GalleryFilter
@@ -95,6 +95,9 @@ def photo(public_id: str) -> ResponseReturnValue:
         earlier=[(one, show_prediction(one)) for one in story.predictions if not one.current],
         happenings=_happenings(story),
         first=FIRST,
+        same=lookalikes.nearly_same(story.item.photo) if guards.may_browse() else [],
+        alike=lookalikes.looks_like(said) if said and guards.may_browse() else [],
+        candidates=lookalikes.CANDIDATES,
         token=sent.token_of(public_id),
         again=request.args.get("sent") == "again",
         mine=bool(sent.token_of(public_id)),

@@ -20,6 +20,7 @@ from webapp.views import guards
 from webapp.views.frame import label_groups, live_cards, shown_name
 from webapp.views.notes import note
 from webapp.views.shown import FIRST, Shown, card_for, show_prediction
+from webapp.views.suspicion import look_for
 
 bp = Blueprint("review", __name__, url_prefix="/review")
 ORDER_WORDS = {
@@ -29,7 +30,7 @@ ORDER_WORDS = {
     "versions": ("Versions disagree", "Photos without a label to which two versions of the model give different answers."),
     "suspected": (
         "Suspected wrong labels",
-        "Labels that the model contradicts, where it is surest first. Keep the label or correct it.",
+        "Labels that the model has reason to doubt. Photos that it has learnt from, as far as known, are left out. Keep or correct it.",
     ),
     "disputed": ("Reviewers disagree", "Photos that people labelled differently. A second voice for one of the labels settles it."),
     "audit": ("Random audit", "A random sample of all photos: only what is found here says how often the answers are right."),
@@ -50,6 +51,8 @@ def index() -> ResponseReturnValue:
         queue = _queue()
     except BadRequestError as trouble:
         error, queue = trouble, Queue()
+    if queue.order == "suspected":
+        look_for(queue)
     desk = review.open_desk(queue, who=guards.who(), later=session.get(LATER, []))
     wanted = request.args.get("photo", "") or (desk.photo.public_id if desk.photo else "")
     story = history.get_story(wanted) if wanted else None
