@@ -11,9 +11,9 @@ from tests.conftest import ROOT
 from webapp.config import KNOWN, RESERVED, Config
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+API = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("api.md", "old-doors.md"))
 EVERYTHING = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
-JSON_DOOR = ("/api/", "/health/", "/ping")
+JSON_DOOR = ("/api/", "/health", "/ping", "/infer", "/predict")
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -17,6 +17,7 @@ from webapp.api import errors as api_errors
 from webapp.api import export as api_export
 from webapp.api import health as api_health
 from webapp.api import labels as api_labels
+from webapp.api import legacy as api_legacy
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
 from webapp.api import stats as api_stats
@@ -26,7 +27,7 @@ from webapp.cli import operate as cli_operate
 from webapp.cli import photos as cli_photos
 from webapp.cli import users as cli_users
 from webapp.config import ROOT, Config, warn_of_unknown_settings
-from webapp.delivery import add_headers
+from webapp.delivery import add_headers, wants_json
 from webapp.errors import MarqueError, ServerBusyError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
@@ -51,7 +52,7 @@ from webapp.views import (
 )
 from webapp.views import errors as view_errors
 
-JSON_PATHS = ("/api/", "/health/", "/ping")
+JSON_PATHS = ("/api/", "/health/", "/ping", "/healthcheck", "/infer", "/predict")
 MAX_REQUEST = 220 * 1024 * 1024
 """Bytes of one request: a form of several photos. Each photo has its own, smaller limit."""
 
@@ -93,6 +94,9 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)
+    if config.legacy_routes:
+        csrf.exempt(api_legacy.bp)
+        app.register_blueprint(api_legacy.bp)
     for command in (cli_photos, cli_model, cli_users, cli_keys, cli_operate):
         app.register_blueprint(command.bp)
     _answer_errors(app)
@@ -136,6 +140,12 @@ def _tidy(_error: BaseException | None = None) -> None:
     checkpoint_if_large()
 
 
+def _for_a_machine() -> bool:
+    """True when an error is to be told in JSON. The form of one of the old doors answers with a page, unless JSON was asked for."""
+    form = request.path == "/predict" and request.mimetype == "multipart/form-data"
+    return request.path.startswith(JSON_PATHS) and (not form or wants_json())
+
+
 def _answer_errors(app: Flask) -> None:
     """Every error has one shape for machines and one for people; which one, the path tells."""
 
@@ -148,7 +158,7 @@ def _answer_errors(app: Flask) -> None:
         if not isinstance(error, MarqueError | HTTPException):
             app.logger.error("unexpected error on %s %s", request.method, request.path, exc_info=error)
             error = InternalServerError()
-        return (api_errors if request.path.startswith(JSON_PATHS) else view_errors).answer(error)
+        return (api_errors if _for_a_machine() else view_errors).answer(error)
 
     for kind in (MarqueError, HTTPException, Exception):
         app.register_error_handler(kind, answer)

@@ -30,8 +30,9 @@ KNOWN = (
     "MARQUE_THREADS",
     "MARQUE_TLS",
     "MARQUE_PROXIES",
+    "MARQUE_LEGACY_ROUTES",
 )
-RESERVED = ("MARQUE_FILES_URL", "MARQUE_BROKER_URL", "MARQUE_RATE_LIMITS", "MARQUE_LEGACY_ROUTES")
+RESERVED = ("MARQUE_FILES_URL", "MARQUE_BROKER_URL", "MARQUE_RATE_LIMITS")
 """Names that DESIGN promises and a later version will read. Setting them today changes nothing, and start-up says so."""
 
 
@@ -54,6 +55,7 @@ class Config:
     threads: int = 32
     tls: bool = False
     proxies: int = 0
+    legacy_routes: bool = True
 
     @property
     def database(self) -> str:
@@ -96,6 +98,7 @@ class Config:
             threads=_number(env, "MARQUE_THREADS", cls.threads, 1, 256),
             tls=_choice(env, "MARQUE_TLS", ("off", "on")) == "on",
             proxies=_number(env, "MARQUE_PROXIES", cls.proxies, 0, 10),
+            legacy_routes=_choice(env, "MARQUE_LEGACY_ROUTES", ("on", "off")) == "on",
         )
 
 

@@ -23,6 +23,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.UnknownLabelError: 422,
     errors.NothingToUndoError: 409,
     errors.BadRequestError: 400,
+    errors.BadNumberError: 422,
     errors.BadLabelFileError: 422,
     errors.ModelNotFoundError: 404,
     errors.ModelUnavailableError: 503,
@@ -56,6 +57,11 @@ def retry_after(error: Exception) -> int | None:
     if isinstance(error, errors.ModelUnavailableError):
         return UNAVAILABLE_RETRY
     return getattr(error, "retry_after", None)
+
+
+def wants_json() -> bool:
+    """True when the script asks, which reads JSON, and not a browser, which reads pages."""
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 
 
 def picture(content: bytes, content_type: str, *, download_name: str = "", cache: str = "private, max-age=86400") -> Response:

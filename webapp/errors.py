@@ -64,6 +64,10 @@ class BadRequestError(MarqueError):
     """A filter, cursor or number in a question makes no sense (HTTP 400)."""
 
 
+class BadNumberError(BadRequestError):
+    """The number that names a photo at an old door is none (HTTP 422)."""
+
+
 # ---- exports and imports ----
 
 

@@ -8,9 +8,10 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.api import payloads
+from webapp.api.incoming import read_files
 from webapp.api.keys import guard, has, need, need_for_prediction, need_for_reading, who
 from webapp.delivery import picture, status_of
-from webapp.errors import BadRequestError, MarqueError, NoFileError
+from webapp.errors import BadRequestError, MarqueError
 from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
 from webapp.services import classify, deleting, heat, history, relabel
 from webapp.services.classify import Classified, Incoming
@@ -26,7 +27,7 @@ guard(bp)
 def add() -> ResponseReturnValue:
     """Rank and remember one photo (201, or 200 when it was known) or several (200 and a result for each)."""
     need_for_prediction()
-    incoming = _incoming()
+    incoming = read_files("file")
     choice, label = _one_field("model"), _one_field("ground_truth")
     first, *others = get_classifiers(choice)
     tools = {"classifier": first, "others": others, "files": get_files(), "turnstile": get_turnstile(), "who": who(), "place": "api"}
@@ -43,7 +44,7 @@ def add() -> ResponseReturnValue:
 def look() -> ResponseReturnValue:
     """Rank one photo or several; nothing is stored."""
     need_for_prediction()
-    incoming = _incoming()
+    incoming = read_files("file")
     choice, turnstile = _one_field("model"), get_turnstile()
     classifiers = get_classifiers(choice)
     if len(incoming) == 1:
@@ -138,19 +139,6 @@ def restore(public_id: str) -> ResponseReturnValue:
     """Bring a deleted photo back, with the same key or token."""
     deleting.restore_photo(public_id, admin=has("admin"), token=request.args.get("token", ""))
     return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
-
-
-def _incoming() -> list[Incoming]:
-    """The files of the form. Raises `NoFileError` when the request is no form or has no field `file`."""
-    if request.mimetype != "multipart/form-data":
-        raise NoFileError("Send the photo as multipart/form-data in a field called file, for instance: curl -F file=@photo.jpg")
-    uploads = [one for one in request.files.getlist("file") if one.filename]
-    if not uploads:
-        raise NoFileError("The form has no file in a field called file, for instance: curl -F file=@photo.jpg")
-    incoming = [Incoming(one.filename or "", one.read()) for one in uploads]
-    for one in uploads:
-        one.close()
-    return incoming
 
 
 def _one_field(name: str) -> str:

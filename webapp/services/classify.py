@@ -36,6 +36,7 @@ __all__ = [
     "classify_photo",
     "classify_upload",
     "clean_name",
+    "keep_photo",
     "remember_upload",
 ]
 
@@ -124,12 +125,9 @@ def classify_photo(
         check_label(ground_truth, *(one.card for one in asked))
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
-    if storage.is_deleted(sha256):
-        with writing():
-            storage.restore(Photo.sha256 == sha256)
-    known = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
-    if known is not None and not _missing(known[0], asked) and (not ground_truth or known[0].ground_truth):
-        return _found(sha256, classifier, duplicate=True)
+    known = _known(sha256)
+    if known is not None and not _missing(known, asked) and (not ground_truth or known.ground_truth):
+        return _found(sha256, classifier.card.name, duplicate=True)
     looked = _look(incoming.content, asked, turnstile)
     if known is None:
         try:
@@ -137,6 +135,42 @@ def classify_photo(
         except IntegrityError:  # the same bytes came in through another door at the same moment
             pass
     return _remember_again(sha256, asked, looked.answers, who=who, ground_truth=ground_truth, place=place)
+
+
+def keep_photo(
+    incoming: Incoming,
+    *,
+    classifier: Classifier,
+    files: FileStore,
+    turnstile: Turnstile,
+    who: Who,
+    ground_truth: str = "",
+    place: str = "upload",
+) -> Classified:
+    """Remember a photo that nobody shall look at yet: bytes, thumbnail, photo and label in one transaction, committed on return.
+
+    `classifier` says which ground truths there are. Bytes that are known already give the photo they belong to, with its prediction if
+    it has one, and with `ground_truth` when it had none. Raises like `classify_photo`.
+    """
+    if ground_truth:
+        check_label(ground_truth, classifier.card)
+    _check_size(incoming.content)
+    sha256 = hashlib.sha256(incoming.content).hexdigest()
+    if _known(sha256) is None:
+        with turnstile.turn():
+            decoded = decode_photo(incoming.content, max_side=working_side(classifier.card.input))
+            looked = Looked([], decoded, make_thumbnail(decoded.pixels))
+        named = {"who": who, "ground_truth": ground_truth, "place": place, "batch": ""}
+        try:
+            return _remember_new(incoming, sha256, [classifier], looked, files=files, **named)  # type: ignore[arg-type]
+        except IntegrityError:  # the same bytes came in through another door at the same moment
+            pass
+    if ground_truth:
+        with writing():
+            found = _found(sha256, duplicate=True).photo
+            if found.ground_truth is None:
+                _label(found, ground_truth, [classifier], who, place)
+    return _found(sha256, duplicate=True)
 
 
 def classify_upload(
@@ -262,6 +296,15 @@ def _check_number(incoming: list[Incoming]) -> None:
         )
 
 
+def _known(sha256: str) -> Photo | None:
+    """The photo that has these bytes, None when there is none. One that was deleted and waits for its end is brought back."""
+    if storage.is_deleted(sha256):
+        with writing():
+            storage.restore(Photo.sha256 == sha256)
+    found = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
+    return None if found is None else found[0]
+
+
 def _check_size(content: bytes) -> None:
     """Before hashing and decoding; `decode_photo` has the other caps."""
     if len(content) > MAX_BYTES:
@@ -321,7 +364,10 @@ def _remember_new(
     place: str,
     batch: str,
 ) -> Classified:
-    """Write a new photo with all that belongs to it in one transaction. Raises `IntegrityError` when its bytes are known meanwhile."""
+    """Write a new photo with all that belongs to it in one transaction. Raises `IntegrityError` when its bytes are known meanwhile.
+
+    Nobody has looked at it when `looked` has no answers; then `asked` only says whose labels the ground truth may be of.
+    """
     decoded = looked.decoded
     token = secrets.token_urlsafe(18)
     photo = Photo(
@@ -343,15 +389,15 @@ def _remember_new(
     predictions = [_prediction(answer) for answer in looked.answers]
     with writing():
         files.put(sha256, incoming.content)
-        storage.add_photo(photo, looked.thumbnail, predictions[0])
-        for number, (classifier, prediction) in enumerate(zip(asked, predictions, strict=True)):
+        storage.add_photo(photo, looked.thumbnail, predictions[0] if predictions else None)
+        for number, (classifier, prediction) in enumerate(zip(asked, predictions, strict=bool(predictions))):
             remember_label_set(prediction.model, prediction.version, classifier.card.label_names)
             storage.add_prediction(photo, prediction, first=True, shown=number == 0)
         if ground_truth:
             _label(photo, ground_truth, asked, who, place)
-    if not ground_truth:
+    if predictions and not ground_truth:
         return Classified(photo, UNLABELLED, duplicate=False, delete_token=token)
-    return _found(sha256, asked[0], duplicate=False, token=token)
+    return _found(sha256, asked[0].card.name if predictions else "", duplicate=False, token=token)
 
 
 def _remember_again(
@@ -365,16 +411,17 @@ def _remember_again(
         _keep(known[0], asked, answers)
         if ground_truth and known[0].ground_truth is None:
             _label(known[0], ground_truth, asked, who, place)
-    return _found(sha256, asked[0], duplicate=True)
+    return _found(sha256, asked[0].card.name, duplicate=True)
 
 
 def _label(photo: Photo, ground_truth: str, asked: Sequence[Classifier], who: Who, place: str) -> None:
     record_label(photo, ground_truth, model=model_of(ground_truth, *(one.card for one in asked)), who=who, place=place)
 
 
-def _found(sha256: str, classifier: Classifier, *, duplicate: bool, token: str = "") -> Classified:
-    """The stored photo with what `classifier` said. Raises `PhotoRefusedError` when somebody deleted it in this moment."""
-    found = storage.find_photo_by_sha256(sha256, classifier.card.name)
+def _found(sha256: str, model: str = "", *, duplicate: bool, token: str = "") -> Classified:
+    """The stored photo with what `model` said, or the shown prediction. Raises `PhotoRefusedError` when somebody deleted it in this
+    moment."""
+    found = storage.find_photo_by_sha256(sha256, model)
     if found is None:
         raise PhotoRefusedError(GONE)
     return Classified(found[0], found[1], duplicate=duplicate, delete_token=token)

@@ -26,6 +26,7 @@ from webapp.values import ALL_MODELS, GalleryFilter, RankedLabel
 
 PAGE = 24
 MAX_LIMIT = 200
+MOST_NUMBER = 2**62
 LAST = "last"
 AFTER, BEFORE = "after", "before"
 
@@ -141,6 +142,14 @@ def get_item(public_id: str, model: str = "") -> Item:
     if model and storage.find_photo(public_id) is not None:
         raise NotAskedError(f"{model[:80]} has not looked at this photo yet. Send the photo once more with model={model[:80]} to ask it.")
     raise _absent(public_id)
+
+
+def get_numbered(number: int) -> Item:
+    """The photo that came as the one with this number, with its shown prediction. Raises `PhotoNotFoundError`."""
+    found = storage.photos_by_number([number]) if number < MOST_NUMBER else []
+    if not found:
+        raise PhotoNotFoundError(f"There is no photo with the number {number}.")
+    return Item(*found[0])
 
 
 def get_story(public_id: str) -> Story:

@@ -6,9 +6,8 @@ from flask import Response, current_app, jsonify, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from webapp.delivery import retry_after, status_of
+from webapp.delivery import retry_after, status_of, wants_json
 from webapp.errors import MarqueError
-from webapp.views.frame import wants_json
 
 TITLES = {
     400: "That was not understood.",

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.delivery import wants_json
 from webapp.ext import get_card, get_cards, get_config, get_trouble
 from webapp.inference.card import ModelCard
 from webapp.services.classify import MAX_BYTES, MAX_FILES
@@ -57,11 +58,6 @@ def init_app(app: Flask) -> None:
     filters.init_app(app)
     app.context_processor(_surroundings)
     app.jinja_env.globals |= {"asset": asset, "color": color, "display": shown_name}
-
-
-def wants_json() -> bool:
-    """True when the script asks, which reads JSON, and not a browser, which reads pages."""
-    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 
 
 def asset(name: str) -> str:

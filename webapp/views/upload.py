@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.delivery import retry_after, status_of
+from webapp.delivery import retry_after, status_of, wants_json
 from webapp.errors import MarqueError, ModelUnavailableError
 from webapp.ext import get_card, get_classifier, get_classifiers, get_files, get_turnstile
 from webapp.services import cards, classify, history
@@ -18,7 +18,7 @@ from webapp.services.history import Photo
 from webapp.services.relabel import new_batch
 from webapp.values import ALL_MODELS, NONE_OF_THESE
 from webapp.views import drawings, guards, sent
-from webapp.views.frame import label_groups, model_choices, wants_json
+from webapp.views.frame import label_groups, model_choices
 from webapp.views.shown import show_answer, show_item
 
 bp = Blueprint("upload", __name__)
