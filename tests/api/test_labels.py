@@ -50,3 +50,8 @@ def test_what_makes_no_sense_changes_nothing(client: FlaskClient, key: dict[str,
 def test_it_needs_a_key(client: FlaskClient) -> None:
     assert client.post("/api/v1/labels", json={"filter": {}, "label": "haas"}).status_code == 401
     assert client.delete("/api/v1/labels/batches/x").status_code == 401
+
+
+def test_a_body_that_is_nested_too_deeply_is_a_400(client: FlaskClient, key: dict[str, str]) -> None:
+    answer = client.post("/api/v1/labels", data=b"[" * 200_000, content_type="application/json", headers=key)
+    assert answer.status_code == 400

@@ -99,6 +99,7 @@ def test_predict_reads_base64_in_lines(client: FlaskClient) -> None:
         (b"", 400),
         (b"{", 400),
         (b"[]", 400),
+        (b"[" * 200_000, 400),
         (b"{}", 400),
         (b'{"im_b64": 7}', 400),
         (b'{"im_b64": ""}', 400),

@@ -13,6 +13,8 @@ WHITE, INK, BAR = "#ffffff", "#1a1a1a", "#4a6fa5"
 RIGHT, WRONG = "#1a7f37", "#c1121f"
 MARGIN, HEAD, LINE, NAMES, BARS = 16, 56, 34, 260, 240
 """Pixels: around everything, for the title, for one label, for its name, and for a bar of 100 %."""
+NARROWEST = 480
+"""Pixels kept for the photo, so that a title finds room above a small one too."""
 MOST_LETTERS = 34
 
 
@@ -23,7 +25,7 @@ def draw_ranked(photo: bytes, lines: Sequence[RankedLabel], ground_truth: str) -
     """
     with Image.open(io.BytesIO(photo)) as opened:
         picture = opened.convert("RGB")
-    left = picture.width + 2 * MARGIN
+    left = max(picture.width, NARROWEST) + 2 * MARGIN
     height = HEAD + max(picture.height, LINE * len(lines)) + MARGIN
     canvas = Image.new("RGB", (left + NAMES + BARS + 70 + MARGIN, height), WHITE)
     canvas.paste(picture, (MARGIN, HEAD))
