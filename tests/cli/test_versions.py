@@ -20,7 +20,7 @@ from webapp.app import create_app
 from webapp.config import Config
 from webapp.ext import get_classifier
 from webapp.inference.card import CARD_FILE, ModelCard
-from webapp.inference.held_out import fingerprint, write_split
+from webapp.inference.held_out import SPLIT_FILE, fingerprint, write_split
 from webapp.inference.registry import Registry
 from webapp.services.people import create_key
 from webapp.storage.database import db
@@ -37,7 +37,9 @@ def models(tmp_path: Path) -> Path:
     for version in (1, 2):
         folder = tmp_path / "models" / "f1-teams" / str(version)
         shutil.copytree(source, folder)
-        card = replace(ModelCard.read(folder), version=version, split={"fingerprint": fingerprint(split)})
+        card = ModelCard.read(folder)
+        files = {name: digest for name, digest in card.files.items() if name != SPLIT_FILE}
+        card = replace(card, version=version, split={"fingerprint": fingerprint(split)}, files=files)
         (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
         write_split(folder, split)
     Registry(tmp_path / "models").make_live("f1-teams", 1)
