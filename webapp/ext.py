@@ -32,7 +32,7 @@ class LabelSets:
     """Cards with their labels as people see them. Made again only when somebody changed a label, which is asked once for a page."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int], tuple[int, ModelCard, ModelCard]] = {}
+        self._kept: tuple[int, dict[int, tuple[ModelCard, ModelCard]]] = (0, {})
 
     def seen(self, card: ModelCard) -> ModelCard:
         """The card as people see it: as it is outside of an app, and while the history cannot be read."""
@@ -46,12 +46,15 @@ class LabelSets:
             return card
 
     def _seen(self, card: ModelCard, number: int) -> ModelCard:
-        key = (card.name, card.version)
-        kept = self._kept.get(key)
-        if kept is None or kept[0] != number or not (card is kept[1] or card is kept[2]):
+        now, kept = self._kept
+        if now != number:
+            now, kept = self._kept = (number, {})
+        if id(card) not in kept:
             changes = [(row.label, row.kind, row.value) for row in label_set.changes_of(card.name) if row.id <= number]
-            kept = self._kept[key] = (number, card, seen(card, fold(changes)) if changes else card)
-        return kept[2]
+            made = seen(card, fold(changes)) if changes else card
+            kept[id(card)] = (card, made)  # the card is kept too, so that its id stays its own
+            kept[id(made)] = (made, made)
+        return kept[id(card)][1]
 
 
 class Cupboard:

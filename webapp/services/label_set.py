@@ -28,7 +28,7 @@ WORDS = {
     "parent": "parent",
     "color": "colour",
     "aliases": "aliases",
-    "key": "key",
+    "key": "key in the review",
     "photo": "reference photo",
     "retired": "retired",
 }
