@@ -41,6 +41,7 @@ from webapp.views import (
     heat,
     imports,
     keeping,
+    label_set,
     labelling,
     login,
     many,
@@ -88,6 +89,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         admin,
         models,
         versions,
+        label_set,
         imports,
         frame,
     ):

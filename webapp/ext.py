@@ -7,18 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g, has_app_context
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.config import Config
 from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, ModelUnavailableError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, self_test
+from webapp.inference.label_set import fold, seen
 from webapp.inference.litert_classifier import COMPILED_FILE, LiteRTClassifier
 from webapp.inference.registry import Registry, check_files
 from webapp.inference.serving import MOST_LOADED, Serving
 from webapp.inference.turnstile import Turnstile
-from webapp.storage import promotions
+from webapp.storage import label_set, promotions
 from webapp.storage.files import DatabaseFiles, FileStore
 from webapp.values import ALL_MODELS
 
@@ -27,12 +28,42 @@ SPARE_THREADS = 4
 """Threads of a worker that never wait for the model: they keep answering pings, pages and the gallery."""
 
 
+class LabelSets:
+    """Cards with their labels as people see them. Made again only when somebody changed a label, which is asked once for a page."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[int, dict[int, tuple[ModelCard, ModelCard]]] = (0, {})
+
+    def seen(self, card: ModelCard) -> ModelCard:
+        """The card as people see it: as it is outside of an app, and while the history cannot be read."""
+        if not has_app_context():
+            return card
+        try:
+            if "last_label_change" not in g:
+                g.last_label_change = label_set.last_change()
+            return self._seen(card, g.last_label_change) if g.last_label_change else card
+        except SQLAlchemyError:
+            return card
+
+    def _seen(self, card: ModelCard, number: int) -> ModelCard:
+        now, kept = self._kept
+        if now != number:
+            now, kept = self._kept = (number, {})
+        if id(card) not in kept:
+            changes = [(row.label, row.kind, row.value) for row in label_set.changes_of(card.name) if row.id <= number]
+            made = seen(card, fold(changes)) if changes else card
+            kept[id(card)] = (card, made)  # the card is kept too, so that its id stays its own
+            kept[id(made)] = (made, made)
+        return kept[id(card)][1]
+
+
 class Cupboard:
     """The tools of one process. `given` classifiers may come from outside (tests); then no network is read from the models folder."""
 
     def __init__(self, config: Config, given: Iterable[Classifier] = ()) -> None:
         self.config = config
-        self.registry = Registry(config.models)
+        self._label_sets = LabelSets()
+        self.registry = Registry(config.models, self._label_sets.seen)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
@@ -67,11 +98,15 @@ class Cupboard:
         return found or [self.classifier()]
 
     def card(self, name: str = "") -> ModelCard | None:
-        """The card of what answers for a model (for the site's, without a name), None when there is no usable one."""
+        """The card of what answers for a model (for the site's, without a name), its labels as people see them.
+
+        None when there is no usable one.
+        """
         try:
-            return self.classifier(name).card if self._given else self._serving.card(self._known(name))
+            card = self.classifier(name).card if self._given else self._serving.card(self._known(name))
         except (ModelNotFoundError, ModelUnavailableError):
             return None
+        return self._label_sets.seen(card) if card else None
 
     def trouble(self) -> str:
         """Sentences about live versions that cannot be used, and what answers instead; "" when all is well."""

@@ -50,6 +50,14 @@ def versions(name: str) -> ResponseReturnValue:
     return jsonify(shown)
 
 
+@bp.get("/models/<name>/labels")
+def labels(name: str) -> ResponseReturnValue:
+    """The labels of the live version as people see them, in the order of the network's outputs."""
+    need_for_reading()
+    card = get_registry().card(name)
+    return jsonify(model=card.name, version=card.version, items=payloads.labels(card))
+
+
 @bp.get("/models/<name>/compare")
 def comparison(name: str) -> ResponseReturnValue:
     """Versions `a` (champion) and `b` (challenger) on the labelled photos of this history."""

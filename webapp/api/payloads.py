@@ -8,6 +8,7 @@ from typing import Any
 
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share
+from webapp.inference.label_set import as_seen
 from webapp.inference.registry import Registry
 from webapp.services import stats
 from webapp.services.classify import Classified
@@ -143,6 +144,24 @@ def standing(found: Standing) -> Json:
         "unknown": list(found.unknown),
         "comparison": found.comparison.to_json() if found.comparison else None,
     }
+
+
+def labels(card: ModelCard) -> list[Json]:
+    """The labels as people see them."""
+    return [
+        {
+            "class_id": at,
+            "label": one.name,
+            "display": one.display,
+            "color": one.color,
+            "parent": one.parent,
+            "aliases": list(one.aliases),
+            "key": one.key,
+            "photo": one.photo or None,
+            "retired": one.retired,
+        }
+        for at, one in enumerate(map(as_seen, card.labels))
+    ]
 
 
 def card(card: ModelCard, live: bool) -> Json:

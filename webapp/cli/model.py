@@ -14,6 +14,7 @@ from flask import Blueprint
 from webapp.cli import importing, search, versions
 from webapp.cli.dataset import dataset_command, layout_options, recipe_for, start_of
 from webapp.cli.evaluate import evaluate_command
+from webapp.cli.label_set import labels_command
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 bp = Blueprint("cli_model", __name__, cli_group="model")
 bp.cli.help = "Train and import models, look at their cards, choose which version serves."
-for command in (dataset_command, evaluate_command, importing.import_command, search.search_command, *versions.COMMANDS):
+for command in (dataset_command, evaluate_command, labels_command, importing.import_command, search.search_command, *versions.COMMANDS):
     bp.cli.add_command(command)
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -124,7 +125,7 @@ def list_command(as_json: bool) -> None:
 def show_command(name: str, version: int | None, as_json: bool) -> None:
     """The card of NAME in words."""
     try:
-        card = get_registry().card(name, version)
+        card = get_registry().published_card(name, version) if as_json else get_registry().card(name, version)
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False) if as_json else "\n".join(describe(card)))

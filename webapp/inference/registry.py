@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from webapp.errors import ModelNotFoundError, ModelUnavailableError
@@ -15,8 +16,10 @@ LIVE_FILE = "LIVE"
 class Registry:
     """Reads `models/<name>/<version>/` and `models/<name>/LIVE` from the disk at each question; cards are parsed once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seen: Callable[[ModelCard], ModelCard] | None = None) -> None:
+        """`seen` lays over a card how people see its labels; without it, cards are as they were published."""
         self.folder = folder
+        self._seen = seen
         self._cards: dict[Path, tuple[int, ModelCard]] = {}
 
     def names(self) -> list[str]:
@@ -51,7 +54,15 @@ class Registry:
         return self.folder / name / str(version)
 
     def card(self, name: str, version: int | None = None) -> ModelCard:
-        """The card of a version, the live one when none is given. Raises `ModelNotFoundError` or `BadCardError`."""
+        """The card of a version with its labels as people see them; of the live version when none is given.
+
+        Raises `ModelNotFoundError` or `BadCardError`.
+        """
+        card = self.published_card(name, version)
+        return self._seen(card) if self._seen else card
+
+    def published_card(self, name: str, version: int | None = None) -> ModelCard:
+        """The card of a version as it was published; of the live version when none is given. Raises like `card`."""
         if not self.versions(name):
             raise ModelNotFoundError(f"There is no model called {name!r}.")
         chosen = version if version is not None else self.live_version(name)

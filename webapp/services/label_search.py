@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from webapp.inference.card import Label, ModelCard
+from webapp.inference.label_set import SeenLabel, offered
 from webapp.storage import photos
 
 MOST = 24
@@ -16,12 +17,12 @@ def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, 
     """The labels that have every word of `text` somewhere, the best first; without a text all of them, by name.
 
     Upper and lower case, accents and the order of the words do not matter: "skoda rs" finds "Škoda Octavia RS". A display name that begins
-    with the text comes first, then names with a word that does, then the rest.
+    with the text comes first, then names with a word that does, then the rest. Retired labels are left out.
     """
     words = fold(text).split()
     found = []
     for card in cards:
-        for label in card.labels:
+        for label in offered(card):
             place = _place(words, label)
             if place is not None:
                 found.append((place, fold(label.display), card, label))
@@ -29,9 +30,18 @@ def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, 
     return [(card, label) for _place_, _name, card, label in found][: MOST if words else None]
 
 
-def examples(labels: Sequence[str]) -> dict[str, photos.Photo]:
-    """For each of these labels its newest photo that somebody has checked; labels without one are absent."""
-    return photos.latest_photo_of(labels)
+def examples(labels: Sequence[Label]) -> dict[str, photos.Photo]:
+    """For each of these labels its reference photo, else its newest photo that somebody has checked; labels without one are absent."""
+    chosen = {label.name: label.photo for label in labels if isinstance(label, SeenLabel) and label.photo}
+    kept = photos.photos_by_public_id(list(chosen.values())) if chosen else {}
+    found = {name: kept[photo][0] for name, photo in chosen.items() if photo in kept}
+    return photos.latest_photo_of([label.name for label in labels if label.name not in found]) | found
+
+
+def keyed(cards: Sequence[ModelCard]) -> list[SeenLabel]:
+    """The labels that have a key of their own in the review, by key; of two with the same key the first model's."""
+    labels = [label for card in cards for label in offered(card) if isinstance(label, SeenLabel) and label.key]
+    return sorted({label.key: label for label in reversed(labels)}.values(), key=lambda one: one.key)
 
 
 def fold(text: str) -> str:

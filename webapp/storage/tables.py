@@ -255,6 +255,29 @@ class KnownLabel(Base):
     label: Mapped[str] = mapped_column(String(120), primary_key=True)
 
 
+class LabelChange(Base):
+    """One change of how a label of a model is seen by people; never changed, never removed. Undo is one more change (`undoes`).
+
+    `kind` is one of `webapp.inference.label_set.KINDS`; `value` what holds from now on, None what the card says. The label itself, the
+    network's output, stays what it is. What was saved together shares its `batch`.
+    """
+
+    __tablename__ = "label_changes"
+    __table_args__ = (Index("ix_label_changes_label", "model", "label", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model: Mapped[str] = mapped_column(String(64))
+    label: Mapped[str] = mapped_column(String(120))
+    kind: Mapped[str] = mapped_column(String(16))
+    value: Mapped[str | None] = mapped_column(String(4000))
+    why: Mapped[str] = mapped_column(String(500), default="")
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    who: Mapped[str] = mapped_column(String(80))
+    batch: Mapped[str] = mapped_column(String(24))
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("label_changes.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
 class LabelEvent(Base):
     """One change of a ground truth; never changed, never removed. Undo is one more event (`undoes` names the one it takes back).
 

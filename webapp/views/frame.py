@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import wants_json
 from webapp.ext import get_card, get_cards, get_config, get_trouble
 from webapp.inference.card import ModelCard
+from webapp.inference.label_set import offered
 from webapp.services.classify import MAX_BYTES, MAX_FILES
 from webapp.services.words import display
 from webapp.values import NONE_OF_THESE, UNUSABLE
@@ -101,15 +102,18 @@ def model_choices(also: str = "") -> list[tuple[str, str]]:
     return [(name, model_title(name)) for name in [*names, *([also] if also and also not in names else [])]]
 
 
-def label_groups(model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE)) -> list[Group]:
-    """What a ground truth may be: the labels of one live model, or of all of them, by name; then the verdicts."""
+def label_groups(model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE), retired: bool = True) -> list[Group]:
+    """What a ground truth may be: the labels of one live model, or of all of them, by name; then the verdicts.
+
+    `retired` labels too, for filters; without them, for people who label.
+    """
     cards = [card for card in live_cards() if card.name == model] or live_cards()
-    groups = [(card.name, model_title(card.name), _by_name(card)) for card in cards]
+    groups = [(card.name, model_title(card.name), _by_name(card, retired)) for card in cards]
     return [*groups, ("", "", [(verdict, display(None, verdict)) for verdict in verdicts])]
 
 
-def _by_name(card: ModelCard) -> list[tuple[str, str]]:
-    return sorted(((one.name, one.display) for one in card.labels), key=lambda pair: pair[1].casefold())
+def _by_name(card: ModelCard, retired: bool) -> list[tuple[str, str]]:
+    return sorted(((one.name, one.display) for one in (card.labels if retired else offered(card))), key=lambda pair: pair[1].casefold())
 
 
 def _card_with(label: str) -> ModelCard | None:

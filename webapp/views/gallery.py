@@ -56,6 +56,7 @@ def index() -> ResponseReturnValue:
         words=OUTCOME_WORDS,
         tags=[] if error else filter_tags(asked),
         groups=label_groups(wanted.model),
+        choices=label_groups(wanted.model, retired=False),
         versions=version_choices(also=asked_model(asked)),
         chosen=asked_model(asked),
         sorts=SORT_WORDS,

@@ -172,6 +172,7 @@ def _about(story: Story, queue: Queue) -> dict[str, Any]:
         "question": _question(shown),
         "others": _other_versions(story, said) if said else [],
         "text": text,
+        "keyed": label_search.keyed(_cards(said.model if said else "")) if live_cards() else [],
         **(_found(text, said.model if said else "") if text else {"labels": [], "examples": {}}),
     }
 
@@ -191,7 +192,7 @@ def _other_versions(story: Story, said: Prediction) -> list[tuple[int, str]]:
 
 def _found(text: str, model: str) -> dict[str, Any]:
     found = label_search.find_labels(text[:80], _cards(model))
-    return {"text": text, "labels": found, "examples": label_search.examples([label.name for _card, label in found])}
+    return {"text": text, "labels": found, "examples": label_search.examples([label for _card, label in found])}
 
 
 def _reel(story: Story, desk: Desk) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from webapp.ext import get_card, get_registry
 from webapp.inference.card import ModelCard
+from webapp.inference.label_set import is_retired
 from webapp.services.history import Item, Prediction, card_of, full_ranking
 from webapp.services.words import Sentence, display, percent, say, short
 from webapp.values import Answer, RankedLabel
@@ -19,7 +20,10 @@ THINNEST = 0.6
 
 @dataclass(frozen=True)
 class Bar:
-    """One ranked line. `color` is "" for a bar that the answer does not name; `width` is 0 to 100; `key` the key that presses it."""
+    """One ranked line. `color` is "" for a bar that the answer does not name; `width` is 0 to 100; `key` the key that presses it.
+
+    A retired label is shown, but not `offered` to be pressed.
+    """
 
     label: str
     display: str
@@ -27,6 +31,7 @@ class Bar:
     width: float
     percent: str
     key: str
+    offered: bool
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def card_for(prediction: Prediction) -> ModelCard | None:
 
 
 def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> Bar:
+    found = card.label(line.label) if card else None
     return Bar(
         label=line.label,
         display=display(card, line.label),
@@ -89,6 +95,7 @@ def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> Bar:
         width=round(max(THINNEST, line.probability * 100), 1),
         percent=percent(line.probability),
         key=str(line.rank) if line.rank <= FIRST else "",
+        offered=found is None or not is_retired(found),
     )
 
 

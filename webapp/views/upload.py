@@ -91,7 +91,7 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         kept=request.form.get("ground_truth", ""),
         chosen=_choice(),
         models=model_choices(),
-        groups=label_groups(verdicts=(NONE_OF_THESE,)),
+        groups=label_groups(verdicts=(NONE_OF_THESE,), retired=False),
         latest=latest,
         latest_shown=show_item(latest) if latest else None,
         stand_in=None if latest else _stand_in(),

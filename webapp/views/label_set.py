@@ -1,0 +1,81 @@
+"""The labels of a model as people see them: a list, a form for one of them, and what was changed, with the way back."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.delivery import status_of
+from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
+from webapp.ext import get_registry
+from webapp.inference.label_set import KINDS, as_seen
+from webapp.services import cards, label_search, label_set
+from webapp.views import guards
+from webapp.views.filters import count
+from webapp.views.notes import note
+
+bp = Blueprint("label_set", __name__, url_prefix="/models")
+LATEST = 50
+"""Changes on the page of a model; a label's own page has all of its own."""
+
+
+@bp.get("/<name>/labels")
+@guards.admins_only
+def index(name: str) -> ResponseReturnValue:
+    """Every label of the live version; with `?label=` the form for one."""
+    return _page(name, request.args.get("label", ""))
+
+
+@bp.post("/<name>/labels")
+@guards.admins_only
+def change(name: str) -> ResponseReturnValue:
+    """Save how people see one label."""
+    label = request.form.get("label", "")
+    wanted = {kind: request.form.get(kind, "") for kind in KINDS}
+    try:
+        changed = label_set.change_label(
+            get_registry().published_card(name), label, wanted, who=guards.who(), why=request.form.get("why", "")
+        )
+    except (BadRequestError, UnknownLabelError) as error:
+        return _page(name, label, error), status_of(error)
+    note(
+        f"Saved: {count(changed, 'change')}." if changed else "Nothing was different, so nothing was saved.",
+        kind="is-ok" if changed else "",
+    )
+    return redirect(url_for(".index", name=name, label=label), 303)
+
+
+@bp.post("/<name>/labels/undo")
+@guards.admins_only
+def undo(name: str) -> ResponseReturnValue:
+    """Take back what was saved last about one label."""
+    label = request.form.get("label", "")
+    try:
+        note(f"Undone: {count(label_set.undo_last_change(get_registry().published_card(name), label, who=guards.who()), 'change')}.")
+    except (BadRequestError, NothingToUndoError) as error:
+        note(str(error), kind="is-error")
+    return redirect(url_for(".index", name=name, label=label), 303)
+
+
+def _page(name: str, chosen: str, error: Exception | None = None) -> str:
+    card = get_registry().card(name)
+    text = request.args.get("q", "")[:80]
+    label = card.label(chosen) if chosen else None
+    if chosen and label is None and error is None:
+        raise UnknownLabelError(f"There is no label {chosen[:80]!r} of {name}.")
+    changes = label_set.changes(name, chosen if label else None)
+    kept = label_set.values_of(as_seen(label)) if label else {}
+    return render_template(
+        "label_set/index.html",
+        card=card,
+        text=text,
+        labels=[] if label else [as_seen(one) for one in cards.labels_like(card, text)],
+        examples=label_search.examples([label]) if label else {},
+        label=label,
+        published=get_registry().published_card(name).label(chosen) if label else None,
+        values=kept | ({kind: request.form.get(kind, "") for kind in KINDS} if error else {}),
+        changes=changes if label else changes[:LATEST],
+        may_undo=any(not (one.undo or one.undone) for one in changes) if label else False,
+        words=label_set.WORDS,
+        error=error,
+    )
