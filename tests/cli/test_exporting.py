@@ -18,7 +18,7 @@ from webapp.ext import get_files
 from webapp.services import history
 from webapp.services.relabel import relabel_photos
 from webapp.storage.database import writing
-from webapp.training.dataset import read_folder
+from webapp.training.dataset import read_photos
 from webapp.training.readers import list_photos
 from webapp.training.recipe import Layout
 from webapp.values import Who
@@ -86,7 +86,7 @@ def test_training_reads_what_was_exported(export, upload: Upload, tmp_path: Path
     export("folders", "data")
     listing = list_photos(tmp_path / "data", Layout())
     assert [one.label for one in listing.photos] == ["ferrari", "haas"]
-    examples, refused = read_folder(tmp_path / "data", "export", max_side=64, say=print)
+    examples, refused = read_photos(listing.photos, "export", max_side=64, say=print)
     assert refused == [] and {one.sha256 for one in examples} == {
         hashlib.sha256(one).hexdigest() for one in (draw(), draw("#C00000", mark=1))
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from tests.conftest import install
 from tests.fakes import TEAMS, FakeClassifier, make_card
@@ -20,7 +21,9 @@ from webapp.inference.held_out import fingerprint, write_split
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
 from webapp.services import classify, compare, promote
+from webapp.storage.database import db
 from webapp.storage.files import DatabaseFiles
+from webapp.storage.tables import Photo
 from webapp.values import Who
 
 ANNA = Who("Anna")
@@ -124,7 +127,8 @@ def test_a_better_version_takes_over(registry: Registry, labelled: Callable[[int
     ask(registry, version(2))
     row = compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA)
     assert (row.forced, row.figures["verdict"], registry.live_version("f1-teams")) == (False, "better", 2)  # type: ignore[index]
-    assert len(compare.pictures_of(row.figures)) == 30
+    fixed = {one["sha256"] for one in row.figures["fixed"]}  # type: ignore[index, attr-defined]
+    assert len(fixed) == 30 and fixed == set(db.session.execute(select(Photo.sha256)).scalars())
 
 
 def test_a_worse_version_needs_force_and_a_reason(registry: Registry, labelled: Callable[[int], list[str]]) -> None:

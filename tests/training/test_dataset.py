@@ -11,14 +11,15 @@ from PIL import Image, ImageEnhance
 
 from tests.training.toys import COLORS, picture, write_pictures
 from webapp.errors import TrainingError
-from webapp.training.dataset import Example, drop_repeats, fingerprint, group, read_folder, split
-from webapp.training.recipe import SplitRule
+from webapp.training.dataset import Example, drop_repeats, fingerprint, group, read_photos, split
+from webapp.training.readers import list_photos
+from webapp.training.recipe import Layout, SplitRule
 
 RULE = SplitRule(validation=0.2, test=0.2, seed=3)
 
 
 def read(folder: Path, source: str = "toys") -> list[Example]:
-    return read_folder(folder, source, max_side=200, say=lambda _: None)[0]
+    return read_photos(list_photos(folder, Layout()).photos, source, max_side=200, say=lambda _: None)[0]
 
 
 def test_it_reads_a_folder_per_label(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_it_names_an_unreadable_file_and_goes_on(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     (tmp_path / "red" / "broken.jpg").write_bytes(b"not a photo at all")
     said: list[str] = []
-    examples, refused = read_folder(tmp_path, "toys", max_side=200, say=said.append)
+    examples, refused = read_photos(list_photos(tmp_path, Layout()).photos, "toys", max_side=200, say=said.append)
     assert len(examples) == 6
     assert [Path(one).name for one in refused] == ["broken.jpg"]
     assert "broken.jpg" in said[0]

@@ -34,6 +34,14 @@ def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+weights_option = click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="Where the backbone starts: a weights file, a version of ours (NAME@VERSION), 'imagenet' (downloaded) or 'none'.",
+)
+
+
 def recipe_for(name: str, recipe_file: Path | None, layout: str | None, image_column: str, label_column: str) -> Recipe:
     """The recipe of the model NAME, or the one in the file, for data laid out in this way. Raises `TrainingError`."""
     from webapp.training.recipe import find_recipe, laid_out, named, read_recipe

@@ -12,7 +12,7 @@ import click
 from flask import Blueprint
 
 from webapp.cli import importing, search, versions
-from webapp.cli.dataset import dataset_command, layout_options, recipe_for, start_of
+from webapp.cli.dataset import dataset_command, layout_options, recipe_for, start_of, weights_option
 from webapp.cli.evaluate import evaluate_command
 from webapp.cli.label_set import labels_command
 from webapp.cli.ready import needs_history
@@ -43,12 +43,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="A folder of photos, with one folder per label or in another layout. May be repeated.",
 )
 @layout_options
-@click.option(
-    "--weights",
-    default="imagenet",
-    show_default=True,
-    help="Where the backbone starts: a weights file, a version of ours (NAME@VERSION), 'imagenet' (downloaded) or 'none'.",
-)
+@weights_option
 @click.option(
     "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recipe of your own instead of NAME's."
 )

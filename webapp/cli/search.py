@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.dataset import FOLDER, layout_options, recipe_for, start_of
+from webapp.cli.dataset import FOLDER, layout_options, recipe_for, start_of, weights_option
 from webapp.errors import MarqueError
 from webapp.ext import get_config
 
@@ -36,12 +36,7 @@ DATABASE = "search.sqlite"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the recipe goes.  [default: training/STUDY.toml]",
 )
-@click.option(
-    "--weights",
-    default="imagenet",
-    show_default=True,
-    help="Where the backbone starts: a weights file, a version of ours (NAME@VERSION), 'imagenet' (downloaded) or 'none'.",
-)
+@weights_option
 @click.option(
     "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Start from a recipe of your own."
 )

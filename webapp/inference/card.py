@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +97,6 @@ class ModelCard:
     def label(self, name: str) -> Label | None:
         """The label called `name`, or None."""
         return next((label for label in self.labels if label.name == name), None)
-
-    def with_files(self, files: dict[str, str], golden: tuple[Golden, ...]) -> ModelCard:
-        """A copy that names its files by SHA-256 and carries its golden photos: what publishing adds."""
-        return replace(self, files=files, golden=golden)
 
     def to_json(self) -> str:
         """The card as indented JSON, keys in the order of the fields, non-ASCII kept, a list of numbers on one line."""

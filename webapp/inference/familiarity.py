@@ -48,14 +48,14 @@ class Space:
         `probability` is the log-odds of the highest temperature-scaled probability, `energy` log(sum(exp(logits))), `logit` the highest
         logit, `distance` minus the length of what the subspace leaves of the embedding.
         """
-        wide = embeddings.astype(np.float64)
-        logits = wide @ self.weights + self.bias
+        narrow = embeddings.astype(np.float32)  # as the arrays are: else each photo would widen them all
+        logits = (narrow @ self.weights + self.bias).astype(np.float64)
         highest = logits.max(axis=1)
         scaled = (logits - highest[:, np.newaxis]) / temperature
         others = np.exp(scaled).sum(axis=1) - 1.0  # the highest one is exp(0)
-        unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12) - self.mean
+        unit = narrow / np.maximum(np.linalg.norm(narrow, axis=1, keepdims=True), 1e-12) - self.mean
         inside = unit @ self.basis.T
-        left = np.maximum((unit**2).sum(axis=1) - (inside**2).sum(axis=1), 0.0)
+        left = np.maximum(np.square(unit, dtype=np.float64).sum(axis=1) - np.square(inside, dtype=np.float64).sum(axis=1), 0.0)
         return {
             "probability": -np.log(np.maximum(others, 1e-12)),
             "energy": highest + np.log(np.exp(logits - highest[:, np.newaxis]).sum(axis=1)),

@@ -128,12 +128,6 @@ def promote_here(registry: Registry, name: str, version: int, load: Load, who: W
     )
 
 
-def pictures_of(figures: Mapping[str, object] | None) -> Mapping[str, Photo]:
-    """The photos of a comparison that was kept, by SHA-256, as far as they are in this history."""
-    lists = [one for key in ("fixed", "broken") for one in (figures or {}).get(key, [])]  # type: ignore[attr-defined]
-    return storage.photos_with_bytes([one["sha256"] for one in lists])
-
-
 def demand_comparison(found: Standing) -> Comparison:
     """The comparison. Raises `ModelRefusedError` when there are too few photos."""
     if found.comparison is None:

@@ -19,10 +19,3 @@ def first_labels(model: str, versions: tuple[int, int], labels: Collection[str],
         question = question.outerjoin(said, and_(said.photo_id == Photo.id, said.model == model, said.version == version))
     question = question.where(Photo.ground_truth.in_(labels), Photo.deleted_at.is_(None)).order_by(Photo.id.desc()).limit(limit)
     return [(row[0], row[1], row[2]) for row in db.session.execute(question)]
-
-
-def photos_with_bytes(digests: Collection[str]) -> dict[str, Photo]:
-    """The photos that have these bytes, by SHA-256; those that are not in the history are absent."""
-    return {
-        one.sha256: one for one in db.session.execute(select(Photo).where(Photo.sha256.in_(digests), Photo.deleted_at.is_(None))).scalars()
-    }

@@ -21,8 +21,8 @@ from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.card import InputSpec
 from webapp.inference.cut import Box, decode_cut
 from webapp.inference.images import difference_hash, fit_input, working_side
-from webapp.training.readers import Found, read_folders
-from webapp.training.recipe import Layout, SplitRule
+from webapp.training.readers import Found
+from webapp.training.recipe import SplitRule
 
 PARTS = ("train", "validation", "test")
 _TIME_IN_NAME = re.compile(r"(?<!\d)(\d{14})(?!\d)")
@@ -77,11 +77,6 @@ class Dataset:
 
 
 Say = Callable[[str], None]
-
-
-def read_folder(folder: Path, source: str, *, max_side: int, say: Say) -> tuple[list[Example], list[str]]:
-    """Every photo in `folder/<label>/`, as `read_photos` reads them."""
-    return read_photos(read_folders(folder, Layout()).photos, source, max_side=max_side, say=say)
 
 
 def read_photos(photos: Iterable[Found], source: str, *, max_side: int, say: Say) -> tuple[list[Example], list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from webapp.inference.familiarity import Space, add_up, combine
+from webapp.inference.familiarity import Space, add_up
 from webapp.training.evaluate import area_under_curve
 
 CANDIDATES = (
@@ -49,7 +49,7 @@ def fit_rule(space: Space, known: Floats, unknown: Floats, temperature: float) -
     """
     inside, outside = space.scores(known, temperature), space.scores(unknown, temperature)
     rules = [_standardised(names, inside) for names in CANDIDATES]
-    areas = [area_under_curve(combine(inside, rule), combine(outside, rule)) for rule in rules]
+    areas = [area_under_curve(add_up(inside, rule), add_up(outside, rule)) for rule in rules]
     best = int(np.argmax(areas))
     if areas[best] < LEAST_AREA:
         return None
