@@ -120,8 +120,9 @@ class GalleryFilter:
     the model whose answers are meant, and only photos that it has looked at; `version` (with `model`) a version of it, else the one
     that stands. Without a model each photo's shown answer is meant. `since` and `until` are days in UTC, both included. `uploader` is
     a person's name or `VISITORS`, `source` the door that a photo came through, `batch` the photos that came together, `labelled` those
-    that were given a ground truth together, `like` a photo's public id and those that show nearly the same picture. `duplicates`,
-    `starred` and `audited` (checked in a random sample) are `YES` or `NO`.
+    that were given a ground truth together, `like` a photo's public id and those that show nearly the same picture, `picked` the public ids
+    of photos that somebody chose one by one, with commas between them. `duplicates`, `starred` and `audited` (checked in a random sample)
+    are `YES` or `NO`.
 
     `webapp.services.filters` reads it from a URL and writes it into one.
     """
@@ -144,6 +145,7 @@ class GalleryFilter:
     batch: str = ""
     labelled: str = ""
     like: str = ""
+    picked: str = ""
     duplicates: str = ""
     starred: str = ""
     audited: str = ""

@@ -29,6 +29,7 @@ EVERYTHING = GalleryFilter(
     batch="a-b_1",
     labelled="c",
     like="p-1",
+    picked="a_1,b-2",
     duplicates="yes",
     starred="no",
     audited="yes",
@@ -71,6 +72,8 @@ def test_the_order_of_wrong_answers_sets_the_outcome_and_goes_with_it() -> None:
         ("sort", "size"),
         ("batch", "x" * 300),
         ("filename", "a\x00b"),
+        ("picked", "a, b c"),
+        ("picked", ",".join(f"p{number}" for number in range(201))),
     ],
 )
 def test_what_makes_no_sense_is_refused(name: str, value: str) -> None:

@@ -147,3 +147,24 @@ def test_what_cannot_be_done_is_said(reviewer: FlaskClient, form: dict[str, str]
 def test_a_visitor_changes_nothing(client: FlaskClient) -> None:
     assert client.post("/gallery/many", data={"action": "star"}).status_code == 401
     assert client.get("/gallery/many").status_code == 303
+
+
+def test_picked_photos_are_exported_whatever_becomes_of_them_meanwhile(reviewer: FlaskClient, send: Send) -> None:
+    first, second, _third = send("#C00000"), send("#FF8700"), send("#C00000", mark=1)
+    page = reviewer.post("/gallery/many", data={"action": "export", "ids": [first, second], "outcome": "unlabelled"}, follow_redirects=True)
+    assert "Export 2 photos" in page.text and "2 photos picked by hand" in page.text
+    reviewer.post("/gallery/many", data={"action": "confirm", "ids": [first]})
+    table = reviewer.post("/export", data={"format": "csv", "picked": f"{first},{second}"}).text
+    assert first in table and second in table and table.count("\n") == 3
+
+
+def test_all_that_match_are_exported_by_their_filter(reviewer: FlaskClient, send: Send) -> None:
+    send("#C00000"), send("#FF8700")
+    answer = reviewer.post("/gallery/many", data={"action": "export", "scope": "all", "decision": "ferrari"})
+    assert answer.status_code == 303 and answer.location == "/export?decision=ferrari"
+
+
+def test_the_gallery_shows_what_was_picked(reviewer: FlaskClient, send: Send) -> None:
+    first, second = send("#C00000"), send("#FF8700")
+    page = reviewer.get(f"/gallery?picked={first}").text
+    assert "1 photo picked by hand" in page and f"/photos/{first}" in page and f"/photos/{second}" not in page

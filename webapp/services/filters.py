@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
@@ -21,6 +22,9 @@ PERCENTAGES = {
 NAMES = (*(one.name for one in fields(GalleryFilter)), *PERCENTAGES)
 """Every parameter that means something here."""
 
+MOST_PICKED = 200
+"""Photos that can be named one by one: as many as the largest page has."""
+
 
 def parse_filter(args: Mapping[str, str]) -> GalleryFilter:
     """A filter from the parameters of a URL; unknown ones are somebody else's. Raises `BadRequestError` that names the parameter.
@@ -37,6 +41,7 @@ def parse_filter(args: Mapping[str, str]) -> GalleryFilter:
         version=version,
         since=_day(args, "since"),
         until=_day(args, "until"),
+        picked=_picked(args),
         duplicates=_one_of(args, "duplicates", ("", YES, NO)),
         starred=_one_of(args, "starred", ("", YES, NO)),
         audited=_one_of(args, "audited", ("", YES, NO)),
@@ -68,6 +73,14 @@ def _text(args: Mapping[str, str], name: str) -> str:
     if len(value) > 255 or "\x00" in value:
         raise BadRequestError(f"{name} is too long or has characters that no name has.")
     return value
+
+
+def _picked(args: Mapping[str, str]) -> str:
+    """Ids with commas between them, each once."""
+    ids = list(dict.fromkeys(one for one in (part.strip() for part in args.get("picked", "").split(",")) if one))
+    if len(ids) > MOST_PICKED or not all(re.fullmatch(r"[A-Za-z0-9_-]{1,24}", one) for one in ids):
+        raise BadRequestError(f"picked must be up to {MOST_PICKED} ids of photos with commas between them.")
+    return ",".join(ids)
 
 
 def _one_of(args: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:

@@ -89,7 +89,16 @@ def outcome_column(model: str) -> Any:
 
 def number_column(wanted: GalleryFilter) -> Any:
     """Where a photo's number stands for ordering: in the table whose index finds the photos."""
-    by_photo = (wanted.ground_truth, wanted.batch, wanted.labelled, wanted.like, wanted.uploader, wanted.starred, wanted.duplicates)
+    by_photo = (
+        wanted.ground_truth,
+        wanted.batch,
+        wanted.labelled,
+        wanted.like,
+        wanted.picked,
+        wanted.uploader,
+        wanted.starred,
+        wanted.duplicates,
+    )
     by_prediction = (wanted.predicted, wanted.decision, wanted.outcome)
     return Prediction.photo_id if wanted.model and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None) else Photo.id
 
@@ -128,6 +137,8 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         found.append(Photo.batch == wanted.batch)
     if wanted.labelled:
         found.append(Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == wanted.labelled)))
+    if wanted.picked:
+        found.append(Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(wanted.picked.split(",")))))
     if wanted.like:
         found.append(Photo.id.in_(near.numbers_like(wanted.like)))
     for name, column in (("duplicates", Photo.has_duplicate), ("starred", Photo.starred)):

@@ -10,6 +10,7 @@ from flask import url_for
 from webapp.ext import get_registry
 from webapp.services.filters import without
 from webapp.values import NO, VISITORS, YES
+from webapp.views.filters import count
 from webapp.views.frame import model_choices, model_title, shown_name
 
 OUTCOME_WORDS = {"correct": "Right", "wrong": "Wrong", "unclassified": "Not sure", "unlabelled": "Not checked", "unusable": "Unusable"}
@@ -73,6 +74,8 @@ def _parts(asked: Mapping[str, str]) -> list[tuple[tuple[str, ...], str]]:
     if "source" in asked:
         parts.append((("source",), f"Through: {dict(SOURCE_WORDS).get(asked['source'], asked['source']).casefold()}"))
     parts += [((name,), words) for name, words in TOGETHER if name in asked]
+    if "picked" in asked:
+        parts.append((("picked",), count(len(asked["picked"].split(",")), "photo") + " picked by hand"))
     return parts + [((name,), words[asked[name]]) for name, words in YES_NO.items() if name in asked]
 
 

@@ -13,6 +13,7 @@ from webapp.services import history, many
 from webapp.services.filters import NAMES, filter_params, parse_filter
 from webapp.services.many import GRACE, MOST, MOST_RANKED, Selection
 from webapp.services.relabel import Relabelled, check_label
+from webapp.values import GalleryFilter
 from webapp.views import guards
 from webapp.views.filtering import OUTCOME_WORDS, filter_tags
 from webapp.views.filters import count
@@ -22,7 +23,7 @@ from webapp.views.relabel import live_choice
 from webapp.views.shown import show_item
 
 bp = Blueprint("many", __name__)
-ACTIONS = ("label", "confirm", "star", "unstar", "ask", "delete")
+ACTIONS = ("label", "confirm", "star", "unstar", "ask", "export", "delete")
 SURE_FIRST = ("delete",)
 """Actions that ask once more also for photos that were picked one by one."""
 
@@ -34,6 +35,8 @@ def change() -> ResponseReturnValue:
     back = guards.way_back(url_for("gallery.index"))
     try:
         action, whole = _action(request.form), request.form.get("scope") == "all"
+        if action == "export":
+            return redirect(url_for("export.index", **_exported(_selection(request.form, whole=whole))), 303)
         if (whole or action in SURE_FIRST) and not request.form.get("sure"):
             return redirect(url_for(".look", **_parameters(action, whole=whole), next=back), 303)
         _do(action, _selection(request.form, whole=whole))
@@ -87,6 +90,14 @@ def _do(action: str, selection: Selection) -> None:
     else:
         _demand_admin()
         _note_deleted(many.delete_all(selection, who=guards.who(), files=get_files()))
+
+
+def _exported(selection: Selection) -> dict[str, Any]:
+    """The parameters of the export page for the picked photos, or for all that match."""
+    meant = selection.wanted
+    return filter_params(
+        GalleryFilter(picked=",".join(selection.ids), model=meant.model, version=meant.version) if selection.ids else meant
+    )
 
 
 def _ask(selection: Selection) -> None:
