@@ -70,5 +70,5 @@ def test_it_names_settings_that_it_does_not_know() -> None:
 
 
 def test_it_says_which_settings_wait_for_a_later_version() -> None:
-    (sentence,) = unknown_settings({"MARQUE_BROKER_URL": "redis://"})
+    (sentence,) = unknown_settings({"MARQUE_FILES_URL": "s3://bucket"})
     assert "does not use it yet" in sentence

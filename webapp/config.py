@@ -24,6 +24,8 @@ KNOWN = (
     "MARQUE_MODEL",
     "MARQUE_ENGINE",
     "MARQUE_DATABASE_URL",
+    "MARQUE_BROKER_URL",
+    "MARQUE_IMPORT_FOLDER",
     "MARQUE_UPLOADS",
     "MARQUE_GALLERY",
     "MARQUE_WORKERS",
@@ -32,7 +34,7 @@ KNOWN = (
     "MARQUE_PROXIES",
     "MARQUE_LEGACY_ROUTES",
 )
-RESERVED = ("MARQUE_FILES_URL", "MARQUE_BROKER_URL", "MARQUE_RATE_LIMITS")
+RESERVED = ("MARQUE_FILES_URL", "MARQUE_RATE_LIMITS")
 """Names that DESIGN promises and a later version will read. Setting them today changes nothing, and start-up says so."""
 
 
@@ -48,6 +50,8 @@ class Config:
     model: str = ""
     engine: str = "litert"
     database_url: str = ""
+    broker_url: str = ""
+    import_folder: Path | None = None
     admin_password: str = ""
     uploads: str = "public"
     gallery: str = "public"
@@ -70,6 +74,7 @@ class Config:
             "MARQUE_MODEL": self.model,
             "MARQUE_ENGINE": self.engine,
             "MARQUE_DATABASE_URL": self.database_url,
+            "MARQUE_BROKER_URL": self.broker_url,
             "MARQUE_SECRET_KEY": self.secret_key,
         }
 
@@ -91,6 +96,8 @@ class Config:
             model=env.get("MARQUE_MODEL", ""),
             engine=_choice(env, "MARQUE_ENGINE", ("litert", "keras")),
             database_url=env.get("MARQUE_DATABASE_URL", ""),
+            broker_url=env.get("MARQUE_BROKER_URL", ""),
+            import_folder=_folder(env, "MARQUE_IMPORT_FOLDER"),
             admin_password=env.get("MARQUE_ADMIN_PASSWORD", ""),
             uploads=_choice(env, "MARQUE_UPLOADS", ("public", "login")),
             gallery=_choice(env, "MARQUE_GALLERY", ("public", "login")),
@@ -125,6 +132,16 @@ def _number(env: Mapping[str, str], name: str, default: int, least: int, most: i
     if not text.isdecimal() or not least <= int(text) <= most:
         raise ConfigError(f"{name} must be a whole number from {least} to {most}, got {text!r}.")
     return int(text)
+
+
+def _folder(env: Mapping[str, str], name: str) -> Path | None:
+    """A folder that must be there, None when the setting is off."""
+    if not env.get(name):
+        return None
+    path = Path(env[name]).resolve()
+    if not path.is_dir():
+        raise ConfigError(f"{name} must be a folder; {path} is none.")
+    return path
 
 
 def _cores() -> int:

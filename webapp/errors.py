@@ -114,6 +114,29 @@ class TrainingError(MarqueError):
     """Training cannot start or go on: no photos, unknown labels, unreadable checkpoint."""
 
 
+# ---- jobs ----
+
+
+class BadArchiveError(MarqueError):
+    """A zip of photos cannot be taken: damaged, or larger inside than we read (HTTP 422). Nothing was stored; the message says why."""
+
+
+class JobNotFoundError(MarqueError):
+    """No job has this id, or the person may not see it (HTTP 404)."""
+
+
+class JobRefusedError(MarqueError):
+    """A job cannot be put in, cancelled or tried again as it stands (HTTP 409). Nothing was changed; the message says why."""
+
+
+class NobodyWorksError(MarqueError):
+    """Jobs wait, and no worker has been seen for a while. The message says since when, and how to start one."""
+
+
+class JobStoppedError(MarqueError):
+    """The part of a job that is being worked on must end now: the job was cancelled, the worker ends, or another one has the part."""
+
+
 # ---- people ----
 
 

@@ -176,3 +176,39 @@ class Who:
 
     name: str
     user_id: int | None = None
+
+
+# ---- jobs ----
+
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
+JOB_STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)
+"""What a job can be. The first two are on the way to one of the last three."""
+
+PLAN, DO, FINISH = "plan", "do", "finish"
+"""What a part of a job is for."""
+
+SHORT, LONG = "short", "long"
+LANES = (SHORT, LONG)
+"""Two lanes for work, so that what takes hours in a process of its own does not keep what takes seconds waiting."""
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's."""
+
+    state: str = ""
+    kind: str = ""
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: `done` of `total` things are through (0: nobody knows yet), `failed` of them in vain; `running` parts are being
+    worked on, `parts` of `all_parts` are through."""
+
+    done: int = 0
+    total: int = 0
+    failed: int = 0
+    running: int = 0
+    parts: int = 0
+    all_parts: int = 0

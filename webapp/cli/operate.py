@@ -12,11 +12,12 @@ import click
 from flask import Blueprint
 
 from webapp.cli.ready import migrate
-from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, UserError
+from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, NobodyWorksError, UserError
 from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
 from webapp.inference.classifier import self_test
-from webapp.services import deleting, people
+from webapp.services import deleting, jobs, people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
+from webapp.services.kinds import KINDS
 from webapp.services.relabel import remember_label_sets
 
 bp = Blueprint("operate", __name__, cli_group=None)
@@ -50,6 +51,7 @@ def doctor() -> None:
         ("Files", _files),
         ("Model", _model),
         ("Same answers", _golden),
+        ("Jobs", _jobs),
     ]
     wrong = 0
     for name, check in checks:
@@ -93,6 +95,13 @@ def _model() -> str:
         raise ModelUnavailableError(trouble)
     card = get_classifier().card
     return f"{name} {number}, {len(card.labels)} labels, engine {cupboard.config.engine}"
+
+
+def _jobs() -> str:
+    """A worker looks after the jobs that wait."""
+    if trouble := jobs.nobody_works(KINDS):
+        raise NobodyWorksError(trouble)
+    return jobs.how_many()
 
 
 def _golden() -> str:

@@ -90,7 +90,7 @@ def plan_import(lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_na
     `BadLabelFileError`.
     """
     plan, contradicted = Plan(), set[str]()
-    names = _names(cards)
+    names = names_of_labels(cards)
     several = iter(lines)
     while some := list(islice(several, BATCH)):
         found = storage.find_photos([line.id for line in some if line.id], [line.sha256 for line in some if line.sha256])
@@ -209,7 +209,7 @@ def _found(line: LabelLine, found: storage.Found) -> Any:
     return found.ids.get(line.id) or found.sha256s.get(line.sha256.lower())
 
 
-def _names(cards: Sequence[ModelCard]) -> dict[str, str]:
+def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
     """What people may write for each label. A name comes before a display name, and that before an alias."""
     names: dict[str, str] = {}
     labels = [one for card in cards for one in card.labels]

@@ -148,6 +148,11 @@ def count_by_ground_truth() -> dict[str, int]:
     return {str(name): count for name, count in db.session.execute(question)}
 
 
+def count_batch(batch: str) -> int:
+    """How many photos came in together under this name."""
+    return int(db.session.execute(select(func.count()).select_from(Photo).where(Photo.batch == batch)).scalar_one())
+
+
 def latest_checked_photo_of_each_label() -> dict[str, Photo]:
     """For each ground truth the newest photo that has it."""
     newest = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
