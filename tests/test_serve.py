@@ -32,7 +32,9 @@ def start() -> Iterator[Start]:
     yield go
     for one in started:
         one.kill()
-        one.communicate()
+        one.wait()
+        if one.stderr:
+            one.stderr.close()
 
 
 def wait_for(path: Path, lines: int = 1) -> list[int]:

@@ -6,13 +6,18 @@ import argparse
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from types import FrameType
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.platforms import EX_OK, SecurityWarning
+from celery.signals import worker_ready
+from celery.worker import state
 
 from webapp.app import create_app
 from webapp.bell import make_bell
@@ -38,14 +43,16 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
     crew = make_crew(app, celery, kinds, hands)
     looking = threading.Thread(target=crew.look_until_the_end, name="look")
 
+    def end(_number: int, _frame: FrameType | None) -> None:
+        crew.ending.set()
+        state.should_stop = EX_OK
+
     def ready(**_event: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
         looking.start()
 
-    def ending(**_event: object) -> None:
-        crew.ending.set()
-
     worker_ready.connect(ready)
-    worker_shutting_down.connect(ending)
     worker = celery.Worker(
         pool="threads",
         concurrency=hands + 1,
@@ -77,6 +84,7 @@ def main() -> int:
         sys.exit(f"marque: {error}")
     with suppress(OSError):
         os.nice(NICE)
+    warnings.simplefilter("ignore", SecurityWarning)  # about root and pickles: only JSON is read, and nothing in it is called
     logging.basicConfig(level=logging.WARNING, format="marque worker: %(message)s")
     return run(config, KINDS, hands)
 

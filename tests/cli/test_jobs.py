@@ -7,7 +7,7 @@ import json
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from webapp.services import crew, jobs
+from webapp.services import bulk_upload, crew, jobs
 from webapp.services.jobs import Owner
 from webapp.services.work import Kind
 from webapp.tasks.ring import tools
@@ -16,9 +16,9 @@ from webapp.values import Who
 KIND = Kind("one", "One", do=lambda _work: {})
 
 
-def put_in(app: Flask) -> str:
+def put_in(app: Flask, kind: Kind = KIND) -> str:
     with app.app_context():
-        job, _new = jobs.put_in(KIND, {}, title="Кириллица.zip", owner=Owner("user:1"), who=Who("Anna"), ring=lambda _lane: None)
+        job, _new = jobs.put_in(kind, {}, title="Кириллица.zip", owner=Owner("user:1"), who=Who("Anna"), ring=lambda _lane: None)
         return job.public_id
 
 
@@ -65,5 +65,8 @@ def test_a_strange_id_is_told(runner: FlaskCliRunner) -> None:
         assert (done.exit_code, "no such job" in done.stderr) == (1, True)
 
 
-def test_doctor_says_that_nobody_works(app: Flask, runner: FlaskCliRunner) -> None:
+def test_doctor_says_when_jobs_wait_and_nobody_works(app: Flask, runner: FlaskCliRunner) -> None:
     assert "0 waiting" in runner.invoke(args=["doctor"]).stdout
+    put_in(app, bulk_upload.KIND)
+    done = runner.invoke(args=["doctor"])
+    assert (done.exit_code, "no worker was seen yet" in done.stdout) == (1, True)
