@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterable
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, current_app, request
 from flask.json.provider import DefaultJSONProvider
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
@@ -18,6 +20,7 @@ from webapp import ext
 from webapp.api import errors as api_errors
 from webapp.api import export as api_export
 from webapp.api import health as api_health
+from webapp.api import jobs as api_jobs
 from webapp.api import labels as api_labels
 from webapp.api import legacy as api_legacy
 from webapp.api import models as api_models
@@ -30,8 +33,8 @@ from webapp.cli import operate as cli_operate
 from webapp.cli import photos as cli_photos
 from webapp.cli import users as cli_users
 from webapp.config import ROOT, Config, warn_of_unknown_settings
-from webapp.delivery import add_headers, wants_json
-from webapp.errors import MarqueError, ServerBusyError
+from webapp.delivery import add_headers, let_zips_in, wants_json
+from webapp.errors import MarqueError, ServerBusyError, StorageFullError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
 from webapp.views import (
@@ -56,7 +59,10 @@ from webapp.views import (
 )
 from webapp.views import errors as view_errors
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 JSON_PATHS = ("/api/", "/health/", "/ping", "/healthcheck", "/infer", "/predict")
+SPOOLED_FROM = 512 * 1024
+"""Bytes of a file in a form from which on it waits on the disk, not in memory."""
 MAX_REQUEST = 220 * 1024 * 1024
 """Bytes of one request: a form of several photos. Each photo has its own, smaller limit."""
 
@@ -67,10 +73,12 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         warn_of_unknown_settings()
         config = Config.from_env()
     app = Flask("webapp", instance_path=str(config.data))
+    app.request_class = CarefulRequest
     _configure(app, config)
     ext.init_app(app, config, [classifier, *others] if classifier else [])
     _open_database(app)
-    app.before_request(imports.let_large_files_in)  # before the forms are read, which the next line does
+    app.before_request(imports.let_large_files_in)  # before the forms are read, which the next line but one does
+    app.before_request(let_zips_in)
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
@@ -95,7 +103,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         frame,
     ):
         app.register_blueprint(view.bp)
-    for door in (api_photos, api_labels, api_models, api_export, api_stats):
+    for door in (api_photos, api_labels, api_models, api_export, api_stats, api_jobs):
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)
@@ -109,6 +117,13 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     if config.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=config.proxies, x_prefix=config.proxies)  # type: ignore[method-assign]
     return app
+
+
+class CarefulRequest(Request):
+    """Large files of a form wait in the data folder: the one for temporary files may be a small disk in memory."""
+
+    def _get_file_stream(self, *_hints: object, **_more: object) -> IO[bytes]:
+        return SpooledTemporaryFile(max_size=SPOOLED_FROM, mode="rb+", dir=current_app.instance_path)
 
 
 class CarefulJSON(DefaultJSONProvider):
@@ -171,6 +186,8 @@ def _answer_errors(app: Flask) -> None:
         if isinstance(error, OperationalError):
             app.logger.error("database: %s", error.orig)
             error = ServerBusyError("The history cannot be read just now. Try again in a moment.", retry_after=5)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            error = StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin.")
         if type(error).__module__.startswith("gunicorn.http"):  # a body cut into chunks that make no sense: found while reading it
             error = BadRequest()
         if not isinstance(error, MarqueError | HTTPException):

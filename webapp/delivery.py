@@ -48,6 +48,9 @@ CSP = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 UNAVAILABLE_RETRY = 30
+MAX_ZIP = 4 * 2**30
+"""Bytes of a zip of photos, with what else is in its form."""
+TAKE_ZIPS = ("api_jobs.add", "upload.send", "jobs.take")
 
 
 def status_of(error: errors.MarqueError) -> int:
@@ -60,6 +63,12 @@ def retry_after(error: Exception) -> int | None:
     if isinstance(error, errors.ModelUnavailableError):
         return UNAVAILABLE_RETRY
     return getattr(error, "retry_after", None)
+
+
+def let_zips_in() -> None:
+    """Before anything reads the form: what takes many photos at once takes zips, which are larger than forms of photos."""
+    if request.endpoint in TAKE_ZIPS:
+        request.max_content_length = MAX_ZIP
 
 
 def wants_json() -> bool:

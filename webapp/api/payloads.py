@@ -14,6 +14,7 @@ from webapp.services import stats
 from webapp.services.classify import Classified
 from webapp.services.compare import Standing
 from webapp.services.history import Item, Prediction, full_ranking
+from webapp.services.jobs import JobLine, JobView
 from webapp.services.promote import Promotion
 from webapp.services.stats import Counts, Summary, VersionLine
 from webapp.values import Answer, RankedLabel
@@ -200,3 +201,31 @@ def card(card: ModelCard, live: bool) -> Json:
 def moment(when: datetime) -> str:
     """ISO 8601 in UTC with a Z."""
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job(view: JobView) -> Json:
+    """A job as it stands. `rate` is things a second, `seconds_left` at this rate; null when nobody knows."""
+    row, progress = view.job, view.progress
+    return {
+        "id": row.public_id,
+        "kind": row.kind,
+        "title": row.title,
+        "state": row.state,
+        "stopping": view.stopping,
+        "done": progress.done,
+        "total": progress.total or None,
+        "failed": progress.failed,
+        "rate": round(view.rate, 2) if view.rate else None,
+        "seconds_left": round(view.left, 1) if view.left is not None else None,
+        "who": row.who,
+        "created_at": moment(row.created_at),
+        "started_at": moment(row.started_at) if row.started_at else None,
+        "ended_at": moment(row.ended_at) if row.ended_at else None,
+        "result": row.result,
+        "error": row.error or None,
+    }
+
+
+def line(row: JobLine) -> Json:
+    """A line of a job's log."""
+    return {"at": moment(row.at), "text": row.text}

@@ -8,20 +8,33 @@ import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.errors import BadArchiveError, JobNotFoundError, MarqueError, NotAPhotoError, PhotoRefusedError, StorageFullError
+from webapp.cells import to_csv
+from webapp.errors import (
+    BadArchiveError,
+    BadRequestError,
+    JobNotFoundError,
+    MarqueError,
+    NotAPhotoError,
+    PhotoRefusedError,
+    StorageFullError,
+)
 from webapp.inference.classifier import Classifier
-from webapp.services.archive import Entry, Folder, Source, Zips, open_zip
+from webapp.services.archive import Entry, Folder, Source, Zips, folder_below, open_zip
 from webapp.services.classify import Incoming, classify_photo
 from webapp.services.import_labels import names_of_labels
+from webapp.services.jobs import Job, Owner, Ring, known_job, new_id, put_in
+from webapp.services.relabel import check_label
 from webapp.services.work import Json, Kind, Tools, Work
 from webapp.storage import jobs as storage
 from webapp.storage import photos
+from webapp.values import Who
 
 SPOOL = "spool"
 LEAST_PART, MOST_PARTS = 20, 200
@@ -110,18 +123,91 @@ def _zips(data: Path, job_id: str) -> list[Path]:
     return sorted(_spool(data, job_id).glob("*.zip"))
 
 
+# ---- putting in ----
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who wants an upload done and how: what the job is asked, its `title`, and an idempotency `key`, if any."""
+
+    asked: Json
+    title: str
+    owner: Owner
+    who: Who
+    ring: Ring
+    key: str = ""
+
+
+def take_zip(data: Path, stream: IO[bytes], order: Order, *, length: int | None = None) -> tuple[Job, bool]:
+    """Keep a zip and put in its job; returns the job and whether it is new. Acknowledged means kept and committed.
+
+    Raises `BadArchiveError`, `StorageFullError`, or what `jobs.put_in` raises; nothing is kept then.
+    """
+    if (known := known_job(order.key, order.owner)) is not None and known.title == order.title:
+        return known, False
+    job_id = new_id()
+    keep_zip(data, job_id, stream, length)
+    return take_kept(data, job_id, order)
+
+
+def take_kept(data: Path, job_id: str, order: Order) -> tuple[Job, bool]:
+    """Put in the job for which something was kept. Raises `BadRequestError` when nothing was."""
+    if not was_kept(data, job_id):
+        raise BadRequestError("No file came with it. Choose a zip or some photos, then send them again.")
+    forget_abandoned(data)
+    try:
+        job, fresh = _put_in(order, job_id)
+    except BaseException:
+        forget(data, job_id)
+        raise
+    if not fresh and job.public_id != job_id:
+        forget(data, job_id)
+    return job, fresh
+
+
+def take_folder(allowed: Path | None, name: str, order: Order) -> tuple[Job, bool]:
+    """Put in the job that takes in the photos below a folder of the server. Raises `BadRequestError`, or what `jobs.put_in` raises."""
+    folder = folder_below(allowed, name)
+    return _put_in(replace(order, asked={**order.asked, "folder": str(folder)}), new_id())
+
+
+def _put_in(order: Order, job_id: str) -> tuple[Job, bool]:
+    return put_in(KIND, order.asked, title=order.title, owner=order.owner, who=order.who, ring=order.ring, key=order.key, public_id=job_id)
+
+
+def summary(result: Json) -> str:
+    """What came of an upload in a sentence or two."""
+    added, known = result["added"], result["known"]
+    said = f"{added:,} photo{'s are' if added != 1 else ' is'} new"
+    here = f", {known:,} {'were' if known != 1 else 'was'} here already" if known else ""
+    out = result[SKIPPED] + result[REFUSED]
+    left = f" {out:,} file{'s were' if out != 1 else ' was'} left out: {result[SKIPPED]:,} no photos, {result[REFUSED]:,} refused."
+    return f"{said}{here}.{left if out else ''}"
+
+
+def left_out(results: Iterable[Json]) -> list[list[str]]:
+    """The files that were left out, in order: name, "skipped" (no photo) or "refused", and why."""
+    return [line for one in results for line in one.get("troubles", [])]
+
+
+def left_out_csv(results: Iterable[Json]) -> str:
+    """The same as a table."""
+    return to_csv(("file", "what", "why"), left_out(results))
+
+
 # ---- the job ----
 
 
-def question(*, model: str = "", ground_truth: str = "", folders: bool = False, place: str = "upload", folder: Path | None = None) -> Json:
-    """What an upload job is asked. `folders`: the name of the folder that a photo lies in is its ground truth. `folder`: of the server."""
-    return {
-        "model": model,
-        "ground_truth": ground_truth,
-        "folders": folders,
-        "place": place,
-        "folder": str(folder) if folder else "",
-    }
+def question(
+    classifiers: Sequence[Classifier], *, model: str, ground_truth: str = "", folders: bool = False, place: str = "upload"
+) -> Json:
+    """What an upload job is asked. With `folders` the name of the folder that a photo lies in is its ground truth.
+
+    `model` is who looks at the photos and `classifiers` those that this means now. Raises `UnknownLabelError` for a strange ground truth.
+    """
+    if ground_truth:
+        check_label(ground_truth, *(one.card for one in classifiers))
+    return {"model": model, "ground_truth": ground_truth, "folders": folders, "place": place, "folder": ""}
 
 
 def _source(work: Work) -> Source:
@@ -223,4 +309,4 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
     forget(tools.data, job_id)
 
 
-KIND = Kind(name="upload", title="Upload", plan=plan, do=do, finish=finish, clear=clear)
+KIND = Kind(name="upload", title="Upload", plan=plan, do=do, finish=finish, clear=clear, summary=summary)

@@ -95,6 +95,8 @@ class Kind:
     finish: Callable[[Work, Iterable[Json]], Json] | None = None
     clear: Callable[[str, Json, Tools], None] | None = None
     lane: str = SHORT
+    summary: Callable[[Json], str] | None = None
+    """What came of it as a sentence for people, made of the job's result."""
 
 
 def part_row(job_id: int, number: int, role: str, question: Json, at: datetime) -> dict[str, Any]:
