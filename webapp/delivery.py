@@ -87,7 +87,7 @@ def picture(content: bytes, content_type: str, *, download_name: str = "", cache
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if download_name:
-        response.headers["Content-Disposition"] = _attachment(download_name)
+        response.headers["Content-Disposition"] = attachment(download_name)
     response.make_conditional(request)
     return response
 
@@ -95,14 +95,14 @@ def picture(content: bytes, content_type: str, *, download_name: str = "", cache
 def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id: str) -> Response:
     """A file that is made while it is sent. `Marque-Export` names the export, whose manifest is there once it is whole."""
     response = Response(stream_with_context(pieces), content_type=content_type)
-    response.headers["Content-Disposition"] = _attachment(name)
+    response.headers["Content-Disposition"] = attachment(name)
     response.headers["Marque-Export"] = export_id
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _attachment(name: str) -> str:
-    """A header in ASCII for a file name in any script: a plain one for old browsers, and the real one (RFC 6266, RFC 5987)."""
+def attachment(name: str) -> str:
+    """The header Content-Disposition for a file name in any script: a plain one for old browsers, and the real one (RFC 6266, RFC 5987)."""
     plain = "".join(one if one.isascii() and one not in '"\\%' else "_" for one in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 

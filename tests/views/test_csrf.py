@@ -12,7 +12,7 @@ from tests.conftest import PASSWORD, draw
 from tests.views.conftest import Send, form_of
 from webapp.services import history, people
 
-DOOR = ("upload", "gallery", "relabel", "login", "admin", "models", "frame")
+DOOR = ("upload", "gallery", "relabel", "login", "admin", "models", "frame", "jobs")
 
 
 def posts(app: Flask) -> list[str]:
@@ -46,7 +46,7 @@ def test_a_token_of_another_session_is_refused(app: Flask, client: FlaskClient) 
     assert client.post("/", data=form_of((draw(), "a.jpg"), csrf_token=token)).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/gallery", "/login", "/account", "/admin/users", "/help"])
+@pytest.mark.parametrize("path", ["/", "/gallery", "/login", "/account", "/admin/users", "/help", "/jobs"])
 def test_every_form_on_a_page_has_a_token(admin: FlaskClient, send: Send, path: str) -> None:
     send()
     page = admin.get(path).text

@@ -250,7 +250,8 @@ def do(work: Work) -> Json:
             entry, label = Entry(key, name, why_not), asked["ground_truth"]
             if asked["folders"] and not why_not:
                 label = names.get(entry.folder.casefold(), "")
-                strange[entry.folder] += not label
+                if not label:
+                    strange[entry.folder] += 1
             trouble = _take(work, source, entry, first, others, label)
             if trouble:
                 troubles.append([name, *trouble])

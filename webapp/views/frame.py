@@ -16,7 +16,7 @@ from webapp.inference.label_set import offered
 from webapp.services.classify import MAX_BYTES, MAX_FILES
 from webapp.services.words import display
 from webapp.values import NONE_OF_THESE, UNUSABLE
-from webapp.views import filters, guards
+from webapp.views import filters, guards, sent
 
 bp = Blueprint("frame", __name__)
 THEMES = ("light", "dark")
@@ -124,6 +124,8 @@ def _card_with(label: str) -> ModelCard | None:
 def _surroundings() -> dict[str, Any]:
     somebody = guards.person()
     places = [("upload.index", "Upload"), ("gallery.index", "Gallery"), ("stats.index", "Stats"), ("models.index", "Models")]
+    if somebody or sent.browser():
+        places.append(("jobs.index", "Jobs"))
     if somebody:
         places.insert(2, ("review.index", "Review"))
         places.append(("admin.log", "Log"))
