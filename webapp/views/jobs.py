@@ -13,16 +13,17 @@ from werkzeug.datastructures import FileStorage
 from webapp.delivery import attachment, status_of
 from webapp.errors import BadRequestError, MarqueError
 from webapp.ext import get_classifiers, get_config, ring
-from webapp.services import bulk_upload, jobs
+from webapp.services import bulk_upload, history, jobs
 from webapp.services.bulk_upload import Order
 from webapp.services.classify import MAX_BYTES, MAX_FILES, Incoming, clean_name
 from webapp.services.jobs import Job, JobView, Owner
 from webapp.services.kinds import KINDS
-from webapp.values import JOB_STATES
+from webapp.values import JOB_STATES, GalleryFilter
 from webapp.views import guards, sent
 from webapp.views.notes import note
 
 bp = Blueprint("jobs", __name__)
+STRIP = 5
 REFRESH = 3
 """Seconds after which the page of a job that is not over asks for itself again."""
 
@@ -186,8 +187,15 @@ def _page(view: JobView) -> ResponseReturnValue:
         left_out=bulk_upload.left_out(jobs.part_results(view)) if view.job.kind == bulk_upload.KIND.name else [],
         trouble="" if view.over else jobs.nobody_works(KINDS),
         refresh=0 if view.over else REFRESH,
-        visible=guards.may_browse(),
+        photos=_photos(view),
     )
+
+
+def _photos(view: JobView) -> list[history.Item]:
+    """The newest photos of an upload, for those who may see photos."""
+    if view.job.kind != bulk_upload.KIND.name or not guards.may_browse():
+        return []
+    return list(history.gallery_page(GalleryFilter(batch=view.job.public_id), limit=STRIP).items)
 
 
 def _is_admin() -> bool:
