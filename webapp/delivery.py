@@ -34,6 +34,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.PromotionRefusedError: 409,
     errors.ModelError: 422,
     errors.LoginFailedError: 401,
+    errors.KeyNotFoundError: 404,
     errors.TooManyAttemptsError: 429,
     errors.UserError: 422,
     errors.NotAllowedError: 403,

@@ -144,6 +144,14 @@ class LoginFailedError(MarqueError):
     """User name and password do not match (HTTP 401). It never says which of the two."""
 
 
+class KeyExpiredError(LoginFailedError):
+    """The API key was right once, and its time is over (HTTP 401). The message says since when."""
+
+
+class KeyNotFoundError(MarqueError):
+    """No API key has this number (HTTP 404)."""
+
+
 class TooManyAttemptsError(MarqueError):
     """Too many wrong passwords for this user name (HTTP 429). `retry_after` is in seconds."""
 

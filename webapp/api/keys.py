@@ -15,6 +15,7 @@ PUBLIC = Who("API")
 def guard(bp: Blueprint) -> None:
     """Read the key of every request to `bp`. A wrong key is an error even where none is needed."""
     bp.before_request(_read_key)
+    bp.teardown_request(_note_use)
 
 
 def need(scope: str) -> None:
@@ -61,3 +62,9 @@ def _read_key() -> None:
     g.api_key = people.find_key(text.strip())
     if g.api_key is None:
         raise LoginFailedError("This API key is unknown or was revoked.")
+
+
+def _note_use(_error: BaseException | None) -> None:
+    key = g.get("api_key")
+    if key is not None:
+        people.note_use(key)

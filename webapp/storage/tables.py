@@ -446,7 +446,10 @@ class LoginAttempt(Base):
 
 
 class ApiKey(Base):
-    """A key of the JSON door. Only its SHA-256 is kept; `prefix` is what people recognise it by."""
+    """A key of the JSON door. Only its SHA-256 is kept; `prefix` is what people recognise it by.
+
+    From `expires_at` on it opens nothing (None: it never expires). `last_used_at` may be a minute behind.
+    """
 
     __tablename__ = "api_keys"
 
@@ -457,6 +460,8 @@ class ApiKey(Base):
     scope: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Promotion(Base):
