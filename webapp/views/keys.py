@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
@@ -13,11 +15,6 @@ from webapp.views.notes import note
 
 bp = Blueprint("keys", __name__, url_prefix="/admin/keys")
 ONCE = "key_once"
-SCOPES = {
-    "predict": "Predict: send photos, read the history",
-    "review": "Review: also relabel, undo, export",
-    "admin": "Admin: also delete photos, change models",
-}
 
 
 @bp.get("")
@@ -44,7 +41,7 @@ def add() -> ResponseReturnValue:
 @guards.admins_only
 def revoke(key_id: int) -> ResponseReturnValue:
     """Ask once more, with what would stop working."""
-    return render_template("keys/revoke.html", key=people.get_key(key_id), scopes=SCOPES)
+    return render_template("keys/revoke.html", key=people.get_key(key_id))
 
 
 @bp.post("/<int:key_id>/revoke")
@@ -60,9 +57,9 @@ def _page(error: UserError | None = None) -> str:
     keys = people.all_keys()
     return render_template(
         "keys/index.html",
-        keys=[(key, people.has_expired(key)) for key in keys],
+        keys=[(key, people.has_expired(key), key.expires_at and key.expires_at - timedelta(seconds=1)) for key in keys],
         open=sum(not (key.revoked_at or people.has_expired(key)) for key in keys),
         once=session.pop(ONCE, None),
-        scopes=SCOPES,
+        scopes=people.SCOPES,
         error=error,
     )
