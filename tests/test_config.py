@@ -51,6 +51,9 @@ def test_it_refuses_a_kept_key_that_is_too_short(tmp_path: Path) -> None:
         ("MARQUE_ENGINE", "torch"),
         ("MARQUE_UPLOADS", "everybody"),
         ("MARQUE_TLS", "maybe"),
+        ("MARQUE_RATE_LIMITS", "some"),
+        ("MARQUE_RATE_PHOTOS", "0"),
+        ("MARQUE_RATE_URL", "memcached://localhost"),
     ],
 )
 def test_it_refuses_nonsense_by_name(tmp_path: Path, name: str, value: str) -> None:

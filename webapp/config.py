@@ -33,8 +33,13 @@ KNOWN = (
     "MARQUE_TLS",
     "MARQUE_PROXIES",
     "MARQUE_LEGACY_ROUTES",
+    "MARQUE_RATE_LIMITS",
+    "MARQUE_RATE_PHOTOS",
+    "MARQUE_RATE_REQUESTS",
+    "MARQUE_RATE_KEYS",
+    "MARQUE_RATE_URL",
 )
-RESERVED = ("MARQUE_FILES_URL", "MARQUE_RATE_LIMITS")
+RESERVED = ("MARQUE_FILES_URL",)
 """Names that DESIGN promises and a later version will read. Setting them today changes nothing, and start-up says so."""
 
 
@@ -60,6 +65,11 @@ class Config:
     tls: bool = False
     proxies: int = 0
     legacy_routes: bool = True
+    rate_limits: bool = True
+    rate_photos: int = 600
+    rate_requests: int = 6000
+    rate_keys: int = 10
+    rate_url: str = ""
 
     @property
     def database(self) -> str:
@@ -106,6 +116,11 @@ class Config:
             tls=_choice(env, "MARQUE_TLS", ("off", "on")) == "on",
             proxies=_number(env, "MARQUE_PROXIES", cls.proxies, 0, 10),
             legacy_routes=_choice(env, "MARQUE_LEGACY_ROUTES", ("on", "off")) == "on",
+            rate_limits=_choice(env, "MARQUE_RATE_LIMITS", ("on", "off")) == "on",
+            rate_photos=_number(env, "MARQUE_RATE_PHOTOS", cls.rate_photos, 1, 10_000_000),
+            rate_requests=_number(env, "MARQUE_RATE_REQUESTS", cls.rate_requests, 1, 10_000_000),
+            rate_keys=_number(env, "MARQUE_RATE_KEYS", cls.rate_keys, 1, 10_000),
+            rate_url=_redis(env, "MARQUE_RATE_URL"),
         )
 
 
@@ -142,6 +157,13 @@ def _folder(env: Mapping[str, str], name: str) -> Path | None:
     if not path.is_dir():
         raise ConfigError(f"{name} must be a folder; {path} is none.")
     return path
+
+
+def _redis(env: Mapping[str, str], name: str) -> str:
+    url = env.get(name, "").strip()
+    if url and not url.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise ConfigError(f"{name} must be the address of a Redis server, like redis://localhost:6379/1.")
+    return url
 
 
 def _cores() -> int:

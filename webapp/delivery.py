@@ -38,6 +38,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.TooManyAttemptsError: 429,
     errors.UserError: 422,
     errors.NotAllowedError: 403,
+    errors.TooManyRequestsError: 429,
     errors.ServerBusyError: 503,
     errors.StorageFullError: 507,
     errors.DamagedHistoryError: 503,

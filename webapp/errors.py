@@ -171,6 +171,14 @@ class NotAllowedError(MarqueError):
 # ---- the machine ----
 
 
+class TooManyRequestsError(MarqueError):
+    """A sender asks for more than the rate limits allow (HTTP 429). `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class ServerBusyError(MarqueError):
     """The queue in front of the model is full (HTTP 503). `retry_after` is in seconds."""
 

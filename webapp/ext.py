@@ -21,6 +21,7 @@ from webapp.inference.serving import MOST_LOADED, Serving
 from webapp.inference.turnstile import Turnstile
 from webapp.storage import label_set, promotions
 from webapp.storage.files import DatabaseFiles, FileStore
+from webapp.storage.rates import Rates
 from webapp.values import ALL_MODELS
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Cupboard:
         self.registry = Registry(config.models, self._label_sets.seen)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
+        self.rates = Rates(config.rate_url if config.rate_limits else "")
         self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
         self._given = tuple(given)
         self._bell: Bell | None = None
@@ -281,3 +283,8 @@ def get_turnstile() -> Turnstile:
 def ring(lane: str) -> None:
     """See `Cupboard.ring`."""
     get_cupboard().ring(lane)
+
+
+def get_rates() -> Rates:
+    """How much each sender asked for in the running minute."""
+    return get_cupboard().rates

@@ -212,3 +212,13 @@ class Progress:
     running: int = 0
     parts: int = 0
     all_parts: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a sender stands: `left` of `amount` in this minute, which ends in `resets_in` seconds. `exceeded`: it was too much."""
+
+    amount: int
+    left: int
+    resets_in: int
+    exceeded: bool

@@ -17,6 +17,7 @@ from webapp.services import classify, deleting, heat, history, relabel
 from webapp.services.classify import Classified, Incoming
 from webapp.services.filters import parse_filter
 from webapp.services.history import Item
+from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, Answer
 
 bp = Blueprint("api_photos", __name__)
@@ -103,6 +104,7 @@ def thumbnail(public_id: str) -> Response:
 def heatmap(public_id: str) -> Response:
     """A veil over the photo, clear where the live version of `?model=` looked for `?label=`; for its own answer without one."""
     need_for_reading()
+    count_photos()
     classifier = get_classifier(request.args.get("model", "").strip())
     label = request.args.get("label", "").strip() or history.first_label(public_id, classifier.card.name)
     found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())

@@ -14,6 +14,7 @@ from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
 from webapp.services import classify, deleting, history, lookalikes, many, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Story
+from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, heat, sent
 from webapp.views.filtering import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
@@ -127,6 +128,7 @@ def opinions(public_id: str) -> ResponseReturnValue:
 def ask(public_id: str) -> ResponseReturnValue:
     """Let another model look at a photo, or all; what it says is kept."""
     choice = request.form.get("model", "")
+    count_photos()
     classify.ask_models(public_id, classifiers=get_classifiers(choice), files=get_files(), turnstile=get_turnstile())
     if choice == ALL_MODELS:
         return redirect(url_for(".opinions", public_id=public_id), 303)

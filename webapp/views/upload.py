@@ -18,6 +18,7 @@ from webapp.services.classify import MAX_BYTES, Classified, Incoming
 from webapp.services.history import Photo
 from webapp.services.jobs import new_id
 from webapp.services.relabel import new_batch
+from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, NONE_OF_THESE
 from webapp.views import drawings, guards, jobs, sent
 from webapp.views.frame import label_groups, model_choices
@@ -46,6 +47,7 @@ def send() -> ResponseReturnValue:
         if jobs.belong_in_a_job(files):
             return _as_job(files)
         incoming = _incoming(files)
+        count_photos(len(incoming))
         results = _classify(incoming)
     except MarqueError as error:
         return _refused(error, incoming)
