@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import ext, throttle
+from webapp import ext, packing, throttle
 from webapp.api import errors as api_errors
 from webapp.api import export as api_export
 from webapp.api import health as api_health
@@ -79,6 +79,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     _configure(app, config)
     ext.init_app(app, config, [classifier, *others] if classifier else [])
     _open_database(app)
+    packing.init_app(app)
     throttle.init_app(app)
     app.before_request(imports.let_large_files_in)  # before the forms are read, which the next line but one does
     app.before_request(let_zips_in)

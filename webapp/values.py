@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -222,3 +224,33 @@ class Standing:
     left: int
     resets_in: int
     exceeded: bool
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """A picture as it is served. What it is, is known before its bytes are read or made, which happens with each look at `content`.
+
+    `tag` names the bytes: equal tags, equal bytes. `size` is in bytes, None where only making it tells; `modified` is when the picture
+    came to be, None where that says nothing about its bytes.
+    """
+
+    content_type: str
+    tag: str
+    make: Callable[[], bytes]
+    size: int | None = None
+    modified: datetime | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The bytes, read or made now. Raises what reading or making them raises."""
+        return self.make()
+
+
+def make_tag(*parts: object) -> str:
+    """A name for what is made of these parts and nothing else: 32 hexadecimal digits."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def ready_rendition(content: bytes, content_type: str, modified: datetime | None = None) -> Rendition:
+    """A picture whose bytes are here already."""
+    return Rendition(content_type, hashlib.sha256(content).hexdigest()[:32], lambda: content, len(content), modified)

@@ -150,7 +150,7 @@ def view(image_id: str) -> ResponseReturnValue:
     found = side_by_side.side_by_side(_numbered(image_id), registry=get_registry(), files=get_files(), turnstile=get_turnstile())
     if found is None:
         return "", HTTPStatus.NO_CONTENT
-    return picture(found.content, found.content_type, cache="private, no-cache")
+    return picture(found, varies=True)
 
 
 @bp.get("/api/stats/")

@@ -89,15 +89,14 @@ def file(public_id: str) -> Response:
         need("admin")
     photo = history.get_item(public_id).photo
     found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
-    return picture(found.content, found.content_type, download_name=photo.filename)
+    return picture(found, download_name=photo.filename)
 
 
 @bp.get("/photos/<public_id>/thumbnail")
 def thumbnail(public_id: str) -> Response:
     """The small picture."""
     need_for_reading()
-    found = history.thumbnail(public_id)
-    return picture(found.content, found.content_type)
+    return picture(history.thumbnail(public_id))
 
 
 @bp.get("/photos/<public_id>/heatmap")
@@ -108,7 +107,7 @@ def heatmap(public_id: str) -> Response:
     classifier = get_classifier(request.args.get("model", "").strip())
     label = request.args.get("label", "").strip() or history.first_label(public_id, classifier.card.name)
     found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
-    return picture(found.content, found.content_type)
+    return picture(found, varies=True)
 
 
 @bp.put("/photos/<public_id>/ground-truth")

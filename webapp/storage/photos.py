@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, update
@@ -92,14 +93,15 @@ def latest_photo() -> tuple[Photo, str] | None:
     return None if row is None else (row[0], row[1])
 
 
-def thumbnail_of(public_id: str) -> bytes | None:
-    """The small picture, or None when there is no such photo."""
+def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:
+    """The small picture and when its photo came, or None when there is no such photo."""
     question = (
-        select(Thumbnail.content)
+        select(Thumbnail.content, Photo.created_at)
         .join(Photo, Photo.id == Thumbnail.photo_id)
         .where(Photo.public_id == public_id, Photo.deleted_at.is_(None))
     )
-    return db.session.execute(question).scalar_one_or_none()
+    row = db.session.execute(question).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def predictions_of(photo: Photo) -> Sequence[Prediction]:

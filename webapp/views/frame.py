@@ -58,17 +58,32 @@ def init_app(app: Flask) -> None:
     """Give every template its helpers."""
     filters.init_app(app)
     app.context_processor(_surroundings)
+    app.after_request(_keep_assets)
     app.jinja_env.globals |= {"asset": asset, "color": color, "display": shown_name}
 
 
 def asset(name: str) -> str:
     """The address of a static file, with a mark of its content, so that browsers take the new one after an upgrade."""
+    return url_for("static", filename=name, v=_mark(name))
+
+
+def _mark(name: str) -> str:
+    """The mark of a static file's content, "0" when there is no such file."""
     kept: dict[tuple[str, int], str] = current_app.extensions.setdefault("marque-assets", {})
     path = Path(str(current_app.static_folder)) / name
     key = (name, path.stat().st_mtime_ns) if path.is_file() else (name, 0)
     if key not in kept:
         kept[key] = hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else "0"
-    return url_for("static", filename=name, v=kept[key])
+    return kept[key]
+
+
+def _keep_assets(response: Response) -> Response:
+    """An address that names the content never shows anything else: browsers keep it for good."""
+    if request.endpoint == "static" and response.status_code in (200, 304):
+        name = (request.view_args or {})["filename"]
+        if request.args.get("v") == _mark(name):
+            response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    return response
 
 
 def live_cards() -> list[ModelCard]:

@@ -139,16 +139,14 @@ def ask(public_id: str) -> ResponseReturnValue:
 @guards.photo_open
 def view(public_id: str) -> ResponseReturnValue:
     """The large picture."""
-    found = history.view(public_id, files=get_files(), turnstile=get_turnstile())
-    return picture(found.content, found.content_type)
+    return picture(history.view(public_id, files=get_files(), turnstile=get_turnstile()))
 
 
 @bp.get("/photos/<public_id>/thumbnail")
 @guards.photo_open
 def thumbnail(public_id: str) -> ResponseReturnValue:
     """The small picture."""
-    found = history.thumbnail(public_id)
-    return picture(found.content, found.content_type)
+    return picture(history.thumbnail(public_id))
 
 
 @bp.get("/photos/<public_id>/file")
@@ -158,9 +156,7 @@ def file(public_id: str) -> ResponseReturnValue:
     photo = history.get_item(public_id).photo
     keep = _is_admin() or deleting.may_delete(photo, _token(public_id))
     found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
-    return picture(
-        found.content, found.content_type, download_name=_file_name(photo.filename, found.content_type), cache="private, no-cache"
-    )
+    return picture(found, download_name=_file_name(photo.filename, found.content_type), varies=True)
 
 
 @bp.get("/photos/<public_id>/delete")

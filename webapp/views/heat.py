@@ -43,7 +43,7 @@ def veil(public_id: str, label: str) -> ResponseReturnValue:
     if version != str(classifier.card.version):
         raise NoHeatMapError(f"Only the version that answers now can be asked where it looks: {classifier.card.version}.")
     found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
-    return picture(found.content, found.content_type)
+    return picture(found, varies="version" not in request.args)
 
 
 def offer(public_id: str, prediction: Prediction | None, shown: Shown | None) -> Heat | None:
