@@ -125,6 +125,14 @@ def test_where_one_must_log_in_a_picture_is_asked_for_each_time(make_app: Make, 
     assert browser.get(f"/photos/{public_id}/thumbnail", headers={"If-None-Match": tag}).status_code == 303
 
 
+@pytest.mark.parametrize("path", ["/photos/{id}/thumbnail", "/photos/{id}/view", "/static/marque.css", "/favicon.ico"])
+def test_what_is_kept_neither_renews_the_session_nor_depends_on_it(admin: FlaskClient, upload: Upload, path: str) -> None:
+    assert "Set-Cookie" in admin.get("/help").headers
+    with admin.get(path.format(id=upload())) as answer:
+        assert answer.status_code == 200
+        assert "Set-Cookie" not in answer.headers and "Cookie" not in answer.headers.get("Vary", "")
+
+
 def test_a_tag_opens_nothing_without_a_key(make_app: Make, classifier: FakeClassifier) -> None:
     app = make_app(classifier, gallery="login")
     public_id = send_photo(app.test_client())

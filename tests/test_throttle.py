@@ -41,7 +41,7 @@ def test_a_script_that_hammers_is_told_to_wait(strict: FlaskClient) -> None:
     assert [classify(strict).status_code for _ in range(4)] == [200, 200, 200, 429]
     refused = classify(strict)
     assert refused.content_type == "application/problem+json"
-    assert refused.json["status"] == 429 and "3 photos to look at in a minute" in refused.json["detail"]
+    assert refused.json["status"] == 429 and "More than 3 photos a minute" in refused.json["detail"]
     assert 0 < int(refused.headers["Retry-After"]) <= 60
 
 

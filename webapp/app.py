@@ -33,7 +33,7 @@ from webapp.cli import operate as cli_operate
 from webapp.cli import photos as cli_photos
 from webapp.cli import users as cli_users
 from webapp.config import ROOT, Config, warn_of_unknown_settings
-from webapp.delivery import add_headers, let_zips_in, wants_json
+from webapp.delivery import Sessions, add_headers, let_zips_in, wants_json
 from webapp.errors import MarqueError, ServerBusyError, StorageFullError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
@@ -161,6 +161,7 @@ def _configure(app: Flask, config: Config) -> None:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     app.json = CarefulJSON(app)
+    app.session_interface = Sessions()
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from flask import Response, request, stream_with_context
+from flask import Flask, Response, request, stream_with_context
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from werkzeug.exceptions import MethodNotAllowed, RequestedRangeNotSatisfiable
 
 from webapp import errors
@@ -57,6 +58,20 @@ MAX_ZIP = 4 * 2**30
 """Bytes of a zip of photos, with what else is in its form."""
 TAKE_ZIPS = ("api_jobs.add", "upload.send", "jobs.take")
 ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Sessions in a signed cookie, which pictures and static files neither send nor depend on unless they changed something in it.
+
+    Flask would renew the cookie with each of them: what browsers keep would be another thing with each new cookie, and of a page's many
+    pictures the last would bring back an older session.
+    """
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """See `SessionInterface.save_session`."""
+        kept = (response.mimetype or "").startswith("image/") or "max-age" in response.headers.get("Cache-Control", "")
+        if session.modified or not kept:
+            super().save_session(app, session, response)
 
 
 def status_of(error: errors.MarqueError) -> int:

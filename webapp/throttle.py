@@ -18,7 +18,6 @@ FREE = ("static", "health.ping", "health.live", "health.ready", "legacy.healthch
 """Endpoints that are never counted: whoever asks whether the server is well gets an answer."""
 
 MINUTE = 60
-NOUNS = {"requests": "requests", "photos": "photos to look at"}
 _by_key: set[str] = set()
 
 
@@ -57,9 +56,9 @@ def _take(name: str, amount: int, cost: int) -> None:
     standing = get_rates().take(name, g.sender, amount * get_config().rate_keys if with_key else amount, cost)
     _standings()[name] = standing
     if standing.exceeded:
-        who, more = ("This key", "") if with_key else ("Your address", " An API key may ask for more.")
+        whose, more = ("with this key", "") if with_key else ("from your address", " An API key may send more.")
         raise TooManyRequestsError(
-            f"{who} has asked for more than {standing.amount:,} {NOUNS[name]} in a minute. Nothing of this request was done: "
+            f"More than {standing.amount:,} {name} a minute {whose} are too many. Nothing of this request was done: "
             f"send it again in {standing.resets_in} s.{more}",
             standing.resets_in,
         )

@@ -44,7 +44,7 @@ class Rates:
                 return _take(self._shared, name, sender, amount, cost)
             except StorageError as error:
                 self._away_until = time.monotonic() + PAUSE
-                log.warning("Rate limits: %s. For %d seconds this process counts alone.", error, PAUSE)
+                log.warning("Rate limits: for %d seconds this process counts alone. %s", PAUSE, error)
         with self._turn:
             return _take(self._here, name, sender, amount, cost)
 
