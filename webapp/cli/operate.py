@@ -13,7 +13,7 @@ from flask import Blueprint
 
 from webapp.cli.ready import migrate
 from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, NobodyWorksError, UserError
-from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
+from webapp.ext import get_classifier, get_config, get_cupboard, get_rates, get_registry, load_classifier
 from webapp.inference.classifier import self_test
 from webapp.services import deleting, jobs, people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
@@ -49,6 +49,7 @@ def doctor() -> None:
         ("Data folder", _disk),
         ("Database", _database),
         ("Files", _files),
+        ("Rate limits", _rates),
         ("Model", _model),
         ("Same answers", _golden),
         ("Jobs", _jobs),
@@ -86,6 +87,15 @@ def _files() -> str:
     if missing:
         raise DamagedHistoryError(f"{missing:,} photos have no file. Restore a backup.")
     return f"{orphans:,} belong to no photo: flask photos purge removes them" if orphans else "every photo has its own"
+
+
+def _rates() -> str:
+    config = get_config()
+    if not config.rate_limits:
+        return "off"
+    get_rates().check()
+    where = "in Redis, for all processes" if config.rate_url else "in each process"
+    return f"{config.rate_photos:,} photos and {config.rate_requests:,} requests a minute, counted {where}"
 
 
 def _model() -> str:

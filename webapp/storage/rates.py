@@ -48,6 +48,17 @@ class Rates:
         with self._turn:
             return _take(self._here, name, sender, amount, cost)
 
+    def check(self) -> None:
+        """Raise `ConfigError` when counts should be shared and what keeps them does not answer."""
+        if self._shared is None:
+            return
+        try:
+            answers = self._shared.storage.check()
+        except StorageError:
+            answers = False
+        if not answers:
+            raise ConfigError("MARQUE_RATE_URL: no Redis answers there, so each process counts alone.")
+
 
 def _take(limiter: FixedWindowRateLimiter, name: str, sender: str, amount: int, cost: int) -> Standing:
     item = RateLimitItemPerMinute(amount, namespace="marque")
