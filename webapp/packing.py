@@ -33,6 +33,7 @@ def init_app(app: Flask) -> None:
         COMPRESS_MIMETYPES=TYPES,
         COMPRESS_ALGORITHM=["br", "zstd", "gzip"],
         COMPRESS_ALGORITHM_STREAMING=["zstd", "gzip"],
+        COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "frame.favicon"],
     )
     packer = Compress()
     packer.init_app(app)

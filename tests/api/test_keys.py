@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from webapp.config import Config
 from webapp.services import people
@@ -78,4 +79,13 @@ def test_a_busy_database_neither_holds_a_reader_up_nor_refuses_it(app: Flask, cl
     other.execute("ROLLBACK")
     other.close()
     assert answer.status_code == 200
+    assert last_used(app) is None
+
+
+def test_a_history_that_cannot_be_written_to_is_still_read_with_a_key(app: Flask, client: FlaskClient) -> None:
+    key = header(app)
+    with app.app_context():
+        db.session.execute(text("CREATE TRIGGER no_more BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'read-only'); END"))
+        db.session.commit()
+    assert client.get("/api/v1/photos", headers=key).status_code == 200
     assert last_used(app) is None

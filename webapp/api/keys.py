@@ -72,9 +72,9 @@ def _read_key() -> None:
     g.api_key = people.find_key(text.strip())
     if g.api_key is None:
         raise LoginFailedError("This API key is unknown or was revoked.")
+    g.key_use = (g.api_key.id, g.api_key.last_used_at)  # read now: after a failed write the row would be asked for again
 
 
 def _note_use(_error: BaseException | None) -> None:
-    key = g.get("api_key")
-    if key is not None:
-        people.note_use(key)
+    if "key_use" in g:
+        people.note_use(*g.key_use)

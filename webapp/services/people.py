@@ -216,11 +216,11 @@ def has_expired(key: ApiKey) -> bool:
     return key.expires_at is not None and key.expires_at <= now()
 
 
-def note_use(key: ApiKey) -> None:
-    """Remember that the key is being used: about once a minute, never waiting for another writer, never failing."""
+def note_use(key_id: int, last_used_at: datetime | None) -> None:
+    """Remember that a key is being used: about once a minute, never waiting for another writer, never failing."""
     moment = now()
-    if key.last_used_at is None or key.last_used_at < moment - NOTED_EVERY:
-        storage.note_key_use(key.id, moment, unless_since=moment - NOTED_EVERY)
+    if last_used_at is None or last_used_at < moment - NOTED_EVERY:
+        storage.note_key_use(key_id, moment, unless_since=moment - NOTED_EVERY)
 
 
 def allows(key: ApiKey, scope: str) -> bool:

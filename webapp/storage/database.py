@@ -163,7 +163,7 @@ def write_if_free(statement: Executable) -> bool:
         with db.engine.connect().execution_options(writes=True, patience=0.0) as connection, connection.begin():
             connection.execute(statement)
         return True
-    except SQLAlchemyError:
+    except (SQLAlchemyError, sqlite3.Error):
         return False
     finally:
         _writer.release()
