@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from flask import Flask, Response
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -90,6 +92,22 @@ def test_an_export_is_packed_while_it_is_sent(client: FlaskClient, key: dict[str
     assert unpacked(packed.data) == plain.data
     about = client.get(f"/api/v1/exports/{packed.headers['Marque-Export']}", headers=key).json
     assert about["state"] == "complete"
+
+
+@pytest.mark.parametrize("wish", ["gzip", "zstd"])
+def test_a_stream_leaves_while_it_is_made(app: Flask, wish: str) -> None:
+    made = []
+
+    def rows() -> Iterator[str]:
+        for number in range(20_000):
+            made.append(number)
+            yield f"{hashlib.sha256(str(number).encode()).hexdigest()}\n"
+
+    app.add_url_rule("/rows", "rows", lambda: Response(rows(), content_type="text/csv"))
+    with app.test_client().get("/rows", headers={"Accept-Encoding": wish}) as answer:
+        parts = answer.iter_encoded()
+        next(parts), next(parts)
+        assert len(made) < 20_000
 
 
 def test_a_packed_export_that_breaks_off_is_told_so(client: FlaskClient, key: dict[str, str], upload: Upload) -> None:
