@@ -16,13 +16,15 @@ from webapp.services import people
 __all__ = ["make_app"]
 Make = Callable[..., Flask]
 
-ALL, SEND, SEE, REVIEW, ADMIN, OWNER = "all", "send", "see", "review", "admin", "owner"
-"""What a route asks for: nothing; the right to send photos (`MARQUE_UPLOADS`) or to see them (`MARQUE_GALLERY`); to be a reviewer or an
-admin, or a key of that scope; to be an admin or to have the token of the one photo. To restore a photo that is not deleted is 404 for
-all."""
+ALL, SEND, SEE, KEY, REVIEW, ADMIN, OWNER = "all", "send", "see", "key", "review", "admin", "owner"
+"""What a route asks for: nothing; the right to send photos (`MARQUE_UPLOADS`) or to see them (`MARQUE_GALLERY`); any key; to be a reviewer
+or an admin, or a key of that scope; to be an admin or to have the token of the one photo. A job, or a deleted photo, that is not there is
+404 for all."""
 
 JSON = {
     ALL: (
+        "DELETE /api/v1/jobs/<job_id>",
+        "GET /api/v1/jobs/<job_id>",
         "POST /api/v1/photos/<public_id>/restore",
         "GET /health/live",
         "GET /health/ready",
@@ -33,6 +35,7 @@ JSON = {
         "POST /api/predict",
         "POST /api/upload",
         "POST /api/v1/classify",
+        "POST /api/v1/jobs",
         "POST /api/v1/photos",
         "POST /infer",
         "POST /predict",
@@ -55,6 +58,7 @@ JSON = {
         "GET /api/v1/photos/<public_id>/thumbnail",
         "GET /api/v1/stats",
     ),
+    KEY: ("GET /api/v1/jobs",),
     REVIEW: (
         "GET /api/v1/export",
         "GET /api/v1/exports/<export_id>",
@@ -73,6 +77,11 @@ PAGES = {
     ALL: (
         "GET /favicon.ico",
         "GET /help",
+        "GET /jobs",
+        "GET /jobs/<job_id>",
+        "GET /jobs/<job_id>/left-out.csv",
+        "POST /jobs/<job_id>/cancel",
+        "POST /jobs/<job_id>/retry",
         "GET /login",
         "POST /login",
         "POST /logout",
@@ -89,6 +98,7 @@ PAGES = {
         "GET /",
         "POST /",
         "GET /samples/<name>",
+        "POST /jobs/upload",
         "GET /uploads/<public_id>",
     ),
     SEE: (
@@ -131,6 +141,7 @@ PAGES = {
         "POST /review/undo",
     ),
     ADMIN: (
+        "POST /jobs/folder",
         "GET /admin/keeping",
         "POST /admin/keeping",
         "GET /admin/keys",
@@ -161,6 +172,9 @@ PAGES = {
 }
 NOT_PRESSED = ("POST /login", "POST /logout")
 """Open to all, and about coming in itself: tests/views/test_login.py presses them."""
+
+FORMS = {"POST /account": {"new": "a", "again": "b"}, "POST /api/v1/jobs": {"kind": "upload"}}
+"""Without these fields the answer would be about the fields, not about who asks."""
 
 SETTINGS = [(uploads, gallery) for uploads in ("public", "login") for gallery in ("public", "login")]
 
@@ -194,6 +208,7 @@ def open_to(need: str, rank: str, uploads: str, gallery: str) -> bool:
         ALL: "",
         SEND: "" if uploads == "public" else "predict",
         SEE: "" if gallery == "public" else "predict",
+        KEY: "predict",
         REVIEW: "review",
         ADMIN: "admin",
         OWNER: "admin",
@@ -209,7 +224,8 @@ def test_keys_open_what_they_should_at_the_json_door(make_app: Make, classifier:
         headers = key_of(app, rank) if rank else {}
         for need, method, rule in lines(JSON):
             path = address(rule, fresh_photo(browser) if need == OWNER else "none")
-            with browser.open(path, method=method, headers=headers) as answer:
+            form = FORMS.get(f"{method} {rule}")
+            with browser.open(path, method=method, headers=headers, data=form, content_type=form and "multipart/form-data") as answer:
                 refused = answer.status_code in (401, 403)
                 assert refused is not open_to(need, rank, uploads, gallery), (rank, method, rule, answer.status_code)
                 if refused:
@@ -227,7 +243,7 @@ def test_people_get_where_they_should(make_app: Make, classifier: FakeClassifier
             if f"{method} {rule}" in NOT_PRESSED:
                 continue
             path = address(rule, fresh_photo(admin) if need == OWNER else "none")
-            form = {"new": "a", "again": "b"} if method == "POST" else None
+            form = FORMS.get(f"{method} {rule}")
             with browser.open(path, method=method, data=form, headers=key if not rank else {}) as answer:
                 expected = open_to(need, rank, uploads, gallery)
                 asked_in = answer.status_code == 303 and answer.location.startswith("/login")
