@@ -1,4 +1,4 @@
-"""`flask model labels`: the labels of a model as people see them."""
+"""`flask model labels` and `reread`: the labels of a model as people see them, and photos and answers read again after they changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from flask.cli import with_appcontext
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
 from webapp.ext import get_registry
-from webapp.inference.label_set import as_seen
+from webapp.inference.label_set import SeenLabel, as_seen
+from webapp.services import rereading
+from webapp.services.rereading import Progress
 
 
 @click.command("labels")
@@ -16,12 +18,34 @@ from webapp.inference.label_set import as_seen
 @with_appcontext
 @needs_history
 def labels_command(name: str) -> None:
-    """The labels of NAME as people see them: key, name, parent, aliases."""
+    """The labels of NAME as people see them: key, name, parent, aliases, and whether it is retired, merged or split from another."""
     try:
         card = get_registry().card(name)
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
-    for label in map(as_seen, card.labels):
-        click.echo(
-            "\t".join((label.name, label.display, label.parent, ", ".join(label.aliases), "retired" if label.retired else "")).rstrip()
-        )
+    for label in map(as_seen, (*card.labels, *getattr(card, "added", ()))):
+        click.echo("\t".join((label.name, label.display, label.parent, ", ".join(label.aliases), _state(label))).rstrip())
+
+
+@click.command("reread")
+@click.argument("name")
+@with_appcontext
+@needs_history
+def reread_command(name: str) -> None:
+    """Read the photos and answers of NAME again after labels were merged or split, from where that was stopped."""
+    try:
+        get_registry().published_card(name)
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+    rereading.go_on(get_registry(), name, watch=_tell)
+    click.echo(f"Every photo and answer of {name} reads as its labels are now.")
+
+
+def _tell(where: Progress) -> None:
+    click.echo(f"\r{where.stage}: {where.share:4.0%} ", nl=False, err=True)
+
+
+def _state(label: SeenLabel) -> str:
+    if label.merged:
+        return f"reads as {label.merged}"
+    return "retired" if label.retired else f"split from {label.split}" if label.split else ""

@@ -8,10 +8,12 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import status_of
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.ext import get_registry
-from webapp.inference.label_set import KINDS, as_seen
-from webapp.services import cards, label_search, label_set
+from webapp.inference.label_set import KINDS, as_seen, split_into
+from webapp.services import cards, label_merge, label_search, label_set, rereading
+from webapp.services.errands import RUNNING
 from webapp.views import guards
 from webapp.views.filters import count
+from webapp.views.label_merge import errands, read_on
 from webapp.views.notes import note
 
 bp = Blueprint("label_set", __name__, url_prefix="/models")
@@ -54,7 +56,14 @@ def undo(name: str) -> ResponseReturnValue:
         note(f"Undone: {count(label_set.undo_last_change(get_registry().published_card(name), label, who=guards.who()), 'change')}.")
     except (BadRequestError, NothingToUndoError) as error:
         note(str(error), kind="is-error")
-    return redirect(url_for(".index", name=name, label=label), 303)
+    read_on(name)
+    return redirect(url_for(".index", name=name, label=label if get_registry().card(name).label(label) else None), 303)
+
+
+def _reading_on(name: str) -> bool:
+    """True while photos and answers are read again beside this process."""
+    errand = errands().latest(rereading.ERRAND, {"model": name})
+    return errand is not None and errand.state == RUNNING
 
 
 def _page(name: str, chosen: str, error: Exception | None = None) -> str:
@@ -69,7 +78,12 @@ def _page(name: str, chosen: str, error: Exception | None = None) -> str:
         "label_set/index.html",
         card=card,
         text=text,
-        labels=[] if label else [as_seen(one) for one in cards.labels_like(card, text)],
+        labels=[] if label else [as_seen(one) for one in cards.labels_like(card, text, getattr(card, "added", ()))],
+        former=[] if label else label_merge.former_labels(card),
+        parts=split_into(card, chosen) if label else [],
+        waiting=label_merge.waiting_to_be_sorted(card, chosen) if label else 0,
+        reading=rereading.progress(name),
+        reading_on=_reading_on(name),
         examples=label_search.examples([label]) if label else {},
         label=label,
         published=get_registry().published_card(name).label(chosen) if label else None,
