@@ -11,19 +11,21 @@ from sqlalchemy import select
 
 from tests.answers import Checked, certain, remember
 from tests.conftest import install
-from tests.fakes import make_card
+from tests.fakes import make_card, make_cars_card
 from webapp.config import Config
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import decide, ranked
-from webapp.inference.label_set import as_seen, every_label, offered, right_answers, seen
+from webapp.inference.label_set import as_seen, every_label, fold, offered, right_answers, seen
 from webapp.inference.registry import Registry
-from webapp.services import label_merge, label_set, rereading, stats
+from webapp.services import compare, label_merge, label_set, people, rereading, stats, suspicion
+from webapp.services.label_log import page_of_log, parse_filter
 from webapp.services.label_search import find_labels
 from webapp.services.reading import today
 from webapp.services.relabel import relabel_photos, undo_batch
+from webapp.services.review import Queue, check_photo, get_sitting
 from webapp.storage.database import db
-from webapp.storage.tables import LabelEvent, OriginalAnswer, Photo, Prediction, TopLabel
+from webapp.storage.tables import LabelEvent, OriginalAnswer, Photo, Prediction, Suspicion, TopLabel
 from webapp.values import UNCLASSIFIED, GalleryFilter, Reading, Who
 
 CARD = make_card()
@@ -316,3 +318,58 @@ def test_a_merge_that_leaves_one_label_is_refused(config: Config) -> None:
     small = make_card(name="two", labels=CARD.labels[:2])
     with pytest.raises(BadRequestError, match="two labels"):
         label_merge.merge_label(small, "bwt", "alfa_romeo", who=ANNA)
+
+
+def test_another_model_reads_a_label_of_the_same_name_as_it_was_given(registry: Registry, config: Config) -> None:
+    cars = make_cars_card()
+    install(cars, config.models)
+    remember(cars, [Checked("ferrari", certain(cars, "ferrari"))])
+    remember(CARD, [Checked("ferrari", certain(CARD, "mclaren"))], again=True)
+    merge("ferrari", "mclaren", registry)
+    assert truths() == ["ferrari"] and outcomes() == ["correct", "correct"]
+    relabel_photos(["photo-1"], "ferrari", card=CARD, who=ANNA, place="photo")
+    assert truths() == ["mclaren"] and outcomes() == ["unlabelled", "correct"]
+
+
+def test_who_reads_the_log_by_a_label_finds_what_was_merged_into_it(registry: Registry) -> None:
+    remember(CARD, [Checked("haas", certain(CARD, "haas"))])
+    merge("haas", "bwt", registry)
+    events, _more = page_of_log(parse_filter({"to_label": "bwt"}))
+    assert [one.event.to_label for one in events] == ["haas"]
+
+
+def test_a_deleted_photo_comes_back_with_the_label_of_today(registry: Registry) -> None:
+    remember(CARD, [Checked("haas", certain(CARD, "haas"))])
+    photo = db.session.execute(select(Photo)).scalar_one()
+    photo.deleted_at = photo.created_at
+    db.session.commit()
+    merge("haas", "bwt", registry)
+    assert truths() == ["bwt"] and outcomes() == ["correct"]
+
+
+def test_a_reviewer_who_gives_a_part_keeps_what_the_version_said(registry: Registry) -> None:
+    remember(CARD, [Checked("", certain(CARD, "haas"))])
+    split("haas", "haas-19", "haas-20", registry=registry)
+    anna = people.create_user("anna").user
+    who = Who(anna.name, anna.id)
+    assert check_photo("photo-1", "haas-19", queue=Queue(), card=CARD, who=who).kept and get_sitting(who).kept == 1
+
+
+def test_versions_are_compared_as_labels_read_today(registry: Registry, config: Config) -> None:
+    photos = [Checked("haas", certain(CARD, "bwt")) for _ in range(30)]
+    newer = make_card(2)
+    install(newer, config.models)
+    remember(CARD, photos)
+    remember(newer, [Checked("haas", certain(CARD, "ferrari"))] * 30, again=True)
+    merge("haas", "bwt", registry)
+    overlay = fold([("haas", "merged", "bwt")])
+    found = compare.standing(Registry(config.models, lambda card: seen(card, overlay)), CARD.name, 1, 2)
+    assert found.comparison is not None and (found.comparison.champion_right, found.comparison.challenger_right) == (30, 0)
+
+
+def test_doubts_about_merged_labels_are_forgotten(registry: Registry) -> None:
+    remember(CARD, [Checked("haas", certain(CARD, "haas")) for _ in range(5)] + [Checked("haas", certain(CARD, "bwt"))])
+    suspicion.look(registry, [CARD], at_once=True)
+    merge("haas", "bwt", registry)
+    suspicion.look(registry, [today(CARD)], at_once=True)
+    assert db.session.execute(select(Suspicion)).all() == []

@@ -32,7 +32,7 @@ def test_a_merged_label_is_gone_from_where_people_choose_and_counts_as_the_other
     assert 'value="haas"' not in admin.get("/review/labels").text and 'value="bwt"' in admin.get("/review/labels?q=haas").text
     assert photo in admin.get("/gallery?ground_truth=bwt&outcome=correct").text and 'value="haas"' not in admin.get("/gallery").text
     assert "Haas (now BWT)" in admin.get(f"/photos/{photo}").text
-    assert "reads as</span> BWT" in admin.get(PAGE).text and "merged into" in admin.get(PAGE).text
+    assert "reads as</span> BWT" in admin.get(PAGE).text and ">Haas</a> into <a" in admin.get(PAGE).text
     assert "Undone: 1 change" in admin.post(f"{PAGE}/undo", data={"label": "haas"}, follow_redirects=True).text
     assert photo in admin.get("/gallery?ground_truth=haas&outcome=correct").text
 

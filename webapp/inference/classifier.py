@@ -61,8 +61,12 @@ def decide(reading: Reading, card: ModelCard) -> str:
     """The first label when its probability reaches the card's threshold and the photo looks familiar enough, else `UNCLASSIFIED`."""
     sums = added_up(reading.probabilities, card)
     best = int(np.argmax(sums))
-    sure = sums[best] >= card.threshold and is_familiar(reading.familiarity, card)
-    return list(outputs(card))[best] if sure else UNCLASSIFIED
+    return list(outputs(card))[best] if is_sure(sums[best], reading.familiarity, card) else UNCLASSIFIED
+
+
+def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:
+    """Whether the first label is named: its probability reaches the card's threshold and the photo looks familiar enough."""
+    return bool(best >= card.threshold) and is_familiar(familiarity, card)
 
 
 def is_familiar(familiarity: float | None, card: ModelCard) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,16 @@ class SeenCard(ModelCard):
     def label(self, name: str) -> Label | None:
         """The label called `name`, one that was added too, or None."""
         return next((label for label in (*self.labels, *self.added) if label.name == name), None)
+
+    @cached_property
+    def outputs(self) -> dict[str, list[int]]:
+        """See `outputs`; made once."""
+        found: dict[str, list[int]] = {}
+        for place, name in enumerate(self.label_names):
+            today = self.reads.get(name, name)
+            places = found.setdefault(today, [])
+            places.insert(0 if today == name else len(places), place)
+        return found
 
 
 def fold(changes: Iterable[tuple[str, str, str | None]]) -> dict[str, dict[str, str]]:
@@ -138,20 +149,19 @@ def reads_as(card: ModelCard, label: str) -> str:
 
 def outputs(card: ModelCard) -> dict[str, list[int]]:
     """For each label that the version can answer as labels read today, the places of the outputs that add up to it, its own first."""
-    found: dict[str, list[int]] = {}
-    for place, name in enumerate(card.label_names):
-        today = reads_as(card, name)
-        places = found.setdefault(today, [])
-        places.insert(0 if today == name else len(places), place)
-    return found
+    return card.outputs if isinstance(card, SeenCard) else {name: [place] for place, name in enumerate(card.label_names)}
 
 
 def added_up(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
     """The probabilities of `outputs(card)`, in that order: those of merged labels added up. The last axis is the card's outputs."""
     if not isinstance(card, SeenCard) or not card.reads:
         return probabilities
-    sums = [probabilities[..., places].sum(axis=-1) for places in outputs(card).values()]
-    return np.minimum(np.stack(sums, axis=-1), np.float32(1))
+    places = list(card.outputs.values())
+    sums = probabilities[..., [one[0] for one in places]]
+    for at, one in enumerate(places):
+        if len(one) > 1:
+            sums[..., at] = np.minimum(probabilities[..., one].sum(axis=-1), np.float32(1))
+    return sums
 
 
 def as_seen(label: Label) -> SeenLabel:

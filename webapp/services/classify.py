@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,11 +84,13 @@ def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turns
     return answer_by_all(incoming, classifiers=[classifier], turnstile=turnstile)[0]
 
 
-def answer_by_all(incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[Answer]:
-    """The same by several models, in their order."""
+def answer_by_all(
+    incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile, read: Callable[[ModelCard], ModelCard] = today
+) -> list[Answer]:
+    """The same by several models, in their order. `read` gives the card as labels read today; it asks the history unless told otherwise."""
     _check_size(incoming.content)
     answers = _look(incoming.content, classifiers, turnstile).answers
-    return [_as_today(classifier, answer)[0] for classifier, answer in zip(classifiers, answers, strict=True)]
+    return [_as_today(classifier, answer, read)[0] for classifier, answer in zip(classifiers, answers, strict=True)]
 
 
 def answer_photos(incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[list[Answer] | MarqueError]:
@@ -462,13 +464,14 @@ def _add_aside(photo: Photo, classifier: Classifier, answer: Answer) -> None:
     _keep_original(prediction, first)
 
 
-def _as_today(classifier: Classifier, answer: Answer) -> tuple[Answer, Answer | None]:
+def _as_today(classifier: Classifier, answer: Answer, read: Callable[[ModelCard], ModelCard] = today) -> tuple[Answer, Answer | None]:
     """The answer as labels read today; with it the one that the network gave, where that is another."""
-    card = today(classifier.card)
+    card = read(classifier.card)
     if card is classifier.card:
         return answer, None
-    read = _decided(card, answer.reading, answer.elapsed_ms)
-    return (answer, None) if read.ranked[:TOP] == answer.ranked[:TOP] and read.decision == answer.decision else (read, answer)
+    found = _decided(card, answer.reading, answer.elapsed_ms)
+    same = found.ranked[:TOP] == answer.ranked[:TOP] and found.decision == answer.decision
+    return found, None if same else answer
 
 
 def _read_today(classifier: Classifier, answer: Answer) -> tuple[Prediction, Answer | None]:

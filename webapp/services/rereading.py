@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from webapp.errors import ModelError
 from webapp.inference.card import ModelCard
-from webapp.inference.classifier import decide, ranked
+from webapp.inference.classifier import is_sure
 from webapp.inference.label_set import Overlay, added_up, outputs, reading, seen
 from webapp.inference.registry import Registry
 from webapp.services.errands import Errands
@@ -21,7 +22,7 @@ from webapp.storage import label_set as storage
 from webapp.storage.database import writing
 from webapp.storage.exports import top_lines
 from webapp.storage.label_set import SAID
-from webapp.values import UNCLASSIFIED, Reading, Who
+from webapp.values import UNCLASSIFIED, Who
 
 ANSWERS, PHOTOS, DONE = "answers", "photos", "done"
 CHUNK = 1_000
@@ -146,49 +147,50 @@ def _read(
         by_version[row.version].append(row)
     for version, rows in by_version.items():
         card = _card(registry, model, version, overlay)
-        whole = [row for row in rows if card is not None and len(row.distribution) == 4 * len(card.labels)]
+        length = 4 * len(card.labels) if card is not None else -1
+        whole = [row for row in rows if len(row.distribution) == length]
         if card is not None and whole:
             yield from _read_whole(card, whole)
         reads = reading(overlay)
-        for row in rows:
-            if row not in whole:
-                yield row, _read_lines(row, lines[row.id], reads)
+        yield from ((row, _read_lines(row, lines[row.id], reads)) for row in rows if len(row.distribution) != length)
 
 
 def _read_whole(card: ModelCard, rows: Sequence[Any]) -> Iterator[tuple[Any, Said | None]]:
     """The same from whole distributions."""
-    names = card.label_names
-    merged = [at for at, (name, places) in enumerate(outputs(card).items()) if len(places) > 1 or names[places[0]] != name]
-    said = np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(len(rows), len(names))
-    sums = added_up(said, card)
-    top = min(TOP, sums.shape[1])
-    last = np.partition(sums, -top, axis=1)[:, -top]
-    plays = np.any(sums[:, merged] >= last[:, None], axis=1)
-    for row, probabilities, does in zip(rows, said, plays.tolist(), strict=True):
-        yield row, _said(probabilities, row.familiarity, card) if does else None
+    names = list(outputs(card))
+    own = card.label_names
+    merged = [at for at, (name, places) in enumerate(outputs(card).items()) if len(places) > 1 or own[places[0]] != name]
+    sums = added_up(np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(len(rows), len(own)), card)
+    first = np.argsort(-sums, axis=1, kind="stable")[:, :TOP]
+    plays: list[bool] = np.any(np.isin(first, merged), axis=1).tolist()
+    best = np.take_along_axis(sums, first, axis=1)
+    for row, order, probabilities, does in zip(rows, first.tolist(), best, plays, strict=True):
+        yield row, _said([names[at] for at in order], probabilities, row.familiarity, card) if does else None
 
 
-def _said(probabilities: Any, familiarity: float | None, card: ModelCard) -> Said:
-    order = ranked(probabilities, card)
-    nothing = np.zeros(0, dtype=np.float32)
+def _said(labels: Sequence[str], probabilities: NDArray[np.float32], familiarity: float | None, card: ModelCard) -> Said:
+    """What an answer says whose first labels these are, the most probable first."""
+    numbers = [float(one) for one in probabilities]
     columns = {
-        "decision": decide(Reading(probabilities, nothing, nothing, familiarity), card),
-        "label": order[0].label,
-        "confidence": order[0].probability,
-        "margin": order[0].probability - order[1].probability,
+        "decision": labels[0] if is_sure(probabilities[0], familiarity, card) else UNCLASSIFIED,
+        "label": labels[0],
+        "confidence": numbers[0],
+        "margin": numbers[0] - numbers[1],
     }
-    return Said(columns, [(line.rank, line.label, line.probability) for line in order[:TOP]])
+    return Said(columns, list(zip(range(1, len(labels) + 1), labels, numbers, strict=True)))
 
 
 def _read_lines(row: Any, lines: Lines, reads: Mapping[str, str]) -> Said | None:
-    """The same from the first five alone, for a version whose card is gone: the decision is only renamed."""
+    """The same from the first five alone, for a version whose card is gone: the decision is only renamed. None when they all are one."""
     if not any(label in reads for _rank, label, _probability in lines):
         return None
     sums: dict[str, float] = defaultdict(float)
     for _rank, label, probability in lines:
         sums[reads.get(label, label)] += probability
     order = sorted(sums.items(), key=lambda one: -one[1])
-    first, second = order[0], order[1] if len(order) > 1 else ("", 0.0)
+    if len(order) < 2:
+        return None
+    first, second = order[0], order[1]
     decision = row.decision if row.decision == UNCLASSIFIED else first[0]
     columns = {"decision": decision, "label": first[0], "confidence": min(1.0, first[1]), "margin": min(1.0, first[1]) - second[1]}
     return Said(columns, [(rank, label, min(1.0, probability)) for rank, (label, probability) in enumerate(order, start=1)])

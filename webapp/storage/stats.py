@@ -28,7 +28,7 @@ from sqlalchemy import (
 from webapp.storage.database import db
 from webapp.storage.matching import conditions, truths_of
 from webapp.storage.photos import expected, given
-from webapp.storage.tables import CHECKED, KnownLabel, LabelChange, LabelEvent, Photo, Prediction, Rereading, TopLabel
+from webapp.storage.tables import CHECKED, ExpectedAnswer, KnownLabel, LabelChange, LabelEvent, Photo, Prediction, Rereading, TopLabel
 from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
 
 _checked_answer = text(f"predictions.{CHECKED}")
@@ -169,7 +169,7 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
     rounded = cast(hundredfold, Integer)
     question = (
         select(
-            func.coalesce(expected, given).label("truth"),
+            (func.coalesce(expected, given) if _is_read_anew(model, version) else given).label("truth"),
             Prediction.label.label("label"),
             Prediction.decision.label("decision"),
             Prediction.confidence.label("confidence"),
@@ -183,6 +183,12 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
         .where(Photo.deleted_at.is_(None), *conditions(wanted))
     )
     return question.cte("checked")
+
+
+def _is_read_anew(model: str, version: int) -> bool:
+    """True when labels were merged or split so that for some ground truth another answer of this version is right."""
+    theirs = select(ExpectedAnswer.label).where(ExpectedAnswer.model == model, ExpectedAnswer.version == version)
+    return db.session.execute(theirs.limit(1)).first() is not None
 
 
 def _right(truth: Any, decision: Any) -> Any:

@@ -8,9 +8,10 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import status_of
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.ext import get_registry
-from webapp.inference.label_set import KINDS, as_seen, split_into
+from webapp.inference.label_set import KINDS, as_seen, every_label, reads_as, split_into
 from webapp.services import cards, label_merge, label_search, label_set, rereading
 from webapp.services.errands import RUNNING
+from webapp.services.words import display
 from webapp.views import guards
 from webapp.views.filters import count
 from webapp.views.label_merge import errands, read_on
@@ -47,6 +48,19 @@ def change(name: str) -> ResponseReturnValue:
     return redirect(url_for(".index", name=name, label=label), 303)
 
 
+@bp.post("/<name>/labels/photo")
+@guards.admins_only
+def picture(name: str) -> ResponseReturnValue:
+    """Make a photo the reference photo of its label, from the photo's page."""
+    card, label, photo = get_registry().published_card(name), request.form.get("label", ""), request.form.get("photo", "")
+    try:
+        label_set.change_label(card, label, {"photo": photo}, who=guards.who())
+        note("It is the reference photo now:", strong=f"{display(get_registry().card(name), label)}.")
+    except (BadRequestError, UnknownLabelError) as error:
+        note(str(error), kind="is-error")
+    return redirect(guards.way_back(url_for(".index", name=name)), 303)
+
+
 @bp.post("/<name>/labels/undo")
 @guards.admins_only
 def undo(name: str) -> ResponseReturnValue:
@@ -80,6 +94,8 @@ def _page(name: str, chosen: str, error: Exception | None = None) -> str:
         text=text,
         labels=[] if label else [as_seen(one) for one in cards.labels_like(card, text, getattr(card, "added", ()))],
         former=[] if label else label_merge.former_labels(card),
+        number=len(every_label(card)),
+        split={reads_as(card, one.split) for one in map(as_seen, every_label(card)) if one.split},
         parts=split_into(card, chosen) if label else [],
         waiting=label_merge.waiting_to_be_sorted(card, chosen) if label else 0,
         reading=rereading.progress(name),
