@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,11 +15,12 @@ from tests.conftest import install
 from tests.fakes import make_card, make_cars_card
 from webapp.config import Config
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
-from webapp.inference.card import ModelCard
+from webapp.inference.card import Label, ModelCard
 from webapp.inference.classifier import decide, ranked
 from webapp.inference.label_set import as_seen, every_label, fold, offered, right_answers, seen
 from webapp.inference.registry import Registry
 from webapp.services import compare, label_merge, label_set, people, rereading, stats, suspicion
+from webapp.services.errands import Errands
 from webapp.services.label_log import page_of_log, parse_filter
 from webapp.services.label_search import find_labels
 from webapp.services.reading import today
@@ -106,7 +108,7 @@ def test_the_parts_of_a_split_label_are_offered_and_a_version_is_right_with_the_
 
 
 def test_a_version_that_knows_the_parts_is_held_to_them() -> None:
-    wide = make_card(2, labels=(*CARD.labels, *(as_seen(CARD.labels[0]).__class__(name, name) for name in ("haas-19", "haas-20"))))
+    wide = make_card(2, labels=(*CARD.labels, *(Label(name, name) for name in ("haas-19", "haas-20"))))
     right = right_answers(seen(wide, {"haas-19": {"split": "haas"}, "haas-20": {"split": "haas"}}))
     assert right["haas-19"] == "haas-19" and right["haas"] == "haas"
 
@@ -173,7 +175,7 @@ def test_the_old_name_finds_the_merged_label(registry: Registry) -> None:
 
 
 def test_a_version_that_knows_only_the_old_label_is_held_to_the_new_one(registry: Registry, config: Config) -> None:
-    newer = make_card(2, labels=tuple(one if one.name != "haas" else as_seen(one).__class__("хаас", "Хаас") for one in CARD.labels))
+    newer = make_card(2, labels=tuple(one if one.name != "haas" else Label("хаас", "Хаас") for one in CARD.labels))
     install(newer, config.models)
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
     remember(newer, [Checked("haas", certain(newer, "хаас"))], again=True)
@@ -373,3 +375,25 @@ def test_doubts_about_merged_labels_are_forgotten(registry: Registry) -> None:
     merge("haas", "bwt", registry)
     suspicion.look(registry, [today(CARD)], at_once=True)
     assert db.session.execute(select(Suspicion)).all() == []
+
+
+def test_a_split_label_that_the_next_version_does_not_know_keeps_its_page(registry: Registry) -> None:
+    labels = tuple(one for one in CARD.labels if one.name != "haas")
+    newer = make_card(2, labels=(*labels, Label("haas-19", "haas-19"), Label("haas-20", "haas-20")))
+    split("haas", "haas-19", "haas-20", registry=registry)
+    card = today(newer)
+    assert card.label("haas") is not None and "haas" not in [one.name for one in offered(card)]
+    assert label_merge.former_labels(card) == [] and "haas" not in right_answers(card)
+
+
+def test_what_takes_long_is_read_beside_the_web_process(registry: Registry, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rereading, "AT_ONCE", -1.0)
+    remember(CARD, [Checked("haas", certain(CARD, "haas"))])
+    errands = Errands(config.data / "errands", config.for_child())
+    label_merge.merge_label(CARD, "haas", "bwt", who=ANNA)
+    assert not rereading.go_on_beside(registry, errands, CARD.name, ANNA)
+    started = errands.latest(rereading.ERRAND, {"model": CARD.name})
+    with (errands.folder / started.id / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # it is free when the command has ended
+    db.session.rollback()
+    assert errands.get(started.id).trouble == "" and rereading.progress(CARD.name) is None

@@ -38,7 +38,7 @@ class SeenLabel(Label):
 @dataclass(frozen=True)
 class SeenCard(ModelCard):
     """A card as people see it. `labels` stay the network's outputs; `added` are labels that this version does not know: made by a split,
-    or another version's that were merged.
+    or another version's that were merged or split.
 
     `reads` has for each merged label the one that it reads as, the end of its chain.
     """
@@ -82,7 +82,8 @@ def seen(card: ModelCard, overlay: Overlay) -> SeenCard:
         if SPLIT in values and name not in known:
             known[name] = _seen(new_label(name, known.get(values[SPLIT])), values, reads)
             added.append(known[name])
-    for name in dict.fromkeys([*reads, *reads.values()]):  # another version's
+    split = [values[SPLIT] for values in overlay.values() if SPLIT in values]
+    for name in dict.fromkeys([*reads, *reads.values(), *split]):  # another version's
         if name not in known:
             known[name] = _seen(new_label(name, None), overlay.get(name, {}), reads)
             added.append(known[name])

@@ -10,6 +10,7 @@ from webapp.errors import BadRequestError, MarqueError, ServerBusyError, Unknown
 from webapp.ext import get_registry
 from webapp.inference.label_set import every_label
 from webapp.services import label_merge, rereading
+from webapp.services.errands import RUNNING
 from webapp.services.words import display
 from webapp.views import guards
 from webapp.views.filters import count
@@ -77,7 +78,14 @@ def read_on(name: str) -> None:
     try:
         rereading.go_on_beside(get_registry(), errands(), name, guards.who())
     except ServerBusyError:
-        note("Photos and answers are read again as soon as another model’s are done: press “Go on” then.", kind="")
+        if not is_read_on(name):
+            note("The photos and answers of another model are read again just now. Press “Go on” when that is done.", kind="")
+
+
+def is_read_on(name: str) -> bool:
+    """True while photos and answers of a model are read again beside this process."""
+    errand = errands().latest(rereading.ERRAND, {"model": name})
+    return errand is not None and errand.state == RUNNING
 
 
 def _named(name: str, label: str) -> str:

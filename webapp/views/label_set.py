@@ -10,11 +10,10 @@ from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.ext import get_registry
 from webapp.inference.label_set import KINDS, as_seen, every_label, reads_as, split_into
 from webapp.services import cards, label_merge, label_search, label_set, rereading
-from webapp.services.errands import RUNNING
 from webapp.services.words import display
 from webapp.views import guards
 from webapp.views.filters import count
-from webapp.views.label_merge import errands, read_on
+from webapp.views.label_merge import is_read_on, read_on
 from webapp.views.notes import note
 
 bp = Blueprint("label_set", __name__, url_prefix="/models")
@@ -74,12 +73,6 @@ def undo(name: str) -> ResponseReturnValue:
     return redirect(url_for(".index", name=name, label=label if get_registry().card(name).label(label) else None), 303)
 
 
-def _reading_on(name: str) -> bool:
-    """True while photos and answers are read again beside this process."""
-    errand = errands().latest(rereading.ERRAND, {"model": name})
-    return errand is not None and errand.state == RUNNING
-
-
 def _page(name: str, chosen: str, error: Exception | None = None) -> str:
     card = get_registry().card(name)
     text = request.args.get("q", "")[:80]
@@ -99,7 +92,7 @@ def _page(name: str, chosen: str, error: Exception | None = None) -> str:
         parts=split_into(card, chosen) if label else [],
         waiting=label_merge.waiting_to_be_sorted(card, chosen) if label else 0,
         reading=rereading.progress(name),
-        reading_on=_reading_on(name),
+        reading_on=is_read_on(name),
         examples=label_search.examples([label]) if label else {},
         label=label,
         published=get_registry().published_card(name).label(chosen) if label else None,
