@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient, FlaskCliRunner
 
@@ -91,3 +94,23 @@ def test_json_takes_the_old_name_and_says_so(admin: FlaskClient, key: dict[str, 
     assert next(one for one in labels if one["label"] == "haas")["merged_into"] == "bwt"
     assert "reads as bwt" in runner.invoke(args=["model", "labels", "f1-teams"]).output
     assert len(answer["prediction"]["ranked"]) == 9
+
+
+def test_a_label_set_leaves_and_comes_back_as_a_file(admin: FlaskClient, reviewer: FlaskClient) -> None:
+    assert reviewer.get(f"{PAGE}.csv").status_code == 403 and reviewer.post(f"{PAGE}/file").status_code == 403
+    table = admin.get(f"{PAGE}.csv").text.replace("haas,Haas", "haas,Хаас")
+    assert admin.get(f"{PAGE}.json").json[3]["display"] == "Haas"
+    page = admin.post(f"{PAGE}/file", data={"file": (io.BytesIO(table.encode()), "labels.csv")}).text
+    assert "1 change to f1-teams?" in page and "name: Хаас" in page and "Хаас" not in admin.get(PAGE).text
+    assert "Saved: 1 change" in admin.post(f"{PAGE}/file", data={"text": table, "apply": "yes"}, follow_redirects=True).text
+    assert "This file changes nothing" in admin.post(f"{PAGE}/file", data={"text": table}).text
+    assert "Nothing was changed" in admin.post(f"{PAGE}/file", data={"text": "nonsense"}).text
+
+
+def test_the_terminal_takes_a_label_set_in(runner: FlaskCliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    file.write_text(runner.invoke(args=["model", "labels", "f1-teams", "--format", "json"]).output.replace('"Haas"', '"Хаас"'))
+    asked = ["model", "labels", "f1-teams", "--import", str(file)]
+    assert "haas: name: Хаас\n1 would change" in runner.invoke(args=asked).output
+    assert "1 changed" in runner.invoke(args=[*asked, "--apply"]).output
+    assert "haas,Хаас" in runner.invoke(args=["model", "labels", "f1-teams", "--format", "csv"]).output

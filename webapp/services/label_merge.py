@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from webapp.errors import BadRequestError, UnknownLabelError
 from webapp.inference.card import Label, ModelCard
-from webapp.inference.label_set import MERGED, SPLIT, SeenLabel, as_seen, every_label, fold, is_merged, reads_as, seen, split_into
-from webapp.services.label_set import check_names, check_why, plain_rows, row_of, tidy
+from webapp.inference.label_set import MERGED, SPLIT, SeenLabel, as_seen, every_label, is_merged, reads_as, split_into
+from webapp.services.label_set import card_now, check_names, check_why, row_of, tidy
 from webapp.services.reading import write_down
 from webapp.services.rereading import begin
 from webapp.storage import label_set as storage
@@ -30,7 +30,7 @@ class Touched:
 
 def preview_merge(published: ModelCard, label: str, into: str) -> Touched:
     """What a merge would touch. Raises like `merge_label`; changes nothing."""
-    _check_merge(_card(published), label, into)
+    _check_merge(card_now(published), label, into)
     return Touched(*storage.count_touched(published.name, label))
 
 
@@ -42,15 +42,25 @@ def merge_label(published: ModelCard, label: str, into: str, *, who: Who, why: s
     """
     check_why(why)
     with writing():
-        _check_merge(_card(published), label, into)
-        storage.add_changes([row_of(published.name, label, MERGED, into, who, why, _batch())])
-        write_down(published.name)
-        begin(published.name, answers=True)
+        merge_now(published, label, into, who, why)
+        read_anew(published.name, answers=True)
+
+
+def merge_now(published: ModelCard, label: str, into: str, who: Who, why: str) -> None:
+    """The same inside the caller's transaction, who also calls `read_anew`."""
+    _check_merge(card_now(published), label, into)
+    storage.add_changes([row_of(published.name, label, MERGED, into, who, why, _batch())])
+
+
+def read_anew(model: str, *, answers: bool) -> None:
+    """After merges (`answers`: what these say changed too) and splits, inside the transaction that made them: let all be read again."""
+    write_down(model)
+    begin(model, answers=answers)
 
 
 def preview_split(published: ModelCard, label: str, names: Sequence[str]) -> Touched:
     """What a split would touch. Raises like `split_label`; changes nothing."""
-    _check_split(_card(published), label, tidy_names(names))
+    _check_split(card_now(published), label, tidy_names(names))
     return Touched(*storage.count_touched(published.name, label))
 
 
@@ -61,13 +71,17 @@ def split_label(published: ModelCard, label: str, names: Sequence[str], *, who: 
     Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
     """
     check_why(why)
-    new = tidy_names(names)
-    batch = _batch()
     with writing():
-        _check_split(_card(published), label, new)
-        storage.add_changes([row_of(published.name, one, SPLIT, label, who, why, batch) for one in new])
-        write_down(published.name)
-        begin(published.name, answers=False)
+        new = split_now(published, label, names, who, why)
+        read_anew(published.name, answers=False)
+    return new
+
+
+def split_now(published: ModelCard, label: str, names: Sequence[str], who: Who, why: str) -> list[str]:
+    """The same inside the caller's transaction, who also calls `read_anew`."""
+    new, batch = tidy_names(names), _batch()
+    _check_split(card_now(published), label, new)
+    storage.add_changes([row_of(published.name, one, SPLIT, label, who, why, batch) for one in new])
     return new
 
 
@@ -85,10 +99,6 @@ def former_labels(card: ModelCard) -> list[str]:
     """Labels that only other versions of the model know and that were never merged: photos and answers may have them."""
     known = set().union(*known_labels(card.name).values())
     return sorted(name for name in known if card.label(name) is None)
-
-
-def _card(published: ModelCard) -> ModelCard:
-    return seen(published, fold(plain_rows(storage.changes_of(published.name))))
 
 
 def _batch() -> str:

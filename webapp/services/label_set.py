@@ -52,19 +52,23 @@ def change_label(published: ModelCard, label: str, wanted: Mapping[str, str], *,
     that is the card's own takes the changes of that kind back. Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
     """
     check_why(why)
-    wished = {kind: tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
     with writing():
-        card = _seen(published)
-        current = as_seen(_known(card, label))
-        now, own = values_of(current), values_of(_own(published, card, label))
-        changed = {kind: value for kind, value in wished.items() if value != now[kind]}
-        _check(card, label, changed)
-        batch = secrets.token_urlsafe(9)
-        rows = [
-            row_of(published.name, label, kind, None if value == own[kind] else value, who, why, batch) for kind, value in changed.items()
-        ]
-        storage.add_changes(rows)
-    return len(rows)
+        return len(change_now(published, label, wanted, who, why))
+
+
+def change_now(published: ModelCard, label: str, wanted: Mapping[str, str], who: Who, why: str) -> dict[str, str]:
+    """The same inside the caller's transaction; returns what changed, by kind."""
+    wished = {kind: tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
+    card = card_now(published)
+    current = as_seen(_known(card, label))
+    now, own = values_of(current), values_of(_own(published, card, label))
+    changed = {kind: value for kind, value in wished.items() if value != now[kind]}
+    _check(card, label, changed)
+    batch = secrets.token_urlsafe(9)
+    storage.add_changes(
+        [row_of(published.name, label, kind, None if value == own[kind] else value, who, why, batch) for kind, value in changed.items()]
+    )
+    return changed
 
 
 def undo_last_change(published: ModelCard, label: str, *, who: Who) -> int:
@@ -75,7 +79,7 @@ def undo_last_change(published: ModelCard, label: str, *, who: Who) -> int:
     """
     model = published.name
     with writing():
-        card = _seen(published)
+        card = card_now(published)
         own = _own(published, card, label)
         rows = storage.changes_of(model, label)
         last = next((one for one in reversed(_together(rows)) if not (one.undo or one.undone)), None)
@@ -98,7 +102,8 @@ def undo_last_change(published: ModelCard, label: str, *, who: Who) -> int:
     return len(back)
 
 
-def _seen(published: ModelCard) -> SeenCard:
+def card_now(published: ModelCard) -> SeenCard:
+    """The card with every change that stands laid over it, as the history has it at this moment."""
     return seen(published, fold(plain_rows(storage.changes_of(published.name))))
 
 

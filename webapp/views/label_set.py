@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.delivery import status_of
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.ext import get_registry
 from webapp.inference.label_set import KINDS, as_seen, every_label, reads_as, split_into
-from webapp.services import cards, label_merge, label_search, label_set, rereading
+from webapp.services import cards, label_merge, label_search, label_set, label_set_files, rereading
 from webapp.services.words import display
 from webapp.views import guards
 from webapp.views.filters import count
@@ -58,6 +58,45 @@ def picture(name: str) -> ResponseReturnValue:
     except (BadRequestError, UnknownLabelError) as error:
         note(str(error), kind="is-error")
     return redirect(guards.way_back(url_for(".index", name=name)), 303)
+
+
+@bp.get("/<name>/labels.json")
+@guards.admins_only
+def as_json(name: str) -> ResponseReturnValue:
+    """The label set as a file of JSON."""
+    return _file(label_set_files.to_json(get_registry().card(name)), f"{name}-labels.json", "application/json")
+
+
+@bp.get("/<name>/labels.csv")
+@guards.admins_only
+def as_csv(name: str) -> ResponseReturnValue:
+    """The label set as a table."""
+    return _file(label_set_files.to_table(get_registry().card(name)), f"{name}-labels.csv", "text/csv; charset=utf-8")
+
+
+@bp.post("/<name>/labels/file")
+@guards.admins_only
+def take_in(name: str) -> ResponseReturnValue:
+    """A file of labels: first what it changes, then, with the button of that page, the change."""
+    sent = request.files.get("file")
+    text = sent.read(label_set_files.LARGEST + 1).decode("utf-8", "replace") if sent else request.form.get("text", "")
+    apply = request.form.get("apply") == "yes"
+    published = get_registry().published_card(name)
+    try:
+        planned = label_set_files.take_in(published, text.encode(), who=guards.who(), apply=apply)
+    except BadRequestError as error:
+        return render_template("label_set/file.html", card=get_registry().card(name), error=error, planned=[], text=""), status_of(error)
+    if not apply:
+        return render_template("label_set/file.html", card=get_registry().card(name), error=None, planned=planned, text=text)
+    note(f"Saved: {count(len(planned), 'change')}.")
+    read_on(name)
+    return redirect(url_for(".index", name=name), 303)
+
+
+def _file(text: str, name: str, kind: str) -> Response:
+    response = Response(text, content_type=kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 @bp.post("/<name>/labels/undo")
