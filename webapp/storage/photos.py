@@ -37,6 +37,8 @@ expected = (
     .scalar_subquery()
 )
 """The answer that is right, where that is not the ground truth itself (labels were merged or split); else NULL."""
+right_answer = func.coalesce(expected, given)
+"""The answer of a prediction that is right for its photo."""
 
 outcome = case(
     (Photo.ground_truth.is_(None), UNLABELLED),
@@ -44,7 +46,7 @@ outcome = case(
     (and_(Photo.ground_truth == NONE_OF_THESE, Photo.truth_model != Prediction.model), UNLABELLED),
     (and_(Photo.ground_truth == NONE_OF_THESE, Prediction.decision == UNCLASSIFIED), "correct"),
     (Prediction.decision.is_(None), "unclassified"),
-    (Prediction.decision == func.coalesce(expected, given), "correct"),
+    (Prediction.decision == right_answer, "correct"),
     (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set, expected.is_(None)), UNLABELLED),
     (Prediction.decision == UNCLASSIFIED, "unclassified"),
     else_="wrong",

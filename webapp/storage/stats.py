@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from webapp.storage.database import db
 from webapp.storage.matching import conditions, truths_of
-from webapp.storage.photos import expected, given
+from webapp.storage.photos import given, right_answer
 from webapp.storage.tables import CHECKED, ExpectedAnswer, KnownLabel, LabelChange, LabelEvent, Photo, Prediction, Rereading, TopLabel
 from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
 
@@ -169,7 +169,7 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
     rounded = cast(hundredfold, Integer)
     question = (
         select(
-            (func.coalesce(expected, given) if _is_read_anew(model, version) else given).label("truth"),
+            (right_answer if _is_read_anew(model, version) else given).label("truth"),
             Prediction.label.label("label"),
             Prediction.decision.label("decision"),
             Prediction.confidence.label("confidence"),
