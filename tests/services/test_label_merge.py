@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,16 +18,19 @@ from webapp.inference.card import Label, ModelCard
 from webapp.inference.classifier import decide, ranked
 from webapp.inference.label_set import as_seen, every_label, fold, offered, right_answers, seen
 from webapp.inference.registry import Registry
-from webapp.services import compare, label_merge, label_set, people, rereading, stats, suspicion
-from webapp.services.errands import Errands
+from webapp.services import compare, jobs, label_merge, label_set, people, rereading, stats, suspicion
+from webapp.services.crew import Crew
+from webapp.services.jobs import Owner
+from webapp.services.kinds import KINDS
 from webapp.services.label_log import page_of_log, parse_filter
 from webapp.services.label_search import find_labels
 from webapp.services.reading import today
 from webapp.services.relabel import relabel_photos, undo_batch
 from webapp.services.review import Queue, check_photo, get_sitting
-from webapp.storage.database import db
+from webapp.storage.database import db, end_reading
 from webapp.storage.tables import LabelEvent, OriginalAnswer, Photo, Prediction, Suspicion, TopLabel
-from webapp.values import UNCLASSIFIED, GalleryFilter, Reading, Who
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT, UNCLASSIFIED, GalleryFilter, Reading, Who
 
 CARD = make_card()
 ANNA = Who("Anna")
@@ -386,14 +388,18 @@ def test_a_split_label_that_the_next_version_does_not_know_keeps_its_page(regist
     assert label_merge.former_labels(card) == [] and "haas" not in right_answers(card)
 
 
-def test_what_takes_long_is_read_beside_the_web_process(registry: Registry, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_takes_long_is_one_job(app: Flask, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rereading, "AT_ONCE", -1.0)
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
-    errands = Errands(config.data / "errands", config.for_child())
     label_merge.merge_label(CARD, "haas", "bwt", who=ANNA)
-    assert not rereading.go_on_beside(registry, errands, CARD.name, ANNA)
-    started = errands.latest(rereading.ERRAND, {"model": CARD.name})
-    with (errands.folder / started.id / "lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # it is free when the command has ended
-    db.session.rollback()
-    assert errands.get(started.id).trouble == "" and rereading.progress(CARD.name) is None
+    for _twice in range(2):
+        assert not rereading.go_on_beside(registry, CARD.name, owner=Owner("user:1"), who=ANNA, ring=lambda _lane: None)
+    waiting = rereading.job_of(CARD.name)
+    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(LONG)
+    end_reading()
+    assert waiting is not None and jobs.get_job(waiting.job.public_id, Owner("user:1")).state == "succeeded"
+    assert (
+        rereading.progress(CARD.name) is None
+        and rereading.job_of(CARD.name) is None
+        and len(jobs.list_jobs(Owner("", all=True)).items) == 1
+    )

@@ -16,20 +16,20 @@ from webapp.inference.card import ModelCard
 from webapp.inference.classifier import is_sure
 from webapp.inference.label_set import Overlay, added_up, outputs, reading, seen
 from webapp.inference.registry import Registry
-from webapp.services.errands import Errands
+from webapp.services.jobs import JobView, Owner, Ring, latest, put_in
 from webapp.services.reading import structure
+from webapp.services.work import Json, Kind, Work
 from webapp.storage import label_set as storage
 from webapp.storage.database import writing
 from webapp.storage.exports import top_lines
 from webapp.storage.label_set import SAID
-from webapp.values import UNCLASSIFIED, Who
+from webapp.values import LONG, UNCLASSIFIED, Who
 
 ANSWERS, PHOTOS, DONE = "answers", "photos", "done"
 CHUNK = 1_000
 """Answers or photos that are read again in one transaction: uploads and labels come in between."""
 AT_ONCE = 1.0
-"""Seconds of it that a page waits for; the rest is done beside the web process."""
-ERRAND = "reread"
+"""Seconds of it that a page waits for; the rest is a job."""
 TOP = 5
 Lines = Sequence[tuple[int, str, float]]
 
@@ -44,10 +44,16 @@ class Said:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far it is: `share` in [0, 1] of the `stage`, which is `ANSWERS` or `PHOTOS`."""
+    """How far it is: the `stage` is `ANSWERS` or `PHOTOS`, `done` the number of the last one that was read and `last` that of the last."""
 
     stage: str
-    share: float
+    done: int
+    last: int
+
+    @property
+    def share(self) -> float:
+        """What is done of the stage, in [0, 1]."""
+        return min(1.0, self.done / self.last) if self.last else 1.0
 
 
 def begin(model: str, *, answers: bool) -> None:
@@ -66,7 +72,7 @@ def touched(model: str) -> set[str]:
 def progress(model: str) -> Progress | None:
     """How far it is; None when everything reads as it should."""
     row = storage.rereading_of(model)
-    return None if row is None or row.stage == DONE else Progress(row.stage, min(1.0, row.after / row.last) if row.last else 1.0)
+    return None if row is None or row.stage == DONE else Progress(row.stage, row.after, row.last)
 
 
 def go_on(registry: Registry, model: str, *, seconds: float = float("inf"), watch: Callable[[Progress], None] | None = None) -> bool:
@@ -85,15 +91,25 @@ def go_on(registry: Registry, model: str, *, seconds: float = float("inf"), watc
     return True
 
 
-def go_on_beside(registry: Registry, errands: Errands, model: str, who: Who) -> bool:
-    """Read on for a moment, and the rest beside the web process; True when nothing is left. Raises `ServerBusyError` while another model
-    is read again."""
+def go_on_beside(registry: Registry, model: str, *, owner: Owner, who: Who, ring: Ring) -> bool:
+    """Read on for a moment, and the rest as a job; True when nothing is left. A job that does so already sees what is new."""
     if go_on(registry, model, seconds=AT_ONCE):
         return True
-    # "running" is not asked first: two of a kind refuse each other, and the one that runs sees the newest change with its next chunk
-    with errands.fresh() as sent:
-        errands.start(sent, ERRAND, ["model", "reread", model], {"model": model}, who)
+    if job_of(model) is None:
+        put_in(KIND, {"model": model}, title=f"Labels of {model}", owner=owner, who=who, ring=ring)
     return False
+
+
+def job_of(model: str) -> JobView | None:
+    """The job that reads the photos and answers of a model again just now, or waits to."""
+    found = latest(KIND)
+    return found if found is not None and not found.over and found.job.question == {"model": model} else None
+
+
+def do(work: Work) -> Json:
+    """Read everything of a model again. It may run twice: a chunk is read by the rules of its moment, and what reads rightly stays."""
+    go_on(work.tools.registry, work.asked["model"], watch=lambda where: work.progress(where.done, where.last))
+    return {}
 
 
 def _read_chunk(registry: Registry, model: str) -> None:
@@ -201,3 +217,11 @@ def _card(registry: Registry, model: str, version: int, overlay: Overlay) -> Mod
         return seen(registry.published_card(model, version), overlay)
     except ModelError:
         return None
+
+
+def summary(_result: Json) -> str:
+    """What came of it in a sentence."""
+    return "Every photo and answer reads as its labels are now."
+
+
+KIND = Kind(name="reread", title="Labels read again", do=do, lane=LONG, summary=summary)

@@ -6,16 +6,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.delivery import status_of
-from webapp.errors import BadRequestError, MarqueError, ServerBusyError, UnknownLabelError
-from webapp.ext import get_registry
+from webapp.errors import BadRequestError, MarqueError, UnknownLabelError
+from webapp.ext import get_registry, ring
 from webapp.inference.label_set import every_label
 from webapp.services import label_merge, rereading
-from webapp.services.errands import RUNNING
 from webapp.services.words import display
 from webapp.views import guards
 from webapp.views.filters import count
+from webapp.views.jobs import owner
 from webapp.views.notes import note
-from webapp.views.versions import errands
 
 bp = Blueprint("label_merge", __name__, url_prefix="/models")
 
@@ -74,18 +73,8 @@ def reread(name: str) -> ResponseReturnValue:
 
 
 def read_on(name: str) -> None:
-    """Read photos and answers again: for a moment here, and the rest beside this process. Every page of labels says how far it is."""
-    try:
-        rereading.go_on_beside(get_registry(), errands(), name, guards.who())
-    except ServerBusyError:
-        if not is_read_on(name):
-            note("The photos and answers of another model are read again just now. Press “Go on” when that is done.", kind="")
-
-
-def is_read_on(name: str) -> bool:
-    """True while photos and answers of a model are read again beside this process."""
-    errand = errands().latest(rereading.ERRAND, {"model": name})
-    return errand is not None and errand.state == RUNNING
+    """Read photos and answers again: for a moment here, and the rest as a job. Every page of labels says how far it is."""
+    rereading.go_on_beside(get_registry(), name, owner=owner(), who=guards.who(), ring=ring)
 
 
 def _named(name: str, label: str) -> str:

@@ -13,7 +13,7 @@ from webapp.services import cards, label_merge, label_search, label_set, label_s
 from webapp.services.words import display
 from webapp.views import guards
 from webapp.views.filters import count
-from webapp.views.label_merge import is_read_on, read_on
+from webapp.views.label_merge import read_on
 from webapp.views.notes import note
 
 bp = Blueprint("label_set", __name__, url_prefix="/models")
@@ -131,7 +131,7 @@ def _page(name: str, chosen: str, error: Exception | None = None) -> str:
         parts=split_into(card, chosen) if label else [],
         waiting=label_merge.waiting_to_be_sorted(card, chosen) if label else 0,
         reading=rereading.progress(name),
-        reading_on=is_read_on(name),
+        job=rereading.job_of(name),
         examples=label_search.examples([label]) if label else {},
         label=label,
         published=get_registry().published_card(name).label(chosen) if label else None,
