@@ -16,6 +16,7 @@ from webapp.services.compare import Standing
 from webapp.services.history import Item, Prediction, full_ranking
 from webapp.services.jobs import JobLine, JobView
 from webapp.services.promote import Promotion
+from webapp.services.relabel import Relabelled
 from webapp.services.stats import Counts, Summary, VersionLine
 from webapp.values import Answer, RankedLabel
 
@@ -63,6 +64,11 @@ def answer(said: Answer) -> Json:
         "model": {"name": said.model, "version": said.version},
         "elapsed_ms": round(said.elapsed_ms, 2),
     }
+
+
+def taken_as(sent: str, done: Relabelled) -> Json:
+    """The label that was given instead of the one that was sent, when that was merged into it; nothing otherwise."""
+    return {"taken_as": done.label} if done.label != sent else {}
 
 
 def ranking(lines: Iterable[RankedLabel]) -> list[Json]:
@@ -148,10 +154,11 @@ def standing(found: Standing) -> Json:
 
 
 def labels(card: ModelCard) -> list[Json]:
-    """The labels as people see them."""
+    """The labels as people see them; those that the version does not know, made by a split, at the end without a `class_id`."""
+    places = {name: at for at, name in enumerate(card.label_names)}
     return [
         {
-            "class_id": at,
+            "class_id": places.get(one.name),
             "label": one.name,
             "display": one.display,
             "color": one.color,
@@ -160,8 +167,10 @@ def labels(card: ModelCard) -> list[Json]:
             "key": one.key,
             "photo": one.photo or None,
             "retired": one.retired,
+            "merged_into": one.merged or None,
+            "split_from": one.split or None,
         }
-        for at, one in enumerate(map(as_seen, card.labels))
+        for one in map(as_seen, (*card.labels, *getattr(card, "added", ())))
     ]
 
 
@@ -182,8 +191,9 @@ def card(card: ModelCard, live: bool) -> Json:
                 "color": one.color,
                 "parent": one.parent,
                 "aliases": list(one.aliases),
+                "merged_into": one.merged or None,
             }
-            for at, one in enumerate(card.labels)
+            for at, one in enumerate(map(as_seen, card.labels))
         ],
         "input": {"height": card.input.height, "width": card.input.width, "resize": card.input.resize},
         "temperature": card.temperature,

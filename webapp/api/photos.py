@@ -124,8 +124,8 @@ def put_ground_truth(public_id: str) -> ResponseReturnValue:
     history.get_item(public_id)
     model = body.get("model", "")
     first, *others = [get_classifier(model).card] if model else get_cards() or [get_classifier().card]
-    relabel.relabel_photos([public_id], body["label"], card=first, others=others, who=who(), place="api", why=body.get("why", ""))
-    return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
+    done = relabel.relabel_photos([public_id], body["label"], card=first, others=others, who=who(), place="api", why=body.get("why", ""))
+    return jsonify(payloads.photo(history.get_item(public_id), get_registry()) | payloads.taken_as(body["label"], done))
 
 
 @bp.delete("/photos/<public_id>")

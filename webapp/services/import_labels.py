@@ -13,8 +13,10 @@ from typing import Any
 
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
+from webapp.inference.label_set import reads_as
 from webapp.services.export_formats import folder_of
 from webapp.services.label_files import LabelLine, read_labels
+from webapp.services.reading import today
 from webapp.services.relabel import Relabelled, model_of, new_batch, record_label
 from webapp.storage import label_files as storage
 from webapp.storage import photos
@@ -210,11 +212,11 @@ def _found(line: LabelLine, found: storage.Found) -> Any:
 
 
 def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
-    """What people may write for each label. A name comes before a display name, and that before an alias."""
+    """What people may write for each label, as labels read today. A name comes before a display name, and that before an alias."""
     names: dict[str, str] = {}
-    labels = [one for card in cards for one in card.labels]
+    labels = [(one, reads_as(card, one.name)) for card in map(today, cards) for one in (*card.labels, *getattr(card, "added", ()))]
     for kind in (lambda one: [one.name], lambda one: [one.display, folder_of(one.name)], lambda one: one.aliases):
-        for one in labels:
+        for one, reads in labels:
             for text in kind(one):
-                names.setdefault(text.casefold(), one.name)
+                names.setdefault(text.casefold(), reads)
     return names | {one: one for one in VERDICTS} | {"none of these": NONE_OF_THESE}

@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, func, select
 
 from webapp.storage import names, near
 from webapp.storage.database import db
-from webapp.storage.tables import LabelEvent, Photo, Prediction, User, UTCDateTime
+from webapp.storage.tables import ExpectedAnswer, LabelEvent, Photo, Prediction, User, UTCDateTime
 from webapp.values import AUDIT, VISITORS, YES, GalleryFilter
 
 MOST_NUMBERS = 2**62
@@ -124,7 +124,7 @@ def _columns(model: str) -> dict[str, Any]:
 def _about_photos(wanted: GalleryFilter) -> list[Any]:
     found: list[Any] = []
     if wanted.ground_truth:
-        found.append(Photo.ground_truth == wanted.ground_truth)
+        found.append(_is(wanted.ground_truth, wanted.model, wanted.version))
     if wanted.filename:
         found.append(names.has(wanted.filename))
     if wanted.uploader:
@@ -148,6 +148,19 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         drawn = Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)))
         found.append(drawn if wanted.audited == YES else ~drawn)
     return found
+
+
+def _is(truth: str, model: str, version: int | None) -> Any:
+    """The ground truth; with a version every one for which that is the right answer from it."""
+    meant = truths_of(model, version, truth) if model and version is not None else [truth]
+    return Photo.ground_truth == truth if meant == [truth] else Photo.ground_truth.in_(meant)
+
+
+def truths_of(model: str, version: int, answer: str) -> list[str]:
+    """The ground truths for which this answer of a version is right: itself, and what was split or merged into it."""
+    question = select(ExpectedAnswer.label).where(ExpectedAnswer.model == model, ExpectedAnswer.version == version)
+    others = db.session.execute(question.where(ExpectedAnswer.answer == answer).order_by(ExpectedAnswer.label)).scalars()
+    return [answer, *(one for one in others if one != answer)]
 
 
 def _between(wanted: GalleryFilter) -> list[Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from webapp.storage import names, near
 from webapp.storage.database import db, insert_row
 from webapp.storage.matching import outcome_column, with_prediction
-from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
+from webapp.storage.tables import ExpectedAnswer, KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 
 UNSEEN = {"synchronize_session": False}
@@ -23,11 +23,23 @@ MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
 HASHES = 1_000
 """Difference hashes in one question."""
 
+given = func.coalesce(Photo.given_label, Photo.ground_truth)
+"""A photo's ground truth as it was given, whatever it reads as today: each model reads it in its own way."""
+
 _in_its_label_set = (
     exists()
-    .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == Photo.ground_truth)
+    .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == given)
     .correlate(Photo, Prediction)
 )
+expected = (
+    select(ExpectedAnswer.answer)
+    .where(ExpectedAnswer.model == Prediction.model, ExpectedAnswer.version == Prediction.version, ExpectedAnswer.label == given)
+    .correlate(Photo, Prediction)
+    .scalar_subquery()
+)
+"""The answer that is right, where that is not the ground truth itself (labels were merged or split); else NULL."""
+right_answer = func.coalesce(expected, given)
+"""The answer of a prediction that is right for its photo."""
 
 outcome = case(
     (Photo.ground_truth.is_(None), UNLABELLED),
@@ -35,8 +47,8 @@ outcome = case(
     (and_(Photo.ground_truth == NONE_OF_THESE, Photo.truth_model != Prediction.model), UNLABELLED),
     (and_(Photo.ground_truth == NONE_OF_THESE, Prediction.decision == UNCLASSIFIED), "correct"),
     (Prediction.decision.is_(None), "unclassified"),
-    (Prediction.decision == Photo.ground_truth, "correct"),
-    (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set), UNLABELLED),
+    (Prediction.decision == right_answer, "correct"),
+    (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set, expected.is_(None)), UNLABELLED),
     (Prediction.decision == UNCLASSIFIED, "unclassified"),
     else_="wrong",
 )
@@ -44,7 +56,8 @@ outcome = case(
 a label.
 
 Models have label sets of their own: a label that the prediction's version does not know, or a "none of these" that was said about
-another model's labels, says nothing about the prediction, which is unlabelled then.
+another model's labels, says nothing about the prediction, which is unlabelled then. After a merge or a split `expected` has the
+answer that is right.
 """
 
 
@@ -255,10 +268,10 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     db.session.execute(mirror, execution_options=UNSEEN)
 
 
-def refresh_shown(photo_id: int) -> None:
-    """Bring a photo's mirror of its shown prediction up to date."""
+def refresh_shown(*photo_ids: int) -> None:
+    """Bring the photos' mirror of their shown prediction up to date."""
     values = {f"shown_{name}": getattr(Prediction, name) for name in MIRRORED}
-    mirror = update(Photo).where(Photo.id == photo_id, Prediction.photo_id == Photo.id, Prediction.shown).values(values)
+    mirror = update(Photo).where(Photo.id.in_(photo_ids), Prediction.photo_id == Photo.id, Prediction.shown).values(values)
     db.session.execute(mirror, execution_options=UNSEEN)
 
 

@@ -26,8 +26,9 @@ from sqlalchemy import (
 )
 
 from webapp.storage.database import db
-from webapp.storage.matching import conditions
-from webapp.storage.tables import CHECKED, KnownLabel, LabelEvent, Photo, Prediction, TopLabel
+from webapp.storage.matching import conditions, truths_of
+from webapp.storage.photos import given, right_answer
+from webapp.storage.tables import CHECKED, ExpectedAnswer, KnownLabel, LabelChange, LabelEvent, Photo, Prediction, Rereading, TopLabel
 from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
 
 _checked_answer = text(f"predictions.{CHECKED}")
@@ -127,11 +128,12 @@ def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
 def photos_of_pair(
     wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, audited: bool, limit: int
 ) -> Sequence[Photo]:
-    """The newest checked photos of a filter that are `truth` and about which this version said `decision`."""
+    """The newest checked photos of a filter for which `truth` is the right answer and about which this version said `decision`."""
     question = (
         select(Photo)
         .join(Prediction, Prediction.photo_id == Photo.id)
-        .where(Prediction.model == model, Prediction.version == version, Photo.ground_truth == truth, Prediction.decision == decision)
+        .where(Prediction.model == model, Prediction.version == version, Prediction.decision == decision)
+        .where(Photo.ground_truth.in_(truths_of(model, version, truth)))
         .where(Photo.deleted_at.is_(None), *conditions(wanted))
         .where(*([_audited] if audited else []))
         .order_by(Photo.id.desc())
@@ -159,12 +161,15 @@ def _count(wanted: GalleryFilter, model: str, version: int) -> CompoundSelect[An
 
 
 def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
-    """The checked photos of a filter that this version has answered and whose truth its labels can be held against, one row each."""
+    """The checked photos of a filter that this version has answered and whose truth its labels can be held against, one row each.
+
+    The truth is the answer that is right from this version: labels that were merged are one, and what was split since is what it was.
+    """
     hundredfold = Prediction.confidence * 100
     rounded = cast(hundredfold, Integer)
     question = (
         select(
-            Photo.ground_truth.label("truth"),
+            (right_answer if _is_read_anew(model, version) else given).label("truth"),
             Prediction.label.label("label"),
             Prediction.decision.label("decision"),
             Prediction.confidence.label("confidence"),
@@ -178,6 +183,12 @@ def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
         .where(Photo.deleted_at.is_(None), *conditions(wanted))
     )
     return question.cte("checked")
+
+
+def _is_read_anew(model: str, version: int) -> bool:
+    """True when labels were merged or split so that for some ground truth another answer of this version is right."""
+    theirs = select(ExpectedAnswer.label).where(ExpectedAnswer.model == model, ExpectedAnswer.version == version)
+    return db.session.execute(theirs.limit(1)).first() is not None
 
 
 def _right(truth: Any, decision: Any) -> Any:
@@ -212,6 +223,12 @@ def answered_checked_photo(after: int, until: int) -> bool:
         select(Prediction.id).join(Photo).where(Prediction.id > after, Prediction.id <= until, Photo.ground_truth.is_not(None)).limit(1)
     )
     return db.session.execute(question).first() is not None
+
+
+def how_labels_read() -> tuple[int, ...]:
+    """Numbers that stay the same while labels read as they did: of the last change of a label, and how far photos are read again."""
+    changes = db.session.execute(select(func.max(LabelChange.id))).scalar() or 0
+    return changes, *db.session.execute(select(Rereading.after).order_by(Rereading.model)).scalars()
 
 
 def deleted_photos() -> int:

@@ -67,7 +67,8 @@ def _of_kept(*columns: str) -> Index:
 class Photo(Base):
     """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
 
-    `ground_truth` and `truth_model` mirror the last label event, `disputed` whether people disagree about it; `shown_…` mirror the shown
+    `ground_truth` and `truth_model` mirror the last label event as its label reads today, `given_label` holds the label as it was given
+    where it reads as another one (None: it reads as itself), `disputed` tells whether people disagree about it; `shown_…` mirror the shown
     prediction and `outcome` its outcome, so that the gallery finds photos by one index: `webapp.storage.photos` writes them. `prediction`
     is the shown one, or that of the model a query asked for. `source` is the door it came through ("" for photos of before that was kept),
     `batch` what came together with it.
@@ -132,6 +133,7 @@ class Photo(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     ground_truth: Mapped[str | None] = mapped_column(String(120))
     truth_model: Mapped[str | None] = mapped_column(String(64))
+    given_label: Mapped[str | None] = mapped_column(String(120))
     disputed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     delete_hash: Mapped[str | None] = mapped_column(String(64))
@@ -198,7 +200,8 @@ class Prediction(Base):
     `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `current` marks the one that
     stands for its model: the version that looked last, at most one for a photo and model. `shown` marks the one among those that the
     gallery shows: at most one for a photo. `outcome` is what became of it, by the ground truth: see
-    `webapp.storage.photos.outcome`.
+    `webapp.storage.photos.outcome`. `decision`, `label`, `confidence`, `margin` and the top five are what the distribution says with the
+    labels as they read today; where that is not what was said at first, `OriginalAnswer` keeps the latter.
     """
 
     __tablename__ = "predictions"
@@ -258,8 +261,8 @@ class KnownLabel(Base):
 class LabelChange(Base):
     """One change of how a label of a model is seen by people; never changed, never removed. Undo is one more change (`undoes`).
 
-    `kind` is one of `webapp.inference.label_set.KINDS`; `value` what holds from now on, None what the card says. The label itself, the
-    network's output, stays what it is. What was saved together shares its `batch`.
+    `kind` is one of `webapp.inference.label_set.KINDS` or `STRUCTURE`; `value` what holds from now on, None what the card says. The label
+    itself, the network's output, stays what it is. What was saved together shares its `batch`.
     """
 
     __tablename__ = "label_changes"
@@ -276,6 +279,60 @@ class LabelChange(Base):
     batch: Mapped[str] = mapped_column(String(24))
     undoes: Mapped[int | None] = mapped_column(ForeignKey("label_changes.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class ReadLabel(Base):
+    """A label of a model that was merged: since then it reads as another one, the end of its chain. Made of the label changes."""
+
+    __tablename__ = "read_labels"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(120), primary_key=True)
+    reads_as: Mapped[str] = mapped_column(String(120))
+
+
+class ExpectedAnswer(Base):
+    """The answer that is right for a ground truth, where it is not that label itself or the version does not know that label.
+
+    After a merge the label that both read as; after a split the label that was split, from a version that does not know the new ones.
+    Made of the label changes and the known labels.
+    """
+
+    __tablename__ = "expected_answers"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(120), primary_key=True)
+    answer: Mapped[str] = mapped_column(String(120))
+
+
+class OriginalAnswer(Base):
+    """What a prediction said before labels were merged, kept while it reads differently. `top` is a list of [rank, label, probability]."""
+
+    __tablename__ = "original_answers"
+
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
+    decision: Mapped[str] = mapped_column(String(120))
+    label: Mapped[str] = mapped_column(String(120))
+    confidence: Mapped[float] = mapped_column(Float)
+    margin: Mapped[float] = mapped_column(Float)
+    top: Mapped[list[Any]] = mapped_column(JSON)
+
+
+class Rereading(Base):
+    """How far the photos and answers of a model are read with its labels as they are since the change `change_id`.
+
+    `stage` is "photos" (ground truths first), then "answers", then "done"; `after` is the last photo or prediction that was read, and
+    `last` where the stage ends.
+    """
+
+    __tablename__ = "rereadings"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    change_id: Mapped[int]
+    stage: Mapped[str] = mapped_column(String(16))
+    after: Mapped[int] = mapped_column(default=0)
+    last: Mapped[int] = mapped_column(default=0)
 
 
 class LabelEvent(Base):

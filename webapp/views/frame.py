@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import wants_json
 from webapp.ext import get_card, get_cards, get_config, get_trouble
 from webapp.inference.card import ModelCard
-from webapp.inference.label_set import offered
+from webapp.inference.label_set import every_label, is_merged, offered, reads_as
 from webapp.services.classify import MAX_BYTES, MAX_FILES
 from webapp.services.words import display
 from webapp.values import NONE_OF_THESE, UNUSABLE
@@ -101,8 +101,12 @@ def color(label: str) -> str:
 
 
 def shown_name(label: str) -> str:
-    """How people read a label of the live models, or a verdict."""
-    return display(_card_with(label), label)
+    """How people read a label of the live models, or a verdict; a merged one with the name that it has now."""
+    card = _card_with(label)
+    found = card.label(label) if card else None
+    if card is None or found is None or not is_merged(found):
+        return display(card, label)
+    return f"{found.display} (now {display(card, reads_as(card, label))})"
 
 
 def model_title(name: str) -> str:
@@ -128,7 +132,9 @@ def label_groups(model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE,
 
 
 def _by_name(card: ModelCard, retired: bool) -> list[tuple[str, str]]:
-    return sorted(((one.name, one.display) for one in (card.labels if retired else offered(card))), key=lambda pair: pair[1].casefold())
+    return sorted(
+        ((one.name, one.display) for one in (every_label(card) if retired else offered(card))), key=lambda pair: pair[1].casefold()
+    )
 
 
 def _card_with(label: str) -> ModelCard | None:

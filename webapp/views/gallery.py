@@ -11,14 +11,15 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
 from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
+from webapp.inference.label_set import SeenLabel, as_seen
 from webapp.services import classify, deleting, history, lookalikes, many, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
-from webapp.services.history import Opinion, Story
+from webapp.services.history import Opinion, Photo, Story
 from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, heat, sent
 from webapp.views.filtering import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
-from webapp.views.frame import label_groups, model_choices, model_title
+from webapp.views.frame import label_groups, live_cards, model_choices, model_title
 from webapp.views.notes import note
 from webapp.views.shown import FIRST, card_for, show_item, show_prediction
 
@@ -96,6 +97,7 @@ def photo(public_id: str) -> ResponseReturnValue:
         looking=said.model if said else model,
         earlier=[(one, show_prediction(one)) for one in story.predictions if not one.current],
         happenings=_happenings(story),
+        reference=_reference(story.item.photo),
         first=FIRST,
         same=lookalikes.nearly_same(story.item.photo) if guards.may_browse() else [],
         alike=lookalikes.looks_like(said) if said and guards.may_browse() else [],
@@ -225,6 +227,13 @@ def _happenings(story: Story) -> list[dict[str, Any]]:
     lines.sort(key=lambda line: line["at"], reverse=True)
     photo = story.item.photo
     return [*lines, {"kind": "upload", "at": photo.created_at, "who": photo.uploader.name if photo.uploader else ""}]
+
+
+def _reference(photo: Photo) -> SeenLabel | None:
+    """The label that an admin may make this photo the reference photo of: its ground truth, when a live model has it."""
+    card = next((one for one in live_cards() if one.name == photo.truth_model), None)
+    label = card.label(photo.ground_truth) if card and photo.ground_truth and _is_admin() else None
+    return as_seen(label) if label else None
 
 
 def _is_admin() -> bool:

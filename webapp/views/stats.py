@@ -16,6 +16,7 @@ from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
 from webapp.ext import get_card, get_registry, get_version_card
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share
+from webapp.inference.label_set import every_label
 from webapp.services import stats
 from webapp.services.cards import MATRIX_MOST, codes
 from webapp.services.filters import filter_params, parse_filter
@@ -227,6 +228,7 @@ def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
         "months": MONTHS,
         "version_lines": stats.version_lines(stats.versions(asked.wanted, card.name)),
         "held_out": stats.held_out(card),
+        "folded": stats.folded(card),
     }
 
 
@@ -290,7 +292,7 @@ def _plane(asked: Asked, matrix: Matrix) -> Svg:
 
 
 def _namer(card: ModelCard) -> Callable[[str], str]:
-    names = {label.name: label.display for label in card.labels}
+    names = {label.name: label.display for label in (*card.labels, *every_label(card))}
     return lambda label: names.get(label) or display(None, label)
 
 

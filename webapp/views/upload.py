@@ -13,6 +13,7 @@ from werkzeug.datastructures import FileStorage
 from webapp.delivery import retry_after, status_of, wants_json
 from webapp.errors import MarqueError, ModelUnavailableError
 from webapp.ext import get_card, get_classifier, get_classifiers, get_files, get_turnstile
+from webapp.inference.label_set import every_label
 from webapp.services import cards, classify, history
 from webapp.services.classify import MAX_BYTES, Classified, Incoming
 from webapp.services.history import Photo
@@ -137,7 +138,7 @@ def _what_it_knows() -> list[dict[str, Any]]:
     card = get_card()
     photos = history.checked_examples()[0] if card and guards.may_browse() else {}
     drawn = {one.name: one for one in drawings.all_drawings()}
-    labels = sorted(card.labels, key=lambda one: one.display.casefold()) if card else []
+    labels = sorted(every_label(card), key=lambda one: one.display.casefold()) if card else []
     tiles = [{"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)} for one in labels]
     if len(tiles) <= cards.MANY:
         return tiles
