@@ -36,10 +36,12 @@ FLASK_FREE = {"bell", "serve", "errors", "values", "config", "cells", "charts", 
 MAY_USE_FLASK_SQLALCHEMY = {"webapp/storage/database.py"}
 LATE_IMPORTS = {
     "webapp/ext.py",
+    "webapp/inference/loading.py",
     "webapp/cli/model.py",
     "webapp/cli/dataset.py",
     "webapp/cli/evaluate.py",
     "webapp/cli/importing.py",
+    "webapp/cli/ranking.py",
     "webapp/cli/search.py",
 }
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))

@@ -13,7 +13,7 @@ from flask.testing import FlaskCliRunner
 
 from tests.conftest import draw
 from webapp.cli.finding import find_photos
-from webapp.cli.photos import to_csv
+from webapp.cli.results import COLUMNS, Table
 
 
 @pytest.fixture
@@ -125,5 +125,5 @@ def test_a_name_that_is_not_utf8_does_no_harm(runner: FlaskCliRunner, folder: Pa
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.jpg", "+1.jpg", "-1.jpg", "@SUM.jpg"])
 def test_a_cell_is_never_a_formula(name: str) -> None:
-    (row,) = csv.DictReader(io.StringIO(to_csv([{"path": name, "error": "no"}])))
+    (row,) = csv.DictReader(io.StringIO(Table().row({"path": name, "error": "no"}, first=True)), COLUMNS)
     assert row["path"] == f"'{name}"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from webapp.errors import BrokenPhotoError
-from webapp.services import classify
+from webapp.inference.looking import read_file
 from webapp.services.classify import Incoming
 
 ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"}
@@ -37,11 +35,5 @@ def find_photos(paths: Iterable[str]) -> Iterator[Path]:
 
 
 def read_photo(path: Path) -> Incoming:
-    """The bytes of a regular file, never more than one photo may have. Raises `BrokenPhotoError` for anything else."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BrokenPhotoError("This is not a regular file.")
-        with path.open("rb") as stream:
-            return Incoming(path.name, stream.read(classify.MAX_BYTES + 1))
-    except OSError as error:
-        raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
+    """The bytes of a regular file, never more than one over what one photo may have. Raises `BrokenPhotoError` for anything else."""
+    return Incoming(path.name, read_file(path))

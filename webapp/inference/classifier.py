@@ -44,12 +44,11 @@ def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.
     return (exponentials / exponentials.sum()).astype(np.float32)
 
 
-def ranked(probabilities: NDArray[np.float32], card: ModelCard) -> tuple[RankedLabel, ...]:
-    """Every label of `card`, most probable first; equal ones in the card's order."""
-    order = np.argsort(-probabilities, kind="stable")
-    names = card.label_names
+def ranked(probabilities: NDArray[np.float32], card: ModelCard, top: int | None = None) -> tuple[RankedLabel, ...]:
+    """The first `top` labels of `card`, or all, most probable first; equal ones in the card's order."""
+    order = np.argsort(-probabilities, kind="stable")[:top]
     return tuple(
-        RankedLabel(rank=place, label=names[index], class_id=int(index), probability=float(probabilities[index]))
+        RankedLabel(rank=place, label=card.labels[index].name, class_id=int(index), probability=float(probabilities[index]))
         for place, index in enumerate(order, start=1)
     )
 
@@ -58,7 +57,7 @@ def decide(reading: Reading, card: ModelCard) -> str:
     """The first label when its probability reaches the card's threshold and the photo looks familiar enough, else `UNCLASSIFIED`."""
     best = int(np.argmax(reading.probabilities))
     sure = reading.probabilities[best] >= card.threshold and is_familiar(reading.familiarity, card)
-    return card.label_names[best] if sure else UNCLASSIFIED
+    return card.labels[best].name if sure else UNCLASSIFIED
 
 
 def is_familiar(familiarity: float | None, card: ModelCard) -> bool:
