@@ -113,6 +113,11 @@ def test_the_inference_room_loads_no_web_framework(tmp_path: Path) -> None:
     assert not loaded_after("import webapp.inference.images", tmp_path) & {"flask", "sqlalchemy", "tensorflow"}
 
 
+def test_a_process_that_ranks_a_folder_loads_no_web_framework(tmp_path: Path) -> None:
+    modules = loaded_after("import webapp.inference.crew_child", tmp_path)
+    assert not modules & {"flask", "sqlalchemy", "tensorflow", "click"}
+
+
 def test_a_web_process_loads_neither_tensorflow_nor_the_training_room(tmp_path: Path) -> None:
     modules = loaded_after("import wsgi", tmp_path)
     assert "webapp.app" in modules
