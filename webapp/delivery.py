@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from flask import Response, request, stream_with_context
+from werkzeug.datastructures import MIMEAccept
 
 from webapp import errors
 
@@ -72,8 +73,9 @@ def let_zips_in() -> None:
 
 
 def wants_json() -> bool:
-    """True when the script asks, which reads JSON, and not a browser, which reads pages."""
-    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    """True when the script asks, which reads JSON, and not a browser, which reads pages. A charset in what it accepts changes nothing."""
+    asked = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
+    return asked.best_match(["text/html", "application/json"]) == "application/json"
 
 
 def picture(content: bytes, content_type: str, *, download_name: str = "", cache: str = "private, max-age=86400") -> Response:
