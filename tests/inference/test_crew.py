@@ -36,7 +36,7 @@ def paths(tmp_path: Path) -> list[Path]:
 def crew() -> Iterator[Crew]:
     made = Crew(2, [FOLDER], engine="litert", store=False, top=5)
     yield made
-    made.stop()
+    made.close()
 
 
 def children() -> list[psutil.Process]:
@@ -89,7 +89,7 @@ def test_only_a_little_is_read_ahead(crew: Crew, paths: list[Path]) -> None:
 def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> None:
     crew = Crew(1, [FOLDER], engine="litert", store=True, top=None)
     (_path, looked), *_others = crew.look(paths[:2])
-    crew.stop()
+    crew.close()
     assert isinstance(looked, Looked)
     assert (len(looked.sha256), looked.thumbnail[:2], len(looked.answers[0].ranked)) == (64, b"\xff\xd8", 10)
     assert looked.answers[0].reading.probabilities.shape == (10,)
@@ -108,7 +108,7 @@ def test_a_version_that_cannot_be_loaded_is_told_before_the_first_photo(tmp_path
 
 def test_the_processes_end_when_they_are_no_longer_needed(crew: Crew, paths: list[Path]) -> None:
     next(crew.look(paths))
-    crew.stop()
+    crew.close()
     assert children() == []
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from webapp.inference.looking import read_file
 from webapp.services.classify import Incoming
-
-ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"}
+from webapp.values import PHOTO_ENDINGS
 
 
 def find_photos(paths: Iterable[str]) -> Iterator[Path]:
@@ -23,7 +22,7 @@ def find_photos(paths: Iterable[str]) -> Iterator[Path]:
         path = Path(text)
         if path.is_dir():
             found = [Path(folder) / name for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
-            candidates = [one for one in found if one.suffix.lower() in ENDINGS and not one.is_symlink()]
+            candidates = [one for one in found if one.suffix.lower() in PHOTO_ENDINGS and not one.is_symlink()]
         elif path.exists() or not glob.has_magic(text):
             candidates = [path]
         else:

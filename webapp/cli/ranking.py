@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +14,7 @@ from typing import IO, Any
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.finding import ENDINGS, find_photos, read_photo
+from webapp.cli.finding import find_photos, read_photo
 from webapp.cli.progress import pace, watch
 from webapp.cli.ready import make_history
 from webapp.cli.results import (
@@ -32,14 +32,14 @@ from webapp.cli.results import (
     read_kept,
     shown,
 )
+from webapp.cli.storing import store_all
 from webapp.errors import MarqueError
 from webapp.ext import get_card, get_classifiers, get_cupboard, get_registry
 from webapp.inference.classifier import Classifier
-from webapp.inference.crew import Alone, Crew, Seen
-from webapp.inference.looking import read_file
-from webapp.services import classify, history, words
-from webapp.services.relabel import new_batch
-from webapp.values import ALL_MODELS, Answer, RankedLabel, Who
+from webapp.inference.crew import Seen
+from webapp.services import history, words
+from webapp.services.classify import Classified
+from webapp.values import ALL_MODELS, PHOTO_ENDINGS, Answer, RankedLabel
 
 TOP = 5
 AT_ONCE = 4
@@ -92,7 +92,7 @@ def classify_command(
         raise click.UsageError(f"--resume goes on in a file of --format {' or '.join(RESUMABLE)}: name it with --out.")
     found = list(find_photos(paths))
     if not found:
-        raise click.ClickException("No photo in these paths. Folders are searched for " + ", ".join(sorted(ENDINGS)) + ".")
+        raise click.ClickException("No photo in these paths. Folders are searched for " + ", ".join(sorted(PHOTO_ENDINGS)) + ".")
     try:
         kept = read_kept(Path(file), kind, several=wish.model == ALL_MODELS) if resume else Kept(frozenset(), 0, 0)
         sys.exit(_run(found, kept, wish, kind, file, quiet))
@@ -210,10 +210,13 @@ def _rows(paths: list[Path], wish: Wish, stack: ExitStack) -> Iterator[Row]:
     if wish.store:
         make_history()
     classifiers = get_classifiers(wish.model)
+    if wish.store:
+        stored = store_all(paths, classifiers, truth=wish.truth, processes=wish.processes)
+        stack.callback(stored.close)
+        return (_stored(one, classifiers, wish) for one in stored)
     top = None if wish.every_label else TOP
-    crew = get_cupboard().crew(classifiers, wish.processes, photos=len(paths), store=wish.store, top=top)
-    stack.callback(crew.stop)
-    return _stored(paths, crew, classifiers, wish) if wish.store else (_looked(seen, wish) for seen in crew.look(paths))
+    crew = stack.enter_context(closing(get_cupboard().crew(classifiers, wish.processes, photos=len(paths), store=False, top=top)))
+    return (_looked(seen, wish) for seen in crew.look(paths))
 
 
 def _sent(sent: tuple[Path, Row | MarqueError], wish: Wish) -> Row:
@@ -235,40 +238,14 @@ def _looked(seen: Seen, wish: Wish) -> Row:
     return _row({"path": shown(path)}, [_answered(one) for one in looked.answers], wish) if looked else {}
 
 
-def _stored(paths: list[Path], crew: Alone | Crew, classifiers: list[Classifier], wish: Wish) -> Iterator[Row]:
-    """Remember what the crew saw one after the other, each in its own transaction: what was written is kept."""
-    cupboard = get_cupboard()
-    batch = new_batch() if len(paths) > 1 else ""
-
-    def is_remembered(path: Path) -> bool:
-        try:
-            return classify.is_remembered(read_file(path), classifiers, wish.truth)
-        except MarqueError:
-            return False
-
-    for path, looked in crew.look(paths, passed=is_remembered):
-        row: Row = {"path": shown(path)}
-        try:
-            if isinstance(looked, MarqueError):
-                raise looked
-            done = classify.classify_photo(
-                read_photo(path),
-                classifier=classifiers[0],
-                others=classifiers[1:],
-                files=cupboard.files,
-                turnstile=cupboard.turnstile,
-                who=Who("terminal"),
-                ground_truth=wish.truth,
-                place="cli",
-                batch=batch,
-                looked=looked,
-            )
-        except MarqueError as error:
-            yield row | {"error": str(error)}
-            continue
-        row |= {"photo": done.photo.public_id, "duplicate": done.duplicate}
-        kept = {one.prediction.model: one.prediction for one in history.opinions(done.photo)}
-        yield _row(row, [_kept(kept[one.card.name], wish) for one in classifiers], wish)
+def _stored(stored: tuple[Path, Classified | MarqueError], classifiers: Sequence[Classifier], wish: Wish) -> Row:
+    """The row of a photo that is in the history now."""
+    path, done = stored
+    if isinstance(done, MarqueError):
+        return {"path": shown(path), "error": str(done)}
+    kept = {one.prediction.model: one.prediction for one in history.opinions(done.photo)}
+    row: Row = {"path": shown(path), "photo": done.photo.public_id, "duplicate": done.duplicate}
+    return _row(row, [_kept(kept[one.card.name], wish) for one in classifiers], wish)
 
 
 # ---- the shape of a row ----

@@ -49,8 +49,8 @@ class Alone:
         for path in paths:
             yield path, None if passed(path) else try_to_look(path, self._asked, store=self._store, top=self._top)
 
-    def stop(self) -> None:
-        """Nothing to end here; see `Crew.stop`."""
+    def close(self) -> None:
+        """Nothing to end here; see `Crew.close`."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Crew:
             for hand in self._hands:
                 _wait_until_ready(hand)
         except BaseException:
-            self.stop()
+            self.close()
             raise
 
     def look(self, paths: Iterable[Path], passed: Pass = nothing_passed) -> Iterator[Seen]:
@@ -97,7 +97,7 @@ class Crew:
             elif desk.is_empty:
                 return
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End the processes, at once."""
         for hand in self._hands:
             _end(hand)
