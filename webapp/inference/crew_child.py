@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from multiprocessing.connection import Connection
 
@@ -24,7 +25,16 @@ def main(number: int) -> None:
             line.send([try_to_look(path, asked, store=task["store"], top=task["top"]) for path in line.recv()])
 
 
+def silence_codecs() -> None:
+    """Keep what libraries in C write to the standard error about damaged photos away from people; what Python writes still gets there."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    sys.stderr = open(kept, "w", encoding="utf-8", errors="replace")  # noqa: PTH123, SIM115
+
+
 if __name__ == "__main__":
+    silence_codecs()
     try:
         main(int(sys.argv[1]))
     except (EOFError, OSError):  # whoever asked is gone
