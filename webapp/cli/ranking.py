@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import click
 from flask.cli import with_appcontext
@@ -37,6 +37,7 @@ from webapp.errors import MarqueError
 from webapp.ext import get_card, get_classifiers, get_cupboard, get_registry
 from webapp.inference.classifier import Classifier
 from webapp.inference.crew import Seen
+from webapp.inference.looking import Looked
 from webapp.services import history, words
 from webapp.services.classify import Classified
 from webapp.values import ALL_MODELS, PHOTO_ENDINGS, Answer, RankedLabel
@@ -101,7 +102,7 @@ def classify_command(
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.ClickException(f"{error.filename or file} cannot be written: {error.strerror}.") from error
+        raise click.ClickException(f"{error.filename or file or 'stdout'} cannot be written: {error.strerror}.") from error
 
 
 def _where(format: str | None, out: str, json_to: str, csv_to: str) -> tuple[str, str]:
@@ -235,7 +236,8 @@ def _looked(seen: Seen, wish: Wish) -> Row:
     path, looked = seen
     if isinstance(looked, MarqueError):
         return {"path": shown(path), "error": str(looked)}
-    return _row({"path": shown(path)}, [_answered(one) for one in looked.answers], wish) if looked else {}
+    answers = cast(Looked, looked).answers  # nothing is passed over where nothing is stored
+    return _row({"path": shown(path)}, [_answered(one) for one in answers], wish)
 
 
 def _stored(stored: tuple[Path, Classified | MarqueError], classifiers: Sequence[Classifier], wish: Wish) -> Row:

@@ -23,6 +23,8 @@ LONGEST_WAIT = 30.0
 """Seconds between two tries, whatever the server asks for."""
 PATIENCE = 10
 """Tries for one photo while the server is busy or the line breaks."""
+MOST_AT_ONCE = 256
+"""Connections that are kept open."""
 TIMEOUT = urllib3.Timeout(connect=10.0, read=120.0)
 
 Read = Callable[[Path], Incoming]
@@ -41,7 +43,7 @@ class Server:
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._fields = {name: value for name, value in (("model", model), ("ground_truth", ground_truth)) if value}
         self._stopped = threading.Event()
-        self._pool = urllib3.PoolManager(maxsize=64, retries=False, timeout=TIMEOUT)
+        self._pool = urllib3.PoolManager(maxsize=MOST_AT_ONCE, retries=False, timeout=TIMEOUT)
 
     def __enter__(self) -> Server:
         return self
