@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -70,10 +71,13 @@ def _round(number: int, version: Path, folder: Path, model: str, scratch: Path) 
     photos = sorted(folder.iterdir())
     for path in photos:  # both find them in memory
         path.read_bytes()
+    before = _work()
     bare = len(photos) / _bare(version, photos)
+    between = _work()
     seconds, megabytes = _command(folder, model, scratch)
     command = len(photos) / seconds
-    print(f"round {number}: bare {bare:.0f}/s, command {command:.0f}/s ({command / bare:.1%}), {megabytes:.0f} MB", flush=True)
+    work = f"{between - before:.1f} and {_work() - between:.1f} s of processor time"
+    print(f"round {number}: bare {bare:.0f}/s, command {command:.0f}/s ({command / bare:.1%}), {megabytes:.0f} MB; {work}", flush=True)
     return bare, command, megabytes
 
 
@@ -129,6 +133,12 @@ def _watch(process: psutil.Process, largest: list[float]) -> None:
         except psutil.Error:
             continue
         time.sleep(SAMPLE_EVERY)
+
+
+def _work() -> float:
+    """Seconds that all processes which have ended until now worked: on a machine with other work, this says more than the time."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _cores() -> int:
