@@ -114,7 +114,7 @@ def test_the_inference_room_loads_no_web_framework(tmp_path: Path) -> None:
 
 
 def test_a_process_that_ranks_a_folder_loads_no_web_framework(tmp_path: Path) -> None:
-    modules = loaded_after("import webapp.inference.crew_child", tmp_path)
+    modules = loaded_after("import webapp.inference.pool_child", tmp_path)
     assert not modules & {"flask", "sqlalchemy", "tensorflow", "click"}
 
 

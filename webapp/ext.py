@@ -13,9 +13,9 @@ from webapp.config import Config, available_cores
 from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, ModelUnavailableError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier
-from webapp.inference.crew import Alone, Crew
 from webapp.inference.label_set import fold, seen
 from webapp.inference.loading import load_classifier
+from webapp.inference.pool import Alone, Pool
 from webapp.inference.registry import Registry
 from webapp.inference.serving import MOST_LOADED, Serving
 from webapp.inference.turnstile import Turnstile
@@ -150,7 +150,7 @@ class Cupboard:
         except Exception as error:  # a damaged file breaks in any way; each means the same here
             raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
-    def crew(self, classifiers: Sequence[Classifier], processes: int | None, *, photos: int, store: bool, top: int | None) -> Alone | Crew:
+    def pool(self, classifiers: Sequence[Classifier], processes: int | None, *, photos: int, store: bool, top: int | None) -> Alone | Pool:
         """Who looks at the photos of a folder with these versions: so many processes, without a number one for each core.
 
         For few photos, or one process, this one. The rest is as for `look_at_file`. Raises `ModelUnavailableError`.
@@ -159,7 +159,7 @@ class Cupboard:
         if most <= 1 or self._given:
             return Alone(classifiers, store=store, top=top)
         folders = [self.registry.version_folder(one.card.name, one.card.version) for one in classifiers]
-        return Crew(most, folders, engine=self.config.engine, store=store, top=top)
+        return Pool(most, folders, engine=self.config.engine, store=store, top=top)
 
     def live(self, name: str = "") -> tuple[str, int]:
         """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live, `ModelNotFoundError` for a strange name."""

@@ -36,8 +36,8 @@ from webapp.cli.storing import store_all
 from webapp.errors import MarqueError
 from webapp.ext import get_card, get_classifiers, get_cupboard, get_registry
 from webapp.inference.classifier import Classifier
-from webapp.inference.crew import Seen
 from webapp.inference.looking import Looked
+from webapp.inference.pool import Seen
 from webapp.services import history, words
 from webapp.services.classify import Classified
 from webapp.values import ALL_MODELS, PHOTO_ENDINGS, Answer, RankedLabel
@@ -216,8 +216,8 @@ def _rows(paths: list[Path], wish: Wish, stack: ExitStack) -> Iterator[Row]:
         stack.callback(stored.close)
         return (_stored(one, classifiers, wish) for one in stored)
     top = None if wish.every_label else TOP
-    crew = stack.enter_context(closing(get_cupboard().crew(classifiers, wish.processes, photos=len(paths), store=False, top=top)))
-    return (_looked(seen, wish) for seen in crew.look(paths))
+    pool = stack.enter_context(closing(get_cupboard().pool(classifiers, wish.processes, photos=len(paths), store=False, top=top)))
+    return (_looked(seen, wish) for seen in pool.look(paths))
 
 
 def _sent(sent: tuple[Path, Row | MarqueError], wish: Wish) -> Row:

@@ -10,8 +10,8 @@ from webapp.cli.finding import read_photo
 from webapp.errors import MarqueError
 from webapp.ext import get_cupboard
 from webapp.inference.classifier import Classifier
-from webapp.inference.crew import Alone, Crew
 from webapp.inference.looking import read_file
+from webapp.inference.pool import Alone, Pool
 from webapp.services import classify
 from webapp.services.classify import Classified
 from webapp.services.relabel import new_batch
@@ -27,12 +27,12 @@ def store_all(
 
     What the history knows is not looked at again. Raises `ModelUnavailableError` before the first one when the processes cannot start.
     """
-    crew = get_cupboard().crew(classifiers, processes, photos=len(paths), store=True, top=None)
-    return _store(paths, crew, classifiers, truth)
+    pool = get_cupboard().pool(classifiers, processes, photos=len(paths), store=True, top=None)
+    return _store(paths, pool, classifiers, truth)
 
 
 def _store(
-    paths: Sequence[Path], crew: Alone | Crew, classifiers: Sequence[Classifier], truth: str
+    paths: Sequence[Path], pool: Alone | Pool, classifiers: Sequence[Classifier], truth: str
 ) -> Generator[tuple[Path, Classified | MarqueError]]:
     def is_remembered(path: Path) -> bool:
         try:
@@ -41,8 +41,8 @@ def _store(
             return False
 
     cupboard, batch = get_cupboard(), new_batch() if len(paths) > 1 else ""
-    with closing(crew):
-        for path, looked in crew.look(paths, passed=is_remembered):
+    with closing(pool):
+        for path, looked in pool.look(paths, passed=is_remembered):
             try:
                 if isinstance(looked, MarqueError):
                     raise looked

@@ -1,4 +1,4 @@
-"""One process of a crew: `python -m webapp.inference.crew_child NUMBER`, the number of the open line to the process that started it."""
+"""One process of a pool: `python -m webapp.inference.pool_child NUMBER`, the number of the open line to the process that started it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from multiprocessing.connection import Connection
 
 from webapp.errors import MarqueError
-from webapp.inference.crew import try_to_look
 from webapp.inference.loading import open_version
+from webapp.inference.pool import try_to_look
 
 
 def main(number: int) -> None:

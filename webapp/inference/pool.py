@@ -45,16 +45,16 @@ class Alone:
         self._asked, self._store, self._top = classifiers, store, top
 
     def look(self, paths: Iterable[Path], passed: Pass = nothing_passed) -> Iterator[Seen]:
-        """Each path with what came of it; see `Crew.look`."""
+        """Each path with what came of it; see `Pool.look`."""
         for path in paths:
             yield path, None if passed(path) else try_to_look(path, self._asked, store=self._store, top=self._top)
 
     def close(self) -> None:
-        """Nothing to end here; see `Crew.close`."""
+        """Nothing to end here; see `Pool.close`."""
 
 
 @dataclass
-class _Hand:
+class _Child:
     """One process and the photos it has, in the order in which it answers."""
 
     process: subprocess.Popen[bytes]
@@ -62,7 +62,7 @@ class _Hand:
     chunks: deque[Places] = field(default_factory=deque)
 
 
-class Crew:
+class Pool:
     """So many processes that each keep their own networks and look at chunks of photos. One that dies is replaced, and costs one photo."""
 
     def __init__(self, processes: int, folders: Sequence[Path], *, engine: str, store: bool, top: int | None) -> None:
@@ -71,12 +71,12 @@ class Crew:
         Raises `ModelUnavailableError` when they cannot start.
         """
         self._task = {"folders": list(folders), "engine": engine, "store": store, "top": top}
-        self._hands: list[_Hand] = []
+        self._children: list[_Child] = []
         try:
             for _ in range(processes):
-                self._hands.append(self._start())
-            for hand in self._hands:
-                _wait_until_ready(hand)
+                self._children.append(self._start())
+            for child in self._children:
+                _wait_until_ready(child)
         except BaseException:
             self.close()
             raise
@@ -86,11 +86,11 @@ class Crew:
 
         Where `passed` says so nobody looks. An error is an answer too.
         """
-        desk = _Desk(paths, passed, ahead=SPREAD * CHUNK * len(self._hands))
+        desk = _Desk(paths, passed, ahead=SPREAD * CHUNK * len(self._children))
         while True:
             self._hand_out(desk)
             yield from desk.answered()
-            busy = {hand.line: hand for hand in self._hands if hand.chunks}
+            busy = {child.line: child for child in self._children if child.chunks}
             if busy:
                 for line in wait(list(busy)):
                     self._take(busy[cast(Connection, line)], desk)
@@ -99,43 +99,43 @@ class Crew:
 
     def close(self) -> None:
         """End the processes, at once."""
-        for hand in self._hands:
-            _end(hand)
-        self._hands = []
+        for child in self._children:
+            _end(child)
+        self._children = []
 
     def _hand_out(self, desk: _Desk) -> None:
         """Give everybody something before anybody gets more."""
         for most in range(1, AHEAD + 1):
-            for at in range(len(self._hands)):
-                hand = self._hands[at]
-                if len(hand.chunks) < most and (chunk := desk.next_chunk()):
-                    hand.chunks.append(chunk)
+            for at in range(len(self._children)):
+                child = self._children[at]
+                if len(child.chunks) < most and (chunk := desk.next_chunk()):
+                    child.chunks.append(chunk)
                     try:
-                        hand.line.send([path for _place, path in chunk])
+                        child.line.send([path for _place, path in chunk])
                     except OSError:
-                        self._replace(hand, desk)
+                        self._replace(child, desk)
 
-    def _take(self, hand: _Hand, desk: _Desk) -> None:
-        """Lay the answers of a hand on the desk."""
+    def _take(self, child: _Child, desk: _Desk) -> None:
+        """Lay the answers of a child on the desk."""
         try:
-            answers = hand.line.recv()
+            answers = child.line.recv()
         except (EOFError, OSError):
-            self._replace(hand, desk)
+            self._replace(child, desk)
             return
-        desk.lay(hand.chunks.popleft(), answers)
+        desk.lay(child.chunks.popleft(), answers)
 
-    def _replace(self, hand: _Hand, desk: _Desk) -> None:
+    def _replace(self, child: _Child, desk: _Desk) -> None:
         """A process died over a photo of its first chunk: they are tried again one by one, and the one that does it again is to blame."""
-        first, *others = hand.chunks
+        first, *others = child.chunks
         if len(first) == 1:
             desk.lay(first, [BrokenPhotoError("The process that looked at it broke down.")])
         desk.take_back([[one] for one in first] if len(first) > 1 else [], others)
-        _end(hand)
+        _end(child)
         fresh = self._start()
-        self._hands = [fresh if one is hand else one for one in self._hands]
+        self._children = [fresh if one is child else one for one in self._children]
         _wait_until_ready(fresh)
 
-    def _start(self) -> _Hand:
+    def _start(self) -> _Child:
         """A process without the web, the database, and this one's secrets; it ends when this one does."""
         ours, theirs = Pipe()
         paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -143,7 +143,7 @@ class Crew:
         single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")  # each has a core to itself
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "webapp.inference.crew_child", str(theirs.fileno())],
+                [sys.executable, "-m", "webapp.inference.pool_child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=kept | single | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
@@ -151,7 +151,7 @@ class Crew:
                 start_new_session=True,  # Ctrl-C is for this process, which ends the others
             )
         ours.send(self._task)
-        return _Hand(process, ours)
+        return _Child(process, ours)
 
 
 class _Desk:
@@ -212,16 +212,16 @@ def try_to_look(path: Path, asked: Sequence[Classifier], *, store: bool, top: in
         return error
 
 
-def _wait_until_ready(hand: _Hand) -> None:
+def _wait_until_ready(child: _Child) -> None:
     try:
-        trouble = hand.line.recv()
+        trouble = child.line.recv()
     except (EOFError, OSError) as error:
         raise ModelUnavailableError("A process that ranks photos could not start.") from error
     if trouble:
         raise ModelUnavailableError(trouble)
 
 
-def _end(hand: _Hand) -> None:
-    hand.process.kill()
-    hand.process.wait()
-    hand.line.close()
+def _end(child: _Child) -> None:
+    child.process.kill()
+    child.process.wait()
+    child.line.close()
