@@ -38,10 +38,12 @@ FLASK_FREE = {"bell", "serve", "errors", "values", "config", "cells", "charts", 
 MAY_USE_FLASK_SQLALCHEMY = {"webapp/storage/database.py"}
 LATE_IMPORTS = {
     "webapp/ext.py",
+    "webapp/inference/loading.py",
     "webapp/cli/model.py",
     "webapp/cli/dataset.py",
     "webapp/cli/evaluate.py",
     "webapp/cli/importing.py",
+    "webapp/cli/ranking.py",
     "webapp/cli/search.py",
 }
 MODULES = sorted((ROOT / "webapp").rglob("*.py"))
@@ -111,6 +113,11 @@ def loaded_after(statement: str, tmp_path: Path) -> set[str]:
 
 def test_the_inference_room_loads_no_web_framework(tmp_path: Path) -> None:
     assert not loaded_after("import webapp.inference.images", tmp_path) & {"flask", "sqlalchemy", "tensorflow"}
+
+
+def test_a_process_that_ranks_a_folder_loads_no_web_framework(tmp_path: Path) -> None:
+    modules = loaded_after("import webapp.inference.pool_child", tmp_path)
+    assert not modules & {"flask", "sqlalchemy", "tensorflow", "click"}
 
 
 def test_a_web_process_loads_neither_tensorflow_nor_the_training_room(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from webapp.api import legacy as api_legacy
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
 from webapp.api import stats as api_stats
+from webapp.cli import demo as cli_demo
 from webapp.cli import jobs as cli_jobs
 from webapp.cli import keys as cli_keys
 from webapp.cli import model as cli_model
@@ -118,7 +119,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     if config.legacy_routes:
         csrf.exempt(api_legacy.bp)
         app.register_blueprint(api_legacy.bp)
-    for command in (cli_photos, cli_model, cli_users, cli_keys, cli_jobs, cli_operate):
+    for command in (cli_photos, cli_demo, cli_model, cli_users, cli_keys, cli_jobs, cli_operate):
         app.register_blueprint(command.bp)
     _answer_errors(app)
     app.after_request(add_headers)

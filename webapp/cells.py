@@ -22,8 +22,11 @@ def plain_cell(cell: str) -> str:
 
 def to_csv(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table with a heading. None is an empty cell."""
+    return csv_lines([heading]) + csv_lines(rows)
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Lines of a table whose heading stands elsewhere. None is an empty cell."""
     stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow([safe_cell(cell) for cell in heading])
-    table.writerows([safe_cell("" if cell is None else cell) for cell in row] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows([safe_cell("" if cell is None else cell) for cell in row] for row in rows)
     return stream.getvalue()

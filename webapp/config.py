@@ -38,6 +38,7 @@ KNOWN = (
     "MARQUE_RATE_REQUESTS",
     "MARQUE_RATE_KEYS",
     "MARQUE_RATE_URL",
+    "MARQUE_KEY",
 )
 RESERVED = ("MARQUE_FILES_URL",)
 """Names that DESIGN promises and a later version will read. Setting them today changes nothing, and start-up says so."""
@@ -111,7 +112,7 @@ class Config:
             admin_password=env.get("MARQUE_ADMIN_PASSWORD", ""),
             uploads=_choice(env, "MARQUE_UPLOADS", ("public", "login")),
             gallery=_choice(env, "MARQUE_GALLERY", ("public", "login")),
-            workers=_number(env, "MARQUE_WORKERS", _cores(), 1, 256),
+            workers=_number(env, "MARQUE_WORKERS", available_cores(), 1, 256),
             threads=_number(env, "MARQUE_THREADS", cls.threads, 1, 256),
             tls=_choice(env, "MARQUE_TLS", ("off", "on")) == "on",
             proxies=_number(env, "MARQUE_PROXIES", cls.proxies, 0, 10),
@@ -166,7 +167,7 @@ def _redis(env: Mapping[str, str], name: str) -> str:
     return url
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """Cores this process may use, which in a container is less than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, request, stream_with_context
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import MethodNotAllowed, RequestedRangeNotSatisfiable
 
 from webapp import errors
@@ -105,8 +106,9 @@ def headers_of(error: Exception) -> dict[str, str]:
 
 
 def wants_json() -> bool:
-    """True when the script asks, which reads JSON, and not a browser, which reads pages."""
-    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    """True when the script asks, which reads JSON, and not a browser, which reads pages. A charset in what it accepts changes nothing."""
+    asked = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
+    return asked.best_match(["text/html", "application/json"]) == "application/json"
 
 
 def picture(found: Rendition, *, download_name: str = "", varies: bool = False) -> Response:

@@ -75,6 +75,10 @@ class ExportError(MarqueError):
     """An export cannot be written where it should go. The message says why; what lies there was left as it is."""
 
 
+class ResultsError(MarqueError):
+    """The file in which a command shall go on is none that it wrote. Nothing was changed."""
+
+
 class BadLabelFileError(MarqueError):
     """A file of labels cannot be read (HTTP 422). Nothing was changed; the message names the line where there is one."""
 
@@ -193,6 +197,10 @@ class StorageFullError(MarqueError):
 
 class DamagedHistoryError(MarqueError):
     """The database is damaged (HTTP 503)."""
+
+
+class ServerFailedError(MarqueError):
+    """Another Marque cannot be reached, does not take the key, stays busy, or is none. The message says which."""
 
 
 class ConfigError(MarqueError):

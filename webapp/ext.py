@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app, g, has_app_context
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.config import Config
+from webapp.config import Config, available_cores
 from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, ModelUnavailableError
 from webapp.inference.card import ModelCard
-from webapp.inference.classifier import Classifier, self_test
+from webapp.inference.classifier import Classifier
 from webapp.inference.label_set import fold, seen
-from webapp.inference.litert_classifier import COMPILED_FILE, LiteRTClassifier
-from webapp.inference.registry import Registry, check_files
+from webapp.inference.loading import load_classifier
+from webapp.inference.pool import Alone, Pool
+from webapp.inference.registry import Registry
 from webapp.inference.serving import MOST_LOADED, Serving
 from webapp.inference.turnstile import Turnstile
 from webapp.storage import label_set, promotions
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 NAME = "marque"
 SPARE_THREADS = 4
 """Threads of a worker that never wait for the model: they keep answering pings, pages and the gallery."""
+
+WORTH_A_PROCESS = 32
+"""Photos that make up for the start of a process."""
 
 
 class LabelSets:
@@ -149,6 +152,17 @@ class Cupboard:
         except Exception as error:  # a damaged file breaks in any way; each means the same here
             raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
+    def pool(self, classifiers: Sequence[Classifier], processes: int | None, *, photos: int, store: bool, top: int | None) -> Alone | Pool:
+        """Who looks at the photos of a folder with these versions: so many processes, without a number one for each core.
+
+        For few photos, or one process, this one. The rest is as for `look_at_file`. Raises `ModelUnavailableError`.
+        """
+        most = min(processes or available_cores(), photos if processes else photos // WORTH_A_PROCESS)
+        if most <= 1 or self._given:
+            return Alone(classifiers, store=store, top=top)
+        folders = [self.registry.version_folder(one.card.name, one.card.version) for one in classifiers]
+        return Pool(most, folders, engine=self.config.engine, store=store, top=top)
+
     def live(self, name: str = "") -> tuple[str, int]:
         """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live, `ModelNotFoundError` for a strange name."""
         name = self._known(name)
@@ -180,32 +194,6 @@ def _live_before(name: str) -> list[int]:
         return promotions.versions_that_served(name)
     except SQLAlchemyError:
         return []
-
-
-def load_classifier(registry: Registry, name: str, version: int, engine: str) -> Classifier:
-    """Load one version with `engine` ("litert" or "keras") after checking its files' SHA-256, and let it pass its golden self-test.
-
-    Raises `ModelUnavailableError`, `ModelNotFoundError` or `BadCardError`.
-    """
-    folder = registry.version_folder(name, version)
-    card = ModelCard.read(folder)
-    classifier = _keras(folder, card) if engine == "keras" else _litert(folder, card)
-    self_test(classifier, folder)
-    return classifier
-
-
-def _litert(folder: Path, card: ModelCard) -> Classifier:
-    check_files(folder, card, (COMPILED_FILE, *card.companions))
-    return LiteRTClassifier(folder, card)
-
-
-def _keras(folder: Path, card: ModelCard) -> Classifier:
-    try:  # TensorFlow takes seconds and 600 MB: only who asks for it pays
-        from webapp.inference.keras_classifier import KERAS_FILE, KerasClassifier
-    except ImportError as error:
-        raise ModelUnavailableError("MARQUE_ENGINE=keras needs TensorFlow: pip install -r requirements.txt") from error
-    check_files(folder, card, (KERAS_FILE, *card.companions))
-    return KerasClassifier(folder, card)
 
 
 def init_app(app: Flask, config: Config, given: Iterable[Classifier]) -> None:

@@ -29,6 +29,10 @@ ALL_MODELS = "all"
 """Instead of a model's name: every live model looks at the photo. No model may carry this name."""
 
 
+PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"})
+"""What the names of photos end with, in folders where other files lie as well. What a file is, its content says."""
+
+
 @dataclass(frozen=True)
 class RankedLabel:
     """One line of a ranked prediction. `rank` starts at 1; `class_id` is the index in the card's label order;

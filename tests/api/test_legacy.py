@@ -57,6 +57,21 @@ def test_the_root_is_a_page_for_everybody_else(client: FlaskClient, accept: str)
     assert client.get("/", headers={"Accept": accept}).mimetype == "text/html"
 
 
+@pytest.mark.parametrize("accept", ["application/json; charset=utf-8", "application/json;charset=UTF-8, */*;q=0.1"])
+def test_an_accept_with_a_charset_asks_for_json_too(client: FlaskClient, accept: str) -> None:
+    assert client.get("/", headers={"Accept": accept}).json == {"status": "The car classification service is running!"}
+
+
+@pytest.mark.parametrize("path", ["/healthcheck/", "/ping/", "/api/images/", "/api/stats"])
+def test_a_slash_at_the_end_makes_no_difference(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "field"), [("/infer/", "image"), ("/api/upload/", "file")])
+def test_nor_where_photos_are_sent(client: FlaskClient, path: str, field: str) -> None:
+    assert client.post(path, data={field: sent(draw())}).status_code in (200, 201)
+
+
 # ---- /infer ----
 
 
@@ -82,7 +97,7 @@ def test_infer_refuses_with_a_problem(client: FlaskClient, data: dict[str, objec
 # ---- /predict ----
 
 
-@pytest.mark.parametrize("prefix", ["", "data:image/jpeg;base64,", "data:;base64,"])
+@pytest.mark.parametrize("prefix", ["", "data:image/jpeg;base64,", "data:;base64,", "DATA:image/jpeg;BASE64,", " data:image/png;base64, "])
 def test_predict_reads_base64(client: FlaskClient, prefix: str) -> None:
     text = prefix + base64.b64encode(draw()).decode()
     assert client.post("/predict", json={"im_b64": text}).json == {"class_num": "4", "class_name": "mclaren"}
@@ -90,6 +105,13 @@ def test_predict_reads_base64(client: FlaskClient, prefix: str) -> None:
 
 def test_predict_reads_base64_in_lines(client: FlaskClient) -> None:
     text = base64.encodebytes(draw()).decode()
+    assert client.post("/predict", json={"im_b64": text}).json == {"class_num": "4", "class_name": "mclaren"}
+
+
+@pytest.mark.parametrize("ending", ["", "="])
+def test_predict_reads_the_base64_of_addresses(client: FlaskClient, ending: str) -> None:
+    text = base64.urlsafe_b64encode(draw()).decode().rstrip("=") + ending
+    assert "_" in text or "-" in text
     assert client.post("/predict", json={"im_b64": text}).json == {"class_num": "4", "class_name": "mclaren"}
 
 
@@ -194,6 +216,13 @@ def test_an_upload_without_a_ground_truth_has_none(client: FlaskClient) -> None:
     assert answer == {"filename": "car.jpg", "file": answer["file"], "predictions": None, "ground_truth": None, "id": 1}
 
 
+def test_an_upload_answers_in_its_shape_also_when_the_bytes_are_known(client: FlaskClient) -> None:
+    predicted(client, stored(client))
+    answer = client.post("/api/upload", data={"file": sent(draw(), "again 🏎.jpg")}).json
+    assert answer == {"filename": "again 🏎.jpg", "file": answer["file"], "predictions": None, "ground_truth": None, "id": 1}
+    assert client.get("/api/images/1").json["data"]["predictions"]
+
+
 def test_the_same_bytes_have_the_same_number_and_gain_a_ground_truth(client: FlaskClient) -> None:
     assert stored(client) == stored(client) == stored(client, ground_truth="mclaren")
     assert client.get("/api/images/1").json["data"]["ground_truth"] == "mclaren"
@@ -268,7 +297,8 @@ def test_a_photo_that_cannot_be_decoded_is_a_failure(app: Flask, client: FlaskCl
 
 
 def test_an_unknown_task_is_a_404(client: FlaskClient) -> None:
-    assert client.get("/api/tasks/no-such-task").status_code == 404
+    answer = client.get("/api/tasks/no-such-task")
+    assert (answer.status_code, answer.json["detail"]) == (404, "There is no such task.")
 
 
 @pytest.mark.parametrize("path", ["/gallery", "/stats", "/api/v1/photos", "/api/v1/stats"])

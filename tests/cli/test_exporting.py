@@ -136,3 +136,8 @@ def test_a_missing_file_is_named_and_the_rest_is_exported(app: Flask, export, up
 def test_a_filter_that_makes_no_sense_is_refused(runner: FlaskCliRunner, where: str) -> None:
     done = runner.invoke(args=["photos", "export", "--format", "csv", "--out", "-", "--where", where])
     assert done.exit_code in (1, 2) and "outcome" in done.stderr
+
+
+def test_a_place_that_is_not_there_is_named_as_it_was_given(runner: FlaskCliRunner, tmp_path: Path) -> None:
+    done = runner.invoke(args=["photos", "export", "--format", "csv", "--out", str(tmp_path / "none" / "x.csv")])
+    assert (done.exit_code, f"{tmp_path}/none/x.csv cannot be written: No such file" in done.stderr) == (1, True)

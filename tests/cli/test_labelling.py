@@ -58,7 +58,7 @@ def test_a_folder_brings_its_photos_along(app: Flask, bring, tmp_path: Path) -> 
     for number, label in enumerate(("haas", "bwt")):
         (tmp_path / "data" / label).mkdir(parents=True)
         (tmp_path / "data" / label / f"{label}.jpg").write_bytes(draw(mark=number))
-    assert "2 photos in the folder" in bring(str(tmp_path / "data"), "--add", code=1)
+    assert "2 are about photos that are not here yet" in bring(str(tmp_path / "data"), "--add")
     assert "2 photos added." in bring(str(tmp_path / "data"), "--add", "--apply")
     assert sorted(truths(app)) == [("bwt.jpg", "bwt"), ("haas.jpg", "haas")]
 
@@ -81,3 +81,28 @@ def test_an_export_that_was_sorted_by_hand_comes_back(app: Flask, bring, runner:
 def test_a_file_of_another_kind_is_refused(bring, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear\n")
     assert "no column for the label" in bring(str(tmp_path / "letter.txt"), code=1)
+
+
+def test_a_folder_of_new_photos_says_how_they_come_in(bring, tmp_path: Path) -> None:
+    (tmp_path / "data" / "haas").mkdir(parents=True)
+    (tmp_path / "data" / "haas" / "car.jpg").write_bytes(draw())
+    assert "add --add" in bring(str(tmp_path / "data"), code=1)
+
+
+def test_a_look_before_adding_names_folders_that_are_no_label(bring, tmp_path: Path) -> None:
+    (tmp_path / "data" / "tank").mkdir(parents=True)
+    (tmp_path / "data" / "tank" / "car.jpg").write_bytes(draw())
+    assert "1 left out, unknown label" in bring(str(tmp_path / "data"), "--add", code=1)
+
+
+def test_a_photo_that_is_refused_is_named_and_the_exit_code_tells(app: Flask, bring, tmp_path: Path) -> None:
+    (tmp_path / "data" / "haas").mkdir(parents=True)
+    (tmp_path / "data" / "haas" / "car.jpg").write_bytes(draw())
+    (tmp_path / "data" / "haas" / "notes.jpg").write_text("hello")
+    said = bring(str(tmp_path / "data"), "--add", "--apply", code=1)
+    assert "notes.jpg: " in said and "1 photos added. 1 were refused." in said
+    assert truths(app) == [("car.jpg", "haas")]
+
+
+def test_an_empty_folder_is_an_error(bring, tmp_path: Path) -> None:
+    assert "There are no labels in" in bring(str(tmp_path), code=1)

@@ -53,3 +53,16 @@ def test_what_all_said_is_stored(runner: FlaskCliRunner, photo: str, client: Fla
 def test_an_unknown_model_is_an_error_that_names_the_live_ones(runner: FlaskCliRunner, photo: str) -> None:
     done = classify(runner, photo, "--model", "nothing")
     assert done.exit_code == 1 and "Live: f1-teams, stanford-cars" in done.stderr
+
+
+@pytest.mark.parametrize("lines", [2, 3, 4])
+def test_a_table_that_was_cut_between_two_models_is_completed(runner: FlaskCliRunner, tmp_path: Path, lines: int) -> None:
+    for name, color in (("a.jpg", "#C00000"), ("b.jpg", "#0600EF")):
+        (tmp_path / name).write_bytes(draw(color))
+    out, photos = tmp_path / "found.csv", [str(tmp_path / name) for name in ("a.jpg", "b.jpg")]
+    command = ["photos", "classify", *photos, "--model", "all", "--out", str(out), "--resume"]
+    runner.invoke(args=command)
+    out.write_text("".join(out.read_text().splitlines(keepends=True)[:lines]))
+    assert runner.invoke(args=command).exit_code == 0
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [(row["path"], row["model"]) for row in rows] == [(path, model) for path in photos for model in ("f1-teams", "stanford-cars")]

@@ -14,7 +14,7 @@ from webapp.services.kinds import KINDS
 bp = Blueprint("health", __name__)
 
 
-@bp.get("/ping")
+@bp.get("/ping", strict_slashes=False)
 def ping() -> ResponseReturnValue:
     """The shortest answer there is."""
     return jsonify(message="pong")

@@ -28,12 +28,14 @@ bp = Blueprint("legacy", __name__)
 guard(bp)
 MAX_BASE64 = MAX_BYTES * 3 // 2
 """Bytes of a JSON body: four for three of the photo, and room for line ends."""
+ALPHABET = str.maketrans("-_", "+/")
+"""From the base64 of addresses (RFC 4648, section 5) to the plain one."""
 
 
 # ---- is it there ----
 
 
-@bp.get("/healthcheck")
+@bp.get("/healthcheck", strict_slashes=False)
 def healthcheck() -> ResponseReturnValue:
     """The greeting that monitors compare with."""
     return jsonify(message="Hello World")
@@ -50,7 +52,7 @@ def running() -> ResponseReturnValue | None:
 # ---- one question, one answer: nothing is stored, but for the form of /predict ----
 
 
-@bp.post("/infer")
+@bp.post("/infer", strict_slashes=False)
 def infer() -> ResponseReturnValue:
     """The first label of the photo in the field `image`."""
     need_for_prediction()
@@ -92,7 +94,7 @@ def predict_several() -> ResponseReturnValue:
 # ---- photos with numbers, which are predicted when somebody asks ----
 
 
-@bp.post("/api/upload")
+@bp.post("/api/upload", strict_slashes=False)
 def upload() -> ResponseReturnValue:
     """Remember the photo in the field `file`; nobody looks at it yet."""
     need_for_prediction()
@@ -108,10 +110,10 @@ def upload() -> ResponseReturnValue:
         place="api",
     )
     link = url_for("api_photos.file", public_id=done.photo.public_id)
-    return jsonify(shapes.uploaded(Item(done.photo, done.outcome), link, get_registry())), HTTPStatus.CREATED
+    return jsonify(shapes.uploaded(done.photo, classify.clean_name(name), link)), HTTPStatus.CREATED
 
 
-@bp.post("/api/predict")
+@bp.post("/api/predict", strict_slashes=False)
 def predict_stored() -> ResponseReturnValue:
     """Rank the photo `?img_id=`. It is done when this answers, in the words of a service that had only begun; `device` changes nothing."""
     need_for_prediction()
@@ -121,7 +123,7 @@ def predict_stored() -> ResponseReturnValue:
     return jsonify(shapes.task(task, "PENDING", "Task received"))
 
 
-@bp.get("/api/tasks/<task_id>")
+@bp.get("/api/tasks/<task_id>", strict_slashes=False)
 def task(task_id: str) -> ResponseReturnValue:
     """How a ranking ended."""
     need_for_reading()
@@ -129,21 +131,21 @@ def task(task_id: str) -> ResponseReturnValue:
     return jsonify(shapes.task(task_id, "FAILURE", error) if error else shapes.task(task_id, "SUCCESS", "Task finished"))
 
 
-@bp.get("/api/images")
+@bp.get("/api/images", strict_slashes=False)
 def images() -> ResponseReturnValue:
     """Every photo, the oldest first. The list is sent while it is read, so that a large history costs no memory."""
     need_for_reading()
     return Response(stream_with_context(_list_of_images()), content_type="application/json")
 
 
-@bp.get("/api/images/<image_id>")
+@bp.get("/api/images/<image_id>", strict_slashes=False)
 def image(image_id: str) -> ResponseReturnValue:
     """One photo."""
     need_for_reading()
     return jsonify(data=shapes.image(_numbered(image_id), get_registry()))
 
 
-@bp.get("/api/images/<image_id>/view")
+@bp.get("/api/images/<image_id>/view", strict_slashes=False)
 def view(image_id: str) -> ResponseReturnValue:
     """The photo beside its first ten labels, as one picture; 204 before any prediction."""
     need_for_reading()
@@ -153,7 +155,7 @@ def view(image_id: str) -> ResponseReturnValue:
     return picture(found, varies=True)
 
 
-@bp.get("/api/stats/")
+@bp.get("/api/stats/", strict_slashes=False)
 def stats() -> ResponseReturnValue:
     """How the live version was trained, and how good it was at the end."""
     need_for_reading()
@@ -176,7 +178,7 @@ def _base64_photo() -> Incoming:
     if not isinstance(text, str) or not text.strip():
         raise BadRequestError('Send JSON like {"im_b64": "<the photo in base64>"}, or a form with the photo in a field called file.')
     try:
-        plain = re.sub(r"\s+", "", re.sub(r"^\s*data:[^,]{0,200},", "", text))
+        plain = re.sub(r"\s+", "", re.sub(r"(?i)^\s*data:[^,]{0,200},", "", text)).translate(ALPHABET)
         return Incoming("photo", base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True))
     except (binascii.Error, ValueError) as error:
         raise BadRequestError("im_b64 is not base64. Nothing was read.") from error

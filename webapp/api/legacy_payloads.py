@@ -8,7 +8,7 @@ from typing import Any
 from webapp.api.payloads import Json
 from webapp.inference.card import ModelCard
 from webapp.inference.registry import Registry
-from webapp.services.history import Item, full_ranking
+from webapp.services.history import Item, Photo, full_ranking
 from webapp.services.learning import learning
 from webapp.values import RankedLabel
 
@@ -46,10 +46,10 @@ def image(item: Item, registry: Registry) -> Json:
     return {"filename": photo.filename, "predictions": _predictions(item, registry), "ground_truth": photo.ground_truth, "id": photo.id}
 
 
-def uploaded(item: Item, link: str, registry: Registry) -> Json:
-    """A photo that came in, and the address of its file."""
-    shown = image(item, registry)
-    return {"filename": shown.pop("filename"), "file": link, **shown}
+def uploaded(photo: Photo, name: str, link: str) -> Json:
+    """A photo that came in under this name, and the address of its file. Nobody has looked at it, as far as the shape goes, also when its
+    bytes are known."""
+    return {"filename": name, "file": link, "predictions": None, "ground_truth": photo.ground_truth, "id": photo.id}
 
 
 def task(task_id: str, status: str, message: str) -> Json:

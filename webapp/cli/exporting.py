@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
+from webapp.cli.progress import watch
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_cupboard
@@ -25,7 +26,7 @@ from webapp.services.filters import parse_filter
 @click.option("--after", default="", metavar="ID", help="Only photos that came after this one; not for folders.")
 @click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True, help="Folders: what to do with EXIF.")
 @click.option("--base-url", default="", metavar="URL", help="Where this Marque is, for addresses in the export.  [default: host and port]")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--quiet", is_flag=True, help="No progress.")
 @with_appcontext
 @needs_history
 def export_command(format: str, out: Path, where: tuple[str, ...], after: str, metadata: str, base_url: str, quiet: bool) -> None:
@@ -41,8 +42,10 @@ def export_command(format: str, out: Path, where: tuple[str, ...], after: str, m
         manifest = _write(order, out, quiet)
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise click.ClickException(f"{error.filename or out} cannot be written: {error.strerror}.") from error
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
     click.echo(_summary(manifest), err=True)
     if manifest["lost"]:
         click.echo(f"The files of these photos are missing or damaged: {', '.join(manifest['lost'])}", err=True)
@@ -54,20 +57,18 @@ def _write(order: Order, out: Path, quiet: bool) -> export_disk.Json:
     tools = Tools(cupboard.registry, cupboard.files, cupboard.turnstile)
     size = export.size_of(order.wanted)
 
-    def watch(photos: Iterator[Record]) -> Iterator[Record]:
-        length = size.labelled if order.format == "folders" else size.photos
-        with click.progressbar(photos, length=length, label="Exporting", file=sys.stderr, show_pos=True, hidden=quiet) as bar:
-            yield from bar
+    def progress(photos: Iterator[Record]) -> Iterator[Record]:
+        return watch(photos, size.labelled if order.format == "folders" else size.photos, "Exporting", quiet=quiet)
 
     if order.format == "folders":
         if str(out) == "-":
             raise click.UsageError("--format folders writes a folder: name one with --out.")
         if order.after:
             raise click.UsageError("--after is not for folders: what is there already is kept.")
-        return export_disk.export_folder(order, out, tools=tools, watch=watch)
+        return export_disk.export_folder(order, out, tools=tools, watch=progress)
     if str(out) == "-":
-        return export_disk.export_stream(order, sys.stdout.buffer, tools=tools, watch=watch)
-    return export_disk.export_file(order, out, tools=tools, watch=watch)
+        return export_disk.export_stream(order, sys.stdout.buffer, tools=tools, watch=progress)
+    return export_disk.export_file(order, out, tools=tools, watch=progress)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from webapp.errors import BrokenPhotoError
-from webapp.services import classify
+from webapp.inference.looking import read_file
 from webapp.services.classify import Incoming
-
-ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"}
+from webapp.values import PHOTO_ENDINGS
 
 
 def find_photos(paths: Iterable[str]) -> Iterator[Path]:
@@ -25,7 +22,7 @@ def find_photos(paths: Iterable[str]) -> Iterator[Path]:
         path = Path(text)
         if path.is_dir():
             found = [Path(folder) / name for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
-            candidates = [one for one in found if one.suffix.lower() in ENDINGS and not one.is_symlink()]
+            candidates = [one for one in found if one.suffix.lower() in PHOTO_ENDINGS and not one.is_symlink()]
         elif path.exists() or not glob.has_magic(text):
             candidates = [path]
         else:
@@ -37,11 +34,5 @@ def find_photos(paths: Iterable[str]) -> Iterator[Path]:
 
 
 def read_photo(path: Path) -> Incoming:
-    """The bytes of a regular file, never more than one photo may have. Raises `BrokenPhotoError` for anything else."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BrokenPhotoError("This is not a regular file.")
-        with path.open("rb") as stream:
-            return Incoming(path.name, stream.read(classify.MAX_BYTES + 1))
-    except OSError as error:
-        raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
+    """The bytes of a regular file, never more than one over what one photo may have. Raises `BrokenPhotoError` for anything else."""
+    return Incoming(path.name, read_file(path))

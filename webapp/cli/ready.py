@@ -21,13 +21,18 @@ def migrate() -> None:
     tell_planner()
 
 
+def make_history() -> None:
+    """Make the tables when the database is empty. One that is there is left to `flask prepare`."""
+    if not has_tables():
+        migrate()
+
+
 def needs_history(command: Command) -> Command:
-    """Make the tables before the command runs when the database is empty. One that is there is left to `flask prepare`."""
+    """Call `make_history` before the command runs."""
 
     @wraps(command)
     def ready(*arguments: Any, **options: Any) -> Any:
-        if not has_tables():
-            migrate()
+        make_history()
         return command(*arguments, **options)
 
     return cast(Command, ready)

@@ -45,12 +45,13 @@ def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.
     return (exponentials / exponentials.sum()).astype(np.float32)
 
 
-def ranked(probabilities: NDArray[np.float32], card: ModelCard) -> tuple[RankedLabel, ...]:
-    """Every label of `card` as labels read today, most probable first; equal ones in the card's order. Merged ones are added up."""
+def ranked(probabilities: NDArray[np.float32], card: ModelCard, top: int | None = None) -> tuple[RankedLabel, ...]:
+    """The first `top` labels of `card`, or all, as labels read today, most probable first; equal ones in the card's order. Merged ones are
+    added up."""
     places = outputs(card)
     names = list(places)
     sums = added_up(probabilities, card)
-    order = np.argsort(-sums, kind="stable")
+    order = np.argsort(-sums, kind="stable")[:top]
     return tuple(
         RankedLabel(rank=rank, label=names[index], class_id=places[names[index]][0], probability=float(sums[index]))
         for rank, index in enumerate(order, start=1)

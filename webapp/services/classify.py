@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy.exc import IntegrityError
 
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
-from webapp.inference.card import ModelCard
-from webapp.inference.classifier import Classifier, decide, ranked
+from webapp.inference.classifier import Classifier
 from webapp.inference.images import MAX_BYTES, decode_photo, make_thumbnail, thumbnail_hash, working_side
+from webapp.inference.looking import Looked, decided, look
 from webapp.inference.turnstile import Turnstile
 from webapp.services.history import get_item, stored_content
 from webapp.services.reading import remember_labels, today
@@ -24,7 +23,7 @@ from webapp.storage.database import writing
 from webapp.storage.files import FileStore
 from webapp.storage.label_set import SAID, keep_originals
 from webapp.storage.tables import Photo, Prediction, Upload, now
-from webapp.values import UNLABELLED, Answer, DecodedPhoto, Reading, Who
+from webapp.values import UNLABELLED, Answer, Who
 
 __all__ = [
     "MAX_BYTES",
@@ -38,6 +37,7 @@ __all__ = [
     "classify_photo",
     "classify_upload",
     "clean_name",
+    "is_remembered",
     "keep_photo",
     "remember_upload",
 ]
@@ -70,27 +70,16 @@ class Incoming:
     content: bytes
 
 
-@dataclass(frozen=True)
-class Looked:
-    """What came of looking at a photo: the answers in the order of the models, the decoded photo, its thumbnail."""
-
-    answers: list[Answer]
-    decoded: DecodedPhoto
-    thumbnail: bytes
-
-
 def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turnstile) -> Answer:
     """What the model says about a photo; nothing is stored. Raises `PhotoRefusedError` or `ServerBusyError`."""
     return answer_by_all(incoming, classifiers=[classifier], turnstile=turnstile)[0]
 
 
-def answer_by_all(
-    incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile, read: Callable[[ModelCard], ModelCard] = today
-) -> list[Answer]:
-    """The same by several models, in their order. `read` gives the card as labels read today; it asks the history unless told otherwise."""
+def answer_by_all(incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[Answer]:
+    """The same by several models, in their order."""
     _check_size(incoming.content)
     answers = _look(incoming.content, classifiers, turnstile).answers
-    return [_as_today(classifier, answer, read)[0] for classifier, answer in zip(classifiers, answers, strict=True)]
+    return [_as_today(classifier, answer)[0] for classifier, answer in zip(classifiers, answers, strict=True)]
 
 
 def answer_photos(incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[list[Answer] | MarqueError]:
@@ -116,10 +105,12 @@ def classify_photo(
     ground_truth: str = "",
     place: str = "upload",
     batch: str = "",
+    looked: Looked | None = None,
 ) -> Classified:
     """Rank a photo and remember it: bytes, thumbnail, photo, predictions and label in one transaction, committed on return.
 
-    `classifier` is the model whose answer comes back; `others` look at it as well. `batch` names what came together. Bytes that
+    `classifier` is the model whose answer comes back; `others` look at it as well. `batch` names what came together. `looked` is what
+    another process saw when these models looked at the file, to be stored; it counts when it saw the same bytes. Bytes that
     are known already are not stored twice: the photo they belong to comes back (also one that was deleted and waits for its end), with
     predictions of these model versions added where it had none, and with `ground_truth` (a label of one of these models, or a verdict)
     when it had none. Raises `PhotoRefusedError`, `UnknownLabelError`, `ServerBusyError` or
@@ -131,15 +122,23 @@ def classify_photo(
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     known = _known(sha256)
-    if known is not None and not _missing(known, asked) and (not ground_truth or known.ground_truth):
+    if known is not None and _is_complete(known, asked, ground_truth):
         return _found(sha256, classifier.card.name, duplicate=True)
-    looked = _look(incoming.content, asked, turnstile)
+    if looked is None or looked.sha256 != sha256:
+        looked = _look(incoming.content, asked, turnstile, thumbnail=known is None)
     if known is None:
         try:
             return _remember_new(incoming, sha256, asked, looked, files=files, who=who, ground_truth=ground_truth, place=place, batch=batch)
         except IntegrityError:  # the same bytes came in through another door at the same moment
             pass
     return _remember_again(sha256, asked, looked.answers, who=who, ground_truth=ground_truth, place=place)
+
+
+def is_remembered(content: bytes, asked: Sequence[Classifier], ground_truth: str = "") -> bool:
+    """True when `classify_photo` would find all of it in the history: nobody has to look at these bytes again."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    found = storage.find_photo_by_sha256(sha256) if storage.knows_sha256(sha256) else None
+    return found is not None and _is_complete(found[0], asked, ground_truth)
 
 
 def keep_photo(
@@ -308,6 +307,11 @@ def _known(sha256: str) -> Photo | None:
     return None if found is None else found[0]
 
 
+def _is_complete(photo: Photo, asked: Sequence[Classifier], ground_truth: str) -> bool:
+    """True when the answers of these models stand there, and a ground truth when one is to be given."""
+    return not _missing(photo, asked) and bool(not ground_truth or photo.ground_truth)
+
+
 def _check_size(content: bytes) -> None:
     """Before hashing and decoding; `decode_photo` has the other caps."""
     if len(content) > MAX_BYTES:
@@ -316,46 +320,10 @@ def _check_size(content: bytes) -> None:
         )
 
 
-def _look(content: bytes, asked: Sequence[Classifier], turnstile: Turnstile) -> Looked:
-    """Decode and rank inside the turnstile, in one turn for all models.
-
-    A photo is decoded once for each size that the models need, so that each gives the answer that it would give alone.
-    """
-    decoded: dict[int, tuple[DecodedPhoto, float]] = {}
-    answers = []
+def _look(content: bytes, asked: Sequence[Classifier], turnstile: Turnstile, *, thumbnail: bool = False) -> Looked:
+    """Decode and rank inside the turnstile, in one turn for all models."""
     with turnstile.turn():
-        for classifier in asked:
-            side = working_side(classifier.card.input)
-            if side not in decoded:
-                started = time.perf_counter()
-                photo = decode_photo(content, max_side=side)
-                decoded[side] = photo, time.perf_counter() - started
-            answers.append(_answer(classifier, *decoded[side]))
-        first = decoded[working_side(asked[0].card.input)][0]
-        thumbnail = make_thumbnail(first.pixels)
-    return Looked(answers, first, thumbnail)
-
-
-def _answer(classifier: Classifier, decoded: DecodedPhoto, seconds: float) -> Answer:
-    """What one model says. `elapsed_ms` counts the work, decoding (`seconds`) and ranking, not the wait in the line."""
-    started = time.perf_counter()
-    reading = classifier.rank(decoded.pixels)
-    elapsed = (time.perf_counter() - started + seconds) * 1000
-    return _decided(classifier.card, reading, elapsed)
-
-
-def _decided(card: ModelCard, reading: Reading, elapsed: float) -> Answer:
-    order = ranked(reading.probabilities, card)
-    return Answer(
-        model=card.name,
-        version=card.version,
-        decision=decide(reading, card),
-        confidence=order[0].probability,
-        margin=order[0].probability - order[1].probability,
-        ranked=order,
-        reading=reading,
-        elapsed_ms=elapsed,
-    )
+        return look(content, asked, thumbnail=thumbnail)
 
 
 def _remember_new(
@@ -464,12 +432,12 @@ def _add_aside(photo: Photo, classifier: Classifier, answer: Answer) -> None:
     _keep_original(prediction, first)
 
 
-def _as_today(classifier: Classifier, answer: Answer, read: Callable[[ModelCard], ModelCard] = today) -> tuple[Answer, Answer | None]:
+def _as_today(classifier: Classifier, answer: Answer) -> tuple[Answer, Answer | None]:
     """The answer as labels read today; with it the one that the network gave, where that is another."""
-    card = read(classifier.card)
+    card = today(classifier.card)
     if card is classifier.card:
         return answer, None
-    found = _decided(card, answer.reading, answer.elapsed_ms)
+    found = decided(card, answer.reading, answer.elapsed_ms)
     same = found.ranked[:TOP] == answer.ranked[:TOP] and found.decision == answer.decision
     return found, None if same else answer
 

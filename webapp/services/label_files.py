@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from webapp.cells import plain_cell
 from webapp.errors import BadLabelFileError
+from webapp.values import PHOTO_ENDINGS
 
 LABEL_COLUMNS = ("ground_truth", "label", "class", "class_name", "category", "choice", "target")
 NAME_COLUMNS = ("filename", "file_name", "file", "image", "path", "photo", "name")
@@ -47,12 +48,13 @@ def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
 
 
 def read_label_folders(folder: Path) -> Iterator[LabelLine]:
-    """A line for each file in `folder/<label>/`, by the SHA-256 of what it holds, its name, and the id at the end of an exported name."""
+    """A line for each file in `folder/<label>/` that is called like a photo, by the SHA-256 of what it holds, its name, and the id at the
+    end of an exported name."""
     for place in sorted(folder.iterdir()):
         if not place.is_dir() or place.is_symlink() or place.name.startswith("."):
             continue
         for file in sorted(place.rglob("*")):
-            if not file.is_file() or file.is_symlink() or file.name.startswith("."):
+            if not file.is_file() or file.is_symlink() or file.name.startswith(".") or file.suffix.lower() not in PHOTO_ENDINGS:
                 continue
             with file.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()

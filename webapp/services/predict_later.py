@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.errors import PhotoRefusedError
+from webapp.errors import PhotoNotFoundError, PhotoRefusedError
 from webapp.inference.classifier import Classifier
 from webapp.inference.turnstile import Turnstile
 from webapp.services.classify import Classified, Incoming, ask_models, remember_upload
@@ -30,5 +30,8 @@ def predict(photo: Photo, *, classifier: Classifier, files: FileStore, turnstile
 
 def error_of(task_id: str) -> str:
     """Why it failed, "" when it did not. Raises `PhotoNotFoundError` when there is no such note."""
-    upload, _photos = get_upload(task_id)
+    try:
+        upload, _photos = get_upload(task_id)
+    except PhotoNotFoundError as error:
+        raise PhotoNotFoundError("There is no such task.") from error
     return next((str(result["error"]) for result in upload.results if result["error"]), "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +11,7 @@ from webapp.errors import MarqueError, PhotoNotFoundError
 from webapp.ext import get_card, get_classifiers, get_turnstile
 from webapp.inference.classifier import Classifier
 from webapp.services.classify import Incoming, answer_photo
-from webapp.services.words import display
+from webapp.services.drawings import Drawing, find_drawings
 from webapp.values import Answer
 
 FOLDER = "samples"
@@ -21,28 +19,16 @@ STRIP = 6
 KEPT = "marque-drawings"
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """One drawing: `name` as in its address, `title` for people, `path` below the static folder."""
-
-    name: str
-    title: str
-    path: str
-
-
 def all_drawings() -> list[Drawing]:
     """The drawings that are there by name, those of other things last."""
-    folder = _folder()
-    names = sorted(one.stem for one in folder.glob("*.jpg")) if folder.is_dir() else []
-    names.sort(key=lambda name: not _is_label(name))
-    return [Drawing(name, _title(name), f"{FOLDER}/{name}.jpg") for name in names if re.fullmatch(r"[a-z0-9_-]+", name)]
+    return find_drawings(_folder(), get_card())
 
 
 def strip() -> list[Drawing]:
     """A few to try: labels evenly spread, and one that shows something else."""
     drawings = all_drawings()
-    labels = [one for one in drawings if _is_label(one.name)]
-    others = [one for one in drawings if not _is_label(one.name)][:1]
+    labels = [one for one in drawings if one.is_label]
+    others = [one for one in drawings if not one.is_label][:1]
     room = min(len(labels), STRIP - len(others))
     return [labels[place * len(labels) // room] for place in range(room)] + others
 
@@ -80,12 +66,3 @@ def answer_if_ready(one: Drawing) -> Answer | None:
 
 def _folder() -> Path:
     return Path(str(current_app.static_folder)) / FOLDER
-
-
-def _is_label(name: str) -> bool:
-    card = get_card()
-    return card is not None and card.label(name) is not None
-
-
-def _title(name: str) -> str:
-    return display(get_card(), name) if _is_label(name) else name.replace("-", " ").replace("_", " ").capitalize()
