@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.services import bulk_upload
+from webapp.services import bulk_upload, predict_later
 from webapp.services.work import Kind
 
-KINDS: dict[str, Kind] = {one.name: one for one in (bulk_upload.KIND,)}
+KINDS: dict[str, Kind] = {one.name: one for one in (bulk_upload.KIND, predict_later.KIND)}

@@ -90,6 +90,8 @@ def remove_jobs(ended_before: datetime) -> int:
 def _conditions(wanted: JobFilter) -> list[Any]:
     pairs = ((Job.state, wanted.state), (Job.kind, wanted.kind))
     found: list[Any] = [column == value for column, value in pairs if value]
+    if wanted.without and not wanted.kind:
+        found.append(Job.kind.not_in(wanted.without))
     return found if wanted.owner is None else [*found, Job.owner == wanted.owner]
 
 
@@ -102,9 +104,14 @@ def add_parts(rows: Iterable[dict[str, Any]]) -> None:
         db.session.execute(insert(JobPart), values)
 
 
-def next_part(kinds: Iterable[str], at: datetime, most_attempts: int) -> tuple[JobPart, Job] | None:
-    """The part that should be taken up next, with its job; None when nothing waits. Jobs take turns, parts come in order."""
+def next_part(kinds: Iterable[str], at: datetime, most_attempts: int, only: str = "") -> tuple[JobPart, Job] | None:
+    """The part that should be taken up next, with its job; None when nothing waits. Jobs take turns, parts come in order.
+
+    `only` is the public id of the one job that is meant, "" for any.
+    """
     question = _waiting(kinds, at).add_columns(JobPart, Job).where(or_(JobPart.state == QUEUED, JobPart.attempts < most_attempts))
+    if only:
+        question = question.where(Job.public_id == only)
     question = question.order_by(Job.turn_at, Job.id, JobPart.number).limit(1)
     row = db.session.execute(question.execution_options(populate_existing=True)).first()
     return None if row is None else (row[1], row[2])
