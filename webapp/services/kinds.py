@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from webapp.services import bulk_upload, many_later, predict_later
+from webapp.services import bulk_upload, keep_later, labels_later, many_later, predict_later
 from webapp.services.work import Kind
 
-KINDS: dict[str, Kind] = {one.name: one for one in (bulk_upload.KIND, many_later.KIND, predict_later.KIND)}
+KINDS: dict[str, Kind] = {
+    one.name: one
+    for one in (
+        bulk_upload.KIND,
+        keep_later.KIND,
+        labels_later.KIND,
+        many_later.KIND,
+        predict_later.KIND,
+    )
+}

@@ -97,7 +97,7 @@ TITLES = {
 def plan(work: Work) -> list[Json]:
     """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may find fewer: the rest is done."""
     if work.asked["action"] == UNDO:
-        ranges = [(what, *one) for what in STEPS for one in _steps(lambda after, what=what: STEPS[what](work.asked["undo"], after, CHUNK))]
+        ranges = [(what, *one) for what in STEPS for one in _standing(what, work.asked["undo"])]
     else:
         ranges = [("photos", *one) for one in _ranges(parse_filter(work.asked["filter"]), work.asked["up_to"])]
     work.say(f"{sum(number for *_range, number in ranges):,} photos to go through.")
@@ -182,6 +182,10 @@ def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> None:
 
 def _ranges(wanted: GalleryFilter, up_to: int) -> Iterator[tuple[int, int, int]]:
     return _steps(lambda after: storage.next_numbers(wanted, after, up_to, CHUNK))
+
+
+def _standing(what: str, batch: str) -> Iterator[tuple[int, int, int]]:
+    return _steps(lambda after: STEPS[what](batch, after, CHUNK))
 
 
 def _steps(step: Callable[[int], list[int]]) -> Iterator[tuple[int, int, int]]:

@@ -70,6 +70,11 @@ def latest(kind: str) -> Job | None:
     return db.session.execute(select(Job).where(Job.kind == kind).order_by(Job.id.desc()).limit(1)).scalar_one_or_none()
 
 
+def asked_of(kind: str) -> list[dict[str, Any]]:
+    """What the jobs of a kind were asked whose files lie there still."""
+    return list(db.session.execute(select(Job.question).where(Job.kind == kind, Job.cleared_at.is_(None))).scalars())
+
+
 def to_clear(kinds: Iterable[str], failed_before: datetime) -> Sequence[Job]:
     """Jobs of these kinds whose files lie there still: those that ended well or were cancelled, or failed before a moment."""
     over = or_(Job.state.in_((SUCCEEDED, CANCELLED)), and_(Job.state == FAILED, Job.ended_at < failed_before))
