@@ -200,11 +200,12 @@ LANES = (SHORT, LONG)
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's."""
+    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's; kinds in `without` are left out unless asked for."""
 
     state: str = ""
     kind: str = ""
     owner: str | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import zipfile
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -18,9 +20,13 @@ from webapp.api.legacy_payloads import ordinal
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.turnstile import Turnstile
+from webapp.services import crew, jobs
+from webapp.services.kinds import KINDS
+from webapp.storage import jobs as storage
 from webapp.storage.database import db, writing
 from webapp.storage.files import DatabaseFiles
-from webapp.storage.tables import Photo
+from webapp.storage.tables import JobPart, Photo, now
+from webapp.tasks.ring import tools
 
 JSON = {"Accept": "application/json"}
 NAMES = list(TEAMS)
@@ -301,6 +307,71 @@ def test_an_unknown_task_is_a_404(client: FlaskClient) -> None:
     assert (answer.status_code, answer.json["detail"]) == (404, "There is no such task.")
 
 
+def test_a_job_of_another_kind_is_no_task(client: FlaskClient) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("a.jpg", draw())
+    content.seek(0)
+    job = client.post("/api/v1/jobs", data={"kind": "upload", "file": (content, "a.zip")}).json
+    assert client.get(f"/api/tasks/{job['id']}").status_code == 404
+
+
+class TestWithAWorker:
+    """While a worker gives signs of life, it does what was asked."""
+
+    @pytest.fixture(autouse=True)
+    def seen(self, app: Flask) -> None:
+        self.see(app)
+
+    def see(self, app: Flask, ago: timedelta = timedelta(0)) -> None:
+        with app.app_context(), writing():
+            storage.see_worker("w1", now() - ago, now() - timedelta(days=1))
+
+    def status(self, client: FlaskClient, task: str) -> tuple[str, str]:
+        done = client.get(f"/api/tasks/{task}").json
+        assert done["data"]["task_id"] == task
+        return done["data"]["status"], done["message"]
+
+    def test_a_task_is_pending_then_started_then_a_success(self, app: Flask, client: FlaskClient) -> None:
+        number = stored(client)
+        task = predicted(client, number)
+        assert self.status(client, task) == ("PENDING", "Task received")
+        with app.app_context():
+            claim = crew.claim_part(KINDS, "w1")
+            assert claim is not None
+            assert self.status(client, task) == ("STARTED", "Task started")
+            crew.do_part(claim, KINDS["predict"], tools(), lambda: False)
+        assert self.status(client, task) == ("SUCCESS", "Task finished")
+        assert client.get(f"/api/images/{number}").json["data"]["predictions"]
+
+    def test_a_task_whose_worker_is_gone_is_done_when_somebody_asks(self, app: Flask, client: FlaskClient) -> None:
+        task = predicted(client, stored(client))
+        self.see(app, ago=jobs.ABSENT)
+        assert self.status(client, task) == ("SUCCESS", "Task finished")
+
+    def test_a_task_that_was_cancelled_is_a_failure(self, client: FlaskClient) -> None:
+        task = predicted(client, stored(client))
+        client.delete(f"/api/v1/jobs/{task}")
+        assert self.status(client, task) == ("FAILURE", "Task cancelled")
+
+    def test_many_tasks_do_not_fill_the_list_of_jobs(self, client: FlaskClient, admin: FlaskClient) -> None:
+        task = predicted(client, stored(client))
+        assert task not in admin.get("/jobs").text
+        assert task in admin.get("/jobs?kind=predict").text
+        assert "Waiting." in admin.get(f"/jobs/{task}").text
+
+
+def test_a_task_on_a_full_server_waits_for_its_turn(app: Flask, client: FlaskClient) -> None:
+    number = stored(client)
+    turnstile = app.extensions["marque"].turnstile = Turnstile(1, waiting=0)
+    with turnstile.turn():
+        task = predicted(client, number)
+    assert client.get(f"/api/tasks/{task}").json["data"]["status"] == "STARTED"
+    with app.app_context(), writing():
+        db.session.query(JobPart).update({"run_after": now()})
+    assert client.get(f"/api/tasks/{task}").json["data"]["status"] == "SUCCESS"
+
+
 @pytest.mark.parametrize("path", ["/gallery", "/stats", "/api/v1/photos", "/api/v1/stats"])
 def test_the_new_doors_live_with_a_photo_that_nobody_has_looked_at(client: FlaskClient, path: str) -> None:
     stored(client)
@@ -385,7 +456,7 @@ def test_the_old_doors_can_be_closed(config: Config, classifier: FakeClassifier)
     assert client.post("/infer", data={"image": sent(draw())}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/infer", "/predict", "/predict/", "/api/upload", "/api/predict?img_id=1"])
+@pytest.mark.parametrize("path", ["/infer", "/predict", "/predict/", "/api/upload"])
 def test_a_full_server_says_so_and_when_to_come_back(app: Flask, client: FlaskClient, path: str) -> None:
     stored(client, mark=1)
     turnstile = app.extensions["marque"].turnstile = Turnstile(1, waiting=0)

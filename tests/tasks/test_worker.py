@@ -29,7 +29,7 @@ from webapp.storage.database import db, end_reading
 from webapp.storage.tables import JobPart, JobWorker, Photo, now
 from webapp.values import Who
 
-WHO, ANNA = Who("Anna"), Owner("user:1")
+WHO, ANNA, EVERYBODY = Who("Anna"), Owner("user:1"), Owner("user:2", all=True)
 PATIENCE = 60
 BREATH = threading.Event()
 
@@ -61,7 +61,7 @@ class Workers:
 
     def see(self, job_id: str) -> JobView:
         end_reading()
-        return jobs.get_job(job_id, ANNA)
+        return jobs.get_job(job_id, EVERYBODY)
 
     def wait(self, job_id: str, until: Callable[[JobView], bool]) -> JobView:
         """Until the job is so."""
@@ -180,3 +180,17 @@ def test_the_worker_needs_no_time_zones_of_the_machine() -> None:
     code = "import celery.concurrency.thread"
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_worker_does_what_the_old_door_was_asked(workers: Workers) -> None:
+    client = workers.app.test_client()
+    stored = client.post("/api/upload", data={"file": (io.BytesIO(draw(size=(400, 300))), "car.jpg")}).json
+    workers.start()
+    while db.session.query(JobWorker).count() < 1:
+        end_reading()
+        BREATH.wait(0.1)
+    asked = client.post(f"/api/predict?img_id={stored['id']}&device=cpu").json
+    assert asked["data"]["status"] == "PENDING"
+    workers.wait(asked["data"]["task_id"], over)
+    assert client.get(f"/api/tasks/{asked['data']['task_id']}").json["data"]["status"] == "SUCCESS"
+    assert client.get(f"/api/images/{stored['id']}").json["data"]["predictions"]

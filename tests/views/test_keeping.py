@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.views.conftest import Send
+from webapp.services import crew
+from webapp.services.kinds import KINDS
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT
+
+
+def work(app: Flask) -> None:
+    crew.Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
 
 
 def test_it_shows_what_would_go_and_deletes_nothing(admin: FlaskClient, send: Send) -> None:
@@ -18,13 +27,36 @@ def test_it_shows_what_would_go_and_deletes_nothing(admin: FlaskClient, send: Se
     assert "3 photos" in admin.get("/gallery").text
 
 
-def test_it_deletes_what_it_showed(admin: FlaskClient, send: Send) -> None:
+def test_a_job_deletes_what_it_showed(app: Flask, admin: FlaskClient, send: Send) -> None:
     for number in range(3):
         send(mark=number)
-    page = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}, follow_redirects=True).text
-    assert "2 photos. For good in 7 days." in page and "1 photo" in page
+    address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
+    assert "Keep 1 of each class" in admin.get(address).text
+    work(app)
+    page = admin.get(address).text
+    assert "2 photos deleted. For good in 7 days." in page and "1 photo" in admin.get("/gallery").text
     admin.post("/labels/undo", data={"batch": re.findall(r'name="batch" value="([\w-]+)"', page)[0]})
     assert "3 photos" in admin.get("/gallery").text
+
+
+def test_what_was_labelled_meanwhile_stays(app: Flask, admin: FlaskClient, send: Send) -> None:
+    ids = [send(mark=number) for number in range(3)]
+    address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
+    with app.app_context():
+        claim = crew.claim_part(KINDS, "w1")
+        assert claim is not None
+        crew.do_part(claim, KINDS["keep"], tools(), lambda: False)
+    admin.post(f"/photos/{ids[0]}/label", data={"label": "haas"})
+    work(app)
+    assert "1 photo deleted. For good in 7 days. 1 stayed" in admin.get(address).text
+
+
+def test_a_rule_that_lets_nothing_go_is_a_job_that_says_so(app: Flask, admin: FlaskClient, send: Send) -> None:
+    send()
+    address = admin.post("/admin/keeping", data={"per_class": "5", "older_than": ""}).location
+    work(app)
+    page = admin.get(address).text
+    assert "Nothing had to go." in page and ">Undo<" not in page
 
 
 def test_a_rule_that_lets_nothing_go_says_so(admin: FlaskClient) -> None:

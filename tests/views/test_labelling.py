@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.views.conftest import Send
-from webapp.services import history
+from webapp.services import crew, history, import_labels, labels_later
+from webapp.services.kinds import KINDS
+from webapp.storage.database import db, writing
+from webapp.storage.tables import LabelFile
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT
 
 
 def sent(browser: FlaskClient, content: str, name: str = "labels.csv") -> str:
@@ -88,3 +94,71 @@ def test_a_file_is_imported_once(reviewer: FlaskClient, send: Send) -> None:
     path = sent(reviewer, "filename,label\ncar.jpg,haas\n")
     reviewer.post(path)
     assert "was imported" in reviewer.post(path).text
+
+
+class TestALargeFile:
+    """A file with more lines than one waits for is imported by a job."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(import_labels, "LARGE", 2)
+        monkeypatch.setattr(labels_later, "BATCH", 1)
+
+    @pytest.fixture
+    def photos(self, send: Send) -> list[str]:
+        return [
+            send(name=f"{name}.jpg", mark=mark, **more) for mark, (name, more) in enumerate([("a", {}), ("b", {"ground_truth": "bwt"})])
+        ]
+
+    def path(self, browser: FlaskClient) -> str:
+        return sent(browser, "filename,label\na.jpg,haas\nb.jpg,haas\nc.jpg,haas\na.jpg,haas\n")
+
+    def work(self, app: Flask) -> None:
+        crew.Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+
+    def test_a_look_a_job_and_an_undo(self, app: Flask, reviewer: FlaskClient, photos: list[str]) -> None:
+        path = self.path(reviewer)
+        assert "A job gives so many their labels" in reviewer.get(path).text
+        address = reviewer.post(path).location
+        assert "Waiting." in reviewer.get(address).text and reviewer.post(path).location == address
+        self.work(app)
+        page = words(reviewer.get(address).text)
+        assert "1 photo labelled." in page and "1 photo, which kept its label" in page and "line 4: c.jpg" in page
+        assert [truth(app, one) for one in photos] == ["haas", "bwt"]
+        reviewer.post("/labels/undo", data={"batch": address.rpartition("/")[2]})
+        assert truth(app, photos[0]) is None
+
+    def test_labels_that_people_gave_are_replaced_when_asked(self, app: Flask, reviewer: FlaskClient, photos: list[str]) -> None:
+        address = reviewer.post(self.path(reviewer), data={"replace": "yes"}).location
+        self.work(app)
+        assert "2 photos labelled." in reviewer.get(address).text and truth(app, photos[1]) == "haas"
+
+    def test_a_part_that_runs_twice_changes_nothing_more(self, app: Flask, reviewer: FlaskClient, photos: list[str]) -> None:
+        reviewer.post(self.path(reviewer))
+        with app.app_context():
+            claims = [crew.claim_part(KINDS, "w1")]
+            crew.do_part(claims[0], KINDS["labels"], tools(), lambda: False)
+            claims += [crew.claim_part(KINDS, "w1") for _ in range(2)]
+            work = crew.make_work(claims[-1], tools(), lambda: False)
+            labels_later.do(work)
+            reviewer.post("/labels/undo", data={"batch": work.job_id})
+            labels_later.do(work)
+        assert truth(app, photos[0]) is None
+
+    def test_its_file_waits_as_long_as_the_job(self, app: Flask, reviewer: FlaskClient, photos: list[str]) -> None:
+        address = reviewer.post(self.path(reviewer)).location
+        with app.app_context(), writing():
+            db.session.query(LabelFile).update({"created_at": datetime(2020, 1, 1, tzinfo=UTC)})
+        sent(reviewer, "filename,label\nz.jpg,haas\n")
+        self.work(app)
+        assert "1 photo labelled." in reviewer.get(address).text
+        with app.app_context():
+            crew.clear_ended(KINDS, tools)
+            assert db.session.query(LabelFile).count() == 1
+
+    def test_a_file_that_is_gone_fails_the_job_with_a_sentence(self, app: Flask, reviewer: FlaskClient, photos: list[str]) -> None:
+        address = reviewer.post(self.path(reviewer)).location
+        with app.app_context(), writing():
+            db.session.query(LabelFile).delete()
+        self.work(app)
+        assert "Nothing was changed: send it again." in reviewer.get(address).text

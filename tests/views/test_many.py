@@ -12,7 +12,10 @@ from flask.testing import FlaskClient
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send
 from webapp.services import history
-from webapp.values import GalleryFilter
+from webapp.services.crew import Crew
+from webapp.services.kinds import KINDS
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT, GalleryFilter
 
 
 def truths(app: Flask) -> list[str | None]:
@@ -72,16 +75,59 @@ def test_photos_that_come_meanwhile_are_left_alone(app: Flask, reviewer: FlaskCl
     assert truths(app) == ["ferrari", None]
 
 
-def test_too_many_photos_are_not_begun(app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("webapp.services.many", "webapp.views.many"):
-        monkeypatch.setattr(f"{module}.MOST", 1)
-    for mark in range(3):
-        send(mark=mark)
-    form = {"action": "label", "label": "haas", "scope": "all"}
-    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
-    assert "more than 1 photos, the most at a time" in page and "Leave as is" not in page
-    page = reviewer.post("/gallery/many", data={**form, "sure": "1"}, follow_redirects=True).text
-    assert "Nothing was changed" in page and truths(app) == [None] * 3
+class TestMoreThanOneWaitsFor:
+    """More photos than an action changes while one waits become a job."""
+
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in ("services.many", "services.many_later", "views.many"):
+            monkeypatch.setattr(f"webapp.{module}.MOST", 2)
+        monkeypatch.setattr("webapp.services.many_later.CHUNK", 1)
+
+    @pytest.fixture(autouse=True)
+    def photos(self, send: Send) -> list[str]:
+        return [send(mark=mark) for mark in range(4)]
+
+    def done(self, app: Flask, browser: FlaskClient, **form: str) -> str:
+        """Do something with all photos; the page of the job when it has ended."""
+        page = browser.post("/gallery/many", data={"scope": "all", **form}, follow_redirects=True).text
+        assert "more than 2 photos" in page and "a job does it" in page
+        return self.worked(app, browser, press(browser, page))
+
+    def worked(self, app: Flask, browser: FlaskClient, page: str) -> str:
+        assert "Waiting." in page
+        Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+        return browser.get("/jobs/" + re.findall(r'action="/jobs/([\w-]+)/cancel"', page)[0]).text
+
+    def test_they_are_marked_by_a_job_and_taken_back_by_another(self, app: Flask, reviewer: FlaskClient) -> None:
+        page = self.done(app, reviewer, action="label", label="haas")
+        assert "4 photos marked." in page and truths(app) == ["haas"] * 4
+        page = self.worked(app, reviewer, undo(reviewer, page))
+        assert "Undone for 4 photos." in page and truths(app) == [None] * 4
+
+    def test_answers_are_confirmed_where_there_are_some(self, app: Flask, reviewer: FlaskClient, classifier, send: Send) -> None:
+        classifier.says(haas=0.15)
+        send("#C00000", mark=9)
+        page = self.done(app, reviewer, action="confirm")
+        assert "The answer is the truth for 4 photos. 1 was left as they were." in page and truths(app) == ["mclaren"] * 4 + [None]
+
+    def test_stars_are_given_and_taken_back(self, app: Flask, reviewer: FlaskClient) -> None:
+        page = self.done(app, reviewer, action="star")
+        assert "4 photos starred." in page and "4 photos" in reviewer.get("/gallery?starred=yes").text
+        page = self.worked(app, reviewer, undo(reviewer, page))
+        assert "Undone for 4 photos." in page and "4 photos" in reviewer.get("/gallery?starred=no").text
+
+    def test_they_are_deleted_but_for_starred_ones(self, app: Flask, admin: FlaskClient, photos: list[str]) -> None:
+        admin.post("/gallery/many", data={"action": "star", "ids": photos[:1]})
+        page = self.done(app, admin, action="delete")
+        assert "3 photos deleted. 1 was left as they were." in page and len(truths(app)) == 1
+        page = self.worked(app, admin, undo(admin, page))
+        assert "Undone for 3 photos." in page and len(truths(app)) == 4
+
+    def test_what_is_undone_twice_is_said(self, app: Flask, reviewer: FlaskClient) -> None:
+        page = self.done(app, reviewer, action="label", label="haas")
+        self.worked(app, reviewer, undo(reviewer, page))
+        assert "There is nothing to undo" in undo(reviewer, page)
 
 
 def test_a_star_is_given_and_taken_back(reviewer: FlaskClient, send: Send) -> None:

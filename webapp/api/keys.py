@@ -7,6 +7,7 @@ from flask import Blueprint, g, request
 from webapp.errors import LoginFailedError, NotAllowedError
 from webapp.ext import get_config
 from webapp.services import people
+from webapp.services.jobs import Owner
 from webapp.throttle import count_request, counts_by_key
 from webapp.values import Who
 
@@ -51,6 +52,12 @@ def who() -> Who:
     """The person for the label log: the name of the key."""
     key = g.get("api_key")
     return PUBLIC if key is None else Who(f"API key {key.name}")
+
+
+def owner() -> Owner:
+    """Who is behind the key, for jobs; without one, whoever has the id of a job that was put in without one."""
+    key = g.get("api_key")
+    return Owner("") if key is None else Owner(f"key:{key.id}", all=has("review"))
 
 
 def _count_and_read_key() -> None:

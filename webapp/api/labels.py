@@ -11,7 +11,7 @@ from webapp.api import payloads
 from webapp.api.keys import guard, need, who
 from webapp.errors import BadRequestError
 from webapp.ext import get_cards, get_classifier
-from webapp.services import many, relabel
+from webapp.services import many, many_later, relabel
 from webapp.services.filters import NAMES, parse_filter
 from webapp.services.many import Selection
 from webapp.services.relabel import Relabelled
@@ -38,6 +38,8 @@ def add() -> ResponseReturnValue:
 def undo(batch: str) -> ResponseReturnValue:
     """Take back what was done together."""
     need("review")
+    if many_later.is_large_batch(batch):
+        raise BadRequestError('This is too much to take back in one call. Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.')
     return jsonify(_told(relabel.undo_batch(batch, who=who(), place="api")))
 
 

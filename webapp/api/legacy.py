@@ -14,13 +14,14 @@ from flask.typing import ResponseReturnValue
 
 from webapp.api import legacy_payloads as shapes
 from webapp.api.incoming import read_files
-from webapp.api.keys import guard, need_for_prediction, need_for_reading, who
+from webapp.api.keys import guard, need_for_prediction, need_for_reading, owner, who
 from webapp.delivery import picture, wants_json
 from webapp.errors import BadNumberError, BadRequestError, MarqueError
-from webapp.ext import get_classifier, get_files, get_registry, get_turnstile
+from webapp.ext import get_classifier, get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version, ring
 from webapp.services import classify, history, predict_later, side_by_side
 from webapp.services.classify import MAX_BYTES, Incoming
 from webapp.services.history import Item
+from webapp.services.work import Tools
 from webapp.throttle import count_photos
 from webapp.values import Answer, GalleryFilter
 
@@ -115,20 +116,19 @@ def upload() -> ResponseReturnValue:
 
 @bp.post("/api/predict", strict_slashes=False)
 def predict_stored() -> ResponseReturnValue:
-    """Rank the photo `?img_id=`. It is done when this answers, in the words of a service that had only begun; `device` changes nothing."""
+    """Have the photo `?img_id=` ranked by a job; `device` changes nothing."""
     need_for_prediction()
     item = _numbered(request.args.get("img_id", ""))
     count_photos()
-    task = predict_later.predict(item.photo, classifier=get_classifier(), files=get_files(), turnstile=get_turnstile())
-    return jsonify(shapes.task(task, "PENDING", "Task received"))
+    task = predict_later.predict(item.photo, owner=owner(), who=who(), ring=ring, tools=_tools())
+    return jsonify(shapes.received(task))
 
 
 @bp.get("/api/tasks/<task_id>", strict_slashes=False)
 def task(task_id: str) -> ResponseReturnValue:
-    """How a ranking ended."""
+    """How a ranking stands."""
     need_for_reading()
-    error = predict_later.error_of(task_id)
-    return jsonify(shapes.task(task_id, "FAILURE", error) if error else shapes.task(task_id, "SUCCESS", "Task finished"))
+    return jsonify(shapes.task(predict_later.how_it_stands(task_id, tools=_tools())))
 
 
 @bp.get("/api/images", strict_slashes=False)
@@ -167,6 +167,11 @@ def stats() -> ResponseReturnValue:
 
 def _answer(incoming: Incoming) -> Answer:
     return classify.answer_photo(incoming, classifier=get_classifier(), turnstile=get_turnstile())
+
+
+def _tools() -> Tools:
+    """What a job works with that is done here because nobody else does it. It starts no process, so it needs no variables for one."""
+    return Tools(get_files(), get_turnstile(), get_registry(), get_classifiers, load_version, get_config().data, {})
 
 
 def _base64_photo() -> Incoming:

@@ -9,8 +9,18 @@ from webapp.api.payloads import Json
 from webapp.inference.card import ModelCard
 from webapp.inference.registry import Registry
 from webapp.services.history import Item, Photo, full_ranking
+from webapp.services.jobs import JobView
 from webapp.services.learning import learning
-from webapp.values import RankedLabel
+from webapp.values import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, RankedLabel
+
+TASK_WORDS = {
+    QUEUED: ("PENDING", "Task received"),
+    RUNNING: ("STARTED", "Task started"),
+    SUCCEEDED: ("SUCCESS", "Task finished"),
+    FAILED: ("FAILURE", "Task failed"),
+    CANCELLED: ("FAILURE", "Task cancelled"),
+}
+"""Status and message for each state of a job."""
 
 
 def numbered_class(line: RankedLabel) -> Json:
@@ -52,8 +62,18 @@ def uploaded(photo: Photo, name: str, link: str) -> Json:
     return {"filename": name, "file": link, "predictions": None, "ground_truth": photo.ground_truth, "id": photo.id}
 
 
-def task(task_id: str, status: str, message: str) -> Json:
+def received(task_id: str) -> Json:
     """A ranking that was asked for."""
+    return _task(task_id, "PENDING", "Task received")
+
+
+def task(view: JobView) -> Json:
+    """How a ranking stands, in the words of Celery. One that was cancelled failed: these words know no cancelling."""
+    status, message = TASK_WORDS[view.state]
+    return _task(view.job.public_id, status, view.job.error or message)
+
+
+def _task(task_id: str, status: str, message: str) -> Json:
     return {"data": {"task_id": task_id, "status": status}, "message": message}
 
 

@@ -55,13 +55,13 @@ class Claim:
 # ---- taking up and ending parts ----
 
 
-def claim_part(kinds: Mapping[str, Kind], worker: str, at: datetime | None = None) -> Claim | None:
-    """Take up the part that is next, None when nothing waits. `at` is now."""
+def claim_part(kinds: Mapping[str, Kind], worker: str, at: datetime | None = None, *, only: str = "") -> Claim | None:
+    """Take up the part that is next, None when nothing waits. `at` is now, `only` the public id of the one job that is meant."""
     at = at or now()
     if not storage.something_waits(kinds, at):
         return None
     with writing():
-        found = storage.next_part(kinds, at, ATTEMPTS)
+        found = storage.next_part(kinds, at, ATTEMPTS, only)
         if found is None:
             return None
         part, job = found
@@ -154,6 +154,38 @@ def tell(claim: Claim, work: Work) -> None:
     except ServerBusyError:
         return  # it is told the next time
     work.lines.clear()
+
+
+def do_part(claim: Claim, kind: Kind, tools: Tools, stopping: Callable[[], bool]) -> None:
+    """Do a part that was claimed, and write down how it ended. What goes wrong is written down, never raised."""
+    work = make_work(claim, tools, stopping)
+    try:
+        end_part(claim, kind, work, _result(kind, claim.part.role, work, claim.job))
+    except JobStoppedError:
+        put_back(claim, work)
+    except (ServerBusyError, OperationalError) as error:
+        try_again(claim, work, str(error) if isinstance(error, MarqueError) else "The database did not answer.")
+    except MarqueError as error:
+        fail_job(claim, work, str(error))
+    except Exception as error:
+        log.exception("job %s, part %s", claim.job.public_id, claim.part.number)
+        try_again(claim, work, f"Something went wrong on the server ({type(error).__name__}); its log has the details.")
+
+
+def do_here(job_id: str, kind: Kind, tools: Tools) -> None:
+    """Do a job of one short part in this process, if it waits and nobody else has it: for a server on which no worker runs."""
+    claim = claim_part({kind.name: kind}, "web", only=job_id)
+    if claim is not None:
+        do_part(claim, kind, tools, lambda: False)
+
+
+def _result(kind: Kind, role: str, work: Work, job: Job) -> Json | list[Json]:
+    """Do what the part is for."""
+    if role == PLAN and kind.plan is not None:
+        return list(kind.plan(work))
+    if role == FINISH and kind.finish is not None:
+        return kind.finish(work, storage.results(job.id))
+    return kind.do(work)
 
 
 def _figures(work: Work, *, through: bool = False) -> Json:
@@ -283,7 +315,7 @@ class Crew:
                 return False
             self._mine.add(claim.owner)
             try:
-                self._do(claim)
+                do_part(claim, self._all[claim.job.kind], self._tools(), self.ending.is_set)
             finally:
                 self._mine.discard(claim.owner)
             if claim.part.role == PLAN:
@@ -293,27 +325,3 @@ class Crew:
             end_reading()
             checkpoint_if_large()
         return True
-
-    def _do(self, claim: Claim) -> None:
-        kind, job = self._all[claim.job.kind], claim.job
-        work = make_work(claim, self._tools(), self.ending.is_set)
-        try:
-            end_part(claim, kind, work, _result(kind, claim.part.role, work, job))
-        except JobStoppedError:
-            put_back(claim, work)
-        except (ServerBusyError, OperationalError) as error:
-            try_again(claim, work, str(error) if isinstance(error, MarqueError) else "The database did not answer.")
-        except MarqueError as error:
-            fail_job(claim, work, str(error))
-        except Exception as error:
-            log.exception("job %s, part %s", job.public_id, claim.part.number)
-            try_again(claim, work, f"Something went wrong on the server ({type(error).__name__}); its log has the details.")
-
-
-def _result(kind: Kind, role: str, work: Work, job: Job) -> Json | list[Json]:
-    """Do what the part is for."""
-    if role == PLAN and kind.plan is not None:
-        return list(kind.plan(work))
-    if role == FINISH and kind.finish is not None:
-        return kind.finish(work, storage.results(job.id))
-    return kind.do(work)

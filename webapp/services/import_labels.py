@@ -18,9 +18,10 @@ from webapp.services.export_formats import folder_of
 from webapp.services.label_files import LabelLine, read_labels
 from webapp.services.reading import today
 from webapp.services.relabel import Relabelled, model_of, new_batch, record_label
+from webapp.storage import jobs, photos
 from webapp.storage import label_files as storage
-from webapp.storage import photos
 from webapp.storage.database import end_reading, writing
+from webapp.storage.many import not_in_batch
 from webapp.storage.tables import LabelFile, now
 from webapp.values import NONE_OF_THESE, VERDICTS, Who
 
@@ -30,6 +31,10 @@ MAX_BYTES = 20 * 1024 * 1024
 """Bytes of a file of labels in the browser; the terminal reads any."""
 KEPT = timedelta(days=1)
 """How long a file waits between the look at it and its import."""
+LARGE = 5_000
+"""Lines of a file that are imported while one waits; more are a job."""
+JOB = "labels"
+"""The kind of that job, whose files wait as long as it needs them."""
 
 
 UNKNOWN, LIKE, SEVERAL = "unknown photo", "another file of this name", "several photos of this name"
@@ -77,6 +82,10 @@ class Plan:
         """Lines whose photo is not here."""
         return self.troubles[UNKNOWN]
 
+    def wanted(self, *, replace: bool) -> list[Change]:
+        """The changes to be made: those to photos that have another label only with `replace`."""
+        return [one for one in self.changes.values() if replace or not one.replaces]
+
     def trouble(self, kind: str, line: LabelLine, what: str) -> None:
         """A line that cannot be taken."""
         self.troubles[kind] += 1
@@ -112,19 +121,27 @@ def apply_import(plan: Plan, *, replace: bool, who: Who, why: str) -> Relabelled
     A photo that was relabelled since the plan is skipped. Some thousand photos are several transactions: when the machine stops between
     two, the same import goes on.
     """
-    wanted = [one for one in plan.changes.values() if replace or not one.replaces]
+    several = iter(plan.wanted(replace=replace))
     batch, changed = new_batch(), 0
-    several = iter(wanted)
     while some := list(islice(several, BATCH)):
-        with writing():
-            here = photos.photos_by_public_id([one.public_id for one in some])
-            for one in some:
-                photo = here[one.public_id][0] if one.public_id in here else None
-                if photo is not None and photo.ground_truth == one.before:
-                    model = one.model or (photo.prediction.model if photo.prediction else None)
-                    record_label(photo, one.label, model=model, who=who, place="import", why=why, batch=batch)
-                    changed += 1
+        changed += give_labels(some, who=who, why=why, batch=batch)
     return Relabelled(changed, len(plan.changes) - changed, batch if changed else "")
+
+
+def give_labels(changes: Sequence[Change], *, who: Who, why: str, batch: str) -> int:
+    """Give some photos their labels in one transaction; how many got one. Photos that were relabelled since the look are left alone, and
+    those that this batch has labelled before."""
+    changed = 0
+    with writing():
+        here = photos.photos_by_public_id([one.public_id for one in changes])
+        fresh = {*not_in_batch([photo.id for photo, _outcome in here.values()], batch)}
+        for one in changes:
+            photo = here[one.public_id][0] if one.public_id in here else None
+            if photo is not None and photo.id in fresh and photo.ground_truth == one.before:
+                model = one.model or (photo.prediction.model if photo.prediction else None)
+                record_label(photo, one.label, model=model, who=who, place="import", why=why, batch=batch)
+                changed += 1
+    return changed
 
 
 # ---- files that wait ----
@@ -139,17 +156,29 @@ def keep_file(filename: str, content: bytes, *, who: Who) -> str:
     deque(read_labels(io.BytesIO(content), filename), maxlen=0)  # to its end: what is kept can be read
     row = LabelFile(public_id=secrets.token_urlsafe(9), filename=filename[:255], content=content, user_id=who.user_id, created_at=now())
     with writing():
-        storage.forget_older(now() - KEPT)
+        storage.forget_older(now() - KEPT, spare=[one["file"] for one in jobs.asked_of(JOB)])
         storage.add_file(row)
     return row.public_id
 
 
+def is_large(public_id: str, *, who: Who) -> bool:
+    """True for a file with more lines than one waits for. Raises what `plan_of_file` raises."""
+    row = own_file(public_id, who)
+    return sum(1 for _line in islice(read_labels(io.BytesIO(row.content), row.filename), LARGE + 1)) > LARGE
+
+
 def plan_of_file(public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: bool = False) -> tuple[str, Plan]:
     """The name of a file that waits, and what it would do. Raises `PhotoNotFoundError` for one that somebody else sent or that is gone."""
+    row = own_file(public_id, who)
+    return row.filename, plan_import(read_labels(io.BytesIO(row.content), row.filename), cards, by_name=by_name)
+
+
+def own_file(public_id: str, who: Who) -> LabelFile:
+    """A file that waits. Raises `PhotoNotFoundError` for one that somebody else sent or that is gone."""
     row = storage.find_file(public_id)
     if row is None or row.user_id != who.user_id:
         raise PhotoNotFoundError("This file of labels is not here any more: it was imported, or waited for more than a day.")
-    return row.filename, plan_import(read_labels(io.BytesIO(row.content), row.filename), cards, by_name=by_name)
+    return row
 
 
 def forget_file(public_id: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +26,8 @@ TAIL = 200
 ABSENT = timedelta(seconds=60)
 """After so long without a sign a worker counts as gone."""
 LONGEST_KEY = 200
+UNLISTED = ("predict",)
+"""Kinds that come one for each photo. Lists would hold little else, so they show them only when asked for."""
 
 Ring = Callable[[str], None]
 """Rings the doorbell of a lane. It may be lost: workers also look by themselves."""
@@ -166,12 +168,12 @@ def list_jobs(owner: Owner, *, state: str = "", kind: str = "", cursor: str = ""
 
 def visible(owner: Owner, state: str = "", kind: str = "") -> JobFilter:
     """The filter that shows a person what they may see. Who has no name sees none in lists."""
-    return JobFilter(state, kind, None if owner.all else owner.id or "nobody")
+    return JobFilter(state, kind, None if owner.all else owner.id or "nobody", UNLISTED)
 
 
 def counts(owner: Owner) -> tuple[dict[str, int], dict[str, int]]:
-    """How many jobs this person may see, by state and by kind."""
-    return storage.count_states(visible(owner)), storage.count_kinds(visible(owner))
+    """How many jobs this person may see, by state and by kind; the states are of those that lists show."""
+    return storage.count_states(visible(owner)), storage.count_kinds(replace(visible(owner), without=()))
 
 
 def latest(kind: Kind) -> JobView | None:
@@ -192,13 +194,17 @@ def part_results(view: JobView) -> list[Json]:
 
 def nobody_works(kinds: Mapping[str, Kind]) -> str:
     """A sentence when jobs wait and no worker was seen for a while; "" when all is well."""
-    if not storage.something_waits(kinds, now()):
+    if not storage.something_waits(kinds, now()) or somebody_works():
         return ""
     seen = storage.last_seen()
-    if seen is not None and now() - seen < ABSENT:
-        return ""
     when = f"since {seen:%Y-%m-%d %H:%M} UTC" if seen else "yet"
     return f"Jobs wait, and no worker was seen {when}. Start one: flask worker."
+
+
+def somebody_works() -> bool:
+    """True when a worker was seen within the last minute."""
+    seen = storage.last_seen()
+    return seen is not None and now() - seen < ABSENT
 
 
 def how_many() -> str:

@@ -179,7 +179,7 @@ def _check(selection: Selection, up_to: int) -> None:
     if not met:
         raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
     if met > MOST:
-        raise BadRequestError(f"These are more than {MOST:,} photos, the most at a time. Nothing was changed: narrow the filter.")
+        raise BadRequestError(f"These are more than {MOST:,} photos, the most at a time. Nothing was changed: put in a job for them.")
 
 
 def _chunks(selection: Selection, up_to: int, *, limit: int) -> Iterator[list[int]]:

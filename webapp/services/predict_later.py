@@ -1,37 +1,52 @@
-"""Ranking a photo that is here already, with a note of how it went that can be asked for afterwards."""
+"""Ranking a photo that is here already, as a job whose state can be asked for afterwards."""
 
 from __future__ import annotations
 
-from webapp.errors import PhotoNotFoundError, PhotoRefusedError
-from webapp.inference.classifier import Classifier
-from webapp.inference.turnstile import Turnstile
-from webapp.services.classify import Classified, Incoming, ask_models, remember_upload
-from webapp.services.history import get_item, get_upload
-from webapp.storage.files import FileStore
+from webapp.errors import JobNotFoundError
+from webapp.services.classify import ask_models
+from webapp.services.crew import do_here
+from webapp.services.jobs import JobView, Owner, Ring, get_job, put_in, somebody_works
+from webapp.services.work import Json, Kind, Tools, Work
 from webapp.storage.tables import Photo
+from webapp.values import QUEUED, RUNNING, Who
+
+ANYBODY = Owner("", all=True)
 
 
-def predict(photo: Photo, *, classifier: Classifier, files: FileStore, turnstile: Turnstile) -> str:
-    """Let a model look at a photo now, and return the id of the note, which lies among those of the forms.
+def predict(photo: Photo, *, owner: Owner, who: Who, ring: Ring, tools: Tools) -> str:
+    """Put in that the site's model looks at a photo; returns the job's id. Without a worker it is done when this comes back."""
+    job, _fresh = put_in(KIND, {"photo": photo.public_id}, title=photo.filename, owner=owner, who=who, ring=ring)
+    _help_out(job.public_id, tools)
+    return job.public_id
 
-    A photo that cannot be decoded is a failure in the note. Raises `ServerBusyError` or `StorageFullError`, and `PhotoNotFoundError`
-    when the photo or its file is gone; then there is no note.
+
+def how_it_stands(job_id: str, *, tools: Tools) -> JobView:
+    """The job, as it stands for whoever knows its id. One that waits while no worker was seen for a minute is done first, here.
+
+    Raises `JobNotFoundError`, also for jobs of another kind.
     """
-    name = photo.filename
-    result: Classified | PhotoRefusedError
-    try:
-        ask_models(photo.public_id, classifiers=[classifier], files=files, turnstile=turnstile)
-        item = get_item(photo.public_id)
-        result = Classified(item.photo, item.outcome, duplicate=True)
-    except PhotoRefusedError as error:
-        result = error
-    return remember_upload([Incoming(name, b"")], [result], classifier.card.name)
+    view = get_job(job_id, ANYBODY)
+    if view.job.kind != KIND.name:
+        raise JobNotFoundError("There is no such task.")
+    if view.state in (QUEUED, RUNNING):
+        _help_out(job_id, tools)
+    return get_job(job_id, ANYBODY)
 
 
-def error_of(task_id: str) -> str:
-    """Why it failed, "" when it did not. Raises `PhotoNotFoundError` when there is no such note."""
-    try:
-        upload, _photos = get_upload(task_id)
-    except PhotoNotFoundError as error:
-        raise PhotoNotFoundError("There is no such task.") from error
-    return next((str(result["error"]) for result in upload.results if result["error"]), "")
+def _help_out(job_id: str, tools: Tools) -> None:
+    """Nobody may wait for ever for a worker that is not there."""
+    if not somebody_works():
+        do_here(job_id, KIND, tools)
+
+
+def do(work: Work) -> Json:
+    """Let the site's model look at the photo.
+
+    May run twice: a model that has looked at a photo is not asked again.
+    """
+    classifiers = work.tools.classifiers("")
+    ask_models(work.asked["photo"], classifiers=classifiers, files=work.tools.files, turnstile=work.tools.turnstile)
+    return {"photo": work.asked["photo"]}
+
+
+KIND = Kind(name="predict", title="Prediction", do=do, summary=lambda _result: "The photo has its answer.")

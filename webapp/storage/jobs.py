@@ -70,6 +70,11 @@ def latest(kind: str) -> Job | None:
     return db.session.execute(select(Job).where(Job.kind == kind).order_by(Job.id.desc()).limit(1)).scalar_one_or_none()
 
 
+def asked_of(kind: str) -> list[dict[str, Any]]:
+    """What the jobs of a kind were asked whose files lie there still."""
+    return list(db.session.execute(select(Job.question).where(Job.kind == kind, Job.cleared_at.is_(None))).scalars())
+
+
 def to_clear(kinds: Iterable[str], failed_before: datetime) -> Sequence[Job]:
     """Jobs of these kinds whose files lie there still: those that ended well or were cancelled, or failed before a moment."""
     over = or_(Job.state.in_((SUCCEEDED, CANCELLED)), and_(Job.state == FAILED, Job.ended_at < failed_before))
@@ -90,6 +95,8 @@ def remove_jobs(ended_before: datetime) -> int:
 def _conditions(wanted: JobFilter) -> list[Any]:
     pairs = ((Job.state, wanted.state), (Job.kind, wanted.kind))
     found: list[Any] = [column == value for column, value in pairs if value]
+    if wanted.without and not wanted.kind:
+        found.append(Job.kind.not_in(wanted.without))
     return found if wanted.owner is None else [*found, Job.owner == wanted.owner]
 
 
@@ -102,9 +109,14 @@ def add_parts(rows: Iterable[dict[str, Any]]) -> None:
         db.session.execute(insert(JobPart), values)
 
 
-def next_part(kinds: Iterable[str], at: datetime, most_attempts: int) -> tuple[JobPart, Job] | None:
-    """The part that should be taken up next, with its job; None when nothing waits. Jobs take turns, parts come in order."""
+def next_part(kinds: Iterable[str], at: datetime, most_attempts: int, only: str = "") -> tuple[JobPart, Job] | None:
+    """The part that should be taken up next, with its job; None when nothing waits. Jobs take turns, parts come in order.
+
+    `only` is the public id of the one job that is meant, "" for any.
+    """
     question = _waiting(kinds, at).add_columns(JobPart, Job).where(or_(JobPart.state == QUEUED, JobPart.attempts < most_attempts))
+    if only:
+        question = question.where(Job.public_id == only)
     question = question.order_by(Job.turn_at, Job.id, JobPart.number).limit(1)
     row = db.session.execute(question.execution_options(populate_existing=True)).first()
     return None if row is None else (row[1], row[2])

@@ -57,6 +57,6 @@ def forget_file(public_id: str) -> None:
     db.session.execute(delete(LabelFile).where(LabelFile.public_id == public_id))
 
 
-def forget_older(before: datetime) -> None:
-    """Remove the files of before."""
-    db.session.execute(delete(LabelFile).where(LabelFile.created_at < before))
+def forget_older(before: datetime, spare: Sequence[str] = ()) -> None:
+    """Remove the files of before, but for those in `spare`."""
+    db.session.execute(delete(LabelFile).where(LabelFile.created_at < before, LabelFile.public_id.not_in(spare)))

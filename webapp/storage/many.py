@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from webapp.storage.database import db
 from webapp.storage.labels import read_label, refresh_disputed
 from webapp.storage.matching import matching, number_column
-from webapp.storage.photos import UNSEEN, given, refresh_outcomes
+from webapp.storage.photos import UNSEEN, given, refresh_outcomes, restore
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter, Who
 
@@ -170,9 +170,10 @@ def star_photos(numbers: Sequence[int], batch: str, *, starred: bool) -> int:
     return int(db.session.execute(changing, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
 
 
-def unstar_batch(batch: str) -> int:
-    """Take an action with stars back; returns how many photos it was."""
+def unstar_batch(batch: str, numbers: Sequence[int] | None = None) -> int:
+    """Take an action with stars back, for some of its photos or for all; returns how many photos it was."""
     back = update(Photo).where(Photo.starred_batch == batch).values(starred=~Photo.starred, starred_batch=None)
+    back = back if numbers is None else back.where(Photo.id.in_(numbers))
     return int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
 
 
@@ -195,3 +196,40 @@ def waiting_batches() -> Sequence[tuple[str, str, datetime, int]]:
 def anything_waits() -> bool:
     """True when a photo was deleted and can be brought back."""
     return db.session.execute(select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)).first() is not None
+
+
+# ---- batches, a chunk at a time ----
+
+
+def not_in_batch(numbers: Sequence[int], batch: str) -> list[int]:
+    """Those of these photos that a batch has neither labelled nor starred yet."""
+    labelled = select(LabelEvent.photo_id).where(LabelEvent.batch == batch, LabelEvent.photo_id.in_(numbers))
+    starred = select(Photo.id).where(Photo.starred_batch == batch, Photo.id.in_(numbers))
+    known = {*db.session.execute(labelled).scalars(), *db.session.execute(starred).scalars()}
+    return [one for one in numbers if one not in known]
+
+
+def count_batch(batch: str, *, labels: bool = True) -> int:
+    """How many photos have the mark of a batch: as deleted or starred by it, and with `labels` how many label events it has."""
+    marks = (Photo.deleted_batch == batch, Photo.starred_batch == batch, *([LabelEvent.batch == batch] if labels else []))
+    return sum(int(db.session.execute(select(func.count()).where(mark)).scalar_one()) for mark in marks)
+
+
+def deleted_numbers(batch: str, after: int, limit: int) -> list[int]:
+    """The numbers of photos that were deleted together and can be brought back, more than `after`."""
+    return _marked(Photo.deleted_batch == batch, after, limit)
+
+
+def starred_numbers(batch: str, after: int, limit: int) -> list[int]:
+    """The numbers of photos whose stars were changed together, more than `after`."""
+    return _marked(Photo.starred_batch == batch, after, limit)
+
+
+def restore_batch(batch: str, numbers: Sequence[int]) -> int:
+    """Bring those of these photos back that a batch deleted; returns how many."""
+    return restore(and_(Photo.deleted_batch == batch, Photo.id.in_(numbers)))
+
+
+def _marked(mark: Any, after: int, limit: int) -> list[int]:
+    question = select(Photo.id).where(mark, Photo.id > after).order_by(Photo.id).limit(limit)
+    return list(db.session.execute(question).scalars())

@@ -1,4 +1,4 @@
-"""A rule of keeping: how many photos of each class stay, what would go, and the button that lets it go."""
+"""A rule of keeping: how many photos of each class stay, what would go, and the button for the job that lets it go."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError
-from webapp.services import deleting
+from webapp.ext import ring
+from webapp.services import deleting, keep_later
 from webapp.services.deleting import GRACE, Surplus
 from webapp.views import guards
-from webapp.views.filters import count
-from webapp.views.notes import note
+from webapp.views.jobs import owner
 
 bp = Blueprint("keeping", __name__, url_prefix="/admin/keeping")
 USUAL = {"per_class": "500", "older_than": "90d"}
@@ -35,8 +35,7 @@ def index() -> ResponseReturnValue:
 @bp.post("")
 @guards.admins_only
 def apply() -> ResponseReturnValue:
-    """Delete what the rule lets go, as one batch."""
+    """Put in the job that deletes what the rule lets go, as one batch."""
     number, age = deleting.parse_number(request.form.get("per_class", "")), deleting.parse_age(request.form.get("older_than", "") or "0")
-    done = deleting.keep(number, age, who=guards.who())
-    note("Deleted:", strong=f"{count(done.changed, 'photo')}. For good in {GRACE.days} days.", batch=done.batch)
-    return redirect(url_for("gallery.index"), 303)
+    job, _fresh = keep_later.put_in_rule(number, age, owner=owner(), who=guards.who(), ring=ring)
+    return redirect(url_for("jobs.one", job_id=job.public_id), 303)

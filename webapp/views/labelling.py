@@ -7,12 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from webapp.delivery import status_of
 from webapp.errors import BadLabelFileError, MarqueError, ModelUnavailableError
+from webapp.ext import ring
 from webapp.inference.card import ModelCard
-from webapp.services import import_labels
+from webapp.services import import_labels, labels_later
 from webapp.services.classify import clean_name
 from webapp.views import guards
 from webapp.views.filters import count
 from webapp.views.frame import live_cards
+from webapp.views.jobs import owner
 from webapp.views.notes import note
 
 bp = Blueprint("labelling", __name__, url_prefix="/import")
@@ -44,14 +46,19 @@ def look(public_id: str) -> ResponseReturnValue:
     """What the file would do; nothing is changed."""
     by_name = bool(request.args.get("by_name"))
     name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
-    return render_template("labelling/look.html", public_id=public_id, name=name, plan=plan, by_name=by_name, like=import_labels.LIKE)
+    about = {"like": import_labels.LIKE, "large": import_labels.LARGE}
+    return render_template("labelling/look.html", public_id=public_id, name=name, plan=plan, by_name=by_name, **about)
 
 
 @bp.post("/<public_id>")
 @guards.people_only
 def do(public_id: str) -> ResponseReturnValue:
-    """Give the photos their labels, as one batch."""
-    by_name = bool(request.form.get("by_name"))
+    """Give the photos their labels, as one batch; a large file is a job."""
+    by_name, who = bool(request.form.get("by_name")), guards.who()
+    if import_labels.is_large(public_id, who=who):
+        asked = labels_later.question(public_id, _cards(), who=who, by_name=by_name, replace=bool(request.form.get("replace")))
+        job, _fresh = labels_later.put_in_file(asked, owner=owner(), who=who, ring=ring, key=public_id)
+        return redirect(url_for("jobs.one", job_id=job.public_id), 303)
     name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
     done = import_labels.apply_import(plan, replace=bool(request.form.get("replace")), who=guards.who(), why=name)
     import_labels.forget_file(public_id)

@@ -8,8 +8,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, NotAllowedError
-from webapp.ext import get_classifier, get_files, get_turnstile, load_version
-from webapp.services import history, many
+from webapp.ext import get_classifier, get_files, get_turnstile, load_version, ring
+from webapp.services import history, many, many_later
 from webapp.services.filters import NAMES, filter_params, parse_filter
 from webapp.services.many import GRACE, MOST, MOST_RANKED, Selection
 from webapp.services.relabel import Relabelled, check_label
@@ -18,6 +18,7 @@ from webapp.views import guards
 from webapp.views.filtering import OUTCOME_WORDS, filter_tags
 from webapp.views.filters import count
 from webapp.views.frame import model_title, shown_name
+from webapp.views.jobs import owner
 from webapp.views.notes import note, note_saved
 from webapp.views.relabel import live_choice
 from webapp.views.shown import show_item
@@ -39,7 +40,10 @@ def change() -> ResponseReturnValue:
             return redirect(url_for("export.index", **_exported(_selection(request.form, whole=whole))), 303)
         if (whole or action in SURE_FIRST) and not request.form.get("sure"):
             return redirect(url_for(".look", **_parameters(action, whole=whole), next=back), 303)
-        _do(action, _selection(request.form, whole=whole))
+        selection = _selection(request.form, whole=whole)
+        if action in many_later.ACTIONS and many_later.is_large(selection):
+            return redirect(url_for("jobs.one", job_id=_put_in(action, selection)), 303)
+        _do(action, selection)
     except BadRequestError as error:
         note(str(error), kind="is-error")
     return redirect(back, 303)
@@ -54,14 +58,16 @@ def look() -> ResponseReturnValue:
     selection = _selection(request.args, whole=whole)
     found = many.forecast(selection)
     most = MOST_RANKED if action == "ask" else MOST
+    later = found.too_many and action in many_later.ACTIONS
     return render_template(
         "gallery/many.html",
         action=action,
-        question=_question(action, found.photos, request.args),
+        question=_question(action, f"more than {count(MOST, 'photo')}" if later else count(found.photos, "photo"), request.args),
         found=found,
         tiles=[(item, show_item(item)) for item in (history.Item(*row) for row in found.first)],
         most=most,
-        too_many=found.photos > most,
+        later=later,
+        too_many=found.photos > most and not later,
         grace=GRACE.days,
         tags=_words(selection) if whole else [],
         hidden=[(name, value) for name, value in request.args.items(multi=True) if name not in ("next", "csrf_token")],
@@ -90,6 +96,13 @@ def _do(action: str, selection: Selection) -> None:
     else:
         _demand_admin()
         _note_deleted(many.delete_all(selection, who=guards.who(), files=get_files()))
+
+
+def _put_in(action: str, selection: Selection) -> str:
+    """Put in the job for more photos than one waits for; its id."""
+    label, cards = (request.form.get("label", ""), live_choice()) if action == "label" else ("", [])
+    asked = many_later.action_question(action, selection.wanted, up_to=selection.up_to, cards=cards, label=label, place="gallery")
+    return many_later.put_in_action(asked, owner=owner(), who=guards.who(), ring=ring)[0].public_id
 
 
 def _exported(selection: Selection) -> dict[str, Any]:
@@ -150,9 +163,8 @@ def _parameters(action: str, *, whole: bool) -> dict[str, Any]:
     return {"action": action, **chosen, **which, **filter_params(parse_filter({name: form[name] for name in NAMES if name in form}))}
 
 
-def _question(action: str, photos: int, args: Any) -> tuple[str, str]:
-    """The page's one sentence, in two parts: the known, and the rest."""
-    number = count(photos, "photo")
+def _question(action: str, number: str, args: Any) -> tuple[str, str]:
+    """The page's one sentence about a number of photos, in two parts: the known, and the rest."""
     if action == "label":
         return f"Mark {number}", f"as {shown_name(args.get('label', ''))}?"
     if action == "ask":

@@ -6,12 +6,14 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import MarqueError, ModelUnavailableError, NothingToUndoError
+from webapp.ext import ring
 from webapp.inference.card import ModelCard
-from webapp.services import history
+from webapp.services import history, many_later
 from webapp.services.relabel import relabel_photos, undo_batch
 from webapp.services.undo import undo_event
 from webapp.views import guards
 from webapp.views.frame import live_cards
+from webapp.views.jobs import owner
 from webapp.views.notes import note, note_saved, note_undone
 
 bp = Blueprint("relabel", __name__)
@@ -40,7 +42,13 @@ def undo() -> ResponseReturnValue:
         if event:
             note_undone(undo_event(int(event) if event.isdecimal() and len(event) < 18 else 0, who=guards.who(), place="undo"))
         else:
-            note_undone(undo_batch(request.form.get("batch", ""), who=guards.who(), place="undo"))
+            batch = request.form.get("batch", "")
+            if many_later.is_large_batch(batch):
+                job, _fresh = many_later.put_in_action(
+                    many_later.undo_question(batch, place="undo"), owner=owner(), who=guards.who(), ring=ring
+                )
+                return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+            note_undone(undo_batch(batch, who=guards.who(), place="undo"))
     except NothingToUndoError as error:
         _note_error(error)
     return redirect(guards.way_back(url_for("gallery.index")), 303)
