@@ -26,7 +26,7 @@ from webapp.storage.label_set import SAID
 from webapp.values import LONG, UNCLASSIFIED, Who
 
 ANSWERS, PHOTOS, DONE = "answers", "photos", "done"
-CHUNK = 1_000
+CHUNK = 500
 """Answers or photos that are read again in one transaction: uploads and labels come in between."""
 AT_ONCE = 1.0
 """Seconds of it that a page waits for; the rest is a job."""
