@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
 from tests.fakes import FakeClassifier
-from webapp import errors
+from webapp import delivery, errors
 
 
 def answer_to(make_app: Callable[..., Flask], error: Exception) -> FlaskClient:
@@ -67,8 +67,8 @@ def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
     assert answer.status_code == 405 and "POST" in answer.headers["Allow"]
 
 
-def test_a_form_that_is_too_large_is_refused_in_words(app: Flask) -> None:
-    app.config["MAX_CONTENT_LENGTH"] = 1000
+def test_a_form_that_is_too_large_is_refused_in_words(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MAX_VISITORS_ZIP", 1000)
     answer = app.test_client().post("/", data={"ground_truth": "x" * 2000})
     assert answer.status_code == 413 and "Nothing was stored" in answer.text
 
