@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, select, update
 from webapp.storage.database import db
 from webapp.storage.matching import conditions, matching, outcome_column, with_prediction
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
+from webapp.storage.tally import has_learnt_from, was_audited
 from webapp.values import VERDICTS, GalleryFilter
 
 PHOTO = (
@@ -27,6 +28,7 @@ PHOTO = (
     Photo.ground_truth,
     Photo.truth_model,
     Photo.starred,
+    was_audited.label("audited"),
 )
 SAID = (
     Prediction.id.label("prediction_id"),
@@ -39,6 +41,7 @@ SAID = (
     Prediction.familiarity,
     Prediction.elapsed_ms,
     Prediction.distribution,
+    has_learnt_from(Prediction.model, Prediction.version).label("learnt"),
 )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, case, delete, exists, func, insert, select,
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.storage import names, near
+from webapp.storage import names, near, tally
 from webapp.storage.database import db, insert_row
 from webapp.storage.matching import outcome_column, with_prediction
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
@@ -21,6 +21,9 @@ MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
 
 HASHES = 1_000
 """Difference hashes in one question."""
+
+AT_ONCE = 2_000
+"""Numbers of photos in one question."""
 
 _in_its_label_set = (
     exists()
@@ -238,7 +241,7 @@ def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool
 
 
 def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
-    """Bring the outcomes of these photos' predictions, and their mirror on the photos, up to date with the ground truths."""
+    """Bring the outcomes of these photos' predictions, their mirror on the photos, and the tally, up to date with the ground truths."""
     theirs = Prediction.photo_id.in_(photo_ids)
     new = select(outcome).where(Photo.id == Prediction.photo_id).scalar_subquery()
     db.session.execute(update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN)
@@ -246,6 +249,7 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     without = case((Photo.ground_truth.is_(None), UNLABELLED), (Photo.ground_truth == UNUSABLE, UNUSABLE), else_=UNCLASSIFIED)
     mirror = update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
     db.session.execute(mirror, execution_options=UNSEEN)
+    tally.recount(photo_ids)
 
 
 def refresh_shown(photo_id: int) -> None:
@@ -276,10 +280,12 @@ def restore(which: Any) -> int:
     """Bring deleted photos back that satisfy `which`; returns how many."""
     deleted = and_(which, Photo.deleted_at.is_not(None))
     hashes = db.session.execute(select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))).scalars().all()
-    back = update(Photo).where(deleted).values(deleted_at=None, deleted_by=None, deleted_batch=None)
-    changed = int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    back = update(Photo).where(deleted).values(deleted_at=None, deleted_by=None, deleted_batch=None).returning(Photo.id)
+    changed = list(db.session.execute(back, execution_options=UNSEEN).scalars())
     refresh_duplicates(hashes)
-    return changed
+    for start in range(0, len(changed), AT_ONCE):
+        tally.recount(changed[start : start + AT_ONCE])
+    return len(changed)
 
 
 def refresh_duplicates(hashes: Sequence[int | None]) -> None:
