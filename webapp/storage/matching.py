@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, exists, func, select
 
 from webapp.storage import names, near
 from webapp.storage.database import db
-from webapp.storage.tables import CHECKED, CheckedAnswer, LabelEvent, Photo, Prediction, TopLabel, User, UTCDateTime
+from webapp.storage.tables import CHECKED, CheckedAnswer, LabelEvent, LearntFile, Photo, Prediction, TopLabel, User, UTCDateTime
 from webapp.storage.tally import has_learnt_from
 from webapp.values import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, VISITORS, YES, GalleryFilter
 
@@ -142,20 +142,26 @@ def _columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
 
 def _about_truth(wanted: GalleryFilter, said: dict[str, Any], answers: Answers) -> list[Any]:
     """Whether somebody has checked the answer that is meant, how right it is, and whether its version has learnt from the photo."""
-    found: list[Any] = []
-    if wanted.checked:
-        found += _checked(wanted, said, answers)
-    if wanted.learnt:
-        model, version = (answers.model, answers.version) if wanted.model else (Photo.shown_model, Photo.shown_version)
-        learnt = answers.learnt if answers is CheckedAnswer else has_learnt_from(model, version)
-        found.append(learnt if wanted.learnt == YES else ~learnt)
-    return found
+    return (_checked(wanted, said, answers) if wanted.checked else []) + (_learnt(wanted, answers) if wanted.learnt else [])
+
+
+def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
+    model, version = (answers.model, answers.version) if wanted.model else (Photo.shown_model, Photo.shown_version)
+    learnt = answers.learnt if answers is CheckedAnswer else has_learnt_from(model, version)
+    if wanted.learnt != YES:
+        return [~learnt]
+    files = select(LearntFile.sha256)
+    if wanted.model and wanted.version is not None:
+        files = files.where(LearntFile.model == wanted.model, LearntFile.version == wanted.version)
+    return [narrow(Photo.sha256.in_(files), f"learnt {wanted.model} {wanted.version}", otherwise=learnt), learnt]
 
 
 def _checked(wanted: GalleryFilter, said: dict[str, Any], answers: Answers) -> list[Any]:
     """Conditions that say nothing to an index but which photos have a label, while these are few: most of them pass."""
-    truth = func.coalesce(Photo.ground_truth, "")
-    found = [narrow(Photo.ground_truth.is_not(None), "labelled", otherwise=truth != ""), func.coalesce(said["outcome"], "").in_(CHECKED)]
+    truth, found = func.coalesce(Photo.ground_truth, ""), []
+    if wanted.outcome not in CHECKED:
+        labelled = narrow(Photo.ground_truth > "", "labelled", otherwise=truth != "")
+        found = [labelled, func.coalesce(said["outcome"], "").in_(CHECKED)]
     if wanted.checked == KNOWN:
         found.append(truth != NONE_OF_THESE)
     elif wanted.checked == FIRST_GUESS:
