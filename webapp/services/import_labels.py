@@ -9,12 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any
 
+from webapp.cells import to_csv
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
 from webapp.services.export_formats import folder_of
-from webapp.services.label_files import LabelLine, read_labels
+from webapp.services.label_files import LabelLine, folder_line, read_labels
 from webapp.services.relabel import Relabelled, model_of, new_batch, record_label
 from webapp.storage import label_files as storage
 from webapp.storage import photos
@@ -140,6 +142,23 @@ def keep_file(filename: str, content: bytes, *, who: Who) -> str:
         storage.forget_older(now() - KEPT)
         storage.add_file(row)
     return row.public_id
+
+
+def keep_folder(files: Iterable[tuple[str, str]], *, who: Who) -> str:
+    """Keep what a folder of photos says, as a table that waits like any file of labels; its id.
+
+    `files` are paths, which begin with the folder that was chosen, and the SHA-256 of what they hold. The folders in it are the labels;
+    what lies in it beside them, or is hidden, is left out. Raises `BadLabelFileError` when nothing is left.
+    """
+    name, lines = "", []
+    for path, sha256 in files:
+        chosen, *parts = PurePosixPath(path.replace("\\", "/")).parts or ("",)
+        if len(parts) > 1 and not any(part.startswith(".") for part in parts):
+            name, line = chosen, folder_line(PurePosixPath(*parts), sha256)
+            lines.append((line.id, line.sha256, line.filename, line.label))
+    if not lines:
+        raise BadLabelFileError("The folder has no folders with photos in it. Choose the one that has a folder for each class.")
+    return keep_file(f"{name[:200]}.csv", to_csv(("id", "sha256", "filename", "label"), lines).encode(), who=who)
 
 
 def plan_of_file(public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: bool = False) -> tuple[str, Plan]:
