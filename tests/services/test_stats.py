@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from flask import Flask
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from tests.answers import AUDIT, MARCH, Checked, certain, remember
 from tests.fakes import make_card
@@ -168,3 +168,24 @@ def test_the_held_out_figure_counts_what_was_said() -> None:
     share = stats.held_out(card)
     assert share is not None
     assert (share.hits, share.n) == (171, 200)
+
+
+def plan_of(ask: Callable[[], object]) -> list[str]:
+    """The steps that SQLite takes for the question."""
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    event.listen(db.engine, "before_cursor_execute", lambda _c, _cursor, text, values, *_: asked.append((text, values)))
+    ask()
+    question, values = asked[-1]
+    return [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)]
+
+
+def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
+    steps = plan_of(lambda: stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
+    assert steps == ["SEARCH tally_months USING INDEX sqlite_autoindex_tally_months_1 (model=? AND version=?)"]
+    assert "model=?" in plan_of(lambda: stats.storage.count_by_version(EVERY_PHOTO, "f1-teams"))[0]
+
+
+def test_with_a_filter_its_photos_are_read_once() -> None:
+    steps = plan_of(lambda: stats.storage.count_answers(GalleryFilter(ground_truth="haas"), "f1-teams", 1))
+    assert sum("photos USING INDEX ix_photos_kept_ground_truth" in step for step in steps) == 1
+    assert not [step for step in steps if step in ("SCAN photos", "SCAN checked_answers")]

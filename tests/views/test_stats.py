@@ -64,7 +64,7 @@ LINK = re.compile(r'<a href="(/gallery[^"]*)"(?: title="(?:([\d,]+) of |[^"]*: )
 def numbers(client: FlaskClient, **asked: str) -> list[tuple[str, int]]:
     """Every number of the page that opens photos: the address, and how many it says; a share says so in its title."""
     found = [(address, re.search(r"\d+", title or words)) for address, title, words in LINK.findall(page(client, **asked))]
-    return [(address, int(number[0])) for address, number in found if number]
+    return sorted({(address, int(number[0])) for address, number in found if number})
 
 
 def tiles(client: FlaskClient, address: str) -> int:
@@ -100,12 +100,10 @@ def much(app: Flask, some: ModelCard) -> ModelCard:
         {"include": "learnt"},
         {"sample": "audit"},
         {"ground_truth": BWT},
-        {"since": "2026-04-01"},
-        {"from": "75"},
+        {"since": "2026-04-01", "from": "75"},
         {"checked": "first"},
         {"model": "f1-teams@4"},
         {"learnt": "yes"},
-        {"audited": "no"},
     ],
     ids=str,
 )

@@ -6,11 +6,11 @@ Without a filter they are read from the sums that `webapp.storage.tally` keeps; 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import CTE, Select, insert, select
+from sqlalchemy import CTE, Select, Table, insert, select
 from sqlalchemy.exc import OperationalError
 
 from webapp.errors import TooMuchToCountError
@@ -92,23 +92,19 @@ def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
 
     Photos whose truth says nothing about the version's labels are left out. Raises `TooMuchToCountError` when a filter takes too long.
     """
-    with stopping_after(COUNTING):
-        try:
-            return Counts(_pairs(wanted, model, version), _bands(wanted, model, version), _months(wanted, model, version))
-        except OperationalError as error:
-            raise _in_words(error) from error
+    if not _is_a_filter(wanted):
+        return Counts(_pairs(_kept(PAIRS, model, version)), _bands(_kept(BANDS, model, version)), _months(_kept(MONTHS, model, version)))
+    rows = _in_time(tally.all_sums(_passing(wanted, model, version)))
+    pairs, bands, months = ([row for row in rows if row.kind == table.name] for table in tally.TALLIES)
+    return Counts(_pairs(pairs), _bands(bands), _months(months))
 
 
 def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
     """How often each version of a model was right on the checked photos of a filter that it has answered. Raises like `count_answers`."""
     found: dict[tuple[int, bool, bool], list[int]] = defaultdict(lambda: [0, 0])
-    with stopping_after(COUNTING):
-        try:
-            for row in _read(MONTHS, wanted, model):
-                total = found[row.version, row.audited, row.learnt]
-                total[0], total[1] = total[0] + row.n, total[1] + row.right
-        except OperationalError as error:
-            raise _in_words(error) from error
+    for row in _in_time(tally.sums(MONTHS, _passing(wanted, model))) if _is_a_filter(wanted) else _kept(MONTHS, model):
+        total = found[row.version, row.audited, row.learnt]
+        total[0], total[1] = total[0] + row.n, total[1] + row.right
     return [VersionCount(*key, *numbers) for key, numbers in sorted(found.items())]
 
 
@@ -125,56 +121,56 @@ def photos_of_pair(wanted: GalleryFilter, model: str, version: int, truth: str, 
     return db.session.execute(question).scalars().all()
 
 
-def _pairs(wanted: GalleryFilter, model: str, version: int) -> list[Pair]:
+def _pairs(rows: Iterable[Any]) -> list[Pair]:
     found: dict[tuple[str, str, bool, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for row in _read(PAIRS, wanted, model, version):
+    for row in rows:
         total = found[row.truth, row.decision, row.audited, row.learnt]
         for at, number in enumerate((row.n, row.n if row.label == row.truth else 0, row.five)):
             total[at] += number
     return [Pair(*key, *numbers) for key, numbers in found.items()]
 
 
-def _bands(wanted: GalleryFilter, model: str, version: int) -> list[Band]:
-    return [
-        Band(row.percent, row.audited, row.learnt, row.known, row.n, row.first, row.billionths / tally.BILLION)
-        for row in _read(BANDS, wanted, model, version)
-    ]
+def _bands(rows: Iterable[Any]) -> list[Band]:
+    return [Band(row.percent, row.audited, row.learnt, row.known, row.n, row.first, row.billionths / tally.BILLION) for row in rows]
 
 
-def _months(wanted: GalleryFilter, model: str, version: int) -> list[Month]:
-    return [Month(row.month, row.audited, row.learnt, row.n, row.right) for row in _read(MONTHS, wanted, model, version)]
+def _months(rows: Iterable[Any]) -> list[Month]:
+    return [Month(row.month, row.audited, row.learnt, row.n, row.right) for row in rows]
 
 
-def _read(table: Any, wanted: GalleryFilter, model: str, version: int | None = None) -> Sequence[Any]:
-    """The sums of a model's answers, or of one version's: those that are kept, or without them those of the photos of a filter."""
-    if not is_a_filter(wanted):
-        kept = select(table).where(table.c.model == model, table.c.n != 0)
-        return db.session.execute(kept if version is None else kept.where(table.c.version == version)).all()
-    return db.session.execute(tally.sums(table, _passing(wanted, model, version))).all()
+def _kept(table: Table, model: str, version: int | None = None) -> Sequence[Any]:
+    """The sums of a model's answers that are kept, or of one version's."""
+    kept = select(table).where(table.c.model == model, table.c.n != 0)
+    return db.session.execute(kept if version is None else kept.where(table.c.version == version)).all()
 
 
-def is_a_filter(wanted: GalleryFilter) -> bool:
+def _is_a_filter(wanted: GalleryFilter) -> bool:
     """True when a filter asks for more than a version and an order."""
     return replace(wanted, model="", version=None, sort="newest") != GalleryFilter()
 
 
-def _passing(wanted: GalleryFilter, model: str, version: int | None) -> CTE:
+def _passing(wanted: GalleryFilter, model: str, version: int | None = None) -> CTE:
     """The checked answers to the photos of a filter."""
     mine = replace(wanted, model=model, version=version, sort="newest")
     question: Select[Any] = select(CheckedAnswer).where(CheckedAnswer.model == model, *conditions(mine, CheckedAnswer))
     if version is not None:
         question = question.where(CheckedAnswer.version == version)
     if replace(wanted, **{name: getattr(GalleryFilter, name) for name in (*SAID, "model", "version", "sort")}) != GalleryFilter():
-        question = question.join(Photo, Photo.id == CheckedAnswer.photo_id)
+        question = question.join(Photo, Photo.id == CheckedAnswer.photo_id).where(Photo.deleted_at.is_(None))  # as the indexes ask
     return question.cte("passing")
 
 
-def _in_words(error: OperationalError) -> Exception:
-    if "interrupted" not in str(error):
-        return error
-    return TooMuchToCountError(
-        "These are more photos than can be counted while you wait. Narrow the filter, by days for example, or count all photos."
-    )
+def _in_time(question: Any) -> Sequence[Any]:
+    """The rows of a question about the photos of a filter. Raises `TooMuchToCountError` when its time is over."""
+    try:
+        with stopping_after(COUNTING):
+            return db.session.execute(question).all()
+    except OperationalError as error:
+        if "interrupted" not in str(error):
+            raise
+        raise TooMuchToCountError(
+            "These are more photos than can be counted while you wait. Narrow the filter, by days for example, or count all photos."
+        ) from error
 
 
 # ---- what a version has learnt from ----

@@ -13,6 +13,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Insert,
     Integer,
     Select,
@@ -25,8 +26,11 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
+    null,
     or_,
     select,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -79,6 +83,17 @@ def sums(table: Table, rows: Rows, *where: Any, sign: int = 1) -> Select[Any]:
     keys = [told.c[column.name] for column in table.primary_key]
     counted = [func.count() if column.name == "n" else func.sum(told.c[column.name]) for column in table.c if not column.primary_key]
     return select(*keys, *((sign * one).label(name) for one, name in zip(counted, _sums_of(table), strict=True))).group_by(*keys)
+
+
+def all_sums(rows: Rows) -> CompoundSelect[Any]:
+    """What every table of sums holds of these rows, read once: columns of all tables, and `kind`, the name of the table."""
+    columns = {column.name: column.type for table in TALLIES for column in table.c}
+    parts = []
+    for table in TALLIES:
+        found = sums(table, rows).subquery()
+        values = (found.c[name] if name in found.c else cast(null(), kind).label(name) for name, kind in columns.items())
+        parts.append(select(literal(table.name).label("kind"), *values))
+    return union_all(*parts)
 
 
 def answers_now(*where: Any) -> Select[Any]:

@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 
 from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
-from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
+from webapp.ext import get_classifiers, get_files, get_registry, get_turnstile, live_models
 from webapp.services import classify, deleting, history, lookalikes, many, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Story
+from webapp.services.learnt import read_lists
 from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, heat, sent
 from webapp.views.filtering import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
@@ -40,6 +41,8 @@ def index() -> ResponseReturnValue:
         if request.args.get("jump", "").strip():
             cursor = history.cursor_at(wanted, parse_day(request.args, "jump"))
             return redirect(url_for(".index", **asked, cursor=cursor or None), 303)
+        if wanted.learnt:
+            read_lists(get_registry())
         page = history.gallery_page(wanted, limit=SIZES[size], cursor=request.args.get("cursor", ""))
     except BadRequestError as trouble:
         error, wanted, page = trouble, GalleryFilter(), history.Page([], "", "")
