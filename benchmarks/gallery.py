@@ -220,11 +220,12 @@ def insert_chunk(connection: sqlite3.Connection, rows: list, said: list, top: li
         "VALUES (?, ?, ?, ?, 960, 600, 90000, 'JPEG', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
-    distribution, embedding = os.urandom(4 * len(NAMES)), os.urandom(128)
+    distribution = np.linspace(2, 0, len(NAMES), dtype="<f4") / len(NAMES)  # pages that rank it need numbers that add up
+    embedding = os.urandom(128)
     many(
         "INSERT INTO predictions (id, photo_id, model, version, decision, label, confidence, margin, elapsed_ms, distribution, "
         "embedding, shown, current, outcome, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 5.0, ?, ?, ?, ?, ?, ?)",
-        ((*one[:8], distribution, embedding, one[8], one[8], *one[9:]) for one in said),
+        ((*one[:8], distribution.tobytes(), embedding, one[8], one[8], *one[9:]) for one in said),
     )
     many("INSERT INTO top_labels (prediction_id, rank, label, probability) VALUES (?, ?, ?, ?)", top)
     many("INSERT INTO thumbnails (photo_id, content) VALUES (?, ?)", pictures)
