@@ -150,7 +150,7 @@ def context(app: Flask) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_sums_are_those_of_a_full_count_whatever_happens(context: None, seed: int) -> None:
     life = Life(seed)
     happenings: list[Callable[[], None]] = [
@@ -158,7 +158,7 @@ def test_the_sums_are_those_of_a_full_count_whatever_happens(context: None, seed
         life.delete, life.delete_one, life.restore, life.restore, life.purge, life.keep, life.learn,
     ]  # fmt: skip
     seen = 0
-    for _ in range(60):
+    for _ in range(45):
         happening = life.dice.choice(happenings)
         with suppress(MarqueError, IndexError):  # nothing to undo, nothing to delete
             happening()
