@@ -27,4 +27,4 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
   CMD python3 -c "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/health/live' % os.environ.get('MARQUE_PORT', 8000), timeout=4)"
-CMD ["sh", "-c", "flask prepare && exec gunicorn"]
+CMD ["sh", "-c", "flask prepare && exec flask serve"]

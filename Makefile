@@ -12,9 +12,9 @@ help:  ## this list
 
 # ---- the two commands ----
 
-run: serve-deps  ## install, migrate, print the first admin's password, serve on http://127.0.0.1:8000
+run: serve-deps  ## install, migrate, print the first admin's password, serve on http://127.0.0.1:8000, do background jobs
 	@$(FLASK) prepare
-	@exec $(BIN)/gunicorn
+	@exec $(FLASK) serve
 
 test: dev-deps  ## install what tests need and run them all; what this machine lacks is skipped by name
 	@$(BIN)/python -m pytest

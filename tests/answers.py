@@ -39,7 +39,8 @@ def remember(card: ModelCard, answers: Sequence[Checked], *, again: bool = False
         if not again:
             connection.execute(insert(Photo), [_photo(number, one, card) for number, one in enumerate(answers, start)])
             events = [_event(number, one, card) for number, one in enumerate(answers, start) if one.truth]
-            connection.execute(insert(LabelEvent), events)
+            if events:
+                connection.execute(insert(LabelEvent), events)
         for number, one in enumerate(answers, start):
             key = connection.execute(insert(Prediction), _prediction(number, one, card, current=not again)).inserted_primary_key
             lines = ranked(one.probabilities, card)[:5]

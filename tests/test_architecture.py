@@ -21,14 +21,20 @@ ALLOWED = {
     "storage": {"errors", "values"},
     "training": {"errors", "values", "cells", "charts", "curves", "inference"},
     "services": {"errors", "values", "cells", "charts", "curves", "storage", "inference"},
-    "ext": {"config", "errors", "values", "storage", "inference"},
-    "delivery": {"errors"},
-    "views": {"errors", "values", "charts", "curves", "ext", "delivery", "services", "inference"},
-    "api": {"errors", "values", "ext", "delivery", "services", "inference"},
+    "bell": {"config"},
+    "ext": {"bell", "config", "errors", "values", "storage", "inference"},
+    "delivery": {"errors", "values", "ext"},
+    "throttle": {"errors", "values", "ext"},
+    "packing": set(),
+    "views": {"errors", "values", "charts", "curves", "ext", "delivery", "throttle", "services", "inference"},
+    "api": {"errors", "values", "ext", "delivery", "throttle", "services", "inference"},
     "cli": {"errors", "values", "cells", "charts", "ext", "services", "inference", "training"},
-    "app": {"config", "errors", "ext", "delivery", "views", "api", "cli", "storage", "inference"},
+    "tasks": {"errors", "values", "bell", "ext", "services", "training"},
+    "app": {"config", "errors", "ext", "delivery", "packing", "throttle", "views", "api", "cli", "storage", "inference"},
+    "worker": {"app", "bell", "config", "errors", "services", "tasks"},
+    "serve": set(),
 }
-FLASK_FREE = {"errors", "values", "config", "cells", "charts", "curves", "inference", "training", "services", "storage"}
+FLASK_FREE = {"bell", "serve", "errors", "values", "config", "cells", "charts", "curves", "inference", "training", "services", "storage"}
 MAY_USE_FLASK_SQLALCHEMY = {"webapp/storage/database.py"}
 LATE_IMPORTS = {
     "webapp/ext.py",

@@ -51,6 +51,9 @@ def test_it_refuses_a_kept_key_that_is_too_short(tmp_path: Path) -> None:
         ("MARQUE_ENGINE", "torch"),
         ("MARQUE_UPLOADS", "everybody"),
         ("MARQUE_TLS", "maybe"),
+        ("MARQUE_RATE_LIMITS", "some"),
+        ("MARQUE_RATE_PHOTOS", "0"),
+        ("MARQUE_RATE_URL", "memcached://localhost"),
     ],
 )
 def test_it_refuses_nonsense_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -70,5 +73,5 @@ def test_it_names_settings_that_it_does_not_know() -> None:
 
 
 def test_it_says_which_settings_wait_for_a_later_version() -> None:
-    (sentence,) = unknown_settings({"MARQUE_BROKER_URL": "redis://"})
+    (sentence,) = unknown_settings({"MARQUE_FILES_URL": "s3://bucket"})
     assert "does not use it yet" in sentence

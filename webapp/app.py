@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterable
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, current_app, request
 from flask.json.provider import DefaultJSONProvider
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
@@ -14,15 +16,17 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import ext
+from webapp import ext, packing, throttle
 from webapp.api import errors as api_errors
 from webapp.api import export as api_export
 from webapp.api import health as api_health
+from webapp.api import jobs as api_jobs
 from webapp.api import labels as api_labels
 from webapp.api import legacy as api_legacy
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
 from webapp.api import stats as api_stats
+from webapp.cli import jobs as cli_jobs
 from webapp.cli import keys as cli_keys
 from webapp.cli import model as cli_model
 from webapp.cli import operate as cli_operate
@@ -30,8 +34,8 @@ from webapp.cli import photos as cli_photos
 from webapp.cli import stats as cli_stats
 from webapp.cli import users as cli_users
 from webapp.config import ROOT, Config, warn_of_unknown_settings
-from webapp.delivery import add_headers, wants_json
-from webapp.errors import MarqueError, ServerBusyError
+from webapp.delivery import Sessions, add_headers, let_zips_in, wants_json
+from webapp.errors import MarqueError, ServerBusyError, StorageFullError
 from webapp.inference.classifier import Classifier
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
 from webapp.views import (
@@ -41,7 +45,10 @@ from webapp.views import (
     gallery,
     heat,
     imports,
+    jobs,
     keeping,
+    keys,
+    label_merge,
     label_set,
     labelling,
     login,
@@ -56,7 +63,10 @@ from webapp.views import (
 )
 from webapp.views import errors as view_errors
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 JSON_PATHS = ("/api/", "/health/", "/ping", "/healthcheck", "/infer", "/predict")
+SPOOLED_FROM = 512 * 1024
+"""Bytes of a file in a form from which on it waits on the disk, not in memory."""
 MAX_REQUEST = 220 * 1024 * 1024
 """Bytes of one request: a form of several photos. Each photo has its own, smaller limit."""
 
@@ -67,10 +77,14 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         warn_of_unknown_settings()
         config = Config.from_env()
     app = Flask("webapp", instance_path=str(config.data))
+    app.request_class = CarefulRequest
     _configure(app, config)
     ext.init_app(app, config, [classifier, *others] if classifier else [])
     _open_database(app)
-    app.before_request(imports.let_large_files_in)  # before the forms are read, which the next line does
+    packing.init_app(app)
+    throttle.init_app(app)
+    app.before_request(imports.let_large_files_in)  # before the forms are read, which the next line but one does
+    app.before_request(let_zips_in)
     csrf = CSRFProtect(app)
     login.init_app(app)
     frame.init_app(app)
@@ -84,31 +98,41 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         suspicion,
         stats,
         keeping,
+        jobs,
         export,
         labelling,
         login,
         admin,
+        keys,
         models,
         versions,
+        label_merge,
         label_set,
         imports,
         frame,
     ):
         app.register_blueprint(view.bp)
-    for door in (api_photos, api_labels, api_models, api_export, api_stats):
+    for door in (api_photos, api_labels, api_models, api_export, api_stats, api_jobs):
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)
     if config.legacy_routes:
         csrf.exempt(api_legacy.bp)
         app.register_blueprint(api_legacy.bp)
-    for command in (cli_photos, cli_model, cli_users, cli_keys, cli_stats, cli_operate):
+    for command in (cli_photos, cli_model, cli_users, cli_keys, cli_stats, cli_jobs, cli_operate):
         app.register_blueprint(command.bp)
     _answer_errors(app)
     app.after_request(add_headers)
     if config.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=config.proxies, x_prefix=config.proxies)  # type: ignore[method-assign]
     return app
+
+
+class CarefulRequest(Request):
+    """Large files of a form wait in the data folder: the one for temporary files may be a small disk in memory."""
+
+    def _get_file_stream(self, *_hints: object, **_more: object) -> IO[bytes]:
+        return SpooledTemporaryFile(max_size=SPOOLED_FROM, mode="rb+", dir=current_app.instance_path)
 
 
 class CarefulJSON(DefaultJSONProvider):
@@ -140,6 +164,7 @@ def _configure(app: Flask, config: Config) -> None:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     app.json = CarefulJSON(app)
+    app.session_interface = Sessions()
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 
@@ -171,6 +196,8 @@ def _answer_errors(app: Flask) -> None:
         if isinstance(error, OperationalError):
             app.logger.error("database: %s", error.orig)
             error = ServerBusyError("The history cannot be read just now. Try again in a moment.", retry_after=5)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            error = StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin.")
         if type(error).__module__.startswith("gunicorn.http"):  # a body cut into chunks that make no sense: found while reading it
             error = BadRequest()
         if not isinstance(error, MarqueError | HTTPException):

@@ -24,6 +24,8 @@ KNOWN = (
     "MARQUE_MODEL",
     "MARQUE_ENGINE",
     "MARQUE_DATABASE_URL",
+    "MARQUE_BROKER_URL",
+    "MARQUE_IMPORT_FOLDER",
     "MARQUE_UPLOADS",
     "MARQUE_GALLERY",
     "MARQUE_WORKERS",
@@ -31,8 +33,13 @@ KNOWN = (
     "MARQUE_TLS",
     "MARQUE_PROXIES",
     "MARQUE_LEGACY_ROUTES",
+    "MARQUE_RATE_LIMITS",
+    "MARQUE_RATE_PHOTOS",
+    "MARQUE_RATE_REQUESTS",
+    "MARQUE_RATE_KEYS",
+    "MARQUE_RATE_URL",
 )
-RESERVED = ("MARQUE_FILES_URL", "MARQUE_BROKER_URL", "MARQUE_RATE_LIMITS")
+RESERVED = ("MARQUE_FILES_URL",)
 """Names that DESIGN promises and a later version will read. Setting them today changes nothing, and start-up says so."""
 
 
@@ -48,6 +55,8 @@ class Config:
     model: str = ""
     engine: str = "litert"
     database_url: str = ""
+    broker_url: str = ""
+    import_folder: Path | None = None
     admin_password: str = ""
     uploads: str = "public"
     gallery: str = "public"
@@ -56,6 +65,11 @@ class Config:
     tls: bool = False
     proxies: int = 0
     legacy_routes: bool = True
+    rate_limits: bool = True
+    rate_photos: int = 600
+    rate_requests: int = 6000
+    rate_keys: int = 10
+    rate_url: str = ""
 
     @property
     def database(self) -> str:
@@ -70,6 +84,7 @@ class Config:
             "MARQUE_MODEL": self.model,
             "MARQUE_ENGINE": self.engine,
             "MARQUE_DATABASE_URL": self.database_url,
+            "MARQUE_BROKER_URL": self.broker_url,
             "MARQUE_SECRET_KEY": self.secret_key,
         }
 
@@ -91,6 +106,8 @@ class Config:
             model=env.get("MARQUE_MODEL", ""),
             engine=_choice(env, "MARQUE_ENGINE", ("litert", "keras")),
             database_url=env.get("MARQUE_DATABASE_URL", ""),
+            broker_url=env.get("MARQUE_BROKER_URL", ""),
+            import_folder=_folder(env, "MARQUE_IMPORT_FOLDER"),
             admin_password=env.get("MARQUE_ADMIN_PASSWORD", ""),
             uploads=_choice(env, "MARQUE_UPLOADS", ("public", "login")),
             gallery=_choice(env, "MARQUE_GALLERY", ("public", "login")),
@@ -99,6 +116,11 @@ class Config:
             tls=_choice(env, "MARQUE_TLS", ("off", "on")) == "on",
             proxies=_number(env, "MARQUE_PROXIES", cls.proxies, 0, 10),
             legacy_routes=_choice(env, "MARQUE_LEGACY_ROUTES", ("on", "off")) == "on",
+            rate_limits=_choice(env, "MARQUE_RATE_LIMITS", ("on", "off")) == "on",
+            rate_photos=_number(env, "MARQUE_RATE_PHOTOS", cls.rate_photos, 1, 10_000_000),
+            rate_requests=_number(env, "MARQUE_RATE_REQUESTS", cls.rate_requests, 1, 10_000_000),
+            rate_keys=_number(env, "MARQUE_RATE_KEYS", cls.rate_keys, 1, 10_000),
+            rate_url=_redis(env, "MARQUE_RATE_URL"),
         )
 
 
@@ -125,6 +147,23 @@ def _number(env: Mapping[str, str], name: str, default: int, least: int, most: i
     if not text.isdecimal() or not least <= int(text) <= most:
         raise ConfigError(f"{name} must be a whole number from {least} to {most}, got {text!r}.")
     return int(text)
+
+
+def _folder(env: Mapping[str, str], name: str) -> Path | None:
+    """A folder that must be there, None when the setting is off."""
+    if not env.get(name):
+        return None
+    path = Path(env[name]).resolve()
+    if not path.is_dir():
+        raise ConfigError(f"{name} must be a folder; {path} is none.")
+    return path
+
+
+def _redis(env: Mapping[str, str], name: str) -> str:
+    url = env.get(name, "").strip()
+    if url and not url.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise ConfigError(f"{name} must be the address of a Redis server, like redis://localhost:6379/1.")
+    return url
 
 
 def _cores() -> int:

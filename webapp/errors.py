@@ -118,11 +118,42 @@ class TrainingError(MarqueError):
     """Training cannot start or go on: no photos, unknown labels, unreadable checkpoint."""
 
 
+# ---- jobs ----
+
+
+class BadArchiveError(MarqueError):
+    """A zip of photos cannot be taken: damaged, or larger inside than we read (HTTP 422). Nothing was stored; the message says why."""
+
+
+class JobNotFoundError(MarqueError):
+    """No job has this id, or the person may not see it (HTTP 404)."""
+
+
+class JobRefusedError(MarqueError):
+    """A job cannot be put in, cancelled or tried again as it stands (HTTP 409). Nothing was changed; the message says why."""
+
+
+class NobodyWorksError(MarqueError):
+    """Jobs wait, and no worker has been seen for a while. The message says since when, and how to start one."""
+
+
+class JobStoppedError(MarqueError):
+    """The part of a job that is being worked on must end now: the job was cancelled, the worker ends, or another one has the part."""
+
+
 # ---- people ----
 
 
 class LoginFailedError(MarqueError):
     """User name and password do not match (HTTP 401). It never says which of the two."""
+
+
+class KeyExpiredError(LoginFailedError):
+    """The API key was right once, and its time is over (HTTP 401). The message says since when."""
+
+
+class KeyNotFoundError(MarqueError):
+    """No API key has this number (HTTP 404)."""
 
 
 class TooManyAttemptsError(MarqueError):
@@ -142,6 +173,14 @@ class NotAllowedError(MarqueError):
 
 
 # ---- the machine ----
+
+
+class TooManyRequestsError(MarqueError):
+    """A sender asks for more than the rate limits allow (HTTP 429). `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ServerBusyError(MarqueError):

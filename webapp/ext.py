@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app, g, has_app_context
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +21,11 @@ from webapp.inference.serving import MOST_LOADED, Serving
 from webapp.inference.turnstile import Turnstile
 from webapp.storage import label_set, promotions
 from webapp.storage.files import DatabaseFiles, FileStore
+from webapp.storage.rates import Rates
 from webapp.values import ALL_MODELS
+
+if TYPE_CHECKING:
+    from webapp.bell import Bell
 
 NAME = "marque"
 SPARE_THREADS = 4
@@ -66,9 +70,19 @@ class Cupboard:
         self.registry = Registry(config.models, self._label_sets.seen)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
+        self.rates = Rates(config.rate_url if config.rate_limits else "")
         self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
         self._given = tuple(given)
+        self._bell: Bell | None = None
         self._serving = Serving(self.registry, self._load, _live_before)
+
+    def ring(self, lane: str) -> None:
+        """Tell the workers that there is something to do in a lane of work."""
+        if self._bell is None:  # Celery takes a tenth of a second and 20 MB: only who puts in a job pays
+            from webapp.bell import Bell, make_bell
+
+            self._bell = Bell(make_bell(self.config))
+        self._bell.ring(lane)
 
     def classifier(self, name: str = "") -> Classifier:
         """What answers for a model (for the site's, without a name): its live version, loaded and self-tested on first need.
@@ -264,3 +278,13 @@ def get_files() -> FileStore:
 def get_turnstile() -> Turnstile:
     """The queue in front of the model."""
     return get_cupboard().turnstile
+
+
+def ring(lane: str) -> None:
+    """See `Cupboard.ring`."""
+    get_cupboard().ring(lane)
+
+
+def get_rates() -> Rates:
+    """How much each sender asked for in the running minute."""
+    return get_cupboard().rates

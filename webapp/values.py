@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -183,3 +185,79 @@ class Who:
 
     name: str
     user_id: int | None = None
+
+
+# ---- jobs ----
+
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
+JOB_STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)
+"""What a job can be. The first two are on the way to one of the last three."""
+
+PLAN, DO, FINISH = "plan", "do", "finish"
+"""What a part of a job is for."""
+
+SHORT, LONG = "short", "long"
+LANES = (SHORT, LONG)
+"""Two lanes for work, so that what takes hours in a process of its own does not keep what takes seconds waiting."""
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's."""
+
+    state: str = ""
+    kind: str = ""
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: `done` of `total` things are through (0: nobody knows yet), `failed` of them in vain; `running` parts are being
+    worked on, `parts` of `all_parts` are through."""
+
+    done: int = 0
+    total: int = 0
+    failed: int = 0
+    running: int = 0
+    parts: int = 0
+    all_parts: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a sender stands: `left` of `amount` in this minute, which ends in `resets_in` seconds. `exceeded`: it was too much."""
+
+    amount: int
+    left: int
+    resets_in: int
+    exceeded: bool
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """A picture as it is served. What it is, is known before its bytes are read or made, which happens with each look at `content`.
+
+    `tag` names the bytes: equal tags, equal bytes. `size` is in bytes, None where only making it tells; `modified` is when the picture
+    came to be, None where that says nothing about its bytes.
+    """
+
+    content_type: str
+    tag: str
+    make: Callable[[], bytes]
+    size: int | None = None
+    modified: datetime | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The bytes, read or made now. Raises what reading or making them raises."""
+        return self.make()
+
+
+def make_tag(*parts: object) -> str:
+    """A name for what is made of these parts and nothing else: 32 hexadecimal digits."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def ready_rendition(content: bytes, content_type: str, modified: datetime | None = None) -> Rendition:
+    """A picture whose bytes are here already."""
+    return Rendition(content_type, hashlib.sha256(content).hexdigest()[:32], lambda: content, len(content), modified)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -75,11 +75,14 @@ def _sums(table, keys, counted):
 
 def _fill(answers, sums):
     """The answers to checked photos as they are now, and their sums."""
-    photos = sa.table("photos", *map(sa.column, ("id", "ground_truth", "created_at", "deleted_at")))
+    photos = sa.table("photos", *map(sa.column, ("id", "ground_truth", "given_label", "created_at", "deleted_at")))
     said = sa.table("predictions", sa.column("id"), *(sa.column(name) for name in NAMES if name != "truth"))
     events = sa.table("label_events", sa.column("photo_id"), sa.column("place"))
     tops = sa.table("top_labels", sa.column("prediction_id"), sa.column("label"))
-    truth, day = photos.c.ground_truth, sa.cast(photos.c.created_at, sa.String)
+    anew = sa.table("expected_answers", *map(sa.column, ("model", "version", "label", "answer")))
+    given, day = sa.func.coalesce(photos.c.given_label, photos.c.ground_truth), sa.cast(photos.c.created_at, sa.String)
+    answer = sa.select(anew.c.answer).where(anew.c.model == said.c.model, anew.c.version == said.c.version, anew.c.label == given)
+    truth = sa.func.coalesce(answer.correlate(photos, said).scalar_subquery(), given)
     month = sa.cast(sa.func.substr(day, 1, 4), sa.Integer) * 100 + sa.cast(sa.func.substr(day, 6, 2), sa.Integer)
     audited = sa.exists().where(events.c.photo_id == photos.c.id, events.c.place == "audit").correlate(photos)
     among = sa.exists().where(tops.c.prediction_id == said.c.id, tops.c.label == truth).correlate(photos, said)

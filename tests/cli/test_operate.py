@@ -51,7 +51,7 @@ def test_doctor_finds_the_shipped_model_well(config: Config) -> None:
     runner.invoke(args=["prepare"])
     done = runner.invoke(args=["doctor"])
     assert done.exit_code == 0, done.output
-    for line in ("SQLite", "Database", "golden photos"):
+    for line in ("SQLite", "Database", "600 photos and 6,000 requests a minute", "golden photos"):
         assert line in done.stdout
 
 
@@ -63,6 +63,15 @@ def test_doctor_says_when_there_is_no_model(config: Config) -> None:
     assert done.exit_code == 1
     assert "WRONG" in done.stdout
     assert "No model is installed" in done.stdout
+
+
+def test_doctor_says_when_the_redis_of_the_rate_limits_is_away(config: Config) -> None:
+    pytest.importorskip("redis", reason="the Python package redis is not installed")
+    app = create_app(replace(config, rate_url="redis://127.0.0.1:1"))
+    runner = app.test_cli_runner()
+    runner.invoke(args=["prepare"])
+    done = runner.invoke(args=["doctor"])
+    assert done.exit_code == 1 and "no Redis answers there" in done.stdout
 
 
 def test_doctor_notices_damage(config: Config, app: Flask, client) -> None:

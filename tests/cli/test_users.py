@@ -59,5 +59,16 @@ def test_a_key_is_created_listed_and_revoked(app: Flask, runner: FlaskCliRunner)
         assert people.find_key(text) is None
 
 
+def test_a_key_may_have_a_last_day(runner: FlaskCliRunner) -> None:
+    done = runner.invoke(args=["keys", "create", "robot", "--expires", "2999-12-31"])
+    assert "expires 3000-01-01 00:00 UTC" in done.stdout
+    assert "never used\tuntil 3000-01-01 00:00 UTC" in runner.invoke(args=["keys", "list"]).stdout
+
+
+def test_a_last_day_that_makes_no_sense_is_an_error(runner: FlaskCliRunner) -> None:
+    done = runner.invoke(args=["keys", "create", "robot", "--expires", "tomorrow"])
+    assert done.exit_code == 1 and "2027-01-31" in done.stderr
+
+
 def test_revoking_an_unknown_key_is_an_error(runner: FlaskCliRunner) -> None:
     assert runner.invoke(args=["keys", "revoke", "mq_none"]).exit_code == 1

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from webapp.errors import LoginFailedError, TooManyAttemptsError, UserError
+from webapp.errors import KeyExpiredError, LoginFailedError, TooManyAttemptsError, UserError
 from webapp.services import people
 from webapp.storage.database import db
 from webapp.storage.tables import ApiKey, LoginAttempt, User, now
@@ -142,6 +142,33 @@ def test_only_a_hash_of_a_key_is_kept() -> None:
 @pytest.mark.parametrize(("has", "wants", "may"), [("admin", "predict", True), ("review", "review", True), ("predict", "review", False)])
 def test_a_scope_includes_the_smaller_ones(has: str, wants: str, may: bool) -> None:
     assert people.allows(ApiKey(scope=has), wants) is may
+
+
+@pytest.mark.parametrize(("text", "days"), [("90d", 90), ("12w", 84), ("2y", 730), (" 1D ", 1)])
+def test_a_key_may_end_after_a_time(text: str, days: int) -> None:
+    ends = people.parse_expiry(text)
+    assert ends is not None
+    assert abs(ends - now() - timedelta(days=days)) < timedelta(minutes=1)
+
+
+def test_a_last_day_is_over_at_its_midnight() -> None:
+    today = f"{now():%Y-%m-%d}"
+    ends = people.parse_expiry(today)
+    assert ends is not None
+    assert timedelta(0) < ends - now() <= timedelta(days=1)
+    assert people.parse_expiry("") is None
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2001-01-01", "0d", "99999d", "9999-12-31", "2027-13-01", "-1d"])
+def test_an_end_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(UserError):
+        people.parse_expiry(text)
+
+
+def test_an_expired_key_is_not_found_but_refused() -> None:
+    _key, text = people.create_key("camera", "predict", now() - timedelta(seconds=1))
+    with pytest.raises(KeyExpiredError, match="expired on"):
+        people.find_key(text)
 
 
 def test_users_are_listed_by_name() -> None:

@@ -12,7 +12,7 @@ from tests.conftest import PASSWORD, draw
 from tests.views.conftest import Send, form_of
 from webapp.services import history, people
 
-DOOR = ("upload", "gallery", "relabel", "login", "admin", "models", "frame")
+DOOR = ("upload", "gallery", "relabel", "login", "admin", "keys", "models", "frame", "jobs")
 
 
 def posts(app: Flask) -> list[str]:
@@ -30,9 +30,8 @@ def test_no_form_works_without_its_token(app: Flask, admin: FlaskClient, send: S
     paths = posts(app)
     assert len(paths) >= 10
     for path in paths:
-        answer = admin.post(
-            path.replace("<public_id>", public_id), data={"label": "haas", "ids": public_id, "name": "Eve", "theme": "dark"}
-        )
+        path = path.replace("<public_id>", public_id).replace("<int:key_id>", "1")
+        answer = admin.post(path, data={"label": "haas", "ids": public_id, "name": "Eve", "theme": "dark"})
         assert answer.status_code == 400 and "open too long" in answer.text, path
     with app.app_context():
         assert history.get_item(public_id).photo.ground_truth is None
@@ -46,7 +45,7 @@ def test_a_token_of_another_session_is_refused(app: Flask, client: FlaskClient) 
     assert client.post("/", data=form_of((draw(), "a.jpg"), csrf_token=token)).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/gallery", "/login", "/account", "/admin/users", "/help"])
+@pytest.mark.parametrize("path", ["/", "/gallery", "/login", "/account", "/admin/users", "/admin/keys", "/help", "/jobs"])
 def test_every_form_on_a_page_has_a_token(admin: FlaskClient, send: Send, path: str) -> None:
     send()
     page = admin.get(path).text

@@ -82,8 +82,8 @@ def test_places_depend_on_who_one_is(client: FlaskClient, reviewer: FlaskClient,
         return re.findall(r">(\w+)</a>", nav)
 
     assert places(client) == ["Upload", "Gallery", "Stats", "Models"]
-    assert places(reviewer) == ["Upload", "Gallery", "Review", "Stats", "Models", "Log"]
-    assert places(admin) == ["Upload", "Gallery", "Review", "Stats", "Models", "Log", "People"]
+    assert places(reviewer) == ["Upload", "Gallery", "Review", "Stats", "Models", "Jobs", "Log"]
+    assert places(admin) == ["Upload", "Gallery", "Review", "Stats", "Models", "Jobs", "Log", "People"]
 
 
 def test_the_footer_names_the_live_model(client: FlaskClient) -> None:

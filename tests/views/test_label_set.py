@@ -77,3 +77,18 @@ def test_json_and_the_terminal_list_them_and_the_card_stays(
     assert "haas\tХаас\tUSA\tЛада, Гранта" in runner.invoke(args=["model", "labels", "f1-teams"]).output
     card = json.loads(runner.invoke(args=["model", "show", "f1-teams", "--json"]).output)
     assert card["labels"][3] == {"name": "haas", "display": "Haas", "color": "#787878", "parent": "", "aliases": []}
+
+
+def test_a_photo_becomes_the_reference_photo_from_its_own_page(admin: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+    photo = send(ground_truth="haas")
+    assert "Use as reference photo of Haas" in admin.get(f"/photos/{photo}").text
+    assert "Use as reference photo" not in reviewer.get(f"/photos/{photo}").text
+    asked = {"label": "haas", "photo": photo, "next": f"/photos/{photo}"}
+    assert reviewer.post(f"{PAGE}/photo", data=asked).status_code == 403
+    page = admin.post(f"{PAGE}/photo", data=asked, follow_redirects=True).text
+    assert "the reference photo of" in page and f'value="{photo}"' in admin.get(f"{PAGE}?label=haas").text
+
+
+def test_a_photo_of_another_label_is_no_reference_photo(admin: FlaskClient, send: Send) -> None:
+    asked = {"label": "haas", "photo": send(ground_truth="ferrari")}
+    assert "must have been checked as this label" in admin.post(f"{PAGE}/photo", data=asked, follow_redirects=True).text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from webapp.api.keys import guard, has, need, who
@@ -28,6 +28,8 @@ def take() -> ResponseReturnValue:
         keep_metadata=request.args.get("metadata") == "keep" and has("admin"),
         base_url=request.url_root,
     )
+    if request.method == "HEAD":  # an export that nobody reads would stand in the list as broken off
+        return Response(content_type=order.content_type)
     row, pieces = export.start_export(order, who=who(), tools=Tools(get_registry(), get_files(), get_turnstile()))
     return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
 

@@ -7,7 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from webapp.errors import MarqueError
 from webapp.ext import get_classifier, get_trouble
+from webapp.services import jobs
 from webapp.services.health import check_database
+from webapp.services.kinds import KINDS
 
 bp = Blueprint("health", __name__)
 
@@ -28,7 +30,7 @@ def live() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """200 when a photo could be answered now: the history can be written and a version of the model passed its self-test; else 503.
 
-    When that is not the live version, `trouble` says why.
+    When that is not the live version, `trouble` says why; also when jobs wait and no worker was seen for a while.
     """
     checks: dict[str, str] = {}
     for name, check in (("database", check_database), ("model", get_classifier)):
@@ -39,5 +41,5 @@ def ready() -> ResponseReturnValue:
     if checks:
         return jsonify(status="not ready", problems=checks), 503, {"Retry-After": "5"}
     card = get_classifier().card
-    trouble = get_trouble()
+    trouble = " ".join(filter(None, (get_trouble(), jobs.nobody_works(KINDS))))
     return jsonify(status="ready", model={"name": card.name, "version": card.version}, **({"trouble": trouble} if trouble else {}))

@@ -8,10 +8,12 @@ from flask import request
 
 from webapp.errors import NoFileError
 from webapp.services.classify import MAX_BYTES, Incoming
+from webapp.throttle import count_photos
 
 
 def read_files(field: str) -> list[Incoming]:
-    """The files of the form's `field`. Raises `NoFileError` when the request is no form or has none there.
+    """The files of the form's `field`. Raises `NoFileError` when the request is no form or has none there,
+    and `TooManyRequestsError` when they are more than the sender may send in a minute.
 
     One byte more than allowed is read of each: enough to know that it is too large.
     """
@@ -20,6 +22,7 @@ def read_files(field: str) -> list[Incoming]:
     uploads = [one for one in request.files.getlist(field) if one.filename]
     if not uploads:
         raise NoFileError(f"The form has no file in a field called {field}, for instance: curl -F {field}=@photo.jpg")
+    count_photos(len(uploads))
     incoming = []
     for one in uploads:
         with closing(one):

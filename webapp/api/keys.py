@@ -7,14 +7,17 @@ from flask import Blueprint, g, request
 from webapp.errors import LoginFailedError, NotAllowedError
 from webapp.ext import get_config
 from webapp.services import people
+from webapp.throttle import count_request, counts_by_key
 from webapp.values import Who
 
 PUBLIC = Who("API")
 
 
 def guard(bp: Blueprint) -> None:
-    """Read the key of every request to `bp`. A wrong key is an error even where none is needed."""
-    bp.before_request(_read_key)
+    """Read the key of every request to `bp` and count for it. A wrong key is an error even where none is needed."""
+    counts_by_key(bp)
+    bp.before_request(_count_and_read_key)
+    bp.teardown_request(_note_use)
 
 
 def need(scope: str) -> None:
@@ -50,8 +53,16 @@ def who() -> Who:
     return PUBLIC if key is None else Who(f"API key {key.name}")
 
 
-def _read_key() -> None:
+def _count_and_read_key() -> None:
+    """Requests with a key count for the key; without one, and with a wrong one, for the address."""
     g.api_key = None
+    try:
+        _read_key()
+    finally:
+        count_request(g.api_key.id if g.api_key else None)
+
+
+def _read_key() -> None:
     header = request.headers.get("Authorization", "")
     if not header:
         return
@@ -61,3 +72,9 @@ def _read_key() -> None:
     g.api_key = people.find_key(text.strip())
     if g.api_key is None:
         raise LoginFailedError("This API key is unknown or was revoked.")
+    g.key_use = (g.api_key.id, g.api_key.last_used_at)  # read now: after a failed write the row would be asked for again
+
+
+def _note_use(_error: BaseException | None) -> None:
+    if "key_use" in g:
+        people.note_use(*g.key_use)

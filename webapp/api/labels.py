@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from webapp.api import payloads
 from webapp.api.keys import guard, need, who
 from webapp.errors import BadRequestError
 from webapp.ext import get_cards, get_classifier
@@ -30,7 +31,7 @@ def add() -> ResponseReturnValue:
     selection, model = _selection(body), body.get("model", "")
     first, *others = [get_classifier(model).card] if model else get_cards() or [get_classifier().card]
     done = many.relabel_all(selection, body.get("label", ""), card=first, others=others, who=who(), place="api", why=body.get("why", ""))
-    return jsonify(_told(done))
+    return jsonify(_told(done) | payloads.taken_as(body.get("label", ""), done))
 
 
 @bp.delete("/labels/batches/<batch>")

@@ -21,6 +21,7 @@ from webapp.ext import get_classifier, get_files, get_registry, get_turnstile
 from webapp.services import classify, history, predict_later, side_by_side
 from webapp.services.classify import MAX_BYTES, Incoming
 from webapp.services.history import Item
+from webapp.throttle import count_photos
 from webapp.values import Answer, GalleryFilter
 
 bp = Blueprint("legacy", __name__)
@@ -115,6 +116,7 @@ def predict_stored() -> ResponseReturnValue:
     """Rank the photo `?img_id=`. It is done when this answers, in the words of a service that had only begun; `device` changes nothing."""
     need_for_prediction()
     item = _numbered(request.args.get("img_id", ""))
+    count_photos()
     task = predict_later.predict(item.photo, classifier=get_classifier(), files=get_files(), turnstile=get_turnstile())
     return jsonify(shapes.task(task, "PENDING", "Task received"))
 
@@ -148,7 +150,7 @@ def view(image_id: str) -> ResponseReturnValue:
     found = side_by_side.side_by_side(_numbered(image_id), registry=get_registry(), files=get_files(), turnstile=get_turnstile())
     if found is None:
         return "", HTTPStatus.NO_CONTENT
-    return picture(found.content, found.content_type, cache="private, no-cache")
+    return picture(found, varies=True)
 
 
 @bp.get("/api/stats/")
@@ -166,7 +168,8 @@ def _answer(incoming: Incoming) -> Answer:
 
 
 def _base64_photo() -> Incoming:
-    """The photo in the JSON body, with or without `data:image/…;base64,` before it. Raises `BadRequestError`."""
+    """The photo in the JSON body, with or without `data:image/…;base64,` before it. Raises `BadRequestError` or `TooManyRequestsError`."""
+    count_photos()
     request.max_content_length = MAX_BASE64
     body = request.get_json(silent=True, force=True)
     text = body.get("im_b64") if isinstance(body, dict) else None

@@ -14,7 +14,9 @@ from webapp.services import stats
 from webapp.services.classify import Classified
 from webapp.services.compare import Standing
 from webapp.services.history import Item, Prediction, full_ranking
+from webapp.services.jobs import JobLine, JobView
 from webapp.services.promote import Promotion
+from webapp.services.relabel import Relabelled
 from webapp.services.stats import Counts, Learnt, Summary, VersionLine
 from webapp.values import Answer, RankedLabel
 
@@ -62,6 +64,11 @@ def answer(said: Answer) -> Json:
         "model": {"name": said.model, "version": said.version},
         "elapsed_ms": round(said.elapsed_ms, 2),
     }
+
+
+def taken_as(sent: str, done: Relabelled) -> Json:
+    """The label that was given instead of the one that was sent, when that was merged into it; nothing otherwise."""
+    return {"taken_as": done.label} if done.label != sent else {}
 
 
 def ranking(lines: Iterable[RankedLabel]) -> list[Json]:
@@ -148,10 +155,11 @@ def standing(found: Standing) -> Json:
 
 
 def labels(card: ModelCard) -> list[Json]:
-    """The labels as people see them."""
+    """The labels as people see them; those that the version does not know, made by a split, at the end without a `class_id`."""
+    places = {name: at for at, name in enumerate(card.label_names)}
     return [
         {
-            "class_id": at,
+            "class_id": places.get(one.name),
             "label": one.name,
             "display": one.display,
             "color": one.color,
@@ -160,8 +168,10 @@ def labels(card: ModelCard) -> list[Json]:
             "key": one.key,
             "photo": one.photo or None,
             "retired": one.retired,
+            "merged_into": one.merged or None,
+            "split_from": one.split or None,
         }
-        for at, one in enumerate(map(as_seen, card.labels))
+        for one in map(as_seen, (*card.labels, *getattr(card, "added", ())))
     ]
 
 
@@ -182,8 +192,9 @@ def card(card: ModelCard, live: bool) -> Json:
                 "color": one.color,
                 "parent": one.parent,
                 "aliases": list(one.aliases),
+                "merged_into": one.merged or None,
             }
-            for at, one in enumerate(card.labels)
+            for at, one in enumerate(map(as_seen, card.labels))
         ],
         "input": {"height": card.input.height, "width": card.input.width, "resize": card.input.resize},
         "temperature": card.temperature,
@@ -201,3 +212,31 @@ def card(card: ModelCard, live: bool) -> Json:
 def moment(when: datetime) -> str:
     """ISO 8601 in UTC with a Z."""
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job(view: JobView) -> Json:
+    """A job as it stands. `rate` is things a second, `seconds_left` at this rate; null when nobody knows."""
+    row, progress = view.job, view.progress
+    return {
+        "id": row.public_id,
+        "kind": row.kind,
+        "title": row.title,
+        "state": row.state,
+        "stopping": view.stopping,
+        "done": progress.done,
+        "total": progress.total or None,
+        "failed": progress.failed,
+        "rate": round(view.rate, 2) if view.rate else None,
+        "seconds_left": round(view.left, 1) if view.left is not None else None,
+        "who": row.who,
+        "created_at": moment(row.created_at),
+        "started_at": moment(row.started_at) if row.started_at else None,
+        "ended_at": moment(row.ended_at) if row.ended_at else None,
+        "result": row.result,
+        "error": row.error or None,
+    }
+
+
+def line(row: JobLine) -> Json:
+    """A line of a job's log."""
+    return {"at": moment(row.at), "text": row.text}

@@ -18,6 +18,7 @@ from webapp.services.classify import Classified, Incoming
 from webapp.services.filters import parse_filter
 from webapp.services.history import Item
 from webapp.services.learnt import read_lists
+from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, Answer
 
 bp = Blueprint("api_photos", __name__)
@@ -91,25 +92,25 @@ def file(public_id: str) -> Response:
         need("admin")
     photo = history.get_item(public_id).photo
     found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
-    return picture(found.content, found.content_type, download_name=photo.filename)
+    return picture(found, download_name=photo.filename)
 
 
 @bp.get("/photos/<public_id>/thumbnail")
 def thumbnail(public_id: str) -> Response:
     """The small picture."""
     need_for_reading()
-    found = history.thumbnail(public_id)
-    return picture(found.content, found.content_type)
+    return picture(history.thumbnail(public_id))
 
 
 @bp.get("/photos/<public_id>/heatmap")
 def heatmap(public_id: str) -> Response:
     """A veil over the photo, clear where the live version of `?model=` looked for `?label=`; for its own answer without one."""
     need_for_reading()
+    count_photos()
     classifier = get_classifier(request.args.get("model", "").strip())
     label = request.args.get("label", "").strip() or history.first_label(public_id, classifier.card.name)
     found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
-    return picture(found.content, found.content_type)
+    return picture(found, varies=True)
 
 
 @bp.put("/photos/<public_id>/ground-truth")
@@ -126,8 +127,8 @@ def put_ground_truth(public_id: str) -> ResponseReturnValue:
     history.get_item(public_id)
     model = body.get("model", "")
     first, *others = [get_classifier(model).card] if model else get_cards() or [get_classifier().card]
-    relabel.relabel_photos([public_id], body["label"], card=first, others=others, who=who(), place="api", why=body.get("why", ""))
-    return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
+    done = relabel.relabel_photos([public_id], body["label"], card=first, others=others, who=who(), place="api", why=body.get("why", ""))
+    return jsonify(payloads.photo(history.get_item(public_id), get_registry()) | payloads.taken_as(body["label"], done))
 
 
 @bp.delete("/photos/<public_id>")

@@ -14,7 +14,7 @@ from flask import Blueprint
 from webapp.cli import importing, search, versions
 from webapp.cli.dataset import dataset_command, layout_options, recipe_for, start_of, weights_option
 from webapp.cli.evaluate import evaluate_command
-from webapp.cli.label_set import labels_command
+from webapp.cli.label_set import labels_command, reread_command
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
 from webapp.ext import get_config, get_registry
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 bp = Blueprint("cli_model", __name__, cli_group="model")
 bp.cli.help = "Train and import models, look at their cards, choose which version serves."
-for command in (dataset_command, evaluate_command, labels_command, importing.import_command, search.search_command, *versions.COMMANDS):
+for command in (
+    dataset_command,
+    evaluate_command,
+    labels_command,
+    reread_command,
+    importing.import_command,
+    search.search_command,
+    *versions.COMMANDS,
+):
     bp.cli.add_command(command)
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

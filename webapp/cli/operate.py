@@ -12,11 +12,12 @@ import click
 from flask import Blueprint
 
 from webapp.cli.ready import migrate
-from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, UserError
-from webapp.ext import get_classifier, get_config, get_cupboard, get_registry, load_classifier
+from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, NobodyWorksError, UserError
+from webapp.ext import get_classifier, get_config, get_cupboard, get_rates, get_registry, load_classifier
 from webapp.inference.classifier import self_test
-from webapp.services import deleting, people
+from webapp.services import deleting, jobs, people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
+from webapp.services.kinds import KINDS
 from webapp.services.learnt import read_lists
 from webapp.services.recount import check_tally
 from webapp.services.relabel import remember_label_sets
@@ -52,8 +53,10 @@ def doctor() -> None:
         ("Database", _database),
         ("Files", _files),
         ("Stats", _stats),
+        ("Rate limits", _rates),
         ("Model", _model),
         ("Same answers", _golden),
+        ("Jobs", _jobs),
     ]
     wrong = 0
     for name, check in checks:
@@ -98,6 +101,15 @@ def _stats() -> str:
     return found.words
 
 
+def _rates() -> str:
+    config = get_config()
+    if not config.rate_limits:
+        return "off"
+    get_rates().check()
+    where = "in Redis, for all processes" if config.rate_url else "in each process"
+    return f"{config.rate_photos:,} photos and {config.rate_requests:,} requests a minute, counted {where}"
+
+
 def _model() -> str:
     cupboard = get_cupboard()
     name, number = cupboard.live()
@@ -105,6 +117,13 @@ def _model() -> str:
         raise ModelUnavailableError(trouble)
     card = get_classifier().card
     return f"{name} {number}, {len(card.labels)} labels, engine {cupboard.config.engine}"
+
+
+def _jobs() -> str:
+    """A worker looks after the jobs that wait."""
+    if trouble := jobs.nobody_works(KINDS):
+        raise NobodyWorksError(trouble)
+    return jobs.how_many()
 
 
 def _golden() -> str:

@@ -20,7 +20,7 @@ from webapp.cli.keeping import keep_command, purge_command
 from webapp.cli.labelling import import_command
 from webapp.cli.ready import needs_history
 from webapp.errors import MarqueError
-from webapp.ext import get_classifiers, get_cupboard
+from webapp.ext import get_card, get_classifiers, get_cupboard
 from webapp.inference.classifier import Classifier
 from webapp.inference.turnstile import Turnstile
 from webapp.services import classify, history, words
@@ -111,11 +111,14 @@ def _look(found: list[Path], classifiers: list[Classifier]) -> Iterator[Said]:
     """Rank without storing, on all cores, for nobody else waits here; results come in order."""
     cores = os.cpu_count() or 1
     turnstile = Turnstile(cores, waiting=cores)
+    seen = {each.card.name: get_card(each.card.name) or each.card for each in classifiers}  # asked here: threads cannot ask the history
 
     def one(path: Path) -> Said:
         row: dict[str, Any] = {"path": _shown(path)}
         try:
-            answers = classify.answer_by_all(read_photo(path), classifiers=classifiers, turnstile=turnstile)
+            answers = classify.answer_by_all(
+                read_photo(path), classifiers=classifiers, turnstile=turnstile, read=lambda card: seen[card.name]
+            )
         except MarqueError as error:
             return row | {"error": str(error)}, []
         return row, [

@@ -22,6 +22,7 @@ from webapp.inference.classifier import Classifier
 from webapp.inference.gate import Comparison, Said
 from webapp.inference.held_out import Split, read_split
 from webapp.services import compare, promote
+from webapp.services.reading import today
 from webapp.values import Who
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -196,7 +197,8 @@ def _weigh(champion: Classifier, challenger: Classifier, asked: Photos) -> Compa
         return _weigh_here(champion, challenger, asked)
     splits = [_split(one) for one in (champion, challenger)]
     found = photos_in(champion.card.name, asked.data, asked.layout, asked.image_column, asked.label_column)
-    weighed = promote.weigh(champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched)
+    cards = today(champion.card), today(challenger.card)
+    weighed = promote.weigh(champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched, cards=cards)
     for left_out in weighed.left_out:
         click.echo(f"left out {left_out}", err=True)
     if weighed.seen:

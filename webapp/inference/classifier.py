@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from webapp.errors import ModelUnavailableError
 from webapp.inference.card import ModelCard
 from webapp.inference.images import decode_photo, fit_input, working_side
+from webapp.inference.label_set import added_up, outputs
 from webapp.values import UNCLASSIFIED, RankedLabel, Reading
 
 GOLDEN_TOLERANCE = 1e-3
@@ -45,20 +46,27 @@ def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.
 
 
 def ranked(probabilities: NDArray[np.float32], card: ModelCard) -> tuple[RankedLabel, ...]:
-    """Every label of `card`, most probable first; equal ones in the card's order."""
-    order = np.argsort(-probabilities, kind="stable")
-    names = card.label_names
+    """Every label of `card` as labels read today, most probable first; equal ones in the card's order. Merged ones are added up."""
+    places = outputs(card)
+    names = list(places)
+    sums = added_up(probabilities, card)
+    order = np.argsort(-sums, kind="stable")
     return tuple(
-        RankedLabel(rank=place, label=names[index], class_id=int(index), probability=float(probabilities[index]))
-        for place, index in enumerate(order, start=1)
+        RankedLabel(rank=rank, label=names[index], class_id=places[names[index]][0], probability=float(sums[index]))
+        for rank, index in enumerate(order, start=1)
     )
 
 
 def decide(reading: Reading, card: ModelCard) -> str:
     """The first label when its probability reaches the card's threshold and the photo looks familiar enough, else `UNCLASSIFIED`."""
-    best = int(np.argmax(reading.probabilities))
-    sure = reading.probabilities[best] >= card.threshold and is_familiar(reading.familiarity, card)
-    return card.label_names[best] if sure else UNCLASSIFIED
+    sums = added_up(reading.probabilities, card)
+    best = int(np.argmax(sums))
+    return list(outputs(card))[best] if is_sure(sums[best], reading.familiarity, card) else UNCLASSIFIED
+
+
+def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:
+    """Whether the first label is named: its probability reaches the card's threshold and the photo looks familiar enough."""
+    return bool(best >= card.threshold) and is_familiar(familiarity, card)
 
 
 def is_familiar(familiarity: float | None, card: ModelCard) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from webapp.errors import ModelRefusedError, PhotoRefusedError
-from webapp.inference.classifier import Classifier
+from webapp.inference.card import ModelCard
+from webapp.inference.classifier import Classifier, ranked
 from webapp.inference.cut import Box, decode_cut
 from webapp.inference.held_out import LabelledPhoto
 from webapp.inference.images import working_side
+from webapp.inference.label_set import in_words_of, reads_as, right_answers
 
 FALL = 0.05
 """A label may lose at most this share of its photos."""
@@ -86,18 +88,24 @@ class Comparison:
         return asdict(self)
 
 
-def rank_both(champion: Classifier, challenger: Classifier, photos: Iterable[LabelledPhoto]) -> tuple[list[Said], list[str]]:
-    """What both say about each photo, decoded for each as in serving; and a sentence for each file that is no photo."""
+def rank_both(
+    champion: Classifier, challenger: Classifier, photos: Iterable[LabelledPhoto], cards: tuple[ModelCard, ModelCard]
+) -> tuple[list[Said], list[str]]:
+    """What both say about each photo, decoded for each as in serving, as `cards` read labels; and a sentence for each file that is no
+    photo."""
+    right = right_answers(cards[0]), right_answers(cards[1])
     said: list[Said] = []
     refused: list[str] = []
     for photo in photos:
         try:
             content = photo.path.read_bytes()
-            first, second = (_first_label(one, content, photo.box) for one in (champion, challenger))
+            first = _first_label(champion, cards[0], content, photo.box)
+            second = _first_label(challenger, cards[1], content, photo.box)
         except (OSError, PhotoRefusedError) as error:
             refused.append(f"{photo.name}: {error}")
             continue
-        said.append(Said(photo.name, photo.sha256, photo.label, first, second))
+        truth = reads_as(cards[1], photo.label)
+        said.append(Said(photo.name, photo.sha256, truth, in_words_of(truth, first, right[0]), in_words_of(truth, second, right[1])))
     return said, refused
 
 
@@ -147,6 +155,6 @@ def _label_changes(said: Sequence[Said]) -> Iterable[LabelChange]:
         yield LabelChange(label, len(own), sum(one.champion == label for one in own), sum(one.challenger == label for one in own))
 
 
-def _first_label(classifier: Classifier, content: bytes, box: Box | None) -> str:
-    pixels = decode_cut(content, box, working_side(classifier.card.input))
-    return classifier.card.label_names[int(classifier.rank(pixels).probabilities.argmax())]
+def _first_label(classifier: Classifier, card: ModelCard, content: bytes, box: Box | None) -> str:
+    pixels = decode_cut(content, box, working_side(card.input))
+    return ranked(classifier.rank(pixels).probabilities, card)[0].label

@@ -13,6 +13,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
+from PIL import __version__ as pillow_version
 from pillow_heif import register_heif_opener
 
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
@@ -23,7 +24,9 @@ from webapp.values import DecodedPhoto
 
 __all__ = [
     "MAX_BYTES",
+    "RENDERER",
     "THUMBNAIL_TYPE",
+    "VIEW_SIDE",
     "VIEW_TYPE",
     "WORKING_SIDE",
     "content_type",
@@ -45,6 +48,9 @@ MAX_SCANS = 100
 WORKING_SIDE = 1024
 VIEW_SIDE = 1600
 VIEW_TYPE = "image/jpeg"
+RENDERER = f"1 on Pillow {pillow_version}"
+"""What makes copies. Another Pillow may make other bytes of the same photo; so does another way of ours, which then gets another number."""
+
 THUMBNAIL_SIDE = 480
 THUMBNAIL_TYPE = "image/jpeg"
 

@@ -133,11 +133,14 @@ def in_order(lines: Sequence[LabelLine], order: str, card: ModelCard) -> list[La
     return sorted(lines, key=keys[order]) if order in keys else list(lines)
 
 
-def labels_like(card: ModelCard, text: str) -> list[Label]:
-    """The labels whose name, display name, parent or an alias has every word of `text` in it, by display name; all for ""."""
+def labels_like(card: ModelCard, text: str, added: Sequence[Label] = ()) -> list[Label]:
+    """The labels whose name, display name, parent or an alias has every word of `text` in it, by display name; all for "". With those
+    of `added`, which the version does not know."""
     words = text.casefold().split()
     found = [
-        one for one in card.labels if all(word in " ".join((one.name, one.display, one.parent, *one.aliases)).casefold() for word in words)
+        one
+        for one in (*card.labels, *added)
+        if all(word in " ".join((one.name, one.display, one.parent, *one.aliases)).casefold() for word in words)
     ]
     return sorted(found, key=lambda one: one.display.casefold())
 

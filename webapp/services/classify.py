@@ -5,24 +5,26 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy.exc import IntegrityError
 
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
+from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier, decide, ranked
 from webapp.inference.images import MAX_BYTES, decode_photo, make_thumbnail, thumbnail_hash, working_side
 from webapp.inference.turnstile import Turnstile
 from webapp.services.history import get_item, stored_content
+from webapp.services.reading import remember_labels, today
 from webapp.services.relabel import check_label, model_of, new_batch, record_label
 from webapp.storage import photos as storage
 from webapp.storage.database import writing
 from webapp.storage.files import FileStore
-from webapp.storage.labels import remember_label_set
+from webapp.storage.label_set import SAID, keep_originals
 from webapp.storage.tables import Photo, Prediction, Upload, now
-from webapp.values import UNLABELLED, Answer, DecodedPhoto, Who
+from webapp.values import UNLABELLED, Answer, DecodedPhoto, Reading, Who
 
 __all__ = [
     "MAX_BYTES",
@@ -82,10 +84,13 @@ def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turns
     return answer_by_all(incoming, classifiers=[classifier], turnstile=turnstile)[0]
 
 
-def answer_by_all(incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[Answer]:
-    """The same by several models, in their order."""
+def answer_by_all(
+    incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile, read: Callable[[ModelCard], ModelCard] = today
+) -> list[Answer]:
+    """The same by several models, in their order. `read` gives the card as labels read today; it asks the history unless told otherwise."""
     _check_size(incoming.content)
-    return _look(incoming.content, classifiers, turnstile).answers
+    answers = _look(incoming.content, classifiers, turnstile).answers
+    return [_as_today(classifier, answer, read)[0] for classifier, answer in zip(classifiers, answers, strict=True)]
 
 
 def answer_photos(incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[list[Answer] | MarqueError]:
@@ -122,7 +127,7 @@ def classify_photo(
     """
     asked = [classifier, *others]
     if ground_truth:
-        check_label(ground_truth, *(one.card for one in asked))
+        ground_truth = check_label(ground_truth, *(one.card for one in asked))
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     known = _known(sha256)
@@ -153,7 +158,7 @@ def keep_photo(
     it has one, and with `ground_truth` when it had none. Raises like `classify_photo`.
     """
     if ground_truth:
-        check_label(ground_truth, classifier.card)
+        ground_truth = check_label(ground_truth, classifier.card)
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     if _known(sha256) is None:
@@ -192,7 +197,7 @@ def classify_upload(
     """
     _check_number(incoming)
     if ground_truth:
-        check_label(ground_truth, *(one.card for one in (classifier, *others)))
+        ground_truth = check_label(ground_truth, *(one.card for one in (classifier, *others)))
     batch = batch or (new_batch() if len(incoming) > 1 else "")
     tools = {"classifier": classifier, "others": others, "files": files, "turnstile": turnstile, "batch": batch}
     results: list[Classified | MarqueError] = []
@@ -229,8 +234,7 @@ def ask_aside(photo: Photo, *, classifiers: Sequence[Classifier], files: FileSto
     try:
         with writing():
             for classifier, answer in zip(classifiers, answers, strict=True):
-                remember_label_set(answer.model, answer.version, classifier.card.label_names)
-                storage.add_aside(photo, _prediction(answer))
+                _add_aside(photo, classifier, answer)
     except IntegrityError as error:
         raise PhotoRefusedError(GONE) from error
 
@@ -245,12 +249,11 @@ def ask_version(public_id: str, classifier: Classifier, *, standing: bool, files
         return False
     answers = _look(stored_content(photo, files), [classifier], turnstile).answers
     with writing():
-        remember_label_set(classifier.card.name, classifier.card.version, classifier.card.label_names)
         photo = get_item(public_id).photo
         if standing:
-            storage.add_prediction(photo, _prediction(answers[0]))
+            _add_answer(photo, classifier, answers[0])
         else:
-            storage.add_aside(photo, _prediction(answers[0]))
+            _add_aside(photo, classifier, answers[0])
     return True
 
 
@@ -338,7 +341,10 @@ def _answer(classifier: Classifier, decoded: DecodedPhoto, seconds: float) -> An
     started = time.perf_counter()
     reading = classifier.rank(decoded.pixels)
     elapsed = (time.perf_counter() - started + seconds) * 1000
-    card = classifier.card
+    return _decided(classifier.card, reading, elapsed)
+
+
+def _decided(card: ModelCard, reading: Reading, elapsed: float) -> Answer:
     order = ranked(reading.probabilities, card)
     return Answer(
         model=card.name,
@@ -386,18 +392,19 @@ def _remember_new(
         batch=batch or None,
         dhash=thumbnail_hash(looked.thumbnail),
     )
-    predictions = [_prediction(answer) for answer in looked.answers]
     with writing():
         files.put(sha256, incoming.content)
-        storage.add_photo(photo, looked.thumbnail, predictions[0] if predictions else None)
-        for number, (classifier, prediction) in enumerate(zip(asked, predictions, strict=bool(predictions))):
-            remember_label_set(prediction.model, prediction.version, classifier.card.label_names)
+        read = [_read_today(*each) for each in zip(asked, looked.answers, strict=bool(looked.answers))]
+        storage.add_photo(photo, looked.thumbnail, read[0][0] if read else None)
+        for number, (classifier, (prediction, first)) in enumerate(zip(asked, read, strict=bool(read))):
+            remember_labels(classifier.card)
             storage.add_prediction(photo, prediction, first=True, shown=number == 0)
+            _keep_original(prediction, first)
         if ground_truth:
             _label(photo, ground_truth, asked, who, place)
-    if predictions and not ground_truth:
+    if looked.answers and not ground_truth:
         return Classified(photo, UNLABELLED, duplicate=False, delete_token=token)
-    return _found(sha256, asked[0].card.name if predictions else "", duplicate=False, token=token)
+    return _found(sha256, asked[0].card.name if looked.answers else "", duplicate=False, token=token)
 
 
 def _remember_again(
@@ -432,14 +439,53 @@ def _keep(photo: Photo, asked: Sequence[Classifier], answers: Sequence[Answer]) 
     missing = _missing(photo, asked)
     for classifier, answer in zip(asked, answers, strict=True):
         if classifier in missing:
-            remember_label_set(answer.model, answer.version, classifier.card.label_names)
-            storage.add_prediction(photo, _prediction(answer))
+            _add_answer(photo, classifier, answer)
 
 
 def _missing(photo: Photo, asked: Sequence[Classifier]) -> list[Classifier]:
     """Those whose answer does not stand for their model yet."""
     standing = storage.current_versions(photo)
     return [one for one in asked if standing.get(one.card.name) != one.card.version]
+
+
+def _add_answer(photo: Photo, classifier: Classifier, answer: Answer) -> None:
+    """Let an answer stand for its model, inside the caller's transaction; the label set goes with it."""
+    remember_labels(classifier.card)
+    prediction, first = _read_today(classifier, answer)
+    storage.add_prediction(photo, prediction)
+    _keep_original(prediction, first)
+
+
+def _add_aside(photo: Photo, classifier: Classifier, answer: Answer) -> None:
+    """Keep an answer that stands for nothing, inside the caller's transaction; the label set goes with it."""
+    remember_labels(classifier.card)
+    prediction, first = _read_today(classifier, answer)
+    storage.add_aside(photo, prediction)
+    _keep_original(prediction, first)
+
+
+def _as_today(classifier: Classifier, answer: Answer, read: Callable[[ModelCard], ModelCard] = today) -> tuple[Answer, Answer | None]:
+    """The answer as labels read today; with it the one that the network gave, where that is another."""
+    card = read(classifier.card)
+    if card is classifier.card:
+        return answer, None
+    found = _decided(card, answer.reading, answer.elapsed_ms)
+    same = found.ranked[:TOP] == answer.ranked[:TOP] and found.decision == answer.decision
+    return found, None if same else answer
+
+
+def _read_today(classifier: Classifier, answer: Answer) -> tuple[Prediction, Answer | None]:
+    """The same as a row. Asked inside the transaction that keeps it, lest labels are merged in between."""
+    read, first = _as_today(classifier, answer)
+    return _prediction(read), first
+
+
+def _keep_original(prediction: Prediction, first: Answer | None) -> None:
+    """Keep what the network said at first, when the prediction was added and reads differently."""
+    if first is not None and prediction.id is not None:
+        said = {name: getattr(first, name) for name in SAID}
+        top = [[line.rank, line.label, line.probability] for line in first.ranked[:TOP]]
+        keep_originals([{"prediction_id": prediction.id, **said, "top": top}])
 
 
 def _prediction(answer: Answer) -> Prediction:

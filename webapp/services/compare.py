@@ -10,6 +10,7 @@ from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier
 from webapp.inference.gate import Comparison, Said, compare
 from webapp.inference.held_out import HELD_OUT, read_split
+from webapp.inference.label_set import in_words_of, right_answers
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
 from webapp.services import promote
@@ -152,9 +153,14 @@ def _rows(
     registry: Registry, cards: tuple[ModelCard, ModelCard]
 ) -> tuple[list[tuple[Photo, str | None, str | None]], int, tuple[int, ...]]:
     """The photos that these versions can be compared on, with what each said; how many were left out; whose list is missing."""
-    labels = set(cards[0].label_names) & set(cards[1].label_names)
-    found = storage.first_labels(cards[0].name, (cards[0].version, cards[1].version), labels, MOST)
+    right = right_answers(cards[0]), right_answers(cards[1])
+    rows = storage.first_labels(cards[0].name, (cards[0].version, cards[1].version), set(right[0]) & set(right[1]), MOST)
+    found = [(photo, _in_words(photo, one, right[0]), _in_words(photo, other, right[1])) for photo, one, other in rows]
     splits = {one.version: read_split(registry.version_folder(one.name, one.version), one) for one in cards}
     known = [split for split in splits.values() if split is not None]
     fresh = [row for row in found if all(split.get(row[0].sha256, HELD_OUT) == HELD_OUT for split in known)]
     return fresh, len(found) - len(fresh), tuple(version for version, split in splits.items() if split is None)
+
+
+def _in_words(photo: Photo, said: str | None, right: Mapping[str, str]) -> str | None:
+    return None if said is None else in_words_of(str(photo.ground_truth), said, right)

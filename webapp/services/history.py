@@ -14,7 +14,7 @@ import numpy as np
 from webapp.errors import BadRequestError, ModelError, NotAskedError, PhotoDeletedError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import ranked
-from webapp.inference.images import THUMBNAIL_TYPE, VIEW_TYPE, content_type, render_view
+from webapp.inference.images import RENDERER, THUMBNAIL_TYPE, VIEW_SIDE, VIEW_TYPE, content_type, render_view
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
 from webapp.storage import labels, pages
@@ -22,7 +22,7 @@ from webapp.storage import photos as storage
 from webapp.storage.files import FileStore
 from webapp.storage.pages import Count, Place
 from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
-from webapp.values import ALL_MODELS, GalleryFilter, RankedLabel
+from webapp.values import ALL_MODELS, GalleryFilter, RankedLabel, Rendition, make_tag, ready_rendition
 
 PAGE = 24
 MAX_LIMIT = 200
@@ -74,14 +74,6 @@ class Story:
     predictions: Sequence[Prediction]
     events: list[Event]
     disagree: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Rendition:
-    """Bytes to be served: `content` with its true `content_type`."""
-
-    content: bytes
-    content_type: str
 
 
 # ---- questions ----
@@ -216,27 +208,35 @@ def card_of(prediction: Prediction, registry: Registry) -> ModelCard | None:
 
 def thumbnail(public_id: str) -> Rendition:
     """The small picture, without metadata. Raises `PhotoNotFoundError`."""
-    content = storage.thumbnail_of(public_id)
-    if content is None:
+    found = storage.thumbnail_of(public_id)
+    if found is None:
         raise _absent(public_id)
-    return Rendition(content, THUMBNAIL_TYPE)
+    return ready_rendition(found[0], THUMBNAIL_TYPE, found[1])
 
 
 def view(public_id: str, *, files: FileStore, turnstile: Turnstile) -> Rendition:
     """The large picture for the page: a JPEG, upright, without metadata. Raises `PhotoNotFoundError` or `ServerBusyError`."""
-    content = stored_content(get_item(public_id).photo, files)
-    with turnstile.turn():
-        return Rendition(render_view(content), VIEW_TYPE)
+    return _copy(get_item(public_id).photo, VIEW_SIDE, files, turnstile)
 
 
 def original(public_id: str, *, files: FileStore, turnstile: Turnstile, with_metadata: bool) -> Rendition:
     """The stored bytes. When they carry metadata (where it was taken, by whom) a stranger gets a copy without it instead."""
     photo = get_item(public_id).photo
-    content = stored_content(photo, files)
     if photo.has_metadata and not with_metadata:
+        return _copy(photo, max(photo.width, photo.height), files, turnstile)
+    kind = content_type(photo.format)
+    return Rendition(kind, photo.sha256[:32], lambda: stored_content(photo, files), photo.bytes, photo.created_at)
+
+
+def _copy(photo: Photo, side: int, files: FileStore, turnstile: Turnstile) -> Rendition:
+    """A copy without metadata, at most `side` pixels long: always the same bytes, as long as the same library makes it."""
+
+    def make() -> bytes:
+        content = stored_content(photo, files)
         with turnstile.turn():
-            return Rendition(render_view(content, max_side=max(photo.width, photo.height)), VIEW_TYPE)
-    return Rendition(content, content_type(photo.format))
+            return render_view(content, max_side=side)
+
+    return Rendition(VIEW_TYPE, make_tag("copy", side, photo.sha256, RENDERER), make, modified=photo.created_at)
 
 
 def stored_content(photo: Photo, files: FileStore) -> bytes:

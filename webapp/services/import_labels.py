@@ -15,8 +15,10 @@ from typing import Any
 from webapp.cells import to_csv
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
+from webapp.inference.label_set import reads_as
 from webapp.services.export_formats import folder_of
 from webapp.services.label_files import LabelLine, folder_line, read_labels
+from webapp.services.reading import today
 from webapp.services.relabel import Relabelled, model_of, new_batch, record_label
 from webapp.storage import label_files as storage
 from webapp.storage import photos
@@ -92,7 +94,7 @@ def plan_import(lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_na
     `BadLabelFileError`.
     """
     plan, contradicted = Plan(), set[str]()
-    names = _names(cards)
+    names = names_of_labels(cards)
     several = iter(lines)
     while some := list(islice(several, BATCH)):
         found = storage.find_photos([line.id for line in some if line.id], [line.sha256 for line in some if line.sha256])
@@ -228,12 +230,12 @@ def _found(line: LabelLine, found: storage.Found) -> Any:
     return found.ids.get(line.id) or found.sha256s.get(line.sha256.lower())
 
 
-def _names(cards: Sequence[ModelCard]) -> dict[str, str]:
-    """What people may write for each label. A name comes before a display name, and that before an alias."""
+def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
+    """What people may write for each label, as labels read today. A name comes before a display name, and that before an alias."""
     names: dict[str, str] = {}
-    labels = [one for card in cards for one in card.labels]
+    labels = [(one, reads_as(card, one.name)) for card in map(today, cards) for one in (*card.labels, *getattr(card, "added", ()))]
     for kind in (lambda one: [one.name], lambda one: [one.display, folder_of(one.name)], lambda one: one.aliases):
-        for one in labels:
+        for one, reads in labels:
             for text in kind(one):
-                names.setdefault(text.casefold(), one.name)
+                names.setdefault(text.casefold(), reads)
     return names | {one: one for one in VERDICTS} | {"none of these": NONE_OF_THESE}

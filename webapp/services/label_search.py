@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 
 from webapp.inference.card import Label, ModelCard
-from webapp.inference.label_set import SeenLabel, offered
+from webapp.inference.label_set import SeenCard, SeenLabel, offered
 from webapp.storage import photos
 
 MOST = 24
@@ -17,13 +18,15 @@ def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, 
     """The labels that have every word of `text` somewhere, the best first; without a text all of them, by name.
 
     Upper and lower case, accents and the order of the words do not matter: "skoda rs" finds "Škoda Octavia RS". A display name that begins
-    with the text comes first, then names with a word that does, then the rest. Retired labels are left out.
+    with the text comes first, then names with a word that does, then the rest. Retired labels are left out. A label is also found by the
+    names of those that were merged into it, and of the one that it was split from.
     """
     words = fold(text).split()
     found = []
     for card in cards:
+        former = _former_names(card) if words else {}
         for label in offered(card):
-            place = _place(words, label)
+            place = _place(words, label, former.get(label.name, ()))
             if place is not None:
                 found.append((place, fold(label.display), card, label))
     found.sort(key=lambda one: one[:2])
@@ -50,10 +53,24 @@ def fold(text: str) -> str:
     return " ".join("".join(one if one.isalnum() else " " for one in plain).split())
 
 
-def _place(words: Sequence[str], label: Label) -> int | None:
+def _former_names(card: ModelCard) -> dict[str, list[str]]:
+    """For each label the names of the labels that read as it since they were merged, or that it was split from."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for label in card.labels if not isinstance(card, SeenCard) else (*card.labels, *card.added):
+        if not isinstance(label, SeenLabel):
+            continue
+        if label.merged:
+            found[label.merged] += [label.name, label.display, *label.aliases]
+        split = card.label(label.split) if label.split else None
+        if split is not None:
+            found[label.name] += [split.name, split.display, *split.aliases]
+    return found
+
+
+def _place(words: Sequence[str], label: Label, former: Sequence[str]) -> int | None:
     """How well a label fits: 0 best, None not at all."""
     name = fold(label.display)
-    everything = " ".join([name, *(fold(one) for one in (label.name, *label.aliases, label.parent))])
+    everything = " ".join([name, *(fold(one) for one in (label.name, *label.aliases, label.parent, *former))])
     if not all(word in everything for word in words):
         return None
     text = " ".join(words)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.inference.card import Label, ModelCard
-from webapp.inference.label_set import KINDS, SeenLabel, as_seen, fold, seen
+from webapp.inference.label_set import KINDS, MERGED, SPLIT, STRUCTURE, SeenCard, SeenLabel, as_seen, fold, new_label, seen
 from webapp.services.label_search import fold as plain
+from webapp.services.reading import write_down
 from webapp.services.relabel import check_why
+from webapp.services.rereading import begin
 from webapp.storage import label_set as storage
 from webapp.storage import photos
 from webapp.storage.database import writing
@@ -49,49 +51,81 @@ def change_label(published: ModelCard, label: str, wanted: Mapping[str, str], *,
     `published` is the card as it was published: the label itself, its place and the answers that have it stay what they are. A value
     that is the card's own takes the changes of that kind back. Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
     """
-    if published.label(label) is None:
-        raise UnknownLabelError(f"There is no label {label[:80]!r} of {published.name}.")
     check_why(why)
-    tidy = {kind: _tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
     with writing():
-        before = fold(_plain(storage.changes_of(published.name)))
-        card = seen(published, before)
-        now, own = values_of(as_seen(_known(card, label))), values_of(as_seen(_known(published, label)))
-        changed = {kind: value for kind, value in tidy.items() if value != now[kind]}
-        _check(card, label, changed)
-        batch = secrets.token_urlsafe(9)
-        rows = [
-            _row(published.name, label, kind, None if value == own[kind] else value, who, why, batch) for kind, value in changed.items()
-        ]
-        storage.add_changes(rows)
-    return len(rows)
+        return len(change_now(published, label, wanted, who, why))
+
+
+def change_now(published: ModelCard, label: str, wanted: Mapping[str, str], who: Who, why: str) -> dict[str, str]:
+    """The same inside the caller's transaction; returns what changed, by kind."""
+    wished = {kind: tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
+    card = card_now(published)
+    current = as_seen(_known(card, label))
+    now, own = values_of(current), values_of(_own(published, card, label))
+    changed = {kind: value for kind, value in wished.items() if value != now[kind]}
+    _check(card, label, changed)
+    batch = secrets.token_urlsafe(9)
+    storage.add_changes(
+        [row_of(published.name, label, kind, None if value == own[kind] else value, who, why, batch) for kind, value in changed.items()]
+    )
+    return changed
 
 
 def undo_last_change(published: ModelCard, label: str, *, who: Who) -> int:
     """Take back what was saved last about a label, by changes of their own; again: what was saved before. Returns how many kinds changed.
 
-    Raises `UnknownLabelError`, `NothingToUndoError` when nothing stands, and `BadRequestError` when another label has taken the name, an
-    alias or the key since.
+    A merge or a split is taken back whole. Raises `UnknownLabelError`, `NothingToUndoError` when nothing stands, and `BadRequestError`
+    when another label has taken the name, an alias or the key since, or when what a split made is in use.
     """
-    model, own = published.name, published.label(label)
-    if own is None:
-        raise UnknownLabelError(f"There is no label {label[:80]!r} of {model}.")
+    model = published.name
     with writing():
+        card = card_now(published)
+        own = _own(published, card, label)
         rows = storage.changes_of(model, label)
         last = next((one for one in reversed(_together(rows)) if not (one.undo or one.undone)), None)
         if last is None:
             raise NothingToUndoError("There is nothing to undo: this label is as its card says.")
+        taken = storage.changes_of_batch(model, last.rows[0].batch)
+        _check_unsplit(card, [one.label for one in taken if one.kind == SPLIT])
         batch = secrets.token_urlsafe(9)
-        before = fold(_plain([row for row in rows if row.id < last.rows[0].id])).get(label, {})
-        values = values_of(as_seen(own)) | before
-        _check(
-            seen(published, fold(_plain(storage.changes_of(model)))),
-            label,
-            {one.kind: values[one.kind] for one in last.rows if one.kind in ("name", "aliases", "key")},
-        )
-        back = [_row(model, label, one.kind, before.get(one.kind), who, "", batch, undoes=one.id) for one in last.rows]
+        before = fold(plain_rows([row for row in rows if row.id < last.rows[0].id])).get(label, {})
+        values = values_of(own) | before
+        _check(card, label, {one.kind: values[one.kind] for one in taken if one.kind in ("name", "aliases", "key")})
+        back = [
+            row_of(model, one.label, one.kind, None if one.kind == SPLIT else before.get(one.kind), who, "", batch, undoes=one.id)
+            for one in taken
+        ]
         storage.add_changes(back)
+        if any(one.kind in STRUCTURE for one in taken):
+            write_down(model)
+            begin(model, answers=any(one.kind == MERGED for one in taken))
     return len(back)
+
+
+def card_now(published: ModelCard) -> SeenCard:
+    """The card with every change that stands laid over it, as the history has it at this moment."""
+    return seen(published, fold(plain_rows(storage.changes_of(published.name))))
+
+
+def _own(published: ModelCard, card: SeenCard, label: str) -> SeenLabel:
+    """A label as it is while nobody has changed how it is seen. Raises `UnknownLabelError`."""
+    current = as_seen(_known(card, label))
+    return as_seen(published.label(label) or new_label(label, card.label(current.split)))
+
+
+def _check_unsplit(card: SeenCard, labels: Sequence[str]) -> None:
+    """Raise `BadRequestError` when labels that a split made are in use: what people said would have no label."""
+    used = [one.display for one in card.added if one.split in labels and one.name not in labels]
+    used += [one.display for one in (*card.labels, *card.added) if as_seen(one).merged and {one.name, as_seen(one).merged} & {*labels}]
+    if used:
+        raise BadRequestError(f"{', '.join(dict.fromkeys(used))} was merged or split since. Undo that first.")
+    photos = storage.count_given(card.name, labels) if labels else 0
+    if photos:
+        named = " or ".join(_known(card, one).display for one in labels)
+        raise BadRequestError(
+            f"{photos} {'photo is' if photos == 1 else 'photos are'} checked as {named}. Merge these labels into the one that was split "
+            "instead: that keeps what people said, and can be undone."
+        )
 
 
 def changes(model: str, label: str | None = None) -> list[Change]:
@@ -120,21 +154,26 @@ def _together(rows: Sequence[LabelChange]) -> list[Change]:
     return [Change(tuple(those), those[0].id in undone, those[0].undoes is not None) for those in batches.values()]
 
 
-def _plain(rows: Sequence[LabelChange]) -> list[tuple[str, str, str | None]]:
+def plain_rows(rows: Sequence[LabelChange]) -> list[tuple[str, str, str | None]]:
+    """Changes as (label, kind, value)."""
     return [(row.label, row.kind, row.value) for row in rows]
 
 
-def _row(model: str, label: str, kind: str, value: str | None, who: Who, why: str, batch: str, undoes: int | None = None) -> LabelChange:
+def row_of(model: str, label: str, kind: str, value: str | None, who: Who, why: str, batch: str, undoes: int | None = None) -> LabelChange:
+    """A change as a row that is not kept yet."""
     return LabelChange(
         model=model, label=label, kind=kind, value=value, why=why, user_id=who.user_id, who=who.name, batch=batch, undoes=undoes
     )
 
 
 def _known(card: ModelCard, label: str) -> Label:
-    return next(one for one in card.labels if one.name == label)
+    found = card.label(label)
+    if found is None:
+        raise UnknownLabelError(f"There is no label {label[:80]!r} of {card.name}.")
+    return found
 
 
-def _tidy(kind: str, value: str) -> str:
+def tidy(kind: str, value: str) -> str:
     """A value without stray spaces, in the form of Unicode that is the same however it was typed (NFC)."""
     text = unicodedata.normalize("NFC", value)
     if kind == "aliases":
@@ -146,7 +185,19 @@ def _tidy(kind: str, value: str) -> str:
 
 def _check(card: ModelCard, label: str, changed: Mapping[str, str]) -> None:
     """Raise `BadRequestError` for what makes no sense, or would mean two labels."""
-    others = [as_seen(one) for one in card.labels if one.name != label]
+    everything = (*card.labels, *card.added) if isinstance(card, SeenCard) else card.labels
+    others = [as_seen(one) for one in everything if one.name != label]
+    check_names(changed, others)
+    if changed.get("color") and not re.fullmatch(r"#[0-9A-F]{6}", changed["color"]):
+        raise BadRequestError("A colour is written as #RRGGBB, for example #C00000, or left empty.")
+    _check_key(changed.get("key", ""), others)
+    _check_photo(changed.get("photo", ""), label)
+    if changed.get("retired", "") not in ("", "yes"):
+        raise BadRequestError("retired is “yes” or empty.")
+
+
+def check_names(changed: Mapping[str, str], others: Sequence[SeenLabel]) -> None:
+    """Raise `BadRequestError` when a name, a parent or an alias cannot be, or means one of the `others` already."""
     for kind in ("name", "parent", "aliases"):
         for line in changed.get(kind, "").split("\n"):
             if len(line) > MAX_NAME or not all(one.isprintable() for one in line):
@@ -160,12 +211,6 @@ def _check(card: ModelCard, label: str, changed: Mapping[str, str]) -> None:
         taken = next((one for one in others if plain(text) in {plain(each) for each in (one.name, one.display, *one.aliases)}), None)
         if taken is not None:
             raise BadRequestError(f"“{text}” means {taken.display} already. Two labels of one name could not be told apart.")
-    if changed.get("color") and not re.fullmatch(r"#[0-9A-F]{6}", changed["color"]):
-        raise BadRequestError("A colour is written as #RRGGBB, for example #C00000, or left empty.")
-    _check_key(changed.get("key", ""), others)
-    _check_photo(changed.get("photo", ""), label)
-    if changed.get("retired", "") not in ("", "yes"):
-        raise BadRequestError("retired is “yes” or empty.")
 
 
 def _check_key(key: str, others: Sequence[SeenLabel]) -> None:

@@ -7,7 +7,7 @@ server stops in the middle, what was done stands and is undone by the same batch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
@@ -92,12 +92,12 @@ def relabel_all(
     selection: Selection, label: str, *, card: ModelCard, others: Sequence[ModelCard] = (), who: Who, place: str, why: str = ""
 ) -> Relabelled:
     """Give photos a ground truth. Raises `UnknownLabelError`, or what `_all` raises."""
-    check_label(label, card, *others)
+    label = check_label(label, card, *others)
     if len(why) > MAX_WHY:
         raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
     model = model_of(label, card, *others)
     stamp = Stamp(new_batch(), who, place, why)
-    return _all(selection, stamp.batch, lambda chunk: storage.label_photos(chunk, label, model, stamp))
+    return replace(_all(selection, stamp.batch, lambda chunk: storage.label_photos(chunk, label, model, stamp)), label=label)
 
 
 def confirm_all(selection: Selection, *, who: Who, place: str) -> Relabelled:

@@ -8,11 +8,11 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from webapp.errors import LoginFailedError, TooManyAttemptsError, UserError
+from webapp.errors import KeyExpiredError, KeyNotFoundError, LoginFailedError, TooManyAttemptsError, UserError
 from webapp.storage import people as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import ApiKey, User, now
@@ -23,6 +23,8 @@ SHORTEST, LONGEST = 10, 256
 ATTEMPTS = 5
 WINDOW = timedelta(minutes=5)
 KEY_MARK = "mq_"
+NOTED_EVERY = timedelta(minutes=1)
+DAYS = {"d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 _NOBODY = generate_password_hash(secrets.token_hex(16))
 """Checked when the user name is unknown, so that the answer takes as long as for a known one."""
 
@@ -165,22 +167,60 @@ def _refuse_when_throttled(name: str) -> None:
 # ---- API keys ----
 
 
-def create_key(name: str, scope: str) -> tuple[ApiKey, str]:
-    """A new API key and its text, readable this once. Each scope includes those before it. Raises `UserError`."""
+def create_key(name: str, scope: str, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+    """A new API key and its text, readable this once. Each scope includes those before it; without `expires_at` it never expires.
+
+    Raises `UserError`.
+    """
     if scope not in SCOPES:
         raise UserError(f"A scope is {', '.join(SCOPES)}, not {scope!r}.")
     if not 1 <= len(name.strip()) <= 80:
         raise UserError("A key has a name of 1 to 80 characters: who or what uses it.")
     text = KEY_MARK + secrets.token_urlsafe(32)
-    key = ApiKey(name=name.strip(), prefix=text[:10], sha256=_digest(text), scope=scope)
+    key = ApiKey(name=name.strip(), prefix=text[:10], sha256=_digest(text), scope=scope, expires_at=expires_at)
     with writing():
         storage.add_key(key)
     return key, text
 
 
+def parse_expiry(text: str) -> datetime | None:
+    """When a key shall end: "2027-01-31" (the end of that day in UTC), "90d", "12w" or "2y" from now, "" for never.
+
+    Raises `UserError` for anything else and for what is past.
+    """
+    text, moment = text.strip().lower(), now()
+    if not text:
+        return None
+    try:
+        if found := re.fullmatch(r"([0-9]{1,4})([dwy])", text):
+            ends = moment + int(found[1]) * DAYS[found[2]]
+        else:
+            ends = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC)
+    except (ValueError, OverflowError) as error:
+        raise UserError("A key expires on a day like 2027-01-31, or after a time like 90d, 12w or 2y.") from error
+    if ends <= moment:
+        raise UserError("This day is over. A key expires on a later one, or never.")
+    return ends
+
+
 def find_key(text: str) -> ApiKey | None:
-    """The key with this text, None when there is none or it was revoked."""
-    return storage.find_key(_digest(text)) if text.startswith(KEY_MARK) and len(text) <= 80 else None
+    """The key with this text, None when there is none or it was revoked. Raises `KeyExpiredError` when its time is over."""
+    key = storage.find_key(_digest(text)) if text.startswith(KEY_MARK) and len(text) <= 80 else None
+    if key is not None and has_expired(key):
+        raise KeyExpiredError(f"This API key expired on {key.expires_at:%Y-%m-%d}. Ask an admin for a new one.")
+    return key
+
+
+def has_expired(key: ApiKey) -> bool:
+    """True from the moment on at which the key expires."""
+    return key.expires_at is not None and key.expires_at <= now()
+
+
+def note_use(key_id: int, last_used_at: datetime | None) -> None:
+    """Remember that a key is being used: about once a minute, never waiting for another writer, never failing."""
+    moment = now()
+    if last_used_at is None or last_used_at < moment - NOTED_EVERY:
+        storage.note_key_use(key_id, moment, unless_since=moment - NOTED_EVERY)
 
 
 def allows(key: ApiKey, scope: str) -> bool:
@@ -195,6 +235,22 @@ def revoke_key(prefix: str) -> ApiKey:
         if key is None:
             raise UserError(f"There is no key that begins with {prefix!r}.")
         key.revoked_at = now()
+    return key
+
+
+def get_key(key_id: int) -> ApiKey:
+    """The key with this number, revoked or not. Raises `KeyNotFoundError`."""
+    key = storage.get_key(key_id)
+    if key is None:
+        raise KeyNotFoundError("There is no such key.")
+    return key
+
+
+def revoke_key_with_number(key_id: int) -> ApiKey:
+    """End the key with this number at once, in all workers; one that was revoked before stays so. Raises `KeyNotFoundError`."""
+    with writing():
+        key = get_key(key_id)
+        key.revoked_at = key.revoked_at or now()
     return key
 
 

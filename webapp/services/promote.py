@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from webapp.errors import ModelRefusedError, PromotionRefusedError, StorageFullError
+from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier
 from webapp.inference.gate import BETTER, Comparison, compare, rank_both
 from webapp.inference.held_out import LabelledPhoto, Split, unseen
+from webapp.inference.label_set import right_answers
 from webapp.inference.registry import Registry
 from webapp.storage import promotions as storage
 from webapp.storage.database import writing
@@ -37,24 +39,26 @@ def weigh(
     *,
     any_photo: bool = False,
     watch: Watch = iter,
+    cards: tuple[ModelCard, ModelCard] | None = None,
 ) -> Weighed:
     """Compare two versions on the photos `found` that neither has learnt from; with them come sentences about what was left out.
 
     `splits` are what the versions learnt from, None when unknown. `any_photo` takes all photos, learnt or not. `watch` is handed the
-    photos and gives them back one by one (a progress bar). Raises `ModelRefusedError` when it is unknown what a version learnt from,
-    or when no photo is left.
+    photos and gives them back one by one (a progress bar). `cards` say how labels read today; without them, as published. Raises
+    `ModelRefusedError` when it is unknown what a version learnt from, or when no photo is left.
     """
     known = [split for split in splits if split is not None]
     versions = (champion.card.version, challenger.card.version)
     if len(known) < len(splits) and not any_photo:
         raise ModelRefusedError(not_known([one for one, split in zip(versions, splits, strict=True) if split is None]))
     photos, left_out = found
-    labels = set(champion.card.label_names) & set(challenger.card.label_names)
+    cards = cards or (champion.card, challenger.card)
+    labels = right_answers(cards[0]).keys() & right_answers(cards[1]).keys()
     ours = [photo for photo in photos if photo.label in labels]
     kept, seen = (ours, []) if any_photo else unseen(ours, known)
     if not kept:
         raise ModelRefusedError(_nothing_left(len(photos), len(ours)))
-    said, refused = rank_both(champion, challenger, watch(kept))
+    said, refused = rank_both(champion, challenger, watch(kept), cards)
     return Weighed(compare(*versions, said), len(seen), len(photos) - len(ours), (*left_out, *refused))
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from webapp.errors import BadRequestError, ModelError, NothingToUndoError, PhotoNotFoundError, UnknownLabelError
 from webapp.inference.card import ModelCard
+from webapp.inference.label_set import every_label, reads_as
 from webapp.inference.registry import Registry
+from webapp.services.reading import remember_labels, today
 from webapp.storage import labels as storage
 from webapp.storage import many, photos
 from webapp.storage.database import writing
@@ -27,22 +29,28 @@ CHUNK = 2_000
 class Relabelled:
     """What a change did: `changed` photos, `skipped` ones (they had the label already, or changed since), and the batch to undo.
 
-    `batch` is "" when nothing changed.
+    `batch` is "" when nothing changed. `label` is the label that was given, as it reads today; "" where there is none to tell.
     """
 
     changed: int
     skipped: int
     batch: str
+    label: str = ""
 
 
-def check_label(label: str, *cards: ModelCard) -> None:
-    """Raise `UnknownLabelError` when `label` is neither a label of one of the cards nor a verdict. The message lists what is."""
-    if label in VERDICTS or any(card.label(label) is not None for card in cards):
-        return
-    names = [name for card in cards for name in card.label_names]
-    known = ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])} … ({len(names)} in all)"
+def check_label(label: str, *cards: ModelCard) -> str:
+    """The label as it reads today: itself, or the one that it was merged into. Raises `UnknownLabelError` when it is neither a label of
+    one of the cards nor a verdict; the message lists what is."""
+    seen = [today(card) for card in cards]
+    known = next((card for card in seen if card.label(label) is not None), None)
+    if known is not None:
+        return reads_as(known, label)
+    if label in VERDICTS:
+        return label
+    names = [one.name for card in seen for one in every_label(card)]
+    listed = ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])} … ({len(names)} in all)"
     whose = "" if len(cards) != 1 else f" of {cards[0].name}"
-    raise UnknownLabelError(f"There is no label {label[:80]!r}{whose}. Known labels: {known}; or {' or '.join(VERDICTS)}.")
+    raise UnknownLabelError(f"There is no label {label[:80]!r}{whose}. Known labels: {listed}; or {' or '.join(VERDICTS)}.")
 
 
 def check_why(why: str) -> None:
@@ -53,7 +61,7 @@ def check_why(why: str) -> None:
 
 def model_of(label: str, *cards: ModelCard) -> str | None:
     """The model whose label this is, None when a verdict is about the labels of several."""
-    known = [card.name for card in cards if card.label(label) is not None]
+    known = [card.name for card in map(today, cards) if card.label(label) is not None]
     return known[0] if known else cards[0].name if len(cards) == 1 else None
 
 
@@ -62,11 +70,11 @@ def relabel_photos(
 ) -> Relabelled:
     """Give photos a ground truth, all in one transaction and one batch. A photo that has the label already is skipped.
 
-    The label is one of `card` or `others`. A verdict is about the labels of `card`; when there are others too, about those of the
-    model whose answer each photo shows. Raises `UnknownLabelError`, `PhotoNotFoundError` (one of the ids is unknown: nothing is
-    changed) or `BadRequestError`.
+    The label is one of `card` or `others`; a merged one is taken as the one that it reads as. A verdict is about the labels of `card`;
+    when there are others too, about those of the model whose answer each photo shows. Raises `UnknownLabelError`, `PhotoNotFoundError`
+    (one of the ids is unknown: nothing is changed) or `BadRequestError`.
     """
-    check_label(label, card, *others)
+    label = check_label(label, card, *others)
     wanted = list(dict.fromkeys(public_ids))
     if not wanted:
         raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
@@ -85,7 +93,7 @@ def relabel_photos(
             if photo.ground_truth != label or (label == NONE_OF_THESE and photo.truth_model != model):
                 record_label(photo, label, model=model, who=who, place=place, why=why, batch=batch)
                 changed += 1
-    return Relabelled(changed, len(wanted) - changed, batch if changed else "")
+    return Relabelled(changed, len(wanted) - changed, batch if changed else "", label)
 
 
 def record_label(
@@ -103,7 +111,7 @@ def remember_label_sets(registry: Registry) -> None:
     with writing():
         for model, version in storage.versions_that_answered():
             with suppress(ModelError):
-                storage.remember_label_set(model, version, registry.card(model, version).label_names)
+                remember_labels(registry.published_card(model, version))
 
 
 def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:

@@ -146,7 +146,7 @@ def check_photo(
 
     The same word of the same person twice in a row is one. Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
     """
-    check_label(label, card, *others)
+    label = check_label(label, card, *others)
     check_why(why)
     user_id = _user(who)
     with writing():
@@ -156,7 +156,7 @@ def check_photo(
         photo = found[0]
         model = model_of(label, card, *others) or (photo.prediction.model if photo.prediction else None)
         same = photo.ground_truth == label and photo.truth_model == model
-        kept = photo.prediction is not None and photo.prediction.label == label
+        kept = photo.prediction is not None and storage.is_right_answer(photo.prediction, label)
         batch = new_batch()
         if same and _said_last(photo, who):
             batch = ""

@@ -6,8 +6,9 @@ from webapp.inference.images import VIEW_TYPE, render_view
 from webapp.inference.ranked_picture import draw_ranked
 from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
-from webapp.services.history import Item, Rendition, full_ranking, stored_content
+from webapp.services.history import Item, full_ranking, stored_content
 from webapp.storage.files import FileStore
+from webapp.values import Rendition, ready_rendition
 
 SIDE = 640
 """Pixels of the photo's longer side."""
@@ -23,4 +24,4 @@ def side_by_side(item: Item, *, registry: Registry, files: FileStore, turnstile:
     content = stored_content(photo, files)
     lines = full_ranking(said, registry)[:LINES]
     with turnstile.turn():
-        return Rendition(draw_ranked(render_view(content, max_side=SIDE), lines, photo.ground_truth or ""), VIEW_TYPE)
+        return ready_rendition(draw_ranked(render_view(content, max_side=SIDE), lines, photo.ground_truth or ""), VIEW_TYPE)

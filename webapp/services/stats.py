@@ -14,6 +14,7 @@ from webapp.cells import to_csv
 from webapp.errors import ModelError
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share, more_needed, share_of
+from webapp.inference.label_set import SeenLabel, every_label, outputs, right_answers
 from webapp.inference.measures import LabelMeasure, calibration_error, mean_f1
 from webapp.inference.registry import Registry
 from webapp.services.learnt import knows_learnt
@@ -211,7 +212,7 @@ def measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]:
         n[one.truth] += one.n
         named[one.decision] += one.n
         hits[one.truth] += one.n if one.truth == one.decision else 0
-    return {name: LabelMeasure(n[name], named[name], hits[name]) for name in card.label_names}
+    return {name: LabelMeasure(n[name], named[name], hits[name]) for name in outputs(card)}
 
 
 def lines(counts: Counts, card: ModelCard, sample: str) -> list[Line]:
@@ -221,6 +222,15 @@ def lines(counts: Counts, card: ModelCard, sample: str) -> list[Line]:
         for label, one in measures(of_sample(counts.pairs, sample), card).items()
     ]
     return sorted(found, key=lambda line: (line.found.n == 0, line.found.share, -line.found.n, line.label))
+
+
+def folded(card: ModelCard) -> dict[str, list[str]]:
+    """For each label that was split since, the new ones that this version cannot tell apart: their photos are counted as that label."""
+    right, found = right_answers(card), defaultdict(list)
+    for label in every_label(card):
+        if isinstance(label, SeenLabel) and label.split and right.get(label.name, label.name) != label.name:
+            found[right[label.name]].append(label.name)
+    return dict(found)
 
 
 def mix_ups(counts: Counts, sample: str) -> list[MixUp]:
@@ -322,14 +332,14 @@ def matrix(counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_OR
     """What was taken for what. `order` puts labels as in the card, those that are mixed up beside each other, or those of one parent;
     `grouped` counts parents instead of labels."""
     table = _table(of_sample(counts.pairs, sample))
-    parents = {label.name: label.parent or NO_PARENT for label in card.labels}
+    parents = {label.name: label.parent or NO_PARENT for label in every_label(card)}
     if grouped:
         folded: dict[tuple[str, str], int] = defaultdict(int)
         for (truth, said), n in table.items():
             folded[parents.get(truth, truth), parents.get(said, said)] += n
         table, names = dict(folded), list(dict.fromkeys(parents.values()))
     else:
-        names = list(card.label_names)
+        names = list(outputs(card))
         if order == PARENT:
             names.sort(key=lambda name: (parents[name] == NO_PARENT, parents[name], display(card, name).casefold()))
     if order == CLUSTER:

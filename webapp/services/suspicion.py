@@ -11,8 +11,10 @@ import numpy as np
 from webapp.inference.card import ModelCard
 from webapp.inference.confident import doubts
 from webapp.inference.held_out import HELD_OUT, read_split
+from webapp.inference.label_set import added_up, outputs, right_answers
 from webapp.inference.registry import Registry
 from webapp.services.history import make_cursor, read_cursor
+from webapp.services.reading import today
 from webapp.services.review import SITTING
 from webapp.storage import review as queue
 from webapp.storage import suspicion as storage
@@ -90,19 +92,21 @@ def suspects(wanted: GalleryFilter, *, who: Who, other: str = "", cursor: str = 
 def _judge(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
     """Find a version's doubts and keep them with the run."""
     split = read_split(registry.version_folder(card.name, card.version), card)
-    place = {label: at for at, label in enumerate(card.label_names)}
+    card = today(card)
+    names = list(outputs(card))
+    place = {truth: names.index(answer) for truth, answer in right_answers(card).items() if answer in names}
     answers = storage.labelled_answers(card.name, card.version, MOST)
-    found = [row for row in answers if row.ground_truth in place and len(row.distribution) == 4 * len(place)]
+    found = [row for row in answers if row.ground_truth in place and len(row.distribution) == 4 * len(card.labels)]
     rows = [row for row in found if not split or split.get(row.sha256, HELD_OUT) == HELD_OUT]
     run.version, run.judged, run.learnt, run.learnt_known = card.version, len(rows), len(found) - len(rows), split is not None
-    said = np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(len(rows), len(place))
+    said = added_up(np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(len(rows), len(card.labels)), card)
     given = np.array([place[row.ground_truth] for row in rows], dtype=np.intp)
     kept = [
         {
             "photo_id": rows[one.row].id,
             "model": card.name,
             "given": rows[one.row].ground_truth,
-            "other": card.label_names[one.other],
+            "other": names[one.other],
             "probability": one.probability,
             "other_probability": one.other_probability,
             "margin": one.margin,

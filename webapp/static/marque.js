@@ -16,16 +16,19 @@ for (const form of all(".themes")) {
 }
 
 /* ---- times in the reader's own zone ---- */
-for (const time of all("time[data-time]")) {
-  const moment = new Date(time.dateTime);
-  const now = new Date();
-  const thisYear = moment.getFullYear() === now.getFullYear();
-  const style = time.dataset.time;
-  const day = moment.toDateString() === now.toDateString() && style === "when" ? "Today" : moment.toLocaleDateString("en-GB",
-    { day: "numeric", month: style === "when" ? "short" : "long", ...(thisYear ? {} : { year: "numeric" }) });
-  time.textContent = style === "when" ? `${day}, ${moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}` : day;
-  time.title = moment.toLocaleString();
-}
+const localTimes = (within) => {
+  for (const time of all("time[data-time]", within)) {
+    const moment = new Date(time.dateTime);
+    const now = new Date();
+    const thisYear = moment.getFullYear() === now.getFullYear();
+    const style = time.dataset.time;
+    const day = moment.toDateString() === now.toDateString() && style === "when" ? "Today" : moment.toLocaleDateString("en-GB",
+      { day: "numeric", month: style === "when" ? "short" : "long", ...(thisYear ? {} : { year: "numeric" }) });
+    time.textContent = style === "when" ? `${day}, ${moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}` : day;
+    time.title = moment.toLocaleString();
+  }
+};
+localTimes(document);
 
 /* ---- a filter form sends only what is set, so that its address stays short ---- */
 for (const form of all("form[data-tidy]")) {
@@ -277,10 +280,70 @@ for (const form of all("form[data-upload]")) {
       waiting.replaceWith(image);
     }
   };
+  /* a zip, or many photos: sent in groups that become one job; a group whose answer was lost is sent again in its place */
+  const isZip = (file) => /\.zip$/i.test(file.name);
+  const inGroups = (files) => {
+    const groups = files.filter(isZip).map((file) => [file]);
+    let some = [], bytes = 0;
+    for (const file of files.filter((each) => !isZip(each))) {
+      if (some.length === mostFiles || (some.length && bytes + file.size > 2 * most)) { groups.push(some); some = []; bytes = 0; }
+      some.push(file);
+      bytes += file.size;
+    }
+    return some.length ? [...groups, some] : groups;
+  };
+  const sendGroup = (fields, group, told) => new Promise((done) => {
+    const request = new XMLHttpRequest();
+    const data = new FormData(form);
+    data.delete("files");
+    for (const [name, value] of Object.entries(fields)) data.set(name, value);
+    for (const file of group) data.append("files", file, file.name);
+    request.upload.onprogress = (event) => told(event.loaded);
+    request.onload = () => {
+      const body = request.response || {};
+      done(request.status === 200 ? body : { error: body.error || `The server answered ${request.status}. Try again in a moment.` });
+    };
+    request.onerror = () => done({ error: "The connection was lost. What was sent waits: send again to go on." });
+    request.open("POST", form.dataset.bulk);
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    request.send(data);
+  });
+  const sendAsJob = async (files) => {
+    const groups = inGroups(files);
+    const bytes = files.reduce((sum, file) => sum + file.size, 0) || 1;
+    const title = files.length === 1 ? files[0].name : `${files.length} files`;
+    const line = draw({ name: title, type: "", size: 0 });
+    const bar = one("progress", line);
+    let next = 0, sent = 0, job = "";
+    const go = async () => {
+      button.disabled = true;
+      say(line, "Sending");
+      bar.hidden = false;
+      bar.setAttribute("aria-label", title);
+      while (next < groups.length) {
+        const fields = { job, title, group: next + 1, last: next === groups.length - 1 ? "yes" : "no" };
+        const answer = await sendGroup(fields, groups[next], (loaded) => { bar.value = Math.min(100, Math.round(100 * (sent + loaded) / bytes)); });
+        if (answer.error) { say(line, answer.error, true); button.disabled = false; return; }
+        sent += groups[next].reduce((sum, file) => sum + file.size, 0);
+        job = answer.job;
+        next += 1;
+        if (answer.url) location.assign(answer.url);
+      }
+    };
+    one("[data-again]", line).addEventListener("click", go);
+    await go();
+  };
   form.addEventListener("submit", async (event) => {
     const files = [...input.files];
-    if (!files.length || files.length > mostFiles) return; // the form itself says what is wrong
+    if (!files.length) return; // the form itself says what is wrong
     event.preventDefault();
+    if (files.length > mostFiles || files.some(isZip)) {
+      queue.replaceChildren();
+      queue.hidden = false;
+      await sendAsJob(files);
+      return;
+    }
     queue.replaceChildren();
     queue.hidden = false;
     button.disabled = true;
@@ -299,6 +362,23 @@ for (const form of all("form[data-upload]")) {
     if (only && results[0]) location.assign(results[0].url);
     else input.value = "";
   });
+}
+
+/* ---- jobs: what is shown of running work is asked for again until it is over ---- */
+{
+  const look = async () => {
+    const shown = one("[data-live]");
+    if (!shown) return;
+    if (!document.hidden && !shown.matches(":focus-within")) {
+      const answer = await fetch(location.href).catch(() => null);
+      const fresh = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+      const next = fresh && one(`.${shown.classList[0]}.flow`, one("#main", fresh));
+      if (next) { localTimes(next); shown.replaceWith(next); document.title = fresh.title; }
+    }
+    setTimeout(look, 1000 * Number(shown.dataset.live));
+  };
+  const shown = one("[data-live]");
+  if (shown) setTimeout(look, 1000 * Number(shown.dataset.live));
 }
 
 /* ---- stats: the threshold's sentence follows the slider; the button is for browsers without this ---- */

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, MetaData, event, insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, Executable, MetaData, event, insert
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
 
 from webapp.errors import ServerBusyError, StorageFullError
@@ -83,7 +83,7 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     raw = connection.connection.driver_connection
-    deadline = time.monotonic() + BUSY_MS / 1000
+    deadline = time.monotonic() + connection.get_execution_options().get("patience", BUSY_MS / 1000)
     raw.execute("PRAGMA busy_timeout = 0").close()  # type: ignore[union-attr]
     try:
         while not _began(raw):
@@ -150,6 +150,23 @@ def _in_words(error: OperationalError) -> Exception:
     if "full" in text or "readonly" in text or "disk i/o" in text or "unable to open" in text:
         return StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin, then send it again.")
     return error
+
+
+def write_if_free(statement: Executable) -> bool:
+    """Execute one statement in a transaction of its own, if nobody else is writing just now. False when somebody is, or it failed.
+
+    For what is nice to know: it neither waits for the writer lock nor fails, so no request is slower or refused because of it.
+    """
+    if not _writer.acquire(blocking=False):
+        return False
+    try:
+        with db.engine.connect().execution_options(writes=True, patience=0.0) as connection, connection.begin():
+            connection.execute(statement)
+        return True
+    except (SQLAlchemyError, sqlite3.Error):
+        return False
+    finally:
+        _writer.release()
 
 
 def end_reading() -> None:

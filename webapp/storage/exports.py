@@ -27,6 +27,7 @@ PHOTO = (
     Photo.created_at,
     Photo.ground_truth,
     Photo.truth_model,
+    Photo.given_label,
     Photo.starred,
     was_audited.label("audited"),
 )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, exists, func, insert, select, update
+from sqlalchemy import case, exists, func, insert, literal, select, update
 from sqlalchemy.orm import aliased, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.storage.database import db, insert_row
 from webapp.storage.photos import UNSEEN, refresh_outcomes
-from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
+from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction, ReadLabel
 from webapp.values import LogFilter
 
 _complete: set[tuple[str, str, int]] = set()
@@ -23,15 +24,22 @@ def add_event(event: LabelEvent, photo: Photo) -> None:
     """Append an event and mirror its label on the photo, and whether people disagree about it now."""
     event.photo_id = photo.id
     event.photo_ref = photo.public_id
-    event.from_label, event.from_model = photo.ground_truth, photo.truth_model
-    set_committed_value(photo, "ground_truth", event.to_label)
-    set_committed_value(photo, "truth_model", event.to_model)
-    mirror = update(Photo).where(Photo.id == photo.id).values(ground_truth=event.to_label, truth_model=event.to_model)
-    db.session.execute(mirror, execution_options=UNSEEN)
+    event.from_label, event.from_model = photo.given_label or photo.ground_truth, photo.truth_model
+    today = db.session.execute(select(read_label(literal(event.to_model), literal(event.to_label)))).scalar_one()
+    given = event.to_label if event.to_label != today else None
+    values = {"ground_truth": today, "given_label": given, "truth_model": event.to_model}
+    for name, value in values.items():
+        set_committed_value(photo, name, value)
+    db.session.execute(update(Photo).where(Photo.id == photo.id).values(values), execution_options=UNSEEN)
     event.id = insert_row(event)
     refresh_outcomes([photo.id])
     if event.from_label is not None or event.undoes is not None:  # a first label has nobody to disagree with
         refresh_disputed([photo.id])
+
+
+def read_label(model: Any, label: Any) -> Any:
+    """What a label of a model reads as today, in SQL: itself unless it was merged."""
+    return func.coalesce(select(ReadLabel.reads_as).where(ReadLabel.model == model, ReadLabel.label == label).scalar_subquery(), label)
 
 
 def refresh_disputed(photo_ids: Sequence[int]) -> None:
@@ -42,8 +50,9 @@ def refresh_disputed(photo_ids: Sequence[int]) -> None:
     """
     later = aliased(LabelEvent)
     nth = func.row_number().over(partition_by=(LabelEvent.photo_id, LabelEvent.user_id), order_by=LabelEvent.id.desc()).label("nth")
+    today = read_label(LabelEvent.to_model, LabelEvent.to_label).label("to_label")
     said = (
-        select(LabelEvent.photo_id, LabelEvent.to_label, LabelEvent.to_model, nth)
+        select(LabelEvent.photo_id, today, LabelEvent.to_model, nth)
         .where(LabelEvent.photo_id.in_(photo_ids), LabelEvent.user_id.is_not(None), *_sayings(later))
         .subquery()
     )
@@ -85,7 +94,7 @@ def _sayings(later: Any) -> tuple[Any, ...]:
 def add_farewell(event: LabelEvent, photo: Photo) -> None:
     """Append the last event of a photo that is about to be deleted."""
     event.photo_ref = photo.public_id
-    event.from_label, event.from_model = photo.ground_truth, photo.truth_model
+    event.from_label, event.from_model = photo.given_label or photo.ground_truth, photo.truth_model
     db.session.add(event)
 
 
@@ -104,9 +113,13 @@ def page_of_events(limit: int, wanted: LogFilter, before: int | None = None) -> 
 
 
 def _conditions(wanted: LogFilter) -> list[Any]:
-    columns = (LabelEvent.who, LabelEvent.from_label, LabelEvent.to_label, LabelEvent.place, LabelEvent.batch)
-    values = (wanted.who, wanted.from_label, wanted.to_label, wanted.place, wanted.batch)
+    columns = (LabelEvent.who, LabelEvent.place, LabelEvent.batch)
+    values = (wanted.who, wanted.place, wanted.batch)
     conditions: list[Any] = [column == value for column, value in zip(columns, values, strict=True) if value]
+    for column, label in ((LabelEvent.from_label, wanted.from_label), (LabelEvent.to_label, wanted.to_label)):
+        if label:  # with what was merged into it
+            merged = db.session.execute(select(ReadLabel.label).where(ReadLabel.reads_as == label)).scalars()
+            conditions.append(column.in_([label, *merged]))
     if wanted.since is not None:
         conditions.append(LabelEvent.created_at >= wanted.since)
     if wanted.until is not None:
@@ -166,21 +179,30 @@ def versions_that_answered() -> Sequence[tuple[str, int]]:
     return [(model, version) for model, version in db.session.execute(select(Prediction.model, Prediction.version).distinct())]
 
 
-def remember_label_set(model: str, version: int, labels: Sequence[str]) -> None:
-    """Keep the label set of a version, so that its answers can be held against ground truths; nothing happens when it is kept already."""
+def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
+    """Keep the label set of a version, so that its answers can be held against ground truths; False when it is kept already."""
     this = (str(db.engine.url), model, version)
     if this in _complete:
-        return
+        return False
     kept = select(KnownLabel.label).where(KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
     if connection.execute(select(func.count()).select_from(kept.subquery())).scalar_one() == len(labels):
         _complete.add(this)  # seen in the database, so it was committed; label sets are never taken away
-        return
+        return False
     known = set(connection.execute(kept).scalars())
     missing = [{"model": model, "version": version, "label": one} for one in labels if one not in known]
     if not missing:
-        return
+        return False
     connection.execute(insert(KnownLabel), missing)
     if known:  # its answers may be held against these labels now
         theirs = select(Prediction.photo_id).where(Prediction.model == model, Prediction.version == version)
         refresh_outcomes(select(Photo.id).where(Photo.id.in_(theirs), Photo.ground_truth.in_([one["label"] for one in missing])))
+    return True
+
+
+def known_labels(model: str) -> dict[int, set[str]]:
+    """The labels of each version of a model that ever answered, as they were published."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for version, label in db.session.execute(select(KnownLabel.version, KnownLabel.label).where(KnownLabel.model == model)):
+        found[version].add(label)
+    return dict(found)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import and_, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
 from webapp.storage.database import db
-from webapp.storage.labels import refresh_disputed
+from webapp.storage.labels import read_label, refresh_disputed
 from webapp.storage.matching import matching, number_column
-from webapp.storage.photos import UNSEEN, refresh_outcomes
+from webapp.storage.photos import UNSEEN, given, refresh_outcomes
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter, Who
 
@@ -72,13 +72,14 @@ def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) 
 
 
 def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
-    other = Photo.ground_truth.is_distinct_from(label)
+    today = read_label(model, label)
+    other = Photo.ground_truth.is_distinct_from(today)
     about_others = and_(label == NONE_OF_THESE, Photo.truth_model.is_distinct_from(model))
     changing = and_(Photo.id.in_(numbers), label.is_not(None), or_(other, about_others))
     columns = {
         "photo_id": Photo.id,
         "photo_ref": Photo.public_id,
-        "from_label": Photo.ground_truth,
+        "from_label": given,
         "to_label": label,
         "from_model": Photo.truth_model,
         "to_model": model,
@@ -87,12 +88,16 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
     }
     events = insert(LabelEvent).from_select(list(columns), select(*columns.values()).where(changing).order_by(Photo.id))
     db.session.execute(events)
-    relabel = update(Photo).where(changing).values(ground_truth=label, truth_model=model)
+    relabel = update(Photo).where(changing).values(ground_truth=today, given_label=_where_it_differs(label, today), truth_model=model)
     changed = int(db.session.execute(relabel, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
     if changed:
         refresh_outcomes(numbers)
         refresh_disputed(numbers)
     return changed
+
+
+def _where_it_differs(label: Any, today: Any) -> Any:
+    return case((label != today, label), else_=None)
 
 
 def _stamped(stamp: Stamp) -> dict[str, Any]:
@@ -146,7 +151,9 @@ def take_back(events: Sequence[int], stamp: Stamp) -> int:
     }
     back = select(*columns.values()).where(LabelEvent.id.in_(found)).order_by(LabelEvent.id.desc())
     db.session.execute(insert(LabelEvent).from_select(list(columns), back))
-    values = {"ground_truth": LabelEvent.from_label, "truth_model": LabelEvent.from_model}
+    today = read_label(LabelEvent.from_model, LabelEvent.from_label)
+    differs = _where_it_differs(LabelEvent.from_label, today)
+    values = {"ground_truth": today, "given_label": differs, "truth_model": LabelEvent.from_model}
     mirror = update(Photo).where(LabelEvent.id.in_(found), Photo.id == LabelEvent.photo_id).values(values)
     db.session.execute(mirror, execution_options=UNSEEN)
     refresh_outcomes(list(found.values()))

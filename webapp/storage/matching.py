@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, exists, func, select
 
 from webapp.storage import names, near
 from webapp.storage.database import db
-from webapp.storage.tables import CHECKED, CheckedAnswer, LabelEvent, LearntFile, Photo, Prediction, TopLabel, User, UTCDateTime
+from webapp.storage.tables import CheckedAnswer, ExpectedAnswer, LabelEvent, LearntFile, Photo, Prediction, User, UTCDateTime
 from webapp.storage.tally import has_learnt_from
 from webapp.values import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, VISITORS, YES, GalleryFilter
 
@@ -65,7 +65,7 @@ def conditions(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any
         found.append(said["outcome"] == wanted.outcome)
     for name in ("confidence", "margin"):
         found += _in_range(wanted, name, said)
-    return [*found, *_about_truth(wanted, said, answers), *_about_photos(wanted), *_between(wanted, answers)]
+    return [*found, *_about_truth(wanted, answers), *_about_photos(wanted), *_between(wanted, answers)]
 
 
 def _in_range(wanted: GalleryFilter, name: str, said: dict[str, Any]) -> list[Any]:
@@ -140,9 +140,9 @@ def _columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
     return mirrored | {"outcome": Photo.outcome, "truth": Photo.ground_truth}
 
 
-def _about_truth(wanted: GalleryFilter, said: dict[str, Any], answers: Answers) -> list[Any]:
+def _about_truth(wanted: GalleryFilter, answers: Answers) -> list[Any]:
     """Whether somebody has checked the answer that is meant, how right it is, and whether its version has learnt from the photo."""
-    return (_checked(wanted, said, answers) if wanted.checked else []) + (_learnt(wanted, answers) if wanted.learnt else [])
+    return (_checked(wanted, answers) if wanted.checked else []) + (_learnt(wanted, answers) if wanted.learnt else [])
 
 
 def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
@@ -156,29 +156,26 @@ def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
     return [narrow(Photo.sha256.in_(files), f"learnt {wanted.model} {wanted.version}", otherwise=learnt), learnt]
 
 
-def _checked(wanted: GalleryFilter, said: dict[str, Any], answers: Answers) -> list[Any]:
+def _checked(wanted: GalleryFilter, answers: Answers) -> list[Any]:
     """Conditions that say nothing to an index but which photos have a label, while these are few: most of them pass."""
-    truth, found = func.coalesce(Photo.ground_truth, ""), []
-    if wanted.outcome not in CHECKED:
-        labelled = narrow(Photo.ground_truth > "", "labelled", otherwise=truth != "")
-        found = [labelled, func.coalesce(said["outcome"], "").in_(CHECKED)]
-    if wanted.checked == KNOWN:
-        found.append(truth != NONE_OF_THESE)
-    elif wanted.checked == FIRST_GUESS:
-        found.append(said["label"] == truth)
-    elif wanted.checked == AMONG_FIVE and answers is CheckedAnswer:
-        found.append(answers.five)
-    elif wanted.checked == AMONG_FIVE:
-        shown = select(Prediction.id).where(Prediction.photo_id == Photo.id, Prediction.shown).correlate(Photo).scalar_subquery()
-        meant = Prediction.id if wanted.model else shown
-        found.append(exists().where(TopLabel.prediction_id == meant, TopLabel.label == truth).correlate(Photo, Prediction))
-    return found
+    words: dict[str, list[Any]] = {
+        KNOWN: [CheckedAnswer.truth != NONE_OF_THESE],
+        FIRST_GUESS: [CheckedAnswer.label == CheckedAnswer.truth],
+        AMONG_FIVE: [CheckedAnswer.five],
+    }
+    narrower = words.get(wanted.checked, [])
+    if answers is CheckedAnswer:
+        return narrower
+    model, version = (Prediction.model, Prediction.version) if wanted.model else (Photo.shown_model, Photo.shown_version)
+    mine = (CheckedAnswer.photo_id == Photo.id, CheckedAnswer.model == model, CheckedAnswer.version == version)
+    labelled = narrow(Photo.ground_truth > "", "labelled", otherwise=func.coalesce(Photo.ground_truth, "") != "")
+    return [labelled, exists().where(*mine, *narrower).correlate(Photo, Prediction)]
 
 
 def _about_photos(wanted: GalleryFilter) -> list[Any]:
     found: list[Any] = []
     if wanted.ground_truth:
-        found.append(Photo.ground_truth == wanted.ground_truth)
+        found.append(_is(wanted.ground_truth, wanted.model, wanted.version))
     if wanted.filename:
         found.append(names.has(wanted.filename))
     if wanted.uploader:
@@ -202,6 +199,19 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         drawn = Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)))
         found.append(drawn if wanted.audited == YES else ~drawn)
     return found
+
+
+def _is(truth: str, model: str, version: int | None) -> Any:
+    """The ground truth; with a version every one for which that is the right answer from it."""
+    meant = truths_of(model, version, truth) if model and version is not None else [truth]
+    return Photo.ground_truth == truth if meant == [truth] else Photo.ground_truth.in_(meant)
+
+
+def truths_of(model: str, version: int, answer: str) -> list[str]:
+    """The ground truths for which this answer of a version is right: itself, and what was split or merged into it."""
+    question = select(ExpectedAnswer.label).where(ExpectedAnswer.model == model, ExpectedAnswer.version == version)
+    others = db.session.execute(question.where(ExpectedAnswer.answer == answer).order_by(ExpectedAnswer.label)).scalars()
+    return [answer, *(one for one in others if one != answer)]
 
 
 def _between(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select, union_all
 
 from webapp.storage.database import db, insert_row
-from webapp.storage.tables import Photo, PhotoHash, Prediction
+from webapp.storage.tables import ExpectedAnswer, Photo, PhotoHash, Prediction
 
 BANDS = 5
 BAND_BITS = 13
@@ -72,10 +72,14 @@ def _near(dhash: int) -> dict[int, int]:
 
 
 def labelled_embeddings(label: str, model: str, version: int, *, without: int, limit: int) -> Sequence[tuple[int, bytes]]:
-    """(photo, embedding) of the newest `limit` photos with this ground truth, of those that the version has looked at."""
+    """(photo, embedding) of the newest `limit` photos for which this is the right answer, of those that the version has looked at."""
+    truths = select(ExpectedAnswer.label).where(
+        ExpectedAnswer.model == model, ExpectedAnswer.version == version, ExpectedAnswer.answer == label
+    )
+    labels = {label, *db.session.execute(truths).scalars()}
     newest = (
         select(Photo.id)
-        .where(Photo.ground_truth == label, Photo.deleted_at.is_(None), Photo.id != without)
+        .where(Photo.ground_truth.in_(labels), Photo.deleted_at.is_(None), Photo.id != without)
         .order_by(Photo.id.desc())
         .limit(limit)
         .subquery()

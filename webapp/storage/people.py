@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
-from webapp.storage.database import db
+from webapp.storage.database import db, write_if_free
 from webapp.storage.tables import ApiKey, LoginAttempt, User
 
 
@@ -58,6 +58,17 @@ def find_key(sha256: str) -> ApiKey | None:
 def find_key_by_prefix(prefix: str) -> ApiKey | None:
     """The key that begins so and was not revoked, or None."""
     return db.session.execute(select(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None))).scalar_one_or_none()
+
+
+def get_key(key_id: int) -> ApiKey | None:
+    """The key with this number, revoked or not, or None."""
+    return db.session.get(ApiKey, key_id)
+
+
+def note_key_use(key_id: int, at: datetime, unless_since: datetime) -> bool:
+    """Remember that a key was used, unless that was noted since then; False when somebody else was writing, or nobody can."""
+    late = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at < unless_since)
+    return write_if_free(update(ApiKey).where(ApiKey.id == key_id, late).values(last_used_at=at))
 
 
 def all_keys() -> Sequence[ApiKey]:

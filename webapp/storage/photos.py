@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, update
@@ -13,6 +14,7 @@ from webapp.storage import names, near, tally
 from webapp.storage.database import db, insert_row
 from webapp.storage.matching import outcome_column, with_prediction
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
+from webapp.storage.truths import expected, given, right_answer
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 
 UNSEEN = {"synchronize_session": False}
@@ -27,18 +29,17 @@ AT_ONCE = 2_000
 
 _in_its_label_set = (
     exists()
-    .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == Photo.ground_truth)
+    .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == given)
     .correlate(Photo, Prediction)
 )
-
 outcome = case(
     (Photo.ground_truth.is_(None), UNLABELLED),
     (Photo.ground_truth == UNUSABLE, "unusable"),
     (and_(Photo.ground_truth == NONE_OF_THESE, Photo.truth_model != Prediction.model), UNLABELLED),
     (and_(Photo.ground_truth == NONE_OF_THESE, Prediction.decision == UNCLASSIFIED), "correct"),
     (Prediction.decision.is_(None), "unclassified"),
-    (Prediction.decision == Photo.ground_truth, "correct"),
-    (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set), UNLABELLED),
+    (Prediction.decision == right_answer, "correct"),
+    (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set, expected.is_(None)), UNLABELLED),
     (Prediction.decision == UNCLASSIFIED, "unclassified"),
     else_="wrong",
 )
@@ -46,7 +47,8 @@ outcome = case(
 a label.
 
 Models have label sets of their own: a label that the prediction's version does not know, or a "none of these" that was said about
-another model's labels, says nothing about the prediction, which is unlabelled then.
+another model's labels, says nothing about the prediction, which is unlabelled then. After a merge or a split `expected` has the
+answer that is right.
 """
 
 
@@ -95,14 +97,15 @@ def latest_photo() -> tuple[Photo, str] | None:
     return None if row is None else (row[0], row[1])
 
 
-def thumbnail_of(public_id: str) -> bytes | None:
-    """The small picture, or None when there is no such photo."""
+def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:
+    """The small picture and when its photo came, or None when there is no such photo."""
     question = (
-        select(Thumbnail.content)
+        select(Thumbnail.content, Photo.created_at)
         .join(Photo, Photo.id == Thumbnail.photo_id)
         .where(Photo.public_id == public_id, Photo.deleted_at.is_(None))
     )
-    return db.session.execute(question).scalar_one_or_none()
+    row = db.session.execute(question).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def predictions_of(photo: Photo) -> Sequence[Prediction]:
@@ -149,6 +152,11 @@ def count_by_ground_truth() -> dict[str, int]:
         .group_by(Photo.ground_truth)
     )
     return {str(name): count for name, count in db.session.execute(question)}
+
+
+def count_batch(batch: str) -> int:
+    """How many photos came in together under this name."""
+    return int(db.session.execute(select(func.count()).select_from(Photo).where(Photo.batch == batch)).scalar_one())
 
 
 def latest_checked_photo_of_each_label() -> dict[str, Photo]:
@@ -252,10 +260,10 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     tally.recount(photo_ids)
 
 
-def refresh_shown(photo_id: int) -> None:
-    """Bring a photo's mirror of its shown prediction up to date."""
+def refresh_shown(*photo_ids: int) -> None:
+    """Bring the photos' mirror of their shown prediction up to date."""
     values = {f"shown_{name}": getattr(Prediction, name) for name in MIRRORED}
-    mirror = update(Photo).where(Photo.id == photo_id, Prediction.photo_id == Photo.id, Prediction.shown).values(values)
+    mirror = update(Photo).where(Photo.id.in_(photo_ids), Prediction.photo_id == Photo.id, Prediction.shown).values(values)
     db.session.execute(mirror, execution_options=UNSEEN)
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from webapp.storage.database import db, insert_row, stopping_after
-from webapp.storage.matching import matching, meant_columns
-from webapp.storage.tables import Audit, AuditPhoto, LabelEvent, Photo, Prediction, ReviewLease, Suspicion
+from webapp.storage.labels import read_label
+from webapp.storage.matching import matching, meant_columns, truths_of
+from webapp.storage.tables import Audit, AuditPhoto, ExpectedAnswer, LabelEvent, Photo, Prediction, ReviewLease, Suspicion
 from webapp.values import UNCLASSIFIED, UNLABELLED, GalleryFilter
 
 CHECKS = ("queue", "audit")
@@ -141,6 +142,11 @@ def _answered_at(wanted: GalleryFilter) -> Any:
     return select(shown.created_at).where(shown.photo_id == Photo.id, shown.shown).correlate(Photo).scalar_subquery()
 
 
+def is_right_answer(said: Prediction, label: str) -> bool:
+    """True when the first label of an answer is the right one for this ground truth."""
+    return said.label == label or label in truths_of(said.model, said.version, said.label)
+
+
 def asks_for_labelled(wanted: GalleryFilter) -> bool:
     """True when a filter is about photos that have a label already."""
     return bool(wanted.ground_truth) or wanted.outcome not in ("", UNLABELLED)
@@ -239,9 +245,17 @@ def ids_of(public_ids: Sequence[str]) -> set[int]:
 def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[Any]:
     """What a person checked in the review after `since` and did not take back, newest first, at most `limit`.
 
-    Rows of event, batch, photo_id, public_id, at, label and first: the first label of the shown prediction.
+    Rows of event, batch, photo_id, public_id, at, label and first: the first label of the shown prediction, as labels read today; where
+    that is the answer that is right for the label, the label itself.
     """
     later = aliased(LabelEvent)
+    label = read_label(LabelEvent.to_model, LabelEvent.to_label)
+    right = (
+        select(ExpectedAnswer.answer)
+        .where(ExpectedAnswer.model == Photo.shown_model, ExpectedAnswer.version == Photo.shown_version)
+        .where(ExpectedAnswer.label == LabelEvent.to_label)
+        .scalar_subquery()
+    )
     question = (
         select(
             LabelEvent.id.label("event"),
@@ -249,8 +263,8 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
             LabelEvent.photo_id,
             Photo.public_id,
             LabelEvent.created_at.label("at"),
-            LabelEvent.to_label.label("label"),
-            Photo.shown_label.label("first"),
+            label.label("label"),
+            case((right == Photo.shown_label, label), else_=Photo.shown_label).label("first"),
         )
         .join(Photo, and_(Photo.id == LabelEvent.photo_id, Photo.deleted_at.is_(None)))
         .where(LabelEvent.who == name, LabelEvent.user_id == user_id, LabelEvent.created_at > since)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from webapp.errors import TooMuchToCountError
 from webapp.storage import tally
 from webapp.storage.database import db, stopping_after
-from webapp.storage.matching import conditions
+from webapp.storage.matching import conditions, truths_of
 from webapp.storage.tables import CheckedAnswer, LearntFile, LearntList, Photo, Prediction
 from webapp.values import GalleryFilter
 
@@ -109,11 +109,12 @@ def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
 
 
 def photos_of_pair(wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, limit: int) -> Sequence[Photo]:
-    """The newest photos of a filter, whose `model` and `version` are these, that are `truth` and about which it said `decision`."""
+    """The newest photos of a filter, whose `model` and `version` are these, for which `truth` is right and of which it said `decision`."""
     question = (
         select(Photo)
         .join(Prediction, Prediction.photo_id == Photo.id)
-        .where(Prediction.model == model, Prediction.version == version, Photo.ground_truth == truth, Prediction.decision == decision)
+        .where(Prediction.model == model, Prediction.version == version, Prediction.decision == decision)
+        .where(Photo.ground_truth.in_(truths_of(model, version, truth)))
         .where(Photo.deleted_at.is_(None), *conditions(wanted))
         .order_by(Photo.id.desc())
         .limit(limit)

@@ -67,7 +67,8 @@ def _of_kept(*columns: str) -> Index:
 class Photo(Base):
     """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
 
-    `ground_truth` and `truth_model` mirror the last label event, `disputed` whether people disagree about it; `shown_…` mirror the shown
+    `ground_truth` and `truth_model` mirror the last label event as its label reads today, `given_label` holds the label as it was given
+    where it reads as another one (None: it reads as itself), `disputed` tells whether people disagree about it; `shown_…` mirror the shown
     prediction and `outcome` its outcome, so that the gallery finds photos by one index: `webapp.storage.photos` writes them. `prediction`
     is the shown one, or that of the model a query asked for. `source` is the door it came through ("" for photos of before that was kept),
     `batch` what came together with it.
@@ -132,6 +133,7 @@ class Photo(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     ground_truth: Mapped[str | None] = mapped_column(String(120))
     truth_model: Mapped[str | None] = mapped_column(String(64))
+    given_label: Mapped[str | None] = mapped_column(String(120))
     disputed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     delete_hash: Mapped[str | None] = mapped_column(String(64))
@@ -198,7 +200,8 @@ class Prediction(Base):
     `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `current` marks the one that
     stands for its model: the version that looked last, at most one for a photo and model. `shown` marks the one among those that the
     gallery shows: at most one for a photo. `outcome` is what became of it, by the ground truth: see
-    `webapp.storage.photos.outcome`.
+    `webapp.storage.photos.outcome`. `decision`, `label`, `confidence`, `margin` and the top five are what the distribution says with the
+    labels as they read today; where that is not what was said at first, `OriginalAnswer` keeps the latter.
     """
 
     __tablename__ = "predictions"
@@ -258,8 +261,8 @@ class KnownLabel(Base):
 class LabelChange(Base):
     """One change of how a label of a model is seen by people; never changed, never removed. Undo is one more change (`undoes`).
 
-    `kind` is one of `webapp.inference.label_set.KINDS`; `value` what holds from now on, None what the card says. The label itself, the
-    network's output, stays what it is. What was saved together shares its `batch`.
+    `kind` is one of `webapp.inference.label_set.KINDS` or `STRUCTURE`; `value` what holds from now on, None what the card says. The label
+    itself, the network's output, stays what it is. What was saved together shares its `batch`.
     """
 
     __tablename__ = "label_changes"
@@ -276,6 +279,60 @@ class LabelChange(Base):
     batch: Mapped[str] = mapped_column(String(24))
     undoes: Mapped[int | None] = mapped_column(ForeignKey("label_changes.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class ReadLabel(Base):
+    """A label of a model that was merged: since then it reads as another one, the end of its chain. Made of the label changes."""
+
+    __tablename__ = "read_labels"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(120), primary_key=True)
+    reads_as: Mapped[str] = mapped_column(String(120))
+
+
+class ExpectedAnswer(Base):
+    """The answer that is right for a ground truth, where it is not that label itself or the version does not know that label.
+
+    After a merge the label that both read as; after a split the label that was split, from a version that does not know the new ones.
+    Made of the label changes and the known labels.
+    """
+
+    __tablename__ = "expected_answers"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(120), primary_key=True)
+    answer: Mapped[str] = mapped_column(String(120))
+
+
+class OriginalAnswer(Base):
+    """What a prediction said before labels were merged, kept while it reads differently. `top` is a list of [rank, label, probability]."""
+
+    __tablename__ = "original_answers"
+
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
+    decision: Mapped[str] = mapped_column(String(120))
+    label: Mapped[str] = mapped_column(String(120))
+    confidence: Mapped[float] = mapped_column(Float)
+    margin: Mapped[float] = mapped_column(Float)
+    top: Mapped[list[Any]] = mapped_column(JSON)
+
+
+class Rereading(Base):
+    """How far the photos and answers of a model are read with its labels as they are since the change `change_id`.
+
+    `stage` is "photos" (ground truths first), then "answers", then "done"; `after` is the last photo or prediction that was read, and
+    `last` where the stage ends.
+    """
+
+    __tablename__ = "rereadings"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    change_id: Mapped[int]
+    stage: Mapped[str] = mapped_column(String(16))
+    after: Mapped[int] = mapped_column(default=0)
+    last: Mapped[int] = mapped_column(default=0)
 
 
 class LabelEvent(Base):
@@ -446,7 +503,10 @@ class LoginAttempt(Base):
 
 
 class ApiKey(Base):
-    """A key of the JSON door. Only its SHA-256 is kept; `prefix` is what people recognise it by."""
+    """A key of the JSON door. Only its SHA-256 is kept; `prefix` is what people recognise it by.
+
+    From `expires_at` on it opens nothing (None: it never expires). `last_used_at` may be a minute behind.
+    """
 
     __tablename__ = "api_keys"
 
@@ -457,6 +517,8 @@ class ApiKey(Base):
     scope: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Promotion(Base):
@@ -516,6 +578,93 @@ class LabelFile(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+# ---- background work ----
+
+
+class Job(Base):
+    """One piece of background work, as people see it. Its parts say how far it is.
+
+    `state` is "queued", "running", "succeeded", "failed" or "cancelled". `question` is what was asked, `result` what came of it, `error`
+    why it failed. `owner` is who may see it besides reviewers ("" for who has its id). `once` is the hash of the sender's idempotency key.
+    `turn_at`: when a part of it was last taken up, so that jobs take turns. `stop_at`: when somebody asked to cancel it.
+    `cleared_at`: when the files that it kept were removed, after which it cannot go on.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_state", "state", "id"),
+        Index("ix_jobs_kind", "kind", "id"),
+        Index("ix_jobs_owner", "owner", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(24), unique=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    title: Mapped[str] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(16))
+    question: Mapped[dict[str, Any]] = mapped_column(JSON)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    error: Mapped[str] = mapped_column(String(2000), default="")
+    owner: Mapped[str] = mapped_column(String(64), default="")
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    who: Mapped[str] = mapped_column(String(80))
+    once: Mapped[str | None] = mapped_column(String(64), unique=True)
+    turn_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    stop_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    cleared_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class JobPart(Base):
+    """A part of a job that one worker does at a time: "plan" cuts the job into parts, "do" is one of them, "finish" sums up.
+
+    `state` is "queued", "running" or "succeeded". `done` of `total` things are through, `failed` of them in vain. `attempts` counts how
+    often it was taken up, `run_after` is when it may be next. `owner` is the worker that has it, until `lease_until` unless renewed.
+    """
+
+    __tablename__ = "job_parts"
+    __table_args__ = (UniqueConstraint("job_id", "number"), Index("ix_job_parts_state", "state", "run_after"))
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    role: Mapped[str] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(16))
+    question: Mapped[dict[str, Any]] = mapped_column(JSON)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    run_after: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    owner: Mapped[str] = mapped_column(String(120), default="")
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class JobLine(Base):
+    """A line of a job's log."""
+
+    __tablename__ = "job_lines"
+    __table_args__ = (Index("ix_job_lines_job_id", "job_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    text: Mapped[str] = mapped_column(String(500))
+
+
+class JobWorker(Base):
+    """A worker that was seen: who it is, since when, and when it last looked for work."""
+
+    __tablename__ = "job_workers"
+
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
 
 # ---- what the stats read ----

@@ -51,6 +51,7 @@ from webapp.storage.tables import (
     TallyPair,
     TopLabel,
 )
+from webapp.storage.truths import right_answer
 from webapp.values import AUDIT, NONE_OF_THESE
 
 BILLION = 1_000_000_000
@@ -134,10 +135,10 @@ def answers_now(*where: Any) -> Select[Any]:
     """The rows of `CheckedAnswer` as they should be, from photos, labels and predictions."""
     day = cast(Photo.created_at, String)
     month = cast(func.substr(day, 1, 4), Integer) * 100 + cast(func.substr(day, 6, 2), Integer)
-    first = Prediction.label == Photo.ground_truth
-    five = or_(first, exists().where(TopLabel.prediction_id == Prediction.id, TopLabel.label == Photo.ground_truth))
+    first = Prediction.label == right_answer
+    five = or_(first, exists().where(TopLabel.prediction_id == Prediction.id, TopLabel.label == right_answer))
     values = {
-        "truth": Photo.ground_truth,
+        "truth": right_answer,
         "month": month,
         "audited": was_audited,
         "learnt": has_learnt_from(Prediction.model, Prediction.version),

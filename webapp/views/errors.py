@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Response, current_app, jsonify, make_response, render_template
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException
 
-from webapp.delivery import retry_after, status_of, wants_json
+from webapp.delivery import headers_of, status_of, wants_json
 from webapp.errors import MarqueError
 
 TITLES = {
@@ -19,6 +19,7 @@ TITLES = {
     410: "It is gone.",
     413: "Too large.",
     415: "Not a photo.",
+    416: "No such part.",
     422: "That cannot be done.",
     429: "Slow down a little.",
     500: "Something broke.",
@@ -32,6 +33,7 @@ SENTENCES = {
     404: "The address may have been mistyped, or what stood here was deleted.",
     405: "This address takes another kind of request. Nothing was changed.",
     413: "What was sent is larger than this server takes at once. Nothing was stored: send fewer or smaller photos.",
+    416: "The photo is shorter than the part that was asked for.",
     500: "The fault is ours, and it is in the server’s log. What was stored before is safe; try again.",
 }
 STEPS = {401: ("login.form", "Log in"), 413: ("upload.index", "Back to upload"), 415: ("upload.index", "Back to upload")}
@@ -48,11 +50,7 @@ def answer(error: MarqueError | HTTPException) -> Response:
     sentence = _sentence(error, status)
     response = jsonify(error=sentence) if wants_json() else _page(status, sentence)
     response.status_code = status
-    wait = retry_after(error)
-    if wait:
-        response.headers["Retry-After"] = str(wait)
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    response.headers.extend(headers_of(error))
     return response
 
 

@@ -12,11 +12,11 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import wants_json
 from webapp.ext import get_card, get_cards, get_config, get_trouble
 from webapp.inference.card import ModelCard
-from webapp.inference.label_set import offered
+from webapp.inference.label_set import every_label, is_merged, offered, reads_as
 from webapp.services.classify import MAX_BYTES, MAX_FILES
 from webapp.services.words import display
 from webapp.values import NONE_OF_THESE, UNUSABLE
-from webapp.views import filters, guards
+from webapp.views import filters, guards, sent
 
 bp = Blueprint("frame", __name__)
 THEMES = ("light", "dark")
@@ -58,17 +58,32 @@ def init_app(app: Flask) -> None:
     """Give every template its helpers."""
     filters.init_app(app)
     app.context_processor(_surroundings)
+    app.after_request(_keep_assets)
     app.jinja_env.globals |= {"asset": asset, "color": color, "display": shown_name}
 
 
 def asset(name: str) -> str:
     """The address of a static file, with a mark of its content, so that browsers take the new one after an upgrade."""
+    return url_for("static", filename=name, v=_mark(name))
+
+
+def _mark(name: str) -> str:
+    """The mark of a static file's content, "0" when there is no such file."""
     kept: dict[tuple[str, int], str] = current_app.extensions.setdefault("marque-assets", {})
     path = Path(str(current_app.static_folder)) / name
     key = (name, path.stat().st_mtime_ns) if path.is_file() else (name, 0)
     if key not in kept:
         kept[key] = hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else "0"
-    return url_for("static", filename=name, v=kept[key])
+    return kept[key]
+
+
+def _keep_assets(response: Response) -> Response:
+    """An address that names the content never shows anything else: browsers keep it for good."""
+    if request.endpoint == "static" and response.status_code in (200, 304):
+        name = (request.view_args or {})["filename"]
+        if request.args.get("v") == _mark(name):
+            response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    return response
 
 
 def live_cards() -> list[ModelCard]:
@@ -86,8 +101,12 @@ def color(label: str) -> str:
 
 
 def shown_name(label: str) -> str:
-    """How people read a label of the live models, or a verdict."""
-    return display(_card_with(label), label)
+    """How people read a label of the live models, or a verdict; a merged one with the name that it has now."""
+    card = _card_with(label)
+    found = card.label(label) if card else None
+    if card is None or found is None or not is_merged(found):
+        return display(card, label)
+    return f"{found.display} (now {display(card, reads_as(card, label))})"
 
 
 def model_title(name: str) -> str:
@@ -113,7 +132,9 @@ def label_groups(model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE,
 
 
 def _by_name(card: ModelCard, retired: bool) -> list[tuple[str, str]]:
-    return sorted(((one.name, one.display) for one in (card.labels if retired else offered(card))), key=lambda pair: pair[1].casefold())
+    return sorted(
+        ((one.name, one.display) for one in (every_label(card) if retired else offered(card))), key=lambda pair: pair[1].casefold()
+    )
 
 
 def _card_with(label: str) -> ModelCard | None:
@@ -124,6 +145,8 @@ def _card_with(label: str) -> ModelCard | None:
 def _surroundings() -> dict[str, Any]:
     somebody = guards.person()
     places = [("upload.index", "Upload"), ("gallery.index", "Gallery"), ("stats.index", "Stats"), ("models.index", "Models")]
+    if somebody or sent.browser():
+        places.append(("jobs.index", "Jobs"))
     if somebody:
         places.insert(2, ("review.index", "Review"))
         places.append(("admin.log", "Log"))

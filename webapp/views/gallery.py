@@ -11,14 +11,16 @@ from flask.typing import ResponseReturnValue
 from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
 from webapp.ext import get_classifiers, get_files, get_registry, get_turnstile, live_models
+from webapp.inference.label_set import SeenLabel, as_seen
 from webapp.services import classify, deleting, history, lookalikes, many, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
-from webapp.services.history import Opinion, Story
+from webapp.services.history import Opinion, Photo, Story
 from webapp.services.learnt import read_lists
+from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, heat, sent
 from webapp.views.filtering import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
-from webapp.views.frame import label_groups, model_choices, model_title
+from webapp.views.frame import label_groups, live_cards, model_choices, model_title
 from webapp.views.notes import note
 from webapp.views.shown import FIRST, card_for, show_item, show_prediction
 
@@ -98,6 +100,7 @@ def photo(public_id: str) -> ResponseReturnValue:
         looking=said.model if said else model,
         earlier=[(one, show_prediction(one)) for one in story.predictions if not one.current],
         happenings=_happenings(story),
+        reference=_reference(story.item.photo),
         first=FIRST,
         same=lookalikes.nearly_same(story.item.photo) if guards.may_browse() else [],
         alike=lookalikes.looks_like(said) if said and guards.may_browse() else [],
@@ -130,6 +133,7 @@ def opinions(public_id: str) -> ResponseReturnValue:
 def ask(public_id: str) -> ResponseReturnValue:
     """Let another model look at a photo, or all; what it says is kept."""
     choice = request.form.get("model", "")
+    count_photos()
     classify.ask_models(public_id, classifiers=get_classifiers(choice), files=get_files(), turnstile=get_turnstile())
     if choice == ALL_MODELS:
         return redirect(url_for(".opinions", public_id=public_id), 303)
@@ -140,16 +144,14 @@ def ask(public_id: str) -> ResponseReturnValue:
 @guards.photo_open
 def view(public_id: str) -> ResponseReturnValue:
     """The large picture."""
-    found = history.view(public_id, files=get_files(), turnstile=get_turnstile())
-    return picture(found.content, found.content_type)
+    return picture(history.view(public_id, files=get_files(), turnstile=get_turnstile()))
 
 
 @bp.get("/photos/<public_id>/thumbnail")
 @guards.photo_open
 def thumbnail(public_id: str) -> ResponseReturnValue:
     """The small picture."""
-    found = history.thumbnail(public_id)
-    return picture(found.content, found.content_type)
+    return picture(history.thumbnail(public_id))
 
 
 @bp.get("/photos/<public_id>/file")
@@ -159,9 +161,7 @@ def file(public_id: str) -> ResponseReturnValue:
     photo = history.get_item(public_id).photo
     keep = _is_admin() or deleting.may_delete(photo, _token(public_id))
     found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
-    return picture(
-        found.content, found.content_type, download_name=_file_name(photo.filename, found.content_type), cache="private, no-cache"
-    )
+    return picture(found, download_name=_file_name(photo.filename, found.content_type), varies=True)
 
 
 @bp.get("/photos/<public_id>/delete")
@@ -230,6 +230,13 @@ def _happenings(story: Story) -> list[dict[str, Any]]:
     lines.sort(key=lambda line: line["at"], reverse=True)
     photo = story.item.photo
     return [*lines, {"kind": "upload", "at": photo.created_at, "who": photo.uploader.name if photo.uploader else ""}]
+
+
+def _reference(photo: Photo) -> SeenLabel | None:
+    """The label that an admin may make this photo the reference photo of: its ground truth, when a live model has it."""
+    card = next((one for one in live_cards() if one.name == photo.truth_model), None)
+    label = card.label(photo.ground_truth) if card and photo.ground_truth and _is_admin() else None
+    return as_seen(label) if label else None
 
 
 def _is_admin() -> bool:

@@ -81,7 +81,7 @@ def way_back(default: str) -> str:
 
 def here() -> str:
     """The path of this page with its question, to come back to; the upload page when this page cannot be asked for again."""
-    if request.method != "GET":
+    if request.method not in ("GET", "HEAD"):
         return url_for("upload.index")
     return request.script_root + (request.full_path if request.query_string else request.path)
 

@@ -12,6 +12,7 @@ from webapp.errors import BadRequestError, ModelNotFoundError, ModelUnavailableE
 from webapp.ext import get_classifier, get_files, get_turnstile
 from webapp.services import heat
 from webapp.services.history import Prediction
+from webapp.throttle import count_photos
 from webapp.views import guards
 from webapp.views.shown import FIRST, Shown
 
@@ -36,12 +37,13 @@ class Heat:
 @guards.photo_open
 def veil(public_id: str, label: str) -> ResponseReturnValue:
     """The veil over the photo for one label, by the live version of `?model=`; `?version=` must be that one."""
+    count_photos()
     classifier = get_classifier(request.args.get("model", ""))
     version = request.args.get("version", str(classifier.card.version))
     if version != str(classifier.card.version):
         raise NoHeatMapError(f"Only the version that answers now can be asked where it looks: {classifier.card.version}.")
     found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
-    return picture(found.content, found.content_type)
+    return picture(found, varies="version" not in request.args)
 
 
 def offer(public_id: str, prediction: Prediction | None, shown: Shown | None) -> Heat | None:

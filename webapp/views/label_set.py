@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.delivery import status_of
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.ext import get_registry
-from webapp.inference.label_set import KINDS, as_seen
-from webapp.services import cards, label_search, label_set
+from webapp.inference.label_set import KINDS, as_seen, every_label, reads_as, split_into
+from webapp.services import cards, label_merge, label_search, label_set, label_set_files, rereading
+from webapp.services.words import display
 from webapp.views import guards
 from webapp.views.filters import count
+from webapp.views.label_merge import read_on
 from webapp.views.notes import note
 
 bp = Blueprint("label_set", __name__, url_prefix="/models")
@@ -45,6 +47,58 @@ def change(name: str) -> ResponseReturnValue:
     return redirect(url_for(".index", name=name, label=label), 303)
 
 
+@bp.post("/<name>/labels/photo")
+@guards.admins_only
+def picture(name: str) -> ResponseReturnValue:
+    """Make a photo the reference photo of its label, from the photo's page."""
+    card, label, photo = get_registry().published_card(name), request.form.get("label", ""), request.form.get("photo", "")
+    try:
+        label_set.change_label(card, label, {"photo": photo}, who=guards.who())
+        note("It is the reference photo now:", strong=f"{display(get_registry().card(name), label)}.")
+    except (BadRequestError, UnknownLabelError) as error:
+        note(str(error), kind="is-error")
+    return redirect(guards.way_back(url_for(".index", name=name)), 303)
+
+
+@bp.get("/<name>/labels.json")
+@guards.admins_only
+def as_json(name: str) -> ResponseReturnValue:
+    """The label set as a file of JSON."""
+    return _file(label_set_files.to_json(get_registry().card(name)), f"{name}-labels.json", "application/json")
+
+
+@bp.get("/<name>/labels.csv")
+@guards.admins_only
+def as_csv(name: str) -> ResponseReturnValue:
+    """The label set as a table."""
+    return _file(label_set_files.to_table(get_registry().card(name)), f"{name}-labels.csv", "text/csv; charset=utf-8")
+
+
+@bp.post("/<name>/labels/file")
+@guards.admins_only
+def take_in(name: str) -> ResponseReturnValue:
+    """A file of labels: first what it changes, then, with the button of that page, the change."""
+    sent = request.files.get("file")
+    text = sent.read(label_set_files.LARGEST + 1).decode("utf-8", "replace") if sent else request.form.get("text", "")
+    apply = request.form.get("apply") == "yes"
+    published = get_registry().published_card(name)
+    try:
+        planned = label_set_files.take_in(published, text.encode(), who=guards.who(), apply=apply)
+    except BadRequestError as error:
+        return render_template("label_set/file.html", card=get_registry().card(name), error=error, planned=[], text=""), status_of(error)
+    if not apply:
+        return render_template("label_set/file.html", card=get_registry().card(name), error=None, planned=planned, text=text)
+    note(f"Saved: {count(len(planned), 'change')}.")
+    read_on(name)
+    return redirect(url_for(".index", name=name), 303)
+
+
+def _file(text: str, name: str, kind: str) -> Response:
+    response = Response(text, content_type=kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
 @bp.post("/<name>/labels/undo")
 @guards.admins_only
 def undo(name: str) -> ResponseReturnValue:
@@ -54,7 +108,8 @@ def undo(name: str) -> ResponseReturnValue:
         note(f"Undone: {count(label_set.undo_last_change(get_registry().published_card(name), label, who=guards.who()), 'change')}.")
     except (BadRequestError, NothingToUndoError) as error:
         note(str(error), kind="is-error")
-    return redirect(url_for(".index", name=name, label=label), 303)
+    read_on(name)
+    return redirect(url_for(".index", name=name, label=label if get_registry().card(name).label(label) else None), 303)
 
 
 def _page(name: str, chosen: str, error: Exception | None = None) -> str:
@@ -69,7 +124,14 @@ def _page(name: str, chosen: str, error: Exception | None = None) -> str:
         "label_set/index.html",
         card=card,
         text=text,
-        labels=[] if label else [as_seen(one) for one in cards.labels_like(card, text)],
+        labels=[] if label else [as_seen(one) for one in cards.labels_like(card, text, getattr(card, "added", ()))],
+        former=[] if label else label_merge.former_labels(card),
+        number=len(every_label(card)),
+        split={reads_as(card, one.split) for one in map(as_seen, every_label(card)) if one.split},
+        parts=split_into(card, chosen) if label else [],
+        waiting=label_merge.waiting_to_be_sorted(card, chosen) if label else 0,
+        reading=rereading.progress(name),
+        job=rereading.job_of(name),
         examples=label_search.examples([label]) if label else {},
         label=label,
         published=get_registry().published_card(name).label(chosen) if label else None,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
+
 from flask import session
 
 KEPT = 30
 """Photos remembered; a cookie holds 4 KB, and these take about half of it."""
 NAME = "sent"
+BROWSER = "browser"
 
 
 def remember(public_id: str, token: str) -> None:
@@ -24,6 +27,18 @@ def token_of(public_id: str) -> str:
 def was_sent(public_id: str) -> bool:
     """True when this browser sent the photo, be it stored then or known already."""
     return any(known == public_id for known, _token in _pairs())
+
+
+def browser() -> str:
+    """What names this browser as the one that put in a job, "" when it has put in none."""
+    return str(session.get(BROWSER, ""))
+
+
+def name_browser() -> str:
+    """The same, made up on first need."""
+    if BROWSER not in session:
+        session[BROWSER] = secrets.token_urlsafe(12)
+    return browser()
 
 
 def _pairs() -> list[list[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from webapp.ext import get_card, get_registry
 from webapp.inference.card import ModelCard
-from webapp.inference.label_set import is_retired
+from webapp.inference.label_set import is_retired, split_into
 from webapp.services.history import Item, Prediction, card_of, full_ranking
 from webapp.services.words import Sentence, display, percent, say, short
 from webapp.values import Answer, RankedLabel
@@ -22,7 +22,7 @@ THINNEST = 0.6
 class Bar:
     """One ranked line. `color` is "" for a bar that the answer does not name; `width` is 0 to 100; `key` the key that presses it.
 
-    A retired label is shown, but not `offered` to be pressed.
+    A retired label is shown, but not `offered` to be pressed. `parts` are the labels it was split into, as (label, display).
     """
 
     label: str
@@ -32,6 +32,7 @@ class Bar:
     percent: str
     key: str
     offered: bool
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> Bar:
         percent=percent(line.probability),
         key=str(line.rank) if line.rank <= FIRST else "",
         offered=found is None or not is_retired(found),
+        parts=tuple((one.name, one.display) for one in split_into(card, line.label)) if card else (),
     )
 
 

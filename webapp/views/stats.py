@@ -18,6 +18,7 @@ from webapp.errors import BadRequestError, ModelError, ModelUnavailableError, To
 from webapp.ext import get_card, get_registry, get_version_card
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share
+from webapp.inference.label_set import every_label
 from webapp.services import stats
 from webapp.services.cards import MATRIX_MOST, codes
 from webapp.services.filters import filter_params, parse_filter
@@ -269,6 +270,7 @@ def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
         "below": lambda percent: 1.0 if percent >= 100 else percent / 100 - BELOW,
         "version_lines": stats.version_lines(stats.versions(asked.wanted, card.name, get_registry(), with_learnt=asked.with_learnt)),
         "held_out": stats.held_out(card),
+        "folded": stats.folded(card),
     }
 
 
@@ -332,7 +334,7 @@ def _plane(asked: Asked, matrix: Matrix) -> Svg:
 
 
 def _namer(card: ModelCard) -> Callable[[str], str]:
-    names = {label.name: label.display for label in card.labels}
+    names = {label.name: label.display for label in (*card.labels, *every_label(card))}
     return lambda label: names.get(label) or display(None, label)
 
 

@@ -8,16 +8,20 @@ from typing import Any
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import FileStorage
 
 from webapp.delivery import retry_after, status_of, wants_json
 from webapp.errors import MarqueError, ModelUnavailableError
 from webapp.ext import get_card, get_classifier, get_classifiers, get_files, get_turnstile
+from webapp.inference.label_set import every_label
 from webapp.services import cards, classify, history
 from webapp.services.classify import MAX_BYTES, Classified, Incoming
 from webapp.services.history import Photo
+from webapp.services.jobs import new_id
 from webapp.services.relabel import new_batch
+from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, NONE_OF_THESE
-from webapp.views import drawings, guards, sent
+from webapp.views import drawings, guards, jobs, sent
 from webapp.views.frame import label_groups, model_choices
 from webapp.views.shown import show_answer, show_item
 
@@ -34,10 +38,17 @@ def index() -> ResponseReturnValue:
 @bp.post("/")
 @guards.uploads_open
 def send() -> ResponseReturnValue:
-    """Take one photo (303 to it) or several (303 to their list). What is refused is said above the form, which keeps what was typed."""
+    """Take one photo (303 to it), several (303 to their list), or a zip or very many (303 to their job).
+
+    What is refused is said above the form, which keeps what was typed.
+    """
     incoming: list[Incoming] = []
+    files = jobs.files_of_form()
     try:
-        incoming = _incoming()
+        if jobs.belong_in_a_job(files):
+            return _as_job(files)
+        incoming = _incoming(files)
+        count_photos(len(incoming))
         results = _classify(incoming)
     except MarqueError as error:
         return _refused(error, incoming)
@@ -127,16 +138,22 @@ def _what_it_knows() -> list[dict[str, Any]]:
     card = get_card()
     photos = history.checked_examples()[0] if card and guards.may_browse() else {}
     drawn = {one.name: one for one in drawings.all_drawings()}
-    labels = sorted(card.labels, key=lambda one: one.display.casefold()) if card else []
+    labels = sorted(every_label(card), key=lambda one: one.display.casefold()) if card else []
     tiles = [{"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)} for one in labels]
     if len(tiles) <= cards.MANY:
         return tiles
     return [tile for tile in tiles if tile["photo"] or tile["drawing"]][: cards.MANY]
 
 
-def _incoming() -> list[Incoming]:
+def _as_job(files: list[FileStorage]) -> ResponseReturnValue:
+    """A zip, or many photos: they come in while nobody waits; 303 to the job."""
+    job_id = new_id()
+    jobs.keep(job_id, files, 1)
+    return redirect(url_for("jobs.one", job_id=jobs.put_in(job_id, files).public_id), 303)
+
+
+def _incoming(files: list[FileStorage]) -> list[Incoming]:
     """The files of the form. One byte more than allowed is enough to know that a file is too large."""
-    files = [one for field in ("files", "file") for one in request.files.getlist(field) if one.filename]
     incoming = []
     for one in files:
         with closing(one.stream):  # a large upload waits in a temporary file

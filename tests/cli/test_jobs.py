@@ -1,0 +1,72 @@
+"""`flask jobs`: background work seen from the terminal."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from webapp.services import bulk_upload, crew, jobs
+from webapp.services.jobs import Owner
+from webapp.services.work import Kind
+from webapp.tasks.ring import tools
+from webapp.values import Who
+
+KIND = Kind("one", "One", do=lambda _work: {})
+
+
+def put_in(app: Flask, kind: Kind = KIND) -> str:
+    with app.app_context():
+        job, _new = jobs.put_in(kind, {}, title="Кириллица.zip", owner=Owner("user:1"), who=Who("Anna"), ring=lambda _lane: None)
+        return job.public_id
+
+
+def test_an_empty_list_says_so(runner: FlaskCliRunner) -> None:
+    assert runner.invoke(args=["jobs", "list"]).stdout == "No jobs.\n"
+
+
+def test_the_list_names_every_job(app: Flask, runner: FlaskCliRunner) -> None:
+    job_id = put_in(app)
+    line = runner.invoke(args=["jobs", "list", "--state", "queued"]).stdout
+    assert job_id in line
+    assert "Кириллица.zip" in line
+    assert runner.invoke(args=["jobs", "list", "--kind", "upload"]).stdout == "No jobs.\n"
+
+
+def test_the_list_as_json(app: Flask, runner: FlaskCliRunner) -> None:
+    job_id = put_in(app)
+    (one,) = json.loads(runner.invoke(args=["jobs", "list", "--json"]).stdout)
+    assert (one["id"], one["state"], one["title"]) == (job_id, "queued", "Кириллица.zip")
+
+
+def test_a_job_can_be_cancelled_and_started_again(app: Flask, runner: FlaskCliRunner) -> None:
+    job_id = put_in(app)
+    assert runner.invoke(args=["jobs", "cancel", job_id]).stdout == "Cancelled.\n"
+    assert "cancelled" in runner.invoke(args=["jobs", "show", job_id]).stdout
+    assert runner.invoke(args=["jobs", "retry", job_id]).exit_code == 0
+    assert "Started again by the terminal." in runner.invoke(args=["jobs", "show", job_id]).stdout
+
+
+def test_a_failed_job_is_shown_with_exit_code_1(app: Flask, runner: FlaskCliRunner) -> None:
+    job_id = put_in(app)
+    with app.app_context():
+        claim = crew.claim_part({"one": KIND}, "w1")
+        assert claim
+        work = crew.make_work(claim, tools(), lambda: False)
+        crew.fail_job(claim, work, "The disk is full.")
+    done = runner.invoke(args=["jobs", "show", job_id])
+    assert (done.exit_code, "The disk is full." in done.stdout) == (1, True)
+
+
+def test_a_strange_id_is_told(runner: FlaskCliRunner) -> None:
+    for word in ("show", "cancel", "retry"):
+        done = runner.invoke(args=["jobs", word, "nobody"])
+        assert (done.exit_code, "no such job" in done.stderr) == (1, True)
+
+
+def test_doctor_says_when_jobs_wait_and_nobody_works(app: Flask, runner: FlaskCliRunner) -> None:
+    assert "0 waiting" in runner.invoke(args=["doctor"]).stdout
+    put_in(app, bulk_upload.KIND)
+    done = runner.invoke(args=["doctor"])
+    assert (done.exit_code, "no worker was seen yet" in done.stdout) == (1, True)

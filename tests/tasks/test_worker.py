@@ -1,0 +1,176 @@
+"""Real workers as processes of their own: killed in the middle, without their broker's folder, cancelled, ended calmly."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.conftest import ROOT, draw
+from webapp.app import create_app
+from webapp.config import Config
+from webapp.ext import ring
+from webapp.services import bulk_upload, jobs
+from webapp.services.jobs import JobView, Owner
+from webapp.storage.database import db, end_reading
+from webapp.storage.tables import JobPart, JobWorker, Photo, now
+from webapp.values import Who
+
+WHO, ANNA = Who("Anna"), Owner("user:1")
+PATIENCE = 60
+BREATH = threading.Event()
+
+
+class Workers:
+    """Starts worker processes on one data folder, and puts in uploads for them."""
+
+    def __init__(self, app: Flask, config: Config) -> None:
+        self.app = app
+        self.data = config.data
+        self._env = {"PATH": os.environ["PATH"], **config.for_child()}
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--hands", "1"]
+        self.processes.append(subprocess.Popen(command, cwd=ROOT, env=self._env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+        return self.processes[-1]
+
+    def put_in(self, photos: int) -> str:
+        content, job_id = io.BytesIO(), jobs.new_id()
+        with zipfile.ZipFile(content, "w") as archive:
+            for mark in range(photos):
+                archive.writestr(f"photo {mark}.png", draw(size=(400, 300), mark=mark * 5, format="PNG"))
+        content.seek(0)
+        bulk_upload.keep_zip(self.data, job_id, content, None)
+        asked = bulk_upload.question([], model="f1-teams", place="upload")
+        jobs.put_in(bulk_upload.KIND, asked, title="photos.zip", owner=ANNA, who=WHO, ring=ring, public_id=job_id)
+        return job_id
+
+    def see(self, job_id: str) -> JobView:
+        end_reading()
+        return jobs.get_job(job_id, ANNA)
+
+    def wait(self, job_id: str, until: Callable[[JobView], bool]) -> JobView:
+        """Until the job is so."""
+        deadline = time.monotonic() + PATIENCE
+        while not until(view := self.see(job_id)):
+            assert time.monotonic() < deadline, f"{view.state}, {view.progress}, {[one.text for one in jobs.tail(view)]}"
+            BREATH.wait(0.1)  # the workers need the processor too
+        return view
+
+
+@pytest.fixture
+def workers(config: Config) -> Iterator[Workers]:
+    settings = replace(config, models=ROOT / "models")
+    app = create_app(settings)
+    with app.app_context():
+        db.create_all()
+        several = Workers(app, settings)
+        yield several
+        for one in several.processes:
+            one.kill()
+            one.wait()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def over(view: JobView) -> bool:
+    return view.over
+
+
+def begun(view: JobView) -> bool:
+    return view.progress.done >= 5
+
+
+def forget_the_lease() -> None:
+    """As if the time of the killed worker's lease were over."""
+    db.session.query(JobPart).filter(JobPart.state == "running").update({"lease_until": now() - timedelta(seconds=1)})
+    db.session.commit()
+
+
+def test_a_worker_killed_in_the_middle_loses_and_repeats_nothing(workers: Workers) -> None:
+    job_id = workers.put_in(60)
+    first = workers.start()
+    workers.wait(job_id, begun)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert workers.see(job_id).state == "running"
+    forget_the_lease()
+    workers.start()
+    view = workers.wait(job_id, over)
+    assert view.state == "succeeded", view.job.error
+    assert view.job.result == {"added": 60, "known": 0, "skipped": 0, "refused": 0, "strange": {}}
+    assert db.session.query(Photo).filter(Photo.batch == job_id).count() == 60
+    assert view.progress.done == view.progress.total == 60
+
+
+def test_a_job_is_found_without_the_brokers_folder(workers: Workers) -> None:
+    job_id = workers.put_in(3)
+    shutil.rmtree(workers.data / "queue")
+    workers.start()
+    assert workers.wait(job_id, over).state == "succeeded"
+
+
+def test_a_ring_is_heard_after_the_folder_was_removed_under_the_worker(workers: Workers) -> None:
+    first = workers.put_in(3)
+    worker = workers.start()
+    workers.wait(first, over)
+    shutil.rmtree(workers.data / "queue")
+    assert workers.wait(workers.put_in(2), over).state == "succeeded"
+    assert worker.poll() is None
+
+
+def test_a_cancelled_job_stops_soon_and_keeps_what_it_did(workers: Workers) -> None:
+    job_id = workers.put_in(200)
+    workers.start()
+    workers.wait(job_id, begun)
+    asked = time.monotonic()
+    jobs.cancel_job(job_id, ANNA, WHO)
+    view = workers.wait(job_id, over)
+    assert view.state == "cancelled"
+    assert time.monotonic() - asked < 10
+    assert 5 <= db.session.query(Photo).count() < 200
+
+
+def test_a_worker_that_is_ended_calmly_gives_its_part_back(workers: Workers) -> None:
+    job_id = workers.put_in(200)
+    first = workers.start()
+    workers.wait(job_id, begun)
+    first.terminate()
+    assert first.wait(PATIENCE) == 0
+    assert (workers.see(job_id).state, workers.see(job_id).progress.running) == ("running", 0)
+    assert db.session.query(JobPart.attempts).filter(JobPart.state == "queued").distinct().all() == [(0,)]
+
+
+def test_two_workers_share_a_job(workers: Workers) -> None:
+    workers.start()
+    workers.start()
+    while db.session.query(JobWorker).count() < 2:
+        end_reading()
+        BREATH.wait(0.1)
+    job_id = workers.put_in(200)
+    owners: set[str] = set()
+    while not over(workers.see(job_id)):
+        BREATH.wait(0.02)
+        owners |= {row[0].rpartition("/")[0] for row in db.session.query(JobPart.owner).filter(JobPart.state == "running")}
+    assert len(owners) == 2
+    assert workers.see(job_id).job.result["added"] == 200
+
+
+def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
+    code = "import webapp.worker, sys; print([one for one in sys.modules if one.startswith(('tensorflow', 'keras', 'webapp.training.'))])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={"MARQUE_DATA": str(tmp_path)}, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,167 @@
+"""Jobs on the pages: a zip dropped on the upload page, its progress, its end, who sees it."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.conftest import draw
+from webapp.services.crew import Crew
+from webapp.services.kinds import KINDS
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT
+
+
+def a_zip(*names: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for mark, name in enumerate(names or ("a.jpg",)):
+            archive.writestr(name, draw(mark=mark) if name.endswith("jpg") else b"hello")
+    return content.getvalue()
+
+
+def send(client: FlaskClient, *names: str, **fields: str) -> str:
+    """Send a zip with the form; the address of its job."""
+    answer = client.post("/", data={"files": [(io.BytesIO(a_zip(*names)), "photos.zip")], **fields})
+    assert answer.status_code == 303, answer.text
+    return str(answer.location)
+
+
+def group(client: FlaskClient, number: int, *, job: str = "", last: str = "no", photos: int = 2):
+    files = [(io.BytesIO(draw(mark=10 * number + one)), f"{number}-{one}.jpg") for one in range(photos)]
+    return client.post("/jobs/upload", data={"files": files, "job": job, "group": str(number), "last": last, "title": "4 files"})
+
+
+@pytest.fixture
+def work(app: Flask) -> Callable[[], None]:
+    return lambda: Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+
+
+def test_a_zip_becomes_a_job_that_waits(client: FlaskClient) -> None:
+    page = client.get(send(client))
+    assert "Waiting." in page.text
+    assert '<noscript><meta http-equiv="refresh" content="3">' in page.text
+    assert "no worker was seen" in page.text
+
+
+def test_its_page_says_what_came_of_it(client: FlaskClient, work: Callable[[], None]) -> None:
+    address = send(client, "a.jpg", "b.jpg", "words.txt")
+    work()
+    page = client.get(address).text
+    assert "2 photos are new." in page
+    assert "words.txt" in page
+    assert "refresh" not in page
+    gallery = re.findall(r'href="(/gallery\?batch=[^"]+)"', page)[0]
+    assert client.get(gallery).text.count('class="tile"') == 2
+
+
+def test_what_was_left_out_is_a_table(client: FlaskClient, work: Callable[[], None]) -> None:
+    address = send(client, "a.jpg", "=words.txt")
+    work()
+    table = client.get(f"{address}/left-out.csv")
+    assert table.content_type.startswith("text/csv")
+    assert table.text.splitlines() == ["file,what,why", "'=words.txt,skipped,not an image we read"]
+
+
+def test_the_form_s_fields_go_with_it(client: FlaskClient, work: Callable[[], None]) -> None:
+    send(client, "haas/a.jpg", "ferrari/b.jpg", folders="yes")
+    work()
+    assert client.get("/api/v1/photos?ground_truth=haas").json["items"][0]["filename"] == "a.jpg"
+
+
+def test_a_zip_that_is_none_is_refused_above_the_form(client: FlaskClient) -> None:
+    answer = client.post("/", data={"files": [(io.BytesIO(b"hello"), "photos.zip")]})
+    assert (answer.status_code, "This is no zip" in answer.text) == (422, True)
+
+
+def test_more_photos_than_a_form_takes_become_a_job(client: FlaskClient, work: Callable[[], None]) -> None:
+    files = [(io.BytesIO(draw(mark=mark)), f"{mark}.jpg") for mark in range(51)]
+    answer = client.post("/", data={"files": files})
+    assert answer.status_code == 303
+    work()
+    assert "51 photos are new." in client.get(answer.location).text
+
+
+def test_groups_that_the_script_sends_are_one_job(client: FlaskClient, work: Callable[[], None]) -> None:
+    job = group(client, 1).json["job"]
+    assert "url" not in group(client, 1, job=job).json  # its answer was lost, and it came again
+    done = group(client, 2, job=job, last="yes").json
+    work()
+    assert "4 photos are new." in client.get(done["url"]).text
+
+
+def test_a_group_for_a_strange_place_is_refused(client: FlaskClient) -> None:
+    assert group(client, 1, job="../../etc").status_code == 404
+
+
+def test_a_waiting_job_is_cancelled(client: FlaskClient) -> None:
+    address = send(client)
+    assert client.post(f"{address}/cancel").location == address
+    assert "Cancelled." in client.get(address).text
+
+
+def test_a_failed_job_says_why_and_goes_on(app: Flask, client: FlaskClient, work: Callable[[], None], config) -> None:
+    address = send(client)
+    for one in (config.data / "spool").rglob("*.zip"):
+        one.rename(one.with_suffix(".away"))
+    work()
+    page = client.get(address).text
+    assert "It failed." in page
+    assert "Send it again" in page
+    for one in (config.data / "spool").rglob("*.away"):
+        one.rename(one.with_suffix(".zip"))
+    assert client.post(f"{address}/retry").status_code == 303
+    work()
+    assert "1 photo is new." in client.get(address).text
+
+
+def test_a_visitor_sees_their_own_jobs_only(app: Flask, client: FlaskClient, reviewer: FlaskClient) -> None:
+    address = send(client)
+    stranger = app.test_client()
+    assert [one.get(address).status_code for one in (client, stranger, reviewer)] == [200, 404, 200]
+    assert stranger.post(f"{address}/cancel").status_code == 404
+    assert ["photos.zip" in one.get("/jobs").text for one in (client, stranger, reviewer)] == [True, False, True]
+    assert ['href="/jobs"' in one.get("/").text for one in (client, stranger, reviewer)] == [True, False, True]
+
+
+def test_the_list_is_filtered_by_state(client: FlaskClient, work: Callable[[], None]) -> None:
+    send(client)
+    work()
+    assert "photos.zip" in client.get("/jobs?state=succeeded").text
+    assert "No job is like this" in client.get("/jobs?state=failed").text
+    assert client.get("/jobs?state=dancing").status_code == 400
+
+
+def test_an_empty_list_says_what_to_do(client: FlaskClient) -> None:
+    assert "No jobs yet" in client.get("/jobs").text
+
+
+def test_an_admin_takes_in_a_folder_of_the_server(
+    app: Flask, admin: FlaskClient, reviewer: FlaskClient, work: Callable[[], None], tmp_path: Path
+) -> None:
+    assert "Take in a folder" not in admin.get("/jobs").text
+    cupboard = app.extensions["marque"]
+    (tmp_path / "in" / "haas").mkdir(parents=True)
+    (tmp_path / "in" / "haas" / "a.jpg").write_bytes(draw())
+    cupboard.config = replace(cupboard.config, import_folder=tmp_path / "in")
+    assert "Take in a folder" in admin.get("/jobs").text
+    assert reviewer.post("/jobs/folder", data={"folder": ""}).status_code == 403
+    done = admin.post("/jobs/folder", data={"folder": "", "folders": "yes"})
+    work()
+    assert "1 photo is new." in admin.get(done.location).text
+    admin.post("/jobs/folder", data={"folder": "../.."})
+    assert "There is no folder" in admin.get("/jobs").text
+
+
+def test_uploads_for_people_only_are_closed_to_zips(app: Flask, client: FlaskClient) -> None:
+    cupboard = app.extensions["marque"]
+    cupboard.config = replace(cupboard.config, uploads="login")
+    assert group(client, 1, last="yes").status_code == 401

@@ -1,0 +1,1 @@
+"""The queue door: what a worker does when it rings."""

@@ -1,0 +1,27 @@
+"""Somebody rang: a crew goes and looks what there is to do, with the tools of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from celery import Celery
+from flask import Flask
+
+from webapp.bell import RING, Bell
+from webapp.ext import get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version
+from webapp.services.crew import Crew
+from webapp.services.work import Kind, Tools
+from webapp.values import LONG, SHORT
+
+
+def make_crew(app: Flask, celery: Celery, kinds: Mapping[str, Kind], hands: int) -> Crew:
+    """A crew with so many `hands` for short work and one for long work, which answers the rings that Celery hands over."""
+    crew = Crew(kinds, tools, {SHORT: hands, LONG: 1}, app.app_context, Bell(celery).ring)
+    celery.task(crew.work, name=RING)
+    return crew
+
+
+def tools() -> Tools:
+    """What kinds of jobs work with, from the cupboard of the running app."""
+    config = get_config()
+    return Tools(get_files(), get_turnstile(), get_registry(), get_classifiers, load_version, config.data, config.for_child())

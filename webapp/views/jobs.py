@@ -1,0 +1,203 @@
+"""Background jobs: the list, one of them while it runs and when it has ended, and many photos that come in as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import FileStorage
+
+from webapp.delivery import attachment, status_of
+from webapp.errors import BadRequestError, MarqueError
+from webapp.ext import get_classifiers, get_config, ring
+from webapp.services import bulk_upload, history, jobs
+from webapp.services.bulk_upload import Order
+from webapp.services.classify import MAX_BYTES, MAX_FILES, Incoming, clean_name
+from webapp.services.jobs import Job, JobView, Owner
+from webapp.services.kinds import KINDS
+from webapp.values import JOB_STATES, GalleryFilter
+from webapp.views import guards, sent
+from webapp.views.notes import note
+
+bp = Blueprint("jobs", __name__)
+STRIP = 5
+REFRESH = 3
+"""Seconds after which the page of a job that is not over asks for itself again."""
+
+
+@bp.get("/jobs")
+def index() -> ResponseReturnValue:
+    """Jobs, newest first: a visitor's own, for people who log in everybody's."""
+    asked = {name: request.args.get(name, "") for name in ("state", "kind", "cursor")}
+    page = jobs.list_jobs(owner(), state=asked["state"], kind=asked["kind"], cursor=asked["cursor"])
+    states, kinds = jobs.counts(owner())
+    return render_template(
+        "jobs/index.html",
+        page=page,
+        asked=asked,
+        states=[(state, states.get(state, 0)) for state in JOB_STATES],
+        kinds=[(kind, KINDS[kind].title if kind in KINDS else kind, number) for kind, number in sorted(kinds.items())],
+        all=sum(states.values()),
+        titles={name: one.title for name, one in KINDS.items()},
+        trouble=jobs.nobody_works(KINDS),
+        refresh=REFRESH if any(not one.over for one in page.items) else 0,
+        folder=get_config().import_folder if _is_admin() else None,
+    )
+
+
+@bp.get("/jobs/<job_id>")
+def one(job_id: str) -> ResponseReturnValue:
+    """How a job stands. Until it is over, the page looks again by itself."""
+    return _page(jobs.get_job(job_id, owner()))
+
+
+@bp.post("/jobs/<job_id>/cancel")
+def cancel(job_id: str) -> ResponseReturnValue:
+    """Cancel it; what it did stays."""
+    jobs.cancel_job(job_id, owner(), guards.who())
+    return redirect(url_for(".one", job_id=job_id), 303)
+
+
+@bp.post("/jobs/<job_id>/retry")
+def retry(job_id: str) -> ResponseReturnValue:
+    """Let a job that failed go on where it stopped."""
+    jobs.retry_job(job_id, owner(), guards.who(), ring)
+    return redirect(url_for(".one", job_id=job_id), 303)
+
+
+@bp.get("/jobs/<job_id>/left-out.csv")
+def left_out(job_id: str) -> ResponseReturnValue:
+    """The files that an upload left out, as a table: name, what it is, why."""
+    view = jobs.get_job(job_id, owner())
+    if view.job.kind != bulk_upload.KIND.name:
+        raise BadRequestError("Only an upload leaves files out.")
+    table = bulk_upload.left_out_csv(jobs.part_results(view))
+    return Response(table, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": attachment(f"left-out-{job_id}.csv")})
+
+
+@bp.post("/jobs/upload")
+@guards.uploads_open
+def take() -> ResponseReturnValue:
+    """Zips and photos that become one job. The script sends them in groups, the last one marked; a form sends all at once."""
+    sent_files = files_of_form()
+    group = request.form.get("group", "")
+    try:
+        job_id = request.form.get("job") or jobs.new_id()
+        keep(job_id, sent_files, int(group) if group.isdecimal() and len(group) < 6 else 1)
+        if request.form.get("last") == "no":
+            return jsonify(job=job_id)
+        job = put_in(job_id, sent_files)
+    except MarqueError as error:
+        return jsonify(error=str(error)), status_of(error)
+    return jsonify(job=job.public_id, url=url_for(".one", job_id=job.public_id))
+
+
+@bp.post("/jobs/folder")
+@guards.admins_only
+def folder() -> ResponseReturnValue:
+    """Take in the photos below a folder of the server."""
+    name = request.form.get("folder", "").strip()
+    try:
+        job, _fresh = bulk_upload.take_folder(get_config().import_folder, name, _order(name or "the whole folder"))
+    except MarqueError as error:
+        note(str(error), kind="is-error")
+        return redirect(url_for(".index"), 303)
+    return redirect(url_for(".one", job_id=job.public_id), 303)
+
+
+# ---- what the upload page uses too ----
+
+
+def files_of_form() -> list[FileStorage]:
+    """The files of the upload form."""
+    return [one for field in ("files", "file") for one in request.files.getlist(field) if one.filename]
+
+
+def keep(job_id: str, files: list[FileStorage], group: int) -> None:
+    """Keep what a form sent for a job: each zip as it is, the photos together. Raises what `bulk_upload.keep_zip` raises."""
+    data, number = get_config().data, group * 100
+    for one in files:
+        if is_zip(one):
+            with closing(one.stream):
+                bulk_upload.keep_zip(data, job_id, one.stream, request.content_length, number)
+            number += 1
+    if photos := [one for one in files if not is_zip(one)]:
+        bulk_upload.keep_files(data, job_id, _read(photos), number)
+
+
+def put_in(job_id: str, files: list[FileStorage]) -> Job:
+    """Put in the job for what was kept, as the form asks."""
+    title = request.form.get("title", "").strip() or ", ".join(clean_name(one.filename or "") for one in files[:3])
+    try:
+        return bulk_upload.take_kept(get_config().data, job_id, _order(title))[0]
+    except MarqueError:
+        bulk_upload.forget(get_config().data, job_id)
+        raise
+
+
+def belong_in_a_job(files: list[FileStorage]) -> bool:
+    """True for a zip, and for more photos than a form looks at while one waits."""
+    return len(files) > MAX_FILES or any(is_zip(one) for one in files)
+
+
+def is_zip(file: FileStorage) -> bool:
+    """True for a file that is called a zip."""
+    return (file.filename or "").lower().endswith(".zip")
+
+
+def owner(*, new: bool = False) -> Owner:
+    """Who is here: people see every job, a visitor what this browser put in. `new` gives a browser its name."""
+    somebody = guards.person()
+    if somebody:
+        return Owner(f"user:{somebody.id}", all=True)
+    name = sent.name_browser() if new else sent.browser()
+    return Owner(f"browser:{name}" if name else "nobody")
+
+
+def _read(files: Iterable[FileStorage]) -> list[Incoming]:
+    found = []
+    for one in files:
+        with closing(one.stream):
+            found.append(Incoming(one.filename or "", one.read(MAX_BYTES + 1)))
+    return found
+
+
+def _order(title: str) -> Order:
+    form = request.form
+    model = form.get("model", "").strip()
+    label, folders = form.get("ground_truth", "").strip(), form.get("folders") == "yes"
+    asked = bulk_upload.question(get_classifiers(model), model=model, ground_truth=label, folders=folders, place="upload")
+    return Order(asked, title, owner(new=True), guards.who(), ring)
+
+
+def _page(view: JobView) -> ResponseReturnValue:
+    kind = KINDS.get(view.job.kind)
+    result: dict[str, Any] = view.job.result or {}
+    return render_template(
+        "jobs/one.html",
+        view=view,
+        job=view.job,
+        kind=kind,
+        summary=kind.summary(result) if kind and kind.summary and view.state == "succeeded" else "",
+        result=result,
+        lines=jobs.tail(view),
+        left_out=bulk_upload.left_out(jobs.part_results(view)) if view.job.kind == bulk_upload.KIND.name else [],
+        trouble="" if view.over else jobs.nobody_works(KINDS),
+        refresh=0 if view.over else REFRESH,
+        photos=_photos(view),
+    )
+
+
+def _photos(view: JobView) -> list[history.Item]:
+    """The newest photos of an upload, for those who may see photos."""
+    if view.job.kind != bulk_upload.KIND.name or not guards.may_browse():
+        return []
+    return list(history.gallery_page(GalleryFilter(batch=view.job.public_id), limit=STRIP).items)
+
+
+def _is_admin() -> bool:
+    somebody = guards.person()
+    return somebody is not None and somebody.is_admin
