@@ -36,7 +36,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.card import InputSpec, Label, ModelCard
-from webapp.services import health, history, people, relabel
+from webapp.services import health, history, people, recount, relabel
 from webapp.services.filters import parse_filter
 from webapp.storage import near
 from webapp.storage.database import db
@@ -52,6 +52,8 @@ THRESHOLD = 0.4
 DAYS = 730
 CHUNK = 20_000
 PASSWORD = "benchmark-only"
+TOO_MANY = 422
+"""Stats of a filter that cannot be counted in time say so with this status."""
 FAST = ("synchronous = OFF", "journal_mode = MEMORY", "foreign_keys = OFF", "cache_size = -200000", "temp_store = MEMORY")
 
 COMBINATIONS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -151,6 +153,13 @@ def fill(path: Path, photos: int) -> None:
     connection.close()
 
 
+def fill_tally(app: Flask) -> None:
+    """Count what was filled in."""
+    with app.app_context():
+        for _number in recount.recount():
+            pass
+
+
 def draw_thumbnails() -> list[bytes]:
     """Small drawings of cars, about a kilobyte each."""
     found = []
@@ -211,11 +220,12 @@ def insert_chunk(connection: sqlite3.Connection, rows: list, said: list, top: li
         "VALUES (?, ?, ?, ?, 960, 600, 90000, 'JPEG', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
-    distribution, embedding = os.urandom(4 * len(NAMES)), os.urandom(128)
+    distribution = np.linspace(2, 0, len(NAMES), dtype="<f4") / len(NAMES)  # pages that rank it need numbers that add up
+    embedding = os.urandom(128)
     many(
         "INSERT INTO predictions (id, photo_id, model, version, decision, label, confidence, margin, elapsed_ms, distribution, "
         "embedding, shown, current, outcome, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 5.0, ?, ?, ?, ?, ?, ?)",
-        ((*one[:8], distribution, embedding, one[8], one[8], *one[9:]) for one in said),
+        ((*one[:8], distribution.tobytes(), embedding, one[8], one[8], *one[9:]) for one in said),
     )
     many("INSERT INTO top_labels (prediction_id, rank, label, probability) VALUES (?, ?, ?, ?)", top)
     many("INSERT INTO thumbnails (photo_id, content) VALUES (?, ?)", pictures)
@@ -239,11 +249,13 @@ class Took:
     work: float
 
 
-def timed(action: Callable[[], object], times: int) -> Took:
-    """What so many runs took, after one that does not count."""
+def timed(action: Callable[[], object], times: int, *, before: Callable[[], object] | None = None) -> Took:
+    """What so many runs took, after one that does not count; what happens `before` each is not timed."""
     action()
     clock, work = [], []
     for _ in range(times):
+        if before is not None:
+            before()
         started, worked = time.perf_counter(), time.process_time()
         action()
         clock.append((time.perf_counter() - started) * 1000)
@@ -268,12 +280,12 @@ def serving(app: Flask) -> Iterator[http.client.HTTPConnection]:
         server.server_close()
 
 
-def ask(connection: http.client.HTTPConnection, path: str, cookie: str = "") -> bytes:
-    """A page, read to its end. Raises when it is not a page."""
+def ask(connection: http.client.HTTPConnection, path: str, cookie: str = "", *, also: int = 200) -> bytes:
+    """A page, read to its end. Raises when it is not a page, nor an answer with the status `also`."""
     connection.request("GET", path, headers={"Cookie": cookie})
     answer = connection.getresponse()
     body = answer.read()
-    if answer.status != 200:
+    if answer.status not in (200, also):
         raise RuntimeError(f"{path}: {answer.status}")
     return body
 
@@ -320,6 +332,62 @@ def measure_pages(app: Flask, photos: int, times: int) -> None:
     over = sum(median > 60 for median, *_ in medians)
     slowest = max(medians)
     print(f"\n{len(medians)} pages, {over} of them over 60 ms; the slowest: {slowest[1]}, {slowest[2]}, {slowest[0]:.1f} ms")
+
+
+def measure_stats(app: Flask, photos: int, times: int = 15) -> None:
+    """The stats, as a page and in JSON: after a label was given, again, and with filters, which are counted."""
+    card, who, dice = make_card(VERSIONS), Who("benchmark"), random.Random(2)
+    questions = (
+        ("stats", "/stats", True),
+        ("stats, again", "/stats", False),
+        ("stats in JSON", "/api/v1/stats", True),
+        ("stats in JSON, again", "/api/v1/stats", False),
+        ("stats of one truth", f"/stats?ground_truth={NAMES[5]}", False),
+        ("stats of a month", "/stats?since=2026-09-01&until=2026-09-30", False),
+        ("stats of wrong answers", "/stats?outcome=wrong", False),
+        ("stats of the terminal's photos", "/stats?source=cli", False),
+    )
+    print(f"{'':>34}{'median ms':>11}{'p99 ms':>9}{'work ms':>9}")
+    with serving(app) as connection:
+        cookie = log_in(app)
+        for title, path, after_a_change in questions:
+
+            def change() -> None:
+                with app.app_context():
+                    photo = f"p{dice.randrange(1, photos + 1):011}"
+                    relabel.relabel_photos([photo], dice.choice(NAMES), card=card, who=who, place="benchmark")
+
+            took = timed(lambda path=path: ask(connection, path, cookie, also=TOO_MANY), times, before=change if after_a_change else None)
+            print(f"{title:>34}{took.median:>11.1f}{took.p99:>9.1f}{took.work:>9.1f}", flush=True)
+
+
+def measure_queue(app: Flask, times: int = 15) -> None:
+    """The review in several orders: its page, and a label given there with the page of the next photo."""
+    with serving(app) as connection:
+        cookie = log_in(app)
+        for order in ("least-sure", "margin", "surprising"):
+            path = f"/review?order={order}"
+
+            def label_one(path: str = path) -> None:
+                photo = photo_asked(ask(connection, path, cookie))
+                form = urlencode({"photo": photo, "label": NAMES[5], "model": MODEL})
+                headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+                connection.request("POST", path, body=form, headers=headers)
+                connection.getresponse().read()
+
+            label_one()
+            first = timed(lambda path=path: ask(connection, path, cookie), times)
+            both = timed(label_one, times)
+            for title, took in ((f"review, {order}", first), ("label, next photo", both)):
+                print(f"{title:>34}{took.median:>11.1f}{took.p99:>9.1f}{took.work:>9.1f}", flush=True)
+
+
+def photo_asked(page: bytes) -> str:
+    """The id of the photo that a page of the review asks for."""
+    found = re.search(rb'name="photo" value="([^"]+)"', page)
+    if found is None:
+        raise RuntimeError("the review asks for no photo")
+    return found[1].decode()
 
 
 def measure_relabels(app: Flask, photos: int, times: int) -> Took:
@@ -400,6 +468,11 @@ def main() -> None:
             fill(path, options.photos)
             print(f"{options.photos:,} photos in {time.perf_counter() - started:.0f} s, {path.stat().st_size / 2**30:.2f} GiB\n")
             app = make_app(data)
+            started = time.perf_counter()
+            fill_tally(app)
+            print(f"counted from scratch in {time.perf_counter() - started:.0f} s")
+        measure_stats(app, options.photos)
+        measure_queue(app)
         measure_pages(app, options.photos, options.times)
         took = measure_relabels(app, options.photos, 200)
         print(f"a relabel: median {took.median:.1f} ms, p99 {took.p99:.1f} ms, work {took.work:.1f} ms")

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import ranked
-from webapp.storage import labels, photos
+from webapp.storage import labels, photos, stats, tally
 from webapp.storage.database import db, writing
 from webapp.storage.tables import LabelEvent, Photo, Prediction, TopLabel
 from webapp.values import AUDIT, UNCLASSIFIED
@@ -30,24 +30,32 @@ class Checked:
     at: datetime = MARCH
 
 
-def remember(card: ModelCard, answers: Sequence[Checked], *, again: bool = False) -> None:
-    """Photos 1, 2, 3, … with these answers of the version, and their label events; `again` for another version's answers to the same."""
+def remember(card: ModelCard, answers: Sequence[Checked], *, again: bool = False, start: int = 1) -> None:
+    """Photos `start` and following with these answers of the version, and their label events; `again` for another version's answers to
+    the same."""
     with writing():
         connection = db.session.connection()
         labels.remember_label_set(card.name, card.version, card.label_names)
         if not again:
-            connection.execute(insert(Photo), [_photo(number, one, card) for number, one in enumerate(answers, 1)])
-            events = [_event(number, one, card) for number, one in enumerate(answers, 1) if one.truth]
+            connection.execute(insert(Photo), [_photo(number, one, card) for number, one in enumerate(answers, start)])
+            events = [_event(number, one, card) for number, one in enumerate(answers, start) if one.truth]
             if events:
                 connection.execute(insert(LabelEvent), events)
-        for number, one in enumerate(answers, 1):
+        for number, one in enumerate(answers, start):
             key = connection.execute(insert(Prediction), _prediction(number, one, card, current=not again)).inserted_primary_key
             lines = ranked(one.probabilities, card)[:5]
             tops = [{"prediction_id": key[0], "rank": line.rank, "label": line.label, "probability": line.probability} for line in lines]
             connection.execute(insert(TopLabel), tops)
-        photos.refresh_outcomes([number for number, _one in enumerate(answers, 1)])
-        for number, _one in enumerate(answers, 1):
+        photos.refresh_outcomes([number for number, _one in enumerate(answers, start)])
+        for number, _one in enumerate(answers, start):
             photos.refresh_shown(number)
+
+
+def learn(card: ModelCard, files: Sequence[str]) -> None:
+    """Let it be known that the version has learnt from these files, by their SHA-256."""
+    with writing():
+        tally.recount(stats.add_learnt_files(card.name, card.version, files))
+        stats.end_learnt_list(card.name, card.version, len(files))
 
 
 def certain(card: ModelCard, label: str, confidence: float = 0.9) -> NDArray[np.float32]:
@@ -100,4 +108,4 @@ def _prediction(number: int, one: Checked, card: ModelCard, *, current: bool) ->
     }
 
 
-__all__ = ["AUDIT", "MARCH", "Checked", "certain", "remember"]
+__all__ = ["AUDIT", "MARCH", "Checked", "certain", "learn", "remember"]

@@ -21,8 +21,10 @@ from webapp.config import Config
 from webapp.ext import get_registry
 from webapp.services.history import gallery_page
 from webapp.services.relabel import remember_label_sets
+from webapp.storage import stats, tally
 from webapp.storage.database import db
 from webapp.storage.near import BANDS, bands, near_photos
+from webapp.storage.stats import Month
 from webapp.storage.tables import Photo, PhotoHash, is_a_table_of_ours
 from webapp.values import GalleryFilter
 
@@ -172,6 +174,32 @@ def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
     ):
         assert [one.photo.id for one in gallery_page(wanted).items] == expected
     downgrade(revision="0003")
+
+
+def test_what_was_checked_before_is_in_the_sums(empty_app: Flask) -> None:
+    upgrade(revision="0011")
+    photo = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "filename": "a.jpg", "has_duplicate": False}
+    said = {"model": "f1-teams", "version": 1, "margin": 0.1, "elapsed_ms": 1, "shown": True, "current": True, "created_at": "2026-02-03"}
+    event = {"photo_ref": "", "who": "Anna", "why": "", "batch": "b", "created_at": "2026-02-03 10:00:00"}
+    with db.engine.begin() as connection:
+        for number, decision, outcome, place in (
+            (1, "bwt", "correct", "audit"),
+            (2, "haas", "wrong", "photo"),
+            (3, "bwt", "correct", "photo"),
+        ):
+            names = {"public_id": f"p{number}", "sha256": f"s{number}", "ground_truth": "bwt", "truth_model": "f1-teams", "source": ""}
+            gone = {"deleted_at": "2026-03-01 00:00:00"} if number == 3 else {}
+            moment = "2026-02-03 10:00:00.000000"
+            add(connection, "photos", id=number, outcome=outcome, created_at=moment, starred=False, **names, **photo, **gone)
+            kept = {"distribution": b"", "embedding": b"", "outcome": outcome, "confidence": 0.29, "label": decision}
+            add(connection, "predictions", id=number, photo_id=number, decision=decision, **kept, **said)
+            add(connection, "top_labels", prediction_id=number, rank=2, label="bwt", probability=0.2)
+            add(connection, "label_events", photo_id=number, place=place, to_label="bwt", **event)
+    upgrade()
+    assert tally.differences() == (0, 0)
+    counts = stats.count_answers(GalleryFilter(), "f1-teams", 1)
+    assert counts.months == [Month(202602, False, False, 1, 0), Month(202602, True, False, 1, 1)]
+    assert [(one.decision, one.first, one.five) for one in counts.pairs] == [("haas", 0, 1), ("bwt", 1, 1)]
 
 
 def draw_stripes() -> bytes:

@@ -32,6 +32,7 @@ from webapp.cli import keys as cli_keys
 from webapp.cli import model as cli_model
 from webapp.cli import operate as cli_operate
 from webapp.cli import photos as cli_photos
+from webapp.cli import stats as cli_stats
 from webapp.cli import users as cli_users
 from webapp.config import ROOT, Config, warn_of_unknown_settings
 from webapp.delivery import Sessions, add_headers, let_zips_in, wants_json
@@ -119,7 +120,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     if config.legacy_routes:
         csrf.exempt(api_legacy.bp)
         app.register_blueprint(api_legacy.bp)
-    for command in (cli_photos, cli_demo, cli_model, cli_users, cli_keys, cli_jobs, cli_operate):
+    for command in (cli_photos, cli_demo, cli_model, cli_users, cli_keys, cli_stats, cli_jobs, cli_operate):
         app.register_blueprint(command.bp)
     _answer_errors(app)
     app.after_request(add_headers)

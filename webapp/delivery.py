@@ -29,6 +29,7 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.UnknownLabelError: 422,
     errors.NothingToUndoError: 409,
     errors.BadRequestError: 400,
+    errors.TooMuchToCountError: 422,
     errors.BadNumberError: 422,
     errors.BadLabelFileError: 422,
     errors.BadArchiveError: 422,

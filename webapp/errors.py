@@ -60,6 +60,10 @@ class NothingToUndoError(MarqueError):
 # ---- questions ----
 
 
+class TooMuchToCountError(MarqueError):
+    """A filter lets through more photos than can be counted while somebody waits (HTTP 422)."""
+
+
 class BadRequestError(MarqueError):
     """A filter, cursor or number in a question makes no sense (HTTP 400)."""
 

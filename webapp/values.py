@@ -116,6 +116,10 @@ VISITORS = "-"
 
 YES, NO = "yes", "no"
 
+KNOWN, FIRST_GUESS, AMONG_FIVE = "label", "first", "five"
+"""Instead of `YES`, of checked photos: those that have a label, those whose first guess was right, those whose label is among the first
+five."""
+
 
 @dataclass(frozen=True)
 class GalleryFilter:
@@ -128,7 +132,8 @@ class GalleryFilter:
     a person's name or `VISITORS`, `source` the door that a photo came through, `batch` the photos that came together, `labelled` those
     that were given a ground truth together, `like` a photo's public id and those that show nearly the same picture, `picked` the public ids
     of photos that somebody chose one by one, with commas between them. `duplicates`, `starred` and `audited` (checked in a random sample)
-    are `YES` or `NO`.
+    are `YES` or `NO`, and so is `learnt`: the version that is meant has learnt from the photo. `checked` is `YES` for photos whose ground
+    truth the answer can be held against, or one of the narrower words above.
 
     `webapp.services.filters` reads it from a URL and writes it into one.
     """
@@ -155,6 +160,8 @@ class GalleryFilter:
     duplicates: str = ""
     starred: str = ""
     audited: str = ""
+    checked: str = ""
+    learnt: str = ""
     sort: str = "newest"
 
 

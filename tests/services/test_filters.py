@@ -33,6 +33,8 @@ EVERYTHING = GalleryFilter(
     duplicates="yes",
     starred="no",
     audited="yes",
+    checked="first",
+    learnt="no",
     sort="oldest",
 )
 
@@ -69,6 +71,7 @@ def test_the_order_of_wrong_answers_sets_the_outcome_and_goes_with_it() -> None:
         ("version", "3"),
         ("model", "lada@new"),
         ("duplicates", "maybe"),
+        ("checked", "no"),
         ("sort", "size"),
         ("batch", "x" * 300),
         ("filename", "a\x00b"),

@@ -14,6 +14,7 @@ from tests.conftest import install
 from tests.fakes import make_card, make_cars_card
 from webapp.config import Config
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
+from webapp.ext import get_registry
 from webapp.inference.card import Label, ModelCard
 from webapp.inference.classifier import decide, ranked
 from webapp.inference.label_set import as_seen, every_label, fold, offered, right_answers, seen
@@ -239,17 +240,17 @@ def test_stats_count_the_parts_as_the_label_that_the_version_knows(registry: Reg
     split("haas", "haas-19", "haas-20", registry=registry)
     relabel_photos(["photo-1", "photo-2"], "haas-19", card=CARD, who=ANNA, place="photo")
     card = today(CARD)
-    counts = stats.count(GalleryFilter(), card)
+    counts = stats.count(GalleryFilter(), card, get_registry())[0]
     line = next(one for one in stats.lines(counts, card, "all") if one.label == "haas")
     assert (line.found.n, line.found.hits) == (2, 1) and stats.folded(card) == {"haas": ["haas-19", "haas-20"]}
 
 
 def test_stats_have_one_row_for_merged_labels(registry: Registry) -> None:
     remember(CARD, [Checked("haas", certain(CARD, "bwt")), Checked("bwt", certain(CARD, "haas"))])
-    stats.count(GalleryFilter(), CARD)  # what is kept of it must not be shown again
+    stats.count(GalleryFilter(), CARD, get_registry())  # what is kept of it must not be shown again
     merge("haas", "bwt", registry)
     card = today(CARD)
-    found = stats.matrix(stats.count(GalleryFilter(), card), card, "all")
+    found = stats.matrix(stats.count(GalleryFilter(), card, get_registry())[0], card, "all")
     assert "haas" not in found.rows and found.counts == {("bwt", "bwt"): 2}
 
 

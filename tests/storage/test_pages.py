@@ -46,6 +46,12 @@ FILTERS = {
     "answer and outcome": {"decision": "ferrari", "outcome": "wrong"},
     "outcome and days": {"outcome": "wrong", "since": "2026-01-01"},
     "outcome and confidence": {"outcome": "wrong", "from": "90"},
+    "checked": {"checked": "yes"},
+    "first guess right": {"checked": "first"},
+    "among the first five": {"checked": "five"},
+    "learnt from": {"learnt": "yes"},
+    "version, not learnt from": {"model": "f1-teams@2", "learnt": "no"},
+    "version, checked, a month": {"model": "f1-teams@2", "checked": "yes", "since": "2026-01-01", "until": "2026-01-31"},
 }
 BY_ARRIVAL = ("newest", "oldest")
 
@@ -56,6 +62,7 @@ WALKING = {
     **dict.fromkeys(("person", "visitors", "door", "look-alikes", "star"), tuple(one for one in SORTS if one not in BY_ARRIVAL)),
     "days": tuple(one for one in SORTS if one not in BY_ARRIVAL),
     "name": tuple(one for one in SORTS if one not in BY_ARRIVAL),
+    **dict.fromkeys(("checked", "first guess right", "among the first five", "learnt from", "version, not learnt from"), SORTS),
 }
 # Sorting: all photos of these filters are found by their index, then sorted. They are few, or few of a label.
 SORTING = (
@@ -99,12 +106,24 @@ def test_no_page_reads_a_whole_table(
         monkeypatch.setattr(names, "FEW", -1)  # no filter is narrow: as in a history in which many photos pass it
     wanted = parse_filter({**FILTERS[name], "sort": sort})
     found = plan(wanted, Place(None if sort in BY_ARRIVAL else 0.5, 500_000))
-    scans = [line for line in found if re.match(r"SCAN (?!photo_names)", line)]
+    scans = [line for line in found if re.match(r"SCAN (?!photo_names|learnt_files)", line)]
     assert not scans, found
     if any("TEMP B-TREE" in line for line in found):
         assert name in SORTING or not many, found
     if any(re.search(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+[<>]", line) for line in found) and many:
         assert sort in WALKING.get(name, ()), found
+
+
+def test_few_of_an_outcome_within_a_range_of_many_are_found_at_once(
+    plan: Callable[[GalleryFilter, Place | None], list[str]], upload: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for mark in range(4):
+        upload(mark=mark, **({"ground_truth": "haas"} if mark == 0 else {}))
+    monkeypatch.setattr(names, "FEW", 2)
+    found = plan(parse_filter({"from": "20", "outcome": "wrong"}), None)
+    assert any(
+        "ix_photos_kept_outcome_shown_confidence (outcome=? AND shown_confidence>? AND shown_confidence<?)" in line for line in found
+    )
 
 
 def test_the_first_page_of_everything_is_read_in_order(plan: Callable[[GalleryFilter, Place | None], list[str]]) -> None:

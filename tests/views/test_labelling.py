@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
+from tests.conftest import draw
 from tests.views.conftest import Send
 from webapp.services import crew, history, import_labels, labels_later
 from webapp.services.kinds import KINDS
@@ -162,3 +165,35 @@ class TestALargeFile:
             db.session.query(LabelFile).delete()
         self.work(app)
         assert "Nothing was changed: send it again." in reviewer.get(address).text
+
+
+# ---- a folder ----
+
+
+def folder(browser: FlaskClient, **files: bytes) -> TestResponse:
+    """Send a folder as a browser does: every file with its path, which begins with the folder."""
+    data = {"folder": [(io.BytesIO(content), path.replace("__", "/")) for path, content in files.items()]}
+    return browser.post("/import/folder", data=data)
+
+
+def test_a_folder_labels_the_photos_that_are_here(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    public_id = send(name="monza.jpg")
+    answer = folder(reviewer, cars__haas__other_name=draw(), cars__bwt__unknown=b"x", cars__notes=b"x", **{"cars__bwt__.DS_Store": b"x"})
+    page = words(reviewer.get(answer.location).text)
+    assert "1 photo would get a label" in page and "1 unknown photo" in page
+    assert "cars.csv" in reviewer.post(answer.location, follow_redirects=True).text and truth(app, public_id) == "haas"
+
+
+def test_checksums_do_instead_of_the_photos(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    public_id = send()
+    sums = f"{hashlib.sha256(draw()).hexdigest()}  cars/haas/a b.jpg\n"
+    answer = reviewer.post("/import/folder", data={"sums": (io.BytesIO(sums.encode()), "sums.txt")})
+    reviewer.post(answer.location)
+    assert truth(app, public_id) == "haas"
+
+
+def test_a_folder_without_folders_is_refused(reviewer: FlaskClient) -> None:
+    answer = folder(reviewer, cars__a=b"x")
+    assert answer.status_code == 422 and "Choose the one that has a folder for each class" in answer.text
+    assert reviewer.post("/import/folder", data={"sums": (io.BytesIO(b"plain words"), "sums.txt")}).status_code == 422
+    assert reviewer.post("/import/folder", data={}).status_code == 422

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.answers import AUDIT, Checked, certain, remember
+from tests.answers import AUDIT, MARCH, Checked, certain, learn, remember
 from tests.conftest import install
 from tests.fakes import FakeClassifier, make_card
 from tests.views.conftest import Send
 from webapp.inference.card import Label, ModelCard
+from webapp.storage import database
+from webapp.storage import stats as storage
 from webapp.values import NONE_OF_THESE
 
 HAAS, BWT, UNSURE = "haas", "bwt", 0.3
@@ -55,11 +58,90 @@ def test_without_an_audit_it_says_that_doubtful_photos_come_first(client: FlaskC
     assert "People check the photos they doubt first" in page(client)
 
 
-def test_every_count_opens_as_many_photos_as_it_says(client: FlaskClient, some: ModelCard) -> None:
-    cells = re.findall(r'<td class="[^"]+"><a href="([^"]+)"[^>]*>(\d+)</a>', page(client))
-    assert len(cells) == 7
-    for address, number in cells:
-        assert len(re.findall(r'class="tile"', client.get(address).text)) == int(number), address
+LINK = re.compile(r'<a href="(/gallery[^"]*)"(?: title="(?:([\d,]+) of |[^"]*: )?[^"]*")?>([^<]*)</a>')
+
+
+def numbers(client: FlaskClient, **asked: str) -> list[tuple[str, int]]:
+    """Every number of the page that opens photos: the address, and how many it says; a share says so in its title."""
+    found = [(address, re.search(r"\d+", title or words)) for address, title, words in LINK.findall(page(client, **asked))]
+    return sorted({(address, int(number[0])) for address, number in found if number})
+
+
+def tiles(client: FlaskClient, address: str) -> int:
+    return len(re.findall(r'class="tile"', client.get(address).text))
+
+
+@pytest.fixture
+def much(app: Flask, some: ModelCard) -> ModelCard:
+    """The same with a second month, photos that show none of the labels or that nobody checked, an older version, and two photos that
+    this one has learnt from."""
+    answers = [
+        Checked(NONE_OF_THESE, certain(some, HAAS, UNSURE)),
+        Checked(NONE_OF_THESE, certain(some, BWT, 0.5), AUDIT),
+        Checked("", certain(some, HAAS)),
+        Checked("unusable", certain(some, HAAS)),
+        Checked(BWT, certain(some, BWT), at=MARCH.replace(month=4)),
+        Checked("ferrari", certain(some, BWT, 0.95), at=MARCH.replace(month=4)),
+        Checked(HAAS, certain(some, HAAS), at=MARCH.replace(month=4)),
+    ]
+    with app.app_context():
+        remember(some, answers, start=10)
+        older = replace(some, version=4)
+        install(older, app.extensions["marque"].config.models)
+        remember(older, [Checked(HAAS, certain(some, HAAS if at % 2 else BWT)) for at in range(9)], again=True)
+        learn(some, [f"{number:064x}" for number in (1, 7)])
+    return some
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"include": "learnt"},
+        {"sample": "audit"},
+        {"ground_truth": BWT},
+        {"since": "2026-04-01", "from": "75"},
+        {"checked": "first"},
+        {"model": "f1-teams@4"},
+        {"learnt": "yes"},
+    ],
+    ids=str,
+)
+def test_every_number_opens_as_many_photos_as_it_says(client: FlaskClient, much: ModelCard, asked: dict[str, str]) -> None:
+    found = numbers(client, **asked)
+    assert len(found) > 10
+    for address, number in found:
+        assert tiles(client, address) == number, address
+
+
+def test_the_f1_opens_the_table_label_by_label(client: FlaskClient, some: ModelCard) -> None:
+    assert re.search(r'<a href="/stats[?][^"]*#one-by-one">0[.]\d\d</a>', page(client))
+
+
+def test_photos_that_it_has_learnt_from_are_left_out_and_said_so(client: FlaskClient, much: ModelCard) -> None:
+    text = page(client)
+    assert "2 checked photos</a> are left out, since f1-teams 1 has learnt from them." in text
+    include = re.findall(r'<a href="([^"]+)">Include them</a>', text)[0]
+    assert "of these, which flatters it." in html.unescape(client.get(include).text)
+
+
+def test_when_it_has_learnt_from_all_of_them_nothing_is_said_about_others(client: FlaskClient, app: Flask, some: ModelCard) -> None:
+    with app.app_context():
+        learn(some, [f"{number:064x}" for number in range(1, 10)])
+    text = page(client)
+    assert "has learnt from all 9 checked photos here" in text and "include=learnt" in text
+
+
+def test_a_version_without_a_list_says_that_nobody_knows(client: FlaskClient, some: ModelCard) -> None:
+    assert "Nobody knows what f1-teams 1 has learnt from" in page(client)
+
+
+def test_too_many_photos_are_not_counted_but_said_so(client: FlaskClient, some: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "COUNTING", -1.0)
+    monkeypatch.setattr(database, "STEPS", 1)
+    answer = client.get("/stats?ground_truth=haas")
+    assert answer.status_code == 422 and "Narrow the filter" in answer.text and "Count all photos" in answer.text
+    assert client.get("/api/v1/stats?ground_truth=haas").status_code == 422
 
 
 def test_counts_of_audited_photos_open_only_those(client: FlaskClient, some: ModelCard) -> None:
@@ -99,7 +181,7 @@ def test_photos_of_none_of_the_labels_have_a_row(client: FlaskClient, app: Flask
     with app.app_context():
         remember(card, [Checked(NONE_OF_THESE, certain(card, HAAS, UNSURE)), Checked(HAAS, certain(card, HAAS))])
     text = page(client)
-    assert "shows none of the teams it left 1 without a name, which is right" in text
+    assert "shows none of the teams it left <a" in text and ">1</a> without a name, which is right" in text
     assert '<abbr title="None of these">–</abbr>' in text
 
 

@@ -17,7 +17,7 @@ from webapp.services.history import Item, Prediction, full_ranking
 from webapp.services.jobs import JobLine, JobView
 from webapp.services.promote import Promotion
 from webapp.services.relabel import Relabelled
-from webapp.services.stats import Counts, Summary, VersionLine
+from webapp.services.stats import Counts, Learnt, Summary, VersionLine
 from webapp.values import Answer, RankedLabel
 
 Json = dict[str, Any]
@@ -87,11 +87,12 @@ def model(name: str, versions: list[int], live: int | None, card: ModelCard | No
     }
 
 
-def statistics(card: ModelCard, counts: Counts, versions: list[VersionLine]) -> Json:
+def statistics(card: ModelCard, counts: Counts, learnt: Learnt, versions: list[VersionLine]) -> Json:
     """What was counted of one version's answers; the lists are about everything that was checked."""
     every = stats.EVERYTHING
     return {
         "model": {"name": card.name, "version": card.version},
+        "learnt": {"known": learnt.known, "photos": learnt.photos if learnt.known else None, "counted": learnt.counted},
         "checked": _summary(stats.summarize(counts, card, every)),
         "audited": _summary(stats.summarize(counts, card, stats.AUDITED)),
         "labels": [

@@ -17,6 +17,7 @@ from webapp.services import classify, deleting, heat, history, relabel
 from webapp.services.classify import Classified, Incoming
 from webapp.services.filters import parse_filter
 from webapp.services.history import Item
+from webapp.services.learnt import read_lists
 from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, Answer
 
@@ -66,6 +67,8 @@ def index() -> ResponseReturnValue:
     """A page of photos by the gallery's filters."""
     need_for_reading()
     wanted = parse_filter(request.args)
+    if wanted.learnt:
+        read_lists(get_registry())
     page = history.gallery_page(wanted, limit=history.parse_limit(request.args.get("limit")), cursor=request.args.get("cursor", ""))
     return jsonify(
         items=[payloads.photo(item, get_registry()) for item in page.items], next=page.next or None, previous=page.previous or None

@@ -18,6 +18,8 @@ from webapp.inference.classifier import self_test
 from webapp.services import deleting, jobs, people
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
 from webapp.services.kinds import KINDS
+from webapp.services.learnt import read_lists
+from webapp.services.recount import check_tally
 from webapp.services.relabel import remember_label_sets
 
 bp = Blueprint("operate", __name__, cli_group=None)
@@ -28,6 +30,7 @@ def prepare() -> None:
     """Bring the database up to date, make the first admin, remove what was deleted a week ago; `make run` calls this before each start."""
     migrate()
     remember_label_sets(get_registry())
+    read_lists(get_registry())
     deleting.purge(files=get_cupboard().files)
     config = get_config()
     try:
@@ -49,6 +52,7 @@ def doctor() -> None:
         ("Data folder", _disk),
         ("Database", _database),
         ("Files", _files),
+        ("Stats", _stats),
         ("Rate limits", _rates),
         ("Model", _model),
         ("Same answers", _golden),
@@ -87,6 +91,14 @@ def _files() -> str:
     if missing:
         raise DamagedHistoryError(f"{missing:,} photos have no file. Restore a backup.")
     return f"{orphans:,} belong to no photo: flask photos purge removes them" if orphans else "every photo has its own"
+
+
+def _stats() -> str:
+    """What the stats page reads is what a full count gives."""
+    found = check_tally()
+    if not found.right:
+        raise DamagedHistoryError(f"{found.words}. Run: flask stats recount")
+    return found.words
 
 
 def _rates() -> str:

@@ -24,6 +24,7 @@ from webapp.services import export_formats as formats
 from webapp.services.export_folders import Bytes, write_zip
 from webapp.services.export_formats import Record
 from webapp.services.filters import filter_params
+from webapp.services.learnt import read_lists
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading, writing
 from webapp.storage.files import FileStore
@@ -293,6 +294,7 @@ def counted(order: Order, after: int, tally: Tally, registry: Registry) -> Itera
 
 def records(order: Order, *, after: int, registry: Registry, classes_only: bool = False) -> Iterator[Record]:
     """Every photo that passes the filter and is there now, oldest first, read in batches; photos that arrive meanwhile are not."""
+    read_lists(registry)
     upto = storage.newest_number()
 
     @cache

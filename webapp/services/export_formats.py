@@ -19,12 +19,13 @@ from webapp.values import VERDICTS, RankedLabel
 TOP = 5
 COLUMNS = (
     *("id", "filename", "sha256", "width", "height", "bytes", "format", "created_at"),
-    *("ground_truth", "given_label", "truth_model", "labelled_at", "labelled_by", "outcome", "starred"),
-    *("model", "version", "decision", "margin", "familiarity"),
+    *("ground_truth", "given_label", "truth_model", "labelled_at", "labelled_by", "audited", "outcome", "starred"),
+    *("model", "version", "learnt", "decision", "margin", "familiarity"),
     *(f"{what}_{rank}" for rank in range(1, TOP + 1) for what in ("label", "confidence")),
 )
 """The columns of the table. `ground_truth` is what the label reads as today, `given_label` as it was given where that is another one.
-`label_1` is the model's first label, whatever was decided; `outcome` holds the decision against the truth."""
+`label_1` is the model's first label, whatever was decided; `outcome` holds the decision against the truth, `audited` is a check in a
+random sample, `learnt` that the version has learnt from the photo."""
 ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif", "image/bmp": ".bmp"}
 ENDINGS |= {"image/tiff": ".tif", "image/avif": ".avif", "image/heic": ".heic", "image/heif": ".heif"}
 UNSAFE = '<>:"/\\|?*'
@@ -130,12 +131,17 @@ def _cells(one: Record) -> list[object]:
     row, last = one.row, one.events[-1] if one.events else None
     labelled = (moment(last.created_at), last.who) if last is not None and row.ground_truth else ("", "")
     cells = [row.public_id, row.filename, row.sha256, row.width, row.height, row.bytes, row.format, moment(row.created_at)]
-    cells += [row.ground_truth or "", row.given_label or "", row.truth_model or "", *labelled, row.outcome, "yes" if row.starred else ""]
-    cells += [_or_empty(value) for value in (row.model, row.version, row.decision, row.margin, row.familiarity)]
+    truth = [row.ground_truth or "", row.given_label or "", row.truth_model or ""]
+    cells += [*truth, *labelled, _yes(row.audited), row.outcome, _yes(row.starred)]
+    cells += [_or_empty(value) for value in (row.model, row.version, _yes(row.learnt), row.decision, row.margin, row.familiarity)]
     for place in range(TOP):
         line = one.ranking[place] if place < len(one.ranking) else None
         cells += [line.label, line.probability] if line else ["", ""]
     return cells
+
+
+def _yes(flag: object) -> str:
+    return "yes" if flag else ""
 
 
 def _or_empty(value: object) -> object:

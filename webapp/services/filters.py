@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import date
 
 from webapp.errors import BadRequestError
-from webapp.values import NO, OUTCOMES, SORTS, YES, GalleryFilter
+from webapp.values import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, OUTCOMES, SORTS, YES, GalleryFilter
 
 TEXTS = ("predicted", "decision", "ground_truth", "filename", "uploader", "source", "batch", "labelled", "like")
 PERCENTAGES = {
@@ -45,6 +45,8 @@ def parse_filter(args: Mapping[str, str]) -> GalleryFilter:
         duplicates=_one_of(args, "duplicates", ("", YES, NO)),
         starred=_one_of(args, "starred", ("", YES, NO)),
         audited=_one_of(args, "audited", ("", YES, NO)),
+        checked=_one_of(args, "checked", ("", YES, KNOWN, FIRST_GUESS, AMONG_FIVE)),
+        learnt=_one_of(args, "learnt", ("", YES, NO)),
         outcome="wrong" if sort == "most-wrong" else outcome,
         sort=sort,
     )

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any
 
+from webapp.cells import to_csv
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.card import ModelCard
 from webapp.inference.label_set import reads_as
 from webapp.services.export_formats import folder_of
-from webapp.services.label_files import LabelLine, read_labels
+from webapp.services.label_files import LabelLine, folder_line, read_labels
 from webapp.services.reading import today
 from webapp.services.relabel import Relabelled, model_of, new_batch, record_label
 from webapp.storage import jobs, photos
@@ -165,6 +167,23 @@ def is_large(public_id: str, *, who: Who) -> bool:
     """True for a file with more lines than one waits for. Raises what `plan_of_file` raises."""
     row = own_file(public_id, who)
     return sum(1 for _line in islice(read_labels(io.BytesIO(row.content), row.filename), LARGE + 1)) > LARGE
+
+
+def keep_folder(files: Iterable[tuple[str, str]], *, who: Who) -> str:
+    """Keep what a folder of photos says, as a table that waits like any file of labels; its id.
+
+    `files` are paths, which begin with the folder that was chosen, and the SHA-256 of what they hold. The folders in it are the labels;
+    what lies in it beside them, or is hidden, is left out. Raises `BadLabelFileError` when nothing is left.
+    """
+    name, lines = "", []
+    for path, sha256 in files:
+        chosen, *parts = PurePosixPath(path.replace("\\", "/")).parts or ("",)
+        if len(parts) > 1 and not any(part.startswith(".") for part in parts):
+            name, line = chosen, folder_line(PurePosixPath(*parts), sha256)
+            lines.append((line.id, line.sha256, line.filename, line.label))
+    if not lines:
+        raise BadLabelFileError("The folder has no folders with photos in it. Choose the one that has a folder for each class.")
+    return keep_file(f"{name[:200]}.csv", to_csv(("id", "sha256", "filename", "label"), lines).encode(), who=who)
 
 
 def plan_of_file(public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: bool = False) -> tuple[str, Plan]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from webapp.values import PHOTO_ENDINGS
 LABEL_COLUMNS = ("ground_truth", "label", "class", "class_name", "category", "choice", "target")
 NAME_COLUMNS = ("filename", "file_name", "file", "image", "path", "photo", "name")
 KINDS = ".csv, .tsv, .jsonl or .json (Label Studio or COCO)"
+SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 MAX_LINE = 1_000_000
 """Characters of a line of JSON."""
 
@@ -48,8 +50,7 @@ def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
 
 
 def read_label_folders(folder: Path) -> Iterator[LabelLine]:
-    """A line for each file in `folder/<label>/` that is called like a photo, by the SHA-256 of what it holds, its name, and the id at the
-    end of an exported name."""
+    """A line for each file in `folder/<label>/` and below that is called like a photo, as `folder_line` reads it."""
     for place in sorted(folder.iterdir()):
         if not place.is_dir() or place.is_symlink() or place.name.startswith("."):
             continue
@@ -57,9 +58,23 @@ def read_label_folders(folder: Path) -> Iterator[LabelLine]:
             if not file.is_file() or file.is_symlink() or file.name.startswith(".") or file.suffix.lower() not in PHOTO_ENDINGS:
                 continue
             with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            exported = file.stem[-12:] if file.stem[-13:-12] == "-" else ""
-            yield LabelLine(str(file.relative_to(folder)), place.name, exported, digest, file.name)
+                yield folder_line(file.relative_to(folder), hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def folder_line(path: PurePath, sha256: str) -> LabelLine:
+    """What a file says by where it lies: its label is its first folder. It is found by its SHA-256, its name, and the id at the end of an
+    exported name."""
+    exported = path.stem[-12:] if path.stem[-13:-12] == "-" else ""
+    return LabelLine(str(path), path.parts[0], exported, sha256, path.name)
+
+
+def read_sums(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
+    """Path and SHA-256 of each line of a list as `sha256sum` writes it. Raises `BadLabelFileError`."""
+    for number, line in enumerate(stream, 1):
+        found = SUM.fullmatch(line.decode("utf-8", "replace").rstrip("\r\n"))
+        if found is None:
+            raise BadLabelFileError(f"Line {number} of the list of files is no SHA-256 with a path behind it.")
+        yield found[2], found[1]
 
 
 def _read_table(stream: IO[bytes]) -> Iterator[LabelLine]:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from webapp.cells import to_csv
+from webapp.errors import ModelError
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share, more_needed, share_of
 from webapp.inference.label_set import SeenLabel, every_label, outputs, right_answers
 from webapp.inference.measures import LabelMeasure, calibration_error, mean_f1
+from webapp.inference.registry import Registry
+from webapp.services.learnt import knows_learnt
 from webapp.services.words import display
 from webapp.storage import stats as storage
 from webapp.storage.stats import Counts, Pair, VersionCount
 from webapp.storage.tables import Photo
-from webapp.values import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
+from webapp.values import NO, NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
 
 EVERYTHING, AUDITED = "all", "audit"
 SAMPLES = (EVERYTHING, AUDITED)
@@ -32,61 +35,47 @@ STEPS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 """Thresholds of the table, in percent."""
 WITHIN = 0.05
 """A label is known well enough when the range of its recall reaches this far to each side."""
-MOST_TO_LOOK_THROUGH = 5000
-"""New predictions that are looked through for one about a checked photo; after more of them everything is counted again."""
+# ---- counting ----
 
 
-# ---- counting, and keeping what was counted ----
+@dataclass(frozen=True)
+class Learnt:
+    """Of the checked photos of a filter the version has learnt from `photos`: it has seen the answers, so these flatter it. The figures
+    hold them only when `counted`. Without `known` nobody knows what it learnt from."""
+
+    known: bool
+    photos: int
+    counted: bool
 
 
-@dataclass
-class _Kept:
-    """What was counted in one database, and what was there then: newest event, deleted photos and how labels read; newest prediction."""
+def count(wanted: GalleryFilter, card: ModelCard, registry: Registry, *, with_learnt: bool = False) -> tuple[Counts, Learnt]:
+    """A version's answers to the checked photos of a filter; those that it has learnt from only `with_learnt`, or when the filter asks.
 
-    state: tuple[int, ...]
-    prediction: int
-    answers: dict[Any, Any] = field(default_factory=dict)
-
-
-_kept: dict[str, _Kept] = {}
-_lock = threading.Lock()
-
-
-def count(wanted: GalleryFilter, card: ModelCard) -> Counts:
-    """A version's answers to the checked photos of a filter, counted in the database."""
+    Raises `TooMuchToCountError`.
+    """
+    known = knows_learnt(registry, card)
     about = replace(wanted, model=card.name, version=card.version, sort="newest")
-    return _once(("answers", card.name, card.version), about, lambda: storage.count_answers(about, card.name, card.version))
+    counts, counted = storage.count_answers(about, card.name, card.version), with_learnt or bool(wanted.learnt)
+    learnt = Learnt(known, sum(one.n for one in counts.pairs if one.learnt), counted)
+    return counts if counted else _unseen(counts), learnt
 
 
-def versions(wanted: GalleryFilter, model: str) -> list[VersionCount]:
-    """How often each version of a model was right on the checked photos of a filter, oldest first."""
-    about = replace(wanted, model=model, version=None, sort="newest")
-    return _once(("versions", model), about, lambda: storage.count_by_version(about, model))
+def versions(wanted: GalleryFilter, model: str, registry: Registry, *, with_learnt: bool = False) -> list[VersionCount]:
+    """How often each version of a model was right on the checked photos of a filter; what it has learnt from, and errors, as in `count`."""
+    for version in registry.versions(model):
+        with suppress(ModelError):
+            knows_learnt(registry, registry.card(model, version))
+    found = storage.count_by_version(replace(wanted, model=model, version=None, sort="newest"), model)
+    return found if with_learnt or wanted.learnt else [one for one in found if not one.learnt]
 
 
-def _once(question: tuple[Any, ...], wanted: GalleryFilter, ask: Any) -> Any:
-    """Ask again only when something was checked, or a checked photo was answered, since. Filters are always asked: stars and names of
-    photos change without a trace in the log."""
-    if replace(wanted, model="", version=None) != GalleryFilter():
-        return ask()
-    name, prediction = storage.which_database(), storage.last_prediction()
-    state = (storage.last_event(), storage.deleted_photos(), *storage.how_labels_read())
-    with _lock:
-        kept = _kept.get(name)
-    if kept is None or kept.state != state or _changed(kept.prediction, prediction):
-        kept = _Kept(state, prediction)
-    elif kept.prediction != prediction:
-        kept = _Kept(state, prediction, kept.answers)
-    if question not in kept.answers:
-        kept.answers[question] = ask()
-    with _lock:
-        _kept.clear()  # one database is open in a process; another one is a test's
-        _kept[name] = kept
-    return kept.answers[question]
-
-
-def _changed(before: int, now: int) -> bool:
-    return now < before or now - before > MOST_TO_LOOK_THROUGH or (now > before and storage.answered_checked_photo(before, now))
+def _unseen(counts: Counts) -> Counts:
+    """The counts without photos that the version has learnt from."""
+    return Counts(
+        pairs=[one for one in counts.pairs if not one.learnt],
+        bands=[one for one in counts.bands if not one.learnt],
+        months=[one for one in counts.months if not one.learnt],
+    )
 
 
 # ---- figures ----
@@ -251,16 +240,13 @@ def mix_ups(counts: Counts, sample: str) -> list[MixUp]:
     return sorted(found, key=lambda one: (-one.n, one.truth, one.said))
 
 
-def with_photos(found: Sequence[MixUp], wanted: GalleryFilter, card: ModelCard, sample: str) -> list[MixUp]:
-    """The same with the newest photos of each."""
-    audited, about = sample == AUDITED, replace(wanted, model=card.name, version=card.version, sort="newest")
+def with_photos(found: Sequence[MixUp], wanted: GalleryFilter, card: ModelCard, sample: str, *, with_learnt: bool = False) -> list[MixUp]:
+    """The same with the newest photos of each that pass the filter."""
+    about = replace(wanted, model=card.name, version=card.version, sort="newest")
+    about = replace(about, audited=YES) if sample == AUDITED else about
+    about = about if with_learnt or wanted.learnt else replace(about, learnt=NO)
     return [
-        MixUp(
-            one.truth,
-            one.said,
-            one.n,
-            storage.photos_of_pair(about, card.name, card.version, one.truth, one.said, audited=audited, limit=STRIP),
-        )
+        MixUp(one.truth, one.said, one.n, storage.photos_of_pair(about, card.name, card.version, one.truth, one.said, limit=STRIP))
         for one in found
     ]
 
@@ -305,8 +291,12 @@ def over_time(counts: Counts, sample: str) -> list[Point]:
 
 def version_lines(found: Iterable[VersionCount]) -> list[VersionLine]:
     """Each version that has answered checked photos, the newest first."""
-    lines = [VersionLine(one.version, share_of(one.right, one.n), share_of(one.audited_right, one.audited)) for one in found]
-    return sorted(lines, key=lambda line: -line.version)
+    totals: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for one in found:
+        for at, number in enumerate((one.right, one.n, *((one.right, one.n) if one.audited else (0, 0)))):
+            totals[one.version][at] += number
+    newest_first = sorted(totals.items(), reverse=True)
+    return [VersionLine(version, share_of(*numbers[:2]), share_of(*numbers[2:])) for version, numbers in newest_first]
 
 
 def held_out(card: ModelCard) -> Share | None:

@@ -456,3 +456,33 @@ for (const form of all("form[data-threshold]")) {
     sentence.replaceChildren(`At ${slider.value}\u202f%: `, names, `, ${share(photos - named, photos)} of the photos get none.`);
   });
 }
+
+/* ---- a folder of labelled photos: only its checksums travel; without a script the photos do ---- */
+for (const form of all("form[data-folder]")) {
+  form.addEventListener("submit", async (event) => {
+    if (!crypto.subtle) return; // not on an address without HTTPS: the server sums them up itself
+    event.preventDefault();
+    const files = [...one("[name=folder]", form).files];
+    const said = one("[data-said]", form);
+    const button = one("button", form);
+    button.disabled = true;
+    const lines = [];
+    try {
+      for (const file of files) {
+        said.textContent = `${lines.length + 1} of ${files.length}`;
+        const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+        lines.push(`${[...sum].map((byte) => byte.toString(16).padStart(2, "0")).join("")}  ${file.webkitRelativePath}\n`);
+      }
+      const data = new FormData(form);
+      data.delete("folder");
+      data.append("sums", new File(lines, "sums.txt"));
+      const answer = await fetch(form.action, { method: "POST", body: data });
+      if (answer.redirected) { location.assign(answer.url); return; }
+      const trouble = one("#trouble", new DOMParser().parseFromString(await answer.text(), "text/html"));
+      said.textContent = trouble ? trouble.textContent : "That did not work. Nothing was changed.";
+    } catch {
+      said.textContent = "The folder could not be read, or the server was not reached. Nothing was changed.";
+    }
+    button.disabled = false;
+  });
+}

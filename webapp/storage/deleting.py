@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select, update
 
+from webapp.storage import tally
 from webapp.storage.database import db
 from webapp.storage.photos import UNSEEN, refresh_duplicates
 from webapp.storage.tables import Photo, now
@@ -30,6 +31,7 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
     gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
     changed = int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
     refresh_duplicates(hashes)
+    tally.recount(numbers)
     return changed
 
 

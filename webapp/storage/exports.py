@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, select, update
 from webapp.storage.database import db
 from webapp.storage.matching import conditions, matching, outcome_column, with_prediction
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
+from webapp.storage.tally import has_learnt_from, was_audited
 from webapp.values import VERDICTS, GalleryFilter
 
 PHOTO = (
@@ -28,6 +29,7 @@ PHOTO = (
     Photo.truth_model,
     Photo.given_label,
     Photo.starred,
+    was_audited.label("audited"),
 )
 SAID = (
     Prediction.id.label("prediction_id"),
@@ -40,6 +42,7 @@ SAID = (
     Prediction.familiarity,
     Prediction.elapsed_ms,
     Prediction.distribution,
+    has_learnt_from(Prediction.model, Prediction.version).label("learnt"),
 )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from webapp.storage.database import db
 from webapp.storage.labels import read_label, refresh_disputed
-from webapp.storage.photos import UNSEEN, given, refresh_outcomes, refresh_shown
+from webapp.storage.photos import UNSEEN, refresh_outcomes, refresh_shown
 from webapp.storage.tables import (
     ExpectedAnswer,
     LabelChange,
@@ -22,6 +22,7 @@ from webapp.storage.tables import (
     SuspicionRun,
     TopLabel,
 )
+from webapp.storage.truths import given
 
 MERGED, SPLIT = "merged", "split"
 SAID = ("decision", "label", "confidence", "margin")

@@ -9,16 +9,26 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, exists, func, select
 
 from webapp.storage import names, near
 from webapp.storage.database import db
-from webapp.storage.tables import ExpectedAnswer, LabelEvent, Photo, Prediction, User, UTCDateTime
-from webapp.values import AUDIT, VISITORS, YES, GalleryFilter
+from webapp.storage.tables import CheckedAnswer, ExpectedAnswer, LabelEvent, LearntFile, Photo, Prediction, User, UTCDateTime
+from webapp.storage.tally import has_learnt_from
+from webapp.values import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, VISITORS, YES, GalleryFilter
 
+Answers = type[Prediction] | type[CheckedAnswer]
 MOST_NUMBERS = 2**62
 CLOCK = timedelta(hours=1)
 """Photos are numbered as they are stored, and stamped a little before: by less than this."""
+MEANT = {"outcome": "outcome", "predicted": "label", "decision": "decision", "ground_truth": "truth"}
+BESIDE = {
+    "outcome": ("confidence", "margin"),
+    "predicted": ("confidence", "margin"),
+    "decision": ("confidence", "margin"),
+    "ground_truth": ("confidence",),
+}
+"""Filters whose photos stand in an index by confidence or margin: few of a label or an outcome may be within a range that many have."""
 
 
 def with_prediction(*columns: Any, model: str = "", version: int | None = None) -> Select[Any]:
@@ -40,9 +50,12 @@ def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
     return question.where(Photo.deleted_at.is_(None), *conditions(wanted))
 
 
-def conditions(wanted: GalleryFilter) -> list[Any]:
-    """What the filter asks of photos, and of predictions when it names a model; `with_prediction` joins those."""
-    said = _columns(wanted.model)
+def conditions(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
+    """What the filter asks of photos, and of predictions when it names a model; `with_prediction` joins those.
+
+    `answers` may be another table that says the same of them.
+    """
+    said = _columns(wanted.model, answers)
     found: list[Any] = []
     if wanted.predicted:
         found.append(said["label"] == wanted.predicted)
@@ -51,21 +64,24 @@ def conditions(wanted: GalleryFilter) -> list[Any]:
     if wanted.outcome:
         found.append(said["outcome"] == wanted.outcome)
     for name in ("confidence", "margin"):
-        found += _in_range(wanted, name, said[name])
-    return [*found, *_about_photos(wanted), *_between(wanted)]
+        found += _in_range(wanted, name, said)
+    return [*found, *_about_truth(wanted, answers), *_about_photos(wanted), *_between(wanted, answers)]
 
 
-def _in_range(wanted: GalleryFilter, name: str, column: Any) -> list[Any]:
+def _in_range(wanted: GalleryFilter, name: str, said: dict[str, Any]) -> list[Any]:
     """The confidence or margin, by the column that holds it."""
     low, high = getattr(wanted, f"min_{name}"), getattr(wanted, f"max_{name}")
     if low is None and high is None:
         return []
+    column, key = said[name], sort_key(wanted)
     between = column.between(0.0 if low is None else low, 1.0 if high is None else high)
-    key = sort_key(wanted)
     if wanted.model or (key is not None and key is column):
         return [between]
     hidden = func.coalesce(column, column).between(0.0 if low is None else low, 1.0 if high is None else high)
-    return [narrow(between, f"{name} {low} {high}", otherwise=hidden)]
+    indexed = [one for one, names in BESIDE.items() if getattr(wanted, one) and name in names]
+    together = [said[MEANT[one]] == getattr(wanted, one) for one in indexed[:1]]  # one index has both
+    key_of_both = "".join(f" {one} {getattr(wanted, one)}" for one in indexed[:1])
+    return [narrow(and_(*together, between), f"{name} {low} {high}{key_of_both}", otherwise=hidden)]
 
 
 def narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
@@ -87,7 +103,7 @@ def outcome_column(model: str) -> Any:
     return _columns(model)["outcome"]
 
 
-def number_column(wanted: GalleryFilter) -> Any:
+def number_column(wanted: GalleryFilter, answers: Answers = Prediction) -> Any:
     """Where a photo's number stands for ordering: in the table whose index finds the photos."""
     by_photo = (
         wanted.ground_truth,
@@ -100,7 +116,7 @@ def number_column(wanted: GalleryFilter) -> Any:
         wanted.duplicates,
     )
     by_prediction = (wanted.predicted, wanted.decision, wanted.outcome)
-    return Prediction.photo_id if wanted.model and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None) else Photo.id
+    return answers.photo_id if wanted.model and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None) else Photo.id
 
 
 def meant_columns(model: str) -> dict[str, Any]:
@@ -114,11 +130,46 @@ def sort_key(wanted: GalleryFilter) -> Any:
     return _columns(wanted.model)[name] if name else None
 
 
-def _columns(model: str) -> dict[str, Any]:
-    """The meant prediction's columns: on the photo, or on the prediction of a model."""
+def _columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
+    """The meant prediction's columns: on the photo, or on the prediction of a model. The truth is the photo's."""
     if model:
-        return {name: getattr(Prediction, name) for name in ("label", "decision", "outcome", "confidence", "margin")}
-    return {name: getattr(Photo, f"shown_{name}") for name in ("label", "decision", "confidence", "margin")} | {"outcome": Photo.outcome}
+        return {name: getattr(answers, name) for name in ("label", "decision", "outcome", "confidence", "margin")} | {
+            "truth": Photo.ground_truth
+        }
+    mirrored = {name: getattr(Photo, f"shown_{name}") for name in ("label", "decision", "confidence", "margin")}
+    return mirrored | {"outcome": Photo.outcome, "truth": Photo.ground_truth}
+
+
+def _about_truth(wanted: GalleryFilter, answers: Answers) -> list[Any]:
+    """Whether somebody has checked the answer that is meant, how right it is, and whether its version has learnt from the photo."""
+    return (_checked(wanted, answers) if wanted.checked else []) + (_learnt(wanted, answers) if wanted.learnt else [])
+
+
+def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
+    model, version = (answers.model, answers.version) if wanted.model else (Photo.shown_model, Photo.shown_version)
+    learnt = answers.learnt if answers is CheckedAnswer else has_learnt_from(model, version)
+    if wanted.learnt != YES:
+        return [~learnt]
+    files = select(LearntFile.sha256)
+    if wanted.model and wanted.version is not None:
+        files = files.where(LearntFile.model == wanted.model, LearntFile.version == wanted.version)
+    return [narrow(Photo.sha256.in_(files), f"learnt {wanted.model} {wanted.version}", otherwise=learnt), learnt]
+
+
+def _checked(wanted: GalleryFilter, answers: Answers) -> list[Any]:
+    """Conditions that say nothing to an index but which photos have a label, while these are few: most of them pass."""
+    words: dict[str, list[Any]] = {
+        KNOWN: [CheckedAnswer.truth != NONE_OF_THESE],
+        FIRST_GUESS: [CheckedAnswer.label == CheckedAnswer.truth],
+        AMONG_FIVE: [CheckedAnswer.five],
+    }
+    narrower = words.get(wanted.checked, [])
+    if answers is CheckedAnswer:
+        return narrower
+    model, version = (Prediction.model, Prediction.version) if wanted.model else (Photo.shown_model, Photo.shown_version)
+    mine = (CheckedAnswer.photo_id == Photo.id, CheckedAnswer.model == model, CheckedAnswer.version == version)
+    labelled = narrow(Photo.ground_truth > "", "labelled", otherwise=func.coalesce(Photo.ground_truth, "") != "")
+    return [labelled, exists().where(*mine, *narrower).correlate(Photo, Prediction)]
 
 
 def _about_photos(wanted: GalleryFilter) -> list[Any]:
@@ -163,7 +214,7 @@ def truths_of(model: str, version: int, answer: str) -> list[str]:
     return [answer, *(one for one in others if one != answer)]
 
 
-def _between(wanted: GalleryFilter) -> list[Any]:
+def _between(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
     """The days. Numbers follow time, so the days are said in numbers too: every index that ends with the number knows them then.
 
     In an order that is not by arrival, many days are only checked while the order's index is walked: a function hides them from the
@@ -178,7 +229,7 @@ def _between(wanted: GalleryFilter) -> list[Any]:
     exact = ([arrived >= start] if start else []) + ([arrived < end] if end else [])
     if max(last - first, 0) > names.FEW and sort_key(wanted) is not None:
         return exact
-    return [*exact, number_column(wanted).between(first, last)]
+    return [*exact, number_column(wanted, answers).between(first, last)]
 
 
 def _first_since(start: datetime | None) -> int:

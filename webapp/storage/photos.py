@@ -10,10 +10,11 @@ from sqlalchemy import Select, and_, case, delete, exists, func, insert, select,
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.storage import names, near
+from webapp.storage import names, near, tally
 from webapp.storage.database import db, insert_row
 from webapp.storage.matching import outcome_column, with_prediction
-from webapp.storage.tables import ExpectedAnswer, KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
+from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
+from webapp.storage.truths import expected, given, right_answer
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 
 UNSEEN = {"synchronize_session": False}
@@ -23,24 +24,14 @@ MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
 HASHES = 1_000
 """Difference hashes in one question."""
 
-given = func.coalesce(Photo.given_label, Photo.ground_truth)
-"""A photo's ground truth as it was given, whatever it reads as today: each model reads it in its own way."""
+AT_ONCE = 2_000
+"""Numbers of photos in one question."""
 
 _in_its_label_set = (
     exists()
     .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == given)
     .correlate(Photo, Prediction)
 )
-expected = (
-    select(ExpectedAnswer.answer)
-    .where(ExpectedAnswer.model == Prediction.model, ExpectedAnswer.version == Prediction.version, ExpectedAnswer.label == given)
-    .correlate(Photo, Prediction)
-    .scalar_subquery()
-)
-"""The answer that is right, where that is not the ground truth itself (labels were merged or split); else NULL."""
-right_answer = func.coalesce(expected, given)
-"""The answer of a prediction that is right for its photo."""
-
 outcome = case(
     (Photo.ground_truth.is_(None), UNLABELLED),
     (Photo.ground_truth == UNUSABLE, "unusable"),
@@ -258,7 +249,7 @@ def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool
 
 
 def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
-    """Bring the outcomes of these photos' predictions, and their mirror on the photos, up to date with the ground truths."""
+    """Bring the outcomes of these photos' predictions, their mirror on the photos, and the tally, up to date with the ground truths."""
     theirs = Prediction.photo_id.in_(photo_ids)
     new = select(outcome).where(Photo.id == Prediction.photo_id).scalar_subquery()
     db.session.execute(update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN)
@@ -266,6 +257,7 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     without = case((Photo.ground_truth.is_(None), UNLABELLED), (Photo.ground_truth == UNUSABLE, UNUSABLE), else_=UNCLASSIFIED)
     mirror = update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
     db.session.execute(mirror, execution_options=UNSEEN)
+    tally.recount(photo_ids)
 
 
 def refresh_shown(*photo_ids: int) -> None:
@@ -296,10 +288,12 @@ def restore(which: Any) -> int:
     """Bring deleted photos back that satisfy `which`; returns how many."""
     deleted = and_(which, Photo.deleted_at.is_not(None))
     hashes = db.session.execute(select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))).scalars().all()
-    back = update(Photo).where(deleted).values(deleted_at=None, deleted_by=None, deleted_batch=None)
-    changed = int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    back = update(Photo).where(deleted).values(deleted_at=None, deleted_by=None, deleted_batch=None).returning(Photo.id)
+    changed = list(db.session.execute(back, execution_options=UNSEEN).scalars())
     refresh_duplicates(hashes)
-    return changed
+    for start in range(0, len(changed), AT_ONCE):
+        tally.recount(changed[start : start + AT_ONCE])
+    return len(changed)
 
 
 def refresh_duplicates(hashes: Sequence[int | None]) -> None:

@@ -124,7 +124,8 @@ def _open(scope: Scope) -> Select[Any]:
     if asks_for_labelled(scope.wanted):
         question = question.where(~_checked(LabelEvent.user_id == scope.user_id, LabelEvent.created_at > scope.since))
     else:
-        question = question.where(said["outcome"] == UNLABELLED, Photo.ground_truth.is_(None))
+        without_truth = func.coalesce(Photo.ground_truth, "") == ""  # no index shall find them all, to be sorted by something else
+        question = question.where(said["outcome"] == UNLABELLED, without_truth)
     if scope.order == "versions":
         other, model = aliased(Prediction), scope.wanted.model or Photo.shown_model
         question = question.where(exists().where(other.photo_id == Photo.id, other.model == model, other.label != said["label"]))

@@ -1,50 +1,42 @@
-"""Counts over checked photos, made in the database: what a version said against what people said. Nothing here loads a photo."""
+"""Counts over checked photos: what a version said against what people said. Nothing here loads a photo.
+
+Without a filter they are read from the sums that `webapp.storage.tally` keeps; with one the checked answers that pass it are counted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    CompoundSelect,
-    Float,
-    Integer,
-    String,
-    and_,
-    case,
-    cast,
-    exists,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    text,
-    union_all,
-)
+from sqlalchemy import CTE, Select, Table, insert, select
+from sqlalchemy.exc import OperationalError
 
-from webapp.storage.database import db
+from webapp.errors import TooMuchToCountError
+from webapp.storage import tally
+from webapp.storage.database import db, stopping_after
 from webapp.storage.matching import conditions, truths_of
-from webapp.storage.photos import given, right_answer
-from webapp.storage.tables import CHECKED, ExpectedAnswer, KnownLabel, LabelChange, LabelEvent, Photo, Prediction, Rereading, TopLabel
-from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
+from webapp.storage.tables import CheckedAnswer, LearntFile, LearntList, Photo, Prediction
+from webapp.values import GalleryFilter
 
-_checked_answer = text(f"predictions.{CHECKED}")
-_deleted = Photo.deleted_at.is_not(None)
-_audited = exists().where(LabelEvent.photo_id == Photo.id, LabelEvent.place == AUDIT).correlate(Photo)
-_CONFUSION, _BANDS, _MONTHS = "confusion", "bands", "months"
+COUNTING = 3.0
+"""Seconds that counting the photos of a filter may take."""
+SAID = ("predicted", "decision", "outcome", "min_confidence", "max_confidence", "min_margin", "max_margin")
+"""Filters that ask nothing of the photos themselves."""
+PAIRS, BANDS, MONTHS = tally.TALLIES
 
 
 @dataclass(frozen=True)
 class Pair:
     """`n` photos that are `truth`, about which `decision` was said. Of these the first guess was right on `first`, and the truth was
-    among the first five of `five`. `audited` parts the photos that were drawn at random from the others."""
+    among the first five of `five`. `audited` parts the photos that were drawn at random from the others, `learnt` those that the version
+    has learnt from."""
 
     truth: str
     decision: str
     audited: bool
+    learnt: bool
     n: int
     first: int
     five: int
@@ -57,6 +49,7 @@ class Band:
 
     percent: int
     audited: bool
+    learnt: bool
     known: bool
     n: int
     first: int
@@ -69,6 +62,7 @@ class Month:
 
     month: int
     audited: bool
+    learnt: bool
     n: int
     right: int
 
@@ -84,158 +78,123 @@ class Counts:
 
 @dataclass(frozen=True)
 class VersionCount:
-    """`n` checked photos that a version has answered; what was said was right on `right`. The same for those drawn at random."""
+    """`n` photos that a version has answered and somebody has checked; what was said was right on `right`. The flags as in `Pair`."""
 
     version: int
+    audited: bool
+    learnt: bool
     n: int
     right: int
-    audited: int
-    audited_right: int
 
 
 def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
-    """Count a version's answers to the checked photos of a filter (whose `model` must be this one, so that what it asks of predictions
-    is asked of the version's). Photos whose truth says nothing about its labels are left out.
+    """Count a version's answers to the checked photos of a filter (whose `model` and `version` must be these, if any).
 
-    One statement: the checked answers are read once, from an index that holds nothing else, and counted three ways.
+    Photos whose truth says nothing about the version's labels are left out. Raises `TooMuchToCountError` when a filter takes too long.
     """
-    counts = Counts([], [], [])
-    for kind, truth, decision, place, flag, drawn, n, hits, more, confidence in db.session.execute(_count(wanted, model, version)):
-        if kind == _CONFUSION:
-            counts.pairs.append(Pair(truth, decision, bool(drawn), n, hits, more))
-        elif kind == _BANDS:
-            counts.bands.append(Band(min(place, 99), bool(drawn), bool(flag), n, hits, confidence))
-        else:
-            counts.months.append(Month(int(truth[:4]) * 100 + int(truth[5:]), bool(drawn), n, hits))
-    return counts
+    if not _is_a_filter(wanted):
+        return Counts(_pairs(_kept(PAIRS, model, version)), _bands(_kept(BANDS, model, version)), _months(_kept(MONTHS, model, version)))
+    rows = _in_time(tally.all_sums(_passing(wanted, model, version)))
+    pairs, bands, months = ([row for row in rows if row.kind == table.name] for table in tally.TALLIES)
+    return Counts(_pairs(pairs), _bands(bands), _months(months))
 
 
 def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
-    """How often each version of a model was right on the checked photos of a filter that it has answered, oldest version first."""
-    about = conditions(wanted)
-    kept = [Photo.deleted_at.is_(None), *about] if about else [Prediction.photo_id.not_in(select(Photo.id).where(_deleted))]
-    versions = select(KnownLabel.version).where(KnownLabel.model == model).distinct()
-    answers = select(Prediction.version, func.count(), _sum(Prediction.outcome == "correct")).group_by(Prediction.version)
-    answers = answers.where(Prediction.model == model, Prediction.version.in_(versions), _checked_answer, *kept)
-    if about:
-        answers = answers.join(Photo, Photo.id == Prediction.photo_id)
-    drawn = select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None))
-    everything = {version: (n, right) for version, n, right in db.session.execute(answers)}
-    audited = {version: (n, right) for version, n, right in db.session.execute(answers.where(Prediction.photo_id.in_(drawn)))}
-    return [VersionCount(version, *everything[version], *audited.get(version, (0, 0))) for version in sorted(everything)]
+    """How often each version of a model was right on the checked photos of a filter that it has answered. Raises like `count_answers`."""
+    found: dict[tuple[int, bool, bool], list[int]] = defaultdict(lambda: [0, 0])
+    for row in _in_time(tally.sums(MONTHS, _passing(wanted, model))) if _is_a_filter(wanted) else _kept(MONTHS, model):
+        total = found[row.version, row.audited, row.learnt]
+        total[0], total[1] = total[0] + row.n, total[1] + row.right
+    return [VersionCount(*key, *numbers) for key, numbers in sorted(found.items())]
 
 
-def photos_of_pair(
-    wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, audited: bool, limit: int
-) -> Sequence[Photo]:
-    """The newest checked photos of a filter for which `truth` is the right answer and about which this version said `decision`."""
+def photos_of_pair(wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, limit: int) -> Sequence[Photo]:
+    """The newest photos of a filter, whose `model` and `version` are these, for which `truth` is right and of which it said `decision`."""
     question = (
         select(Photo)
         .join(Prediction, Prediction.photo_id == Photo.id)
         .where(Prediction.model == model, Prediction.version == version, Prediction.decision == decision)
         .where(Photo.ground_truth.in_(truths_of(model, version, truth)))
         .where(Photo.deleted_at.is_(None), *conditions(wanted))
-        .where(*([_audited] if audited else []))
         .order_by(Photo.id.desc())
         .limit(limit)
     )
     return db.session.execute(question).scalars().all()
 
 
-def _count(wanted: GalleryFilter, model: str, version: int) -> CompoundSelect[Any]:
-    checked = _checked(wanted, model, version)
-    said = _right(checked.c.truth, checked.c.decision)
-    first = checked.c.label == checked.c.truth
-    five = or_(first, exists().where(TopLabel.prediction_id == checked.c.prediction, TopLabel.label == checked.c.truth))
-    audited, known = checked.c.audited, _flag(checked.c.truth != NONE_OF_THESE)
-    words, number, real = cast(null(), String), cast(null(), Integer), cast(null(), Float)
-    n = func.count()
-    pairs = select(literal(_CONFUSION), checked.c.truth, checked.c.decision, number, number, audited, n, _sum(first), _sum(five), real)
-    bands = select(literal(_BANDS), words, words, checked.c.band, known, audited, n, _sum(first), number, func.sum(checked.c.confidence))
-    months = select(literal(_MONTHS), checked.c.month, words, number, number, audited, n, _sum(said), number, real)
-    return union_all(
-        pairs.group_by(checked.c.truth, checked.c.decision, audited),
-        bands.group_by(checked.c.band, known, audited),
-        months.group_by(checked.c.month, audited),
-    )
+def _pairs(rows: Iterable[Any]) -> list[Pair]:
+    found: dict[tuple[str, str, bool, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in rows:
+        total = found[row.truth, row.decision, row.audited, row.learnt]
+        for at, number in enumerate((row.n, row.n if row.label == row.truth else 0, row.five)):
+            total[at] += number
+    return [Pair(*key, *numbers) for key, numbers in found.items()]
 
 
-def _checked(wanted: GalleryFilter, model: str, version: int) -> CTE:
-    """The checked photos of a filter that this version has answered and whose truth its labels can be held against, one row each.
-
-    The truth is the answer that is right from this version: labels that were merged are one, and what was split since is what it was.
-    """
-    hundredfold = Prediction.confidence * 100
-    rounded = cast(hundredfold, Integer)
-    question = (
-        select(
-            (right_answer if _is_read_anew(model, version) else given).label("truth"),
-            Prediction.label.label("label"),
-            Prediction.decision.label("decision"),
-            Prediction.confidence.label("confidence"),
-            Prediction.id.label("prediction"),
-            (rounded - case((rounded > hundredfold, 1), else_=0)).label("band"),
-            func.substr(cast(Photo.created_at, String), 1, 7).label("month"),
-            _flag(_audited).label("audited"),
-        )
-        .join(Photo, Photo.id == Prediction.photo_id)
-        .where(Prediction.model == model, Prediction.version == version, _checked_answer)
-        .where(Photo.deleted_at.is_(None), *conditions(wanted))
-    )
-    return question.cte("checked")
+def _bands(rows: Iterable[Any]) -> list[Band]:
+    return [Band(row.percent, row.audited, row.learnt, row.known, row.n, row.first, row.billionths / tally.BILLION) for row in rows]
 
 
-def _is_read_anew(model: str, version: int) -> bool:
-    """True when labels were merged or split so that for some ground truth another answer of this version is right."""
-    theirs = select(ExpectedAnswer.label).where(ExpectedAnswer.model == model, ExpectedAnswer.version == version)
-    return db.session.execute(theirs.limit(1)).first() is not None
+def _months(rows: Iterable[Any]) -> list[Month]:
+    return [Month(row.month, row.audited, row.learnt, row.n, row.right) for row in rows]
 
 
-def _right(truth: Any, decision: Any) -> Any:
-    """What was said is right: the label, or none of them about a photo that shows none."""
-    return or_(decision == truth, and_(truth == NONE_OF_THESE, decision == UNCLASSIFIED))
+def _kept(table: Table, model: str, version: int | None = None) -> Sequence[Any]:
+    """The sums of a model's answers that are kept, or of one version's."""
+    kept = select(table).where(table.c.model == model, table.c.n != 0)
+    return db.session.execute(kept if version is None else kept.where(table.c.version == version)).all()
 
 
-def _flag(condition: Any) -> Any:
-    return case((condition, 1), else_=0)
+def _is_a_filter(wanted: GalleryFilter) -> bool:
+    """True when a filter asks for more than a version and an order."""
+    return replace(wanted, model="", version=None, sort="newest") != GalleryFilter()
 
 
-def _sum(condition: Any) -> Any:
-    return func.sum(_flag(condition))
+def _passing(wanted: GalleryFilter, model: str, version: int | None = None) -> CTE:
+    """The checked answers to the photos of a filter."""
+    mine = replace(wanted, model=model, version=version, sort="newest")
+    question: Select[Any] = select(CheckedAnswer).where(CheckedAnswer.model == model, *conditions(mine, CheckedAnswer))
+    if version is not None:
+        question = question.where(CheckedAnswer.version == version)
+    if replace(wanted, **{name: getattr(GalleryFilter, name) for name in (*SAID, "model", "version", "sort")}) != GalleryFilter():
+        question = question.join(Photo, Photo.id == CheckedAnswer.photo_id).where(Photo.deleted_at.is_(None))  # as the indexes ask
+    return question.cte("passing")
 
 
-# ---- when to count again ----
+def _in_time(question: Any) -> Sequence[Any]:
+    """The rows of a question about the photos of a filter. Raises `TooMuchToCountError` when its time is over."""
+    try:
+        with stopping_after(COUNTING):
+            return db.session.execute(question).all()
+    except OperationalError as error:
+        if "interrupted" not in str(error):
+            raise
+        raise TooMuchToCountError(
+            "These are more photos than can be counted while you wait. Narrow the filter, by days for example, or count all photos."
+        ) from error
 
 
-def last_event() -> int:
-    """The number of the newest label event, 0 without any."""
-    return db.session.execute(select(func.max(LabelEvent.id))).scalar() or 0
+# ---- what a version has learnt from ----
 
 
-def last_prediction() -> int:
-    """The number of the newest prediction, 0 without any."""
-    return db.session.execute(select(func.max(Prediction.id))).scalar() or 0
+def learnt_list(model: str, version: int) -> int | None:
+    """How many files a version has learnt from; None when nobody knows, or its list has not been read yet."""
+    question = select(LearntList.files).where(LearntList.model == model, LearntList.version == version)
+    return db.session.execute(question).scalar_one_or_none()
 
 
-def answered_checked_photo(after: int, until: int) -> bool:
-    """True when one of the predictions after `after`, up to `until`, is about a checked photo."""
-    question = (
-        select(Prediction.id).join(Photo).where(Prediction.id > after, Prediction.id <= until, Photo.ground_truth.is_not(None)).limit(1)
-    )
-    return db.session.execute(question).first() is not None
+def add_learnt_files(model: str, version: int, files: Sequence[str]) -> list[int]:
+    """Remember files that a version has learnt from; the numbers of the photos that are here of them, for `tally.recount`."""
+    this = (LearntFile.model == model, LearntFile.version == version)
+    known = set(db.session.execute(select(LearntFile.sha256).where(*this)).scalars())
+    rows = [{"model": model, "version": version, "sha256": one} for one in files if one not in known]
+    if rows:
+        db.session.connection().execute(insert(LearntFile), rows)
+    here = select(Photo.id).join(LearntFile, LearntFile.sha256 == Photo.sha256).where(*this)
+    return list(db.session.execute(here).scalars())
 
 
-def how_labels_read() -> tuple[int, ...]:
-    """Numbers that stay the same while labels read as they did: of the last change of a label, and how far photos are read again."""
-    changes = db.session.execute(select(func.max(LabelChange.id))).scalar() or 0
-    return changes, *db.session.execute(select(Rereading.after).order_by(Rereading.model)).scalars()
-
-
-def deleted_photos() -> int:
-    """How many photos wait for their end."""
-    return db.session.execute(select(func.count()).select_from(Photo).where(_deleted)).scalar_one()
-
-
-def which_database() -> str:
-    """A name of the database that is open."""
-    return str(db.engine.url)
+def end_learnt_list(model: str, version: int, files: int) -> None:
+    """Write down that the whole list of a version is here, and that its checked answers tell it."""
+    db.session.merge(LearntList(model=model, version=version, files=files))
+    db.session.flush()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, insert, select
 
 from webapp.storage.database import db, insert_row
-from webapp.storage.tables import LabelEvent, Photo, Prediction, Suspicion, SuspicionRun
+from webapp.storage.tables import CheckedAnswer, LabelEvent, Photo, Prediction, Suspicion, SuspicionRun
 
 
 def labelled_answers(model: str, version: int, limit: int) -> Sequence[Any]:
@@ -21,10 +21,8 @@ def labelled_answers(model: str, version: int, limit: int) -> Sequence[Any]:
 
 def labelled_answers_question(model: str, version: int, limit: int) -> Select[Any]:
     """The same as a question, whose plan can be looked at."""
-    judged = select(Prediction.photo_id).where(
-        Prediction.model == model, Prediction.version == version, Prediction.outcome.in_(("correct", "wrong", "unclassified"))
-    )
-    numbers = judged.order_by(Prediction.photo_id.desc()).limit(limit).subquery()
+    judged = select(CheckedAnswer.photo_id).where(CheckedAnswer.model == model, CheckedAnswer.version == version)
+    numbers = judged.order_by(CheckedAnswer.photo_id.desc()).limit(limit).subquery()
     columns: tuple[Any, ...] = (Photo.id, Photo.sha256, Photo.ground_truth, Prediction.distribution)
     return (
         select(*columns)

@@ -9,7 +9,7 @@ from flask import url_for
 
 from webapp.ext import get_registry
 from webapp.services.filters import without
-from webapp.values import NO, VISITORS, YES
+from webapp.values import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, VISITORS, YES
 from webapp.views.filters import count
 from webapp.views.frame import model_choices, model_title, shown_name
 
@@ -22,15 +22,22 @@ SORT_WORDS = [
     ("most-wrong", "Surest mistakes first"),
 ]
 SOURCE_WORDS = [("upload", "This site"), ("api", "The API"), ("cli", "The terminal")]
-MORE = ("margin_from", "margin_to", "since", "until", "uploader", "source", "duplicates", "starred", "audited")
+MORE = ("margin_from", "margin_to", "since", "until", "uploader", "source", "duplicates", "starred", "audited", "checked", "learnt")
 """Filters that are folded away under "More filters" while none of them is on."""
 
 LABELS = {"predicted": "First guess: {}", "decision": "Answer: {}", "ground_truth": "Really is: {}"}
 RANGES = (("from", "to", "{}"), ("margin_from", "margin_to", "Margin {}"))
-YES_NO = {
+FIXED = {
     "duplicates": {YES: "Has look-alikes", NO: "No look-alikes"},
     "starred": {YES: "Starred", NO: "Not starred"},
     "audited": {YES: "Drawn for an audit", NO: "Not drawn for an audit"},
+    "checked": {
+        YES: "Checked",
+        KNOWN: "Checked, one of the labels",
+        FIRST_GUESS: "First guess was right",
+        AMONG_FIVE: "Right label among the first five",
+    },
+    "learnt": {YES: "Learnt from", NO: "Not learnt from"},
 }
 
 TOGETHER = (("batch", "Sent together"), ("labelled", "Checked together"), ("like", "Nearly the same photo"))
@@ -76,7 +83,7 @@ def _parts(asked: Mapping[str, str]) -> list[tuple[tuple[str, ...], str]]:
     parts += [((name,), words) for name, words in TOGETHER if name in asked]
     if "picked" in asked:
         parts.append((("picked",), count(len(asked["picked"].split(",")), "photo") + " picked by hand"))
-    return parts + [((name,), words[asked[name]]) for name, words in YES_NO.items() if name in asked]
+    return parts + [((name,), words[asked[name]]) for name, words in FIXED.items() if name in asked]
 
 
 def _model_words(choice: str) -> str:
@@ -85,6 +92,7 @@ def _model_words(choice: str) -> str:
 
 
 def _range(low: str | None, high: str | None) -> str:
+    low, high = (f"{float(one):.6g}" if one else None for one in (low, high))
     return f"{low} to {high} %" if low and high else f"{low} % or more" if low else f"{high} % or less"
 
 

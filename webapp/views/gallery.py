@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 
 from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
-from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
+from webapp.ext import get_classifiers, get_files, get_registry, get_turnstile, live_models
 from webapp.inference.label_set import SeenLabel, as_seen
 from webapp.services import classify, deleting, history, lookalikes, many, own_uploads, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Photo, Story
+from webapp.services.learnt import read_lists
 from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, GalleryFilter
 from webapp.views import guards, heat, jobs, sent
@@ -42,6 +43,8 @@ def index() -> ResponseReturnValue:
         if request.args.get("jump", "").strip():
             cursor = history.cursor_at(wanted, parse_day(request.args, "jump"))
             return redirect(url_for(".index", **asked, cursor=cursor or None), 303)
+        if wanted.learnt:
+            read_lists(get_registry())
         page = history.gallery_page(wanted, limit=SIZES[size], cursor=request.args.get("cursor", ""))
     except BadRequestError as trouble:
         error, wanted, page = trouble, GalleryFilter(), history.Page([], "", "")

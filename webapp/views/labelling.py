@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import IO
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -11,6 +14,7 @@ from webapp.ext import ring
 from webapp.inference.card import ModelCard
 from webapp.services import import_labels, labels_later
 from webapp.services.classify import clean_name
+from webapp.services.label_files import read_sums
 from webapp.views import guards
 from webapp.views.filters import count
 from webapp.views.frame import live_cards
@@ -40,6 +44,20 @@ def send() -> ResponseReturnValue:
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
+@bp.post("/folder")
+@guards.people_only
+def send_folder() -> ResponseReturnValue:
+    """Look at a folder of photos that has a folder for each label: the photos themselves, or, from the script, only their checksums."""
+    sums = request.files.get("sums")
+    files = [one for one in request.files.getlist("folder") if one.filename]
+    try:
+        lines = read_sums(sums.stream) if sums else ((str(one.filename), _sha256(one.stream)) for one in files)
+        public_id = import_labels.keep_folder(lines, who=guards.who())
+    except BadLabelFileError as error:
+        return _refused(error)
+    return redirect(url_for(".look", public_id=public_id), 303)
+
+
 @bp.get("/<public_id>")
 @guards.people_only
 def look(public_id: str) -> ResponseReturnValue:
@@ -64,6 +82,13 @@ def do(public_id: str) -> ResponseReturnValue:
     import_labels.forget_file(public_id)
     note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
     return redirect(url_for("admin.log"), 303)
+
+
+def _sha256(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := stream.read(2**20):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _refused(error: MarqueError) -> ResponseReturnValue:

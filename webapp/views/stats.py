@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import calendar
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +14,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
-from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
+from webapp.errors import BadRequestError, ModelError, ModelUnavailableError, TooMuchToCountError
 from webapp.ext import get_card, get_registry, get_version_card
 from webapp.inference.card import ModelCard
 from webapp.inference.intervals import Share
@@ -20,23 +22,31 @@ from webapp.inference.label_set import every_label
 from webapp.services import stats
 from webapp.services.cards import MATRIX_MOST, codes
 from webapp.services.filters import filter_params, parse_filter
-from webapp.services.stats import Counts, Matrix, Step
+from webapp.services.stats import Counts, Learnt, Matrix, Point, Step
 from webapp.services.words import display
-from webapp.values import NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
+from webapp.values import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
 from webapp.views import guards
 
 bp = Blueprint("stats", __name__, url_prefix="/stats")
-OWN = ("sample", "order", "diagonal", "group", "at")
+OWN = ("sample", "include", "order", "diagonal", "group", "at")
 """Parameters of this page's URL beside the filters of the gallery, which has `model` and `version`."""
 FEW = 30
 """Labels of which all are shown; of more only the first `FIRST`, and the rest is folded."""
 FIRST = 15
+NARROWER = ("", YES, KNOWN, AMONG_FIVE, FIRST_GUESS)
+"""Values of the filter `checked`, each of which lets through only what the one before it does."""
+BELOW = 1e-9
+"""What makes a confidence lie below a limit that filters count in."""
+NOT_COUNTED_YET = Learnt(known=False, photos=0, counted=False)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the URL asks for. `wanted` are the filters of the gallery without the version, which is `card`; `own` this page's parameters."""
+    """What the URL asks for. `wanted` are the filters of the gallery without the version, which is `card`; `own` this page's parameters.
+
+    `learnt` is known once it was counted.
+    """
 
     card: ModelCard
     wanted: GalleryFilter
@@ -46,6 +56,8 @@ class Asked:
     grouped: bool
     diagonal: bool
     at: int
+    with_learnt: bool
+    learnt: Learnt = NOT_COUNTED_YET
 
     @property
     def version(self) -> str:
@@ -63,15 +75,34 @@ class Asked:
         return {"model": self.version, **self.own, **self.filters}
 
     def gallery(self, **more: Any) -> str:
-        """The gallery with this version's answers, the filters that are on, the sample, and `more`."""
-        audited = {"audited": YES} if self.sample == stats.AUDITED else {}
-        mine = replace(self.wanted, model=self.card.name, version=self.card.version, **audited | more)
-        return f"{url_for('gallery.index')}?{urlencode(filter_params(mine))}"
+        """The gallery with this version's answers, the filters that are on, the sample, and `more`, which only ever narrows."""
+        found: dict[str, Any] = {"model": self.card.name, "version": self.card.version}
+        if self.sample == stats.AUDITED:
+            found["audited"] = YES
+        if self.learnt.photos and not self.learnt.counted:
+            found["learnt"] = NO
+        both = {name: _both(name, getattr(self.wanted, name), value) for name, value in more.items()}
+        return f"{url_for('gallery.index')}?{urlencode(filter_params(replace(self.wanted, **found | both)))}"
+
+    def month(self, one: Point, **more: Any) -> str:
+        """The same for the photos of one month."""
+        first = date(one.year, one.month, 1)
+        last = date(one.year, one.month, calendar.monthrange(one.year, one.month)[1])
+        return self.gallery(since=first, until=last, **more)
 
     def here(self, **changes: str) -> str:
         """This page with some parameters changed; an empty one is taken out."""
         asked = {key: value for key, value in {**self.params, **changes}.items() if value}
         return f"{url_for('.index')}?{urlencode(asked)}"
+
+
+def _both(name: str, first: Any, second: Any) -> Any:
+    """What two values of the same filter let through together. Of others the second one: a number that is not 0 has passed the first."""
+    if name == "checked":
+        return max(first, second, key=NARROWER.index)
+    if name in ("min_confidence", "max_confidence", "since", "until") and first is not None:
+        return (max if name in ("min_confidence", "since") else min)(first, second)
+    return second
 
 
 @bp.get("")
@@ -84,7 +115,10 @@ def index() -> ResponseReturnValue:
         return render_template("stats/empty.html", error=trouble, card=None), 400
     if asked is None:
         return render_template("stats/empty.html", error=None, card=None)
-    counts = stats.count(asked.wanted, asked.card)
+    try:
+        asked, counts = _count(asked)
+    except TooMuchToCountError as trouble:
+        return render_template("stats/empty.html", error=trouble, card=asked.card, asked=asked, versions=_versions(asked)), 422
     everything = stats.summarize(counts, asked.card, stats.EVERYTHING)
     if not everything.n:
         return render_template("stats/empty.html", error=None, card=asked.card, asked=asked, versions=_versions(asked))
@@ -98,8 +132,8 @@ def index() -> ResponseReturnValue:
 @guards.gallery_open
 def labels_csv() -> ResponseReturnValue:
     """The table label by label, exact."""
-    asked = _need()
-    table = stats.labels_csv(stats.count(asked.wanted, asked.card), asked.card, asked.sample)
+    asked, counts = _count(_need())
+    table = stats.labels_csv(counts, asked.card, asked.sample)
     return _csv(table, f"{asked.card.name}-{asked.card.version}-labels.csv")
 
 
@@ -107,8 +141,8 @@ def labels_csv() -> ResponseReturnValue:
 @guards.gallery_open
 def matrix_csv() -> ResponseReturnValue:
     """The matrix: rows of truth, columns of what was said."""
-    asked = _need()
-    table = stats.matrix_csv(_matrix(asked, stats.count(asked.wanted, asked.card)))
+    asked, counts = _count(_need())
+    table = stats.matrix_csv(_matrix(asked, counts))
     return _csv(table, f"{asked.card.name}-{asked.card.version}-matrix.csv")
 
 
@@ -131,7 +165,14 @@ def _read() -> Asked | None:
         grouped=_one_of("group", ("", "parent")) == "parent" and any(label.parent for label in card.labels),
         diagonal=_one_of("diagonal", ("", "hide")) != "hide",
         at=_percent(args.get("at", ""), round(card.threshold * 100)),
+        with_learnt=_one_of("include", ("", "learnt")) == "learnt",
     )
+
+
+def _count(asked: Asked) -> tuple[Asked, Counts]:
+    """The counts, and the question with what is known of photos that the version has learnt from. Raises `TooMuchToCountError`."""
+    counts, learnt = stats.count(asked.wanted, asked.card, get_registry(), with_learnt=asked.with_learnt)
+    return replace(asked, learnt=learnt), counts
 
 
 def _need() -> Asked:
@@ -176,7 +217,7 @@ def _percent(text: str, default: int) -> int:
 def _without_audit(asked: Asked) -> Asked:
     """The same page about everything, since no photo of this filter was audited."""
     own = {name: value for name, value in asked.own.items() if name != "sample"}
-    return Asked(**{**asked.__dict__, "sample": stats.EVERYTHING, "own": own})
+    return replace(asked, sample=stats.EVERYTHING, own=own)
 
 
 # ---- what the page draws ----
@@ -207,7 +248,7 @@ def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
         "heat": _heat(matrix),
         "plane": "" if small else _plane(asked, matrix),
         "mixed": mixed[:FEW],
-        "mix_ups": stats.with_photos(mixed[: stats.MIX_UPS], asked.wanted, card, sample),
+        "mix_ups": stats.with_photos(mixed[: stats.MIX_UPS], asked.wanted, card, sample, with_learnt=asked.learnt.counted),
         "bins": bins,
         "error_of_confidence": stats.mean_error(bins),
         "reliability": reliability_svg(
@@ -226,7 +267,8 @@ def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
             description="A dot with its plausible range for each month. The numbers are in the table beside it.",
         ),
         "months": MONTHS,
-        "version_lines": stats.version_lines(stats.versions(asked.wanted, card.name)),
+        "below": lambda percent: 1.0 if percent >= 100 else percent / 100 - BELOW,
+        "version_lines": stats.version_lines(stats.versions(asked.wanted, card.name, get_registry(), with_learnt=asked.with_learnt)),
         "held_out": stats.held_out(card),
         "folded": stats.folded(card),
     }
