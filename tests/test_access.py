@@ -129,6 +129,7 @@ PAGES = {
         "GET /import",
         "POST /import",
         "GET /import/<public_id>",
+        "POST /import/folder",
         "POST /import/<public_id>",
         "POST /labels/undo",
         "GET /models/<name>/compare",
