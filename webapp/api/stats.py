@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api import payloads
-from webapp.api.keys import guard, need_for_reading
+from webapp.api import model_shapes, payloads
+from webapp.api.calls import Need, call
+from webapp.api.keys import guard
+from webapp.api.questions import StatsQuery
+from webapp.errors import ModelNotFoundError, TooMuchToCountError
 from webapp.ext import get_classifier, get_registry, get_version_card
 from webapp.services import stats
-from webapp.services.filters import parse_filter
 
 bp = Blueprint("api_stats", __name__)
 guard(bp)
 
 
-@bp.get("/stats")
-def index() -> ResponseReturnValue:
-    """The figures of `?model=` (a name, or NAME@VERSION) on the checked photos of the gallery's filters.
+@call(bp, "GET", "/stats", needs=Need.READING, answers={200: model_shapes.Statistics}, errors=(ModelNotFoundError, TooMuchToCountError))
+def index(query: StatsQuery) -> ResponseReturnValue:
+    """How good a version is on the checked photos that pass the filters; without a model the one that answers now.
 
     Photos that the version has learnt from are only counted with `include=learnt`.
     """
-    need_for_reading()
-    asked = parse_filter(request.args)
+    asked = query.wanted()
     card = get_version_card(asked.model, asked.version) if asked.model else get_classifier().card
     wanted = replace(asked, model="", version=None, sort="newest")
-    with_learnt = request.args.get("include") == "learnt"
+    with_learnt = bool(query.include)
     counts, learnt = stats.count(wanted, card, get_registry(), with_learnt=with_learnt)
     versions = stats.version_lines(stats.versions(wanted, card.name, get_registry(), with_learnt=with_learnt))
     return jsonify(payloads.statistics(card, counts, learnt, versions))
