@@ -11,6 +11,7 @@ from webapp.storage.tables import Photo
 from webapp.values import QUEUED, RUNNING, Who
 
 ANYBODY = Owner("", all=True)
+UNKNOWN = "There is no such task."
 
 
 def predict(photo: Photo, *, owner: Owner, who: Who, ring: Ring, tools: Tools) -> str:
@@ -25,9 +26,12 @@ def how_it_stands(job_id: str, *, tools: Tools) -> JobView:
 
     Raises `JobNotFoundError`, also for jobs of another kind.
     """
-    view = get_job(job_id, ANYBODY)
+    try:
+        view = get_job(job_id, ANYBODY)
+    except JobNotFoundError as error:
+        raise JobNotFoundError(UNKNOWN) from error
     if view.job.kind != KIND.name:
-        raise JobNotFoundError("There is no such task.")
+        raise JobNotFoundError(UNKNOWN)
     if view.state in (QUEUED, RUNNING):
         _help_out(job_id, tools)
     return get_job(job_id, ANYBODY)
