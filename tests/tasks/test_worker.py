@@ -174,3 +174,9 @@ def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
     code = "import webapp.worker, sys; print([one for one in sys.modules if one.startswith(('tensorflow', 'keras', 'webapp.training.'))])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={"MARQUE_DATA": str(tmp_path)}, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_worker_needs_no_time_zones_of_the_machine() -> None:
+    code = "import celery.concurrency.thread"
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
