@@ -76,7 +76,7 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
 def main() -> int:
     """`python -m webapp.worker`."""
     parser = argparse.ArgumentParser(prog="flask worker", description="Do background jobs until Ctrl-C.")
-    parser.add_argument("--hands", type=int, default=default_hands(), help="how many parts of jobs at once (half of the cores)")
+    parser.add_argument("--hands", type=int, default=default_hands(), help="how many parts of jobs at once (the number of cores)")
     hands = max(1, parser.parse_args().hands)
     try:
         config = Config.from_env()
@@ -90,9 +90,8 @@ def main() -> int:
 
 
 def default_hands() -> int:
-    """Half of the cores, at least one: the other half is for the web."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // 2)
+    """One for each core. The web keeps its share all the same: see `NICE`."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

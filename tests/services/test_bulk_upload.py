@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
-from webapp.errors import BadArchiveError, BadRequestError, StorageFullError, UnknownLabelError
+from webapp.errors import BadArchiveError, BadRequestError, JobNotFoundError, JobRefusedError, StorageFullError, UnknownLabelError
 from webapp.ext import get_classifiers, get_config
 from webapp.services import bulk_upload, crew, jobs
 from webapp.services.bulk_upload import KIND, Order
@@ -188,7 +189,43 @@ def test_what_is_no_zip_leaves_nothing() -> None:
     assert not list(get_config().data.glob("spool/*/*"))
 
 
+VISITOR = Owner("browser:b1")
+
+
+def test_a_visitor_may_send_less_than_people() -> None:
+    assert bulk_upload.allowance_of(VISITOR) == bulk_upload.allowance_of(Owner("")) == bulk_upload.VISITORS
+    assert bulk_upload.allowance_of(ANNA) == bulk_upload.allowance_of(Owner("key:1")) == bulk_upload.PEOPLE
+
+
+def test_too_many_files_of_a_visitor_are_refused_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_upload, "VISITORS", replace(bulk_upload.VISITORS, files=2))
+    three = {f"{mark}.jpg": b"x" for mark in range(3)}
+    with pytest.raises(BadArchiveError, match="Nothing was stored: log in"):
+        bulk_upload.take_zip(get_config().data, zip_of(three), replace(order(), owner=VISITOR))
+    assert not list(get_config().data.glob("spool/*"))
+
+
+def test_groups_that_are_too_large_together_are_refused_and_forgotten() -> None:
+    data, job_id, small = get_config().data, jobs.new_id(), replace(bulk_upload.VISITORS, bytes=2000)
+    bulk_upload.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)
+    bulk_upload.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)  # the same group again counts once
+    with pytest.raises(BadArchiveError, match="Nothing was stored"):
+        bulk_upload.keep_files(data, job_id, [Incoming("b.jpg", b"x" * 1000)], 2, small)
+    assert not bulk_upload.was_kept(data, job_id)
+
+
+def test_nothing_is_added_to_a_job_that_was_put_in() -> None:
+    job_id = send({"a.jpg": draw()})
+    with pytest.raises(JobRefusedError, match="complete already"):
+        bulk_upload.check_open(get_config().data, job_id)
+
+
+def test_nothing_is_kept_under_a_name_that_somebody_made_up() -> None:
+    with pytest.raises(JobNotFoundError):
+        bulk_upload.check_open(get_config().data, "abcdefgh12345678")
+
+
 @pytest.mark.parametrize("job_id", ["../../etc", "a/b", "", "x" * 40])
 def test_a_name_that_is_none_of_ours_is_not_a_folder(job_id: str) -> None:
     with pytest.raises(Exception, match="Nothing can be kept"):
-        bulk_upload.keep_zip(get_config().data, job_id, zip_of({}), None)
+        bulk_upload.keep_zip(get_config().data, job_id, zip_of({}))

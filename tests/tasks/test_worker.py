@@ -54,7 +54,7 @@ class Workers:
             for mark in range(photos):
                 archive.writestr(f"photo {mark}.png", draw(size=(400, 300), mark=mark * 5, format="PNG"))
         content.seek(0)
-        bulk_upload.keep_zip(self.data, job_id, content, None)
+        bulk_upload.keep_zip(self.data, job_id, content)
         asked = bulk_upload.question([], model="f1-teams", place="upload")
         jobs.put_in(bulk_upload.KIND, asked, title="photos.zip", owner=ANNA, who=WHO, ring=ring, public_id=job_id)
         return job_id

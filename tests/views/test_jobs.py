@@ -165,3 +165,91 @@ def test_uploads_for_people_only_are_closed_to_zips(app: Flask, client: FlaskCli
     cupboard = app.extensions["marque"]
     cupboard.config = replace(cupboard.config, uploads="login")
     assert group(client, 1, last="yes").status_code == 401
+
+
+def photo_addresses(page: str) -> list[str]:
+    return re.findall(r'href="(/photos/[\w-]+)"', page)
+
+
+def test_who_sent_a_zip_deletes_its_photos_and_brings_them_back(client: FlaskClient, work: Callable[[], None]) -> None:
+    address = send(client, "a.jpg", "b.jpg")
+    work()
+    assert "Delete <span>2 photos?" in client.get(f"{address}/delete").text
+    page = client.post(f"{address}/delete", follow_redirects=True).text
+    assert "2 photos." in page and photo_addresses(page) == []
+    assert client.get("/api/v1/photos").json["items"] == []
+    page = client.post(f"{address}/restore", follow_redirects=True).text
+    assert len(photo_addresses(page)) == 2
+    assert "Bring" not in page
+
+
+def test_nobody_else_deletes_them(app: Flask, client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]) -> None:
+    address = send(client)
+    work()
+    assert "Delete its photos" not in reviewer.get(address).text
+    assert [one.post(f"{address}/delete").status_code for one in (app.test_client(), reviewer)] == [404, 403]
+    assert [one.post(f"{address}/restore").status_code for one in (app.test_client(), reviewer)] == [404, 403]
+    assert len(client.get("/api/v1/photos").json["items"]) == 1
+
+
+def test_photos_are_not_deleted_while_they_come_in(client: FlaskClient) -> None:
+    address = send(client)
+    assert client.post(f"{address}/delete").status_code == 409
+    assert client.get(f"{address}/delete").status_code == 303
+
+
+def test_photos_that_were_here_before_stay(client: FlaskClient, upload: Callable[..., str], work: Callable[[], None]) -> None:
+    upload("#FF8700", mark=0)
+    address = send(client, "a.jpg", "b.jpg")
+    work()
+    client.post(f"{address}/delete")
+    assert len(client.get("/api/v1/photos").json["items"]) == 1
+
+
+def test_a_star_protects_what_came_in_a_zip(client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]) -> None:
+    address = send(client, "a.jpg", "b.jpg")
+    work()
+    starred = photo_addresses(client.get(address).text)[0].rpartition("/")[2]
+    reviewer.post("/gallery/many", data={"action": "star", "ids": starred})
+    assert "1 photo with a star stays" in client.get(f"{address}/delete").text
+    assert "1 photo with a star stayed" in client.post(f"{address}/delete", follow_redirects=True).text
+    assert "None of the photos" in client.get(f"{address}/delete").text
+
+
+def test_one_photo_of_a_zip_is_deleted_on_its_page(app: Flask, client: FlaskClient, work: Callable[[], None]) -> None:
+    address = send(client, "a.jpg", "b.jpg")
+    work()
+    photo = photo_addresses(client.get(address).text)[0]
+    assert f'href="{photo}/delete"' in client.get(photo).text
+    assert f'href="{photo}/delete"' not in app.test_client().get(photo).text
+    assert app.test_client().post(f"{photo}/delete").status_code == 403
+    assert client.post(f"{photo}/delete").status_code == 303
+    assert client.get(photo).status_code == 410
+    assert client.post(f"{photo}/restore").location == photo
+
+
+def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(app: Flask, client: FlaskClient, work: Callable[[], None]) -> None:
+    cupboard = app.extensions["marque"]
+    cupboard.config = replace(cupboard.config, gallery="login")
+    address = send(client)
+    work()
+    photo = photo_addresses(client.get(address).text)[0]
+    assert "/gallery?batch" not in client.get(address).text
+    assert [one.get(f"{photo}/thumbnail").status_code for one in (client, app.test_client())] == [200, 303]
+
+
+def test_the_last_group_may_come_twice(client: FlaskClient) -> None:
+    job = group(client, 1).json["job"]
+    first, again = (group(client, 2, job=job, last="yes").json for _ in range(2))
+    assert first == again
+
+
+def test_a_group_for_the_job_of_somebody_else_is_refused(app: Flask, client: FlaskClient) -> None:
+    job = group(client, 1, last="yes").json["job"]
+    answer = group(app.test_client(), 2, job=job, last="yes")
+    assert (answer.status_code, "Nothing was added" in answer.json["error"]) == (409, True)
+
+
+def test_nobody_makes_a_job_that_owns_the_photos_of_others(app: Flask, client: FlaskClient) -> None:
+    client.post("/", data={"files": [(io.BytesIO(draw()), "a.jpg")], "batch": "abcdefgh12345678"})
+    assert group(app.test_client(), 1, job="abcdefgh12345678", last="yes").status_code == 404

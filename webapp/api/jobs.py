@@ -90,7 +90,7 @@ def _upload(fields: Mapping[str, str]) -> tuple[Job, bool]:
     title = folder if sent is None else clean_name(sent.filename or "photos.zip")
     order = Order(asked, title, _owner(), who(), ring, request.headers.get("Idempotency-Key", ""))
     if sent is not None:
-        return bulk_upload.take_zip(get_config().data, sent.stream, order, length=request.content_length)
+        return bulk_upload.take_zip(get_config().data, sent.stream, order)
     if not folder:
         raise NoFileError("Send a zip of photos in a field called file: curl -F kind=upload -F file=@photos.zip")
     need("admin")

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @bp.cli.command("worker")
-@click.option("--hands", type=click.IntRange(1, 64), help="How many parts of jobs at once; half of the cores when not given.")
+@click.option("--hands", type=click.IntRange(1, 64), help="How many parts of jobs at once; one for each core when not given.")
 def worker(hands: int | None) -> None:
     """Do background jobs until Ctrl-C. `flask serve` starts one; more may run, also on other machines."""
     _become("webapp.worker", *([f"--hands={hands}"] if hands else []))

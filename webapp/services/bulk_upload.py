@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import zipfile
@@ -20,13 +21,14 @@ from webapp.errors import (
     BadArchiveError,
     BadRequestError,
     JobNotFoundError,
+    JobRefusedError,
     MarqueError,
     NotAPhotoError,
     PhotoRefusedError,
     StorageFullError,
 )
 from webapp.inference.classifier import Classifier
-from webapp.services.archive import Entry, Folder, Source, Zips, folder_below, open_zip
+from webapp.services.archive import MOST_FILES, UNPACKED_BYTES, Entry, Folder, Source, Zips, folder_below, open_zip
 from webapp.services.classify import Incoming, classify_photo
 from webapp.services.import_labels import names_of_labels
 from webapp.services.jobs import Job, Owner, Ring, known_job, new_id, put_in
@@ -43,6 +45,25 @@ RESERVE = 200 * 2**20
 """Bytes of the disk that a zip must leave free."""
 ABANDONED = timedelta(days=1)
 CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one upload may bring: `bytes` as it is sent, and `files`. `who` it is for, as a sentence about it begins."""
+
+    bytes: int
+    files: int
+    who: str
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        return f"{self.who} may have {self.bytes // 2**20:,} MB and {self.files:,} files"
+
+
+PEOPLE = Allowance(UNPACKED_BYTES, MOST_FILES, "An upload")
+VISITORS = Allowance(500 * 2**20, 5_000, "Without a login an upload")
+
 SKIPPED, REFUSED = "skipped", "refused"
 
 log = logging.getLogger("marque.jobs")
@@ -51,21 +72,29 @@ log = logging.getLogger("marque.jobs")
 # ---- what is sent waits in the data folder ----
 
 
-def keep_zip(data: Path, job_id: str, stream: IO[bytes], length: int | None, group: int = 0) -> None:
-    """Keep a zip for a job that will be put in. Raises `BadArchiveError` when it is none, `StorageFullError`; nothing is kept then.
+def allowance_of(owner: Owner) -> Allowance:
+    """What an upload of this owner may bring: less for who has neither a login nor a key."""
+    return PEOPLE if owner.id.startswith(("user:", "key:")) else VISITORS
+
+
+def keep_zip(data: Path, job_id: str, stream: IO[bytes], group: int = 0, allowance: Allowance = PEOPLE) -> None:
+    """Keep a zip for a job that will be put in. Raises `BadArchiveError` when it is none or too much, `StorageFullError`: it is not kept.
 
     Sent again with the same `group` it takes the place of the first.
     """
-    with _Arriving(data, job_id, group, length) as target:
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    with _Arriving(data, job_id, group, length, allowance) as target:
         with target.open("wb") as file:
             shutil.copyfileobj(stream, file, CHUNK)
         open_zip(target).close()
 
 
-def keep_files(data: Path, job_id: str, files: Iterable[Incoming], group: int) -> None:
-    """Keep a group of photos for a job that will be put in, as a zip of ours."""
+def keep_files(data: Path, job_id: str, files: Iterable[Incoming], group: int, allowance: Allowance = PEOPLE) -> None:
+    """Keep a group of photos for a job that will be put in, as a zip of ours. Raises like `keep_zip`."""
     several = list(files)
-    with _Arriving(data, job_id, group, sum(len(one.content) for one in several)) as target, zipfile.ZipFile(target, "w") as archive:
+    length = sum(len(one.content) for one in several)
+    with _Arriving(data, job_id, group, length, allowance) as target, zipfile.ZipFile(target, "w") as archive:
         for one in several:
             archive.writestr(zipfile.ZipInfo(one.filename.replace("\\", "/").lstrip("/") or "photo"), one.content)
 
@@ -89,16 +118,33 @@ def was_kept(data: Path, job_id: str) -> bool:
     return bool(_zips(data, job_id))
 
 
+def check_open(data: Path, job_id: str) -> None:
+    """See that more may be kept for a job: nobody may add to the work of others, or make the job whose name photos bear already.
+
+    Raises `JobNotFoundError` unless something is kept for it, under an id of ours, and `JobRefusedError` when it was put in.
+    """
+    if not was_kept(data, job_id):
+        raise JobNotFoundError("What was sent before is not there any more. Nothing was stored: send all of it again.")
+    if storage.find_job(job_id) is not None:
+        raise JobRefusedError("This upload is complete already. Nothing was added: send more as another one.")
+
+
 class _Arriving:
     """A file that takes its place in the spool only when it is whole."""
 
-    def __init__(self, data: Path, job_id: str, group: int, length: int | None) -> None:
+    def __init__(self, data: Path, job_id: str, group: int, length: int, allowance: Allowance) -> None:
         self._target = _spool(data, job_id) / f"{group:06d}.zip"
         self._part = self._target.with_suffix(".part")
-        self._length = length or 0
+        self._length = length
         self._data = data
+        self._job_id = job_id
+        self._allowance = allowance
 
     def __enter__(self) -> Path:
+        others = sum(one.stat().st_size for one in _zips(self._data, self._job_id) if one != self._target)
+        if others + self._length > self._allowance.bytes:
+            forget(self._data, self._job_id)
+            raise _too_much(self._allowance)
         if shutil.disk_usage(self._data).free < self._length + RESERVE:
             raise StorageFullError("The server's disk has no room for this. Nothing was stored: send less, or tell the admin.")
         self._part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -111,6 +157,20 @@ class _Arriving:
         self._part.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin.") from error
+
+
+def _too_much(allowance: Allowance) -> BadArchiveError:
+    way_out = "log in, or send it in parts" if allowance is VISITORS else "send it in parts"
+    return BadArchiveError(f"{allowance.words}; this one has more. Nothing was stored: {way_out}.")
+
+
+def _check_number(data: Path, job_id: str, allowance: Allowance) -> None:
+    files = 0
+    for path in _zips(data, job_id):
+        with open_zip(path) as archive:
+            files += sum(not member.is_dir() for member in archive.infolist())
+    if files > allowance.files:
+        raise _too_much(allowance)
 
 
 def _spool(data: Path, job_id: str) -> Path:
@@ -138,7 +198,7 @@ class Order:
     key: str = ""
 
 
-def take_zip(data: Path, stream: IO[bytes], order: Order, *, length: int | None = None) -> tuple[Job, bool]:
+def take_zip(data: Path, stream: IO[bytes], order: Order) -> tuple[Job, bool]:
     """Keep a zip and put in its job; returns the job and whether it is new. Acknowledged means kept and committed.
 
     Raises `BadArchiveError`, `StorageFullError`, or what `jobs.put_in` raises; nothing is kept then.
@@ -146,16 +206,17 @@ def take_zip(data: Path, stream: IO[bytes], order: Order, *, length: int | None 
     if (known := known_job(order.key, order.owner)) is not None and known.title == order.title:
         return known, False
     job_id = new_id()
-    keep_zip(data, job_id, stream, length)
+    keep_zip(data, job_id, stream, allowance=allowance_of(order.owner))
     return take_kept(data, job_id, order)
 
 
 def take_kept(data: Path, job_id: str, order: Order) -> tuple[Job, bool]:
-    """Put in the job for which something was kept. Raises `BadRequestError` when nothing was."""
+    """Put in the job for which something was kept. Raises `BadRequestError` when nothing was, `BadArchiveError` when it is too much."""
     if not was_kept(data, job_id):
         raise BadRequestError("No file came with it. Choose a zip or some photos, then send them again.")
     forget_abandoned(data)
     try:
+        _check_number(data, job_id, allowance_of(order.owner))
         job, fresh = _put_in(order, job_id)
     except BaseException:
         forget(data, job_id)

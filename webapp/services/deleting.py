@@ -55,7 +55,8 @@ def may_delete(photo: Photo, token: str) -> bool:
 def delete_photo(public_id: str, *, who: Who, admin: bool, token: str = "") -> str:
     """Delete a photo: nobody sees it any more, and for `GRACE` it can be brought back. Returns the file name it has.
 
-    Raises `PhotoNotFoundError`, or `NotAllowedError` unless an admin asks or the token fits, and for a photo with a star.
+    Raises `PhotoNotFoundError`, or `NotAllowedError` unless the token fits or is not needed (`admin`: an admin, or whoever sent it among
+    many), and for a photo with a star.
     """
     with writing():
         photo = get_item(public_id).photo

@@ -134,9 +134,12 @@ def rank_all(
     return Relabelled(changed, met - changed, ""), None
 
 
-def delete_all(selection: Selection, *, who: Who, files: FileStore) -> Relabelled:
-    """Delete photos; starred ones are skipped. They can be brought back for `GRACE`; what waited longer goes now."""
-    batch = new_batch()
+def delete_all(selection: Selection, *, who: Who, files: FileStore, batch: str = "") -> Relabelled:
+    """Delete photos; starred ones are skipped. They can be brought back for `GRACE`; what waited longer goes now.
+
+    `batch` is what the deletion is called, a new name when it is not given.
+    """
+    batch = batch or new_batch()
     done = _all(selection, batch, lambda chunk: put_away(chunk, batch, who.name))
     purge(files=files, most=PURGED_AT_ONCE)
     return done

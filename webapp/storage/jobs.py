@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select, update
 
 from webapp.storage.database import db
-from webapp.storage.tables import Job, JobLine, JobPart, JobWorker
+from webapp.storage.tables import Job, JobLine, JobPart, JobWorker, Photo
 from webapp.values import CANCELLED, DO, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFilter, Progress
 
 ACTIVE = (QUEUED, RUNNING)
@@ -195,6 +195,29 @@ def progress(job_ids: Sequence[int]) -> dict[int, Progress]:
     )
     question = question.where(JobPart.job_id.in_(job_ids)).group_by(JobPart.job_id)
     return {row[0]: Progress(*map(int, row[1:])) for row in db.session.execute(question)}
+
+
+# ---- photos that came with a job ----
+
+
+def brought(public_id: str, owner: str, kind: str) -> bool:
+    """True when a photo, deleted or not, came in with a job of this kind and owner."""
+    theirs = exists().where(Photo.public_id == public_id, Job.public_id == Photo.batch, Job.owner == owner, Job.kind == kind)
+    return bool(db.session.execute(select(theirs)).scalar_one())
+
+
+def count_brought(public_id: str) -> tuple[int, int]:
+    """How many of the photos that came with a job are there, and how many of these have a star."""
+    starred = func.coalesce(func.sum(case((Photo.starred.is_(True), 1), else_=0)), 0)
+    question = select(func.count(), starred).where(Photo.batch == public_id, Photo.deleted_at.is_(None))
+    row = db.session.execute(question).one()
+    return int(row[0]), int(row[1])
+
+
+def count_put_away(deleted_batch: str, since: datetime) -> int:
+    """How many photos were deleted under this name since a moment."""
+    question = select(func.count()).select_from(Photo).where(Photo.deleted_batch == deleted_batch, Photo.deleted_at >= since)
+    return int(db.session.execute(question).scalar_one())
 
 
 # ---- the log ----

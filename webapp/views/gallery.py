@@ -12,12 +12,12 @@ from webapp.delivery import picture
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
 from webapp.ext import get_classifiers, get_files, get_turnstile, live_models
 from webapp.inference.label_set import SeenLabel, as_seen
-from webapp.services import classify, deleting, history, lookalikes, many, people
+from webapp.services import classify, deleting, history, lookalikes, many, own_uploads, people
 from webapp.services.filters import NAMES, filter_params, parse_day, parse_filter, without
 from webapp.services.history import Opinion, Photo, Story
 from webapp.throttle import count_photos
 from webapp.values import ALL_MODELS, GalleryFilter
-from webapp.views import guards, heat, sent
+from webapp.views import guards, heat, jobs, sent
 from webapp.views.filtering import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
 from webapp.views.frame import label_groups, live_cards, model_choices, model_title
 from webapp.views.notes import note
@@ -83,6 +83,7 @@ def photo(public_id: str) -> ResponseReturnValue:
     opinion = _opinion(story, model)
     said = opinion.prediction if opinion else None
     shown = show_prediction(said) if said else None
+    theirs = own_uploads.came_with(public_id, jobs.owner().id)
     return render_template(
         "gallery/photo.html",
         heat=heat.offer(public_id, said, shown),
@@ -103,8 +104,9 @@ def photo(public_id: str) -> ResponseReturnValue:
         alike=lookalikes.looks_like(said) if said and guards.may_browse() else [],
         candidates=lookalikes.CANDIDATES,
         token=sent.token_of(public_id),
+        theirs=theirs,
         again=request.args.get("sent") == "again",
-        mine=bool(sent.token_of(public_id)),
+        mine=theirs or bool(sent.token_of(public_id)),
     )
 
 
@@ -156,7 +158,7 @@ def thumbnail(public_id: str) -> ResponseReturnValue:
 def file(public_id: str) -> ResponseReturnValue:
     """The file to keep. With its metadata only for an admin and for who uploaded it."""
     photo = history.get_item(public_id).photo
-    keep = _is_admin() or deleting.may_delete(photo, _token(public_id))
+    keep = _may_always(public_id) or deleting.may_delete(photo, _token(public_id))
     found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
     return picture(found, download_name=_file_name(photo.filename, found.content_type), varies=True)
 
@@ -168,9 +170,9 @@ def delete(public_id: str) -> ResponseReturnValue:
         photo = history.get_item(public_id).photo
     except PhotoDeletedError:
         return _gone(public_id)
-    if not (_is_admin() or deleting.may_delete(photo, _token(public_id))):
+    if not (_may_always(public_id) or deleting.may_delete(photo, _token(public_id))):
         raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
-    visible = guards.may_browse() or sent.was_sent(public_id)
+    visible = guards.may_browse() or guards.sent_here(public_id)
     return render_template("gallery/delete.html", photo=photo, token=_token(public_id), visible=visible, days=deleting.GRACE.days)
 
 
@@ -178,7 +180,7 @@ def delete(public_id: str) -> ResponseReturnValue:
 def delete_now(public_id: str) -> ResponseReturnValue:
     """Delete a photo: nobody sees it any more, and for some days it can be brought back."""
     token = _token(public_id)
-    name = deleting.delete_photo(public_id, who=guards.who(), admin=_is_admin(), token=token)
+    name = deleting.delete_photo(public_id, who=guards.who(), admin=_may_always(public_id), token=token)
     back = url_for(".photo", public_id=public_id, token=token if token and token != sent.token_of(public_id) else None)
     note(f"Deleted: {name}. It goes for good in {deleting.GRACE.days} days.", link=back, link_text="Bring it back")
     return redirect(url_for("gallery.index" if guards.may_browse() else "upload.index"), 303)
@@ -187,16 +189,16 @@ def delete_now(public_id: str) -> ResponseReturnValue:
 @bp.post("/photos/<public_id>/restore")
 def restore(public_id: str) -> ResponseReturnValue:
     """Bring a deleted photo back. Open to an admin, and to whoever has its uploader's link."""
-    name = deleting.restore_photo(public_id, admin=_is_admin(), token=_token(public_id))
+    name = deleting.restore_photo(public_id, admin=_may_always(public_id), token=_token(public_id))
     note("Back again:", strong=f"{name}.")
     return redirect(
-        url_for(".photo", public_id=public_id) if guards.may_browse() or sent.was_sent(public_id) else url_for("upload.index"), 303
+        url_for(".photo", public_id=public_id) if guards.may_browse() or guards.sent_here(public_id) else url_for("upload.index"), 303
     )
 
 
 def _gone(public_id: str) -> ResponseReturnValue:
     """The page of a deleted photo: who deleted it, or could, may bring it back."""
-    found = deleting.restorable(public_id, admin=_is_admin(), token=_token(public_id))
+    found = deleting.restorable(public_id, admin=_may_always(public_id), token=_token(public_id))
     ends = found.deleted_at + deleting.GRACE if found and found.deleted_at else None
     return render_template("gallery/gone.html", photo=found, public_id=public_id, token=_token(public_id), ends=ends), 410
 
@@ -239,6 +241,11 @@ def _reference(photo: Photo) -> SeenLabel | None:
 def _is_admin() -> bool:
     somebody = guards.person()
     return somebody is not None and somebody.is_admin
+
+
+def _may_always(public_id: str) -> bool:
+    """True for who deletes a photo without its link: an admin, and whoever sent it among many."""
+    return _is_admin() or own_uploads.came_with(public_id, jobs.owner().id)
 
 
 def _token(public_id: str) -> str:

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from webapp.errors import NotAllowedError
 from webapp.ext import get_config
+from webapp.services import own_uploads
 from webapp.values import Who
 from webapp.views import sent
 
@@ -105,7 +106,12 @@ def gallery_open(view: View) -> View:
 
 def photo_open(view: View) -> View:
     """Like `gallery_open`, and who sent the photo from this browser may always see it. The view takes `public_id`."""
-    return _guarded(view, lambda arguments: may_browse() or sent.was_sent(arguments["public_id"]))
+    return _guarded(view, lambda arguments: may_browse() or sent_here(arguments["public_id"]))
+
+
+def sent_here(public_id: str) -> bool:
+    """True when this browser sent the photo, by itself or among many."""
+    return sent.was_sent(public_id) or own_uploads.came_with(public_id, sent.owner_id())
 
 
 def people_only(view: View) -> View:

@@ -11,15 +11,17 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from webapp.delivery import attachment, status_of
-from webapp.errors import BadRequestError, MarqueError
-from webapp.ext import get_classifiers, get_config, ring
-from webapp.services import bulk_upload, history, jobs
+from webapp.errors import BadRequestError, JobNotFoundError, MarqueError
+from webapp.ext import get_classifiers, get_config, get_files, ring
+from webapp.services import bulk_upload, history, jobs, own_uploads
 from webapp.services.bulk_upload import Order
 from webapp.services.classify import MAX_BYTES, MAX_FILES, Incoming, clean_name
+from webapp.services.deleting import GRACE
 from webapp.services.jobs import Job, JobView, Owner
 from webapp.services.kinds import KINDS
 from webapp.values import JOB_STATES, GalleryFilter
 from webapp.views import guards, sent
+from webapp.views.filters import count
 from webapp.views.notes import note
 
 bp = Blueprint("jobs", __name__)
@@ -85,7 +87,12 @@ def take() -> ResponseReturnValue:
     sent_files = files_of_form()
     group = request.form.get("group", "")
     try:
-        job_id = request.form.get("job") or jobs.new_id()
+        job_id = request.form.get("job", "")
+        if known := _own(job_id):  # the answer to the last group was lost, and it came again
+            return jsonify(job=job_id, url=url_for(".one", job_id=known.public_id))
+        if job_id:
+            bulk_upload.check_open(get_config().data, job_id)
+        job_id = job_id or jobs.new_id()
         keep(job_id, sent_files, int(group) if group.isdecimal() and len(group) < 6 else 1)
         if request.form.get("last") == "no":
             return jsonify(job=job_id)
@@ -93,6 +100,32 @@ def take() -> ResponseReturnValue:
     except MarqueError as error:
         return jsonify(error=str(error)), status_of(error)
     return jsonify(job=job.public_id, url=url_for(".one", job_id=job.public_id))
+
+
+@bp.get("/jobs/<job_id>/delete")
+def delete(job_id: str) -> ResponseReturnValue:
+    """Ask once more before the photos of an upload are deleted by who sent them."""
+    view = jobs.get_job(job_id, owner())
+    if not own_uploads.is_theirs(view, owner()):
+        return redirect(url_for(".one", job_id=job_id), 303)
+    return render_template("jobs/delete.html", view=view, job=view.job, holdings=own_uploads.holdings(view), days=GRACE.days)
+
+
+@bp.post("/jobs/<job_id>/delete")
+def delete_now(job_id: str) -> ResponseReturnValue:
+    """Delete the photos that were new with an upload; for some days its page can bring them back."""
+    gone = own_uploads.delete(jobs.get_job(job_id, owner()), owner(), who=guards.who(), files=get_files())
+    stayed = f" {count(gone.skipped, 'photo')} with a star stayed." if gone.skipped else ""
+    note("Deleted:", strong=f"{count(gone.changed, 'photo')}.{stayed}")
+    return redirect(url_for(".one", job_id=job_id), 303)
+
+
+@bp.post("/jobs/<job_id>/restore")
+def restore(job_id: str) -> ResponseReturnValue:
+    """Bring the photos of an upload back."""
+    back = own_uploads.restore(jobs.get_job(job_id, owner()), owner())
+    note("Back again:", strong=f"{count(back, 'photo')}.")
+    return redirect(url_for(".one", job_id=job_id), 303)
 
 
 @bp.post("/jobs/folder")
@@ -118,14 +151,14 @@ def files_of_form() -> list[FileStorage]:
 
 def keep(job_id: str, files: list[FileStorage], group: int) -> None:
     """Keep what a form sent for a job: each zip as it is, the photos together. Raises what `bulk_upload.keep_zip` raises."""
-    data, number = get_config().data, group * 100
+    data, number, allowance = get_config().data, group * 100, bulk_upload.allowance_of(owner())
     for one in files:
         if is_zip(one):
             with closing(one.stream):
-                bulk_upload.keep_zip(data, job_id, one.stream, request.content_length, number)
+                bulk_upload.keep_zip(data, job_id, one.stream, number, allowance)
             number += 1
     if photos := [one for one in files if not is_zip(one)]:
-        bulk_upload.keep_files(data, job_id, _read(photos), number)
+        bulk_upload.keep_files(data, job_id, _read(photos), number, allowance)
 
 
 def put_in(job_id: str, files: list[FileStorage]) -> Job:
@@ -153,8 +186,9 @@ def owner(*, new: bool = False) -> Owner:
     somebody = guards.person()
     if somebody:
         return Owner(f"user:{somebody.id}", all=True)
-    name = sent.name_browser() if new else sent.browser()
-    return Owner(f"browser:{name}" if name else "nobody")
+    if new:
+        sent.name_browser()
+    return Owner(sent.owner_id() or "nobody")
 
 
 def _read(files: Iterable[FileStorage]) -> list[Incoming]:
@@ -173,6 +207,15 @@ def _order(title: str) -> Order:
     return Order(asked, title, owner(new=True), guards.who(), ring)
 
 
+def _own(job_id: str) -> Job | None:
+    """The job with this id when it was put in here, None when there is none or it is somebody else's."""
+    try:
+        found = jobs.get_job(job_id, owner()).job if job_id else None
+    except JobNotFoundError:
+        return None
+    return found if found and found.owner == owner().id else None
+
+
 def _page(view: JobView) -> ResponseReturnValue:
     kind = KINDS.get(view.job.kind)
     result: dict[str, Any] = view.job.result or {}
@@ -188,12 +231,14 @@ def _page(view: JobView) -> ResponseReturnValue:
         trouble="" if view.over else jobs.nobody_works(KINDS),
         refresh=0 if view.over else REFRESH,
         photos=_photos(view),
+        browsing=guards.may_browse(),
+        holdings=own_uploads.holdings(view) if own_uploads.is_theirs(view, owner()) else None,
     )
 
 
 def _photos(view: JobView) -> list[history.Item]:
-    """The newest photos of an upload, for those who may see photos."""
-    if view.job.kind != bulk_upload.KIND.name or not guards.may_browse():
+    """The newest photos of an upload, for those who may see photos, and for who sent them."""
+    if view.job.kind != bulk_upload.KIND.name or not (guards.may_browse() or view.job.owner == owner().id):
         return []
     return list(history.gallery_page(GalleryFilter(batch=view.job.public_id), limit=STRIP).items)
 

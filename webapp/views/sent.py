@@ -34,8 +34,13 @@ def browser() -> str:
     return str(session.get(BROWSER, ""))
 
 
+def owner_id() -> str:
+    """The same as the owner of jobs is called, "" when this browser has put in none."""
+    return f"browser:{browser()}" if browser() else ""
+
+
 def name_browser() -> str:
-    """The same, made up on first need."""
+    """What names this browser, made up on first need."""
     if BROWSER not in session:
         session[BROWSER] = secrets.token_urlsafe(12)
     return browser()
