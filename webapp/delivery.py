@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, request, stream_with_context
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask_login import current_user
 from werkzeug.exceptions import MethodNotAllowed, RequestedRangeNotSatisfiable
 
 from webapp import errors
@@ -56,6 +57,8 @@ CSP = (
 UNAVAILABLE_RETRY = 30
 MAX_ZIP = 4 * 2**30
 """Bytes of a zip of photos, with what else is in its form."""
+MAX_VISITORS_ZIP = 510 * 2**20
+"""The same for who has neither a login nor a key; what is in it counts for itself (`bulk_upload.VISITORS`)."""
 TAKE_ZIPS = ("api_jobs.add", "upload.send", "jobs.take")
 ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
 
@@ -89,7 +92,8 @@ def retry_after(error: Exception) -> int | None:
 def let_zips_in() -> None:
     """Before anything reads the form: what takes many photos at once takes zips, which are larger than forms of photos."""
     if request.endpoint in TAKE_ZIPS:
-        request.max_content_length = MAX_ZIP
+        known = current_user.is_authenticated or request.authorization is not None  # a wrong key is refused before the body is read
+        request.max_content_length = MAX_ZIP if known else MAX_VISITORS_ZIP
 
 
 def headers_of(error: Exception) -> dict[str, str]:

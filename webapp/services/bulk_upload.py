@@ -58,7 +58,8 @@ class Allowance:
     @property
     def words(self) -> str:
         """The same for people."""
-        return f"{self.who} may have {self.bytes // 2**20:,} MB and {self.files:,} files"
+        size = f"{self.bytes // 2**30:,} GB" if self.bytes >= 2**30 else f"{self.bytes // 2**20:,} MB"
+        return f"{self.who} may have {size} and {self.files:,} files"
 
 
 PEOPLE = Allowance(UNPACKED_BYTES, MOST_FILES, "An upload")

@@ -188,6 +188,51 @@ for (const form of all("form[data-upload]")) {
   const most = Number(form.dataset.maxBytes);
   const mostFiles = Number(form.dataset.maxFiles);
 
+  /* folders: their photos wait here with their paths, beside those in the field; a list of files cannot carry paths */
+  const fromFolders = new Map();
+  const maybePhoto = (file) => file.type.startsWith("image/") || /\.(zip|hei[cf]|avif|jpe?g|png|webp|tiff?|bmp|gif)$/i.test(file.name);
+  const addFolder = (found) => {
+    const photos = found.filter(([path, file]) => maybePhoto(file) && !path.split("/").some((part) => part.startsWith(".")));
+    for (const [path, file] of photos) fromFolders.set(`${path} ${file.size} ${file.lastModified}`, [path, file]);
+    const others = found.length - photos.length;
+    const line = draw({ name: [...new Set(found.map(([path]) => path.split("/")[0]))].join(", ") || "Folder", type: "", size: 0 });
+    say(line, `${photos.length.toLocaleString("en")} photo${photos.length === 1 ? "" : "s"}${others ? `, ${others.toLocaleString("en")} other file${others === 1 ? "" : "s"} left here` : ""}`);
+    queue.hidden = false;
+    input.required = !fromFolders.size;
+    button.focus();
+  };
+  const filesBelow = async (entry, path = "") => {
+    const name = path + entry.name;
+    if (entry.isFile) return [[name, await new Promise((done, fail) => { entry.file(done, fail); })]];
+    const reader = entry.createReader();
+    const found = [];
+    for (;;) { // a hundred at a time, until none comes
+      const some = await new Promise((done, fail) => { reader.readEntries(done, fail); });
+      if (!some.length) return found;
+      for (const one of some) found.push(...await filesBelow(one, `${name}/`));
+    }
+  };
+  const take = async (data) => {
+    const entries = [...data.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.()); // now: they are gone after this event
+    const files = [...data.files].filter((file, place) => !entries[place]?.isDirectory);
+    add(files);
+    for (const folder of entries.filter((entry) => entry?.isDirectory)) {
+      await filesBelow(folder).then(addFolder, () => {
+        say(draw({ name: folder.name, type: "", size: 0 }), "This folder could not be read. Nothing of it was taken: choose its photos.", true);
+        queue.hidden = false;
+        one("li:last-child [data-again]", queue).hidden = true;
+      });
+    }
+  };
+  const folders = one("[data-folder]", form);
+  if ("webkitdirectory" in folders) {
+    one("[data-folders]", form).hidden = false;
+    folders.addEventListener("change", () => {
+      addFolder([...folders.files].map((file) => [file.webkitRelativePath, file]));
+      folders.value = "";
+    });
+  }
+
   const add = (files) => {
     const photos = [...files].filter((file) => file.size || file.type);
     if (!photos.length) return;
@@ -207,7 +252,7 @@ for (const form of all("form[data-upload]")) {
     event.preventDefault();
     depth = 0;
     drop.classList.remove("is-over");
-    add(event.dataTransfer.files);
+    take(event.dataTransfer);
   });
   addEventListener("paste", (event) => { if (event.clipboardData && event.clipboardData.files.length) add(event.clipboardData.files); });
 
@@ -283,11 +328,11 @@ for (const form of all("form[data-upload]")) {
   /* a zip, or many photos: sent in groups that become one job; a group whose answer was lost is sent again in its place */
   const isZip = (file) => /\.zip$/i.test(file.name);
   const inGroups = (files) => {
-    const groups = files.filter(isZip).map((file) => [file]);
+    const groups = files.filter(([, file]) => isZip(file)).map((one) => [one]);
     let some = [], bytes = 0;
-    for (const file of files.filter((each) => !isZip(each))) {
+    for (const [path, file] of files.filter(([, each]) => !isZip(each))) {
       if (some.length === mostFiles || (some.length && bytes + file.size > 2 * most)) { groups.push(some); some = []; bytes = 0; }
-      some.push(file);
+      some.push([path, file]);
       bytes += file.size;
     }
     return some.length ? [...groups, some] : groups;
@@ -297,7 +342,7 @@ for (const form of all("form[data-upload]")) {
     const data = new FormData(form);
     data.delete("files");
     for (const [name, value] of Object.entries(fields)) data.set(name, value);
-    for (const file of group) data.append("files", file, file.name);
+    for (const [path, file] of group) data.append("files", file, path);
     request.upload.onprogress = (event) => told(event.loaded);
     request.onload = () => {
       const body = request.response || {};
@@ -309,11 +354,22 @@ for (const form of all("form[data-upload]")) {
     request.responseType = "json";
     request.send(data);
   });
+  const sizeOf = (files) => files.reduce((sum, [, file]) => sum + file.size, 0);
+  const titleOf = (files) => {
+    const folders = [...new Set(files.map(([path]) => path.includes("/") ? path.split("/")[0] : ""))];
+    if (folders.length === 1 && folders[0]) return folders[0];
+    return files.length === 1 ? files[0][0] : `${files.length.toLocaleString("en")} files`;
+  };
   const sendAsJob = async (files) => {
     const groups = inGroups(files);
-    const bytes = files.reduce((sum, file) => sum + file.size, 0) || 1;
-    const title = files.length === 1 ? files[0].name : `${files.length} files`;
+    const bytes = sizeOf(files) || 1;
+    const title = titleOf(files);
     const line = draw({ name: title, type: "", size: 0 });
+    if (bytes > Number(form.dataset.mostBytes) || files.length > Number(form.dataset.mostAtOnce)) {
+      say(line, `${form.dataset.mostWords}; this one has more. Nothing was sent.`, true);
+      one("[data-again]", line).hidden = true;
+      return;
+    }
     const bar = one("progress", line);
     let next = 0, sent = 0, job = "";
     const go = async () => {
@@ -325,7 +381,7 @@ for (const form of all("form[data-upload]")) {
         const fields = { job, title, group: next + 1, last: next === groups.length - 1 ? "yes" : "no" };
         const answer = await sendGroup(fields, groups[next], (loaded) => { bar.value = Math.min(100, Math.round(100 * (sent + loaded) / bytes)); });
         if (answer.error) { say(line, answer.error, true); button.disabled = false; return; }
-        sent += groups[next].reduce((sum, file) => sum + file.size, 0);
+        sent += sizeOf(groups[next]);
         job = answer.job;
         next += 1;
         if (answer.url) location.assign(answer.url);
@@ -336,12 +392,12 @@ for (const form of all("form[data-upload]")) {
   };
   form.addEventListener("submit", async (event) => {
     const files = [...input.files];
-    if (!files.length) return; // the form itself says what is wrong
+    if (!files.length && !fromFolders.size) return; // the form itself says what is wrong
     event.preventDefault();
-    if (files.length > mostFiles || files.some(isZip)) {
+    if (fromFolders.size || files.length > mostFiles || files.some(isZip)) {
       queue.replaceChildren();
       queue.hidden = false;
-      await sendAsJob(files);
+      await sendAsJob([...files.map((file) => [file.name, file]), ...fromFolders.values()]);
       return;
     }
     queue.replaceChildren();

@@ -15,6 +15,7 @@ from webapp.errors import MarqueError, ModelUnavailableError
 from webapp.ext import get_card, get_classifier, get_classifiers, get_files, get_turnstile
 from webapp.inference.label_set import every_label
 from webapp.services import cards, classify, history
+from webapp.services.bulk_upload import allowance_of
 from webapp.services.classify import MAX_BYTES, Classified, Incoming
 from webapp.services.history import Photo
 from webapp.services.jobs import new_id
@@ -101,6 +102,7 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         batch=new_batch(),
         kept=request.form.get("ground_truth", ""),
         chosen=_choice(),
+        allowance=allowance_of(jobs.owner()),
         models=model_choices(),
         groups=label_groups(verdicts=(NONE_OF_THESE,), retired=False),
         latest=latest,
