@@ -91,7 +91,13 @@ def test_a_part_that_is_done_twice_counts_once(app: Flask) -> None:
 
 
 def test_folders_are_labels_when_asked(app: Flask) -> None:
-    members = {"all/McLaren/a.jpg": draw(mark=1), "all/ferrari/b.jpg": draw(mark=2), "all/misc/c.jpg": draw(mark=3), "d.jpg": draw(mark=4)}
+    members = {
+        "all/McLaren/a.jpg": draw(mark=1),
+        "all/ferrari/b.jpg": draw(mark=2),
+        "all/misc/c.jpg": draw(mark=3),
+        "d.jpg": draw(mark=4),
+        "misc/notes.txt": b"words",
+    }
     view = work(app, send(members, folders=True))
     assert truths() == {"a.jpg": "mclaren", "b.jpg": "ferrari", "c.jpg": None, "d.jpg": None}
     assert view.job.result["strange"] == {"misc": 1, "": 1}
@@ -128,7 +134,7 @@ def test_the_zip_goes_when_the_job_has_ended(app: Flask) -> None:
 def test_a_zip_that_disappeared_is_said(app: Flask) -> None:
     job_id = send({"a.jpg": draw()})
     bulk_upload.forget(get_config().data, job_id)
-    assert "Send it again" in work(app, job_id).job.error
+    assert "send it again" in work(app, job_id).job.error
 
 
 def test_an_empty_zip_succeeds_with_nothing(app: Flask) -> None:

@@ -16,6 +16,9 @@ from flask.testing import FlaskClient
 from tests.conftest import draw
 from webapp.services.crew import Crew
 from webapp.services.kinds import KINDS
+from webapp.storage import jobs as storage
+from webapp.storage.database import writing
+from webapp.storage.tables import now
 from webapp.tasks.ring import tools
 from webapp.values import LONG, SHORT
 
@@ -115,7 +118,7 @@ def test_a_failed_job_says_why_and_goes_on(app: Flask, client: FlaskClient, work
     work()
     page = client.get(address).text
     assert "It failed." in page
-    assert "Send it again" in page
+    assert "send it again" in page
     for one in (config.data / "spool").rglob("*.away"):
         one.rename(one.with_suffix(".zip"))
     assert client.post(f"{address}/retry").status_code == 303
@@ -253,3 +256,14 @@ def test_a_group_for_the_job_of_somebody_else_is_refused(app: Flask, client: Fla
 def test_nobody_makes_a_job_that_owns_the_photos_of_others(app: Flask, client: FlaskClient) -> None:
     client.post("/", data={"files": [(io.BytesIO(draw()), "a.jpg")], "batch": "abcdefgh12345678"})
     assert group(app.test_client(), 1, job="abcdefgh12345678", last="yes").status_code == 404
+
+
+def test_a_long_log_is_folded(app: Flask, client: FlaskClient, work: Callable[[], None]) -> None:
+    address = send(client)
+    with app.app_context(), writing():
+        job = storage.find_job(address.rpartition("/")[2])
+        assert job
+        storage.add_lines(job.id, [f"Line {number}" for number in range(40)], now())
+    page = client.get(address).text
+    assert "<summary>28 lines before</summary>" in page
+    assert page.index("Line 27<") < page.index("</details>") < page.index("Line 28<")

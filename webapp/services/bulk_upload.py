@@ -277,7 +277,7 @@ def _source(work: Work) -> Source:
         return Folder(Path(work.asked["folder"]))
     zips = _zips(work.tools.data, work.job_id)
     if not zips:
-        raise BadArchiveError("What was sent is not in the data folder any more. Send it again.")
+        raise BadArchiveError("What was sent is not in the data folder any more. Put it back and let this go on, or send it again.")
     return Zips(zips)
 
 
@@ -312,9 +312,9 @@ def do(work: Work) -> Json:
             entry, label = Entry(key, name, why_not), asked["ground_truth"]
             if asked["folders"] and not why_not:
                 label = names.get(entry.folder.casefold(), "")
-                if not label:
-                    strange[entry.folder] += 1
             trouble = _take(work, source, entry, first, others, label)
+            if asked["folders"] and not trouble and not label:
+                strange[entry.folder] += 1
             if trouble:
                 troubles.append([name, *trouble])
                 refused += trouble[0] == REFUSED

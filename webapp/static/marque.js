@@ -179,6 +179,12 @@ if (one("[data-review]")) {
   });
 }
 
+/* ---- rows that are wider than a phone begin where one is ---- */
+for (const here of all(".places [aria-current], .tabs [aria-current]")) {
+  const row = here.parentElement;
+  row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+}
+
 /* ---- upload: drag, paste, one line with its own progress for each file ---- */
 for (const form of all("form[data-upload]")) {
   const input = one("input[type=file]", form);
