@@ -56,6 +56,12 @@ def test_what_is_filled_in_becomes_address_and_question(page: Any) -> None:
     assert photo in page.locator("#photos_read .heard pre").inner_text()
 
 
+def test_an_admin_is_led_to_the_keys(reviewer: Any) -> None:
+    reviewer.goto(PAGE)
+    reviewer.get_by_role("link", name="Make one").click()
+    reviewer.wait_for_url("**/admin/keys")
+
+
 @pytest.mark.parametrize("page", [{"java_script_enabled": False}], indirect=True)
 def test_without_javascript_a_list_is_asked_for_by_its_form(page: Any) -> None:
     page.goto(PAGE)

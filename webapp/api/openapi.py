@@ -48,8 +48,8 @@ Photos go in as `multipart/form-data` in a field called `file`; everything else 
 `title` is the status in words, `detail` a sentence that says what happened and what to do. Later versions may add fields to answers, and
 never take one away.
 """
-KEY = """A key from `flask keys create NAME --scope predict|review|admin`, sent as `Authorization: Bearer KEY`. Each scope includes those
-before it. Reading and sending photos needs none where the server's settings leave them open."""
+KEY = """A key, made at `/admin/keys` or with `flask keys create NAME --scope predict|review|admin`, sent as `Authorization: Bearer KEY`.
+Each scope includes those before it. Reading and sending photos needs none where the server's settings leave them open."""
 
 
 def calls_of(app: Flask) -> Iterator[tuple[Rule, Call]]:
