@@ -13,6 +13,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from PIL import Image, ImageDraw
 from werkzeug.security import generate_password_hash
 
+from tests.conforming import hold_to_the_document
 from tests.fakes import FakeClassifier, make_cars_card
 from webapp.app import create_app
 from webapp.config import Config
@@ -68,6 +69,7 @@ def app(config: Config, classifier: FakeClassifier, others: list[FakeClassifier]
         install(one.card, config.models)
     app = create_app(config, classifier, others)
     app.testing = True
+    hold_to_the_document(app)
     app.config["WTF_CSRF_ENABLED"] = False  # tests/views/test_csrf.py switches it on again
     with app.app_context():
         db.create_all()

@@ -24,7 +24,10 @@ or an admin, or a key of that scope; to be an admin or to have the token of the 
 JSON = {
     ALL: (
         "DELETE /api/v1/jobs/<job_id>",
+        "GET /api/v1/docs",
+        "GET /api/v1/formats",
         "GET /api/v1/jobs/<job_id>",
+        "GET /api/v1/openapi.json",
         "POST /api/v1/photos/<public_id>/restore",
         "GET /health/live",
         "GET /health/ready",

@@ -25,6 +25,7 @@ from webapp.api import labels as api_labels
 from webapp.api import legacy as api_legacy
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
+from webapp.api import reference as api_reference
 from webapp.api import stats as api_stats
 from webapp.cli import jobs as cli_jobs
 from webapp.cli import keys as cli_keys
@@ -114,6 +115,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     for door in (api_photos, api_labels, api_models, api_export, api_stats, api_jobs):
         csrf.exempt(door.bp)
         app.register_blueprint(door.bp, url_prefix="/api/v1")
+    app.register_blueprint(api_reference.bp, url_prefix="/api/v1")
     app.register_blueprint(api_health.bp)
     if config.legacy_routes:
         csrf.exempt(api_legacy.bp)

@@ -64,6 +64,14 @@ class BadRequestError(MarqueError):
     """A filter, cursor or number in a question makes no sense (HTTP 400)."""
 
 
+class InvalidFieldsError(BadRequestError):
+    """Parts of the request have the wrong type, are missing or are not known (HTTP 400). `faults` are pairs of where and what."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__(f"{'; '.join(f'{where} {what}' for where, what in faults)}. Nothing was done.")
+        self.faults = faults
+
+
 class BadNumberError(BadRequestError):
     """The number that names a photo at an old door is none (HTTP 422)."""
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from flask import Flask
 from flask.testing import FlaskClient
+
+from webapp.services import people
 
 Upload = Callable[..., str]
 
@@ -23,6 +26,14 @@ def test_photos_leave_as_lines_of_json(client: FlaskClient, key: dict[str, str],
 def test_it_needs_a_key(client: FlaskClient) -> None:
     assert client.get("/api/v1/export").status_code == 401
     assert client.get("/api/v1/exports/some").status_code == 401
+
+
+def test_only_an_admins_key_gets_what_files_tell_about_place_and_time(app: Flask, client: FlaskClient, key: dict[str, str]) -> None:
+    with app.app_context():
+        _key, text = people.create_key("reviewer", "review")
+    path = "/api/v1/export?format=folders&metadata=keep"
+    assert client.get(path, headers={"Authorization": f"Bearer {text}"}).status_code == 403
+    assert client.get(path, headers=key).status_code == 200
 
 
 def test_what_makes_no_sense_is_refused(client: FlaskClient, key: dict[str, str]) -> None:

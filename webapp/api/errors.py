@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from webapp.api.shapes import Problem
 from webapp.delivery import headers_of, status_of
-from webapp.errors import LoginFailedError, MarqueError
+from webapp.errors import InvalidFieldsError, LoginFailedError, MarqueError
 
 SENTENCES = {
     400: "The request could not be read. Check its form against the documentation.",
@@ -20,9 +22,11 @@ SENTENCES = {
 }
 
 
-def problem(status: int, detail: str, *, extra: dict[str, str] | None = None) -> Response:
-    """A problem+json answer: `title` is the status in words, `detail` the sentence for a person."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def problem(status: int, detail: str, *, extra: dict[str, str] | None = None, faults: Iterable[tuple[str, str]] = ()) -> Response:
+    """A problem+json answer: `title` is the status in words, `detail` the sentence for a person, `faults` become its `errors`."""
+    body: Problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if faults:
+        body["errors"] = [{"where": where, "what": what} for where, what in faults]
     return Response(json.dumps(body, ensure_ascii=False) + "\n", status, extra, content_type="application/problem+json")
 
 
@@ -32,7 +36,8 @@ def answer(error: Exception) -> Response:
     if isinstance(error, MarqueError):
         if isinstance(error, LoginFailedError):
             headers["WWW-Authenticate"] = 'Bearer realm="marque"'
-        return problem(status_of(error), str(error), extra=headers)
+        faults = error.faults if isinstance(error, InvalidFieldsError) else []
+        return problem(status_of(error), str(error), extra=headers, faults=faults)
     if isinstance(error, HTTPException):
         status = error.code or 500
         if "Allow" in headers:

@@ -5,27 +5,32 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from webapp.api.keys import guard, has, need, who
+from webapp.api import shapes
+from webapp.api.calls import Content, Need, call
+from webapp.api.keys import guard, need, who
+from webapp.api.questions import ExportId, ExportQuery
 from webapp.delivery import download
+from webapp.errors import PhotoNotFoundError
 from webapp.ext import get_files, get_registry, get_turnstile
 from webapp.services import export
 from webapp.services.export import Tools
-from webapp.services.filters import parse_filter
 
 bp = Blueprint("api_export", __name__)
 guard(bp)
+FILE = Content((*export.TYPES.values(), "application/json"), {"Marque-Export": "The id of the export: `GET /api/v1/exports/{export_id}`."})
 
 
-@bp.get("/export")
-def take() -> ResponseReturnValue:
-    """Photos in one of the formats, by the gallery's filters. Needs a key with the scope `review`."""
-    need("review")
+@call(bp, "GET", "/export", needs=Need.REVIEW, answers={200: FILE})
+def take(query: ExportQuery) -> ResponseReturnValue:
+    """Photos as a stream, oldest first, by the gallery's filters."""
+    if query.metadata:
+        need("admin")
     order = export.make_order(
-        request.args.get("format", "jsonl"),
-        parse_filter(request.args),
-        after=request.args.get("after", ""),
-        limit=request.args.get("limit", ""),
-        keep_metadata=request.args.get("metadata") == "keep" and has("admin"),
+        query.format,
+        query.wanted(),
+        after=query.after,
+        limit=str(query.limit or ""),
+        keep_metadata=bool(query.metadata),
         base_url=request.url_root,
     )
     if request.method == "HEAD":  # an export that nobody reads would stand in the list as broken off
@@ -34,8 +39,7 @@ def take() -> ResponseReturnValue:
     return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
 
 
-@bp.get("/exports/<export_id>")
-def read(export_id: str) -> ResponseReturnValue:
-    """What an export says about itself: its state, and its manifest once it is whole. Needs a key with the scope `review`."""
-    need("review")
+@call(bp, "GET", "/exports/<export_id>", needs=Need.REVIEW, answers={200: shapes.Export}, errors=(PhotoNotFoundError,))
+def read(export_id: ExportId) -> ResponseReturnValue:
+    """What an export says about itself: its state, and its manifest once it is whole."""
     return jsonify(export.describe(export.get_export(export_id)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from webapp.api import shapes
+from webapp.api.calls import Need, call
 from webapp.errors import MarqueError
 from webapp.ext import get_classifier, get_trouble
 from webapp.services import jobs
@@ -14,19 +16,19 @@ from webapp.services.kinds import KINDS
 bp = Blueprint("health", __name__)
 
 
-@bp.get("/ping")
+@call(bp, "GET", "/ping", needs=Need.NOTHING, answers={200: shapes.Greeting})
 def ping() -> ResponseReturnValue:
     """The shortest answer there is."""
     return jsonify(message="pong")
 
 
-@bp.get("/health/live")
+@call(bp, "GET", "/health/live", needs=Need.NOTHING, answers={200: shapes.Live})
 def live() -> ResponseReturnValue:
     """200 as long as this process answers at all."""
     return jsonify(status="live")
 
 
-@bp.get("/health/ready")
+@call(bp, "GET", "/health/ready", needs=Need.NOTHING, answers={200: shapes.Ready, 503: shapes.NotReady})
 def ready() -> ResponseReturnValue:
     """200 when a photo could be answered now: the history can be written and a version of the model passed its self-test; else 503.
 

@@ -2,115 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api import payloads
-from webapp.api.keys import guard, has, need, need_for_reading, who
-from webapp.errors import BadCardError, BadRequestError, ModelNotFoundError
+from webapp.api import model_shapes, payloads
+from webapp.api.calls import Need, call
+from webapp.api.keys import guard, has, who
+from webapp.api.questions import CompareQuery, ModelName, PromoteBody, RollbackBody, Version
+from webapp.errors import BadCardError, ModelNotFoundError, ModelRefusedError, PromotionRefusedError
 from webapp.ext import get_registry, load_version
 from webapp.services import compare, promote
 
 bp = Blueprint("api_models", __name__)
 guard(bp)
+ABSENT = (ModelNotFoundError, BadCardError)
 
 
-@bp.get("/models")
+@call(bp, "GET", "/models", needs=Need.READING, answers={200: model_shapes.Models})
 def index() -> ResponseReturnValue:
     """Every model with its versions and the live one."""
-    need_for_reading()
-    registry = get_registry()
-    items = []
-    for name in registry.names():
-        try:
-            card = registry.card(name)
-        except (ModelNotFoundError, BadCardError):
-            card = None
-        items.append(payloads.model(name, registry.versions(name), registry.live_version(name), card))
-    return jsonify(items=items)
+    return jsonify(payloads.models(get_registry()))
 
 
-@bp.get("/models/<name>")
-def versions(name: str) -> ResponseReturnValue:
+@call(bp, "GET", "/models/<name>", needs=Need.READING, answers={200: model_shapes.Model}, errors=ABSENT)
+def versions(name: ModelName) -> ResponseReturnValue:
     """One model: its versions, the live one, and with a key of the scope `review` what was live when."""
-    need_for_reading()
-    registry = get_registry()
-    numbers = registry.versions(name)
-    if not numbers:
+    if not get_registry().versions(name):
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
-    try:
-        card = registry.card(name)
-    except (ModelNotFoundError, BadCardError):
-        card = None
-    shown = payloads.model(name, numbers, registry.live_version(name), card)
-    if has("review"):
-        shown["history"] = [payloads.promotion(row) for row in promote.history(name)]
-    return jsonify(shown)
+    return jsonify(payloads.model(name, get_registry(), promote.history(name) if has("review") else None))
 
 
-@bp.get("/models/<name>/labels")
-def labels(name: str) -> ResponseReturnValue:
+@call(bp, "GET", "/models/<name>/labels", needs=Need.READING, answers={200: model_shapes.Labels}, errors=ABSENT)
+def labels(name: ModelName) -> ResponseReturnValue:
     """The labels of the live version as people see them, in the order of the network's outputs."""
-    need_for_reading()
-    card = get_registry().card(name)
-    return jsonify(model=card.name, version=card.version, items=payloads.labels(card))
+    return jsonify(payloads.labels(get_registry().card(name)))
 
 
-@bp.get("/models/<name>/compare")
-def comparison(name: str) -> ResponseReturnValue:
-    """Versions `a` (champion) and `b` (challenger) on the labelled photos of this history."""
-    need("review")
-    asked = [_version(request.args.get(key)) for key in ("a", "b")]
-    return jsonify(payloads.standing(compare.standing(get_registry(), name, *asked)))
+@call(bp, "GET", "/models/<name>/compare", needs=Need.REVIEW, answers={200: model_shapes.Standing}, errors=ABSENT)
+def comparison(name: ModelName, query: CompareQuery) -> ResponseReturnValue:
+    """Two versions on the labelled photos of this history, by what they have said so far."""
+    return jsonify(payloads.standing(compare.standing(get_registry(), name, query.a, query.b)))
 
 
-@bp.post("/models/<name>/promote")
-def take_over(name: str) -> ResponseReturnValue:
+@call(
+    bp,
+    "POST",
+    "/models/<name>/promote",
+    needs=Need.ADMIN,
+    answers={200: model_shapes.Promotion},
+    errors=(*ABSENT, ModelRefusedError, PromotionRefusedError),
+)
+def take_over(name: ModelName, body: PromoteBody) -> ResponseReturnValue:
     """Let a version serve, if the comparison on this history says that it is better, or by force with a reason."""
-    need("admin")
-    body = _body()
-    force = body.get("force", False)
-    if not isinstance(force, bool):
-        raise BadRequestError("force is true or false.")
-    row = compare.promote_here(get_registry(), name, _version(body.get("version")), load_version, who(), force=force, why=_why(body))
+    row = compare.promote_here(get_registry(), name, body.version, load_version, who(), force=body.force, why=body.why)
     return jsonify(payloads.promotion(row))
 
 
-@bp.post("/models/<name>/rollback")
-def go_back(name: str) -> ResponseReturnValue:
+@call(
+    bp,
+    "POST",
+    "/models/<name>/rollback",
+    needs=Need.ADMIN,
+    answers={200: model_shapes.Promotion},
+    errors=(*ABSENT, ModelRefusedError, PromotionRefusedError),
+)
+def go_back(name: ModelName, body: RollbackBody) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    need("admin")
-    return jsonify(payloads.promotion(promote.rollback(get_registry(), name, load_version, who(), why=_why(_body()))))
+    return jsonify(payloads.promotion(promote.rollback(get_registry(), name, load_version, who(), why=body.why)))
 
 
-def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True) if request.content_length else {}
-    if not isinstance(body, dict):
-        raise BadRequestError("The body must be one JSON object.")
-    return body
-
-
-def _why(body: dict[str, Any]) -> str:
-    why = body.get("why", "")
-    if not isinstance(why, str):
-        raise BadRequestError("why is a text.")
-    return why
-
-
-def _version(given: object) -> int:
-    """The number of a version, from JSON or a URL. Raises `BadRequestError`."""
-    if isinstance(given, int) and not isinstance(given, bool):
-        return given
-    if isinstance(given, str) and given.isdecimal() and len(given) < 10:
-        return int(given)
-    raise BadRequestError("Name the versions by number: version in the body; a and b in the address of a comparison.")
-
-
-@bp.get("/models/<name>/<int:version>")
-def read(name: str, version: int) -> ResponseReturnValue:
-    """The card of one version."""
-    need_for_reading()
+@call(bp, "GET", "/models/<name>/<int:version>", needs=Need.READING, answers={200: model_shapes.Card}, errors=ABSENT)
+def read(name: ModelName, version: Version) -> ResponseReturnValue:
+    """The card of one version: labels in order, how it was measured, threshold, limits."""
     registry = get_registry()
     return jsonify(payloads.card(registry.card(name, version), registry.live_version(name) == version))

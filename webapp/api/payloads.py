@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from webapp.api import model_shapes, shapes
+from webapp.delivery import status_of
+from webapp.errors import BadCardError, MarqueError, ModelNotFoundError
 from webapp.inference.card import ModelCard
+from webapp.inference.images import MAX_BYTES, MAX_PIXELS, MAX_PIXELS_OF, MAX_SIDE
 from webapp.inference.intervals import Share
-from webapp.inference.label_set import as_seen
+from webapp.inference.label_set import SeenLabel, as_seen
 from webapp.inference.registry import Registry
+from webapp.inference.sniff import CONTENT_TYPES
 from webapp.services import stats
-from webapp.services.classify import Classified
+from webapp.services.classify import MAX_FILES, Classified, Incoming, clean_name
 from webapp.services.compare import Standing
-from webapp.services.history import Item, Prediction, full_ranking
-from webapp.services.jobs import JobLine, JobView
+from webapp.services.export import FORMATS
+from webapp.services.history import Item, Page, Prediction, full_ranking, opinions
+from webapp.services.jobs import JobLine, JobPage, JobView
 from webapp.services.promote import Promotion
 from webapp.services.relabel import Relabelled
 from webapp.services.stats import Counts, Summary, VersionLine
-from webapp.values import Answer, RankedLabel
+from webapp.values import ALL_MODELS, Answer, RankedLabel
 
 Json = dict[str, Any]
 
 
-def photo(item: Item | Classified, registry: Registry) -> Json:
-    """A photo with its shown prediction, or that of the model that was asked for."""
+def photo(item: Item | Classified, registry: Registry, choice: str = "") -> shapes.Photo:
+    """A photo with its shown prediction, or that of the model that was asked for; with what every model says when the choice was all."""
     row = item.photo
-    return {
+    shown: shapes.Photo = {
         "id": row.public_id,
         "filename": row.filename,
         "sha256": row.sha256,
@@ -38,9 +44,45 @@ def photo(item: Item | Classified, registry: Registry) -> Json:
         "outcome": item.outcome,
         "prediction": None if row.prediction is None else prediction(row.prediction, registry),
     }
+    if choice == ALL_MODELS:
+        shown["predictions"] = [prediction(one.prediction, registry) for one in opinions(row)]
+    return shown
 
 
-def prediction(row: Prediction, registry: Registry) -> Json:
+def relabelled_photo(item: Item, registry: Registry, sent: str, done: Relabelled) -> shapes.RelabelledPhoto:
+    """A photo that was given a ground truth; `sent` is the label that was asked for."""
+    shown: shapes.RelabelledPhoto = {**photo(item, registry)}
+    if done.label != sent:
+        shown["taken_as"] = done.label
+    return shown
+
+
+def photo_page(page: Page, registry: Registry) -> shapes.PhotoPage:
+    """A page of the list."""
+    return {"items": [photo(item, registry) for item in page.items], "next": page.next or None, "previous": page.previous or None}
+
+
+def sent_photo(done: Classified, registry: Registry, choice: str) -> shapes.SentPhoto:
+    """A photo that came in."""
+    return {**photo(done, registry, choice), "duplicate": done.duplicate}
+
+
+def sent_results(
+    incoming: Sequence[Incoming], results: Sequence[Classified | MarqueError], registry: Registry, choice: str
+) -> shapes.SentResults:
+    """What became of several files."""
+    return {
+        "results": [_sent_result(clean_name(one.filename), done, registry, choice) for one, done in zip(incoming, results, strict=True)]
+    }
+
+
+def _sent_result(filename: str, done: Classified | MarqueError, registry: Registry, choice: str) -> shapes.SentResult:
+    if isinstance(done, MarqueError):
+        return {"filename": filename, "status": status_of(done), "error": str(done)}
+    return {"filename": filename, "status": 200 if done.duplicate else 201, "photo": sent_photo(done, registry, choice)}
+
+
+def prediction(row: Prediction, registry: Registry) -> shapes.Prediction:
     """A stored prediction."""
     return {
         "decision": row.decision,
@@ -53,7 +95,27 @@ def prediction(row: Prediction, registry: Registry) -> Json:
     }
 
 
-def answer(said: Answer) -> Json:
+def said(incoming: Incoming, answers: Sequence[Answer], choice: str) -> shapes.Said:
+    """The answer about a photo that was not stored; every model's when the choice was all."""
+    first, *_others = found = [answer(one) for one in answers]
+    shown: shapes.Said = {"filename": clean_name(incoming.filename), "prediction": first}
+    if choice == ALL_MODELS:
+        shown["predictions"] = found
+    return shown
+
+
+def said_results(incoming: Sequence[Incoming], results: Sequence[list[Answer] | MarqueError], choice: str) -> shapes.SaidResults:
+    """The answers about several files."""
+    return {"results": [_said_result(one, found, choice) for one, found in zip(incoming, results, strict=True)]}
+
+
+def _said_result(incoming: Incoming, found: list[Answer] | MarqueError, choice: str) -> shapes.SaidResult:
+    if isinstance(found, MarqueError):
+        return {"filename": clean_name(incoming.filename), "status": status_of(found), "error": str(found)}
+    return {"status": 200, **said(incoming, found, choice)}
+
+
+def answer(said: Answer) -> shapes.Prediction:
     """A prediction that was not stored."""
     return {
         "decision": said.decision,
@@ -66,28 +128,35 @@ def answer(said: Answer) -> Json:
     }
 
 
-def taken_as(sent: str, done: Relabelled) -> Json:
-    """The label that was given instead of the one that was sent, when that was merged into it; nothing otherwise."""
-    return {"taken_as": done.label} if done.label != sent else {}
-
-
-def ranking(lines: Iterable[RankedLabel]) -> list[Json]:
+def ranking(lines: Iterable[RankedLabel]) -> list[shapes.RankedLine]:
     """Ranked labels, best first."""
     return [{"rank": one.rank, "label": one.label, "class_id": one.class_id, "probability": one.probability} for one in lines]
 
 
-def model(name: str, versions: list[int], live: int | None, card: ModelCard | None) -> Json:
-    """A model in the list: its versions and what the live one is."""
-    return {
+def models(registry: Registry) -> model_shapes.Models:
+    """Every model."""
+    return {"items": [model(name, registry) for name in registry.names()]}
+
+
+def model(name: str, registry: Registry, history: Sequence[Promotion] | None = None) -> model_shapes.Model:
+    """A model: its versions and what the live one is; what was live when, for those who may know."""
+    try:
+        card = registry.card(name)
+    except (ModelNotFoundError, BadCardError):
+        card = None
+    shown: model_shapes.Model = {
         "name": name,
-        "versions": versions,
-        "live": live,
+        "versions": registry.versions(name),
+        "live": registry.live_version(name),
         "title": card.title if card else None,
         "labels": len(card.labels) if card else None,
     }
+    if history is not None:
+        shown["history"] = [promotion(row) for row in history]
+    return shown
 
 
-def statistics(card: ModelCard, counts: Counts, versions: list[VersionLine]) -> Json:
+def statistics(card: ModelCard, counts: Counts, versions: list[VersionLine]) -> model_shapes.Statistics:
     """What was counted of one version's answers; the lists are about everything that was checked."""
     every = stats.EVERYTHING
     return {
@@ -112,20 +181,26 @@ def statistics(card: ModelCard, counts: Counts, versions: list[VersionLine]) -> 
     }
 
 
-def _summary(summary: Summary) -> Json:
+def _summary(summary: Summary) -> model_shapes.Summary:
     return {
         "n": summary.n,
-        **{name: _share(getattr(summary, name)) for name in ("right", "unsure", "wrong", "named", "first", "five", "none")},
+        "right": _share(summary.right),
+        "unsure": _share(summary.unsure),
+        "wrong": _share(summary.wrong),
+        "named": _share(summary.named),
+        "first": _share(summary.first),
+        "five": _share(summary.five),
+        "none": _share(summary.none),
         "macro_f1": summary.macro_f1,
     }
 
 
-def _share(share: Share) -> Json:
+def _share(share: Share) -> model_shapes.CountedShare:
     """A counted share; `share` is null when nothing was counted."""
     return {"hits": share.hits, "n": share.n, "share": share.share if share.n else None, "low": share.low, "high": share.high}
 
 
-def promotion(row: Promotion) -> Json:
+def promotion(row: Promotion) -> model_shapes.Promotion:
     """A change of the live version."""
     return {
         "at": moment(row.created_at),
@@ -139,7 +214,7 @@ def promotion(row: Promotion) -> Json:
     }
 
 
-def standing(found: Standing) -> Json:
+def standing(found: Standing) -> model_shapes.Standing:
     """How two versions stand on this history."""
     return {
         "a": found.champion.version,
@@ -153,28 +228,42 @@ def standing(found: Standing) -> Json:
     }
 
 
-def labels(card: ModelCard) -> list[Json]:
+def labels(card: ModelCard) -> model_shapes.Labels:
     """The labels as people see them; those that the version does not know, made by a split, at the end without a `class_id`."""
     places = {name: at for at, name in enumerate(card.label_names)}
-    return [
-        {
-            "class_id": places.get(one.name),
-            "label": one.name,
-            "display": one.display,
-            "color": one.color,
-            "parent": one.parent,
-            "aliases": list(one.aliases),
-            "key": one.key,
-            "photo": one.photo or None,
-            "retired": one.retired,
-            "merged_into": one.merged or None,
-            "split_from": one.split or None,
-        }
-        for one in map(as_seen, (*card.labels, *getattr(card, "added", ())))
-    ]
+    items = [_seen_label(places.get(one.name), one) for one in map(as_seen, (*card.labels, *getattr(card, "added", ())))]
+    return {"model": card.name, "version": card.version, "items": items}
 
 
-def card(card: ModelCard, live: bool) -> Json:
+def _seen_label(at: int | None, one: SeenLabel) -> model_shapes.SeenLabel:
+    return {
+        "class_id": at,
+        "label": one.name,
+        "display": one.display,
+        "color": one.color,
+        "parent": one.parent,
+        "aliases": list(one.aliases),
+        "key": one.key,
+        "photo": one.photo or None,
+        "retired": one.retired,
+        "merged_into": one.merged or None,
+        "split_from": one.split or None,
+    }
+
+
+def _card_label(at: int, one: SeenLabel) -> model_shapes.CardLabel:
+    return {
+        "class_id": at,
+        "label": one.name,
+        "display": one.display,
+        "color": one.color,
+        "parent": one.parent,
+        "aliases": list(one.aliases),
+        "merged_into": one.merged or None,
+    }
+
+
+def card(card: ModelCard, live: bool) -> model_shapes.Card:
     """A version's card without the golden photos' figures."""
     return {
         "name": card.name,
@@ -183,18 +272,7 @@ def card(card: ModelCard, live: bool) -> Json:
         "title": card.title,
         "summary": card.summary,
         "limits": list(card.limits),
-        "labels": [
-            {
-                "class_id": at,
-                "label": one.name,
-                "display": one.display,
-                "color": one.color,
-                "parent": one.parent,
-                "aliases": list(one.aliases),
-                "merged_into": one.merged or None,
-            }
-            for at, one in enumerate(map(as_seen, card.labels))
-        ],
+        "labels": [_card_label(at, one) for at, one in enumerate(map(as_seen, card.labels))],
         "input": {"height": card.input.height, "width": card.input.width, "resize": card.input.resize},
         "temperature": card.temperature,
         "threshold": card.threshold,
@@ -208,12 +286,34 @@ def card(card: ModelCard, live: bool) -> Json:
     }
 
 
+def relabelled(done: Relabelled, sent: str = "") -> shapes.Relabelled:
+    """What a change of many ground truths did; `sent` is the label that was asked for."""
+    told: shapes.Relabelled = {"processed": done.changed, "skipped": done.skipped, "batch": done.batch or None}
+    if sent and done.label != sent:
+        told["taken_as"] = done.label
+    return told
+
+
+def formats(request_bytes: int) -> shapes.Formats:
+    """What can be sent, and how large it may be."""
+    return {
+        "formats": [
+            {"name": name, "content_type": kind, "pixels": MAX_PIXELS_OF.get(name, MAX_PIXELS)} for name, kind in CONTENT_TYPES.items()
+        ],
+        "bytes": MAX_BYTES,
+        "side": MAX_SIDE,
+        "files": MAX_FILES,
+        "request_bytes": request_bytes,
+        "exports": list(FORMATS),
+    }
+
+
 def moment(when: datetime) -> str:
     """ISO 8601 in UTC with a Z."""
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def job(view: JobView) -> Json:
+def job(view: JobView) -> shapes.Job:
     """A job as it stands. `rate` is things a second, `seconds_left` at this rate; null when nobody knows."""
     row, progress = view.job, view.progress
     return {
@@ -236,6 +336,11 @@ def job(view: JobView) -> Json:
     }
 
 
-def line(row: JobLine) -> Json:
-    """A line of a job's log."""
-    return {"at": moment(row.at), "text": row.text}
+def job_with_log(view: JobView, log: Iterable[JobLine]) -> shapes.JobWithLog:
+    """A job as it stands, with the end of its log."""
+    return {**job(view), "log": [{"at": moment(row.at), "text": row.text} for row in log]}
+
+
+def job_page(page: JobPage) -> shapes.JobPage:
+    """A page of jobs."""
+    return {"items": [job(one) for one in page.items], "next": page.next or None}

@@ -4,165 +4,162 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, jsonify, request, url_for
+from flask import Blueprint, Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.api import payloads
-from webapp.api.incoming import read_files
-from webapp.api.keys import guard, has, need, need_for_prediction, need_for_reading, who
-from webapp.delivery import picture, status_of
-from webapp.errors import BadRequestError, MarqueError
+from webapp import errors
+from webapp.api import payloads, shapes
+from webapp.api.calls import Content, Need, call
+from webapp.api.keys import guard, has, need, who
+from webapp.api.questions import (
+    ChoiceQuery,
+    ClassifyForm,
+    FileQuery,
+    GroundTruthBody,
+    HeatQuery,
+    ListQuery,
+    PhotoForm,
+    PhotoId,
+    TokenQuery,
+)
+from webapp.delivery import picture
 from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
+from webapp.inference.heat import VEIL_TYPE
+from webapp.inference.images import THUMBNAIL_TYPE
+from webapp.inference.sniff import CONTENT_TYPES
 from webapp.services import classify, deleting, heat, history, relabel
-from webapp.services.classify import Classified, Incoming
-from webapp.services.filters import parse_filter
-from webapp.services.history import Item
 from webapp.throttle import count_photos
-from webapp.values import ALL_MODELS, Answer
+from webapp.values import ALL_MODELS
 
 bp = Blueprint("api_photos", __name__)
 guard(bp)
+REFUSED = (errors.NoFileError, errors.PhotoTooLargeError, errors.NotAPhotoError, errors.BrokenPhotoError, errors.ModelNotFoundError)
+GONE = (errors.PhotoNotFoundError, errors.PhotoDeletedError)
+PICTURE = Content(tuple(CONTENT_TYPES.values()))
+THUMBNAIL, VEIL = Content((THUMBNAIL_TYPE,)), Content((VEIL_TYPE,))
 
 
-@bp.post("/photos")
-def add() -> ResponseReturnValue:
-    """Rank and remember one photo (201, or 200 when it was known) or several (200 and a result for each)."""
-    need_for_prediction()
-    incoming = read_files("file")
-    choice, label = _one_field("model"), _one_field("ground_truth")
-    first, *others = get_classifiers(choice)
+@call(
+    bp,
+    "POST",
+    "/photos",
+    needs=Need.PREDICTING,
+    answers={201: shapes.SentPhoto, 200: shapes.SentPhoto | shapes.SentResults},
+    errors=(*REFUSED, errors.UnknownLabelError, errors.StorageFullError),
+)
+def add(form: PhotoForm) -> ResponseReturnValue:
+    """Rank and remember photos.
+
+    One photo: 201 with the photo, or 200 with the one that was there when its bytes are known. Several: 200 with a result for each, in
+    their order; one that is refused costs the others nothing.
+    """
+    first, *others = get_classifiers(form.model)
     tools = {"classifier": first, "others": others, "files": get_files(), "turnstile": get_turnstile(), "who": who(), "place": "api"}
-    if len(incoming) == 1:
-        done = classify.classify_photo(incoming[0], ground_truth=label, **tools)  # type: ignore[arg-type]
-        body = _photo(done, choice) | {"duplicate": done.duplicate}
+    if len(form.file) == 1:
+        done = classify.classify_photo(form.file[0], ground_truth=form.ground_truth, **tools)  # type: ignore[arg-type]
+        body = payloads.sent_photo(done, get_registry(), form.model)
         headers = {"Location": url_for("api_photos.read", public_id=done.photo.public_id)}
         return jsonify(body), HTTPStatus.OK if done.duplicate else HTTPStatus.CREATED, headers
-    results = classify.classify_upload(incoming, ground_truth=label, **tools)  # type: ignore[arg-type]
-    return jsonify(results=[_result(one, done, choice) for one, done in zip(incoming, results, strict=True)])
+    results = classify.classify_upload(form.file, ground_truth=form.ground_truth, **tools)  # type: ignore[arg-type]
+    return jsonify(payloads.sent_results(form.file, results, get_registry(), form.model))
 
 
-@bp.post("/classify")
-def look() -> ResponseReturnValue:
-    """Rank one photo or several; nothing is stored."""
-    need_for_prediction()
-    incoming = read_files("file")
-    choice, turnstile = _one_field("model"), get_turnstile()
-    classifiers = get_classifiers(choice)
-    if len(incoming) == 1:
-        said = classify.answer_by_all(incoming[0], classifiers=classifiers, turnstile=turnstile)
-        return jsonify({"filename": classify.clean_name(incoming[0].filename)} | _said(said, choice))
-    answers = classify.answer_photos(incoming, classifiers=classifiers, turnstile=turnstile)
+@call(bp, "POST", "/classify", needs=Need.PREDICTING, answers={200: shapes.Said | shapes.SaidResults}, errors=REFUSED)
+def look(form: ClassifyForm) -> ResponseReturnValue:
+    """Rank photos; nothing is stored.
+
+    One photo: its prediction. Several: a result for each, in their order.
+    """
+    classifiers, turnstile = get_classifiers(form.model), get_turnstile()
+    if len(form.file) == 1:
+        said = classify.answer_by_all(form.file[0], classifiers=classifiers, turnstile=turnstile)
+        return jsonify(payloads.said(form.file[0], said, form.model))
     return jsonify(
-        results=[
-            {"filename": classify.clean_name(one.filename)}
-            | ({"status": status_of(said), "error": str(said)} if isinstance(said, MarqueError) else {"status": 200} | _said(said, choice))
-            for one, said in zip(incoming, answers, strict=True)
-        ]
+        payloads.said_results(form.file, classify.answer_photos(form.file, classifiers=classifiers, turnstile=turnstile), form.model)
     )
 
 
-@bp.get("/photos")
-def index() -> ResponseReturnValue:
-    """A page of photos by the gallery's filters."""
-    need_for_reading()
-    wanted = parse_filter(request.args)
-    page = history.gallery_page(wanted, limit=history.parse_limit(request.args.get("limit")), cursor=request.args.get("cursor", ""))
-    return jsonify(
-        items=[payloads.photo(item, get_registry()) for item in page.items], next=page.next or None, previous=page.previous or None
-    )
+@call(bp, "GET", "/photos", needs=Need.READING, answers={200: shapes.PhotoPage})
+def index(query: ListQuery) -> ResponseReturnValue:
+    """A page of photos, by the gallery's filters.
+
+    Cursors name a photo, so that photos which arrive meanwhile shift nothing. A cursor belongs to the order that it was made in.
+    """
+    page = history.gallery_page(query.wanted(), limit=query.limit, cursor=query.cursor)
+    return jsonify(payloads.photo_page(page, get_registry()))
 
 
-@bp.get("/photos/<public_id>")
-def read(public_id: str) -> ResponseReturnValue:
-    """One photo; `?model=` chooses whose answer, `all` adds everybody's."""
-    need_for_reading()
-    choice = request.args.get("model", "").strip()
-    return jsonify(_photo(history.get_item(public_id, "" if choice == ALL_MODELS else choice), choice))
+@call(bp, "GET", "/photos/<public_id>", needs=Need.READING, answers={200: shapes.Photo}, errors=(*GONE, errors.NotAskedError))
+def read(public_id: PhotoId, query: ChoiceQuery) -> ResponseReturnValue:
+    """One photo."""
+    item = history.get_item(public_id, "" if query.model == ALL_MODELS else query.model)
+    return jsonify(payloads.photo(item, get_registry(), query.model))
 
 
-@bp.get("/photos/<public_id>/file")
-def file(public_id: str) -> Response:
-    """The stored bytes; a copy without metadata when they have some, unless `?metadata=keep` comes with an admin's key."""
-    need_for_reading()
-    keep = request.args.get("metadata") == "keep"
-    if keep:
+@call(bp, "GET", "/photos/<public_id>/file", needs=Need.READING, answers={200: PICTURE, 206: PICTURE}, errors=GONE)
+def file(public_id: PhotoId, query: FileQuery) -> Response:
+    """The stored file.
+
+    When it tells where, when or with what it was taken, a copy without that, unless `metadata=keep` comes with a key of the scope `admin`.
+    """
+    if query.metadata:
         need("admin")
     photo = history.get_item(public_id).photo
-    found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
+    found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=bool(query.metadata))
     return picture(found, download_name=photo.filename)
 
 
-@bp.get("/photos/<public_id>/thumbnail")
-def thumbnail(public_id: str) -> Response:
-    """The small picture."""
-    need_for_reading()
+@call(bp, "GET", "/photos/<public_id>/thumbnail", needs=Need.READING, answers={200: THUMBNAIL, 206: THUMBNAIL}, errors=GONE)
+def thumbnail(public_id: PhotoId) -> Response:
+    """A small picture, without metadata."""
     return picture(history.thumbnail(public_id))
 
 
-@bp.get("/photos/<public_id>/heatmap")
-def heatmap(public_id: str) -> Response:
-    """A veil over the photo, clear where the live version of `?model=` looked for `?label=`; for its own answer without one."""
-    need_for_reading()
+@call(
+    bp,
+    "GET",
+    "/photos/<public_id>/heatmap",
+    needs=Need.READING,
+    answers={200: VEIL, 206: VEIL},
+    errors=(*GONE, errors.NotAskedError, errors.NoHeatMapError, errors.ModelNotFoundError, errors.UnknownLabelError),
+)
+def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
+    """Where the model looked: a veil to lay over the photo, clear where the label has its grounds. It says where, not why."""
     count_photos()
-    classifier = get_classifier(request.args.get("model", "").strip())
-    label = request.args.get("label", "").strip() or history.first_label(public_id, classifier.card.name)
+    classifier = get_classifier(query.model)
+    label = query.label or history.first_label(public_id, classifier.card.name)
     found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
     return picture(found, varies=True)
 
 
-@bp.put("/photos/<public_id>/ground-truth")
-def put_ground_truth(public_id: str) -> ResponseReturnValue:
-    """Say what the photo really shows: JSON `{"label": "…", "why": "…"}`. Needs a key with the scope `review`."""
-    need("review")
-    body = request.get_json(silent=True)
-    if (
-        not isinstance(body, dict)
-        or not all(isinstance(body.get(name, ""), str) for name in ("label", "why", "model"))
-        or "label" not in body
-    ):
-        raise BadRequestError('Send JSON like {"label": "mclaren", "why": "optional"} with Content-Type: application/json.')
+@call(
+    bp,
+    "PUT",
+    "/photos/<public_id>/ground-truth",
+    needs=Need.REVIEW,
+    answers={200: shapes.RelabelledPhoto},
+    errors=(*GONE, errors.UnknownLabelError, errors.ModelNotFoundError),
+)
+def put_ground_truth(public_id: PhotoId, body: GroundTruthBody) -> ResponseReturnValue:
+    """Say what a photo really shows."""
     history.get_item(public_id)
-    model = body.get("model", "")
-    first, *others = [get_classifier(model).card] if model else get_cards() or [get_classifier().card]
-    done = relabel.relabel_photos([public_id], body["label"], card=first, others=others, who=who(), place="api", why=body.get("why", ""))
-    return jsonify(payloads.photo(history.get_item(public_id), get_registry()) | payloads.taken_as(body["label"], done))
+    first, *others = [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
+    done = relabel.relabel_photos([public_id], body.label, card=first, others=others, who=who(), place="api", why=body.why)
+    return jsonify(payloads.relabelled_photo(history.get_item(public_id), get_registry(), body.label, done))
 
 
-@bp.delete("/photos/<public_id>")
-def delete(public_id: str) -> ResponseReturnValue:
-    """Delete a photo: with a key of the scope `admin`, or with the token of its uploader's link. For some days it can be restored."""
-    deleting.delete_photo(public_id, who=who(), admin=has("admin"), token=request.args.get("token", ""))
+@call(bp, "DELETE", "/photos/<public_id>", needs=Need.OWN, answers={204: None}, errors=(*GONE, errors.NotAllowedError))
+def delete(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
+    """Delete a photo: with a key of the scope `admin`, or with the token of its uploader.
+
+    For seven days it can be restored, then it is gone for good. A photo with a star is not deleted.
+    """
+    deleting.delete_photo(public_id, who=who(), admin=has("admin"), token=query.token)
     return "", HTTPStatus.NO_CONTENT
 
 
-@bp.post("/photos/<public_id>/restore")
-def restore(public_id: str) -> ResponseReturnValue:
-    """Bring a deleted photo back, with the same key or token."""
-    deleting.restore_photo(public_id, admin=has("admin"), token=request.args.get("token", ""))
+@call(bp, "POST", "/photos/<public_id>/restore", needs=Need.OWN, answers={200: shapes.Photo}, errors=(errors.PhotoNotFoundError,))
+def restore(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
+    """Bring a deleted photo back, with the key or token that may delete it."""
+    deleting.restore_photo(public_id, admin=has("admin"), token=query.token)
     return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
-
-
-def _one_field(name: str) -> str:
-    return request.form.get(name, "").strip()
-
-
-def _result(one: Incoming, done: Classified | MarqueError, choice: str) -> payloads.Json:
-    filename = classify.clean_name(one.filename)
-    if isinstance(done, MarqueError):
-        return {"filename": filename, "status": status_of(done), "error": str(done)}
-    status = 200 if done.duplicate else 201
-    return {"filename": filename, "status": status, "photo": _photo(done, choice) | {"duplicate": done.duplicate}}
-
-
-def _photo(item: Item | Classified, choice: str) -> payloads.Json:
-    """A photo, with what every model says about it when all were asked for."""
-    body = payloads.photo(item, get_registry())
-    if choice != ALL_MODELS:
-        return body
-    return body | {"predictions": [payloads.prediction(one.prediction, get_registry()) for one in history.opinions(item.photo)]}
-
-
-def _said(answers: list[Answer], choice: str) -> payloads.Json:
-    """The first answer, and all of them when all models were asked."""
-    found = [payloads.answer(one) for one in answers]
-    return {"prediction": found[0]} | ({"predictions": found} if choice == ALL_MODELS else {})

@@ -79,15 +79,6 @@ class Story:
 # ---- questions ----
 
 
-def parse_limit(text: str | None) -> int:
-    """How many items of a list, 1 to 200; 24 when not said. Raises `BadRequestError`."""
-    if text is None or text == "":
-        return PAGE
-    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= MAX_LIMIT:
-        raise BadRequestError(f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-    return int(text)
-
-
 def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") -> Page:
     """A page of photos. Cursors name a photo and a direction, so photos that arrive meanwhile shift nothing. Raises `BadRequestError`.
 

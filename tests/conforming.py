@@ -1,0 +1,52 @@
+"""Every answer of the JSON door in a test is held against what its call promises in the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+from flask import Flask, Response, request
+from pydantic import TypeAdapter
+
+from webapp.api.calls import Call, Content
+from webapp.api.openapi import PROBLEM, keeps, statuses_of
+from webapp.api.shapes import Problem
+
+
+def hold_to_the_document(app: Flask) -> None:
+    """Fail a test whose answer has a status, a media type or a field that the document does not know."""
+
+    @app.after_request
+    def check(response: Response) -> Response:
+        call = getattr(app.view_functions.get(request.endpoint or ""), "call", None)
+        if call is not None and request.method == call.method:
+            promised(call, response)
+        return response
+
+
+def promised(call: Call, response: Response) -> None:
+    """Raise `AssertionError` unless the answer is one that the call promises."""
+    status = response.status_code
+    assert request.url_rule is not None
+    if status == 304 and keeps(request.url_rule, call):
+        return
+    assert status in call.answers or status in statuses_of(request.url_rule, call), f"{request.method} {request.path}: {status}"
+    shape = call.answers.get(status, Problem)
+    if response.mimetype == PROBLEM:
+        shape = Problem
+    elif isinstance(shape, Content):
+        assert response.content_type in shape.types
+        return
+    elif shape is None:
+        assert not response.data
+        return
+    fits(shape, response.get_data(as_text=True))
+
+
+def fits(shape: object, text: str) -> None:
+    """Raise unless the JSON has exactly this shape: nothing is missing, nothing of another type, nothing more."""
+    adapter = adapter_of(shape)
+    assert adapter.dump_python(adapter.validate_json(text, strict=True), mode="json") == json.loads(text)
+
+
+adapter_of = cache(TypeAdapter)

@@ -1,0 +1,346 @@
+"""What the calls of the JSON door take: parameters, bodies and forms. Requests are checked by them, the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from webapp.services.classify import MAX_FILES, Incoming
+from webapp.services.export import FORMATS
+from webapp.services.filters import NAMES, parse_filter
+from webapp.services.history import MAX_LIMIT, PAGE
+from webapp.services.relabel import CHUNK, MAX_WHY
+from webapp.values import JOB_STATES, NO, OUTCOMES, SORTS, YES, GalleryFilter
+
+OFF: Any = None
+"""The default of what is left out; it is never read."""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A text that is one of a few."""
+
+    allowed: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema(list(self.allowed))
+
+
+def _plain(text: str) -> str:
+    """A text that every database can hold."""
+    if "\x00" in text:
+        raise ValueError("has characters that no name has")
+    return text
+
+
+def _whole(value: object) -> object:
+    """In a body `2.0` is a whole number too. (In an address this would turn off that texts are read as numbers.)"""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Binary:
+    """A file of a form, as it was read."""
+
+    def __get_pydantic_core_schema__(self, source: type[Incoming], _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.is_instance_schema(source)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "format": "binary"}
+
+
+Text = Annotated[str, Field(max_length=255), AfterValidator(_plain)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", json_schema_extra={"format": "date"}, examples=["2026-02-27"])]
+YesNo = Annotated[str, OneOf((YES, NO))]
+VersionNumber = Annotated[int, Field(ge=1, le=999_999_999)]
+Why = Annotated[str, Field(max_length=MAX_WHY, description="The reason, for the log.")]
+File = Annotated[Incoming, Binary()]
+
+PhotoId = Annotated[str, Field(description="The id of a photo.", examples=["k7Qm2xVd9aBc"])]
+ModelName = Annotated[str, Field(description="The name of a model.", examples=["f1-teams"])]
+Version = Annotated[int, Field(ge=0, description="The number of a version.", examples=[1])]
+Batch = Annotated[str, Field(description="The `batch` that a change of many labels answered.")]
+JobId = Annotated[str, Field(description="The id of a job.")]
+ExportId = Annotated[str, Field(description="The header `Marque-Export` of an export.")]
+
+
+class Question(BaseModel):
+    """What a call takes. What is not named here is refused, so that a misspelt name never means something else."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Form(Question):
+    """A multipart form. `files` names the fields with files; fields that are not named here are left alone, as browsers send some."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    files: ClassVar[tuple[str, ...]] = ("file",)
+
+
+# ---- photos ----
+
+
+class Filters(Question):
+    """The gallery's filters: all that are given hold at once."""
+
+    predicted: Text = OFF
+    """Photos whose first label is this."""
+    decision: Text = OFF
+    """Photos whose answer is this label, or `unclassified`."""
+    ground_truth: Text = OFF
+    """Photos that a person gave this label or verdict."""
+    outcome: Annotated[str, OneOf(OUTCOMES)] = OFF
+    """Photos whose answer turned out so."""
+    min_confidence: Share = OFF
+    """Answered at least this surely."""
+    max_confidence: Share = OFF
+    """Answered at most this surely."""
+    min_margin: Share = OFF
+    """The first probability minus the second is at least this."""
+    max_margin: Share = OFF
+    """The first probability minus the second is at most this."""
+    filename: Text = OFF
+    """A part of the file name, upper and lower case alike."""
+    model: Text = OFF
+    """Photos that this model (`NAME` or `NAME@VERSION`) has seen; all other filters are about its predictions then."""
+    version: Annotated[int, Field(ge=0, le=999_999_999)] = OFF
+    """With `model`: what this version said."""
+    since: Day = OFF
+    """Photos that came on this day (UTC) or later."""
+    until: Day = OFF
+    """Photos that came on this day (UTC) or before."""
+    uploader: Text = OFF
+    """Photos that this person sent; `-`: without a login."""
+    source: Text = OFF
+    """Photos that came through `upload`, `api` or `cli`."""
+    batch: Text = OFF
+    """Photos that were sent together."""
+    labelled: Text = OFF
+    """Photos that were given a ground truth together: the batch of the label log."""
+    like: Text = OFF
+    """The 500 photos nearest to the one with this id, itself included."""
+    picked: Annotated[str, Field(max_length=2600)] = OFF
+    """The photos with these ids, up to 200 with commas between them."""
+    duplicates: YesNo = OFF
+    """Another photo looks the same."""
+    starred: YesNo = OFF
+    """Somebody starred it."""
+    audited: YesNo = OFF
+    """It was checked in a random sample."""
+    sort: Annotated[str, OneOf(SORTS)] = OFF
+    """The order; `newest` when left out. `most-wrong` knows only wrong answers, the surest first."""
+    from_percent: Percent = Field(OFF, alias="from")
+    """`min_confidence` in percent, as in the gallery's address."""
+    to: Percent = OFF
+    """`max_confidence` in percent."""
+    margin_from: Percent = OFF
+    """`min_margin` in percent."""
+    margin_to: Percent = OFF
+    """`max_margin` in percent."""
+
+    def wanted(self) -> GalleryFilter:
+        """The filter. Raises `BadRequestError` for what makes no sense together."""
+        given = self.model_dump(exclude_unset=True, by_alias=True)
+        return parse_filter({name: str(value) for name, value in given.items() if name in NAMES})
+
+
+class ListQuery(Filters):
+    """A page of photos."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = PAGE
+    """How many photos."""
+    cursor: Text = ""
+    """`next` or `previous` of another page, or `last`."""
+
+
+class ChoiceQuery(Question):
+    """Whose prediction."""
+
+    model: Text = ""
+    """A model's name, or `all`; without it the photo's shown prediction."""
+
+
+class FileQuery(Question):
+    """How a file is given out."""
+
+    metadata: Annotated[str, OneOf(("keep",))] = OFF
+    """`keep`, with a key of the scope `admin`: the file as it came, with what it tells about place, time and camera."""
+
+
+class HeatQuery(Question):
+    """Where did who look?"""
+
+    model: Text = ""
+    """A live model; without it the site's own."""
+    label: Text = ""
+    """A label of that model; without it the first of its ranking."""
+
+
+class TokenQuery(Question):
+    """Instead of a key."""
+
+    token: Text = ""
+    """From the delete link that the page showed to whoever uploaded the photo."""
+
+
+class ClassifyForm(Form):
+    """Photos, and who is asked about them."""
+
+    file: Annotated[list[File], Field(min_length=1, json_schema_extra={"maxItems": MAX_FILES})]
+    """A photo; the field may come several times."""
+    model: str = ""
+    """A live model, or `all`; without it the site's own."""
+
+
+class PhotoForm(ClassifyForm):
+    """Photos that are kept."""
+
+    ground_truth: str = ""
+    """What they show: a label of a model that is asked, `none` or `unusable`."""
+
+
+class GroundTruthBody(Question):
+    """What a photo really shows."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "mclaren", "why": "seen from the other side"}]})
+
+    label: str
+    """A label, `none` (none of the labels) or `unusable`."""
+    why: Why = ""
+    model: str = ""
+    """The model whose label it is; without it any live one."""
+
+
+# ---- labels ----
+
+
+class LabelsBody(Question):
+    """A ground truth for many photos: either those of `ids`, or all that pass the `filter`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["ids"]}, {"required": ["filter"]}],
+            "examples": [{"filter": {"decision": "mclaren", "min_confidence": 0.9}, "label": "mclaren"}],
+        }
+    )
+
+    ids: Annotated[list[str], Field(min_length=1, max_length=CHUNK)] = OFF
+    """Ids of photos."""
+    filter: Filters = OFF
+    """The filters of the list of photos; 50,000 photos at most."""
+    label: str
+    """A label, `none` or `unusable`."""
+    why: Why = ""
+    model: str = ""
+    """The model whose label it is; without it any live one."""
+
+    @model_validator(mode="after")
+    def _either(self) -> LabelsBody:
+        if ("ids" in self.model_fields_set) == ("filter" in self.model_fields_set):
+            raise ValueError("needs either ids or a filter")
+        return self
+
+
+# ---- models ----
+
+
+class CompareQuery(Question):
+    """Which two versions."""
+
+    a: VersionNumber
+    """The champion."""
+    b: VersionNumber
+    """The challenger."""
+
+
+class RollbackBody(Question):
+    """Why the version goes back."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"why": "it takes every red car for a Ferrari"}]})
+
+    why: Why = ""
+
+
+class PromoteBody(RollbackBody):
+    """Which version takes over."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 2, "why": "better on the photos of this month"}]})
+
+    version: Annotated[VersionNumber, BeforeValidator(_whole)]
+    force: bool = False
+    """Also when the comparison says that it is no better; needs a reason."""
+
+
+# ---- exports ----
+
+
+class ExportQuery(Filters):
+    """What to export."""
+
+    format: Annotated[str, OneOf(tuple(FORMATS))] = "jsonl"
+    """The format: see docs/exports.md."""
+    after: Text = ""
+    """The id of the last photo that is there already: the export goes on behind it."""
+    limit: Annotated[int, Field(ge=1, le=999_999_999)] = OFF
+    """The most photos; all of them when left out."""
+    metadata: Annotated[str, OneOf(("keep",))] = OFF
+    """`keep`, with a key of the scope `admin`: photos with what their files tell about place, time and camera."""
+
+
+# ---- jobs ----
+
+
+class JobsQuery(Question):
+    """Which jobs."""
+
+    state: Annotated[str, OneOf(JOB_STATES)] = OFF
+    """Jobs in this state."""
+    kind: Text = ""
+    """The kind of job, like `upload`."""
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = PAGE
+    """How many jobs."""
+    cursor: Text = ""
+    """`next` of another page."""
+
+
+class JobBody(Question):
+    """A job."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "upload", "folder": "2026/monza"}]})
+
+    kind: Annotated[str, OneOf(("upload",))]
+    folder: str = ""
+    """A folder of the server, below the one that the operator allowed; with a key of the scope `admin`."""
+    model: str = ""
+    """A live model, or `all`; without it the site's own."""
+    ground_truth: str = ""
+    """What all the photos show."""
+    folders: bool = False
+    """The folder that a photo lies in is its ground truth."""
+
+
+class JobForm(JobBody, Form):
+    """A job, with what it works on."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    files: ClassVar[tuple[str, ...]] = ()
+
+    file: Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})] = None
+    """A zip of photos; the view reads it, which may be large."""
