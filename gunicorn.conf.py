@@ -21,6 +21,7 @@ timeout = 60
 graceful_timeout = 30
 keepalive = 5
 backlog = 1024
+limit_request_line = 8190  # the most there is: a filter may name 200 photos
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 control_socket_disable = True
 proc_name = "marque"

@@ -13,7 +13,7 @@ pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from playwright.sync_api import expect  # noqa: E402
 
 EXCHANGE = ("/export", "/import", "/admin/keeping?per_class=0")
-PAGES = ("/", "/gallery", "/gallery?size=small", "/models", "/help", "/account", "/admin/log", "/admin/users", *EXCHANGE)
+PAGES = ("/", "/gallery", "/gallery?size=small", "/models", "/help", "/account", "/admin/log", "/admin/users", "/api/v1/docs", *EXCHANGE)
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 
