@@ -47,6 +47,17 @@ def test_numbers_in_an_address_are_read_as_numbers(client: FlaskClient, upload: 
     assert len(answer.json["items"]) == 1
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-01-02", "9999-12-30", "9999-12-31"])
+def test_every_day_that_can_be_written_can_be_asked_for(client: FlaskClient, upload: Upload, day: str) -> None:
+    upload()
+    found = [len(client.get(f"/api/v1/photos?{side}={day}").json["items"]) for side in ("since", "until")]
+    assert found == ([1, 0] if day < "2000" else [0, 1])
+
+
+def test_white_space_is_not_an_empty_parameter(client: FlaskClient) -> None:
+    assert faults(client.get("/api/v1/photos?audited=%0C")).keys() == {"query.audited"}
+
+
 def test_an_empty_parameter_is_as_good_as_none(client: FlaskClient, upload: Upload) -> None:
     upload()
     assert len(client.get("/api/v1/photos?outcome=&limit=&since=&min_confidence=&cursor=").json["items"]) == 1

@@ -124,7 +124,7 @@ def _asked(takes: Mapping[str, Any]) -> dict[str, Question | None]:
 
 def _query(kind: type[Question]) -> Question:
     """The parameters of the address. An empty one is as good as none."""
-    given = {name: value for name, value in request.args.items() if value.strip()}
+    given = {name: value for name, value in request.args.items() if value}
     try:
         return kind.model_validate_strings(given, strict=True)
     except ValidationError as error:

@@ -30,6 +30,9 @@ BESIDE = {
 }
 """Filters whose photos stand in an index by confidence or margin: few of a label or an outcome may be within a range that many have."""
 
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9999, 12, 30)
+"""No photo came before, none will come after; and an hour more or less is still a moment that can be written."""
+
 
 def with_prediction(*columns: Any, model: str = "", version: int | None = None) -> Select[Any]:
     """Each photo with the prediction that is meant: the shown one, or that of `model` (which stands, or of `version`); then only photos
@@ -222,8 +225,8 @@ def _between(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
     """
     if wanted.since is None and wanted.until is None:
         return []
-    start = datetime.combine(wanted.since, time(), UTC) if wanted.since else None
-    end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1) if wanted.until and wanted.until < date.max else None
+    start = datetime.combine(max(wanted.since, FIRST_DAY), time(), UTC) if wanted.since else None
+    end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1) if wanted.until and wanted.until < LAST_DAY else None
     first, last = _first_since(start), _last_until(end)
     arrived = func.coalesce(Photo.created_at, Photo.created_at, type_=UTCDateTime())
     exact = ([arrived >= start] if start else []) + ([arrived < end] if end else [])
