@@ -30,6 +30,8 @@ from webapp.tasks.ring import make_crew
 NICE = 10
 """Web answers come first: the worker takes what is left of the processor."""
 WAITING = 64
+CALM = 25
+"""Seconds in which hands come to a stop, a little less than the starter gives."""
 
 
 def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
@@ -50,7 +52,6 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
     def ready(**_event: object) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        looking.start()
 
     worker_ready.connect(ready)
     worker = celery.Worker(
@@ -64,12 +65,12 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
         quiet=True,
     )
     gc.freeze()
+    looking.start()  # before the broker is found: who looks needs none
     try:
         worker.start()
     finally:
         crew.ending.set()
-        if looking.is_alive():
-            looking.join(timeout=10)
+        looking.join(timeout=CALM)
     return worker.exitcode or 0
 
 

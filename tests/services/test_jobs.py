@@ -363,15 +363,18 @@ def test_it_says_when_jobs_wait_and_nobody_works(app: Flask) -> None:
     assert jobs.nobody_works({"add": ADD}) == ""
     put_in()
     assert "no worker was seen yet" in jobs.nobody_works({"add": ADD})
-    make_crew(app, ADD).look()
+    crew = make_crew(app, ADD)
+    crew.look()
     assert jobs.nobody_works({"add": ADD}) == ""
+    crew.wait_for_hands()
 
 
-def test_a_look_rings_for_what_waits(app: Flask) -> None:
-    rung: list[str] = []
-    put_in()
-    Crew({"add": ADD}, tools, {SHORT: 1, LONG: 1}, app.app_context, rung.append).look()
-    assert rung == [SHORT]
+def test_a_look_begins_what_waits_without_a_ring(app: Flask) -> None:
+    job_id = put_in()
+    crew = make_crew(app, ADD)
+    crew.look()
+    crew.wait_for_hands()
+    assert see(job_id).state == "succeeded"
 
 
 def test_a_long_part_keeps_its_lease_by_the_look(app: Flask) -> None:

@@ -14,12 +14,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from tests.conftest import ROOT, draw
+from tests.storage.test_rates import redis
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.ext import ring
@@ -29,6 +31,7 @@ from webapp.storage.database import db, end_reading
 from webapp.storage.tables import JobPart, JobWorker, Photo, now
 from webapp.values import Who
 
+__all__ = ["redis"]
 WHO, ANNA, EVERYBODY = Who("Anna"), Owner("user:1"), Owner("user:2", all=True)
 PATIENCE = 60
 BREATH = threading.Event()
@@ -74,7 +77,10 @@ class Workers:
 
 @pytest.fixture
 def workers(config: Config) -> Iterator[Workers]:
-    settings = replace(config, models=ROOT / "models")
+    yield from begin(replace(config, models=ROOT / "models"))
+
+
+def begin(settings: Config) -> Iterator[Workers]:
     app = create_app(settings)
     with app.app_context():
         db.create_all()
@@ -168,6 +174,39 @@ def test_two_workers_share_a_job(workers: Workers) -> None:
         owners |= {row[0].rpartition("/")[0] for row in db.session.query(JobPart.owner).filter(JobPart.state == "running")}
     assert len(owners) == 2
     assert workers.see(job_id).job.result["added"] == 200
+
+
+@pytest.fixture
+def over_redis(config: Config, redis: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Workers]:
+    yield from begin(replace(config, models=ROOT / "models", broker_url=redis[0]))
+
+
+def test_redis_carries_the_rings(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+    server = import_module("redis").Redis.from_url(redis[0])
+    job_id = over_redis.put_in(3)
+    assert server.llen("marque") == 1
+    over_redis.start()
+    assert over_redis.wait(job_id, over).state == "succeeded"
+    assert server.llen("marque") == 0
+
+
+def test_jobs_are_done_while_redis_is_away(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+    first = over_redis.put_in(3)
+    worker = over_redis.start()
+    over_redis.wait(first, over)
+    redis[1].kill()
+    redis[1].wait()
+    assert over_redis.wait(over_redis.put_in(3), over).job.result["added"] == 0  # the same photos
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+
+
+def test_a_worker_that_starts_while_redis_is_away_works(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+    redis[1].kill()
+    redis[1].wait()
+    job_id = over_redis.put_in(3)
+    over_redis.start()
+    assert over_redis.wait(job_id, over).state == "succeeded"
 
 
 def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:

@@ -238,7 +238,8 @@ def clear_ended(kinds: Mapping[str, Kind], tools: Callable[[], Tools], at: datet
 class Crew:
     """The hands of one worker process: so many in each lane. `context` surrounds everything that touches the database.
 
-    `ring` rings the doorbell of a lane, on which some worker calls `work`.
+    `ring` rings the doorbell of a lane, on which some worker calls `work`. Only other hands are called that way: what waits when this crew
+    looks it does itself, so that work goes on while the doorbell is broken.
     """
 
     def __init__(
@@ -258,6 +259,7 @@ class Crew:
         self._context = context
         self._ring = ring
         self._mine: set[str] = set()
+        self._started: list[threading.Thread] = []
         self._seen: datetime | None = None
         self._tidied: datetime | None = None
 
@@ -281,11 +283,17 @@ class Crew:
             except Exception:  # a database that cannot be reached just now: the next look may find it again
                 log.exception("looking for work failed")
             self.ending.wait(max(0.1, LOOK - (time.monotonic() - started)))
+        self.wait_for_hands()
         with suppress(Exception), self._context(), writing():
             storage.forget_worker(self.name)
 
+    def wait_for_hands(self) -> None:
+        """Until the hands that looks have begun have nothing to do, or have stopped because the worker ends."""
+        for hand in self._started:
+            hand.join()
+
     def look(self) -> None:
-        """Give a sign of life, renew leases, tidy up, and ring where something waits and hands are free."""
+        """Give a sign of life, renew leases, tidy up, and let a free hand of each lane begin where something waits."""
         at = now()
         mine = list(self._mine)
         if mine or self._seen is None or at - self._seen >= SIGN:
@@ -300,7 +308,20 @@ class Crew:
             self._tidied = at
         for lane in LANES:
             if storage.something_waits(self._kinds[lane], at) and self._has_hands(lane):
-                self._ring(lane)
+                self._begin(lane)
+
+    def _begin(self, lane: str) -> None:
+        """Let a hand work without a ring."""
+
+        def work() -> None:
+            try:
+                self.work(lane)
+            except Exception:  # as above: the next look begins again
+                log.exception("a hand stopped")
+
+        hand = threading.Thread(target=work, name=f"hand-{lane}")
+        hand.start()
+        self._started = [one for one in self._started if one.is_alive()] + [hand]
 
     def _has_hands(self, lane: str) -> bool:
         free = self._slots[lane].acquire(blocking=False)
