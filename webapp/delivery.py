@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
-from flask import Flask, Response, request, stream_with_context
+from flask import Flask, Response, request, send_file, stream_with_context
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import current_user
 from werkzeug.datastructures import MIMEAccept
@@ -167,6 +168,13 @@ def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id
     response.headers["Content-Disposition"] = attachment(name)
     response.headers["Marque-Export"] = export_id
     response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def stored_file(path: Path, content_type: str, *, sha256: str) -> Response:
+    """A file of the data folder as a download that can be had in ranges, and that a client knows again by its SHA-256."""
+    response = send_file(path, content_type, as_attachment=True, download_name=path.name, conditional=True, etag=sha256 or True)
+    response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 

@@ -9,13 +9,17 @@ import re
 import zipfile
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.views.conftest import Send, form_of
 from webapp.cells import plain_cell
-from webapp.services import export
-from webapp.values import GalleryFilter
+from webapp.services import export, export_later
+from webapp.services.crew import Crew
+from webapp.services.kinds import KINDS
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT, GalleryFilter
 
 
 def words(page: str) -> str:
@@ -123,3 +127,60 @@ def test_an_unknown_export_is_not_there(reviewer: FlaskClient) -> None:
 def test_an_order_knows_its_bounds() -> None:
     order = export.make_order("folders", GalleryFilter(), limit="9", base_url="http://x.test/")
     assert (order.most, order.base_url) == (9, "http://x.test")
+
+
+class TestInTheBackground:
+    """A job makes the file, and its page has it."""
+
+    def made(self, app: Flask, browser: FlaskClient, **form: str) -> str:
+        """Have an export made; the address of its job."""
+        answer = browser.post("/export", data={"format": "jsonl", "later": "yes", **form})
+        assert answer.status_code == 303, answer.text
+        Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+        return str(answer.location)
+
+    def file(self, page: str) -> str:
+        return re.findall(r'href="(/jobs/[^"]+/files/marque[^"]+)"', page)[0]
+
+    def test_its_page_has_the_file(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
+        ids = [send(mark=mark) for mark in range(3)]
+        page = reviewer.get(self.made(app, reviewer)).text
+        assert "3 photos exported." in page and "Lines of JSON: everything" in reviewer.get("/export").text
+        answer = reviewer.get(self.file(page), buffered=True)
+        assert [json.loads(line)["id"] for line in answer.text.splitlines()] == ids
+        assert re.search(r"filename=marque-[\d-]+-jsonl\.jsonl", answer.headers["Content-Disposition"])
+
+    def test_a_download_that_broke_off_goes_on(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
+        send()
+        address = self.file(reviewer.get(self.made(app, reviewer)).text)
+        whole = reviewer.get(address, buffered=True)
+        rest = reviewer.get(address, headers={"Range": "bytes=100-", "If-Range": whole.headers["ETag"]}, buffered=True)
+        assert (rest.status_code, rest.data) == (206, whole.data[100:])
+        assert rest.headers["Content-Range"] == f"bytes 100-{len(whole.data) - 1}/{len(whole.data)}"
+        assert reviewer.get(address, headers={"If-None-Match": whole.headers["ETag"]}, buffered=True).status_code == 304
+        assert reviewer.get(address, headers={"Range": f"bytes={len(whole.data)}-"}, buffered=True).status_code == 416
+        assert reviewer.head(address, buffered=True).headers["Content-Length"] == str(len(whole.data))
+
+    def test_it_is_for_people_who_have_logged_in(self, app: Flask, reviewer: FlaskClient, client: FlaskClient, send: Send) -> None:
+        send()
+        address = self.file(reviewer.get(self.made(app, reviewer)).text)
+        assert client.get(address).status_code in (302, 303, 401, 404)
+        assert client.get(address).headers.get("Location", "/login").startswith("/login")
+
+    def test_the_filter_comes_along(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
+        send(), send(mark=1, ground_truth="haas")
+        assert "1 photo exported." in reviewer.get(self.made(app, reviewer, ground_truth="haas")).text
+
+    def test_its_files_are_removed_before_their_time(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
+        send()
+        address = self.made(app, reviewer)
+        file = self.file(reviewer.get(address).text)
+        page = reviewer.post(f"{address}/files/remove", follow_redirects=True).text
+        assert "The files are removed." in page and "/files/" not in page and "removed" in reviewer.get("/export").text
+        assert reviewer.get(file).status_code == 404 and reviewer.post(f"{address}/files/remove").status_code == 404
+
+    def test_a_full_disk_is_said_above_the_form(self, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+        send()
+        monkeypatch.setattr(export_later, "RESERVE", 2**60)
+        answer = reviewer.post("/export", data={"format": "csv", "later": "yes"})
+        assert answer.status_code == 507 and "no room" in answer.text

@@ -32,6 +32,8 @@ SENTENCES = {
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
     "json_invalid": "is not JSON that can be read",
+    "union_tag_not_found": "has no {discriminator}",
+    "union_tag_invalid": "has a {discriminator} that is none of {expected_tags}",
     "value_error": "{error}",
 }
 """By the kind of error that pydantic names; its own words for the rest."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import Blueprint, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
 from webapp.api import payloads, shapes
-from webapp.api.calls import Need, call
-from webapp.api.keys import guard, need, owner, who
-from webapp.api.questions import JobBody, JobForm, JobId, JobsQuery
-from webapp.ext import get_classifiers, get_config, ring
-from webapp.services import bulk_upload, jobs
-from webapp.services.bulk_upload import Order
-from webapp.services.classify import clean_name
-from webapp.services.jobs import Job
+from webapp.api.calls import Content, Need, call
+from webapp.api.job_kinds import STARTERS
+from webapp.api.keys import guard, has, owner, who
+from webapp.api.questions import FileName, JobBody, JobForm, JobId, JobsQuery
+from webapp.delivery import stored_file
+from webapp.ext import get_config
+from webapp.services import export, export_later, jobs
 
 bp = Blueprint("api_jobs", __name__)
 guard(bp)
+FILE = Content((*export.TYPES.values(), "application/json"), {"ETag": "The SHA-256 of the file."})
 
 
 @call(
@@ -33,8 +32,11 @@ guard(bp)
         errors.NoFileError,
         errors.NotAllowedError,
         errors.ModelNotFoundError,
+        errors.PhotoNotFoundError,
         errors.JobRefusedError,
+        errors.NothingToUndoError,
         errors.BadArchiveError,
+        errors.BadLabelFileError,
         errors.UnknownLabelError,
         errors.StorageFullError,
     ),
@@ -43,10 +45,9 @@ guard(bp)
 def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
     """Put a job in, or find the one that was put in with the same `Idempotency-Key`.
 
-    The header `Location` says where it is. An upload takes a zip of photos in a form, or, with a key of the scope `admin`, a folder of the
-    server.
+    The header `Location` says where it is. A zip of photos, or a file of labels, comes in a form. Each kind says which key it needs.
     """
-    asked = form or body
+    asked = form or (body.root if body else None)
     assert asked is not None  # noqa: S101  (one of the two came)
     job, _fresh = STARTERS[asked.kind](asked)
     view = jobs.get_job(job.public_id, owner())
@@ -82,21 +83,15 @@ def cancel(job_id: JobId) -> ResponseReturnValue:
     return jsonify(payloads.job(view)), HTTPStatus.OK if view.over else HTTPStatus.ACCEPTED
 
 
-def _upload(asked: JobBody) -> tuple[Job, bool]:
-    """Photos in a zip; with a key of the scope `admin` also in a folder of the server."""
-    question = bulk_upload.question(
-        get_classifiers(asked.model), model=asked.model, ground_truth=asked.ground_truth, folders=asked.folders, place="api"
-    )
-    sent = request.files.get("file")
-    title = asked.folder if sent is None else clean_name(sent.filename or "photos.zip")
-    order = Order(question, title, owner(), who(), ring, request.headers.get("Idempotency-Key", ""))
-    if sent is not None:
-        return bulk_upload.take_zip(get_config().data, sent.stream, order)
-    if not asked.folder:
-        raise errors.NoFileError("Send a zip of photos in a field called file: curl -F kind=upload -F file=@photos.zip")
-    need("admin")
-    return bulk_upload.take_folder(get_config().import_folder, asked.folder, order)
-
-
-STARTERS: dict[str, Callable[[JobBody], tuple[Job, bool]]] = {"upload": _upload}
-"""How a job of each kind is put in."""
+@call(
+    bp,
+    "GET",
+    "/jobs/<job_id>/files/<name>",
+    needs=Need.REVIEW,
+    answers={200: FILE, 206: FILE},
+    errors=(errors.JobNotFoundError, errors.NotAllowedError),
+)
+def file(job_id: JobId, name: FileName) -> ResponseReturnValue:
+    """A file that an export has made, whole or in ranges. One with the metadata of photos needs a key of the scope `admin`."""
+    path, content_type, sha256 = export_later.file_of(jobs.get_job(job_id, owner()), name, get_config().data, admin=has("admin"))
+    return stored_file(path, content_type, sha256=sha256)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from flask import url_for
+
 from webapp.api import model_shapes, shapes
 from webapp.delivery import status_of
 from webapp.errors import BadCardError, MarqueError, ModelNotFoundError
@@ -15,7 +17,7 @@ from webapp.inference.intervals import Share
 from webapp.inference.label_set import SeenLabel, as_seen
 from webapp.inference.registry import Registry
 from webapp.inference.sniff import CONTENT_TYPES
-from webapp.services import stats
+from webapp.services import export_later, stats
 from webapp.services.classify import MAX_FILES, Classified, Incoming, clean_name
 from webapp.services.compare import Standing
 from webapp.services.export import FORMATS
@@ -332,9 +334,18 @@ def job(view: JobView) -> shapes.Job:
         "created_at": moment(row.created_at),
         "started_at": moment(row.started_at) if row.started_at else None,
         "ended_at": moment(row.ended_at) if row.ended_at else None,
-        "result": row.result,
+        "result": _with_addresses(view),
         "error": row.error or None,
     }
+
+
+def _with_addresses(view: JobView) -> dict[str, Any] | None:
+    """The result of a job; files that it has made and that are still there have their address."""
+    files = export_later.files_of(view)
+    if not files:
+        return view.job.result
+    told = [one | {"url": url_for("api_jobs.file", job_id=view.job.public_id, name=one["name"])} for one in files]
+    return {**(view.job.result or {}), "files": told}
 
 
 def job_with_log(view: JobView, log: Iterable[JobLine]) -> shapes.JobWithLog:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    RootModel,
     WithJsonSchema,
     model_validator,
 )
@@ -23,6 +24,7 @@ from webapp.services.classify import MAX_FILES, Incoming
 from webapp.services.export import FORMATS
 from webapp.services.filters import NAMES, parse_filter
 from webapp.services.history import MAX_LIMIT, PAGE
+from webapp.services.many_later import ACTIONS, UNDO
 from webapp.services.relabel import CHUNK, MAX_WHY
 from webapp.values import AMONG_FIVE, FIRST_GUESS, JOB_STATES, KNOWN, NO, OUTCOMES, SORTS, YES, GalleryFilter
 
@@ -76,6 +78,7 @@ ModelName = Annotated[str, Field(description="The name of a model.", examples=["
 Version = Annotated[int, Field(ge=0, description="The number of a version.", examples=[1])]
 Batch = Annotated[str, Field(description="The `batch` that a change of many labels answered.")]
 JobId = Annotated[str, Field(description="The id of a job.")]
+FileName = Annotated[str, Field(description="The name of one of its files, or `manifest.json`.")]
 ExportId = Annotated[str, Field(description="The header `Marque-Export` of an export.")]
 
 
@@ -331,12 +334,12 @@ class JobsQuery(Question):
     """`next` of another page."""
 
 
-class JobBody(Question):
-    """A job."""
+class UploadBody(Question):
+    """Take in photos from a zip, or from a folder of the server."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "upload", "folder": "2026/monza"}]})
 
-    kind: Annotated[str, OneOf(("upload",))]
+    kind: Literal["upload"]
     folder: str = ""
     """A folder of the server, below the one that the operator allowed; with a key of the scope `admin`."""
     model: str = ""
@@ -347,12 +350,95 @@ class JobBody(Question):
     """The folder that a photo lies in is its ground truth."""
 
 
-class JobForm(JobBody, Form):
-    """A job, with what it works on."""
+class ExportBody(Question):
+    """Make an export in the background; needs a key of the scope `review`."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "export", "format": "csv", "filter": {"outcome": "wrong"}}]})
+
+    kind: Literal["export"]
+    format: Annotated[str, OneOf(tuple(FORMATS))] = "jsonl"
+    """The format: see docs/exports.md."""
+    filter: Filters = OFF
+    """The filters of the list of photos; all photos without it."""
+    after: Text = ""
+    """The id of the last photo that is there already: the export goes on behind it."""
+    metadata: Annotated[str, OneOf(("keep",))] = OFF
+    """`keep`, with a key of the scope `admin`: photos with what their files tell about place, time and camera."""
+
+
+class ManyBody(Question):
+    """One action on all photos that a filter lets through, as one batch, or taking a batch back; needs a key of the scope `review`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "many", "action": "label", "label": "mclaren", "filter": {"decision": "mclaren"}}]}
+    )
+
+    kind: Literal["many"]
+    action: Annotated[str, OneOf((*ACTIONS, UNDO))]
+    """What shall be done; `delete` needs the scope `admin`."""
+    filter: Filters = OFF
+    """The filters of the list of photos; `{}` means all photos. Needed by every action but `undo`."""
+    label: str = ""
+    """For `label`: a label, `none` or `unusable`."""
+    model: str = ""
+    """For `label`: the model whose label it is; without it any live one."""
+    why: Why = ""
+    batch: str = ""
+    """For `undo`: the batch to take back."""
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> ManyBody:
+        if self.action != UNDO and "filter" not in self.model_fields_set:
+            raise ValueError("needs a filter; {} means all photos")
+        return self
+
+
+class KeepBody(Question):
+    """Keep so many photos of each class and delete the rest; needs a key of the scope `admin`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "keep", "per_class": 500, "older_than": "90d"}]})
+
+    kind: Literal["keep"]
+    per_class: Annotated[int, Field(ge=0, le=999_999_999), BeforeValidator(_whole)]
+    """So many photos of each class stay, the newest; labelled and starred ones always."""
+    older_than: Text = "0d"
+    """Only photos older than this go: `90d`, `12w`, `2y`."""
+
+
+class PredictBody(Question):
+    """Let the site's model look at a photo that is here."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "predict", "photo": "k7Qm2xVd9aBc"}]})
+
+    kind: Literal["predict"]
+    photo: Text
+    """The id of the photo."""
+
+
+class JobBody(RootModel[Annotated[UploadBody | ExportBody | ManyBody | KeepBody | PredictBody, Field(discriminator="kind")]]):
+    """A job, by its kind."""
+
+
+class JobForm(Form):
+    """A job, with the file that it works on: a zip of photos, or labels."""
 
     files: ClassVar[tuple[str, ...]] = ()
 
+    kind: Annotated[str, OneOf(("upload", "labels"))]
+    """`labels` needs a key of the scope `review`."""
     file: Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})] = None
-    """A zip of photos; the view reads it, which may be large."""
+    """The file; the view reads it, which may be large."""
+    folder: str = ""
+    """`upload`, instead of a file: a folder of the server, below the one that the operator allowed; with a key of the scope `admin`."""
+    model: str = ""
+    """`upload`: a live model, or `all`; without it the site's own."""
+    ground_truth: str = ""
+    """`upload`: what all the photos show."""
+    folders: bool = False
+    """`upload`: the folder that a photo lies in is its ground truth."""
+    by_name: bool = False
+    """`labels`: a file name is enough to know a photo, also where a line has another SHA-256."""
+    replace: bool = False
+    """`labels`: give photos that have another label this one."""
+    dry_run: bool = False
+    """`labels`: only look."""

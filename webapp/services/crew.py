@@ -222,11 +222,13 @@ def fail_lost(at: datetime | None = None) -> None:
 def clear_ended(kinds: Mapping[str, Kind], tools: Callable[[], Tools], at: datetime | None = None) -> None:
     """Remove the files of jobs that need them no more, and forget jobs of long ago."""
     at = at or now()
-    keepers = {name: one.clear for name, one in kinds.items() if one.clear is not None}
-    for job in storage.to_clear(keepers, at - FILES_KEPT):
-        keepers[job.kind](job.public_id, job.question, tools())
-        with writing():
-            storage.change_job(job.id, SUCCEEDED, CANCELLED, FAILED, cleared_at=at)
+    for kind in kinds.values():
+        if kind.clear is None:
+            continue
+        for job in storage.to_clear(kind.name, at - kind.kept, at - FILES_KEPT):
+            kind.clear(job.public_id, job.question, tools())
+            with writing():
+                storage.change_job(job.id, SUCCEEDED, CANCELLED, FAILED, cleared_at=at)
     if storage.is_older(at - JOBS_KEPT):
         with writing():
             storage.remove_jobs(at - JOBS_KEPT)

@@ -73,6 +73,11 @@ class Order:
         return min(self.limit or ZIP_PHOTOS, ZIP_PHOTOS) if self.format == "folders" else self.limit
 
     @property
+    def classes_only(self) -> bool:
+        """True when only photos with a class have a place in it."""
+        return self.format == "folders" and self.wanted.ground_truth not in VERDICTS
+
+    @property
     def content_type(self) -> str:
         """The media type of the file."""
         return TYPES.get(self.format, "application/json")
@@ -278,11 +283,10 @@ def describe(row: Export) -> dict[str, Any]:
 
 def counted(order: Order, after: int, tally: Tally, registry: Registry) -> Iterator[Record]:
     """The photos of an order, each counted. Folders have no place for what has no class, which is counted as left out."""
-    classes_only = order.format == "folders" and order.wanted.ground_truth not in VERDICTS
-    if classes_only:
-        tally.left_out.update({name or "unlabelled": number for name, number in size_of(order.wanted).verdicts.items()})
+    if order.classes_only:
+        tally.left_out.update(unclassed(order.wanted))
     left = order.most
-    for one in records(order, after=after, registry=registry, classes_only=classes_only):
+    for one in records(order, after=after, registry=registry, classes_only=order.classes_only):
         if left == 0:
             tally.more = True
             return
@@ -292,10 +296,18 @@ def counted(order: Order, after: int, tally: Tally, registry: Registry) -> Itera
         tally.last = one.row.public_id
 
 
-def records(order: Order, *, after: int, registry: Registry, classes_only: bool = False) -> Iterator[Record]:
-    """Every photo that passes the filter and is there now, oldest first, read in batches; photos that arrive meanwhile are not."""
+def unclassed(wanted: GalleryFilter) -> dict[str, int]:
+    """How many photos have no class, so that no folder is theirs: by verdict."""
+    return {name or "unlabelled": number for name, number in size_of(wanted).verdicts.items()}
+
+
+def records(order: Order, *, after: int, registry: Registry, classes_only: bool = False, upto: int | None = None) -> Iterator[Record]:
+    """Every photo that passes the filter and is there now, oldest first, read in batches; photos that arrive meanwhile are not.
+
+    Only those whose number is over `after` and not over `upto`.
+    """
     read_lists(registry)
-    upto = storage.newest_number()
+    upto = storage.newest_number() if upto is None else upto
 
     @cache
     def card(model: str, version: int) -> ModelCard | None:

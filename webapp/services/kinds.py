@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from webapp.services import bulk_upload, keep_later, labels_later, many_later, predict_later, rereading
+from webapp.services import bulk_upload, export_later, keep_later, labels_later, many_later, predict_later, rereading
 from webapp.services.work import Kind
 
 KINDS: dict[str, Kind] = {
     one.name: one
     for one in (
         bulk_upload.KIND,
+        export_later.KIND,
         keep_later.KIND,
         labels_later.KIND,
         many_later.KIND,

@@ -62,7 +62,7 @@ def action_question(
         raise BadRequestError(f"action must be one of {', '.join((*ACTIONS, UNDO))}.")
     check_why(why)
     if action == LABEL:
-        check_label(label, *cards)
+        label = check_label(label, *cards)
     model = model_of(label, *cards) if action == LABEL else None
     which = {"filter": filter_params(wanted), "up_to": up_to or storage.last_number()}
     return {"action": action, **which, "label": label, "model": model, "why": why, "place": place}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from webapp.errors import JobNotFoundError
 from webapp.services.classify import ask_models
 from webapp.services.crew import do_here
-from webapp.services.jobs import JobView, Owner, Ring, get_job, put_in, somebody_works
+from webapp.services.jobs import Job, JobView, Owner, Ring, get_job, put_in, somebody_works
 from webapp.services.work import Json, Kind, Tools, Work
 from webapp.storage.tables import Photo
 from webapp.values import QUEUED, RUNNING, Who
@@ -14,9 +14,14 @@ ANYBODY = Owner("", all=True)
 UNKNOWN = "There is no such task."
 
 
+def put_in_photo(photo: Photo, *, owner: Owner, who: Who, ring: Ring, key: str = "") -> tuple[Job, bool]:
+    """Put in that the site's model looks at a photo; returns the job and whether it is new. Raises what `jobs.put_in` raises."""
+    return put_in(KIND, {"photo": photo.public_id}, title=photo.filename, owner=owner, who=who, ring=ring, key=key)
+
+
 def predict(photo: Photo, *, owner: Owner, who: Who, ring: Ring, tools: Tools) -> str:
-    """Put in that the site's model looks at a photo; returns the job's id. Without a worker it is done when this comes back."""
-    job, _fresh = put_in(KIND, {"photo": photo.public_id}, title=photo.filename, owner=owner, who=who, ring=ring)
+    """The same, by the job's id. Without a worker it is done when this comes back."""
+    job, _fresh = put_in_photo(photo, owner=owner, who=who, ring=ring)
     _help_out(job.public_id, tools)
     return job.public_id
 

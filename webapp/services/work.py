@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,8 @@ class Kind:
     came of it, `finish` makes the job's result of theirs. A kind has both or neither: then the job is one part. All three are given
     their `Work`, return JSON and may raise: a `MarqueError` ends the job with its sentence, a busy server and whatever is not ours are
     tried again. `clear` (of the job's public id and what it was asked) removes the files that a job kept, for kinds that keep some; it
-    is called when the job ended well, was cancelled, or waited too long to be tried again, and may be called twice. `lane` is where it
-    waits: "long" is for work in a process of its own that takes long.
+    is called when the job ended well (after `kept`), was cancelled, or waited too long to be tried again, and may be called twice. `lane`
+    is where it waits: "long" is for work in a process of its own that takes long.
     """
 
     name: str
@@ -95,6 +95,8 @@ class Kind:
     finish: Callable[[Work, Iterable[Json]], Json] | None = None
     clear: Callable[[str, Json, Tools], None] | None = None
     lane: str = SHORT
+    kept: timedelta = timedelta(0)
+    """How long the files of a job that ended well are kept."""
     summary: Callable[[Json], str] | None = None
     """What came of it as a sentence for people, made of the job's result."""
 

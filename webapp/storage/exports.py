@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, Select, func, select, update
 
 from webapp.storage.database import db
 from webapp.storage.matching import conditions, matching, outcome_column, with_prediction
@@ -52,12 +52,20 @@ def batch_of_photos(wanted: GalleryFilter, after: int, upto: int, limit: int, *,
     With `classes_only` those that a person gave a class, which a verdict is not.
     """
     columns = (*PHOTO, outcome_column(wanted.model).label("outcome"), *SAID)
+    return db.session.execute(_photos(columns, wanted, after, upto, limit, classes_only=classes_only)).all()
+
+
+def next_numbers(wanted: GalleryFilter, after: int, upto: int, limit: int, *, classes_only: bool = False) -> list[int]:
+    """The numbers of these photos alone."""
+    return list(db.session.execute(_photos((Photo.id,), wanted, after, upto, limit, classes_only=classes_only)).scalars())
+
+
+def _photos(columns: tuple[Any, ...], wanted: GalleryFilter, after: int, upto: int, limit: int, *, classes_only: bool) -> Select[Any]:
     question = with_prediction(*columns, model=wanted.model, version=wanted.version)
     question = question.where(Photo.deleted_at.is_(None), *conditions(wanted), Photo.id > after, Photo.id <= upto)
-    question = question.order_by(Photo.id).limit(limit)
     if classes_only:
         question = question.where(Photo.ground_truth.is_not(None), Photo.ground_truth.not_in(VERDICTS))
-    return db.session.execute(question).all()
+    return question.order_by(Photo.id).limit(limit)
 
 
 def top_lines(prediction_ids: Sequence[int]) -> dict[int, list[tuple[int, str, float]]]:

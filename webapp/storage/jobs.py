@@ -75,10 +75,14 @@ def asked_of(kind: str) -> list[dict[str, Any]]:
     return list(db.session.execute(select(Job.question).where(Job.kind == kind, Job.cleared_at.is_(None))).scalars())
 
 
-def to_clear(kinds: Iterable[str], failed_before: datetime) -> Sequence[Job]:
-    """Jobs of these kinds whose files lie there still: those that ended well or were cancelled, or failed before a moment."""
-    over = or_(Job.state.in_((SUCCEEDED, CANCELLED)), and_(Job.state == FAILED, Job.ended_at < failed_before))
-    return db.session.execute(select(Job).where(Job.cleared_at.is_(None), Job.kind.in_(list(kinds)), over)).scalars().all()
+def to_clear(kind: str, ended_before: datetime, failed_before: datetime) -> Sequence[Job]:
+    """Jobs of a kind whose files lie there still though their time is over: those that were cancelled, ended well, or failed."""
+    over = or_(
+        Job.state == CANCELLED,
+        and_(Job.state == SUCCEEDED, Job.ended_at <= ended_before),
+        and_(Job.state == FAILED, Job.ended_at < failed_before),
+    )
+    return db.session.execute(select(Job).where(Job.kind == kind, Job.cleared_at.is_(None), over)).scalars().all()
 
 
 def is_older(ended_before: datetime) -> bool:

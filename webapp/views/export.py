@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.delivery import download
-from webapp.errors import BadRequestError
-from webapp.ext import get_files, get_registry, get_turnstile
-from webapp.services import export
+from webapp.delivery import download, status_of, stored_file
+from webapp.errors import BadRequestError, StorageFullError
+from webapp.ext import get_config, get_files, get_registry, get_turnstile, ring
+from webapp.services import export, export_later, jobs
 from webapp.services.export import Tools
 from webapp.services.filters import filter_params, parse_filter
 from webapp.values import GalleryFilter
 from webapp.views import guards
+from webapp.views.jobs import owner
+from webapp.views.notes import note
 
 bp = Blueprint("export", __name__)
+SHOWN = 5
+"""Of the exports that jobs made."""
 
 
 @bp.get("/export")
@@ -30,7 +34,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/export")
 @guards.people_only
 def take() -> ResponseReturnValue:
-    """The export itself, piece by piece."""
+    """The export itself, piece by piece; or a job that makes it in the data folder."""
     try:
         order = export.make_order(
             request.form.get("format", ""),
@@ -39,8 +43,11 @@ def take() -> ResponseReturnValue:
             keep_metadata=bool(request.form.get("metadata")) and _is_admin(),
             base_url=request.url_root,
         )
+        if request.form.get("later"):
+            job, _fresh = export_later.put_in_order(order, get_config().data, owner=owner(), who=guards.who(), ring=ring)
+            return redirect(url_for("jobs.one", job_id=job.public_id), 303)
         row, pieces = export.start_export(order, who=guards.who(), tools=Tools(get_registry(), get_files(), get_turnstile()))
-    except BadRequestError as error:
+    except (BadRequestError, StorageFullError) as error:
         return _page(error)
     return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
 
@@ -52,7 +59,24 @@ def manifest(public_id: str) -> Response:
     return jsonify(export.describe(export.get_export(public_id)))
 
 
-def _page(error: BadRequestError | None = None) -> ResponseReturnValue:
+@bp.get("/jobs/<job_id>/files/<name>")
+@guards.people_only
+def file(job_id: str, name: str) -> ResponseReturnValue:
+    """A file that a job has made."""
+    path, content_type, sha256 = export_later.file_of(jobs.get_job(job_id, owner()), name, get_config().data, admin=_is_admin())
+    return stored_file(path, content_type, sha256=sha256)
+
+
+@bp.post("/jobs/<job_id>/files/remove")
+@guards.people_only
+def remove(job_id: str) -> ResponseReturnValue:
+    """Remove the files of a job before their time."""
+    export_later.remove_files(jobs.get_job(job_id, owner()), get_config().data)
+    note("The files are removed.")
+    return redirect(url_for("jobs.one", job_id=job_id), 303)
+
+
+def _page(error: BadRequestError | StorageFullError | None = None) -> ResponseReturnValue:
     asked, wanted = request.values, GalleryFilter()
     try:
         wanted = parse_filter(asked)
@@ -69,9 +93,11 @@ def _page(error: BadRequestError | None = None) -> ResponseReturnValue:
         earlier=[_earlier(row) for row in export.last_exports()],
         zip_photos=export.ZIP_PHOTOS,
         whole=not filter_params(wanted),
+        later=jobs.list_jobs(owner(), kind=export_later.KIND.name, limit=SHOWN).items,
+        kept=export_later.KEPT.days,
         error=error,
     )
-    return body, 400 if error else 200
+    return body, status_of(error) if error else 200
 
 
 def _earlier(row: export.Export) -> dict[str, Any]:
