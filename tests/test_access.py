@@ -65,6 +65,7 @@ JSON = {
     REVIEW: (
         "GET /api/v1/export",
         "GET /api/v1/exports/<export_id>",
+        "GET /api/v1/jobs/<job_id>/files/<name>",
         "POST /api/v1/labels",
         "DELETE /api/v1/labels/batches/<batch>",
         "GET /api/v1/models/<name>/compare",
@@ -127,6 +128,8 @@ PAGES = {
         "GET /export",
         "POST /export",
         "GET /export/<public_id>/manifest.json",
+        "GET /jobs/<job_id>/files/<name>",
+        "POST /jobs/<job_id>/files/remove",
         "GET /gallery/many",
         "POST /gallery/many",
         "GET /import",

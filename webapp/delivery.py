@@ -172,9 +172,12 @@ def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id
 
 
 def stored_file(path: Path, content_type: str, *, sha256: str) -> Response:
-    """A file of the data folder as a download that can be had in ranges, and that a client knows again by its SHA-256."""
+    """A file of the data folder as a download that can be had in ranges, and that a client knows again by its SHA-256.
+
+    It is not packed on its way: who has a part of it could not ask for the rest.
+    """
     response = send_file(path, content_type, as_attachment=True, download_name=path.name, conditional=True, etag=sha256 or True)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Cache-Control"] = "private, no-cache, no-transform"
     return response
 
 

@@ -51,6 +51,6 @@ def init_app(app: Flask) -> None:
 
 
 def _pays(response: Response) -> bool:
-    if response.mimetype not in TYPES or response.status_code in (204, 206, 304):
+    if response.mimetype not in TYPES or response.status_code in (204, 206, 304) or response.cache_control.no_transform:
         return False
     return response.mimetype != PAGE or not request.is_secure or request.headers.get("Sec-Fetch-Site") in OWN_WISH
