@@ -109,10 +109,11 @@ def test_a_photo_is_ranked(client: FlaskClient, done, upload: Callable[..., str]
         ("review", {"kind": "export", "format": "pdf"}, 400),
         ("review", {"kind": "export", "filter": {"colour": "red"}}, 400),
         ("review", {"kind": "export", "filter": []}, 400),
-        ("predict", {"kind": "many", "action": "confirm"}, 403),
-        ("review", {"kind": "many", "action": "delete"}, 403),
-        ("review", {"kind": "many", "action": "dance"}, 400),
-        ("review", {"kind": "many", "action": "label", "label": "trabant"}, 422),
+        ("predict", {"kind": "many", "action": "confirm", "filter": {}}, 403),
+        ("review", {"kind": "many", "action": "delete", "filter": {}}, 403),
+        ("review", {"kind": "many", "action": "confirm"}, 400),
+        ("review", {"kind": "many", "action": "dance", "filter": {}}, 400),
+        ("review", {"kind": "many", "action": "label", "label": "trabant", "filter": {}}, 422),
         ("review", {"kind": "many", "action": "undo", "batch": "nothing"}, 409),
         ("review", {"kind": "labels"}, 400),
         ("review", {"kind": "keep", "per_class": 1}, 403),
@@ -125,9 +126,22 @@ def test_what_makes_no_sense_or_is_not_theirs_is_refused(client: FlaskClient, ke
     assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
 
 
-@pytest.mark.parametrize("kind", ["export", "many", "labels", "keep"])
-def test_they_need_a_key(client: FlaskClient, kind: str) -> None:
-    assert client.post("/api/v1/jobs", json={"kind": kind}).status_code == 401
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"json": {"kind": "export"}},
+        {"json": {"kind": "many", "action": "confirm", "filter": {}}},
+        {"json": {"kind": "keep", "per_class": 1}},
+        {"data": {"kind": "labels"}, "content_type": "multipart/form-data"},
+    ],
+)
+def test_they_need_a_key(client: FlaskClient, request_: Json) -> None:
+    assert client.post("/api/v1/jobs", **request_).status_code == 401
+
+
+@pytest.mark.parametrize(("body", "said"), [({}, "has no 'kind'"), ({"kind": "dance"}, "has a 'kind' that is none of 'upload'")])
+def test_a_job_without_a_kind_is_told_which_there_are(client: FlaskClient, body: Json, said: str) -> None:
+    assert said in client.post("/api/v1/jobs", json=body).json["errors"][0]["what"]
 
 
 def test_the_same_key_of_a_request_is_the_same_job(client: FlaskClient, key_of: Key) -> None:
