@@ -222,7 +222,7 @@ def with_gps() -> bytes:
 
 def test_where_it_was_taken_is_not_served(client: FlaskClient) -> None:
     public_id = send(client, with_gps()).json["id"]
-    for name in ("file", "thumbnail"):
+    for name in ("file", "thumbnail", "view"):
         served = Image.open(io.BytesIO(client.get(f"/api/v1/photos/{public_id}/{name}").data))
         assert not served.getexif()
 
@@ -241,6 +241,18 @@ def test_a_picture_that_is_known_is_not_sent_again(client: FlaskClient, upload: 
     path = f"/api/v1/photos/{upload()}/thumbnail"
     tag = client.get(path).headers["ETag"]
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_photo_tells_what_people_said_about_it(client: FlaskClient, key: dict[str, str], upload: Upload) -> None:
+    path = f"/api/v1/photos/{upload()}"
+    assert client.get(f"{path}/labels").json == {"items": []}
+    client.put(f"{path}/ground-truth", json={"label": "haas", "why": "the nose"}, headers=key)
+    client.put(f"{path}/ground-truth", json={"label": "bwt"}, headers=key)
+    newest = client.get(f"{path}/labels").json["items"][0]
+    assert client.delete(f"/api/v1/labels/batches/{newest['batch']}", headers=key).status_code == 200
+    undo, last, first = client.get(f"{path}/labels").json["items"]
+    assert (first["from"], first["to"], first["why"], first["place"]) == (None, "haas", "the nose", "api")
+    assert last["undone"] and undo["undoes"] == last["event"] and undo["to"] == "haas"
 
 
 # ---- lists ----

@@ -21,7 +21,7 @@ from webapp.services import export_later, stats
 from webapp.services.classify import MAX_FILES, Classified, Incoming, clean_name
 from webapp.services.compare import Standing
 from webapp.services.export import FORMATS
-from webapp.services.history import Item, Page, Prediction, full_ranking, opinions
+from webapp.services.history import Event, Item, Page, Prediction, full_ranking, opinions
 from webapp.services.jobs import JobLine, JobPage, JobView
 from webapp.services.promote import Promotion
 from webapp.services.relabel import Relabelled
@@ -57,6 +57,27 @@ def relabelled_photo(item: Item, registry: Registry, sent: str, done: Relabelled
     if done.label != sent:
         shown["taken_as"] = done.label
     return shown
+
+
+def label_history(events: Sequence[Event]) -> shapes.LabelHistory:
+    """What people said about a photo."""
+    return {"items": [_event(one) for one in events]}
+
+
+def _event(one: Event) -> shapes.LabelEvent:
+    row = one.event
+    return {
+        "event": row.id,
+        "from": row.from_label,
+        "to": row.to_label,
+        "who": row.who,
+        "when": moment(row.created_at),
+        "why": row.why,
+        "place": row.place,
+        "batch": row.batch,
+        "undoes": row.undoes,
+        "undone": one.undone,
+    }
 
 
 def photo_page(page: Page, registry: Registry) -> shapes.PhotoPage:

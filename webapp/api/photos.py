@@ -25,7 +25,7 @@ from webapp.api.questions import (
 from webapp.delivery import picture
 from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
 from webapp.inference.heat import VEIL_TYPE
-from webapp.inference.images import THUMBNAIL_TYPE
+from webapp.inference.images import THUMBNAIL_TYPE, VIEW_TYPE
 from webapp.inference.sniff import CONTENT_TYPES
 from webapp.services import classify, deleting, heat, history, relabel
 from webapp.services.learnt import read_lists
@@ -37,7 +37,7 @@ guard(bp)
 REFUSED = (errors.NoFileError, errors.PhotoTooLargeError, errors.NotAPhotoError, errors.BrokenPhotoError, errors.ModelNotFoundError)
 GONE = (errors.PhotoNotFoundError, errors.PhotoDeletedError)
 PICTURE = Content(tuple(CONTENT_TYPES.values()))
-THUMBNAIL, VEIL = Content((THUMBNAIL_TYPE,)), Content((VEIL_TYPE,))
+THUMBNAIL, VEIL, VIEW = Content((THUMBNAIL_TYPE,)), Content((VEIL_TYPE,)), Content((VIEW_TYPE,))
 
 
 @call(
@@ -117,6 +117,18 @@ def file(public_id: PhotoId, query: FileQuery) -> Response:
 def thumbnail(public_id: PhotoId) -> Response:
     """A small picture, without metadata."""
     return picture(history.thumbnail(public_id))
+
+
+@call(bp, "GET", "/photos/<public_id>/view", needs=Need.READING, answers={200: VIEW, 206: VIEW}, errors=GONE)
+def view(public_id: PhotoId) -> Response:
+    """The photo as a page shows it: a JPEG of at most 1,600 pixels on its longer side, upright, without metadata."""
+    return picture(history.view(public_id, files=get_files(), turnstile=get_turnstile()))
+
+
+@call(bp, "GET", "/photos/<public_id>/labels", needs=Need.READING, answers={200: shapes.LabelHistory}, errors=GONE)
+def labels(public_id: PhotoId) -> ResponseReturnValue:
+    """What people said that the photo shows: who, when, why, where; newest first."""
+    return jsonify(payloads.label_history(history.label_events(public_id)))
 
 
 @call(

@@ -123,6 +123,30 @@ class RelabelledPhoto(Photo):
     """The label that was given, when the one that was sent had been merged into it."""
 
 
+LabelEvent = TypedDict(
+    "LabelEvent",
+    {
+        "event": int,
+        "from": Annotated[str | None, Field(description="The label before, as it was given; null for none.")],
+        "to": Annotated[str | None, Field(description="The label from then on; null when it was taken away.")],
+        "who": str,
+        "when": Moment,
+        "why": str,
+        "place": Annotated[str, Field(description="Where it was done: queue, audit, gallery, photo, upload, api, cli, undo or delete.")],
+        "batch": Annotated[str, Field(description="What was done together: `DELETE /labels/batches/{batch}` takes it back.")],
+        "undoes": Annotated[int | None, Field(description="The event that this one takes back.")],
+        "undone": Annotated[bool, Field(description="It was taken back since.")],
+    },
+)
+"""One entry of a photo's label history."""
+
+
+class LabelHistory(TypedDict):
+    """What people said about a photo, newest first."""
+
+    items: list[LabelEvent]
+
+
 @with_config(TOLD)
 class SentResult(TypedDict):
     """What became of one of several files: `photo`, or `error` with the sentence that a single one would have got."""

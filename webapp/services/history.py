@@ -142,6 +142,11 @@ def get_story(public_id: str) -> Story:
     return Story(item, opinions(item.photo), storage.predictions_of(item.photo), with_undone(labels.events_of(item.photo)), disagree)
 
 
+def label_events(public_id: str) -> list[Event]:
+    """The label history of a photo, newest first. Raises `PhotoNotFoundError`."""
+    return with_undone(labels.events_of(get_item(public_id).photo))
+
+
 def first_label(public_id: str, model: str) -> str:
     """The first guess of a model about a photo. Raises like `get_item`."""
     prediction = get_item(public_id, model).photo.prediction
