@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shutil
@@ -24,12 +25,14 @@ from tests.conftest import ROOT, draw
 from tests.storage.test_rates import redis
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.ext import ring
-from webapp.services import bulk_upload, jobs
+from webapp.ext import get_classifier, ring
+from webapp.services import bulk_upload, export_later, jobs
+from webapp.services.export import make_order
 from webapp.services.jobs import JobView, Owner
+from webapp.services.relabel import relabel_photos
 from webapp.storage.database import db, end_reading
 from webapp.storage.tables import JobPart, JobWorker, Photo, now
-from webapp.values import Who
+from webapp.values import GalleryFilter, Who
 
 __all__ = ["redis"]
 WHO, ANNA, EVERYBODY = Who("Anna"), Owner("user:1"), Owner("user:2", all=True)
@@ -219,6 +222,22 @@ def test_the_worker_needs_no_time_zones_of_the_machine() -> None:
     code = "import celery.concurrency.thread"
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
+    workers.start()
+    workers.wait(workers.put_in(3), over)
+    order = make_order("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
+    job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
+    assert workers.wait(job.public_id, over).job.result["photos"] == 0
+    relabel_photos([one.public_id for one in db.session.query(Photo)], "none", card=get_classifier().card, who=WHO, place="photo")
+    job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
+    view = workers.wait(job.public_id, over)
+    path, _type, sha256 = export_later.file_of(view, view.job.result["files"][0]["name"], workers.data, admin=False)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert sum(name.startswith("none/") for name in archive.namelist()) == 3
 
 
 def test_a_worker_does_what_the_old_door_was_asked(workers: Workers) -> None:

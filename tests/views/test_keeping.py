@@ -51,6 +51,20 @@ def test_what_was_labelled_meanwhile_stays(app: Flask, admin: FlaskClient, send:
     assert "1 photo deleted. For good in 7 days. 1 stayed" in admin.get(address).text
 
 
+def test_when_all_were_labelled_meanwhile_there_is_nothing_to_undo(app: Flask, admin: FlaskClient, send: Send) -> None:
+    ids = [send(mark=number) for number in range(2)]
+    address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
+    with app.app_context():
+        claim = crew.claim_part(KINDS, "w1")
+        assert claim is not None
+        crew.do_part(claim, KINDS["keep"], tools(), lambda: False)
+    admin.post(f"/photos/{ids[0]}/label", data={"label": "haas"})
+    work(app)
+    admin.get("/gallery")  # which shows the note about the label
+    page = admin.get(address).text
+    assert "Nothing was deleted. 1 stayed" in page and ">Undo<" not in page
+
+
 def test_a_rule_that_lets_nothing_go_is_a_job_that_says_so(app: Flask, admin: FlaskClient, send: Send) -> None:
     send()
     address = admin.post("/admin/keeping", data={"per_class": "5", "older_than": ""}).location

@@ -57,9 +57,9 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
 def summary(result: Json) -> str:
     """What came of it in a sentence or two."""
     changed, skipped = result["changed"], result["skipped"]
+    left = f" {skipped:,} stayed, for they were labelled, starred or deleted meanwhile." if skipped else ""
     if not changed:
-        return "Nothing had to go."
-    left = f" {skipped:,} stayed, for they were labelled or starred meanwhile." if skipped else ""
+        return f"Nothing was deleted.{left}" if skipped else "Nothing had to go."
     return f"{changed:,} photo{'' if changed == 1 else 's'} deleted. For good in {GRACE.days} days.{left}"
 
 
