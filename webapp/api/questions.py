@@ -24,6 +24,8 @@ from webapp.services.export import FORMATS
 from webapp.services.filters import NAMES, parse_filter
 from webapp.services.history import MAX_LIMIT, PAGE
 from webapp.services.relabel import CHUNK, MAX_WHY
+from webapp.services.replay import MOST as MOST_COMPARED
+from webapp.services.replay import NEWEST as USUALLY_COMPARED
 from webapp.values import AMONG_FIVE, FIRST_GUESS, JOB_STATES, KNOWN, NO, OUTCOMES, SORTS, YES, GalleryFilter
 
 OFF: Any = None
@@ -135,6 +137,8 @@ class Filters(Question):
     """Photos that were given a ground truth together: the batch of the label log."""
     like: Text = OFF
     """The 500 photos nearest to the one with this id, itself included."""
+    compared: Text = OFF
+    """The photos that two versions answered differently in the comparison with this job id."""
     picked: Annotated[str, Field(max_length=2600)] = OFF
     """The photos with these ids, up to 200 with commas between them."""
     duplicates: YesNo = OFF
@@ -331,10 +335,8 @@ class JobsQuery(Question):
     """`next` of another page."""
 
 
-class JobBody(Question):
-    """A job."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "upload", "folder": "2026/monza"}]})
+class UploadFields(Question):
+    """Photos for a job: those of a zip, or below a folder."""
 
     kind: Annotated[str, OneOf(("upload",))]
     folder: str = ""
@@ -347,7 +349,7 @@ class JobBody(Question):
     """The folder that a photo lies in is its ground truth."""
 
 
-class JobForm(JobBody, Form):
+class JobForm(UploadFields, Form):
     """A job, with what it works on."""
 
     model_config = ConfigDict(extra="ignore")
@@ -356,3 +358,43 @@ class JobForm(JobBody, Form):
 
     file: Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})] = None
     """A zip of photos; the view reads it, which may be large."""
+
+
+NEEDED_BY_KIND = {"upload": ("folder",), "rank": ("model", "version"), "compare": ("model", "challenger")}
+"""What a job without a form cannot be put in without."""
+
+
+class JobBody(UploadFields):
+    """A job: `upload` takes in a folder of the server, in `rank` a version looks at photos that are here, in `compare` two versions do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"properties": {"kind": {"const": kind}}, "required": list(names)} for kind, names in NEEDED_BY_KIND.items()],
+            "examples": [
+                {"kind": "upload", "folder": "2026/monza"},
+                {"kind": "rank", "model": "f1-teams", "version": 2, "filter": {"since": "2026-01-01"}},
+                {"kind": "compare", "model": "f1-teams", "champion": 1, "challenger": 2, "newest": 2000},
+            ],
+        }
+    )
+
+    kind: Annotated[str, OneOf(tuple(NEEDED_BY_KIND))]
+    model: str = ""
+    """Of an upload a live model, or `all`; without it the site's own. Of the others the name of a model."""
+    version: Annotated[VersionNumber, BeforeValidator(_whole)] = OFF
+    """Of `rank`, which needs a key of the scope `review`: the version that looks."""
+    filter: Filters = OFF
+    """Of `rank`: the filters of the list of photos; without them it is the whole history."""
+    champion: Annotated[VersionNumber, BeforeValidator(_whole)] = OFF
+    """Of `compare`, which needs a key of the scope `admin`: one version; without it the live one."""
+    challenger: Annotated[VersionNumber, BeforeValidator(_whole)] = OFF
+    """Of `compare`: the other version."""
+    newest: Annotated[int, Field(ge=1, le=MOST_COMPARED), BeforeValidator(_whole)] = USUALLY_COMPARED
+    """Of `compare`: how many of the newest photos both look at."""
+
+    @model_validator(mode="after")
+    def _whole_order(self) -> JobBody:
+        missing = [name for name in NEEDED_BY_KIND[self.kind] if name not in self.model_fields_set]
+        if missing and self.kind != "upload":
+            raise ValueError(f"needs {' and '.join(missing)} for a job of the kind {self.kind}")
+        return self

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from webapp.services import bulk_upload, keep_later, labels_later, many_later, predict_later, rereading
+from webapp.services import bulk_upload, import_model, keep_later, labels_later, many_later, predict_later, rank_again, replay, rereading
 from webapp.services.work import Kind
 
 KINDS: dict[str, Kind] = {
     one.name: one
     for one in (
         bulk_upload.KIND,
+        import_model.KIND,
         keep_later.KIND,
         labels_later.KIND,
         many_later.KIND,
         predict_later.KIND,
+        rank_again.KIND,
+        replay.KIND,
         rereading.KIND,
     )
 }
