@@ -176,7 +176,6 @@ PAGES = {
         "GET /gallery/deleted",
         "GET /imports",
         "POST /imports",
-        "GET /imports/<errand_id>",
         "GET /models/<name>/<int:version>/export",
         "POST /models/<name>/compare",
         "GET /models/<name>/labels",

@@ -40,7 +40,6 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.WebhookNotFoundError: 404,
     errors.ModelNotFoundError: 404,
     errors.ModelUnavailableError: 503,
-    errors.ErrandNotFoundError: 404,
     errors.PromotionRefusedError: 409,
     errors.ModelError: 422,
     errors.LoginFailedError: 401,

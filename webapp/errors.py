@@ -122,10 +122,6 @@ class PromotionRefusedError(ModelError):
     """A version may not take over, or there is none to go back to (HTTP 409). Nothing was changed; the message says why."""
 
 
-class ErrandNotFoundError(ModelError):
-    """Nothing that takes minutes was started under this name, or it was long ago (HTTP 404)."""
-
-
 class TrainingError(MarqueError):
     """Training cannot start or go on: no photos, unknown labels, unreadable checkpoint."""
 

@@ -130,8 +130,9 @@ class GalleryFilter:
     the model whose answers are meant, and only photos that it has looked at; `version` (with `model`) a version of it, else the one
     that stands. Without a model each photo's shown answer is meant. `since` and `until` are days in UTC, both included. `uploader` is
     a person's name or `VISITORS`, `source` the door that a photo came through, `batch` the photos that came together, `labelled` those
-    that were given a ground truth together, `like` a photo's public id and those that show nearly the same picture, `picked` the public ids
-    of photos that somebody chose one by one, with commas between them. `duplicates`, `starred` and `audited` (checked in a random sample)
+    that were given a ground truth together, `like` a photo's public id and those that show nearly the same picture, `compared` a job's
+    public id and the photos that two versions answered differently in it, `picked` the public ids of photos that somebody chose one by one,
+    with commas between them. `duplicates`, `starred` and `audited` (checked in a random sample)
     are `YES` or `NO`, and so is `learnt`: the version that is meant has learnt from the photo. `checked` is `YES` for photos whose ground
     truth the answer can be held against, or one of the narrower words above.
 
@@ -156,6 +157,7 @@ class GalleryFilter:
     batch: str = ""
     labelled: str = ""
     like: str = ""
+    compared: str = ""
     picked: str = ""
     duplicates: str = ""
     starred: str = ""

@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.conftest import draw
+from tests.conftest import draw, install
+from tests.fakes import make_card
 from webapp.ext import get_cupboard
 from webapp.services import people
 from webapp.services.crew import Crew
@@ -127,3 +128,52 @@ def test_ready_says_when_nobody_works(client: FlaskClient) -> None:
     client.post("/api/v1/jobs", data=form("a.jpg"))
     answer = client.get("/health/ready")
     assert (answer.status_code, "no worker was seen" in answer.json["trouble"]) == (200, True)
+
+
+# ---- versions look at what is here ----
+
+
+def test_a_version_looks_at_what_a_filter_lets_through(app: Flask, client: FlaskClient, key_of, upload) -> None:
+    upload("#C00000"), upload("#FF8700")
+    body = {"kind": "rank", "model": "f1-teams", "version": 1, "filter": {"decision": "ferrari"}}
+    answer = client.post("/api/v1/jobs", json=body, headers=key_of("review"))
+    assert (answer.status_code, answer.json["kind"]) == (202, "rank")
+    do_the_work(app)
+    job = client.get(answer.headers["Location"], headers=key_of("admin")).json
+    assert (job["state"], job["total"], job["result"]["known"]) == ("succeeded", 1, 1)
+
+
+def test_two_versions_are_compared(app: Flask, client: FlaskClient, config, key: dict[str, str], upload) -> None:
+    upload()
+    install(make_card(2), config.models)
+    (config.models / "f1-teams" / "LIVE").write_text("1\n")
+    body = {"kind": "compare", "model": "f1-teams", "challenger": 2, "newest": 10}
+    job = client.post("/api/v1/jobs", json=body, headers=key).json
+    assert job["title"] == "f1-teams 1 against 2, newest 10 photos"
+    again = client.post("/api/v1/jobs", json=body | {"newest": 20}, headers={**key, "Idempotency-Key": "x"}).json
+    assert again["id"] != job["id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"kind": "rank", "model": "f1-teams"}, 400),
+        ({"kind": "rank", "model": "f1-teams", "version": "two"}, 400),
+        ({"kind": "rank", "model": "f1-teams", "version": 9}, 404),
+        ({"kind": "rank", "model": "../..", "version": 1}, 404),
+        ({"kind": "rank", "model": "f1-teams", "version": 1, "filter": {"colour": "red"}}, 400),
+        ({"kind": "rank", "model": "f1-teams", "version": 1, "filter": "all"}, 400),
+        ({"kind": "compare", "model": "f1-teams"}, 400),
+        ({"kind": "compare", "model": "f1-teams", "challenger": 1}, 400),
+        ({"kind": "compare", "model": "nobody", "challenger": 1}, 404),
+        ({"kind": "compare", "model": "f1-teams", "champion": 2, "challenger": 1, "newest": 10**6}, 400),
+    ],
+)
+def test_a_strange_order_for_versions_is_refused(client: FlaskClient, key: dict[str, str], body: dict[str, object], status: int) -> None:
+    assert client.post("/api/v1/jobs", json=body, headers=key).status_code == status
+
+
+@pytest.mark.parametrize(("kind", "scope", "status"), [("rank", "predict", 403), ("compare", "review", 403), ("rank", "", 401)])
+def test_versions_are_not_asked_by_everybody(client: FlaskClient, key_of, kind: str, scope: str, status: int) -> None:
+    body = {"kind": kind, "model": "f1-teams", "version" if kind == "rank" else "challenger": 1}
+    assert client.post("/api/v1/jobs", json=body, headers=key_of(scope) if scope else {}).status_code == status

@@ -25,8 +25,16 @@ from webapp.ext import get_classifier
 from webapp.inference.foreign import Request, import_model
 from webapp.inference.images import decode_photo
 from webapp.inference.registry import Registry
+from webapp.services import import_model as import_model_job
+from webapp.services import jobs
+from webapp.services.crew import Crew
+from webapp.services.import_model import Sent
+from webapp.services.jobs import Owner
+from webapp.services.kinds import KINDS
 from webapp.storage.database import db
+from webapp.tasks.ring import tools
 from webapp.training.drawn import draw_golden
+from webapp.values import LONG, SHORT, Who
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore")]  # Keras speaks about its older format
 
@@ -103,6 +111,18 @@ def test_an_exported_version_imports_elsewhere_bit_by_bit(house: Flask, tiny: Pa
     cards = [json.loads((folder / "card.json").read_text()) for folder in (there, here)]
     assert cards[0]["golden"] == cards[1]["golden"]
     assert cards[0]["files"] == cards[1]["files"]
+
+
+def test_a_job_imports_through_the_same_command(house: Flask, tiny: Path, tmp_path: Path) -> None:
+    with house.app_context(), tiny.open("rb") as content:
+        asked = import_model_job.question({"preprocess": "unit", "name": "small"})
+        owner, sent = Owner("user:1"), Sent("Tiny one.keras", content, "a\nb\nc")
+        job = import_model_job.take(tmp_path, sent, asked, owner=owner, who=Who("Anna"), ring=lambda _lane: None)
+    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, house.app_context, lambda _lane: None).work(LONG)
+    with house.app_context():
+        view = jobs.get_job(job.public_id, owner)
+    assert (view.state, view.job.result) == ("succeeded", {"name": "small", "version": 1, "notes": []}), view.job.error
+    assert Registry(tmp_path / "models").card("small", 1).label_names == ("a", "b", "c")
 
 
 def test_a_carried_version_whose_compiled_network_was_swapped_is_refused(house: Flask, tiny: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ EVERYTHING = GalleryFilter(
     batch="a-b_1",
     labelled="c",
     like="p-1",
+    compared="j-1",
     picked="a_1,b-2",
     duplicates="yes",
     starred="no",

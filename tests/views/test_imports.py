@@ -1,11 +1,10 @@
-"""Networks that come in through the browser: the form, what is refused at once, and how an import stands."""
+"""Networks that come in through the browser: the form, what is refused at once, and what comes of the job."""
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -13,6 +12,11 @@ from flask.testing import FlaskClient
 
 from webapp.config import Config
 from webapp.errors import BadRequestError
+from webapp.services import import_model
+from webapp.services.crew import Crew
+from webapp.services.kinds import KINDS
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT
 from webapp.views import imports
 
 PICKLE = b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00"
@@ -28,16 +32,13 @@ def form(content: bytes = PICKLE, name: str = "cars.h5", **fields: str) -> dict[
     return {"file": (io.BytesIO(content), name), "labels": "a\nb", **fields}
 
 
-def lay(config: Config, number: int, ended: str = "0", output: str = "", errors: str = "", locked: bool = False) -> str:
-    """An import's folder as the child leaves it."""
-    place = config.data / "errands" / f"{number:016x}"
-    place.mkdir(parents=True)
-    facts = {"kind": "import", "about": {"file": "cars.h5"}, "who": "Anna", "started_at": "2026-11-20T10:00:00+00:00"}
-    for file, text in {"about.json": json.dumps(facts), "ended.txt": ended, "output.txt": output, "errors.txt": errors}.items():
-        (place / file).write_text(text)
-    if locked:
-        (place / "lock").touch()
-    return place.name
+@pytest.fixture
+def work(app: Flask) -> Callable[[], None]:
+    return lambda: Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(LONG)
+
+
+def spool(config: Config, address: str):
+    return config.data / "spool" / address.rsplit("/", 1)[-1]
 
 
 def test_only_admins_import(client: FlaskClient, reviewer: FlaskClient) -> None:
@@ -60,17 +61,34 @@ def test_a_server_without_tensorflow_says_where_to_go(admin: FlaskClient, monkey
     assert admin.post("/imports", data=form()).status_code == 422
 
 
-def test_a_pickle_is_refused_by_the_gate(admin: FlaskClient, config: Config) -> None:
+def test_a_pickle_is_refused_by_the_gate(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
     answer = admin.post("/imports", data=form(name="../My cars.h5", threshold="60", preprocess="unit"))
-    assert answer.status_code == 303
-    errand = config.data / "errands" / answer.location.rsplit("/", 1)[-1]
-    with (errand / "lock").open() as lock:  # until the child has let go of it
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    assert (answer.status_code, answer.location[:6]) == (303, "/jobs/")
+    assert "Waiting." in admin.get(answer.location).text
+    work()
     page = admin.get(answer.location).text
-    assert "Refused." in page and "My-cars.h5 is a Python pickle" in page and "sent by Anna" in page
-    assert not (errand / "sent").exists()
-    assert "My-cars.h5" in admin.get("/imports").text
+    assert "It failed." in page and "My-cars.h5 is a Python pickle" in page and "Put in by Anna" in page and "Try again" in page
+    assert "refused" in admin.get("/imports").text
     assert [one.name for one in config.models.iterdir()] == ["f1-teams"]
+
+
+def test_a_network_becomes_a_version(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
+    answer = admin.post("/imports", data=form())
+    made = json.dumps({"name": "f1-teams", "version": 1, "notes": ["Nobody said how photos were scaled."]})
+    (spool(config, answer.location) / "output.txt").write_text(made)  # as its command leaves it, whose worker was killed just then
+    work()
+    page = admin.get(answer.location).text
+    assert "f1-teams 1 is there." in page and 'href="/models/f1-teams/1"' in page and "refresh" not in page
+    assert "a version now" in admin.get("/imports").text
+
+
+def test_what_was_sent_goes_with_a_cancelled_import(app: Flask, admin: FlaskClient, config: Config) -> None:
+    address = admin.post("/imports", data=form()).location
+    assert (spool(config, address) / "cars.h5").read_bytes() == PICKLE
+    admin.post(f"{address}/cancel")
+    with app.app_context():
+        Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).look()
+    assert not spool(config, address).exists()
 
 
 @pytest.mark.parametrize(
@@ -100,35 +118,9 @@ def test_a_file_must_come_and_be_a_network(admin: FlaskClient) -> None:
     ("given", "name"), [("a b.H5", "a-b.h5"), ("..\\..\\x.zip", "x.zip"), ("-rf.keras", "rf.keras"), ("我.keras", "model.keras")]
 )
 def test_the_stored_name_is_ours(given: str, name: str) -> None:
-    assert imports.file_name(given) == name
+    assert import_model.file_name(given) == name
     with pytest.raises(BadRequestError):
-        imports.file_name(given + ".sh")
-
-
-def test_while_one_is_looked_at_the_page_looks_again_and_another_waits(admin: FlaskClient, config: Config) -> None:
-    name = lay(config, 1, ended="", locked=True)
-    with (config.data / "errands" / name / "lock").open() as lock, (config.data / "errands" / "import.lock").open("w") as turn:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        answer = admin.get(f"/imports/{name}")
-        assert answer.headers["Refresh"] == "3"
-        assert "Being looked at." in answer.text
-        assert admin.post("/imports", data=form()).status_code == 503
-
-
-def test_a_finished_one_leads_to_its_version(admin: FlaskClient, config: Config) -> None:
-    made = {"name": "f1-teams", "version": 1, "notes": ["Nobody said how photos were scaled."]}
-    answer = admin.get(f"/imports/{lay(config, 1, output=json.dumps(made))}")
-    assert "f1-teams 1 <span>is there." in answer.text and "Nobody said how photos were scaled." in answer.text
-    assert "Refresh" not in answer.headers
-
-
-def test_one_that_was_killed_says_so(admin: FlaskClient, config: Config) -> None:
-    assert "Stopped." in admin.get(f"/imports/{lay(config, 1, ended='')}").text
-
-
-def test_an_unknown_import_is_not_there(admin: FlaskClient) -> None:
-    assert admin.get("/imports/nothing").status_code == 404
+        import_model.file_name(given + ".sh")
 
 
 def test_only_an_admins_import_may_be_larger_than_photos(app: Flask, admin: FlaskClient, client: FlaskClient, config: Config) -> None:
@@ -140,11 +132,25 @@ def test_only_an_admins_import_may_be_larger_than_photos(app: Flask, admin: Flas
     assert admin.post("/models/f1-teams/promote", data=form(PICKLE + b"x" * 5000)).status_code == 413
 
 
-def test_labels_come_as_a_file_too(admin: FlaskClient, config: Config, tmp_path: Path) -> None:
+def test_labels_come_as_a_file_too(admin: FlaskClient, work: Callable[[], None]) -> None:
     fields = form(labels="", labels_file="")
     fields["labels_file"] = (io.BytesIO(b'["a", "a"]'), "names.json")
-    answer = admin.post("/imports", data=fields)
-    errand = config.data / "errands" / answer.location.rsplit("/", 1)[-1]
-    with (errand / "lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    assert "The label &#39;a&#39; is there twice." in admin.get(answer.location).text
+    address = admin.post("/imports", data=fields).location
+    work()
+    assert "The label &#39;a&#39; is there twice." in admin.get(address).text
+
+
+def test_a_label_never_names_a_file_of_the_server(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
+    secret = config.data / "secret.txt"
+    secret.write_text("one\none\n")
+    address = admin.post("/imports", data=form(labels=str(secret))).location
+    work()
+    page = admin.get(address).text
+    assert "there twice" not in page and "at least two labels" in page
+
+
+def test_a_file_that_went_missing_is_said(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
+    address = admin.post("/imports", data=form()).location
+    (spool(config, address) / "cars.h5").unlink()
+    work()
+    assert "Send it again." in admin.get(address).text

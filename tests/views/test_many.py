@@ -177,6 +177,29 @@ def test_a_version_looks_again(reviewer: FlaskClient, classifier: FakeClassifier
     assert "1 photo it had seen before" in reviewer.post("/gallery/many", data=form, follow_redirects=True).text
 
 
+def test_more_photos_than_one_waits_for_become_a_job(
+    app: Flask, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("webapp.services.many", "webapp.views.many"):
+        monkeypatch.setattr(f"{module}.MOST_RANKED", 1)
+    for mark in range(3):
+        send("#C00000", mark=mark)
+    send("#FF8700")
+    form = {"action": "ask", "asked": "f1-teams@1", "scope": "all", "decision": "ferrari"}
+    page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert "look at 3 photos?" in page and "a job does it" in page
+    assert "f1-teams 1 looks at photos with decision ferrari begins as soon as a worker is free" in press(reviewer, page)
+    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    assert "3 it had seen before" in reviewer.get(reviewer.get("/jobs").text.split('<th scope="row"><a href="')[1].split('"')[0]).text
+
+
+def test_a_version_s_page_leads_to_the_whole_history(reviewer: FlaskClient, client: FlaskClient, send: Send) -> None:
+    send()
+    link = re.search(r'href="(/gallery/many[^"]+)">let it look at the whole history', reviewer.get("/models/f1-teams/1").text)
+    assert link and "look at 1 photo?" in reviewer.get(unescape(link[1])).text
+    assert "whole history" not in client.get("/models/f1-teams/1").text
+
+
 @pytest.mark.parametrize(
     ("form", "words"),
     [

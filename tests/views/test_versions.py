@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
-import json
+import re
 import zipfile
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,12 @@ from webapp.inference.card import ModelCard
 from webapp.inference.held_out import fingerprint, write_split
 from webapp.inference.turnstile import Turnstile
 from webapp.services import compare
+from webapp.services.crew import Crew
+from webapp.services.kinds import KINDS
 from webapp.storage.database import db
 from webapp.storage.files import DatabaseFiles
+from webapp.tasks.ring import tools
+from webapp.values import LONG, SHORT
 
 SPLIT = {"0" * 64: "train"}
 METRICS = {"test": {"n": 100, "top1": 0.9}}
@@ -68,6 +72,11 @@ def compared(app: Flask, client: FlaskClient, reviewer: FlaskClient, challenger:
             compare.ask_both(get_registry(), both, files=DatabaseFiles(), turnstile=Turnstile(1, 1))
 
     return make
+
+
+@pytest.fixture
+def work(app: Flask) -> Callable[[], None]:
+    return lambda: Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
 
 
 def label_photos(client: FlaskClient, reviewer: FlaskClient, number: int) -> None:
@@ -218,31 +227,53 @@ def test_a_model_without_a_live_version_gets_one(admin: FlaskClient, config: Con
     assert live(config) == "2"
 
 
-def test_while_both_are_looking_the_page_looks_again(
-    app: Flask, client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient, config: Config
+def test_both_look_at_the_newest_photos_in_a_job(
+    client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient, challenger: FakeClassifier, work: Callable[[], None]
 ) -> None:
     label_photos(client, reviewer, 30)
-    place = config.data / "errands" / f"{1:016x}"
-    place.mkdir(parents=True)
-    facts = {"kind": "compare", "about": {"model": "f1-teams", "champion": 1, "challenger": 2}, "who": "Anna"}
-    (place / "about.json").write_text(json.dumps({**facts, "started_at": "2026-11-20T10:00:00+00:00"}))
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        answer = admin.get("/models/f1-teams/compare")
-        assert answer.headers["Refresh"] == "3"
-        assert "0 of 30 done" in answer.text and "Let both look" not in answer.text
-    page = admin.get("/models/f1-teams/compare").text
-    assert "It was stopped before it was done." in page and "Let both look" in page
+    send_photo(client, TEAMS["haas"][1], mark=40)
+    challenger.says(ferrari=0.9)
+    job = admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2", "newest": "5"}).location
+    answer = admin.get("/models/f1-teams/compare")
+    assert answer.headers["Refresh"] == "3" and job in answer.text and "Let both look" not in answer.text
+    assert admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"}).location == job  # the one that is not over
+    work()
+    page = admin.get(job).text
+    assert "different answers to 31 of 31 photos, 1 of these without a ground truth." in page
+    assert "Version 2 is worse" in admin.get("/models/f1-teams/compare").text
 
 
-def test_two_pairs_are_not_asked_at_once(client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient, config: Config) -> None:
-    label_photos(client, reviewer, 30)
-    (config.data / "errands").mkdir()
-    with (config.data / "errands" / "compare.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        answer = admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"})
-    assert answer.status_code == 503
-    assert "Another one is being worked on." in answer.text and answer.headers["Retry-After"] == "30"
+def test_where_they_differ_is_a_queue_and_a_gallery(
+    client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient, challenger: FakeClassifier, work: Callable[[], None]
+) -> None:
+    older = send_photo(client, TEAMS["haas"][1], mark=1)
+    newer = send_photo(client, TEAMS["haas"][1], mark=2)
+    challenger.says(ferrari=0.9)
+    job = admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2", "newest": "1"}).location
+    work()
+    page = admin.get(job).text
+    queue, gallery = (unescape(re.findall(f'href="(/{place}[^"]*compared=[^"]+)"', page)[0]) for place in ("review", "gallery"))
+    assert newer in reviewer.get(queue).text and older not in reviewer.get(queue).text
+    assert newer in reviewer.get(gallery).text and older not in reviewer.get(gallery).text
+    assert queue.split("?")[1] in unescape(admin.get("/models/f1-teams/compare").text)
+
+
+@pytest.mark.parametrize("newest", ["0", "many", "20001"])
+def test_a_strange_number_of_photos_is_said_above_the_form(admin: FlaskClient, newest: str) -> None:
+    answer = admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2", "newest": newest})
+    assert answer.status_code == 400
+    assert "1 to 20,000 of the newest photos" in answer.text and f'value="{newest}"' in answer.text
+
+
+def test_a_comparison_that_failed_says_so_and_can_be_tried_again(
+    app: Flask, admin: FlaskClient, config: Config, work: Callable[[], None]
+) -> None:
+    admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"})
+    (config.models / "f1-teams" / "2" / "card.json").rename(config.models / "away")
+    work()
+    (config.models / "away").rename(config.models / "f1-teams" / "2" / "card.json")
+    page = admin.get("/models/f1-teams/compare?a=1&b=2").text
+    assert "What was seen is kept." in page and "Let both look" in page
 
 
 # ---- with the shipped network ----

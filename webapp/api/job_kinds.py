@@ -8,9 +8,9 @@ from typing import Any
 from flask import request
 
 from webapp.api.keys import need, owner, who
-from webapp.api.questions import ExportBody, Filters, JobForm, KeepBody, ManyBody, PredictBody, UploadBody
+from webapp.api.questions import CompareBody, ExportBody, Filters, JobForm, KeepBody, ManyBody, PredictBody, RankBody, UploadBody
 from webapp.errors import ModelUnavailableError, NoFileError
-from webapp.ext import get_cards, get_classifiers, get_config, get_version_card, ring
+from webapp.ext import get_cards, get_classifiers, get_config, get_registry, get_version_card, ring
 from webapp.inference.card import ModelCard
 from webapp.services import (
     bulk_upload,
@@ -23,6 +23,8 @@ from webapp.services import (
     labels_later,
     many_later,
     predict_later,
+    rank_again,
+    replay,
 )
 from webapp.services.bulk_upload import Order
 from webapp.services.classify import clean_name
@@ -97,6 +99,24 @@ def _predict(asked: PredictBody) -> tuple[Job, bool]:
     return predict_later.put_in_photo(photo, owner=owner(), who=who(), ring=ring, key=_key())
 
 
+def _rank(asked: RankBody) -> tuple[Job, bool]:
+    """A version looks at the whole history, or at what a filter lets through."""
+    need("review")
+    return rank_again.put(
+        get_registry(), asked.model, asked.version, _filter(asked.filter), owner=owner(), who=who(), ring=ring, key=_key()
+    )
+
+
+def _compare(asked: CompareBody) -> tuple[Job, bool]:
+    """Two versions look at the newest photos."""
+    need("admin")
+    registry = get_registry()
+    champion = asked.champion or registry.card(asked.model).version
+    return replay.put(
+        registry, asked.model, champion, asked.challenger, newest=asked.newest, owner=owner(), who=who(), ring=ring, key=_key()
+    )
+
+
 def _filter(asked: Filters | None) -> GalleryFilter:
     return asked.wanted() if asked else GalleryFilter()
 
@@ -120,5 +140,7 @@ STARTERS: dict[str, Callable[[Any], tuple[Job, bool]]] = {
     "labels": _labels,
     "keep": _keep,
     "predict": _predict,
+    "rank": _rank,
+    "compare": _compare,
 }
 """By kind. Each checks who may."""

@@ -39,6 +39,7 @@ FILE = Content((*export.TYPES.values(), "application/json"), {"ETag": "The SHA-2
         errors.BadLabelFileError,
         errors.UnknownLabelError,
         errors.StorageFullError,
+        errors.BadCardError,
     ),
     headers={"Idempotency-Key": "The same key with the same request again finds the job that was put in before."},
 )

@@ -26,6 +26,8 @@ from webapp.services.filters import NAMES, parse_filter
 from webapp.services.history import MAX_LIMIT, PAGE
 from webapp.services.many_later import ACTIONS, UNDO
 from webapp.services.relabel import CHUNK, MAX_WHY
+from webapp.services.replay import MOST as MOST_COMPARED
+from webapp.services.replay import NEWEST as USUALLY_COMPARED
 from webapp.values import AMONG_FIVE, FIRST_GUESS, JOB_STATES, KNOWN, NO, OUTCOMES, SORTS, YES, GalleryFilter
 
 OFF: Any = None
@@ -138,6 +140,8 @@ class Filters(Question):
     """Photos that were given a ground truth together: the batch of the label log."""
     like: Text = OFF
     """The 500 photos nearest to the one with this id, itself included."""
+    compared: Text = OFF
+    """The photos that two versions answered differently in the comparison with this job id."""
     picked: Annotated[str, Field(max_length=2600)] = OFF
     """The photos with these ids, up to 200 with commas between them."""
     duplicates: YesNo = OFF
@@ -415,7 +419,48 @@ class PredictBody(Question):
     """The id of the photo."""
 
 
-class JobBody(RootModel[Annotated[UploadBody | ExportBody | ManyBody | KeepBody | PredictBody, Field(discriminator="kind")]]):
+class RankBody(Question):
+    """A version looks at photos that are here; needs a key of the scope `review`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "rank", "model": "f1-teams", "version": 2, "filter": {"since": "2026-01-01"}}]}
+    )
+
+    kind: Literal["rank"]
+    model: Text
+    """The name of a model."""
+    version: Annotated[VersionNumber, BeforeValidator(_whole)]
+    """The version that looks."""
+    filter: Filters = OFF
+    """The filters of the list of photos; the whole history without it."""
+
+
+class CompareBody(Question):
+    """Two versions look at the newest photos; needs a key of the scope `admin`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "compare", "model": "f1-teams", "champion": 1, "challenger": 2, "newest": 2000}]}
+    )
+
+    kind: Literal["compare"]
+    model: Text
+    """The name of a model."""
+    challenger: Annotated[VersionNumber, BeforeValidator(_whole)]
+    """One version."""
+    champion: Annotated[VersionNumber, BeforeValidator(_whole)] = OFF
+    """The other one; without it the live version."""
+    newest: Annotated[int, Field(ge=1, le=MOST_COMPARED), BeforeValidator(_whole)] = USUALLY_COMPARED
+    """How many of the newest photos both look at."""
+
+
+class JobBody(
+    RootModel[
+        Annotated[
+            UploadBody | ExportBody | ManyBody | KeepBody | PredictBody | RankBody | CompareBody,
+            Field(discriminator="kind"),
+        ]
+    ]
+):
     """A job, by its kind."""
 
 

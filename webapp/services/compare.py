@@ -15,7 +15,6 @@ from webapp.inference.registry import Registry
 from webapp.inference.turnstile import Turnstile
 from webapp.services import promote
 from webapp.services.classify import ask_aside
-from webapp.services.errands import Errand, Errands
 from webapp.storage import comparisons as storage
 from webapp.storage.files import FileStore
 from webapp.storage.tables import Photo, Promotion
@@ -27,7 +26,6 @@ LEAST = 30
 """Photos that a comparison needs: with fewer there is nothing to compare with."""
 COVERED = 0.9
 """Share of the photos that both must have looked at: labels may come in while a comparison is read."""
-ERRAND = "compare"
 FEW, WAITING, UNKNOWN, READY = "few", "waiting", "unknown", "ready"
 
 Load = Callable[[str, int], Classifier]
@@ -92,20 +90,9 @@ def ask_both(
             continue
 
 
-def start_asking(errands: Errands, name: str, champion: int, challenger: int, who: Who) -> str:
-    """Let both versions look beside the web process; returns the errand's id. Raises `ServerBusyError` while another pair is asked."""
-    with errands.fresh() as sent:
-        words = ["model", "compare", name, str(champion), str(challenger), "--history", "--any-photo", "--json"]
-        return errands.start(sent, ERRAND, words, _about(name, champion, challenger), who)
-
-
-def asking(errands: Errands, name: str, champion: int, challenger: int) -> Errand | None:
-    """How the last asking of these two went, None when nobody has asked them."""
-    return errands.latest(ERRAND, _about(name, champion, challenger))
-
-
-def _about(name: str, champion: int, challenger: int) -> dict[str, str | int]:
-    return {"model": name, "champion": champion, "challenger": challenger}
+def photos_to_compare(registry: Registry, cards: tuple[ModelCard, ModelCard]) -> set[int]:
+    """The numbers of the photos that a comparison of these two goes by, whether they have looked at them or not."""
+    return {photo.id for photo, _one, _other in _rows(registry, cards)[0]}
 
 
 def promote_here(registry: Registry, name: str, version: int, load: Load, who: Who, *, force: bool = False, why: str = "") -> Promotion:

@@ -10,7 +10,7 @@ from datetime import date
 from webapp.errors import BadRequestError
 from webapp.values import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, OUTCOMES, SORTS, YES, GalleryFilter
 
-TEXTS = ("predicted", "decision", "ground_truth", "filename", "uploader", "source", "batch", "labelled", "like")
+TEXTS = ("predicted", "decision", "ground_truth", "filename", "uploader", "source", "batch", "labelled", "like", "compared")
 PERCENTAGES = {
     "from": ("min_confidence", "Confidence"),
     "to": ("max_confidence", "Confidence"),

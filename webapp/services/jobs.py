@@ -176,9 +176,10 @@ def counts(owner: Owner) -> tuple[dict[str, int], dict[str, int]]:
     return storage.count_states(visible(owner)), storage.count_kinds(replace(visible(owner), without=()))
 
 
-def latest(kind: Kind) -> JobView | None:
-    """The newest job of a kind, whoever put it in; None when there is none."""
-    found = storage.latest(kind.name)
+def latest(kind: Kind, **asked: object) -> JobView | None:
+    """The newest job of a kind, whoever put it in, that was asked this; None when there is none among the last fifty."""
+    rows = storage.list_jobs(JobFilter(kind=kind.name), before=None, limit=PAGE)
+    found = next((one for one in rows if asked.items() <= one.question.items()), None)
     return None if found is None else _view([found])[0]
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from webapp.services import (
     bulk_upload,
     export_later,
+    import_model,
     keep_later,
     labels_later,
     many_later,
     predict_later,
+    rank_again,
+    replay,
     rereading,
     webhook_delivery,
 )
@@ -19,10 +22,13 @@ KINDS: dict[str, Kind] = {
     for one in (
         bulk_upload.KIND,
         export_later.KIND,
+        import_model.KIND,
         keep_later.KIND,
         labels_later.KIND,
         many_later.KIND,
         predict_later.KIND,
+        rank_again.KIND,
+        replay.KIND,
         rereading.KIND,
         webhook_delivery.KIND,
     )

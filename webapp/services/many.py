@@ -29,7 +29,7 @@ from webapp.values import GalleryFilter, Who
 MOST = 50_000
 """Photos that one action may change: more would keep the browser waiting for minutes."""
 MOST_RANKED = 200
-"""Photos that a version looks at in one action: some seconds of work, in which others are answered too."""
+"""Photos that a version looks at while one waits: some seconds of work, in which others are answered too. More become a job."""
 PURGED_AT_ONCE = 200
 
 
@@ -86,6 +86,12 @@ def forecast(selection: Selection, show: int = 7) -> Forecast:
         starred += storage.count_starred(chunk)
         first = first or chunk[:show]
     return Forecast(found, starred, photos.photos_by_number(first), up_to)
+
+
+def is_long(selection: Selection) -> bool:
+    """True when a version cannot look at all of these photos while one waits."""
+    met = sum(map(len, _chunks(selection, selection.up_to or storage.last_number(), limit=MOST_RANKED + 1)))
+    return met > MOST_RANKED
 
 
 def relabel_all(

@@ -38,6 +38,14 @@ class Tools:
     private_webhooks: bool = False
     """True when webhooks may also go to private addresses."""
 
+    def one_version(self, name: str, number: int) -> Classifier:
+        """One version of a model: what serves when that is it, since it is loaded already, else a fresh one. Raises a `ModelError`."""
+        if self.registry.live_version(name) == number:
+            serving = self.classifiers(name)[0]
+            if serving.card.version == number:
+                return serving
+        return self.version(name, number)
+
 
 @dataclass
 class Work:

@@ -65,11 +65,6 @@ def count_kinds(wanted: JobFilter) -> dict[str, int]:
     return {kind: int(count) for kind, count in db.session.execute(question)}
 
 
-def latest(kind: str) -> Job | None:
-    """The newest job of a kind, or None."""
-    return db.session.execute(select(Job).where(Job.kind == kind).order_by(Job.id.desc()).limit(1)).scalar_one_or_none()
-
-
 def asked_of(kind: str) -> list[dict[str, Any]]:
     """What the jobs of a kind were asked whose files lie there still."""
     return list(db.session.execute(select(Job.question).where(Job.kind == kind, Job.cleared_at.is_(None))).scalars())

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, exists, func, select
 
-from webapp.storage import names, near
+from webapp.storage import comparisons, names, near
 from webapp.storage.database import db
 from webapp.storage.tables import CheckedAnswer, ExpectedAnswer, LabelEvent, LearntFile, Photo, Prediction, User, UTCDateTime
 from webapp.storage.tally import has_learnt_from
@@ -113,6 +113,7 @@ def number_column(wanted: GalleryFilter, answers: Answers = Prediction) -> Any:
         wanted.batch,
         wanted.labelled,
         wanted.like,
+        wanted.compared,
         wanted.picked,
         wanted.uploader,
         wanted.starred,
@@ -195,6 +196,8 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         found.append(Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(wanted.picked.split(",")))))
     if wanted.like:
         found.append(Photo.id.in_(near.numbers_like(wanted.like)))
+    if wanted.compared:
+        found.append(Photo.id.in_(comparisons.numbers_that_differ(wanted.compared)))
     for name, column in (("duplicates", Photo.has_duplicate), ("starred", Photo.starred)):
         asked = getattr(wanted, name)
         found += [narrow(column == (asked == YES), f"{name} {asked}")] if asked else []

@@ -40,7 +40,12 @@ FIXED = {
     "learnt": {YES: "Learnt from", NO: "Not learnt from"},
 }
 
-TOGETHER = (("batch", "Sent together"), ("labelled", "Checked together"), ("like", "Nearly the same photo"))
+TOGETHER = (
+    ("batch", "Sent together"),
+    ("labelled", "Checked together"),
+    ("like", "Nearly the same photo"),
+    ("compared", "Versions differ"),
+)
 
 
 def filter_tags(asked: Mapping[str, str], endpoint: str = "gallery.index") -> list[dict[str, str]]:

@@ -8,8 +8,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, NotAllowedError
-from webapp.ext import get_classifier, get_files, get_turnstile, load_version, ring
-from webapp.services import history, many, many_later
+from webapp.ext import get_classifier, get_files, get_registry, get_turnstile, live_models, load_version, ring
+from webapp.services import history, many, many_later, rank_again
 from webapp.services.filters import NAMES, filter_params, parse_filter
 from webapp.services.many import GRACE, MOST, MOST_RANKED, Selection
 from webapp.services.relabel import Relabelled, check_label
@@ -43,6 +43,8 @@ def change() -> ResponseReturnValue:
         selection = _selection(request.form, whole=whole)
         if action in many_later.ACTIONS and many_later.is_large(selection):
             return redirect(url_for("jobs.one", job_id=_put_in(action, selection)), 303)
+        if action == "ask" and whole and many.is_long(selection):
+            return redirect(url_for("jobs.one", job_id=_put_in_asking(selection)), 303)
         _do(action, selection)
     except BadRequestError as error:
         note(str(error), kind="is-error")
@@ -58,11 +60,11 @@ def look() -> ResponseReturnValue:
     selection = _selection(request.args, whole=whole)
     found = many.forecast(selection)
     most = MOST_RANKED if action == "ask" else MOST
-    later = found.too_many and action in many_later.ACTIONS
+    later = found.photos > most and (action in many_later.ACTIONS or (action == "ask" and whole))
     return render_template(
         "gallery/many.html",
         action=action,
-        question=_question(action, f"more than {count(MOST, 'photo')}" if later else count(found.photos, "photo"), request.args),
+        question=_question(action, f"more than {count(MOST, 'photo')}" if found.too_many else count(found.photos, "photo"), request.args),
         found=found,
         tiles=[(item, show_item(item)) for item in (history.Item(*row) for row in found.first)],
         most=most,
@@ -114,15 +116,29 @@ def _exported(selection: Selection) -> dict[str, Any]:
 
 
 def _ask(selection: Selection) -> None:
-    name, _, version = request.form.get("asked", "").partition("@")
-    if not name or not version.isdecimal():
-        raise BadRequestError("Choose the version that shall look at these photos.")
-    live = get_classifier(name).card.version == int(version)
-    classifier = get_classifier(name) if live else load_version(name, int(version))
+    name, version = _asked(request.form)
+    live = name in live_models() and get_classifier(name).card.version == version
+    classifier = get_classifier(name) if live else load_version(name, version)
     done, trouble = many.rank_all(selection, classifier, standing=live, files=get_files(), turnstile=get_turnstile())
     known = f" {count(done.skipped, 'photo')} it had seen before." if done.skipped else ""
     words = f"{model_title(name)}, version {version}, looked at {count(done.changed, 'photo')}.{known}"
     note(f"{words} Then it stopped: {trouble}" if trouble else words, kind="is-error" if trouble else "is-ok")
+
+
+def _put_in_asking(selection: Selection) -> str:
+    """Put in the job for more photos than a version looks at while one waits; its id."""
+    name, version = _asked(request.form)
+    wanted, up_to = selection.wanted, selection.up_to
+    job, _fresh = rank_again.put(get_registry(), name, version, wanted, up_to=up_to, owner=owner(), who=guards.who(), ring=ring)
+    return job.public_id
+
+
+def _asked(form: Any) -> tuple[str, int]:
+    """The version that shall look at photos. Raises `BadRequestError`."""
+    name, _, version = form.get("asked", "").partition("@")
+    if not name or not version.isascii() or not version.isdecimal() or len(version) > 9:
+        raise BadRequestError("Choose the version that shall look at these photos.")
+    return name, int(version)
 
 
 def _selection(form: Any, *, whole: bool) -> Selection:

@@ -9,21 +9,19 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.delivery import retry_after, status_of
+from webapp.delivery import status_of
 from webapp.errors import BadRequestError, MarqueError, ModelError, ModelNotFoundError, StorageFullError
-from webapp.ext import get_config, get_registry, load_version
+from webapp.ext import get_config, get_registry, load_version, ring
 from webapp.inference import bundle
 from webapp.inference.gate import Said
-from webapp.services import cards, compare, promote
+from webapp.services import cards, compare, promote, replay
 from webapp.services.compare import Standing
-from webapp.services.errands import RUNNING, Errands
 from webapp.services.words import display
 from webapp.views import guards
+from webapp.views.jobs import REFRESH, owner
 from webapp.views.notes import note
 
 bp = Blueprint("versions", __name__, url_prefix="/models")
-REFRESH = "3"
-"""Seconds after which a page that tells of running work asks for itself again."""
 STRIP = 24
 """Photos of a strip; the others are counted."""
 
@@ -57,13 +55,18 @@ def comparison(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/compare")
 @guards.admins_only
 def ask(name: str) -> ResponseReturnValue:
-    """Let both versions look at the photos that they have not seen, beside the web process."""
+    """Put in the job in which both versions look at the newest photos, or find the one that is not over."""
     one, other = _pair(name, request.form)
+    known = replay.last(name, one, other)
+    if known is not None and not known.over:
+        return redirect(url_for("jobs.one", job_id=known.job.public_id), 303)
+    text = request.form.get("newest", "").strip() or str(replay.NEWEST)
+    newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     try:
-        compare.start_asking(errands(), name, one, other, guards.who())
-    except (MarqueError, OSError) as error:
-        return _comparison(name, one, other, error if isinstance(error, MarqueError) else StorageFullError(str(error)))
-    return redirect(url_for(".comparison", name=name, a=one, b=other), 303)
+        job, _fresh = replay.put(get_registry(), name, one, other, newest=newest, owner=owner(), who=guards.who(), ring=ring)
+    except BadRequestError as error:
+        return _comparison(name, one, other, error)
+    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
 
 
 @bp.post("/<name>/promote")
@@ -106,16 +109,10 @@ def export(name: str, version: int) -> ResponseReturnValue:
     return send_file(content, mimetype="application/zip", as_attachment=True, download_name=target.name)
 
 
-def errands() -> Errands:
-    """What runs beside this process."""
-    config = get_config()
-    return Errands(config.data / "errands", config.for_child())
-
-
 def _comparison(name: str, one: int, other: int, error: MarqueError | None = None) -> ResponseReturnValue:
     registry = get_registry()
     found = compare.standing(registry, name, one, other)
-    errand = compare.asking(errands(), name, one, other)
+    replayed = replay.last(name, one, other)
     live = registry.live_version(name)
     page = render_template(
         "versions/compare.html",
@@ -123,7 +120,10 @@ def _comparison(name: str, one: int, other: int, error: MarqueError | None = Non
         found=found,
         versions=registry.versions(name),
         live_version=live,
-        errand=errand,
+        replayed=replayed,
+        replay_said=replay.summary(replayed.job.result) if replayed and replayed.job.result else "",
+        newest=replay.NEWEST,
+        most=replay.MOST,
         error=error,
         kept=request.form,
         may_promote=live == one and other != live,
@@ -134,12 +134,8 @@ def _comparison(name: str, one: int, other: int, error: MarqueError | None = Non
         shown=lambda label: display(found.challenger if found.challenger.label(label) else found.champion, label),
         least=compare.LEAST,
     )
-    headers: dict[str, Any] = {}
-    if errand is not None and errand.state == RUNNING and found.waiting and error is None:
-        headers["Refresh"] = REFRESH
-    if error is not None and retry_after(error):
-        headers["Retry-After"] = str(retry_after(error))
-    return page, status_of(error) if error else 200, headers
+    looking = replayed is not None and not replayed.over and found.waiting and error is None
+    return page, status_of(error) if error else 200, {"Refresh": str(REFRESH)} if looking else {}
 
 
 def _same_photos(found: Standing) -> bool:
