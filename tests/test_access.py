@@ -160,6 +160,14 @@ PAGES = {
         "GET /admin/users",
         "POST /admin/users",
         "POST /admin/users/reset",
+        "GET /admin/webhooks",
+        "POST /admin/webhooks",
+        "GET /admin/webhooks/<int:hook_id>",
+        "POST /admin/webhooks/<int:hook_id>/again",
+        "GET /admin/webhooks/<int:hook_id>/remove",
+        "POST /admin/webhooks/<int:hook_id>/remove",
+        "POST /admin/webhooks/<int:hook_id>/switch",
+        "POST /admin/webhooks/<int:hook_id>/test",
         "GET /gallery/deleted",
         "GET /imports",
         "POST /imports",
@@ -211,7 +219,14 @@ def test_every_route_stands_in_the_table_once(app: Flask) -> None:
 
 def address(rule: str, public_id: str) -> str:
     """A path of the rule. Only an owner's routes get a photo that is there: nothing is to be changed behind an open door."""
-    filled = {"<public_id>": public_id, "<name>": "none", "<int:version>": "1", "<int:key_id>": "999", "<path:filename>": "marque.css"}
+    filled = {
+        "<public_id>": public_id,
+        "<name>": "none",
+        "<int:version>": "1",
+        "<int:key_id>": "999",
+        "<int:hook_id>": "999",
+        "<path:filename>": "marque.css",
+    }
     for name, value in filled.items():
         rule = rule.replace(name, value)
     return rule.replace("<label>", "haas").replace("<", "").replace(">", "")

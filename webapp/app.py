@@ -24,6 +24,7 @@ from webapp.api import jobs as api_jobs
 from webapp.api import labels as api_labels
 from webapp.api import legacy as api_legacy
 from webapp.api import models as api_models
+from webapp.api import payloads as api_payloads
 from webapp.api import photos as api_photos
 from webapp.api import reference as api_reference
 from webapp.api import stats as api_stats
@@ -35,6 +36,7 @@ from webapp.cli import operate as cli_operate
 from webapp.cli import photos as cli_photos
 from webapp.cli import stats as cli_stats
 from webapp.cli import users as cli_users
+from webapp.cli import webhooks as cli_webhooks
 from webapp.config import ROOT, Config, warn_of_unknown_settings
 from webapp.delivery import Sessions, add_headers, let_zips_in, wants_json
 from webapp.errors import MarqueError, ServerBusyError, StorageFullError
@@ -62,6 +64,7 @@ from webapp.views import (
     suspicion,
     upload,
     versions,
+    webhooks,
 )
 from webapp.views import errors as view_errors
 
@@ -81,7 +84,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     app = Flask("webapp", instance_path=str(config.data))
     app.request_class = CarefulRequest
     _configure(app, config)
-    ext.init_app(app, config, [classifier, *others] if classifier else [])
+    ext.init_app(app, config, [classifier, *others] if classifier else [], api_payloads.photo)
     _open_database(app)
     packing.init_app(app)
     throttle.init_app(app)
@@ -106,6 +109,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
         login,
         admin,
         keys,
+        webhooks,
         models,
         versions,
         label_merge,
@@ -122,7 +126,7 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     if config.legacy_routes:
         csrf.exempt(api_legacy.bp)
         app.register_blueprint(api_legacy.bp)
-    for command in (cli_photos, cli_demo, cli_model, cli_users, cli_keys, cli_stats, cli_jobs, cli_operate):
+    for command in (cli_photos, cli_demo, cli_model, cli_users, cli_keys, cli_stats, cli_jobs, cli_webhooks, cli_operate):
         app.register_blueprint(command.bp)
     _answer_errors(app)
     app.after_request(add_headers)

@@ -39,6 +39,7 @@ KNOWN = (
     "MARQUE_RATE_KEYS",
     "MARQUE_RATE_URL",
     "MARQUE_KEY",
+    "MARQUE_WEBHOOKS",
 )
 RESERVED = ("MARQUE_FILES_URL",)
 """Names that DESIGN promises and a later version will read. Setting them today changes nothing, and start-up says so."""
@@ -71,6 +72,7 @@ class Config:
     rate_requests: int = 6000
     rate_keys: int = 10
     rate_url: str = ""
+    webhooks: str = "public"
 
     @property
     def database(self) -> str:
@@ -122,6 +124,7 @@ class Config:
             rate_requests=_number(env, "MARQUE_RATE_REQUESTS", cls.rate_requests, 1, 10_000_000),
             rate_keys=_number(env, "MARQUE_RATE_KEYS", cls.rate_keys, 1, 10_000),
             rate_url=_redis(env, "MARQUE_RATE_URL"),
+            webhooks=_choice(env, "MARQUE_WEBHOOKS", ("public", "any")),
         )
 
 

@@ -35,6 +35,8 @@ STATUS: dict[type[errors.MarqueError], int] = {
     errors.BadArchiveError: 422,
     errors.JobNotFoundError: 404,
     errors.JobRefusedError: 409,
+    errors.WebhookError: 422,
+    errors.WebhookNotFoundError: 404,
     errors.ModelNotFoundError: 404,
     errors.ModelUnavailableError: 503,
     errors.ErrandNotFoundError: 404,

@@ -153,6 +153,34 @@ class JobStoppedError(MarqueError):
     """The part of a job that is being worked on must end now: the job was cancelled, the worker ends, or another one has the part."""
 
 
+class JobWaitsError(MarqueError):
+    """The part of a job has nothing to do before `seconds` are over: it waits so long, as if not taken up. The message goes to its log."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+# ---- webhooks ----
+
+
+class WebhookError(MarqueError):
+    """A webhook that cannot be kept so, or cannot be used as it stands (HTTP 422). Nothing was changed; the message says why."""
+
+
+class WebhookNotFoundError(WebhookError):
+    """No webhook has this number (HTTP 404)."""
+
+
+class NotDeliveredError(MarqueError):
+    """A webhook could not be told of something. The message says what came back instead, and never what the receiver wrote."""
+
+    def __init__(self, message: str, *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.gone = gone
+        """True when the receiver said that it wants nothing any more (HTTP 410)."""
+
+
 # ---- people ----
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, current_app, g, has_app_context
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from webapp.bell import Bell
 
 NAME = "marque"
+Describe = Callable[[Any, Registry], Mapping[str, Any]]
+"""A photo in the shape of the JSON door; the factory lays it in, which knows that door."""
 SPARE_THREADS = 4
 """Threads of a worker that never wait for the model: they keep answering pings, pages and the gallery."""
 
@@ -67,7 +69,7 @@ class LabelSets:
 class Cupboard:
     """The tools of one process. `given` classifiers may come from outside (tests); then no network is read from the models folder."""
 
-    def __init__(self, config: Config, given: Iterable[Classifier] = ()) -> None:
+    def __init__(self, config: Config, given: Iterable[Classifier] = (), describe: Describe = lambda _item, _registry: {}) -> None:
         self.config = config
         self._label_sets = LabelSets()
         self.registry = Registry(config.models, self._label_sets.seen)
@@ -75,6 +77,7 @@ class Cupboard:
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         self.rates = Rates(config.rate_url if config.rate_limits else "")
         self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
+        self.describe = describe
         self._given = tuple(given)
         self._bell: Bell | None = None
         self._serving = Serving(self.registry, self._load, _live_before)
@@ -196,9 +199,9 @@ def _live_before(name: str) -> list[int]:
         return []
 
 
-def init_app(app: Flask, config: Config, given: Iterable[Classifier]) -> None:
-    """Hang the cupboard into the app."""
-    app.extensions[NAME] = Cupboard(config, given)
+def init_app(app: Flask, config: Config, given: Iterable[Classifier], describe: Describe) -> None:
+    """Hang the cupboard into the app. `describe` tells a photo as the JSON door does."""
+    app.extensions[NAME] = Cupboard(config, given, describe)
 
 
 def get_cupboard() -> Cupboard:
@@ -271,6 +274,11 @@ def get_turnstile() -> Turnstile:
 def ring(lane: str) -> None:
     """See `Cupboard.ring`."""
     get_cupboard().ring(lane)
+
+
+def describe_photo(item: Any) -> Mapping[str, Any]:
+    """A photo as the JSON door tells it."""
+    return get_cupboard().describe(item, get_registry())
 
 
 def get_rates() -> Rates:

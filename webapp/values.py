@@ -266,3 +266,11 @@ def make_tag(*parts: object) -> str:
 def ready_rendition(content: bytes, content_type: str, modified: datetime | None = None) -> Rendition:
     """A picture whose bytes are here already."""
     return Rendition(content_type, hashlib.sha256(content).hexdigest()[:32], lambda: content, len(content), modified)
+
+
+# ---- webhooks ----
+
+UNSURE, RELABELLED, PROMOTED, TESTED = "photo.low_confidence", "photo.relabelled", "model.promoted", "test"
+"""What webhooks are told of."""
+WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given up"
+"""How the telling stands."""

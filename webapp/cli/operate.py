@@ -12,10 +12,10 @@ import click
 from flask import Blueprint
 
 from webapp.cli.ready import migrate
-from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, NobodyWorksError, UserError
+from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, NobodyWorksError, NotDeliveredError, UserError
 from webapp.ext import get_classifier, get_config, get_cupboard, get_rates, get_registry, load_classifier
 from webapp.inference.classifier import self_test
-from webapp.services import deleting, jobs, people
+from webapp.services import deleting, jobs, people, webhooks
 from webapp.services.health import check_database, check_integrity, newer_sqlite_wanted
 from webapp.services.kinds import KINDS
 from webapp.services.learnt import read_lists
@@ -57,6 +57,7 @@ def doctor() -> None:
         ("Model", _model),
         ("Same answers", _golden),
         ("Jobs", _jobs),
+        ("Webhooks", _webhooks),
     ]
     wrong = 0
     for name, check in checks:
@@ -124,6 +125,13 @@ def _jobs() -> str:
     if trouble := jobs.nobody_works(KINDS):
         raise NobodyWorksError(trouble)
     return jobs.how_many()
+
+
+def _webhooks() -> str:
+    """What was to be told has arrived."""
+    if trouble := webhooks.trouble():
+        raise NotDeliveredError(trouble)
+    return webhooks.how_many()
 
 
 def _golden() -> str:

@@ -23,6 +23,7 @@ from webapp.storage.database import writing
 from webapp.storage.files import FileStore
 from webapp.storage.label_set import SAID, keep_originals
 from webapp.storage.tables import Photo, Prediction, Upload, now
+from webapp.storage.webhooks import note_unsure
 from webapp.values import UNLABELLED, Answer, Who
 
 __all__ = [
@@ -221,7 +222,11 @@ def ask_models(public_id: str, *, classifiers: Sequence[Classifier], files: File
         return
     answers = _look(stored_content(photo, files), missing, turnstile).answers
     with writing():
-        _keep(get_item(public_id).photo, missing, answers)
+        photo = get_item(public_id).photo
+        unseen = photo.prediction is None
+        _keep(photo, missing, answers)
+        if unseen and photo.prediction is not None:
+            note_unsure(photo, photo.prediction)
 
 
 def ask_aside(photo: Photo, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile) -> None:
@@ -368,6 +373,8 @@ def _remember_new(
             remember_labels(classifier.card)
             storage.add_prediction(photo, prediction, first=True, shown=number == 0)
             _keep_original(prediction, first)
+        if read:
+            note_unsure(photo, read[0][0])
         if ground_truth:
             _label(photo, ground_truth, asked, who, place)
     if looked.answers and not ground_truth:
@@ -390,7 +397,7 @@ def _remember_again(
 
 
 def _label(photo: Photo, ground_truth: str, asked: Sequence[Classifier], who: Who, place: str) -> None:
-    record_label(photo, ground_truth, model=model_of(ground_truth, *(one.card for one in asked)), who=who, place=place)
+    record_label(photo, ground_truth, model=model_of(ground_truth, *(one.card for one in asked)), who=who, place=place, told=False)
 
 
 def _found(sha256: str, model: str = "", *, duplicate: bool, token: str = "") -> Classified:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
-from webapp.errors import JobStoppedError, MarqueError, ServerBusyError
+from webapp.errors import JobStoppedError, JobWaitsError, MarqueError, ServerBusyError
 from webapp.services.work import Json, Kind, Tools, Work, part_row
 from webapp.storage import jobs as storage
 from webapp.storage.database import checkpoint_if_large, end_reading, writing
@@ -107,12 +107,13 @@ def end_part(claim: Claim, kind: Kind, work: Work, result: Json | list[Json], at
             storage.add_parts([part_row(job.id, storage.next_number(job.id), FINISH, {}, at)])
 
 
-def put_back(claim: Claim, work: Work, at: datetime | None = None) -> None:
-    """Let a part wait again that was stopped, as if it had not been taken up."""
+def put_back(claim: Claim, work: Work, at: datetime | None = None, *, seconds: float = 0.0) -> None:
+    """Let a part wait again that was stopped, as if it had not been taken up: for some `seconds`, if it has nothing to do before."""
     at = at or now()
+    until = at + timedelta(seconds=seconds)
     with writing():
         storage.change_part(
-            claim.part.id, claim.owner, state=QUEUED, owner="", lease_until=None, run_after=at, attempts=JobPart.attempts - 1
+            claim.part.id, claim.owner, state=QUEUED, owner="", lease_until=None, run_after=until, attempts=JobPart.attempts - 1
         )
         storage.add_lines(claim.job.id, work.lines, at)
 
@@ -163,6 +164,9 @@ def do_part(claim: Claim, kind: Kind, tools: Tools, stopping: Callable[[], bool]
         end_part(claim, kind, work, _result(kind, claim.part.role, work, claim.job))
     except JobStoppedError:
         put_back(claim, work)
+    except JobWaitsError as error:
+        work.say(str(error))
+        put_back(claim, work, seconds=error.seconds)
     except (ServerBusyError, OperationalError) as error:
         try_again(claim, work, str(error) if isinstance(error, MarqueError) else "The database did not answer.")
     except MarqueError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.services import bulk_upload, keep_later, labels_later, many_later, predict_later, rereading
+from webapp.services import bulk_upload, keep_later, labels_later, many_later, predict_later, rereading, webhook_delivery
 from webapp.services.work import Kind
 
 KINDS: dict[str, Kind] = {
@@ -14,5 +14,6 @@ KINDS: dict[str, Kind] = {
         many_later.KIND,
         predict_later.KIND,
         rereading.KIND,
+        webhook_delivery.KIND,
     )
 }

@@ -97,13 +97,16 @@ def relabel_photos(
 
 
 def record_label(
-    photo: Photo, label: str | None, *, model: str | None = None, who: Who, place: str, why: str = "", batch: str = ""
+    photo: Photo, label: str | None, *, model: str | None = None, who: Who, place: str, why: str = "", batch: str = "", told: bool = True
 ) -> None:
-    """Append one label event inside the caller's transaction; the caller checked the label. `model` is the one whose label it is."""
+    """Append one label event inside the caller's transaction; the caller checked the label. `model` is the one whose label it is.
+
+    Webhooks are `told`, unless the label came with the photo.
+    """
     event = LabelEvent(
         to_label=label, to_model=model, user_id=who.user_id, who=who.name, why=why, place=place, batch=batch or new_batch(), undoes=None
     )
-    storage.add_event(event, photo)
+    storage.add_event(event, photo, told=told)
 
 
 def remember_label_sets(registry: Registry) -> None:

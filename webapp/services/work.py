@@ -33,6 +33,10 @@ class Tools:
     version: Callable[[str, int], Classifier]
     data: Path
     env: Mapping[str, str]
+    describe: Callable[[Any], Mapping[str, Any]] = field(default=lambda item: {"id": item.photo.public_id})
+    """A photo in the shape of the JSON door, for those who are told of it. Of its id alone, where there is no such door."""
+    private_webhooks: bool = False
+    """True when webhooks may also go to private addresses."""
 
 
 @dataclass

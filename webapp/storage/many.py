@@ -15,6 +15,7 @@ from webapp.storage.labels import read_label, refresh_disputed
 from webapp.storage.matching import matching, number_column
 from webapp.storage.photos import UNSEEN, given, refresh_outcomes, restore
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
+from webapp.storage.webhooks import note_relabelled
 from webapp.values import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter, Who
 
 
@@ -93,6 +94,7 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
     if changed:
         refresh_outcomes(numbers)
         refresh_disputed(numbers)
+        note_relabelled(stamp.batch)
     return changed
 
 
@@ -158,6 +160,7 @@ def take_back(events: Sequence[int], stamp: Stamp) -> int:
     db.session.execute(mirror, execution_options=UNSEEN)
     refresh_outcomes(list(found.values()))
     refresh_disputed(list(found.values()))
+    note_relabelled(stamp.batch)
     return len(found)
 
 

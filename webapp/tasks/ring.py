@@ -8,7 +8,7 @@ from celery import Celery
 from flask import Flask
 
 from webapp.bell import RING, Bell
-from webapp.ext import get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version
+from webapp.ext import describe_photo, get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version
 from webapp.services.crew import Crew
 from webapp.services.work import Kind, Tools
 from webapp.values import LONG, SHORT
@@ -24,4 +24,14 @@ def make_crew(app: Flask, celery: Celery, kinds: Mapping[str, Kind], hands: int)
 def tools() -> Tools:
     """What kinds of jobs work with, from the cupboard of the running app."""
     config = get_config()
-    return Tools(get_files(), get_turnstile(), get_registry(), get_classifiers, load_version, config.data, config.for_child())
+    return Tools(
+        get_files(),
+        get_turnstile(),
+        get_registry(),
+        get_classifiers,
+        load_version,
+        config.data,
+        config.for_child(),
+        describe_photo,
+        config.webhooks == "any",
+    )
