@@ -67,6 +67,7 @@ JSON = {
         "GET /api/v1/exports/<export_id>",
         "POST /api/v1/labels",
         "DELETE /api/v1/labels/batches/<batch>",
+        "GET /api/v1/suspected",
         "GET /api/v1/models/<name>/compare",
         "PUT /api/v1/photos/<public_id>/ground-truth",
     ),
