@@ -70,6 +70,7 @@ JSON = {
         "GET /api/v1/jobs/<job_id>/files/<name>",
         "POST /api/v1/labels",
         "DELETE /api/v1/labels/batches/<batch>",
+        "GET /api/v1/suspected",
         "GET /api/v1/models/<name>/compare",
         "PUT /api/v1/photos/<public_id>/ground-truth",
     ),

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from tests.fakes import FakeClassifier
+
 Upload = Callable[..., str]
 
 
@@ -55,3 +57,21 @@ def test_it_needs_a_key(client: FlaskClient) -> None:
 def test_a_body_that_is_nested_too_deeply_is_a_400(client: FlaskClient, key: dict[str, str]) -> None:
     answer = client.post("/api/v1/labels", data=b"[" * 200_000, content_type="application/json", headers=key)
     assert answer.status_code == 400
+
+
+def test_suspected_ground_truths_are_listed(client: FlaskClient, key: dict[str, str], classifier: FakeClassifier, upload: Upload) -> None:
+    classifier.says(mclaren=0.8)
+    upload(mark=1, ground_truth="mclaren")
+    classifier.says(mclaren=0.9, haas=0.05)
+    photo = upload(mark=2, ground_truth="haas")
+    found = client.get("/api/v1/suspected", headers=key).json
+    assert (found["model"], found["left"], found["next"]) == ({"name": "f1-teams", "version": 1}, 1, None)
+    assert [(one["id"], one["ground_truth"], one["other"]) for one in found["items"]] == [(photo, "haas", "mclaren")]
+    assert found["items"][0]["margin"] == pytest.approx(-0.85)
+    assert client.get("/api/v1/suspected?other=haas", headers=key).json["items"] == []
+
+
+def test_suspected_ground_truths_need_a_reviewers_key_and_a_cursor_of_ours(client: FlaskClient, key: dict[str, str]) -> None:
+    assert client.get("/api/v1/suspected").status_code == 401
+    assert client.get("/api/v1/suspected?cursor=nonsense", headers=key).status_code == 400
+    assert client.get("/api/v1/suspected?model=none", headers=key).status_code == 404

@@ -9,10 +9,11 @@ from webapp import errors
 from webapp.api import payloads, shapes
 from webapp.api.calls import Need, call
 from webapp.api.keys import guard, who
-from webapp.api.questions import Batch, LabelsBody
-from webapp.ext import get_cards, get_classifier
-from webapp.services import many, many_later, relabel
+from webapp.api.questions import Batch, LabelsBody, SuspectedQuery
+from webapp.ext import get_cards, get_classifier, get_registry
+from webapp.services import many, many_later, relabel, suspicion
 from webapp.services.many import Selection
+from webapp.values import GalleryFilter
 
 bp = Blueprint("api_labels", __name__)
 guard(bp)
@@ -43,3 +44,16 @@ def undo(batch: Batch) -> ResponseReturnValue:
             'This is too much to take back in one call. Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.'
         )
     return jsonify(payloads.relabelled(relabel.undo_batch(batch, who=who(), place="api")))
+
+
+@call(bp, "GET", "/suspected", needs=Need.REVIEW, answers={200: shapes.Suspects}, errors=(errors.ModelNotFoundError,))
+def suspected(query: SuspectedQuery) -> ResponseReturnValue:
+    """Ground truths that a model doubts, the most suspected first.
+
+    A relabelling settles one; that a label is right after all, people say in the review.
+    """
+    card = get_classifier(query.model).card
+    suspicion.look(get_registry(), [card])
+    wanted = GalleryFilter(model=card.name, ground_truth=query.ground_truth or "")
+    found = suspicion.suspects(wanted, who=who(), other=query.other, cursor=query.cursor, limit=query.limit)
+    return jsonify(payloads.suspects(found, card))

@@ -26,6 +26,7 @@ from webapp.services.jobs import JobLine, JobPage, JobView
 from webapp.services.promote import Promotion
 from webapp.services.relabel import Relabelled
 from webapp.services.stats import Counts, Learnt, Summary, VersionLine
+from webapp.services.suspicion import Suspects
 from webapp.values import ALL_MODELS, Answer, RankedLabel
 
 Json = dict[str, Any]
@@ -83,6 +84,27 @@ def _event(one: Event) -> shapes.LabelEvent:
 def photo_page(page: Page, registry: Registry) -> shapes.PhotoPage:
     """A page of the list."""
     return {"items": [photo(item, registry) for item in page.items], "next": page.next or None, "previous": page.previous or None}
+
+
+def suspects(found: Suspects, card: ModelCard) -> shapes.Suspects:
+    """A page of doubted ground truths."""
+    return {
+        "model": {"name": card.name, "version": card.version},
+        "items": [
+            {
+                "id": one.photo.public_id,
+                "filename": one.photo.filename,
+                "ground_truth": one.doubt.given,
+                "probability": one.doubt.probability,
+                "other": one.doubt.other,
+                "other_probability": one.doubt.other_probability,
+                "margin": one.doubt.margin,
+            }
+            for one in found.items
+        ],
+        "left": found.left,
+        "next": found.next or None,
+    }
 
 
 def sent_photo(done: Classified, registry: Registry, choice: str) -> shapes.SentPhoto:

@@ -188,6 +188,21 @@ class StatsQuery(Filters):
     """`learnt`: count also the photos that the version has learnt from."""
 
 
+class SuspectedQuery(Question):
+    """Which doubted ground truths."""
+
+    model: Text = ""
+    """The live model that doubts them; without it the site's own."""
+    ground_truth: Text = OFF
+    """Photos that a person gave this label."""
+    other: Text = ""
+    """Photos that the model takes for this instead."""
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = PAGE
+    """How many photos."""
+    cursor: Text = ""
+    """`next` of the page before."""
+
+
 class ChoiceQuery(Question):
     """Whose prediction."""
 

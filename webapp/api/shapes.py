@@ -206,6 +206,33 @@ class PhotoPage(TypedDict):
 # ---- labels ----
 
 
+class Suspect(TypedDict):
+    """A photo whose ground truth the model doubts."""
+
+    id: str
+    filename: str
+    ground_truth: str
+    probability: float
+    """What the model gives the ground truth."""
+    other: str
+    """The label that it suspects instead."""
+    other_probability: float
+    margin: float
+    """The first probability minus the second: the lowest are the most suspected."""
+
+
+class Suspects(TypedDict):
+    """A page of doubted ground truths, the most suspected first."""
+
+    model: ModelVersion
+    """Who doubts them."""
+    items: list[Suspect]
+    left: int
+    """How many there are, at least."""
+    next: str | None
+    """The `cursor` of the page behind this one; null on the last."""
+
+
 @with_config(TOLD)
 class Relabelled(TypedDict):
     """What a change of many ground truths did."""
