@@ -55,7 +55,7 @@ def test_what_was_given_up_is_said_and_sent_again(app: Flask, admin: FlaskClient
         row = db.session.query(WebhookDelivery).one()
         row.state, row.answer, row.attempts = GIVEN_UP, "It answered 500.", 8
     assert "1 given up" in admin.get("/admin/webhooks").text
-    assert "1 event never arrived and was given up. It answered 500." in admin.get(f"/admin/webhooks/{number}").text
+    assert "1 event never arrived and was given up. The last trouble: “It answered 500.”" in admin.get(f"/admin/webhooks/{number}").text
     assert "and 1 event that had been given up" in admin.post(f"/admin/webhooks/{number}/again", follow_redirects=True).text
     with app.app_context():
         assert (webhooks.get_webhook(number).waiting, webhooks.get_webhook(number).given_up) == (1, 0)

@@ -105,9 +105,11 @@ def remove_now(hook_id: int) -> ResponseReturnValue:
 
 
 def _page(error: WebhookError | None = None) -> str:
+    views = webhooks.every_webhook()
     return render_template(
         "webhooks/index.html",
-        views=webhooks.every_webhook(),
+        views=views,
+        on=sum(view.hook.active for view in views),
         words=webhooks.EVENTS,
         chosen=request.form.getlist("events") if error else list(webhooks.EVENTS),
         private=get_config().webhooks == "any",
