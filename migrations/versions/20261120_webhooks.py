@@ -38,6 +38,7 @@ def upgrade():
         sa.UniqueConstraint("public_id", name=op.f("uq_webhook_events_public_id")),
     )
     op.create_index("ix_webhook_events_about", "webhook_events", ["about", "id"])
+    op.create_index("ix_webhook_events_created_at", "webhook_events", ["created_at"])
     op.create_table(
         "webhook_deliveries",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -59,6 +60,7 @@ def upgrade():
     )
     op.create_index("ix_webhook_deliveries_next", "webhook_deliveries", ["webhook_id", "state", "next_at"])
     op.create_index("ix_webhook_deliveries_event_id", "webhook_deliveries", ["event_id"])
+    op.create_index("ix_webhook_deliveries_ended_at", "webhook_deliveries", ["ended_at"])
 
 
 def downgrade():

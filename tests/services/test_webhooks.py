@@ -370,3 +370,17 @@ def test_what_was_told_long_ago_is_forgotten(app: Flask, hook: Webhook, receiver
     work(app)
     assert len(webhooks.last_deliveries(hook.id)) == 1
     assert json.loads(receiver.messages[-1][1])["type"] == "test"
+
+
+def test_what_happens_while_a_job_works_is_left_to_another_one(
+    app: Flask, classifier: FakeClassifier, upload: Upload, hook: Webhook, receiver: Receiver
+) -> None:
+    photos = [upload(mark=number) for number in range(3)]
+    webhooks.test(hook.id)
+    with writing():
+        db.session.execute(text("UPDATE job_parts SET state = 'running', owner = 'busy', lease_until = '2999-01-01'"))
+    for photo in photos:
+        mark(photo, card=classifier.card)
+    assert len(all_jobs()) == 2
+    work(app)
+    assert len(receiver.messages) == 4

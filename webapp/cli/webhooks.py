@@ -75,5 +75,6 @@ def test(number: int, wait: int) -> None:
         time.sleep(0.5)
         found = webhooks.see(delivery)
     if found.state != DELIVERED:
-        raise click.ClickException(found.answer or jobs.nobody_works(KINDS) or "It waits: no answer yet. Look at /admin/webhooks.")
+        failed = f"{found.answer} {'It was given up.' if found.state == GIVEN_UP else 'It is tried again later.'}" if found.answer else ""
+        raise click.ClickException(failed or jobs.nobody_works(KINDS) or "It waits: no answer yet. Look at /admin/webhooks.")
     click.echo(f"It arrived. {found.answer}")

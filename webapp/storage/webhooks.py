@@ -90,10 +90,10 @@ def wake(webhook: Any, at: datetime) -> None:
     There is at most one job that waits, whose time is brought forward, and one that works.
     """
     at = max(at, webhook.rest_until or at)
-    question = select(JobPart.id, JobPart.state, JobPart.run_after).join(Job, Job.id == JobPart.job_id)
-    question = question.where(Job.owner == owner(webhook.id), Job.state.in_(jobs.ACTIVE), Job.stop_at.is_(None))
-    last = db.session.execute(question.order_by(Job.id.desc()).limit(1)).first()
-    if last is not None and last.state == QUEUED:
+    question = select(JobPart.id, JobPart.state, JobPart.run_after, Job.state.label("job_state"), Job.stop_at)
+    question = question.join(Job, Job.id == JobPart.job_id).where(Job.owner == owner(webhook.id)).order_by(Job.id.desc()).limit(1)
+    last = db.session.execute(question).first()  # the newest alone says it: no other one is put in while it waits
+    if last is not None and last.state == QUEUED and last.job_state in jobs.ACTIVE and last.stop_at is None:
         if last.run_after > at:
             db.session.execute(update(JobPart).where(JobPart.id == last.id).values(run_after=at), execution_options=UNSEEN)
         return
