@@ -441,7 +441,9 @@ def make_app(data: Path) -> Flask:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "card.json").write_text(make_card(version).to_json(), encoding="utf-8")
     (models / MODEL / "LIVE").write_text(f"{VERSIONS}\n", encoding="ascii")
-    app = create_app(Config(data=data, models=models, secret_key="k" * 32, workers=2, threads=8), Settled(make_card(VERSIONS)))
+    app = create_app(
+        Config(data=data, models=models, secret_key="k" * 32, workers=2, threads=8, rate_limits=False), Settled(make_card(VERSIONS))
+    )
     app.config["WTF_CSRF_ENABLED"] = False
     with app.app_context():
         upgrade()
