@@ -10,6 +10,7 @@ from importlib.metadata import version as installed
 
 import click
 from flask import Blueprint
+from sqlalchemy.exc import DBAPIError
 
 from webapp.cli.ready import migrate
 from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, NobodyWorksError, NotDeliveredError, UserError
@@ -63,11 +64,16 @@ def doctor() -> None:
     for name, check in checks:
         try:
             mark, words = "ok", check()
-        except MarqueError as error:
-            mark, words = "WRONG", str(error)
+        except (MarqueError, DBAPIError) as error:
+            mark, words = "WRONG", _in_words(error)
             wrong += 1
         click.echo(f"{mark:>5}  {name:<13} {words}")
     sys.exit(1 if wrong else 0)
+
+
+def _in_words(error: MarqueError | DBAPIError) -> str:
+    """An error of the database is told without its question; a table that is not there yet is made by `flask prepare`."""
+    return str(error) if isinstance(error, MarqueError) else f"{error.orig}. `flask prepare` brings the database up to date."
 
 
 def _sqlite() -> str:
