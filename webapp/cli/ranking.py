@@ -37,6 +37,7 @@ from webapp.errors import MarqueError
 from webapp.ext import get_card, get_classifiers, get_cupboard, get_registry
 from webapp.inference.card import ModelCard
 from webapp.inference.classifier import Classifier
+from webapp.inference.label_set import reads_differently
 from webapp.inference.looking import Looked, decided
 from webapp.inference.pool import Seen
 from webapp.services import history, words
@@ -218,7 +219,8 @@ def _rows(paths: list[Path], wish: Wish, stack: ExitStack) -> Iterator[Row]:
         return (_stored(one, classifiers, wish) for one in stored)
     top = None if wish.every_label else TOP
     pool = stack.enter_context(closing(get_cupboard().pool(classifiers, wish.processes, photos=len(paths), store=False, top=top)))
-    today = {one.card.name: get_card(one.card.name) or one.card for one in classifiers}
+    seen = [get_card(one.card.name) or one.card for one in classifiers]
+    today = {card.name: card for card in seen if reads_differently(card)}
     return (_looked(seen, today, wish) for seen in pool.look(paths))
 
 
@@ -234,12 +236,13 @@ def _sent(sent: tuple[Path, Row | MarqueError], wish: Wish) -> Row:
 
 
 def _looked(seen: Seen, today: Mapping[str, ModelCard], wish: Wish) -> Row:
-    """The row of a photo that is not stored; `today` has the cards of the models as labels read now."""
+    """The row of a photo that is not stored; `today` has the cards of models with merged labels, as they read now."""
     path, looked = seen
     if isinstance(looked, MarqueError):
         return {"path": shown(path), "error": str(looked)}
     answers = cast(Looked, looked).answers  # nothing is passed over where nothing is stored
-    read = [decided(today[one.model], one.reading, one.elapsed_ms, None if wish.every_label else TOP) for one in answers]
+    top = None if wish.every_label else TOP
+    read = [decided(today[one.model], one.reading, one.elapsed_ms, top) if one.model in today else one for one in answers]
     return _row({"path": shown(path)}, [_answered(one) for one in read], wish)
 
 

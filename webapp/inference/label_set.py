@@ -148,6 +148,11 @@ def reads_as(card: ModelCard, label: str) -> str:
     return card.reads.get(label, label) if isinstance(card, SeenCard) else label
 
 
+def reads_differently(card: ModelCard) -> bool:
+    """True when labels were merged, so that an answer is not what the network said."""
+    return isinstance(card, SeenCard) and bool(card.reads)
+
+
 def outputs(card: ModelCard) -> dict[str, list[int]]:
     """For each label that the version can answer as labels read today, the places of the outputs that add up to it, its own first."""
     return card.outputs if isinstance(card, SeenCard) else {name: [place] for place, name in enumerate(card.label_names)}
