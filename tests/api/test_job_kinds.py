@@ -49,6 +49,15 @@ def truths(client: FlaskClient) -> list[str | None]:
     return [one["ground_truth"] for one in client.get("/api/v1/photos?sort=oldest").json["items"]]
 
 
+def test_a_key_that_was_used_for_another_filter_is_refused(client: FlaskClient, key: dict[str, str], upload) -> None:
+    headers = key | {"Idempotency-Key": "monday"}
+    asked = {"kind": "many", "action": "confirm", "filter": {"decision": "mclaren"}}
+    first = client.post("/api/v1/jobs", json=asked, headers=headers)
+    upload()  # one photo more changes nothing about what was meant
+    assert client.post("/api/v1/jobs", json=asked, headers=headers).json["id"] == first.json["id"]
+    assert client.post("/api/v1/jobs", json=asked | {"filter": {"decision": "haas"}}, headers=headers).status_code == 409
+
+
 def test_an_export_tells_where_its_file_is(client: FlaskClient, key_of: Key, done, upload: Callable[..., str]) -> None:
     upload(), upload(mark=1, ground_truth="haas")
     key = key_of("review")

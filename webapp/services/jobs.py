@@ -26,6 +26,8 @@ TAIL = 200
 ABSENT = timedelta(seconds=60)
 """After so long without a sign a worker counts as gone."""
 LONGEST_KEY = 200
+OF_THE_MOMENT = ("up_to", "before")
+"""What questions note of when they were asked: the number of the newest photo then, a time counted back from it."""
 UNLISTED = ("predict",)
 """Kinds that come one for each photo. Lists would hold little else, so they show them only when asked for."""
 
@@ -118,7 +120,7 @@ def put_in(
         if known is None:
             raise
     if known is not None:
-        return _same(known, kind, title), False
+        return _same(known, kind, title, asked), False
     ring(kind.lane)
     return job, True
 
@@ -142,10 +144,15 @@ def _once(key: str, owner: Owner) -> str | None:
     return hashlib.sha256(json.dumps([owner.id, key]).encode()).hexdigest()
 
 
-def _same(known: Job, kind: Kind, title: str) -> Job:
-    if (known.kind, known.title) != (kind.name, title[:255]):
+def _same(known: Job, kind: Kind, title: str, asked: Json) -> Job:
+    if (known.kind, known.title, _meant(known.question)) != (kind.name, title[:255], _meant(asked)):
         raise JobRefusedError("This Idempotency-Key was used for another job. Nothing was put in: send a key of its own with each job.")
     return known
+
+
+def _meant(question: Json) -> str:
+    """What was asked, without the moment that it notes: the same request a moment later means the same."""
+    return json.dumps({name: value for name, value in question.items() if name not in OF_THE_MOMENT}, sort_keys=True)
 
 
 # ---- looking ----
