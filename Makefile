@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format doctor serve-deps dev-deps train samples bench screenshots lock image clean
+.PHONY: help run test lint format doctor serve-deps dev-deps train bench screenshots lock image clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,9 +35,6 @@ doctor: serve-deps  ## check settings, disk, database and the live model
 
 train: dev-deps  ## train f1-teams anew: make train DATA="--data DIR --data DIR" WEIGHTS=FILE
 	@$(FLASK) model train f1-teams $(DATA) $(if $(WEIGHTS),--weights $(WEIGHTS))
-
-samples: dev-deps  ## draw the sample pictures again
-	@$(BIN)/python -m webapp.training.drawings samples webapp/static/samples
 
 bench: dev-deps  ## measure serving against a plain FastAPI + Keras service on this machine
 	@$(BIN)/python -m benchmarks.serve

@@ -33,6 +33,7 @@ from PIL import Image
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from benchmarks.servers import CAR_PHOTOS
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.card import InputSpec, Label, ModelCard
@@ -42,7 +43,6 @@ from webapp.storage import near
 from webapp.storage.database import db
 from webapp.storage.matching import matching, number_column, sort_key
 from webapp.storage.pages import DOWNWARDS
-from webapp.training.drawings import LABELS, draw_car
 from webapp.values import UNCLASSIFIED, Reading, Who
 
 MODEL = "stanford-cars"
@@ -161,12 +161,13 @@ def fill_tally(app: Flask) -> None:
 
 
 def draw_thumbnails() -> list[bytes]:
-    """Small drawings of cars, about a kilobyte each."""
+    """Small pictures of cars, about a kilobyte each."""
     found = []
     for place in range(48):
         stream = io.BytesIO()
-        drawing = draw_car(LABELS[place % len(LABELS)], seed=place)
-        drawing.resize((72, 45), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=30, optimize=True)
+        picture = Image.open(CAR_PHOTOS[place % len(CAR_PHOTOS)])
+        picture = picture.rotate(place // len(CAR_PHOTOS)).resize((72, 45), Image.Resampling.BICUBIC)
+        picture.save(stream, "JPEG", quality=30, optimize=True)
         found.append(stream.getvalue())
     return found
 
@@ -422,7 +423,7 @@ def draw_uploads(number: int) -> list[bytes]:
     found = []
     for place in range(number):
         stream = io.BytesIO()
-        image = draw_car(LABELS[place % len(LABELS)], seed=place)
+        image = Image.open(CAR_PHOTOS[place % len(CAR_PHOTOS)])
         image.putpixel((0, 0), tuple(int(value) for value in noise.integers(0, 256, 3)))
         image.save(stream, "JPEG", quality=88, comment=noise.bytes(8))
         found.append(stream.getvalue())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.servers import draw_photos, load, marque
+from benchmarks.servers import CAR_PHOTOS, load, marque
 
 PORT = 8733
 LIMIT_MB = 300
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uploads", type=int, default=1000)
     wanted = parser.parse_args().uploads
-    photos = draw_photos(40)
+    photos = [path.read_bytes() for path in CAR_PHOTOS]
     with tempfile.TemporaryDirectory() as folder, marque(Path(folder), PORT) as master:
         workers = master.children()
         print(f"before: {_weights(workers)}")

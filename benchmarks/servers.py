@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import io
 import os
 import socket
 import subprocess
@@ -17,10 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from webapp.training.drawings import LABELS, draw_car
-
 ROOT = Path(__file__).resolve().parent.parent
 BOUNDARY = "marque-benchmark"
+CAR_PHOTOS = sorted((ROOT / "tests" / "pictures" / "cars").glob("*.jpg"))
+"""Cars of ten teams, 960 x 600, each file named after its label."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,6 @@ class Measured:
     def rate(self) -> float:
         """Answers a second."""
         return self.answers / self.seconds
-
-
-def draw_photos(number: int) -> list[bytes]:
-    """So many different drawings as JPEG bytes, 960 x 600, about what a web gallery holds."""
-    photos = []
-    for place in range(number):
-        stream = io.BytesIO()
-        draw_car(LABELS[place % len(LABELS)], seed=1000 + place).save(stream, "JPEG", quality=88)
-        photos.append(stream.getvalue())
-    return photos
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Ten clients upload, relabel and undo at once, for a minute, on a real server: nobody is turned away and no event is lost.
 
 Run `python -m benchmarks.together`. It ends with an error when an answer was not as it should be, or when the log lacks something that was
-acknowledged. The photos are drawings, the history lies in a temporary folder.
+acknowledged. The photos are pictures of cars, the history lies in a temporary folder.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.servers import BOUNDARY, ROOT, draw_photos, form, marque
-from webapp.training.drawings import LABELS
+from benchmarks.servers import BOUNDARY, CAR_PHOTOS, ROOT, form, marque
 
 PORT = 8733
 UPLOADERS, RELABELLERS = 4, 6
@@ -35,7 +34,7 @@ class Crowd:
 
     key: str
     end: float
-    drawings: list[bytes]
+    pictures: list[bytes]
     photos: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -74,8 +73,8 @@ class Client:
     def upload(self) -> None:
         """A new photo with a ground truth, which is one event."""
         self.number += 1
-        label = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{self.dice.choice(LABELS)}\r\n'
-        body = label.encode() + form(self.dice.choice(self.crowd.drawings), self.number)
+        label = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{self.dice.choice(CAR_PHOTOS).stem}\r\n'
+        body = label.encode() + form(self.dice.choice(self.crowd.pictures), self.number)
         said, wait = self.call("POST", "/api/v1/photos", body, f"multipart/form-data; boundary={BOUNDARY}")
         self.crowd.note("uploads", wait, 1, said["id"])
 
@@ -86,7 +85,7 @@ class Client:
         if not picked:
             time.sleep(0.01)
             return
-        body = json.dumps({"ids": picked, "label": self.dice.choice(LABELS)}).encode()
+        body = json.dumps({"ids": picked, "label": self.dice.choice(CAR_PHOTOS).stem}).encode()
         said, wait = self.call("POST", "/api/v1/labels", body)
         self.crowd.note("relabels", wait, said["processed"])
         if said["batch"] and self.dice.random() < 1 / 3:
@@ -108,9 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
-    drawings = draw_photos(20)
+    pictures = [path.read_bytes() for path in CAR_PHOTOS]
     with tempfile.TemporaryDirectory() as folder, marque(Path(folder), PORT, MARQUE_RATE_LIMITS="off"):
-        crowd = Crowd(_key(Path(folder)), time.monotonic() + seconds, drawings)
+        crowd = Crowd(_key(Path(folder)), time.monotonic() + seconds, pictures)
         clients = [Client(crowd, number) for number in range(UPLOADERS + RELABELLERS)]
         threads = [threading.Thread(target=one.work, args=(at < UPLOADERS,)) for at, one in enumerate(clients)]
         for thread in threads:

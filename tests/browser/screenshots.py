@@ -1,9 +1,8 @@
-"""Takes the README's pictures: a real server with drawn cars in its history, seen by Chromium. `make screenshots` runs it."""
+"""Takes the README's pictures: a real server with pictures of cars in its history, seen by Chromium. `make screenshots` runs it."""
 
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import sys
 import tempfile
@@ -11,12 +10,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.servers import BOUNDARY, marque
+from benchmarks.servers import BOUNDARY, CAR_PHOTOS, marque
 from tests.browser.conftest import CHROMIUM
-from webapp.training.drawings import LABELS, draw_car, draw_scene
+from tests.conftest import ROOT
 
 PORT = 8741
 PASSWORD = "benchmark-only"  # the one that benchmarks.servers starts with
+SAMPLES = ROOT / "webapp" / "static" / "samples"
 TRACKS = ("monza", "spa", "suzuka", "zandvoort", "interlagos", "silverstone")
 
 
@@ -39,23 +39,20 @@ def main(folder: Path) -> None:
 
 
 def fill() -> str:
-    """Upload drawings of every team, most with their ground truth, and a boat; returns the id of the last photo."""
-    newest = ""
-    for number in range(22):
-        label = LABELS[(number * 3) % len(LABELS)]
-        truth = label if number % 4 else ""
-        newest = send(draw_car(label, seed=300 + number), f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg", truth)
-    send(draw_scene("sailing-boat", seed=5), "kiel-regatta.jpg", "none")
-    return send(draw_car("mclaren", seed=77), "monza-parabolica-04.jpg", "") or newest
+    """Upload two cars of every team, most with their ground truth, and a boat; returns the id of the last photo."""
+    cars = [path for own in CAR_PHOTOS for path in (own, SAMPLES / own.name)]
+    for number in range(len(cars)):
+        path = cars[(number * 7) % len(cars)]
+        send(path, f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg", path.stem if number % 4 else "")
+    send(SAMPLES / "sailing-boat.jpg", "kiel-regatta.jpg", "none")
+    return send(SAMPLES / "road-car.jpg", "monza-car-park-04.jpg", "")
 
 
-def send(image: object, name: str, truth: str) -> str:
+def send(picture: Path, name: str, truth: str) -> str:
     """Upload one picture through the JSON door; returns its id."""
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=90)  # type: ignore[attr-defined]
     parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{truth}\r\n'.encode()] if truth else []
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: image/jpeg\r\n\r\n'
-    body = b"".join([*parts, head.encode(), stream.getvalue(), f"\r\n--{BOUNDARY}--\r\n".encode()])
+    body = b"".join([*parts, head.encode(), picture.read_bytes(), f"\r\n--{BOUNDARY}--\r\n".encode()])
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     connection.request("POST", "/api/v1/photos", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
     return str(json.loads(connection.getresponse().read())["id"])

@@ -33,7 +33,6 @@ from webapp.services.jobs import Owner
 from webapp.services.kinds import KINDS
 from webapp.storage.database import db
 from webapp.tasks.ring import tools
-from webapp.training.drawn import draw_golden
 from webapp.values import LONG, SHORT, Who
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore")]  # Keras speaks about its older format
@@ -169,5 +168,5 @@ def test_a_damaged_copy_is_refused(house: Flask, tiny: Path, tmp_path: Path) -> 
 
 def test_a_file_that_keeps_the_child_busy_too_long_is_refused(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelRefusedError, match="took longer than 1 s and was stopped"):
-        import_model(Request(tiny, "a,b,c"), tmp_path / "models", draw_golden, seconds=1)
+        import_model(Request(tiny, "a,b,c"), tmp_path / "models", seconds=1)
     assert not (tmp_path / "models").exists()

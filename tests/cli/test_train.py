@@ -7,26 +7,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
-from tests.conftest import SHARED
+from tests.conftest import ROOT, SHARED
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.registry import Registry
-from webapp.training.drawings import draw_scene
 
 pytestmark = pytest.mark.tensorflow
 KINDS = ("bicycle", "lorry", "sailing-boat")
 WEIGHTS = SHARED / "data" / "weights" / "mobilenet_v2_1.0_224_notop.weights.h5"
 
 
+def picture_of(kind: str, number: int) -> Image.Image:
+    """One of the seven pictures of 320 x 200 that stand below each other in the file of a kind."""
+    with Image.open(ROOT / "tests" / "pictures" / "vehicles" / f"{kind}.jpg") as sheet:
+        return sheet.crop((0, 200 * number, 320, 200 * (number + 1)))
+
+
 def test_three_folders_of_photos_become_a_live_model(tmp_path: Path) -> None:
     for kind in KINDS:
         (tmp_path / "mine" / kind).mkdir(parents=True)
-        for seed in range(6):
-            draw_scene(kind, seed, (320, 200)).save(tmp_path / "mine" / kind / f"{seed}.jpg")
+        for number in range(6):
+            picture_of(kind, number).save(tmp_path / "mine" / kind / f"{number}.jpg", quality=95)
     (tmp_path / "data").mkdir()
     app = create_app(Config(data=tmp_path / "data", models=tmp_path / "models", secret_key="k" * 32))
     weights = str(WEIGHTS) if WEIGHTS.is_file() else "none"
@@ -40,6 +46,6 @@ def test_three_folders_of_photos_become_a_live_model(tmp_path: Path) -> None:
 
     registry = Registry(tmp_path / "models")
     live = LiteRTClassifier(registry.version_folder("my-things", 1), registry.card("my-things"))
-    answers = {kind: live.rank(np.asarray(draw_scene(kind, 99, (320, 200)))).probabilities for kind in KINDS}
+    answers = {kind: live.rank(np.asarray(picture_of(kind, 6))).probabilities for kind in KINDS}
     if WEIGHTS.is_file():  # from random weights eighteen pictures teach nothing
         assert [KINDS[int(one.argmax())] for one in answers.values()] == list(KINDS)

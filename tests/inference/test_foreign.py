@@ -17,10 +17,6 @@ from webapp.inference.foreign import Request, import_model, read_labels
 from webapp.inference.keras_archive import check_config
 
 
-def no_drawing(_folder: Path, _labels: tuple[str, ...]) -> list[Path]:
-    raise AssertionError("nothing is drawn for a network that is refused")
-
-
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
@@ -77,7 +73,7 @@ class Canary:
 def test_a_pickle_called_h5_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     (tmp_path / "model.h5").write_bytes(pickle.dumps(Canary(tmp_path / "canary")))
     with pytest.raises(ModelRefusedError, match="is a Python pickle"):
-        import_model(Request(tmp_path / "model.h5", "a,b"), tmp_path / "models", no_drawing)
+        import_model(Request(tmp_path / "model.h5", "a,b"), tmp_path / "models")
     assert not (tmp_path / "canary").exists()
     assert not (tmp_path / "models").exists()
 
@@ -88,7 +84,7 @@ def test_a_pickle_called_h5_is_refused_and_runs_nothing(tmp_path: Path) -> None:
 def test_what_is_no_keras_file_is_refused_by_its_content(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "model.keras").write_bytes(content)
     with pytest.raises(ModelRefusedError, match=words):
-        import_model(Request(tmp_path / "model.keras", "a,b"), tmp_path / "models", no_drawing)
+        import_model(Request(tmp_path / "model.keras", "a,b"), tmp_path / "models")
 
 
 def bundle(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
@@ -118,7 +114,7 @@ def test_a_link_in_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "given").mkdir()
     (tmp_path / "given" / "labels.txt").symlink_to("/etc/passwd")
     with pytest.raises(ModelRefusedError, match=r"labels\.txt is a link"):
-        import_model(Request(tmp_path / "given"), tmp_path / "models", no_drawing)
+        import_model(Request(tmp_path / "given"), tmp_path / "models")
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +132,7 @@ def test_a_folder_with_two_networks_is_refused_by_name(tmp_path: Path) -> None:
     for name in ("a.keras", "b.h5"):
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ModelRefusedError, match=r"there are: a\.keras, b\.h5"):
-        import_model(Request(tmp_path, "a,b"), tmp_path / "models", no_drawing)
+        import_model(Request(tmp_path, "a,b"), tmp_path / "models")
 
 
 def layer(kind: str, **inside: object) -> dict[str, object]:
@@ -175,7 +171,6 @@ def test_an_ordinary_network_is_welcome() -> None:
 @pytest.mark.tensorflow
 def test_every_bad_network_of_the_collection_is_refused(shared: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow", reason="importing needs TensorFlow")
-    from webapp.training.drawn import draw_golden
 
     with (shared / "hostile" / "models.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
@@ -183,15 +178,15 @@ def test_every_bad_network_of_the_collection_is_refused(shared: Path, tmp_path: 
         request = Request(shared / "hostile" / "models" / row["file"], "a,b,c,d", name="it")
         if row["expected"] == "reject":
             with pytest.raises(ModelRefusedError) as refusal:
-                import_model(request, tmp_path / "models", draw_golden)
+                import_model(request, tmp_path / "models")
             assert str(refusal.value).count("\n") == 0
             assert "root:" not in str(refusal.value)
         elif row["expected"] == "accept":
-            assert import_model(request, tmp_path / "models", draw_golden).version == 1
+            assert import_model(request, tmp_path / "models").version == 1
 
 
 def test_a_refusal_names_the_file_as_it_came(tmp_path: Path) -> None:
     source = tmp_path / "my cars.h5"
     source.write_bytes(b"\x89HDF\r\n\x1a\n" + b"x" * 8)
     with pytest.raises(ModelRefusedError, match=r"^my cars\.h5 is no whole HDF5 file"):
-        import_model(Request(source, "a,b"), tmp_path / "models", lambda _folder, _labels: [])
+        import_model(Request(source, "a,b"), tmp_path / "models")

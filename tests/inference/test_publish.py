@@ -7,12 +7,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from webapp.errors import ModelRefusedError
 from webapp.inference.card import COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
 from webapp.inference.classifier import GOLDEN_TOLERANCE, self_test
+from webapp.inference.golden import write_golden
 from webapp.inference.images import decode_photo
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.publish import publish
@@ -43,9 +43,7 @@ def make_card(**changes: object) -> ModelCard:
 
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    from webapp.training.drawn import draw_golden
-
-    return draw_golden(tmp_path_factory.mktemp("golden"), ("blue", "green", "red"), count=2)
+    return write_golden(tmp_path_factory.mktemp("golden"), count=2)
 
 
 @pytest.fixture(scope="module")
@@ -185,16 +183,15 @@ def test_shipped_models_are_silent_about_other_things_and_seldom_about_their_own
 
 
 @pytest.mark.tensorflow
-def test_both_engines_agree_on_drawings() -> None:
+def test_both_engines_agree_on_pictures_of_cars() -> None:
     pytest.importorskip("tensorflow", reason="the Keras engine needs TensorFlow")
     from webapp.inference.keras_classifier import KerasClassifier
-    from webapp.training.drawings import draw_car
 
     card = SHIPPED.card("f1-teams")
     folder = SHIPPED.version_folder(card.name, card.version)
     keras, compiled = KerasClassifier(folder, card), LiteRTClassifier(folder, card)
-    for seed, label in enumerate(("mclaren", "haas")):
-        pixels = np.asarray(draw_car(label, seed, (300, 200)))
+    for label in ("mclaren", "haas"):
+        pixels = decode_photo((ROOT / "tests" / "pictures" / "cars" / f"{label}.jpg").read_bytes()).pixels
         first, second = keras.rank(pixels), compiled.rank(pixels)
         assert first.probabilities == pytest.approx(second.probabilities, abs=GOLDEN_TOLERANCE)
         assert first.feature_map.mean(axis=(0, 1)) == pytest.approx(first.embedding, abs=1e-3)

@@ -22,6 +22,13 @@ def test_it_names_an_unknown_setting(tmp_path: Path) -> None:
         read_recipe(path)
 
 
+def test_it_says_that_cars_are_drawn_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "old.toml"
+    path.write_text('name = "old"\ntitle = "Old"\ndrawings = 20\n')
+    with pytest.raises(TrainingError, match=r"old\.toml: drawings is no setting any more"):
+        read_recipe(path)
+
+
 def test_it_names_a_setting_of_the_wrong_kind(tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     path.write_text('name = "odd"\ntitle = "Odd"\nbatch = "many"\n')

@@ -13,9 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from tests.conftest import draw
+from tests.conftest import ROOT, draw
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send, form_of
+from webapp.inference.registry import Registry
 from webapp.services import history
 
 
@@ -142,6 +143,13 @@ def test_the_latest_photo_stands_beside_the_form(client: FlaskClient, send: Send
 def test_what_it_knows_shows_a_checked_photo(client: FlaskClient, send: Send) -> None:
     public_id = send(ground_truth="ferrari")
     assert f"/photos/{public_id}/thumbnail" in client.get("/").text
+
+
+def test_the_shipped_samples_are_small_pictures_of_each_label_and_two_other_things() -> None:
+    samples = sorted((ROOT / "webapp" / "static" / "samples").iterdir())
+    labels = Registry(ROOT / "models").card("f1-teams").label_names
+    assert {path.stem for path in samples} == {*labels, "road-car", "sailing-boat"}
+    assert all(path.stat().st_size <= 60_000 for path in samples)
 
 
 def test_it_works_without_any_drawing(app: Flask, tmp_path: Path) -> None:

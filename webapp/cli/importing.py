@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -71,13 +72,11 @@ def import_command(
 
     It is looked at, loaded and compiled in a process of its own; nothing in it can run code. The version waits until it is promoted.
     """
-    try:  # the training room draws the golden photos
-        from webapp.training.drawn import draw_golden
-    except ImportError as error:
-        raise click.ClickException(f"Importing needs what requirements.txt lists ({error.name} is missing).") from error
+    if find_spec("tensorflow") is None:
+        raise click.ClickException("Importing needs what requirements.txt lists (tensorflow is missing).")
     request = Request(source, labels, name, title, preprocess, size, resize, threshold)
     with in_words():
-        made = import_model(request, get_config().models, draw_golden, live=live)
+        made = import_model(request, get_config().models, live=live)
         promote.note_first(get_registry(), made.name, made.version, TERMINAL)
     if as_json:
         click.echo(json.dumps({"name": made.name, "version": made.version, "notes": made.notes}, ensure_ascii=False))

@@ -8,7 +8,6 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as library_version
@@ -17,6 +16,7 @@ from pathlib import Path
 from webapp.errors import BadCardError, ModelRefusedError, ModelUnavailableError
 from webapp.inference import bundle
 from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
+from webapp.inference.golden import write_golden
 from webapp.inference.held_out import read_split
 from webapp.inference.publish import GIGABYTES, SECONDS, publish, run_child
 from webapp.inference.registry import check_files
@@ -31,8 +31,6 @@ ROOM, ROOM_FOR_EACH = 6, 40
 """Gigabytes of address space to open a file in, and how many more for each gigabyte of it: an empty promise of a huge layer ends soon."""
 LABELS_BYTES = 5 * 1024 * 1024
 LONGEST_LABEL = 120
-
-Draw = Callable[[Path, tuple[str, ...]], list[Path]]
 
 
 @dataclass(frozen=True)
@@ -62,12 +60,10 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_model(
-    request: Request, models: Path, draw_golden: Draw, *, live: bool = False, seconds: int = SECONDS, gigabytes: int = GIGABYTES
-) -> Imported:
+def import_model(request: Request, models: Path, *, live: bool = False, seconds: int = SECONDS, gigabytes: int = GIGABYTES) -> Imported:
     """Take a network or an exported version through the gate; it waits, unless it is the first of its name and `live` is set.
 
-    `draw_golden` draws small pictures of our own for the labels. Raises `ModelRefusedError` with one sentence; nothing stays behind then.
+    Raises `ModelRefusedError` with one sentence; nothing stays behind then.
     """
     with tempfile.TemporaryDirectory(prefix="marque-import-") as place:
         work = Path(place)
@@ -77,7 +73,7 @@ def import_model(
         file, labels_file = _find(request.source, folder)
         labels = read_labels(request.labels, labels_file)
         card, notes = _rebuild(file, labels, request, work, seconds, gigabytes)
-        golden = draw_golden(work / "golden", card.label_names)
+        golden = write_golden(work / "golden")
         version = publish(work / KERAS_FILE, card, golden, models, first_is_live=live, seconds=seconds, gigabytes=gigabytes)
         return Imported(card.name, version, tuple(notes))
 

@@ -23,7 +23,6 @@ from webapp.inference.images import decode_photo, fit_input, working_side
 from webapp.training.calibrate import dividing, fit_temperature, keeping, keeping_both, scaled
 from webapp.training.checkpoint import Progress
 from webapp.training.dataset import Dataset, Example, fingerprint, fit_all, truths_of
-from webapp.training.drawn import SOURCE
 from webapp.training.evaluate import area_under_curve, summary
 from webapp.training.familiar import build_space, fit_rule
 from webapp.training.job import Job, say
@@ -84,12 +83,12 @@ class Bench:
         self.others = None if job.unknown is None else infer(read_unknown(job.unknown, recipe))
 
     def calibrate(self, part: str, inside: NDArray[np.bool_] | None = None) -> Calibration:
-        """Fit temperature, threshold and familiarity on a part that the network has not learnt, or those of it `inside`; not on drawings.
+        """Fit temperature, threshold and familiarity on a part that the network has not learnt, or those of it `inside`.
 
         Every second photo of other things, with the known ones, chooses and fits the measure of familiarity. Without such photos, or when
         nothing parts them, the confidence alone decides.
         """
-        chosen = _real(self.parts[part]) if inside is None else _real(self.parts[part]) & inside
+        chosen = np.ones(len(self.parts[part]), dtype=bool) if inside is None else inside
         raw, known = self.said[part]["probabilities"][chosen], self.said[part]["embedding"][chosen]
         temperature = fit_temperature(raw, _truths(self.recipe, self.parts[part])[chosen])
         confidences = scaled(raw, temperature).max(axis=1)
@@ -114,7 +113,7 @@ class Bench:
         return Judged(*arrays)
 
     def measure(self, judged: dict[str, Judged], calibration: Calibration) -> dict[str, Any]:
-        """The card's `metrics` of judged parts. Drawings count only in a source of their own. `calibration` is what is shipped."""
+        """The card's `metrics` of judged parts. `calibration` is what is shipped."""
         names = tuple(label.name for label in self.recipe.labels)
         metrics: dict[str, Any] = {}
         for part, said in judged.items():
@@ -125,12 +124,11 @@ class Bench:
                 some = said.only(inside)
                 return summary(some.raw, some.scaled, truths[inside], names, some.decided, short=short)
 
-            metrics[part] = look(_real(self.parts[part]), part == "train") | {
+            metrics[part] = look(np.ones(len(truths), dtype=bool), part == "train") | {
                 "sources": {one: look(sources == one, part == "train" or one_source) for one in sorted(set(sources.tolist()))}
             }
         if self.job.unknown is not None and self.others is not None:
-            known = judged["test"].only(_real(self.parts["test"]))
-            metrics["unknown"] = {"source": self.job.unknown.resolve().name} | measure_unknown(known, self.others, calibration)
+            metrics["unknown"] = {"source": self.job.unknown.resolve().name} | measure_unknown(judged["test"], self.others, calibration)
         return metrics
 
 
@@ -203,9 +201,7 @@ def make_card(
 
 def describe_split(recipe: Recipe, dataset: Dataset, parts: dict[str, list[Example]]) -> dict[str, Any]:
     """The card's `split`: fingerprint, rule, sizes of the parts by source, and what reading found."""
-    sizes = {
-        part: {"n": int(_real(members).sum()), "sources": dict(Counter(one.source for one in members))} for part, members in parts.items()
-    }
+    sizes = {part: {"n": len(members), "sources": dict(Counter(one.source for one in members))} for part, members in parts.items()}
     rule = recipe.split
     learnt = "train"
     if recipe.refit:
@@ -247,12 +243,6 @@ def start_name(weights: str | Path) -> str:
     """What the backbone started from, as the card says it: "imagenet", a file's name, or "f1-teams 1" for a version of ours."""
     path = Path(weights)
     return f"{path.parent.parent.name} {path.parent.name}" if path.name == KERAS_FILE else path.name
-
-
-def _real(examples: list[Example]) -> NDArray[np.bool_]:
-    """Which examples are no drawings of ours; all of them when there are only drawings."""
-    real = np.array([one.source != SOURCE for one in examples], dtype=bool)
-    return real if real.any() else np.ones(len(examples), dtype=bool)
 
 
 def _truths(recipe: Recipe, examples: list[Example]) -> NDArray[np.int64]:

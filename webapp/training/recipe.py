@@ -97,7 +97,7 @@ class Augmentation:
     hue: float = 0.0  # largest turn of the colour circle, as a share of the whole turn
     grain: float = 0.0  # standard deviation of added noise, in steps of 255
     erase: float = 0.25  # chance to cover one random rectangle with noise
-    rand_changes: int = 0  # RandAugment: so many changes of a photo, drawn from fourteen (Cubuk et al. 2019)
+    rand_changes: int = 0  # RandAugment: so many changes of a photo, of fourteen (Cubuk et al. 2019)
     rand_strength: float = 0.5  # of each of them, in [0, 1]
     mixup: float = 0.0  # chance that a batch is blended with itself (Zhang et al. 2017, "mixup")
     cutmix: float = 0.0  # chance that a batch gets patches of itself (Yun et al. 2019, "CutMix")
@@ -119,7 +119,6 @@ class Recipe:
     layout: Layout = field(default_factory=Layout)
     data: tuple[Source, ...] = ()  # what is known about the data folders
     split: SplitRule = field(default_factory=SplitRule)
-    drawings: int = 0  # drawn cars per label that join the photos; a source of their own, measured apart
     backbone: str = "mobilenet_v2"  # a name in BACKBONE_NAMES; docs/models.md says what each costs
     input: InputSpec = field(default_factory=lambda: InputSpec(height=224, width=224))
     momentum: float = 0.9  # of BatchNorm: with few hundred steps Keras' 0.999 leaves its statistics behind
@@ -154,6 +153,8 @@ def read_recipe(path: Path) -> Recipe:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"The recipe {path.name} cannot be read: {error}") from error
+    if "drawings" in raw:
+        raise TrainingError(f"{path.name}: drawings is no setting any more, Marque draws no cars to train on. Delete the line.")
     recipe: Recipe = _build(Recipe, raw, path.name)
     check(recipe)
     return recipe

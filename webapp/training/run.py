@@ -19,7 +19,6 @@ from webapp.training.augment import Batch, blend
 from webapp.training.calibrate import fit_temperature, scaled
 from webapp.training.checkpoint import Checkpoint, Progress
 from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
-from webapp.training.drawn import SOURCE
 from webapp.training.evaluate import negative_log_likelihood
 from webapp.training.feed import Feed
 from webapp.training.head import busy, extract, learn_head, views_of
@@ -41,9 +40,8 @@ class Run:
         self.names = tuple(label.name for label in recipe.labels)
         self.examples = parts["train"]
         self.truths = truths_of(self.examples, self.names)
-        real = [one for one in parts["validation"] if one.source != SOURCE]  # drawings choose no epoch
-        self.validation = fit_all(real, recipe.input)
-        self.validation_truths = truths_of(real, self.names)
+        self.validation = fit_all(parts["validation"], recipe.input)
+        self.validation_truths = truths_of(parts["validation"], self.names)
         self.average = self._build(recipe.input.height, recipe.input.width, weights=job.weights)
         self.infer = Inference(self.average)
         settings = json.dumps(recipe.settings() | {"refit": None}, sort_keys=True).encode()  # both runs of a refit are one recipe

@@ -12,17 +12,17 @@ from tqdm import tqdm
 from webapp.errors import BadCardError, TrainingError
 from webapp.inference.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.familiarity import Familiarity
+from webapp.inference.golden import write_golden
 from webapp.inference.held_out import HELD_OUT, read_split
 from webapp.inference.publish import publish
 from webapp.inference.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import Dataset, Example, drop_repeats, group, read_photos, split
-from webapp.training.drawn import SOURCE, draw_golden, draw_training_set
 from webapp.training.follow import BOARD, followed, to_board, to_curves
 from webapp.training.job import Job, say
 from webapp.training.measure import Bench, make_card
 from webapp.training.readers import labels_in, list_photos
-from webapp.training.recipe import Layout, Recipe, check, fitted, source_of, with_labels
+from webapp.training.recipe import Recipe, check, fitted, source_of, with_labels
 from webapp.training.run import Run
 from webapp.training.tracking import tracking
 
@@ -115,13 +115,9 @@ def require_a_run(job: Job) -> None:
 
 
 def read(job: Job, recipe: Recipe) -> Dataset:
-    """Every readable photo of the job's folders (and drawings, if the recipe wants some), grouped, without exact duplicates."""
+    """Every readable photo of the job's folders, grouped, without exact duplicates."""
     max_side = round(1.5 * max(recipe.input.height, recipe.input.width))
     listings = [(list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in job.data]
-    if recipe.drawings:
-        say(f"drawing {recipe.drawings} cars for each label")
-        draw_training_set(job.work / SOURCE, tuple(label.name for label in recipe.labels), recipe.drawings)
-        listings.append((list_photos(job.work / SOURCE, Layout()), SOURCE))
     examples: list[Example] = []
     refused: list[str] = []
     for listing, source in listings:
@@ -152,7 +148,7 @@ def hand_over(job: Job, network: keras.Model, card: ModelCard, parts: dict[str, 
     network.save(job.work / "model.keras")
     (job.work / "card.json").write_text(card.to_json(), encoding="utf-8")
     say("publishing")
-    golden = draw_golden(job.work / "golden", card.label_names)
+    golden = write_golden(job.work / "golden")
     files = {one.sha256: part for part, members in parts.items() for one in members}
     beside = None
     if familiarity is not None:
