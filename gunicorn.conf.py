@@ -42,7 +42,7 @@ def post_worker_init(worker) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches every process of the terminal; the master decides
     from webapp.errors import ModelError
-    from webapp.ext import get_classifier, get_trouble
+    from webapp.extensions import get_classifier, get_trouble
 
     with worker.wsgi.app_context():
         try:

@@ -22,10 +22,10 @@ from pathlib import Path
 import psutil
 
 from benchmarks.servers import ROOT
-from webapp.cli.finding import find_photos
-from webapp.inference.images import decode_photo, working_side
-from webapp.inference.loading import open_version
-from webapp.inference.registry import Registry
+from webapp.cli.photos.paths import find_photos
+from webapp.inference.decoding.images import decode_photo, working_side
+from webapp.inference.models.loading import open_version
+from webapp.inference.models.registry import Registry
 
 AIM, LIMIT_MB = 0.9, 400
 SAMPLE_EVERY = 0.25

@@ -36,14 +36,18 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from benchmarks.servers import CAR_PHOTOS
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.inference.card import InputSpec, Label, ModelCard
-from webapp.services import health, history, people, recount, relabel
-from webapp.services.filters import parse_filter
-from webapp.storage import near
+from webapp.domain import UNCLASSIFIED, Reading, Who
+from webapp.inference.models.card import InputSpec, Label, ModelCard
+from webapp.services.accounts import people
+from webapp.services.labels import relabel
+from webapp.services.operations import health
+from webapp.services.photos import gallery as history
+from webapp.services.photos.query_filters import parse_filter
+from webapp.services.stats import counters as recount
 from webapp.storage.database import db
-from webapp.storage.matching import matching, number_column, sort_key
-from webapp.storage.pages import DOWNWARDS
-from webapp.values import UNCLASSIFIED, Reading, Who
+from webapp.storage.photos import lookalikes as near
+from webapp.storage.photos.pages import DOWNWARDS
+from webapp.storage.photos.query_filters import matching, number_column, sort_key
 
 MODEL = "stanford-cars"
 VERSIONS = 3

@@ -13,7 +13,7 @@ from fastapi import FastAPI, File
 from PIL import Image
 
 from benchmarks.servers import ROOT
-from webapp.inference.registry import Registry
+from webapp.inference.models.registry import Registry
 
 registry = Registry(Path(os.environ.get("MARQUE_MODELS") or ROOT / "models"))
 name = "f1-teams"

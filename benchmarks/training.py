@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from webapp.training.feed import MAKERS, Feed
+from webapp.training.batches import MAKERS, Feed
 from webapp.training.head import extract, learn_head, views_of
 from webapp.training.network import build_network, for_learning
 from webapp.training.recipe import Recipe, find_recipe

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import insert
 
-from webapp.inference.card import ModelCard
+from webapp.domain import AUDIT, UNCLASSIFIED
 from webapp.inference.classifier import ranked
-from webapp.storage import labels, photos, stats, tally
+from webapp.inference.models.card import ModelCard
 from webapp.storage.database import db, writing
+from webapp.storage.labels import events as labels
+from webapp.storage.photos import photos
+from webapp.storage.stats import counters as tally
+from webapp.storage.stats import stats
 from webapp.storage.tables import LabelEvent, Photo, Prediction, TopLabel
-from webapp.values import AUDIT, UNCLASSIFIED
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -8,9 +8,9 @@ from functools import cache
 from flask import Flask, Response, request
 from pydantic import TypeAdapter
 
-from webapp.api.calls import Call, Content
-from webapp.api.openapi import PROBLEM, keeps, statuses_of
-from webapp.api.shapes import Problem
+from webapp.api.openapi.calls import Call, Content
+from webapp.api.openapi.document import PROBLEM, keeps, statuses_of
+from webapp.api.schemas.responses import Problem
 
 
 def hold_to_the_document(app: Flask) -> None:

@@ -17,8 +17,8 @@ from tests.conforming import hold_to_the_document
 from tests.fakes import FakeClassifier, make_cars_card
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.inference.card import ModelCard
-from webapp.services import people
+from webapp.inference.models.card import ModelCard
+from webapp.services.accounts import people
 from webapp.storage.database import db
 
 ROOT = Path(__file__).resolve().parent.parent

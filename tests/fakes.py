@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.inference.card import InputSpec, Label, ModelCard
-from webapp.values import Reading
+from webapp.domain import Reading
+from webapp.inference.models.card import InputSpec, Label, ModelCard
 
 TEAMS = {
     "alfa_romeo": ("Alfa Romeo Racing", "#960000"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.services import people
+from webapp.services.accounts import people
 from webapp.storage.database import db
 
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from tests.conftest import PASSWORD
 from tests.fakes import FakeClassifier
 from tests.views.conftest import make_app, send_photo
-from webapp.services import people
+from webapp.services.accounts import people
 
 __all__ = ["make_app"]
 Make = Callable[..., Flask]
@@ -200,7 +200,7 @@ PAGES = {
     ),
 }
 NOT_PRESSED = ("POST /login", "POST /logout")
-"""Open to all, and about coming in itself: tests/views/test_login.py presses them."""
+"""Open to all, and about coming in itself: tests/views/accounts/test_login.py presses them."""
 
 FORMS = {"POST /account": {"new": "a", "again": "b"}, "POST /api/v1/jobs": {"kind": "upload"}}
 """Without these fields the answer would be about the fields, not about who asks."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Flask, g
 from sqlalchemy import text
 
-from webapp.ext import get_card, get_registry
-from webapp.services.label_set import change_label
+from webapp.domain import Who
+from webapp.extensions import get_card, get_registry
+from webapp.services.labels.label_sets import change_label
 from webapp.storage.database import db
-from webapp.values import Who
 
 
 def rename(name: str) -> None:

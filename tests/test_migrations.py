@@ -18,15 +18,16 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.ext import get_registry
-from webapp.services.history import gallery_page
-from webapp.services.relabel import remember_label_sets
-from webapp.storage import stats, tally
+from webapp.domain import GalleryFilter
+from webapp.extensions import get_registry
+from webapp.services.labels.relabel import remember_label_sets
+from webapp.services.photos.gallery import gallery_page
 from webapp.storage.database import db
-from webapp.storage.near import BANDS, bands, near_photos
-from webapp.storage.stats import Month
+from webapp.storage.photos.lookalikes import BANDS, bands, near_photos
+from webapp.storage.stats import counters as tally
+from webapp.storage.stats import stats
+from webapp.storage.stats.stats import Month
 from webapp.storage.tables import Photo, PhotoHash, is_a_table_of_ours
-from webapp.values import GalleryFilter
 
 
 @pytest.fixture

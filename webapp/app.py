@@ -16,57 +16,52 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import ext, packing, throttle
-from webapp.api import errors as api_errors
-from webapp.api import export as api_export
+from webapp import extensions as ext
+from webapp.api import exports as api_export
 from webapp.api import health as api_health
 from webapp.api import jobs as api_jobs
 from webapp.api import labels as api_labels
-from webapp.api import legacy as api_legacy
 from webapp.api import models as api_models
-from webapp.api import payloads as api_payloads
 from webapp.api import photos as api_photos
-from webapp.api import reference as api_reference
+from webapp.api import problems as api_errors
 from webapp.api import stats as api_stats
-from webapp.cli import demo as cli_demo
+from webapp.api.openapi import views as api_reference
+from webapp.api.schemas import presenters as api_payloads
 from webapp.cli import jobs as cli_jobs
-from webapp.cli import keys as cli_keys
-from webapp.cli import model as cli_model
-from webapp.cli import operate as cli_operate
-from webapp.cli import photos as cli_photos
+from webapp.cli import operations as cli_operate
 from webapp.cli import stats as cli_stats
-from webapp.cli import users as cli_users
 from webapp.cli import webhooks as cli_webhooks
+from webapp.cli.accounts import keys as cli_keys
+from webapp.cli.accounts import users as cli_users
+from webapp.cli.models import group as cli_model
+from webapp.cli.photos import demo as cli_demo
+from webapp.cli.photos import group as cli_photos
 from webapp.config import ROOT, Config, warn_of_unknown_settings
-from webapp.delivery import Sessions, add_headers, let_zips_in, wants_json
 from webapp.errors import MarqueError, ServerBusyError, StorageFullError
+from webapp.http import compression as packing
+from webapp.http import rate_limits as throttle
+from webapp.http.responses import Sessions, add_headers, let_zips_in, wants_json
 from webapp.inference.classifier import Classifier
+from webapp.legacy import routes as api_legacy
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
-from webapp.views import (
-    admin,
-    export,
-    frame,
-    gallery,
-    heat,
-    imports,
-    jobs,
-    keeping,
-    keys,
-    label_merge,
-    label_set,
-    labelling,
-    login,
-    many,
-    models,
-    relabel,
-    review,
-    stats,
-    suspicion,
-    upload,
-    versions,
-    webhooks,
-)
-from webapp.views import errors as view_errors
+from webapp.views import error_pages as view_errors
+from webapp.views import exports as export
+from webapp.views import jobs, stats, webhooks
+from webapp.views import layout as frame
+from webapp.views.accounts import admin, keys, login
+from webapp.views.labels import label_import as labelling
+from webapp.views.labels import label_sets as label_set
+from webapp.views.labels import merges as label_merge
+from webapp.views.labels import relabel
+from webapp.views.models import cards as models
+from webapp.views.models import model_import as imports
+from webapp.views.models import versions
+from webapp.views.photos import bulk as many
+from webapp.views.photos import gallery, upload
+from webapp.views.photos import heat_map as heat
+from webapp.views.photos import retention as keeping
+from webapp.views.review import queue as review
+from webapp.views.review import suspects as suspicion
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 JSON_PATHS = ("/api/", "/health/", "/ping", "/healthcheck", "/infer", "/predict")

@@ -23,8 +23,8 @@ from webapp.app import create_app
 from webapp.bell import make_bell
 from webapp.config import Config
 from webapp.errors import ConfigError
-from webapp.services.kinds import KINDS
-from webapp.services.work import Kind
+from webapp.services.jobs.job_type import Kind
+from webapp.services.jobs.types.registry import KINDS
 from webapp.tasks.ring import make_crew
 
 NICE = 10

@@ -148,7 +148,7 @@ def fill_hashes(connection):
 
 
 def difference_hash(thumbnail):
-    """As `webapp.inference.images.thumbnail_hash` was then; None when the thumbnail cannot be read."""
+    """As `webapp.inference.decoding.images.thumbnail_hash` was then; None when the thumbnail cannot be read."""
     try:
         with Image.open(io.BytesIO(thumbnail)) as image:
             image.draft("L", (72, 64))

@@ -54,7 +54,7 @@ def upgrade():
         postgresql_where=sa.text("disputed"),
     )
 
-    # What webapp.storage.labels.refresh_disputed says of single photos, for all of them.
+    # What webapp.storage.labels.events.refresh_disputed says of single photos, for all of them.
     op.execute(
         "UPDATE photos SET disputed = TRUE WHERE id IN (SELECT said.photo_id FROM (SELECT event.photo_id, event.to_label, event.to_model, "
         "row_number() OVER (PARTITION BY event.photo_id, event.user_id ORDER BY event.id DESC) AS nth FROM label_events AS event "

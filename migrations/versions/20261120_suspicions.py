@@ -44,7 +44,7 @@ def upgrade():
         sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_photo_hashes_photo_id_photos"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("photo_id", name=op.f("pk_photo_hashes")),
     )
-    # What webapp.storage.near.bands says of single hashes, for all of them.
+    # What webapp.storage.photos.lookalikes.bands says of single hashes, for all of them.
     bands = ", ".join(f"(dhash >> {13 * one}) & {0xFFF if one == 4 else 0x1FFF}" for one in range(5))
     op.execute(
         "INSERT INTO photo_hashes (photo_id, dhash, band0, band1, band2, band3, band4) "  # noqa: S608

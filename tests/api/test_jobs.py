@@ -13,12 +13,12 @@ from flask.testing import FlaskClient
 
 from tests.conftest import draw, install
 from tests.fakes import make_card
-from webapp.ext import get_cupboard
-from webapp.services import people
-from webapp.services.crew import Crew
-from webapp.services.kinds import KINDS
+from webapp.domain import LONG, SHORT
+from webapp.extensions import get_cupboard
+from webapp.services.accounts import people
+from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.worker import Crew
 from webapp.tasks.ring import tools
-from webapp.values import LONG, SHORT
 
 
 def zip_of(*names: str) -> io.BytesIO:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card
-from webapp.services import people
+from webapp.services.accounts import people
 
 Upload = Callable[..., str]
 

@@ -17,16 +17,17 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from webapp.app import create_app
-from webapp.cells import plain_cell
 from webapp.config import Config
-from webapp.ext import get_classifier, get_files, get_turnstile, get_version_card, load_classifier
-from webapp.inference.held_out import HELD_OUT, read_split
-from webapp.inference.registry import Registry
-from webapp.services import people, relabel
-from webapp.services.classify import Incoming, ask_aside, classify_photo
+from webapp.domain import AUDIT, NONE_OF_THESE, UNCLASSIFIED, Who
+from webapp.extensions import get_classifier, get_files, get_turnstile, get_version_card, load_classifier
+from webapp.inference.models.held_out import HELD_OUT, read_split
+from webapp.inference.models.registry import Registry
+from webapp.reports.csv_safety import plain_cell
+from webapp.services.accounts import people
+from webapp.services.labels import relabel
+from webapp.services.photos.classify import Incoming, ask_aside, classify_photo
 from webapp.storage.database import db
 from webapp.storage.tables import Photo
-from webapp.values import AUDIT, NONE_OF_THESE, UNCLASSIFIED, Who
 
 metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
 calibration = pytest.importorskip("sklearn.calibration", reason="scikit-learn is not installed")

@@ -17,8 +17,8 @@ from tests.conftest import PASSWORD, ROOT, draw, install
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.inference.registry import Registry
-from webapp.services import people
+from webapp.inference.models.registry import Registry
+from webapp.services.accounts import people
 from webapp.storage.database import db
 
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome") if Path(path).exists()), "")

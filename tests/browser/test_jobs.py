@@ -17,7 +17,7 @@ import pytest
 from tests.browser.conftest import as_file, serve
 from tests.conftest import ROOT, draw
 from webapp.config import Config
-from webapp.inference.registry import Registry
+from webapp.inference.models.registry import Registry
 
 pytestmark = pytest.mark.browser
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

@@ -7,11 +7,13 @@ import json
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from webapp.services import bulk_upload, crew, jobs
-from webapp.services.jobs import Owner
-from webapp.services.work import Kind
+from webapp.domain import Who
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs import worker as crew
+from webapp.services.jobs.job_type import Kind
+from webapp.services.jobs.queue import Owner
+from webapp.services.jobs.types import upload as bulk_upload
 from webapp.tasks.ring import tools
-from webapp.values import Who
 
 KIND = Kind("one", "One", do=lambda _work: {})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from webapp.services import webhooks
+from webapp.domain import GIVEN_UP
+from webapp.services.webhooks import webhooks
 from webapp.storage.database import db, writing
 from webapp.storage.tables import WebhookDelivery
-from webapp.values import GIVEN_UP
 
 URL = "https://8.8.8.8/marque"
 

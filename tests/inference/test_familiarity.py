@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.fakes import familiarity_rule, make_card
+from webapp.domain import UNCLASSIFIED, Reading
 from webapp.errors import BadCardError, ModelUnavailableError
-from webapp.inference.card import FAMILIARITY_FILE
 from webapp.inference.classifier import decide
 from webapp.inference.familiarity import Familiarity, Space, combine, read_familiarity
-from webapp.values import UNCLASSIFIED, Reading
+from webapp.inference.models.card import FAMILIARITY_FILE
 
 FEATURES, LABELS = 6, 10
 

@@ -13,9 +13,9 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 import keras
 
 from webapp.errors import TrainingError
-from webapp.inference.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
 from webapp.inference.litert_classifier import LiteRTClassifier
-from webapp.inference.publish_child import compile_network
+from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
+from webapp.inference.models.publish_child import compile_network
 from webapp.training.backbones import BACKBONES, CAFFE_MEAN, DEVIATION, MEAN
 from webapp.training.network import build_network
 from webapp.training.recipe import BACKBONE_NAMES

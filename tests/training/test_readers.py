@@ -15,7 +15,7 @@ from scipy.io import savemat
 
 from tests.training.toys import picture
 from webapp.errors import TrainingError
-from webapp.inference.card import InputSpec
+from webapp.inference.models.card import InputSpec
 from webapp.training import matlab
 from webapp.training.dataset import fit_all, read_photos
 from webapp.training.readers import Listing, list_photos

@@ -20,7 +20,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.training.toys import toy_recipe, write_pictures
-from webapp.inference.registry import Registry
+from webapp.inference.models.registry import Registry
 from webapp.training.checkpoint import Progress
 from webapp.training.job import Job
 from webapp.training.tracking import RUN_FILE, Server, Tracker, TrackingError, flat, tracking

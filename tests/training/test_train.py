@@ -12,8 +12,8 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.training.toys import COLORS, toy_recipe, write_pictures
 from webapp.errors import TrainingError
-from webapp.inference.held_out import read_split
-from webapp.inference.registry import Registry
+from webapp.inference.models.held_out import read_split
+from webapp.inference.models.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress
 from webapp.training.job import Job
 from webapp.training.train import Outcome, learnt_before, train

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from webapp.inference.card import InputSpec
+from webapp.inference.models.card import InputSpec
 from webapp.training.recipe import Augmentation, Recipe, SplitRule, Stage
 
 COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 40, 40)}

@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD, draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.services import people
+from webapp.services.accounts import people
 from webapp.storage.database import db
 
 Send = Callable[..., str]

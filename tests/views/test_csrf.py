@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from tests.conftest import PASSWORD, draw
 from tests.views.conftest import Send, form_of
-from webapp.services import history, people
+from webapp.services.accounts import people
+from webapp.services.photos import gallery as history
 
 DOOR = ("upload", "gallery", "relabel", "login", "admin", "keys", "models", "frame", "jobs")
 

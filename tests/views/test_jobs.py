@@ -14,13 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.conftest import draw
-from webapp.services.crew import Crew
-from webapp.services.kinds import KINDS
+from webapp.domain import LONG, SHORT
+from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.worker import Crew
 from webapp.storage import jobs as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import now
 from webapp.tasks.ring import tools
-from webapp.values import LONG, SHORT
 
 
 def a_zip(*names: str) -> bytes:

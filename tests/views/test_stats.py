@@ -14,10 +14,10 @@ from tests.answers import AUDIT, MARCH, Checked, certain, learn, remember
 from tests.conftest import install
 from tests.fakes import FakeClassifier, make_card
 from tests.views.conftest import Send
-from webapp.inference.card import Label, ModelCard
+from webapp.domain import NONE_OF_THESE
+from webapp.inference.models.card import Label, ModelCard
 from webapp.storage import database
-from webapp.storage import stats as storage
-from webapp.values import NONE_OF_THESE
+from webapp.storage.stats import stats as storage
 
 HAAS, BWT, UNSURE = "haas", "bwt", 0.3
 

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from webapp.services import webhooks
+from webapp.domain import GIVEN_UP, PROMOTED, UNSURE, Who
+from webapp.services.webhooks import webhooks
 from webapp.storage.database import db, writing
 from webapp.storage.tables import Webhook, WebhookDelivery
-from webapp.values import GIVEN_UP, PROMOTED, UNSURE, Who
 
 FORM = {"url": "https://8.8.8.8/marque", "events": [UNSURE, PROMOTED], "below": "60"}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api import shapes
-from webapp.api.calls import Need, call
+from webapp.api.openapi.calls import Need, call
+from webapp.api.schemas import responses as shapes
 from webapp.errors import MarqueError
-from webapp.ext import get_classifier, get_trouble
-from webapp.services import jobs
-from webapp.services.health import check_database
-from webapp.services.kinds import KINDS
+from webapp.extensions import get_classifier, get_trouble
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.types.registry import KINDS
+from webapp.services.operations.health import check_database
 
 bp = Blueprint("health", __name__)
 

@@ -8,14 +8,17 @@ from flask import Blueprint, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
-from webapp.api import payloads, shapes
-from webapp.api.calls import Content, Need, call
-from webapp.api.job_kinds import STARTERS
-from webapp.api.keys import guard, has, owner, who
-from webapp.api.questions import FileName, JobBody, JobForm, JobId, JobsQuery
-from webapp.delivery import stored_file
-from webapp.ext import get_config
-from webapp.services import export, export_later, jobs
+from webapp.api.authentication import guard, has, owner, who
+from webapp.api.job_types import STARTERS
+from webapp.api.openapi.calls import Content, Need, call
+from webapp.api.schemas import presenters as payloads
+from webapp.api.schemas import responses as shapes
+from webapp.api.schemas.requests import FileName, JobBody, JobForm, JobId, JobsQuery
+from webapp.extensions import get_config
+from webapp.http.responses import stored_file
+from webapp.services.exports import export
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.types import export as export_later
 
 bp = Blueprint("api_jobs", __name__)
 guard(bp)

@@ -6,14 +6,18 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
-from webapp.api import payloads, shapes
-from webapp.api.calls import Need, call
-from webapp.api.keys import guard, who
-from webapp.api.questions import Batch, LabelsBody, SuspectedQuery
-from webapp.ext import get_cards, get_classifier, get_registry
-from webapp.services import many, many_later, relabel, suspicion
-from webapp.services.many import Selection
-from webapp.values import GalleryFilter
+from webapp.api.authentication import guard, who
+from webapp.api.openapi.calls import Need, call
+from webapp.api.schemas import presenters as payloads
+from webapp.api.schemas import responses as shapes
+from webapp.api.schemas.requests import Batch, LabelsBody, SuspectedQuery
+from webapp.domain import GalleryFilter
+from webapp.extensions import get_cards, get_classifier, get_registry
+from webapp.services.jobs.types import bulk as many_later
+from webapp.services.labels import relabel
+from webapp.services.photos import bulk as many
+from webapp.services.photos.bulk import Selection
+from webapp.services.review import suspects as suspicion
 
 bp = Blueprint("api_labels", __name__)
 guard(bp)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api import model_shapes, payloads
-from webapp.api.calls import Need, call
-from webapp.api.keys import guard, has, who
-from webapp.api.questions import CompareQuery, ModelName, PromoteBody, RollbackBody, Version
+from webapp.api.authentication import guard, has, who
+from webapp.api.openapi.calls import Need, call
+from webapp.api.schemas import model_responses as model_shapes
+from webapp.api.schemas import presenters as payloads
+from webapp.api.schemas.requests import CompareQuery, ModelName, PromoteBody, RollbackBody, Version
 from webapp.errors import BadCardError, ModelNotFoundError, ModelRefusedError, PromotionRefusedError
-from webapp.ext import get_registry, load_version
-from webapp.services import compare, promote
+from webapp.extensions import get_registry, load_version
+from webapp.services.models import compare
+from webapp.services.models import promotion as promote
 
 bp = Blueprint("api_models", __name__)
 guard(bp)

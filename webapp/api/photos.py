@@ -8,10 +8,11 @@ from flask import Blueprint, Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
-from webapp.api import payloads, shapes
-from webapp.api.calls import Content, Need, call
-from webapp.api.keys import guard, has, need, who
-from webapp.api.questions import (
+from webapp.api.authentication import guard, has, need, who
+from webapp.api.openapi.calls import Content, Need, call
+from webapp.api.schemas import presenters as payloads
+from webapp.api.schemas import responses as shapes
+from webapp.api.schemas.requests import (
     ChoiceQuery,
     ClassifyForm,
     FileQuery,
@@ -22,15 +23,19 @@ from webapp.api.questions import (
     PhotoId,
     TokenQuery,
 )
-from webapp.delivery import picture
-from webapp.ext import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
-from webapp.inference.heat import VEIL_TYPE
-from webapp.inference.images import THUMBNAIL_TYPE, VIEW_TYPE
-from webapp.inference.sniff import CONTENT_TYPES
-from webapp.services import classify, deleting, heat, history, relabel
-from webapp.services.learnt import read_lists
-from webapp.throttle import count_photos
-from webapp.values import ALL_MODELS
+from webapp.domain import ALL_MODELS
+from webapp.extensions import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
+from webapp.http.rate_limits import count_photos
+from webapp.http.responses import picture
+from webapp.inference.decoding.detect_format import CONTENT_TYPES
+from webapp.inference.decoding.images import THUMBNAIL_TYPE, VIEW_TYPE
+from webapp.inference.heat_map import VEIL_TYPE
+from webapp.services.labels import relabel
+from webapp.services.photos import classify
+from webapp.services.photos import deletion as deleting
+from webapp.services.photos import gallery as history
+from webapp.services.photos import heat_map as heat
+from webapp.services.stats.training_membership import read_lists
 
 bp = Blueprint("api_photos", __name__)
 guard(bp)

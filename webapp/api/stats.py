@@ -7,13 +7,14 @@ from dataclasses import replace
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api import model_shapes, payloads
-from webapp.api.calls import Need, call
-from webapp.api.keys import guard
-from webapp.api.questions import StatsQuery
+from webapp.api.authentication import guard
+from webapp.api.openapi.calls import Need, call
+from webapp.api.schemas import model_responses as model_shapes
+from webapp.api.schemas import presenters as payloads
+from webapp.api.schemas.requests import StatsQuery
 from webapp.errors import ModelNotFoundError, TooMuchToCountError
-from webapp.ext import get_classifier, get_registry, get_version_card
-from webapp.services import stats
+from webapp.extensions import get_classifier, get_registry, get_version_card
+from webapp.services.stats import stats
 
 bp = Blueprint("api_stats", __name__)
 guard(bp)

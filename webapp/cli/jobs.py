@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 from flask import Blueprint
 
-from webapp.cli.ready import needs_history
+from webapp.cli.history import needs_history
+from webapp.domain import JOB_STATES, Who
 from webapp.errors import BadRequestError, JobNotFoundError, JobRefusedError
-from webapp.ext import ring
-from webapp.services import jobs
-from webapp.services.jobs import JobView, Owner
-from webapp.values import JOB_STATES, Who
+from webapp.extensions import ring
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.queue import JobView, Owner
 
 bp = Blueprint("cli_jobs", __name__, cli_group=None)
 OPERATOR = Owner("", all=True)

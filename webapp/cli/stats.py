@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from flask import Blueprint
 
-from webapp.cli.ready import needs_history
-from webapp.services import recount
+from webapp.cli.history import needs_history
+from webapp.services.stats import counters as recount
 
 bp = Blueprint("stats_cli", __name__, cli_group="stats")
 

@@ -7,12 +7,13 @@ import time
 import click
 from flask import Blueprint
 
-from webapp.cli.ready import needs_history
+from webapp.cli.history import needs_history
+from webapp.domain import DELIVERED, GIVEN_UP, Who
 from webapp.errors import WebhookError
-from webapp.ext import get_config
-from webapp.services import jobs, webhooks
-from webapp.services.kinds import KINDS
-from webapp.values import DELIVERED, GIVEN_UP, Who
+from webapp.extensions import get_config
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.types.registry import KINDS
+from webapp.services.webhooks import webhooks
 
 bp = Blueprint("cli_webhooks", __name__, cli_group="webhooks")
 bp.cli.help = "Addresses that get a signed message when something happens."

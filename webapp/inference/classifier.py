@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from webapp.domain import UNCLASSIFIED, RankedLabel, Reading
 from webapp.errors import ModelUnavailableError
-from webapp.inference.card import ModelCard
-from webapp.inference.images import decode_photo, fit_input, working_side
-from webapp.inference.label_set import added_up, outputs
-from webapp.values import UNCLASSIFIED, RankedLabel, Reading
+from webapp.inference.decoding.images import decode_photo, fit_input, working_side
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import added_up, outputs
 
 GOLDEN_TOLERANCE = 1e-3
 

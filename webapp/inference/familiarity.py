@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from webapp.errors import BadCardError, ModelUnavailableError
 
 if TYPE_CHECKING:
-    from webapp.inference.card import ModelCard
+    from webapp.inference.models.card import ModelCard
 
 SCORES = ("probability", "energy", "logit", "distance")
 ARRAYS = ("weights", "bias", "mean", "basis")

@@ -11,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from webapp.domain import Reading
 from webapp.errors import ModelUnavailableError
-from webapp.inference.card import KERAS_FILE, ModelCard
 from webapp.inference.classifier import blank_photo, prepare, scale
 from webapp.inference.familiarity import read_familiarity
-from webapp.inference.heat import find_head
-from webapp.values import Reading
+from webapp.inference.heat_map import find_head
+from webapp.inference.models.card import KERAS_FILE, ModelCard
 
 
 class KerasClassifier:

@@ -15,12 +15,12 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from webapp.domain import Reading
 from webapp.errors import ModelUnavailableError
-from webapp.inference.card import COMPILED_FILE, ModelCard
 from webapp.inference.classifier import blank_photo, prepare, scale
 from webapp.inference.familiarity import read_familiarity
-from webapp.inference.heat import find_head
-from webapp.values import Reading
+from webapp.inference.heat_map import find_head
+from webapp.inference.models.card import COMPILED_FILE, ModelCard
 
 
 class LiteRTClassifier:

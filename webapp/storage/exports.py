@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select, update
 
+from webapp.domain import VERDICTS, GalleryFilter
 from webapp.storage.database import db
-from webapp.storage.matching import conditions, matching, outcome_column, with_prediction
+from webapp.storage.photos.query_filters import conditions, matching, outcome_column, with_prediction
+from webapp.storage.stats.counters import has_learnt_from, was_audited
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
-from webapp.storage.tally import has_learnt_from, was_audited
-from webapp.values import VERDICTS, GalleryFilter
 
 PHOTO = (
     Photo.id.label("number"),

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select, update
 
+from webapp.domain import CANCELLED, DO, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFilter, Progress
 from webapp.storage.database import db
 from webapp.storage.tables import Job, JobLine, JobPart, JobWorker, Photo
-from webapp.values import CANCELLED, DO, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFilter, Progress
 
 ACTIVE = (QUEUED, RUNNING)
 

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, case, delete, exists, func, insert, select, update
 from sqlalchemy.orm import contains_eager
 
+from webapp.domain import DELIVERED, DO, GIVEN_UP, PROMOTED, QUEUED, RELABELLED, UNCLASSIFIED, UNSURE, WAITING
 from webapp.storage import jobs
 from webapp.storage.database import db, insert_row
-from webapp.storage.photos import UNSEEN
+from webapp.storage.photos.photos import UNSEEN
 from webapp.storage.tables import Job, JobPart, LabelEvent, Photo, Prediction, Promotion, Webhook, WebhookDelivery, WebhookEvent, now
-from webapp.values import DELIVERED, DO, GIVEN_UP, PROMOTED, QUEUED, RELABELLED, UNCLASSIFIED, UNSURE, WAITING
 
 DELIVER = "webhook"
 """The kind of the jobs that deliver."""

@@ -8,10 +8,10 @@ from celery import Celery
 from flask import Flask
 
 from webapp.bell import RING, Bell
-from webapp.ext import describe_photo, get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version
-from webapp.services.crew import Crew
-from webapp.services.work import Kind, Tools
-from webapp.values import LONG, SHORT
+from webapp.domain import LONG, SHORT
+from webapp.extensions import describe_photo, get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version
+from webapp.services.jobs.job_type import Kind, Tools
+from webapp.services.jobs.worker import Crew
 
 
 def make_crew(app: Flask, celery: Celery, kinds: Mapping[str, Kind], hands: int) -> Crew:

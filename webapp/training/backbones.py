@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.errors import ModelRefusedError, TrainingError
-from webapp.inference.keras_archive import check_archive
+from webapp.inference.model_import.keras_archive import check_archive
 
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet's red, green and blue in 0..1
 DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)

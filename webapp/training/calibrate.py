@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.inference.classifier import scale
-from webapp.training.evaluate import negative_log_likelihood
+from webapp.training.evaluation.metrics import negative_log_likelihood
 
 Floats = NDArray[np.float32]
 GOLDEN_SECTION = (math.sqrt(5) - 1) / 2

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from webapp.errors import PhotoRefusedError, TrainingError
-from webapp.inference.card import InputSpec
-from webapp.inference.cut import Box, decode_cut
-from webapp.inference.images import difference_hash, fit_input, working_side
+from webapp.inference.decoding.crop import Box, decode_cut
+from webapp.inference.decoding.images import difference_hash, fit_input, working_side
+from webapp.inference.models.card import InputSpec
 from webapp.training.readers import Found
 from webapp.training.recipe import SplitRule
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from webapp.training.augment import vary
-from webapp.training.feed import Feed
+from webapp.training.batches import Feed
 from webapp.training.recipe import Recipe
 
 BATCH = 128

@@ -14,17 +14,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from webapp.curves import by_stage
 from webapp.errors import PhotoRefusedError, TrainingError
-from webapp.inference.card import KERAS_FILE, ModelCard
+from webapp.inference.decoding.images import decode_photo, fit_input, working_side
 from webapp.inference.familiarity import Familiarity
-from webapp.inference.held_out import CALIBRATED_ON_IT
-from webapp.inference.images import decode_photo, fit_input, working_side
+from webapp.inference.models.card import KERAS_FILE, ModelCard
+from webapp.inference.models.held_out import CALIBRATED_ON_IT
+from webapp.reports.training_curves import by_stage
 from webapp.training.calibrate import dividing, fit_temperature, keeping, keeping_both, scaled
 from webapp.training.checkpoint import Progress
 from webapp.training.dataset import Dataset, Example, fingerprint, fit_all, truths_of
-from webapp.training.evaluate import area_under_curve, summary
-from webapp.training.familiar import build_space, fit_rule
+from webapp.training.evaluation.metrics import area_under_curve, summary
+from webapp.training.familiarity import build_space, fit_rule
 from webapp.training.job import Job, say
 from webapp.training.recipe import Recipe, Source
 from webapp.training.run import Inference

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import TrainingError
-from webapp.inference.cut import Box
+from webapp.inference.decoding.crop import Box
 from webapp.training.matlab import read_matlab
 from webapp.training.recipe import Layout
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import TrainingError
-from webapp.inference.card import InputSpec, Label
+from webapp.inference.models.card import InputSpec, Label
 from webapp.training.schedule import SCHEDULES
 
 RECIPES = Path(__file__).parent / "recipes"

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from webapp.training.augment import Batch, blend
+from webapp.training.batches import Feed
 from webapp.training.calibrate import fit_temperature, scaled
 from webapp.training.checkpoint import Checkpoint, Progress
 from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
-from webapp.training.evaluate import negative_log_likelihood
-from webapp.training.feed import Feed
+from webapp.training.evaluation.metrics import negative_log_likelihood
 from webapp.training.head import busy, extract, learn_head, views_of
 from webapp.training.job import Job, say
 from webapp.training.network import build_network, for_learning, precision_here, reseed, unfreeze

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.inference.card import CARD_FILE, KERAS_FILE, ModelCard
+from webapp.inference.models.card import CARD_FILE, KERAS_FILE, ModelCard
 from webapp.training.checkpoint import Progress
 from webapp.training.job import Job, say
 from webapp.training.recipe import Recipe

@@ -10,15 +10,15 @@ import keras
 from tqdm import tqdm
 
 from webapp.errors import BadCardError, TrainingError
-from webapp.inference.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.familiarity import Familiarity
-from webapp.inference.golden import write_golden
-from webapp.inference.held_out import HELD_OUT, read_split
-from webapp.inference.publish import publish
-from webapp.inference.registry import Registry
+from webapp.inference.models.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
+from webapp.inference.models.golden import write_golden
+from webapp.inference.models.held_out import HELD_OUT, read_split
+from webapp.inference.models.publish import publish
+from webapp.inference.models.registry import Registry
+from webapp.training.callbacks import BOARD, followed, to_board, to_curves
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import Dataset, Example, drop_repeats, group, read_photos, split
-from webapp.training.follow import BOARD, followed, to_board, to_curves
 from webapp.training.job import Job, say
 from webapp.training.measure import Bench, make_card
 from webapp.training.readers import labels_in, list_photos

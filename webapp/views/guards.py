@@ -13,11 +13,11 @@ from flask_login import UserMixin, current_user
 from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
+from webapp.domain import Who
 from webapp.errors import NotAllowedError
-from webapp.ext import get_config
-from webapp.services import own_uploads
-from webapp.values import Who
-from webapp.views import sent
+from webapp.extensions import get_config
+from webapp.services.photos import own_uploads
+from webapp.views.photos import session_uploads as sent
 
 View = TypeVar("View", bound=Callable[..., Any])
 VISITOR = "a visitor"

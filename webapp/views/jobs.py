@@ -10,19 +10,23 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from webapp.delivery import attachment, status_of
+from webapp.domain import JOB_STATES, GalleryFilter
 from webapp.errors import BadRequestError, JobNotFoundError, MarqueError
-from webapp.ext import get_classifiers, get_config, get_files, ring
-from webapp.services import bulk_upload, history, jobs, own_uploads
-from webapp.services.bulk_upload import Order
-from webapp.services.classify import MAX_BYTES, MAX_FILES, Incoming, clean_name
-from webapp.services.deleting import GRACE
-from webapp.services.jobs import Job, JobView, Owner
-from webapp.services.kinds import KINDS
-from webapp.values import JOB_STATES, GalleryFilter
-from webapp.views import guards, sent
-from webapp.views.filters import count
-from webapp.views.notes import note
+from webapp.extensions import get_classifiers, get_config, get_files, ring
+from webapp.http.responses import attachment, status_of
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.queue import Job, JobView, Owner
+from webapp.services.jobs.types import upload as bulk_upload
+from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.types.upload import Order
+from webapp.services.photos import gallery as history
+from webapp.services.photos import own_uploads
+from webapp.services.photos.classify import MAX_BYTES, MAX_FILES, Incoming, clean_name
+from webapp.services.photos.deletion import GRACE
+from webapp.views import guards
+from webapp.views.flashes import note
+from webapp.views.photos import session_uploads as sent
+from webapp.views.template_filters import count
 
 bp = Blueprint("jobs", __name__)
 STRIP = 5
@@ -220,7 +224,7 @@ def _page(view: JobView) -> ResponseReturnValue:
     kind = KINDS.get(view.job.kind)
     result: dict[str, Any] = view.job.result or {}
     return render_template(
-        "jobs/one.html",
+        "jobs/job.html",
         view=view,
         job=view.job,
         kind=kind,

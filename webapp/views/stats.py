@@ -13,18 +13,18 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
+from webapp.domain import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
 from webapp.errors import BadRequestError, ModelError, ModelUnavailableError, TooMuchToCountError
-from webapp.ext import get_card, get_registry, get_version_card
-from webapp.inference.card import ModelCard
-from webapp.inference.intervals import Share
-from webapp.inference.label_set import every_label
-from webapp.services import stats
-from webapp.services.cards import MATRIX_MOST, codes
-from webapp.services.filters import filter_params, parse_filter
-from webapp.services.stats import Counts, Learnt, Matrix, Point, Step
-from webapp.services.words import display
-from webapp.values import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
+from webapp.extensions import get_card, get_registry, get_version_card
+from webapp.inference.metrics.intervals import Share
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import every_label
+from webapp.reports.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
+from webapp.services.models.cards import MATRIX_MOST, codes
+from webapp.services.photos.query_filters import filter_params, parse_filter
+from webapp.services.photos.wording import display
+from webapp.services.stats import stats
+from webapp.services.stats.stats import Counts, Learnt, Matrix, Point, Step
 from webapp.views import guards
 
 bp = Blueprint("stats", __name__, url_prefix="/stats")

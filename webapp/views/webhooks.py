@@ -5,14 +5,15 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.delivery import status_of
 from webapp.errors import WebhookError
-from webapp.ext import get_config
-from webapp.services import jobs, webhooks
-from webapp.services.kinds import KINDS
+from webapp.extensions import get_config
+from webapp.http.responses import status_of
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.types.registry import KINDS
+from webapp.services.webhooks import webhooks
 from webapp.views import guards
-from webapp.views.filters import count
-from webapp.views.notes import note
+from webapp.views.flashes import note
+from webapp.views.template_filters import count
 
 bp = Blueprint("webhooks", __name__, url_prefix="/admin/webhooks")
 ONCE = "webhook_once"
@@ -47,7 +48,7 @@ def one(hook_id: int) -> ResponseReturnValue:
     view = webhooks.get_webhook(hook_id)
     once = session.pop(ONCE, None)
     return render_template(
-        "webhooks/one.html",
+        "webhooks/webhook.html",
         view=view,
         deliveries=webhooks.last_deliveries(hook_id),
         once=once[1] if once and once[0] == hook_id else "",

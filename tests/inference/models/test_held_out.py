@@ -1,0 +1,56 @@
+"""Which photos a version has never seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tests.conftest import draw
+from tests.fakes import make_card
+from webapp.inference.models.held_out import find_photos, fingerprint, read_split, unseen, write_split
+
+
+def lay(folder: Path, *names: str) -> Path:
+    """A picture of its own for each `label/name.jpg`."""
+    for mark, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(draw(mark=mark))
+    return folder
+
+
+def test_photos_take_their_label_from_the_folder(tmp_path: Path) -> None:
+    photos, left_out = find_photos([lay(tmp_path, "haas/a.jpg", "bwt/deeper/b.jpg", "haas/.hidden")])
+    assert [(one.label, one.path.name) for one in photos] == [("bwt", "b.jpg"), ("haas", "a.jpg")]
+    assert left_out == []
+
+
+def test_a_file_under_two_labels_is_left_out_and_named(tmp_path: Path) -> None:
+    lay(tmp_path, "haas/a.jpg", "haas/b.jpg")
+    (tmp_path / "bwt").mkdir()
+    (tmp_path / "bwt" / "same.jpg").write_bytes((tmp_path / "haas" / "a.jpg").read_bytes())
+    photos, left_out = find_photos([tmp_path])
+    assert [one.path.name for one in photos] == ["b.jpg"]
+    assert sorted(Path(one).name for one in left_out) == ["a.jpg", "same.jpg"]
+
+
+def test_only_photos_that_no_version_learnt_from_are_kept(tmp_path: Path) -> None:
+    photos, _ = find_photos([lay(tmp_path, "haas/0.jpg", "haas/1.jpg", "haas/2.jpg", "haas/3.jpg")])
+    digests = [one.sha256 for one in photos]
+    first = {digests[0]: "test", digests[1]: "train"}
+    second = {digests[0]: "test", digests[2]: "validation"}
+    kept, seen = unseen(photos, [first, second])
+    assert [one.path.name for one in kept] == ["0.jpg", "3.jpg"]
+    assert [one.path.name for one in seen] == ["1.jpg", "2.jpg"]
+
+
+def test_a_list_that_is_not_the_cards_is_not_believed(tmp_path: Path) -> None:
+    split = {"a" * 64: "train", "b" * 64: "test"}
+    card = replace(make_card(), split={"fingerprint": fingerprint(split)})
+    write_split(tmp_path, split)
+    assert read_split(tmp_path, card) == split
+    write_split(tmp_path, {"a" * 64: "test", "b" * 64: "test"})
+    assert read_split(tmp_path, card) is None
+
+
+def test_a_version_without_a_list_says_so(tmp_path: Path) -> None:
+    assert read_split(tmp_path, make_card()) is None

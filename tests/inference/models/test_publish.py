@@ -1,0 +1,205 @@
+"""The publishing gate, and the version that ships."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from webapp.errors import ModelRefusedError
+from webapp.inference.classifier import GOLDEN_TOLERANCE, self_test
+from webapp.inference.decoding.images import decode_photo
+from webapp.inference.litert_classifier import LiteRTClassifier
+from webapp.inference.models.card import COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
+from webapp.inference.models.golden import write_golden
+from webapp.inference.models.publish import publish
+from webapp.inference.models.registry import Registry, check_files
+
+ROOT = Path(__file__).resolve().parents[3]
+SHIPPED = Registry(ROOT / "models")
+LABELS = tuple(Label(name, name.title()) for name in ("blue", "green", "red"))
+Publish = Callable[..., int]
+
+
+def make_card(**changes: object) -> ModelCard:
+    fields = {
+        "name": "toy",
+        "version": 1,
+        "title": "Toy",
+        "noun": "colour",
+        "noun_plural": "colours",
+        "question": "Which colour?",
+        "summary": "",
+        "labels": LABELS,
+        "input": InputSpec(32, 48),
+        "temperature": 1.2,
+        "threshold": 0.5,
+    }
+    return ModelCard(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_golden(tmp_path_factory.mktemp("golden"), count=2)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Keras model with the three outputs."""
+    pytest.importorskip("tensorflow", reason="publishing needs TensorFlow")
+    from webapp.training.network import build_network
+
+    path = tmp_path_factory.mktemp("toy") / KERAS_FILE
+    build_network("small_cnn", 32, 48, 3, dropout=0.1, momentum=0.9).save(path)
+    return path
+
+
+@pytest.fixture
+def refused(tmp_path: Path, golden: list[Path]) -> Callable[..., str]:
+    """Publish what must be refused; returns the reason, after looking that nothing was left behind."""
+
+    def attempt(keras_file: Path, card: ModelCard | None = None, **limits: int) -> str:
+        models = tmp_path / "models"
+        with pytest.raises(ModelRefusedError) as caught:
+            publish(keras_file, card or make_card(), golden, models, **limits)
+        assert not models.exists() or list(models.iterdir()) == []
+        return str(caught.value)
+
+    return attempt
+
+
+@pytest.mark.tensorflow
+def test_a_published_version_is_whole_and_its_answers_agree(toy: Path, golden: list[Path], tmp_path: Path) -> None:
+    assert publish(toy, make_card(), golden, tmp_path) == 1
+    folder = tmp_path / "toy" / "1"
+    card = ModelCard.read(folder)
+    assert sorted(card.files) == sorted([KERAS_FILE, COMPILED_FILE, "golden/1-shapes.png", "golden/2-shapes.png"])
+    check_files(folder, card, tuple(card.files))
+    assert self_test(LiteRTClassifier(folder, card), folder) <= GOLDEN_TOLERANCE
+    assert card.metrics["compiled"]["largest_difference"] <= GOLDEN_TOLERANCE
+
+
+@pytest.mark.tensorflow
+def test_the_first_version_is_live_and_the_second_waits(toy: Path, golden: list[Path], tmp_path: Path) -> None:
+    assert [publish(toy, make_card(), golden, tmp_path) for _ in range(2)] == [1, 2]
+    registry = Registry(tmp_path)
+    assert registry.versions("toy") == [1, 2]
+    assert registry.live_version("toy") == 1
+    assert not [one for one in (tmp_path / "toy").iterdir() if one.name.startswith(".")]
+
+
+@pytest.mark.tensorflow
+def test_it_refuses_a_model_of_another_size(toy: Path, refused: Callable[..., str]) -> None:
+    assert "takes (None, 32, 48, 3), the card says (None, 64, 48, 3)" in refused(toy, make_card(input=InputSpec(64, 48)))
+
+
+def test_it_refuses_a_truncated_file(tmp_path: Path, refused: Callable[..., str]) -> None:
+    (tmp_path / "half.keras").write_bytes(b"PK\x03\x04 and then nothing")
+    assert "not a whole .keras file" in refused(tmp_path / "half.keras")
+
+
+def test_it_refuses_a_layer_that_carries_code(tmp_path: Path, refused: Callable[..., str]) -> None:
+    config = {
+        "class_name": "Functional",
+        "module": "keras",
+        "config": {"layers": [{"class_name": "Lambda", "module": "keras.layers", "config": {}}]},
+    }
+    with zipfile.ZipFile(tmp_path / "lambda.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+    assert "'Lambda', which carries code of its own" in refused(tmp_path / "lambda.keras")
+
+
+def test_it_refuses_a_missing_file(tmp_path: Path, refused: Callable[..., str]) -> None:
+    assert "not a whole .keras file" in refused(tmp_path / "nowhere.keras")
+
+
+@pytest.mark.tensorflow
+def test_it_stops_a_child_that_takes_too_long(toy: Path, refused: Callable[..., str]) -> None:
+    assert "longer than 1 s" in refused(toy, seconds=1)
+
+
+@pytest.mark.tensorflow
+def test_it_refuses_a_compiled_network_that_answers_otherwise(toy: Path, golden: list[Path], tmp_path: Path) -> None:
+    from webapp.inference.keras_classifier import KerasClassifier
+    from webapp.inference.models.publish_child import check_answers, compare, compile_network
+    from webapp.training.network import build_network
+
+    card, (honest, other) = make_card(), (tmp_path / "honest", tmp_path / "other")
+    for folder in (honest, other):
+        folder.mkdir()
+    (honest / KERAS_FILE).write_bytes(toy.read_bytes())
+    build_network("small_cnn", 32, 48, 3, dropout=0.1, momentum=0.9).save(other / KERAS_FILE)
+    compile_network(other, card)
+    compared = compare(KerasClassifier(honest, card), LiteRTClassifier(other, card), golden)
+    with pytest.raises(ModelRefusedError, match=r"differs from Keras on golden/1-shapes.png by .* 0.001 is allowed"):
+        check_answers(compared)
+
+
+SHIPPED_VERSIONS = [(name, version) for name in SHIPPED.names() for version in SHIPPED.versions(name)]
+
+
+@pytest.mark.parametrize(("name", "version"), SHIPPED_VERSIONS)
+def test_a_shipped_version_answers_as_its_card_says(name: str, version: int) -> None:
+    folder = SHIPPED.version_folder(name, version)
+    card = ModelCard.read(folder)
+    assert (card.name, card.version) == (name, version)
+    assert len(card.golden) >= 2
+    check_files(folder, card, tuple(card.files))
+    assert self_test(LiteRTClassifier(folder, card), folder) <= GOLDEN_TOLERANCE
+
+
+@pytest.mark.parametrize(("name", "version"), SHIPPED_VERSIONS)
+def test_a_shipped_card_says_what_was_measured_and_on_how_many(name: str, version: int) -> None:
+    card = ModelCard.read(SHIPPED.version_folder(name, version))
+    test = card.metrics["test"]
+    assert test["n"] == card.split["test"]["n"] == sum(map(sum, test["confusion"]))
+    assert test["top1_interval"][0] <= test["top1"] <= test["top1_interval"][1]
+    assert all(figures["n"] > 0 for figures in test["sources"].values())
+    assert all(one["licence"] for one in card.data)
+    assert card.limits
+
+
+def test_the_shipped_teams_are_good_enough() -> None:
+    test = SHIPPED.card("f1-teams").metrics["test"]
+    assert test["sources"]["photos"]["top1"] >= 0.9 and test["sources"]["photos"]["n"] >= 75
+    assert test["sources"]["game frames"]["top1"] >= 0.97
+    assert test["ece_after"] <= 0.05
+
+
+def test_the_shipped_road_cars_are_good_enough() -> None:
+    test = SHIPPED.card("stanford-cars").metrics["test"]
+    assert test["top1"] >= 0.87 and test["top5"] >= 0.97 and test["n"] >= 400
+    assert test["ece_after"] <= 0.05
+
+
+@pytest.mark.parametrize(("name", "lost"), [("f1-teams", 0.06), ("stanford-cars", 0.05)])
+def test_shipped_models_are_silent_about_other_things_and_seldom_about_their_own(name: str, lost: float) -> None:
+    unknown = SHIPPED.card(name).metrics["unknown"]
+    assert unknown["auroc"] >= 0.95 and unknown["unclassified"] >= 0.85
+    assert unknown["known_unclassified"] <= lost
+
+
+@pytest.mark.tensorflow
+def test_both_engines_agree_on_pictures_of_cars() -> None:
+    pytest.importorskip("tensorflow", reason="the Keras engine needs TensorFlow")
+    from webapp.inference.keras_classifier import KerasClassifier
+
+    card = SHIPPED.card("f1-teams")
+    folder = SHIPPED.version_folder(card.name, card.version)
+    keras, compiled = KerasClassifier(folder, card), LiteRTClassifier(folder, card)
+    for label in ("mclaren", "haas"):
+        pixels = decode_photo((ROOT / "tests" / "pictures" / "cars" / f"{label}.jpg").read_bytes()).pixels
+        first, second = keras.rank(pixels), compiled.rank(pixels)
+        assert first.probabilities == pytest.approx(second.probabilities, abs=GOLDEN_TOLERANCE)
+        assert first.feature_map.mean(axis=(0, 1)) == pytest.approx(first.embedding, abs=1e-3)
+
+
+def test_a_real_photo_is_ranked(shared: Path) -> None:
+    card = SHIPPED.card("f1-teams")
+    classifier = LiteRTClassifier(SHIPPED.version_folder(card.name, card.version), card)
+    path = next((shared / "data" / "f1-photos" / "ferrari").glob("*.jpg"))
+    reading = classifier.rank(decode_photo(path.read_bytes()).pixels)
+    assert reading.probabilities.sum() == pytest.approx(1.0, abs=1e-5)

@@ -1,0 +1,124 @@
+"""Several processes that look at a folder: the same answers in the same order, whatever happens to one of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT, draw
+from webapp.errors import BrokenPhotoError, MarqueError, ModelUnavailableError
+from webapp.inference.models.loading import open_version
+from webapp.inference.models.registry import Registry
+from webapp.inference.pipeline import Looked
+from webapp.inference.process_pool import Alone, Pool, Seen
+
+REGISTRY = Registry(ROOT / "models")
+FOLDER = REGISTRY.version_folder("f1-teams", REGISTRY.live_version("f1-teams") or 1)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    """Sixty photos, the seventh of which is cut off."""
+    colors = ("#FF8700", "#C00000", "#0600EF")
+    found = [tmp_path / f"{number:02}.jpg" for number in range(60)]
+    for number, path in enumerate(found):
+        path.write_bytes(draw(colors[number % 3], mark=number))
+    found[6].write_bytes(draw()[:300])
+    return found
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made = Pool(2, [FOLDER], engine="litert", store=False, top=5)
+    yield made
+    made.close()
+
+
+def children() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "webapp.inference.process_pool_child" in " ".join(one.cmdline())]
+
+
+def said(seen: Seen) -> tuple[str, object]:
+    path, looked = seen
+    if isinstance(looked, Looked):
+        return path.name, [(line.label, line.probability) for line in looked.answers[0].ranked]
+    return path.name, str(looked)
+
+
+def test_processes_say_what_one_says_in_the_same_order(pool: Pool, paths: list[Path]) -> None:
+    alone = Alone([open_version(FOLDER, "litert")], store=False, top=5)
+    found = [said(one) for one in pool.look(paths)]
+    assert found == [said(one) for one in alone.look(paths)]
+    assert [name for name, answer in found if isinstance(answer, str)] == ["06.jpg"]
+
+
+def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(pool: Pool, paths: list[Path]) -> None:
+    children()[0].kill()
+    found = list(pool.look(paths))
+    assert [path for path, _looked in found] == paths
+    assert [path.name for path, looked in found if isinstance(looked, MarqueError)] == ["06.jpg"]
+
+
+def test_one_that_is_killed_in_the_middle_is_replaced_too(pool: Pool, paths: list[Path]) -> None:
+    found = pool.look(paths * 10)
+    first = next(found)
+    for one in children():
+        one.kill()
+    assert [path for path, _looked in [first, *found]] == paths * 10
+    assert len(children()) == 2
+
+
+def test_what_is_passed_over_has_its_place_and_no_answer(pool: Pool, paths: list[Path]) -> None:
+    found = list(pool.look(paths, passed=lambda path: path in paths[10:50]))
+    assert [path for path, _looked in found] == paths
+    assert [path for path, looked in found if looked is None] == paths[10:50]
+
+
+def test_only_a_little_is_read_ahead(pool: Pool, paths: list[Path]) -> None:
+    asked: list[Path] = []
+    found = pool.look(iter(paths * 100), passed=lambda path: bool(asked.append(path)))
+    next(found)
+    assert len(asked) <= 300
+
+
+def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> None:
+    pool = Pool(1, [FOLDER], engine="litert", store=True, top=None)
+    (_path, looked), *_others = pool.look(paths[:2])
+    pool.close()
+    assert isinstance(looked, Looked)
+    assert (len(looked.sha256), looked.thumbnail[:2], len(looked.answers[0].ranked)) == (64, b"\xff\xd8", 10)
+    assert looked.answers[0].reading.probabilities.shape == (10,)
+
+
+def test_a_file_that_is_gone_is_an_error_of_its_own(pool: Pool, tmp_path: Path) -> None:
+    ((_path, error),) = pool.look([tmp_path / "gone.jpg"])
+    assert isinstance(error, BrokenPhotoError)
+
+
+def test_a_version_that_cannot_be_loaded_is_told_before_the_first_photo(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailableError):
+        Pool(1, [tmp_path], engine="litert", store=False, top=5)
+    assert children() == []
+
+
+def test_the_processes_end_when_they_are_no_longer_needed(pool: Pool, paths: list[Path]) -> None:
+    next(pool.look(paths))
+    pool.close()
+    assert children() == []
+
+
+def test_they_end_with_the_process_that_started_them() -> None:
+    code = (
+        "import sys, os\nfrom pathlib import Path\nfrom webapp.inference.process_pool import Pool\n"
+        f"pool = Pool(2, [Path({str(FOLDER)!r})], engine='litert', store=False, top=5)\n"
+        "print(*(one.process.pid for one in pool._children), flush=True)\nos.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    pids = [int(one) for one in done.stdout.split()]
+    _gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=10)
+    assert len(pids) == 2 and alive == []

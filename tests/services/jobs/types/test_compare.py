@@ -1,0 +1,129 @@
+"""Two versions look at the newest photos, and what they answer differently becomes a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.fakes import FakeClassifier, make_card
+from webapp.config import Config
+from webapp.domain import LONG, SHORT, GalleryFilter, Who
+from webapp.errors import BadRequestError, ModelNotFoundError
+from webapp.extensions import get_registry
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.queue import JobView, Owner
+from webapp.services.jobs.types import compare as replay
+from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.worker import Crew
+from webapp.services.photos import gallery as history
+from webapp.storage.database import end_reading
+from webapp.tasks.ring import tools
+
+EVERYBODY = Owner("user:1", all=True)
+Upload = Callable[..., str]
+
+
+@pytest.fixture
+def challenger() -> FakeClassifier:
+    return FakeClassifier(make_card(2))
+
+
+@pytest.fixture
+def others(challenger: FakeClassifier) -> list[FakeClassifier]:
+    return [challenger]
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask, config: Config) -> Iterator[None]:
+    (config.models / "f1-teams" / "LIVE").write_text("1\n")
+    with app.app_context():
+        yield
+
+
+def put(champion: int = 1, challenger: int = 2, newest: int = 2_000) -> str:
+    asked = {"owner": EVERYBODY, "who": Who("Anna"), "ring": lambda _lane: None}
+    return replay.put(get_registry(), "f1-teams", champion, challenger, newest=newest, **asked)[0].public_id  # type: ignore[arg-type]
+
+
+def work(app: Flask, job_id: str) -> JobView:
+    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    end_reading()
+    return jobs.get_job(job_id, EVERYBODY)
+
+
+def of_job(job_id: str) -> set[str]:
+    """The photos that the gallery shows for a comparison."""
+    return {item.photo.public_id for item in history.gallery_page(GalleryFilter(compared=job_id)).items}
+
+
+def test_what_differs_is_found_again_by_the_job(app: Flask, upload: Upload, challenger: FakeClassifier) -> None:
+    same, other = upload("#C00000", mark=1), upload("#FF8700", mark=2)
+    challenger.says(ferrari=0.9)
+    job_id = put()
+    view = work(app, job_id)
+    assert view.job.result == {
+        "model": "f1-teams", "champion": 1, "challenger": 2, "photos": 2, "gone": 0, "differ": 1, "unlabelled": 1,
+    }  # fmt: skip
+    assert of_job(job_id) == {other} and same not in of_job(job_id)
+    assert replay.summary(view.job.result) == (
+        "Versions 1 and 2 give different answers to 1 of 2 photos, all of these without a ground truth."
+    )
+
+
+def test_only_the_newest_are_looked_at_and_nothing_changes_for_others(app: Flask, upload: Upload, challenger: FakeClassifier) -> None:
+    first, *_rest = [upload(mark=mark) for mark in range(3)]
+    challenger.says(ferrari=0.9)
+    work(app, put(newest=2))
+    assert challenger.ranked_photos == 2
+    assert history.get_item(first).photo.prediction.version == 1
+
+
+def test_older_photos_with_a_ground_truth_are_looked_at_too(
+    app: Flask, client: FlaskClient, key: dict[str, str], upload: Upload, challenger: FakeClassifier
+) -> None:
+    first, *_rest = [upload(mark=mark) for mark in range(3)]
+    client.put(f"/api/v1/photos/{first}/ground-truth", json={"label": "haas"}, headers=key)
+    view = work(app, put(newest=1))
+    assert (view.progress.total, challenger.ranked_photos) == (2, 2)
+
+
+def test_nobody_is_asked_twice_and_it_comes_out_the_same(app: Flask, upload: Upload, challenger: FakeClassifier) -> None:
+    upload()
+    challenger.says(ferrari=0.9)
+    one, again = work(app, put()), work(app, put())
+    assert challenger.ranked_photos == 1 and one.job.result == again.job.result
+
+
+def test_versions_that_agree_leave_nothing_to_review(app: Flask, upload: Upload) -> None:
+    upload(mark=1), upload(mark=2)
+    view = work(app, put())
+    assert "the same answer to all 2 photos" in replay.summary(view.job.result or {})
+
+
+def test_an_empty_history_has_nothing_to_compare(app: Flask) -> None:
+    assert "no photo" in replay.summary(work(app, put()).job.result or {})
+
+
+def test_an_unknown_job_shows_no_photo(upload: Upload) -> None:
+    upload()
+    assert of_job("nothing") == set()
+
+
+def test_the_last_comparison_of_a_pair_is_known(app: Flask) -> None:
+    assert replay.last("f1-teams", 1, 2) is None
+    job_id = put()
+    put(2, 1)
+    found = replay.last("f1-teams", 1, 2)
+    assert found and found.job.public_id == job_id
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(BadRequestError):
+        put(1, 1)
+    with pytest.raises(BadRequestError):
+        put(newest=0)
+    with pytest.raises(ModelNotFoundError):
+        put(1, 9)

@@ -1,0 +1,239 @@
+"""Many photos at once: counted exactly, labelled by their folders, each trouble with its file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from tests.conftest import draw
+from tests.fakes import FakeClassifier
+from webapp.domain import LONG, SHORT, Who
+from webapp.errors import BadArchiveError, BadRequestError, JobNotFoundError, JobRefusedError, StorageFullError, UnknownLabelError
+from webapp.extensions import get_classifiers, get_config
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs import worker as crew
+from webapp.services.jobs.queue import JobView, Owner
+from webapp.services.jobs.types import upload as bulk_upload
+from webapp.services.jobs.types.upload import KIND, Order
+from webapp.services.jobs.worker import Crew
+from webapp.services.photos.classify import Incoming
+from webapp.storage.database import db, end_reading
+from webapp.storage.tables import Photo
+from webapp.tasks.ring import tools
+
+ANNA = Owner("user:1")
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def zip_of(members: dict[str, bytes]) -> io.BytesIO:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, one in members.items():
+            archive.writestr(name, one)
+    content.seek(0)
+    return content
+
+
+def order(**changes: object) -> Order:
+    asked = bulk_upload.question(get_classifiers(""), model="", place="upload", **changes)  # type: ignore[arg-type]
+    return Order(asked, "photos.zip", ANNA, Who("Anna"), lambda _lane: None)
+
+
+def send(members: dict[str, bytes], **changes: object) -> str:
+    return bulk_upload.take_zip(get_config().data, zip_of(members), order(**changes))[0].public_id
+
+
+def work(app: Flask, job_id: str) -> JobView:
+    Crew({"upload": KIND}, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    end_reading()
+    return jobs.get_job(job_id, ANNA)
+
+
+def truths() -> dict[str, str | None]:
+    return {one.filename: one.ground_truth for one in db.session.query(Photo)}
+
+
+def test_every_file_is_accounted_for(app: Flask) -> None:
+    once = draw(mark=1)
+    view = work(app, send({"a.jpg": once, "b/a.jpg": draw(mark=2), "again.jpg": once, "words.txt": b"hello", "bad.jpg": draw()[:200]}))
+    assert view.job.result == {"added": 2, "known": 1, "skipped": 1, "refused": 1, "strange": {}}
+    assert (view.state, view.progress.done, view.progress.total, view.progress.failed) == ("succeeded", 5, 5, 1)
+    lines = bulk_upload.left_out(jobs.part_results(view))
+    assert [line[:2] for line in lines] == [["words.txt", "skipped"], ["bad.jpg", "refused"]]
+
+
+def test_photos_that_are_here_already_are_not_new(app: Flask) -> None:
+    work(app, send({"a.jpg": draw()}))
+    assert work(app, send({"b.jpg": draw()})).job.result["known"] == 1
+    assert db.session.query(Photo).count() == 1
+
+
+def test_a_part_that_is_done_twice_counts_once(app: Flask) -> None:
+    job_id = send({f"{mark}.jpg": draw(mark=mark) for mark in range(3)})
+    for _ in range(2):  # the plan, then the only part, of which nobody hears that it is through
+        claim = crew.claim_part({"upload": KIND}, "w1")
+        assert claim
+        one = crew.make_work(claim, tools(), lambda: False)
+        if claim.part.role == "plan":
+            crew.end_part(claim, KIND, one, bulk_upload.plan(one))
+        else:
+            bulk_upload.do(one)
+            crew.put_back(claim, one)
+    assert work(app, job_id).job.result["added"] == 3
+
+
+def test_folders_are_labels_when_asked(app: Flask) -> None:
+    members = {
+        "all/McLaren/a.jpg": draw(mark=1),
+        "all/ferrari/b.jpg": draw(mark=2),
+        "all/misc/c.jpg": draw(mark=3),
+        "d.jpg": draw(mark=4),
+        "misc/notes.txt": b"words",
+    }
+    view = work(app, send(members, folders=True))
+    assert truths() == {"a.jpg": "mclaren", "b.jpg": "ferrari", "c.jpg": None, "d.jpg": None}
+    assert view.job.result["strange"] == {"misc": 1, "": 1}
+
+
+def test_folders_are_not_labels_when_not_asked(app: Flask) -> None:
+    work(app, send({"ferrari/a.jpg": draw()}))
+    assert truths() == {"a.jpg": None}
+
+
+def test_one_ground_truth_is_for_all(app: Flask) -> None:
+    work(app, send({"a.jpg": draw(mark=1), "b.jpg": draw(mark=2)}, ground_truth="haas"))
+    assert set(truths().values()) == {"haas"}
+
+
+def test_a_ground_truth_that_is_no_label_is_refused() -> None:
+    with pytest.raises(UnknownLabelError):
+        order(ground_truth="zeppelin")
+
+
+def test_names_of_any_script_are_kept(app: Flask) -> None:
+    work(app, send({"фото/Лада 🏎.jpg": draw()}))
+    assert list(truths()) == ["Лада 🏎.jpg"]
+
+
+def test_the_zip_goes_when_the_job_has_ended(app: Flask) -> None:
+    job_id = send({"a.jpg": draw()})
+    assert bulk_upload.was_kept(get_config().data, job_id)
+    work(app, job_id)
+    crew.clear_ended({"upload": KIND}, tools)
+    assert not (get_config().data / "spool" / job_id).exists()
+
+
+def test_a_zip_that_disappeared_is_said(app: Flask) -> None:
+    job_id = send({"a.jpg": draw()})
+    bulk_upload.forget(get_config().data, job_id)
+    assert "send it again" in work(app, job_id).job.error
+
+
+def test_an_empty_zip_succeeds_with_nothing(app: Flask) -> None:
+    assert bulk_upload.summary(work(app, send({})).job.result or {}) == "0 photos are new."
+
+
+def test_groups_of_files_are_one_job(app: Flask) -> None:
+    data, job_id = get_config().data, jobs.new_id()
+    for group in (1, 2, 2):  # the second came twice: its answer was lost
+        files = [Incoming(f"g{group}/{number}.jpg", draw(mark=10 * group + number)) for number in range(3)]
+        bulk_upload.keep_files(data, job_id, files, group)
+    bulk_upload.take_kept(data, job_id, order())
+    assert work(app, job_id).job.result["added"] == 6
+
+
+def test_nothing_is_put_in_for_nothing() -> None:
+    with pytest.raises(BadRequestError, match="No file"):
+        bulk_upload.take_kept(get_config().data, jobs.new_id(), order())
+
+
+def test_a_full_disk_refuses_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_upload, "RESERVE", 2**62)
+    with pytest.raises(StorageFullError, match="no room"):
+        send({"a.jpg": draw()})
+    assert not list(get_config().data.glob("spool/*/*"))
+
+
+def test_a_disk_that_fills_up_fails_the_job_and_says_so(app: Flask, classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_pixels: object) -> None:
+        raise StorageFullError("The server's disk is full or cannot be written.")
+
+    job_id = send({"a.jpg": draw()})
+    monkeypatch.setattr(classifier, "rank", full)
+    view = work(app, job_id)
+    assert (view.state, "disk is full" in view.job.error) == ("failed", True)
+    assert bulk_upload.was_kept(get_config().data, job_id)  # so that it can go on
+
+
+def test_one_strange_file_does_not_keep_the_others_out(
+    app: Flask, classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = classifier.rank
+
+    def odd(pixels: object) -> object:
+        if classifier.ranked_photos == 1:
+            classifier.ranked_photos += 1
+            raise ZeroDivisionError
+        return real(pixels)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classifier, "rank", odd)
+    view = work(app, send({f"{mark}.jpg": draw(mark=mark) for mark in range(3)}))
+    assert (view.job.result["added"], view.job.result["refused"]) == (2, 1)
+
+
+def test_what_is_no_zip_leaves_nothing() -> None:
+    with pytest.raises(BadArchiveError):
+        bulk_upload.take_zip(get_config().data, io.BytesIO(b"hello"), order())
+    assert not list(get_config().data.glob("spool/*/*"))
+
+
+VISITOR = Owner("browser:b1")
+
+
+def test_a_visitor_may_send_less_than_people() -> None:
+    assert bulk_upload.allowance_of(VISITOR) == bulk_upload.allowance_of(Owner("")) == bulk_upload.VISITORS
+    assert bulk_upload.allowance_of(ANNA) == bulk_upload.allowance_of(Owner("key:1")) == bulk_upload.PEOPLE
+
+
+def test_too_many_files_of_a_visitor_are_refused_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_upload, "VISITORS", replace(bulk_upload.VISITORS, files=2))
+    three = {f"{mark}.jpg": b"x" for mark in range(3)}
+    with pytest.raises(BadArchiveError, match="Nothing was stored: log in"):
+        bulk_upload.take_zip(get_config().data, zip_of(three), replace(order(), owner=VISITOR))
+    assert not list(get_config().data.glob("spool/*"))
+
+
+def test_groups_that_are_too_large_together_are_refused_and_forgotten() -> None:
+    data, job_id, small = get_config().data, jobs.new_id(), replace(bulk_upload.VISITORS, bytes=2000)
+    bulk_upload.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)
+    bulk_upload.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)  # the same group again counts once
+    with pytest.raises(BadArchiveError, match="Nothing was stored"):
+        bulk_upload.keep_files(data, job_id, [Incoming("b.jpg", b"x" * 1000)], 2, small)
+    assert not bulk_upload.was_kept(data, job_id)
+
+
+def test_nothing_is_added_to_a_job_that_was_put_in() -> None:
+    job_id = send({"a.jpg": draw()})
+    with pytest.raises(JobRefusedError, match="complete already"):
+        bulk_upload.check_open(get_config().data, job_id)
+
+
+def test_nothing_is_kept_under_a_name_that_somebody_made_up() -> None:
+    with pytest.raises(JobNotFoundError):
+        bulk_upload.check_open(get_config().data, "abcdefgh12345678")
+
+
+@pytest.mark.parametrize("job_id", ["../../etc", "a/b", "", "x" * 40])
+def test_a_name_that_is_none_of_ours_is_not_a_folder(job_id: str) -> None:
+    with pytest.raises(Exception, match="Nothing can be kept"):
+        bulk_upload.keep_zip(get_config().data, job_id, zip_of({}))

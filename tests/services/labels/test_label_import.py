@@ -1,0 +1,221 @@
+"""Labels from elsewhere: what would change is said first, then it is one batch with one undo."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.conftest import draw
+from tests.fakes import make_card
+from webapp.domain import GalleryFilter, Who
+from webapp.errors import BadLabelFileError, PhotoNotFoundError
+from webapp.extensions import get_cupboard
+from webapp.inference.models.card import Label
+from webapp.services.exports.export import Tools, make_order, start_export
+from webapp.services.labels import label_import as import_labels
+from webapp.services.labels.import_formats import LabelLine, read_label_folders, read_labels
+from webapp.services.labels.label_import import Plan, apply_import, keep_file, plan_import, plan_of_file
+from webapp.services.labels.relabel import undo_batch
+from webapp.services.photos import gallery as history
+
+ANNA = Who("Anna")
+Upload = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def lines(text: str, name: str = "labels.csv") -> list[LabelLine]:
+    return list(read_labels(io.BytesIO(text.encode()), name))
+
+
+def plan(text: str, name: str = "labels.csv", **options: bool) -> Plan:
+    return plan_import(lines(text, name), [make_card()], **options)
+
+
+def truth(public_id: str) -> str | None:
+    return history.get_item(public_id).photo.ground_truth
+
+
+def sha(**options: int) -> str:
+    return hashlib.sha256(draw(**options)).hexdigest()
+
+
+# ---- reading ----
+
+
+@pytest.mark.parametrize("head", ["filename,label", "file_name;class", "image\tground_truth", "\ufeffpath,category"])
+def test_a_table_may_name_its_columns_in_several_ways(head: str) -> None:
+    separator = next(one for one in "\t,;" if one in head)
+    assert [(one.filename, one.label) for one in lines(f"{head}\na.jpg{separator}haas\n")] == [("a.jpg", "haas")]
+
+
+def test_an_apostrophe_before_a_formula_is_taken_away() -> None:
+    assert lines("filename,label\n'=a.jpg,haas\n")[0].filename == "=a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "words"),
+    [
+        ("filename,size\na,1\n", "a.csv", "no column for the label"),
+        ("label,size\na,1\n", "a.csv", "no column for the photo"),
+        ("", "a.csv", "no column"),
+        ("{", "a.json", "cannot be read"),
+        ('{"a": 1}', "a.json", "neither"),
+        ("[1]", "a.jsonl", "no JSON object"),
+        ('{"images": [{}], "annotations": [], "categories": []}', "a.json", "lacks"),
+        ("x", "a.exe", "no file of labels"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused_in_words(text: str, name: str, words: str) -> None:
+    with pytest.raises(BadLabelFileError, match=words):
+        lines(text, name)
+
+
+def test_a_table_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(BadLabelFileError, match="cannot be read"):
+        list(read_labels(io.BytesIO(b"filename,label\n\xff,haas\n"), "a.csv"))
+
+
+def test_the_short_list_of_label_studio_is_read() -> None:
+    tasks = [{"image": "http://x.test/data/monza%201.jpg", "choice": "haas"}]
+    assert lines(json.dumps(tasks), "min.json")[0] == LabelLine("task 1", "haas", filename="monza 1.jpg")
+
+
+def test_a_cancelled_annotation_does_not_count() -> None:
+    said = [{"result": [{"value": {"choices": [label]}}], "was_cancelled": label == "bwt"} for label in ("haas", "bwt")]
+    assert lines(json.dumps([{"data": {"image": "a.jpg"}, "annotations": said}]), "full.json")[0].label == "haas"
+
+
+# ---- matching ----
+
+
+def test_a_photo_is_found_by_its_hash_whatever_it_is_called(upload: Upload) -> None:
+    public_id = upload(name="here.jpg")
+    assert list(plan(f"filename,sha256,label\nthere.jpg,{sha().upper()},haas\n").changes) == [public_id]
+
+
+def test_a_photo_is_found_by_its_name_when_nothing_better_is_said(upload: Upload) -> None:
+    public_id = upload(name="monza.jpg")
+    assert list(plan("filename,label\nmonza.jpg,haas\n").changes) == [public_id]
+
+
+def test_a_name_that_several_photos_have_is_left_out(upload: Upload) -> None:
+    upload(name="a.jpg"), upload(name="a.jpg", mark=1)
+    found = plan("filename,label\na.jpg,haas\n")
+    assert not found.changes and found.examples["several photos of this name"] == ["line 2: 2 photos are called a.jpg"]
+
+
+def test_another_file_of_the_same_name_is_meant_only_when_asked(upload: Upload) -> None:
+    public_id = upload(name="a.jpg")
+    text = f"filename,sha256,label\na.jpg,{'0' * 64},haas\n"
+    assert plan(text).troubles == {"another file of this name": 1}
+    assert list(plan(text, by_name=True).changes) == [public_id]
+
+
+@pytest.mark.parametrize("label", ["haas", "HAAS", "Alpha Tauri", "uralkali", "none", "None of these", "unusable"])
+def test_a_label_may_be_written_as_people_do(upload: Upload, label: str) -> None:
+    upload(name="a.jpg")
+    labels = tuple(Label("haas", "Haas", aliases=("Uralkali",)) if one.name == "haas" else one for one in make_card().labels)
+    found = plan_import([LabelLine("line 1", label, filename="a.jpg")], [make_card(labels=labels)])
+    assert len(found.changes) == 1
+
+
+def test_unknown_labels_and_photos_are_counted_and_named(upload: Upload) -> None:
+    upload(name="a.jpg")
+    found = plan("filename,label\na.jpg,trabant\nb.jpg,haas\na.jpg,\n")
+    assert (found.lines, found.empty, found.unknown, found.unknown_labels) == (3, 1, 1, {"trabant": 1})
+    assert found.examples["unknown label"] == ["line 2: trabant"]
+
+
+def test_a_photo_that_is_said_to_be_two_things_gets_neither(upload: Upload) -> None:
+    upload(name="a.jpg")
+    found = plan("filename,label\na.jpg,haas\na.jpg,bwt\na.jpg,haas\n")
+    assert not found.changes and found.troubles == {"contradiction": 1}
+
+
+def test_a_look_changes_nothing(upload: Upload) -> None:
+    public_id = upload(name="a.jpg")
+    plan("filename,label\na.jpg,haas\n")
+    assert truth(public_id) is None
+
+
+# ---- doing it ----
+
+
+def test_all_is_one_batch_with_one_undo(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_labels, "BATCH", 2)
+    ids = [upload(name=f"{number}.jpg", mark=number) for number in range(5)]
+    text = "filename,label\n" + "".join(f"{number}.jpg,haas\n" for number in range(5))
+    done = apply_import(plan(text), replace=False, who=ANNA, why="labels.csv")
+    assert (done.changed, {truth(one) for one in ids}) == (5, {"haas"})
+    undo_batch(done.batch, who=ANNA, place="undo")
+    assert {truth(one) for one in ids} == {None}
+
+
+def test_another_label_stays_unless_it_is_to_be_replaced(upload: Upload) -> None:
+    public_id = upload(name="a.jpg", ground_truth="bwt")
+    found = plan("filename,label\na.jpg,haas\n")
+    assert found.conflicts == 1 and apply_import(found, replace=False, who=ANNA, why="").batch == ""
+    apply_import(found, replace=True, who=ANNA, why="")
+    assert truth(public_id) == "haas"
+
+
+def test_a_photo_that_was_relabelled_since_is_left_alone(upload: Upload) -> None:
+    public_id = upload(name="a.jpg")
+    early = plan("filename,label\na.jpg,haas\n")
+    apply_import(plan("filename,label\na.jpg,bwt\n"), replace=False, who=ANNA, why="")
+    assert apply_import(early, replace=False, who=ANNA, why="").changed == 0 and truth(public_id) == "bwt"
+
+
+def test_doing_it_twice_changes_nothing_more(upload: Upload) -> None:
+    upload(name="a.jpg")
+    apply_import(plan("filename,label\na.jpg,haas\n"), replace=False, who=ANNA, why="")
+    again = plan("filename,label\na.jpg,haas\n")
+    assert again.same == 1 and not again.changes
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "coco", "label-studio"])
+def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> None:
+    ids = {upload(name="=1.jpg", ground_truth="haas"): "haas", upload(name="b.jpg", mark=1, ground_truth="none"): "none"}
+    cupboard = get_cupboard()
+    order = make_order(format, GalleryFilter(), base_url="http://marque.test")
+    content = b"".join(start_export(order, who=ANNA, tools=Tools(cupboard.registry, cupboard.files, cupboard.turnstile))[1])
+    name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
+    assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
+    for event in [one for public_id in ids for one in history.get_story(public_id).events]:
+        undo_batch(event.event.batch, who=ANNA, place="undo")
+    apply_import(plan_import(read_labels(io.BytesIO(content), name), [make_card()]), replace=False, who=ANNA, why="")
+    assert {public_id: truth(public_id) for public_id in ids} == ids
+
+
+def test_folders_are_labels(upload: Upload, tmp_path: Path) -> None:
+    public_id = upload()
+    (tmp_path / "haas").mkdir()
+    (tmp_path / "haas" / "renamed.jpg").write_bytes(draw())
+    found = plan_import(read_label_folders(tmp_path), [make_card()])
+    assert found.changes[public_id].label == "haas"
+
+
+# ---- a file that waits ----
+
+
+def test_a_file_waits_for_the_one_who_sent_it() -> None:
+    public_id = keep_file("a.csv", b"filename,label\n", who=Who("Anna", None))
+    assert plan_of_file(public_id, [make_card()], who=Who("Anna", None))[0] == "a.csv"
+    with pytest.raises(PhotoNotFoundError, match="not here any more"):
+        plan_of_file(public_id, [make_card()], who=Who("Ben", 5))
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(BadLabelFileError, match="No file came"):
+        keep_file("a.csv", b"", who=ANNA)

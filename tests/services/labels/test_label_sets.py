@@ -1,0 +1,126 @@
+"""How people see the labels of a model: changes over a card that stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from tests.fakes import make_card
+from webapp.domain import Who
+from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
+from webapp.inference.models.label_set import as_seen, fold, offered, seen
+from webapp.services.labels import label_sets as label_set
+from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.search import examples, find_labels
+from webapp.storage.database import db
+from webapp.storage.labels import label_sets as storage
+
+CARD = make_card()
+ANNA = Who("Anna")
+
+
+@pytest.fixture
+def inside(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+        db.session.remove()
+
+
+def change(label: str, **wanted: str) -> int:
+    return label_set.change_label(CARD, label, wanted, who=ANNA)
+
+
+def now():  # type: ignore[no-untyped-def]
+    return seen(CARD, fold((row.label, row.kind, row.value) for row in storage.changes_of(CARD.name)))
+
+
+def test_the_last_change_of_a_kind_counts_and_none_takes_it_back() -> None:
+    assert fold([("a", "name", "x"), ("a", "name", "y"), ("a", "key", "q"), ("a", "key", None)]) == {"a": {"name": "y"}}
+
+
+def test_a_card_keeps_its_outputs_whatever_people_see() -> None:
+    other = seen(CARD, {"haas": {"name": "Хаас", "retired": "yes"}})
+    assert other.label_names == CARD.label_names and other.label("haas").display == "Хаас"
+    assert [one.name for one in offered(other)] == [name for name in CARD.label_names if name != "haas"]
+
+
+def test_a_label_is_renamed_in_another_script_and_found_by_its_alias(inside: None) -> None:
+    assert change("haas", name="Лада  Гранта", aliases="Хаас\r\nkey car\n") == 2
+    assert now().label("haas").display == "Лада Гранта"
+    assert [one.name for _card, one in find_labels("хаа", [now()])] == ["haas"]
+
+
+def test_what_is_the_same_is_not_saved(inside: None) -> None:
+    assert change("haas", name="Haas", color="#787878", parent="", key="", photo="", retired="", aliases="") == 0
+    assert label_set.changes(CARD.name) == []
+
+
+def test_a_retired_label_is_not_found_by_people_who_label(inside: None) -> None:
+    change("haas", retired="yes")
+    assert find_labels("haas", [now()]) == [] and now().label("haas") is not None
+
+
+def test_undo_goes_back_save_by_save(inside: None) -> None:
+    change("haas", name="One")
+    change("haas", name="Two", color="#000000")
+    assert label_set.undo_last_change(CARD, "haas", who=ANNA) == 2
+    assert (now().label("haas").display, now().label("haas").color) == ("One", "#787878")
+    label_set.undo_last_change(CARD, "haas", who=ANNA)
+    assert now().label("haas").display == "Haas"
+    with pytest.raises(NothingToUndoError):
+        label_set.undo_last_change(CARD, "haas", who=ANNA)
+    assert [(one.undo, one.undone) for one in label_set.changes(CARD.name)] == [(True, False), (True, False), (False, True), (False, True)]
+
+
+def test_an_undo_that_would_make_two_of_one_name_is_refused(inside: None) -> None:
+    change("haas", name="Other")
+    change("bwt", name="Haas F1")
+    change("haas", name="Third")
+    change("bwt", name="Other")
+    with pytest.raises(BadRequestError, match="means Other already"):
+        label_set.undo_last_change(CARD, "haas", who=ANNA)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"name": " "}, "needs a name"),
+        ({"name": "mclaren"}, "means McLaren already"),
+        ({"aliases": "FERRARI"}, "means Ferrari already"),
+        ({"aliases": "\n".join(f"a{number}" for number in range(21))}, "too many"),
+        ({"name": "x" * 121}, "up to 120"),
+        ({"parent": "a\x00b"}, "can be seen"),
+        ({"color": "red"}, "#RRGGBB"),
+        ({"key": "n"}, "something else"),
+        ({"key": "!"}, "one letter or digit"),
+        ({"photo": "nowhere"}, "no photo with this id"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(inside: None, wanted: dict[str, str], words: str) -> None:
+    with pytest.raises(BadRequestError, match=words):
+        change("haas", **wanted)
+    assert label_set.changes(CARD.name) == []
+
+
+def test_a_key_belongs_to_one_label(inside: None) -> None:
+    change("haas", key="H")
+    assert as_seen(now().label("haas")).key == "h"
+    with pytest.raises(BadRequestError, match="gives Haas already"):
+        change("bwt", key="h")
+
+
+def test_a_label_that_the_model_does_not_have_is_refused(inside: None) -> None:
+    with pytest.raises(UnknownLabelError):
+        change("trabant", name="Trabant")
+
+
+def test_a_reference_photo_is_one_that_was_checked_as_the_label(inside: None, upload: Callable[..., str]) -> None:
+    first, second = upload(mark=1), upload(mark=2)
+    with pytest.raises(BadRequestError, match="must have been checked"):
+        change("haas", photo=first)
+    relabel_photos([first, second], "haas", card=CARD, who=ANNA, place="cli")
+    assert examples([now().label("haas")])["haas"].public_id == second
+    change("haas", photo=first)
+    assert examples([now().label("haas")])["haas"].public_id == first

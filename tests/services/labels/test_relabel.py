@@ -1,0 +1,120 @@
+"""Ground truth: given, changed, taken back; nothing is ever lost from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.ctx import AppContext
+
+from tests.fakes import make_card
+from webapp.domain import Who
+from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError, UnknownLabelError
+from webapp.services.labels.relabel import Relabelled, relabel_photos, undo_batch
+from webapp.services.photos import gallery as history
+
+ANNA, BEN = Who("Anna"), Who("Ben")
+
+
+@pytest.fixture
+def photos(upload: Callable[..., str], app: Flask) -> list[str]:
+    return [upload(mark=number) for number in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask, photos: list[str]):
+    pushed: AppContext = app.app_context()
+    with pushed:
+        yield
+
+
+def relabel(ids: list[str], label: str, who: Who = ANNA) -> Relabelled:
+    return relabel_photos(ids, label, card=make_card(), who=who, place="gallery")
+
+
+def truth(public_id: str) -> str | None:
+    return history.get_item(public_id).photo.ground_truth
+
+
+def log_of(public_id: str) -> list[tuple[str | None, str | None, str]]:
+    return [(one.event.from_label, one.event.to_label, one.event.who) for one in history.get_story(public_id).events]
+
+
+def test_one_photo_gets_a_ground_truth(photos: list[str]) -> None:
+    assert relabel(photos[:1], "mclaren").changed == 1
+    assert truth(photos[0]) == "mclaren"
+    assert log_of(photos[0]) == [(None, "mclaren", "Anna")]
+
+
+def test_a_verdict_is_a_ground_truth(photos: list[str]) -> None:
+    relabel(photos[:1], "unusable")
+    assert history.get_item(photos[0]).outcome == "unusable"
+
+
+def test_many_photos_are_one_batch(photos: list[str]) -> None:
+    batch = relabel(photos, "ferrari").batch
+    assert {one.event.batch for public_id in photos for one in history.get_story(public_id).events} == {batch}
+
+
+def test_a_photo_that_has_the_label_is_skipped(photos: list[str]) -> None:
+    relabel(photos[:1], "ferrari")
+    done = relabel(photos, "ferrari")
+    assert (done.changed, done.skipped) == (2, 1)
+
+
+def test_an_unknown_label_changes_nothing(photos: list[str]) -> None:
+    with pytest.raises(UnknownLabelError, match="mclaren"):
+        relabel(photos, "lada")
+    assert truth(photos[0]) is None
+
+
+def test_an_unknown_photo_changes_nothing_at_all(photos: list[str]) -> None:
+    with pytest.raises(PhotoNotFoundError):
+        relabel([*photos, "gone"], "ferrari")
+    assert truth(photos[0]) is None
+
+
+def test_an_empty_selection_is_said_so() -> None:
+    with pytest.raises(BadRequestError, match="No photo was selected"):
+        relabel([], "ferrari")
+
+
+def test_undo_gives_every_photo_its_old_label_back(photos: list[str]) -> None:
+    relabel(photos[:1], "mclaren")
+    batch = relabel(photos, "ferrari").batch
+    assert undo_batch(batch, who=BEN, place="log").changed == 3
+    assert [truth(one) for one in photos] == ["mclaren", None, None]
+
+
+def test_undo_is_one_more_line_in_the_log(photos: list[str]) -> None:
+    batch = relabel(photos[:1], "ferrari").batch
+    undo_batch(batch, who=BEN, place="log")
+    assert log_of(photos[0]) == [("ferrari", None, "Ben"), (None, "ferrari", "Anna")]
+
+
+def test_what_was_undone_cannot_be_undone_twice(photos: list[str]) -> None:
+    batch = relabel(photos, "ferrari").batch
+    undo_batch(batch, who=ANNA, place="log")
+    with pytest.raises(NothingToUndoError):
+        undo_batch(batch, who=ANNA, place="log")
+
+
+def test_an_undo_can_be_undone(photos: list[str]) -> None:
+    batch = relabel(photos, "ferrari").batch
+    undo = undo_batch(batch, who=ANNA, place="log").batch
+    undo_batch(undo, who=ANNA, place="log")
+    assert [truth(one) for one in photos] == ["ferrari"] * 3
+
+
+def test_undo_leaves_alone_what_was_relabelled_since(photos: list[str]) -> None:
+    batch = relabel(photos, "ferrari").batch
+    relabel(photos[:1], "mclaren", who=BEN)
+    done = undo_batch(batch, who=ANNA, place="log")
+    assert (done.changed, done.skipped) == (2, 1)
+    assert truth(photos[0]) == "mclaren"
+
+
+def test_undo_of_nothing_is_said_so() -> None:
+    with pytest.raises(NothingToUndoError):
+        undo_batch("no such batch", who=ANNA, place="log")

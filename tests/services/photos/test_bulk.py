@@ -1,0 +1,81 @@
+"""Sets of photos change chunk by chunk, in one batch; what was deleted goes for good after a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from tests.fakes import make_card
+from webapp.domain import GalleryFilter, Who
+from webapp.extensions import get_cupboard
+from webapp.services.labels import relabel
+from webapp.services.photos import bulk as many
+from webapp.services.photos import gallery as history
+from webapp.services.photos.bulk import Selection
+from webapp.storage.database import db
+from webapp.storage.tables import now
+
+ANNA, BEN = Who("Anna"), Who("Ben")
+
+
+@pytest.fixture
+def seven(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Seven photos, changed three at a time."""
+    for module in (many, relabel):
+        monkeypatch.setattr(module, "CHUNK", 3)
+    return [upload(mark=mark) for mark in range(7)]
+
+
+def everything(label: str) -> relabel.Relabelled:
+    return many.relabel_all(Selection(), label, card=make_card(), who=ANNA, place="gallery")
+
+
+def numbers(statement: str) -> list[int]:
+    return list(db.session.execute(text(statement)).scalars())
+
+
+def test_all_chunks_are_one_batch(app: Flask, seven: list[str]) -> None:
+    with app.app_context():
+        done = everything("haas")
+        assert done.changed == 7 and numbers("SELECT count(*) FROM label_events GROUP BY batch") == [7]
+        assert history.outcome_counts(GalleryFilter())["wrong"].number == 7
+        assert history.outcome_counts(GalleryFilter(model="f1-teams"))["wrong"].number == 7
+
+
+def test_one_undo_brings_every_chunk_back(app: Flask, seven: list[str]) -> None:
+    with app.app_context():
+        relabel.relabel_photos(seven[:2], "ferrari", card=make_card(), who=BEN, place="photo")
+        batch = everything("haas").batch
+        relabel.relabel_photos(seven[:1], "bwt", card=make_card(), who=BEN, place="photo")
+        undone = relabel.undo_batch(batch, who=ANNA, place="undo")
+        assert (undone.changed, undone.skipped) == (6, 1)
+        found = [history.get_item(one).photo.ground_truth for one in seven]
+        assert found == ["bwt", "ferrari", *[None] * 5]
+        assert [history.get_item(one).outcome for one in seven[:3]] == ["wrong", "wrong", "unlabelled"]
+
+
+def test_a_change_that_moves_photos_out_of_the_filter_meets_all(app: Flask, seven: list[str]) -> None:
+    with app.app_context():
+        selection = Selection(wanted=GalleryFilter(outcome="unlabelled"))
+        assert many.confirm_all(selection, who=ANNA, place="gallery").changed == 7
+        assert many.forecast(selection).photos == 0
+
+
+def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) -> None:
+    with app.app_context():
+        done = many.confirm_all(Selection(wanted=GalleryFilter(model="f1-teams", version=1)), who=ANNA, place="gallery")
+        assert done.changed == 7 and history.get_item(seven[0]).photo.truth_model == "f1-teams"
+
+
+def test_what_waited_long_enough_goes_for_good(app: Flask, seven: list[str]) -> None:
+    with app.app_context():
+        many.delete_all(Selection(ids=tuple(seven[:2])), who=ANNA, files=get_cupboard().files)
+        assert many.purge(files=get_cupboard().files) == 0
+        assert many.purge(files=get_cupboard().files, before=now() + timedelta(minutes=1)) == 2
+        for table in ("photos", "files", "thumbnails", "predictions"):
+            assert numbers(f"SELECT count(*) FROM {table}") == [5]  # noqa: S608
+        assert numbers("SELECT count(*) FROM label_events WHERE place = 'delete' AND who = 'Anna'") == [2]

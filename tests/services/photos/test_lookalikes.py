@@ -1,0 +1,158 @@
+"""Nearly the same photo, and labelled photos that a network sees as near."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from flask import Flask
+from sqlalchemy import text, update
+
+from tests.fakes import FakeClassifier
+from webapp.domain import GalleryFilter
+from webapp.services.photos import gallery as history
+from webapp.services.photos import lookalikes
+from webapp.storage.database import db, writing
+from webapp.storage.photos import lookalikes as near
+from webapp.storage.tables import Photo, PhotoHash, Prediction, now
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask):
+    with app.app_context():
+        yield
+
+
+def add(name: str, dhash: int | None) -> Photo:
+    facts = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": now()}
+    photo = Photo(public_id=name, filename=name, sha256=name, dhash=dhash, **facts)
+    with writing():
+        near.db.session.add(photo)
+        near.db.session.flush()
+        near.add_hash(photo)
+    return photo
+
+
+def same_as(photo: Photo) -> list[str]:
+    return [one.public_id for one in lookalikes.nearly_same(photo)]
+
+
+def flipped(dhash: int, *bits: int) -> int:
+    """The signed hash with these bits changed."""
+    for one in bits:
+        dhash = (dhash & (2**64 - 1)) ^ (1 << one)
+        dhash = dhash - 2**64 if dhash >= 2**63 else dhash
+    return dhash
+
+
+def test_every_photo_within_four_bits_is_found_whichever_bits_they_are() -> None:
+    dice = random.Random(7)
+    first = add("first", -0x123456789ABCDEF)
+    wanted = []
+    for number in range(30):
+        bits = dice.sample(range(64), number % 5)
+        wanted.append(add(f"near {number}", flipped(first.dhash or 0, *bits)).id)
+        add(f"far {number}", flipped(first.dhash or 0, *dice.sample(range(64), 5)))
+    assert {one.id for one in near.near_photos(first, 100)} == set(wanted)
+
+
+def test_four_bits_in_four_bands_leave_the_fifth() -> None:
+    first, other = add("first", 5), add("other", flipped(5, 0, 13, 26, 39))
+    assert same_as(first) == [other.public_id]
+
+
+def test_the_nearest_comes_first_and_itself_not_at_all() -> None:
+    first = add("first", 2**63 - 1)
+    add("two", flipped(2**63 - 1, 3, 60)), add("same", 2**63 - 1), add("one", flipped(2**63 - 1, 63))
+    assert same_as(first) == ["same", "one", "two"]
+
+
+def test_the_gallery_can_show_a_photo_with_those_that_are_nearly_the_same(upload: Callable[..., str]) -> None:
+    first, second, _other = upload(mark=0), upload(mark=1), upload(mark=4000, color="#0600EF")
+    found = history.gallery_page(GalleryFilter(like=first))
+    assert [one.photo.public_id for one in found.items] == [second, first]
+    assert history.gallery_page(GalleryFilter(like="nobody")).items == []
+    assert [one.photo.public_id for one in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items] == [second, first]
+
+
+def test_deleted_photos_are_left_out() -> None:
+    first, gone = add("first", 77), add("gone", 77)
+    with writing():
+        db.session.execute(update(Photo).where(Photo.id == gone.id).values(deleted_at=now()))
+    assert same_as(first) == []
+
+
+def test_a_picture_without_structure_is_like_no_other() -> None:
+    assert same_as(add("flat", None)) == same_as(add("flat too", None)) == []
+
+
+def test_hashes_go_with_their_photo() -> None:
+    photo = add("first", 77)
+    with writing():
+        db.session.execute(text("DELETE FROM photos"))
+    assert db.session.get(PhotoHash, photo.id) is None
+
+
+def test_an_upload_is_found_by_its_picture(upload: Callable[..., str]) -> None:
+    first, second = upload(mark=0), upload(mark=1)
+    photo = history.get_item(first).photo
+    assert photo.dhash is not None and same_as(photo) == [second]
+
+
+@pytest.mark.parametrize("band", range(near.BANDS))
+def test_a_band_is_looked_up_in_an_index(band: int) -> None:
+    question = f"SELECT photo_id, dhash FROM photo_hashes WHERE band{band} = 5 ORDER BY photo_id DESC LIMIT 9"  # noqa: S608
+    plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]
+    assert plan == [f"SEARCH photo_hashes USING COVERING INDEX ix_photo_hashes_band{band} (band{band}=?)"]
+
+
+# ---- labelled photos ----
+
+
+@pytest.fixture
+def sent(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[..., str]:
+    """Upload a photo whose embedding is what is given."""
+    number = iter(range(1000))
+
+    def make(embedding: list[float], ground_truth: str = "", version: int = 1) -> str:
+        classifier.says(mclaren=0.7, haas=0.2)
+        photo = upload(mark=next(number), **({"ground_truth": ground_truth} if ground_truth else {}))
+        kept = np.array(embedding, dtype="<f2").tobytes()
+        with writing():
+            which = Prediction.photo_id == history.get_item(photo).photo.id
+            db.session.execute(update(Prediction).where(which).values(embedding=kept, version=version))
+        return photo
+
+    return make
+
+
+def likes(public_id: str) -> list[tuple[str, list[str]]]:
+    found = lookalikes.looks_like(history.get_story(public_id).predictions[0])
+    return [(one.label, [photo.public_id for photo, _cosine in one.photos]) for one in found]
+
+
+def test_the_nearest_photos_of_the_first_two_labels_are_found(sent: Callable[..., str]) -> None:
+    far, close = sent([0, 1], "mclaren"), sent([1, 0.1], "mclaren")
+    haas = sent([1, 1], "haas")
+    sent([1, 0]), sent([1, 0], "ferrari")
+    assert likes(sent([2, 0])) == [("mclaren", [close, far]), ("haas", [haas])]
+
+
+def test_a_photo_is_not_its_own_likeness(sent: Callable[..., str]) -> None:
+    assert likes(sent([1, 0], "mclaren")) == [("mclaren", []), ("haas", [])]
+
+
+def test_embeddings_of_another_version_are_not_compared(sent: Callable[..., str]) -> None:
+    sent([1, 0], "mclaren", version=2), sent([1, 0, 0], "mclaren")
+    assert likes(sent([1, 0]))[0] == ("mclaren", [])
+
+
+@pytest.mark.parametrize("odd", [[0, 0], [1e9, 0], [float("nan"), 1]])
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_features_without_a_direction_are_like_nothing(sent: Callable[..., str], odd: list[float]) -> None:
+    good = sent([1, 0], "mclaren")
+    strange = sent(odd, "mclaren")
+    assert likes(strange)[0] == ("mclaren", [])
+    assert likes(sent([1, 0]))[0] == ("mclaren", [good])

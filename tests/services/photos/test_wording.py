@@ -1,0 +1,70 @@
+"""The answer in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import familiarity_rule, make_card
+from webapp.domain import UNCLASSIFIED, RankedLabel
+from webapp.services.photos.wording import count_word, display, percent, say, short
+
+
+def ranking(*probabilities: float) -> list[RankedLabel]:
+    names = ("mclaren", "renault", "ferrari")
+    return [RankedLabel(place, names[place - 1], place, one) for place, one in enumerate(probabilities, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0.0, "< 1 %"), (0.004, "< 1 %"), (0.005, "1 %"), (0.124, "12 %"), (0.97, "97 %"), (0.99, "99 %"), (0.991, "> 99 %"), (1.0, "> 99 %")],
+)
+def test_percentages_are_never_nought_or_a_hundred(probability: float, text: str) -> None:
+    assert percent(probability).replace("\u202f", " ") == text
+
+
+def test_a_sure_answer_names_the_label() -> None:
+    sentence = say("mclaren", ranking(0.97, 0.02, 0.01), make_card())
+    assert sentence.text.replace("\u202f", " ") == "McLaren, 97 %."
+    assert sentence.named == ("mclaren",)
+    assert sentence.reason == "Far ahead of the next team."
+
+
+def test_it_quotes_how_often_such_answers_were_right() -> None:
+    assert "right 98 times in 100" in say("mclaren", ranking(0.97, 0.02, 0.01), make_card()).reason_strong
+
+
+def test_it_quotes_nothing_that_was_not_measured_often_enough() -> None:
+    card = make_card(metrics={"test": {"reliability": [{"from": 0.9, "to": 1.0, "n": 19, "confidence": 0.95, "accuracy": 1.0}]}})
+    assert say("mclaren", ranking(0.97, 0.02, 0.01), card).reason_strong == ""
+
+
+def test_two_that_share_the_probability_are_a_close_call() -> None:
+    sentence = say(UNCLASSIFIED, ranking(0.46, 0.41, 0.13), make_card())
+    assert sentence.text == "Close call: McLaren or Renault."
+    assert sentence.named == ("mclaren", "renault")
+
+
+def test_an_unfamiliar_photo_is_none_of_them_most_likely() -> None:
+    sentence = say(UNCLASSIFIED, ranking(0.97, 0.02, 0.01), make_card(familiarity=familiarity_rule()), 0.2)
+    assert sentence.text == "None of the ten teams, most likely."
+    assert sentence.named == ()
+
+
+def test_in_between_it_is_not_sure() -> None:
+    assert say(UNCLASSIFIED, ranking(0.4, 0.2, 0.1), make_card()).text == "Not sure."
+
+
+@pytest.mark.parametrize(
+    ("decision", "first", "second", "chip"), [("mclaren", 0.9, 0.1, "McLaren"), (UNCLASSIFIED, 0.45, 0.44, "Close call")]
+)
+def test_a_chip_says_it_in_two_words(decision: str, first: float, second: float, chip: str) -> None:
+    assert short(decision, ranking(first, second, 0.0), make_card()) == chip
+
+
+def test_a_label_without_a_card_is_shown_as_it_is() -> None:
+    assert display(None, "old_team") == "old_team"
+    assert display(make_card(), "none") == "None of these"
+
+
+def test_small_numbers_are_words() -> None:
+    assert [count_word(number) for number in (10, 12, 196, 1312)] == ["ten", "twelve", "196", "1,312"]

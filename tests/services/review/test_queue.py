@@ -1,0 +1,358 @@
+"""The review: what lies on whose desk, in what order, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.ctx import AppContext
+from sqlalchemy import select, text
+
+from tests.fakes import FakeClassifier, make_card
+from webapp.domain import GalleryFilter, Who
+from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
+from webapp.extensions import get_files, get_registry, get_turnstile
+from webapp.services.accounts import people
+from webapp.services.labels.relabel import relabel_photos
+from webapp.services.photos import gallery as history
+from webapp.services.photos.classify import ask_models
+from webapp.services.review import queue as review
+from webapp.services.review.queue import AHEAD, Desk, Queue, check_photo, get_sitting, open_desk, start_audit, undo_last
+from webapp.services.review.suspects import look
+from webapp.storage import database
+from webapp.storage.database import db, writing
+from webapp.storage.tables import LabelEvent, ReviewLease
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask):
+    pushed: AppContext = app.app_context()
+    with pushed:
+        yield
+
+
+@pytest.fixture
+def anna() -> Who:
+    return Who("Anna", people.create_user("Anna", role="reviewer").user.id)
+
+
+@pytest.fixture
+def ben() -> Who:
+    return Who("Ben", people.create_user("Ben", role="reviewer").user.id)
+
+
+@pytest.fixture
+def answered(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[..., str]:
+    """Upload a photo about which the model says what is given."""
+    number = iter(range(1000))
+
+    def make(ground_truth: str = "", **says: float) -> str:
+        classifier.says(**says)
+        fields = {"ground_truth": ground_truth} if ground_truth else {}
+        return upload(mark=next(number), **fields)
+
+    return make
+
+
+def ids(desk: Desk) -> list[str]:
+    return [one.public_id for one in ([desk.photo] if desk.photo else [])] + [one.public_id for one in desk.coming]
+
+
+def check(public_id: str, label: str, who: Who, queue: Queue | None = None):
+    return check_photo(public_id, label, queue=queue or Queue(), card=make_card(), who=who)
+
+
+def truth(public_id: str) -> str | None:
+    return history.get_item(public_id).photo.ground_truth
+
+
+def order(name: str, who: Who, **wanted: str) -> list[str]:
+    return ids(open_desk(Queue(name, GalleryFilter(**wanted)), who=who))
+
+
+# ---- orders ----
+
+
+def test_the_least_sure_photo_comes_first(answered: Callable[..., str], anna: Who) -> None:
+    sure, unsure, middle = answered(mclaren=0.97), answered(mclaren=0.4), answered(mclaren=0.7)
+    assert order("least-sure", anna) == [unsure, middle, sure]
+
+
+def test_the_smallest_margin_comes_first(answered: Callable[..., str], anna: Who) -> None:
+    wide, narrow = answered(mclaren=0.5, haas=0.1), answered(mclaren=0.5, haas=0.49)
+    assert order("margin", anna) == [narrow, wide]
+
+
+def test_an_answer_far_below_what_is_usual_for_its_label_is_surprising(answered: Callable[..., str], anna: Who) -> None:
+    for _number in range(3):
+        answered("mclaren", mclaren=0.99)
+        answered("haas", haas=0.6)
+    usual, strange = answered(haas=0.58), answered(mclaren=0.7)
+    assert order("surprising", anna) == [strange, usual]
+
+
+def test_a_photo_about_which_two_versions_differ_is_found(answered: Callable[..., str], anna: Who) -> None:
+    photos = same, differs = answered(mclaren=0.9), answered(haas=0.9)
+    second = FakeClassifier(make_card(version=2))
+    second.says(mclaren=0.8)
+    for photo in photos:
+        ask_models(photo, classifiers=[second], files=get_files(), turnstile=get_turnstile())
+    assert order("versions", anna) == [differs]
+    assert order("versions", anna, model="f1-teams") == [differs]
+    assert sorted(order("least-sure", anna)) == sorted([same, differs])
+
+
+def suspected(who: Who) -> list[str]:
+    look(get_registry(), [make_card()], at_once=True)
+    return order("suspected", who)
+
+
+def test_a_label_is_suspected_by_the_lowest_margin_first(answered: Callable[..., str], anna: Who) -> None:
+    answered("mclaren", mclaren=0.65)
+    answered("haas", bwt=0.3)  # nobody gave that label, so nobody knows how sure the model usually is of it
+    less, more = answered("haas", mclaren=0.7), answered("haas", mclaren=0.96)
+    assert suspected(anna) == [more, less]
+
+
+def test_a_suspected_label_that_was_confirmed_is_not_suspected_again(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    answered("mclaren", mclaren=0.65)
+    photo = answered("haas", mclaren=0.9)
+    assert suspected(ben) == [photo]
+    order("least-sure", ben)  # gives it back
+    check(photo, "haas", anna, Queue("suspected"))
+    assert suspected(ben) == []
+
+
+def test_a_filter_narrows_the_queue(answered: Callable[..., str], anna: Who) -> None:
+    answered(mclaren=0.9)
+    haas = answered(haas=0.9)
+    assert order("least-sure", anna, predicted="haas") == [haas]
+
+
+def test_a_filter_for_labelled_photos_brings_them_again(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    photo = answered("haas", haas=0.9)
+    queue = Queue("least-sure", GalleryFilter(ground_truth="haas"))
+    assert ids(open_desk(queue, who=anna)) == [photo]
+    check(photo, "haas", anna, queue)
+    assert ids(open_desk(queue, who=anna)) == []
+    assert ids(open_desk(queue, who=ben)) == [photo]
+
+
+# ---- desks ----
+
+
+def test_two_people_never_have_the_same_photo(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    for _number in range(AHEAD + 2):
+        answered(mclaren=0.9)
+    first, second = ids(open_desk(Queue(), who=anna)), ids(open_desk(Queue("margin"), who=ben))
+    assert (len(first), len(second)) == (AHEAD, 2)
+    assert not {*first} & {*second}
+
+
+def test_a_desk_that_was_left_goes_to_the_next(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    photo = answered(mclaren=0.9)
+    open_desk(Queue(), who=anna)
+    with writing():
+        for lease in db.session.execute(select(ReviewLease)).scalars():
+            lease.until -= timedelta(minutes=6)
+    assert order("least-sure", ben) == [photo]
+    assert order("least-sure", anna) == []
+
+
+def test_opening_again_shows_the_same_photo(answered: Callable[..., str], anna: Who) -> None:
+    for number in range(8):
+        answered(mclaren=0.9 - number / 100)
+    first = order("least-sure", anna)
+    answered(mclaren=0.1)  # less sure than all of them: it comes after what lies on the desk
+    assert order("least-sure", anna) == first
+
+
+def test_another_queue_gives_the_desk_back(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    photo = answered(mclaren=0.9)
+    order("least-sure", anna)
+    order("suspected", anna)
+    assert order("least-sure", ben) == [photo]
+
+
+def test_a_photo_put_aside_comes_when_nothing_else_is_left(answered: Callable[..., str], anna: Who) -> None:
+    first, second = answered(mclaren=0.4), answered(mclaren=0.9)
+    for _time in range(2):
+        assert ids(open_desk(Queue(), who=anna, later=[first])) == [second, first]
+
+
+def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(answered: Callable[..., str], anna: Who) -> None:
+    photo = answered(mclaren=0.9)
+    open_desk(Queue(), who=anna)
+    relabel_photos([photo], "haas", card=make_card(), who=Who("Ben"), place="gallery")
+    assert open_desk(Queue(), who=anna).photo is None
+
+
+def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(
+    answered: Callable[..., str], anna: Who, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(mclaren=0.9)
+    desk = open_desk(Queue(), who=anna)
+    assert (desk.left, desk.more) == (1, False)
+    monkeypatch.setattr(review, "COUNTING", -1.0)
+    monkeypatch.setattr(database, "STEPS", 1)
+    desk = open_desk(Queue(), who=anna)
+    assert (desk.left, desk.more) == (1, True)
+
+
+# ---- checking ----
+
+
+def test_a_check_is_a_line_in_the_log(answered: Callable[..., str], anna: Who) -> None:
+    photo = answered(mclaren=0.9)
+    check_photo(photo, "haas", queue=Queue(), card=make_card(), who=anna, why=" the nose ")
+    event = history.get_story(photo).events[0].event
+    assert (event.who, event.from_label, event.to_label, event.place, event.why) == ("Anna", None, "haas", "queue", "the nose")
+    assert order("least-sure", anna) == []
+
+
+def test_confirming_a_label_is_remembered_once(answered: Callable[..., str], anna: Who) -> None:
+    photo = answered("haas", mclaren=0.9)
+    for _time in range(2):
+        assert check(photo, "haas", anna, Queue("suspected")).same
+    events = [(one.event.from_label, one.event.to_label) for one in history.get_story(photo).events]
+    assert events == [("haas", "haas"), (None, "haas")]
+
+
+def test_undo_takes_back_the_last_check_and_shows_it_again(answered: Callable[..., str], anna: Who) -> None:
+    first, second, third = answered(mclaren=0.4), answered(mclaren=0.5), answered(mclaren=0.6)
+    check(first, "haas", anna)
+    check(second, "haas", anna)
+    assert undo_last(Queue(), who=anna) == (second, "haas")
+    assert undo_last(Queue(), who=anna) == (first, "haas")
+    assert order("least-sure", anna) == [first, second, third]
+    with pytest.raises(NothingToUndoError):
+        undo_last(Queue(), who=anna)
+
+
+def test_undo_reaches_behind_a_second_thought(answered: Callable[..., str], anna: Who) -> None:
+    photo = answered(mclaren=0.4)
+    check(photo, "haas", anna)
+    check(photo, "bwt", anna)
+    undo_last(Queue(), who=anna)
+    assert truth(photo) == "haas"
+    undo_last(Queue(), who=anna)
+    assert truth(photo) is None
+
+
+def test_nobody_undoes_the_checks_of_another(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    check(answered(mclaren=0.4), "haas", anna)
+    with pytest.raises(NothingToUndoError):
+        undo_last(Queue(), who=ben)
+
+
+def test_a_photo_deleted_meanwhile_is_said_so(anna: Who) -> None:
+    with pytest.raises(PhotoNotFoundError, match="next one"):
+        check("gone", "haas", anna)
+
+
+# ---- the sitting ----
+
+
+def test_a_sitting_counts_what_stands(answered: Callable[..., str], anna: Who) -> None:
+    photos = [answered(mclaren=0.9) for _number in range(4)]
+    for photo, label in zip(photos, ("mclaren", "haas", "unusable", "bwt"), strict=True):
+        check(photo, label, anna)
+    undo_last(Queue(), who=anna)
+    sitting = get_sitting(anna)
+    assert (len(sitting.checks), sitting.kept, sitting.corrected) == (3, 1, 1)
+
+
+def test_a_long_pause_begins_a_new_sitting_and_the_pace_is_of_the_last_photos(answered: Callable[..., str], anna: Who) -> None:
+    photos = [answered(mclaren=0.9) for _number in range(4)]
+    for photo in photos:
+        check(photo, "mclaren", anna)
+    with writing():
+        for event, seconds in zip(db.session.execute(select(LabelEvent)).scalars(), (3600, 6, 4, 2), strict=True):
+            event.created_at -= timedelta(seconds=seconds)
+    sitting = get_sitting(anna)
+    assert len(sitting.checks) == 3
+    assert sitting.a_minute == pytest.approx(30, rel=0.1)
+
+
+# ---- audits ----
+
+
+def test_an_audit_is_a_repeatable_random_sample_of_all_photos(answered: Callable[..., str], anna: Who) -> None:
+    for number in range(60):
+        answered("mclaren" if number % 2 else "", mclaren=0.9)
+    assert start_audit(50, who=anna, seed=7) == 50
+    desk = open_desk(Queue("audit"), who=anna)
+    assert desk.left == 50
+    assert desk.audit is not None
+    assert (desk.audit.done, desk.audit.size) == (0, 50)
+    drawn = text("SELECT photo_id FROM audit_photos ORDER BY position")
+    first = list(db.session.execute(drawn).scalars())
+    with writing():
+        db.session.execute(text("DELETE FROM audits"))
+    start_audit(50, who=anna, seed=7)
+    assert list(db.session.execute(drawn).scalars()) == first
+    assert first != sorted(first)
+
+
+def test_audit_labels_can_be_told_apart(answered: Callable[..., str], anna: Who) -> None:
+    photo = answered("mclaren", mclaren=0.9)
+    start_audit(50, who=anna)
+    check(photo, "mclaren", anna, Queue("audit"))
+    assert history.get_story(photo).events[0].event.place == "audit"
+    assert open_desk(Queue("audit"), who=anna).left == 0
+
+
+def test_an_undone_audit_label_is_open_again(answered: Callable[..., str], anna: Who) -> None:
+    photo = answered(mclaren=0.9)
+    start_audit(50, who=anna)
+    check(photo, "mclaren", anna, Queue("audit"))
+    undo_last(Queue("audit"), who=anna)
+    assert order("audit", anna) == [photo]
+
+
+def test_a_running_audit_is_not_drawn_again(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    photo = answered(mclaren=0.9)
+    start_audit(50, who=anna)
+    answered(mclaren=0.9)
+    assert start_audit(100, who=ben) == 1
+    check(photo, "mclaren", anna, Queue("audit"))
+    assert start_audit(100, who=ben) == 2
+
+
+def test_there_is_no_audit_of_nothing(anna: Who) -> None:
+    with pytest.raises(BadRequestError, match="no photo"):
+        start_audit(50, who=anna)
+
+
+# ---- people who disagree ----
+
+
+def test_two_people_who_differ_make_a_photo_disputed_until_one_gets_a_second_voice(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
+    photo = answered(mclaren=0.9)
+    carla = Who("Carla", people.create_user("Carla", role="reviewer").user.id)
+    check(photo, "mclaren", anna)
+    check(photo, "haas", ben)
+    assert history.get_story(photo).disagree == [("Ben", "haas"), ("Anna", "mclaren")]
+    assert order("disputed", ben) == []  # he had the last word
+    assert order("disputed", anna) == order("disputed", anna) == [photo]
+    check(photo, "haas", carla, Queue("disputed"))
+    assert history.get_story(photo).disagree == []
+
+
+def test_who_takes_the_word_back_disagrees_no_more(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+    photo = answered(mclaren=0.9)
+    check(photo, "mclaren", anna)
+    check(photo, "haas", ben)
+    undo_last(Queue(), who=ben)
+    assert not history.get_item(photo).photo.disputed
+
+
+def test_a_second_thought_of_the_same_person_is_no_disagreement(answered: Callable[..., str], anna: Who) -> None:
+    photo = answered(mclaren=0.9)
+    check(photo, "mclaren", anna)
+    check(photo, "haas", anna)
+    assert not history.get_item(photo).photo.disputed

@@ -1,0 +1,191 @@
+"""The figures of the stats page, against scikit-learn and against hand-made answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from flask import Flask
+from numpy.typing import NDArray
+from sqlalchemy import event, select
+
+from tests.answers import AUDIT, MARCH, Checked, certain, remember
+from tests.fakes import make_card
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, GalleryFilter
+from webapp.extensions import get_registry
+from webapp.inference.models.card import Label, ModelCard
+from webapp.services.stats import stats
+from webapp.services.stats.stats import AUDITED, EVERYTHING
+from webapp.storage.database import db
+from webapp.storage.tables import Photo, Prediction
+
+sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+EVERY_PHOTO = GalleryFilter()
+CARD = make_card()
+
+
+@pytest.fixture(autouse=True)
+def context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def make_wide_card() -> ModelCard:
+    """196 labels of four parents."""
+    labels = tuple(Label(f"car-{at:03d}", f"Car {at}", parent=f"Maker {at % 4}") for at in range(196))
+    return make_card(name="cars", labels=labels, threshold=0.4)
+
+
+def count(wanted: GalleryFilter, card: ModelCard) -> stats.Counts:
+    """What was counted of a version's answers."""
+    return stats.count(wanted, card, get_registry())[0]
+
+
+def answered() -> tuple[list[str], list[str], list[str], NDArray[np.float32]]:
+    """What each checked photo is, what was said, the first guess, and the distribution, row by row."""
+    rows = db.session.execute(select(Photo.ground_truth, Prediction).join(Prediction).where(Photo.ground_truth.is_not(None))).all()
+    distributions = np.stack([np.frombuffer(row[1].distribution, "<f4") for row in rows])
+    return [row[0] for row in rows], [row[1].decision for row in rows], [row[1].label for row in rows], distributions
+
+
+def assert_equals_scikit_learn(card: ModelCard) -> None:
+    """Every figure of everything that was checked is the one that scikit-learn counts from the rows."""
+    truths, said, first, distributions = answered()
+    counts = count(EVERY_PHOTO, card)
+    summary = stats.summarize(counts, card, EVERYTHING)
+    names = list(card.label_names)
+    assert summary.n == len(truths)
+    assert summary.right.share == pytest.approx(sklearn.accuracy_score(truths, said))
+    assert summary.first.share == pytest.approx(sklearn.accuracy_score(truths, first))
+    places = [names.index(one) for one in truths]
+    assert summary.five.share == pytest.approx(sklearn.top_k_accuracy_score(places, distributions, k=5, labels=range(len(names))))
+    seen = sorted(set(truths))
+    assert summary.macro_f1 == pytest.approx(sklearn.f1_score(truths, said, labels=seen, average="macro", zero_division=0))
+    precision, recall, f1, n = sklearn.precision_recall_fscore_support(truths, said, labels=names, zero_division=0)
+    for line in stats.lines(counts, card, EVERYTHING):
+        at = names.index(line.label)
+        got = (line.trust.share, line.found.share, line.f1 or 0.0, line.found.n)
+        assert got == pytest.approx((precision[at], recall[at], f1[at], n[at])), line.label
+    table = sklearn.confusion_matrix(truths, said, labels=[*names, UNCLASSIFIED])
+    drawn = stats.matrix(counts, card, EVERYTHING)
+    assert [[drawn.counts.get((truth, one), 0) for one in drawn.columns] for truth in drawn.rows] == table[:-1].tolist()
+    assert_equals_calibration_curve(truths, first, distributions.max(axis=1), stats.reliability(counts, EVERYTHING))
+    named = distributions.max(axis=1) >= 0.7
+    step = stats.threshold(counts, EVERYTHING, 70)
+    assert step.unsure.share == pytest.approx(1 - named.mean())
+    kept = [at for at, one in enumerate(named) if one]
+    assert step.right.share == pytest.approx(sklearn.accuracy_score([truths[at] for at in kept], [first[at] for at in kept]))
+
+
+def assert_equals_calibration_curve(truths: list[str], first: list[str], confidence: NDArray[np.float32], bins: list[stats.Bin]) -> None:
+    calibration = pytest.importorskip("sklearn.calibration")
+    right = [one == other for one, other in zip(truths, first, strict=True)]
+    share, said = calibration.calibration_curve(right, confidence, n_bins=10)
+    assert [one.right.share for one in bins] == pytest.approx(share.tolist())
+    assert [one.said for one in bins] == pytest.approx(said.tolist())
+
+
+def test_every_number_is_scikit_learns_for_196_labels() -> None:
+    card, dice = make_wide_card(), np.random.default_rng(4)
+    answers = []
+    for _ in range(1500):
+        probabilities = dice.dirichlet(np.full(196, 0.02)).astype(np.float32)
+        truth = card.label_names[int(dice.choice(196, p=probabilities.astype(np.float64) / probabilities.sum(dtype=np.float64)))]
+        answers.append(Checked(truth, probabilities))
+    remember(card, answers)
+    assert_equals_scikit_learn(card)
+
+
+def test_audited_photos_are_counted_apart() -> None:
+    right, wrong = certain(CARD, "mclaren"), certain(CARD, "haas")
+    remember(CARD, [Checked("mclaren", right, AUDIT), Checked("mclaren", wrong), Checked("mclaren", wrong)])
+    counts = count(EVERY_PHOTO, CARD)
+    assert stats.summarize(counts, CARD, AUDITED).right.hits == stats.summarize(counts, CARD, AUDITED).n == 1
+    assert stats.summarize(counts, CARD, EVERYTHING).right.share == pytest.approx(1 / 3)
+
+
+def test_photos_that_show_none_of_the_labels_are_answered_right_by_no_name() -> None:
+    unsure = certain(CARD, "haas", 0.3)
+    remember(CARD, [Checked(NONE_OF_THESE, unsure), Checked(NONE_OF_THESE, certain(CARD, "haas")), Checked("haas", unsure)])
+    summary = stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING)
+    assert (summary.right.hits, summary.unsure.hits, summary.wrong.hits) == (1, 1, 1)
+    assert (summary.none.hits, summary.none.n, summary.first.n) == (1, 2, 1)
+
+
+def test_what_says_nothing_about_the_labels_is_left_out() -> None:
+    sure = certain(CARD, "haas")
+    remember(CARD, [Checked("haas", sure), Checked(UNUSABLE, sure), Checked("lada", sure), Checked("", sure)])
+    assert stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
+
+
+def test_a_filter_of_the_gallery_narrows_the_count() -> None:
+    remember(CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "bwt", 0.6))])
+    counts = count(GalleryFilter(min_confidence=0.8), CARD)
+    assert stats.summarize(counts, CARD, EVERYTHING).n == 1
+
+
+def test_a_new_label_is_counted_at_once() -> None:
+    remember(CARD, [Checked("haas", certain(CARD, "haas"))])
+    assert stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
+    other = make_card(version=2)
+    remember(other, [Checked("haas", certain(CARD, "bwt"))], again=True)
+    lines = stats.version_lines(stats.versions(EVERY_PHOTO, CARD.name, get_registry()))
+    assert [(line.version, line.everything.hits) for line in lines] == [(2, 0), (1, 1)]
+    assert stats.summarize(count(EVERY_PHOTO, other), other, EVERYTHING).right.hits == 0
+
+
+def test_months_are_those_of_the_upload() -> None:
+    sure = certain(CARD, "haas")
+    remember(CARD, [Checked("haas", sure, at=MARCH.replace(month=5)), Checked("bwt", sure), Checked("haas", sure)])
+    points = stats.over_time(count(EVERY_PHOTO, CARD), EVERYTHING)
+    assert [(one.year, one.month, one.right.hits, one.right.n) for one in points] == [(2026, 3, 1, 2), (2026, 5, 1, 1)]
+
+
+def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
+    haas = certain(CARD, "haas")
+    remember(CARD, [Checked("bwt", haas), Checked("bwt", haas), Checked("ferrari", haas), Checked("haas", haas)])
+    found = stats.with_photos(stats.mix_ups(count(EVERY_PHOTO, CARD), EVERYTHING), EVERY_PHOTO, CARD, EVERYTHING)
+    assert [(one.truth, one.said, one.n) for one in found] == [("bwt", "haas", 2), ("ferrari", "haas", 1)]
+    assert [photo.public_id for photo in found[0].photos] == ["photo-2", "photo-1"]
+
+
+def test_labels_that_are_mixed_up_stand_beside_each_other() -> None:
+    table = {("a", "d"): 5, ("d", "a"): 4, ("b", "e"): 3, ("a", "a"): 10, ("c", "c"): 9}
+    assert stats.cluster(["a", "b", "c", "d", "e"], table) == ["a", "d", "b", "e", "c"]
+
+
+def test_a_grouped_matrix_counts_parents() -> None:
+    card = make_wide_card()
+    remember(card, [Checked("car-000", certain(card, "car-004")), Checked("car-001", certain(card, "car-002"))])
+    grouped = stats.matrix(count(EVERY_PHOTO, card), card, EVERYTHING, grouped=True)
+    assert grouped.counts == {("Maker 0", "Maker 0"): 1, ("Maker 1", "Maker 2"): 1}
+    assert grouped.rows == ("Maker 0", "Maker 1", "Maker 2", "Maker 3")
+
+
+def test_the_held_out_figure_counts_what_was_said() -> None:
+    card = make_card(metrics={"test": {"n": 200, "unclassified": 0.1, "top1_when_decided": 0.95}})
+    share = stats.held_out(card)
+    assert share is not None
+    assert (share.hits, share.n) == (171, 200)
+
+
+def plan_of(ask: Callable[[], object]) -> list[str]:
+    """The steps that SQLite takes for the question."""
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    event.listen(db.engine, "before_cursor_execute", lambda _c, _cursor, text, values, *_: asked.append((text, values)))
+    ask()
+    question, values = asked[-1]
+    return [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)]
+
+
+def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
+    steps = plan_of(lambda: stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
+    assert steps == ["SEARCH tally_months USING INDEX sqlite_autoindex_tally_months_1 (model=? AND version=?)"]
+    assert "model=?" in plan_of(lambda: stats.storage.count_by_version(EVERY_PHOTO, "f1-teams"))[0]
+
+
+def test_with_a_filter_its_photos_are_read_once() -> None:
+    steps = plan_of(lambda: stats.storage.count_answers(GalleryFilter(ground_truth="haas"), "f1-teams", 1))
+    assert sum("photos USING INDEX ix_photos_kept_ground_truth" in step for step in steps) == 1
+    assert not [step for step in steps if step in ("SCAN photos", "SCAN checked_answers")]

@@ -1,0 +1,256 @@
+"""Real workers as processes of their own: killed in the middle, without their broker's folder, cancelled, ended calmly."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.conftest import ROOT, draw
+from tests.storage.test_rate_limits import redis
+from webapp.app import create_app
+from webapp.config import Config
+from webapp.domain import GalleryFilter, Who
+from webapp.extensions import get_classifier, ring
+from webapp.services.exports.export import make_order
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.queue import JobView, Owner
+from webapp.services.jobs.types import export as export_later
+from webapp.services.jobs.types import upload as bulk_upload
+from webapp.services.labels.relabel import relabel_photos
+from webapp.storage.database import db, end_reading
+from webapp.storage.tables import JobPart, JobWorker, Photo, now
+
+__all__ = ["redis"]
+WHO, ANNA, EVERYBODY = Who("Anna"), Owner("user:1"), Owner("user:2", all=True)
+PATIENCE = 60
+BREATH = threading.Event()
+
+
+class Workers:
+    """Starts worker processes on one data folder, and puts in uploads for them."""
+
+    def __init__(self, app: Flask, config: Config) -> None:
+        self.app = app
+        self.data = config.data
+        self._env = {"PATH": os.environ["PATH"], **config.for_child()}
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--hands", "1"]
+        self.processes.append(subprocess.Popen(command, cwd=ROOT, env=self._env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+        return self.processes[-1]
+
+    def put_in(self, photos: int) -> str:
+        content, job_id = io.BytesIO(), jobs.new_id()
+        with zipfile.ZipFile(content, "w") as archive:
+            for mark in range(photos):
+                archive.writestr(f"photo {mark}.png", draw(size=(400, 300), mark=mark * 5, format="PNG"))
+        content.seek(0)
+        bulk_upload.keep_zip(self.data, job_id, content)
+        asked = bulk_upload.question([], model="f1-teams", place="upload")
+        jobs.put_in(bulk_upload.KIND, asked, title="photos.zip", owner=ANNA, who=WHO, ring=ring, public_id=job_id)
+        return job_id
+
+    def see(self, job_id: str) -> JobView:
+        end_reading()
+        return jobs.get_job(job_id, EVERYBODY)
+
+    def wait(self, job_id: str, until: Callable[[JobView], bool]) -> JobView:
+        """Until the job is so."""
+        deadline = time.monotonic() + PATIENCE
+        while not until(view := self.see(job_id)):
+            assert time.monotonic() < deadline, f"{view.state}, {view.progress}, {[one.text for one in jobs.tail(view)]}"
+            BREATH.wait(0.1)  # the workers need the processor too
+        return view
+
+
+@pytest.fixture
+def workers(config: Config) -> Iterator[Workers]:
+    yield from begin(replace(config, models=ROOT / "models"))
+
+
+def begin(settings: Config) -> Iterator[Workers]:
+    app = create_app(settings)
+    with app.app_context():
+        db.create_all()
+        several = Workers(app, settings)
+        yield several
+        for one in several.processes:
+            one.kill()
+            one.wait()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def over(view: JobView) -> bool:
+    return view.over
+
+
+def begun(view: JobView) -> bool:
+    return view.progress.done >= 5
+
+
+def forget_the_lease() -> None:
+    """As if the time of the killed worker's lease were over."""
+    db.session.query(JobPart).filter(JobPart.state == "running").update({"lease_until": now() - timedelta(seconds=1)})
+    db.session.commit()
+
+
+def test_a_worker_killed_in_the_middle_loses_and_repeats_nothing(workers: Workers) -> None:
+    job_id = workers.put_in(60)
+    first = workers.start()
+    workers.wait(job_id, begun)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert workers.see(job_id).state == "running"
+    forget_the_lease()
+    workers.start()
+    view = workers.wait(job_id, over)
+    assert view.state == "succeeded", view.job.error
+    assert view.job.result == {"added": 60, "known": 0, "skipped": 0, "refused": 0, "strange": {}}
+    assert db.session.query(Photo).filter(Photo.batch == job_id).count() == 60
+    assert view.progress.done == view.progress.total == 60
+
+
+def test_a_job_is_found_without_the_brokers_folder(workers: Workers) -> None:
+    job_id = workers.put_in(3)
+    shutil.rmtree(workers.data / "queue")
+    workers.start()
+    assert workers.wait(job_id, over).state == "succeeded"
+
+
+def test_a_ring_is_heard_after_the_folder_was_removed_under_the_worker(workers: Workers) -> None:
+    first = workers.put_in(3)
+    worker = workers.start()
+    workers.wait(first, over)
+    shutil.rmtree(workers.data / "queue")
+    assert workers.wait(workers.put_in(2), over).state == "succeeded"
+    assert worker.poll() is None
+
+
+def test_a_cancelled_job_stops_soon_and_keeps_what_it_did(workers: Workers) -> None:
+    job_id = workers.put_in(200)
+    workers.start()
+    workers.wait(job_id, begun)
+    asked = time.monotonic()
+    jobs.cancel_job(job_id, ANNA, WHO)
+    view = workers.wait(job_id, over)
+    assert view.state == "cancelled"
+    assert time.monotonic() - asked < 10
+    assert 5 <= db.session.query(Photo).count() < 200
+
+
+def test_a_worker_that_is_ended_calmly_gives_its_part_back(workers: Workers) -> None:
+    job_id = workers.put_in(200)
+    first = workers.start()
+    workers.wait(job_id, begun)
+    first.terminate()
+    assert first.wait(PATIENCE) == 0
+    assert (workers.see(job_id).state, workers.see(job_id).progress.running) == ("running", 0)
+    assert db.session.query(JobPart.attempts).filter(JobPart.state == "queued").distinct().all() == [(0,)]
+
+
+def test_two_workers_share_a_job(workers: Workers) -> None:
+    workers.start()
+    workers.start()
+    while db.session.query(JobWorker).count() < 2:
+        end_reading()
+        BREATH.wait(0.1)
+    job_id = workers.put_in(200)
+    owners: set[str] = set()
+    while not over(workers.see(job_id)):
+        BREATH.wait(0.02)
+        owners |= {row[0].rpartition("/")[0] for row in db.session.query(JobPart.owner).filter(JobPart.state == "running")}
+    assert len(owners) == 2
+    assert workers.see(job_id).job.result["added"] == 200
+
+
+@pytest.fixture
+def over_redis(config: Config, redis: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Workers]:
+    yield from begin(replace(config, models=ROOT / "models", broker_url=redis[0]))
+
+
+def test_redis_carries_the_rings(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+    server = import_module("redis").Redis.from_url(redis[0])
+    job_id = over_redis.put_in(3)
+    assert server.llen("marque") == 1
+    over_redis.start()
+    assert over_redis.wait(job_id, over).state == "succeeded"
+    assert server.llen("marque") == 0
+
+
+def test_jobs_are_done_while_redis_is_away(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+    first = over_redis.put_in(3)
+    worker = over_redis.start()
+    over_redis.wait(first, over)
+    redis[1].kill()
+    redis[1].wait()
+    assert over_redis.wait(over_redis.put_in(3), over).job.result["added"] == 0  # the same photos
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+
+
+def test_a_worker_that_starts_while_redis_is_away_works(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+    redis[1].kill()
+    redis[1].wait()
+    job_id = over_redis.put_in(3)
+    over_redis.start()
+    assert over_redis.wait(job_id, over).state == "succeeded"
+
+
+def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
+    code = "import webapp.worker, sys; print([one for one in sys.modules if one.startswith(('tensorflow', 'keras', 'webapp.training.'))])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={"MARQUE_DATA": str(tmp_path)}, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_worker_needs_no_time_zones_of_the_machine() -> None:
+    code = "import celery.concurrency.thread"
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
+    workers.start()
+    workers.wait(workers.put_in(3), over)
+    order = make_order("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
+    job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
+    assert workers.wait(job.public_id, over).job.result["photos"] == 0
+    relabel_photos([one.public_id for one in db.session.query(Photo)], "none", card=get_classifier().card, who=WHO, place="photo")
+    job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
+    view = workers.wait(job.public_id, over)
+    path, _type, sha256 = export_later.file_of(view, view.job.result["files"][0]["name"], workers.data, admin=False)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert sum(name.startswith("none/") for name in archive.namelist()) == 3
+
+
+def test_a_worker_does_what_the_old_door_was_asked(workers: Workers) -> None:
+    client = workers.app.test_client()
+    stored = client.post("/api/upload", data={"file": (io.BytesIO(draw(size=(400, 300))), "car.jpg")}).json
+    workers.start()
+    while db.session.query(JobWorker).count() < 1:
+        end_reading()
+        BREATH.wait(0.1)
+    asked = client.post(f"/api/predict?img_id={stored['id']}&device=cpu").json
+    assert asked["data"]["status"] == "PENDING"
+    workers.wait(asked["data"]["task_id"], over)
+    assert client.get(f"/api/tasks/{asked['data']['task_id']}").json["data"]["status"] == "SUCCESS"
+    assert client.get(f"/api/images/{stored['id']}").json["data"]["predictions"]

@@ -1,0 +1,82 @@
+"""The page of API keys: made and shown once, listed, revoked."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from webapp.services.accounts import people
+from webapp.storage.database import db
+from webapp.storage.tables import ApiKey, now
+
+
+def cells(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def made_key(page: str) -> str:
+    found = re.search(r'class="secret">([^<]+)<', page)
+    assert found is not None
+    return found[1]
+
+
+def test_an_empty_page_says_what_a_key_is_for(admin: FlaskClient) -> None:
+    assert "Nobody has a key yet" in admin.get("/admin/keys").text
+
+
+def test_a_key_is_shown_once_and_opens_the_json_door(app: Flask, admin: FlaskClient) -> None:
+    form = {"name": "gate camera", "scope": "review", "expires": ""}
+    key = made_key(admin.post("/admin/keys", data=form, follow_redirects=True).text)
+    assert key not in admin.get("/admin/keys").text
+    answer = app.test_client().get("/api/v1/exports/none", headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code != 401
+
+
+def test_the_list_tells_scope_use_and_state(app: Flask, admin: FlaskClient) -> None:
+    with app.app_context():
+        people.create_key("camera", "predict", now() + timedelta(days=400))
+        people.create_key("old robot", "admin", now() - timedelta(days=1))
+        people.revoke_key_with_number(people.create_key("lost", "review")[0].id)
+    page = cells(admin.get("/admin/keys").text)
+    assert "1 key opens the JSON door" in page
+    assert "camera Predict" in page and "never Until" in page
+    assert "old robot Admin" in page and "Expired" in page
+    assert "lost Review" in page and "Revoked" in page
+
+
+def test_a_key_may_have_a_last_day(app: Flask, admin: FlaskClient) -> None:
+    admin.post("/admin/keys", data={"name": "camera", "scope": "predict", "expires": "2999-12-31"})
+    with app.app_context():
+        assert f"{people.all_keys()[0].expires_at}" == "3000-01-01 00:00:00+00:00"
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"scope": "king"}, {"expires": "2001-01-01"}, {"expires": "soon"}])
+def test_what_cannot_be_made_is_said_and_what_was_typed_stays(admin: FlaskClient, wrong: dict[str, str]) -> None:
+    answer = admin.post("/admin/keys", data={"name": "camera", "scope": "review", "expires": ""} | wrong)
+    assert answer.status_code == 422 and "No key was made" in answer.text
+    assert 'value="review" selected' in answer.text or "scope" in wrong
+
+
+def test_revoking_asks_first_and_ends_the_key_at_once(app: Flask, admin: FlaskClient) -> None:
+    with app.app_context():
+        row, text = people.create_key("camera", "predict")
+    header = {"Authorization": f"Bearer {text}"}
+    assert "Revoke" in admin.get(f"/admin/keys/{row.id}/revoke").text
+    assert app.test_client().get("/api/v1/photos", headers=header).status_code == 200
+    page = admin.post(f"/admin/keys/{row.id}/revoke", follow_redirects=True).text
+    assert "Revoked: the key of <b>camera.</b>" in page
+    assert app.test_client().get("/api/v1/photos", headers=header).status_code == 401
+
+
+def test_revoking_twice_changes_nothing(app: Flask, admin: FlaskClient) -> None:
+    with app.app_context():
+        row, _text = people.create_key("camera", "predict")
+        before = people.revoke_key_with_number(row.id).revoked_at
+    admin.post(f"/admin/keys/{row.id}/revoke")
+    assert "already" in admin.get(f"/admin/keys/{row.id}/revoke").text
+    with app.app_context():
+        assert db.session.get_one(ApiKey, row.id).revoked_at == before

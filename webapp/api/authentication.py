@@ -1,0 +1,87 @@
+"""Who may use the JSON door: `Authorization: Bearer <key>`, and what is open without one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, request
+
+from webapp.domain import Who
+from webapp.errors import LoginFailedError, NotAllowedError
+from webapp.extensions import get_config
+from webapp.http.rate_limits import count_request, counts_by_key
+from webapp.services.accounts import people
+from webapp.services.jobs.queue import Owner
+
+PUBLIC = Who("API")
+
+
+def guard(bp: Blueprint) -> None:
+    """Read the key of every request to `bp` and count for it. A wrong key is an error even where none is needed."""
+    counts_by_key(bp)
+    bp.before_request(_count_and_read_key)
+    bp.teardown_request(_note_use)
+
+
+def need(scope: str) -> None:
+    """Raise `LoginFailedError` without a key, `NotAllowedError` with one whose scope is too small."""
+    key = g.get("api_key")
+    if key is None:
+        raise LoginFailedError(f"This call needs an API key with the scope {scope}: send the header Authorization: Bearer KEY.")
+    if not people.allows(key, scope):
+        raise NotAllowedError(f"This key has the scope {key.scope}; the call needs {scope}.")
+
+
+def need_for_prediction() -> None:
+    """A key, when uploads are not public on this server."""
+    if get_config().uploads != "public":
+        need("predict")
+
+
+def need_for_reading() -> None:
+    """A key, when the gallery is not public on this server."""
+    if get_config().gallery != "public":
+        need("predict")
+
+
+def has(scope: str) -> bool:
+    """True when the request carries a key with this scope."""
+    key = g.get("api_key")
+    return key is not None and people.allows(key, scope)
+
+
+def who() -> Who:
+    """The person for the label log: the name of the key."""
+    key = g.get("api_key")
+    return PUBLIC if key is None else Who(f"API key {key.name}")
+
+
+def owner() -> Owner:
+    """Who is behind the key, for jobs; without one, whoever has the id of a job that was put in without one."""
+    key = g.get("api_key")
+    return Owner("") if key is None else Owner(f"key:{key.id}", all=has("review"))
+
+
+def _count_and_read_key() -> None:
+    """Requests with a key count for the key; without one, and with a wrong one, for the address."""
+    g.api_key = None
+    try:
+        _read_key()
+    finally:
+        count_request(g.api_key.id if g.api_key else None)
+
+
+def _read_key() -> None:
+    header = request.headers.get("Authorization", "")
+    if not header:
+        return
+    kind, _, text = header.partition(" ")
+    if kind.lower() != "bearer":
+        raise LoginFailedError("Send the key as Authorization: Bearer KEY.")
+    g.api_key = people.find_key(text.strip())
+    if g.api_key is None:
+        raise LoginFailedError("This API key is unknown or was revoked.")
+    g.key_use = (g.api_key.id, g.api_key.last_used_at)  # read now: after a failed write the row would be asked for again
+
+
+def _note_use(_error: BaseException | None) -> None:
+    if "key_use" in g:
+        people.note_use(*g.key_use)

@@ -1,0 +1,1 @@
+"""How API calls are declared, and the OpenAPI document and docs page made from them."""

@@ -1,0 +1,1 @@
+"""What API calls take and answer."""

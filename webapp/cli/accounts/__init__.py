@@ -1,0 +1,1 @@
+"""`flask users` and `flask keys`."""

@@ -1,0 +1,66 @@
+"""`flask keys`: keys of the JSON door."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+from flask import Blueprint
+
+from webapp.cli.history import needs_history
+from webapp.errors import UserError
+from webapp.services.accounts import people
+
+bp = Blueprint("cli_keys", __name__, cli_group="keys")
+bp.cli.help = "Keys for the JSON API."
+
+
+@bp.cli.command("create")
+@click.argument("name")
+@click.option(
+    "--scope", type=click.Choice(people.SCOPES), default="predict", show_default=True, help="Each scope includes those before it."
+)
+@click.option("--expires", default="", metavar="WHEN", help="The last day, like 2027-01-31 (UTC), or a time like 90d, 12w, 2y.")
+@needs_history
+def create(name: str, scope: str, expires: str) -> None:
+    """Make a key for NAME (who or what uses it) and print it once. Without --expires it never expires."""
+    try:
+        key, text = people.create_key(name, scope, people.parse_expiry(expires))
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    ends = f"expires {_minute(key.expires_at)}" if key.expires_at else "never expires"
+    click.echo(f"Key for {key.name}, scope {key.scope}, {ends}. It is shown this once:")
+    click.echo(text)
+
+
+@bp.cli.command("list")
+@needs_history
+def list_command() -> None:
+    """Every key by its first characters, newest first: scope, name, since when, last used, state."""
+    for key in people.all_keys():
+        used = f"used {_minute(key.last_used_at)}" if key.last_used_at else "never used"
+        click.echo(f"{key.prefix}…\t{key.scope}\t{key.name}\tsince {key.created_at:%Y-%m-%d}\t{used}\t{_state(key)}")
+
+
+@bp.cli.command("revoke")
+@click.argument("prefix")
+@needs_history
+def revoke(prefix: str) -> None:
+    """End the key that begins with PREFIX, at once."""
+    try:
+        key = people.revoke_key(prefix)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Revoked the key of {key.name}.")
+
+
+def _state(key: people.ApiKey) -> str:
+    if key.revoked_at:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at:
+        return f"{'expired' if people.has_expired(key) else 'until'} {_minute(key.expires_at)}"
+    return "in use"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,86 @@
+"""`flask photos export`: the history, or what a filter leaves of it, as a file or a folder of photos."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from webapp.cli.history import needs_history
+from webapp.cli.progress import watch
+from webapp.errors import MarqueError
+from webapp.extensions import get_config, get_cupboard
+from webapp.services.exports import export
+from webapp.services.exports import to_disk as export_disk
+from webapp.services.exports.export import Order, Tools
+from webapp.services.exports.formats.tables import Record
+from webapp.services.photos.query_filters import parse_filter
+
+
+@click.command("export")
+@click.option("--format", "format", required=True, type=click.Choice(list(export.FORMATS)), help="How it is written.")
+@click.option("--out", "out", required=True, type=click.Path(path_type=Path), help="The file (- for stdout); for folders, the folder.")
+@click.option("--where", "where", multiple=True, metavar="NAME=VALUE", help="A filter of the gallery, such as outcome=wrong. Repeatable.")
+@click.option("--after", default="", metavar="ID", help="Only photos that came after this one; not for folders.")
+@click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True, help="Folders: what to do with EXIF.")
+@click.option("--base-url", default="", metavar="URL", help="Where this Marque is, for addresses in the export.  [default: host and port]")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@with_appcontext
+@needs_history
+def export_command(format: str, out: Path, where: tuple[str, ...], after: str, metadata: str, base_url: str, quiet: bool) -> None:
+    """Write photos and what is known about them, oldest first; a manifest with counts and checksums is written with it.
+
+    An interrupted export goes on when the same command is given again. `folders` holds the photos that a person gave a class, a folder for
+    each, as `flask model train --data` reads them; brought up to date, it keeps what is there.
+    """
+    try:
+        wanted = parse_filter(dict(_pair(one) for one in where))
+        home = base_url or f"http://{get_config().host}:{get_config().port}"
+        order = export.make_order(format, wanted, after=after, keep_metadata=metadata == "keep", base_url=home)
+        manifest = _write(order, out, quiet)
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
+    click.echo(_summary(manifest), err=True)
+    if manifest["lost"]:
+        click.echo(f"The files of these photos are missing or damaged: {', '.join(manifest['lost'])}", err=True)
+        sys.exit(1)
+
+
+def _write(order: Order, out: Path, quiet: bool) -> export_disk.Json:
+    cupboard = get_cupboard()
+    tools = Tools(cupboard.registry, cupboard.files, cupboard.turnstile)
+    size = export.size_of(order.wanted)
+
+    def progress(photos: Iterator[Record]) -> Iterator[Record]:
+        return watch(photos, size.labelled if order.format == "folders" else size.photos, "Exporting", quiet=quiet)
+
+    if order.format == "folders":
+        if str(out) == "-":
+            raise click.UsageError("--format folders writes a folder: name one with --out.")
+        if order.after:
+            raise click.UsageError("--after is not for folders: what is there already is kept.")
+        return export_disk.export_folder(order, out, tools=tools, watch=progress)
+    if str(out) == "-":
+        return export_disk.export_stream(order, sys.stdout.buffer, tools=tools, watch=progress)
+    return export_disk.export_file(order, out, tools=tools, watch=progress)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--where takes NAME=VALUE, such as outcome=wrong, got {text!r}.")
+    return name.strip(), value.strip()
+
+
+def _summary(manifest: export_disk.Json) -> str:
+    words = [f"{manifest['photos']:,} photos exported"]
+    words += [f"{number:,} {name} left out" for name, number in sorted(manifest["left_out"].items())]
+    words += [f"{manifest['removed']:,} removed that no longer belong"] if manifest.get("removed") else []
+    return ", ".join(words) + f"; labels up to event {manifest['label_event']}."

@@ -1,0 +1,1 @@
+"""Label sets and label imports in the terminal."""

@@ -1,0 +1,1 @@
+"""`flask model`: versions, imports, promotion."""

@@ -1,0 +1,1 @@
+"""`flask photos` and `flask demo`."""

@@ -1,0 +1,15 @@
+"""`flask photos`: rank photos from the terminal, and take them and their labels in and out. Each command lives in a file of its own."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from webapp.cli.exports import export_command
+from webapp.cli.labels.label_import import import_command
+from webapp.cli.photos.classify import classify_command
+from webapp.cli.photos.retention import keep_command, purge_command
+
+bp = Blueprint("cli_photos", __name__, cli_group="photos")
+bp.cli.help = "Rank photos from the terminal, and take them and their labels in and out."
+for command in (classify_command, export_command, import_command, purge_command, keep_command):
+    bp.cli.add_command(command)

@@ -1,0 +1,54 @@
+"""`flask photos purge|keep`: what goes for good, and what a rule of keeping lets go."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import with_appcontext
+
+from webapp.cli.history import needs_history
+from webapp.domain import Who
+from webapp.errors import MarqueError
+from webapp.extensions import get_cupboard
+from webapp.services.photos import deletion as deleting
+
+MB = 2**20
+
+
+@click.command("purge")
+@with_appcontext
+@needs_history
+def purge_command() -> None:
+    """Remove for good what was deleted longer than a week ago, and files that belong to no photo. Happens at every start too."""
+    files = get_cupboard().files
+    try:
+        photos = deleting.purge(files=files)
+        orphans = deleting.sweep(files=files)
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{photos:,} photos removed for good, {orphans:,} files that belonged to none.")
+
+
+@click.command("keep")
+@click.option("--per-class", required=True, metavar="NUMBER", help="So many photos of each class stay, the newest.")
+@click.option("--older-than", default="0d", show_default=True, metavar="AGE", help="Only photos older than this go: 90d, 12w, 2y.")
+@click.option("--dry-run/--apply", default=True, show_default=True, help="Only say what would go, or delete it.")
+@with_appcontext
+@needs_history
+def keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
+    """Keep a number of photos of each class and delete the rest. Labelled and starred photos never go.
+
+    A class is the ground truth, else the first label of the answer. What is deleted can be brought back for a week.
+    """
+    try:
+        number, age = deleting.parse_number(per_class), deleting.parse_age(older_than)
+        found = deleting.surplus(number, age)
+        for name, (count, going, size) in found.classes.items():
+            if going:
+                click.echo(f"{name or 'not answered'}\t{count:,} photos\t{going:,} go\t{size / MB:.1f} MB")
+        if dry_run:
+            click.echo(f"{found.photos:,} photos would go, {found.bytes / MB:.1f} MB. Nothing was deleted: do it with --apply.")
+        else:
+            done = deleting.keep(number, age, who=Who("terminal"))
+            click.echo(f"{done.changed:,} photos deleted. They go for good in {deleting.GRACE.days} days.")
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,1 @@
+"""`flask model train|dataset|evaluate|search`."""

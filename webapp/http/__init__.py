@@ -1,0 +1,1 @@
+"""What all interfaces over HTTP share: responses, compression, rate limits."""

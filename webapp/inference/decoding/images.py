@@ -1,0 +1,390 @@
+"""One way from bytes to pixels, for the web, the terminal and training alike; and the small copies that are shown to people."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
+from PIL import __version__ as pillow_version
+from pillow_heif import register_heif_opener
+
+from webapp.domain import DecodedPhoto
+from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
+from webapp.inference.decoding.detect_format import content_type, refusal_of_picture, sniff
+from webapp.inference.decoding.file_structure import Structure, is_more_than_orientation, look
+from webapp.inference.models.card import InputSpec
+
+__all__ = [
+    "MAX_BYTES",
+    "RENDERER",
+    "THUMBNAIL_TYPE",
+    "VIEW_SIDE",
+    "VIEW_TYPE",
+    "WORKING_SIDE",
+    "content_type",
+    "decode_photo",
+    "difference_hash",
+    "fit_input",
+    "make_thumbnail",
+    "render_view",
+    "thumbnail_hash",
+    "working_side",
+]
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_PIXELS = 30_000_000
+MAX_PIXELS_OF = {"JPEG": 50_000_000, "HEIF": 50_000_000}  # JPEG shrinks while decoding; phones make HEIC of this size
+MAX_SIDE = 20_000
+MAX_SCANS = 100
+
+WORKING_SIDE = 1024
+VIEW_SIDE = 1600
+VIEW_TYPE = "image/jpeg"
+RENDERER = f"1 on Pillow {pillow_version}"
+"""What makes copies. Another Pillow may make other bytes of the same photo; so does another way of ours, which then gets another number."""
+
+THUMBNAIL_SIDE = 480
+THUMBNAIL_TYPE = "image/jpeg"
+
+_BAND_PIXELS = 1_000_000
+
+_BROKEN = "The photo is cut off or damaged: it cannot be decoded."
+
+# Pillow's own guard stays on behind ours, with its warning an error. Its other warnings tell of odd metadata, which is no news here.
+Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS, *MAX_PIXELS_OF.values())
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# Embedded thumbnails and depth maps are never wanted; one thread, because the web process has a worker for every core.
+register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+
+
+# ---- the doors ----
+
+
+def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhoto:
+    """Decode an upload: uint8 RGB in sRGB, upright, at most `max_side` pixels on its longest side; the same bytes give the same pixels.
+
+    Of several frames the first is taken; what is transparent is shown on white. Raises `NotAPhotoError` for a format we do not read,
+    `PhotoTooLargeError` before anything is decoded, `BrokenPhotoError` when decoding fails. The messages are sentences for people.
+    """
+    picture = _read(content, max_side)
+    return DecodedPhoto(np.asarray(picture.image), picture.width, picture.height, picture.format, picture.has_metadata)
+
+
+def working_side(spec: InputSpec) -> int:
+    """The `max_side` with which photos for this input are decoded, in serving, measuring and publishing alike.
+
+    A quarter more than the input, so that the last resize has something to average, and never less than a thumbnail: the smaller it is,
+    the more of the work the JPEG decoder does for nothing.
+    """
+    return max(THUMBNAIL_SIDE, round(1.25 * max(spec.height, spec.width)))
+
+
+def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    """Resize a decoded photo to the network's input by the card's rule: uint8 RGB of shape (spec.height, spec.width, 3)."""
+    image = Image.fromarray(pixels)
+    size = (spec.width, spec.height)
+    if spec.resize == "pad":
+        return np.asarray(ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=(127, 127, 127)))
+    if spec.resize == "crop":
+        return np.asarray(ImageOps.fit(image, size, Image.Resampling.BICUBIC))
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
+
+
+def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+    """A small copy of a decoded photo for tiles: a JPEG, 480 pixels on its longest side or fewer, without metadata.
+
+    JPEG, because it is made in a third of the time of a WebP that is a third smaller, and every upload waits for it.
+    """
+    image = Image.fromarray(pixels)
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return _encode(image, quality=75)
+
+
+def difference_hash(image: Image.Image) -> int:
+    """64 bits: is each of 8 x 8 grey cells darker than its right neighbour? Pictures that look alike differ in few of them.
+
+    Neal Krawetz, "Kind of Like That" (hackerfactor.com, 2013). 0 for a picture without structure.
+    """
+    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0), dtype=np.int16)
+    return int.from_bytes(np.packbits(grey[:, :-1] < grey[:, 1:]).tobytes(), "big")
+
+
+def thumbnail_hash(thumbnail: bytes) -> int | None:
+    """The difference hash of a photo from its thumbnail, as a signed number for a database; None for a picture without structure."""
+    with Image.open(io.BytesIO(thumbnail)) as image:
+        image.draft("L", (72, 64))
+        found = difference_hash(image)
+    return (found - 2**64 if found >= 2**63 else found) or None
+
+
+def render_view(content: bytes, max_side: int = VIEW_SIDE) -> bytes:
+    """A copy of an upload to look at: JPEG, upright, sRGB, at most `max_side` pixels on its longest side, without metadata.
+
+    Raises what `decode_photo` raises.
+    """
+    return _encode(_read(content, max_side).image, quality=85)
+
+
+def _encode(image: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+# ---- from bytes to a picture ----
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """`image` is RGB, upright, shrunk and carries nothing but pixels; the rest is as in `DecodedPhoto`."""
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+    has_metadata: bool
+
+
+def _read(content: bytes, max_side: int) -> _Picture:
+    """Look, check the caps, decode. Raises the three refusals and nothing else."""
+    if len(content) > MAX_BYTES:
+        size, most = ceil(len(content) / 1024**2), MAX_BYTES // 1024**2
+        raise PhotoTooLargeError(f"The file has {size:,} MB; {most} MB is the most. Send a smaller copy.")
+    name = sniff(content)
+    structure = look(content, name)
+    _check_structure(structure, name)
+    try:
+        with Image.open(io.BytesIO(content), formats=[name]) as image:
+            return _decode(image, name, structure, max_side, len(content))
+    except PhotoRefusedError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        pixels = re.search(r"\d+", str(error))
+        raise _too_many_pixels(int(pixels[0]) if pixels else 0, name) from error
+    except MemoryError as error:
+        raise PhotoTooLargeError("The photo needs more memory than there is. Send a smaller copy.") from error
+    except Exception as error:  # Pillow and the codecs below it raise nearly every kind for bad bytes
+        raise BrokenPhotoError(_BROKEN) from error
+
+
+def _decode(image: ImageFile.ImageFile, name: str, structure: Structure, max_side: int, length: int) -> _Picture:
+    """Shrink, then turn, then convert colours: each step has as few pixels as the one before allows."""
+    width, height = image.size
+    _check_size(width, height, name, scalable=structure.scalable or name == "HEIF")
+    if name == "TIFF":
+        _refuse_camera_raw(image)
+    has_metadata = _has_metadata(image, name) if structure.has_metadata is None else structure.has_metadata
+    size = _fitted(width, height, max_side)
+    image.draft(None, size)
+    if name == "JPEG":
+        image.decodermaxblock = length  # all at once: else libjpeg can be made to start again for every 64 KB
+    image.load()
+    turn = _turn(image, name)
+    small = _shrink(image, size)
+    if turn is not None:
+        small = small.transpose(turn)
+    small = _to_srgb(small, image.info.get("icc_profile"))
+    small.info.clear()
+    upright = (height, width) if turn in _QUARTER_TURNS else (width, height)
+    return _Picture(small, *upright, name, has_metadata)
+
+
+# ---- the caps ----
+
+
+def _check_structure(structure: Structure, name: str) -> None:
+    if structure.is_broken:
+        raise BrokenPhotoError(_BROKEN)
+    if structure.width and structure.height:
+        _check_size(structure.width, structure.height, name, scalable=structure.scalable)
+    if structure.scans > MAX_SCANS:
+        text = f"The photo is built of {structure.scans:,} passes; {MAX_SCANS} is the most. Save it again as an ordinary JPEG."
+        raise PhotoTooLargeError(text)
+    if structure.parts_exceeded:
+        raise PhotoTooLargeError("The file is built of more parts than any photo needs. Save it again and send that copy.")
+
+
+def _check_size(width: int, height: int, name: str, *, scalable: bool = True) -> None:
+    if width * height > (MAX_PIXELS_OF.get(name, MAX_PIXELS) if scalable else MAX_PIXELS):
+        raise _too_many_pixels(width * height, name, scalable=scalable)
+    if max(width, height) > MAX_SIDE:
+        side = "wide" if width > height else "high"
+        raise PhotoTooLargeError(f"The photo is {max(width, height):,} pixels {side}; {MAX_SIDE:,} is the most. Send a smaller copy.")
+    if min(width, height) < 1:
+        raise BrokenPhotoError("The photo has no pixels.")
+
+
+def _too_many_pixels(pixels: int, name: str, *, scalable: bool = True) -> PhotoRefusedError:
+    if pixels > 10_000_000_000:
+        return BrokenPhotoError("The file claims a size that no photo has: it is damaged or made up.")
+    most = MAX_PIXELS_OF.get(name, MAX_PIXELS) if scalable else MAX_PIXELS
+    article = "an" if name == "AVIF" else "a"
+    shown = {"WEBP": "WebP", "HEIF": "HEIC"}.get(name, name)
+    text = f"The photo has {ceil(pixels / 1e6):,} megapixels; {most // 1_000_000} is the most for {article} {shown}. Send a smaller copy."
+    return PhotoTooLargeError(text)
+
+
+# ---- the steps ----
+
+
+def _fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """The size with the same aspect ratio and at most `max_side` pixels on the longest side."""
+    longest = max(width, height)
+    if longest <= max_side:
+        return width, height
+    return max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_QUARTER_TURNS = {_TURNS[number] for number in (5, 6, 7, 8)}
+
+
+def _turn(image: Image.Image, name: str) -> Image.Transpose | None:
+    """What sets the loaded image upright, or None. TIFF and HEIC come upright from their decoders; an orientation nobody can read is 1."""
+    if name in ("TIFF", "HEIF"):
+        return None
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged EXIF is no reason to refuse a sound picture
+        return None
+
+
+def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The loaded image at `size`, in a mode without transparency: RGB, L, CMYK or LAB.
+
+    Whole-number reduction first, then bicubic (what `Image.resize` does with reducing_gap=2.0), in bands of rows, so that a large
+    image in a wide mode never stands in memory twice.
+    """
+    across, down = (max(1, int(whole / part / 2)) for whole, part in zip(image.size, size, strict=True))
+    rows = max(1, _BAND_PIXELS // image.width // down) * down
+    white = max(_white(band) for band in _bands(image, rows)) if image.mode in ("I", "F") else 255
+    if image.height <= rows or (across == down == 1 and _is_plain(image)):
+        reduced = _reduce(_plain(image, white), across, down)
+    else:
+        reduced = _stack((_reduce(_plain(band, white), across, down) for band in _bands(image, rows)), ceil(image.height / down))
+    if reduced.size == size:
+        return reduced
+    return reduced.resize(size, Image.Resampling.BICUBIC, box=(0, 0, image.width / across, image.height / down))
+
+
+def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
+    """Cut the image into bands of `rows` rows; the last may be lower."""
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _reduce(image: Image.Image, across: int, down: int) -> Image.Image:
+    return image.reduce((across, down)) if across > 1 or down > 1 else image
+
+
+def _stack(bands: Iterator[Image.Image], height: int) -> Image.Image:
+    """Paste bands of rows below each other."""
+    first = next(bands)
+    whole, top = Image.new(first.mode, (first.width, height)), 0
+    for band in itertools.chain([first], bands):
+        whole.paste(band, (0, top))
+        top += band.height
+    return whole
+
+
+def _is_plain(image: Image.Image) -> bool:
+    return image.mode in ("RGB", "L", "CMYK", "LAB") and "transparency" not in image.info
+
+
+def _plain(image: Image.Image, white: float) -> Image.Image:
+    """The image in 8 bits without transparency. Transparent parts become white: cut-out cars are made for white pages."""
+    if _is_plain(image):
+        return image
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=white) * (255 / white)
+        return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        opaque = Image.new("RGB", image.size, "white")
+        clear = image.convert("RGBA")
+        opaque.paste(clear, mask=clear)
+        return opaque
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _white(image: Image.Image) -> float:
+    """The value of white in an image of 32-bit numbers, which name none: the first of 1, 255 and 65535 that no pixel exceeds."""
+    values = np.asarray(image)
+    brightest = float(values.max(where=np.isfinite(values), initial=0))
+    usual = (1, 255, 65535) if image.mode == "F" else (255, 65535)
+    return next((value for value in usual if brightest <= value), brightest)
+
+
+# ---- colours ----
+
+_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+_MAX_PROFILE_BYTES = 4 * 1024 * 1024
+_SPACES = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK", "LAB": b"Lab "}
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The image in RGB; by its colour profile where it has a sound one that is not sRGB already."""
+    if image.mode == "LAB":
+        return _convert(image, _LAB)
+    if profile and _is_useful(profile, image.mode):
+        try:
+            return _convert(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            pass  # a broken profile: the plain conversion is what every viewer falls back to
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _convert(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+    assert converted is not None  # noqa: S101  # only inPlace gives None
+    return converted
+
+
+def _is_useful(profile: bytes, mode: str) -> bool:
+    """Whether a profile is whole, meant for images of this mode, and says anything that sRGB does not."""
+    whole = 128 < len(profile) <= _MAX_PROFILE_BYTES and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") <= len(profile)
+    is_srgb = b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
+    return whole and profile[16:20] == _SPACES[mode] and not is_srgb
+
+
+# ---- what else a file carries ----
+
+# Tags that describe how the pixels of a TIFF are stored: baseline, tiles, inks, sample formats, JPEG tables, YCbCr, colour profile.
+_TIFF_PICTURE = {*range(254, 267), 273, 274, *range(277, 285), *range(290, 294), 296, 297, 301, *range(317, 326), 332, 334}
+_TIFF_PICTURE |= {336, 338, 339, 340, 341, 347, *range(512, 522), *range(529, 533), 34675}
+
+
+def _has_metadata(image: Image.Image, name: str) -> bool:
+    """Whether an opened TIFF, AVIF, HEIC or BMP carries more than a picture."""
+    if name == "TIFF":
+        return not set(image.tag_v2) <= _TIFF_PICTURE  # type: ignore[attr-defined]
+    if image.info.get("xmp") or image.info.get("metadata"):
+        return True
+    exif: bytes = image.info.get("exif") or b""
+    return bool(exif) and is_more_than_orientation(exif)
+
+
+def _refuse_camera_raw(image: Image.Image) -> None:
+    """Camera raw files are TIFFs whose first picture is a stamp-sized preview: better refused than misjudged."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if tags.get(254) == 1 or 50706 in tags:  # NewSubfileType "reduced resolution"; DNGVersion
+        raise NotAPhotoError(refusal_of_picture("a camera raw file"))

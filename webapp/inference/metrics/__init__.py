@@ -1,0 +1,1 @@
+"""Formulas on counts and probabilities."""

@@ -1,0 +1,1 @@
+"""Model files from elsewhere: checked, rebuilt in a child process, published."""

@@ -1,0 +1,1 @@
+"""The calls of five earlier services, in their shapes."""

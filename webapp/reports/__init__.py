@@ -1,0 +1,1 @@
+"""Charts as SVG and tables for spreadsheets. Imports nothing of ours."""

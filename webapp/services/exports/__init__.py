@@ -1,0 +1,1 @@
+"""Photos and predictions as files."""

@@ -1,0 +1,1 @@
+"""Background jobs: the queue, the worker's side, and the job types."""

@@ -1,0 +1,1 @@
+"""Job types, one file each; `registry` lists them."""

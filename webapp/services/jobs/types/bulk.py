@@ -1,0 +1,209 @@
+"""The job for an action on more photos than one waits for, and for taking such an action back: one batch, as in `webapp.services.photos.bulk`.
+
+The job's id is the batch. Photos are cut by their numbers, so that parts are small however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from webapp.domain import GalleryFilter, Who
+from webapp.errors import BadRequestError, NothingToUndoError
+from webapp.inference.models.card import ModelCard
+from webapp.services.jobs.job_type import Json, Kind, Work
+from webapp.services.jobs.queue import Job, Owner, Ring, put_in
+from webapp.services.labels.relabel import CHUNK, check_label, check_why, model_of
+from webapp.services.photos.bulk import MOST, Selection
+from webapp.services.photos.query_filters import filter_params, parse_filter
+from webapp.storage.database import writing
+from webapp.storage.photos import bulk as storage
+from webapp.storage.photos.bulk import Stamp
+from webapp.storage.photos.deletion import put_away
+
+LABEL, CONFIRM, STAR, UNSTAR, DELETE, UNDO = "label", "confirm", "star", "unstar", "delete", "undo"
+ACTIONS = (LABEL, CONFIRM, STAR, UNSTAR, DELETE)
+MOST_PARTS = 200
+STEPS: dict[str, Callable[[str, int, int], list[int]]] = {
+    "labels": storage.standing_numbers,
+    "deleted": storage.deleted_numbers,
+    "starred": storage.starred_numbers,
+}
+"""What can be taken back of a batch: its label events, or its photos, in order of their numbers."""
+
+
+# ---- putting in ----
+
+
+def is_large(selection: Selection) -> bool:
+    """True when it is more photos than an action changes while one waits."""
+    if selection.ids:
+        return False
+    met = 0
+    for _after, _to, number in _ranges(selection.wanted, selection.up_to or storage.last_number()):
+        met += number
+        if met > MOST:
+            return True
+    return False
+
+
+def is_large_batch(batch: str) -> bool:
+    """True when more was done together than is taken back while one waits."""
+    return storage.count_batch(batch) > MOST
+
+
+def action_question(
+    action: str, wanted: GalleryFilter, *, up_to: int = 0, cards: Sequence[ModelCard] = (), label: str = "", why: str = "", place: str
+) -> Json:
+    """What a job is asked that does `action` with all photos that `wanted` lets through and that were there by the number `up_to` (now).
+
+    `cards` are the models whose labels may be given. Raises `BadRequestError` for a strange action or a long reason, `UnknownLabelError`.
+    """
+    if action not in ACTIONS:
+        raise BadRequestError(f"action must be one of {', '.join((*ACTIONS, UNDO))}.")
+    check_why(why)
+    if action == LABEL:
+        label = check_label(label, *cards)
+    model = model_of(label, *cards) if action == LABEL else None
+    which = {"filter": filter_params(wanted), "up_to": up_to or storage.last_number()}
+    return {"action": action, **which, "label": label, "model": model, "why": why, "place": place}
+
+
+def undo_question(batch: str, *, place: str) -> Json:
+    """What a job is asked that takes a batch back. Raises `NothingToUndoError`."""
+    if not any(step(batch, 0, 1) for step in STEPS.values()):
+        raise NothingToUndoError("There is nothing to undo: it was undone already, or these photos were relabelled since.")
+    return {"action": UNDO, "undo": batch, "place": place}
+
+
+def put_in_action(asked: Json, *, owner: Owner, who: Who, ring: Ring, key: str = "") -> tuple[Job, bool]:
+    """Put the job in; returns it and whether it is new. Raises what `jobs.put_in` raises."""
+    title = TITLES[asked["action"]].format(asked.get("label", ""))
+    return put_in(KIND, asked, title=title, owner=owner, who=who, ring=ring, key=key)
+
+
+TITLES = {
+    LABEL: "Mark as {}",
+    CONFIRM: "Confirm answers",
+    STAR: "Star photos",
+    UNSTAR: "Take stars off",
+    DELETE: "Delete photos",
+    UNDO: "Undo",
+}
+
+
+# ---- the job ----
+
+
+def plan(work: Work) -> list[Json]:
+    """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may find fewer: the rest is done."""
+    if work.asked["action"] == UNDO:
+        ranges = [(what, *one) for what in STEPS for one in _standing(what, work.asked["undo"])]
+    else:
+        ranges = [("photos", *one) for one in _ranges(parse_filter(work.asked["filter"]), work.asked["up_to"])]
+    work.say(f"{sum(number for *_range, number in ranges):,} photos to go through.")
+    return list(_merged(ranges))
+
+
+def do(work: Work) -> Json:
+    """Go through the photos of one range, a chunk in a transaction.
+
+    May run twice: photos that have a label event of this job are left alone, also when somebody took it back meanwhile, so are stars that
+    it changed; what is deleted or taken back is so already.
+    """
+    part, last, met = work.part, work.part["after"], 0
+    while numbers := _next(work, last):
+        with writing():
+            _change(work, numbers)
+        met, last = met + len(numbers), numbers[-1]
+        work.progress(met)
+    return {"met": part["total"]}
+
+
+def finish(work: Work, results: Iterable[Json]) -> Json:
+    """How many photos were changed, counted from what is stored, and the batch to undo. Counting twice gives the same."""
+    met, action = sum(one["met"] for one in results), work.asked["action"]
+    batch = work.asked["undo"] if action == UNDO else work.job_id
+    changed = storage.count_batch(work.job_id)
+    if action == UNDO and not changed:  # photos and stars keep no word of who brought them back
+        changed = met - storage.count_batch(batch, labels=False)
+    work.say(f"{changed:,} changed, {met - changed:,} left as they were.")
+    return {"action": action, "changed": changed, "skipped": max(0, met - changed), "batch": work.job_id if changed else None}
+
+
+def summary(result: Json) -> str:
+    """What came of it in a sentence or two."""
+    changed, skipped = result["changed"], result["skipped"]
+    number = f"{changed:,} photo{'' if changed == 1 else 's'}"
+    left = f" {skipped:,} {'was' if skipped == 1 else 'were'} left as they were." if skipped else ""
+    said = {
+        LABEL: f"{number} marked.",
+        CONFIRM: f"The answer is the truth for {number}.",
+        STAR: f"{number} starred.",
+        UNSTAR: f"The star is off {number}.",
+        DELETE: f"{number} deleted.",
+        UNDO: f"Undone for {number}.",
+    }
+    return said[result["action"]] + left
+
+
+def _next(work: Work, last: int) -> list[int]:
+    """The next numbers of a part, a chunk of them."""
+    asked, part = work.asked, work.part
+    if asked["action"] == UNDO:
+        return [one for one in STEPS[part["what"]](asked["undo"], last, CHUNK) if one <= part["to"]]
+    return storage.next_numbers(parse_filter(asked["filter"]), last, part["to"], CHUNK)
+
+
+def _change(work: Work, numbers: list[int]) -> None:
+    """Do the action with one chunk, inside the caller's transaction."""
+    asked, batch = work.asked, work.job_id
+    stamp = Stamp(batch, work.who, asked["place"], asked.get("why", ""))
+    action = asked["action"]
+    if action == UNDO:
+        _take_back(work.part["what"], asked["undo"], numbers, stamp)
+    elif action == LABEL:
+        storage.label_photos(storage.not_in_batch(numbers, batch), asked["label"], asked["model"], stamp)
+    elif action == CONFIRM:
+        storage.confirm_photos(storage.not_in_batch(numbers, batch), parse_filter(asked["filter"]), stamp)
+    elif action == DELETE:
+        put_away(numbers, batch, work.who.name)
+    else:
+        storage.star_photos(storage.not_in_batch(numbers, batch), batch, starred=action == STAR)
+
+
+def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> None:
+    if what == "labels":
+        storage.take_back(numbers, stamp)
+    elif what == "deleted":
+        storage.restore_batch(batch, numbers)
+    else:
+        storage.unstar_batch(batch, numbers)
+
+
+def _ranges(wanted: GalleryFilter, up_to: int) -> Iterator[tuple[int, int, int]]:
+    return _steps(lambda after: storage.next_numbers(wanted, after, up_to, CHUNK))
+
+
+def _standing(what: str, batch: str) -> Iterator[tuple[int, int, int]]:
+    return _steps(lambda after: STEPS[what](batch, after, CHUNK))
+
+
+def _steps(step: Callable[[int], list[int]]) -> Iterator[tuple[int, int, int]]:
+    """Ranges of numbers: over the first, up to the second, and how many of them."""
+    last = 0
+    while numbers := step(last):
+        yield last, numbers[-1], len(numbers)
+        last = numbers[-1]
+
+
+def _merged(ranges: Sequence[tuple[str, int, int, int]]) -> Iterator[Json]:
+    """Parts of as many ranges as it takes to have few parts."""
+    size = max(1, -(-len(ranges) // MOST_PARTS))
+    for what in dict.fromkeys(one[0] for one in ranges):
+        theirs = [one for one in ranges if one[0] == what]
+        for at in range(0, len(theirs), size):
+            some = theirs[at : at + size]
+            yield {"what": what, "after": some[0][1], "to": some[-1][2], "total": sum(one[3] for one in some)}
+
+
+KIND = Kind(name="many", title="Many photos", plan=plan, do=do, finish=finish, summary=summary)

@@ -1,0 +1,1 @@
+"""Ground truth: relabel, undo, label sets, imports, the log."""

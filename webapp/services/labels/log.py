@@ -1,0 +1,73 @@
+"""The label log: who said what about which photo, filtered, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from webapp.domain import LogFilter
+from webapp.errors import BadRequestError
+from webapp.services.photos.gallery import Event, with_undone
+from webapp.storage.labels import events as labels
+
+PAGE = 50
+PLACES = ("queue", "audit", "photo", "gallery", "upload", "api", "cli", "undo", "delete")
+LONGEST = 120
+
+
+def parse_filter(args: Mapping[str, str]) -> LogFilter:
+    """A filter from the parameters of a URL; days are in UTC, both included. Raises `BadRequestError` that names the parameter."""
+    until = _day(args, "until")
+    return LogFilter(
+        who=_text(args, "who"),
+        from_label=_text(args, "from_label"),
+        to_label=_text(args, "to_label"),
+        place=_text(args, "place"),
+        batch=_text(args, "batch"),
+        since=_day(args, "since"),
+        until=until + timedelta(days=1) if until else None,
+        disputed=_text(args, "disputed") == "yes",
+    )
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment as a form sends it ("2026-11-20T14:30"), in UTC. Raises `BadRequestError`."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise BadRequestError("Since when? Give a day and a time, like 2026-11-20T14:30.") from error
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def page_of_log(wanted: LogFilter, *, before: int | None = None) -> tuple[list[Event], int | None]:
+    """A page of label events, newest first, and the number to continue before (None on the last page).
+
+    What was done together stays together where it fits: a page ends between two batches unless one batch fills it.
+    """
+    events = list(labels.page_of_events(PAGE + 1, wanted, before))
+    if len(events) <= PAGE:
+        return with_undone(events), None
+    cut = next((at for at in range(PAGE, 0, -1) if events[at - 1].batch != events[at].batch), PAGE)
+    return with_undone(events[:cut]), events[cut - 1].id
+
+
+def people_in_the_log() -> list[str]:
+    """Everybody who ever labelled something."""
+    return labels.names_in_the_log()
+
+
+def _text(args: Mapping[str, str], name: str) -> str:
+    value = args.get(name, "").strip()
+    if len(value) > LONGEST or "\x00" in value:
+        raise BadRequestError(f"{name} is too long or has characters that no name has.")
+    return value
+
+
+def _day(args: Mapping[str, str], name: str) -> datetime | None:
+    text = args.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise BadRequestError(f"{name} must be a day like 2026-11-20.") from error

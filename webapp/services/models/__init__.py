@@ -1,0 +1,1 @@
+"""Versions for people: cards, comparison, promotion."""

@@ -1,0 +1,1 @@
+"""Upload, classification, gallery, bulk actions, deletion."""

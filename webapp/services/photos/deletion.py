@@ -1,0 +1,179 @@
+"""Forgetting photos: first out of sight, after a time of grace for good; what protects them; which ones a rule of keeping lets go."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from webapp.domain import Who
+from webapp.errors import BadRequestError, NotAllowedError, PhotoNotFoundError
+from webapp.services.labels.relabel import Relabelled, new_batch
+from webapp.services.photos.gallery import get_item
+from webapp.storage.database import end_reading, writing
+from webapp.storage.file_stores.database import FileStore
+from webapp.storage.labels import events as labels
+from webapp.storage.photos import deletion as storage
+from webapp.storage.photos import photos
+from webapp.storage.tables import LabelEvent, Photo, now
+
+GRACE = timedelta(days=7)
+"""How long a deleted photo can be brought back."""
+CHUNK = 200
+"""Photos that go in one transaction."""
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """What a rule of keeping would let go: for each class how many photos there are, how many would go, and the bytes of their files."""
+
+    classes: dict[str, tuple[int, int, int]]
+
+    @property
+    def photos(self) -> int:
+        """Photos that would go."""
+        return sum(going for _, going, _ in self.classes.values())
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of their files."""
+        return sum(size for _, _, size in self.classes.values())
+
+
+# ---- one photo ----
+
+
+def may_delete(photo: Photo, token: str) -> bool:
+    """True when `token` is the one its uploader was given."""
+    return bool(token and photo.delete_hash) and hmac.compare_digest(
+        hashlib.sha256(token.encode("utf-8", "replace")).hexdigest(), str(photo.delete_hash)
+    )
+
+
+def delete_photo(public_id: str, *, who: Who, admin: bool, token: str = "") -> str:
+    """Delete a photo: nobody sees it any more, and for `GRACE` it can be brought back. Returns the file name it has.
+
+    Raises `PhotoNotFoundError`, or `NotAllowedError` unless the token fits or is not needed (`admin`: an admin, or whoever sent it among
+    many), and for a photo with a star.
+    """
+    with writing():
+        photo = get_item(public_id).photo
+        if not admin and not may_delete(photo, token):
+            raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
+        if photo.starred:
+            raise NotAllowedError("This photo has a star, which protects it. A reviewer can take the star off; then it can be deleted.")
+        storage.put_away([photo.id], new_batch(), who.name)
+        return photo.filename
+
+
+def restorable(public_id: str, *, admin: bool, token: str = "") -> Photo | None:
+    """A photo that was deleted and that this person may bring back, None when there is none such."""
+    photo = storage.find_deleted(public_id)
+    if photo is None or photo.deleted_at is None or photo.deleted_at < now() - GRACE:
+        return None
+    return photo if admin or may_delete(photo, token) else None
+
+
+def restore_photo(public_id: str, *, admin: bool, token: str = "") -> str:
+    """Bring a deleted photo back. Returns its file name. Raises `PhotoNotFoundError` when it is gone or not theirs."""
+    with writing():
+        photo = restorable(public_id, admin=admin, token=token)
+        if photo is None:
+            raise PhotoNotFoundError("There is nothing to bring back: the photo is there, or it is gone for good.")
+        photos.restore(Photo.id == photo.id)
+        return photo.filename
+
+
+# ---- for good ----
+
+
+def purge(*, files: FileStore, before: datetime | None = None, most: int | None = None) -> int:
+    """Remove photos for good that were deleted longer than `GRACE` ago, about `most`; returns how many. The label log keeps a line each.
+
+    Rows go first, in one transaction, then the files: a photo without its file would be damage, a file without a photo only takes space,
+    and `sweep` finds it when the machine stops in between.
+    """
+    gone = 0
+    while (most is None or gone < most) and (names := _forget_rows(before or now() - GRACE)):
+        _remove_files(names, files)
+        gone += len(names)
+    return gone
+
+
+def sweep(*, files: FileStore) -> int:
+    """Remove files that belong to no photo; returns how many."""
+    removed = 0
+    names = files.names()
+    while some := list(islice(names, CHUNK)):
+        orphans = sorted({*some} - storage.known_files(some))
+        end_reading()
+        removed += _remove_files(orphans, files) if orphans else 0
+    return removed
+
+
+def look_for_files(*, files: FileStore) -> tuple[int, int]:
+    """How many files belong to no photo, and how many photos have no file."""
+    orphans = known = 0
+    names = files.names()
+    while some := list(islice(names, CHUNK)):
+        theirs = len(storage.known_files(some))
+        known, orphans = known + theirs, orphans + len(some) - theirs
+    return orphans, storage.count_all() - known
+
+
+def _forget_rows(before: datetime) -> list[str]:
+    """Remove the rows of some photos that are due; the names of their files."""
+    with writing():
+        due = storage.due_photos(before, CHUNK)
+        batch = new_batch()
+        for photo in due:
+            farewell = LabelEvent(to_label=None, who=photo.deleted_by or "", why="photo deleted", place="delete", batch=batch, undoes=None)
+            labels.add_farewell(farewell, photo)
+            photos.delete_photo(photo)
+        return [photo.sha256 for photo in due]
+
+
+def _remove_files(names: Sequence[str], files: FileStore) -> int:
+    """Remove files unless a photo has them (again). An upload puts its file inside a transaction, so none is on its way meanwhile."""
+    with writing():
+        orphans = sorted({*names} - storage.known_files(names))
+        for name in orphans:
+            files.delete(name)
+    return len(orphans)
+
+
+# ---- a rule of keeping ----
+
+
+def surplus(per_class: int, older_than: timedelta) -> Surplus:
+    """What would go if each class kept `per_class` photos and only older ones went. Labelled and starred photos never go."""
+    return Surplus(storage.count_surplus(per_class, now() - older_than))
+
+
+def keep(per_class: int, older_than: timedelta, *, who: Who) -> Relabelled:
+    """Delete what `surplus` counts, as one batch that can be taken back for `GRACE`."""
+    numbers = iter(storage.surplus_numbers(per_class, now() - older_than))
+    batch, gone = new_batch(), 0
+    while some := list(islice(numbers, CHUNK)):
+        with writing():
+            gone += storage.put_away(some, batch, who.name, labelled=False)
+    return Relabelled(gone, 0, batch if gone else "")
+
+
+def parse_age(text: str) -> timedelta:
+    """ "90d", "12w", "2y", or a number of days. Raises `BadRequestError`."""
+    text = text.strip().lower()
+    number, unit = (text[:-1], text[-1]) if text[-1:] in ("d", "w", "y") else (text, "d")
+    if not number.isascii() or not number.isdecimal() or len(number) > 5:
+        raise BadRequestError("An age is a number of days like 90, or 90d, 12w, 2y.")
+    return timedelta(days=int(number) * {"d": 1, "w": 7, "y": 365}[unit])
+
+
+def parse_number(text: str) -> int:
+    """How many photos a class keeps. Raises `BadRequestError`."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise BadRequestError("How many photos each class keeps is a whole number.")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Webhooks and how they are delivered."""

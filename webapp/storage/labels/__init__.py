@@ -1,0 +1,1 @@
+"""Queries about label events and label sets."""

@@ -1,0 +1,1 @@
+"""Queries about promotions and comparisons."""

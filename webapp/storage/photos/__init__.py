@@ -1,0 +1,1 @@
+"""Queries about photos and predictions."""

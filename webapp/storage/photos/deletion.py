@@ -1,0 +1,92 @@
+"""Photos that wait for their end, those that a rule of keeping lets go, and files without a photo. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, or_, select, update
+
+from webapp.storage.database import db
+from webapp.storage.photos.photos import UNSEEN, refresh_duplicates
+from webapp.storage.stats import counters as tally
+from webapp.storage.tables import Photo, now
+
+_protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
+
+
+def find_deleted(public_id: str) -> Photo | None:
+    """A photo that was deleted and can be brought back, or None."""
+    question = select(Photo).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
+    return db.session.execute(question.execution_options(populate_existing=True)).scalar_one_or_none()
+
+
+def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = True) -> int:
+    """Delete photos for everybody's eyes; returns how many. Those with a star stay, and without `labelled` those with a ground truth."""
+    which = and_(Photo.id.in_(numbers), Photo.starred.is_(False), Photo.deleted_at.is_(None))
+    if not labelled:
+        which = and_(which, Photo.ground_truth.is_(None))
+    hashes = db.session.execute(select(Photo.dhash).distinct().where(which, Photo.has_duplicate)).scalars().all()
+    gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
+    changed = int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    refresh_duplicates(hashes)
+    tally.recount(numbers)
+    return changed
+
+
+def due_photos(before: datetime, limit: int) -> Sequence[Photo]:
+    """Photos that were deleted before this moment, at most `limit`."""
+    question = select(Photo).where(Photo.deleted_at.is_not(None), Photo.deleted_at < before).order_by(Photo.deleted_at).limit(limit)
+    return db.session.execute(question.execution_options(populate_existing=True)).scalars().all()
+
+
+# ---- keeping ----
+
+
+def _surplus(per_class: int, before: datetime) -> Select[Any]:
+    """Photos that go when each class keeps `per_class`: labelled and starred ones first, which never go, then the newest."""
+    name = func.coalesce(Photo.ground_truth, Photo.shown_label, "")
+    order = (case((_protected, 0), else_=1), Photo.id.desc())
+    place = func.row_number().over(partition_by=name, order_by=order)
+    columns = (
+        Photo.id,
+        Photo.bytes,
+        Photo.created_at,
+        name.label("name"),
+        case((_protected, 1), else_=0).label("kept"),
+        place.label("place"),
+    )
+    ranked = select(*columns).where(Photo.deleted_at.is_(None)).subquery()
+    going = and_(ranked.c.place > per_class, ranked.c.kept == 0, ranked.c.created_at < before)
+    return select(ranked.c.id, ranked.c.name, ranked.c.bytes, going.label("going"))
+
+
+def count_surplus(per_class: int, before: datetime) -> dict[str, tuple[int, int, int]]:
+    """For each class how many photos there are, how many would go, and the bytes of their files. A class is the ground truth, else what
+    the shown answer has first."""
+    every = _surplus(per_class, before).subquery()
+    goes = case((every.c.going, 1), else_=0)
+    question = (
+        select(every.c.name, func.count(), func.sum(goes), func.sum(goes * every.c.bytes)).group_by(every.c.name).order_by(every.c.name)
+    )
+    return {str(name): (int(count), int(going), int(size)) for name, count, going, size in db.session.execute(question)}
+
+
+def surplus_numbers(per_class: int, before: datetime) -> list[int]:
+    """The numbers of the photos that would go."""
+    every = _surplus(per_class, before).subquery()
+    return list(db.session.execute(select(every.c.id).where(every.c.going).order_by(every.c.id)).scalars())
+
+
+# ---- files ----
+
+
+def known_files(names: Sequence[str]) -> set[str]:
+    """Those of these hashes that belong to a photo, be it deleted or not."""
+    return set(db.session.execute(select(Photo.sha256).where(Photo.sha256.in_(names))).scalars())
+
+
+def count_all() -> int:
+    """How many photos there are, those that wait for their end too."""
+    return int(db.session.execute(select(func.count()).select_from(Photo)).scalar_one())

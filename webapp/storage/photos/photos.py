@@ -1,0 +1,327 @@
+"""Questions about photos and predictions, and how they are written. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, update
+from sqlalchemy.orm import contains_eager, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
+
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
+from webapp.storage.database import db, insert_row
+from webapp.storage.labels.truths import expected, given, right_answer
+from webapp.storage.photos import lookalikes as near
+from webapp.storage.photos.query_filters import outcome_column, with_prediction
+from webapp.storage.sqlite import name_index as names
+from webapp.storage.stats import counters as tally
+from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
+
+UNSEEN = {"synchronize_session": False}
+MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
+"""Columns of the shown prediction that stand on the photo too, as `shown_…`."""
+
+HASHES = 1_000
+"""Difference hashes in one question."""
+
+AT_ONCE = 2_000
+"""Numbers of photos in one question."""
+
+_in_its_label_set = (
+    exists()
+    .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == given)
+    .correlate(Photo, Prediction)
+)
+outcome = case(
+    (Photo.ground_truth.is_(None), UNLABELLED),
+    (Photo.ground_truth == UNUSABLE, "unusable"),
+    (and_(Photo.ground_truth == NONE_OF_THESE, Photo.truth_model != Prediction.model), UNLABELLED),
+    (and_(Photo.ground_truth == NONE_OF_THESE, Prediction.decision == UNCLASSIFIED), "correct"),
+    (Prediction.decision.is_(None), "unclassified"),
+    (Prediction.decision == right_answer, "correct"),
+    (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set, expected.is_(None)), UNLABELLED),
+    (Prediction.decision == UNCLASSIFIED, "unclassified"),
+    else_="wrong",
+)
+"""The outcome of a photo's prediction, in SQL; `refresh_outcomes` keeps it in the rows. "None of these" is answered right by not naming
+a label.
+
+Models have label sets of their own: a label that the prediction's version does not know, or a "none of these" that was said about
+another model's labels, says nothing about the prediction, which is unlabelled then. After a merge or a split `expected` has the
+answer that is right.
+"""
+
+
+def _full(model: str = "", version: int | None = None) -> Select[Any]:
+    """Photos with their outcome, the prediction that is meant and its top five, without a further query for each."""
+    meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
+    question = with_prediction(Photo, outcome_column(model), model=model, version=version).where(Photo.deleted_at.is_(None))
+    return question.options(meant, selectinload(Photo.uploader)).execution_options(populate_existing=True)
+
+
+# ---- one photo ----
+
+
+def find_photo(public_id: str, model: str = "") -> tuple[Photo, str] | None:
+    """The photo with the prediction that is meant (the shown one, or that of `model`) and its outcome; None when there is none."""
+    row = db.session.execute(_full(model).where(Photo.public_id == public_id)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def find_photo_by_sha256(sha256: str, model: str = "") -> tuple[Photo, str] | None:
+    """The same for the photo that has these bytes."""
+    row = db.session.execute(_full(model).where(Photo.sha256 == sha256)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def knows_sha256(sha256: str) -> bool:
+    """True when a photo has these bytes."""
+    return db.session.execute(select(Photo.id).where(Photo.sha256 == sha256)).scalar_one_or_none() is not None
+
+
+def is_deleted(sha256: str) -> bool:
+    """True when the photo with these bytes waits for its end."""
+    question = select(Photo.id).where(Photo.sha256 == sha256, Photo.deleted_at.is_not(None))
+    return db.session.execute(question).scalar_one_or_none() is not None
+
+
+def was_deleted(public_id: str) -> bool:
+    """True for a photo that was deleted and waits for its end."""
+    question = select(Photo.id).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
+    return db.session.execute(question).scalar_one_or_none() is not None
+
+
+def latest_photo() -> tuple[Photo, str] | None:
+    """The newest photo and its outcome, or None in an empty history."""
+    row = db.session.execute(_full().order_by(Photo.id.desc()).limit(1)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:
+    """The small picture and when its photo came, or None when there is no such photo."""
+    question = (
+        select(Thumbnail.content, Photo.created_at)
+        .join(Photo, Photo.id == Thumbnail.photo_id)
+        .where(Photo.public_id == public_id, Photo.deleted_at.is_(None))
+    )
+    row = db.session.execute(question).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def predictions_of(photo: Photo) -> Sequence[Prediction]:
+    """Every prediction of a photo with its top five, newest first."""
+    question = (
+        select(Prediction).where(Prediction.photo_id == photo.id).options(selectinload(Prediction.top)).order_by(Prediction.id.desc())
+    )
+    return db.session.execute(question).scalars().all()
+
+
+def current_predictions(photo: Photo) -> list[tuple[Prediction, str]]:
+    """What each model says about a photo, with its top five and its outcome; the shown one first."""
+    question = (
+        select(Prediction, Prediction.outcome)
+        .where(Prediction.photo_id == photo.id, Prediction.current)
+        .options(selectinload(Prediction.top))
+        .order_by(Prediction.shown.desc(), Prediction.model)
+        .execution_options(populate_existing=True)
+    )
+    return [(row[0], row[1]) for row in db.session.execute(question)]
+
+
+def current_versions(photo: Photo) -> dict[str, int]:
+    """For each model that has looked at a photo the version whose answer stands."""
+    question = select(Prediction.model, Prediction.version).where(Prediction.photo_id == photo.id, Prediction.current)
+    return {str(row.model): int(row.version) for row in db.session.execute(question)}
+
+
+def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> bool:
+    """True when this version has looked at a photo, and, if asked, when it stands for its model."""
+    question = select(Prediction.current).where(Prediction.photo_id == photo.id, Prediction.model == model, Prediction.version == version)
+    current = db.session.execute(question).scalar_one_or_none()
+    return bool(current) if standing else current is not None
+
+
+# ---- many photos ----
+
+
+def count_by_ground_truth() -> dict[str, int]:
+    """How many photos each ground truth has."""
+    question = (
+        select(Photo.ground_truth, func.count())
+        .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
+        .group_by(Photo.ground_truth)
+    )
+    return {str(name): count for name, count in db.session.execute(question)}
+
+
+def count_batch(batch: str) -> int:
+    """How many photos came in together under this name."""
+    return int(db.session.execute(select(func.count()).select_from(Photo).where(Photo.batch == batch)).scalar_one())
+
+
+def latest_checked_photo_of_each_label() -> dict[str, Photo]:
+    """For each ground truth the newest photo that has it."""
+    newest = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
+    photos = db.session.execute(select(Photo).where(Photo.id.in_(newest))).scalars()
+    return {str(photo.ground_truth): photo for photo in photos}
+
+
+def photos_by_number(numbers: Sequence[int], model: str = "", version: int | None = None) -> list[tuple[Photo, str]]:
+    """The photos with these numbers, in this order, with the prediction that is meant and their outcomes."""
+    rows = db.session.execute(_full(model, version).where(Photo.id.in_(numbers))) if numbers else ()
+    found = {row[0].id: (row[0], row[1]) for row in rows}
+    return [found[number] for number in numbers if number in found]
+
+
+def latest_photo_of(labels: Sequence[str]) -> dict[str, Photo]:
+    """For each of these ground truths the newest photo that has it; those without one are absent. A look into the index for each."""
+    newest_of = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None))
+    newest = [db.session.execute(newest_of.where(Photo.ground_truth == label)).scalar() for label in labels]
+    photos = db.session.execute(select(Photo).where(Photo.id.in_([one for one in newest if one is not None]))).scalars()
+    return {str(photo.ground_truth): photo for photo in photos}
+
+
+# ---- writing ----
+
+
+def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -> None:
+    """Add a photo with its small picture and the prediction that it will show; it has an `id` afterwards."""
+    if shown is not None:
+        for name in MIRRORED:
+            setattr(photo, f"shown_{name}", getattr(shown, name))
+    photo.outcome = UNLABELLED
+    photo.has_duplicate = photo.dhash is not None and _tell_duplicates(photo.dhash)
+    photo.id = insert_row(photo)
+    insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
+    names.add(photo)
+    near.add_hash(photo)
+
+
+def _tell_duplicates(dhash: int) -> bool:
+    """True when photos have this difference hash already; from now on they have a duplicate."""
+    same = and_(Photo.dhash == dhash, Photo.deleted_at.is_(None))
+    if db.session.execute(select(Photo.id).where(same).limit(1)).first() is None:
+        return False
+    db.session.execute(update(Photo).where(same, Photo.has_duplicate.is_(False)).values(has_duplicate=True), execution_options=UNSEEN)
+    return True
+
+
+def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True) -> None:
+    """Add a prediction to a photo, or find the one that this version made before. From now on it stands for its model.
+
+    It is shown when its model was shown before, or when nothing was: what another model says does not take the place. `first` when its
+    model has not looked at the photo before; then `shown` tells whether it is shown.
+    """
+    if first:
+        _insert(photo, prediction, shown=shown, standing=True)
+        return
+    mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
+    other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
+    same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
+    known = db.session.execute(same).scalar_one_or_none()
+    shown = db.session.execute(other).first() is None
+    _mark(mine, shown=False, current=False)
+    if known is None:
+        _insert(photo, prediction, shown=shown, standing=True)
+    else:
+        _mark(Prediction.id == known, shown=shown, current=True)
+    refresh_outcomes([photo.id])
+    refresh_shown(photo.id)
+
+
+def add_aside(photo: Photo, prediction: Prediction) -> None:
+    """Add a prediction that stands for nothing: no list shows it, the photo's page names it. Nothing happens when it is known."""
+    same = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model, Prediction.version == prediction.version)
+    if db.session.execute(select(Prediction.id).where(same)).first() is None:
+        _insert(photo, prediction, shown=False, standing=False)
+        refresh_outcomes([photo.id])
+
+
+def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool) -> None:
+    prediction.photo_id, prediction.shown, prediction.current, prediction.outcome = photo.id, shown, standing, UNLABELLED
+    prediction.id = insert_row(prediction)
+    if shown:
+        set_committed_value(photo, "prediction", prediction)
+    lines = [
+        {"prediction_id": prediction.id, "rank": one.rank, "label": one.label, "probability": one.probability} for one in prediction.top
+    ]
+    db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
+
+
+def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
+    """Bring the outcomes of these photos' predictions, their mirror on the photos, and the tally, up to date with the ground truths."""
+    theirs = Prediction.photo_id.in_(photo_ids)
+    new = select(outcome).where(Photo.id == Prediction.photo_id).scalar_subquery()
+    db.session.execute(update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN)
+    shown = select(Prediction.outcome).where(Prediction.photo_id == Photo.id, Prediction.shown).scalar_subquery()
+    without = case((Photo.ground_truth.is_(None), UNLABELLED), (Photo.ground_truth == UNUSABLE, UNUSABLE), else_=UNCLASSIFIED)
+    mirror = update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
+    db.session.execute(mirror, execution_options=UNSEEN)
+    tally.recount(photo_ids)
+
+
+def refresh_shown(*photo_ids: int) -> None:
+    """Bring the photos' mirror of their shown prediction up to date."""
+    values = {f"shown_{name}": getattr(Prediction, name) for name in MIRRORED}
+    mirror = update(Photo).where(Photo.id.in_(photo_ids), Prediction.photo_id == Photo.id, Prediction.shown).values(values)
+    db.session.execute(mirror, execution_options=UNSEEN)
+
+
+def _mark(which: Any, **values: bool) -> None:
+    db.session.execute(update(Prediction).where(which).values(**values), execution_options=UNSEEN)
+
+
+def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
+    """Rows for (rank, label, probability)."""
+    return [TopLabel(rank=rank, label=label, probability=probability) for rank, label, probability in lines]
+
+
+def delete_photo(photo: Photo, *, named: bool = True) -> None:
+    """Remove a photo that waits for its end, with its thumbnail and predictions; `named` when its name still is in the index. Its label
+    events stay, without it."""
+    if named:
+        names.remove([photo.id])
+    db.session.execute(delete(Photo).where(Photo.id == photo.id))
+
+
+def restore(which: Any) -> int:
+    """Bring deleted photos back that satisfy `which`; returns how many."""
+    deleted = and_(which, Photo.deleted_at.is_not(None))
+    hashes = db.session.execute(select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))).scalars().all()
+    back = update(Photo).where(deleted).values(deleted_at=None, deleted_by=None, deleted_batch=None).returning(Photo.id)
+    changed = list(db.session.execute(back, execution_options=UNSEEN).scalars())
+    refresh_duplicates(hashes)
+    for start in range(0, len(changed), AT_ONCE):
+        tally.recount(changed[start : start + AT_ONCE])
+    return len(changed)
+
+
+def refresh_duplicates(hashes: Sequence[int | None]) -> None:
+    """Bring up to date which of the photos with these difference hashes have a duplicate. One that was deleted is nobody's duplicate."""
+    for start in range(0, len(hashes), HASHES):
+        theirs = and_(Photo.dhash.in_(hashes[start : start + HASHES]), Photo.deleted_at.is_(None))
+        for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
+            which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
+            change = update(Photo).where(Photo.dhash.in_(which), Photo.deleted_at.is_(None), Photo.has_duplicate.is_(not value))
+            db.session.execute(change.values(has_duplicate=value), execution_options=UNSEEN)
+
+
+# ---- uploads ----
+
+
+def add_upload(upload: Upload) -> None:
+    """Remember what became of the files of one form."""
+    db.session.add(upload)
+
+
+def find_upload(public_id: str) -> Upload | None:
+    """The upload, or None."""
+    return db.session.execute(select(Upload).where(Upload.public_id == public_id)).scalar_one_or_none()
+
+
+def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, tuple[Photo, str]]:
+    """The photos with these ids, the prediction that is meant and their outcomes, by id; unknown ids are absent."""
+    rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
+    return {row[0].public_id: (row[0], row[1]) for row in rows}

@@ -1,0 +1,1 @@
+"""Queries and counters of the statistics."""

@@ -1,0 +1,67 @@
+"""The tables. `models/` holds Keras models, so the ORM classes live here."""
+
+from webapp.storage.tables.accounts import ApiKey, LoginAttempt, User
+from webapp.storage.tables.base import UTCDateTime, now
+from webapp.storage.tables.exports import Export
+from webapp.storage.tables.jobs import Job, JobLine, JobPart, JobWorker
+from webapp.storage.tables.labels import (
+    ExpectedAnswer,
+    KnownLabel,
+    LabelChange,
+    LabelEvent,
+    LabelFile,
+    OriginalAnswer,
+    ReadLabel,
+    Rereading,
+)
+from webapp.storage.tables.models import Promotion
+from webapp.storage.tables.photos import NAME_INDEX, File, Photo, PhotoHash, Prediction, Thumbnail, TopLabel, Upload, is_a_table_of_ours
+from webapp.storage.tables.review import Audit, AuditPhoto, ReviewLease, Suspicion, SuspicionRun
+from webapp.storage.tables.stats import CHECKED, CheckedAnswer, LearntFile, LearntList, TallyBand, TallyMonth, TallyPair
+from webapp.storage.tables.webhooks import Webhook, WebhookDelivery, WebhookEvent
+
+__all__ = [
+    "CHECKED",
+    "NAME_INDEX",
+    "ApiKey",
+    "Audit",
+    "AuditPhoto",
+    "CheckedAnswer",
+    "ExpectedAnswer",
+    "Export",
+    "File",
+    "Job",
+    "JobLine",
+    "JobPart",
+    "JobWorker",
+    "KnownLabel",
+    "LabelChange",
+    "LabelEvent",
+    "LabelFile",
+    "LearntFile",
+    "LearntList",
+    "LoginAttempt",
+    "OriginalAnswer",
+    "Photo",
+    "PhotoHash",
+    "Prediction",
+    "Promotion",
+    "ReadLabel",
+    "Rereading",
+    "ReviewLease",
+    "Suspicion",
+    "SuspicionRun",
+    "TallyBand",
+    "TallyMonth",
+    "TallyPair",
+    "Thumbnail",
+    "TopLabel",
+    "UTCDateTime",
+    "Upload",
+    "User",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookEvent",
+    "is_a_table_of_ours",
+    "now",
+]

@@ -1,0 +1,257 @@
+"""Photos, their bytes, and what models said about them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    DDL,
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    event,
+    false,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.domain import UNLABELLED
+from webapp.storage.database import Base
+from webapp.storage.tables.base import UTCDateTime, now
+
+if TYPE_CHECKING:
+    from webapp.storage.tables.accounts import User
+
+
+class File(Base):
+    """The bytes of an upload, named by their SHA-256 in hex. A table of its own, which no gallery query touches."""
+
+    __tablename__ = "files"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+def _of_kept(*columns: str) -> Index:
+    """An index over the photos that nobody has deleted, named by its columns."""
+    kept = text("deleted_at IS NULL")
+    return Index(f"ix_photos_kept_{'_'.join(columns)}", *columns, "id", sqlite_where=kept, postgresql_where=kept)
+
+
+class Photo(Base):
+    """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
+
+    `ground_truth` and `truth_model` mirror the last label event as its label reads today, `given_label` holds the label as it was given
+    where it reads as another one (None: it reads as itself), `disputed` tells whether people disagree about it; `shown_…` mirror the shown
+    prediction and `outcome` its outcome, so that the gallery finds photos by one index: `webapp.storage.photos.photos` writes them. `prediction`
+    is the shown one, or that of the model a query asked for. `source` is the door it came through ("" for photos of before that was kept),
+    `batch` what came together with it.
+    `dhash` is the difference hash of its picture as a signed number (None when it has no structure), and `has_duplicate` tells that
+    another photo, not a deleted one, has the same. A photo with `deleted_at` is forgotten for everybody and waits for its end;
+    `deleted_batch` and `starred_batch` name the action that can be taken back.
+    """
+
+    __tablename__ = "photos"
+    __table_args__ = (
+        _of_kept("outcome"),
+        _of_kept("shown_label"),
+        _of_kept("shown_decision"),
+        _of_kept("ground_truth"),
+        _of_kept("uploader_id"),
+        _of_kept("source"),
+        _of_kept("batch"),
+        _of_kept("starred"),
+        _of_kept("has_duplicate"),
+        _of_kept("created_at"),
+        _of_kept("shown_confidence"),
+        _of_kept("shown_margin"),
+        _of_kept("outcome", "shown_confidence"),
+        _of_kept("outcome", "shown_margin"),
+        _of_kept("shown_label", "shown_confidence"),
+        _of_kept("shown_label", "shown_margin"),
+        _of_kept("shown_decision", "shown_confidence"),
+        _of_kept("shown_decision", "shown_margin"),
+        _of_kept("ground_truth", "shown_confidence"),
+        Index("ix_photos_dhash", "dhash"),
+        Index(
+            "ix_photos_deleted_at",
+            "deleted_at",
+            sqlite_where=text("deleted_at IS NOT NULL"),
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_photos_deleted_batch",
+            "deleted_batch",
+            sqlite_where=text("deleted_batch IS NOT NULL"),
+            postgresql_where=text("deleted_batch IS NOT NULL"),
+        ),
+        Index(
+            "ix_photos_starred_batch",
+            "starred_batch",
+            sqlite_where=text("starred_batch IS NOT NULL"),
+            postgresql_where=text("starred_batch IS NOT NULL"),
+        ),
+        Index("ix_photos_disputed", "disputed", "id", sqlite_where=text("disputed = 1"), postgresql_where=text("disputed")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(24), unique=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    width: Mapped[int]
+    height: Mapped[int]
+    bytes: Mapped[int]
+    format: Mapped[str] = mapped_column(String(16))
+    has_metadata: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    ground_truth: Mapped[str | None] = mapped_column(String(120))
+    truth_model: Mapped[str | None] = mapped_column(String(64))
+    given_label: Mapped[str | None] = mapped_column(String(120))
+    disputed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    delete_hash: Mapped[str | None] = mapped_column(String(64))
+    shown_model: Mapped[str | None] = mapped_column(String(64))
+    shown_version: Mapped[int | None]
+    shown_label: Mapped[str | None] = mapped_column(String(120))
+    shown_decision: Mapped[str | None] = mapped_column(String(120))
+    shown_confidence: Mapped[float | None] = mapped_column(Float)
+    shown_margin: Mapped[float | None] = mapped_column(Float)
+    outcome: Mapped[str] = mapped_column(String(16), default=UNLABELLED)
+    source: Mapped[str] = mapped_column(String(16), default="")
+    batch: Mapped[str | None] = mapped_column(String(24))
+    dhash: Mapped[int | None] = mapped_column(BigInteger)
+    has_duplicate: Mapped[bool] = mapped_column(Boolean, default=False)
+    starred: Mapped[bool] = mapped_column(Boolean, default=False)
+    starred_batch: Mapped[str | None] = mapped_column(String(24))
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    deleted_by: Mapped[str | None] = mapped_column(String(80))
+    deleted_batch: Mapped[str | None] = mapped_column(String(24))
+
+    predictions: Mapped[list[Prediction]] = relationship(back_populates="photo", order_by="Prediction.id.desc()", lazy="raise")
+    prediction: Mapped[Prediction | None] = relationship(
+        primaryjoin="and_(Photo.id == Prediction.photo_id, Prediction.shown)", uselist=False, viewonly=True, lazy="raise"
+    )
+    uploader: Mapped[User | None] = relationship(lazy="raise")
+
+
+NAME_INDEX = "photo_names"
+"""SQLite's index of every three characters of the file names: parts of a name are found without reading all of them. Its rows have the
+ids of the photos. Another database looks through the names themselves."""
+
+_make_name_index = DDL(f"CREATE VIRTUAL TABLE {NAME_INDEX} USING fts5(filename, content='', tokenize='trigram')")
+event.listen(Photo.__table__, "after_create", _make_name_index.execute_if(dialect="sqlite"))
+event.listen(Photo.__table__, "before_drop", DDL(f"DROP TABLE IF EXISTS {NAME_INDEX}").execute_if(dialect="sqlite"))
+
+
+def is_a_table_of_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """False for the tables in which SQLite keeps the index of names: migrations do not compare them."""
+    return kind != "table" or not str(name).startswith(NAME_INDEX)
+
+
+class Thumbnail(Base):
+    """The small picture of a photo, without metadata."""
+
+    __tablename__ = "thumbnails"
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+def _by_model(*columns: str) -> tuple[Index, Index]:
+    """Two indexes: over what stands for its model, and over what each version said."""
+    name = "_".join(columns) or "photo"
+    where: dict[str, Any] = {"sqlite_where": text("current = 1"), "postgresql_where": text("current")}
+    return (
+        Index(f"ix_predictions_current_{name}", "model", *columns, "photo_id", **where),
+        Index(f"ix_predictions_version_{name}", "model", "version", *columns, "photo_id"),
+    )
+
+
+class Prediction(Base):
+    """What one model version said about one photo.
+
+    `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `current` marks the one that
+    stands for its model: the version that looked last, at most one for a photo and model. `shown` marks the one among those that the
+    gallery shows: at most one for a photo. `outcome` is what became of it, by the ground truth: see
+    `webapp.storage.photos.photos.outcome`. `decision`, `label`, `confidence`, `margin` and the top five are what the distribution says with the
+    labels as they read today; where that is not what was said at first, `OriginalAnswer` keeps the latter.
+    """
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        UniqueConstraint("photo_id", "model", "version"),
+        Index("ix_predictions_photo_shown", "photo_id", "shown"),
+        *_by_model(),
+        *_by_model("confidence"),
+        *_by_model("margin"),
+        *_by_model("label"),
+        *_by_model("outcome", "confidence"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
+    model: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int]
+    decision: Mapped[str] = mapped_column(String(120))
+    label: Mapped[str] = mapped_column(String(120))
+    confidence: Mapped[float] = mapped_column(Float)
+    margin: Mapped[float] = mapped_column(Float)
+    familiarity: Mapped[float | None] = mapped_column(Float)
+    elapsed_ms: Mapped[float] = mapped_column(Float)
+    distribution: Mapped[bytes] = mapped_column(LargeBinary)
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    shown: Mapped[bool] = mapped_column(Boolean)
+    current: Mapped[bool] = mapped_column(Boolean)
+    outcome: Mapped[str] = mapped_column(String(16), default=UNLABELLED)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    photo: Mapped[Photo] = relationship(back_populates="predictions", lazy="raise")
+    top: Mapped[list[TopLabel]] = relationship(order_by="TopLabel.rank", lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
+
+
+class TopLabel(Base):
+    """The first five of a prediction as rows, so that "who was second" can be asked."""
+
+    __tablename__ = "top_labels"
+    __table_args__ = (Index("ix_top_labels_label_rank", "label", "rank"),)
+
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(120))
+    probability: Mapped[float] = mapped_column(Float)
+
+
+class PhotoHash(Base):
+    """The 64 bits of a photo's difference hash in five bands of 13 or 12, so that hashes that differ in up to four bits are found by an
+    index: four changed bits leave at least one of five bands as it was. See docs/decisions/0011-near-and-suspected.md."""
+
+    __tablename__ = "photo_hashes"
+    __table_args__ = tuple(Index(f"ix_photo_hashes_band{one}", f"band{one}", "photo_id", "dhash") for one in range(5))
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    dhash: Mapped[int] = mapped_column(BigInteger)
+    band0: Mapped[int]
+    band1: Mapped[int]
+    band2: Mapped[int]
+    band3: Mapped[int]
+    band4: Mapped[int]
+
+
+class Upload(Base):
+    """What became of the files of one form: `results` is a list of {"filename", "photo" or null, "duplicate", "error" or null}."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(24), unique=True)
+    results: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)

@@ -1,0 +1,92 @@
+"""Leases of the review, audits, suspected labels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.storage.database import Base
+from webapp.storage.tables.base import UTCDateTime, now
+
+
+class ReviewLease(Base):
+    """A photo that lies on a reviewer's desk: until `until` nobody else is given it. The first by `position` is shown.
+
+    `queue` names the order and filter it was taken from.
+    """
+
+    __tablename__ = "review_leases"
+    __table_args__ = (Index("ix_review_leases_user", "user_id", "position"),)
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    queue: Mapped[str] = mapped_column(String(64))
+    position: Mapped[int]
+    until: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Audit(Base):
+    """A random sample of all answered photos, drawn with `seed`. What is said about them in it are label events with the place "audit"."""
+
+    __tablename__ = "audits"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    seed: Mapped[int]
+    size: Mapped[int]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    who: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class AuditPhoto(Base):
+    """One photo of an audit, in the order of the draw. It goes with the photo."""
+
+    __tablename__ = "audit_photos"
+    __table_args__ = (Index("ix_audit_photos_photo", "photo_id"),)
+
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
+
+
+class Suspicion(Base):
+    """A ground truth that a version of a model doubts. It counts while `given` is the photo's ground truth and nobody has settled it.
+
+    `margin` is the probability of `given` minus the highest of another label, in [-1, 1]: the lowest are the most suspected. `probability`
+    is that of `given`, `other` the label that it suspects instead, `other_probability` that one's.
+    """
+
+    __tablename__ = "suspicions"
+    __table_args__ = (
+        Index("ix_suspicions_margin", "margin", "photo_id"),
+        Index("ix_suspicions_model_margin", "model", "margin", "photo_id"),
+    )
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    given: Mapped[str] = mapped_column(String(120))
+    other: Mapped[str] = mapped_column(String(120))
+    probability: Mapped[float] = mapped_column(Float)
+    other_probability: Mapped[float] = mapped_column(Float)
+    margin: Mapped[float] = mapped_column(Float)
+
+
+class SuspicionRun(Base):
+    """When a model last went through the ground truths, with which version, and what it saw.
+
+    `judged` photos were looked at; `learnt` were left out because the version has learnt from them; `learnt_known` is False when nobody
+    knows what it learnt from. `last_event` and `last_prediction` tell whether something has changed since.
+    """
+
+    __tablename__ = "suspicion_runs"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int]
+    judged: Mapped[int]
+    learnt: Mapped[int]
+    learnt_known: Mapped[bool] = mapped_column(Boolean)
+    last_event: Mapped[int]
+    last_prediction: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)

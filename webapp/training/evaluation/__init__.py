@@ -1,0 +1,1 @@
+"""Measuring a published version on labelled photos."""

@@ -1,0 +1,153 @@
+"""For people who look after the site: who labelled what, and who may come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.errors import BadRequestError, NothingToUndoError, UserError
+from webapp.http.responses import status_of
+from webapp.services.accounts import people
+from webapp.services.labels import log as label_log
+from webapp.services.labels.undo import count_undo_person, undo_person
+from webapp.services.photos.gallery import Event
+from webapp.views import guards
+from webapp.views.flashes import note, note_undone
+from webapp.views.layout import label_groups, shown_name
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+PLACES = {
+    "queue": "in the review",
+    "audit": "in an audit",
+    "upload": "with the upload",
+    "photo": "on the photo’s page",
+    "gallery": "in the gallery",
+    "undo": "by undo",
+    "api": "through the API",
+    "cli": "in the terminal",
+    "import": "from a file",
+    "delete": "when it was deleted",
+}
+FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
+ONCE = "password_once"
+
+
+@bp.get("/log")
+@guards.people_only
+def log() -> ResponseReturnValue:
+    """Every change of a ground truth, newest first; what was done together stands together."""
+    asked = {name: request.args[name].strip() for name in FILTERS if request.args.get(name, "").strip()}
+    text, error = request.args.get("before", ""), None
+    if text and (not text.isdecimal() or len(text) > 18):
+        raise BadRequestError("The page number of the log makes no sense. Start again from the newest entries.")
+    try:
+        events, following = label_log.page_of_log(label_log.parse_filter(asked), before=int(text) if text else None)
+    except BadRequestError as trouble:
+        events, following, error = [], None, trouble
+    body = render_template(
+        "labels/log.html",
+        entries=[{"events": [one], "batch": "", "standing": not one.undone} for one in events] if "batch" in asked else _by_batch(events),
+        following=following,
+        places_words=PLACES,
+        older=bool(text),
+        asked=asked,
+        tags=_tags(asked),
+        people=label_log.people_in_the_log(),
+        groups=label_groups(),
+        error=error,
+    )
+    return body, 400 if error else 200
+
+
+@bp.get("/log/undo")
+@guards.admins_only
+def undo() -> ResponseReturnValue:
+    """How much would be taken back of what a person said since a time. Nothing is done yet."""
+    name, since = request.args.get("who", ""), request.args.get("since", "")
+    moment = label_log.parse_moment(since) if since else None
+    return render_template(
+        "labels/undo_person.html",
+        name=name,
+        since=since or f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M}",
+        moment=moment,
+        people=label_log.people_in_the_log(),
+        would=count_undo_person(name, moment) if name and moment else None,
+    )
+
+
+@bp.post("/log/undo")
+@guards.admins_only
+def undo_now() -> ResponseReturnValue:
+    """Take back what a person said since a time."""
+    name, since = request.form.get("who", ""), label_log.parse_moment(request.form.get("since", ""))
+    try:
+        note_undone(undo_person(name, since, who=guards.who(), place="undo"))
+    except NothingToUndoError as trouble:
+        note(str(trouble), kind="is-error")
+    return redirect(url_for(".log"), 303)
+
+
+@bp.get("/users")
+@guards.admins_only
+def users() -> ResponseReturnValue:
+    """Everybody who can log in. A password made up on the page before is shown once."""
+    return _users_page()
+
+
+@bp.post("/users")
+@guards.admins_only
+def add() -> ResponseReturnValue:
+    """Add a person with a made-up password."""
+    try:
+        made = people.create_user(request.form.get("name", ""), role=request.form.get("role", "reviewer"))
+    except UserError as error:
+        return _users_page(error), status_of(error)
+    session[ONCE] = [made.user.name, made.password]
+    return redirect(url_for(".users"), 303)
+
+
+@bp.post("/users/reset")
+@guards.admins_only
+def reset() -> ResponseReturnValue:
+    """Give a person another made-up password; their sessions end."""
+    name, password = request.form.get("name", ""), people.make_password()
+    somebody = guards.person()
+    try:
+        if somebody and somebody.name == name:
+            raise UserError("Change your own password on your own page: the link is your name, at the top.")
+        user = people.set_password(name, password, first_password=True)
+    except UserError as error:
+        return _users_page(error), status_of(error)
+    session[ONCE] = [user.name, password]
+    return redirect(url_for(".users"), 303)
+
+
+def _users_page(error: UserError | None = None) -> str:
+    return render_template("accounts/users.html", users=people.all_users(), once=session.pop(ONCE, None), roles=people.ROLES, error=error)
+
+
+def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
+    """The filters that are on, each with the address of the log without it."""
+    labels = {"from_label": "Was: {}", "to_label": "Said: {}"}
+    words = {"who": "By {}", "since": "Since {}", "until": "Until {}", "disputed": "Reviewers disagree", "batch": "Done together"}
+    tags = []
+    for name, value in asked.items():
+        text = labels[name].format(shown_name(value)) if name in labels else words.get(name, "{}").format(PLACES.get(value, value))
+        without = {other: kept for other, kept in asked.items() if other != name}
+        tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".log", **without)})  # type: ignore[arg-type]
+    return tags
+
+
+def _by_batch(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """One entry for each run of events that were done together."""
+    entries = []
+    for batch, group in groupby(events, key=lambda one: one.event.batch):
+        members = list(group)
+        standing = any(not one.undone and one.event.photo is not None for one in members)
+        entries.append({"batch": batch, "events": members, "standing": standing})
+    return entries

@@ -1,0 +1,73 @@
+"""Errors as pages: what happened, what was kept, one next step."""
+
+from __future__ import annotations
+
+from flask import Response, current_app, jsonify, make_response, render_template
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from webapp.errors import MarqueError
+from webapp.http.responses import headers_of, status_of, wants_json
+
+TITLES = {
+    400: "That was not understood.",
+    401: "Log in first.",
+    403: "Not for everybody.",
+    404: "There is no page here.",
+    405: "Not like this.",
+    409: "Too late.",
+    410: "It is gone.",
+    413: "Too large.",
+    415: "Not a photo.",
+    416: "No such part.",
+    422: "That cannot be done.",
+    429: "Slow down a little.",
+    500: "Something broke.",
+    503: "Not just now.",
+    507: "The disk is full.",
+}
+SENTENCES = {
+    400: "The request was not complete, or came from a page that was open too long. Go back, load the page again, and send it once more.",
+    401: "This needs a login. Nothing was changed.",
+    403: "You may not do this with this login. Nothing was changed.",
+    404: "The address may have been mistyped, or what stood here was deleted.",
+    405: "This address takes another kind of request. Nothing was changed.",
+    413: "What was sent is larger than this server takes at once. Nothing was stored: send fewer or smaller photos.",
+    416: "The photo is shorter than the part that was asked for.",
+    500: "The fault is ours, and it is in the server’s log. What was stored before is safe; try again.",
+}
+STEPS = {401: ("login.form", "Log in"), 413: ("upload.index", "Back to upload"), 415: ("upload.index", "Back to upload")}
+PLAIN = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>Something broke · Marque</title><h1>Something broke.</h1>"
+    "<p>The fault is ours, and it is in the server’s log. What was stored before is safe; try again.</p></html>"
+)
+EXPIRED = "This page was open too long, or the form came from elsewhere. Nothing was changed: load the page again and send it once more."
+
+
+def answer(error: MarqueError | HTTPException) -> Response:
+    """The page for an error, with its status; for the script the same words in JSON."""
+    status = status_of(error) if isinstance(error, MarqueError) else error.code or 500
+    sentence = _sentence(error, status)
+    response = jsonify(error=sentence) if wants_json() else _page(status, sentence)
+    response.status_code = status
+    response.headers.extend(headers_of(error))
+    return response
+
+
+def _sentence(error: MarqueError | HTTPException, status: int) -> str:
+    if isinstance(error, MarqueError):
+        return str(error)
+    if isinstance(error, CSRFError):
+        return EXPIRED
+    ours = error.description != type(error).description  # somebody wrote a sentence for this very case
+    return str(error.description) if ours and status == 401 else SENTENCES.get(status, "Nothing was changed.")
+
+
+def _page(status: int, sentence: str) -> Response:
+    endpoint, step = STEPS.get(status, ("gallery.index", "To the gallery"))
+    title = TITLES.get(status, "That did not work.")
+    try:
+        return make_response(render_template("operations/error.html", title=title, sentence=sentence, endpoint=endpoint, step=step))
+    except Exception:  # the page frame asks the database who is here: without one, plain words must do
+        current_app.logger.exception("the error page could not be drawn")
+        return make_response(PLAIN)

@@ -1,0 +1,32 @@
+"""Words for the next page: what was saved, with the way to take it back."""
+
+from __future__ import annotations
+
+from flask import flash
+
+from webapp.services.labels.relabel import Relabelled
+from webapp.views.layout import shown_name
+from webapp.views.template_filters import count
+
+
+def note(text: str, *, strong: str = "", kind: str = "is-ok", batch: str = "", link: str = "", link_text: str = "") -> None:
+    """Show a note on the next page: `text`, `strong` after it, an undo button for `batch`, a link. `kind` is is-ok, is-error or ""."""
+    flash({"text": text, "strong": strong, "batch": batch, "link": link, "link_text": link_text}, kind)  # type: ignore[arg-type]
+
+
+def note_saved(done: Relabelled, label: str) -> None:
+    """What a relabelling did."""
+    if not done.changed:
+        those = "The photo is" if done.skipped == 1 else "These photos are all"
+        note(f"{those} marked so already:", strong=f"{shown_name(label)}.", kind="")
+        return
+    verb = "is" if done.changed == 1 else "are"
+    already = f" {count(done.skipped, 'photo')} had it already." if done.skipped else ""
+    note(f"Saved: {count(done.changed, 'photo')} {verb}", strong=f"{shown_name(label)}.{already}", batch=done.batch)
+
+
+def note_undone(done: Relabelled) -> None:
+    """What an undo did."""
+    verb = "has" if done.changed == 1 else "have"
+    left = f" {count(done.skipped, 'photo')} changed since and stayed." if done.skipped else ""
+    note(f"Undone: {count(done.changed, 'photo')} {verb} the label from before.{left}")

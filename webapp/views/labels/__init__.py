@@ -1,0 +1,1 @@
+"""Relabel, label sets, label import."""

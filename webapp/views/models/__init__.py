@@ -1,0 +1,1 @@
+"""Versions, comparison, import."""

@@ -1,0 +1,93 @@
+"""Networks from elsewhere come in: the form for admins, whose job lets the gate look at them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from importlib.util import find_spec
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import FileStorage
+
+from webapp.errors import BadRequestError, MarqueError, ModelRefusedError
+from webapp.extensions import get_config, ring
+from webapp.http.responses import status_of
+from webapp.inference.model_import.model_import import PREPROCESSING
+from webapp.inference.models.card import RESIZE_RULES
+from webapp.services.jobs import queue as jobs
+from webapp.services.jobs.queue import Job
+from webapp.services.jobs.types import model_import as import_model
+from webapp.services.jobs.types.model_import import FILE_ENDINGS, Sent
+from webapp.views import guards
+from webapp.views.jobs import owner
+
+bp = Blueprint("imports", __name__, url_prefix="/imports")
+MAX_BYTES = 1024**3
+"""Of a network's file: an EfficientNetB7 with its optimiser has less."""
+LAST = 20
+"""Imports that are listed."""
+
+
+def let_large_files_in() -> None:
+    """Before anything reads the form: an admin may send a network, which is larger than what everybody may send."""
+    if request.endpoint == "imports.take" and (somebody := guards.person()) and somebody.is_admin:
+        request.max_content_length = MAX_BYTES
+
+
+@bp.get("")
+@guards.admins_only
+def index() -> ResponseReturnValue:
+    """The form, and the last imports."""
+    return _page()
+
+
+@bp.post("")
+@guards.admins_only
+def take() -> ResponseReturnValue:
+    """Take a file in and put in its job. What is refused at once is said above the form."""
+    try:
+        _check_ready()
+        job = _take(request.files.get("file"), request.files.get("labels_file"))
+    except MarqueError as error:
+        return _page(error), status_of(error)
+    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+
+
+def _page(error: MarqueError | None = None) -> str:
+    return render_template(
+        "models/import.html",
+        error=error,
+        kept=request.form,
+        trouble=_trouble(),
+        imports=jobs.list_jobs(owner(), kind=import_model.KIND.name, limit=LAST).items,
+        preprocessing=PREPROCESSING,
+        resize_rules=RESIZE_RULES,
+        endings=FILE_ENDINGS,
+        most=MAX_BYTES,
+    )
+
+
+def _trouble() -> str:
+    """Why this server cannot import at all; "" when it can."""
+    if find_spec("tensorflow") is None or find_spec("h5py") is None:
+        return "This server was installed to serve only: it has no TensorFlow to open a network with."
+    if not os.access(get_config().models, os.W_OK):
+        return "The models folder of this server is missing or read-only."
+    return ""
+
+
+def _check_ready() -> None:
+    if trouble := _trouble():
+        raise ModelRefusedError(f"{trouble} Nothing was stored.")
+
+
+def _take(file: FileStorage | None, labels_file: FileStorage | None) -> Job:
+    """Put in the job for what the form sent."""
+    asked = import_model.question(request.form)
+    if file is None or not file.filename:
+        raise BadRequestError("Choose a file: a network (.keras, .h5, .hdf5), or a zip with one.")
+    labels = (labels_file.filename, labels_file.stream) if labels_file is not None and labels_file.filename else None
+    with closing(file.stream):
+        sent = Sent(file.filename, file.stream, request.form.get("labels", ""), labels)
+        return import_model.take(get_config().data, sent, asked, owner=owner(), who=guards.who(), ring=ring)

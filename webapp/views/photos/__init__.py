@@ -1,0 +1,1 @@
+"""Upload, gallery, a photo's page, bulk actions."""
