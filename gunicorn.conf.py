@@ -40,7 +40,9 @@ def post_worker_init(worker) -> None:
 
     A model that cannot be used does not stop the server: history and pages go on, and /health/ready says why.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches every process of the terminal; the master decides
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a Ctrl-C reaches every process of the terminal; the master decides
     from webapp.errors import ModelError
     from webapp.extensions import get_classifier, get_trouble
 

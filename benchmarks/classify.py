@@ -4,8 +4,6 @@ Run `python -m benchmarks.classify FOLDER`. Both decode every photo and rank it 
 time is that of the whole command, with the start of Python, Flask and the processes, the bare one's begins when every network is loaded.
 """
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import os
@@ -44,12 +42,19 @@ def main() -> None:
     version = registry.version_folder(asked.model, registry.live_version(asked.model) or 1)
     with tempfile.TemporaryDirectory() as scratch:
         folder = _gather(photos, Path(scratch))
-        rounds = [_round(number, version, folder, asked.model, Path(scratch)) for number in range(1, asked.rounds + 1)]
+        rounds = [
+            _round(number, version, folder, asked.model, Path(scratch))
+            for number in range(1, asked.rounds + 1)
+        ]
     bare, command = (statistics.median(one[at] for one in rounds) for at in (0, 1))
     share = statistics.median(one[1] / one[0] for one in rounds)
     memory = max(one[2] for one in rounds)
-    print(f"{len(photos):,} photos, {_cores()} cores, {asked.model}: bare {bare:.0f}/s, command {command:.0f}/s")
-    print(f"{share:.1%} of the bare speed (aim {AIM:.0%}); {memory:.0f} MB in all (limit {LIMIT_MB})")
+    print(
+        f"{len(photos):,} photos, {_cores()} cores, {asked.model}: bare {bare:.0f}/s, command {command:.0f}/s"
+    )
+    print(
+        f"{share:.1%} of the bare speed (aim {AIM:.0%}); {memory:.0f} MB in all (limit {LIMIT_MB})"
+    )
     raise SystemExit(1 if share < AIM or memory >= LIMIT_MB else 0)
 
 
@@ -66,7 +71,9 @@ def _gather(photos: list[Path], scratch: Path) -> Path:
     return folder
 
 
-def _round(number: int, version: Path, folder: Path, model: str, scratch: Path) -> tuple[float, float, float]:
+def _round(
+    number: int, version: Path, folder: Path, model: str, scratch: Path
+) -> tuple[float, float, float]:
     """Photos a second of the engine and of the command, and the command's megabytes at the most."""
     photos = sorted(folder.iterdir())
     for path in photos:  # both find them in memory
@@ -77,7 +84,10 @@ def _round(number: int, version: Path, folder: Path, model: str, scratch: Path) 
     seconds, megabytes = _command(folder, model, scratch)
     command = len(photos) / seconds
     work = f"{between - before:.1f} and {_work() - between:.1f} s of processor time"
-    print(f"round {number}: bare {bare:.0f}/s, command {command:.0f}/s ({command / bare:.1%}), {megabytes:.0f} MB; {work}", flush=True)
+    print(
+        f"round {number}: bare {bare:.0f}/s, command {command:.0f}/s ({command / bare:.1%}), {megabytes:.0f} MB; {work}",
+        flush=True,
+    )
     return bare, command, megabytes
 
 
@@ -86,7 +96,10 @@ def _bare(version: Path, photos: list[Path]) -> float:
     context = multiprocessing.get_context("spawn")
     cores = _cores()
     ready = context.Barrier(cores + 1)
-    workers = [context.Process(target=_rank, args=(version, photos[at::cores], ready)) for at in range(cores)]
+    workers = [
+        context.Process(target=_rank, args=(version, photos[at::cores], ready))
+        for at in range(cores)
+    ]
     for one in workers:
         one.start()
     ready.wait()
@@ -107,7 +120,18 @@ def _rank(version: Path, photos: list[Path], ready: Barrier) -> None:
 def _command(folder: Path, model: str, scratch: Path) -> tuple[float, float]:
     """Seconds and the largest PSS of the command and its children, which counts what they share once."""
     out = scratch / "results.jsonl"
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "photos", "classify", str(folder), "--model", model]
+    command = [
+        sys.executable,
+        "-m",
+        "flask",
+        "--app",
+        "wsgi",
+        "photos",
+        "classify",
+        str(folder),
+        "--model",
+        model,
+    ]
     command += ["--format", "jsonl", "--out", str(out), "--quiet"]
     env = {**os.environ, "MARQUE_DATA": str(scratch / "data")}
     started = time.perf_counter()

@@ -4,8 +4,6 @@ Run `python -m benchmarks.gallery`, or with `--photos 50000` for a first look. I
 versions, small drawn thumbnails) in a folder of its own and removes it at the end; `--keep FOLDER` keeps it, and takes it up again.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import http.client
@@ -58,7 +56,13 @@ CHUNK = 20_000
 PASSWORD = "benchmark-only"
 TOO_MANY = 422
 """Stats of a filter that cannot be counted in time say so with this status."""
-FAST = ("synchronous = OFF", "journal_mode = MEMORY", "foreign_keys = OFF", "cache_size = -200000", "temp_store = MEMORY")
+FAST = (
+    "synchronous = OFF",
+    "journal_mode = MEMORY",
+    "foreign_keys = OFF",
+    "cache_size = -200000",
+    "temp_store = MEMORY",
+)
 
 COMBINATIONS: tuple[tuple[str, dict[str, str]], ...] = (
     ("everything", {}),
@@ -136,7 +140,9 @@ def fill(path: Path, photos: int) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in FAST:
         connection.execute(f"PRAGMA {pragma}")
-    indexes = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+    ).fetchall()
     connection.execute("BEGIN")
     for name, _sql in indexes:
         connection.execute(f"DROP INDEX {name}")
@@ -147,8 +153,12 @@ def fill(path: Path, photos: int) -> None:
     thumbnails = draw_thumbnails()
     for start in range(0, photos, CHUNK):
         write_chunk(connection, start, min(CHUNK, photos - start), photos, thumbnails)
-    connection.execute("INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id")
-    columns = ", ".join(f"(dhash >> {near.BAND_BITS * one}) & {2**near.BAND_BITS - 1}" for one in range(near.BANDS))
+    connection.execute(
+        "INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id"
+    )
+    columns = ", ".join(
+        f"(dhash >> {near.BAND_BITS * one}) & {2**near.BAND_BITS - 1}" for one in range(near.BANDS)
+    )
     connection.execute(f"INSERT INTO photo_hashes SELECT id, dhash, {columns} FROM photos")
     for _name, sql in indexes:
         connection.execute(sql)
@@ -170,13 +180,17 @@ def draw_thumbnails() -> list[bytes]:
     for place in range(48):
         stream = io.BytesIO()
         picture = Image.open(CAR_PHOTOS[place % len(CAR_PHOTOS)])
-        picture = picture.rotate(place // len(CAR_PHOTOS)).resize((72, 45), Image.Resampling.BICUBIC)
+        picture = picture.rotate(place // len(CAR_PHOTOS)).resize(
+            (72, 45), Image.Resampling.BICUBIC
+        )
         picture.save(stream, "JPEG", quality=30, optimize=True)
         found.append(stream.getvalue())
     return found
 
 
-def write_chunk(connection: sqlite3.Connection, start: int, number: int, photos: int, thumbnails: list[bytes]) -> None:
+def write_chunk(
+    connection: sqlite3.Connection, start: int, number: int, photos: int, thumbnails: list[bytes]
+) -> None:
     """Photos `start + 1` and following, made by a seeded dice."""
     dice = np.random.default_rng(start)
     label = dice.integers(0, len(NAMES), number)
@@ -194,28 +208,78 @@ def write_chunk(connection: sqlite3.Connection, start: int, number: int, photos:
         decision = name if sure >= THRESHOLD else UNCLASSIFIED
         truth, outcome = None, "unlabelled"
         if checked[at] < 0.3:
-            truth = "unusable" if verdict[at] < 0.003 else name if right[at] < 0.85 else NAMES[(label[at] + 1) % len(NAMES)]
-            outcome = "unusable" if truth == "unusable" else "correct" if decision == truth else decision
+            truth = (
+                "unusable"
+                if verdict[at] < 0.003
+                else name
+                if right[at] < 0.85
+                else NAMES[(label[at] + 1) % len(NAMES)]
+            )
+            outcome = (
+                "unusable" if truth == "unusable" else "correct" if decision == truth else decision
+            )
             outcome = outcome if outcome in ("unusable", "correct", UNCLASSIFIED) else "wrong"
-            events.append((photo, f"p{photo:011}", truth, MODEL, "Person 1", "", "gallery", f"b{photo // 40}", moment))
+            events.append(
+                (
+                    photo,
+                    f"p{photo:011}",
+                    truth,
+                    MODEL,
+                    "Person 1",
+                    "",
+                    "gallery",
+                    f"b{photo // 40}",
+                    moment,
+                )
+            )
         version = 1 + photo * VERSIONS // (photos + 1)
-        filename = f"monza_{photo:07}.jpg" if photo % 5000 == 0 else f"IMG_{when:%Y%m%d}_{photo:07}.jpg"
+        filename = (
+            f"monza_{photo:07}.jpg" if photo % 5000 == 0 else f"IMG_{when:%Y%m%d}_{photo:07}.jpg"
+        )
         source, uploader = (("upload", None), ("api", 1 + photo % 20), ("cli", None))[photo % 3]
         mirror = (MODEL, version, name, decision, sure, gap, outcome)
         sha256 = hashlib.sha256(str(photo).encode()).hexdigest()
         twice = photo % 50 < 2
         dhash = photo // 50 if twice else photo * 6364136223846793005 % 2**63
-        about = (photo, f"p{photo:011}", filename, sha256, moment, truth, MODEL if truth else None, uploader)
+        about = (
+            photo,
+            f"p{photo:011}",
+            filename,
+            sha256,
+            moment,
+            truth,
+            MODEL if truth else None,
+            uploader,
+        )
         rows.append((*about, *mirror, source, f"u{photo // 20}", dhash, twice, photo % 997 == 0))
         for earlier in (version, *([version - 1] if known[at] and version > 1 else [])):
             key = photo * 4 + earlier
-            said.append((key, photo, MODEL, earlier, decision, name, sure, gap, earlier == version, outcome, moment))
-            top += [(key, rank, NAMES[(label[at] + rank - 1) % len(NAMES)], sure / rank) for rank in range(1, 6)]
+            said.append(
+                (
+                    key,
+                    photo,
+                    MODEL,
+                    earlier,
+                    decision,
+                    name,
+                    sure,
+                    gap,
+                    earlier == version,
+                    outcome,
+                    moment,
+                )
+            )
+            top += [
+                (key, rank, NAMES[(label[at] + rank - 1) % len(NAMES)], sure / rank)
+                for rank in range(1, 6)
+            ]
         pictures.append((photo, thumbnails[photo % len(thumbnails)]))
     insert_chunk(connection, rows, said, top, pictures, events)
 
 
-def insert_chunk(connection: sqlite3.Connection, rows: list, said: list, top: list, pictures: list, events: list) -> None:  # type: ignore[type-arg]
+def insert_chunk(
+    connection: sqlite3.Connection, rows: list, said: list, top: list, pictures: list, events: list
+) -> None:  # type: ignore[type-arg]
     """One executemany for each table."""
     many = connection.executemany
     many(
@@ -225,14 +289,18 @@ def insert_chunk(connection: sqlite3.Connection, rows: list, said: list, top: li
         "VALUES (?, ?, ?, ?, 960, 600, 90000, 'JPEG', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
-    distribution = np.linspace(2, 0, len(NAMES), dtype="<f4") / len(NAMES)  # pages that rank it need numbers that add up
+    distribution = np.linspace(2, 0, len(NAMES), dtype="<f4") / len(
+        NAMES
+    )  # pages that rank it need numbers that add up
     embedding = os.urandom(128)
     many(
         "INSERT INTO predictions (id, photo_id, model, version, decision, label, confidence, margin, elapsed_ms, distribution, "
         "embedding, shown, current, outcome, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 5.0, ?, ?, ?, ?, ?, ?)",
         ((*one[:8], distribution.tobytes(), embedding, one[8], one[8], *one[9:]) for one in said),
     )
-    many("INSERT INTO top_labels (prediction_id, rank, label, probability) VALUES (?, ?, ?, ?)", top)
+    many(
+        "INSERT INTO top_labels (prediction_id, rank, label, probability) VALUES (?, ?, ?, ?)", top
+    )
     many("INSERT INTO thumbnails (photo_id, content) VALUES (?, ?)", pictures)
     many(
         "INSERT INTO label_events (photo_id, photo_ref, to_label, to_model, who, why, place, batch, created_at) "
@@ -254,7 +322,9 @@ class Took:
     work: float
 
 
-def timed(action: Callable[[], object], times: int, *, before: Callable[[], object] | None = None) -> Took:
+def timed(
+    action: Callable[[], object], times: int, *, before: Callable[[], object] | None = None
+) -> Took:
     """What so many runs took, after one that does not count; what happens `before` each is not timed."""
     action()
     clock, work = [], []
@@ -265,13 +335,19 @@ def timed(action: Callable[[], object], times: int, *, before: Callable[[], obje
         action()
         clock.append((time.perf_counter() - started) * 1000)
         work.append((time.process_time() - worked) * 1000)
-    return Took(statistics.median(clock), sorted(clock)[int(len(clock) * 0.99)], statistics.median(work))
+    return Took(
+        statistics.median(clock), sorted(clock)[int(len(clock) * 0.99)], statistics.median(work)
+    )
 
 
 @contextmanager
 def serving(app: Flask) -> Iterator[http.client.HTTPConnection]:
     """The app behind a real socket, and a connection to it that stays open."""
-    handler = type("Quiet", (WSGIRequestHandler,), {"log_request": lambda *_: None, "protocol_version": "HTTP/1.1"})
+    handler = type(
+        "Quiet",
+        (WSGIRequestHandler,),
+        {"log_request": lambda *_: None, "protocol_version": "HTTP/1.1"},
+    )
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -285,7 +361,9 @@ def serving(app: Flask) -> Iterator[http.client.HTTPConnection]:
         server.server_close()
 
 
-def ask(connection: http.client.HTTPConnection, path: str, cookie: str = "", *, also: int = 200) -> bytes:
+def ask(
+    connection: http.client.HTTPConnection, path: str, cookie: str = "", *, also: int = 200
+) -> bytes:
     """A page, read to its end. Raises when it is not a page, nor an answer with the status `also`."""
     connection.request("GET", path, headers={"Cookie": cookie})
     answer = connection.getresponse()
@@ -306,12 +384,16 @@ def depths(parameters: dict[str, str]) -> dict[str, str]:
     wanted = parse_filter(parameters)
     key, number = sort_key(wanted), number_column(wanted)
     question = matching(*([] if key is None else [key]), number, wanted=wanted)
-    rows = db.session.execute(select(question.where(key.is_not(None) if key is not None else True).subquery())).all()
+    rows = db.session.execute(
+        select(question.where(key.is_not(None) if key is not None else True).subquery())
+    ).all()
     rows = sorted(rows, reverse=wanted.sort in DOWNWARDS)
     middle = rows[len(rows) // 2] if len(rows) > history.PAGE else None
     found = {"first": ""}
     if middle is not None:
-        found["middle"] = history.make_cursor(wanted.sort, middle[0] if key is not None else None, middle[-1], history.AFTER)
+        found["middle"] = history.make_cursor(
+            wanted.sort, middle[0] if key is not None else None, middle[-1], history.AFTER
+        )
         found["last"] = history.LAST
     return found
 
@@ -319,7 +401,11 @@ def depths(parameters: dict[str, str]) -> dict[str, str]:
 def measure_pages(app: Flask, photos: int, times: int) -> None:
     """A line for each combination and depth; the slowest and how many are over 60 ms at the end."""
     month = datetime(2025, 11, 1, tzinfo=UTC)
-    words = {"MONTH": f"{month:%Y-%m-%d}", "MONTH+30": f"{month + timedelta(days=29):%Y-%m-%d}", "BATCH": f"u{photos // 40}"}
+    words = {
+        "MONTH": f"{month:%Y-%m-%d}",
+        "MONTH+30": f"{month + timedelta(days=29):%Y-%m-%d}",
+        "BATCH": f"u{photos // 40}",
+    }
     medians = []
     print(f"{'':>34}{'depth':>8}{'photos':>8}{'median ms':>11}{'p99 ms':>9}{'work ms':>9}")
     with serving(app) as connection:
@@ -330,13 +416,20 @@ def measure_pages(app: Flask, photos: int, times: int) -> None:
                 cursors = depths(asked)
             for depth, cursor in cursors.items():
                 path = f"/gallery?{urlencode(asked | ({'cursor': cursor} if cursor else {}))}"
-                tiles = len(set(re.findall(rb'href="/photos/([\w-]+)', ask(connection, path, cookie))))
+                tiles = len(
+                    set(re.findall(rb'href="/photos/([\w-]+)', ask(connection, path, cookie)))
+                )
                 took = timed(lambda path=path: ask(connection, path, cookie), times)
                 medians.append((took.median, title, depth))
-                print(f"{title:>34}{depth:>8}{tiles:>8}{took.median:>11.1f}{took.p99:>9.1f}{took.work:>9.1f}", flush=True)
+                print(
+                    f"{title:>34}{depth:>8}{tiles:>8}{took.median:>11.1f}{took.p99:>9.1f}{took.work:>9.1f}",
+                    flush=True,
+                )
     over = sum(median > 60 for median, *_ in medians)
     slowest = max(medians)
-    print(f"\n{len(medians)} pages, {over} of them over 60 ms; the slowest: {slowest[1]}, {slowest[2]}, {slowest[0]:.1f} ms")
+    print(
+        f"\n{len(medians)} pages, {over} of them over 60 ms; the slowest: {slowest[1]}, {slowest[2]}, {slowest[0]:.1f} ms"
+    )
 
 
 def measure_stats(app: Flask, photos: int, times: int = 15) -> None:
@@ -360,9 +453,15 @@ def measure_stats(app: Flask, photos: int, times: int = 15) -> None:
             def change() -> None:
                 with app.app_context():
                     photo = f"p{dice.randrange(1, photos + 1):011}"
-                    relabel.relabel_photos([photo], dice.choice(NAMES), card=card, who=who, place="benchmark")
+                    relabel.relabel_photos(
+                        [photo], dice.choice(NAMES), card=card, who=who, place="benchmark"
+                    )
 
-            took = timed(lambda path=path: ask(connection, path, cookie, also=TOO_MANY), times, before=change if after_a_change else None)
+            took = timed(
+                lambda path=path: ask(connection, path, cookie, also=TOO_MANY),
+                times,
+                before=change if after_a_change else None,
+            )
             print(f"{title:>34}{took.median:>11.1f}{took.p99:>9.1f}{took.work:>9.1f}", flush=True)
 
 
@@ -384,7 +483,9 @@ def measure_queue(app: Flask, times: int = 15) -> None:
             first = timed(lambda path=path: ask(connection, path, cookie), times)
             both = timed(label_one, times)
             for title, took in ((f"review, {order}", first), ("label, next photo", both)):
-                print(f"{title:>34}{took.median:>11.1f}{took.p99:>9.1f}{took.work:>9.1f}", flush=True)
+                print(
+                    f"{title:>34}{took.median:>11.1f}{took.p99:>9.1f}{took.work:>9.1f}", flush=True
+                )
 
 
 def photo_asked(page: bytes) -> str:
@@ -447,7 +548,10 @@ def make_app(data: Path) -> Flask:
         (folder / "card.json").write_text(make_card(version).to_json(), encoding="utf-8")
     (models / MODEL / "LIVE").write_text(f"{VERSIONS}\n", encoding="ascii")
     app = create_app(
-        Config(data=data, models=models, secret_key="k" * 32, workers=2, threads=8, rate_limits=False), Settled(make_card(VERSIONS))
+        Config(
+            data=data, models=models, secret_key="k" * 32, workers=2, threads=8, rate_limits=False
+        ),
+        Settled(make_card(VERSIONS)),
     )
     app.config["WTF_CSRF_ENABLED"] = False
     with app.app_context():
@@ -473,7 +577,9 @@ def main() -> None:
                 db.engine.dispose()
             started = time.perf_counter()
             fill(path, options.photos)
-            print(f"{options.photos:,} photos in {time.perf_counter() - started:.0f} s, {path.stat().st_size / 2**30:.2f} GiB\n")
+            print(
+                f"{options.photos:,} photos in {time.perf_counter() - started:.0f} s, {path.stat().st_size / 2**30:.2f} GiB\n"
+            )
             app = make_app(data)
             started = time.perf_counter()
             fill_tally(app)
@@ -482,7 +588,9 @@ def main() -> None:
         measure_queue(app)
         measure_pages(app, options.photos, options.times)
         took = measure_relabels(app, options.photos, 200)
-        print(f"a relabel: median {took.median:.1f} ms, p99 {took.p99:.1f} ms, work {took.work:.1f} ms")
+        print(
+            f"a relabel: median {took.median:.1f} ms, p99 {took.p99:.1f} ms, work {took.work:.1f} ms"
+        )
         compare_uploads(app, make_app(Path(scratch) / "empty"))
 
 
@@ -493,13 +601,18 @@ def compare_uploads(full: Flask, empty: Flask, rounds: int = 6, each: int = 40) 
         for name, app in (("full", full), ("empty", empty)):
             took[name] += measure_uploads(app, draw_uploads(each + 1))
     medians = {name: statistics.median(found) for name, found in took.items()}
-    print(f"an upload: median {medians['full']:.2f} ms into the full database, {medians['empty']:.2f} ms into an empty one, ", end="")
+    print(
+        f"an upload: median {medians['full']:.2f} ms into the full database, {medians['empty']:.2f} ms into an empty one, ",
+        end="",
+    )
     print(f"{(medians['full'] / medians['empty'] - 1) * 100:+.1f} %")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=1_000_000, help="how many (default 1,000,000)")
+    parser.add_argument(
+        "--photos", type=int, default=1_000_000, help="how many (default 1,000,000)"
+    )
     parser.add_argument("--times", type=int, default=30, help="runs of each page (default 30)")
     parser.add_argument("--keep", type=Path, help="a folder for the database, which stays")
     return parser.parse_args()

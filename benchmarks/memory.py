@@ -3,8 +3,6 @@
 Run `python -m benchmarks.memory --uploads 1000`. The limit is the promise of the README: under 300 MB a worker, and flat.
 """
 
-from __future__ import annotations
-
 import argparse
 import tempfile
 from pathlib import Path
@@ -33,8 +31,12 @@ def main() -> None:
             print(f"{sent:>6} uploads: {_weights(workers)}", flush=True)
             half = half or (max(map(_megabytes, workers)) if sent >= wanted / 2 else 0.0)
         end = max(map(_megabytes, workers))
-        heavy = [one.pid for one in workers if "tensorflow" in Path(f"/proc/{one.pid}/maps").read_text()]
-    print(f"largest {end:.0f} MB (limit {LIMIT_MB}), {end - half:+.0f} MB since half of the uploads; TensorFlow in {len(heavy)} workers")
+        heavy = [
+            one.pid for one in workers if "tensorflow" in Path(f"/proc/{one.pid}/maps").read_text()
+        ]
+    print(
+        f"largest {end:.0f} MB (limit {LIMIT_MB}), {end - half:+.0f} MB since half of the uploads; TensorFlow in {len(heavy)} workers"
+    )
     raise SystemExit(1 if end >= LIMIT_MB or heavy or end > half * 1.1 else 0)
 
 

@@ -1,7 +1,5 @@
 """Starting the servers that are measured, and sending photos to them."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import socket
@@ -42,9 +40,17 @@ class Measured:
 @contextmanager
 def marque(data: Path, port: int, **settings: str) -> Iterator[psutil.Process]:
     """A running Marque on `port` with an empty history in `data`; yields gunicorn's master."""
-    env = {**os.environ, "MARQUE_DATA": str(data), "MARQUE_PORT": str(port), "MARQUE_ADMIN_PASSWORD": "benchmark-only", **settings}
+    env = {
+        **os.environ,
+        "MARQUE_DATA": str(data),
+        "MARQUE_PORT": str(port),
+        "MARQUE_ADMIN_PASSWORD": "benchmark-only",
+        **settings,
+    }
     env.setdefault("MARQUE_RATE_LIMITS", "off")  # one address asks for everything here
-    subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "prepare"], cwd=ROOT, env=env, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "prepare"], cwd=ROOT, env=env, check=True
+    )
     with _running([sys.executable, "-m", "gunicorn"], env, port, "/health/ready") as process:
         yield process
 
@@ -69,7 +75,9 @@ def rival(port: int, workers: int = 1) -> Iterator[psutil.Process]:
 
 
 @contextmanager
-def _running(command: list[str], env: dict[str, str], port: int, ready: str) -> Iterator[psutil.Process]:
+def _running(
+    command: list[str], env: dict[str, str], port: int, ready: str
+) -> Iterator[psutil.Process]:
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         _wait_for(port, ready, process)
@@ -79,7 +87,9 @@ def _running(command: list[str], env: dict[str, str], port: int, ready: str) -> 
         process.wait(30)
 
 
-def _wait_for(port: int, path: str, process: subprocess.Popen[bytes], patience: float = 120.0) -> None:
+def _wait_for(
+    port: int, path: str, process: subprocess.Popen[bytes], patience: float = 120.0
+) -> None:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -107,7 +117,9 @@ def form(photo: bytes, number: int) -> bytes:
     return head.encode() + photo + number.to_bytes(8, "big") + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
-def load(port: int, path: str, photos: list[bytes], connections: int, seconds: float, first: int) -> Measured:
+def load(
+    port: int, path: str, photos: list[bytes], connections: int, seconds: float, first: int
+) -> Measured:
     """Send photos over so many kept-alive connections at once for so many seconds. `first` is the number of the first upload.
 
     Plain sockets: on a small machine the sender takes its time from the server, and an HTTP library would take ten times as much.
@@ -141,7 +153,14 @@ def load(port: int, path: str, photos: list[bytes], connections: int, seconds: f
         thread.join()
     passed = time.perf_counter() - started
     everything = sorted(wait for mine in waits for wait in mine)
-    return Measured(connections, len(everything), passed, _at(everything, 0.5), _at(everything, 0.99), sum(failures))
+    return Measured(
+        connections,
+        len(everything),
+        passed,
+        _at(everything, 0.5),
+        _at(everything, 0.99),
+        sum(failures),
+    )
 
 
 def _receive(connection: socket.socket) -> tuple[int, bool]:

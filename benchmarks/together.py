@@ -4,8 +4,6 @@ Run `python -m benchmarks.together`. It ends with an error when an answer was no
 acknowledged. The photos are pictures of cars, the history lies in a temporary folder.
 """
 
-from __future__ import annotations
-
 import argparse
 import http.client
 import json
@@ -60,10 +58,14 @@ class Client:
         self.number = number * 1_000_000
         self._connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
 
-    def call(self, method: str, path: str, body: bytes | None, kind: str = "application/json") -> tuple[Any, float]:
+    def call(
+        self, method: str, path: str, body: bytes | None, kind: str = "application/json"
+    ) -> tuple[Any, float]:
         """The JSON of an answer and the wait for it. Raises `RuntimeError` for an answer that is no success."""
         started = time.perf_counter()
-        self._connection.request(method, path, body, {"Authorization": f"Bearer {self.crowd.key}", "Content-Type": kind})
+        self._connection.request(
+            method, path, body, {"Authorization": f"Bearer {self.crowd.key}", "Content-Type": kind}
+        )
         answer = self._connection.getresponse()
         text = answer.read()
         if answer.status not in (200, 201):
@@ -75,7 +77,9 @@ class Client:
         self.number += 1
         label = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{self.dice.choice(CAR_PHOTOS).stem}\r\n'
         body = label.encode() + form(self.dice.choice(self.crowd.pictures), self.number)
-        said, wait = self.call("POST", "/api/v1/photos", body, f"multipart/form-data; boundary={BOUNDARY}")
+        said, wait = self.call(
+            "POST", "/api/v1/photos", body, f"multipart/form-data; boundary={BOUNDARY}"
+        )
         self.crowd.note("uploads", wait, 1, said["id"])
 
     def relabel(self) -> None:
@@ -98,7 +102,9 @@ class Client:
             try:
                 (self.upload if uploads else self.relabel)()
             except (RuntimeError, OSError, http.client.HTTPException) as error:
-                if "409" not in str(error):  # somebody else changed those photos meanwhile: there is nothing to undo
+                if "409" not in str(
+                    error
+                ):  # somebody else changed those photos meanwhile: there is nothing to undo
                     self.crowd.trouble.append(str(error))
 
 
@@ -108,10 +114,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
     pictures = [path.read_bytes() for path in CAR_PHOTOS]
-    with tempfile.TemporaryDirectory() as folder, marque(Path(folder), PORT, MARQUE_RATE_LIMITS="off"):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        marque(Path(folder), PORT, MARQUE_RATE_LIMITS="off"),
+    ):
         crowd = Crowd(_key(Path(folder)), time.monotonic() + seconds, pictures)
         clients = [Client(crowd, number) for number in range(UPLOADERS + RELABELLERS)]
-        threads = [threading.Thread(target=one.work, args=(at < UPLOADERS,)) for at, one in enumerate(clients)]
+        threads = [
+            threading.Thread(target=one.work, args=(at < UPLOADERS,))
+            for at, one in enumerate(clients)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -122,8 +134,26 @@ def main() -> None:
 
 
 def _key(data: Path) -> str:
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "keys", "create", "crowd", "--scope", "review"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "MARQUE_DATA": str(data)}, capture_output=True, text=True, check=True)
+    command = [
+        sys.executable,
+        "-m",
+        "flask",
+        "--app",
+        "wsgi",
+        "keys",
+        "create",
+        "crowd",
+        "--scope",
+        "review",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "MARQUE_DATA": str(data)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.split()[-1]
 
 
@@ -131,7 +161,9 @@ def _tell(crowd: Crowd, seconds: float) -> None:
     print(f"{UPLOADERS} clients uploaded and {RELABELLERS} relabelled for {seconds:.0f} s")
     for what, waits in crowd.waits.items():
         waits.sort()
-        print(f"{what:>10}{len(waits):>8}  p50 {waits[len(waits) // 2]:6.1f} ms  p99 {waits[int(len(waits) * 0.99)]:6.1f} ms")
+        print(
+            f"{what:>10}{len(waits):>8}  p50 {waits[len(waits) // 2]:6.1f} ms  p99 {waits[int(len(waits) * 0.99)]:6.1f} ms"
+        )
     print(f"{'events':>10}{crowd.done['events']:>8}")
 
 
@@ -139,17 +171,23 @@ def _missing(database: Path, crowd: Crowd) -> list[str]:
     """What the history lacks of what was acknowledged: the numbers must agree, and each photo's events must follow from each other."""
     with sqlite3.connect(database) as connection:
         (photos,) = connection.execute("SELECT count(*) FROM photos").fetchone()
-        rows = connection.execute("SELECT photo_id, from_label, to_label FROM label_events ORDER BY id").fetchall()
+        rows = connection.execute(
+            "SELECT photo_id, from_label, to_label FROM label_events ORDER BY id"
+        ).fetchall()
         truths = dict(connection.execute("SELECT id, ground_truth FROM photos").fetchall())
     found, last = [] if rows else ["nothing was done at all"], {}
     if (photos, len(rows)) != (crowd.done["uploads"], crowd.done["events"]):
-        found.append(f"acknowledged {crowd.done['uploads']} photos and {crowd.done['events']} events, found {photos} and {len(rows)}")
+        found.append(
+            f"acknowledged {crowd.done['uploads']} photos and {crowd.done['events']} events, found {photos} and {len(rows)}"
+        )
     for photo, before, after in rows:
         if last.get(photo) != before:
             found.append(f"photo {photo}: an event from {before} follows one to {last.get(photo)}")
         last[photo] = after
     wrong = [photo for photo, truth in truths.items() if last.get(photo) != truth]
-    return found + [f"photo {photo}: its ground truth is not what its last event says" for photo in wrong]
+    return found + [
+        f"photo {photo}: its ground truth is not what its last event says" for photo in wrong
+    ]
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ extraction runs at 80 % of the bare network's speed or more. Weights are random,
 time.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import statistics
@@ -34,8 +32,12 @@ def main() -> None:
     """Print the figures; exit 1 when a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=640, help="photos in a round of extraction")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of extraction; the two take turns")
-    parser.add_argument("--steps", type=int, default=12, help="learning steps for the share of waiting")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="rounds of extraction; the two take turns"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=12, help="learning steps for the share of waiting"
+    )
     wanted = parser.parse_args()
     recipe = find_recipe("stanford-cars")
     rng = np.random.default_rng(1)
@@ -43,7 +45,9 @@ def main() -> None:
     seconds = head(recipe, rng)
     shares = extraction(recipe, pixels, wanted.rounds)
     for makers in (1, MAKERS):
-        print(f"learning with {makers} making batches: waited {waiting(recipe, pixels, makers, wanted.steps):.1%} of the time")
+        print(
+            f"learning with {makers} making batches: waited {waiting(recipe, pixels, makers, wanted.steps):.1%} of the time"
+        )
     raise SystemExit(1 if seconds > LONGEST_HEAD or statistics.median(shares) < LEAST_SHARE else 0)
 
 
@@ -56,14 +60,18 @@ def head(recipe: Recipe, rng: np.random.Generator) -> float:
     kernel, bias = learn_head(features, truths, np.ones(PHOTOS, dtype=np.float32), LABELS, recipe)
     seconds = time.perf_counter() - started
     right = float(((features @ kernel + bias).argmax(axis=1) == truths).mean())
-    print(f"last layer: {PHOTOS} photos, {LABELS} labels, {recipe.head_epochs} epochs in {seconds:.1f} s; it knows {right:.0%} of them")
+    print(
+        f"last layer: {PHOTOS} photos, {LABELS} labels, {recipe.head_epochs} epochs in {seconds:.1f} s; it knows {right:.0%} of them"
+    )
     return seconds
 
 
 def extraction(recipe: Recipe, pixels: list[NDArray[np.uint8]], rounds: int) -> list[float]:
     """Extraction's speed as a share of the bare network's on arrays that are ready, round by round."""
     spec = recipe.input
-    infer = Inference(build_network(recipe.backbone, spec.height, spec.width, LABELS, dropout=0.2, momentum=0.9))
+    infer = Inference(
+        build_network(recipe.backbone, spec.height, spec.width, LABELS, dropout=0.2, momentum=0.9)
+    )
     ready = views_of(pixels, spec.height, spec.width, recipe, np.random.default_rng(2))
     infer(ready[: 2 * EVALUATION_BATCH])  # traced
     shares = []
@@ -82,14 +90,21 @@ def extraction(recipe: Recipe, pixels: list[NDArray[np.uint8]], rounds: int) -> 
 def waiting(recipe: Recipe, pixels: list[NDArray[np.uint8]], makers: int, steps: int) -> float:
     """Share of the time that the learner waits for batches of the recipe's first stage made by so many threads."""
     stage = recipe.stages[0]
-    average = build_network(recipe.backbone, stage.height, stage.width, LABELS, dropout=0.2, momentum=0.9)
+    average = build_network(
+        recipe.backbone, stage.height, stage.width, LABELS, dropout=0.2, momentum=0.9
+    )
     network, optimizer = for_learning(average), keras.optimizers.AdamW(1e-4)
     optimizer.build(network.trainable_variables)
-    step, targets = make_step(network, average, optimizer), tf.constant(np.eye(LABELS, dtype=np.float32)[: recipe.batch])
+    step, targets = (
+        make_step(network, average, optimizer),
+        tf.constant(np.eye(LABELS, dtype=np.float32)[: recipe.batch]),
+    )
 
     def make(number: int) -> NDArray[np.float32]:
         chunk = [pixels[(number * recipe.batch + one) % len(pixels)] for one in range(recipe.batch)]
-        return views_of(chunk, stage.height, stage.width, recipe, np.random.default_rng([3, number]))
+        return views_of(
+            chunk, stage.height, stage.width, recipe, np.random.default_rng([3, number])
+        )
 
     step(tf.constant(make(0)), targets, tf.constant(0.9))  # traced
     feed, started = Feed(make, steps, makers), time.monotonic()

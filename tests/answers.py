@@ -33,21 +33,38 @@ class Checked:
     at: datetime = MARCH
 
 
-def remember(card: ModelCard, answers: Sequence[Checked], *, again: bool = False, start: int = 1) -> None:
+def remember(
+    card: ModelCard, answers: Sequence[Checked], *, again: bool = False, start: int = 1
+) -> None:
     """Photos `start` and following with these answers of the version, and their label events; `again` for another version's answers to
     the same."""
     with writing():
         connection = db.session.connection()
         labels.remember_label_set(card.name, card.version, card.label_names)
         if not again:
-            connection.execute(insert(Photo), [_photo(number, one, card) for number, one in enumerate(answers, start)])
-            events = [_event(number, one, card) for number, one in enumerate(answers, start) if one.truth]
+            connection.execute(
+                insert(Photo),
+                [_photo(number, one, card) for number, one in enumerate(answers, start)],
+            )
+            events = [
+                _event(number, one, card) for number, one in enumerate(answers, start) if one.truth
+            ]
             if events:
                 connection.execute(insert(LabelEvent), events)
         for number, one in enumerate(answers, start):
-            key = connection.execute(insert(Prediction), _prediction(number, one, card, current=not again)).inserted_primary_key
+            key = connection.execute(
+                insert(Prediction), _prediction(number, one, card, current=not again)
+            ).inserted_primary_key
             lines = ranked(one.probabilities, card)[:5]
-            tops = [{"prediction_id": key[0], "rank": line.rank, "label": line.label, "probability": line.probability} for line in lines]
+            tops = [
+                {
+                    "prediction_id": key[0],
+                    "rank": line.rank,
+                    "label": line.label,
+                    "probability": line.probability,
+                }
+                for line in lines
+            ]
             connection.execute(insert(TopLabel), tops)
         photos.refresh_outcomes([number for number, _one in enumerate(answers, start)])
         for number, _one in enumerate(answers, start):
@@ -88,7 +105,13 @@ def _photo(number: int, one: Checked, card: ModelCard) -> dict[str, object]:
 
 
 def _event(number: int, one: Checked, card: ModelCard) -> dict[str, object]:
-    where = {"photo_id": number, "photo_ref": f"photo-{number}", "place": one.place, "batch": f"batch-{number}", "who": "Anna"}
+    where = {
+        "photo_id": number,
+        "photo_ref": f"photo-{number}",
+        "place": one.place,
+        "batch": f"batch-{number}",
+        "who": "Anna",
+    }
     return where | {"to_label": one.truth, "to_model": card.name, "why": "", "created_at": one.at}
 
 

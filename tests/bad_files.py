@@ -166,13 +166,30 @@ def avif_of_empty_boxes(number: int = 2_000_000) -> bytes:
 
 def gif_with_oversize_frame() -> bytes:
     """A GIF of 10 x 10 whose first frame is 65,535 x 65,535: Pillow makes room for it while opening."""
-    return b"GIF89a" + struct.pack("<HHBBB", 10, 10, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x4c\x01\0;"
+    return (
+        b"GIF89a"
+        + struct.pack("<HHBBB", 10, 10, 0, 0, 0)
+        + b","
+        + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0)
+        + b"\x02\x02\x4c\x01\0;"
+    )
 
 
 def webp_header(width: int, height: int) -> bytes:
     """An animated WebP that claims a canvas: the decoder makes room for it while opening."""
-    canvas = bytes([0x02, 0, 0, 0]) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    body = b"WEBPVP8X" + struct.pack("<I", len(canvas)) + canvas + b"ANIM" + struct.pack("<I", 6) + bytes(6)
+    canvas = (
+        bytes([0x02, 0, 0, 0])
+        + (width - 1).to_bytes(3, "little")
+        + (height - 1).to_bytes(3, "little")
+    )
+    body = (
+        b"WEBPVP8X"
+        + struct.pack("<I", len(canvas))
+        + canvas
+        + b"ANIM"
+        + struct.pack("<I", 6)
+        + bytes(6)
+    )
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
@@ -191,7 +208,12 @@ def animation(name: str, colors: Sequence[str] = ("red", "blue")) -> bytes:
 
 
 def _png(header: bytes, data: bytes) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", data)
+        + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -30,7 +30,9 @@ def promised(call: Call, response: Response) -> None:
     assert request.url_rule is not None
     if status == 304 and keeps(request.url_rule, call):
         return
-    assert status in call.answers or status in statuses_of(request.url_rule, call), f"{request.method} {request.path}: {status}"
+    assert status in call.answers or status in statuses_of(request.url_rule, call), (
+        f"{request.method} {request.path}: {status}"
+    )
     shape = call.answers.get(status, Problem)
     if response.mimetype == PROBLEM:
         shape = Problem
@@ -46,7 +48,9 @@ def promised(call: Call, response: Response) -> None:
 def fits(shape: object, text: str) -> None:
     """Raise unless the JSON has exactly this shape: nothing is missing, nothing of another type, nothing more."""
     adapter = adapter_of(shape)
-    assert adapter.dump_python(adapter.validate_json(text, strict=True), mode="json") == json.loads(text)
+    assert adapter.dump_python(adapter.validate_json(text, strict=True), mode="json") == json.loads(
+        text
+    )
 
 
 adapter_of = cache(TypeAdapter)

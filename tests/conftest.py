@@ -37,12 +37,16 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def quick_insecure_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with a hundredth of the work: a test makes many users."""
-    monkeypatch.setattr(people, "generate_password_hash", partial(generate_password_hash, method="scrypt:256:8:1"))
+    monkeypatch.setattr(
+        people, "generate_password_hash", partial(generate_password_hash, method="scrypt:256:8:1")
+    )
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return Config(data=tmp_path, models=tmp_path / "models", secret_key="k" * 32, workers=1, threads=8)
+    return Config(
+        data=tmp_path, models=tmp_path / "models", secret_key="k" * 32, workers=1, threads=8
+    )
 
 
 @pytest.fixture
@@ -63,7 +67,9 @@ def others() -> list[FakeClassifier]:
 
 
 @pytest.fixture
-def app(config: Config, classifier: FakeClassifier, others: list[FakeClassifier]) -> Iterator[Flask]:
+def app(
+    config: Config, classifier: FakeClassifier, others: list[FakeClassifier]
+) -> Iterator[Flask]:
     """An app on a fresh SQLite file, with a classifier that answers by colour."""
     for one in (classifier, *others):
         install(one.card, config.models)
@@ -115,10 +121,14 @@ def key(app: Flask) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
-def draw(color: str = "#FF8700", size: tuple[int, int] = (120, 80), mark: int = 0, format: str = "JPEG") -> bytes:
+def draw(
+    color: str = "#FF8700", size: tuple[int, int] = (120, 80), mark: int = 0, format: str = "JPEG"
+) -> bytes:
     """A small picture of one colour. `mark` draws a small block elsewhere, so that the bytes differ."""
     image = Image.new("RGB", size, color)
-    ImageDraw.Draw(image).rectangle((mark % size[0], mark // size[0], mark % size[0] + 2, mark // size[0] + 2), fill="black")
+    ImageDraw.Draw(image).rectangle(
+        (mark % size[0], mark // size[0], mark % size[0] + 2, mark // size[0] + 2), fill="black"
+    )
     stream = io.BytesIO()
     image.save(stream, format)
     return stream.getvalue()

@@ -40,7 +40,13 @@ def make_card(version: int = 1, **changes: object) -> ModelCard:
         "temperature": 1.0,
         "threshold": 0.5,
         "limits": ("Road cars. It was not shown any.",),
-        "metrics": {"test": {"reliability": [{"from": 0.9, "to": 1.0, "n": 100, "confidence": 0.96, "accuracy": 0.98}]}},
+        "metrics": {
+            "test": {
+                "reliability": [
+                    {"from": 0.9, "to": 1.0, "n": 100, "confidence": 0.96, "accuracy": 0.98}
+                ]
+            }
+        },
     }
     card = ModelCard(**{**facts, **changes})  # type: ignore[arg-type]
     card.check()
@@ -49,7 +55,15 @@ def make_card(version: int = 1, **changes: object) -> ModelCard:
 
 def familiarity_rule(**changes: object) -> dict[str, object]:
     """A card's rule for the familiarity, which names photos from 0.5 on."""
-    return {"scores": ["logit"], "means": [0.0], "spreads": [1.0], "slope": 1.0, "offset": 0.0, "threshold": 0.5, **changes}
+    return {
+        "scores": ["logit"],
+        "means": [0.0],
+        "spreads": [1.0],
+        "slope": 1.0,
+        "offset": 0.0,
+        "threshold": 0.5,
+        **changes,
+    }
 
 
 def make_cars_card(version: int = 1) -> ModelCard:
@@ -61,7 +75,15 @@ def make_cars_card(version: int = 1) -> ModelCard:
         "lada": ("Lada 2105", "#E0D8B0"),
     }
     labels = tuple(Label(name, display, color) for name, (display, color) in cars.items())
-    return make_card(version, name="stanford-cars", title="Road cars", noun="car", noun_plural="cars", question="Which car?", labels=labels)
+    return make_card(
+        version,
+        name="stanford-cars",
+        title="Road cars",
+        noun="car",
+        noun_plural="cars",
+        question="Which car?",
+        labels=labels,
+    )
 
 
 class FolderFiles:
@@ -107,8 +129,15 @@ class FakeClassifier:
             values = np.array([self._fixed.get(name, rest) for name in names])
         else:
             mean = pixels.reshape(-1, 3).mean(axis=0)
-            colors = np.array([[int(label.color[at : at + 2], 16) for at in (1, 3, 5)] for label in self.card.labels])
+            colors = np.array(
+                [
+                    [int(label.color[at : at + 2], 16) for at in (1, 3, 5)]
+                    for label in self.card.labels
+                ]
+            )
             closeness = np.exp(-np.linalg.norm(colors - mean, axis=1) / 15)
             values = closeness / closeness.sum()
         feature_map = np.ones((2, 3, 8), dtype=np.float32) * values.max()
-        return Reading(values.astype(np.float32), feature_map.mean(axis=(0, 1)), feature_map, self.familiarity)
+        return Reading(
+            values.astype(np.float32), feature_map.mean(axis=(0, 1)), feature_map, self.familiarity
+        )

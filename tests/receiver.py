@@ -39,7 +39,13 @@ def receiving(certificate: Path | None = None) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.messages.append(({name.lower(): value for name, value in self.headers.items()} | {":path": self.path}, body))
+            found.messages.append(
+                (
+                    {name.lower(): value for name, value in self.headers.items()}
+                    | {":path": self.path},
+                    body,
+                )
+            )
             self.send_response(found.answers.pop(0) if found.answers else 204)
             self.send_header("Location", f"http://127.0.0.1:{found.port}/elsewhere")
             self.end_headers()

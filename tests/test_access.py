@@ -205,7 +205,9 @@ NOT_PRESSED = ("POST /login", "POST /logout")
 FORMS = {"POST /account": {"new": "a", "again": "b"}, "POST /api/v1/jobs": {"kind": "upload"}}
 """Without these fields the answer would be about the fields, not about who asks."""
 
-SETTINGS = [(uploads, gallery) for uploads in ("public", "login") for gallery in ("public", "login")]
+SETTINGS = [
+    (uploads, gallery) for uploads in ("public", "login") for gallery in ("public", "login")
+]
 
 
 def lines(table: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str, str]]:
@@ -216,7 +218,11 @@ def lines(table: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str, str]]:
 
 
 def test_every_route_stands_in_the_table_once(app: Flask) -> None:
-    real = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+    real = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
     told = [(method, rule) for table in (JSON, PAGES) for _need, method, rule in lines(table)]
     assert set(told) == real
     assert len(told) == len(real)
@@ -253,7 +259,9 @@ def open_to(need: str, rank: str, uploads: str, gallery: str) -> bool:
 
 
 @pytest.mark.parametrize(("uploads", "gallery"), SETTINGS)
-def test_keys_open_what_they_should_at_the_json_door(make_app: Make, classifier: FakeClassifier, uploads: str, gallery: str) -> None:
+def test_keys_open_what_they_should_at_the_json_door(
+    make_app: Make, classifier: FakeClassifier, uploads: str, gallery: str
+) -> None:
     app = make_app(classifier, uploads=uploads, gallery=gallery)
     browser = logged_in(app, "admin")  # a session opens nothing here
     for rank in ("", "predict", "review", "admin"):
@@ -261,16 +269,33 @@ def test_keys_open_what_they_should_at_the_json_door(make_app: Make, classifier:
         for need, method, rule in lines(JSON):
             path = address(rule, fresh_photo(browser) if need == OWNER else "none")
             form = FORMS.get(f"{method} {rule}")
-            with browser.open(path, method=method, headers=headers, data=form, content_type=form and "multipart/form-data") as answer:
+            with browser.open(
+                path,
+                method=method,
+                headers=headers,
+                data=form,
+                content_type=form and "multipart/form-data",
+            ) as answer:
                 refused = answer.status_code in (401, 403)
-                assert refused is not open_to(need, rank, uploads, gallery), (rank, method, rule, answer.status_code)
+                assert refused is not open_to(need, rank, uploads, gallery), (
+                    rank,
+                    method,
+                    rule,
+                    answer.status_code,
+                )
                 if refused:
-                    assert answer.status_code == (403 if rank or need == OWNER else 401), (rank, method, rule)
+                    assert answer.status_code == (403 if rank or need == OWNER else 401), (
+                        rank,
+                        method,
+                        rule,
+                    )
                     assert answer.mimetype == "application/problem+json"
 
 
 @pytest.mark.parametrize(("uploads", "gallery"), SETTINGS)
-def test_people_get_where_they_should(make_app: Make, classifier: FakeClassifier, uploads: str, gallery: str) -> None:
+def test_people_get_where_they_should(
+    make_app: Make, classifier: FakeClassifier, uploads: str, gallery: str
+) -> None:
     app = make_app(classifier, uploads=uploads, gallery=gallery)
     admin = logged_in(app, "admin")
     visitor, key = app.test_client(), key_of(app, "admin")  # a key opens nothing here
@@ -280,13 +305,23 @@ def test_people_get_where_they_should(make_app: Make, classifier: FakeClassifier
                 continue
             path = address(rule, fresh_photo(admin) if need == OWNER else "none")
             form = FORMS.get(f"{method} {rule}")
-            with browser.open(path, method=method, data=form, headers=key if not rank else {}) as answer:
+            with browser.open(
+                path, method=method, data=form, headers=key if not rank else {}
+            ) as answer:
                 expected = open_to(need, rank, uploads, gallery)
                 asked_in = answer.status_code == 303 and answer.location.startswith("/login")
                 refused = answer.status_code in (401, 403)
-                assert (not asked_in and not refused) is expected, (rank, method, rule, answer.status_code)
+                assert (not asked_in and not refused) is expected, (
+                    rank,
+                    method,
+                    rule,
+                    answer.status_code,
+                )
                 if not expected and not rank and need != OWNER:
-                    assert asked_in if method == "GET" else answer.status_code == 401, (method, rule)
+                    assert asked_in if method == "GET" else answer.status_code == 401, (
+                        method,
+                        rule,
+                    )
 
 
 def logged_in(app: Flask, role: str) -> FlaskClient:
@@ -306,5 +341,7 @@ def key_of(app: Flask, scope: str) -> dict[str, str]:
 
 def fresh_photo(browser: FlaskClient) -> str:
     """A photo of its own for what would delete it."""
-    browser.application.config["photos_sent"] = number = browser.application.config.get("photos_sent", 0) + 1
+    browser.application.config["photos_sent"] = number = (
+        browser.application.config.get("photos_sent", 0) + 1
+    )
     return send_photo(browser, mark=number)

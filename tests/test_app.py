@@ -8,7 +8,16 @@ from flask.testing import FlaskClient
 from gunicorn.http.errors import InvalidChunkSize
 from sqlalchemy.exc import OperationalError
 
-PATHS = ("/", "/gallery", "/login", "/no/such/page", "/api/v1/photos", "/api/v1/no", "/ping", "/static/marque.css")
+PATHS = (
+    "/",
+    "/gallery",
+    "/login",
+    "/no/such/page",
+    "/api/v1/photos",
+    "/api/v1/no",
+    "/ping",
+    "/static/marque.css",
+)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -40,13 +49,17 @@ def test_an_unforeseen_error_says_nothing_about_the_inside(app: Flask, path: str
 
 
 def test_a_database_that_cannot_be_read_is_a_503(app: Flask) -> None:
-    answer = failing(app, "/api/v1/boom", OperationalError("SELECT", {}, Exception("disk I/O error"))).get("/api/v1/boom")
+    answer = failing(
+        app, "/api/v1/boom", OperationalError("SELECT", {}, Exception("disk I/O error"))
+    ).get("/api/v1/boom")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
 
 
 def test_a_body_in_senseless_chunks_is_a_400(app: Flask) -> None:
-    assert failing(app, "/api/v1/boom", InvalidChunkSize(b"zz")).get("/api/v1/boom").status_code == 400
+    assert (
+        failing(app, "/api/v1/boom", InvalidChunkSize(b"zz")).get("/api/v1/boom").status_code == 400
+    )
 
 
 @pytest.mark.parametrize("path", ["/console", "/?__debugger__=yes&cmd=resource&f=style.css"])

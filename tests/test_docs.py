@@ -11,8 +11,13 @@ from tests.conftest import ROOT
 from webapp.config import KNOWN, RESERVED, Config
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-API = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("api.md", "old-doors.md"))
-EVERYTHING = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
+API = "\n".join(
+    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("api.md", "old-doors.md")
+)
+EVERYTHING = "\n".join(
+    path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+)
 JSON_DOOR = ("/api/", "/health", "/ping", "/infer", "/predict")
 
 
@@ -31,17 +36,32 @@ def test_every_setting_in_the_docs_exists() -> None:
 
 
 def test_the_table_names_the_real_defaults() -> None:
-    for name, value in (("PORT", Config.port), ("HOST", Config.host), ("ENGINE", Config.engine), ("THREADS", Config.threads)):
+    for name, value in (
+        ("PORT", Config.port),
+        ("HOST", Config.host),
+        ("ENGINE", Config.engine),
+        ("THREADS", Config.threads),
+    ):
         assert f"| `MARQUE_{name}` | `{value}` |" in README
 
 
 def documented() -> set[tuple[str, str]]:
-    return {(method, path) for method, path in re.findall(r"\| `(GET|POST|PUT|DELETE) (/[^`]*)` \|", API)}
+    return {
+        (method, path)
+        for method, path in re.findall(r"\| `(GET|POST|PUT|DELETE) (/[^`]*)` \|", API)
+    }
 
 
 def routes(app: Flask) -> set[tuple[str, str]]:
     return {
-        (method, re.sub(r"<(?:int:)?(\w+)>", lambda name: f"<{'id' if name[1] == 'public_id' else name[1]}>", rule.rule))
+        (
+            method,
+            re.sub(
+                r"<(?:int:)?(\w+)>",
+                lambda name: f"<{'id' if name[1] == 'public_id' else name[1]}>",
+                rule.rule,
+            ),
+        )
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith(JSON_DOOR)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -40,7 +40,9 @@ def cupboard(app: Flask, config: Config, loaded: list[str]) -> Iterator[Cupboard
         yield Cupboard(config)
 
 
-def test_every_live_model_can_be_asked_and_is_loaded_once(cupboard: Cupboard, loaded: list[str]) -> None:
+def test_every_live_model_can_be_asked_and_is_loaded_once(
+    cupboard: Cupboard, loaded: list[str]
+) -> None:
     for name in ("", "stanford-cars", "f1-teams", "stanford-cars", ""):
         cupboard.classifier(name)
     assert loaded == ["f1-teams 1", "stanford-cars 1"]
@@ -53,7 +55,9 @@ def test_the_sites_own_model_comes_first(cupboard: Cupboard, config: Config) -> 
     assert chosen.classifier().card.name == "stanford-cars"
 
 
-def test_a_new_live_version_takes_the_place_of_the_old_one(cupboard: Cupboard, config: Config, loaded: list[str]) -> None:
+def test_a_new_live_version_takes_the_place_of_the_old_one(
+    cupboard: Cupboard, config: Config, loaded: list[str]
+) -> None:
     cupboard.classifiers("all")
     install(make_cars_card(2), config.models)
     assert [one.card.version for one in cupboard.classifiers("all")] == [1, 2]

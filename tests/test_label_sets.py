@@ -19,7 +19,9 @@ def rename(name: str) -> None:
 def test_every_door_to_a_card_has_the_new_names_and_the_published_one_has_not(app: Flask) -> None:
     with app.app_context():
         rename("Хаас")
-        assert [card.label("haas").display for card in (get_card(), get_registry().card("f1-teams"))] == ["Хаас", "Хаас"]
+        assert [
+            card.label("haas").display for card in (get_card(), get_registry().card("f1-teams"))
+        ] == ["Хаас", "Хаас"]
         assert get_registry().published_card("f1-teams").label("haas").display == "Haas"
         rename("Haas F1")
         assert get_card().label("haas").display == "Haas F1"
@@ -28,7 +30,9 @@ def test_every_door_to_a_card_has_the_new_names_and_the_published_one_has_not(ap
 def test_a_card_is_made_once_until_somebody_changes_a_label(app: Flask) -> None:
     with app.app_context():
         rename("Хаас")
-        assert get_card() is get_card() and get_registry().card("f1-teams") is get_registry().card("f1-teams")
+        assert get_card() is get_card() and get_registry().card("f1-teams") is get_registry().card(
+            "f1-teams"
+        )
 
 
 def test_cards_are_shown_as_published_while_the_history_cannot_be_read(app: Flask) -> None:

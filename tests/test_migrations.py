@@ -43,7 +43,9 @@ def empty_app(config: Config) -> Iterator[Flask]:
 def test_the_newest_migration_equals_the_tables(empty_app: Flask) -> None:
     upgrade()
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_a_table_of_ours})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_name": is_a_table_of_ours}
+        )
         assert compare_metadata(context, db.metadata) == []
 
 
@@ -73,17 +75,45 @@ def test_after_a_migration_foreign_keys_are_on_again(empty_app: Flask) -> None:
 
 def add(connection: Connection, table: str, **values: object) -> None:
     """One row of a table as it was then."""
-    connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})"), values)  # noqa: S608
+    connection.execute(
+        text(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})"  # noqa: S608
+        ),
+        values,
+    )
 
 
 def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
     upgrade(revision="0001")
-    photo = {"filename": "a.jpg", "width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
-    said = {"model": "f1-teams", "decision": "bwt", "label": "bwt", "confidence": 0.9, "margin": 0.8, "elapsed_ms": 1}
+    photo = {
+        "filename": "a.jpg",
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "format": "JPEG",
+        "has_metadata": False,
+        "created_at": "2026-01-01",
+    }
+    said = {
+        "model": "f1-teams",
+        "decision": "bwt",
+        "label": "bwt",
+        "confidence": 0.9,
+        "margin": 0.8,
+        "elapsed_ms": 1,
+    }
     kept = {"distribution": b"", "embedding": b"", "created_at": "2026-01-01"}
     with db.engine.begin() as connection:
         for number, truth in ((1, "haas"), (2, "none"), (3, None)):
-            add(connection, "photos", id=number, public_id=f"p{number}", sha256=f"s{number}", ground_truth=truth, **photo)
+            add(
+                connection,
+                "photos",
+                id=number,
+                public_id=f"p{number}",
+                sha256=f"s{number}",
+                ground_truth=truth,
+                **photo,
+            )
             for version in (1, 2):
                 add(
                     connection,
@@ -95,20 +125,58 @@ def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
                     **said,
                     **kept,
                 )
-                add(connection, "top_labels", prediction_id=number * 10 + version, rank=1, label="bwt", probability=0.9)
+                add(
+                    connection,
+                    "top_labels",
+                    prediction_id=number * 10 + version,
+                    rank=1,
+                    label="bwt",
+                    probability=0.9,
+                )
     upgrade()
     page = gallery_page(GalleryFilter(model="f1-teams"))
-    assert [(one.photo.id, one.outcome) for one in page.items] == [(3, "unlabelled"), (2, "wrong"), (1, "wrong")]
+    assert [(one.photo.id, one.outcome) for one in page.items] == [
+        (3, "unlabelled"),
+        (2, "wrong"),
+        (1, "wrong"),
+    ]
     with db.engine.connect() as connection:
-        assert connection.execute(text("SELECT version FROM predictions WHERE current")).scalars().all() == [2, 2, 2]
-        assert connection.execute(text("SELECT truth_model FROM photos")).scalars().all() == ["f1-teams", "f1-teams", None]
+        assert connection.execute(
+            text("SELECT version FROM predictions WHERE current")
+        ).scalars().all() == [2, 2, 2]
+        assert connection.execute(text("SELECT truth_model FROM photos")).scalars().all() == [
+            "f1-teams",
+            "f1-teams",
+            None,
+        ]
 
 
 def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) -> None:
     upgrade(revision="0005")
-    photo = {"filename": "a.jpg", "width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
-    mirrored = {"outcome": "unlabelled", "source": "", "has_duplicate": False, "starred": False, "truth_model": "f1-teams"}
-    said = {"from_label": None, "to_model": "f1-teams", "why": "", "place": "photo", "batch": "b", "created_at": "2026-01-01"}
+    photo = {
+        "filename": "a.jpg",
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "format": "JPEG",
+        "has_metadata": False,
+        "created_at": "2026-01-01",
+    }
+    mirrored = {
+        "outcome": "unlabelled",
+        "source": "",
+        "has_duplicate": False,
+        "starred": False,
+        "truth_model": "f1-teams",
+    }
+    said = {
+        "from_label": None,
+        "to_model": "f1-teams",
+        "why": "",
+        "place": "photo",
+        "batch": "b",
+        "created_at": "2026-01-01",
+    }
     with db.engine.begin() as connection:
         for number in (1, 2):
             add(
@@ -116,17 +184,44 @@ def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) 
                 created_at="2026-01-01",
             )  # fmt: skip
         for number, first in ((1, "bwt"), (2, "haas")):
-            add(connection, "photos", id=number, public_id=f"p{number}", sha256=f"s{number}", ground_truth="haas", **photo, **mirrored)
+            add(
+                connection,
+                "photos",
+                id=number,
+                public_id=f"p{number}",
+                sha256=f"s{number}",
+                ground_truth="haas",
+                **photo,
+                **mirrored,
+            )
             for user, label in ((1, first), (2, "haas")):
-                add(connection, "label_events", photo_id=number, photo_ref="", to_label=label, user_id=user, who=f"u{user}", **said)
+                add(
+                    connection,
+                    "label_events",
+                    photo_id=number,
+                    photo_ref="",
+                    to_label=label,
+                    user_id=user,
+                    who=f"u{user}",
+                    **said,
+                )
     upgrade()
     with db.engine.connect() as connection:
-        assert connection.execute(text("SELECT id FROM photos WHERE disputed")).scalars().all() == [1]
+        assert connection.execute(text("SELECT id FROM photos WHERE disputed")).scalars().all() == [
+            1
+        ]
 
 
 def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
     upgrade(revision="0009")
-    photo = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
+    photo = {
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "format": "JPEG",
+        "has_metadata": False,
+        "created_at": "2026-01-01",
+    }
     mirrored = {"outcome": "unlabelled", "source": "", "has_duplicate": False, "starred": False}
     hashes = {1: -(2**62) - 5, 2: -(2**62) - 6, 3: 2**62, 4: None}
     with db.engine.begin() as connection:
@@ -135,13 +230,15 @@ def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
             add(connection, "photos", id=number, dhash=dhash, **names, **photo, **mirrored)
     upgrade()
     kept = {row.photo_id: row for row in db.session.execute(select(PhotoHash)).scalars()}
-    assert {number: [getattr(row, f"band{at}") for at in range(BANDS)] for number, row in kept.items()} == {
-        number: bands(dhash) for number, dhash in hashes.items() if dhash is not None
-    }
+    assert {
+        number: [getattr(row, f"band{at}") for at in range(BANDS)] for number, row in kept.items()
+    } == {number: bands(dhash) for number, dhash in hashes.items() if dhash is not None}
     assert [one.id for one in near_photos(db.session.get_one(Photo, 1), 5)] == [2]
 
 
-def test_preparing_completes_the_label_sets_of_an_older_history(app: Flask, upload: Callable[..., str]) -> None:
+def test_preparing_completes_the_label_sets_of_an_older_history(
+    app: Flask, upload: Callable[..., str]
+) -> None:
     upload()
     with app.app_context():
         db.session.execute(text("DELETE FROM known_labels WHERE label = 'haas'"))
@@ -152,19 +249,59 @@ def test_preparing_completes_the_label_sets_of_an_older_history(app: Flask, uplo
 
 def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
     upgrade(revision="0003")
-    photo = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": "2026-01-01"}
-    said = {"model": "f1-teams", "decision": "bwt", "label": "bwt", "confidence": 0.9, "margin": 0.8, "elapsed_ms": 1, "shown": True}
+    photo = {
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "format": "JPEG",
+        "has_metadata": False,
+        "created_at": "2026-01-01",
+    }
+    said = {
+        "model": "f1-teams",
+        "decision": "bwt",
+        "label": "bwt",
+        "confidence": 0.9,
+        "margin": 0.8,
+        "elapsed_ms": 1,
+        "shown": True,
+    }
     striped = draw_stripes()
     with db.engine.begin() as connection:
         add(connection, "known_labels", model="f1-teams", version=1, label="haas")
         for number, truth in ((1, "haas"), (2, "bwt"), (3, None)):
             name = f"IMG_000{number}.JPG"
-            add(connection, "photos", id=number, public_id=f"p{number}", sha256=f"s{number}", filename=name, ground_truth=truth, **photo)
-            add(connection, "thumbnails", photo_id=number, content=striped if number < 3 else draw())
-            kept = {"distribution": b"", "embedding": b"", "created_at": "2026-01-01", "current": True}
+            add(
+                connection,
+                "photos",
+                id=number,
+                public_id=f"p{number}",
+                sha256=f"s{number}",
+                filename=name,
+                ground_truth=truth,
+                **photo,
+            )
+            add(
+                connection, "thumbnails", photo_id=number, content=striped if number < 3 else draw()
+            )
+            kept = {
+                "distribution": b"",
+                "embedding": b"",
+                "created_at": "2026-01-01",
+                "current": True,
+            }
             add(connection, "predictions", photo_id=number, version=1, **said, **kept)
-        lines = [{"filename": "a", "photo": name, "duplicate": False, "error": None} for name in ("p1", "p3")]
-        add(connection, "uploads", public_id="together", results=json.dumps(lines), created_at="2026-01-01")
+        lines = [
+            {"filename": "a", "photo": name, "duplicate": False, "error": None}
+            for name in ("p1", "p3")
+        ]
+        add(
+            connection,
+            "uploads",
+            public_id="together",
+            results=json.dumps(lines),
+            created_at="2026-01-01",
+        )
     upgrade()
     for wanted, expected in (
         (GalleryFilter(outcome="wrong"), [1]),
@@ -179,28 +316,85 @@ def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
 
 def test_what_was_checked_before_is_in_the_sums(empty_app: Flask) -> None:
     upgrade(revision="0011")
-    photo = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "filename": "a.jpg", "has_duplicate": False}
-    said = {"model": "f1-teams", "version": 1, "margin": 0.1, "elapsed_ms": 1, "shown": True, "current": True, "created_at": "2026-02-03"}
-    event = {"photo_ref": "", "who": "Anna", "why": "", "batch": "b", "created_at": "2026-02-03 10:00:00"}
+    photo = {
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "format": "JPEG",
+        "has_metadata": False,
+        "filename": "a.jpg",
+        "has_duplicate": False,
+    }
+    said = {
+        "model": "f1-teams",
+        "version": 1,
+        "margin": 0.1,
+        "elapsed_ms": 1,
+        "shown": True,
+        "current": True,
+        "created_at": "2026-02-03",
+    }
+    event = {
+        "photo_ref": "",
+        "who": "Anna",
+        "why": "",
+        "batch": "b",
+        "created_at": "2026-02-03 10:00:00",
+    }
     with db.engine.begin() as connection:
         for number, decision, outcome, place in (
             (1, "bwt", "correct", "audit"),
             (2, "haas", "wrong", "photo"),
             (3, "bwt", "correct", "photo"),
         ):
-            names = {"public_id": f"p{number}", "sha256": f"s{number}", "ground_truth": "bwt", "truth_model": "f1-teams", "source": ""}
+            names = {
+                "public_id": f"p{number}",
+                "sha256": f"s{number}",
+                "ground_truth": "bwt",
+                "truth_model": "f1-teams",
+                "source": "",
+            }
             gone = {"deleted_at": "2026-03-01 00:00:00"} if number == 3 else {}
             moment = "2026-02-03 10:00:00.000000"
-            add(connection, "photos", id=number, outcome=outcome, created_at=moment, starred=False, **names, **photo, **gone)
-            kept = {"distribution": b"", "embedding": b"", "outcome": outcome, "confidence": 0.29, "label": decision}
-            add(connection, "predictions", id=number, photo_id=number, decision=decision, **kept, **said)
-            add(connection, "top_labels", prediction_id=number, rank=2, label="bwt", probability=0.2)
+            add(
+                connection,
+                "photos",
+                id=number,
+                outcome=outcome,
+                created_at=moment,
+                starred=False,
+                **names,
+                **photo,
+                **gone,
+            )
+            kept = {
+                "distribution": b"",
+                "embedding": b"",
+                "outcome": outcome,
+                "confidence": 0.29,
+                "label": decision,
+            }
+            add(
+                connection,
+                "predictions",
+                id=number,
+                photo_id=number,
+                decision=decision,
+                **kept,
+                **said,
+            )
+            add(
+                connection, "top_labels", prediction_id=number, rank=2, label="bwt", probability=0.2
+            )
             add(connection, "label_events", photo_id=number, place=place, to_label="bwt", **event)
     upgrade()
     assert tally.differences() == (0, 0)
     counts = stats.count_answers(GalleryFilter(), "f1-teams", 1)
     assert counts.months == [Month(202602, False, False, 1, 0), Month(202602, True, False, 1, 1)]
-    assert [(one.decision, one.first, one.five) for one in counts.pairs] == [("haas", 0, 1), ("bwt", 1, 1)]
+    assert [(one.decision, one.first, one.five) for one in counts.pairs] == [
+        ("haas", 0, 1),
+        ("bwt", 1, 1),
+    ]
 
 
 def draw_stripes() -> bytes:

@@ -82,7 +82,10 @@ def test_term_ends_both(start: Start, tmp_path: Path) -> None:
     assert all(gone(one) for one in children)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children that their parent was killed")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="only Linux tells children that their parent was killed",
+)
 def test_when_it_is_killed_nothing_stays(start: Start, tmp_path: Path) -> None:
     pair = start(f"echo $$ >{tmp_path}/a; {STAYS}", f"echo $$ >{tmp_path}/b; {STAYS}")
     children = wait_for(tmp_path / "a") + wait_for(tmp_path / "b")
@@ -92,5 +95,7 @@ def test_when_it_is_killed_nothing_stays(start: Start, tmp_path: Path) -> None:
 
 def test_it_loads_nothing_of_ours() -> None:
     code = "import webapp.serve, sys; print([one for one in sys.modules if one.startswith(('webapp.', 'flask', 'numpy'))])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "['webapp.serve']"

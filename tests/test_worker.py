@@ -53,18 +53,36 @@ class Workers:
 
     def start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--hands", "1"]
-        self.processes.append(subprocess.Popen(command, cwd=ROOT, env=self._env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+        self.processes.append(
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._env,
+                stderr=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        )
         return self.processes[-1]
 
     def put_in(self, photos: int) -> str:
         content, job_id = io.BytesIO(), jobs.new_id()
         with zipfile.ZipFile(content, "w") as archive:
             for mark in range(photos):
-                archive.writestr(f"photo {mark}.png", draw(size=(400, 300), mark=mark * 5, format="PNG"))
+                archive.writestr(
+                    f"photo {mark}.png", draw(size=(400, 300), mark=mark * 5, format="PNG")
+                )
         content.seek(0)
         bulk_upload.keep_zip(self.data, job_id, content)
         asked = bulk_upload.question([], model="f1-teams", place="upload")
-        jobs.put_in(bulk_upload.KIND, asked, title="photos.zip", owner=ANNA, who=WHO, ring=ring, public_id=job_id)
+        jobs.put_in(
+            bulk_upload.KIND,
+            asked,
+            title="photos.zip",
+            owner=ANNA,
+            who=WHO,
+            ring=ring,
+            public_id=job_id,
+        )
         return job_id
 
     def see(self, job_id: str) -> JobView:
@@ -75,7 +93,9 @@ class Workers:
         """Until the job is so."""
         deadline = time.monotonic() + PATIENCE
         while not until(view := self.see(job_id)):
-            assert time.monotonic() < deadline, f"{view.state}, {view.progress}, {[one.text for one in jobs.tail(view)]}"
+            assert time.monotonic() < deadline, (
+                f"{view.state}, {view.progress}, {[one.text for one in jobs.tail(view)]}"
+            )
             BREATH.wait(0.1)  # the workers need the processor too
         return view
 
@@ -108,7 +128,9 @@ def begun(view: JobView) -> bool:
 
 def forget_the_lease() -> None:
     """As if the time of the killed worker's lease were over."""
-    db.session.query(JobPart).filter(JobPart.state == "running").update({"lease_until": now() - timedelta(seconds=1)})
+    db.session.query(JobPart).filter(JobPart.state == "running").update(
+        {"lease_until": now() - timedelta(seconds=1)}
+    )
     db.session.commit()
 
 
@@ -163,7 +185,9 @@ def test_a_worker_that_is_ended_calmly_gives_its_part_back(workers: Workers) -> 
     first.terminate()
     assert first.wait(PATIENCE) == 0
     assert (workers.see(job_id).state, workers.see(job_id).progress.running) == ("running", 0)
-    assert db.session.query(JobPart.attempts).filter(JobPart.state == "queued").distinct().all() == [(0,)]
+    assert db.session.query(JobPart.attempts).filter(
+        JobPart.state == "queued"
+    ).distinct().all() == [(0,)]
 
 
 def test_two_workers_share_a_job(workers: Workers) -> None:
@@ -176,7 +200,10 @@ def test_two_workers_share_a_job(workers: Workers) -> None:
     owners: set[str] = set()
     while not over(workers.see(job_id)):
         BREATH.wait(0.02)
-        owners |= {row[0].rpartition("/")[0] for row in db.session.query(JobPart.owner).filter(JobPart.state == "running")}
+        owners |= {
+            row[0].rpartition("/")[0]
+            for row in db.session.query(JobPart.owner).filter(JobPart.state == "running")
+        }
     assert len(owners) == 2
     assert workers.see(job_id).job.result["added"] == 200
 
@@ -186,7 +213,9 @@ def over_redis(config: Config, redis: tuple[str, subprocess.Popen[bytes]]) -> It
     yield from begin(replace(config, models=ROOT / "models", broker_url=redis[0]))
 
 
-def test_redis_carries_the_rings(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_redis_carries_the_rings(
+    over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]
+) -> None:
     server = import_module("redis").Redis.from_url(redis[0])
     job_id = over_redis.put_in(3)
     assert server.llen("marque") == 1
@@ -195,7 +224,9 @@ def test_redis_carries_the_rings(over_redis: Workers, redis: tuple[str, subproce
     assert server.llen("marque") == 0
 
 
-def test_jobs_are_done_while_redis_is_away(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_jobs_are_done_while_redis_is_away(
+    over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]
+) -> None:
     first = over_redis.put_in(3)
     worker = over_redis.start()
     over_redis.wait(first, over)
@@ -206,7 +237,9 @@ def test_jobs_are_done_while_redis_is_away(over_redis: Workers, redis: tuple[str
     assert worker.wait(PATIENCE) == 0
 
 
-def test_a_worker_that_starts_while_redis_is_away_works(over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_a_worker_that_starts_while_redis_is_away_works(
+    over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]
+) -> None:
     redis[1].kill()
     redis[1].wait()
     job_id = over_redis.put_in(3)
@@ -216,13 +249,21 @@ def test_a_worker_that_starts_while_redis_is_away_works(over_redis: Workers, red
 
 def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
     code = "import webapp.worker, sys; print([one for one in sys.modules if one.startswith(('tensorflow', 'keras', 'webapp.training.'))])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={"MARQUE_DATA": str(tmp_path)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"MARQUE_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_the_worker_needs_no_time_zones_of_the_machine() -> None:
     code = "import celery.concurrency.thread"
-    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -232,10 +273,18 @@ def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
     order = make_order("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
     job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
     assert workers.wait(job.public_id, over).job.result["photos"] == 0
-    relabel_photos([one.public_id for one in db.session.query(Photo)], "none", card=get_classifier().card, who=WHO, place="photo")
+    relabel_photos(
+        [one.public_id for one in db.session.query(Photo)],
+        "none",
+        card=get_classifier().card,
+        who=WHO,
+        place="photo",
+    )
     job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
     view = workers.wait(job.public_id, over)
-    path, _type, sha256 = export_later.file_of(view, view.job.result["files"][0]["name"], workers.data, admin=False)
+    path, _type, sha256 = export_later.file_of(
+        view, view.job.result["files"][0]["name"], workers.data, admin=False
+    )
     assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
@@ -244,7 +293,9 @@ def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
 
 def test_a_worker_does_what_the_old_door_was_asked(workers: Workers) -> None:
     client = workers.app.test_client()
-    stored = client.post("/api/upload", data={"file": (io.BytesIO(draw(size=(400, 300))), "car.jpg")}).json
+    stored = client.post(
+        "/api/upload", data={"file": (io.BytesIO(draw(size=(400, 300))), "car.jpg")}
+    ).json
     workers.start()
     while db.session.query(JobWorker).count() < 1:
         end_reading()

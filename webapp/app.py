@@ -1,7 +1,5 @@
 """The factory: the only place that knows every room."""
 
-from __future__ import annotations
-
 import errno
 import logging
 from collections.abc import Iterable
@@ -71,7 +69,11 @@ MAX_REQUEST = 220 * 1024 * 1024
 """Bytes of one request: a form of several photos. Each photo has its own, smaller limit."""
 
 
-def create_app(config: Config | None = None, classifier: Classifier | None = None, others: Iterable[Classifier] = ()) -> Flask:
+def create_app(
+    config: Config | None = None,
+    classifier: Classifier | None = None,
+    others: Iterable[Classifier] = (),
+) -> Flask:
     """The WSGI app. `config` is read from the environment when not given; for tests, `classifier` and `others` replace the live models."""
     if config is None:
         warn_of_unknown_settings()
@@ -83,7 +85,9 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     _open_database(app)
     packing.init_app(app)
     throttle.init_app(app)
-    app.before_request(imports.let_large_files_in)  # before the forms are read, which the next line but one does
+    app.before_request(
+        imports.let_large_files_in
+    )  # before the forms are read, which the next line but one does
     app.before_request(let_zips_in)
     csrf = CSRFProtect(app)
     login.init_app(app)
@@ -121,12 +125,28 @@ def create_app(config: Config | None = None, classifier: Classifier | None = Non
     if config.legacy_routes:
         csrf.exempt(api_legacy.bp)
         app.register_blueprint(api_legacy.bp)
-    for command in (cli_photos, cli_demo, cli_model, cli_users, cli_keys, cli_stats, cli_jobs, cli_webhooks, cli_operate):
+    for command in (
+        cli_photos,
+        cli_demo,
+        cli_model,
+        cli_users,
+        cli_keys,
+        cli_stats,
+        cli_jobs,
+        cli_webhooks,
+        cli_operate,
+    ):
         app.register_blueprint(command.bp)
     _answer_errors(app)
     app.after_request(add_headers)
     if config.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=config.proxies, x_prefix=config.proxies)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(
+            app.wsgi_app,
+            x_for=config.proxies,
+            x_proto=config.proxies,
+            x_host=config.proxies,
+            x_prefix=config.proxies,
+        )  # type: ignore[method-assign]
     return app
 
 
@@ -134,7 +154,9 @@ class CarefulRequest(Request):
     """Large files of a form wait in the data folder: the one for temporary files may be a small disk in memory."""
 
     def _get_file_stream(self, *_hints: object, **_more: object) -> IO[bytes]:
-        return SpooledTemporaryFile(max_size=SPOOLED_FROM, mode="rb+", dir=current_app.instance_path)
+        return SpooledTemporaryFile(
+            max_size=SPOOLED_FROM, mode="rb+", dir=current_app.instance_path
+        )
 
 
 class CarefulJSON(DefaultJSONProvider):
@@ -197,13 +219,21 @@ def _answer_errors(app: Flask) -> None:
     def answer(error: Exception) -> Response:
         if isinstance(error, OperationalError):
             app.logger.error("database: %s", error.orig)
-            error = ServerBusyError("The history cannot be read just now. Try again in a moment.", retry_after=5)
+            error = ServerBusyError(
+                "The history cannot be read just now. Try again in a moment.", retry_after=5
+            )
         if isinstance(error, OSError) and error.errno in NO_ROOM:
-            error = StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin.")
-        if type(error).__module__.startswith("gunicorn.http"):  # a body cut into chunks that make no sense: found while reading it
+            error = StorageFullError(
+                "The server's disk is full or cannot be written. Nothing was stored: tell the admin."
+            )
+        if type(error).__module__.startswith(
+            "gunicorn.http"
+        ):  # a body cut into chunks that make no sense: found while reading it
             error = BadRequest()
         if not isinstance(error, MarqueError | HTTPException):
-            app.logger.error("unexpected error on %s %s", request.method, request.path, exc_info=error)
+            app.logger.error(
+                "unexpected error on %s %s", request.method, request.path, exc_info=error
+            )
             error = InternalServerError()
         return (api_errors if _for_a_machine() else view_errors).answer(error)
 

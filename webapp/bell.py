@@ -1,7 +1,5 @@
 """The doorbell of the workers: a Celery app that only rings. What there is to do stands in the jobs table."""
 
-from __future__ import annotations
-
 import json
 import logging
 import uuid
@@ -44,7 +42,10 @@ class FolderChannel(filesystem.Channel):
                 mine = (Path(self.data_folder_in) / name).rename(taken / name)
                 payload = json.loads(mine.read_bytes())
                 mine.unlink()
-            except (OSError, ValueError):  # another one has it, or somebody removed the folders: it is only a ring
+            except (
+                OSError,
+                ValueError,
+            ):  # another one has it, or somebody removed the folders: it is only a ring
                 continue
             return payload
         raise Empty
@@ -112,7 +113,10 @@ class Bell:
         try:
             self._celery.send_task(RING, (lane,), ignore_result=True)
         except Exception as error:  # each transport has its own errors
-            log.warning("the broker was not reached (%s); workers look every few seconds", type(error).__name__)
+            log.warning(
+                "the broker was not reached (%s); workers look every few seconds",
+                type(error).__name__,
+            )
 
 
 def _names(folder: str | Path) -> list[str]:

@@ -166,7 +166,9 @@ def _folder(env: Mapping[str, str], name: str) -> Path | None:
 def _redis(env: Mapping[str, str], name: str) -> str:
     url = env.get(name, "").strip()
     if url and not url.startswith(("redis://", "rediss://", "redis+unix://")):
-        raise ConfigError(f"{name} must be the address of a Redis server, like redis://localhost:6379/1.")
+        raise ConfigError(
+            f"{name} must be the address of a Redis server, like redis://localhost:6379/1."
+        )
     return url
 
 
@@ -186,7 +188,9 @@ def _make_private(folder: Path) -> None:
         if not folder.is_dir():
             raise ConfigError(f"MARQUE_DATA must be a folder, {folder} is a file.") from None
     except OSError as error:
-        raise ConfigError(f"MARQUE_DATA: the folder {folder} cannot be made ({error.strerror}).") from error
+        raise ConfigError(
+            f"MARQUE_DATA: the folder {folder} cannot be made ({error.strerror})."
+        ) from error
 
 
 def _kept_secret(path: Path) -> str:
@@ -194,16 +198,22 @@ def _kept_secret(path: Path) -> str:
     if not path.exists():
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as stream:
+            with os.fdopen(
+                os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii"
+            ) as stream:
                 stream.write(secrets.token_hex(32))
             with suppress(FileExistsError):
                 os.link(fresh, path)
             fresh.unlink()
         except OSError as error:
-            raise ConfigError(f"MARQUE_SECRET_KEY is not set and {path} cannot be written ({error.strerror}).") from error
+            raise ConfigError(
+                f"MARQUE_SECRET_KEY is not set and {path} cannot be written ({error.strerror})."
+            ) from error
     key = path.read_text(encoding="ascii").strip()
     if len(key) < 32:
-        raise ConfigError(f"{path} holds no usable key. Delete it: a new one is made, and everybody logs in again.")
+        raise ConfigError(
+            f"{path} holds no usable key. Delete it: a new one is made, and everybody logs in again."
+        )
     return key
 
 

@@ -29,7 +29,23 @@ ALL_MODELS = "all"
 """Instead of a model's name: every live model looks at the photo. No model may carry this name."""
 
 
-PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".mpo"})
+PHOTO_ENDINGS = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".mpo",
+    }
+)
 """What the names of photos end with, in folders where other files lie as well. What a file is, its content says."""
 
 
@@ -195,7 +211,13 @@ class Who:
 
 # ---- jobs ----
 
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+)
 JOB_STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)
 """What a job can be. The first two are on the way to one of the last three."""
 
@@ -265,14 +287,27 @@ def make_tag(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def ready_rendition(content: bytes, content_type: str, modified: datetime | None = None) -> Rendition:
+def ready_rendition(
+    content: bytes, content_type: str, modified: datetime | None = None
+) -> Rendition:
     """A picture whose bytes are here already."""
-    return Rendition(content_type, hashlib.sha256(content).hexdigest()[:32], lambda: content, len(content), modified)
+    return Rendition(
+        content_type,
+        hashlib.sha256(content).hexdigest()[:32],
+        lambda: content,
+        len(content),
+        modified,
+    )
 
 
 # ---- webhooks ----
 
-UNSURE, RELABELLED, PROMOTED, TESTED = "photo.low_confidence", "photo.relabelled", "model.promoted", "test"
+UNSURE, RELABELLED, PROMOTED, TESTED = (
+    "photo.low_confidence",
+    "photo.relabelled",
+    "model.promoted",
+    "test",
+)
 """What webhooks are told of."""
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given up"
 """How the telling stands."""

@@ -1,7 +1,5 @@
 """Every error we raise on purpose. The message is a sentence for a person: what happened, what to do."""
 
-from __future__ import annotations
-
 
 class MarqueError(Exception):
     """Root of all errors raised on purpose."""
@@ -72,7 +70,9 @@ class InvalidFieldsError(BadRequestError):
     """Parts of the request have the wrong type, are missing or are not known (HTTP 400). `faults` are pairs of where and what."""
 
     def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__(f"{'; '.join(f'{where} {what}' for where, what in faults)}. Nothing was done.")
+        super().__init__(
+            f"{'; '.join(f'{where} {what}' for where, what in faults)}. Nothing was done."
+        )
         self.faults = faults
 
 

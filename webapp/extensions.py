@@ -1,7 +1,5 @@
 """The tool cupboard: what a process owns once, made on first need and handed out to the doors."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -60,7 +58,11 @@ class LabelSets:
         if now != number:
             now, kept = self._kept = (number, {})
         if id(card) not in kept:
-            changes = [(row.label, row.kind, row.value) for row in label_set.changes_of(card.name) if row.id <= number]
+            changes = [
+                (row.label, row.kind, row.value)
+                for row in label_set.changes_of(card.name)
+                if row.id <= number
+            ]
             made = seen(card, fold(changes)) if changes else card
             kept[id(card)] = (card, made)  # the card is kept too, so that its id stays its own
             kept[id(made)] = (made, made)
@@ -70,7 +72,12 @@ class LabelSets:
 class Cupboard:
     """The tools of one process. `given` classifiers may come from outside (tests); then no network is read from the models folder."""
 
-    def __init__(self, config: Config, given: Iterable[Classifier] = (), describe: Describe = lambda _item, _registry: {}) -> None:
+    def __init__(
+        self,
+        config: Config,
+        given: Iterable[Classifier] = (),
+        describe: Describe = lambda _item, _registry: {},
+    ) -> None:
         self.config = config
         self._label_sets = LabelSets()
         self.registry = Registry(config.models, self._label_sets.seen)
@@ -85,7 +92,9 @@ class Cupboard:
 
     def ring(self, lane: str) -> None:
         """Tell the workers that there is something to do in a lane of work."""
-        if self._bell is None:  # Celery takes a tenth of a second and 20 MB: only who puts in a job pays
+        if (
+            self._bell is None
+        ):  # Celery takes a tenth of a second and 20 MB: only who puts in a job pays
             from webapp.bell import Bell, make_bell
 
             self._bell = Bell(make_bell(self.config))
@@ -124,7 +133,9 @@ class Cupboard:
         None when there is no usable one.
         """
         try:
-            card = self.classifier(name).card if self._given else self._serving.card(self._known(name))
+            card = (
+                self.classifier(name).card if self._given else self._serving.card(self._known(name))
+            )
         except (ModelNotFoundError, ModelUnavailableError):
             return None
         return self._label_sets.seen(card) if card else None
@@ -148,7 +159,10 @@ class Cupboard:
 
     def version(self, name: str, version: int) -> Classifier:
         """One version, live or not, loaded and self-tested: what fails here may not serve. Raises a `ModelError` that says why."""
-        given = next((one for one in self._given if (one.card.name, one.card.version) == (name, version)), None)
+        given = next(
+            (one for one in self._given if (one.card.name, one.card.version) == (name, version)),
+            None,
+        )
         try:
             return given or self._load(name, version)
         except MarqueError:
@@ -156,15 +170,27 @@ class Cupboard:
         except Exception as error:  # a damaged file breaks in any way; each means the same here
             raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
-    def pool(self, classifiers: Sequence[Classifier], processes: int | None, *, photos: int, store: bool, top: int | None) -> Alone | Pool:
+    def pool(
+        self,
+        classifiers: Sequence[Classifier],
+        processes: int | None,
+        *,
+        photos: int,
+        store: bool,
+        top: int | None,
+    ) -> Alone | Pool:
         """Who looks at the photos of a folder with these versions: so many processes, without a number one for each core.
 
         For few photos, or one process, this one. The rest is as for `look_at_file`. Raises `ModelUnavailableError`.
         """
-        most = min(processes or available_cores(), photos if processes else photos // WORTH_A_PROCESS)
+        most = min(
+            processes or available_cores(), photos if processes else photos // WORTH_A_PROCESS
+        )
         if most <= 1 or self._given:
             return Alone(classifiers, store=store, top=top)
-        folders = [self.registry.version_folder(one.card.name, one.card.version) for one in classifiers]
+        folders = [
+            self.registry.version_folder(one.card.name, one.card.version) for one in classifiers
+        ]
         return Pool(most, folders, engine=self.config.engine, store=store, top=top)
 
     def live(self, name: str = "") -> tuple[str, int]:
@@ -172,7 +198,9 @@ class Cupboard:
         name = self._known(name)
         version = self.registry.live_version(name)
         if version is None:
-            raise ModelUnavailableError(self._serving.trouble(name) or f"The model {name!r} has no live version.")
+            raise ModelUnavailableError(
+                self._serving.trouble(name) or f"The model {name!r} has no live version."
+            )
         return name, version
 
     def _known(self, name: str) -> str:
@@ -180,12 +208,16 @@ class Cupboard:
         names = self.live_models()
         if name:
             if name not in names:
-                raise ModelNotFoundError(f"There is no live model called {name[:80]!r}. Live: {', '.join(names) or 'none'}.")
+                raise ModelNotFoundError(
+                    f"There is no live model called {name[:80]!r}. Live: {', '.join(names) or 'none'}."
+                )
             return name
         if self.config.model and not self._given:
             return self.config.model
         if not names:
-            raise ModelUnavailableError("No model is installed: nothing in the models folder is live.")
+            raise ModelUnavailableError(
+                "No model is installed: nothing in the models folder is live."
+            )
         return names[0]
 
     def _load(self, name: str, version: int) -> Classifier:
@@ -244,7 +276,11 @@ def get_cards() -> list[ModelCard]:
 def get_version_card(name: str, version: int | None = None) -> ModelCard:
     """The card of a version; of what answers for the model, without a version. Raises `ModelNotFoundError` or `BadCardError`."""
     answering = get_card(name)
-    return answering if answering is not None and version in (None, answering.version) else get_registry().card(name, version)
+    return (
+        answering
+        if answering is not None and version in (None, answering.version)
+        else get_registry().card(name, version)
+    )
 
 
 def live_models() -> list[str]:

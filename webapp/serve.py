@@ -1,7 +1,5 @@
 """Gunicorn and one worker, side by side: a worker that dies is started again, and when the web ends everything ends with its status."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os
@@ -62,14 +60,20 @@ class Pair:
             return worker
         if time.monotonic() - self._born > WELL:
             self._pause = FIRST_PAUSE
-        print(f"marque: the worker ended ({_how(worker.returncode)}); it starts again in {self._pause:.0f} s", file=sys.stderr, flush=True)  # noqa: T201
+        print(  # noqa: T201
+            f"marque: the worker ended ({_how(worker.returncode)}); it starts again in {self._pause:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         self._again_at = time.monotonic() + self._pause
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)
         return None
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_die_with_parent)  # no threads here
+    return subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, preexec_fn=_die_with_parent
+    )  # no threads here
 
 
 def _die_with_parent() -> None:

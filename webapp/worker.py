@@ -1,7 +1,5 @@
 """A worker: the app, without web pages, behind Celery. `flask worker` and `flask serve` start it; any number may run, also elsewhere."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import logging
@@ -40,7 +38,9 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
     It works in threads of one process: nothing is forked, so no network, database or lock is carried into a child, and it takes half the
     memory. Each thread has its own interpreter of the network.
     """
-    app = create_app(replace(config, workers=1, threads=hands + WAITING))  # its own turnstile: the hands are the limit
+    app = create_app(
+        replace(config, workers=1, threads=hands + WAITING)
+    )  # its own turnstile: the hands are the limit
     celery = make_bell(config)
     crew = make_crew(app, celery, kinds, hands)
     looking = threading.Thread(target=crew.look_until_the_end, name="look")
@@ -76,8 +76,15 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
 
 def main() -> int:
     """`python -m webapp.worker`."""
-    parser = argparse.ArgumentParser(prog="flask worker", description="Do background jobs until Ctrl-C.")
-    parser.add_argument("--hands", type=int, default=default_hands(), help="how many parts of jobs at once (the number of cores)")
+    parser = argparse.ArgumentParser(
+        prog="flask worker", description="Do background jobs until Ctrl-C."
+    )
+    parser.add_argument(
+        "--hands",
+        type=int,
+        default=default_hands(),
+        help="how many parts of jobs at once (the number of cores)",
+    )
     hands = max(1, parser.parse_args().hands)
     try:
         config = Config.from_env()
@@ -85,7 +92,9 @@ def main() -> int:
         sys.exit(f"marque: {error}")
     with suppress(OSError):
         os.nice(NICE)
-    warnings.simplefilter("ignore", SecurityWarning)  # about root and pickles: only JSON is read, and nothing in it is called
+    warnings.simplefilter(
+        "ignore", SecurityWarning
+    )  # about root and pickles: only JSON is read, and nothing in it is called
     logging.basicConfig(level=logging.WARNING, format="marque worker: %(message)s")
     return run(config, KINDS, hands)
 

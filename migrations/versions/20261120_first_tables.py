@@ -75,7 +75,9 @@ def upgrade():
         sa.Column("ground_truth", sa.String(length=120), nullable=True),
         sa.Column("uploader_id", sa.Integer(), nullable=True),
         sa.Column("delete_hash", sa.String(length=64), nullable=True),
-        sa.ForeignKeyConstraint(["uploader_id"], ["users.id"], name=op.f("fk_photos_uploader_id_users")),
+        sa.ForeignKeyConstraint(
+            ["uploader_id"], ["users.id"], name=op.f("fk_photos_uploader_id_users")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_photos")),
         sa.UniqueConstraint("public_id", name=op.f("uq_photos_public_id")),
         sa.UniqueConstraint("sha256", name=op.f("uq_photos_sha256")),
@@ -98,9 +100,21 @@ def upgrade():
         sa.Column("batch", sa.String(length=24), nullable=False),
         sa.Column("undoes", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_label_events_photo_id_photos"), ondelete="SET NULL"),
-        sa.ForeignKeyConstraint(["undoes"], ["label_events.id"], name=op.f("fk_label_events_undoes_label_events")),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_label_events_user_id_users"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(
+            ["photo_id"],
+            ["photos.id"],
+            name=op.f("fk_label_events_photo_id_photos"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["undoes"], ["label_events.id"], name=op.f("fk_label_events_undoes_label_events")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_label_events_user_id_users"),
+            ondelete="SET NULL",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_label_events")),
         sqlite_autoincrement=True,
     )
@@ -123,20 +137,38 @@ def upgrade():
         sa.Column("embedding", sa.LargeBinary(), nullable=False),
         sa.Column("shown", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_predictions_photo_id_photos"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["photo_id"],
+            ["photos.id"],
+            name=op.f("fk_predictions_photo_id_photos"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_predictions")),
-        sa.UniqueConstraint("photo_id", "model", "version", name=op.f("uq_predictions_photo_id_model_version")),
+        sa.UniqueConstraint(
+            "photo_id", "model", "version", name=op.f("uq_predictions_photo_id_model_version")
+        ),
     )
     with op.batch_alter_table("predictions", schema=None) as batch_op:
-        batch_op.create_index("ix_predictions_shown_confidence", ["shown", "confidence", "photo_id"], unique=False)
-        batch_op.create_index("ix_predictions_shown_decision", ["shown", "decision", "photo_id"], unique=False)
-        batch_op.create_index("ix_predictions_shown_label", ["shown", "label", "photo_id"], unique=False)
+        batch_op.create_index(
+            "ix_predictions_shown_confidence", ["shown", "confidence", "photo_id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_predictions_shown_decision", ["shown", "decision", "photo_id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_predictions_shown_label", ["shown", "label", "photo_id"], unique=False
+        )
 
     op.create_table(
         "thumbnails",
         sa.Column("photo_id", sa.Integer(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_thumbnails_photo_id_photos"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["photo_id"],
+            ["photos.id"],
+            name=op.f("fk_thumbnails_photo_id_photos"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("photo_id", name=op.f("pk_thumbnails")),
     )
     op.create_table(
@@ -146,7 +178,10 @@ def upgrade():
         sa.Column("label", sa.String(length=120), nullable=False),
         sa.Column("probability", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["prediction_id"], ["predictions.id"], name=op.f("fk_top_labels_prediction_id_predictions"), ondelete="CASCADE"
+            ["prediction_id"],
+            ["predictions.id"],
+            name=op.f("fk_top_labels_prediction_id_predictions"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("prediction_id", "rank", name=op.f("pk_top_labels")),
     )

@@ -80,13 +80,25 @@ def upgrade():
         ("deleted_batch", sa.String(24)),
     ):
         op.add_column("photos", sa.Column(name, kind, nullable=True))
-    op.add_column("photos", sa.Column("outcome", sa.String(16), nullable=False, server_default="unlabelled"))
+    op.add_column(
+        "photos", sa.Column("outcome", sa.String(16), nullable=False, server_default="unlabelled")
+    )
     op.add_column("photos", sa.Column("source", sa.String(16), nullable=False, server_default=""))
-    op.add_column("photos", sa.Column("has_duplicate", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.add_column("photos", sa.Column("starred", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.add_column("predictions", sa.Column("outcome", sa.String(16), nullable=False, server_default="unlabelled"))
+    op.add_column(
+        "photos",
+        sa.Column("has_duplicate", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    op.add_column(
+        "photos", sa.Column("starred", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+    op.add_column(
+        "predictions",
+        sa.Column("outcome", sa.String(16), nullable=False, server_default="unlabelled"),
+    )
 
-    op.execute(f"UPDATE predictions SET outcome = (SELECT {OUTCOME} FROM photos WHERE photos.id = predictions.photo_id)")  # noqa: S608
+    op.execute(
+        f"UPDATE predictions SET outcome = (SELECT {OUTCOME} FROM photos WHERE photos.id = predictions.photo_id)"  # noqa: S608
+    )  # noqa: RUF100, S608
     op.execute(
         "UPDATE photos SET outcome = CASE ground_truth WHEN 'unusable' THEN 'unusable' ELSE 'unclassified' END "
         "WHERE ground_truth IS NOT NULL"
@@ -104,39 +116,65 @@ def upgrade():
     op.drop_index("ix_predictions_model_confidence", "predictions")
     op.drop_index("ix_photos_ground_truth", "photos")
     for columns in KEPT:
-        create_partial_index(f"ix_photos_kept_{'_'.join(columns)}", "photos", [*columns, "id"], "deleted_at IS NULL")
+        create_partial_index(
+            f"ix_photos_kept_{'_'.join(columns)}", "photos", [*columns, "id"], "deleted_at IS NULL"
+        )
     for name in ONLY_WHERE_SET:
         create_partial_index(f"ix_photos_{name}", "photos", [name], f"{name} IS NOT NULL")
     op.create_index("ix_photos_dhash", "photos", ["dhash"])
     current = "current = 1" if connection.dialect.name == "sqlite" else "current"
     for columns in BY_MODEL:
         name = "_".join(columns) or "photo"
-        create_partial_index(f"ix_predictions_current_{name}", "predictions", ["model", *columns, "photo_id"], current)
-        op.create_index(f"ix_predictions_version_{name}", "predictions", ["model", "version", *columns, "photo_id"])
+        create_partial_index(
+            f"ix_predictions_current_{name}",
+            "predictions",
+            ["model", *columns, "photo_id"],
+            current,
+        )
+        op.create_index(
+            f"ix_predictions_version_{name}",
+            "predictions",
+            ["model", "version", *columns, "photo_id"],
+        )
     op.create_index("ix_label_events_undoes", "label_events", ["undoes"])
     if connection.dialect.name == "sqlite":
-        op.execute("CREATE VIRTUAL TABLE photo_names USING fts5(filename, content='', tokenize='trigram')")
-        op.execute("INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id")
+        op.execute(
+            "CREATE VIRTUAL TABLE photo_names USING fts5(filename, content='', tokenize='trigram')"
+        )
+        op.execute(
+            "INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id"
+        )
 
 
 def create_partial_index(name, table, columns, where):
-    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+    op.create_index(
+        name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
+    )
 
 
 def fill_batches(connection):
     """The photos that a form with several files brought are a batch, under the name of the form's page."""
-    for name, results in connection.execute(sa.text("SELECT public_id, results FROM uploads ORDER BY id")).all():
+    for name, results in connection.execute(
+        sa.text("SELECT public_id, results FROM uploads ORDER BY id")
+    ).all():
         lines = json.loads(results) if isinstance(results, str) else results
         photos = [line["photo"] for line in lines if line["photo"] and not line["duplicate"]]
         for photo in photos if len(lines) > 1 else []:
             parameters = {"batch": name, "photo": photo}
-            connection.execute(sa.text("UPDATE photos SET batch = :batch WHERE public_id = :photo AND batch IS NULL"), parameters)
+            connection.execute(
+                sa.text(
+                    "UPDATE photos SET batch = :batch WHERE public_id = :photo AND batch IS NULL"
+                ),
+                parameters,
+            )
 
 
 def fill_hashes(connection):
     """Difference hashes from the thumbnails, a few hundred at a time."""
     last = 0
-    question = sa.text("SELECT photo_id, content FROM thumbnails WHERE photo_id > :last ORDER BY photo_id LIMIT 500")
+    question = sa.text(
+        "SELECT photo_id, content FROM thumbnails WHERE photo_id > :last ORDER BY photo_id LIMIT 500"
+    )
     while rows := connection.execute(question, {"last": last}).all():
         hashes = [{"photo": photo, "dhash": difference_hash(content)} for photo, content in rows]
         connection.execute(sa.text("UPDATE photos SET dhash = :dhash WHERE id = :photo"), hashes)
@@ -152,10 +190,16 @@ def difference_hash(thumbnail):
     try:
         with Image.open(io.BytesIO(thumbnail)) as image:
             image.draft("L", (72, 64))
-            grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0), dtype=np.int16)
+            grey = np.asarray(
+                image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0),
+                dtype=np.int16,
+            )
     except OSError:
         return None
-    return int.from_bytes(np.packbits(grey[:, :-1] < grey[:, 1:]).tobytes(), "big", signed=True) or None
+    return (
+        int.from_bytes(np.packbits(grey[:, :-1] < grey[:, 1:]).tobytes(), "big", signed=True)
+        or None
+    )
 
 
 def downgrade():
@@ -178,6 +222,10 @@ def downgrade():
         for name in COLUMNS:
             batch_op.drop_column(name)
     op.create_index("ix_photos_ground_truth", "photos", ["ground_truth"])
-    op.create_index("ix_predictions_model_confidence", "predictions", ["model", "current", "confidence", "photo_id"])
+    op.create_index(
+        "ix_predictions_model_confidence",
+        "predictions",
+        ["model", "current", "confidence", "photo_id"],
+    )
     for name in ("confidence", "label", "decision"):
         op.create_index(f"ix_predictions_shown_{name}", "predictions", ["shown", name, "photo_id"])

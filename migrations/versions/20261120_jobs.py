@@ -30,7 +30,9 @@ def upgrade():
         sa.Column("started_at", sa.DateTime(), nullable=True),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("cleared_at", sa.DateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_jobs_user_id_users"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_jobs_user_id_users"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("once", name=op.f("uq_jobs_once")),
         sa.UniqueConstraint("public_id", name=op.f("uq_jobs_public_id")),
@@ -53,7 +55,9 @@ def upgrade():
         sa.Column("run_after", sa.DateTime(), nullable=False),
         sa.Column("owner", sa.String(length=120), nullable=False),
         sa.Column("lease_until", sa.DateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_parts_job_id_jobs"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_parts_job_id_jobs"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_parts")),
         sa.UniqueConstraint("job_id", "number", name=op.f("uq_job_parts_job_id_number")),
     )
@@ -64,7 +68,9 @@ def upgrade():
         sa.Column("job_id", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(), nullable=False),
         sa.Column("text", sa.String(length=500), nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_lines_job_id_jobs"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_lines_job_id_jobs"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_lines")),
     )
     op.create_index("ix_job_lines_job_id", "job_lines", ["job_id", "id"])

@@ -23,8 +23,15 @@ def upgrade():
         sa.Column("batch", sa.String(length=24), nullable=False),
         sa.Column("undoes", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["undoes"], ["label_changes.id"], name=op.f("fk_label_changes_undoes_label_changes")),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_label_changes_user_id_users"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(
+            ["undoes"], ["label_changes.id"], name=op.f("fk_label_changes_undoes_label_changes")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_label_changes_user_id_users"),
+            ondelete="SET NULL",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_label_changes")),
         sqlite_autoincrement=True,
     )

@@ -35,7 +35,10 @@ def upgrade():
         sa.Column("margin", sa.Float(), nullable=False),
         sa.Column("top", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["prediction_id"], ["predictions.id"], name=op.f("fk_original_answers_prediction_id_predictions"), ondelete="CASCADE"
+            ["prediction_id"],
+            ["predictions.id"],
+            name=op.f("fk_original_answers_prediction_id_predictions"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("prediction_id", name=op.f("pk_original_answers")),
     )

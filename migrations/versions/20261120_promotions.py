@@ -23,7 +23,9 @@ def upgrade():
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("who", sa.String(length=80), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_promotions_user_id_users"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_promotions_user_id_users"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_promotions")),
         sqlite_autoincrement=True,
     )

@@ -17,8 +17,18 @@ def upgrade():
         sa.Column("queue", sa.String(length=64), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("until", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_review_leases_photo_id_photos"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_review_leases_user_id_users"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["photo_id"],
+            ["photos.id"],
+            name=op.f("fk_review_leases_photo_id_photos"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["users.id"],
+            name=op.f("fk_review_leases_user_id_users"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("photo_id", name=op.f("pk_review_leases")),
     )
     op.create_table(
@@ -29,7 +39,9 @@ def upgrade():
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("who", sa.String(length=80), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_audits_user_id_users"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_audits_user_id_users"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audits")),
     )
     op.create_table(
@@ -37,14 +49,26 @@ def upgrade():
         sa.Column("audit_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("photo_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["audit_id"], ["audits.id"], name=op.f("fk_audit_photos_audit_id_audits"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_audit_photos_photo_id_photos"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["audit_id"],
+            ["audits.id"],
+            name=op.f("fk_audit_photos_audit_id_audits"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["photo_id"],
+            ["photos.id"],
+            name=op.f("fk_audit_photos_photo_id_photos"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("audit_id", "position", name=op.f("pk_audit_photos")),
     )
     op.create_index("ix_review_leases_user", "review_leases", ["user_id", "position"], unique=False)
     op.create_index("ix_audit_photos_photo", "audit_photos", ["photo_id"], unique=False)
     op.create_index("ix_label_events_who", "label_events", ["who", "id"], unique=False)
-    op.add_column("photos", sa.Column("disputed", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column(
+        "photos", sa.Column("disputed", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.create_index(
         "ix_photos_disputed",
         "photos",

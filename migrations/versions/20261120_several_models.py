@@ -21,7 +21,9 @@ def upgrade():
     op.add_column("photos", sa.Column("truth_model", sa.String(length=64), nullable=True))
     op.add_column("label_events", sa.Column("from_model", sa.String(length=64), nullable=True))
     op.add_column("label_events", sa.Column("to_model", sa.String(length=64), nullable=True))
-    op.add_column("predictions", sa.Column("current", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column(
+        "predictions", sa.Column("current", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
 
     # Until now each photo was looked at by one model, and every label came from its label set.
     op.execute(
@@ -49,7 +51,11 @@ def upgrade():
     )
     with op.batch_alter_table("predictions", schema=None) as batch_op:
         batch_op.create_index("ix_predictions_photo_shown", ["photo_id", "shown"], unique=False)
-        batch_op.create_index("ix_predictions_model_confidence", ["model", "current", "confidence", "photo_id"], unique=False)
+        batch_op.create_index(
+            "ix_predictions_model_confidence",
+            ["model", "current", "confidence", "photo_id"],
+            unique=False,
+        )
 
 
 def downgrade():

@@ -13,9 +13,24 @@ COLUMNS = ["model", "version", "photo_id", "outcome", "label", "decision", "conf
 
 
 def upgrade():
-    checked, audited = sa.text("outcome IN ('correct', 'wrong', 'unclassified')"), sa.text("place = 'audit'")
-    op.create_index("ix_predictions_checked", "predictions", COLUMNS, sqlite_where=checked, postgresql_where=checked)
-    op.create_index("ix_label_events_audited", "label_events", ["photo_id"], sqlite_where=audited, postgresql_where=audited)
+    checked, audited = (
+        sa.text("outcome IN ('correct', 'wrong', 'unclassified')"),
+        sa.text("place = 'audit'"),
+    )
+    op.create_index(
+        "ix_predictions_checked",
+        "predictions",
+        COLUMNS,
+        sqlite_where=checked,
+        postgresql_where=checked,
+    )
+    op.create_index(
+        "ix_label_events_audited",
+        "label_events",
+        ["photo_id"],
+        sqlite_where=audited,
+        postgresql_where=audited,
+    )
 
 
 def downgrade():

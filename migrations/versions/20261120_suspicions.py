@@ -19,7 +19,12 @@ def upgrade():
         sa.Column("probability", sa.Float(), nullable=False),
         sa.Column("other_probability", sa.Float(), nullable=False),
         sa.Column("margin", sa.Float(), nullable=False),
-        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_suspicions_photo_id_photos"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["photo_id"],
+            ["photos.id"],
+            name=op.f("fk_suspicions_photo_id_photos"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("photo_id", "model", name=op.f("pk_suspicions")),
     )
     op.create_index("ix_suspicions_margin", "suspicions", ["margin", "photo_id"])
@@ -41,17 +46,26 @@ def upgrade():
         sa.Column("photo_id", sa.Integer(), nullable=False),
         sa.Column("dhash", sa.BigInteger(), nullable=False),
         *(sa.Column(f"band{one}", sa.Integer(), nullable=False) for one in range(5)),
-        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_photo_hashes_photo_id_photos"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["photo_id"],
+            ["photos.id"],
+            name=op.f("fk_photo_hashes_photo_id_photos"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("photo_id", name=op.f("pk_photo_hashes")),
     )
     # What webapp.storage.photos.lookalikes.bands says of single hashes, for all of them.
-    bands = ", ".join(f"(dhash >> {13 * one}) & {0xFFF if one == 4 else 0x1FFF}" for one in range(5))
+    bands = ", ".join(
+        f"(dhash >> {13 * one}) & {0xFFF if one == 4 else 0x1FFF}" for one in range(5)
+    )
     op.execute(
         "INSERT INTO photo_hashes (photo_id, dhash, band0, band1, band2, band3, band4) "  # noqa: S608
         f"SELECT id, dhash, {bands} FROM photos WHERE dhash IS NOT NULL"
     )
     for one in range(5):
-        op.create_index(f"ix_photo_hashes_band{one}", "photo_hashes", [f"band{one}", "photo_id", "dhash"])
+        op.create_index(
+            f"ix_photo_hashes_band{one}", "photo_hashes", [f"band{one}", "photo_id", "dhash"]
+        )
 
 
 def downgrade():

@@ -36,16 +36,25 @@ def test_an_expired_key_is_a_401_that_says_so(app: Flask, client: FlaskClient, p
 
 
 def test_a_key_works_until_it_expires(app: Flask, client: FlaskClient) -> None:
-    assert client.get("/api/v1/photos", headers=header(app, expires_at=now() + timedelta(minutes=1))).status_code == 200
+    assert (
+        client.get(
+            "/api/v1/photos", headers=header(app, expires_at=now() + timedelta(minutes=1))
+        ).status_code
+        == 200
+    )
 
 
-def test_a_scope_that_is_too_small_is_a_403_with_both_scopes(app: Flask, client: FlaskClient) -> None:
+def test_a_scope_that_is_too_small_is_a_403_with_both_scopes(
+    app: Flask, client: FlaskClient
+) -> None:
     answer = client.get("/api/v1/export", headers=header(app))
     assert (answer.status_code, answer.content_type) == (403, "application/problem+json")
     assert "predict" in answer.json["detail"] and "review" in answer.json["detail"]
 
 
-@pytest.mark.parametrize("sent", ["Bearer mq_unknown", "Bearer ", "Basic YTpi", "Bearer " + "x" * 5000])
+@pytest.mark.parametrize(
+    "sent", ["Bearer mq_unknown", "Bearer ", "Basic YTpi", "Bearer " + "x" * 5000]
+)
 def test_a_key_that_is_none_is_a_401(client: FlaskClient, sent: str) -> None:
     answer = client.get("/api/v1/photos", headers={"Authorization": sent})
     assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
@@ -71,7 +80,9 @@ def test_it_is_noted_once_a_minute(app: Flask, client: FlaskClient) -> None:
     assert last_used(app) > first
 
 
-def test_a_busy_database_neither_holds_a_reader_up_nor_refuses_it(app: Flask, client: FlaskClient, config: Config) -> None:
+def test_a_busy_database_neither_holds_a_reader_up_nor_refuses_it(
+    app: Flask, client: FlaskClient, config: Config
+) -> None:
     key = header(app)
     other = sqlite3.connect(config.data / "marque.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -82,10 +93,16 @@ def test_a_busy_database_neither_holds_a_reader_up_nor_refuses_it(app: Flask, cl
     assert last_used(app) is None
 
 
-def test_a_history_that_cannot_be_written_to_is_still_read_with_a_key(app: Flask, client: FlaskClient) -> None:
+def test_a_history_that_cannot_be_written_to_is_still_read_with_a_key(
+    app: Flask, client: FlaskClient
+) -> None:
     key = header(app)
     with app.app_context():
-        db.session.execute(text("CREATE TRIGGER no_more BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'read-only'); END"))
+        db.session.execute(
+            text(
+                "CREATE TRIGGER no_more BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'read-only'); END"
+            )
+        )
         db.session.commit()
     assert client.get("/api/v1/photos", headers=key).status_code == 200
     assert last_used(app) is None

@@ -13,7 +13,9 @@ from webapp.services.accounts import people
 Upload = Callable[..., str]
 
 
-def test_photos_leave_as_lines_of_json(client: FlaskClient, key: dict[str, str], upload: Upload) -> None:
+def test_photos_leave_as_lines_of_json(
+    client: FlaskClient, key: dict[str, str], upload: Upload
+) -> None:
     ids = [upload(mark=number) for number in range(3)]
     answer = client.get("/api/v1/export?limit=2", headers=key)
     assert [json.loads(line)["id"] for line in answer.text.splitlines()] == ids[:2]
@@ -28,7 +30,9 @@ def test_it_needs_a_key(client: FlaskClient) -> None:
     assert client.get("/api/v1/exports/some").status_code == 401
 
 
-def test_only_an_admins_key_gets_what_files_tell_about_place_and_time(app: Flask, client: FlaskClient, key: dict[str, str]) -> None:
+def test_only_an_admins_key_gets_what_files_tell_about_place_and_time(
+    app: Flask, client: FlaskClient, key: dict[str, str]
+) -> None:
     with app.app_context():
         _key, text = people.create_key("reviewer", "review")
     path = "/api/v1/export?format=folders&metadata=keep"

@@ -21,8 +21,30 @@ EXAMPLES = 5
 @pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="schemathesis is not installed")
 def test_no_request_gets_an_answer_that_the_document_does_not_know(tmp_path: Path) -> None:
     with serve(tmp_path / "data", [FakeClassifier(), FakeClassifier(make_cars_card())]) as site:
-        options = ["--checks", "all", "--max-examples", str(EXAMPLES), "--seed", "1", "--generation-database", "none", "--no-color"]
-        command = [SCHEMATHESIS, "--config-file", ROOT / "schemathesis.toml", "run", f"{site}/api/v1/openapi.json", *options]
+        options = [
+            "--checks",
+            "all",
+            "--max-examples",
+            str(EXAMPLES),
+            "--seed",
+            "1",
+            "--generation-database",
+            "none",
+            "--no-color",
+        ]
+        command = [
+            SCHEMATHESIS,
+            "--config-file",
+            ROOT / "schemathesis.toml",
+            "run",
+            f"{site}/api/v1/openapi.json",
+            *options,
+        ]
         key = admin_key(tmp_path / "data")
-        done = subprocess.run([*command, "-H", f"Authorization: Bearer {key}"], cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, "-H", f"Authorization: Bearer {key}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stdout[-6000:]

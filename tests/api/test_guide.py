@@ -14,7 +14,11 @@ from tests.fakes import FakeClassifier, make_card
 from tests.keys import admin_key
 
 GUIDE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-JOBS = dict(re.findall(r"\*\*([^*]+)\.\*\*[^\n]*(?:\n[^`\n][^\n]*)*\n\n```python\n(.*?)```", GUIDE, re.DOTALL))
+JOBS = dict(
+    re.findall(
+        r"\*\*([^*]+)\.\*\*[^\n]*(?:\n[^`\n][^\n]*)*\n\n```python\n(.*?)```", GUIDE, re.DOTALL
+    )
+)
 START = re.search(r"```python\n(import requests.*?)```", GUIDE, re.DOTALL)
 
 
@@ -57,21 +61,27 @@ def test_a_photo_is_sent(reader: Reader, capsys: pytest.CaptureFixture[str]) -> 
     assert "mclaren" in capsys.readouterr().out
 
 
-def test_a_folder_is_sent_and_what_is_refused_says_why(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_is_sent_and_what_is_refused_says_why(
+    reader: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
     reader.does("Send a folder")
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["0.jpg ferrari", "1.jpg ferrari", "2.jpg ferrari"]
     assert lines[3].startswith("notes.txt This is a text file")
 
 
-def test_a_question_is_answered_and_nothing_stored(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_question_is_answered_and_nothing_stored(
+    reader: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
     reader.does("Ask without storing")
     assert capsys.readouterr().out.startswith("1 mclaren ")
     reader.does("Go through the history")
     assert capsys.readouterr().out == "[]\n"
 
 
-def test_the_history_is_gone_through_page_by_page(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_history_is_gone_through_page_by_page(
+    reader: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
     reader.does("Send a folder")
     capsys.readouterr()
     exec(JOBS["Go through the history"].replace("100", "2"), reader.names)  # noqa: S102
@@ -84,7 +94,9 @@ def test_a_ground_truth_is_given(reader: Reader, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.endswith("mclaren correct\n")
 
 
-def test_many_are_labelled_and_it_is_taken_back(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_are_labelled_and_it_is_taken_back(
+    reader: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
     reader.does("Send a folder")
     capsys.readouterr()
     reader.does("Label many at once, and take it back")
@@ -99,6 +111,8 @@ def test_the_history_is_exported_whole(reader: Reader, capsys: pytest.CaptureFix
     assert len(Path("history.csv").read_text(encoding="utf-8").splitlines()) == 4
 
 
-def test_versions_are_compared_and_one_is_promoted(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+def test_versions_are_compared_and_one_is_promoted(
+    reader: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
     reader.does("Compare two versions, let the better one serve")
     assert capsys.readouterr().out == "few 0 None\n2\n"

@@ -21,7 +21,10 @@ def test_ping_answers_pong(client: FlaskClient) -> None:
 
 def test_it_is_live_and_ready(client: FlaskClient) -> None:
     assert client.get("/health/live").status_code == 200
-    assert client.get("/health/ready").json == {"status": "ready", "model": {"name": "f1-teams", "version": 1}}
+    assert client.get("/health/ready").json == {
+        "status": "ready",
+        "model": {"name": "f1-teams", "version": 1},
+    }
 
 
 def test_without_a_model_it_is_live_but_not_ready(config: Config) -> None:
@@ -35,7 +38,9 @@ def test_without_a_model_it_is_live_but_not_ready(config: Config) -> None:
     assert "No model is installed" in answer.json["problems"]["model"]
 
 
-def test_with_a_locked_database_it_is_not_ready(client: FlaskClient, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_locked_database_it_is_not_ready(
+    client: FlaskClient, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "BUSY_MS", 50)
     with client.application.app_context():
         db.engine.dispose()

@@ -49,55 +49,96 @@ def truths(client: FlaskClient) -> list[str | None]:
     return [one["ground_truth"] for one in client.get("/api/v1/photos?sort=oldest").json["items"]]
 
 
-def test_a_key_that_was_used_for_another_filter_is_refused(client: FlaskClient, key: dict[str, str], upload) -> None:
+def test_a_key_that_was_used_for_another_filter_is_refused(
+    client: FlaskClient, key: dict[str, str], upload
+) -> None:
     headers = key | {"Idempotency-Key": "monday"}
     asked = {"kind": "many", "action": "confirm", "filter": {"decision": "mclaren"}}
     first = client.post("/api/v1/jobs", json=asked, headers=headers)
     upload()  # one photo more changes nothing about what was meant
     assert client.post("/api/v1/jobs", json=asked, headers=headers).json["id"] == first.json["id"]
-    assert client.post("/api/v1/jobs", json=asked | {"filter": {"decision": "haas"}}, headers=headers).status_code == 409
+    assert (
+        client.post(
+            "/api/v1/jobs", json=asked | {"filter": {"decision": "haas"}}, headers=headers
+        ).status_code
+        == 409
+    )
 
 
-def test_an_export_tells_where_its_file_is(client: FlaskClient, key_of: Key, done, upload: Callable[..., str]) -> None:
+def test_an_export_tells_where_its_file_is(
+    client: FlaskClient, key_of: Key, done, upload: Callable[..., str]
+) -> None:
     upload(), upload(mark=1, ground_truth="haas")
     key = key_of("review")
     job = done(key, json={"kind": "export", "format": "jsonl", "filter": {"ground_truth": "haas"}})
     (file,) = job["result"]["files"]
     assert (file["photos"], file["url"]) == (1, f"/api/v1/jobs/{job['id']}/files/{file['name']}")
     whole = client.get(file["url"], headers=key, buffered=True)
-    assert (json.loads(whole.data)["ground_truth"], whole.headers["ETag"]) == ("haas", f'"{file["sha256"]}"')
+    assert (json.loads(whole.data)["ground_truth"], whole.headers["ETag"]) == (
+        "haas",
+        f'"{file["sha256"]}"',
+    )
     part = client.get(file["url"], headers=key | {"Range": "bytes=0-9"}, buffered=True)
     assert (part.status_code, part.data) == (206, whole.data[:10])
     assert client.get(file["url"]).status_code == 401
 
 
-def test_an_action_on_all_that_match_and_its_undo(client: FlaskClient, key_of: Key, done, upload: Callable[..., str]) -> None:
+def test_an_action_on_all_that_match_and_its_undo(
+    client: FlaskClient, key_of: Key, done, upload: Callable[..., str]
+) -> None:
     for mark in range(3):
         upload(mark=mark)
     upload("#C00000")
     key = key_of("review")
-    job = done(key, json={"kind": "many", "action": "label", "label": "haas", "filter": {"decision": "mclaren"}})
+    job = done(
+        key,
+        json={
+            "kind": "many",
+            "action": "label",
+            "label": "haas",
+            "filter": {"decision": "mclaren"},
+        },
+    )
     assert job["result"] == {"action": "label", "changed": 3, "skipped": 0, "batch": job["id"]}
     assert truths(client) == ["haas", "haas", "haas", None]
-    assert done(key, json={"kind": "many", "action": "undo", "batch": job["id"]})["result"]["changed"] == 3
+    assert (
+        done(key, json={"kind": "many", "action": "undo", "batch": job["id"]})["result"]["changed"]
+        == 3
+    )
     assert truths(client) == [None] * 4
 
 
-def test_a_file_of_labels_is_looked_at_and_then_imported(client: FlaskClient, key_of: Key, done, upload: Callable[..., str]) -> None:
+def test_a_file_of_labels_is_looked_at_and_then_imported(
+    client: FlaskClient, key_of: Key, done, upload: Callable[..., str]
+) -> None:
     upload(name="a.jpg"), upload(name="b.jpg", mark=1, ground_truth="bwt")
     key = key_of("review")
 
     def form(**more: str) -> Json:
-        return {"kind": "labels", "file": (io.BytesIO(b"filename,label\na.jpg,haas\nb.jpg,haas\nc.jpg,haas\n"), "labels.csv"), **more}
+        return {
+            "kind": "labels",
+            "file": (
+                io.BytesIO(b"filename,label\na.jpg,haas\nb.jpg,haas\nc.jpg,haas\n"),
+                "labels.csv",
+            ),
+            **more,
+        }
 
     look = done(key, data=form(dry_run="yes"))["result"]
-    assert (look["new"], look["different"], look["left_out"], look["changed"]) == (1, 1, {"unknown photo": 1}, 0)
+    assert (look["new"], look["different"], look["left_out"], look["changed"]) == (
+        1,
+        1,
+        {"unknown photo": 1},
+        0,
+    )
     assert truths(client) == [None, "bwt"]
     assert done(key, data=form(replace="yes"))["result"]["changed"] == 2
     assert truths(client) == ["haas", "haas"]
 
 
-def test_a_rule_of_keeping(client: FlaskClient, key: dict[str, str], done, upload: Callable[..., str]) -> None:
+def test_a_rule_of_keeping(
+    client: FlaskClient, key: dict[str, str], done, upload: Callable[..., str]
+) -> None:
     for mark in range(3):
         upload(mark=mark)
     job = done(key, json={"kind": "keep", "per_class": 1, "older_than": "0d"})
@@ -130,7 +171,9 @@ def test_a_photo_is_ranked(client: FlaskClient, done, upload: Callable[..., str]
         ("predict", {"kind": "predict", "photo": "nothing"}, 404),
     ],
 )
-def test_what_makes_no_sense_or_is_not_theirs_is_refused(client: FlaskClient, key_of: Key, scope: str, body: Json, status: int) -> None:
+def test_what_makes_no_sense_or_is_not_theirs_is_refused(
+    client: FlaskClient, key_of: Key, scope: str, body: Json, status: int
+) -> None:
     answer = client.post("/api/v1/jobs", json=body, headers=key_of(scope))
     assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
 
@@ -148,13 +191,23 @@ def test_they_need_a_key(client: FlaskClient, request_: Json) -> None:
     assert client.post("/api/v1/jobs", **request_).status_code == 401
 
 
-@pytest.mark.parametrize(("body", "said"), [({}, "has no 'kind'"), ({"kind": "dance"}, "has a 'kind' that is none of 'upload'")])
-def test_a_job_without_a_kind_is_told_which_there_are(client: FlaskClient, body: Json, said: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [({}, "has no 'kind'"), ({"kind": "dance"}, "has a 'kind' that is none of 'upload'")],
+)
+def test_a_job_without_a_kind_is_told_which_there_are(
+    client: FlaskClient, body: Json, said: str
+) -> None:
     assert said in client.post("/api/v1/jobs", json=body).json["errors"][0]["what"]
 
 
 def test_the_same_key_of_a_request_is_the_same_job(client: FlaskClient, key_of: Key) -> None:
     headers = key_of("admin") | {"Idempotency-Key": "monday"}
-    first, again = (client.post("/api/v1/jobs", json={"kind": "keep", "per_class": 1}, headers=headers).json["id"] for _ in range(2))
+    first, again = (
+        client.post("/api/v1/jobs", json={"kind": "keep", "per_class": 1}, headers=headers).json[
+            "id"
+        ]
+        for _ in range(2)
+    )
     assert first == again
     assert client.post("/api/v1/jobs", json={"kind": "export"}, headers=headers).status_code == 409

@@ -36,7 +36,9 @@ def test_its_card_says_how_it_was_measured(shipped: FlaskClient) -> None:
     assert len(card["labels"]) == 10
 
 
-@pytest.mark.parametrize("path", ["/api/v1/models/nobody/1", "/api/v1/models/f1-teams/999", "/api/v1/models/../1"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/models/nobody/1", "/api/v1/models/f1-teams/999", "/api/v1/models/../1"]
+)
 def test_an_unknown_model_is_a_404(shipped: FlaskClient, path: str) -> None:
     assert shipped.get(path).status_code == 404
 
@@ -61,7 +63,9 @@ def two(client: FlaskClient, config: Config) -> FlaskClient:
     return client
 
 
-def test_a_model_names_its_versions_and_to_reviewers_its_history(two: FlaskClient, key: dict[str, str]) -> None:
+def test_a_model_names_its_versions_and_to_reviewers_its_history(
+    two: FlaskClient, key: dict[str, str]
+) -> None:
     shown = two.get("/api/v1/models/f1-teams").json
     assert (shown["versions"], shown["live"], "history" in shown) == ([1, 2], 1, False)
     assert two.get("/api/v1/models/f1-teams", headers=key).json["history"] == []
@@ -70,17 +74,28 @@ def test_a_model_names_its_versions_and_to_reviewers_its_history(two: FlaskClien
 
 def test_two_versions_are_compared_on_this_history(two: FlaskClient, key: dict[str, str]) -> None:
     found = two.get("/api/v1/models/f1-teams/compare?a=1&b=2", headers=key).json
-    assert (found["state"], found["photos"], found["unknown"], found["comparison"]) == ("few", 0, [1, 2], None)
+    assert (found["state"], found["photos"], found["unknown"], found["comparison"]) == (
+        "few",
+        0,
+        [1, 2],
+        None,
+    )
 
 
 def test_promote_then_go_back(two: FlaskClient, key: dict[str, str]) -> None:
     refused = two.post("/api/v1/models/f1-teams/promote", json={"version": 2}, headers=key)
     assert refused.status_code == 409
     assert refused.json["detail"].startswith("Say why")
-    done = two.post("/api/v1/models/f1-teams/promote", json={"version": 2, "why": "the first photos"}, headers=key).json
+    done = two.post(
+        "/api/v1/models/f1-teams/promote",
+        json={"version": 2, "why": "the first photos"},
+        headers=key,
+    ).json
     assert (done["from"], done["to"], done["who"], done["forced"]) == (1, 2, "API key tests", True)
     assert two.post("/api/v1/models/f1-teams/rollback", headers=key).json["to"] == 1
-    assert [one["kind"] for one in two.get("/api/v1/models/f1-teams", headers=key).json["history"]] == ["rollback", "promote"]
+    assert [
+        one["kind"] for one in two.get("/api/v1/models/f1-teams", headers=key).json["history"]
+    ] == ["rollback", "promote"]
 
 
 @pytest.mark.parametrize("path", ["compare?a=1&b=2", "promote", "rollback"])
@@ -89,8 +104,19 @@ def test_a_key_is_needed(two: FlaskClient, path: str) -> None:
     assert call(f"/api/v1/models/f1-teams/{path}").status_code == 401
 
 
-@pytest.mark.parametrize("body", [{}, {"version": "two"}, {"version": True}, {"version": 2, "force": "yes"}, {"version": 2, "why": 7}])
-def test_a_body_that_makes_no_sense_is_a_400(two: FlaskClient, key: dict[str, str], body: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"version": "two"},
+        {"version": True},
+        {"version": 2, "force": "yes"},
+        {"version": 2, "why": 7},
+    ],
+)
+def test_a_body_that_makes_no_sense_is_a_400(
+    two: FlaskClient, key: dict[str, str], body: dict[str, object]
+) -> None:
     assert two.post("/api/v1/models/f1-teams/promote", json=body, headers=key).status_code == 400
     assert two.post("/api/v1/models/f1-teams/promote", data="[1]", headers=key).status_code == 400
     assert two.get("/api/v1/models/f1-teams/compare?a=1", headers=key).status_code == 400

@@ -41,7 +41,15 @@ def test_the_photo_has_the_promised_shape(client: FlaskClient) -> None:
     assert set(photo) == {
         "id", "filename", "sha256", "width", "height", "bytes", "created_at", "ground_truth", "outcome", "prediction", "duplicate"
     }  # fmt: skip
-    assert set(photo["prediction"]) == {"decision", "label", "confidence", "familiarity", "ranked", "model", "elapsed_ms"}
+    assert set(photo["prediction"]) == {
+        "decision",
+        "label",
+        "confidence",
+        "familiarity",
+        "ranked",
+        "model",
+        "elapsed_ms",
+    }
     assert photo["prediction"]["model"] == {"name": "f1-teams", "version": 1}
     assert photo["created_at"].endswith("Z")
 
@@ -77,20 +85,26 @@ def test_a_duplicate_keeps_the_ground_truth_it_has(client: FlaskClient) -> None:
     assert send(client, draw("#FF8700"), ground_truth="ferrari").json["ground_truth"] == "mclaren"
 
 
-def test_a_new_version_ranks_a_known_photo_again(client: FlaskClient, classifier: FakeClassifier) -> None:
+def test_a_new_version_ranks_a_known_photo_again(
+    client: FlaskClient, classifier: FakeClassifier
+) -> None:
     send(client, draw())
     classifier.card = make_card(version=2)
     assert send(client, draw()).json["prediction"]["model"]["version"] == 2
 
 
-def test_a_model_that_is_not_sure_says_unclassified(client: FlaskClient, classifier: FakeClassifier) -> None:
+def test_a_model_that_is_not_sure_says_unclassified(
+    client: FlaskClient, classifier: FakeClassifier
+) -> None:
     classifier.says(mclaren=0.4)
     prediction = send(client, draw()).json["prediction"]
     assert (prediction["decision"], prediction["label"]) == ("unclassified", "mclaren")
 
 
 def test_fields_that_nobody_may_set_are_ignored(client: FlaskClient) -> None:
-    photo = send(client, draw(), id="mine", outcome="correct", created_at="1970-01-01", is_admin="1").json
+    photo = send(
+        client, draw(), id="mine", outcome="correct", created_at="1970-01-01", is_admin="1"
+    ).json
     assert photo["id"] != "mine"
     assert photo["outcome"] == "unlabelled"
 
@@ -102,7 +116,11 @@ def test_several_files_get_a_result_each_in_order(client: FlaskClient) -> None:
     answer = send(client, draw(mark=1), b"not a photo", draw(mark=2))
     assert answer.status_code == 200
     assert [one["status"] for one in answer.json["results"]] == [201, 415, 201]
-    assert [one["filename"] for one in answer.json["results"]] == ["car0.jpg", "car1.jpg", "car2.jpg"]
+    assert [one["filename"] for one in answer.json["results"]] == [
+        "car0.jpg",
+        "car1.jpg",
+        "car2.jpg",
+    ]
     assert "error" in answer.json["results"][1]
 
 
@@ -148,7 +166,9 @@ def one_bit_png(side: int) -> bytes:
     ],
     ids=["text", "empty", "truncated", "svg", "60 megapixels", "25 MB"],
 )
-def test_a_bad_file_is_refused_and_nothing_is_stored(client: FlaskClient, content: bytes, status: int) -> None:
+def test_a_bad_file_is_refused_and_nothing_is_stored(
+    client: FlaskClient, content: bytes, status: int
+) -> None:
     answer = send(client, content)
     assert answer.status_code == status
     assert answer.content_type == "application/problem+json"
@@ -158,7 +178,9 @@ def test_a_bad_file_is_refused_and_nothing_is_stored(client: FlaskClient, conten
 
 
 def test_a_form_without_a_file_says_how_to_send_one(client: FlaskClient) -> None:
-    answer = client.post("/api/v1/photos", data={"ground_truth": "mclaren"}, content_type="multipart/form-data")
+    answer = client.post(
+        "/api/v1/photos", data={"ground_truth": "mclaren"}, content_type="multipart/form-data"
+    )
     assert answer.status_code == 400
     assert "curl -F file=" in answer.json["detail"]
 
@@ -178,7 +200,13 @@ def test_a_wrong_method_is_a_problem_that_names_the_right_ones(client: FlaskClie
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/photos/nothing", "/api/v1/photos/nothing/file", "/api/v1/photos/nothing/thumbnail", "/api/v1/no"]
+    "path",
+    [
+        "/api/v1/photos/nothing",
+        "/api/v1/photos/nothing/file",
+        "/api/v1/photos/nothing/thumbnail",
+        "/api/v1/no",
+    ],
 )
 def test_an_unknown_address_is_a_problem(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
@@ -204,7 +232,9 @@ def test_the_file_is_what_was_sent(client: FlaskClient, upload: Upload) -> None:
 
 
 @pytest.mark.parametrize("name", ["Лада.jpg", "🏎️.jpg", "a b;c.jpg", "日本.jpg"])
-def test_a_download_keeps_a_name_in_any_script(client: FlaskClient, upload: Upload, name: str) -> None:
+def test_a_download_keeps_a_name_in_any_script(
+    client: FlaskClient, upload: Upload, name: str
+) -> None:
     header = client.get(f"/api/v1/photos/{upload(name=name)}/file").headers["Content-Disposition"]
     assert header.isascii()
     assert unquote(header.split("filename*=UTF-8''")[1]) == name
@@ -229,7 +259,9 @@ def test_where_it_was_taken_is_not_served(client: FlaskClient) -> None:
 
 def test_an_admins_key_gets_the_original(client: FlaskClient, key: dict[str, str]) -> None:
     public_id = send(client, with_gps()).json["id"]
-    assert client.get(f"/api/v1/photos/{public_id}/file?metadata=keep", headers=key).data == with_gps()
+    assert (
+        client.get(f"/api/v1/photos/{public_id}/file?metadata=keep", headers=key).data == with_gps()
+    )
 
 
 def test_a_stranger_does_not_get_the_original(client: FlaskClient) -> None:
@@ -243,22 +275,33 @@ def test_a_picture_that_is_known_is_not_sent_again(client: FlaskClient, upload: 
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
 
-def test_a_photo_tells_what_people_said_about_it(client: FlaskClient, key: dict[str, str], upload: Upload) -> None:
+def test_a_photo_tells_what_people_said_about_it(
+    client: FlaskClient, key: dict[str, str], upload: Upload
+) -> None:
     path = f"/api/v1/photos/{upload()}"
     assert client.get(f"{path}/labels").json == {"items": []}
     client.put(f"{path}/ground-truth", json={"label": "haas", "why": "the nose"}, headers=key)
     client.put(f"{path}/ground-truth", json={"label": "bwt"}, headers=key)
     newest = client.get(f"{path}/labels").json["items"][0]
-    assert client.delete(f"/api/v1/labels/batches/{newest['batch']}", headers=key).status_code == 200
+    assert (
+        client.delete(f"/api/v1/labels/batches/{newest['batch']}", headers=key).status_code == 200
+    )
     undo, last, first = client.get(f"{path}/labels").json["items"]
-    assert (first["from"], first["to"], first["why"], first["place"]) == (None, "haas", "the nose", "api")
+    assert (first["from"], first["to"], first["why"], first["place"]) == (
+        None,
+        "haas",
+        "the nose",
+        "api",
+    )
     assert last["undone"] and undo["undoes"] == last["event"] and undo["to"] == "haas"
 
 
 # ---- lists ----
 
 
-def test_a_list_is_newest_first_and_goes_on_with_a_cursor(client: FlaskClient, upload: Upload) -> None:
+def test_a_list_is_newest_first_and_goes_on_with_a_cursor(
+    client: FlaskClient, upload: Upload
+) -> None:
     ids = [upload(mark=number) for number in range(5)]
     first = client.get("/api/v1/photos?limit=2").json
     second = client.get(f"/api/v1/photos?limit=2&cursor={first['next']}").json
@@ -271,10 +314,14 @@ def test_a_photo_that_arrives_meanwhile_shifts_nothing(client: FlaskClient, uplo
     ids = [upload(mark=number) for number in range(3)]
     first = client.get("/api/v1/photos?limit=2").json
     upload(mark=99)
-    assert [one["id"] for one in client.get(f"/api/v1/photos?cursor={first['next']}").json["items"]] == [ids[0]]
+    assert [
+        one["id"] for one in client.get(f"/api/v1/photos?cursor={first['next']}").json["items"]
+    ] == [ids[0]]
 
 
-def test_least_sure_comes_first_when_asked_for(client: FlaskClient, classifier: FakeClassifier, upload: Upload) -> None:
+def test_least_sure_comes_first_when_asked_for(
+    client: FlaskClient, classifier: FakeClassifier, upload: Upload
+) -> None:
     expected = []
     for number, confidence in enumerate((0.9, 0.3, 0.6, 0.3)):
         classifier.says(mclaren=confidence)
@@ -297,7 +344,9 @@ def test_filters_combine(client: FlaskClient, upload: Upload) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["correct", "wrong", "unlabelled", "unclassified", "unusable"])
-def test_each_outcome_finds_its_photos(client: FlaskClient, classifier: FakeClassifier, upload: Upload, outcome: str) -> None:
+def test_each_outcome_finds_its_photos(
+    client: FlaskClient, classifier: FakeClassifier, upload: Upload, outcome: str
+) -> None:
     classifier.says(mclaren=0.9)
     upload(mark=1, ground_truth="mclaren")
     upload(mark=2, ground_truth="ferrari")
@@ -309,15 +358,21 @@ def test_each_outcome_finds_its_photos(client: FlaskClient, classifier: FakeClas
     assert [one["outcome"] for one in items] == [outcome]
 
 
-def test_not_naming_a_team_is_right_when_there_is_none(client: FlaskClient, classifier: FakeClassifier) -> None:
+def test_not_naming_a_team_is_right_when_there_is_none(
+    client: FlaskClient, classifier: FakeClassifier
+) -> None:
     classifier.says(mclaren=0.3)
     assert send(client, draw(), ground_truth="none").json["outcome"] == "correct"
 
 
-def test_a_percent_sign_in_a_file_name_is_only_a_percent_sign(client: FlaskClient, upload: Upload) -> None:
+def test_a_percent_sign_in_a_file_name_is_only_a_percent_sign(
+    client: FlaskClient, upload: Upload
+) -> None:
     upload(name="100%.jpg", mark=1)
     upload(name="100x.jpg", mark=2)
-    assert [one["filename"] for one in client.get("/api/v1/photos?filename=100%25").json["items"]] == ["100%.jpg"]
+    assert [
+        one["filename"] for one in client.get("/api/v1/photos?filename=100%25").json["items"]
+    ] == ["100%.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -348,8 +403,14 @@ def test_a_question_that_makes_no_sense_is_a_400(client: FlaskClient, query: str
 # ---- ground truth ----
 
 
-def test_a_ground_truth_is_put_with_a_key(client: FlaskClient, upload: Upload, key: dict[str, str]) -> None:
-    answer = client.put(f"/api/v1/photos/{upload()}/ground-truth", json={"label": "mclaren", "why": "seen it"}, headers=key)
+def test_a_ground_truth_is_put_with_a_key(
+    client: FlaskClient, upload: Upload, key: dict[str, str]
+) -> None:
+    answer = client.put(
+        f"/api/v1/photos/{upload()}/ground-truth",
+        json={"label": "mclaren", "why": "seen it"},
+        headers=key,
+    )
     assert answer.status_code == 200
     assert (answer.json["ground_truth"], answer.json["outcome"]) == ("mclaren", "correct")
 
@@ -362,10 +423,16 @@ def test_without_a_key_nothing_is_relabelled(client: FlaskClient, upload: Upload
     assert client.get(f"/api/v1/photos/{public_id}").json["ground_truth"] is None
 
 
-def test_a_key_of_a_smaller_scope_may_not_relabel(app: Flask, client: FlaskClient, upload: Upload) -> None:
+def test_a_key_of_a_smaller_scope_may_not_relabel(
+    app: Flask, client: FlaskClient, upload: Upload
+) -> None:
     with app.app_context():
         _key, text = people.create_key("camera", "predict")
-    answer = client.put(f"/api/v1/photos/{upload()}/ground-truth", json={"label": "mclaren"}, headers={"Authorization": f"Bearer {text}"})
+    answer = client.put(
+        f"/api/v1/photos/{upload()}/ground-truth",
+        json={"label": "mclaren"},
+        headers={"Authorization": f"Bearer {text}"},
+    )
     assert answer.status_code == 403
 
 
@@ -373,33 +440,53 @@ def test_a_revoked_key_is_worth_nothing(app: Flask, client: FlaskClient) -> None
     with app.app_context():
         made, text = people.create_key("camera", "admin")
         people.revoke_key(made.prefix)
-    assert client.get("/api/v1/photos", headers={"Authorization": f"Bearer {text}"}).status_code == 401
+    assert (
+        client.get("/api/v1/photos", headers={"Authorization": f"Bearer {text}"}).status_code == 401
+    )
 
 
-@pytest.mark.parametrize("header", ["Bearer wrong", "Basic YTpi", "Bearer " + "x" * 10_000, "Bearer é"])
+@pytest.mark.parametrize(
+    "header", ["Bearer wrong", "Basic YTpi", "Bearer " + "x" * 10_000, "Bearer é"]
+)
 def test_a_wrong_key_is_refused_even_where_none_is_needed(client: FlaskClient, header: str) -> None:
     assert client.get("/api/v1/photos", headers={"Authorization": header}).status_code == 401
 
 
 @pytest.mark.parametrize("label", ["lada", "", "McLaren", "<b>", "x" * 10_000, "mclaren\x00"])
-def test_an_unknown_label_is_refused(client: FlaskClient, upload: Upload, key: dict[str, str], label: str) -> None:
-    answer = client.put(f"/api/v1/photos/{upload()}/ground-truth", json={"label": label}, headers=key)
+def test_an_unknown_label_is_refused(
+    client: FlaskClient, upload: Upload, key: dict[str, str], label: str
+) -> None:
+    answer = client.put(
+        f"/api/v1/photos/{upload()}/ground-truth", json={"label": label}, headers=key
+    )
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"label": 5}', b"{", b'{"label": "mclaren", "why": 5}'])
-def test_a_body_that_is_not_the_promised_json_is_a_400(client: FlaskClient, upload: Upload, key: dict[str, str], body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"label": 5}', b"{", b'{"label": "mclaren", "why": 5}']
+)
+def test_a_body_that_is_not_the_promised_json_is_a_400(
+    client: FlaskClient, upload: Upload, key: dict[str, str], body: bytes
+) -> None:
     path = f"/api/v1/photos/{upload()}/ground-truth"
-    assert client.put(path, data=body, content_type="application/json", headers=key).status_code == 400
+    assert (
+        client.put(path, data=body, content_type="application/json", headers=key).status_code == 400
+    )
 
 
 # ---- deleting ----
 
 
-def test_an_admins_key_deletes_a_photo_and_brings_it_back(client: FlaskClient, upload: Upload, key: dict[str, str]) -> None:
+def test_an_admins_key_deletes_a_photo_and_brings_it_back(
+    client: FlaskClient, upload: Upload, key: dict[str, str]
+) -> None:
     path = f"/api/v1/photos/{upload()}"
     assert client.delete(path, headers=key).status_code == 204
-    assert [client.get(path + more).status_code for more in ("", "/file", "/thumbnail")] == [410, 410, 410]
+    assert [client.get(path + more).status_code for more in ("", "/file", "/thumbnail")] == [
+        410,
+        410,
+        410,
+    ]
     assert client.post(f"{path}/restore").status_code == 404
     assert client.post(f"{path}/restore", headers=key).status_code == 200
     assert client.get(path).status_code == 200
@@ -435,5 +522,10 @@ def test_a_closed_server_takes_photos_only_with_a_key(closed: Flask) -> None:
     assert send(client, draw()).status_code == 401
     assert client.get("/api/v1/photos").status_code == 401
     header = {"Authorization": f"Bearer {text}"}
-    assert client.post("/api/v1/photos", data={"file": (io.BytesIO(draw()), "a.jpg")}, headers=header).status_code == 201
+    assert (
+        client.post(
+            "/api/v1/photos", data={"file": (io.BytesIO(draw()), "a.jpg")}, headers=header
+        ).status_code
+        == 201
+    )
     assert client.get("/api/v1/photos", headers=header).status_code == 200

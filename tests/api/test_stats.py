@@ -9,12 +9,24 @@ from tests.answers import AUDIT, Checked, certain, remember
 from tests.fakes import FakeClassifier
 
 
-def test_it_counts_what_was_checked_and_what_was_audited(client: FlaskClient, app: Flask, classifier: FakeClassifier) -> None:
+def test_it_counts_what_was_checked_and_what_was_audited(
+    client: FlaskClient, app: Flask, classifier: FakeClassifier
+) -> None:
     card = classifier.card
     with app.app_context():
-        remember(card, [Checked("haas", certain(card, "haas"), AUDIT), Checked("haas", certain(card, "bwt", 0.8))])
+        remember(
+            card,
+            [
+                Checked("haas", certain(card, "haas"), AUDIT),
+                Checked("haas", certain(card, "bwt", 0.8)),
+            ],
+        )
     body = client.get("/api/v1/stats").json
-    assert (body["model"], body["checked"]["n"], body["audited"]["n"]) == ({"name": "f1-teams", "version": 1}, 2, 1)
+    assert (body["model"], body["checked"]["n"], body["audited"]["n"]) == (
+        {"name": "f1-teams", "version": 1},
+        2,
+        1,
+    )
     assert body["checked"]["right"]["share"] == 0.5
     assert body["mix_ups"] == [{"ground_truth": "haas", "decision": "bwt", "n": 1}]
     assert body["labels"][0]["found"]["hits"] == 1

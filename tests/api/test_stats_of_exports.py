@@ -19,7 +19,13 @@ from tests.conftest import ROOT
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.domain import AUDIT, NONE_OF_THESE, UNCLASSIFIED, Who
-from webapp.extensions import get_classifier, get_files, get_turnstile, get_version_card, load_classifier
+from webapp.extensions import (
+    get_classifier,
+    get_files,
+    get_turnstile,
+    get_version_card,
+    load_classifier,
+)
 from webapp.inference.models.held_out import HELD_OUT, read_split
 from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import plain_cell
@@ -40,7 +46,15 @@ EACH = 8
 def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """A server with the shipped models and real photos, all checked: some of them in an audit, some relabelled as something else, half
     also answered by the first version."""
-    app = create_app(Config(data=tmp_path_factory.mktemp("served"), models=ROOT / "models", secret_key="k" * 32, workers=1, threads=8))
+    app = create_app(
+        Config(
+            data=tmp_path_factory.mktemp("served"),
+            models=ROOT / "models",
+            secret_key="k" * 32,
+            workers=1,
+            threads=8,
+        )
+    )
     with app.app_context():
         db.create_all()
         _row, key = people.create_key("tests", "admin")
@@ -48,17 +62,36 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         card, tools = get_classifier().card, {"files": get_files(), "turnstile": get_turnstile()}
         older = load_classifier(Registry(ROOT / "models"), card.name, 1, "litert")
         learnt = read_split(ROOT / "models" / card.name / str(card.version), card) or {}
-        for folder in sorted(one for one in (shared / "data" / "f1-photos").iterdir() if one.is_dir()):
+        for folder in sorted(
+            one for one in (shared / "data" / "f1-photos").iterdir() if one.is_dir()
+        ):
             files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-            new = [name for name, content in files.items() if learnt.get(hashlib.sha256(content).hexdigest(), HELD_OUT) == HELD_OUT]
-            for at, name in enumerate(sorted([*new[:EACH], *[name for name in files if name not in new][:EACH]])):
+            new = [
+                name
+                for name, content in files.items()
+                if learnt.get(hashlib.sha256(content).hexdigest(), HELD_OUT) == HELD_OUT
+            ]
+            for at, name in enumerate(
+                sorted([*new[:EACH], *[name for name in files if name not in new][:EACH]])
+            ):
                 truth = NONE_OF_THESE if at == 5 else "haas" if at == 6 else folder.name
                 incoming = Incoming(name, files[name])
-                said = {"classifier": get_classifier(), "ground_truth": truth, "who": ANNA, "place": AUDIT if at % 3 == 1 else "api"}
+                said = {
+                    "classifier": get_classifier(),
+                    "ground_truth": truth,
+                    "who": ANNA,
+                    "place": AUDIT if at % 3 == 1 else "api",
+                }
                 done = classify_photo(incoming, **said, **tools)  # type: ignore[arg-type]
                 if at % 2 == 0:
-                    ask_aside(db.session.get_one(Photo, done.photo.id), classifiers=[older], **tools)
-        unusable = [classify_photo(Incoming("x.png", _noise()), classifier=get_classifier(), who=ANNA, **tools).photo.public_id]  # type: ignore[arg-type]
+                    ask_aside(
+                        db.session.get_one(Photo, done.photo.id), classifiers=[older], **tools
+                    )
+        unusable = [
+            classify_photo(
+                Incoming("x.png", _noise()), classifier=get_classifier(), who=ANNA, **tools
+            ).photo.public_id
+        ]  # type: ignore[arg-type]
         relabel.relabel_photos(unusable, "unusable", card=card, who=ANNA, place="photo")
     return app
 
@@ -76,8 +109,15 @@ def client(served: Flask) -> FlaskClient:
 
 def exported(client: FlaskClient, **asked: str) -> list[dict[str, str]]:
     """The lines of the table that a person would download, those that can be held against the labels."""
-    answer = client.get("/api/v1/export", query_string={"format": "csv", **asked}, headers=client.application.config["KEY"])
-    rows = [{name: plain_cell(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(answer.text))]
+    answer = client.get(
+        "/api/v1/export",
+        query_string={"format": "csv", **asked},
+        headers=client.application.config["KEY"],
+    )
+    rows = [
+        {name: plain_cell(cell) for name, cell in row.items()}
+        for row in csv.DictReader(io.StringIO(answer.text))
+    ]
     return [row for row in rows if row["outcome"] in ("correct", "wrong", "unclassified")]
 
 
@@ -90,10 +130,18 @@ QUESTIONS = [
 
 
 @pytest.fixture(params=QUESTIONS, ids=lambda one: str(one[0]))
-def both(request: pytest.FixtureRequest, client: FlaskClient) -> tuple[dict[str, Any], list[dict[str, str]], list[str]]:
+def both(
+    request: pytest.FixtureRequest, client: FlaskClient
+) -> tuple[dict[str, Any], list[dict[str, str]], list[str]]:
     """What the stats say, the same lines of the exported table, and the labels."""
     asked, passes = request.param
-    rows = [row for row in exported(client, **{name: value for name, value in asked.items() if name == "model"}) if passes(row)]
+    rows = [
+        row
+        for row in exported(
+            client, **{name: value for name, value in asked.items() if name == "model"}
+        )
+        if passes(row)
+    ]
     assert len(rows) > 20
     with client.application.app_context():
         names = list(get_version_card("f1-teams", int(rows[0]["version"])).label_names)
@@ -107,14 +155,21 @@ def share(found: dict[str, Any]) -> tuple[int, float | None]:
 def accuracy(rows: list[dict[str, str]], column: str) -> tuple[int, float | None]:
     if not rows:
         return 0, None
-    return len(rows), pytest.approx(metrics.accuracy_score([row["ground_truth"] for row in rows], [row[column] for row in rows]))
+    return len(rows), pytest.approx(
+        metrics.accuracy_score([row["ground_truth"] for row in rows], [row[column] for row in rows])
+    )
 
 
 @pytest.mark.parametrize("sample", ["checked", "audited"])
 def test_the_figures_of_both_samples(both: Any, sample: str) -> None:
     body, every, names = both
     rows = [
-        row | {"said": NONE_OF_THESE if row["decision"] == UNCLASSIFIED and row["ground_truth"] == NONE_OF_THESE else row["decision"]}
+        row
+        | {
+            "said": NONE_OF_THESE
+            if row["decision"] == UNCLASSIFIED and row["ground_truth"] == NONE_OF_THESE
+            else row["decision"]
+        }
         for row in every
     ]
     rows = [row for row in rows if sample == "checked" or row["audited"]]
@@ -122,51 +177,85 @@ def test_the_figures_of_both_samples(both: Any, sample: str) -> None:
     found = body[sample]
     assert found["n"] == len(rows) > 0
     assert share(found["right"]) == accuracy(rows, "said")
-    assert share(found["named"]) == accuracy([row for row in rows if row["decision"] != UNCLASSIFIED], "decision")
+    assert share(found["named"]) == accuracy(
+        [row for row in rows if row["decision"] != UNCLASSIFIED], "decision"
+    )
     assert share(found["first"]) == accuracy(known, "label_1")
     assert found["unsure"]["hits"] == sum(row["decision"] == UNCLASSIFIED for row in known)
     assert found["right"]["hits"] + found["unsure"]["hits"] + found["wrong"]["hits"] == len(rows)
     assert found["none"]["n"] == len(rows) - len(known)
     scores = np.array(
         [
-            [next((float(row[f"confidence_{at}"]) for at in range(1, 6) if row[f"label_{at}"] == name), 0.0) for name in names]
+            [
+                next(
+                    (
+                        float(row[f"confidence_{at}"])
+                        for at in range(1, 6)
+                        if row[f"label_{at}"] == name
+                    ),
+                    0.0,
+                )
+                for name in names
+            ]
             for row in known
         ]
     )
     places = [names.index(row["ground_truth"]) for row in known]
-    assert found["five"]["share"] == pytest.approx(metrics.top_k_accuracy_score(places, scores, k=5, labels=range(len(names))))
+    assert found["five"]["share"] == pytest.approx(
+        metrics.top_k_accuracy_score(places, scores, k=5, labels=range(len(names)))
+    )
     truths, said = [row["ground_truth"] for row in rows], [row["decision"] for row in rows]
     seen = sorted({one for one in truths if one != NONE_OF_THESE})
-    assert found["macro_f1"] == pytest.approx(metrics.f1_score(truths, said, labels=seen, average="macro", zero_division=0))
+    assert found["macro_f1"] == pytest.approx(
+        metrics.f1_score(truths, said, labels=seen, average="macro", zero_division=0)
+    )
 
 
 def test_label_by_label(both: Any) -> None:
     body, rows, names = both
     truths, said = [row["ground_truth"] for row in rows], [row["decision"] for row in rows]
-    precision, recall, f1, n = metrics.precision_recall_fscore_support(truths, said, labels=names, zero_division=0)
+    precision, recall, f1, n = metrics.precision_recall_fscore_support(
+        truths, said, labels=names, zero_division=0
+    )
     for line in body["labels"]:
         at = names.index(line["label"])
-        got = (line["trust"]["share"] or 0, line["found"]["share"] or 0, line["f1"] or 0, line["found"]["n"])
+        got = (
+            line["trust"]["share"] or 0,
+            line["found"]["share"] or 0,
+            line["f1"] or 0,
+            line["found"]["n"],
+        )
         assert got == pytest.approx((precision[at], recall[at], f1[at], n[at])), line["label"]
 
 
 def test_what_is_taken_for_what(both: Any) -> None:
     body, rows, names = both
     table = metrics.confusion_matrix(
-        [row["ground_truth"] for row in rows], [row["decision"] for row in rows], labels=[*names, UNCLASSIFIED, NONE_OF_THESE]
+        [row["ground_truth"] for row in rows],
+        [row["decision"] for row in rows],
+        labels=[*names, UNCLASSIFIED, NONE_OF_THESE],
     )
     expected = {
-        (names[truth], names[said]): int(table[truth, said]) for truth in range(len(names)) for said in range(len(names)) if truth != said
+        (names[truth], names[said]): int(table[truth, said])
+        for truth in range(len(names))
+        for said in range(len(names))
+        if truth != said
     }
-    assert {(one["ground_truth"], one["decision"]): one["n"] for one in body["mix_ups"]} == {pair: n for pair, n in expected.items() if n}
+    assert {(one["ground_truth"], one["decision"]): one["n"] for one in body["mix_ups"]} == {
+        pair: n for pair, n in expected.items() if n
+    }
 
 
 def test_the_confidence_and_the_thresholds(both: Any) -> None:
     body, rows, _names = both
     known = [row for row in rows if row["ground_truth"] != NONE_OF_THESE]
     right = [row["label_1"] == row["ground_truth"] for row in known]
-    fraction, said = calibration.calibration_curve(right, [float(row["confidence_1"]) for row in known], n_bins=10)
-    assert [one["right"]["share"] for one in body["reliability"]] == pytest.approx(fraction.tolist())
+    fraction, said = calibration.calibration_curve(
+        right, [float(row["confidence_1"]) for row in known], n_bins=10
+    )
+    assert [one["right"]["share"] for one in body["reliability"]] == pytest.approx(
+        fraction.tolist()
+    )
     assert [one["confidence"] for one in body["reliability"]] == pytest.approx(said.tolist())
     for step in body["thresholds"]:
         through = [row for row in rows if float(row["confidence_1"]) >= step["threshold"]]
@@ -184,15 +273,24 @@ def test_months_and_versions(both: Any) -> None:
         name: (n, right[name]) for name, n in months.items()
     }
     mine = next(one for one in body["versions"] if str(one["version"]) == rows[0]["version"])
-    assert (mine["checked"]["n"], mine["checked"]["hits"]) == (len(rows), sum(row["outcome"] == "correct" for row in rows))
+    assert (mine["checked"]["n"], mine["checked"]["hits"]) == (
+        len(rows),
+        sum(row["outcome"] == "correct" for row in rows),
+    )
     assert mine["audited"]["n"] == sum(bool(row["audited"]) for row in rows)
 
 
 def test_the_tables_of_the_page(client: FlaskClient) -> None:
     rows = exported(client)
     lines = list(csv.DictReader(io.StringIO(client.get("/stats/labels.csv?include=learnt").text)))
-    truths, said, names = [row["ground_truth"] for row in rows], [row["decision"] for row in rows], [line["label"] for line in lines]
-    precision, recall, f1, n = metrics.precision_recall_fscore_support(truths, said, labels=names, zero_division=0)
+    truths, said, names = (
+        [row["ground_truth"] for row in rows],
+        [row["decision"] for row in rows],
+        [line["label"] for line in lines],
+    )
+    precision, recall, f1, n = metrics.precision_recall_fscore_support(
+        truths, said, labels=names, zero_division=0
+    )
     for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("photos", n)):
         assert [float(line[name] or 0) for line in lines] == pytest.approx(expected.tolist()), name
     cells = list(csv.reader(io.StringIO(client.get("/stats/matrix.csv?include=learnt").text)))
@@ -203,5 +301,9 @@ def test_the_tables_of_the_page(client: FlaskClient) -> None:
 
 def test_photos_that_the_version_has_learnt_from_are_told(client: FlaskClient) -> None:
     rows, learnt = exported(client), client.get("/api/v1/stats").json["learnt"]
-    assert learnt == {"known": True, "photos": sum(bool(row["learnt"]) for row in rows), "counted": False}
+    assert learnt == {
+        "known": True,
+        "photos": sum(bool(row["learnt"]) for row in rows),
+        "counted": False,
+    }
     assert 0 < learnt["photos"] < len(rows)

@@ -21,14 +21,23 @@ from webapp.inference.models.registry import Registry
 from webapp.services.accounts import people
 from webapp.storage.database import db
 
-CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome") if Path(path).exists()), "")
+CHROMIUM = next(
+    (
+        path
+        for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+        if Path(path).exists()
+    ),
+    "",
+)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running Marque: with the shipped model when it is there, else with one that answers by colour."""
     folder = tmp_path_factory.mktemp("site")
-    shipped = any(Registry(ROOT / "models").live_version(name) for name in Registry(ROOT / "models").names())
+    shipped = any(
+        Registry(ROOT / "models").live_version(name) for name in Registry(ROOT / "models").names()
+    )
     with serve(folder, [] if shipped else [FakeClassifier()]) as address:
         yield address
 
@@ -38,7 +47,13 @@ def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
     """A running Marque with these models, or with the shipped ones."""
     for one in classifiers:
         install(one.card, folder / "models")
-    config = Config(data=folder, models=folder / "models" if classifiers else ROOT / "models", secret_key="k" * 32, workers=1, threads=8)
+    config = Config(
+        data=folder,
+        models=folder / "models" if classifiers else ROOT / "models",
+        secret_key="k" * 32,
+        workers=1,
+        threads=8,
+    )
     app = create_app(config, classifiers[0], classifiers[1:]) if classifiers else create_app(config)
     with app.app_context():
         db.create_all()
@@ -71,7 +86,9 @@ def browser() -> Iterator[Any]:
     if not (CHROMIUM or shutil.which("chromium")):
         pytest.skip("Chromium is not installed")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM or shutil.which("chromium"), args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM or shutil.which("chromium"), args=["--no-sandbox"]
+        )
         yield chromium
         chromium.close()
 
@@ -82,9 +99,21 @@ class Watch:
     def __init__(self, page: Any, site: str) -> None:
         self.errors: list[str] = []
         self.foreign: list[str] = []
-        page.on("console", lambda message: self.errors.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda message: (
+                self.errors.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith((site, "blob:")) else self.foreign.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((site, "blob:"))
+                else self.foreign.append(request.url)
+            ),
+        )
 
 
 @pytest.fixture
@@ -119,7 +148,10 @@ def reviewer(page: Any) -> Any:
 def add_photo(page: Any, mark: int, color: str = "#C00000", name: str = "car.jpg") -> str:
     """Send a drawn photo through the JSON door; returns its id."""
     answer = page.request.post(
-        "/api/v1/photos", multipart={"file": {"name": name, "mimeType": "image/jpeg", "buffer": draw(color, mark=mark)}}
+        "/api/v1/photos",
+        multipart={
+            "file": {"name": name, "mimeType": "image/jpeg", "buffer": draw(color, mark=mark)}
+        },
     )
     return str(answer.json()["id"])
 

@@ -27,7 +27,9 @@ def main(folder: Path) -> None:
         newest = fill()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            context = browser.new_context(base_url=f"http://127.0.0.1:{PORT}", viewport={"width": 1280, "height": 860})
+            context = browser.new_context(
+                base_url=f"http://127.0.0.1:{PORT}", viewport={"width": 1280, "height": 860}
+            )
             page = context.new_page()
             take(page, "/", folder / "upload.jpg")
             log_in(page)
@@ -43,18 +45,35 @@ def fill() -> str:
     cars = [path for own in CAR_PHOTOS for path in (own, SAMPLES / own.name)]
     for number in range(len(cars)):
         path = cars[(number * 7) % len(cars)]
-        send(path, f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg", path.stem if number % 4 else "")
+        send(
+            path,
+            f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg",
+            path.stem if number % 4 else "",
+        )
     send(SAMPLES / "sailing-boat.jpg", "kiel-regatta.jpg", "none")
     return send(SAMPLES / "road-car.jpg", "monza-car-park-04.jpg", "")
 
 
 def send(picture: Path, name: str, truth: str) -> str:
     """Upload one picture through the JSON door; returns its id."""
-    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{truth}\r\n'.encode()] if truth else []
+    parts = (
+        [
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{truth}\r\n'.encode()
+        ]
+        if truth
+        else []
+    )
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: image/jpeg\r\n\r\n'
-    body = b"".join([*parts, head.encode(), picture.read_bytes(), f"\r\n--{BOUNDARY}--\r\n".encode()])
+    body = b"".join(
+        [*parts, head.encode(), picture.read_bytes(), f"\r\n--{BOUNDARY}--\r\n".encode()]
+    )
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
-    connection.request("POST", "/api/v1/photos", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+    connection.request(
+        "POST",
+        "/api/v1/photos",
+        body,
+        {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+    )
     return str(json.loads(connection.getresponse().read())["id"])
 
 

@@ -34,7 +34,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not Registry(ROOT / "models").live_version("f1-teams"):
         pytest.skip("the shipped model f1-teams is not there")
     folder = tmp_path_factory.mktemp("jobs")
-    env = {"PATH": os.environ["PATH"], **Config(data=folder, models=ROOT / "models", secret_key="k" * 32).for_child()}
+    env = {
+        "PATH": os.environ["PATH"],
+        **Config(data=folder, models=ROOT / "models", secret_key="k" * 32).for_child(),
+    }
     with serve(folder, []) as address:
         command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--hands", "1"]
         with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL) as worker:
@@ -51,7 +54,9 @@ def a_zip(first: int, photos: int, name: str = "photos.zip", folder: str = "") -
 
 
 def a_folder(place: Path, first: int) -> Path:
-    for mark, name in enumerate(("haas/a.jpg", "haas/.hidden.jpg", "ferrari/b.jpg", "notes.txt"), first):
+    for mark, name in enumerate(
+        ("haas/a.jpg", "haas/.hidden.jpg", "ferrari/b.jpg", "notes.txt"), first
+    ):
         (place / "cars" / name).parent.mkdir(parents=True, exist_ok=True)
         (place / "cars" / name).write_bytes(draw(mark=mark) if name.endswith("jpg") else b"hello")
     return place / "cars"
@@ -88,9 +93,16 @@ def test_it_is_watched_without_a_script(page: Any) -> None:
 
 def test_many_photos_are_sent_in_groups_and_are_one_job(page: Any) -> None:
     groups: list[str] = []
-    page.on("request", lambda request: groups.append(request.url) if request.url.endswith("/jobs/upload") else None)
+    page.on(
+        "request",
+        lambda request: (
+            groups.append(request.url) if request.url.endswith("/jobs/upload") else None
+        ),
+    )
     page.goto("/")
-    page.locator("#files").set_input_files([as_file(mark, f"{mark}.jpg") for mark in range(200, 255)])
+    page.locator("#files").set_input_files(
+        [as_file(mark, f"{mark}.jpg") for mark in range(200, 255)]
+    )
     send(page)
     page.wait_for_url(JOB)
     expect(page.get_by_text("55 photos are new.")).to_be_visible(timeout=SOON)
@@ -110,12 +122,16 @@ def test_a_group_that_was_lost_is_sent_again(page: Any) -> None:
 
 def test_what_is_too_much_is_not_sent(page: Any) -> None:
     sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.on(
+        "request", lambda request: sent.append(request.url) if request.method == "POST" else None
+    )
     page.goto("/")
     page.locator("form[data-upload]").evaluate("(form) => { form.dataset.mostBytes = 100; }")
     page.locator("#files").set_input_files([a_zip(320, 1)])
     send(page)
-    expect(page.locator("[data-queue] .error")).to_contain_text("Without a login an upload may have 500 MB and 5,000 files")
+    expect(page.locator("[data-queue] .error")).to_contain_text(
+        "Without a login an upload may have 500 MB and 5,000 files"
+    )
     assert not sent
 
 

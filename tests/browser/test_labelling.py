@@ -15,7 +15,9 @@ pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from playwright.sync_api import expect  # noqa: E402
 
 
-@pytest.mark.parametrize("page", [{}, {"java_script_enabled": False}], ids=["script", "no script"], indirect=True)
+@pytest.mark.parametrize(
+    "page", [{}, {"java_script_enabled": False}], ids=["script", "no script"], indirect=True
+)
 def test_a_folder_says_what_it_would_change(reviewer: Any, tmp_path: Path) -> None:
     add_photo(reviewer, 700)
     (tmp_path / "cars" / "haas").mkdir(parents=True)
@@ -32,5 +34,7 @@ def test_a_folder_without_folders_is_said_beside_the_button(reviewer: Any, tmp_p
     reviewer.goto("/import")
     reviewer.locator("#folder").set_input_files(tmp_path)
     reviewer.locator("form[data-folder] button").click()
-    expect(reviewer.locator("form[data-folder] [data-said]")).to_contain_text("Choose the one that has a folder for each class")
+    expect(reviewer.locator("form[data-folder] [data-said]")).to_contain_text(
+        "Choose the one that has a folder for each class"
+    )
     reviewer.watch.errors.clear()  # the console names the answer 422

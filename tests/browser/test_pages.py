@@ -13,7 +13,18 @@ pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from playwright.sync_api import expect  # noqa: E402
 
 EXCHANGE = ("/export", "/import", "/admin/keeping?per_class=0")
-PAGES = ("/", "/gallery", "/gallery?size=small", "/models", "/help", "/account", "/admin/log", "/admin/users", "/api/v1/docs", *EXCHANGE)
+PAGES = (
+    "/",
+    "/gallery",
+    "/gallery?size=small",
+    "/models",
+    "/help",
+    "/account",
+    "/admin/log",
+    "/admin/users",
+    "/api/v1/docs",
+    *EXCHANGE,
+)
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 
@@ -32,7 +43,9 @@ def test_no_page_scrolls_sideways(reviewer: Any) -> None:
 @pytest.mark.parametrize("page", [PHONE], indirect=True, ids=["phone"])
 def test_buttons_are_large_enough_for_a_thumb(reviewer: Any) -> None:
     reviewer.goto(f"/photos/{add_photo(reviewer, 301)}")
-    heights = reviewer.locator("button.rank:visible").evaluate_all("buttons => buttons.map(each => each.offsetHeight)")
+    heights = reviewer.locator("button.rank:visible").evaluate_all(
+        "buttons => buttons.map(each => each.offsetHeight)"
+    )
     assert len(heights) == 5 and min(heights) >= 44
 
 
@@ -49,7 +62,9 @@ def test_the_theme_stays(page: Any) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-@pytest.mark.parametrize("page", [{"java_script_enabled": False, "color_scheme": "dark"}], indirect=True)
+@pytest.mark.parametrize(
+    "page", [{"java_script_enabled": False, "color_scheme": "dark"}], indirect=True
+)
 def test_the_theme_switch_knows_the_system_without_a_script(page: Any) -> None:
     page.goto("/help")
     page.get_by_role("button", name="Switch to light").click()
@@ -62,7 +77,9 @@ def test_times_are_in_the_readers_zone(page: Any) -> None:
     page.goto(f"/photos/{add_photo(page, 302)}")
     time = page.locator(".log time").first
     expect(time).not_to_contain_text("UTC")
-    local = page.evaluate("new Date(document.querySelector('.log time').dateTime).toTimeString().slice(0, 5)")
+    local = page.evaluate(
+        "new Date(document.querySelector('.log time').dateTime).toTimeString().slice(0, 5)"
+    )
     expect(time).to_contain_text(local)
 
 
@@ -80,4 +97,6 @@ def test_a_drawing_is_answered(page: Any) -> None:
     if not samples.count():
         pytest.skip("no drawings are shipped")
     samples.first.click()
-    expect(page.get_by_text("Drawings are not stored: nothing of it is in the gallery.")).to_be_visible()
+    expect(
+        page.get_by_text("Drawings are not stored: nothing of it is in the gallery.")
+    ).to_be_visible()

@@ -62,7 +62,8 @@ def press(page: Any, key: str) -> None:
     before = shown(page)
     page.keyboard.press(key)
     page.wait_for_function(
-        "before => document.querySelector('#decide [name=photo]').value !== before && !document.querySelector('[aria-busy]')", arg=before
+        "before => document.querySelector('#decide [name=photo]').value !== before && !document.querySelector('[aria-busy]')",
+        arg=before,
     )
 
 
@@ -84,7 +85,9 @@ def number(page: Any, name: str) -> int:
     return int(page.locator(".timing div", has_text=name).locator("dd").inner_text())
 
 
-def test_sixty_photos_by_keyboard_five_taken_back_a_tab_closed_and_nothing_lost(tab: Any, queue: str) -> None:
+def test_sixty_photos_by_keyboard_five_taken_back_a_tab_closed_and_nothing_lost(
+    tab: Any, queue: str
+) -> None:
     for mark in range(PHOTOS):
         add_photo(tab, mark, color=COLORS[mark % len(COLORS)], name=f"car-{mark}.jpg")
     said: dict[str, str] = {}
@@ -111,7 +114,9 @@ def test_sixty_photos_by_keyboard_five_taken_back_a_tab_closed_and_nothing_lost(
     review(page, keys[25:59], said)
     said[shown(page)] = label_of(page, keys[59])
     page.keyboard.press(keys[59])
-    expect(page.get_by_role("heading", level=2)).to_have_text("Nothing to review: every photo has its label")
+    expect(page.get_by_role("heading", level=2)).to_have_text(
+        "Nothing to review: every photo has its label"
+    )
     a_minute = (PHOTOS + 5) * 60 / (time.monotonic() - started)
     assert a_minute >= 40
 
@@ -120,7 +125,11 @@ def test_sixty_photos_by_keyboard_five_taken_back_a_tab_closed_and_nothing_lost(
     assert {one["id"]: one["ground_truth"] for one in photos} == said
     kept = sum(one["prediction"]["ranked"][0]["label"] == one["ground_truth"] for one in photos)
     unusable = sum(one["ground_truth"] == "unusable" for one in photos)
-    assert (number(page, "Checked"), number(page, "Kept"), number(page, "Corrected")) == (PHOTOS, kept, PHOTOS - kept - unusable)
+    assert (number(page, "Checked"), number(page, "Kept"), number(page, "Corrected")) == (
+        PHOTOS,
+        kept,
+        PHOTOS - kept - unusable,
+    )
     assert number(page, "A minute") >= 40
     assert events_in_the_log(page) == {"said": PHOTOS + 5, "took it back": 5}
 
@@ -200,10 +209,14 @@ def test_a_lost_connection_loses_nothing_and_says_so(tab: Any) -> None:
     assert tab.request.get(f"/api/v1/photos/{photo}").json()["ground_truth"]
 
 
-def test_without_a_script_every_press_leads_to_the_next_photo(browser: Any, queue: str, tab: Any) -> None:
+def test_without_a_script_every_press_leads_to_the_next_photo(
+    browser: Any, queue: str, tab: Any
+) -> None:
     for mark in range(2):
         add_photo(tab, mark)
-    context = browser.new_context(base_url=queue, java_script_enabled=False, storage_state=tab.context.storage_state())
+    context = browser.new_context(
+        base_url=queue, java_script_enabled=False, storage_state=tab.context.storage_state()
+    )
     page = context.new_page()
     page.goto("/review")
     first = shown(page)

@@ -15,7 +15,12 @@ PAGE = "/api/v1/docs"
 @pytest.fixture
 def cut_off(page: Any, site: str) -> Any:
     """A browser whose requests to other machines fail. (That there are none, `page` asserts at the end.)"""
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith((site, "blob:")) else route.abort())
+    page.route(
+        "**/*",
+        lambda route: (
+            route.continue_() if route.request.url.startswith((site, "blob:")) else route.abort()
+        ),
+    )
     return page
 
 

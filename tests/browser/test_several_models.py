@@ -21,7 +21,9 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Marque with two models."""
-    with serve(tmp_path_factory.mktemp("two-models"), [FakeClassifier(), FakeClassifier(make_cars_card())]) as address:
+    with serve(
+        tmp_path_factory.mktemp("two-models"), [FakeClassifier(), FakeClassifier(make_cars_card())]
+    ) as address:
         yield address
 
 
@@ -31,7 +33,10 @@ def test_all_answers_stand_side_by_side(page: Any) -> None:
     page.locator("#files").set_input_files([as_file(400, color="#C00000")])
     page.get_by_role("button", name="Get the answer").click()
     expect(page).to_have_url(re.compile(r"/models$"))
-    left, right = (page.get_by_role("heading", name=name).bounding_box() for name in ("Formula One teams", "Road cars"))
+    left, right = (
+        page.get_by_role("heading", name=name).bounding_box()
+        for name in ("Formula One teams", "Road cars")
+    )
     assert left["y"] == right["y"] and left["x"] < right["x"]
 
 
@@ -45,7 +50,9 @@ def test_only_labels_of_the_chosen_model_can_be_given(page: Any) -> None:
     expect(truth.locator("option[value=lada]")).to_be_enabled()
 
 
-@pytest.mark.parametrize("page", [{**PHONE, "java_script_enabled": False}], indirect=True, ids=["phone without a script"])
+@pytest.mark.parametrize(
+    "page", [{**PHONE, "java_script_enabled": False}], indirect=True, ids=["phone without a script"]
+)
 def test_another_model_is_asked_without_a_script(page: Any) -> None:
     page.goto("/")
     page.locator("#files").set_input_files([as_file(401, color="#C00000")])

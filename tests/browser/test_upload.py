@@ -56,7 +56,10 @@ def test_several_photos_have_a_line_each(page: Any) -> None:
 def test_a_bad_file_says_why_and_the_others_are_kept(page: Any) -> None:
     page.goto("/")
     page.locator("#files").set_input_files(
-        [{"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"plain words"}, as_file(103, "good.jpg")]
+        [
+            {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"plain words"},
+            as_file(103, "good.jpg"),
+        ]
     )
     page.get_by_role("button", name="Get the answer").click()
     lines = page.locator("[data-queue] > li")
@@ -69,7 +72,11 @@ def test_a_bad_file_says_why_and_the_others_are_kept(page: Any) -> None:
 
 def test_a_lost_connection_can_be_tried_again(page: Any) -> None:
     page.goto("/")
-    page.route("**/", lambda route: route.abort() if route.request.method == "POST" else route.continue_(), times=1)
+    page.route(
+        "**/",
+        lambda route: route.abort() if route.request.method == "POST" else route.continue_(),
+        times=1,
+    )
     page.locator("#files").set_input_files([as_file(104)])
     page.get_by_role("button", name="Get the answer").click()
     expect(page.locator("[data-queue] .error")).to_contain_text("The connection was lost")
@@ -81,7 +88,9 @@ def test_a_lost_connection_can_be_tried_again(page: Any) -> None:
 def test_a_file_that_is_too_large_is_not_sent(page: Any) -> None:
     page.goto("/")
     sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.on(
+        "request", lambda request: sent.append(request.url) if request.method == "POST" else None
+    )
     page.locator("#files").evaluate(LARGE_FILE)
     page.get_by_role("button", name="Get the answer").click()
     expect(page.locator("[data-queue] .error")).to_contain_text("larger than 20 MB")
@@ -101,7 +110,10 @@ def test_a_photo_can_be_dropped_anywhere(page: Any) -> None:
 
 def test_a_photo_can_be_pasted(page: Any) -> None:
     page.goto("/")
-    page.evaluate("data => dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", carried(page, 106))
+    page.evaluate(
+        "data => dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))",
+        carried(page, 106),
+    )
     expect(page.get_by_role("button", name="Get the answer")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(PHOTO)

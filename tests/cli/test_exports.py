@@ -32,7 +32,16 @@ def export(runner: FlaskCliRunner, tmp_path: Path):
 
     def run(format: str, out: str, *options: str, code: int = 0):
         done = runner.invoke(
-            args=["photos", "export", "--format", format, "--out", out if out == "-" else str(tmp_path / out), "--quiet", *options]
+            args=[
+                "photos",
+                "export",
+                "--format",
+                format,
+                "--out",
+                out if out == "-" else str(tmp_path / out),
+                "--quiet",
+                *options,
+            ]
         )
         assert done.exit_code == code, done.output
         return done
@@ -43,7 +52,10 @@ def export(runner: FlaskCliRunner, tmp_path: Path):
 def test_a_table_goes_to_standard_output(export, upload: Upload) -> None:
     upload()
     done = export("csv", "-")
-    assert len(list(csv.DictReader(done.stdout.splitlines()))) == 1 and "1 photos exported" in done.stderr
+    assert (
+        len(list(csv.DictReader(done.stdout.splitlines()))) == 1
+        and "1 photos exported" in done.stderr
+    )
 
 
 def test_a_file_has_its_manifest_beside_it(export, upload: Upload, tmp_path: Path) -> None:
@@ -55,15 +67,22 @@ def test_a_file_has_its_manifest_beside_it(export, upload: Upload, tmp_path: Pat
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-def test_a_file_goes_on_after_its_last_whole_line(export, upload: Upload, tmp_path: Path, format: str) -> None:
+def test_a_file_goes_on_after_its_last_whole_line(
+    export, upload: Upload, tmp_path: Path, format: str
+) -> None:
     for number in range(3):
         upload(mark=number, ground_truth="haas")
     export(format, "whole")
-    content, manifest = (tmp_path / "whole").read_bytes(), json.loads((tmp_path / "whole.manifest.json").read_text())
+    content, manifest = (
+        (tmp_path / "whole").read_bytes(),
+        json.loads((tmp_path / "whole.manifest.json").read_text()),
+    )
     lines = content.splitlines(keepends=True)
     (tmp_path / ".other.part").write_bytes(b"".join(lines[:2]) + lines[2][:20])
     about = {"format": format, "filter": {}, "after": ""}
-    (tmp_path / ".other.part.json").write_text(json.dumps({"about": about, "made": manifest["created_at"], "label_event": 3}))
+    (tmp_path / ".other.part.json").write_text(
+        json.dumps({"about": about, "made": manifest["created_at"], "label_event": 3})
+    )
     export(format, "other")
     assert (tmp_path / "other").read_bytes() == content
     assert json.loads((tmp_path / "other.manifest.json").read_text()) == manifest
@@ -71,7 +90,9 @@ def test_a_file_goes_on_after_its_last_whole_line(export, upload: Upload, tmp_pa
 
 def test_one_of_other_photos_does_not_go_on(export, upload: Upload, tmp_path: Path) -> None:
     (tmp_path / ".all.csv.part").write_bytes(b"id\n")
-    (tmp_path / ".all.csv.part.json").write_text(json.dumps({"about": {}, "made": "2026-01-01T00:00:00Z", "label_event": 3}))
+    (tmp_path / ".all.csv.part.json").write_text(
+        json.dumps({"about": {}, "made": "2026-01-01T00:00:00Z", "label_event": 3})
+    )
     assert "began as an export of other photos" in export("csv", "all.csv", code=1).stderr
 
 
@@ -92,7 +113,9 @@ def test_training_reads_what_was_exported(export, upload: Upload, tmp_path: Path
     }
 
 
-def test_a_folder_keeps_what_is_there_and_mends_what_is_not(export, upload: Upload, tmp_path: Path) -> None:
+def test_a_folder_keeps_what_is_there_and_mends_what_is_not(
+    export, upload: Upload, tmp_path: Path
+) -> None:
     first, second = upload(ground_truth="haas"), upload(mark=1, ground_truth="haas")
     export("folders", "data")
     kept, broken = (tmp_path / "data" / "haas" / f"car-{one}.jpg" for one in (first, second))
@@ -102,7 +125,9 @@ def test_a_folder_keeps_what_is_there_and_mends_what_is_not(export, upload: Uplo
     assert kept.stat().st_mtime_ns == before and broken.read_bytes() == draw(mark=1)
 
 
-def test_a_relabelled_photo_moves_to_its_new_class(app: Flask, export, upload: Upload, tmp_path: Path) -> None:
+def test_a_relabelled_photo_moves_to_its_new_class(
+    app: Flask, export, upload: Upload, tmp_path: Path
+) -> None:
     public_id = upload(ground_truth="haas")
     export("folders", "data")
     with app.app_context():
@@ -120,10 +145,15 @@ def test_a_folder_of_something_else_is_left_alone(export, upload: Upload, tmp_pa
 def test_two_filters_do_not_share_a_folder(export, upload: Upload) -> None:
     upload(ground_truth="haas")
     export("folders", "data")
-    assert "an export of other photos" in export("folders", "data", "--where", "outcome=wrong", code=1).stderr
+    assert (
+        "an export of other photos"
+        in export("folders", "data", "--where", "outcome=wrong", code=1).stderr
+    )
 
 
-def test_a_missing_file_is_named_and_the_rest_is_exported(app: Flask, export, upload: Upload) -> None:
+def test_a_missing_file_is_named_and_the_rest_is_exported(
+    app: Flask, export, upload: Upload
+) -> None:
     public_id = upload(ground_truth="haas")
     upload(mark=1, ground_truth="haas")
     with app.app_context(), writing():
@@ -134,10 +164,19 @@ def test_a_missing_file_is_named_and_the_rest_is_exported(app: Flask, export, up
 
 @pytest.mark.parametrize("where", ["outcome=maybe", "outcome"])
 def test_a_filter_that_makes_no_sense_is_refused(runner: FlaskCliRunner, where: str) -> None:
-    done = runner.invoke(args=["photos", "export", "--format", "csv", "--out", "-", "--where", where])
+    done = runner.invoke(
+        args=["photos", "export", "--format", "csv", "--out", "-", "--where", where]
+    )
     assert done.exit_code in (1, 2) and "outcome" in done.stderr
 
 
-def test_a_place_that_is_not_there_is_named_as_it_was_given(runner: FlaskCliRunner, tmp_path: Path) -> None:
-    done = runner.invoke(args=["photos", "export", "--format", "csv", "--out", str(tmp_path / "none" / "x.csv")])
-    assert (done.exit_code, f"{tmp_path}/none/x.csv cannot be written: No such file" in done.stderr) == (1, True)
+def test_a_place_that_is_not_there_is_named_as_it_was_given(
+    runner: FlaskCliRunner, tmp_path: Path
+) -> None:
+    done = runner.invoke(
+        args=["photos", "export", "--format", "csv", "--out", str(tmp_path / "none" / "x.csv")]
+    )
+    assert (
+        done.exit_code,
+        f"{tmp_path}/none/x.csv cannot be written: No such file" in done.stderr,
+    ) == (1, True)

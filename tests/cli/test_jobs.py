@@ -20,7 +20,14 @@ KIND = Kind("one", "One", do=lambda _work: {})
 
 def put_in(app: Flask, kind: Kind = KIND) -> str:
     with app.app_context():
-        job, _new = jobs.put_in(kind, {}, title="Кириллица.zip", owner=Owner("user:1"), who=Who("Anna"), ring=lambda _lane: None)
+        job, _new = jobs.put_in(
+            kind,
+            {},
+            title="Кириллица.zip",
+            owner=Owner("user:1"),
+            who=Who("Anna"),
+            ring=lambda _lane: None,
+        )
         return job.public_id
 
 

@@ -57,7 +57,10 @@ def test_doctor_finds_the_shipped_model_well(config: Config) -> None:
 
 def test_doctor_tells_what_to_do_about_a_database_without_tables(config: Config) -> None:
     done = create_app(config, FakeClassifier()).test_cli_runner().invoke(args=["doctor"])
-    assert done.exit_code == 1 and "no such table: files. `flask prepare` brings the database up to date." in done.output
+    assert (
+        done.exit_code == 1
+        and "no such table: files. `flask prepare` brings the database up to date." in done.output
+    )
 
 
 def test_doctor_says_when_there_is_no_model(config: Config) -> None:

@@ -21,7 +21,10 @@ def run(runner: FlaskCliRunner, *words: str) -> tuple[int, str]:
 def test_one_is_added_listed_and_removed(app: Flask, runner: FlaskCliRunner) -> None:
     code, said = run(runner, "add", URL, "--event", "model.promoted")
     assert code == 0 and "whsec_" in said
-    assert run(runner, "list")[1] == f"1\ton\t0 waiting\t0 arrived\t0 given up\tmodel.promoted\t{URL}\n"
+    assert (
+        run(runner, "list")[1]
+        == f"1\ton\t0 waiting\t0 arrived\t0 given up\tmodel.promoted\t{URL}\n"
+    )
     assert run(runner, "remove", "1") == (0, "Removed the webhook to 8.8.8.8.\n")
     assert run(runner, "list") == (0, "")
 
@@ -49,4 +52,7 @@ def test_the_doctor_names_webhooks_that_fail(app: Flask, runner: FlaskCliRunner)
         with writing():
             row = db.session.query(WebhookDelivery).one()
             row.state, row.answer = GIVEN_UP, "It answered 500."
-    assert "WRONG  Webhooks      8.8.8.8: 0 wait, 1 given up (It answered 500.)" in runner.invoke(args=["doctor"]).output
+    assert (
+        "WRONG  Webhooks      8.8.8.8: 0 wait, 1 given up (It answered 500.)"
+        in runner.invoke(args=["doctor"]).output
+    )

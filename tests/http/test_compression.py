@@ -34,19 +34,32 @@ def unpacked(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "path", ["/help", "/api/v1/photos", "/api/v1/models/f1-teams/1", "/static/marque.css", "/static/marque.js", "/api/images"]
+    "path",
+    [
+        "/help",
+        "/api/v1/photos",
+        "/api/v1/models/f1-teams/1",
+        "/static/marque.css",
+        "/static/marque.js",
+        "/api/images",
+    ],
 )
 def test_text_leaves_packed(client: FlaskClient, upload: Upload, path: str) -> None:
     upload()
     with client.get(path) as plain, client.get(path, headers=PACKED) as packed:
-        assert packed.headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in packed.headers["Vary"]
+        assert (
+            packed.headers["Content-Encoding"] == "gzip"
+            and "Accept-Encoding" in packed.headers["Vary"]
+        )
         assert "Content-Encoding" not in plain.headers
         assert len(packed.data) < len(plain.data)
 
 
 @pytest.mark.parametrize("wish", ["br", "zstd", "gzip, deflate, br, zstd"])
 def test_browsers_choose_among_what_they_know(client: FlaskClient, wish: str) -> None:
-    assert client.get("/help", headers={"Accept-Encoding": wish}).headers["Content-Encoding"] in wish
+    assert (
+        client.get("/help", headers={"Accept-Encoding": wish}).headers["Content-Encoding"] in wish
+    )
 
 
 @pytest.mark.parametrize("name", ["file", "thumbnail", "view", "heat/ferrari"])
@@ -77,13 +90,17 @@ def test_a_packed_list_keeps_its_tag(client: FlaskClient, upload: Upload) -> Non
         ("http", "", True),
     ],
 )
-def test_a_page_that_another_site_asked_for_is_not_packed(client: FlaskClient, scheme: str, site: str, packed: bool) -> None:
+def test_a_page_that_another_site_asked_for_is_not_packed(
+    client: FlaskClient, scheme: str, site: str, packed: bool
+) -> None:
     headers = PACKED | ({"Sec-Fetch-Site": site} if site else {})
     answer = client.get("/help", headers=headers, base_url=f"{scheme}://localhost")
     assert ("Content-Encoding" in answer.headers) is packed
 
 
-def test_an_export_is_packed_while_it_is_sent(client: FlaskClient, key: dict[str, str], upload: Upload) -> None:
+def test_an_export_is_packed_while_it_is_sent(
+    client: FlaskClient, key: dict[str, str], upload: Upload
+) -> None:
     for number in range(3):
         upload(mark=number)
     plain = client.get("/api/v1/export?format=csv", headers=key)
@@ -110,7 +127,9 @@ def test_a_stream_leaves_while_it_is_made(app: Flask, wish: str) -> None:
         assert len(made) < 20_000
 
 
-def test_a_packed_export_that_breaks_off_is_told_so(client: FlaskClient, key: dict[str, str], upload: Upload) -> None:
+def test_a_packed_export_that_breaks_off_is_told_so(
+    client: FlaskClient, key: dict[str, str], upload: Upload
+) -> None:
     upload()
     answer = client.get("/api/v1/export?format=jsonl", headers=key | PACKED)
     next(answer.iter_encoded())

@@ -27,7 +27,14 @@ def strict(make_app: Make, classifier: FakeClassifier) -> FlaskClient:
     return make_app(classifier, rate_photos=3, rate_requests=12, rate_keys=2).test_client()
 
 
-def classify(client: FlaskClient, *, files: int = 1, path: str = "/api/v1/classify", field: str = "file", **options: object):
+def classify(
+    client: FlaskClient,
+    *,
+    files: int = 1,
+    path: str = "/api/v1/classify",
+    field: str = "file",
+    **options: object,
+):
     content = [(io.BytesIO(draw(mark=number)), "a.jpg") for number in range(files)]
     return client.post(path, data={field: content}, **options)  # type: ignore[arg-type]
 
@@ -58,7 +65,13 @@ def test_nothing_of_a_refused_request_is_stored(strict: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "field"), [("/infer", "image"), ("/predict/", "files"), ("/api/upload", "file"), ("/api/v1/photos", "file")]
+    ("path", "field"),
+    [
+        ("/infer", "image"),
+        ("/predict/", "files"),
+        ("/api/upload", "file"),
+        ("/api/v1/photos", "file"),
+    ],
 )
 def test_every_door_for_photos_counts_them(strict: FlaskClient, path: str, field: str) -> None:
     for _ in range(3):
@@ -69,7 +82,12 @@ def test_every_door_for_photos_counts_them(strict: FlaskClient, path: str, field
 
 def test_a_photo_in_base64_counts(strict: FlaskClient) -> None:
     body = {"im_b64": base64.b64encode(draw()).decode()}
-    assert [strict.post("/predict", json=body).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert [strict.post("/predict", json=body).status_code for _ in range(4)] == [
+        200,
+        200,
+        200,
+        429,
+    ]
 
 
 def test_people_get_a_page_that_says_what_to_do(strict: FlaskClient) -> None:
@@ -92,7 +110,16 @@ def test_addresses_that_lead_nowhere_count(strict: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/ping", "/health/live", "/health/ready", "/healthcheck", "/static/marque.css", "/favicon.ico", "/robots.txt"]
+    "path",
+    [
+        "/ping",
+        "/health/live",
+        "/health/ready",
+        "/healthcheck",
+        "/static/marque.css",
+        "/favicon.ico",
+        "/robots.txt",
+    ],
 )
 def test_health_and_static_files_are_never_limited(strict: FlaskClient, path: str) -> None:
     for _ in range(15):
@@ -114,7 +141,10 @@ def test_a_key_has_a_larger_count_of_its_own(strict: FlaskClient) -> None:
 
 
 def test_guessing_keys_counts_for_the_address(strict: FlaskClient) -> None:
-    codes = [strict.get("/api/v1/photos", headers={"Authorization": f"Bearer mq_{number}"}).status_code for number in range(13)]
+    codes = [
+        strict.get("/api/v1/photos", headers={"Authorization": f"Bearer mq_{number}"}).status_code
+        for number in range(13)
+    ]
     assert codes == [401] * 12 + [429]
 
 
@@ -125,24 +155,37 @@ def test_another_address_is_not_held_up(strict: FlaskClient) -> None:
 
 
 def test_a_made_up_address_is_not_believed_without_proxies(strict: FlaskClient) -> None:
-    codes = [classify(strict, headers={"X-Forwarded-For": f"10.0.0.{number}"}).status_code for number in range(4)]
+    codes = [
+        classify(strict, headers={"X-Forwarded-For": f"10.0.0.{number}"}).status_code
+        for number in range(4)
+    ]
     assert codes[-1] == 429
 
 
-def test_behind_a_proxy_the_senders_own_address_counts(make_app: Make, classifier: FakeClassifier) -> None:
+def test_behind_a_proxy_the_senders_own_address_counts(
+    make_app: Make, classifier: FakeClassifier
+) -> None:
     client = make_app(classifier, rate_photos=1, proxies=1).test_client()
-    codes = [classify(client, headers={"X-Forwarded-For": f"6.6.6.6, 10.0.0.{number % 2}"}).status_code for number in range(3)]
+    codes = [
+        classify(client, headers={"X-Forwarded-For": f"6.6.6.6, 10.0.0.{number % 2}"}).status_code
+        for number in range(3)
+    ]
     assert codes == [200, 200, 429]
 
 
 def test_they_can_be_switched_off(make_app: Make, classifier: FakeClassifier) -> None:
     client = make_app(classifier, rate_photos=1, rate_requests=1, rate_limits=False).test_client()
     answers = [classify(client) for _ in range(3)]
-    assert [one.status_code for one in answers] == [200] * 3 and "RateLimit" not in answers[0].headers
+    assert [one.status_code for one in answers] == [200] * 3 and "RateLimit" not in answers[
+        0
+    ].headers
 
 
 def test_a_person_who_drops_fifty_photos_never_meets_it(client: FlaskClient) -> None:
-    codes = {client.post("/", data=form_of((draw(mark=number), "a.jpg"))).status_code for number in range(50)}
+    codes = {
+        client.post("/", data=form_of((draw(mark=number), "a.jpg"))).status_code
+        for number in range(50)
+    }
     assert codes == {303}
 
 

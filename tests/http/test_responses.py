@@ -31,8 +31,20 @@ PICTURES = (
     "/photos/{id}/view",
     "/photos/{id}/heat/ferrari",
 )
-LISTS = ("/api/v1/photos", "/api/v1/photos/{id}", "/api/v1/models", "/api/v1/models/f1-teams/1", "/api/v1/stats", "/api/images/1")
-READ_BUT_NOT_MADE = ("/api/v1/photos/{id}/file", "/photos/{id}/file", "/photos/{id}/view", "/photos/{id}/heat/ferrari")
+LISTS = (
+    "/api/v1/photos",
+    "/api/v1/photos/{id}",
+    "/api/v1/models",
+    "/api/v1/models/f1-teams/1",
+    "/api/v1/stats",
+    "/api/images/1",
+)
+READ_BUT_NOT_MADE = (
+    "/api/v1/photos/{id}/file",
+    "/photos/{id}/file",
+    "/photos/{id}/view",
+    "/photos/{id}/heat/ferrari",
+)
 
 
 @pytest.fixture
@@ -55,7 +67,9 @@ def with_exif(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("path", [*PICTURES, *LISTS])
-def test_what_a_reader_has_already_is_not_sent_again(client: FlaskClient, upload: Upload, path: str) -> None:
+def test_what_a_reader_has_already_is_not_sent_again(
+    client: FlaskClient, upload: Upload, path: str
+) -> None:
     path = path.format(id=upload())
     first = client.get(path)
     again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -65,7 +79,9 @@ def test_what_a_reader_has_already_is_not_sent_again(client: FlaskClient, upload
 
 
 @pytest.mark.parametrize("path", [*PICTURES, *LISTS])
-def test_nothing_between_server_and_reader_keeps_it(client: FlaskClient, upload: Upload, path: str) -> None:
+def test_nothing_between_server_and_reader_keeps_it(
+    client: FlaskClient, upload: Upload, path: str
+) -> None:
     assert client.get(path.format(id=upload())).headers["Cache-Control"].startswith("private,")
 
 
@@ -78,7 +94,9 @@ def test_a_list_that_changed_is_sent(client: FlaskClient, upload: Upload) -> Non
     assert answer.status_code == 200 and answer.headers["ETag"] != tag
 
 
-def test_a_new_ground_truth_changes_the_tag_of_a_photo(client: FlaskClient, key: dict[str, str], upload: Upload) -> None:
+def test_a_new_ground_truth_changes_the_tag_of_a_photo(
+    client: FlaskClient, key: dict[str, str], upload: Upload
+) -> None:
     path = f"/api/v1/photos/{upload()}"
     tag = client.get(path).headers["ETag"]
     client.put(f"{path}/ground-truth", json={"label": "haas"}, headers=key)
@@ -86,32 +104,55 @@ def test_a_new_ground_truth_changes_the_tag_of_a_photo(client: FlaskClient, key:
 
 
 def test_errors_and_health_are_never_kept(client: FlaskClient) -> None:
-    for path in ("/api/v1/photos/none", "/api/v1/no", "/ping", "/health/ready", "/healthcheck", "/login"):
+    for path in (
+        "/api/v1/photos/none",
+        "/api/v1/no",
+        "/ping",
+        "/health/ready",
+        "/healthcheck",
+        "/login",
+    ):
         answer = client.get(path)
         assert answer.headers["Cache-Control"] == "no-store" and "ETag" not in answer.headers, path
 
 
-@pytest.mark.parametrize("path", ["/api/v1/photos/{id}/file", "/photos/{id}/view", "/photos/{id}/thumbnail"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/photos/{id}/file", "/photos/{id}/view", "/photos/{id}/thumbnail"]
+)
 def test_pictures_tell_when_they_came(client: FlaskClient, upload: Upload, path: str) -> None:
     path = path.format(id=upload())
     when = client.get(path).headers["Last-Modified"]
     assert client.get(path, headers={"If-Modified-Since": when}).status_code == 304
-    assert client.get(path, headers={"If-Modified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"}).status_code == 200
+    assert (
+        client.get(path, headers={"If-Modified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"}).status_code
+        == 200
+    )
 
 
-def test_a_copy_without_metadata_has_a_tag_of_its_own(client: FlaskClient, key: dict[str, str]) -> None:
-    sent = client.post("/api/v1/photos", data={"file": (io.BytesIO(with_exif(draw())), "a.jpg")}).json
+def test_a_copy_without_metadata_has_a_tag_of_its_own(
+    client: FlaskClient, key: dict[str, str]
+) -> None:
+    sent = client.post(
+        "/api/v1/photos", data={"file": (io.BytesIO(with_exif(draw())), "a.jpg")}
+    ).json
     path = f"/api/v1/photos/{sent['id']}/file"
     copy, original = client.get(path), client.get(f"{path}?metadata=keep", headers=key)
     assert b"somewhere" in original.data and b"somewhere" not in copy.data
     assert copy.headers["ETag"] != original.headers["ETag"]
 
 
-def test_pictures_stay_with_the_browser_for_a_day_where_all_may_see_them(client: FlaskClient, upload: Upload) -> None:
-    assert client.get(f"/photos/{upload()}/thumbnail").headers["Cache-Control"] == "private, max-age=86400, immutable"
+def test_pictures_stay_with_the_browser_for_a_day_where_all_may_see_them(
+    client: FlaskClient, upload: Upload
+) -> None:
+    assert (
+        client.get(f"/photos/{upload()}/thumbnail").headers["Cache-Control"]
+        == "private, max-age=86400, immutable"
+    )
 
 
-def test_where_one_must_log_in_a_picture_is_asked_for_each_time(make_app: Make, classifier: FakeClassifier) -> None:
+def test_where_one_must_log_in_a_picture_is_asked_for_each_time(
+    make_app: Make, classifier: FakeClassifier
+) -> None:
     app = make_app(classifier, gallery="login")
     public_id = send_photo(app.test_client())
     with app.app_context():
@@ -120,14 +161,24 @@ def test_where_one_must_log_in_a_picture_is_asked_for_each_time(make_app: Make, 
     browser.post("/login", data={"name": "Anna", "password": PASSWORD})
     for name in ("thumbnail", "view", "file", "heat/ferrari?version=1"):
         answer = browser.get(f"/photos/{public_id}/{name}")
-        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "private, no-cache"), name
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (
+            200,
+            "private, no-cache",
+        ), name
     tag = browser.get(f"/photos/{public_id}/thumbnail").headers["ETag"]
     browser.post("/logout")
-    assert browser.get(f"/photos/{public_id}/thumbnail", headers={"If-None-Match": tag}).status_code == 303
+    assert (
+        browser.get(f"/photos/{public_id}/thumbnail", headers={"If-None-Match": tag}).status_code
+        == 303
+    )
 
 
-@pytest.mark.parametrize("path", ["/photos/{id}/thumbnail", "/photos/{id}/view", "/static/marque.css", "/favicon.ico"])
-def test_what_is_kept_neither_renews_the_session_nor_depends_on_it(admin: FlaskClient, upload: Upload, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/photos/{id}/thumbnail", "/photos/{id}/view", "/static/marque.css", "/favicon.ico"]
+)
+def test_what_is_kept_neither_renews_the_session_nor_depends_on_it(
+    admin: FlaskClient, upload: Upload, path: str
+) -> None:
     assert "Set-Cookie" in admin.get("/help").headers
     with admin.get(path.format(id=upload())) as answer:
         assert answer.status_code == 200
@@ -171,8 +222,13 @@ def test_the_rest_and_the_end_are_parts_too(client: FlaskClient, upload: Upload)
     assert client.get(path, headers={"Range": "bytes=-50"}).data == whole[-50:]
 
 
-@pytest.mark.parametrize(("path", "kind"), [("/api/v1/photos/{id}/file", "application/problem+json"), ("/photos/{id}/file", "text/html")])
-def test_a_part_that_is_not_there_is_a_416(client: FlaskClient, upload: Upload, path: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/api/v1/photos/{id}/file", "application/problem+json"), ("/photos/{id}/file", "text/html")],
+)
+def test_a_part_that_is_not_there_is_a_416(
+    client: FlaskClient, upload: Upload, path: str, kind: str
+) -> None:
     path = path.format(id=upload())
     size = len(client.get(path).data)
     answer = client.get(path, headers={"Range": f"bytes={size}-"})
@@ -181,7 +237,9 @@ def test_a_part_that_is_not_there_is_a_416(client: FlaskClient, upload: Upload, 
 
 
 @pytest.mark.parametrize("wish", ["bytes=0-1,5-9", "lines=1-2", "bytes=", "nonsense"])
-def test_parts_of_another_kind_are_the_whole(client: FlaskClient, upload: Upload, wish: str) -> None:
+def test_parts_of_another_kind_are_the_whole(
+    client: FlaskClient, upload: Upload, wish: str
+) -> None:
     assert client.get(f"/api/v1/photos/{upload()}/file", headers={"Range": wish}).status_code == 200
 
 
@@ -189,28 +247,56 @@ def test_a_part_of_what_it_was_before_is_the_whole(client: FlaskClient, upload: 
     path = f"/api/v1/photos/{upload()}/file"
     tag = client.get(path).headers["ETag"]
     assert client.get(path, headers={"Range": "bytes=0-9", "If-Range": tag}).status_code == 206
-    assert client.get(path, headers={"Range": "bytes=0-9", "If-Range": '"another"'}).status_code == 200
+    assert (
+        client.get(path, headers={"Range": "bytes=0-9", "If-Range": '"another"'}).status_code == 200
+    )
 
 
 # ---- HEAD ----
 
 
-@pytest.mark.parametrize("path", ["/", "/gallery", "/photos/{id}", "/help", "/ping", "/health/live", "/healthcheck", *LISTS, *PICTURES])
-def test_head_says_what_get_would_say_without_its_body(client: FlaskClient, upload: Upload, path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/gallery",
+        "/photos/{id}",
+        "/help",
+        "/ping",
+        "/health/live",
+        "/healthcheck",
+        *LISTS,
+        *PICTURES,
+    ],
+)
+def test_head_says_what_get_would_say_without_its_body(
+    client: FlaskClient, upload: Upload, path: str
+) -> None:
     path = path.format(id=upload())
     got, head = client.get(path), client.head(path)
     assert (head.status_code, head.data) == (200, b"")
-    for name in ("Content-Type", "ETag", "Cache-Control", "Accept-Ranges", "Last-Modified", "Content-Disposition"):
+    for name in (
+        "Content-Type",
+        "ETag",
+        "Cache-Control",
+        "Accept-Ranges",
+        "Last-Modified",
+        "Content-Disposition",
+    ):
         assert head.headers.get(name) == got.headers.get(name), name
     assert head.headers.get("Content-Length") in (None, got.headers["Content-Length"])
 
 
 def test_head_tells_the_size_of_a_file(client: FlaskClient, upload: Upload) -> None:
-    assert client.head(f"/api/v1/photos/{upload()}/file").headers["Content-Length"] == str(len(draw()))
+    assert client.head(f"/api/v1/photos/{upload()}/file").headers["Content-Length"] == str(
+        len(draw())
+    )
 
 
 @pytest.mark.parametrize("path", READ_BUT_NOT_MADE)
-def test_neither_head_nor_a_304_reads_the_bytes(client: FlaskClient, upload: Upload, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_head_nor_a_304_reads_the_bytes(
+    client: FlaskClient, upload: Upload, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = path.format(id=upload())
     tag = client.get(path).headers["ETag"]
     monkeypatch.delattr(DatabaseFiles, "get")
@@ -229,5 +315,10 @@ def test_head_begins_no_export(client: FlaskClient, key: dict[str, str]) -> None
 def test_a_rendition_makes_its_bytes_when_it_is_looked_at(app: Flask, upload: Upload) -> None:
     public_id = upload()
     with app.app_context():
-        found = history.original(public_id, files=get_files(), turnstile=app.extensions["marque"].turnstile, with_metadata=True)
+        found = history.original(
+            public_id,
+            files=get_files(),
+            turnstile=app.extensions["marque"].turnstile,
+            with_metadata=True,
+        )
         assert found.size == len(found.content)

@@ -20,7 +20,12 @@ FEATURES, LABELS = 6, 10
 def make_space() -> Space:
     """Photos lie along the first two features; each label's logit is a feature."""
     basis = np.eye(FEATURES, dtype=np.float32)[:2]
-    return Space(np.eye(FEATURES, LABELS, dtype=np.float32), np.zeros(LABELS, np.float32), np.zeros(FEATURES, np.float32), basis)
+    return Space(
+        np.eye(FEATURES, LABELS, dtype=np.float32),
+        np.zeros(LABELS, np.float32),
+        np.zeros(FEATURES, np.float32),
+        basis,
+    )
 
 
 def along(*places: int) -> np.ndarray:
@@ -39,7 +44,9 @@ def test_energy_is_the_log_of_the_sum_of_exponentials() -> None:
 
 def test_probability_is_the_log_odds_of_the_scaled_softmax() -> None:
     highest = np.exp(3 / 2) / (np.exp(3 / 2) + 9)
-    assert make_space().scores(along(0), 2.0)["probability"][0] == pytest.approx(np.log(highest / (1 - highest)))
+    assert make_space().scores(along(0), 2.0)["probability"][0] == pytest.approx(
+        np.log(highest / (1 - highest))
+    )
 
 
 def test_scores_are_standardised_before_they_are_added() -> None:
@@ -52,7 +59,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     make_space().write(tmp_path / FAMILIARITY_FILE)
     found = read_familiarity(tmp_path, make_card(familiarity=familiarity_rule()))
     assert found is not None
-    assert found.of_one(along(0)[0]) == pytest.approx(Familiarity(make_space(), 1.0, familiarity_rule()).of_one(along(0)[0]))
+    assert found.of_one(along(0)[0]) == pytest.approx(
+        Familiarity(make_space(), 1.0, familiarity_rule()).of_one(along(0)[0])
+    )
 
 
 def test_a_card_without_a_rule_needs_no_file(tmp_path: Path) -> None:
@@ -72,7 +81,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_pickle_in_it_is_not_opened(tmp_path: Path) -> None:
-    arrays = {name: np.array([{"a": 1}], dtype=object) for name in ("weights", "bias", "mean", "basis")}
+    arrays = {
+        name: np.array([{"a": 1}], dtype=object) for name in ("weights", "bias", "mean", "basis")
+    }
     np.savez(tmp_path / FAMILIARITY_FILE, **arrays)
     with pytest.raises(ModelUnavailableError, match="allow_pickle"):
         read_familiarity(tmp_path, make_card(familiarity=familiarity_rule()))
@@ -80,7 +91,9 @@ def test_a_pickle_in_it_is_not_opened(tmp_path: Path) -> None:
 
 def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
     space = make_space()
-    Space(space.weights[:, :4], space.bias[:4], space.mean, space.basis).write(tmp_path / FAMILIARITY_FILE)
+    Space(space.weights[:, :4], space.bias[:4], space.mean, space.basis).write(
+        tmp_path / FAMILIARITY_FILE
+    )
     with pytest.raises(ModelUnavailableError, match="4 labels"):
         read_familiarity(tmp_path, make_card(familiarity=familiarity_rule()))
 
@@ -105,8 +118,17 @@ def test_a_rule_that_makes_no_sense_is_refused(changes: dict[str, object]) -> No
         make_card(familiarity=familiarity_rule(**changes))
 
 
-@pytest.mark.parametrize(("familiarity", "decision"), [(0.49, UNCLASSIFIED), (0.5, "alfa_romeo"), (None, "alfa_romeo")])
-def test_an_unfamiliar_photo_is_unclassified_however_sure(familiarity: float | None, decision: str) -> None:
+@pytest.mark.parametrize(
+    ("familiarity", "decision"), [(0.49, UNCLASSIFIED), (0.5, "alfa_romeo"), (None, "alfa_romeo")]
+)
+def test_an_unfamiliar_photo_is_unclassified_however_sure(
+    familiarity: float | None, decision: str
+) -> None:
     probabilities = np.array([0.91] + [0.01] * 9, dtype=np.float32)
-    reading = Reading(probabilities, np.zeros(FEATURES, np.float32), np.zeros((1, 1, FEATURES), np.float32), familiarity)
+    reading = Reading(
+        probabilities,
+        np.zeros(FEATURES, np.float32),
+        np.zeros((1, 1, FEATURES), np.float32),
+        familiarity,
+    )
     assert decide(reading, make_card(familiarity=familiarity_rule())) == decision

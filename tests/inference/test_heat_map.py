@@ -30,14 +30,25 @@ def made_up(seed: int = 1) -> tuple[Reading, np.ndarray, np.ndarray]:
     """A reading whose probabilities come from a dense layer on the mean of its feature map; weights and bias of that layer."""
     dice = np.random.default_rng(seed)
     feature_map = dice.random((3, 4, 8), dtype=np.float32)
-    kernel, bias = dice.normal(size=(10, 8)).astype(np.float32), dice.normal(size=10).astype(np.float32)
+    kernel, bias = (
+        dice.normal(size=(10, 8)).astype(np.float32),
+        dice.normal(size=10).astype(np.float32),
+    )
     raw = np.exp(kernel @ feature_map.mean(axis=(0, 1)) + bias)
-    return Reading(scale(raw / raw.sum(), CARD.temperature), feature_map.mean(axis=(0, 1)), feature_map), kernel, bias
+    return (
+        Reading(
+            scale(raw / raw.sum(), CARD.temperature), feature_map.mean(axis=(0, 1)), feature_map
+        ),
+        kernel,
+        bias,
+    )
 
 
 def test_it_finds_the_last_layer_among_other_constants() -> None:
     reading, kernel, bias = made_up()
-    found = find_head([np.ones((10, 8), np.float32), np.ones(10, np.float32), bias, kernel.T], reading, CARD)
+    found = find_head(
+        [np.ones((10, 8), np.float32), np.ones(10, np.float32), bias, kernel.T], reading, CARD
+    )
     assert found is not None
     assert np.array_equal(found, kernel)
 
@@ -56,13 +67,17 @@ def test_an_embedding_that_is_no_mean_has_no_heat_map() -> None:
 def test_the_map_is_the_weighted_sum_of_the_features() -> None:
     reading, kernel, _bias = made_up()
     weights = kernel[3] - kernel.mean(axis=0)
-    by_hand = np.maximum(0, sum(weights[feature] * reading.feature_map[:, :, feature] for feature in range(8)))
+    by_hand = np.maximum(
+        0, sum(weights[feature] * reading.feature_map[:, :, feature] for feature in range(8))
+    )
     assert np.allclose(class_activation(reading, kernel, 3), by_hand / by_hand.max(), atol=1e-5)
 
 
 def test_weights_that_all_labels_share_change_nothing() -> None:
     reading, kernel, _bias = made_up()
-    assert np.allclose(class_activation(reading, kernel, 3), class_activation(reading, kernel + 5, 3), atol=1e-4)
+    assert np.allclose(
+        class_activation(reading, kernel, 3), class_activation(reading, kernel + 5, 3), atol=1e-4
+    )
 
 
 def test_where_nothing_speaks_for_a_label_nothing_is_lit() -> None:
@@ -80,8 +95,14 @@ def test_the_shipped_network_gives_its_last_layer(shipped: LiteRTClassifier) -> 
 def test_the_sum_of_the_shipped_networks_map_is_its_score(shipped: LiteRTClassifier) -> None:
     """Zhou et al. 2016, part 2: the score of a label is the sum over its map. So differences of scores are those of log probabilities."""
     assert shipped.head is not None
-    golden = decode_photo((FOLDER / shipped.card.golden[0].file).read_bytes(), max_side=working_side(shipped.card.input))
-    bias = np.log(shipped.rank(np.zeros((64, 64, 3), np.uint8)).probabilities) * shipped.card.temperature
+    golden = decode_photo(
+        (FOLDER / shipped.card.golden[0].file).read_bytes(),
+        max_side=working_side(shipped.card.input),
+    )
+    bias = (
+        np.log(shipped.rank(np.zeros((64, 64, 3), np.uint8)).probabilities)
+        * shipped.card.temperature
+    )
     bias -= shipped.head @ shipped.rank(np.zeros((64, 64, 3), np.uint8)).embedding
     reading = shipped.rank(golden.pixels)
     scores = (reading.feature_map @ shipped.head.T).mean(axis=(0, 1)) + bias
@@ -91,7 +112,9 @@ def test_the_sum_of_the_shipped_networks_map_is_its_score(shipped: LiteRTClassif
 
 @pytest.mark.parametrize(("resize", "dark"), [("stretch", False), ("pad", False), ("crop", True)])
 def test_the_veil_has_the_shape_of_the_photo(resize: str, dark: bool) -> None:
-    veil = Image.open(io.BytesIO(draw_veil(np.ones((4, 4), np.float32), InputSpec(64, 64, resize), 600, 300)))
+    veil = Image.open(
+        io.BytesIO(draw_veil(np.ones((4, 4), np.float32), InputSpec(64, 64, resize), 600, 300))
+    )
     assert (veil.size, veil.mode) == ((384, 192), "LA")
     assert (veil.getpixel((2, 96))[1] > 200) is dark
     assert veil.getpixel((192, 96)) == (0, 0)

@@ -40,7 +40,11 @@ def pool() -> Iterator[Pool]:
 
 
 def children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "webapp.inference.process_pool_child" in " ".join(one.cmdline())]
+    return [
+        one
+        for one in psutil.Process().children()
+        if "webapp.inference.process_pool_child" in " ".join(one.cmdline())
+    ]
 
 
 def said(seen: Seen) -> tuple[str, object]:
@@ -57,7 +61,9 @@ def test_processes_say_what_one_says_in_the_same_order(pool: Pool, paths: list[P
     assert [name for name, answer in found if isinstance(answer, str)] == ["06.jpg"]
 
 
-def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(pool: Pool, paths: list[Path]) -> None:
+def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(
+    pool: Pool, paths: list[Path]
+) -> None:
     children()[0].kill()
     found = list(pool.look(paths))
     assert [path for path, _looked in found] == paths
@@ -91,7 +97,11 @@ def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> N
     (_path, looked), *_others = pool.look(paths[:2])
     pool.close()
     assert isinstance(looked, Looked)
-    assert (len(looked.sha256), looked.thumbnail[:2], len(looked.answers[0].ranked)) == (64, b"\xff\xd8", 10)
+    assert (len(looked.sha256), looked.thumbnail[:2], len(looked.answers[0].ranked)) == (
+        64,
+        b"\xff\xd8",
+        10,
+    )
     assert looked.answers[0].reading.probabilities.shape == (10,)
 
 
@@ -120,5 +130,7 @@ def test_they_end_with_the_process_that_started_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     pids = [int(one) for one in done.stdout.split()]
-    _gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=10)
+    _gone, alive = psutil.wait_procs(
+        [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=10
+    )
     assert len(pids) == 2 and alive == []

@@ -10,20 +10,42 @@ import pytest
 from markupsafe import escape
 
 from tests.conftest import ROOT
-from webapp.reports.charts import Bin, Svg, as_file, heat, lines_svg, links_svg, matrix_svg, reliability_svg, shares_svg
+from webapp.reports.charts import (
+    Bin,
+    Svg,
+    as_file,
+    heat,
+    lines_svg,
+    links_svg,
+    matrix_svg,
+    reliability_svg,
+    shares_svg,
+)
 
 NASTY = '</text><script>alert("1")</script>'
 SVG = "{http://www.w3.org/2000/svg}"
 WORDS = {"title": "What it takes for what", "description": "Rows are truths."}
-CURVES = {"train": [(1.0, 0.9), (2.0, math.nan), (3.0, 0.4)], "validation": [(1.0, 1.0), (2.0, 0.7), (3.0, 0.6)]}
+CURVES = {
+    "train": [(1.0, 0.9), (2.0, math.nan), (3.0, 0.4)],
+    "validation": [(1.0, 1.0), (2.0, 0.7), (3.0, 0.6)],
+}
 
 
 def all_charts() -> dict[str, Svg]:
     return {
-        "reliability": reliability_svg([Bin(0.9, 0.8, 0.6, 0.9, 12), Bin(1.0, 1.0, 0.9, 1.0, 40)], **WORDS),
+        "reliability": reliability_svg(
+            [Bin(0.9, 0.8, 0.6, 0.9, 12), Bin(1.0, 1.0, 0.9, 1.0, 40)], **WORDS
+        ),
         "matrix": matrix_svg([[5, 1], [0, 7]], ["a", NASTY], **WORDS),
-        "large matrix": matrix_svg([[int(a == b) for a in range(50)] for b in range(50)], [NASTY] * 50, parents=["a", "b"] * 25, **WORDS),
-        "lines": lines_svg(CURVES | {NASTY: []}, x_label="epoch", y_label="loss", marks={2.0: NASTY}, **WORDS),
+        "large matrix": matrix_svg(
+            [[int(a == b) for a in range(50)] for b in range(50)],
+            [NASTY] * 50,
+            parents=["a", "b"] * 25,
+            **WORDS,
+        ),
+        "lines": lines_svg(
+            CURVES | {NASTY: []}, x_label="epoch", y_label="loss", marks={2.0: NASTY}, **WORDS
+        ),
         "no bins": reliability_svg([], **WORDS),
         "no lines": lines_svg({}, x_label="epoch", shares=True, **WORDS),
         "no labels": matrix_svg([], [], **WORDS),
@@ -36,7 +58,9 @@ def test_a_chart_is_sound_and_says_what_it_shows(name: str) -> None:
     for text in (all_charts()[name], as_file(all_charts()[name])):
         root = ElementTree.fromstring(text.encode())  # noqa: S314
         assert root.get("role") == "img"
-        named = [one.text for one in root if one.get("id") in (root.get("aria-labelledby") or "").split()]
+        named = [
+            one.text for one in root if one.get("id") in (root.get("aria-labelledby") or "").split()
+        ]
         assert named == [WORDS["title"], WORDS["description"]]
         assert not list(root.iter(f"{SVG}script"))
         assert "nan" not in text
@@ -51,9 +75,18 @@ def test_a_page_takes_a_chart_as_it_is_and_without_inline_style(name: str) -> No
 
 def test_every_part_of_a_chart_has_a_look_in_the_stylesheet() -> None:
     css = (ROOT / "webapp" / "static" / "marque.css").read_text(encoding="utf-8")
-    looks = {look for chart in all_charts().values() for one in re.findall(r'class="([^"]+)"', chart) for look in one.split()}
+    looks = {
+        look
+        for chart in all_charts().values()
+        for one in re.findall(r'class="([^"]+)"', chart)
+        for look in one.split()
+    }
     assert {"hit", "h1", "point", "line", "dense"} <= looks
-    assert not [look for look in looks - {"chart", "cell"} if not re.search(rf"\.chart[ ,.)].*\.{look}\b|\.chart\.{look}\b", css)]
+    assert not [
+        look
+        for look in looks - {"chart", "cell"}
+        if not re.search(rf"\.chart[ ,.)].*\.{look}\b|\.chart\.{look}\b", css)
+    ]
 
 
 def test_a_file_has_its_look_inside_for_light_and_dark() -> None:
@@ -87,7 +120,11 @@ def test_the_redder_the_more_mistakes_but_a_lone_one_is_never_the_worst() -> Non
 
 def test_lines_reach_from_the_first_epoch_to_the_last_and_leave_gaps() -> None:
     chart = lines_svg(CURVES, x_label="epoch", **WORDS)
-    paths = [one.get("d") for one in ElementTree.fromstring(chart).iter(f"{SVG}path") if "line" in (one.get("class") or "")]  # noqa: S314
+    paths = [
+        one.get("d")
+        for one in ElementTree.fromstring(chart).iter(f"{SVG}path")  # noqa: S314
+        if "line" in (one.get("class") or "")
+    ]
     assert len(paths) == 2
     assert str(paths[0]).count("M") == 2
     assert str(paths[1]).startswith("M44.0 ")
@@ -109,7 +146,11 @@ def test_a_matrix_of_links_opens_its_photos_and_may_have_a_column_of_its_own() -
 
 
 def test_shares_in_a_row_have_their_names_and_ranges() -> None:
-    drawing = shares_svg([("Jan", Bin(0, 0.5, 0.2, 0.8, 4)), ("Feb", Bin(0, 1.0, 0.5, 1.0, 2))], title="Right", description="By month.")
+    drawing = shares_svg(
+        [("Jan", Bin(0, 0.5, 0.2, 0.8, 4)), ("Feb", Bin(0, 1.0, 0.5, 1.0, 2))],
+        title="Right",
+        description="By month.",
+    )
     assert ">Jan</text>" in drawing
     assert "Feb: right 100\u202f% (50\u202f% to 100\u202f%), 2 answers" in drawing
     assert drawing.count('class="point"') == 2

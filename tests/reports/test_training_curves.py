@@ -7,12 +7,39 @@ import pytest
 from webapp.reports.training_curves import by_stage, has_curves, loss_svg, right_svg
 
 OLD = [
-    {"stage": "head", "seconds": 30.0, "loss": None, "validation_loss": 1.5, "validation_top1": 0.5},
-    {"stage": "small", "seconds": 100.0, "loss": 1.2, "validation_loss": 1.0, "validation_top1": 0.7},
-    {"stage": "small", "seconds": 300.0, "loss": 0.9, "validation_loss": 0.8, "validation_top1": 0.8},
-    {"stage": "large", "seconds": 50.0, "loss": 0.8, "validation_loss": 0.7, "validation_top1": 0.85},
+    {
+        "stage": "head",
+        "seconds": 30.0,
+        "loss": None,
+        "validation_loss": 1.5,
+        "validation_top1": 0.5,
+    },
+    {
+        "stage": "small",
+        "seconds": 100.0,
+        "loss": 1.2,
+        "validation_loss": 1.0,
+        "validation_top1": 0.7,
+    },
+    {
+        "stage": "small",
+        "seconds": 300.0,
+        "loss": 0.9,
+        "validation_loss": 0.8,
+        "validation_top1": 0.8,
+    },
+    {
+        "stage": "large",
+        "seconds": 50.0,
+        "loss": 0.8,
+        "validation_loss": 0.7,
+        "validation_top1": 0.85,
+    },
 ]
-NEW = [line | {"photos_per_second": 10.0 * at, "waited": 0.01 * at, "rate": 1e-3} for at, line in enumerate(OLD)]
+NEW = [
+    line | {"photos_per_second": 10.0 * at, "waited": 0.01 * at, "rate": 1e-3}
+    for at, line in enumerate(OLD)
+]
 
 
 def test_stages_are_summed_up_by_their_seconds() -> None:

@@ -20,7 +20,13 @@ from webapp.storage.tables import File
 
 @pytest.mark.parametrize(
     ("pragma", "value"),
-    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("wal_autocheckpoint", 0), ("busy_timeout", 10000)],
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("wal_autocheckpoint", 0),
+        ("busy_timeout", 10000),
+    ],
 )
 def test_every_connection_has_manners(app: Flask, pragma: str, value: object) -> None:
     with app.app_context():
@@ -46,7 +52,9 @@ def test_a_block_that_raises_leaves_nothing(app: Flask, config: Config) -> None:
     assert count(config.data / "marque.sqlite") == 0
 
 
-def test_a_locked_database_is_said_in_words(app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database_is_said_in_words(
+    app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "BUSY_MS", 50)
     other = sqlite3.connect(config.data / "marque.sqlite", isolation_level=None)
     with app.app_context():

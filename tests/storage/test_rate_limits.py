@@ -30,7 +30,17 @@ def redis(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         pytest.skip("redis-server is not installed")
     pytest.importorskip("redis", reason="the Python package redis is not installed")
     port = free_port()
-    command = [program, "--port", str(port), "--save", "", "--dir", str(tmp_path), "--loglevel", "notice"]
+    command = [
+        program,
+        "--port",
+        str(port),
+        "--save",
+        "",
+        "--dir",
+        str(tmp_path),
+        "--loglevel",
+        "notice",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert any(b"eady to accept connections" in line for line in process.stdout)
@@ -65,7 +75,10 @@ def test_more_than_a_whole_minute_allows_passes_when_nothing_else_was_sent() -> 
 
 def test_threads_do_not_lose_a_count() -> None:
     counts = Rates()
-    threads = [threading.Thread(target=lambda: [counts.take("photos", "a", 5000) for _ in range(200)]) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: [counts.take("photos", "a", 5000) for _ in range(200)])
+        for _ in range(8)
+    ]
     for one in threads:
         one.start()
     for one in threads:
@@ -73,7 +86,9 @@ def test_threads_do_not_lose_a_count() -> None:
     assert counts.take("photos", "a", 5000).left == 5000 - 1601
 
 
-def test_two_processes_share_their_counts_in_redis(redis: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_two_processes_share_their_counts_in_redis(
+    redis: tuple[str, subprocess.Popen[bytes]],
+) -> None:
     first, second = Rates(redis[0]), Rates(redis[0])
     assert first.take("photos", "a", 3, cost=2).left == 1
     standing = second.take("photos", "a", 3)
@@ -82,7 +97,9 @@ def test_two_processes_share_their_counts_in_redis(redis: tuple[str, subprocess.
     assert first.take("photos", "a", 3).exceeded
 
 
-def test_while_redis_is_away_a_process_counts_alone(redis: tuple[str, subprocess.Popen[bytes]], caplog: pytest.LogCaptureFixture) -> None:
+def test_while_redis_is_away_a_process_counts_alone(
+    redis: tuple[str, subprocess.Popen[bytes]], caplog: pytest.LogCaptureFixture
+) -> None:
     counts = Rates(redis[0])
     counts.take("photos", "a", 3)
     redis[1].kill()
@@ -91,7 +108,9 @@ def test_while_redis_is_away_a_process_counts_alone(redis: tuple[str, subprocess
     assert caplog.text.count("counts alone") == 1
 
 
-def test_it_asks_redis_again_after_a_pause(redis: tuple[str, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_asks_redis_again_after_a_pause(
+    redis: tuple[str, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rates, "PAUSE", 0.0)
     counts, other = Rates(redis[0]), Rates(redis[0])
     counts._away_until = float("inf")

@@ -23,15 +23,21 @@ def test_a_view_has_the_size_asked_for_and_stays_in_range() -> None:
 
 
 def test_without_changes_a_view_is_the_photo() -> None:
-    assert vary(PHOTO, 40, 60, STILL, np.random.default_rng(1)) == pytest.approx(PHOTO.astype(np.float32), abs=1e-3)
+    assert vary(PHOTO, 40, 60, STILL, np.random.default_rng(1)) == pytest.approx(
+        PHOTO.astype(np.float32), abs=1e-3
+    )
 
 
 def test_the_same_seed_gives_the_same_view() -> None:
-    first, second = (vary(PHOTO, 32, 64, Augmentation(), np.random.default_rng(5)) for _ in range(2))
+    first, second = (
+        vary(PHOTO, 32, 64, Augmentation(), np.random.default_rng(5)) for _ in range(2)
+    )
     assert np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("how", [Augmentation(mixup=1.0), Augmentation(mixup=0, cutmix=1.0)], ids=["mixup", "cutmix"])
+@pytest.mark.parametrize(
+    "how", [Augmentation(mixup=1.0), Augmentation(mixup=0, cutmix=1.0)], ids=["mixup", "cutmix"]
+)
 def test_blended_targets_still_sum_to_one(how: Augmentation) -> None:
     views = np.random.default_rng(2).uniform(0, 255, (6, 16, 16, 3)).astype(np.float32)
     mixed, targets = blend((views, np.eye(6, dtype=np.float32)), how, np.random.default_rng(3))
@@ -40,7 +46,9 @@ def test_blended_targets_still_sum_to_one(how: Augmentation) -> None:
     assert not np.array_equal(mixed, views)
 
 
-@pytest.mark.parametrize("place", range(len(CHANGES)), ids=[change.__name__.strip("_") for change in CHANGES])
+@pytest.mark.parametrize(
+    "place", range(len(CHANGES)), ids=[change.__name__.strip("_") for change in CHANGES]
+)
 def test_every_random_change_keeps_the_size_and_does_nothing_wild_at_strength_0(place: int) -> None:
     image = Image.fromarray(PHOTO)
     changed = CHANGES[place](image, 1.0, -1)

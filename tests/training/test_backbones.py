@@ -14,14 +14,29 @@ import keras
 
 from webapp.errors import TrainingError
 from webapp.inference.litert_classifier import LiteRTClassifier
-from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
+from webapp.inference.models.card import (
+    CARD_FILE,
+    COMPILED_FILE,
+    KERAS_FILE,
+    InputSpec,
+    Label,
+    ModelCard,
+)
 from webapp.inference.models.publish_child import compile_network
 from webapp.training.backbones import BACKBONES, CAFFE_MEAN, DEVIATION, MEAN
 from webapp.training.network import build_network
 from webapp.training.recipe import BACKBONE_NAMES
 
 pytestmark = pytest.mark.tensorflow
-FAMILIES = ("mobilenet_v2", "mobilenet_v3_small", "resnet50", "resnet50_v2", "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny")
+FAMILIES = (
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "resnet50",
+    "resnet50_v2",
+    "efficientnet_b0",
+    "efficientnet_v2_b0",
+    "convnext_tiny",
+)
 SIDE = 64
 
 
@@ -45,7 +60,12 @@ def settled(model: keras.Model) -> keras.Model:
     rng = np.random.default_rng(2)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([one + rng.uniform(0.0, 0.2, one.shape).astype(np.float32) for one in layer.get_weights()])
+            layer.set_weights(
+                [
+                    one + rng.uniform(0.0, 0.2, one.shape).astype(np.float32)
+                    for one in layer.get_weights()
+                ]
+            )
         elif type(layer).__name__ == "LayerScale":
             layer.set_weights([np.full_like(one, 0.1) for one in layer.get_weights()])
         elif isinstance(layer, keras.layers.Normalization) and layer.weights:
@@ -59,7 +79,9 @@ def test_every_name_of_a_recipe_is_a_backbone() -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_weights_file_gives_the_features_of_keras(name: str, tmp_path: Path) -> None:
-    twin = settled(BACKBONES[name].twin(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3)))
+    twin = settled(
+        BACKBONES[name].twin(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
+    )
     twin.save_weights(tmp_path / "twin.weights.h5")
     ours = network(name, weights=tmp_path / "twin.weights.h5")
     theirs = np.asarray(twin(as_keras_wants_it(name, photos()), training=False))
@@ -68,11 +90,33 @@ def test_a_weights_file_gives_the_features_of_keras(name: str, tmp_path: Path) -
     assert np.ptp(theirs) > 0
 
 
-@pytest.mark.parametrize("name", ("mobilenet_v3_small", "resnet50", "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "plain_cnn"))
+@pytest.mark.parametrize(
+    "name",
+    (
+        "mobilenet_v3_small",
+        "resnet50",
+        "efficientnet_b0",
+        "efficientnet_v2_b0",
+        "convnext_tiny",
+        "plain_cnn",
+    ),
+)
 def test_it_compiles_and_answers_as_keras_does(name: str, tmp_path: Path) -> None:
     model = network(name)
     assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    card = ModelCard("toy", 1, "Toy", "thing", "things", "?", "", tuple(Label(one, one) for one in "abc"), InputSpec(SIDE, SIDE), 1.0, 0.0)
+    card = ModelCard(
+        "toy",
+        1,
+        "Toy",
+        "thing",
+        "things",
+        "?",
+        "",
+        tuple(Label(one, one) for one in "abc"),
+        InputSpec(SIDE, SIDE),
+        1.0,
+        0.0,
+    )
     (tmp_path / CARD_FILE).write_text(card.to_json())
     model.save(tmp_path / KERAS_FILE)
     compile_network(tmp_path, card)
@@ -93,13 +137,17 @@ def test_it_says_that_a_backbone_has_no_imagenet_weights() -> None:
 def test_it_starts_from_a_version_of_ours(tmp_path: Path) -> None:
     version = build_network("small_cnn", SIDE, SIDE, 3, dropout=0.0, momentum=0.9)
     version.save(tmp_path / "model.keras")
-    again = build_network("small_cnn", SIDE, SIDE, 7, dropout=0.0, momentum=0.9, weights=tmp_path / "model.keras")
+    again = build_network(
+        "small_cnn", SIDE, SIDE, 7, dropout=0.0, momentum=0.9, weights=tmp_path / "model.keras"
+    )
     photos = np.random.default_rng(2).uniform(0, 255, (2, SIDE, SIDE, 3)).astype(np.float32)
     np.testing.assert_allclose(again(photos)["embedding"], version(photos)["embedding"], atol=1e-6)
 
 
 def test_it_refuses_to_start_from_a_version_with_another_backbone(tmp_path: Path) -> None:
-    build_network("small_cnn", SIDE, SIDE, 3, dropout=0.0, momentum=0.9).save(tmp_path / "model.keras")
+    build_network("small_cnn", SIDE, SIDE, 3, dropout=0.0, momentum=0.9).save(
+        tmp_path / "model.keras"
+    )
     with pytest.raises(TrainingError, match="another backbone"):
         network("mobilenet_v2", weights=tmp_path / "model.keras")
 

@@ -17,8 +17,22 @@ from webapp.training.checkpoint import Progress
 from webapp.training.job import Job
 
 pytestmark = pytest.mark.tensorflow
-HEAD = {"stage": "head", "seconds": 1.0, "loss": None, "validation_loss": 1.5, "validation_top1": 0.4}
-EPOCH = {"stage": "one", "seconds": 2.0, "loss": 1.0, "rate": 1e-3, "waited": 0.01, "validation_loss": 1.2, "validation_top1": 0.6}
+HEAD = {
+    "stage": "head",
+    "seconds": 1.0,
+    "loss": None,
+    "validation_loss": 1.5,
+    "validation_top1": 0.4,
+}
+EPOCH = {
+    "stage": "one",
+    "seconds": 2.0,
+    "loss": 1.0,
+    "rate": 1e-3,
+    "waited": 0.01,
+    "validation_loss": 1.2,
+    "validation_top1": 0.6,
+}
 
 
 def at(*history: dict[str, object]) -> Progress:
@@ -48,7 +62,9 @@ def test_the_log_has_the_scalars_of_every_epoch(tmp_path: Path) -> None:
     assert ("loss/learning", 0) not in scalars
 
 
-def test_a_run_that_starts_anew_forgets_the_old_log_and_one_that_goes_on_keeps_it(tmp_path: Path) -> None:
+def test_a_run_that_starts_anew_forgets_the_old_log_and_one_that_goes_on_keeps_it(
+    tmp_path: Path,
+) -> None:
     to_board(tmp_path)(at(HEAD))
     to_board(tmp_path)(at(HEAD, EPOCH))
     assert ("loss/validation", 0) in logged(tmp_path)
@@ -73,5 +89,7 @@ def test_one_epoch_is_no_curve(tmp_path: Path) -> None:
 def test_everybody_is_told_in_turn(tmp_path: Path) -> None:
     heard: list[str] = []
     job = Job(toy_recipe(), (), tmp_path, tmp_path, after_epoch=lambda _: heard.append("first"))
-    followed(job, lambda _: heard.append("second"), lambda _: heard.append("third")).after_epoch(at(HEAD))
+    followed(job, lambda _: heard.append("second"), lambda _: heard.append("third")).after_epoch(
+        at(HEAD)
+    )
     assert heard == ["first", "second", "third"]

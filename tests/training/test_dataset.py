@@ -19,7 +19,9 @@ RULE = SplitRule(validation=0.2, test=0.2, seed=3)
 
 
 def read(folder: Path, source: str = "toys") -> list[Example]:
-    return read_photos(list_photos(folder, Layout()).photos, source, max_side=200, say=lambda _: None)[0]
+    return read_photos(
+        list_photos(folder, Layout()).photos, source, max_side=200, say=lambda _: None
+    )[0]
 
 
 def test_it_reads_a_folder_per_label(tmp_path: Path) -> None:
@@ -32,7 +34,9 @@ def test_it_names_an_unreadable_file_and_goes_on(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     (tmp_path / "red" / "broken.jpg").write_bytes(b"not a photo at all")
     said: list[str] = []
-    examples, refused = read_photos(list_photos(tmp_path, Layout()).photos, "toys", max_side=200, say=said.append)
+    examples, refused = read_photos(
+        list_photos(tmp_path, Layout()).photos, "toys", max_side=200, say=said.append
+    )
     assert len(examples) == 6
     assert [Path(one).name for one in refused] == ["broken.jpg"]
     assert "broken.jpg" in said[0]
@@ -64,7 +68,9 @@ def test_it_keeps_one_of_two_equal_files(tmp_path: Path) -> None:
 def test_near_duplicates_share_a_group(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     original = Image.open(tmp_path / "red" / "000.png")
-    ImageEnhance.Brightness(original).enhance(0.9).resize((48, 32)).save(tmp_path / "red" / "copy.jpg", quality=60)
+    ImageEnhance.Brightness(original).enhance(0.9).resize((48, 32)).save(
+        tmp_path / "red" / "copy.jpg", quality=60
+    )
     groups = {one.path.name: one.group for one in group(read(tmp_path), RULE) if one.label == "red"}
     assert groups["copy.jpg"] == groups["000.png"] != groups["001.png"]
 
@@ -80,7 +86,9 @@ def test_frames_of_one_burst_share_a_group(tmp_path: Path) -> None:
 def test_no_group_crosses_a_border(tmp_path: Path) -> None:
     write_pictures(tmp_path, 20)
     for path in sorted(tmp_path.glob("*/00*.png")):
-        ImageEnhance.Contrast(Image.open(path)).enhance(0.95).save(path.with_name(f"near-{path.stem}.png"))
+        ImageEnhance.Contrast(Image.open(path)).enhance(0.95).save(
+            path.with_name(f"near-{path.stem}.png")
+        )
     parts = split(group(read(tmp_path), RULE), RULE)
     homes: dict[int, set[str]] = defaultdict(set)
     for part, members in parts.items():
@@ -91,18 +99,29 @@ def test_no_group_crosses_a_border(tmp_path: Path) -> None:
 
 
 def test_every_label_and_source_is_divided_by_the_same_shares(tmp_path: Path) -> None:
-    examples = read(write_pictures(tmp_path / "a", 20), "a") + read(write_pictures(tmp_path / "b", 10, first_seed=50), "b")
+    examples = read(write_pictures(tmp_path / "a", 20), "a") + read(
+        write_pictures(tmp_path / "b", 10, first_seed=50), "b"
+    )
     parts = split(group(examples, RULE), RULE)
-    counts = {part: Counter((one.source, one.label) for one in members) for part, members in parts.items()}
-    assert all(counts["test"]["a", label] == 4 and counts["test"]["b", label] == 2 for label in COLORS)
-    assert all(counts["validation"]["a", label] == 4 and counts["train"]["a", label] == 12 for label in COLORS)
+    counts = {
+        part: Counter((one.source, one.label) for one in members) for part, members in parts.items()
+    }
+    assert all(
+        counts["test"]["a", label] == 4 and counts["test"]["b", label] == 2 for label in COLORS
+    )
+    assert all(
+        counts["validation"]["a", label] == 4 and counts["train"]["a", label] == 12
+        for label in COLORS
+    )
 
 
 def test_the_same_photos_are_split_alike_in_any_order(tmp_path: Path) -> None:
     examples = read(write_pictures(tmp_path, 12))
     first = fingerprint(split(group(examples, RULE), RULE))
     assert first == fingerprint(split(group(examples[::-1], RULE), RULE))
-    assert first != fingerprint(split(group(examples, RULE), SplitRule(validation=0.2, test=0.2, seed=4)))
+    assert first != fingerprint(
+        split(group(examples, RULE), SplitRule(validation=0.2, test=0.2, seed=4))
+    )
 
 
 def test_what_the_starting_network_has_learnt_is_never_held_out(tmp_path: Path) -> None:

@@ -47,31 +47,54 @@ def test_it_names_unreadable_and_tiny_files(tmp_path: Path) -> None:
 def test_exact_and_near_duplicates_are_told_apart(tmp_path: Path) -> None:
     write_pictures(tmp_path, 3)
     shutil.copy(tmp_path / "red" / "000.png", tmp_path / "red" / "again.png")
-    ImageEnhance.Brightness(Image.open(tmp_path / "red" / "001.png")).enhance(0.95).save(tmp_path / "red" / "near.png")
+    ImageEnhance.Brightness(Image.open(tmp_path / "red" / "001.png")).enhance(0.95).save(
+        tmp_path / "red" / "near.png"
+    )
     found = look(tmp_path)
-    assert [[Path(one).name for one in names] for names in found.exact_duplicates] == [["000.png", "again.png"]]
-    assert [[Path(one).name for one in names] for names in found.near_duplicates] == [["001.png", "near.png"]]
+    assert [[Path(one).name for one in names] for names in found.exact_duplicates] == [
+        ["000.png", "again.png"]
+    ]
+    assert [[Path(one).name for one in names] for names in found.near_duplicates] == [
+        ["001.png", "near.png"]
+    ]
 
 
 def test_photos_that_look_alike_under_two_labels_are_listed(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     shutil.copy(tmp_path / "red" / "000.png", tmp_path / "blue" / "same.png")
-    ImageEnhance.Brightness(Image.open(tmp_path / "red" / "001.png")).enhance(0.95).save(tmp_path / "green" / "near.png")
+    ImageEnhance.Brightness(Image.open(tmp_path / "red" / "001.png")).enhance(0.95).save(
+        tmp_path / "green" / "near.png"
+    )
     first, second = look(tmp_path).two_labels
     root = tmp_path.name
-    assert first == Pair(f"{root}/blue/same.png", "blue", f"{root}/red/000.png", "red", same_file=True, difference=0.0)
-    assert (second.first, second.second, second.same_file) == (f"{root}/green/near.png", f"{root}/red/001.png", False)
+    assert first == Pair(
+        f"{root}/blue/same.png",
+        "blue",
+        f"{root}/red/000.png",
+        "red",
+        same_file=True,
+        difference=0.0,
+    )
+    assert (second.first, second.second, second.same_file) == (
+        f"{root}/green/near.png",
+        f"{root}/red/001.png",
+        False,
+    )
 
 
 def test_a_shared_hash_of_other_colours_is_no_suspicion(tmp_path: Path) -> None:
     write_pictures(tmp_path, 1)
-    Image.open(tmp_path / "red" / "000.png").convert("L").convert("RGB").save(tmp_path / "blue" / "grey.png")
+    Image.open(tmp_path / "red" / "000.png").convert("L").convert("RGB").save(
+        tmp_path / "blue" / "grey.png"
+    )
     assert look(tmp_path).two_labels == []
 
 
 def test_labels_are_compared_with_those_of_the_recipe(tmp_path: Path) -> None:
     write_pictures(tmp_path, 1)
-    recipe = replace(RECIPE, labels=(Label("red", "Red"), Label("green", "Green"), Label("white", "White")))
+    recipe = replace(
+        RECIPE, labels=(Label("red", "Red"), Label("green", "Green"), Label("white", "White"))
+    )
     found = look(tmp_path, recipe)
     assert (found.unknown_labels, found.empty_labels) == (["blue"], ["white"])
 

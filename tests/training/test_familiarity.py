@@ -16,7 +16,12 @@ RNG = np.random.default_rng(8)
 def make_space(features: int = 8) -> Space:
     weights = np.zeros((features, 3), np.float32)
     weights[:3] = np.eye(3)
-    return Space(weights, np.zeros(3, np.float32), np.zeros(features, np.float32), np.eye(features, dtype=np.float32)[:3])
+    return Space(
+        weights,
+        np.zeros(3, np.float32),
+        np.zeros(features, np.float32),
+        np.eye(features, dtype=np.float32)[:3],
+    )
 
 
 def photos(count: int, place: int) -> np.ndarray:

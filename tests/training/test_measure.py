@@ -19,7 +19,16 @@ LABELS = ("blue", "green", "red")
 
 
 def make_example(number: int, label: str, group: int) -> Example:
-    return Example(Path(f"{number}.jpg"), label, "data", f"{number:064x}", 0, np.zeros((1, 1, 3), np.uint8), None, group=group)
+    return Example(
+        Path(f"{number}.jpg"),
+        label,
+        "data",
+        f"{number:064x}",
+        0,
+        np.zeros((1, 1, 3), np.uint8),
+        None,
+        group=group,
+    )
 
 
 def make_bench(count: int = 90) -> Bench:
@@ -33,7 +42,10 @@ def make_bench(count: int = 90) -> Bench:
     bench: Any = object.__new__(Bench)  # without a network: what it said is given
     bench.recipe = SimpleNamespace(labels=tuple(SimpleNamespace(name=name) for name in LABELS))
     bench.job, bench.others = SimpleNamespace(unknown=None), None
-    bench.parts, bench.said = {"test": examples}, {"test": {"probabilities": probabilities, "embedding": probabilities}}
+    bench.parts, bench.said = (
+        {"test": examples},
+        {"test": {"probabilities": probabilities, "embedding": probabilities}},
+    )
     return bench
 
 
@@ -58,7 +70,10 @@ def test_the_figures_of_a_part_are_those_of_what_was_judged() -> None:
     metrics = bench.measure({"test": calibration.judge(bench.said["test"])}, calibration)
     assert calibration.temperature == pytest.approx(0.5, abs=0.01)  # as low as it goes
     assert metrics["test"]["n"] == 90 and metrics["test"]["top1"] == pytest.approx(0.8, abs=0.1)
-    assert set(metrics["test"]["sources"]) == {"data"} and "confusion" not in metrics["test"]["sources"]["data"]
+    assert (
+        set(metrics["test"]["sources"]) == {"data"}
+        and "confusion" not in metrics["test"]["sources"]["data"]
+    )
     assert "unknown" not in metrics
 
 

@@ -6,7 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from webapp.training.network import FusedBatchNormalization, build_network, for_learning, precision_here
+from webapp.training.network import (
+    FusedBatchNormalization,
+    build_network,
+    for_learning,
+    precision_here,
+)
 from webapp.training.run import make_step
 
 
@@ -21,7 +26,11 @@ def photos() -> tf.Tensor:
 
 def test_the_network_that_learns_says_what_the_published_one_says() -> None:
     network = small_network()
-    np.testing.assert_allclose(for_learning(network)(photos())["probabilities"], network(photos())["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(
+        for_learning(network)(photos())["probabilities"],
+        network(photos())["probabilities"],
+        atol=1e-6,
+    )
 
 
 def test_it_normalises_a_batch_as_the_plain_layer_does() -> None:
@@ -29,7 +38,10 @@ def test_it_normalises_a_batch_as_the_plain_layer_does() -> None:
     fused = for_learning(network)
     assert any(isinstance(layer, FusedBatchNormalization) for layer in fused.layers)
     np.testing.assert_allclose(
-        fused(photos(), training=True)["probabilities"], network(photos(), training=True)["probabilities"], rtol=1e-3, atol=1e-5
+        fused(photos(), training=True)["probabilities"],
+        network(photos(), training=True)["probabilities"],
+        rtol=1e-3,
+        atol=1e-5,
     )
 
 
@@ -38,9 +50,13 @@ def test_its_moving_statistics_follow_the_batches_as_the_plain_layers_do() -> No
     fused = for_learning(network)
     for one in (network, fused):
         one(photos(), training=True)
-    for plain, quick in zip(network.non_trainable_variables, fused.non_trainable_variables, strict=True):
+    for plain, quick in zip(
+        network.non_trainable_variables, fused.non_trainable_variables, strict=True
+    ):
         if plain.dtype == "float32":
-            np.testing.assert_allclose(quick, plain, rtol=2e-2, atol=1e-4)  # the unbiased variance of few values is a little larger
+            np.testing.assert_allclose(
+                quick, plain, rtol=2e-2, atol=1e-4
+            )  # the unbiased variance of few values is a little larger
 
 
 def test_frozen_layers_keep_their_statistics() -> None:
@@ -59,7 +75,9 @@ def test_mixed_precision_keeps_weights_and_probabilities_in_float32() -> None:
     answers = mixed(photos(), training=True)
     assert answers["feature_map"].dtype == tf.bfloat16
     assert answers["probabilities"].dtype == tf.float32
-    np.testing.assert_allclose(mixed(photos())["probabilities"], network(photos())["probabilities"], atol=0.02)
+    np.testing.assert_allclose(
+        mixed(photos())["probabilities"], network(photos())["probabilities"], atol=0.02
+    )
 
 
 def test_it_learns_in_mixed_precision() -> None:
@@ -75,7 +93,9 @@ def test_it_learns_in_mixed_precision() -> None:
 
 def test_processors_learn_in_float32_unless_told_otherwise() -> None:
     assert precision_here("mixed_bfloat16") == "mixed_bfloat16"
-    assert precision_here("auto") == ("mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32")
+    assert precision_here("auto") == (
+        "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
+    )
 
 
 def test_a_label_that_weighs_nothing_teaches_nothing() -> None:
@@ -83,6 +103,8 @@ def test_a_label_that_weighs_nothing_teaches_nothing() -> None:
     learning, optimizer = for_learning(network), keras.optimizers.SGD(0.1)
     before = [np.array(one) for one in learning.trainable_variables]
     targets = tf.constant(np.eye(3, dtype=np.float32)[np.zeros(8, dtype=int)])
-    make_step(learning, network, optimizer, np.array([0, 1, 1], dtype=np.float32))(photos(), targets, tf.constant(0.5))
+    make_step(learning, network, optimizer, np.array([0, 1, 1], dtype=np.float32))(
+        photos(), targets, tf.constant(0.5)
+    )
     for old, new in zip(before, learning.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new)

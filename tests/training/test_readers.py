@@ -47,11 +47,22 @@ def test_a_folder_per_label_is_read_to_its_depth(tmp_path: Path) -> None:
 
 def test_an_export_tells_which_labels_it_saw(tmp_path: Path) -> None:
     photo(tmp_path / "red" / "a.png")
-    (tmp_path / "manifest.json").write_text('{"marque_export": 1, "complete": true, "label_event": 88}')
+    (tmp_path / "manifest.json").write_text(
+        '{"marque_export": 1, "complete": true, "label_event": 88}'
+    )
     assert list_photos(tmp_path, Layout()).label_event == 88
 
 
-@pytest.mark.parametrize("manifest", ['{"marque_export": 1, "complete": false, "label_event": 8}', '{"label_event": 8}', "[]", "{", ""])
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        '{"marque_export": 1, "complete": false, "label_event": 8}',
+        '{"label_event": 8}',
+        "[]",
+        "{",
+        "",
+    ],
+)
 def test_what_is_no_whole_export_tells_nothing_of_labels(tmp_path: Path, manifest: str) -> None:
     photo(tmp_path / "red" / "a.png")
     (tmp_path / "manifest.json").write_text(manifest)
@@ -65,7 +76,9 @@ def test_it_refuses_a_data_folder_without_labels(tmp_path: Path) -> None:
 
 def test_it_points_to_a_table_that_lies_there(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("Id,Category\n1,red\n")
-    with pytest.raises(TrainingError, match=r"If train\.csv names the labels, read it with --layout table"):
+    with pytest.raises(
+        TrainingError, match=r"If train\.csv names the labels, read it with --layout table"
+    ):
         list_photos(tmp_path, Layout())
 
 
@@ -102,7 +115,10 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
 
 def test_an_unknown_column_is_answered_with_those_there_are(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("Bild,Team\na.png,red\n")
-    with pytest.raises(TrainingError, match=r"no column with a usual name for the image; it has Bild, Team\. Name one with --image-column"):
+    with pytest.raises(
+        TrainingError,
+        match=r"no column with a usual name for the image; it has Bild, Team\. Name one with --image-column",
+    ):
         list_photos(tmp_path, TABLE)
 
 
@@ -141,20 +157,28 @@ def test_a_table_outside_the_data_folder_is_not_read(tmp_path: Path) -> None:
 def annotations(**image: Any) -> dict[str, Any]:
     """Two cars as the .mat files have them: a struct array, class numbers from 1, boxes from pixel 1."""
     key, names = next(iter(image.items()))
-    kinds = [(key, "O"), *((one, "O") for one in ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2", "class"))]
+    kinds = [
+        (key, "O"),
+        *((one, "O") for one in ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2", "class")),
+    ]
     rows = [(names[0], 11, 5, 40, 24, 2), (names[1], 1, 1, 60, 40, 1)]
     return {"annotations": np.array(rows, dtype=kinds)}
 
 
 NAMES = np.array(["AM General Hummer SUV 2000", "Ram C/V Cargo Van Minivan 2012"], dtype=object)
-TWO_CARS = [("000002.png", "AM General Hummer SUV 2000"), ("000001.png", "Ram C-V Cargo Van Minivan 2012")]
+TWO_CARS = [
+    ("000002.png", "AM General Hummer SUV 2000"),
+    ("000001.png", "Ram C-V Cargo Van Minivan 2012"),
+]
 
 
 def test_cars_annos_mat_is_read_with_its_class_names(tmp_path: Path) -> None:
     for name in ("000001.png", "000002.png"):
         photo(tmp_path / "car_ims" / name)
     savemat(
-        tmp_path / "cars_annos.mat", annotations(relative_im_path=["car_ims/000001.png", "car_ims/000002.png"]) | {"class_names": NAMES}
+        tmp_path / "cars_annos.mat",
+        annotations(relative_im_path=["car_ims/000001.png", "car_ims/000002.png"])
+        | {"class_names": NAMES},
     )
     listing = list_photos(tmp_path, CARS)
     assert pairs(listing) == TWO_CARS
@@ -167,7 +191,10 @@ def test_the_devkit_names_its_classes_in_a_file_of_their_own(tmp_path: Path) -> 
         for name in ("000001.png", "000002.png"):
             photo(tmp_path / folder / name)
     (tmp_path / "devkit").mkdir()
-    savemat(tmp_path / "devkit" / "cars_train_annos.mat", annotations(fname=["000001.png", "000002.png"]))
+    savemat(
+        tmp_path / "devkit" / "cars_train_annos.mat",
+        annotations(fname=["000001.png", "000002.png"]),
+    )
     savemat(tmp_path / "devkit" / "cars_meta.mat", {"class_names": NAMES})
     listing = list_photos(tmp_path, CARS)
     assert pairs(listing) == TWO_CARS
@@ -184,7 +211,9 @@ def test_the_devkit_names_its_classes_in_a_file_of_their_own(tmp_path: Path) -> 
         ),
     ],
 )
-def test_the_devkit_may_be_csv_with_and_without_heading(tmp_path: Path, name: str, text: str) -> None:
+def test_the_devkit_may_be_csv_with_and_without_heading(
+    tmp_path: Path, name: str, text: str
+) -> None:
     for photo_name in ("000001.png", "000002.png"):
         photo(tmp_path / photo_name)
     (tmp_path / name).write_text(text)
@@ -238,7 +267,9 @@ def test_dogs_are_known_by_their_number(tmp_path: Path) -> None:
 def test_a_mat_list_chooses_the_dogs(tmp_path: Path) -> None:
     for number in (1, 2):
         photo(tmp_path / "Images" / "n02085620-Chihuahua" / f"n02085620_{number}.png")
-    wanted = np.array(["n02085620-Chihuahua/n02085620_2.png", "n02085620-Chihuahua/n02085620_9.png"], dtype=object)
+    wanted = np.array(
+        ["n02085620-Chihuahua/n02085620_2.png", "n02085620-Chihuahua/n02085620_9.png"], dtype=object
+    )
     savemat(tmp_path / "train_list.mat", {"file_list": wanted})
     listing = list_photos(tmp_path, Layout(kind="dogs", file="train_list.mat"))
     assert pairs(listing) == [("n02085620_2.png", "n02085620")]
@@ -252,7 +283,11 @@ def test_a_folder_that_is_no_breed_is_refused(tmp_path: Path) -> None:
         list_photos(tmp_path, DOGS)
 
 
-def test_without_scipy_a_matlab_list_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scipy_a_matlab_list_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(matlab, "loadmat", None)
-    with pytest.raises(TrainingError, match=r"Reading train_list\.mat needs what requirements\.txt lists"):
+    with pytest.raises(
+        TrainingError, match=r"Reading train_list\.mat needs what requirements\.txt lists"
+    ):
         matlab.read_matlab(tmp_path / "train_list.mat")

@@ -63,9 +63,16 @@ def test_it_refuses_a_name_that_leaves_the_models_folder() -> None:
 
 def test_labels_from_the_data_are_named_by_a_rule(tmp_path: Path) -> None:
     path = tmp_path / "cars.toml"
-    path.write_text('name = "cars"\ntitle = "Cars"\nlabels = "folders"\n[naming]\ndrop = " \\\\d{4}$"\nparent = "^(Land Rover|\\\\S+)"\n')
-    labels = with_labels(read_recipe(path), ["Land Rover LR2 SUV 2012", "Audi S4 Sedan 2007"]).labels
-    assert [(label.display, label.parent) for label in labels] == [("Audi S4 Sedan", "Audi"), ("Land Rover LR2 SUV", "Land Rover")]
+    path.write_text(
+        'name = "cars"\ntitle = "Cars"\nlabels = "folders"\n[naming]\ndrop = " \\\\d{4}$"\nparent = "^(Land Rover|\\\\S+)"\n'
+    )
+    labels = with_labels(
+        read_recipe(path), ["Land Rover LR2 SUV 2012", "Audi S4 Sedan 2007"]
+    ).labels
+    assert [(label.display, label.parent) for label in labels] == [
+        ("Audi S4 Sedan", "Audi"),
+        ("Land Rover LR2 SUV", "Land Rover"),
+    ]
 
 
 def test_what_the_data_calls_a_label_is_shown() -> None:

@@ -44,15 +44,21 @@ def outcome(run: Run) -> tuple[list[float], NDArray[np.float32]]:
     """Validation losses after each epoch, and what the best network says about the validation photos."""
     run.train()
     run.best_network()
-    return [line["validation_loss"] for line in run.progress.history], run.infer(run.validation)["probabilities"]
+    return [line["validation_loss"] for line in run.progress.history], run.infer(run.validation)[
+        "probabilities"
+    ]
 
 
 def test_a_run_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data", 15)
-    (losses, answers), (losses_again, answers_again) = (outcome(toy_run(data, tmp_path / name)) for name in ("one", "two"))
+    (losses, answers), (losses_again, answers_again) = (
+        outcome(toy_run(data, tmp_path / name)) for name in ("one", "two")
+    )
     noise = float(np.abs(answers - answers_again).max())
 
-    child = multiprocessing.get_context("spawn").Process(target=train_until_killed, args=(data, tmp_path / "killed"))
+    child = multiprocessing.get_context("spawn").Process(
+        target=train_until_killed, args=(data, tmp_path / "killed")
+    )
     child.start()
     child.join(300)
     assert child.exitcode == -signal.SIGKILL

@@ -16,7 +16,15 @@ from webapp.errors import TrainingError
 from webapp.training.job import Job
 from webapp.training.recipe import RECIPES, Augmentation, Recipe, read_recipe
 from webapp.training.recipe_text import recipe_text
-from webapp.training.search import Found, Search, applied, own_settings, search, shortened, strengthened
+from webapp.training.search import (
+    Found,
+    Search,
+    applied,
+    own_settings,
+    search,
+    shortened,
+    strengthened,
+)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -24,8 +32,12 @@ pytestmark = pytest.mark.tensorflow
 @pytest.fixture(scope="module")
 def wanted(tmp_path_factory: pytest.TempPathFactory) -> Search:
     folder = tmp_path_factory.mktemp("search")
-    job = Job(toy_recipe(), (write_pictures(folder / "data", 8),), folder / "models", folder / "work")
-    return Search(job, trials=3, study="toy", storage=f"sqlite:///{folder / 'search.sqlite'}", epochs=2)
+    job = Job(
+        toy_recipe(), (write_pictures(folder / "data", 8),), folder / "models", folder / "work"
+    )
+    return Search(
+        job, trials=3, study="toy", storage=f"sqlite:///{folder / 'search.sqlite'}", epochs=2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +54,9 @@ def read_back(recipe: Recipe, folder: Path) -> Recipe:
     return read_recipe(folder / "recipe.toml")
 
 
-def test_the_best_trial_becomes_a_recipe_of_full_length(found: Found, wanted: Search, tmp_path: Path) -> None:
+def test_the_best_trial_becomes_a_recipe_of_full_length(
+    found: Found, wanted: Search, tmp_path: Path
+) -> None:
     assert found.trials == 3
     assert [stage.epochs for stage in found.recipe.stages] == [2, 2]
     assert found.own_loss is not None
@@ -60,15 +74,25 @@ def test_a_study_goes_on_where_it_was(found: Found, wanted: Search) -> None:
     assert search(replace(wanted, trials=2)).trials == 4
 
 
-def test_the_same_seed_tries_the_same_settings(found: Found, wanted: Search, tmp_path: Path) -> None:
+def test_the_same_seed_tries_the_same_settings(
+    found: Found, wanted: Search, tmp_path: Path
+) -> None:
     again = replace(wanted, trials=2, storage=f"sqlite:///{tmp_path / 'again.sqlite'}")
     search(again)
-    assert [trial.params for trial in trials_of(again)] == [trial.params for trial in trials_of(wanted)[:2]]
-    assert [trial.value for trial in trials_of(again)] == pytest.approx([trial.value for trial in trials_of(wanted)[:2]], rel=1e-3)
+    assert [trial.params for trial in trials_of(again)] == [
+        trial.params for trial in trials_of(wanted)[:2]
+    ]
+    assert [trial.value for trial in trials_of(again)] == pytest.approx(
+        [trial.value for trial in trials_of(wanted)[:2]], rel=1e-3
+    )
 
 
 def test_every_epoch_is_judged(found: Found, wanted: Search) -> None:
-    assert set(trials_of(wanted)[0].intermediate_values) == {0, 1, 2}  # the last layer, and an epoch of each stage
+    assert set(trials_of(wanted)[0].intermediate_values) == {
+        0,
+        1,
+        2,
+    }  # the last layer, and an epoch of each stage
 
 
 def test_a_bad_trial_is_stopped_early(found: Found, wanted: Search) -> None:
@@ -76,7 +100,12 @@ def test_a_bad_trial_is_stopped_early(found: Found, wanted: Search) -> None:
     first, well = study.trials[0], {0: 1e-9, 1: 1e-9, 2: 1e-9}
     for _ in range(4):
         study.add_trial(
-            optuna.trial.create_trial(value=1e-9, params=first.params, distributions=first.distributions, intermediate_values=well)
+            optuna.trial.create_trial(
+                value=1e-9,
+                params=first.params,
+                distributions=first.distributions,
+                intermediate_values=well,
+            )
         )
     count = len(study.trials)
     assert search(replace(wanted, trials=count + 1)).pruned == 1
@@ -85,12 +114,16 @@ def test_a_bad_trial_is_stopped_early(found: Found, wanted: Search) -> None:
 
 def test_a_study_takes_no_trials_of_another_recipe(found: Found, wanted: Search) -> None:
     other = replace(wanted, job=replace(wanted.job, recipe=replace(wanted.job.recipe, batch=4)))
-    with pytest.raises(TrainingError, match="The study toy holds trials of other photos, another recipe"):
+    with pytest.raises(
+        TrainingError, match="The study toy holds trials of other photos, another recipe"
+    ):
         search(other)
 
 
 def test_it_refuses_a_database_that_is_none(wanted: Search, tmp_path: Path) -> None:
-    (tmp_path / "no.sqlite").write_bytes(b"this is no database, but it is long enough to look into" * 20)
+    (tmp_path / "no.sqlite").write_bytes(
+        b"this is no database, but it is long enough to look into" * 20
+    )
     with pytest.raises(TrainingError, match="database of the study cannot be used"):
         search(replace(wanted, storage=f"sqlite:///{tmp_path / 'no.sqlite'}"))
 
@@ -99,7 +132,13 @@ def test_strength_0_leaves_photos_almost_as_they_are_and_2_stays_in_range() -> N
     how = Augmentation(mixup=0.4, grain=5)
     assert strengthened(how, 1.0) == how
     none, much = strengthened(how, 0.0), strengthened(how, 2.0)
-    assert (none.zoom, none.aspect, none.brightness, none.mixup, none.flip) == (1.0, 1.0, 0.0, 0.0, how.flip)
+    assert (none.zoom, none.aspect, none.brightness, none.mixup, none.flip) == (
+        1.0,
+        1.0,
+        0.0,
+        0.0,
+        how.flip,
+    )
     assert (much.zoom, much.mixup, much.grain, much.erase) == (0.1, 0.5, 10, 0.5)
 
 

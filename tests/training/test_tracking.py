@@ -44,9 +44,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("mlflow is not on the PATH")
     folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
     command = [MLFLOW, "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.sqlite'}", "--artifacts-destination", str(folder / "files")]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder / 'mlflow.sqlite'}",
+        "--artifacts-destination",
+        str(folder / "files"),
+    ]
     with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+        running = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, start_new_session=True
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(600):
@@ -65,19 +72,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return Job(replace(toy_recipe(), refit=False), (write_pictures(tmp_path / "toys", 8),), tmp_path / "models", tmp_path / "work")
+    return Job(
+        replace(toy_recipe(), refit=False),
+        (write_pictures(tmp_path / "toys", 8),),
+        tmp_path / "models",
+        tmp_path / "work",
+    )
 
 
 def asked(server: str, path: str, **query: str) -> Any:
-    with urllib.request.urlopen(f"{server}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}") as answer:  # noqa: S310
+    with urllib.request.urlopen(  # noqa: S310
+        f"{server}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}"
+    ) as answer:
         return json.load(answer)
 
 
 def history_of(server: str, run: str, key: str) -> list[tuple[int, float]]:
-    return [(one["step"], one["value"]) for one in asked(server, "metrics/get-history", run_id=run, metric_key=key)["metrics"]]
+    return [
+        (one["step"], one["value"])
+        for one in asked(server, "metrics/get-history", run_id=run, metric_key=key)["metrics"]
+    ]
 
 
-def test_a_training_becomes_a_run_and_a_registered_version(job: Job, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_becomes_a_run_and_a_registered_version(
+    job: Job, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server + "/")
     card = train(job).card
     version = asked(server, "model-versions/get", name="toy", version="1")["model_version"]
@@ -85,9 +104,15 @@ def test_a_training_becomes_a_run_and_a_registered_version(job: Job, server: str
     run = asked(server, "runs/get", run_id=version["run_id"])["run"]
     params = {one["key"]: one["value"] for one in run["data"]["params"]}
     metrics = {one["key"]: one["value"] for one in run["data"]["metrics"]}
-    files = {one["path"] for one in asked(server, "artifacts/list", run_id=version["run_id"])["files"]}
+    files = {
+        one["path"] for one in asked(server, "artifacts/list", run_id=version["run_id"])["files"]
+    }
     assert run["info"]["status"] == "FINISHED"
-    assert (params["batch"], params["stages.1.width"], params["backbone"]) == ("8", "64", "small_cnn")
+    assert (params["batch"], params["stages.1.width"], params["backbone"]) == (
+        "8",
+        "64",
+        "small_cnn",
+    )
     assert metrics["test.top1"] == pytest.approx(card.metrics["test"]["top1"])
     losses = [one["validation_loss"] for one in card.training["history"]]
     assert history_of(server, version["run_id"], "validation_loss") == list(enumerate(losses))
@@ -117,7 +142,9 @@ def test_a_run_that_the_server_forgot_is_made_anew(job: Job, server: str) -> Non
     assert {step for step, _ in history_of(server, tracker.run, "loss")} == {0, 1}
 
 
-def test_what_a_silent_server_missed_is_sent_when_it_answers(job: Job, server: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_silent_server_missed_is_sent_when_it_answers(
+    job: Job, server: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     tracker = Tracker(Server(f"http://127.0.0.1:{free_port()}", {}), job, job.recipe, "late")
     tracker.epoch(Progress("photos", "recipe", history=[LINE]))
     tracker.epoch(Progress("photos", "recipe", history=[LINE, LINE]))
@@ -127,7 +154,9 @@ def test_what_a_silent_server_missed_is_sent_when_it_answers(job: Job, server: s
     assert {step for step, _ in history_of(server, tracker.run, "loss")} == {0, 1, 2}
 
 
-def test_a_server_that_is_not_there_stops_no_training(job: Job, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_not_there_stops_no_training(
+    job: Job, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     train(job)
     assert Registry(job.models).live_version("toy") == 1
@@ -135,7 +164,9 @@ def test_a_server_that_is_not_there_stops_no_training(job: Job, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("address", ["sqlite:///mlflow.db", "databricks", "http://", "nonsense"])
-def test_an_address_that_is_none_is_said_once(job: Job, address: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_address_that_is_none_is_said_once(
+    job: Job, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     with tracking(job, job.recipe, {"MLFLOW_TRACKING_URI": address}) as tracker:
         assert tracker is None
     assert "must be the http:// or https:// address" in capfd.readouterr().err

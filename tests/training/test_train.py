@@ -34,9 +34,13 @@ def pull_the_plug(progress: Progress) -> None:
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("toy")
     write_pictures(folder / "data", 15)
-    (folder / "data" / "manifest.json").write_text('{"marque_export": 1, "complete": true, "label_event": 88}')
+    (folder / "data" / "manifest.json").write_text(
+        '{"marque_export": 1, "complete": true, "label_event": 88}'
+    )
     unknown = write_pictures(folder / "other", 4, first_seed=900)
-    return Job(toy_recipe(), (folder / "data",), folder / "models", folder / "work", unknown=unknown)
+    return Job(
+        toy_recipe(), (folder / "data",), folder / "models", folder / "work", unknown=unknown
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +51,23 @@ def outcome(job: Job) -> Outcome:
     stored = Checkpoint.read(job.work)
     assert stored is not None
     assert not stored.progress.finished
-    assert [line["stage"] for line in stored.progress.history] == ["head", "small", "small", "large"]
+    assert [line["stage"] for line in stored.progress.history] == [
+        "head",
+        "small",
+        "small",
+        "large",
+    ]
     return train(replace(job, resume=True))
 
 
 def test_an_interrupted_run_ends_with_all_its_epochs(outcome: Outcome) -> None:
-    assert [line["stage"] for line in outcome.card.training["history"]] == ["head", "small", "small", "large", "large"]
+    assert [line["stage"] for line in outcome.card.training["history"]] == [
+        "head",
+        "small",
+        "small",
+        "large",
+        "large",
+    ]
 
 
 def test_the_first_version_is_published_and_live(job: Job, outcome: Outcome) -> None:
@@ -74,17 +89,25 @@ def test_the_card_tells_which_labels_the_training_saw(outcome: Outcome) -> None:
     assert outcome.card.label_event == 88
 
 
-def test_the_version_carries_the_list_of_the_files_it_learnt_from(job: Job, outcome: Outcome) -> None:
+def test_the_version_carries_the_list_of_the_files_it_learnt_from(
+    job: Job, outcome: Outcome
+) -> None:
     split = read_split(job.models / "toy" / "1", outcome.card)
     assert split is not None
-    assert Counter(split.values()) == {part: outcome.card.split[part]["n"] for part in ("train", "validation", "test")}
+    assert Counter(split.values()) == {
+        part: outcome.card.split[part]["n"] for part in ("train", "validation", "test")
+    }
     assert "split.json" in outcome.card.files
 
 
-def test_a_run_that_starts_from_a_version_knows_what_it_has_learnt(job: Job, outcome: Outcome) -> None:
+def test_a_run_that_starts_from_a_version_knows_what_it_has_learnt(
+    job: Job, outcome: Outcome
+) -> None:
     learnt = learnt_before(replace(job, weights=job.models / "toy" / "1" / "model.keras"))
     split = read_split(job.models / "toy" / "1", outcome.card)
-    assert split is not None and learnt == {digest for digest, part in split.items() if part != "test"}
+    assert split is not None and learnt == {
+        digest for digest, part in split.items() if part != "test"
+    }
     assert learnt_before(job) == set()
 
 

@@ -13,7 +13,9 @@ from webapp.training.recipe import Augmentation, Recipe, SplitRule, Stage
 COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 40, 40)}
 
 
-def picture(seed: int, color: tuple[int, int, int], size: tuple[int, int] = (60, 40)) -> Image.Image:
+def picture(
+    seed: int, color: tuple[int, int, int], size: tuple[int, int] = (60, 40)
+) -> Image.Image:
     """Coarse blocks around a colour: two seeds give pictures that no one would call the same."""
     rng = np.random.default_rng(seed)
     blocks = np.clip(np.array(color) + rng.normal(0, 40, (8, 9, 1)), 0, 255).astype(np.uint8)
@@ -25,7 +27,9 @@ def write_pictures(folder: Path, per_label: int, first_seed: int = 0) -> Path:
     for place, (label, color) in enumerate(COLORS.items()):
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(per_label):
-            picture(first_seed + 1000 * place + number, color).save(folder / label / f"{number:03d}.png")
+            picture(first_seed + 1000 * place + number, color).save(
+                folder / label / f"{number:03d}.png"
+            )
     return folder
 
 

@@ -26,7 +26,9 @@ def form_of(*files: tuple[bytes, str], **fields: str) -> dict[str, object]:
     return {"files": [(io.BytesIO(content), name) for content, name in files], **fields}
 
 
-def send_photo(client: FlaskClient, color: str = "#FF8700", name: str = "car.jpg", mark: int = 0, **fields: str) -> str:
+def send_photo(
+    client: FlaskClient, color: str = "#FF8700", name: str = "car.jpg", mark: int = 0, **fields: str
+) -> str:
     """Send one drawn photo with the form; returns the photo's id."""
     answer = client.post("/", data=form_of((draw(color, mark=mark), name), **fields))
     assert answer.status_code == 303, answer.text

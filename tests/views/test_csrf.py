@@ -18,7 +18,11 @@ DOOR = ("upload", "gallery", "relabel", "login", "admin", "keys", "models", "fra
 
 def posts(app: Flask) -> list[str]:
     """The paths of the HTML door that take a form."""
-    return sorted(rule.rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ()) and rule.endpoint.split(".")[0] in DOOR)
+    return sorted(
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and rule.endpoint.split(".")[0] in DOOR
+    )
 
 
 def token_of(page: str) -> str:
@@ -32,7 +36,9 @@ def test_no_form_works_without_its_token(app: Flask, admin: FlaskClient, send: S
     assert len(paths) >= 10
     for path in paths:
         path = path.replace("<public_id>", public_id).replace("<int:key_id>", "1")
-        answer = admin.post(path, data={"label": "haas", "ids": public_id, "name": "Eve", "theme": "dark"})
+        answer = admin.post(
+            path, data={"label": "haas", "ids": public_id, "name": "Eve", "theme": "dark"}
+        )
         assert answer.status_code == 400 and "open too long" in answer.text, path
     with app.app_context():
         assert history.get_item(public_id).photo.ground_truth is None
@@ -46,7 +52,9 @@ def test_a_token_of_another_session_is_refused(app: Flask, client: FlaskClient) 
     assert client.post("/", data=form_of((draw(), "a.jpg"), csrf_token=token)).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/gallery", "/login", "/account", "/admin/users", "/admin/keys", "/help", "/jobs"])
+@pytest.mark.parametrize(
+    "path", ["/", "/gallery", "/login", "/account", "/admin/users", "/admin/keys", "/help", "/jobs"]
+)
 def test_every_form_on_a_page_has_a_token(admin: FlaskClient, send: Send, path: str) -> None:
     send()
     page = admin.get(path).text
@@ -62,10 +70,23 @@ def test_the_whole_loop_works_without_a_script(app: Flask) -> None:
     client = app.test_client()
     token = token_of(client.get("/").text)
     path = client.post("/", data=form_of((draw(), "monza.jpg"), csrf_token=token)).location
-    client.post("/login", data={"csrf_token": token_of(client.get("/login").text), "name": "Ben", "password": PASSWORD})
+    client.post(
+        "/login",
+        data={
+            "csrf_token": token_of(client.get("/login").text),
+            "name": "Ben",
+            "password": PASSWORD,
+        },
+    )
     token = token_of(client.get(path).text)
-    page = client.post(f"{path}/label", data={"csrf_token": token, "label": "williams"}, follow_redirects=True).text
+    page = client.post(
+        f"{path}/label", data={"csrf_token": token, "label": "williams"}, follow_redirects=True
+    ).text
     assert "it really is <b>Williams</b>" in page
     batch = re.findall(r'name="batch" value="([\w-]+)"', page)[0]
-    page = client.post("/labels/undo", data={"csrf_token": token_of(page), "batch": batch, "next": path}, follow_redirects=True).text
+    page = client.post(
+        "/labels/undo",
+        data={"csrf_token": token_of(page), "batch": batch, "next": path},
+        follow_redirects=True,
+    ).text
     assert "Undone" in page and "It has no label now" in page

@@ -37,7 +37,9 @@ def answer_to(make_app: Callable[..., Flask], error: Exception) -> FlaskClient:
         (errors.StorageFullError("Nothing was stored."), 507),
     ],
 )
-def test_the_page_has_the_status_and_the_sentence(make_app: Callable[..., Flask], error: Exception, status: int) -> None:
+def test_the_page_has_the_status_and_the_sentence(
+    make_app: Callable[..., Flask], error: Exception, status: int
+) -> None:
     answer = answer_to(make_app, error).get("/broken")
     assert answer.status_code == status and str(error) in answer.text and "<main" in answer.text
 
@@ -49,15 +51,24 @@ def test_a_full_server_says_when_to_come_back(make_app: Callable[..., Flask]) ->
 
 def test_an_unexpected_error_tells_nothing_of_itself(make_app: Callable[..., Flask]) -> None:
     answer = answer_to(make_app, RuntimeError("secret detail")).get("/broken")
-    assert answer.status_code == 500 and "secret detail" not in answer.text and "The fault is ours" in answer.text
+    assert (
+        answer.status_code == 500
+        and "secret detail" not in answer.text
+        and "The fault is ours" in answer.text
+    )
 
 
 def test_the_script_gets_words_in_json(make_app: Callable[..., Flask]) -> None:
-    answer = answer_to(make_app, errors.NotAllowedError("Ask an admin.")).get("/broken", headers={"Accept": "application/json"})
+    answer = answer_to(make_app, errors.NotAllowedError("Ask an admin.")).get(
+        "/broken", headers={"Accept": "application/json"}
+    )
     assert answer.json == {"error": "Ask an admin."} and answer.status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/photos", "/photos/x/y", "/admin", "/static/nothing.css", "/models/f1-teams/one"])
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/photos", "/photos/x/y", "/admin", "/static/nothing.css", "/models/f1-teams/one"],
+)
 def test_an_unknown_address_is_not_there(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404 and "There is no page here." in answer.text
@@ -68,7 +79,9 @@ def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
     assert answer.status_code == 405 and "POST" in answer.headers["Allow"]
 
 
-def test_a_form_that_is_too_large_is_refused_in_words(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_that_is_too_large_is_refused_in_words(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(delivery, "MAX_VISITORS_ZIP", 1000)
     answer = app.test_client().post("/", data={"ground_truth": "x" * 2000})
     assert answer.status_code == 413 and "Nothing was stored" in answer.text
@@ -79,7 +92,9 @@ def test_a_sentence_written_for_the_case_is_shown(app: Flask) -> None:
     assert "Log in first, please." in app.test_client().get("/shut").text
 
 
-def test_without_a_database_an_error_is_still_answered(app: Flask, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database_an_error_is_still_answered(
+    app: Flask, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_database(_session_id: str) -> None:
         raise OperationalError("select", {}, Exception("disk I/O error"))
 

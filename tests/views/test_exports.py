@@ -43,8 +43,12 @@ def test_it_counts_before_it_gives(reviewer: FlaskClient, send: Send) -> None:
 def test_a_table_is_a_file_with_a_name(reviewer: FlaskClient, send: Send) -> None:
     public_id = send()
     answer = reviewer.post("/export", data={"format": "csv"})
-    assert re.search(r'filename="marque-\d{4}-\d\d-\d\d-csv\.csv"', answer.headers["Content-Disposition"])
-    assert [plain_cell(row["id"]) for row in csv.DictReader(io.StringIO(answer.text))] == [public_id]
+    assert re.search(
+        r'filename="marque-\d{4}-\d\d-\d\d-csv\.csv"', answer.headers["Content-Disposition"]
+    )
+    assert [plain_cell(row["id"]) for row in csv.DictReader(io.StringIO(answer.text))] == [
+        public_id
+    ]
 
 
 def test_the_filter_of_the_gallery_comes_along(reviewer: FlaskClient, send: Send) -> None:
@@ -64,7 +68,11 @@ def test_an_export_is_written_down_with_its_manifest(reviewer: FlaskClient, send
     assert answer.data
     export_id = answer.headers["Marque-Export"]
     manifest = reviewer.get(f"/export/{export_id}/manifest.json").json
-    assert manifest["state"] == "complete" and manifest["who"] == "Ben" and manifest["manifest"]["classes"] == {"haas": 1}
+    assert (
+        manifest["state"] == "complete"
+        and manifest["who"] == "Ben"
+        and manifest["manifest"]["classes"] == {"haas": 1}
+    )
     assert manifest["manifest"]["sha256"][:12] in reviewer.get("/export").text
 
 
@@ -76,7 +84,9 @@ def break_off(browser: FlaskClient, format: str) -> str:
     return str(browser.get("/export").text)
 
 
-def test_a_table_that_broke_off_goes_on_after_what_has_arrived(reviewer: FlaskClient, send: Send) -> None:
+def test_a_table_that_broke_off_goes_on_after_what_has_arrived(
+    reviewer: FlaskClient, send: Send
+) -> None:
     ids = [send(mark=number) for number in range(3)]
     page = break_off(reviewer, "csv")
     assert "broke off" in page and 'href="/export?format=csv&amp;go_on=1#after"' in page
@@ -90,7 +100,9 @@ def test_a_zip_that_broke_off_is_offered_again(reviewer: FlaskClient, send: Send
     assert ">Again</button>" in break_off(reviewer, "folders")
 
 
-def test_a_large_zip_offers_its_next_part(reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_zip_offers_its_next_part(
+    reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "ZIP_PHOTOS", 1)
     send(ground_truth="haas"), send(mark=1, ground_truth="haas")
     assert "in 2 parts" in reviewer.get("/export").text
@@ -99,10 +111,14 @@ def test_a_large_zip_offers_its_next_part(reviewer: FlaskClient, send: Send, mon
 
 
 @pytest.mark.parametrize(("who", "kept"), [("reviewer", False), ("admin", True)])
-def test_only_an_admin_takes_places_along(request, client: FlaskClient, who: str, kept: bool) -> None:
+def test_only_an_admin_takes_places_along(
+    request, client: FlaskClient, who: str, kept: bool
+) -> None:
     client.post("/", data=form_of((photo_with_place(), "a.jpg"), ground_truth="haas"))
     browser = request.getfixturevalue(who)
-    zipped = zipfile.ZipFile(io.BytesIO(browser.post("/export", data={"format": "folders", "metadata": "keep"}).data))
+    zipped = zipfile.ZipFile(
+        io.BytesIO(browser.post("/export", data={"format": "folders", "metadata": "keep"}).data)
+    )
     assert (b"Kamera" in zipped.read(zipped.namelist()[0])) is kept
     (row,) = csv.DictReader(io.StringIO(zipped.read("photos.csv").decode()))
     assert (row["sha256"] == row["file_sha256"]) is kept
@@ -114,8 +130,18 @@ def test_nothing_to_export_says_what_to_do(reviewer: FlaskClient, send: Send) ->
     assert "No photo with this filter" in reviewer.get("/export?outcome=wrong").text
 
 
-@pytest.mark.parametrize("data", [{"format": "doc"}, {}, {"format": "csv", "after": "nothing"}, {"format": "csv", "outcome": "maybe"}])
-def test_what_makes_no_sense_is_said_on_the_page(reviewer: FlaskClient, send: Send, data: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"format": "doc"},
+        {},
+        {"format": "csv", "after": "nothing"},
+        {"format": "csv", "outcome": "maybe"},
+    ],
+)
+def test_what_makes_no_sense_is_said_on_the_page(
+    reviewer: FlaskClient, send: Send, data: dict[str, str]
+) -> None:
     send()
     answer = reviewer.post("/export", data=data)
     assert answer.status_code == 400 and 'role="alert"' in answer.text
@@ -146,24 +172,49 @@ class TestInTheBackground:
     def test_its_page_has_the_file(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
         ids = [send(mark=mark) for mark in range(3)]
         page = reviewer.get(self.made(app, reviewer)).text
-        assert "3 photos exported." in page and "Lines of JSON: everything" in reviewer.get("/export").text
+        assert (
+            "3 photos exported." in page
+            and "Lines of JSON: everything" in reviewer.get("/export").text
+        )
         answer = reviewer.get(self.file(page), buffered=True)
         assert [json.loads(line)["id"] for line in answer.text.splitlines()] == ids
-        assert re.search(r"filename=marque-[\d-]+-jsonl\.jsonl", answer.headers["Content-Disposition"])
+        assert re.search(
+            r"filename=marque-[\d-]+-jsonl\.jsonl", answer.headers["Content-Disposition"]
+        )
 
-    def test_a_download_that_broke_off_goes_on(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    def test_a_download_that_broke_off_goes_on(
+        self, app: Flask, reviewer: FlaskClient, send: Send
+    ) -> None:
         send()
         address = self.file(reviewer.get(self.made(app, reviewer)).text)
         whole = reviewer.get(address, headers={"Accept-Encoding": "gzip, br, zstd"}, buffered=True)
         assert "Content-Encoding" not in whole.headers
-        rest = reviewer.get(address, headers={"Range": "bytes=100-", "If-Range": whole.headers["ETag"]}, buffered=True)
+        rest = reviewer.get(
+            address,
+            headers={"Range": "bytes=100-", "If-Range": whole.headers["ETag"]},
+            buffered=True,
+        )
         assert (rest.status_code, rest.data) == (206, whole.data[100:])
         assert rest.headers["Content-Range"] == f"bytes 100-{len(whole.data) - 1}/{len(whole.data)}"
-        assert reviewer.get(address, headers={"If-None-Match": whole.headers["ETag"]}, buffered=True).status_code == 304
-        assert reviewer.get(address, headers={"Range": f"bytes={len(whole.data)}-"}, buffered=True).status_code == 416
-        assert reviewer.head(address, buffered=True).headers["Content-Length"] == str(len(whole.data))
+        assert (
+            reviewer.get(
+                address, headers={"If-None-Match": whole.headers["ETag"]}, buffered=True
+            ).status_code
+            == 304
+        )
+        assert (
+            reviewer.get(
+                address, headers={"Range": f"bytes={len(whole.data)}-"}, buffered=True
+            ).status_code
+            == 416
+        )
+        assert reviewer.head(address, buffered=True).headers["Content-Length"] == str(
+            len(whole.data)
+        )
 
-    def test_it_is_for_people_who_have_logged_in(self, app: Flask, reviewer: FlaskClient, client: FlaskClient, send: Send) -> None:
+    def test_it_is_for_people_who_have_logged_in(
+        self, app: Flask, reviewer: FlaskClient, client: FlaskClient, send: Send
+    ) -> None:
         send()
         address = self.file(reviewer.get(self.made(app, reviewer)).text)
         assert client.get(address).status_code in (302, 303, 401, 404)
@@ -171,17 +222,30 @@ class TestInTheBackground:
 
     def test_the_filter_comes_along(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
         send(), send(mark=1, ground_truth="haas")
-        assert "1 photo exported." in reviewer.get(self.made(app, reviewer, ground_truth="haas")).text
+        assert (
+            "1 photo exported." in reviewer.get(self.made(app, reviewer, ground_truth="haas")).text
+        )
 
-    def test_its_files_are_removed_before_their_time(self, app: Flask, reviewer: FlaskClient, send: Send) -> None:
+    def test_its_files_are_removed_before_their_time(
+        self, app: Flask, reviewer: FlaskClient, send: Send
+    ) -> None:
         send()
         address = self.made(app, reviewer)
         file = self.file(reviewer.get(address).text)
         page = reviewer.post(f"{address}/files/remove", follow_redirects=True).text
-        assert "The files are removed." in page and "/files/" not in page and "removed" in reviewer.get("/export").text
-        assert reviewer.get(file).status_code == 404 and reviewer.post(f"{address}/files/remove").status_code == 404
+        assert (
+            "The files are removed." in page
+            and "/files/" not in page
+            and "removed" in reviewer.get("/export").text
+        )
+        assert (
+            reviewer.get(file).status_code == 404
+            and reviewer.post(f"{address}/files/remove").status_code == 404
+        )
 
-    def test_a_full_disk_is_said_above_the_form(self, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_is_said_above_the_form(
+        self, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         send()
         monkeypatch.setattr(export_later, "RESERVE", 2**60)
         answer = reviewer.post("/export", data={"format": "csv", "later": "yes"})

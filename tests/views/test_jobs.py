@@ -39,13 +39,20 @@ def send(client: FlaskClient, *names: str, **fields: str) -> str:
 
 
 def group(client: FlaskClient, number: int, *, job: str = "", last: str = "no", photos: int = 2):
-    files = [(io.BytesIO(draw(mark=10 * number + one)), f"{number}-{one}.jpg") for one in range(photos)]
-    return client.post("/jobs/upload", data={"files": files, "job": job, "group": str(number), "last": last, "title": "4 files"})
+    files = [
+        (io.BytesIO(draw(mark=10 * number + one)), f"{number}-{one}.jpg") for one in range(photos)
+    ]
+    return client.post(
+        "/jobs/upload",
+        data={"files": files, "job": job, "group": str(number), "last": last, "title": "4 files"},
+    )
 
 
 @pytest.fixture
 def work(app: Flask) -> Callable[[], None]:
-    return lambda: Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    return lambda: Crew(
+        KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None
+    ).work(SHORT)
 
 
 def test_a_zip_becomes_a_job_that_waits(client: FlaskClient) -> None:
@@ -85,7 +92,9 @@ def test_a_zip_that_is_none_is_refused_above_the_form(client: FlaskClient) -> No
     assert (answer.status_code, "This is no zip" in answer.text) == (422, True)
 
 
-def test_more_photos_than_a_form_takes_become_a_job(client: FlaskClient, work: Callable[[], None]) -> None:
+def test_more_photos_than_a_form_takes_become_a_job(
+    client: FlaskClient, work: Callable[[], None]
+) -> None:
     files = [(io.BytesIO(draw(mark=mark)), f"{mark}.jpg") for mark in range(51)]
     answer = client.post("/", data={"files": files})
     assert answer.status_code == 303
@@ -93,7 +102,9 @@ def test_more_photos_than_a_form_takes_become_a_job(client: FlaskClient, work: C
     assert "51 photos are new." in client.get(answer.location).text
 
 
-def test_groups_that_the_script_sends_are_one_job(client: FlaskClient, work: Callable[[], None]) -> None:
+def test_groups_that_the_script_sends_are_one_job(
+    client: FlaskClient, work: Callable[[], None]
+) -> None:
     job = group(client, 1).json["job"]
     assert "url" not in group(client, 1, job=job).json  # its answer was lost, and it came again
     done = group(client, 2, job=job, last="yes").json
@@ -111,7 +122,9 @@ def test_a_waiting_job_is_cancelled(client: FlaskClient) -> None:
     assert "Cancelled." in client.get(address).text
 
 
-def test_a_failed_job_says_why_and_goes_on(app: Flask, client: FlaskClient, work: Callable[[], None], config) -> None:
+def test_a_failed_job_says_why_and_goes_on(
+    app: Flask, client: FlaskClient, work: Callable[[], None], config
+) -> None:
     address = send(client)
     for one in (config.data / "spool").rglob("*.zip"):
         one.rename(one.with_suffix(".away"))
@@ -126,13 +139,23 @@ def test_a_failed_job_says_why_and_goes_on(app: Flask, client: FlaskClient, work
     assert "1 photo is new." in client.get(address).text
 
 
-def test_a_visitor_sees_their_own_jobs_only(app: Flask, client: FlaskClient, reviewer: FlaskClient) -> None:
+def test_a_visitor_sees_their_own_jobs_only(
+    app: Flask, client: FlaskClient, reviewer: FlaskClient
+) -> None:
     address = send(client)
     stranger = app.test_client()
     assert [one.get(address).status_code for one in (client, stranger, reviewer)] == [200, 404, 200]
     assert stranger.post(f"{address}/cancel").status_code == 404
-    assert ["photos.zip" in one.get("/jobs").text for one in (client, stranger, reviewer)] == [True, False, True]
-    assert ['href="/jobs"' in one.get("/").text for one in (client, stranger, reviewer)] == [True, False, True]
+    assert ["photos.zip" in one.get("/jobs").text for one in (client, stranger, reviewer)] == [
+        True,
+        False,
+        True,
+    ]
+    assert ['href="/jobs"' in one.get("/").text for one in (client, stranger, reviewer)] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_the_list_is_filtered_by_state(client: FlaskClient, work: Callable[[], None]) -> None:
@@ -174,7 +197,9 @@ def photo_addresses(page: str) -> list[str]:
     return re.findall(r'href="(/photos/[\w-]+)"', page)
 
 
-def test_who_sent_a_zip_deletes_its_photos_and_brings_them_back(client: FlaskClient, work: Callable[[], None]) -> None:
+def test_who_sent_a_zip_deletes_its_photos_and_brings_them_back(
+    client: FlaskClient, work: Callable[[], None]
+) -> None:
     address = send(client, "a.jpg", "b.jpg")
     work()
     assert "Delete <span>2 photos?" in client.get(f"{address}/delete").text
@@ -186,12 +211,19 @@ def test_who_sent_a_zip_deletes_its_photos_and_brings_them_back(client: FlaskCli
     assert "Bring" not in page
 
 
-def test_nobody_else_deletes_them(app: Flask, client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]) -> None:
+def test_nobody_else_deletes_them(
+    app: Flask, client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]
+) -> None:
     address = send(client)
     work()
     assert "Delete its photos" not in reviewer.get(address).text
-    assert [one.post(f"{address}/delete").status_code for one in (app.test_client(), reviewer)] == [404, 403]
-    assert [one.post(f"{address}/restore").status_code for one in (app.test_client(), reviewer)] == [404, 403]
+    assert [one.post(f"{address}/delete").status_code for one in (app.test_client(), reviewer)] == [
+        404,
+        403,
+    ]
+    assert [
+        one.post(f"{address}/restore").status_code for one in (app.test_client(), reviewer)
+    ] == [404, 403]
     assert len(client.get("/api/v1/photos").json["items"]) == 1
 
 
@@ -201,7 +233,9 @@ def test_photos_are_not_deleted_while_they_come_in(client: FlaskClient) -> None:
     assert client.get(f"{address}/delete").status_code == 303
 
 
-def test_photos_that_were_here_before_stay(client: FlaskClient, upload: Callable[..., str], work: Callable[[], None]) -> None:
+def test_photos_that_were_here_before_stay(
+    client: FlaskClient, upload: Callable[..., str], work: Callable[[], None]
+) -> None:
     upload("#FF8700", mark=0)
     address = send(client, "a.jpg", "b.jpg")
     work()
@@ -209,17 +243,23 @@ def test_photos_that_were_here_before_stay(client: FlaskClient, upload: Callable
     assert len(client.get("/api/v1/photos").json["items"]) == 1
 
 
-def test_a_star_protects_what_came_in_a_zip(client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]) -> None:
+def test_a_star_protects_what_came_in_a_zip(
+    client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]
+) -> None:
     address = send(client, "a.jpg", "b.jpg")
     work()
     starred = photo_addresses(client.get(address).text)[0].rpartition("/")[2]
     reviewer.post("/gallery/many", data={"action": "star", "ids": starred})
     assert "1 photo with a star stays" in client.get(f"{address}/delete").text
-    assert "1 photo with a star stayed" in client.post(f"{address}/delete", follow_redirects=True).text
+    assert (
+        "1 photo with a star stayed" in client.post(f"{address}/delete", follow_redirects=True).text
+    )
     assert "None of the photos" in client.get(f"{address}/delete").text
 
 
-def test_one_photo_of_a_zip_is_deleted_on_its_page(app: Flask, client: FlaskClient, work: Callable[[], None]) -> None:
+def test_one_photo_of_a_zip_is_deleted_on_its_page(
+    app: Flask, client: FlaskClient, work: Callable[[], None]
+) -> None:
     address = send(client, "a.jpg", "b.jpg")
     work()
     photo = photo_addresses(client.get(address).text)[0]
@@ -231,14 +271,19 @@ def test_one_photo_of_a_zip_is_deleted_on_its_page(app: Flask, client: FlaskClie
     assert client.post(f"{photo}/restore").location == photo
 
 
-def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(app: Flask, client: FlaskClient, work: Callable[[], None]) -> None:
+def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(
+    app: Flask, client: FlaskClient, work: Callable[[], None]
+) -> None:
     cupboard = app.extensions["marque"]
     cupboard.config = replace(cupboard.config, gallery="login")
     address = send(client)
     work()
     photo = photo_addresses(client.get(address).text)[0]
     assert "/gallery?batch" not in client.get(address).text
-    assert [one.get(f"{photo}/thumbnail").status_code for one in (client, app.test_client())] == [200, 303]
+    assert [one.get(f"{photo}/thumbnail").status_code for one in (client, app.test_client())] == [
+        200,
+        303,
+    ]
 
 
 def test_the_last_group_may_come_twice(client: FlaskClient) -> None:

@@ -12,7 +12,18 @@ from tests.views.conftest import Send
 from webapp.views.guards import safe_path
 
 EXCHANGE = ("/export", "/import", "/admin/keeping?per_class=0")
-PAGES = ("/", "/gallery", "/models", "/models/f1-teams/1", "/help", "/account", "/admin/log", "/admin/users", *EXCHANGE, "/nothing")
+PAGES = (
+    "/",
+    "/gallery",
+    "/models",
+    "/models/f1-teams/1",
+    "/help",
+    "/account",
+    "/admin/log",
+    "/admin/users",
+    *EXCHANGE,
+    "/nothing",
+)
 
 
 @pytest.fixture
@@ -50,7 +61,12 @@ def test_every_field_has_a_name_for_people(pages: list[str]) -> None:
     for page in pages:
         for tag in re.findall(r"<(?:input|select)[^>]*>", page):
             named = re.search(r'\sid="([\w-]+)"', tag)
-            hidden = 'type="hidden"' in tag or "aria-label=" in tag or 'name="ids"' in tag or "aria-hidden" in tag
+            hidden = (
+                'type="hidden"' in tag
+                or "aria-label=" in tag
+                or 'name="ids"' in tag
+                or "aria-hidden" in tag
+            )
             assert hidden or (named and f'<label for="{named[1]}"' in page), tag
 
 
@@ -76,14 +92,25 @@ def test_a_strange_theme_changes_nothing(client: FlaskClient) -> None:
     assert '<html lang="en">' in client.get("/").text
 
 
-def test_places_depend_on_who_one_is(client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient) -> None:
+def test_places_depend_on_who_one_is(
+    client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient
+) -> None:
     def places(browser: FlaskClient) -> list[str]:
         nav = re.findall(r'<nav class="places".*?</nav>', browser.get("/help").text, re.DOTALL)[0]
         return re.findall(r">(\w+)</a>", nav)
 
     assert places(client) == ["Upload", "Gallery", "Stats", "Models"]
     assert places(reviewer) == ["Upload", "Gallery", "Review", "Stats", "Models", "Jobs", "Log"]
-    assert places(admin) == ["Upload", "Gallery", "Review", "Stats", "Models", "Jobs", "Log", "People"]
+    assert places(admin) == [
+        "Upload",
+        "Gallery",
+        "Review",
+        "Stats",
+        "Models",
+        "Jobs",
+        "Log",
+        "People",
+    ]
 
 
 def test_the_footer_names_the_live_model(client: FlaskClient) -> None:
@@ -115,13 +142,28 @@ def test_everything_works_below_a_prefix(app: Flask) -> None:
     assert 'name="next" value="/cars/gallery"' in page
 
 
-@pytest.mark.parametrize("target", ["/", "/gallery?decision=haas&from=30", "/photos/a-b_c", "/cars/gallery"])
+@pytest.mark.parametrize(
+    "target", ["/", "/gallery?decision=haas&from=30", "/photos/a-b_c", "/cars/gallery"]
+)
 def test_a_path_of_ours_is_safe(target: str) -> None:
     assert safe_path(target, "/home") == target
 
 
 @pytest.mark.parametrize(
-    "target", [None, "", "//evil", "http://evil", "/\\evil", "/a\nb", "/a b", "/\x7f", "x", "///evil", "/" + "a" * 3000]
+    "target",
+    [
+        None,
+        "",
+        "//evil",
+        "http://evil",
+        "/\\evil",
+        "/a\nb",
+        "/a b",
+        "/\x7f",
+        "x",
+        "///evil",
+        "/" + "a" * 3000,
+    ],
 )
 def test_any_other_target_is_not(target: str | None) -> None:
     assert safe_path(target, "/home") == "/home"

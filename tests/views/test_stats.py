@@ -52,18 +52,25 @@ def test_the_audited_number_is_the_headline(client: FlaskClient, some: ModelCard
     assert "drawn at random, so this is the fair number. With 2 of them" in text
 
 
-def test_without_an_audit_it_says_that_doubtful_photos_come_first(client: FlaskClient, app: Flask, classifier: FakeClassifier) -> None:
+def test_without_an_audit_it_says_that_doubtful_photos_come_first(
+    client: FlaskClient, app: Flask, classifier: FakeClassifier
+) -> None:
     with app.app_context():
         remember(classifier.card, [Checked(HAAS, certain(classifier.card, HAAS))])
     assert "People check the photos they doubt first" in page(client)
 
 
-LINK = re.compile(r'<a href="(/gallery[^"]*)"(?: title="(?:([\d,]+) of |[^"]*: )?[^"]*")?>([^<]*)</a>')
+LINK = re.compile(
+    r'<a href="(/gallery[^"]*)"(?: title="(?:([\d,]+) of |[^"]*: )?[^"]*")?>([^<]*)</a>'
+)
 
 
 def numbers(client: FlaskClient, **asked: str) -> list[tuple[str, int]]:
     """Every number of the page that opens photos: the address, and how many it says; a share says so in its title."""
-    found = [(address, re.search(r"\d+", title or words)) for address, title, words in LINK.findall(page(client, **asked))]
+    found = [
+        (address, re.search(r"\d+", title or words))
+        for address, title, words in LINK.findall(page(client, **asked))
+    ]
     return sorted({(address, int(number[0])) for address, number in found if number})
 
 
@@ -88,7 +95,11 @@ def much(app: Flask, some: ModelCard) -> ModelCard:
         remember(some, answers, start=10)
         older = replace(some, version=4)
         install(older, app.extensions["marque"].config.models)
-        remember(older, [Checked(HAAS, certain(some, HAAS if at % 2 else BWT)) for at in range(9)], again=True)
+        remember(
+            older,
+            [Checked(HAAS, certain(some, HAAS if at % 2 else BWT)) for at in range(9)],
+            again=True,
+        )
         learn(some, [f"{number:064x}" for number in (1, 7)])
     return some
 
@@ -107,7 +118,9 @@ def much(app: Flask, some: ModelCard) -> ModelCard:
     ],
     ids=str,
 )
-def test_every_number_opens_as_many_photos_as_it_says(client: FlaskClient, much: ModelCard, asked: dict[str, str]) -> None:
+def test_every_number_opens_as_many_photos_as_it_says(
+    client: FlaskClient, much: ModelCard, asked: dict[str, str]
+) -> None:
     found = numbers(client, **asked)
     assert len(found) > 10
     for address, number in found:
@@ -118,29 +131,41 @@ def test_the_f1_opens_the_table_label_by_label(client: FlaskClient, some: ModelC
     assert re.search(r'<a href="/stats[?][^"]*#one-by-one">0[.]\d\d</a>', page(client))
 
 
-def test_photos_that_it_has_learnt_from_are_left_out_and_said_so(client: FlaskClient, much: ModelCard) -> None:
+def test_photos_that_it_has_learnt_from_are_left_out_and_said_so(
+    client: FlaskClient, much: ModelCard
+) -> None:
     text = page(client)
     assert "2 checked photos</a> are left out, since f1-teams 1 has learnt from them." in text
     include = re.findall(r'<a href="([^"]+)">Include them</a>', text)[0]
     assert "of these, which flatters it." in html.unescape(client.get(include).text)
 
 
-def test_when_it_has_learnt_from_all_of_them_nothing_is_said_about_others(client: FlaskClient, app: Flask, some: ModelCard) -> None:
+def test_when_it_has_learnt_from_all_of_them_nothing_is_said_about_others(
+    client: FlaskClient, app: Flask, some: ModelCard
+) -> None:
     with app.app_context():
         learn(some, [f"{number:064x}" for number in range(1, 10)])
     text = page(client)
     assert "has learnt from all 9 checked photos here" in text and "include=learnt" in text
 
 
-def test_a_version_without_a_list_says_that_nobody_knows(client: FlaskClient, some: ModelCard) -> None:
+def test_a_version_without_a_list_says_that_nobody_knows(
+    client: FlaskClient, some: ModelCard
+) -> None:
     assert "Nobody knows what f1-teams 1 has learnt from" in page(client)
 
 
-def test_too_many_photos_are_not_counted_but_said_so(client: FlaskClient, some: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_photos_are_not_counted_but_said_so(
+    client: FlaskClient, some: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(storage, "COUNTING", -1.0)
     monkeypatch.setattr(database, "STEPS", 1)
     answer = client.get("/stats?ground_truth=haas")
-    assert answer.status_code == 422 and "Narrow the filter" in answer.text and "Count all photos" in answer.text
+    assert (
+        answer.status_code == 422
+        and "Narrow the filter" in answer.text
+        and "Count all photos" in answer.text
+    )
     assert client.get("/api/v1/stats?ground_truth=haas").status_code == 422
 
 
@@ -163,7 +188,9 @@ def test_mix_ups_show_their_photos(client: FlaskClient, some: ModelCard) -> None
 
 
 def test_a_threshold_can_be_tried_without_a_script(client: FlaskClient, some: ModelCard) -> None:
-    assert "At 75 %: <b>86 % of the names are right</b>, 22 % of the photos get none." in page(client, at="75")
+    assert "At 75 %: <b>86 % of the names are right</b>, 22 % of the photos get none." in page(
+        client, at="75"
+    )
 
 
 def test_a_filter_of_the_gallery_narrows_the_page(client: FlaskClient, some: ModelCard) -> None:
@@ -176,12 +203,23 @@ def test_a_filter_without_checked_photos_says_so(client: FlaskClient, some: Mode
     assert "No checked photo with these filters" in page(client, ground_truth="ferrari")
 
 
-def test_photos_of_none_of_the_labels_have_a_row(client: FlaskClient, app: Flask, classifier: FakeClassifier) -> None:
+def test_photos_of_none_of_the_labels_have_a_row(
+    client: FlaskClient, app: Flask, classifier: FakeClassifier
+) -> None:
     card = classifier.card
     with app.app_context():
-        remember(card, [Checked(NONE_OF_THESE, certain(card, HAAS, UNSURE)), Checked(HAAS, certain(card, HAAS))])
+        remember(
+            card,
+            [
+                Checked(NONE_OF_THESE, certain(card, HAAS, UNSURE)),
+                Checked(HAAS, certain(card, HAAS)),
+            ],
+        )
     text = page(client)
-    assert "shows none of the teams it left <a" in text and ">1</a> without a name, which is right" in text
+    assert (
+        "shows none of the teams it left <a" in text
+        and ">1</a> without a name, which is right" in text
+    )
     assert '<abbr title="None of these">–</abbr>' in text
 
 
@@ -197,8 +235,12 @@ def test_the_matrix_comes_as_csv(client: FlaskClient, some: ModelCard) -> None:
     assert dict(zip(names, rows["bwt"].split(","), strict=True))["haas"] == "2"
 
 
-@pytest.mark.parametrize("asked", [{"sample": "most"}, {"at": "seventy"}, {"model": "f1-teams@one"}, {"from": "many"}])
-def test_an_address_that_makes_no_sense_is_said_so(client: FlaskClient, asked: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "asked", [{"sample": "most"}, {"at": "seventy"}, {"model": "f1-teams@one"}, {"from": "many"}]
+)
+def test_an_address_that_makes_no_sense_is_said_so(
+    client: FlaskClient, asked: dict[str, str]
+) -> None:
     answer = client.get("/stats", query_string=asked)
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
@@ -208,12 +250,18 @@ def test_an_unknown_version_is_not_there(client: FlaskClient) -> None:
     assert client.get("/stats?model=f1-teams@7").status_code == 404
 
 
-def test_a_matrix_of_many_labels_is_a_picture_with_links(client: FlaskClient, app: Flask, classifier: FakeClassifier) -> None:
-    labels = tuple(Label(f"car-{at:03d}", f"Car {at}", parent=f"Maker {at % 4}") for at in range(196))
+def test_a_matrix_of_many_labels_is_a_picture_with_links(
+    client: FlaskClient, app: Flask, classifier: FakeClassifier
+) -> None:
+    labels = tuple(
+        Label(f"car-{at:03d}", f"Car {at}", parent=f"Maker {at % 4}") for at in range(196)
+    )
     card = make_card(name="cars", labels=labels, threshold=0.4)
     with app.app_context():
         install(card, app.extensions["marque"].config.models)
-        remember(card, [Checked(f"car-{at:03d}", certain(card, f"car-{at + 4:03d}")) for at in range(40)])
+        remember(
+            card, [Checked(f"car-{at:03d}", certain(card, f"car-{at + 4:03d}")) for at in range(40)]
+        )
     text = page(client, model="cars@1")
     place = "/gallery?model=cars&version=1&ground_truth=car-000&decision=car-004"
     cell = '<g class="cell h1"><title>Car 0, answered Car 4: 1<'

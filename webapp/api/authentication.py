@@ -1,7 +1,5 @@
 """Who may use the JSON door: `Authorization: Bearer <key>`, and what is open without one."""
 
-from __future__ import annotations
-
 from flask import Blueprint, g, request
 
 from webapp.domain import Who
@@ -25,7 +23,9 @@ def need(scope: str) -> None:
     """Raise `LoginFailedError` without a key, `NotAllowedError` with one whose scope is too small."""
     key = g.get("api_key")
     if key is None:
-        raise LoginFailedError(f"This call needs an API key with the scope {scope}: send the header Authorization: Bearer KEY.")
+        raise LoginFailedError(
+            f"This call needs an API key with the scope {scope}: send the header Authorization: Bearer KEY."
+        )
     if not people.allows(key, scope):
         raise NotAllowedError(f"This key has the scope {key.scope}; the call needs {scope}.")
 
@@ -79,7 +79,10 @@ def _read_key() -> None:
     g.api_key = people.find_key(text.strip())
     if g.api_key is None:
         raise LoginFailedError("This API key is unknown or was revoked.")
-    g.key_use = (g.api_key.id, g.api_key.last_used_at)  # read now: after a failed write the row would be asked for again
+    g.key_use = (
+        g.api_key.id,
+        g.api_key.last_used_at,
+    )  # read now: after a failed write the row would be asked for again
 
 
 def _note_use(_error: BaseException | None) -> None:

@@ -1,7 +1,5 @@
 """Exports in JSON: the stream itself, and what it says about itself."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
@@ -17,7 +15,10 @@ from webapp.services.exports.export import Tools
 
 bp = Blueprint("api_export", __name__)
 guard(bp)
-FILE = Content((*export.TYPES.values(), "application/json"), {"Marque-Export": "The id of the export: `GET /api/v1/exports/{export_id}`."})
+FILE = Content(
+    (*export.TYPES.values(), "application/json"),
+    {"Marque-Export": "The id of the export: `GET /api/v1/exports/{export_id}`."},
+)
 
 
 @call(bp, "GET", "/export", needs=Need.REVIEW, answers={200: FILE})
@@ -33,13 +34,24 @@ def take(query: ExportQuery) -> ResponseReturnValue:
         keep_metadata=bool(query.metadata),
         base_url=request.url_root,
     )
-    if request.method == "HEAD":  # an export that nobody reads would stand in the list as broken off
+    if (
+        request.method == "HEAD"
+    ):  # an export that nobody reads would stand in the list as broken off
         return Response(content_type=order.content_type)
-    row, pieces = export.start_export(order, who=who(), tools=Tools(get_registry(), get_files(), get_turnstile()))
+    row, pieces = export.start_export(
+        order, who=who(), tools=Tools(get_registry(), get_files(), get_turnstile())
+    )
     return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
 
 
-@call(bp, "GET", "/exports/<export_id>", needs=Need.REVIEW, answers={200: shapes.Export}, errors=(PhotoNotFoundError,))
+@call(
+    bp,
+    "GET",
+    "/exports/<export_id>",
+    needs=Need.REVIEW,
+    answers={200: shapes.Export},
+    errors=(PhotoNotFoundError,),
+)
 def read(export_id: ExportId) -> ResponseReturnValue:
     """What an export says about itself: its state, and its manifest once it is whole."""
     return jsonify(export.describe(export.get_export(export_id)))

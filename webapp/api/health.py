@@ -1,7 +1,5 @@
 """Is it there, is it alive, can it answer photos: for load balancers and people with curl."""
 
-from __future__ import annotations
-
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
@@ -28,7 +26,13 @@ def live() -> ResponseReturnValue:
     return jsonify(status="live")
 
 
-@call(bp, "GET", "/health/ready", needs=Need.NOTHING, answers={200: shapes.Ready, 503: shapes.NotReady})
+@call(
+    bp,
+    "GET",
+    "/health/ready",
+    needs=Need.NOTHING,
+    answers={200: shapes.Ready, 503: shapes.NotReady},
+)
 def ready() -> ResponseReturnValue:
     """200 when a photo could be answered now: the history can be written and a version of the model passed its self-test; else 503.
 
@@ -44,4 +48,8 @@ def ready() -> ResponseReturnValue:
         return jsonify(status="not ready", problems=checks), 503, {"Retry-After": "5"}
     card = get_classifier().card
     trouble = " ".join(filter(None, (get_trouble(), jobs.nobody_works(KINDS))))
-    return jsonify(status="ready", model={"name": card.name, "version": card.version}, **({"trouble": trouble} if trouble else {}))
+    return jsonify(
+        status="ready",
+        model={"name": card.name, "version": card.version},
+        **({"trouble": trouble} if trouble else {}),
+    )

@@ -1,7 +1,5 @@
 """Background jobs in JSON: put in, list, look, cancel."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 
 from flask import Blueprint, jsonify, url_for
@@ -44,7 +42,9 @@ FILE = Content((*export.TYPES.values(), "application/json"), {"ETag": "The SHA-2
         errors.StorageFullError,
         errors.BadCardError,
     ),
-    headers={"Idempotency-Key": "The same key with the same request again finds the job that was put in before."},
+    headers={
+        "Idempotency-Key": "The same key with the same request again finds the job that was put in before."
+    },
 )
 def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
     """Put a job in, or find the one that was put in with the same `Idempotency-Key`.
@@ -62,11 +62,20 @@ def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
 @call(bp, "GET", "/jobs", needs=Need.PREDICT, answers={200: shapes.JobPage})
 def index(query: JobsQuery) -> ResponseReturnValue:
     """Jobs, newest first: with a key its own, with one of the scope `review` everybody's."""
-    page = jobs.list_jobs(owner(), state=query.state or "", kind=query.kind, cursor=query.cursor, limit=query.limit)
+    page = jobs.list_jobs(
+        owner(), state=query.state or "", kind=query.kind, cursor=query.cursor, limit=query.limit
+    )
     return jsonify(payloads.job_page(page))
 
 
-@call(bp, "GET", "/jobs/<job_id>", needs=Need.OWN, answers={200: shapes.JobWithLog}, errors=(errors.JobNotFoundError,))
+@call(
+    bp,
+    "GET",
+    "/jobs/<job_id>",
+    needs=Need.OWN,
+    answers={200: shapes.JobWithLog},
+    errors=(errors.JobNotFoundError,),
+)
 def read(job_id: JobId) -> ResponseReturnValue:
     """One job as it stands, with the end of its log. One that was put in with a key needs that key, or one of the scope `review`."""
     view = jobs.get_job(job_id, owner())
@@ -97,5 +106,7 @@ def cancel(job_id: JobId) -> ResponseReturnValue:
 )
 def file(job_id: JobId, name: FileName) -> ResponseReturnValue:
     """A file that an export has made, whole or in ranges. One with the metadata of photos needs a key of the scope `admin`."""
-    path, content_type, sha256 = export_later.file_of(jobs.get_job(job_id, owner()), name, get_config().data, admin=has("admin"))
+    path, content_type, sha256 = export_later.file_of(
+        jobs.get_job(job_id, owner()), name, get_config().data, admin=has("admin")
+    )
     return stored_file(path, content_type, sha256=sha256)

@@ -1,7 +1,5 @@
 """Ground truths for many photos in JSON, and taking them back."""
 
-from __future__ import annotations
-
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
@@ -34,13 +32,28 @@ guard(bp)
 def add(body: LabelsBody) -> ResponseReturnValue:
     """Give many photos a ground truth, all in one batch: those named by id, or all that match a filter."""
     named = "ids" in body.model_fields_set
-    selection = Selection(ids=tuple(dict.fromkeys(body.ids))) if named else Selection(wanted=body.filter.wanted())
-    first, *others = [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
-    done = many.relabel_all(selection, body.label, card=first, others=others, who=who(), place="api", why=body.why)
+    selection = (
+        Selection(ids=tuple(dict.fromkeys(body.ids)))
+        if named
+        else Selection(wanted=body.filter.wanted())
+    )
+    first, *others = (
+        [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
+    )
+    done = many.relabel_all(
+        selection, body.label, card=first, others=others, who=who(), place="api", why=body.why
+    )
     return jsonify(payloads.relabelled(done, body.label))
 
 
-@call(bp, "DELETE", "/labels/batches/<batch>", needs=Need.REVIEW, answers={200: shapes.Relabelled}, errors=(errors.NothingToUndoError,))
+@call(
+    bp,
+    "DELETE",
+    "/labels/batches/<batch>",
+    needs=Need.REVIEW,
+    answers={200: shapes.Relabelled},
+    errors=(errors.NothingToUndoError,),
+)
 def undo(batch: Batch) -> ResponseReturnValue:
     """Take back what was done together; `batch` of the answer undoes the undo."""
     if many_later.is_large_batch(batch):
@@ -50,7 +63,14 @@ def undo(batch: Batch) -> ResponseReturnValue:
     return jsonify(payloads.relabelled(relabel.undo_batch(batch, who=who(), place="api")))
 
 
-@call(bp, "GET", "/suspected", needs=Need.REVIEW, answers={200: shapes.Suspects}, errors=(errors.ModelNotFoundError,))
+@call(
+    bp,
+    "GET",
+    "/suspected",
+    needs=Need.REVIEW,
+    answers={200: shapes.Suspects},
+    errors=(errors.ModelNotFoundError,),
+)
 def suspected(query: SuspectedQuery) -> ResponseReturnValue:
     """Ground truths that a model doubts, the most suspected first.
 
@@ -59,5 +79,7 @@ def suspected(query: SuspectedQuery) -> ResponseReturnValue:
     card = get_classifier(query.model).card
     suspicion.look(get_registry(), [card])
     wanted = GalleryFilter(model=card.name, ground_truth=query.ground_truth or "")
-    found = suspicion.suspects(wanted, who=who(), other=query.other, cursor=query.cursor, limit=query.limit)
+    found = suspicion.suspects(
+        wanted, who=who(), other=query.other, cursor=query.cursor, limit=query.limit
+    )
     return jsonify(payloads.suspects(found, card))

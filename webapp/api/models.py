@@ -1,7 +1,5 @@
 """Models in JSON: which there are, which version is live, the card of each."""
 
-from __future__ import annotations
-
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
@@ -26,21 +24,44 @@ def index() -> ResponseReturnValue:
     return jsonify(payloads.models(get_registry()))
 
 
-@call(bp, "GET", "/models/<name>", needs=Need.READING, answers={200: model_shapes.Model}, errors=ABSENT)
+@call(
+    bp,
+    "GET",
+    "/models/<name>",
+    needs=Need.READING,
+    answers={200: model_shapes.Model},
+    errors=ABSENT,
+)
 def versions(name: ModelName) -> ResponseReturnValue:
     """One model: its versions, the live one, and with a key of the scope `review` what was live when."""
     if not get_registry().versions(name):
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
-    return jsonify(payloads.model(name, get_registry(), promote.history(name) if has("review") else None))
+    return jsonify(
+        payloads.model(name, get_registry(), promote.history(name) if has("review") else None)
+    )
 
 
-@call(bp, "GET", "/models/<name>/labels", needs=Need.READING, answers={200: model_shapes.Labels}, errors=ABSENT)
+@call(
+    bp,
+    "GET",
+    "/models/<name>/labels",
+    needs=Need.READING,
+    answers={200: model_shapes.Labels},
+    errors=ABSENT,
+)
 def labels(name: ModelName) -> ResponseReturnValue:
     """The labels of the live version as people see them, in the order of the network's outputs."""
     return jsonify(payloads.labels(get_registry().card(name)))
 
 
-@call(bp, "GET", "/models/<name>/compare", needs=Need.REVIEW, answers={200: model_shapes.Standing}, errors=ABSENT)
+@call(
+    bp,
+    "GET",
+    "/models/<name>/compare",
+    needs=Need.REVIEW,
+    answers={200: model_shapes.Standing},
+    errors=ABSENT,
+)
 def comparison(name: ModelName, query: CompareQuery) -> ResponseReturnValue:
     """Two versions on the labelled photos of this history, by what they have said so far."""
     return jsonify(payloads.standing(compare.standing(get_registry(), name, query.a, query.b)))
@@ -56,7 +77,9 @@ def comparison(name: ModelName, query: CompareQuery) -> ResponseReturnValue:
 )
 def take_over(name: ModelName, body: PromoteBody) -> ResponseReturnValue:
     """Let a version serve, if the comparison on this history says that it is better, or by force with a reason."""
-    row = compare.promote_here(get_registry(), name, body.version, load_version, who(), force=body.force, why=body.why)
+    row = compare.promote_here(
+        get_registry(), name, body.version, load_version, who(), force=body.force, why=body.why
+    )
     return jsonify(payloads.promotion(row))
 
 
@@ -70,11 +93,24 @@ def take_over(name: ModelName, body: PromoteBody) -> ResponseReturnValue:
 )
 def go_back(name: ModelName, body: RollbackBody) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    return jsonify(payloads.promotion(promote.rollback(get_registry(), name, load_version, who(), why=body.why)))
+    return jsonify(
+        payloads.promotion(
+            promote.rollback(get_registry(), name, load_version, who(), why=body.why)
+        )
+    )
 
 
-@call(bp, "GET", "/models/<name>/<int:version>", needs=Need.READING, answers={200: model_shapes.Card}, errors=ABSENT)
+@call(
+    bp,
+    "GET",
+    "/models/<name>/<int:version>",
+    needs=Need.READING,
+    answers={200: model_shapes.Card},
+    errors=ABSENT,
+)
 def read(name: ModelName, version: Version) -> ResponseReturnValue:
     """The card of one version: labels in order, how it was measured, threshold, limits."""
     registry = get_registry()
-    return jsonify(payloads.card(registry.card(name, version), registry.live_version(name) == version))
+    return jsonify(
+        payloads.card(registry.card(name, version), registry.live_version(name) == version)
+    )

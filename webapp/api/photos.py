@@ -1,7 +1,5 @@
 """Photos in JSON: classify, remember, list, read, relabel."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, url_for
@@ -24,7 +22,14 @@ from webapp.api.schemas.requests import (
     TokenQuery,
 )
 from webapp.domain import ALL_MODELS
-from webapp.extensions import get_cards, get_classifier, get_classifiers, get_files, get_registry, get_turnstile
+from webapp.extensions import (
+    get_cards,
+    get_classifier,
+    get_classifiers,
+    get_files,
+    get_registry,
+    get_turnstile,
+)
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
@@ -39,7 +44,13 @@ from webapp.services.stats.training_membership import read_lists
 
 bp = Blueprint("api_photos", __name__)
 guard(bp)
-REFUSED = (errors.NoFileError, errors.PhotoTooLargeError, errors.NotAPhotoError, errors.BrokenPhotoError, errors.ModelNotFoundError)
+REFUSED = (
+    errors.NoFileError,
+    errors.PhotoTooLargeError,
+    errors.NotAPhotoError,
+    errors.BrokenPhotoError,
+    errors.ModelNotFoundError,
+)
 GONE = (errors.PhotoNotFoundError, errors.PhotoDeletedError)
 PICTURE = Content(tuple(CONTENT_TYPES.values()))
 THUMBNAIL, VEIL, VIEW = Content((THUMBNAIL_TYPE,)), Content((VEIL_TYPE,)), Content((VIEW_TYPE,))
@@ -60,7 +71,14 @@ def add(form: PhotoForm) -> ResponseReturnValue:
     their order; one that is refused costs the others nothing.
     """
     first, *others = get_classifiers(form.model)
-    tools = {"classifier": first, "others": others, "files": get_files(), "turnstile": get_turnstile(), "who": who(), "place": "api"}
+    tools = {
+        "classifier": first,
+        "others": others,
+        "files": get_files(),
+        "turnstile": get_turnstile(),
+        "who": who(),
+        "place": "api",
+    }
     if len(form.file) == 1:
         done = classify.classify_photo(form.file[0], ground_truth=form.ground_truth, **tools)  # type: ignore[arg-type]
         body = payloads.sent_photo(done, get_registry(), form.model)
@@ -70,7 +88,14 @@ def add(form: PhotoForm) -> ResponseReturnValue:
     return jsonify(payloads.sent_results(form.file, results, get_registry(), form.model))
 
 
-@call(bp, "POST", "/classify", needs=Need.PREDICTING, answers={200: shapes.Said | shapes.SaidResults}, errors=REFUSED)
+@call(
+    bp,
+    "POST",
+    "/classify",
+    needs=Need.PREDICTING,
+    answers={200: shapes.Said | shapes.SaidResults},
+    errors=REFUSED,
+)
 def look(form: ClassifyForm) -> ResponseReturnValue:
     """Rank photos; nothing is stored.
 
@@ -81,7 +106,11 @@ def look(form: ClassifyForm) -> ResponseReturnValue:
         said = classify.answer_by_all(form.file[0], classifiers=classifiers, turnstile=turnstile)
         return jsonify(payloads.said(form.file[0], said, form.model))
     return jsonify(
-        payloads.said_results(form.file, classify.answer_photos(form.file, classifiers=classifiers, turnstile=turnstile), form.model)
+        payloads.said_results(
+            form.file,
+            classify.answer_photos(form.file, classifiers=classifiers, turnstile=turnstile),
+            form.model,
+        )
     )
 
 
@@ -98,14 +127,28 @@ def index(query: ListQuery) -> ResponseReturnValue:
     return jsonify(payloads.photo_page(page, get_registry()))
 
 
-@call(bp, "GET", "/photos/<public_id>", needs=Need.READING, answers={200: shapes.Photo}, errors=(*GONE, errors.NotAskedError))
+@call(
+    bp,
+    "GET",
+    "/photos/<public_id>",
+    needs=Need.READING,
+    answers={200: shapes.Photo},
+    errors=(*GONE, errors.NotAskedError),
+)
 def read(public_id: PhotoId, query: ChoiceQuery) -> ResponseReturnValue:
     """One photo."""
     item = history.get_item(public_id, "" if query.model == ALL_MODELS else query.model)
     return jsonify(payloads.photo(item, get_registry(), query.model))
 
 
-@call(bp, "GET", "/photos/<public_id>/file", needs=Need.READING, answers={200: PICTURE, 206: PICTURE}, errors=GONE)
+@call(
+    bp,
+    "GET",
+    "/photos/<public_id>/file",
+    needs=Need.READING,
+    answers={200: PICTURE, 206: PICTURE},
+    errors=GONE,
+)
 def file(public_id: PhotoId, query: FileQuery) -> Response:
     """The stored file.
 
@@ -114,23 +157,46 @@ def file(public_id: PhotoId, query: FileQuery) -> Response:
     if query.metadata:
         need("admin")
     photo = history.get_item(public_id).photo
-    found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=bool(query.metadata))
+    found = history.original(
+        public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=bool(query.metadata)
+    )
     return picture(found, download_name=photo.filename)
 
 
-@call(bp, "GET", "/photos/<public_id>/thumbnail", needs=Need.READING, answers={200: THUMBNAIL, 206: THUMBNAIL}, errors=GONE)
+@call(
+    bp,
+    "GET",
+    "/photos/<public_id>/thumbnail",
+    needs=Need.READING,
+    answers={200: THUMBNAIL, 206: THUMBNAIL},
+    errors=GONE,
+)
 def thumbnail(public_id: PhotoId) -> Response:
     """A small picture, without metadata."""
     return picture(history.thumbnail(public_id))
 
 
-@call(bp, "GET", "/photos/<public_id>/view", needs=Need.READING, answers={200: VIEW, 206: VIEW}, errors=GONE)
+@call(
+    bp,
+    "GET",
+    "/photos/<public_id>/view",
+    needs=Need.READING,
+    answers={200: VIEW, 206: VIEW},
+    errors=GONE,
+)
 def view(public_id: PhotoId) -> Response:
     """The photo as a page shows it: a JPEG of at most 1,600 pixels on its longer side, upright, without metadata."""
     return picture(history.view(public_id, files=get_files(), turnstile=get_turnstile()))
 
 
-@call(bp, "GET", "/photos/<public_id>/labels", needs=Need.READING, answers={200: shapes.LabelHistory}, errors=GONE)
+@call(
+    bp,
+    "GET",
+    "/photos/<public_id>/labels",
+    needs=Need.READING,
+    answers={200: shapes.LabelHistory},
+    errors=GONE,
+)
 def labels(public_id: PhotoId) -> ResponseReturnValue:
     """What people said that the photo shows: who, when, why, where; newest first."""
     return jsonify(payloads.label_history(history.label_events(public_id)))
@@ -142,14 +208,22 @@ def labels(public_id: PhotoId) -> ResponseReturnValue:
     "/photos/<public_id>/heatmap",
     needs=Need.READING,
     answers={200: VEIL, 206: VEIL},
-    errors=(*GONE, errors.NotAskedError, errors.NoHeatMapError, errors.ModelNotFoundError, errors.UnknownLabelError),
+    errors=(
+        *GONE,
+        errors.NotAskedError,
+        errors.NoHeatMapError,
+        errors.ModelNotFoundError,
+        errors.UnknownLabelError,
+    ),
 )
 def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
     """Where the model looked: a veil to lay over the photo, clear where the label has its grounds. It says where, not why."""
     count_photos()
     classifier = get_classifier(query.model)
     label = query.label or history.first_label(public_id, classifier.card.name)
-    found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
+    found = heat.heat_map(
+        public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile()
+    )
     return picture(found, varies=True)
 
 
@@ -164,12 +238,25 @@ def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
 def put_ground_truth(public_id: PhotoId, body: GroundTruthBody) -> ResponseReturnValue:
     """Say what a photo really shows."""
     history.get_item(public_id)
-    first, *others = [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
-    done = relabel.relabel_photos([public_id], body.label, card=first, others=others, who=who(), place="api", why=body.why)
-    return jsonify(payloads.relabelled_photo(history.get_item(public_id), get_registry(), body.label, done))
+    first, *others = (
+        [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
+    )
+    done = relabel.relabel_photos(
+        [public_id], body.label, card=first, others=others, who=who(), place="api", why=body.why
+    )
+    return jsonify(
+        payloads.relabelled_photo(history.get_item(public_id), get_registry(), body.label, done)
+    )
 
 
-@call(bp, "DELETE", "/photos/<public_id>", needs=Need.OWN, answers={204: None}, errors=(*GONE, errors.NotAllowedError))
+@call(
+    bp,
+    "DELETE",
+    "/photos/<public_id>",
+    needs=Need.OWN,
+    answers={204: None},
+    errors=(*GONE, errors.NotAllowedError),
+)
 def delete(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
     """Delete a photo: with a key of the scope `admin`, or with the token of its uploader.
 
@@ -179,7 +266,14 @@ def delete(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
     return "", HTTPStatus.NO_CONTENT
 
 
-@call(bp, "POST", "/photos/<public_id>/restore", needs=Need.OWN, answers={200: shapes.Photo}, errors=(errors.PhotoNotFoundError,))
+@call(
+    bp,
+    "POST",
+    "/photos/<public_id>/restore",
+    needs=Need.OWN,
+    answers={200: shapes.Photo},
+    errors=(errors.PhotoNotFoundError,),
+)
 def restore(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
     """Bring a deleted photo back, with the key or token that may delete it."""
     deleting.restore_photo(public_id, admin=has("admin"), token=query.token)

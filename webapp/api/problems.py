@@ -1,7 +1,5 @@
 """The one error shape of the JSON door: problem+json, RFC 9457."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -22,12 +20,28 @@ SENTENCES = {
 }
 
 
-def problem(status: int, detail: str, *, extra: dict[str, str] | None = None, faults: Iterable[tuple[str, str]] = ()) -> Response:
+def problem(
+    status: int,
+    detail: str,
+    *,
+    extra: dict[str, str] | None = None,
+    faults: Iterable[tuple[str, str]] = (),
+) -> Response:
     """A problem+json answer: `title` is the status in words, `detail` the sentence for a person, `faults` become its `errors`."""
-    body: Problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body: Problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
     if faults:
         body["errors"] = [{"where": where, "what": what} for where, what in faults]
-    return Response(json.dumps(body, ensure_ascii=False) + "\n", status, extra, content_type="application/problem+json")
+    return Response(
+        json.dumps(body, ensure_ascii=False) + "\n",
+        status,
+        extra,
+        content_type="application/problem+json",
+    )
 
 
 def answer(error: Exception) -> Response:
@@ -42,5 +56,9 @@ def answer(error: Exception) -> Response:
         status = error.code or 500
         if "Allow" in headers:
             return problem(status, f"This address takes {headers['Allow']}.", extra=headers)
-        return problem(status, SENTENCES.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase), extra=headers)
+        return problem(
+            status,
+            SENTENCES.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase),
+            extra=headers,
+        )
     return problem(500, SENTENCES[500])

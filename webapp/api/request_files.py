@@ -1,7 +1,5 @@
 """The files of a request, in whichever field its door calls for them."""
 
-from __future__ import annotations
-
 from contextlib import closing
 
 from flask import request
@@ -18,10 +16,14 @@ def read_files(field: str) -> list[Incoming]:
     One byte more than allowed is read of each: enough to know that it is too large.
     """
     if request.mimetype != "multipart/form-data":
-        raise NoFileError(f"Send the photo as multipart/form-data in a field called {field}, for instance: curl -F {field}=@photo.jpg")
+        raise NoFileError(
+            f"Send the photo as multipart/form-data in a field called {field}, for instance: curl -F {field}=@photo.jpg"
+        )
     uploads = [one for one in request.files.getlist(field) if one.filename]
     if not uploads:
-        raise NoFileError(f"The form has no file in a field called {field}, for instance: curl -F {field}=@photo.jpg")
+        raise NoFileError(
+            f"The form has no file in a field called {field}, for instance: curl -F {field}=@photo.jpg"
+        )
     count_photos(len(uploads))
     incoming = []
     for one in uploads:

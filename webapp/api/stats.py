@@ -1,7 +1,5 @@
 """Stats in JSON: how good a version is on checked photos."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from flask import Blueprint, jsonify
@@ -20,7 +18,14 @@ bp = Blueprint("api_stats", __name__)
 guard(bp)
 
 
-@call(bp, "GET", "/stats", needs=Need.READING, answers={200: model_shapes.Statistics}, errors=(ModelNotFoundError, TooMuchToCountError))
+@call(
+    bp,
+    "GET",
+    "/stats",
+    needs=Need.READING,
+    answers={200: model_shapes.Statistics},
+    errors=(ModelNotFoundError, TooMuchToCountError),
+)
 def index(query: StatsQuery) -> ResponseReturnValue:
     """How good a version is on the checked photos that pass the filters; without a model the one that answers now.
 
@@ -31,5 +36,7 @@ def index(query: StatsQuery) -> ResponseReturnValue:
     wanted = replace(asked, model="", version=None, sort="newest")
     with_learnt = bool(query.include)
     counts, learnt = stats.count(wanted, card, get_registry(), with_learnt=with_learnt)
-    versions = stats.version_lines(stats.versions(wanted, card.name, get_registry(), with_learnt=with_learnt))
+    versions = stats.version_lines(
+        stats.versions(wanted, card.name, get_registry(), with_learnt=with_learnt)
+    )
     return jsonify(payloads.statistics(card, counts, learnt, versions))

@@ -1,7 +1,5 @@
 """`flask photos export`: the history, or what a filter leaves of it, as a file or a folder of photos."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,16 +19,58 @@ from webapp.services.photos.query_filters import parse_filter
 
 
 @click.command("export")
-@click.option("--format", "format", required=True, type=click.Choice(list(export.FORMATS)), help="How it is written.")
-@click.option("--out", "out", required=True, type=click.Path(path_type=Path), help="The file (- for stdout); for folders, the folder.")
-@click.option("--where", "where", multiple=True, metavar="NAME=VALUE", help="A filter of the gallery, such as outcome=wrong. Repeatable.")
-@click.option("--after", default="", metavar="ID", help="Only photos that came after this one; not for folders.")
-@click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True, help="Folders: what to do with EXIF.")
-@click.option("--base-url", default="", metavar="URL", help="Where this Marque is, for addresses in the export.  [default: host and port]")
+@click.option(
+    "--format",
+    "format",
+    required=True,
+    type=click.Choice(list(export.FORMATS)),
+    help="How it is written.",
+)
+@click.option(
+    "--out",
+    "out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The file (- for stdout); for folders, the folder.",
+)
+@click.option(
+    "--where",
+    "where",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A filter of the gallery, such as outcome=wrong. Repeatable.",
+)
+@click.option(
+    "--after",
+    default="",
+    metavar="ID",
+    help="Only photos that came after this one; not for folders.",
+)
+@click.option(
+    "--metadata",
+    type=click.Choice(["keep", "strip"]),
+    default="keep",
+    show_default=True,
+    help="Folders: what to do with EXIF.",
+)
+@click.option(
+    "--base-url",
+    default="",
+    metavar="URL",
+    help="Where this Marque is, for addresses in the export.  [default: host and port]",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @with_appcontext
 @needs_history
-def export_command(format: str, out: Path, where: tuple[str, ...], after: str, metadata: str, base_url: str, quiet: bool) -> None:
+def export_command(
+    format: str,
+    out: Path,
+    where: tuple[str, ...],
+    after: str,
+    metadata: str,
+    base_url: str,
+    quiet: bool,
+) -> None:
     """Write photos and what is known about them, oldest first; a manifest with counts and checksums is written with it.
 
     An interrupted export goes on when the same command is given again. `folders` holds the photos that a person gave a class, a folder for
@@ -39,7 +79,9 @@ def export_command(format: str, out: Path, where: tuple[str, ...], after: str, m
     try:
         wanted = parse_filter(dict(_pair(one) for one in where))
         home = base_url or f"http://{get_config().host}:{get_config().port}"
-        order = export.make_order(format, wanted, after=after, keep_metadata=metadata == "keep", base_url=home)
+        order = export.make_order(
+            format, wanted, after=after, keep_metadata=metadata == "keep", base_url=home
+        )
         manifest = _write(order, out, quiet)
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
@@ -49,7 +91,10 @@ def export_command(format: str, out: Path, where: tuple[str, ...], after: str, m
         raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
     click.echo(_summary(manifest), err=True)
     if manifest["lost"]:
-        click.echo(f"The files of these photos are missing or damaged: {', '.join(manifest['lost'])}", err=True)
+        click.echo(
+            f"The files of these photos are missing or damaged: {', '.join(manifest['lost'])}",
+            err=True,
+        )
         sys.exit(1)
 
 
@@ -59,7 +104,12 @@ def _write(order: Order, out: Path, quiet: bool) -> export_disk.Json:
     size = export.size_of(order.wanted)
 
     def progress(photos: Iterator[Record]) -> Iterator[Record]:
-        return watch(photos, size.labelled if order.format == "folders" else size.photos, "Exporting", quiet=quiet)
+        return watch(
+            photos,
+            size.labelled if order.format == "folders" else size.photos,
+            "Exporting",
+            quiet=quiet,
+        )
 
     if order.format == "folders":
         if str(out) == "-":
@@ -81,6 +131,12 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _summary(manifest: export_disk.Json) -> str:
     words = [f"{manifest['photos']:,} photos exported"]
-    words += [f"{number:,} {name} left out" for name, number in sorted(manifest["left_out"].items())]
-    words += [f"{manifest['removed']:,} removed that no longer belong"] if manifest.get("removed") else []
+    words += [
+        f"{number:,} {name} left out" for name, number in sorted(manifest["left_out"].items())
+    ]
+    words += (
+        [f"{manifest['removed']:,} removed that no longer belong"]
+        if manifest.get("removed")
+        else []
+    )
     return ", ".join(words) + f"; labels up to event {manifest['label_event']}."

@@ -1,7 +1,5 @@
 """A history to write to: commands that need one make it when there is none yet, so that none has to be run first."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from functools import wraps

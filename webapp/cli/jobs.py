@@ -1,7 +1,5 @@
 """`flask jobs`, `flask worker` and `flask serve`: background work seen from the terminal, and who does it."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -24,7 +22,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @bp.cli.command("worker")
-@click.option("--hands", type=click.IntRange(1, 64), help="How many parts of jobs at once; one for each core when not given.")
+@click.option(
+    "--hands",
+    type=click.IntRange(1, 64),
+    help="How many parts of jobs at once; one for each core when not given.",
+)
 def worker(hands: int | None) -> None:
     """Do background jobs until Ctrl-C. `flask serve` starts one; more may run, also on other machines."""
     _become("webapp.worker", *([f"--hands={hands}"] if hands else []))
@@ -60,7 +62,9 @@ def list_command(state: str | None, kind: str, as_json: bool) -> None:
         click.echo(json.dumps([_facts(one) for one in found], indent=2, ensure_ascii=False))
         return
     for one in found:
-        click.echo(f"{one.job.public_id}  {one.state:<9}  {one.job.kind:<10}  {_far(one):<22}  {one.job.title}")
+        click.echo(
+            f"{one.job.public_id}  {one.state:<9}  {one.job.kind:<10}  {_far(one):<22}  {one.job.title}"
+        )
     if not found:
         click.echo("No jobs.")
 
@@ -75,7 +79,9 @@ def show(job_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_facts(view), indent=2, ensure_ascii=False))
     else:
-        click.echo(f"{view.job.title} ({view.job.kind}), {view.state}, {_far(view)}, by {view.job.who}")
+        click.echo(
+            f"{view.job.title} ({view.job.kind}), {view.state}, {_far(view)}, by {view.job.who}"
+        )
         for line in jobs.tail(view):
             click.echo(f"  {line.at:%Y-%m-%d %H:%M:%S}  {line.text}")
     sys.exit(1 if view.state == "failed" else 0)

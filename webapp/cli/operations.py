@@ -1,7 +1,5 @@
 """`flask prepare` and `flask doctor`: get ready to serve, and say what is wrong."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import sys
@@ -13,8 +11,22 @@ from flask import Blueprint
 from sqlalchemy.exc import DBAPIError
 
 from webapp.cli.history import migrate
-from webapp.errors import DamagedHistoryError, MarqueError, ModelUnavailableError, NobodyWorksError, NotDeliveredError, UserError
-from webapp.extensions import get_classifier, get_config, get_cupboard, get_rates, get_registry, load_classifier
+from webapp.errors import (
+    DamagedHistoryError,
+    MarqueError,
+    ModelUnavailableError,
+    NobodyWorksError,
+    NotDeliveredError,
+    UserError,
+)
+from webapp.extensions import (
+    get_classifier,
+    get_config,
+    get_cupboard,
+    get_rates,
+    get_registry,
+    load_classifier,
+)
 from webapp.inference.classifier import self_test
 from webapp.services.accounts import people
 from webapp.services.jobs import queue as jobs
@@ -42,7 +54,9 @@ def prepare() -> None:
     except UserError as error:
         raise click.ClickException(f"MARQUE_ADMIN_PASSWORD cannot be used: {error}") from error
     if made is not None and not config.admin_password:
-        click.echo("\n  The first admin was made. Log in with this name and password; it is shown this once:\n")
+        click.echo(
+            "\n  The first admin was made. Log in with this name and password; it is shown this once:\n"
+        )
         click.echo(f"      name      {made.user.name}\n      password  {made.password}\n")
 
 
@@ -51,7 +65,13 @@ def doctor() -> None:
     """Check settings, disk, database and the live models on this machine. Exit code 1 when something is wrong."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("Python", lambda: sys.version.split()[0]),
-        ("Packages", lambda: ", ".join(f"{name} {installed(name)}" for name in ("flask", "pillow", "numpy", "ai-edge-litert"))),
+        (
+            "Packages",
+            lambda: ", ".join(
+                f"{name} {installed(name)}"
+                for name in ("flask", "pillow", "numpy", "ai-edge-litert")
+            ),
+        ),
         ("SQLite", _sqlite),
         ("Data folder", _disk),
         ("Database", _database),
@@ -76,7 +96,11 @@ def doctor() -> None:
 
 def _in_words(error: MarqueError | DBAPIError) -> str:
     """An error of the database is told without its question; a table that is not there yet is made by `flask prepare`."""
-    return str(error) if isinstance(error, MarqueError) else f"{error.orig}. `flask prepare` brings the database up to date."
+    return (
+        str(error)
+        if isinstance(error, MarqueError)
+        else f"{error.orig}. `flask prepare` brings the database up to date."
+    )
 
 
 def _sqlite() -> str:
@@ -100,7 +124,11 @@ def _files() -> str:
     orphans, missing = deleting.look_for_files(files=get_cupboard().files)
     if missing:
         raise DamagedHistoryError(f"{missing:,} photos have no file. Restore a backup.")
-    return f"{orphans:,} belong to no photo: flask photos purge removes them" if orphans else "every photo has its own"
+    return (
+        f"{orphans:,} belong to no photo: flask photos purge removes them"
+        if orphans
+        else "every photo has its own"
+    )
 
 
 def _stats() -> str:
@@ -150,5 +178,7 @@ def _golden() -> str:
     for name, number in [cupboard.live(one) for one in cupboard.live_models() or [""]]:
         classifier = load_classifier(cupboard.registry, name, number, cupboard.config.engine)
         worst = self_test(classifier, cupboard.registry.version_folder(name, number))
-        lines.append(f"{name}: {len(classifier.card.golden)} golden photos, largest difference {worst:.1e}")
+        lines.append(
+            f"{name}: {len(classifier.card.golden)} golden photos, largest difference {worst:.1e}"
+        )
     return "; ".join(lines)

@@ -1,7 +1,5 @@
 """How far a long command is: a bar with rate and time left on stderr; without a terminal, a line now and then."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -37,7 +35,11 @@ def length_of(seconds: float) -> str:
         return f"{seconds:.1f} s"
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    return (
+        f"{whole // 60} min {whole % 60} s"
+        if whole < 3600
+        else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )
 
 
 def _bar(items: Iterable[T], length: int, label: str) -> Iterator[T]:
@@ -46,8 +48,18 @@ def _bar(items: Iterable[T], length: int, label: str) -> Iterator[T]:
     def rate(item: T | None) -> str:
         return "" if item is None else f"{number / max(time.monotonic() - started, 1e-3):,.1f}/s"
 
-    steps = max(1, length // 500)  # a bar that is drawn for each photo costs as much as a good part of its ranking
-    bar = click.progressbar(items, length=length, label=label, file=sys.stderr, show_pos=True, item_show_func=rate, update_min_steps=steps)
+    steps = max(
+        1, length // 500
+    )  # a bar that is drawn for each photo costs as much as a good part of its ranking
+    bar = click.progressbar(
+        items,
+        length=length,
+        label=label,
+        file=sys.stderr,
+        show_pos=True,
+        item_show_func=rate,
+        update_min_steps=steps,
+    )
     with bar:
         for item in bar:
             number += 1
@@ -62,4 +74,7 @@ def _lines(items: Iterable[T], length: int, label: str) -> Iterator[T]:
         if now - said >= SECONDS:
             said, passed = now, now - started
             left = length_of(passed / number * max(length - number, 0))
-            click.echo(f"{label}: {number:,} of {length:,}, {number / passed:,.1f} a second, {left} left", err=True)
+            click.echo(
+                f"{label}: {number:,} of {length:,}, {number / passed:,.1f} a second, {left} left",
+                err=True,
+            )

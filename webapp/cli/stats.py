@@ -1,7 +1,5 @@
 """`flask stats`: compare what the stats page reads with a full count, and mend it."""
 
-from __future__ import annotations
-
 import click
 from flask import Blueprint
 
@@ -25,4 +23,6 @@ def recount_command() -> None:
     found = recount.check_tally()
     click.echo(found.words)
     if not found.right:
-        raise click.ClickException("Labels or answers came in meanwhile, or the database is damaged: run flask doctor.")
+        raise click.ClickException(
+            "Labels or answers came in meanwhile, or the database is damaged: run flask doctor."
+        )

@@ -1,7 +1,5 @@
 """`flask webhooks`: who is told of what happens here."""
 
-from __future__ import annotations
-
 import time
 
 import click
@@ -33,18 +31,28 @@ def list_command() -> None:
 @bp.cli.command("add")
 @click.argument("url")
 @click.option(
-    "--event", "events", multiple=True, type=click.Choice(list(webhooks.EVENTS)), help="What it hears of; repeatable. All, without."
+    "--event",
+    "events",
+    multiple=True,
+    type=click.Choice(list(webhooks.EVENTS)),
+    help="What it hears of; repeatable. All, without.",
 )
-@click.option("--below", default="", metavar="PERCENT", help="Also tell of answers less sure than this.")
+@click.option(
+    "--below", default="", metavar="PERCENT", help="Also tell of answers less sure than this."
+)
 @needs_history
 def add(url: str, events: tuple[str, ...], below: str) -> None:
     """Tell URL what happens here, and print the secret once."""
     private = get_config().webhooks == "any"
     try:
-        hook = webhooks.add(url, events or list(webhooks.EVENTS), below=below, private=private, who=TERMINAL)
+        hook = webhooks.add(
+            url, events or list(webhooks.EVENTS), below=below, private=private, who=TERMINAL
+        )
     except WebhookError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"Webhook {hook.id} to {webhooks.host_of(hook)} hears of {hook.events}. Its secret is shown this once:")
+    click.echo(
+        f"Webhook {hook.id} to {webhooks.host_of(hook)} hears of {hook.events}. Its secret is shown this once:"
+    )
     click.echo(hook.secret)
 
 
@@ -62,7 +70,14 @@ def remove(number: int) -> None:
 
 @bp.cli.command("test")
 @click.argument("number", type=int)
-@click.option("--wait", default=30, show_default=True, type=click.IntRange(0, 600), metavar="SECONDS", help="How long for its answer.")
+@click.option(
+    "--wait",
+    default=30,
+    show_default=True,
+    type=click.IntRange(0, 600),
+    metavar="SECONDS",
+    help="How long for its answer.",
+)
 @needs_history
 def test(number: int, wait: int) -> None:
     """Let webhook NUMBER be told of a test, and say what came back. A worker has to run."""
@@ -72,10 +87,20 @@ def test(number: int, wait: int) -> None:
         raise click.ClickException(str(error)) from error
     end = time.monotonic() + wait
     found = webhooks.see(delivery)
-    while found.state not in (DELIVERED, GIVEN_UP) and not found.attempts and time.monotonic() < end:
+    while (
+        found.state not in (DELIVERED, GIVEN_UP) and not found.attempts and time.monotonic() < end
+    ):
         time.sleep(0.5)
         found = webhooks.see(delivery)
     if found.state != DELIVERED:
-        failed = f"{found.answer} {'It was given up.' if found.state == GIVEN_UP else 'It is tried again later.'}" if found.answer else ""
-        raise click.ClickException(failed or jobs.nobody_works(KINDS) or "It waits: no answer yet. Look at /admin/webhooks.")
+        failed = (
+            f"{found.answer} {'It was given up.' if found.state == GIVEN_UP else 'It is tried again later.'}"
+            if found.answer
+            else ""
+        )
+        raise click.ClickException(
+            failed
+            or jobs.nobody_works(KINDS)
+            or "It waits: no answer yet. Look at /admin/webhooks."
+        )
     click.echo(f"It arrived. {found.answer}")

@@ -3,8 +3,6 @@
 Why pages are sometimes left as they are (BREACH): docs/decisions/0014-rate-limits-and-caching.md.
 """
 
-from __future__ import annotations
-
 from flask import Flask, Response, request
 from flask_compress import Compress
 
@@ -44,13 +42,23 @@ def init_app(app: Flask) -> None:
         whole = response.response
         packed = packer.after_request(response)
         if packed.response is not whole and hasattr(whole, "close"):
-            packed.call_on_close(whole.close)  # the packer forgets what it reads from: a file, or an export that breaks off
+            packed.call_on_close(
+                whole.close
+            )  # the packer forgets what it reads from: a file, or an export that breaks off
         return packed
 
     app.after_request(pack)
 
 
 def _pays(response: Response) -> bool:
-    if response.mimetype not in TYPES or response.status_code in (204, 206, 304) or response.cache_control.no_transform:
+    if (
+        response.mimetype not in TYPES
+        or response.status_code in (204, 206, 304)
+        or response.cache_control.no_transform
+    ):
         return False
-    return response.mimetype != PAGE or not request.is_secure or request.headers.get("Sec-Fetch-Site") in OWN_WISH
+    return (
+        response.mimetype != PAGE
+        or not request.is_secure
+        or request.headers.get("Sec-Fetch-Site") in OWN_WISH
+    )

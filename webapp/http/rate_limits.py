@@ -4,8 +4,6 @@ Every request counts once, every photo that a model has to look at counts again.
 their address. Why not Flask-Limiter, and what several workers mean: docs/decisions/0014-rate-limits-and-caching.md.
 """
 
-from __future__ import annotations
-
 from ipaddress import IPv6Address, ip_address
 
 from flask import Blueprint, Flask, Response, g, request
@@ -14,7 +12,15 @@ from webapp.domain import Standing
 from webapp.errors import TooManyRequestsError
 from webapp.extensions import get_config, get_rates
 
-FREE = ("static", "health.ping", "health.live", "health.ready", "legacy.healthcheck", "frame.favicon", "frame.robots")
+FREE = (
+    "static",
+    "health.ping",
+    "health.live",
+    "health.ready",
+    "legacy.healthcheck",
+    "frame.favicon",
+    "frame.robots",
+)
 """Endpoints that are never counted: whoever asks whether the server is well gets an answer."""
 
 MINUTE = 60
@@ -36,7 +42,9 @@ def count_request(key_id: int | None = None) -> None:
     """Count this request, for a key or else for the address. Raises `TooManyRequestsError` when that is too many in a minute."""
     if not get_config().rate_limits or request.endpoint in FREE:
         return
-    g.sender = f"key {key_id}" if key_id is not None else f"address {_network(request.remote_addr or '')}"
+    g.sender = (
+        f"key {key_id}" if key_id is not None else f"address {_network(request.remote_addr or '')}"
+    )
     _take("requests", get_config().rate_requests, 1)
 
 
@@ -53,10 +61,16 @@ def _count_by_address() -> None:
 
 def _take(name: str, amount: int, cost: int) -> None:
     with_key = g.sender.startswith("key ")
-    standing = get_rates().take(name, g.sender, amount * get_config().rate_keys if with_key else amount, cost)
+    standing = get_rates().take(
+        name, g.sender, amount * get_config().rate_keys if with_key else amount, cost
+    )
     _standings()[name] = standing
     if standing.exceeded:
-        whose, more = ("with this key", "") if with_key else ("from your address", " An API key may send more.")
+        whose, more = (
+            ("with this key", "")
+            if with_key
+            else ("from your address", " An API key may send more.")
+        )
         raise TooManyRequestsError(
             f"More than {standing.amount:,} {name} a minute {whose} are too many. Nothing of this request was done: "
             f"send it again in {standing.resets_in} s.{more}",
@@ -73,8 +87,12 @@ def _tell(response: Response) -> Response:
     """`RateLimit-Policy` and `RateLimit` as in draft-ietf-httpapi-ratelimit-headers-09: q and r are counts, w and t seconds."""
     found = g.get("standings")
     if found:
-        response.headers["RateLimit-Policy"] = ", ".join(f'"{name}";q={one.amount};w={MINUTE}' for name, one in found.items())
-        response.headers["RateLimit"] = ", ".join(f'"{name}";r={one.left};t={one.resets_in}' for name, one in found.items())
+        response.headers["RateLimit-Policy"] = ", ".join(
+            f'"{name}";q={one.amount};w={MINUTE}' for name, one in found.items()
+        )
+        response.headers["RateLimit"] = ", ".join(
+            f'"{name}";r={one.left};t={one.resets_in}' for name, one in found.items()
+        )
     return response
 
 

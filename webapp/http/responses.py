@@ -1,7 +1,5 @@
 """What the HTML and the JSON door share: which error has which status, pictures with the right headers, headers for all answers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +74,9 @@ class Sessions(SecureCookieSessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """See `SessionInterface.save_session`."""
-        kept = (response.mimetype or "").startswith("image/") or "max-age" in response.headers.get("Cache-Control", "")
+        kept = (response.mimetype or "").startswith("image/") or "max-age" in response.headers.get(
+            "Cache-Control", ""
+        )
         if session.modified or not kept:
             super().save_session(app, session, response)
 
@@ -96,7 +96,9 @@ def retry_after(error: Exception) -> int | None:
 def let_zips_in() -> None:
     """Before anything reads the form: what takes many photos at once takes zips, which are larger than forms of photos."""
     if request.endpoint in TAKE_ZIPS:
-        known = current_user.is_authenticated or request.authorization is not None  # a wrong key is refused before the body is read
+        known = (
+            current_user.is_authenticated or request.authorization is not None
+        )  # a wrong key is refused before the body is read
         request.max_content_length = MAX_ZIP if known else MAX_VISITORS_ZIP
 
 
@@ -114,7 +116,9 @@ def headers_of(error: Exception) -> dict[str, str]:
 
 def wants_json() -> bool:
     """True when the script asks, which reads JSON, and not a browser, which reads pages. A charset in what it accepts changes nothing."""
-    asked = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
+    asked = MIMEAccept(
+        [(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes]
+    )
     return asked.best_match(["text/html", "application/json"]) == "application/json"
 
 
@@ -146,7 +150,11 @@ def _keeping(varies: bool) -> str:
 
     Where one must log in to see it, the browser asks each time, which costs no bytes: after a logout it shows none any more.
     """
-    return "private, no-cache" if varies or get_config().gallery != "public" else "private, max-age=86400, immutable"
+    return (
+        "private, no-cache"
+        if varies or get_config().gallery != "public"
+        else "private, max-age=86400, immutable"
+    )
 
 
 def _fill(response: Response, found: Rendition) -> None:
@@ -159,7 +167,9 @@ def _fill(response: Response, found: Rendition) -> None:
         return
     content = found.content
     response.set_data(content)
-    if ONE_RANGE.fullmatch(request.headers.get("Range", "")):  # several at once, or in another unit, may be ignored, and are
+    if ONE_RANGE.fullmatch(
+        request.headers.get("Range", "")
+    ):  # several at once, or in another unit, may be ignored, and are
         response.make_conditional(request, accept_ranges=True, complete_length=len(content))
 
 
@@ -177,7 +187,14 @@ def stored_file(path: Path, content_type: str, *, sha256: str) -> Response:
 
     It is not packed on its way: who has a part of it could not ask for the rest.
     """
-    response = send_file(path, content_type, as_attachment=True, download_name=path.name, conditional=True, etag=sha256 or True)
+    response = send_file(
+        path,
+        content_type,
+        as_attachment=True,
+        download_name=path.name,
+        conditional=True,
+        etag=sha256 or True,
+    )
     response.headers["Cache-Control"] = "private, no-cache, no-transform"
     return response
 
@@ -211,5 +228,14 @@ def add_headers(response: Response) -> Response:
 
 def _is_json_to_keep(response: Response) -> bool:
     """True for what the JSON door has read: its reader may keep it, and ask next time whether it is still so."""
-    asked = request.method in ("GET", "HEAD") and request.path.startswith("/api/") and "Cache-Control" not in response.headers
-    return asked and response.status_code == 200 and response.mimetype == "application/json" and not response.is_streamed
+    asked = (
+        request.method in ("GET", "HEAD")
+        and request.path.startswith("/api/")
+        and "Cache-Control" not in response.headers
+    )
+    return (
+        asked
+        and response.status_code == 200
+        and response.mimetype == "application/json"
+        and not response.is_streamed
+    )

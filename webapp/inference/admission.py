@@ -1,7 +1,5 @@
 """The queue in front of the model: so many photos at once, so many waiting, the rest are told to come back."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -43,7 +41,9 @@ class Turnstile:
                 self._free -= 1
                 return
             if len(self._line) >= self._waiting:
-                raise ServerBusyError("The server is busy with other photos. Nothing was stored: try again in a few seconds.")
+                raise ServerBusyError(
+                    "The server is busy with other photos. Nothing was stored: try again in a few seconds."
+                )
             mine = threading.Event()
             self._line.append(mine)
         if mine.wait(self._patience):
@@ -52,7 +52,9 @@ class Turnstile:
             if mine.is_set():  # the place came in the last moment
                 return
             self._line.remove(mine)
-        raise ServerBusyError("The server is busy with other photos. Nothing was stored: try again in a few seconds.")
+        raise ServerBusyError(
+            "The server is busy with other photos. Nothing was stored: try again in a few seconds."
+        )
 
     def _leave(self) -> None:
         with self._lock:

@@ -1,7 +1,5 @@
 """The classifier contract, and what every keeper of it shares: scaling, deciding, the golden self-test."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Protocol
 
@@ -45,7 +43,9 @@ def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.
     return (exponentials / exponentials.sum()).astype(np.float32)
 
 
-def ranked(probabilities: NDArray[np.float32], card: ModelCard, top: int | None = None) -> tuple[RankedLabel, ...]:
+def ranked(
+    probabilities: NDArray[np.float32], card: ModelCard, top: int | None = None
+) -> tuple[RankedLabel, ...]:
     """The first `top` labels of `card`, or all, as labels read today, most probable first; equal ones in the card's order. Merged ones are
     added up."""
     places = outputs(card)
@@ -53,7 +53,12 @@ def ranked(probabilities: NDArray[np.float32], card: ModelCard, top: int | None 
     sums = added_up(probabilities, card)
     order = np.argsort(-sums, kind="stable")[:top]
     return tuple(
-        RankedLabel(rank=rank, label=names[index], class_id=places[names[index]][0], probability=float(sums[index]))
+        RankedLabel(
+            rank=rank,
+            label=names[index],
+            class_id=places[names[index]][0],
+            probability=float(sums[index]),
+        )
         for rank, index in enumerate(order, start=1)
     )
 
@@ -62,7 +67,11 @@ def decide(reading: Reading, card: ModelCard) -> str:
     """The first label when its probability reaches the card's threshold and the photo looks familiar enough, else `UNCLASSIFIED`."""
     sums = added_up(reading.probabilities, card)
     best = int(np.argmax(sums))
-    return list(outputs(card))[best] if is_sure(sums[best], reading.familiarity, card) else UNCLASSIFIED
+    return (
+        list(outputs(card))[best]
+        if is_sure(sums[best], reading.familiarity, card)
+        else UNCLASSIFIED
+    )
 
 
 def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:
@@ -72,7 +81,9 @@ def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> boo
 
 def is_familiar(familiarity: float | None, card: ModelCard) -> bool:
     """Whether a photo looks enough like those that the version learned from. True when nobody measured that."""
-    return familiarity is None or not card.familiarity or familiarity >= card.familiarity["threshold"]
+    return (
+        familiarity is None or not card.familiarity or familiarity >= card.familiarity["threshold"]
+    )
 
 
 def self_test(classifier: Classifier, folder: Path) -> float:
@@ -89,7 +100,9 @@ def self_test(classifier: Classifier, folder: Path) -> float:
             raise ModelUnavailableError(
                 f"{classifier.card.name} {classifier.card.version}: golden photo {golden.file} is missing"
             ) from error
-        got = classifier.rank(decode_photo(content, max_side=working_side(classifier.card.input)).pixels).probabilities
+        got = classifier.rank(
+            decode_photo(content, max_side=working_side(classifier.card.input)).pixels
+        ).probabilities
         difference = np.abs(got - np.asarray(golden.probabilities, dtype=np.float32))
         place = int(np.argmax(difference))
         worst = max(worst, float(difference[place]))

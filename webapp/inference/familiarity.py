@@ -48,14 +48,20 @@ class Space:
         `probability` is the log-odds of the highest temperature-scaled probability, `energy` log(sum(exp(logits))), `logit` the highest
         logit, `distance` minus the length of what the subspace leaves of the embedding.
         """
-        narrow = embeddings.astype(np.float32)  # as the arrays are: else each photo would widen them all
+        narrow = embeddings.astype(
+            np.float32
+        )  # as the arrays are: else each photo would widen them all
         logits = (narrow @ self.weights + self.bias).astype(np.float64)
         highest = logits.max(axis=1)
         scaled = (logits - highest[:, np.newaxis]) / temperature
         others = np.exp(scaled).sum(axis=1) - 1.0  # the highest one is exp(0)
         unit = narrow / np.maximum(np.linalg.norm(narrow, axis=1, keepdims=True), 1e-12) - self.mean
         inside = unit @ self.basis.T
-        left = np.maximum(np.square(unit, dtype=np.float64).sum(axis=1) - np.square(inside, dtype=np.float64).sum(axis=1), 0.0)
+        left = np.maximum(
+            np.square(unit, dtype=np.float64).sum(axis=1)
+            - np.square(inside, dtype=np.float64).sum(axis=1),
+            0.0,
+        )
         return {
             "probability": -np.log(np.maximum(others, 1e-12)),
             "energy": highest + np.log(np.exp(logits - highest[:, np.newaxis]).sum(axis=1)),
@@ -73,13 +79,19 @@ class Space:
         try:
             with zipfile.ZipFile(path) as archive:
                 if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE:
-                    raise ValueError(f"{path.name} unpacks to more than {LARGEST_FILE // 1024**2} MB")
+                    raise ValueError(
+                        f"{path.name} unpacks to more than {LARGEST_FILE // 1024**2} MB"
+                    )
             with np.load(path, allow_pickle=False) as arrays:
                 space = cls(**{name: np.asarray(arrays[name], dtype=np.float32) for name in ARRAYS})
         except (OSError, KeyError, zipfile.BadZipFile, EOFError, MemoryError) as error:
             raise ValueError(f"{path.name} cannot be read ({error})") from error
         features, labels = space.weights.shape if space.weights.ndim == 2 else (0, 0)
-        if (space.bias.shape, space.mean.shape, space.basis.shape[1:]) != ((labels,), (features,), (features,)):
+        if (space.bias.shape, space.mean.shape, space.basis.shape[1:]) != (
+            (labels,),
+            (features,),
+            (features,),
+        ):
             raise ValueError(f"{path.name} holds arrays that do not fit each other")
         if not all(np.isfinite(getattr(space, name)).all() for name in ARRAYS):
             raise ValueError(f"{path.name} holds something that is not a number")
@@ -92,13 +104,18 @@ def combine(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDA
     A logistic curve (Platt 1999) makes the sum of its scores the share of known photos among known and other ones, of which it saw as
     many each.
     """
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(rule["slope"] * add_up(scores, rule) + rule["offset"], -60, 60))))
+    return np.asarray(
+        1.0
+        / (1.0 + np.exp(-np.clip(rule["slope"] * add_up(scores, rule) + rule["offset"], -60, 60)))
+    )
 
 
 def add_up(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDArray[np.float64]:
     """The sum of the scores that a rule names, each brought to mean 0 and deviation 1 over its validation photos."""
     parts = zip(rule["scores"], rule["means"], rule["spreads"], strict=True)
-    return np.sum([(scores[name] - mean) / spread for name, mean, spread in parts], axis=0, dtype=np.float64)
+    return np.sum(
+        [(scores[name] - mean) / spread for name, mean, spread in parts], axis=0, dtype=np.float64
+    )
 
 
 @dataclass(frozen=True)
@@ -130,7 +147,9 @@ def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
     except ValueError as error:
         raise ModelUnavailableError(f"{card.name} {card.version}: {error}") from error
     if space.bias.shape != (len(card.labels),):
-        raise ModelUnavailableError(f"{card.name} {card.version}: its familiarity is of a network with {len(space.bias)} labels")
+        raise ModelUnavailableError(
+            f"{card.name} {card.version}: its familiarity is of a network with {len(space.bias)} labels"
+        )
     return Familiarity(space, card.temperature, card.familiarity)
 
 
@@ -141,12 +160,23 @@ def check_rule(rule: dict[str, Any]) -> None:
     names, numbers = rule.get("scores"), [rule.get(key) for key in ("slope", "offset", "threshold")]
     lists = [rule.get("means"), rule.get("spreads")]
     if not (isinstance(names, list) and names and set(names) <= set(SCORES)):
-        raise BadCardError(f"familiarity.scores must name some of {', '.join(SCORES)}, got {names!r}")
-    if not all(isinstance(one, list) and len(one) == len(names) and all(_is_number(value) for value in one) for one in lists):
-        raise BadCardError("familiarity.means and familiarity.spreads must have a number for each score")
+        raise BadCardError(
+            f"familiarity.scores must name some of {', '.join(SCORES)}, got {names!r}"
+        )
+    if not all(
+        isinstance(one, list) and len(one) == len(names) and all(_is_number(value) for value in one)
+        for one in lists
+    ):
+        raise BadCardError(
+            "familiarity.means and familiarity.spreads must have a number for each score"
+        )
     if not all(value > 0 for value in rule["spreads"]):
         raise BadCardError("familiarity.spreads must be over 0")
-    if not all(_is_number(one) for one in numbers) or rule["slope"] <= 0 or not 0 <= rule["threshold"] <= 1:
+    if (
+        not all(_is_number(one) for one in numbers)
+        or rule["slope"] <= 0
+        or not 0 <= rule["threshold"] <= 1
+    ):
         raise BadCardError("familiarity needs a slope over 0, an offset, and a threshold in 0..1")
 
 

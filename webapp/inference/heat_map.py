@@ -1,7 +1,5 @@
 """Where a network looked for a label: class activation maps, drawn as a veil that lets the photo through where they are high."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable
 
@@ -21,7 +19,9 @@ DARKEST = 0.82
 VEIL_TYPE = "image/png"
 
 
-def find_head(arrays: Iterable[NDArray[np.generic]], reading: Reading, card: ModelCard) -> Floats | None:
+def find_head(
+    arrays: Iterable[NDArray[np.generic]], reading: Reading, card: ModelCard
+) -> Floats | None:
     """The weights of the last layer among a network's constants: float32 of shape (labels, features). None when there is no such layer.
 
     They are recognised by what they do: the embedding must be the mean of the feature map, and the weights, with one of the constants as
@@ -29,7 +29,9 @@ def find_head(arrays: Iterable[NDArray[np.generic]], reading: Reading, card: Mod
     """
     labels, features = len(card.labels), len(reading.embedding)
     rows = reading.feature_map.mean(axis=(0, 1))
-    if rows.shape != (features,) or not np.allclose(rows, reading.embedding, rtol=1e-2, atol=1e-3 * float(np.abs(rows).max() or 1.0)):
+    if rows.shape != (features,) or not np.allclose(
+        rows, reading.embedding, rtol=1e-2, atol=1e-3 * float(np.abs(rows).max() or 1.0)
+    ):
         return None
     constants = [one.astype(np.float32) for one in arrays if one.dtype.kind == "f"]
     kernels = [one for one in constants if one.shape == (labels, features)]
@@ -39,7 +41,9 @@ def find_head(arrays: Iterable[NDArray[np.generic]], reading: Reading, card: Mod
         for bias in biases:
             logits = kernel @ reading.embedding + bias
             raw = np.exp(logits - logits.max())
-            if np.allclose(scale(raw / raw.sum(), card.temperature), reading.probabilities, atol=2e-3):
+            if np.allclose(
+                scale(raw / raw.sum(), card.temperature), reading.probabilities, atol=2e-3
+            ):
                 return kernel
     return None
 
@@ -64,11 +68,19 @@ def draw_veil(activation: Floats, spec: InputSpec, width: int, height: int) -> b
     size = (max(1, round(width * side)), max(1, round(height * side)))
     seen = Image.fromarray(activation)
     if spec.resize == "pad":
-        seen = seen.resize((spec.width, spec.height), Image.Resampling.BICUBIC).crop(_inside(spec, width, height))
+        seen = seen.resize((spec.width, spec.height), Image.Resampling.BICUBIC).crop(
+            _inside(spec, width, height)
+        )
     if spec.resize == "crop":
         light = Image.new("F", size)
-        left, top, right, bottom = (round(share * whole) for share, whole in zip(_cut(spec, width, height), size * 2, strict=True))
-        light.paste(seen.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC), (left, top))
+        left, top, right, bottom = (
+            round(share * whole)
+            for share, whole in zip(_cut(spec, width, height), size * 2, strict=True)
+        )
+        light.paste(
+            seen.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC),
+            (left, top),
+        )
     else:
         light = seen.resize(size, Image.Resampling.BICUBIC)
     alpha = np.round(255 * DARKEST * (1 - np.clip(np.asarray(light), 0, 1))).astype(np.uint8)

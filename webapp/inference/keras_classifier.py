@@ -1,7 +1,5 @@
 """The Keras model in TensorFlow itself: the reference for the compiled network, and the way out for one that does not compile."""
 
-from __future__ import annotations
-
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -28,16 +26,25 @@ class KerasClassifier:
         try:
             model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises many kinds; each means the same to us
-            raise ModelUnavailableError(f"{card.name} {card.version}: {KERAS_FILE} cannot be loaded ({error})") from error
+            raise ModelUnavailableError(
+                f"{card.name} {card.version}: {KERAS_FILE} cannot be loaded ({error})"
+            ) from error
         shape = (1, card.input.height, card.input.width, 3)
-        self._run = tf.function(lambda batch: model(batch, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
+        self._run = tf.function(
+            lambda batch: model(batch, training=False),
+            input_signature=[tf.TensorSpec(shape, tf.float32)],
+        )
         self._lock = threading.Lock()
         self._weights = model.weights
 
     @cached_property
     def head(self) -> NDArray[np.float32] | None:
         """See `Classifier.head`."""
-        constants = [np.asarray(one.value) for one in self._weights if len(self.card.labels) in one.shape and len(one.shape) <= 2]
+        constants = [
+            np.asarray(one.value)
+            for one in self._weights
+            if len(self.card.labels) in one.shape and len(one.shape) <= 2
+        ]
         return find_head(constants, self.rank(blank_photo(self.card)), self.card)
 
     def rank(self, pixels: NDArray[np.uint8]) -> Reading:
@@ -45,6 +52,10 @@ class KerasClassifier:
         batch = prepare(pixels, self.card)
         with self._lock:
             outputs = self._run(batch)
-        probabilities, embedding, feature_map = (np.asarray(outputs[name])[0] for name in ("probabilities", "embedding", "feature_map"))
+        probabilities, embedding, feature_map = (
+            np.asarray(outputs[name])[0] for name in ("probabilities", "embedding", "feature_map")
+        )
         familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
-        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map, familiarity)
+        return Reading(
+            scale(probabilities, self.card.temperature), embedding, feature_map, familiarity
+        )

@@ -35,7 +35,9 @@ class LiteRTClassifier:
         try:  # kept in memory: a file that is damaged or replaced while it serves hurts nobody who is being answered
             self._content = (folder / COMPILED_FILE).read_bytes()
         except OSError as error:
-            raise ModelUnavailableError(f"{card.name} {card.version}: {COMPILED_FILE} cannot be read ({error.strerror})") from error
+            raise ModelUnavailableError(
+                f"{card.name} {card.version}: {COMPILED_FILE} cannot be read ({error.strerror})"
+            ) from error
         self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
         self._idle.put(self._open())
 
@@ -51,7 +53,9 @@ class LiteRTClassifier:
         with self._borrowed() as network:
             probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
         familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
-        return Reading(scale(probabilities, self.card.temperature), embedding, feature_map, familiarity)
+        return Reading(
+            scale(probabilities, self.card.temperature), embedding, feature_map, familiarity
+        )
 
     @contextmanager
     def _borrowed(self) -> Iterator[_Network]:
@@ -68,7 +72,9 @@ class LiteRTClassifier:
         try:
             return _Network(self._content, len(self.card.labels))
         except (ValueError, RuntimeError) as error:
-            raise ModelUnavailableError(f"{self.card.name} {self.card.version}: {COMPILED_FILE} cannot be loaded ({error})") from error
+            raise ModelUnavailableError(
+                f"{self.card.name} {self.card.version}: {COMPILED_FILE} cannot be loaded ({error})"
+            ) from error
 
 
 class _Network:
@@ -81,7 +87,9 @@ class _Network:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = _find_outputs(self._interpreter.get_output_details(), labels)
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def run(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities (labels,), embedding (features,) and feature map (rows, columns, features) of a batch of one."""
         self._interpreter.set_tensor(self._input, batch)
         self._interpreter.invoke()
@@ -125,5 +133,7 @@ def _find_outputs(details: list[dict[str, Any]], labels: int) -> tuple[int, int,
     embeddings = [one for one in flat if int(one["shape"][1]) != labels]
     if len(probabilities) != 1 or len(embeddings) != 1 or len(maps) != 1:
         shapes = ", ".join(str(tuple(int(n) for n in one["shape"])) for one in details)
-        raise ValueError(f"needs outputs of probabilities ({labels}), embedding and feature map, has {shapes}")
+        raise ValueError(
+            f"needs outputs of probabilities ({labels}), embedding and feature map, has {shapes}"
+        )
     return probabilities[0]["index"], embeddings[0]["index"], maps[0]["index"]

@@ -1,7 +1,5 @@
 """One look at a photo: decode it, let models rank it, and make what storing it needs. No Flask, no database."""
 
-from __future__ import annotations
-
 import hashlib
 import stat
 import time
@@ -31,7 +29,9 @@ class Looked:
     sha256: str = ""
 
 
-def look(content: bytes, asked: Sequence[Classifier], *, thumbnail: bool, top: int | None = None) -> Looked:
+def look(
+    content: bytes, asked: Sequence[Classifier], *, thumbnail: bool, top: int | None = None
+) -> Looked:
     """Decode and rank. The answers name `top` labels (at least two), or all. Raises `PhotoRefusedError`.
 
     A photo is decoded once for each size that the models need, so that each gives the answer that it would give alone.
@@ -60,7 +60,9 @@ def read_file(path: Path) -> bytes:
         raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
 
 
-def look_at_file(path: Path, asked: Sequence[Classifier], *, store: bool, top: int | None) -> Looked:
+def look_at_file(
+    path: Path, asked: Sequence[Classifier], *, store: bool, top: int | None
+) -> Looked:
     """`look` at a file, as small as it can travel to another process: without pixels and feature maps.
 
     To `store` it, distributions, embeddings, thumbnail and SHA-256 come along; else probabilities, for labels may read
@@ -70,7 +72,12 @@ def look_at_file(path: Path, asked: Sequence[Classifier], *, store: bool, top: i
     looked = look(content, asked, thumbnail=store, top=top)
     answers = [replace(one, reading=_small(one.reading, store)) for one in looked.answers]
     decoded = replace(looked.decoded, pixels=_NO_PIXELS)
-    return replace(looked, answers=answers, decoded=decoded, sha256=hashlib.sha256(content).hexdigest() if store else "")
+    return replace(
+        looked,
+        answers=answers,
+        decoded=decoded,
+        sha256=hashlib.sha256(content).hexdigest() if store else "",
+    )
 
 
 _NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
@@ -83,7 +90,9 @@ def _small(reading: Reading, store: bool) -> Reading:
     return replace(reading, embedding=_NOTHING, feature_map=_NOTHING)
 
 
-def _answer(classifier: Classifier, decoded: DecodedPhoto, seconds: float, top: int | None) -> Answer:
+def _answer(
+    classifier: Classifier, decoded: DecodedPhoto, seconds: float, top: int | None
+) -> Answer:
     """What one model says. `elapsed_ms` counts the work, decoding (`seconds`) and ranking, not the wait in the line."""
     started = time.perf_counter()
     reading = classifier.rank(decoded.pixels)

@@ -47,7 +47,12 @@ class Alone:
     def look(self, paths: Iterable[Path], passed: Pass = nothing_passed) -> Iterator[Seen]:
         """Each path with what came of it; see `Pool.look`."""
         for path in paths:
-            yield path, None if passed(path) else try_to_look(path, self._asked, store=self._store, top=self._top)
+            yield (
+                path,
+                None
+                if passed(path)
+                else try_to_look(path, self._asked, store=self._store, top=self._top),
+            )
 
     def close(self) -> None:
         """Nothing to end here; see `Pool.close`."""
@@ -65,7 +70,9 @@ class _Child:
 class Pool:
     """So many processes that each keep their own networks and look at chunks of photos. One that dies is replaced, and costs one photo."""
 
-    def __init__(self, processes: int, folders: Sequence[Path], *, engine: str, store: bool, top: int | None) -> None:
+    def __init__(
+        self, processes: int, folders: Sequence[Path], *, engine: str, store: bool, top: int | None
+    ) -> None:
         """`folders` are those of the versions, whose self-test this process has seen; the rest is as for `look_at_file`.
 
         Raises `ModelUnavailableError` when they cannot start.
@@ -140,7 +147,9 @@ class Pool:
         ours, theirs = Pipe()
         paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MARQUE_")}
-        single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")  # each has a core to itself
+        single = dict.fromkeys(
+            ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1"
+        )  # each has a core to itself
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-m", "webapp.inference.process_pool_child", str(theirs.fileno())],
@@ -195,7 +204,9 @@ class _Desk:
 
     def lay(self, chunk: Places, answers: Sequence[Looked | MarqueError]) -> None:
         """Keep the answers to a chunk."""
-        self._answers.update((place, answer) for (place, _path), answer in zip(chunk, answers, strict=True))
+        self._answers.update(
+            (place, answer) for (place, _path), answer in zip(chunk, answers, strict=True)
+        )
 
     def answered(self) -> Iterator[Seen]:
         """What is next in the order and known, taken off the desk."""
@@ -204,7 +215,9 @@ class _Desk:
             yield self._paths.pop(place), self._answers.pop(place)
 
 
-def try_to_look(path: Path, asked: Sequence[Classifier], *, store: bool, top: int | None) -> Looked | MarqueError:
+def try_to_look(
+    path: Path, asked: Sequence[Classifier], *, store: bool, top: int | None
+) -> Looked | MarqueError:
     """`look_at_file`, or the error that it raised."""
     try:
         return look_at_file(path, asked, store=store, top=top)

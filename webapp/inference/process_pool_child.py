@@ -1,7 +1,5 @@
 """One process of a pool: `python -m webapp.inference.process_pool_child NUMBER`, the number of the open line to the process that started it."""
 
-from __future__ import annotations
-
 import os
 import sys
 from multiprocessing.connection import Connection
@@ -22,7 +20,12 @@ def main(number: int) -> None:
             return
         line.send("")
         while True:
-            line.send([try_to_look(path, asked, store=task["store"], top=task["top"]) for path in line.recv()])
+            line.send(
+                [
+                    try_to_look(path, asked, store=task["store"], top=task["top"])
+                    for path in line.recv()
+                ]
+            )
 
 
 def silence_codecs() -> None:

@@ -1,7 +1,5 @@
 """The shapes of the old doors, field by field as their clients know them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,12 +29,17 @@ def numbered_class(line: RankedLabel) -> Json:
 def sentences(ranking: Sequence[RankedLabel]) -> Json:
     """Every label as a sentence, by its rank, and the first once more."""
     lines = [_sentence(line) for line in ranking]
-    return {"prediction": lines[0], "predictions": {str(rank): line for rank, line in enumerate(lines, 1)}}
+    return {
+        "prediction": lines[0],
+        "predictions": {str(rank): line for rank, line in enumerate(lines, 1)},
+    }
 
 
 def ordinal(number: int) -> str:
     """1st, 2nd, 3rd, 4th … 11th … 21st."""
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    ending = (
+        "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    )
     return f"{number}{ending}"
 
 
@@ -53,13 +56,24 @@ def by_filename(lines: Sequence[tuple[str, RankedLabel]]) -> Json:
 def image(item: Item, registry: Registry) -> Json:
     """A stored photo; `predictions` is null until somebody has looked at it."""
     photo = item.photo
-    return {"filename": photo.filename, "predictions": _predictions(item, registry), "ground_truth": photo.ground_truth, "id": photo.id}
+    return {
+        "filename": photo.filename,
+        "predictions": _predictions(item, registry),
+        "ground_truth": photo.ground_truth,
+        "id": photo.id,
+    }
 
 
 def uploaded(photo: Photo, name: str, link: str) -> Json:
     """A photo that came in under this name, and the address of its file. Nobody has looked at it, as far as the shape goes, also when its
     bytes are known."""
-    return {"filename": name, "file": link, "predictions": None, "ground_truth": photo.ground_truth, "id": photo.id}
+    return {
+        "filename": name,
+        "file": link,
+        "predictions": None,
+        "ground_truth": photo.ground_truth,
+        "id": photo.id,
+    }
 
 
 def received(task_id: str) -> Json:
@@ -85,23 +99,38 @@ def training(card: ModelCard) -> Json:
         "model": {"name": card.name, "version": card.version},
         "history": {
             "train": _curves(history, "loss", "top1", "macro_f1"),
-            "validation": _curves(history, "validation_loss", "validation_top1", "validation_macro_f1"),
+            "validation": _curves(
+                history, "validation_loss", "validation_top1", "validation_macro_f1"
+            ),
         },
-        "metrics": {split: _figures(card.metrics.get(split) or {}) for split in ("train", "validation", "test")},
+        "metrics": {
+            split: _figures(card.metrics.get(split) or {})
+            for split in ("train", "validation", "test")
+        },
     }
 
 
 def _curves(history: Sequence[dict[str, Any]], loss: str, accuracy: str, f_score: str) -> Json:
-    return {name: [line.get(key) for line in history] for name, key in (("loss", loss), ("accuracy", accuracy), ("f_score", f_score))}
+    return {
+        name: [line.get(key) for line in history]
+        for name, key in (("loss", loss), ("accuracy", accuracy), ("f_score", f_score))
+    }
 
 
 def _figures(measured: dict[str, Any]) -> Json:
-    return {name: measured.get(key) for name, key in (("loss", "nll"), ("accuracy", "top1"), ("f_score", "macro_f1"))}
+    return {
+        name: measured.get(key)
+        for name, key in (("loss", "nll"), ("accuracy", "top1"), ("f_score", "macro_f1"))
+    }
 
 
 def _predictions(item: Item, registry: Registry) -> Json | None:
     said = item.photo.prediction
-    return None if said is None else {line.label: line.probability for line in full_ranking(said, registry)}
+    return (
+        None
+        if said is None
+        else {line.label: line.probability for line in full_ranking(said, registry)}
+    )
 
 
 def _sentence(line: RankedLabel) -> Json:
@@ -112,5 +141,7 @@ def _sentence(line: RankedLabel) -> Json:
 
 def _free(name: str, taken: set[str]) -> str:
     stem, dot, ending = name.rpartition(".")
-    numbered = (f"{stem} ({at}).{ending}" if dot else f"{name} ({at})" for at in range(2, len(taken) + 3))
+    numbered = (
+        f"{stem} ({at}).{ending}" if dot else f"{name} ({at})" for at in range(2, len(taken) + 3)
+    )
     return next(one for one in numbered if one not in taken)

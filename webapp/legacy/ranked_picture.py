@@ -1,7 +1,5 @@
 """A picture of a photo and a bar chart of its ranked labels, for who can show nothing but pictures."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 
@@ -30,14 +28,31 @@ def draw_ranked(photo: bytes, lines: Sequence[RankedLabel], ground_truth: str) -
     canvas = Image.new("RGB", (left + NAMES + BARS + 70 + MARGIN, height), WHITE)
     canvas.paste(picture, (MARGIN, HEAD))
     draw = ImageDraw.Draw(canvas)
-    draw.text((MARGIN, 16), _title(lines[0], ground_truth), fill=_color(lines[0], ground_truth), font=ImageFont.load_default(22))
+    draw.text(
+        (MARGIN, 16),
+        _title(lines[0], ground_truth),
+        fill=_color(lines[0], ground_truth),
+        font=ImageFont.load_default(22),
+    )
     font = ImageFont.load_default(15)
     for at, line in enumerate(lines):
         top = HEAD + at * LINE
         length = max(1, round(line.probability * BARS))
-        draw.text((left + NAMES - 10, top + LINE // 2), _short(line.label), fill=INK, font=font, anchor="rm")
+        draw.text(
+            (left + NAMES - 10, top + LINE // 2),
+            _short(line.label),
+            fill=INK,
+            font=font,
+            anchor="rm",
+        )
         draw.rectangle((left + NAMES, top + 6, left + NAMES + length, top + LINE - 6), fill=BAR)
-        draw.text((left + NAMES + length + 8, top + LINE // 2), f"{line.probability:.2%}", fill=INK, font=font, anchor="lm")
+        draw.text(
+            (left + NAMES + length + 8, top + LINE // 2),
+            f"{line.probability:.2%}",
+            fill=INK,
+            font=font,
+            anchor="lm",
+        )
     stream = io.BytesIO()
     canvas.save(stream, "JPEG", quality=88)
     return stream.getvalue()

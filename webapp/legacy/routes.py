@@ -1,7 +1,5 @@
 """The old doors: the calls of five earlier services, in their shapes. Their clients move over by changing a host name."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json
@@ -16,7 +14,16 @@ from webapp.api.authentication import guard, need_for_prediction, need_for_readi
 from webapp.api.request_files import read_files
 from webapp.domain import Answer, GalleryFilter
 from webapp.errors import BadNumberError, BadRequestError, MarqueError
-from webapp.extensions import get_classifier, get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version, ring
+from webapp.extensions import (
+    get_classifier,
+    get_classifiers,
+    get_config,
+    get_files,
+    get_registry,
+    get_turnstile,
+    load_version,
+    ring,
+)
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture, wants_json
 from webapp.legacy import presenters as shapes
@@ -70,12 +77,24 @@ def predict() -> ResponseReturnValue:
     if request.mimetype != "multipart/form-data":
         return jsonify(shapes.numbered_class(_answer(_base64_photo()).ranked[0]))
     done = classify.classify_photo(
-        read_files("file")[0], classifier=get_classifier(), files=get_files(), turnstile=get_turnstile(), who=who(), place="api"
+        read_files("file")[0],
+        classifier=get_classifier(),
+        files=get_files(),
+        turnstile=get_turnstile(),
+        who=who(),
+        place="api",
     )
     if wants_json() and done.photo.prediction is not None:
-        return jsonify(shapes.sentences(history.full_ranking(done.photo.prediction, get_registry())))
+        return jsonify(
+            shapes.sentences(history.full_ranking(done.photo.prediction, get_registry()))
+        )
     return redirect(
-        url_for("gallery.photo", public_id=done.photo.public_id, sent="again" if done.duplicate else None), HTTPStatus.SEE_OTHER
+        url_for(
+            "gallery.photo",
+            public_id=done.photo.public_id,
+            sent="again" if done.duplicate else None,
+        ),
+        HTTPStatus.SEE_OTHER,
     )
 
 
@@ -85,7 +104,9 @@ def predict_several() -> ResponseReturnValue:
     its error."""
     need_for_prediction()
     incoming = read_files("files")
-    found = classify.answer_photos(incoming, classifiers=[get_classifier()], turnstile=get_turnstile())
+    found = classify.answer_photos(
+        incoming, classifiers=[get_classifier()], turnstile=get_turnstile()
+    )
     lines = []
     for one, said in zip(incoming, found, strict=True):
         if isinstance(said, MarqueError):
@@ -152,7 +173,9 @@ def image(image_id: str) -> ResponseReturnValue:
 def view(image_id: str) -> ResponseReturnValue:
     """The photo beside its first ten labels, as one picture; 204 before any prediction."""
     need_for_reading()
-    found = side_by_side.side_by_side(_numbered(image_id), registry=get_registry(), files=get_files(), turnstile=get_turnstile())
+    found = side_by_side.side_by_side(
+        _numbered(image_id), registry=get_registry(), files=get_files(), turnstile=get_turnstile()
+    )
     if found is None:
         return "", HTTPStatus.NO_CONTENT
     return picture(found, varies=True)
@@ -174,7 +197,15 @@ def _answer(incoming: Incoming) -> Answer:
 
 def _tools() -> Tools:
     """What a job works with that is done here because nobody else does it. It starts no process, so it needs no variables for one."""
-    return Tools(get_files(), get_turnstile(), get_registry(), get_classifiers, load_version, get_config().data, {})
+    return Tools(
+        get_files(),
+        get_turnstile(),
+        get_registry(),
+        get_classifiers,
+        load_version,
+        get_config().data,
+        {},
+    )
 
 
 def _base64_photo() -> Incoming:
@@ -184,9 +215,13 @@ def _base64_photo() -> Incoming:
     body = request.get_json(silent=True, force=True)
     text = body.get("im_b64") if isinstance(body, dict) else None
     if not isinstance(text, str) or not text.strip():
-        raise BadRequestError('Send JSON like {"im_b64": "<the photo in base64>"}, or a form with the photo in a field called file.')
+        raise BadRequestError(
+            'Send JSON like {"im_b64": "<the photo in base64>"}, or a form with the photo in a field called file.'
+        )
     try:
-        plain = re.sub(r"\s+", "", re.sub(r"(?i)^\s*data:[^,]{0,200},", "", text)).translate(ALPHABET)
+        plain = re.sub(r"\s+", "", re.sub(r"(?i)^\s*data:[^,]{0,200},", "", text)).translate(
+            ALPHABET
+        )
         return Incoming("photo", base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True))
     except (binascii.Error, ValueError) as error:
         raise BadRequestError("im_b64 is not base64. Nothing was read.") from error
@@ -204,7 +239,9 @@ def _list_of_images() -> Iterator[str]:
     registry, cursor, comma = get_registry(), "", ""
     yield '{"data": ['
     while True:
-        page = history.gallery_page(GalleryFilter(sort="oldest"), limit=history.MAX_LIMIT, cursor=cursor)
+        page = history.gallery_page(
+            GalleryFilter(sort="oldest"), limit=history.MAX_LIMIT, cursor=cursor
+        )
         for item in page.items:
             yield comma + json.dumps(shapes.image(item, registry))
             comma = ", "

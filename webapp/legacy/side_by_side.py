@@ -1,7 +1,5 @@
 """A photo beside what the model says about it, as one picture."""
 
-from __future__ import annotations
-
 from webapp.domain import Rendition, ready_rendition
 from webapp.inference.admission import Turnstile
 from webapp.inference.decoding.images import VIEW_TYPE, render_view
@@ -15,7 +13,9 @@ SIDE = 640
 LINES = 10
 
 
-def side_by_side(item: Item, *, registry: Registry, files: FileStore, turnstile: Turnstile) -> Rendition | None:
+def side_by_side(
+    item: Item, *, registry: Registry, files: FileStore, turnstile: Turnstile
+) -> Rendition | None:
     """A JPEG of the photo and its first ten labels; None for a photo that nobody has looked at. Raises `PhotoNotFoundError` or
     `ServerBusyError`."""
     photo, said = item.photo, item.photo.prediction
@@ -24,4 +24,7 @@ def side_by_side(item: Item, *, registry: Registry, files: FileStore, turnstile:
     content = stored_content(photo, files)
     lines = full_ranking(said, registry)[:LINES]
     with turnstile.turn():
-        return ready_rendition(draw_ranked(render_view(content, max_side=SIDE), lines, photo.ground_truth or ""), VIEW_TYPE)
+        return ready_rendition(
+            draw_ranked(render_view(content, max_side=SIDE), lines, photo.ground_truth or ""),
+            VIEW_TYPE,
+        )

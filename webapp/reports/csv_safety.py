@@ -1,7 +1,5 @@
 """Tables that people open in a spreadsheet: written so that no cell is taken for a formula."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -28,5 +26,7 @@ def to_csv(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def csv_lines(rows: Iterable[Sequence[object]]) -> str:
     """Lines of a table whose heading stands elsewhere. None is an empty cell."""
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([safe_cell("" if cell is None else cell) for cell in row] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows(
+        [safe_cell("" if cell is None else cell) for cell in row] for row in rows
+    )
     return stream.getvalue()

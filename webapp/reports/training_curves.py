@@ -1,7 +1,5 @@
 """What the history of a training says: its curves, and how each stage went."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -30,7 +28,10 @@ class StageFigures:
 
 def by_stage(history: History) -> list[StageFigures]:
     """The stages in order, their epochs taken together."""
-    return [_figures(name, list(lines)) for name, lines in groupby(history, key=lambda line: str(line.get("stage", "")))]
+    return [
+        _figures(name, list(lines))
+        for name, lines in groupby(history, key=lambda line: str(line.get("stage", "")))
+    ]
 
 
 def loss_svg(history: History, ident: str = "loss") -> Svg:
@@ -70,22 +71,40 @@ def _figures(name: str, lines: History) -> StageFigures:
     whole = sum(float(line.get("seconds") or 0.0) for line in lines)
 
     def mean(key: str, digits: int) -> float | None:
-        known = [(float(line[key]), float(line.get("seconds") or 0.0)) for line in lines if line.get(key) is not None]
+        known = [
+            (float(line[key]), float(line.get("seconds") or 0.0))
+            for line in lines
+            if line.get(key) is not None
+        ]
         weights = sum(weight for _, weight in known)
-        return round(sum(value * weight for value, weight in known) / weights, digits) if weights else None
+        return (
+            round(sum(value * weight for value, weight in known) / weights, digits)
+            if weights
+            else None
+        )
 
-    return StageFigures(name, len(lines), round(whole, 1), mean("photos_per_second", 1), mean("waited", 4))
+    return StageFigures(
+        name, len(lines), round(whole, 1), mean("photos_per_second", 1), mean("waited", 4)
+    )
 
 
 def _points(history: History, key: str) -> list[tuple[float, float]]:
     """Epochs are counted from 1; what was learnt by the last layer alone stands at 0."""
     first = 0 if history and history[0].get("stage") == "head" else 1
-    return [(float(at), float(line[key])) for at, line in enumerate(history, first) if line.get(key) is not None]
+    return [
+        (float(at), float(line[key]))
+        for at, line in enumerate(history, first)
+        if line.get(key) is not None
+    ]
 
 
 def _marks(history: History) -> dict[float, str]:
     """Where each stage but the first begins: half an epoch before its first point."""
     first = 0 if history and history[0].get("stage") == "head" else 1
     names = [str(line.get("stage", "")) for line in history]
-    started = [place for place in range(1, len(names)) if names[place] != names[place - 1] and names[place - 1] != "head"]
+    started = [
+        place
+        for place in range(1, len(names))
+        if names[place] != names[place - 1] and names[place - 1] != "head"
+    ]
     return {place + first - 0.5: names[place] for place in started}

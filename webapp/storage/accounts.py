@@ -1,7 +1,5 @@
 """Questions about users, their wrong passwords and API keys, and how they are written. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -34,7 +32,9 @@ def add_user(user: User) -> None:
 
 def count_attempts(name: str, since: datetime) -> tuple[int, datetime | None]:
     """How many wrong passwords this name had since then, and when the oldest of them was."""
-    question = select(func.count(), func.min(LoginAttempt.at)).where(LoginAttempt.name == name, LoginAttempt.at >= since)
+    question = select(func.count(), func.min(LoginAttempt.at)).where(
+        LoginAttempt.name == name, LoginAttempt.at >= since
+    )
     count, oldest = db.session.execute(question).one()
     return count, oldest
 
@@ -52,12 +52,16 @@ def forget_attempts(name: str) -> None:
 
 def find_key(sha256: str) -> ApiKey | None:
     """The key with this hash that was not revoked, or None."""
-    return db.session.execute(select(ApiKey).where(ApiKey.sha256 == sha256, ApiKey.revoked_at.is_(None))).scalar_one_or_none()
+    return db.session.execute(
+        select(ApiKey).where(ApiKey.sha256 == sha256, ApiKey.revoked_at.is_(None))
+    ).scalar_one_or_none()
 
 
 def find_key_by_prefix(prefix: str) -> ApiKey | None:
     """The key that begins so and was not revoked, or None."""
-    return db.session.execute(select(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None))).scalar_one_or_none()
+    return db.session.execute(
+        select(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None))
+    ).scalar_one_or_none()
 
 
 def get_key(key_id: int) -> ApiKey | None:

@@ -1,7 +1,5 @@
 """`db`, how SQLite is opened, and the one way to write. The only module below the doors that imports Flask-SQLAlchemy."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import threading
@@ -88,7 +86,9 @@ def _begin(connection: Connection) -> None:
     try:
         while not _began(raw):
             if time.monotonic() > deadline:
-                raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("database is locked"))
+                raise OperationalError(
+                    "BEGIN IMMEDIATE", {}, sqlite3.OperationalError("database is locked")
+                )
             time.sleep(POLL)
     finally:
         raw.execute(f"PRAGMA busy_timeout = {BUSY_MS}").close()  # type: ignore[union-attr]
@@ -136,7 +136,10 @@ def _one_transaction() -> Iterator[None]:
 def _turn_to_write() -> Iterator[None]:
     """Threads of one process queue here: SQLite's own waiting is polling with sleeps, which is for other processes."""
     if not _writer.acquire(timeout=BUSY_MS / 1000):
-        raise ServerBusyError("The history is busy with another change. Nothing was stored: try again in a moment.", retry_after=5)
+        raise ServerBusyError(
+            "The history is busy with another change. Nothing was stored: try again in a moment.",
+            retry_after=5,
+        )
     try:
         yield
     finally:
@@ -146,9 +149,14 @@ def _turn_to_write() -> Iterator[None]:
 def _in_words(error: OperationalError) -> Exception:
     text = str(error.orig).lower()
     if "locked" in text or "busy" in text:
-        return ServerBusyError("The history is busy with another change. Nothing was stored: try again in a moment.", retry_after=5)
+        return ServerBusyError(
+            "The history is busy with another change. Nothing was stored: try again in a moment.",
+            retry_after=5,
+        )
     if "full" in text or "readonly" in text or "disk i/o" in text or "unable to open" in text:
-        return StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin, then send it again.")
+        return StorageFullError(
+            "The server's disk is full or cannot be written. Nothing was stored: tell the admin, then send it again."
+        )
     return error
 
 
@@ -160,7 +168,10 @@ def write_if_free(statement: Executable) -> bool:
     if not _writer.acquire(blocking=False):
         return False
     try:
-        with db.engine.connect().execution_options(writes=True, patience=0.0) as connection, connection.begin():
+        with (
+            db.engine.connect().execution_options(writes=True, patience=0.0) as connection,
+            connection.begin(),
+        ):
             connection.execute(statement)
         return True
     except (SQLAlchemyError, sqlite3.Error):
@@ -197,7 +208,11 @@ def insert_row(row: Base) -> int:
 
     This is the upload's hot path: the unit of work takes four times as long for a handful of plain inserts.
     """
-    values = {column.key: row.__dict__[column.key] for column in row.__table__.columns if column.key in row.__dict__}
+    values = {
+        column.key: row.__dict__[column.key]
+        for column in row.__table__.columns
+        if column.key in row.__dict__
+    }
     key = db.session.connection().execute(insert(type(row)), values).inserted_primary_key
     return key[0] if key else 0
 

@@ -1,7 +1,5 @@
 """Photos by the batch for an export, and what is remembered about exports. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +8,12 @@ from sqlalchemy import Row, Select, func, select, update
 
 from webapp.domain import VERDICTS, GalleryFilter
 from webapp.storage.database import db
-from webapp.storage.photos.query_filters import conditions, matching, outcome_column, with_prediction
+from webapp.storage.photos.query_filters import (
+    conditions,
+    matching,
+    outcome_column,
+    with_prediction,
+)
 from webapp.storage.stats.counters import has_learnt_from, was_audited
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
 
@@ -46,32 +49,56 @@ SAID = (
 )
 
 
-def batch_of_photos(wanted: GalleryFilter, after: int, upto: int, limit: int, *, classes_only: bool = False) -> Sequence[Row[Any]]:
+def batch_of_photos(
+    wanted: GalleryFilter, after: int, upto: int, limit: int, *, classes_only: bool = False
+) -> Sequence[Row[Any]]:
     """The next photos that pass the filter, in the order they came: those whose number is over `after` and not over `upto`.
 
     With `classes_only` those that a person gave a class, which a verdict is not.
     """
     columns = (*PHOTO, outcome_column(wanted.model).label("outcome"), *SAID)
-    return db.session.execute(_photos(columns, wanted, after, upto, limit, classes_only=classes_only)).all()
+    return db.session.execute(
+        _photos(columns, wanted, after, upto, limit, classes_only=classes_only)
+    ).all()
 
 
-def next_numbers(wanted: GalleryFilter, after: int, upto: int, limit: int, *, classes_only: bool = False) -> list[int]:
+def next_numbers(
+    wanted: GalleryFilter, after: int, upto: int, limit: int, *, classes_only: bool = False
+) -> list[int]:
     """The numbers of these photos alone."""
-    return list(db.session.execute(_photos((Photo.id,), wanted, after, upto, limit, classes_only=classes_only)).scalars())
+    return list(
+        db.session.execute(
+            _photos((Photo.id,), wanted, after, upto, limit, classes_only=classes_only)
+        ).scalars()
+    )
 
 
-def _photos(columns: tuple[Any, ...], wanted: GalleryFilter, after: int, upto: int, limit: int, *, classes_only: bool) -> Select[Any]:
+def _photos(
+    columns: tuple[Any, ...],
+    wanted: GalleryFilter,
+    after: int,
+    upto: int,
+    limit: int,
+    *,
+    classes_only: bool,
+) -> Select[Any]:
     question = with_prediction(*columns, model=wanted.model, version=wanted.version)
-    question = question.where(Photo.deleted_at.is_(None), *conditions(wanted), Photo.id > after, Photo.id <= upto)
+    question = question.where(
+        Photo.deleted_at.is_(None), *conditions(wanted), Photo.id > after, Photo.id <= upto
+    )
     if classes_only:
-        question = question.where(Photo.ground_truth.is_not(None), Photo.ground_truth.not_in(VERDICTS))
+        question = question.where(
+            Photo.ground_truth.is_not(None), Photo.ground_truth.not_in(VERDICTS)
+        )
     return question.order_by(Photo.id).limit(limit)
 
 
 def top_lines(prediction_ids: Sequence[int]) -> dict[int, list[tuple[int, str, float]]]:
     """The stored first five of predictions as (rank, label, probability), best first."""
     question = select(TopLabel.prediction_id, TopLabel.rank, TopLabel.label, TopLabel.probability)
-    question = question.where(TopLabel.prediction_id.in_(prediction_ids)).order_by(TopLabel.prediction_id, TopLabel.rank)
+    question = question.where(TopLabel.prediction_id.in_(prediction_ids)).order_by(
+        TopLabel.prediction_id, TopLabel.rank
+    )
     found: dict[int, list[tuple[int, str, float]]] = defaultdict(list)
     for prediction_id, rank, label, probability in db.session.execute(question):
         found[prediction_id].append((rank, label, probability))
@@ -80,17 +107,30 @@ def top_lines(prediction_ids: Sequence[int]) -> dict[int, list[tuple[int, str, f
 
 def events_of_photos(numbers: Sequence[int]) -> dict[int, list[Any]]:
     """The label history of photos, oldest first."""
-    columns = (LabelEvent.id, LabelEvent.photo_id, LabelEvent.from_label, LabelEvent.to_label, LabelEvent.who, LabelEvent.why)
-    question = select(*columns, LabelEvent.place, LabelEvent.batch, LabelEvent.undoes, LabelEvent.created_at)
+    columns = (
+        LabelEvent.id,
+        LabelEvent.photo_id,
+        LabelEvent.from_label,
+        LabelEvent.to_label,
+        LabelEvent.who,
+        LabelEvent.why,
+    )
+    question = select(
+        *columns, LabelEvent.place, LabelEvent.batch, LabelEvent.undoes, LabelEvent.created_at
+    )
     found: dict[int, list[Any]] = defaultdict(list)
-    for row in db.session.execute(question.where(LabelEvent.photo_id.in_(numbers)).order_by(LabelEvent.id)):
+    for row in db.session.execute(
+        question.where(LabelEvent.photo_id.in_(numbers)).order_by(LabelEvent.id)
+    ):
         found[row.photo_id].append(row)
     return found
 
 
 def number_of(public_id: str) -> int | None:
     """The place of a photo in the order of arrival, None when there is no such photo."""
-    return db.session.execute(select(Photo.id).where(Photo.public_id == public_id)).scalar_one_or_none()
+    return db.session.execute(
+        select(Photo.id).where(Photo.public_id == public_id)
+    ).scalar_one_or_none()
 
 
 def newest_number() -> int:
@@ -105,13 +145,17 @@ def last_event() -> int:
 
 def count_photos(wanted: GalleryFilter) -> dict[str | None, tuple[int, int]]:
     """How many photos pass the filter and how many bytes their files have, by ground truth (None: not labelled)."""
-    question = matching(Photo.ground_truth, func.count(), func.sum(Photo.bytes), wanted=wanted).group_by(Photo.ground_truth)
+    question = matching(
+        Photo.ground_truth, func.count(), func.sum(Photo.bytes), wanted=wanted
+    ).group_by(Photo.ground_truth)
     return {name: (int(count), int(size)) for name, count, size in db.session.execute(question)}
 
 
 def still_matching(wanted: GalleryFilter, public_ids: Sequence[str]) -> dict[str, str | None]:
     """Those of these photos that pass the filter, with their ground truths."""
-    question = matching(Photo.public_id, Photo.ground_truth, wanted=wanted).where(Photo.public_id.in_(public_ids))
+    question = matching(Photo.public_id, Photo.ground_truth, wanted=wanted).where(
+        Photo.public_id.in_(public_ids)
+    )
     return {row.public_id: row.ground_truth for row in db.session.execute(question)}
 
 
@@ -131,9 +175,13 @@ def end_export(public_id: str, **values: Any) -> None:
 
 def find_export(public_id: str) -> Export | None:
     """The export, or None."""
-    return db.session.execute(select(Export).where(Export.public_id == public_id)).scalar_one_or_none()
+    return db.session.execute(
+        select(Export).where(Export.public_id == public_id)
+    ).scalar_one_or_none()
 
 
 def last_exports(limit: int) -> Sequence[Export]:
     """The newest exports, newest first."""
-    return db.session.execute(select(Export).order_by(Export.id.desc()).limit(limit)).scalars().all()
+    return (
+        db.session.execute(select(Export).order_by(Export.id.desc()).limit(limit)).scalars().all()
+    )

@@ -1,7 +1,5 @@
 """Questions about jobs, their parts, their log and the workers. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,7 +24,9 @@ def add_job(job: Job) -> None:
 
 def find_job(public_id: str) -> Job | None:
     """The job, or None."""
-    return db.session.execute(select(Job).where(Job.public_id == public_id).execution_options(populate_existing=True)).scalar_one_or_none()
+    return db.session.execute(
+        select(Job).where(Job.public_id == public_id).execution_options(populate_existing=True)
+    ).scalar_one_or_none()
 
 
 def find_once(once: str) -> Job | None:
@@ -36,12 +36,19 @@ def find_once(once: str) -> Job | None:
 
 def job_by_number(number: int) -> Job:
     """The job with this primary key, as it is now."""
-    return db.session.execute(select(Job).where(Job.id == number).execution_options(populate_existing=True)).scalar_one()
+    return db.session.execute(
+        select(Job).where(Job.id == number).execution_options(populate_existing=True)
+    ).scalar_one()
 
 
 def change_job(number: int, *states: str, **values: Any) -> bool:
     """Change a job if it is in one of `states` (in any, without); True when it was."""
-    question = update(Job).where(Job.id == number).values(**values).execution_options(synchronize_session=False)
+    question = (
+        update(Job)
+        .where(Job.id == number)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
     return _hits(question.where(Job.state.in_(states)) if states else question) == 1
 
 
@@ -67,7 +74,11 @@ def count_kinds(wanted: JobFilter) -> dict[str, int]:
 
 def asked_of(kind: str) -> list[dict[str, Any]]:
     """What the jobs of a kind were asked whose files lie there still."""
-    return list(db.session.execute(select(Job.question).where(Job.kind == kind, Job.cleared_at.is_(None))).scalars())
+    return list(
+        db.session.execute(
+            select(Job.question).where(Job.kind == kind, Job.cleared_at.is_(None))
+        ).scalars()
+    )
 
 
 def to_clear(kind: str, ended_before: datetime, failed_before: datetime) -> Sequence[Job]:
@@ -77,7 +88,11 @@ def to_clear(kind: str, ended_before: datetime, failed_before: datetime) -> Sequ
         and_(Job.state == SUCCEEDED, Job.ended_at <= ended_before),
         and_(Job.state == FAILED, Job.ended_at < failed_before),
     )
-    return db.session.execute(select(Job).where(Job.kind == kind, Job.cleared_at.is_(None), over)).scalars().all()
+    return (
+        db.session.execute(select(Job).where(Job.kind == kind, Job.cleared_at.is_(None), over))
+        .scalars()
+        .all()
+    )
 
 
 def is_older(ended_before: datetime) -> bool:
@@ -108,12 +123,18 @@ def add_parts(rows: Iterable[dict[str, Any]]) -> None:
         db.session.execute(insert(JobPart), values)
 
 
-def next_part(kinds: Iterable[str], at: datetime, most_attempts: int, only: str = "") -> tuple[JobPart, Job] | None:
+def next_part(
+    kinds: Iterable[str], at: datetime, most_attempts: int, only: str = ""
+) -> tuple[JobPart, Job] | None:
     """The part that should be taken up next, with its job; None when nothing waits. Jobs take turns, parts come in order.
 
     `only` is the public id of the one job that is meant, "" for any.
     """
-    question = _waiting(kinds, at).add_columns(JobPart, Job).where(or_(JobPart.state == QUEUED, JobPart.attempts < most_attempts))
+    question = (
+        _waiting(kinds, at)
+        .add_columns(JobPart, Job)
+        .where(or_(JobPart.state == QUEUED, JobPart.attempts < most_attempts))
+    )
     if only:
         question = question.where(Job.public_id == only)
     question = question.order_by(Job.turn_at, Job.id, JobPart.number).limit(1)
@@ -132,14 +153,23 @@ def _waiting(kinds: Iterable[str], at: datetime) -> Select[Any]:
         and_(JobPart.state == RUNNING, JobPart.lease_until < at),
     )
     question = select(JobPart.id).join(Job, Job.id == JobPart.job_id)
-    return question.where(free, Job.state.in_(ACTIVE), Job.stop_at.is_(None), Job.kind.in_(list(kinds)))
+    return question.where(
+        free, Job.state.in_(ACTIVE), Job.stop_at.is_(None), Job.kind.in_(list(kinds))
+    )
 
 
 def take_part(part_id: int, owner: str, at: datetime, until: datetime) -> bool:
     """Give a part to a worker: the UPDATE must hit exactly one row, else another one was quicker and this is False."""
     free = or_(JobPart.state == QUEUED, and_(JobPart.state == RUNNING, JobPart.lease_until < at))
     question = update(JobPart).where(JobPart.id == part_id, free)
-    values = {"state": RUNNING, "owner": owner, "lease_until": until, "attempts": JobPart.attempts + 1, "done": 0, "failed": 0}
+    values = {
+        "state": RUNNING,
+        "owner": owner,
+        "lease_until": until,
+        "attempts": JobPart.attempts + 1,
+        "done": 0,
+        "failed": 0,
+    }
     return _hits(question.values(**values)) == 1
 
 
@@ -151,57 +181,102 @@ def change_part(part_id: int, holder: str, **values: Any) -> bool:
 
 def renew(owners: Iterable[str], until: datetime) -> int:
     """Extend the leases of the parts that these have; how many those are."""
-    return _hits(update(JobPart).where(JobPart.owner.in_(list(owners)), JobPart.state == RUNNING).values(lease_until=until))
+    return _hits(
+        update(JobPart)
+        .where(JobPart.owner.in_(list(owners)), JobPart.state == RUNNING)
+        .values(lease_until=until)
+    )
 
 
 def give_back(job_id: int, at: datetime) -> None:
     """Let the parts of a job that are not through wait again, from `at` on, as if never tried."""
     question = update(JobPart).where(JobPart.job_id == job_id, JobPart.state != SUCCEEDED)
-    db.session.execute(question.values(state=QUEUED, owner="", lease_until=None, attempts=0, run_after=at))
+    db.session.execute(
+        question.values(state=QUEUED, owner="", lease_until=None, attempts=0, run_after=at)
+    )
 
 
 def worked_on(job_id: int, at: datetime) -> bool:
     """True while a worker with a valid lease has a part of the job."""
-    mine = exists().where(JobPart.job_id == job_id, JobPart.state == RUNNING, JobPart.lease_until >= at)
+    mine = exists().where(
+        JobPart.job_id == job_id, JobPart.state == RUNNING, JobPart.lease_until >= at
+    )
     return bool(db.session.execute(select(mine)).scalar_one())
 
 
 def lost_parts(at: datetime, attempts: int) -> Sequence[Any]:
     """Parts (id, job_id, attempts) that were taken up `attempts` times or more and whose last worker is gone."""
-    question = select(JobPart.id, JobPart.job_id, JobPart.attempts).join(Job, Job.id == JobPart.job_id)
+    question = select(JobPart.id, JobPart.job_id, JobPart.attempts).join(
+        Job, Job.id == JobPart.job_id
+    )
     gone = and_(JobPart.state == RUNNING, JobPart.lease_until < at, JobPart.attempts >= attempts)
-    return db.session.execute(question.where(gone, Job.state.in_(ACTIVE), Job.stop_at.is_(None))).all()
+    return db.session.execute(
+        question.where(gone, Job.state.in_(ACTIVE), Job.stop_at.is_(None))
+    ).all()
 
 
 def to_stop(at: datetime) -> Sequence[Job]:
     """Jobs that somebody cancelled and that no worker has its hands on any more."""
-    busy = exists().where(JobPart.job_id == Job.id, JobPart.state == RUNNING, JobPart.lease_until >= at)
-    return db.session.execute(select(Job).where(Job.state.in_(ACTIVE), Job.stop_at.is_not(None), ~busy)).scalars().all()
+    busy = exists().where(
+        JobPart.job_id == Job.id, JobPart.state == RUNNING, JobPart.lease_until >= at
+    )
+    return (
+        db.session.execute(
+            select(Job).where(Job.state.in_(ACTIVE), Job.stop_at.is_not(None), ~busy)
+        )
+        .scalars()
+        .all()
+    )
 
 
 def open_parts(job_id: int) -> int:
     """How many parts of a job are not through."""
-    question = select(func.count()).select_from(JobPart).where(JobPart.job_id == job_id, JobPart.state != SUCCEEDED)
+    question = (
+        select(func.count())
+        .select_from(JobPart)
+        .where(JobPart.job_id == job_id, JobPart.state != SUCCEEDED)
+    )
     return int(db.session.execute(question).scalar_one())
 
 
 def next_number(job_id: int) -> int:
     """The number for a part that comes after all others of a job."""
-    return int(db.session.execute(select(func.max(JobPart.number)).where(JobPart.job_id == job_id)).scalar_one() or 0) + 1
+    return (
+        int(
+            db.session.execute(
+                select(func.max(JobPart.number)).where(JobPart.job_id == job_id)
+            ).scalar_one()
+            or 0
+        )
+        + 1
+    )
 
 
 def results(job_id: int) -> list[dict[str, Any]]:
     """What came of the parts that did something, in their order; parts that are not through are left out."""
-    question = select(JobPart.result).where(JobPart.job_id == job_id, JobPart.role == DO, JobPart.result.is_not(None))
-    return [one for one in db.session.execute(question.order_by(JobPart.number)).scalars() if one is not None]
+    question = select(JobPart.result).where(
+        JobPart.job_id == job_id, JobPart.role == DO, JobPart.result.is_not(None)
+    )
+    return [
+        one
+        for one in db.session.execute(question.order_by(JobPart.number)).scalars()
+        if one is not None
+    ]
 
 
 def progress(job_ids: Sequence[int]) -> dict[int, Progress]:
     """How far these jobs are."""
-    through, busy, counted = JobPart.state == SUCCEEDED, JobPart.state == RUNNING, JobPart.role == DO
+    through, busy, counted = (
+        JobPart.state == SUCCEEDED,
+        JobPart.state == RUNNING,
+        JobPart.role == DO,
+    )
     question = select(
         JobPart.job_id,
-        *(func.sum(case((counted, column), else_=0)) for column in (JobPart.done, JobPart.total, JobPart.failed)),
+        *(
+            func.sum(case((counted, column), else_=0))
+            for column in (JobPart.done, JobPart.total, JobPart.failed)
+        ),
         *(func.sum(case((rule, 1), else_=0)) for rule in (busy, and_(through, counted), counted)),
     )
     question = question.where(JobPart.job_id.in_(job_ids)).group_by(JobPart.job_id)
@@ -213,21 +288,32 @@ def progress(job_ids: Sequence[int]) -> dict[int, Progress]:
 
 def brought(public_id: str, owner: str, kind: str) -> bool:
     """True when a photo, deleted or not, came in with a job of this kind and owner."""
-    theirs = exists().where(Photo.public_id == public_id, Job.public_id == Photo.batch, Job.owner == owner, Job.kind == kind)
+    theirs = exists().where(
+        Photo.public_id == public_id,
+        Job.public_id == Photo.batch,
+        Job.owner == owner,
+        Job.kind == kind,
+    )
     return bool(db.session.execute(select(theirs)).scalar_one())
 
 
 def count_brought(public_id: str) -> tuple[int, int]:
     """How many of the photos that came with a job are there, and how many of these have a star."""
     starred = func.coalesce(func.sum(case((Photo.starred.is_(True), 1), else_=0)), 0)
-    question = select(func.count(), starred).where(Photo.batch == public_id, Photo.deleted_at.is_(None))
+    question = select(func.count(), starred).where(
+        Photo.batch == public_id, Photo.deleted_at.is_(None)
+    )
     row = db.session.execute(question).one()
     return int(row[0]), int(row[1])
 
 
 def count_put_away(deleted_batch: str, since: datetime) -> int:
     """How many photos were deleted under this name since a moment."""
-    question = select(func.count()).select_from(Photo).where(Photo.deleted_batch == deleted_batch, Photo.deleted_at >= since)
+    question = (
+        select(func.count())
+        .select_from(Photo)
+        .where(Photo.deleted_batch == deleted_batch, Photo.deleted_at >= since)
+    )
     return int(db.session.execute(question).scalar_one())
 
 
@@ -242,7 +328,9 @@ def add_lines(job_id: int, texts: Iterable[str], at: datetime) -> None:
 
 def last_lines(job_id: int, limit: int) -> list[JobLine]:
     """The end of a job's log, oldest first."""
-    question = select(JobLine).where(JobLine.job_id == job_id).order_by(JobLine.id.desc()).limit(limit)
+    question = (
+        select(JobLine).where(JobLine.job_id == job_id).order_by(JobLine.id.desc()).limit(limit)
+    )
     return list(reversed(db.session.execute(question).scalars().all()))
 
 
@@ -263,7 +351,9 @@ def forget_worker(name: str) -> None:
 
 def last_seen() -> datetime | None:
     """When a worker was last seen, None when none is remembered."""
-    return db.session.execute(select(JobWorker.seen_at).order_by(JobWorker.seen_at.desc()).limit(1)).scalar_one_or_none()
+    return db.session.execute(
+        select(JobWorker.seen_at).order_by(JobWorker.seen_at.desc()).limit(1)
+    ).scalar_one_or_none()
 
 
 def _hits(question: Any) -> int:

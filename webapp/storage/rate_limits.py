@@ -1,7 +1,5 @@
 """How much each sender asked for in the running minute: counted in this process, or in Redis for all processes."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
@@ -44,7 +42,9 @@ class Rates:
                 return _take(self._shared, name, sender, amount, cost)
             except StorageError as error:
                 self._away_until = time.monotonic() + PAUSE
-                log.warning("Rate limits: for %d seconds this process counts alone. %s", PAUSE, error)
+                log.warning(
+                    "Rate limits: for %d seconds this process counts alone. %s", PAUSE, error
+                )
         with self._turn:
             return _take(self._here, name, sender, amount, cost)
 
@@ -57,10 +57,14 @@ class Rates:
         except StorageError:
             answers = False
         if not answers:
-            raise ConfigError("MARQUE_RATE_URL: no Redis answers there, so each process counts alone.")
+            raise ConfigError(
+                "MARQUE_RATE_URL: no Redis answers there, so each process counts alone."
+            )
 
 
-def _take(limiter: FixedWindowRateLimiter, name: str, sender: str, amount: int, cost: int) -> Standing:
+def _take(
+    limiter: FixedWindowRateLimiter, name: str, sender: str, amount: int, cost: int
+) -> Standing:
     item = RateLimitItemPerMinute(amount, namespace="marque")
     fits = limiter.hit(item, name, sender, cost=min(cost, amount))
     window = limiter.get_window_stats(item, name, sender)
@@ -70,9 +74,13 @@ def _take(limiter: FixedWindowRateLimiter, name: str, sender: str, amount: int, 
 
 def _shared_storage(url: str) -> Storage:
     try:
-        storage = storage_from_string(url, wrap_exceptions=True, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)
+        storage = storage_from_string(
+            url, wrap_exceptions=True, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE
+        )
     except ConfigurationError as error:
-        raise ConfigError(f"MARQUE_RATE_URL: {error}. Redis is needed: pip install 'redis<8'.") from error
+        raise ConfigError(
+            f"MARQUE_RATE_URL: {error}. Redis is needed: pip install 'redis<8'."
+        ) from error
     except ValueError as error:
         raise ConfigError(f"MARQUE_RATE_URL: {error}.") from error
     if not isinstance(storage, Storage):

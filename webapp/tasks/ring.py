@@ -1,7 +1,5 @@
 """Somebody rang: a crew goes and looks what there is to do, with the tools of this process."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from celery import Celery
@@ -9,7 +7,15 @@ from flask import Flask
 
 from webapp.bell import RING, Bell
 from webapp.domain import LONG, SHORT
-from webapp.extensions import describe_photo, get_classifiers, get_config, get_files, get_registry, get_turnstile, load_version
+from webapp.extensions import (
+    describe_photo,
+    get_classifiers,
+    get_config,
+    get_files,
+    get_registry,
+    get_turnstile,
+    load_version,
+)
 from webapp.services.jobs.job_type import Kind, Tools
 from webapp.services.jobs.worker import Crew
 

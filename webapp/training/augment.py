@@ -1,7 +1,5 @@
 """Random changes to training photos, and the batches made of them. Plain numpy and Pillow, so that pixels are resized as in serving."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -15,10 +13,15 @@ GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def vary(pixels: NDArray[np.uint8], height: int, width: int, how: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
+def vary(
+    pixels: NDArray[np.uint8], height: int, width: int, how: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """A random view of a photo: float32 RGB in 0..255, shape (height, width, 3)."""
     image = Image.fromarray(pixels).resize(
-        (width, height), Image.Resampling.BICUBIC, box=_crop(pixels.shape[1], pixels.shape[0], how, rng), reducing_gap=2.0
+        (width, height),
+        Image.Resampling.BICUBIC,
+        box=_crop(pixels.shape[1], pixels.shape[0], how, rng),
+        reducing_gap=2.0,
     )
     if how.rand_changes:
         image = rand_augment(image, how.rand_changes, how.rand_strength, rng)
@@ -48,11 +51,15 @@ def blend(batch: Batch, how: Augmentation, rng: np.random.Generator) -> Batch:
     return batch
 
 
-def _mix(values: NDArray[np.float32], order: NDArray[np.int64], share: float) -> NDArray[np.float32]:
+def _mix(
+    values: NDArray[np.float32], order: NDArray[np.int64], share: float
+) -> NDArray[np.float32]:
     return (share * values + (1 - share) * values[order]).astype(np.float32)
 
 
-def _crop(width: int, height: int, how: Augmentation, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _crop(
+    width: int, height: int, how: Augmentation, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
     """A random box inside the photo: left, top, right, bottom in pixels."""
     area = rng.uniform(how.zoom, 1.0)
     stretch = math.exp(rng.uniform(-1, 1) * math.log(how.aspect))
@@ -63,8 +70,13 @@ def _crop(width: int, height: int, how: Augmentation, rng: np.random.Generator) 
     return left, top, left + box_width, top + box_height
 
 
-def _recolour(view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
-    brightness, contrast, saturation = (1 + how_much * rng.uniform(-1, 1) for how_much in (how.brightness, how.contrast, how.saturation))
+def _recolour(
+    view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    brightness, contrast, saturation = (
+        1 + how_much * rng.uniform(-1, 1)
+        for how_much in (how.brightness, how.contrast, how.saturation)
+    )
     if how.hue:
         view = view @ _hue_turn(rng.uniform(-how.hue, how.hue))
     grey: NDArray[np.float32] = (view @ GREY)[..., np.newaxis]
@@ -77,21 +89,31 @@ def _hue_turn(share: float) -> NDArray[np.float32]:
     """A rotation about the grey axis by `share` of a turn: (3, 3), for row vectors (Rodrigues' formula)."""
     cos, sin = math.cos(2 * math.pi * share), math.sin(2 * math.pi * share)
     third, root = (1 - cos) / 3, sin / math.sqrt(3)
-    turn = [[cos + third, third - root, third + root], [third + root, cos + third, third - root], [third - root, third + root, cos + third]]
+    turn = [
+        [cos + third, third - root, third + root],
+        [third + root, cos + third, third - root],
+        [third - root, third + root, cos + third],
+    ]
     return np.array(turn, dtype=np.float32).T
 
 
-def _erase(view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
+def _erase(
+    view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Cover a random rectangle with noise (Zhong et al. 2017, "Random Erasing"), by its chance."""
     if rng.random() >= how.erase:
         return view
-    top, left, bottom, right = _rectangle(view.shape[0], view.shape[1], float(rng.uniform(0.02, 0.15)), rng)
+    top, left, bottom, right = _rectangle(
+        view.shape[0], view.shape[1], float(rng.uniform(0.02, 0.15)), rng
+    )
     covered = view.copy()
     covered[top:bottom, left:right] = rng.uniform(0, 255, (bottom - top, right - left, 3))
     return covered
 
 
-def _rectangle(height: int, width: int, area: float, rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _rectangle(
+    height: int, width: int, area: float, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
     """Top, left, bottom, right of a random rectangle that covers about `area` of the picture."""
     stretch = math.exp(rng.uniform(-0.7, 0.7))
     tall = max(1, min(height, round(height * math.sqrt(area * stretch))))

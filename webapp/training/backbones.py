@@ -1,7 +1,5 @@
 """The backbones by name: each takes RGB in 0..255, scales it as its weights expect, and answers its last feature map."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +13,15 @@ from numpy.typing import NDArray
 from webapp.errors import ModelRefusedError, TrainingError
 from webapp.inference.model_import.keras_archive import check_archive
 
-MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet's red, green and blue in 0..1
+MEAN = np.array(
+    [0.485, 0.456, 0.406], dtype=np.float32
+)  # of ImageNet's red, green and blue in 0..1
 DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
-CAFFE_MEAN = (123.68, 116.779, 103.939)  # of ImageNet's red, green and blue in 0..255, as ResNet50's weights expect it
+CAFFE_MEAN = (
+    123.68,
+    116.779,
+    103.939,
+)  # of ImageNet's red, green and blue in 0..255, as ResNet50's weights expect it
 Weights = list[NDArray[Any]]
 
 
@@ -27,7 +31,9 @@ class Backbone:
 
     build: Callable[[keras.KerasTensor], keras.Model]
     twin: Callable[..., keras.Model] | None = None
-    adopt: Callable[[Weights, Weights], Weights] | None = None  # how the twin's weights become ours, where they differ
+    adopt: Callable[[Weights, Weights], Weights] | None = (
+        None  # how the twin's weights become ours, where they differ
+    )
     flat: bool = False  # the embedding is a dense layer over all places of the feature map instead of their mean
 
 
@@ -58,11 +64,16 @@ def _pretrained(name: str, kind: Backbone, body: keras.Model, weights: str | Pat
     if weights == "imagenet":
         theirs = _from_keras(name, kind.twin, (height, width, 3))
     else:
-        theirs = _from_file(kind.twin(include_top=False, weights=None, input_shape=(height, width, 3)), Path(weights))
+        theirs = _from_file(
+            kind.twin(include_top=False, weights=None, input_shape=(height, width, 3)),
+            Path(weights),
+        )
     return kind.adopt(theirs, body.get_weights()) if kind.adopt else theirs
 
 
-def _from_keras(name: str, twin: Callable[..., keras.Model], shape: tuple[int, int, int]) -> Weights:
+def _from_keras(
+    name: str, twin: Callable[..., keras.Model], shape: tuple[int, int, int]
+) -> Weights:
     try:
         return list(twin(include_top=False, weights="imagenet", input_shape=shape).get_weights())
     except Exception as error:  # Keras raises a plain Exception when the download fails
@@ -76,7 +87,9 @@ def _from_version(body: keras.Model, path: Path) -> Weights:
     """The backbone's part of a version of ours: its weights come first there, the last layer's after them."""
     try:
         check_archive(path)
-        theirs = keras.saving.load_model(path, compile=False, safe_mode=True).get_weights()[: len(body.weights)]
+        theirs = keras.saving.load_model(path, compile=False, safe_mode=True).get_weights()[
+            : len(body.weights)
+        ]
     except (OSError, ValueError, KeyError, TypeError, ModelRefusedError) as error:
         raise TrainingError(f"The version {path} cannot be started from: {error}") from error
     if [one.shape for one in theirs] != [tuple(one.shape) for one in body.weights]:
@@ -87,17 +100,23 @@ def _from_version(body: keras.Model, path: Path) -> Weights:
 def _from_file(model: keras.Model, path: Path) -> Weights:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns when a file leaves layers as they were
+            warnings.simplefilter(
+                "error", UserWarning
+            )  # Keras only warns when a file leaves layers as they were
             model.load_weights(path)
     except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise TrainingError(f"The weights file {path.name} does not fit the backbone: {error}") from error
+        raise TrainingError(
+            f"The weights file {path.name} does not fit the backbone: {error}"
+        ) from error
     return list(model.get_weights())
 
 
 # ---- Keras Applications ----
 
 
-def between_ones(application: Callable[..., keras.Model], **more: Any) -> Callable[[keras.KerasTensor], keras.Model]:
+def between_ones(
+    application: Callable[..., keras.Model], **more: Any
+) -> Callable[[keras.KerasTensor], keras.Model]:
     """An application that wants -1..1."""
 
     def build(photo: keras.KerasTensor) -> keras.Model:
@@ -114,7 +133,9 @@ def as_it_is(application: Callable[..., keras.Model]) -> Callable[[keras.KerasTe
 
 def resnet50(photo: keras.KerasTensor) -> keras.Model:
     """ResNet50 (He et al. 2015): 23.6 million weights, 2,048 features. Its weights expect blue first; ours are turned round instead."""
-    centred = keras.layers.Rescaling(1.0, offset=[-value for value in CAFFE_MEAN], name="scaling")(photo)
+    centred = keras.layers.Rescaling(1.0, offset=[-value for value in CAFFE_MEAN], name="scaling")(
+        photo
+    )
     return keras.applications.ResNet50(input_tensor=centred, include_top=False, weights=None)
 
 
@@ -128,7 +149,9 @@ def red_first(theirs: Weights, _ours: Weights) -> Weights:
 
 def convnext_tiny(photo: keras.KerasTensor) -> keras.Model:
     """ConvNeXt Tiny (Liu et al. 2022): 27.8 million weights, 768 features. As in Keras, but of plain layers, none inside another."""
-    flow = keras.layers.Normalization(mean=MEAN * 255, variance=(DEVIATION * 255) ** 2, name="scaling")(photo)
+    flow = keras.layers.Normalization(
+        mean=MEAN * 255, variance=(DEVIATION * 255) ** 2, name="scaling"
+    )(photo)
     for stage, (depth, width) in enumerate(zip((3, 3, 9, 3), (96, 192, 384, 768), strict=True)):
         if stage == 0:
             flow = _layer_norm()(keras.layers.Conv2D(width, 4, strides=4)(flow))
@@ -138,7 +161,9 @@ def convnext_tiny(photo: keras.KerasTensor) -> keras.Model:
             branch = _layer_norm()(keras.layers.DepthwiseConv2D(7, padding="same")(flow))
             branch = keras.layers.Activation("gelu")(keras.layers.Dense(4 * width)(branch))
             branch = keras.layers.Dense(width)(branch)
-            scaled = keras.layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer=keras.initializers.Constant(1e-6))(branch)
+            scaled = keras.layers.DepthwiseConv2D(
+                1, use_bias=False, depthwise_initializer=keras.initializers.Constant(1e-6)
+            )(branch)
             flow = keras.layers.Add()([flow, scaled])
     return keras.Model(photo, _layer_norm()(flow))
 
@@ -146,7 +171,11 @@ def convnext_tiny(photo: keras.KerasTensor) -> keras.Model:
 def depthwise(theirs: Weights, ours: Weights) -> Weights:
     """Keras' ConvNeXt has grouped convolutions and scales where ours has depthwise convolutions: the same numbers in other shapes."""
     return [
-        new if new.shape == old.shape else new.transpose(0, 1, 3, 2) if new.ndim == 4 else new.reshape(old.shape)
+        new
+        if new.shape == old.shape
+        else new.transpose(0, 1, 3, 2)
+        if new.ndim == 4
+        else new.reshape(old.shape)
         for new, old in zip(theirs, ours, strict=True)
     ]
 
@@ -182,12 +211,26 @@ def _wanting_ones(application: Callable[..., keras.Model], **more: Any) -> Backb
 
 BACKBONES = {
     "mobilenet_v2": _wanting_ones(keras.applications.MobileNetV2),
-    "mobilenet_v3_small": _wanting_ones(keras.applications.MobileNetV3Small, include_preprocessing=False),
-    "mobilenet_v3_large": _wanting_ones(keras.applications.MobileNetV3Large, include_preprocessing=False),
+    "mobilenet_v3_small": _wanting_ones(
+        keras.applications.MobileNetV3Small, include_preprocessing=False
+    ),
+    "mobilenet_v3_large": _wanting_ones(
+        keras.applications.MobileNetV3Large, include_preprocessing=False
+    ),
     "resnet50": Backbone(resnet50, keras.applications.ResNet50, red_first),
     "resnet50_v2": _wanting_ones(keras.applications.ResNet50V2),
-    **{f"efficientnet_b{size}": _scaling_itself(getattr(keras.applications, f"EfficientNetB{size}")) for size in range(8)},
-    **{f"efficientnet_v2_b{size}": _scaling_itself(getattr(keras.applications, f"EfficientNetV2B{size}")) for size in range(4)},
+    **{
+        f"efficientnet_b{size}": _scaling_itself(
+            getattr(keras.applications, f"EfficientNetB{size}")
+        )
+        for size in range(8)
+    },
+    **{
+        f"efficientnet_v2_b{size}": _scaling_itself(
+            getattr(keras.applications, f"EfficientNetV2B{size}")
+        )
+        for size in range(4)
+    },
     "efficientnet_v2_s": _scaling_itself(keras.applications.EfficientNetV2S),
     "convnext_tiny": Backbone(convnext_tiny, keras.applications.ConvNeXtTiny, depthwise),
     "plain_cnn": Backbone(plain_cnn, flat=True),

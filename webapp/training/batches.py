@@ -1,7 +1,5 @@
 """The batches of an epoch, made by several threads while others are learnt, and how long the learner waited for them."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections import deque

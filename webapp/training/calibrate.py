@@ -1,7 +1,5 @@
 """Temperature and thresholds, fitted on validation photos."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -45,7 +43,9 @@ def keeping(confidences: Floats, share: float) -> float:
     return math.floor(float(ordered[allowed]) * 1e4) / 1e4
 
 
-def keeping_both(familiarities: NDArray[np.float64], sure: NDArray[np.bool_], share: float) -> float:
+def keeping_both(
+    familiarities: NDArray[np.float64], sure: NDArray[np.bool_], share: float
+) -> float:
     """The largest familiarity (to four places, rounded down) that lets `share` of the photos through that are `sure` as well.
 
     0 when too few are sure in the first place.
@@ -59,5 +59,9 @@ def dividing(known: NDArray[np.float64], unknown: NDArray[np.float64]) -> float:
     """The number that best parts `unknown` photos (below) from `known` ones (Youden 1950, J), to four places."""
     ends = np.unique(np.concatenate([known, unknown]))
     candidates = (ends[1:] + ends[:-1]) / 2
-    best = max(candidates.tolist(), key=lambda one: float((unknown < one).mean() - (known < one).mean()), default=0.0)
+    best = max(
+        candidates.tolist(),
+        key=lambda one: float((unknown < one).mean() - (known < one).mean()),
+        default=0.0,
+    )
     return math.floor(best * 1e4) / 1e4

@@ -1,7 +1,5 @@
 """What is written down after every epoch: TensorBoard's log, and the curves as pictures."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -65,7 +63,10 @@ def to_curves(folder: Path) -> Follower:
     def draw(progress: Progress) -> None:
         if has_curves(progress.history):
             folder.mkdir(parents=True, exist_ok=True)
-            for name, drawn in (("loss.svg", loss_svg(progress.history)), ("right.svg", right_svg(progress.history))):
+            for name, drawn in (
+                ("loss.svg", loss_svg(progress.history)),
+                ("right.svg", right_svg(progress.history)),
+            ):
                 (folder / name).write_text(as_file(drawn), encoding="utf-8")
 
     return draw
@@ -73,5 +74,8 @@ def to_curves(folder: Path) -> Follower:
 
 def _scalar(tag: str, value: float, step: int) -> None:
     """What `tf.summary.scalar` writes; that one wants TensorBoard installed, which only who reads the log needs."""
-    metadata = SummaryMetadata(data_class="DATA_CLASS_SCALAR", plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+    metadata = SummaryMetadata(
+        data_class="DATA_CLASS_SCALAR",
+        plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"),
+    )
     tf.summary.write(tag, tf.constant(value, tf.float32), step=step, metadata=metadata)

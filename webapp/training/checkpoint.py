@@ -54,7 +54,12 @@ class Checkpoint:
         }
         waiting = folder / f".{CHECKPOINT_FILE}.new"
         with waiting.open("wb") as file:
-            np.savez(file, allow_pickle=False, progress=np.array(json.dumps(asdict(self.progress))), **arrays)
+            np.savez(
+                file,
+                allow_pickle=False,
+                progress=np.array(json.dumps(asdict(self.progress))),
+                **arrays,
+            )
             file.flush()
             os.fsync(file.fileno())
         waiting.replace(folder / CHECKPOINT_FILE)
@@ -69,9 +74,13 @@ class Checkpoint:
             with np.load(path, allow_pickle=False) as stored:
                 progress = Progress(**json.loads(str(stored["progress"])))
                 kinds = {
-                    kind: [stored[key] for key in sorted(stored.files) if key.startswith(f"{kind}/")]
+                    kind: [
+                        stored[key] for key in sorted(stored.files) if key.startswith(f"{kind}/")
+                    ]
                     for kind in ("weights", "average", "optimizer", "best")
                 }
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            raise TrainingError(f"The checkpoint {path} cannot be read ({error}). Start again with --fresh.") from error
+            raise TrainingError(
+                f"The checkpoint {path} cannot be read ({error}). Start again with --fresh."
+            ) from error
         return cls(progress, **kinds)

@@ -1,7 +1,5 @@
 """From labelled photos to examples: reading, finding near-duplicates, splitting so that none of them crosses a border."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re
@@ -67,7 +65,9 @@ class Dataset:
         groups = Counter(one.group for one in self.examples)
         return {
             "photos": len(self.examples),
-            "by_source": {source: dict(sorted(labels.items())) for source, labels in sorted(counts.items())},
+            "by_source": {
+                source: dict(sorted(labels.items())) for source, labels in sorted(counts.items())
+            },
             "refused": list(self.refused),
             "exact_duplicates_dropped": list(self.repeated),
             "two_labels_dropped": list(self.contradictory),
@@ -79,7 +79,9 @@ class Dataset:
 Say = Callable[[str], None]
 
 
-def read_photos(photos: Iterable[Found], source: str, *, max_side: int, say: Say) -> tuple[list[Example], list[str]]:
+def read_photos(
+    photos: Iterable[Found], source: str, *, max_side: int, say: Say
+) -> tuple[list[Example], list[str]]:
     """The photos decoded, cut to their boxes and made no larger than `max_side`, and the names of the files that were refused.
 
     A file that cannot be read is named through `say` and left out.
@@ -94,12 +96,23 @@ def read_photos(photos: Iterable[Found], source: str, *, max_side: int, say: Say
             refused.append(short_name(one.path))
             say(f"left out {refused[-1]}: {error}")
             continue
-        examples.append(make_example(one.path, one.label, source, content, pixels, max_side=max_side, box=one.box))
+        examples.append(
+            make_example(
+                one.path, one.label, source, content, pixels, max_side=max_side, box=one.box
+            )
+        )
     return examples, refused
 
 
 def make_example(
-    path: Path, label: str, source: str, content: bytes, pixels: NDArray[np.uint8], *, max_side: int, box: Box | None = None
+    path: Path,
+    label: str,
+    source: str,
+    content: bytes,
+    pixels: NDArray[np.uint8],
+    *,
+    max_side: int,
+    box: Box | None = None,
 ) -> Example:
     """An example from a decoded photo. Its pixels are made smaller when their longest side is over `max_side`."""
     image = Image.fromarray(pixels)
@@ -109,7 +122,9 @@ def make_example(
         pixels = np.asarray(image)
     found = _TIME_IN_NAME.search(path.name)
     taken = _seconds(found[1]) if found else None
-    return Example(path, label, source, hashlib.sha256(content).hexdigest(), dhash, pixels, taken, box=box)
+    return Example(
+        path, label, source, hashlib.sha256(content).hexdigest(), dhash, pixels, taken, box=box
+    )
 
 
 def short_name(path: Path) -> str:
@@ -144,12 +159,17 @@ def group(examples: list[Example], rule: SplitRule) -> list[Example]:
             place = parents[place]
         return place
 
-    for first, second in (*near_pairs(examples, rule.near_distance), *_bursts(examples, rule.burst_seconds)):
+    for first, second in (
+        *near_pairs(examples, rule.near_distance),
+        *_bursts(examples, rule.burst_seconds),
+    ):
         parents[root(second)] = root(first)
     return [replace(one, group=root(place)) for place, one in enumerate(examples)]
 
 
-def split(examples: list[Example], rule: SplitRule, learnt: Collection[str] = ()) -> dict[str, list[Example]]:
+def split(
+    examples: list[Example], rule: SplitRule, learnt: Collection[str] = ()
+) -> dict[str, list[Example]]:
     """Train, validation and test. Whole groups move; the shares hold for each label and source apart; seeded.
 
     Groups with a file in `learnt` (SHA-256) go to train: the network that training starts from knows them.
@@ -176,7 +196,9 @@ def split(examples: list[Example], rule: SplitRule, learnt: Collection[str] = ()
         parts["train"] += [one for members in (*known, *waiting) for one in members]
     missing = {one.label for one in examples} - {one.label for one in parts["train"]}
     if missing:
-        raise TrainingError(f"Too few photos of {', '.join(sorted(missing))}: none is left to train on after the split.")
+        raise TrainingError(
+            f"Too few photos of {', '.join(sorted(missing))}: none is left to train on after the split."
+        )
     for part, share in (("test", rule.test), ("validation", rule.validation)):
         if not parts[part]:
             needed = math.ceil(0.5 / share)
@@ -194,7 +216,10 @@ def fingerprint(parts: dict[str, list[Example]]) -> str:
 
 def fit_all(examples: list[Example], spec: InputSpec) -> NDArray[np.uint8]:
     """The examples exactly as the server would see them: uint8 of shape (examples, height, width, 3)."""
-    fitted = [fit_input(decode_cut(one.path.read_bytes(), one.box, working_side(spec)), spec) for one in examples]
+    fitted = [
+        fit_input(decode_cut(one.path.read_bytes(), one.box, working_side(spec)), spec)
+        for one in examples
+    ]
     return np.stack(fitted) if fitted else np.zeros((0, spec.height, spec.width, 3), dtype=np.uint8)
 
 
@@ -226,7 +251,11 @@ def near_pairs(examples: list[Example], distance: int) -> list[tuple[int, int]]:
 
 
 def _bursts(examples: list[Example], seconds: int) -> list[tuple[int, int]]:
-    timed = sorted((one.source, one.label, one.taken, place) for place, one in enumerate(examples) if one.taken is not None)
+    timed = sorted(
+        (one.source, one.label, one.taken, place)
+        for place, one in enumerate(examples)
+        if one.taken is not None
+    )
     return [(a[3], b[3]) for a, b in pairwise(timed) if a[:2] == b[:2] and b[2] - a[2] <= seconds]
 
 

@@ -1,7 +1,5 @@
 """What there is to know about photos before training on them: counts, duplicates, files and labels that want a look."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -84,14 +82,18 @@ class DatasetReport:
     @property
     def imbalance(self) -> float | None:
         """Photos of the largest label for each one of the smallest, None without photos."""
-        return round(max(self.totals.values()) / min(self.totals.values()), 2) if self.totals else None
+        return (
+            round(max(self.totals.values()) / min(self.totals.values()), 2) if self.totals else None
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON."""
         return {"photos": self.photos, "imbalance": self.imbalance} | asdict(self)
 
 
-def report(recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: Watch = lambda photos: photos) -> DatasetReport:
+def report(
+    recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: Watch = lambda photos: photos
+) -> DatasetReport:
     """Read every photo of the (folder, source) pairs as training would, and say what was found. `watch` sees each photo before it is read.
 
     Raises `TrainingError` when a folder does not have the recipe's layout.
@@ -112,7 +114,11 @@ def report(recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: Watch = l
             except (OSError, PhotoRefusedError) as error:
                 unreadable.append(Unreadable(short_name(one.path), str(error)))
                 continue
-            examples.append(make_example(one.path, one.label, source, content, pixels, max_side=KEPT_SIDE, box=one.box))
+            examples.append(
+                make_example(
+                    one.path, one.label, source, content, pixels, max_side=KEPT_SIDE, box=one.box
+                )
+            )
             counts[one.label][source] += 1
             if min(pixels.shape[:2]) < TINY_SIDE:
                 tiny.append(Tiny(short_name(one.path), pixels.shape[1], pixels.shape[0]))
@@ -153,12 +159,23 @@ def _two_labels(examples: list[Example], distance: int) -> list[Pair]:
             difference = float(np.abs(_small(one) - _small(other)).mean())
             if difference <= ALIKE:
                 same = one.sha256 == other.sha256
-                pairs.append(Pair(one.short_name, one.label, other.short_name, other.label, same, round(difference, 1)))
+                pairs.append(
+                    Pair(
+                        one.short_name,
+                        one.label,
+                        other.short_name,
+                        other.label,
+                        same,
+                        round(difference, 1),
+                    )
+                )
     return sorted(pairs, key=lambda pair: (pair.difference, pair.first, pair.second))
 
 
 def _small(one: Example) -> NDArray[np.float32]:
-    return np.asarray(Image.fromarray(one.pixels).resize((16, 16), Image.Resampling.BILINEAR), dtype=np.float32)
+    return np.asarray(
+        Image.fromarray(one.pixels).resize((16, 16), Image.Resampling.BILINEAR), dtype=np.float32
+    )
 
 
 # ---- in words ----
@@ -167,7 +184,10 @@ def _small(one: Example) -> NDArray[np.float32]:
 def in_words(found: DatasetReport) -> list[str]:
     """The report as lines for people: what to know first, then the lists, the longest of them cut short."""
     sources = sorted({source for one in found.counts.values() for source in one})
-    names = {label: label if display == label else f"{label} ({display})" for label, display in found.labels.items()}
+    names = {
+        label: label if display == label else f"{label} ({display})"
+        for label, display in found.labels.items()
+    }
     lines = [
         f"{found.name}: {found.photos:,} photos, {len(found.totals)} labels, {len(sources)} source{'s' if len(sources) != 1 else ''}",
         "",
@@ -178,19 +198,29 @@ def in_words(found: DatasetReport) -> list[str]:
         + "".join(f"{source:>{len(source) + 3}}" for source in sources if len(sources) > 1)
     )
     for label, counts in found.counts.items():
-        shares = "".join(f"{counts.get(source, 0):>{len(source) + 3}}" for source in sources if len(sources) > 1)
+        shares = "".join(
+            f"{counts.get(source, 0):>{len(source) + 3}}" for source in sources if len(sources) > 1
+        )
         lines.append(f"{names[label]:<{width}}{sum(counts.values()):>8}{shares}")
     lines += ["", _imbalance(found)]
     lines += _listed("No photo at all", found.empty_labels)
     lines += _listed("Not a label of the recipe", found.unknown_labels)
     lines += _listed("Cannot be read", [f"{one.file}: {one.why}" for one in found.unreadable])
     lines += _listed("Listed, but not usable", found.missing)
-    lines += _listed(f"Smaller than {TINY_SIDE} pixels", [f"{one.file}: {one.width} x {one.height}" for one in found.tiny])
-    lines += _listed("The same file more than once", [" = ".join(names) for names in found.exact_duplicates])
     lines += _listed(
-        "Near-duplicates and bursts, kept together when photos are split", [" ~ ".join(names) for names in found.near_duplicates]
+        f"Smaller than {TINY_SIDE} pixels",
+        [f"{one.file}: {one.width} x {one.height}" for one in found.tiny],
     )
-    pairs = [f"{one.first} {'=' if one.same_file else '~'} {one.second}" for one in found.two_labels]
+    lines += _listed(
+        "The same file more than once", [" = ".join(names) for names in found.exact_duplicates]
+    )
+    lines += _listed(
+        "Near-duplicates and bursts, kept together when photos are split",
+        [" ~ ".join(names) for names in found.near_duplicates],
+    )
+    pairs = [
+        f"{one.first} {'=' if one.same_file else '~'} {one.second}" for one in found.two_labels
+    ]
     lines += _listed("Look alike, but have two labels (is one of them wrong?)", pairs)
     return lines
 
@@ -199,7 +229,10 @@ def _imbalance(found: DatasetReport) -> str:
     labels = found.totals
     if not labels:
         return "No photo can be read."
-    largest, smallest = max(labels, key=lambda one: labels[one]), min(labels, key=lambda one: labels[one])
+    largest, smallest = (
+        max(labels, key=lambda one: labels[one]),
+        min(labels, key=lambda one: labels[one]),
+    )
     most, fewest = f"{largest}, {labels[largest]}", f"{smallest}, {labels[smallest]}"
     return f"The largest label ({most}) has {found.imbalance} times the photos of the smallest ({fewest})."
 

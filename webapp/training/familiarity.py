@@ -1,7 +1,5 @@
 """Which measure of familiarity parts known photos from other things, chosen and fitted on photos that taught the network nothing."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -42,7 +40,9 @@ def build_space(network: keras.Model, embeddings: Floats) -> Space:
     return Space(*(np.asarray(one, dtype=np.float32) for one in (weights, bias, mean, directions)))
 
 
-def fit_rule(space: Space, known: Floats, unknown: Floats, temperature: float) -> dict[str, Any] | None:
+def fit_rule(
+    space: Space, known: Floats, unknown: Floats, temperature: float
+) -> dict[str, Any] | None:
     """The card's rule without its threshold: the candidate with the largest area under the ROC curve, fitted. None when all part badly.
 
     `known` are embeddings of validation photos, `unknown` of other things. `candidates` in the rule holds every candidate's area.
@@ -54,7 +54,9 @@ def fit_rule(space: Space, known: Floats, unknown: Floats, temperature: float) -
     if areas[best] < LEAST_AREA:
         return None
     slope, offset = fit_logistic(add_up(inside, rules[best]), add_up(outside, rules[best]))
-    candidates = {" + ".join(names): round(area, 4) for names, area in zip(CANDIDATES, areas, strict=True)}
+    candidates = {
+        " + ".join(names): round(area, 4) for names, area in zip(CANDIDATES, areas, strict=True)
+    }
     return rules[best] | {"slope": slope, "offset": offset, "candidates": candidates}
 
 
@@ -67,9 +69,17 @@ def fit_logistic(known: Doubles, unknown: Doubles) -> tuple[float, float]:
 
     def cost(line: Doubles) -> float:
         high, low = np.exp(line[0]) * known + line[1], np.exp(line[0]) * unknown + line[1]
-        return float((np.logaddexp(0, high) - sure * high).mean() + (np.logaddexp(0, low) - unsure * low).mean())
+        return float(
+            (np.logaddexp(0, high) - sure * high).mean()
+            + (np.logaddexp(0, low) - unsure * low).mean()
+        )
 
-    found = minimize(cost, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9, "maxiter": 2000})
+    found = minimize(
+        cost,
+        np.zeros(2),
+        method="Nelder-Mead",
+        options={"xatol": 1e-6, "fatol": 1e-9, "maxiter": 2000},
+    )
     return round(math.exp(found.x[0]), 6), round(float(found.x[1]), 6)
 
 

@@ -1,7 +1,5 @@
 """The last layer alone: features of the photos, computed once and kept, and a dense layer that learns from them in seconds."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time
@@ -22,12 +20,20 @@ Floats = NDArray[np.float32]
 Infer = Callable[[NDArray[Any]], dict[str, Floats]]
 
 
-def views_of(pixels: Sequence[NDArray[np.uint8]], height: int, width: int, recipe: Recipe, rng: np.random.Generator) -> Floats:
+def views_of(
+    pixels: Sequence[NDArray[np.uint8]],
+    height: int,
+    width: int,
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> Floats:
     """A random view of each of these photos: float32 RGB in 0..255 of shape (photos, height, width, 3)."""
     return np.stack([vary(one, height, width, recipe.augmentation, rng) for one in pixels])
 
 
-def extract(infer: Infer, pixels: Sequence[NDArray[np.uint8]], recipe: Recipe, batch: int) -> tuple[Floats, dict[str, float]]:
+def extract(
+    infer: Infer, pixels: Sequence[NDArray[np.uint8]], recipe: Recipe, batch: int
+) -> tuple[Floats, dict[str, float]]:
     """The embedding of a random view of each photo, shape (photos, features), and how busy the network was kept meanwhile.
 
     Views are made ahead by threads, `batch` at a time, and depend on the recipe's seed alone.
@@ -36,7 +42,9 @@ def extract(infer: Infer, pixels: Sequence[NDArray[np.uint8]], recipe: Recipe, b
 
     def make(number: int) -> Floats:
         rng = np.random.default_rng([recipe.seed, 0, 0, 1 + number])
-        return views_of(pixels[number * batch : (number + 1) * batch], spec.height, spec.width, recipe, rng)
+        return views_of(
+            pixels[number * batch : (number + 1) * batch], spec.height, spec.width, recipe, rng
+        )
 
     feed = Feed(make, math.ceil(len(pixels) / batch))
     shown = tqdm(feed, total=feed.count, desc="features", file=sys.stderr, leave=False)
@@ -44,7 +52,9 @@ def extract(infer: Infer, pixels: Sequence[NDArray[np.uint8]], recipe: Recipe, b
     return features, busy(len(pixels), time.monotonic() - started, feed.waited)
 
 
-def learn_head(features: Floats, truths: NDArray[np.int64], weights: Floats, labels: int, recipe: Recipe) -> list[Floats]:
+def learn_head(
+    features: Floats, truths: NDArray[np.int64], weights: Floats, labels: int, recipe: Recipe
+) -> list[Floats]:
     """Kernel (features, labels) and bias (labels,) of a dense layer that has learnt `truths`, each photo's place in the label order.
 
     `weights` multiply the loss of each photo.
@@ -61,7 +71,14 @@ def learn_head(features: Floats, truths: NDArray[np.int64], weights: Floats, lab
         keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
     )
     targets = np.eye(labels, dtype=np.float32)[truths]
-    head.fit(features, targets, batch_size=BATCH, epochs=recipe.head_epochs, sample_weight=weights, verbose=0)
+    head.fit(
+        features,
+        targets,
+        batch_size=BATCH,
+        epochs=recipe.head_epochs,
+        sample_weight=weights,
+        verbose=0,
+    )
     return list(head.layers[-1].get_weights())
 
 

@@ -1,7 +1,5 @@
 """What a training job is asked to do, and how it speaks."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,10 +24,18 @@ class Job:
     models: Path  # the new version appears in models/<name>/
     work: Path  # checkpoints and the trained model until it is published
     weights: str | Path = "none"  # "none", "imagenet" or a weights file of the backbone
-    unknown: Path | None = None  # photos of other things: how often does the model admit that it does not know?
-    resume: bool | None = None  # True: must go on; False: must start again; None: go on when there is a run to go on with
-    watch: Callable[[Progress], None] = unwatched  # called after every step; may raise to stop the run, which can go on later
-    after_epoch: Callable[[Progress], None] = unwatched  # called after every epoch, with its line at the end of the history; may raise
+    unknown: Path | None = (
+        None  # photos of other things: how often does the model admit that it does not know?
+    )
+    resume: bool | None = (
+        None  # True: must go on; False: must start again; None: go on when there is a run to go on with
+    )
+    watch: Callable[[Progress], None] = (
+        unwatched  # called after every step; may raise to stop the run, which can go on later
+    )
+    after_epoch: Callable[[Progress], None] = (
+        unwatched  # called after every epoch, with its line at the end of the history; may raise
+    )
 
 
 def say(text: str) -> None:

@@ -1,7 +1,5 @@
 """MATLAB files, as the public data sets use them for their lists."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,9 @@ except ImportError:
 def read_matlab(path: Path) -> dict[str, Any]:
     """The variables of a .mat file as plain dicts, lists, numbers and strings. Raises `TrainingError`; nothing in the file can run."""
     if loadmat is None:
-        raise TrainingError(f"Reading {path.name} needs what requirements.txt lists (scipy is missing).")
+        raise TrainingError(
+            f"Reading {path.name} needs what requirements.txt lists (scipy is missing)."
+        )
     try:
         content = loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises many kinds for bad files; each means the same to us
@@ -28,4 +28,10 @@ def read_matlab(path: Path) -> dict[str, Any]:
 
 def _listed(value: Any) -> Any:
     """A list where MATLAB has one; it does not tell one thing from a list of one thing, so every variable is a list."""
-    return value.tolist() if isinstance(value, np.ndarray) else list(value) if isinstance(value, list | tuple) else [value]
+    return (
+        value.tolist()
+        if isinstance(value, np.ndarray)
+        else list(value)
+        if isinstance(value, list | tuple)
+        else [value]
+    )

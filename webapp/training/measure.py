@@ -50,7 +50,9 @@ class Judged:
 
     def only(self, inside: NDArray[np.bool_]) -> Judged:
         """Those of the photos that are `inside`."""
-        return Judged(self.raw[inside], self.scaled[inside], self.decided[inside], self.score[inside])
+        return Judged(
+            self.raw[inside], self.scaled[inside], self.decided[inside], self.score[inside]
+        )
 
 
 @dataclass(frozen=True)
@@ -67,18 +69,31 @@ class Calibration:
         confidences = probabilities.max(axis=1)
         decided = confidences >= self.threshold
         if self.familiarity is None:
-            return Judged(said["probabilities"], probabilities, decided, confidences.astype(np.float64))
+            return Judged(
+                said["probabilities"], probabilities, decided, confidences.astype(np.float64)
+            )
         familiar = self.familiarity.of(said["embedding"])
-        return Judged(said["probabilities"], probabilities, decided & (familiar >= self.familiarity.rule["threshold"]), familiar)
+        return Judged(
+            said["probabilities"],
+            probabilities,
+            decided & (familiar >= self.familiarity.rule["threshold"]),
+            familiar,
+        )
 
 
 class Bench:
     """A network that has learnt, laid out to be calibrated and measured: what it says, and where the photos it learnt from lie for it."""
 
-    def __init__(self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model) -> None:
+    def __init__(
+        self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], network: keras.Model
+    ) -> None:
         self.job, self.recipe, self.parts = job, recipe, parts
         infer = Inference(network)
-        self.said = {part: infer(fit_all(members, recipe.input)) for part, members in parts.items() if members}
+        self.said = {
+            part: infer(fit_all(members, recipe.input))
+            for part, members in parts.items()
+            if members
+        }
         self.space = build_space(network, self.said["train"]["embedding"])
         self.others = None if job.unknown is None else infer(read_unknown(job.unknown, recipe))
 
@@ -95,7 +110,9 @@ class Bench:
         unknown = None if self.others is None else self.others["embedding"][::2]
         rule = None if unknown is None else fit_rule(self.space, known, unknown, temperature)
         if rule is None or unknown is None:
-            return Calibration(temperature, min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT)), None)
+            return Calibration(
+                temperature, min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT)), None
+            )
         threshold = min(HIGHEST_THRESHOLD, keeping(confidences, SURE_ENOUGH))
         familiarity = Familiarity(self.space, temperature, rule)
         rule["threshold"] = min(
@@ -107,9 +124,14 @@ class Bench:
     def judge_crossed(self, part: str) -> Judged:
         """A part judged by halves, each with what was fitted on the other one, so that no photo is judged by what it has fitted itself."""
         first = halves(self.parts[part])
-        judged = [self.calibrate(part, ~one).judge(self.said[part]).only(one) for one in (first, ~first)]
+        judged = [
+            self.calibrate(part, ~one).judge(self.said[part]).only(one) for one in (first, ~first)
+        ]
         order = np.argsort(np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)]))
-        arrays = (np.concatenate([getattr(one, field.name) for one in judged])[order] for field in fields(Judged))
+        arrays = (
+            np.concatenate([getattr(one, field.name) for one in judged])[order]
+            for field in fields(Judged)
+        )
         return Judged(*arrays)
 
     def measure(self, judged: dict[str, Judged], calibration: Calibration) -> dict[str, Any]:
@@ -117,29 +139,53 @@ class Bench:
         names = tuple(label.name for label in self.recipe.labels)
         metrics: dict[str, Any] = {}
         for part, said in judged.items():
-            truths, sources = _truths(self.recipe, self.parts[part]), np.array([one.source for one in self.parts[part]])
+            truths, sources = (
+                _truths(self.recipe, self.parts[part]),
+                np.array([one.source for one in self.parts[part]]),
+            )
             one_source = len(set(sources.tolist())) == 1  # it alone has the figures of the whole
 
-            def look(inside: NDArray[np.bool_], short: bool, said: Judged = said, truths: NDArray[np.int64] = truths) -> dict[str, Any]:
+            def look(
+                inside: NDArray[np.bool_],
+                short: bool,
+                said: Judged = said,
+                truths: NDArray[np.int64] = truths,
+            ) -> dict[str, Any]:
                 some = said.only(inside)
-                return summary(some.raw, some.scaled, truths[inside], names, some.decided, short=short)
+                return summary(
+                    some.raw, some.scaled, truths[inside], names, some.decided, short=short
+                )
 
             metrics[part] = look(np.ones(len(truths), dtype=bool), part == "train") | {
-                "sources": {one: look(sources == one, part == "train" or one_source) for one in sorted(set(sources.tolist()))}
+                "sources": {
+                    one: look(sources == one, part == "train" or one_source)
+                    for one in sorted(set(sources.tolist()))
+                }
             }
         if self.job.unknown is not None and self.others is not None:
-            metrics["unknown"] = {"source": self.job.unknown.resolve().name} | measure_unknown(judged["test"], self.others, calibration)
+            metrics["unknown"] = {"source": self.job.unknown.resolve().name} | measure_unknown(
+                judged["test"], self.others, calibration
+            )
         return metrics
 
 
 def halves(examples: list[Example]) -> NDArray[np.bool_]:
     """Which examples are in the first of two halves: whole groups of near-duplicates, each label and source in both as far as they go."""
-    groups = {one.group: (one.source, one.label, one.sha256) for one in sorted(examples, key=lambda one: one.sha256)}
-    first = {group for place, group in enumerate(sorted(groups, key=lambda group: groups[group])) if place % 2 == 0}
+    groups = {
+        one.group: (one.source, one.label, one.sha256)
+        for one in sorted(examples, key=lambda one: one.sha256)
+    }
+    first = {
+        group
+        for place, group in enumerate(sorted(groups, key=lambda group: groups[group]))
+        if place % 2 == 0
+    }
     return np.array([one.group in first for one in examples], dtype=bool)
 
 
-def measure_unknown(known: Judged, others: dict[str, Floats], calibration: Calibration) -> dict[str, Any]:
+def measure_unknown(
+    known: Judged, others: dict[str, Floats], calibration: Calibration
+) -> dict[str, Any]:
     """Figures about the photos of other things that fitted nothing, every second one. `known` are the judged test photos."""
     unknown = calibration.judge({key: one[1::2] for key, one in others.items()})
     return {
@@ -147,7 +193,9 @@ def measure_unknown(known: Judged, others: dict[str, Floats], calibration: Calib
         "unclassified": round(1 - float(unknown.decided.mean()), 4),
         "known_unclassified": round(1 - float(known.decided.mean()), 4),
         "auroc": round(area_under_curve(known.score, unknown.score), 4),
-        "auroc_of_confidence": round(area_under_curve(known.scaled.max(axis=1), unknown.scaled.max(axis=1)), 4),
+        "auroc_of_confidence": round(
+            area_under_curve(known.scaled.max(axis=1), unknown.scaled.max(axis=1)), 4
+        ),
         "fitted_on": len(others["embedding"]) - len(unknown.raw),
     }
 
@@ -155,9 +203,16 @@ def measure_unknown(known: Judged, others: dict[str, Floats], calibration: Calib
 def read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
     """The photos of other things, as the network sees them, in the order of their names. Raises `TrainingError` for fewer than two."""
     photos = []
-    for path in sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith(".")):
+    for path in sorted(
+        one for one in folder.rglob("*") if one.is_file() and not one.name.startswith(".")
+    ):
         try:
-            photos.append(fit_input(decode_photo(path.read_bytes(), max_side=working_side(recipe.input)).pixels, recipe.input))
+            photos.append(
+                fit_input(
+                    decode_photo(path.read_bytes(), max_side=working_side(recipe.input)).pixels,
+                    recipe.input,
+                )
+            )
         except PhotoRefusedError as error:
             say(f"left out {path.name}: {error}")
     if len(photos) < 2:
@@ -194,14 +249,20 @@ def make_card(
         data=describe_data(recipe, dataset),
         label_event=dataset.label_event,
         training=describe_training(job, recipe, runs),
-        libraries={name: library_version(name) for name in ("keras", "numpy", "pillow")} | {"tensorflow": tf.__version__},
+        libraries={name: library_version(name) for name in ("keras", "numpy", "pillow")}
+        | {"tensorflow": tf.__version__},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def describe_split(recipe: Recipe, dataset: Dataset, parts: dict[str, list[Example]]) -> dict[str, Any]:
+def describe_split(
+    recipe: Recipe, dataset: Dataset, parts: dict[str, list[Example]]
+) -> dict[str, Any]:
     """The card's `split`: fingerprint, rule, sizes of the parts by source, and what reading found."""
-    sizes = {part: {"n": len(members), "sources": dict(Counter(one.source for one in members))} for part, members in parts.items()}
+    sizes = {
+        part: {"n": len(members), "sources": dict(Counter(one.source for one in members))}
+        for part, members in parts.items()
+    }
     rule = recipe.split
     learnt = "train"
     if recipe.refit:
@@ -222,7 +283,10 @@ def describe_data(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Any], ...
     counts = Counter(one.source for one in dataset.examples)
     known = {one.name: one for one in recipe.data}
     sources = [known.get(name, Source(name, name)) for name in sorted(counts)]
-    return tuple({"source": one.name, "photos": counts[one.name], "licence": one.licence, "note": one.note} for one in sources)
+    return tuple(
+        {"source": one.name, "photos": counts[one.name], "licence": one.licence, "note": one.note}
+        for one in sources
+    )
 
 
 def describe_training(job: Job, recipe: Recipe, runs: list[Progress]) -> dict[str, Any]:

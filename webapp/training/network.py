@@ -1,7 +1,5 @@
 """The network: a backbone whose layers are the model's own, pooled features, one dense layer; three outputs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import keras
@@ -11,11 +9,20 @@ import tensorflow as tf
 from webapp.training.backbones import BACKBONES, build_backbone
 
 DENSE_FEATURES = 256
-EXACT = keras.layers.Rescaling | keras.layers.Normalization  # steps of 1 in 255 are more than bfloat16 tells apart
+EXACT = (
+    keras.layers.Rescaling | keras.layers.Normalization
+)  # steps of 1 in 255 are more than bfloat16 tells apart
 
 
 def build_network(
-    backbone: str, height: int, width: int, labels: int, *, dropout: float, momentum: float, weights: str | Path = "none"
+    backbone: str,
+    height: int,
+    width: int,
+    labels: int,
+    *,
+    dropout: float,
+    momentum: float,
+    weights: str | Path = "none",
 ) -> keras.Model:
     """A network that takes float32 RGB in 0..255 of shape (batch, height, width, 3); `backbone` is a name in `BACKBONES`.
 
@@ -30,7 +37,9 @@ def build_network(
             layer.momentum = momentum
     feature_map = body.output
     if BACKBONES[backbone].flat:
-        embedding = keras.layers.Dense(DENSE_FEATURES, activation="relu", name="embedding")(keras.layers.Flatten()(feature_map))
+        embedding = keras.layers.Dense(DENSE_FEATURES, activation="relu", name="embedding")(
+            keras.layers.Flatten()(feature_map)
+        )
     else:
         embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(feature_map)
     dropped = keras.layers.Dropout(dropout, name="dropout")(embedding)
@@ -46,13 +55,21 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     moving variance takes the unbiased estimate (n / (n - 1)), as in cuDNN; normalisation itself is the same. Last axis only.
     """
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Normalised `inputs` of shape (batch, rows, columns, features); batch statistics while it learns, moving ones otherwise."""
         if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
         none = tf.zeros([0], self.gamma.dtype)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.gamma, offset=self.beta, mean=none, variance=none, epsilon=self.epsilon, is_training=True
+            x=inputs,
+            scale=self.gamma,
+            offset=self.beta,
+            mean=none,
+            variance=none,
+            epsilon=self.epsilon,
+            is_training=True,
         )
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
@@ -76,7 +93,11 @@ def for_learning(network: keras.Model, precision: str = "float32") -> keras.Mode
         )
         kind = FusedBatchNormalization if fusable else type(layer)
         config = layer.get_config()
-        if precision != "float32" and not isinstance(layer, keras.layers.InputLayer | EXACT) and layer.name != "probabilities":
+        if (
+            precision != "float32"
+            and not isinstance(layer, keras.layers.InputLayer | EXACT)
+            and layer.name != "probabilities"
+        ):
             config["dtype"] = precision
         return kind.from_config(config)
 
@@ -97,7 +118,9 @@ def reseed(network: keras.Model, *dice: int) -> None:
     for place, layer in enumerate(network.layers):
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
-            first, second = np.random.SeedSequence([*dice, place]).generate_state(2) >> 1  # 31 bits, which every type of state holds
+            first, second = (
+                np.random.SeedSequence([*dice, place]).generate_state(2) >> 1
+            )  # 31 bits, which every type of state holds
             generator.state.assign([int(first), int(second)])
 
 

@@ -1,7 +1,5 @@
 """RandAugment: a few changes of the same strength, drawn at random for each photo (Cubuk et al. 2019). Plain Pillow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +15,9 @@ MOST_BITS = 4  # that posterising takes from each colour
 Change = Callable[[Image.Image, float, int], Image.Image]
 
 
-def rand_augment(image: Image.Image, changes: int, strength: float, rng: np.random.Generator) -> Image.Image:
+def rand_augment(
+    image: Image.Image, changes: int, strength: float, rng: np.random.Generator
+) -> Image.Image:
     """`image` (RGB) after `changes` of `CHANGES`, each at `strength` in [0, 1] and to a random side. The size stays."""
     for place in rng.integers(0, len(CHANGES), changes):
         side = 1 if rng.random() < 0.5 else -1
@@ -34,7 +34,9 @@ def _turn(image: Image.Image, strength: float, side: int) -> Image.Image:
 
 
 def _move(image: Image.Image, *numbers: float) -> Image.Image:
-    return image.transform(image.size, Image.Transform.AFFINE, numbers, Image.Resampling.BILINEAR, fillcolor=GREY)
+    return image.transform(
+        image.size, Image.Transform.AFFINE, numbers, Image.Resampling.BILINEAR, fillcolor=GREY
+    )
 
 
 def _shear_x(image: Image.Image, strength: float, side: int) -> Image.Image:

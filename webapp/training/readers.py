@@ -1,7 +1,5 @@
 """Which photos a data folder holds and which label each has: a folder per label, tables, and two public data sets in their own layout."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -15,8 +13,30 @@ from webapp.inference.decoding.crop import Box
 from webapp.training.matlab import read_matlab
 from webapp.training.recipe import Layout
 
-IMAGE_COLUMNS = ("image", "filename", "file", "file_name", "path", "photo", "id", "image_id", "img", "fname", "relative_im_path")
-LABEL_COLUMNS = ("label", "category", "class", "class_name", "ground_truth", "target", "breed", "team", "model")
+IMAGE_COLUMNS = (
+    "image",
+    "filename",
+    "file",
+    "file_name",
+    "path",
+    "photo",
+    "id",
+    "image_id",
+    "img",
+    "fname",
+    "relative_im_path",
+)
+LABEL_COLUMNS = (
+    "label",
+    "category",
+    "class",
+    "class_name",
+    "ground_truth",
+    "target",
+    "breed",
+    "team",
+    "model",
+)
 BOX_COLUMNS = (("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"), ("x1", "y1", "x2", "y2"))
 DEVKIT_FILES = {  # annotations of Stanford Cars in the order in which they are looked for, and the folder of their photos
     "cars_annos.mat": "car_ims",
@@ -59,7 +79,9 @@ def list_photos(folder: Path, layout: Layout) -> Listing:
     listing = READERS[layout.kind](folder, layout)
     if not listing.photos:
         why = f": {listing.missing[0]}" if listing.missing else "."
-        raise TrainingError(f"There is no photo in {folder} when it is read as {layout.kind!r}{why}")
+        raise TrainingError(
+            f"There is no photo in {folder} when it is read as {layout.kind!r}{why}"
+        )
     return replace(listing, label_event=_label_event(folder))
 
 
@@ -69,7 +91,11 @@ def _label_event(folder: Path) -> int | None:
         manifest = json.loads((folder / EXPORT_MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(manifest, dict) or "marque_export" not in manifest or manifest.get("complete") is not True:
+    if (
+        not isinstance(manifest, dict)
+        or "marque_export" not in manifest
+        or manifest.get("complete") is not True
+    ):
         return None
     event = manifest.get("label_event")
     return event if isinstance(event, int) else None
@@ -85,11 +111,18 @@ def labels_in(listings: Iterable[Listing]) -> dict[str, str]:
 
 def read_folders(folder: Path, _layout: Layout) -> Listing:
     """`<label>/…/<photo>`."""
-    labels = sorted(one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+    labels = sorted(
+        one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")
+    )
     if not labels:
-        raise TrainingError(f"The data folder {folder} has no folder per label in it.{_hint(folder)}")
+        raise TrainingError(
+            f"The data folder {folder} has no folder per label in it.{_hint(folder)}"
+        )
     photos = sorted(one for label in labels for one in _files(folder / label))
-    return Listing(tuple(Found(one, one.relative_to(folder).parts[0]) for one in photos), {label: label for label in labels})
+    return Listing(
+        tuple(Found(one, one.relative_to(folder).parts[0]) for one in photos),
+        {label: label for label in labels},
+    )
 
 
 def _hint(folder: Path) -> str:
@@ -106,7 +139,9 @@ def read_table(folder: Path, layout: Layout) -> Listing:
     columns = list(rows[0])
     image = _column(layout.image_column, IMAGE_COLUMNS, columns, "image")
     label = _column(layout.label_column, LABEL_COLUMNS, columns, "label")
-    return _listing([(row[image], row[label], None) for row in rows], Index(_inside(folder, layout.images)))
+    return _listing(
+        [(row[image], row[label], None) for row in rows], Index(_inside(folder, layout.images))
+    )
 
 
 def _table_file(folder: Path, layout: Layout) -> Path:
@@ -115,12 +150,16 @@ def _table_file(folder: Path, layout: Layout) -> Path:
     tables = _tables(folder)
     if len(tables) != 1:
         found = f"it has {', '.join(one.name for one in tables)}" if tables else "it has none"
-        raise TrainingError(f"The data folder {folder} needs one .csv or .tsv file, {found}. Name it in the recipe: layout.file.")
+        raise TrainingError(
+            f"The data folder {folder} needs one .csv or .tsv file, {found}. Name it in the recipe: layout.file."
+        )
     return tables[0]
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.iterdir() if one.is_file() and one.suffix.lower() in (".csv", ".tsv"))
+    return sorted(
+        one for one in folder.iterdir() if one.is_file() and one.suffix.lower() in (".csv", ".tsv")
+    )
 
 
 def _rows(path: Path, headings: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -138,10 +177,22 @@ def _rows(path: Path, headings: tuple[str, ...] = ()) -> list[dict[str, str]]:
     head = list(headings) or (lines.pop(0) if lines else [])
     if not lines:
         raise TrainingError(f"The table {path.name} has no line for a photo.")
-    odd = next((number for number, line in enumerate(lines, 1 if headings else 2) if len(line) != len(head)), None)
+    odd = next(
+        (
+            number
+            for number, line in enumerate(lines, 1 if headings else 2)
+            if len(line) != len(head)
+        ),
+        None,
+    )
     if odd is not None:
-        raise TrainingError(f"The table {path.name} has {len(head)} columns, but not in line {odd}.")
-    return [dict(zip((one.strip() for one in head), (cell.strip() for cell in line), strict=True)) for line in lines]
+        raise TrainingError(
+            f"The table {path.name} has {len(head)} columns, but not in line {odd}."
+        )
+    return [
+        dict(zip((one.strip() for one in head), (cell.strip() for cell in line), strict=True))
+        for line in lines
+    ]
 
 
 def _column(wanted: str, usual: tuple[str, ...], columns: list[str], what: str) -> str:
@@ -149,10 +200,15 @@ def _column(wanted: str, usual: tuple[str, ...], columns: list[str], what: str) 
     if wanted:
         found = [one for one in columns if one == wanted]
     else:
-        found = sorted((one for one in columns if one.lower() in usual), key=lambda one: usual.index(one.lower()))
+        found = sorted(
+            (one for one in columns if one.lower() in usual),
+            key=lambda one: usual.index(one.lower()),
+        )
     if not found:
         asked = f"no column {wanted!r}" if wanted else f"no column with a usual name for the {what}"
-        raise TrainingError(f"The table has {asked}; it has {', '.join(columns)}. Name one with --{what}-column.")
+        raise TrainingError(
+            f"The table has {asked}; it has {', '.join(columns)}. Name one with --{what}-column."
+        )
     return found[0]
 
 
@@ -164,8 +220,19 @@ def read_cars_devkit(folder: Path, layout: Layout) -> Listing:
     file = _devkit_file(folder, layout)
     notes, names = _devkit_notes(file)
     names = names or _devkit_names(folder)
-    images = _inside(folder, layout.images) if layout.images else _folder_called(folder, DEVKIT_FILES.get(file.name, ""))
-    rows = [(str(row["image"]), _class_name(str(row["class"]), names), row["box"] if layout.crop else None) for row in notes]
+    images = (
+        _inside(folder, layout.images)
+        if layout.images
+        else _folder_called(folder, DEVKIT_FILES.get(file.name, ""))
+    )
+    rows = [
+        (
+            str(row["image"]),
+            _class_name(str(row["class"]), names),
+            row["box"] if layout.crop else None,
+        )
+        for row in notes
+    ]
     return _listing(rows, Index(images))
 
 
@@ -174,7 +241,9 @@ def _devkit_file(folder: Path, layout: Layout) -> Path:
         return _inside(folder, layout.file)
     found = next((path for name in DEVKIT_FILES for path in sorted(folder.rglob(name))), None)
     if found is None:
-        raise TrainingError(f"There is no annotation file of Stanford Cars in {folder}: looked for {', '.join(DEVKIT_FILES)}.")
+        raise TrainingError(
+            f"There is no annotation file of Stanford Cars in {folder}: looked for {', '.join(DEVKIT_FILES)}."
+        )
     return found
 
 
@@ -186,15 +255,26 @@ def _devkit_notes(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
     else:
         with file.open(encoding="utf-8-sig", errors="replace") as lines:
             has_heading = any(name in lines.readline().lower() for name in ("class", "label"))
-        rows, names = _rows(file, () if has_heading else ("fname", "x1", "y1", "x2", "y2", "class")), []
+        rows, names = (
+            _rows(file, () if has_heading else ("fname", "x1", "y1", "x2", "y2", "class")),
+            [],
+        )
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise TrainingError(f"{file.name} has no annotations.")
     columns = list(rows[0]) if rows else []
-    image, label = _column("", IMAGE_COLUMNS, columns, "image"), _column("", LABEL_COLUMNS, columns, "label")
-    box = next((four for four in BOX_COLUMNS if set(four) <= set(columns)), None)
-    return [{"image": row[image], "class": row[label], "box": _box([row[one] for one in box]) if box else None} for row in rows], list(
-        names
+    image, label = (
+        _column("", IMAGE_COLUMNS, columns, "image"),
+        _column("", LABEL_COLUMNS, columns, "label"),
     )
+    box = next((four for four in BOX_COLUMNS if set(four) <= set(columns)), None)
+    return [
+        {
+            "image": row[image],
+            "class": row[label],
+            "box": _box([row[one] for one in box]) if box else None,
+        }
+        for row in rows
+    ], list(names)
 
 
 def _devkit_names(folder: Path) -> list[str]:
@@ -211,7 +291,9 @@ def _class_name(given: str, names: list[str]) -> str:
     """The name of a class given by number (from 1) or name; a slash, which no folder may carry, becomes a dash."""
     if given.isdecimal():
         if not 1 <= int(given) <= len(names):
-            raise TrainingError(f"There is no name for class {given}: neither in the annotations nor in {' or '.join(DEVKIT_NAMES)}.")
+            raise TrainingError(
+                f"There is no name for class {given}: neither in the annotations nor in {' or '.join(DEVKIT_NAMES)}."
+            )
         given = names[int(given) - 1]
     return given.strip().replace("/", "-")
 
@@ -226,7 +308,11 @@ def _box(corners: list[Any]) -> Box:
 
 
 def _folder_called(folder: Path, name: str) -> Path:
-    return next((one for one in sorted(folder.rglob(name)) if one.is_dir()), folder) if name else folder
+    return (
+        next((one for one in sorted(folder.rglob(name)) if one.is_dir()), folder)
+        if name
+        else folder
+    )
 
 
 # ---- Stanford Dogs ----
@@ -237,18 +323,33 @@ def read_dogs(folder: Path, layout: Layout) -> Listing:
 
     With `layout.file`, a .mat list such as `train_list.mat`, only the photos in that list.
     """
-    root = _inside(folder, layout.images) if layout.images else folder / "Images" if (folder / "Images").is_dir() else folder
-    folders = {one: BREED_FOLDER.fullmatch(one.name) for one in sorted(root.iterdir()) if one.is_dir() and not one.name.startswith(".")}
+    root = (
+        _inside(folder, layout.images)
+        if layout.images
+        else folder / "Images"
+        if (folder / "Images").is_dir()
+        else folder
+    )
+    folders = {
+        one: BREED_FOLDER.fullmatch(one.name)
+        for one in sorted(root.iterdir())
+        if one.is_dir() and not one.name.startswith(".")
+    }
     breeds = {one: (match[1], match[2]) for one, match in folders.items() if match}
     odd = [one.name for one, match in folders.items() if not match]
     if odd or not breeds:
-        raise TrainingError(f"The folders in {root} must be called like n02085620-Chihuahua{f', not {odd[0]}' if odd else ''}.")
+        raise TrainingError(
+            f"The folders in {root} must be called like n02085620-Chihuahua{f', not {odd[0]}' if odd else ''}."
+        )
     labels = dict(breeds.values())
     photos = [Found(path, number) for one, (number, _) in breeds.items() for path in _files(one)]
     if not layout.file:
         return Listing(tuple(photos), labels)
     by_name = {f"{one.label}/{one.path.name}": one for one in photos}
-    wanted = [f"{str(one).split('-')[0]}/{Path(str(one)).name}" for one in _mat_list(_inside(folder, layout.file))]
+    wanted = [
+        f"{str(one).split('-')[0]}/{Path(str(one)).name}"
+        for one in _mat_list(_inside(folder, layout.file))
+    ]
     return Listing(
         tuple(by_name[one] for one in wanted if one in by_name),
         labels,
@@ -285,7 +386,9 @@ class Index:
         found = self.names.get(plain.rpartition("/")[2], [])
         if len(found) > 1:
             several = ", ".join(one.relative_to(self.root).as_posix() for one in found[:2])
-            raise TrainingError(f"{given!r} may be {several}. Name the folder of the photos in the recipe: layout.images.")
+            raise TrainingError(
+                f"{given!r} may be {several}. Name the folder of the photos in the recipe: layout.images."
+            )
         return found[0] if found else None
 
 
@@ -303,7 +406,9 @@ def _listing(rows: list[tuple[str, str, Box | None]], index: Index) -> Listing:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (one for one in sorted(folder.rglob("*")) if one.is_file() and not one.name.startswith("."))
+    return (
+        one for one in sorted(folder.rglob("*")) if one.is_file() and not one.name.startswith(".")
+    )
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -314,4 +419,9 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
-READERS = {"folders": read_folders, "table": read_table, "cars-devkit": read_cars_devkit, "dogs": read_dogs}
+READERS = {
+    "folders": read_folders,
+    "table": read_table,
+    "cars-devkit": read_cars_devkit,
+    "dogs": read_dogs,
+}

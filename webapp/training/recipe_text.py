@@ -1,7 +1,5 @@
 """A recipe as the text of a TOML file, which `read_recipe` reads back as the same recipe."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -26,7 +24,9 @@ def recipe_text(recipe: Recipe, *comments: str) -> str:
 
 def _is_table(value: Any) -> bool:
     """Is it written as `[name]` or, when it is a list of such, as `[[name]]`?"""
-    return is_dataclass(value) or (isinstance(value, tuple) and bool(value) and is_dataclass(value[0]))
+    return is_dataclass(value) or (
+        isinstance(value, tuple) and bool(value) and is_dataclass(value[0])
+    )
 
 
 def _table(table: Any) -> list[str]:

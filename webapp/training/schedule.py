@@ -1,7 +1,5 @@
 """How the learning rate moves through a stage: along a cosine, or down a step whenever nothing gets better any more."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +11,9 @@ STEP = 0.3  # and the rate falls to this share of itself
 WARM = 20  # the first of so many parts of a stage is spent on the way up
 
 
-def rates_of_epoch(schedule: str, highest: float, epochs: int, steps: int, losses: Sequence[float]) -> NDArray[np.float64]:
+def rates_of_epoch(
+    schedule: str, highest: float, epochs: int, steps: int, losses: Sequence[float]
+) -> NDArray[np.float64]:
     """The rate of each step of a stage's next epoch, shape (steps,).
 
     The stage has `epochs` epochs of `steps` steps; `losses` are those after each epoch that is done, so that a run which goes on after
@@ -30,7 +30,9 @@ def cosine(highest: float, steps: int) -> NDArray[np.float64]:
     """Learning rates: up in the first twentieth, then down a cosine to a fiftieth (Loshchilov and Hutter 2016, "SGDR", one cycle)."""
     warm = max(1, steps // WARM)
     places = np.arange(steps + 1)
-    falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * np.clip((places - warm) / max(1, steps - warm), 0, 1)))
+    falling = 0.02 + 0.98 * 0.5 * (
+        1 + np.cos(np.pi * np.clip((places - warm) / max(1, steps - warm), 0, 1))
+    )
     return highest * np.minimum((places + 1) / warm, falling)
 
 

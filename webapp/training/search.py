@@ -1,7 +1,5 @@
 """Search: short trainings with other settings, judged on the validation photos; the best settings become a recipe."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math
@@ -25,7 +23,9 @@ from webapp.training.run import Run
 from webapp.training.train import prepare
 
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-HEARTBEAT = 60  # seconds; a trial silent for three of them was cut off, and no longer counts as running
+HEARTBEAT = (
+    60  # seconds; a trial silent for three of them was cut off, and no longer counts as running
+)
 SQLITE_WAIT = 60  # seconds that one process waits for another one's write
 
 
@@ -37,7 +37,9 @@ class Search:
     trials: int  # finished trials that the study shall hold, those of other processes and earlier calls included
     study: str  # the study's name
     storage: str  # SQLAlchemy's URL of the database that keeps it
-    epochs: int | None = None  # of one trial, shared out among its stages; None: as many as the recipe says
+    epochs: int | None = (
+        None  # of one trial, shared out among its stages; None: as many as the recipe says
+    )
 
 
 @dataclass(frozen=True)
@@ -74,27 +76,44 @@ def search(wanted: Search) -> Found:
                 callbacks=[_say_trial, enough],
             )
         return best_of(study, replace(recipe, labels=wanted.job.recipe.labels))
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        raise TrainingError(f"The database of the study cannot be used: {str(error).splitlines()[0]}") from error
+    except (
+        optuna.exceptions.StorageInternalError,
+        sqlalchemy.exc.SQLAlchemyError,
+        ImportError,
+    ) as error:
+        raise TrainingError(
+            f"The database of the study cannot be used: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
     """The study, made when it is not there. Raises `TrainingError` when its trials are of other photos, settings, weights or length."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # each trial gets a line of ours
-    waiting = {"connect_args": {"timeout": SQLITE_WAIT}} if wanted.storage.startswith("sqlite") else {}
+    waiting = (
+        {"connect_args": {"timeout": SQLITE_WAIT}} if wanted.storage.startswith("sqlite") else {}
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats are called that
+        warnings.simplefilter(
+            "ignore", optuna.exceptions.ExperimentalWarning
+        )  # heartbeats are called that
         storage = optuna.storages.RDBStorage(
-            wanted.storage, engine_kwargs=waiting, heartbeat_interval=HEARTBEAT, grace_period=3 * HEARTBEAT
+            wanted.storage,
+            engine_kwargs=waiting,
+            heartbeat_interval=HEARTBEAT,
+            grace_period=3 * HEARTBEAT,
         )
     study = optuna.create_study(
         storage=storage,
         study_name=wanted.study,
         direction="minimize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),  # the last layer alone condemns nobody
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=4, n_warmup_steps=1
+        ),  # the last layer alone condemns nobody
         load_if_exists=True,
     )
-    text = json.dumps([recipe.settings(), str(wanted.job.weights), wanted.epochs, photos], sort_keys=True)
+    text = json.dumps(
+        [recipe.settings(), str(wanted.job.weights), wanted.epochs, photos], sort_keys=True
+    )
     subject = hashlib.sha256(text.encode()).hexdigest()
     if study.user_attrs.get("subject", subject) != subject:
         raise TrainingError(
@@ -106,7 +125,13 @@ def open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
     return study
 
 
-def try_out(wanted: Search, recipe: Recipe, parts: dict[str, list[Example]], study: optuna.Study, trial: Trial) -> float:
+def try_out(
+    wanted: Search,
+    recipe: Recipe,
+    parts: dict[str, list[Example]],
+    study: optuna.Study,
+    trial: Trial,
+) -> float:
     """One trial: a short training, pruned when it is worse than half of the others were after as many epochs. The best validation loss."""
     # a seed of each trial's own: processes that share a study would otherwise all throw the same dice
     study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + trial.number)
@@ -140,7 +165,9 @@ def suggest(trial: Trial, recipe: Recipe) -> dict[str, Any]:
     """Settings to try next. The ranges lie around the recipe's own settings."""
     batches = sorted({max(2, recipe.batch // 2), recipe.batch, recipe.batch * 2})
     return {
-        "head_rate": trial.suggest_float("head_rate", recipe.head_rate / 5, recipe.head_rate * 5, log=True),
+        "head_rate": trial.suggest_float(
+            "head_rate", recipe.head_rate / 5, recipe.head_rate * 5, log=True
+        ),
         "rate": trial.suggest_float("rate", 0.2, 5.0, log=True),
         "depth": trial.suggest_float("depth", min(0.2, recipe.stages[-1].unfreeze), 1.0),
         "strength": trial.suggest_float("strength", 0.0, 2.0),
@@ -155,7 +182,11 @@ def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     others learn no deeper than that; `strength` is that of the augmentation, see `strengthened`."""
     last, depth = len(recipe.stages) - 1, max(0.01, round(settings["depth"], 2))
     stages = tuple(
-        replace(stage, rate=_short(stage.rate * settings["rate"]), unfreeze=depth if place == last else min(stage.unfreeze, depth))
+        replace(
+            stage,
+            rate=_short(stage.rate * settings["rate"]),
+            unfreeze=depth if place == last else min(stage.unfreeze, depth),
+        )
         for place, stage in enumerate(recipe.stages)
     )
     return replace(
@@ -196,20 +227,36 @@ def shortened(recipe: Recipe, epochs: int | None) -> Recipe:
     whole = sum(stage.epochs for stage in recipe.stages)
     if epochs is None or epochs >= whole:
         return recipe
-    return replace(recipe, stages=tuple(replace(stage, epochs=max(1, round(stage.epochs * epochs / whole))) for stage in recipe.stages))
+    return replace(
+        recipe,
+        stages=tuple(
+            replace(stage, epochs=max(1, round(stage.epochs * epochs / whole)))
+            for stage in recipe.stages
+        ),
+    )
 
 
 def best_of(study: optuna.Study, recipe: Recipe) -> Found:
     """What the study has found so far, for this recipe. Raises `TrainingError` when no trial has come to its end."""
     counts = Counter(trial.state for trial in study.get_trials(deepcopy=False))
     if not counts[TrialState.COMPLETE]:
-        raise TrainingError(f"No trial of the study {study.study_name} came to its end ({counts[TrialState.FAIL]} failed).")
+        raise TrainingError(
+            f"No trial of the study {study.study_name} came to its end ({counts[TrialState.FAIL]} failed)."
+        )
     best, own = study.best_trial, own_settings(recipe)
-    losses = [trial.value for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if trial.params == own]
+    losses = [
+        trial.value
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if trial.params == own
+    ]
     found = applied(recipe, best.params)
     return Found(
         recipe=found,
-        settings=own_settings(found) | {"rate": [stage.rate for stage in found.stages], "strength": round(best.params["strength"], 2)},
+        settings=own_settings(found)
+        | {
+            "rate": [stage.rate for stage in found.stages],
+            "strength": round(best.params["strength"], 2),
+        },
         trial=best.number,
         loss=study.best_value,
         own_loss=losses[0] if losses else None,
@@ -225,7 +272,14 @@ def _short(rate: float) -> float:
 
 
 def _say_trial(_study: optuna.Study, trial: FrozenTrial) -> None:
-    ends = {TrialState.PRUNED: "stopped early: worse than half of the others", TrialState.FAIL: "failed"}
-    end = f"validation loss {trial.value:.4f}" if trial.state == TrialState.COMPLETE and trial.value is not None else ends[trial.state]
+    ends = {
+        TrialState.PRUNED: "stopped early: worse than half of the others",
+        TrialState.FAIL: "failed",
+    }
+    end = (
+        f"validation loss {trial.value:.4f}"
+        if trial.state == TrialState.COMPLETE and trial.value is not None
+        else ends[trial.state]
+    )
     settings = ", ".join(f"{name} {value:.3g}" for name, value in trial.params.items())
     say(f"trial {trial.number}: {end} ({settings})")

@@ -50,16 +50,24 @@ class Server:
         """
         parts = urllib.parse.urlsplit(env["MLFLOW_TRACKING_URI"].strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TrackingError("MLFLOW_TRACKING_URI must be the http:// or https:// address of a tracking server")
+            raise TrackingError(
+                "MLFLOW_TRACKING_URI must be the http:// or https:// address of a tracking server"
+            )
         name = env.get("MLFLOW_TRACKING_USERNAME") or urllib.parse.unquote(parts.username or "")
         password = env.get("MLFLOW_TRACKING_PASSWORD") or urllib.parse.unquote(parts.password or "")
         headers = {}
         if name:
-            headers["Authorization"] = "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
+            headers["Authorization"] = "Basic " + base64.b64encode(
+                f"{name}:{password}".encode()
+            ).decode("ascii")
         elif token := env.get("MLFLOW_TRACKING_TOKEN"):
             headers["Authorization"] = f"Bearer {token}"
-        place = parts.netloc.rpartition("@")[2]  # a password in the address shall stand in no message
-        return cls(urllib.parse.urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", "")), headers)
+        place = parts.netloc.rpartition("@")[
+            2
+        ]  # a password in the address shall stand in no message
+        return cls(
+            urllib.parse.urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", "")), headers
+        )
 
     def get(self, path: str, **query: str) -> Any:
         """What the server answers, as JSON. Raises `TrackingError`, also below."""
@@ -67,14 +75,29 @@ class Server:
 
     def post(self, path: str, **fields: Any) -> Any:
         """What the server answers, as JSON."""
-        return self._ask("POST", f"/api/2.0/mlflow/{path}", json.dumps(fields).encode(), "application/json")
+        return self._ask(
+            "POST", f"/api/2.0/mlflow/{path}", json.dumps(fields).encode(), "application/json"
+        )
 
     def upload(self, folder: str, name: str, content: bytes) -> None:
         """Keep `content` as the artifact `name` in a folder of the server's artifacts."""
         path = urllib.parse.quote(f"{folder}/{name}")
-        self._ask("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{path}", content, "application/octet-stream", UPLOAD_WITHIN)
+        self._ask(
+            "PUT",
+            f"/api/2.0/mlflow-artifacts/artifacts/{path}",
+            content,
+            "application/octet-stream",
+            UPLOAD_WITHIN,
+        )
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "", within: float = ANSWER_WITHIN) -> Any:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "",
+        within: float = ANSWER_WITHIN,
+    ) -> Any:
         headers = dict(self.headers) | ({"Content-Type": kind} if kind else {})
         request = urllib.request.Request(self.address + path, body, headers, method=method)  # noqa: S310  the scheme was looked at
         try:
@@ -83,7 +106,9 @@ class Server:
         except urllib.error.HTTPError as error:
             raise TrackingError(_said(error)) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise TrackingError(f"{self.address} does not answer ({getattr(error, 'reason', error)})") from error
+            raise TrackingError(
+                f"{self.address} does not answer ({getattr(error, 'reason', error)})"
+            ) from error
 
 
 class Tracker:
@@ -110,7 +135,11 @@ class Tracker:
     def end(self, status: str) -> None:
         """Say how a run ended that was not finished: "FAILED" or "KILLED". One that goes on later is running again."""
         if self.run:
-            self._attempt(lambda: self.server.post("runs/update", run_id=self.run, status=status, end_time=_now()))
+            self._attempt(
+                lambda: self.server.post(
+                    "runs/update", run_id=self.run, status=status, end_time=_now()
+                )
+            )
 
     def _attempt(self, send: Callable[[], Any]) -> None:
         try:
@@ -131,13 +160,19 @@ class Tracker:
             if key != "stage" and value is not None
         ]
         for place in range(0, len(metrics), 1000):
-            self.server.post("runs/log-batch", run_id=self.run, metrics=metrics[place : place + 1000])
+            self.server.post(
+                "runs/log-batch", run_id=self.run, metrics=metrics[place : place + 1000]
+            )
         self.sent = len(history)
 
     def _begin(self, *, fresh: bool) -> None:
         """Take up the run that the work folder names, or make one, with the settings as its params."""
         kept = self.job.work / RUN_FILE
-        found = None if fresh or not kept.is_file() else self._running(kept.read_text(encoding="ascii").strip())
+        found = (
+            None
+            if fresh or not kept.is_file()
+            else self._running(kept.read_text(encoding="ascii").strip())
+        )
         info = (
             found
             or self.server.post(
@@ -145,14 +180,23 @@ class Tracker:
                 experiment_id=self._experiment(),
                 run_name=self.recipe.name,
                 start_time=_now(),
-                tags=[{"key": "mlflow.source.name", "value": f"flask model train {self.recipe.name}"}],
+                tags=[
+                    {"key": "mlflow.source.name", "value": f"flask model train {self.recipe.name}"}
+                ],
             )["run"]["info"]
         )
         self.artifacts = info["artifact_uri"]
         if not found:
-            params = [{"key": key, "value": value[:LONGEST_VALUE]} for key, value in flat(self.recipe.settings()).items()]
+            params = [
+                {"key": key, "value": value[:LONGEST_VALUE]}
+                for key, value in flat(self.recipe.settings()).items()
+            ]
             for place in range(0, len(params), MOST_AT_ONCE):
-                self.server.post("runs/log-batch", run_id=info["run_id"], params=params[place : place + MOST_AT_ONCE])
+                self.server.post(
+                    "runs/log-batch",
+                    run_id=info["run_id"],
+                    params=params[place : place + MOST_AT_ONCE],
+                )
             self.job.work.mkdir(parents=True, exist_ok=True)
             kept.write_text(info["run_id"], encoding="ascii")
         self.run = info["run_id"]
@@ -160,7 +204,9 @@ class Tracker:
     def _running(self, run: str) -> dict[str, Any] | None:
         """The run, running again; None when the server has forgotten it."""
         try:
-            found: dict[str, Any] = self.server.post("runs/update", run_id=run, status="RUNNING")["run_info"]
+            found: dict[str, Any] = self.server.post("runs/update", run_id=run, status="RUNNING")[
+                "run_info"
+            ]
         except TrackingError as error:
             if "RESOURCE_DOES_NOT_EXIST" in str(error):
                 return None
@@ -169,19 +215,31 @@ class Tracker:
 
     def _experiment(self) -> str:
         try:
-            made: str = self.server.post("experiments/create", name=self.experiment)["experiment_id"]
+            made: str = self.server.post("experiments/create", name=self.experiment)[
+                "experiment_id"
+            ]
             return made
         except TrackingError as error:
             if "RESOURCE_ALREADY_EXISTS" not in str(error):
                 raise
-        found: str = self.server.get("experiments/get-by-name", experiment_name=self.experiment)["experiment"]["experiment_id"]
+        found: str = self.server.get("experiments/get-by-name", experiment_name=self.experiment)[
+            "experiment"
+        ]["experiment_id"]
         return found
 
     def _finish(self, card: ModelCard) -> None:
         history = card.training["history"]
         self._send(history)
-        figures = {f"{part}.{key}": value for part in FINAL for key, value in card.metrics.get(part, {}).items() if _is_number(value)}
-        metrics = [{"key": key, "value": value, "timestamp": _now(), "step": len(history) - 1} for key, value in figures.items()]
+        figures = {
+            f"{part}.{key}": value
+            for part in FINAL
+            for key, value in card.metrics.get(part, {}).items()
+            if _is_number(value)
+        }
+        metrics = [
+            {"key": key, "value": value, "timestamp": _now(), "step": len(history) - 1}
+            for key, value in figures.items()
+        ]
         self.server.post("runs/log-batch", run_id=self.run, metrics=metrics)
         self._keep_files(card)
         self.server.post("runs/update", run_id=self.run, status="FINISHED", end_time=_now())
@@ -192,7 +250,9 @@ class Tracker:
         """Upload card, curves and network, and register them as a version of a model of the same name."""
         folder = re.sub(r"^mlflow-artifacts:(//[^/]*)?/?", "", self.artifacts)
         if folder == self.artifacts:
-            raise TrackingError(f"the server takes no files (it keeps them at {self.artifacts}); start it with --serve-artifacts")
+            raise TrackingError(
+                f"the server takes no files (it keeps them at {self.artifacts}); start it with --serve-artifacts"
+            )
         self.server.upload(folder, CARD_FILE, card.to_json().encode())
         for name in (*CURVES, KERAS_FILE):
             path = self.job.work / name
@@ -214,12 +274,16 @@ class Tracker:
 
 
 @contextmanager
-def tracking(job: Job, recipe: Recipe, env: Mapping[str, str] = os.environ) -> Iterator[Tracker | None]:
+def tracking(
+    job: Job, recipe: Recipe, env: Mapping[str, str] = os.environ
+) -> Iterator[Tracker | None]:
     """A tracker while a training lasts, or None when no server is named (or one that cannot be used, which is said)."""
     tracker: Tracker | None = None
     if env.get("MLFLOW_TRACKING_URI"):
         try:
-            tracker = Tracker(Server.from_env(env), job, recipe, env.get("MLFLOW_EXPERIMENT_NAME") or recipe.name)
+            tracker = Tracker(
+                Server.from_env(env), job, recipe, env.get("MLFLOW_EXPERIMENT_NAME") or recipe.name
+            )
         except TrackingError as error:
             say(f"MLflow: {error}. The training goes on without it.")
     try:

@@ -1,7 +1,5 @@
 """From folders of labelled photos to a published model version, top to bottom: read, split, train, measure, publish."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +43,11 @@ def train(job: Job) -> Outcome:
     recipe, dataset, parts = prepare(job)
     require_a_run(job)
     with tracking(job, recipe) as tracker:
-        followers = (to_board(job.work / BOARD), to_curves(job.work), *([tracker.epoch] if tracker else []))
+        followers = (
+            to_board(job.work / BOARD),
+            to_curves(job.work),
+            *([tracker.epoch] if tracker else []),
+        )
         outcome = learn(followed(job, *followers), recipe, dataset, parts)
         if tracker:
             tracker.finish(outcome.card)
@@ -71,7 +73,10 @@ def learn(job: Job, recipe: Recipe, dataset: Dataset, parts: dict[str, list[Exam
         runs.append(run.progress)
         bench = Bench(job, recipe, parts | {"train": together}, network)
         calibration = bench.calibrate("test")
-        judged |= {"test": bench.judge_crossed("test"), "train": calibration.judge(bench.said["train"])}
+        judged |= {
+            "test": bench.judge_crossed("test"),
+            "train": calibration.judge(bench.said["train"]),
+        }
 
     say("measuring")
     metrics = bench.measure(judged, calibration)
@@ -90,9 +95,13 @@ def learnt_before(job: Job) -> set[str]:
     try:
         known = read_split(start.parent, ModelCard.read(start.parent))
     except BadCardError as error:
-        raise TrainingError(f"The version {start.parent} cannot be started from: {error}.") from error
+        raise TrainingError(
+            f"The version {start.parent} cannot be started from: {error}."
+        ) from error
     if known is None:
-        say(f"{start.parent.name} carries no list of what it has learnt: if photos of yours are among that, the figures will flatter")
+        say(
+            f"{start.parent.name} carries no list of what it has learnt: if photos of yours are among that, the figures will flatter"
+        )
     return {digest for digest, part in (known or {}).items() if part != HELD_OUT}
 
 
@@ -111,19 +120,25 @@ def prepare(job: Job) -> tuple[Recipe, Dataset, dict[str, list[Example]]]:
 def require_a_run(job: Job) -> None:
     """Raise `TrainingError` when the job insists on going on and its work folder holds nothing to go on with."""
     if job.resume and not (job.work / CHECKPOINT_FILE).is_file():
-        raise TrainingError(f"There is no run to resume in {job.work}. Leave out --resume to start one.")
+        raise TrainingError(
+            f"There is no run to resume in {job.work}. Leave out --resume to start one."
+        )
 
 
 def read(job: Job, recipe: Recipe) -> Dataset:
     """Every readable photo of the job's folders, grouped, without exact duplicates."""
     max_side = round(1.5 * max(recipe.input.height, recipe.input.width))
-    listings = [(list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in job.data]
+    listings = [
+        (list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in job.data
+    ]
     examples: list[Example] = []
     refused: list[str] = []
     for listing, source in listings:
         for line in listing.missing:
             say(f"left out {line}")
-        photos = tqdm(listing.photos, desc=f"reading {source}", unit="photo", file=sys.stderr, leave=False)
+        photos = tqdm(
+            listing.photos, desc=f"reading {source}", unit="photo", file=sys.stderr, leave=False
+        )
         found, left_out = read_photos(photos, source, max_side=max_side, say=say)
         examples += found
         refused += [*listing.missing, *left_out]
@@ -132,17 +147,31 @@ def read(job: Job, recipe: Recipe) -> Dataset:
         say(f"left out {name}: the same file lies under another label too")
     events = [listing.label_event for listing, _ in listings if listing.label_event is not None]
     seen = min(events, default=None)
-    return Dataset(tuple(group(kept, recipe.split)), tuple(refused), tuple(repeated), tuple(contradictory), seen)
+    return Dataset(
+        tuple(group(kept, recipe.split)),
+        tuple(refused),
+        tuple(repeated),
+        tuple(contradictory),
+        seen,
+    )
 
 
 def say_parts(dataset: Dataset, parts: dict[str, list[Example]]) -> None:
     """One line about what was read and how it was divided."""
     report = dataset.report()
     sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
-    say(f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a near-duplicate; {len(dataset.refused)} refused")
+    say(
+        f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a near-duplicate; {len(dataset.refused)} refused"
+    )
 
 
-def hand_over(job: Job, network: keras.Model, card: ModelCard, parts: dict[str, list[Example]], familiarity: Familiarity | None) -> Outcome:
+def hand_over(
+    job: Job,
+    network: keras.Model,
+    card: ModelCard,
+    parts: dict[str, list[Example]],
+    familiarity: Familiarity | None,
+) -> Outcome:
     """Save the network in the work folder, ask the publishing gate, and forget the run when it said yes."""
     job.work.mkdir(parents=True, exist_ok=True)
     network.save(job.work / "model.keras")
@@ -154,7 +183,9 @@ def hand_over(job: Job, network: keras.Model, card: ModelCard, parts: dict[str, 
     if familiarity is not None:
         beside = job.work / FAMILIARITY_FILE
         familiarity.space.write(beside)
-    number = publish(job.work / "model.keras", card, golden, job.models, split=files, familiarity=beside)
+    number = publish(
+        job.work / "model.keras", card, golden, job.models, split=files, familiarity=beside
+    )
     for folder in (job.work, job.work / "refit"):
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return Outcome(number, Registry(job.models).card(card.name, number))

@@ -1,7 +1,5 @@
 """Errors as pages: what happened, what was kept, one next step."""
 
-from __future__ import annotations
-
 from flask import Response, current_app, jsonify, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -36,7 +34,11 @@ SENTENCES = {
     416: "The photo is shorter than the part that was asked for.",
     500: "The fault is ours, and it is in the server’s log. What was stored before is safe; try again.",
 }
-STEPS = {401: ("login.form", "Log in"), 413: ("upload.index", "Back to upload"), 415: ("upload.index", "Back to upload")}
+STEPS = {
+    401: ("login.form", "Log in"),
+    413: ("upload.index", "Back to upload"),
+    415: ("upload.index", "Back to upload"),
+}
 PLAIN = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Something broke · Marque</title><h1>Something broke.</h1>"
     "<p>The fault is ours, and it is in the server’s log. What was stored before is safe; try again.</p></html>"
@@ -59,15 +61,31 @@ def _sentence(error: MarqueError | HTTPException, status: int) -> str:
         return str(error)
     if isinstance(error, CSRFError):
         return EXPIRED
-    ours = error.description != type(error).description  # somebody wrote a sentence for this very case
-    return str(error.description) if ours and status == 401 else SENTENCES.get(status, "Nothing was changed.")
+    ours = (
+        error.description != type(error).description
+    )  # somebody wrote a sentence for this very case
+    return (
+        str(error.description)
+        if ours and status == 401
+        else SENTENCES.get(status, "Nothing was changed.")
+    )
 
 
 def _page(status: int, sentence: str) -> Response:
     endpoint, step = STEPS.get(status, ("gallery.index", "To the gallery"))
     title = TITLES.get(status, "That did not work.")
     try:
-        return make_response(render_template("operations/error.html", title=title, sentence=sentence, endpoint=endpoint, step=step))
-    except Exception:  # the page frame asks the database who is here: without one, plain words must do
+        return make_response(
+            render_template(
+                "operations/error.html",
+                title=title,
+                sentence=sentence,
+                endpoint=endpoint,
+                step=step,
+            )
+        )
+    except (
+        Exception
+    ):  # the page frame asks the database who is here: without one, plain words must do
         current_app.logger.exception("the error page could not be drawn")
         return make_response(PLAIN)

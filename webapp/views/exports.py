@@ -1,7 +1,5 @@
 """Taking photos and answers out: how much there is, in which form, what was taken before."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -46,9 +44,13 @@ def take() -> ResponseReturnValue:
             base_url=request.url_root,
         )
         if request.form.get("later"):
-            job, _fresh = export_later.put_in_order(order, get_config().data, owner=owner(), who=guards.who(), ring=ring)
+            job, _fresh = export_later.put_in_order(
+                order, get_config().data, owner=owner(), who=guards.who(), ring=ring
+            )
             return redirect(url_for("jobs.one", job_id=job.public_id), 303)
-        row, pieces = export.start_export(order, who=guards.who(), tools=Tools(get_registry(), get_files(), get_turnstile()))
+        row, pieces = export.start_export(
+            order, who=guards.who(), tools=Tools(get_registry(), get_files(), get_turnstile())
+        )
     except (BadRequestError, StorageFullError) as error:
         return _page(error)
     return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
@@ -65,7 +67,9 @@ def manifest(public_id: str) -> Response:
 @guards.people_only
 def file(job_id: str, name: str) -> ResponseReturnValue:
     """A file that a job has made."""
-    path, content_type, sha256 = export_later.file_of(jobs.get_job(job_id, owner()), name, get_config().data, admin=_is_admin())
+    path, content_type, sha256 = export_later.file_of(
+        jobs.get_job(job_id, owner()), name, get_config().data, admin=_is_admin()
+    )
     return stored_file(path, content_type, sha256=sha256)
 
 

@@ -1,7 +1,5 @@
 """Words for the next page: what was saved, with the way to take it back."""
 
-from __future__ import annotations
-
 from flask import flash
 
 from webapp.services.labels.relabel import Relabelled
@@ -9,9 +7,19 @@ from webapp.views.layout import shown_name
 from webapp.views.template_filters import count
 
 
-def note(text: str, *, strong: str = "", kind: str = "is-ok", batch: str = "", link: str = "", link_text: str = "") -> None:
+def note(
+    text: str,
+    *,
+    strong: str = "",
+    kind: str = "is-ok",
+    batch: str = "",
+    link: str = "",
+    link_text: str = "",
+) -> None:
     """Show a note on the next page: `text`, `strong` after it, an undo button for `batch`, a link. `kind` is is-ok, is-error or ""."""
-    flash({"text": text, "strong": strong, "batch": batch, "link": link, "link_text": link_text}, kind)  # type: ignore[arg-type]
+    flash(
+        {"text": text, "strong": strong, "batch": batch, "link": link, "link_text": link_text}, kind
+    )  # type: ignore[arg-type]
 
 
 def note_saved(done: Relabelled, label: str) -> None:
@@ -22,7 +30,11 @@ def note_saved(done: Relabelled, label: str) -> None:
         return
     verb = "is" if done.changed == 1 else "are"
     already = f" {count(done.skipped, 'photo')} had it already." if done.skipped else ""
-    note(f"Saved: {count(done.changed, 'photo')} {verb}", strong=f"{shown_name(label)}.{already}", batch=done.batch)
+    note(
+        f"Saved: {count(done.changed, 'photo')} {verb}",
+        strong=f"{shown_name(label)}.{already}",
+        batch=done.batch,
+    )
 
 
 def note_undone(done: Relabelled) -> None:

@@ -1,7 +1,5 @@
 """Who is here and who may come in: the person behind a request, decorators for views, safe ways back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -45,7 +43,9 @@ class Person(UserMixin):
 
 def person() -> Person | None:
     """Who is logged in, None for a visitor."""
-    return cast(Person, current_user._get_current_object()) if current_user.is_authenticated else None
+    return (
+        cast(Person, current_user._get_current_object()) if current_user.is_authenticated else None
+    )
 
 
 def who() -> Who:
@@ -96,7 +96,9 @@ def ask_to_log_in() -> Response:
 
 def uploads_open(view: View) -> View:
     """Everybody may upload, unless the setting says `login`."""
-    return _guarded(view, lambda _arguments: get_config().uploads == "public" or person() is not None)
+    return _guarded(
+        view, lambda _arguments: get_config().uploads == "public" or person() is not None
+    )
 
 
 def gallery_open(view: View) -> View:

@@ -1,7 +1,5 @@
 """Background jobs: the list, one of them while it runs and when it has ended, and many photos that come in as one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
@@ -45,7 +43,10 @@ def index() -> ResponseReturnValue:
         page=page,
         asked=asked,
         states=[(state, states.get(state, 0)) for state in JOB_STATES],
-        kinds=[(kind, KINDS[kind].title if kind in KINDS else kind, number) for kind, number in sorted(kinds.items())],
+        kinds=[
+            (kind, KINDS[kind].title if kind in KINDS else kind, number)
+            for kind, number in sorted(kinds.items())
+        ],
         all=sum(states.values()),
         titles={name: one.title for name, one in KINDS.items()},
         trouble=jobs.nobody_works(KINDS),
@@ -81,7 +82,11 @@ def left_out(job_id: str) -> ResponseReturnValue:
     if view.job.kind != bulk_upload.KIND.name:
         raise BadRequestError("Only an upload leaves files out.")
     table = bulk_upload.left_out_csv(jobs.part_results(view))
-    return Response(table, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": attachment(f"left-out-{job_id}.csv")})
+    return Response(
+        table,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": attachment(f"left-out-{job_id}.csv")},
+    )
 
 
 @bp.post("/jobs/upload")
@@ -112,13 +117,21 @@ def delete(job_id: str) -> ResponseReturnValue:
     view = jobs.get_job(job_id, owner())
     if not own_uploads.is_theirs(view, owner()):
         return redirect(url_for(".one", job_id=job_id), 303)
-    return render_template("jobs/delete.html", view=view, job=view.job, holdings=own_uploads.holdings(view), days=GRACE.days)
+    return render_template(
+        "jobs/delete.html",
+        view=view,
+        job=view.job,
+        holdings=own_uploads.holdings(view),
+        days=GRACE.days,
+    )
 
 
 @bp.post("/jobs/<job_id>/delete")
 def delete_now(job_id: str) -> ResponseReturnValue:
     """Delete the photos that were new with an upload; for some days its page can bring them back."""
-    gone = own_uploads.delete(jobs.get_job(job_id, owner()), owner(), who=guards.who(), files=get_files())
+    gone = own_uploads.delete(
+        jobs.get_job(job_id, owner()), owner(), who=guards.who(), files=get_files()
+    )
     stayed = f" {count(gone.skipped, 'photo')} with a star stayed." if gone.skipped else ""
     note("Deleted:", strong=f"{count(gone.changed, 'photo')}.{stayed}")
     return redirect(url_for(".one", job_id=job_id), 303)
@@ -138,7 +151,9 @@ def folder() -> ResponseReturnValue:
     """Take in the photos below a folder of the server."""
     name = request.form.get("folder", "").strip()
     try:
-        job, _fresh = bulk_upload.take_folder(get_config().import_folder, name, _order(name or "the whole folder"))
+        job, _fresh = bulk_upload.take_folder(
+            get_config().import_folder, name, _order(name or "the whole folder")
+        )
     except MarqueError as error:
         note(str(error), kind="is-error")
         return redirect(url_for(".index"), 303)
@@ -150,7 +165,9 @@ def folder() -> ResponseReturnValue:
 
 def files_of_form() -> list[FileStorage]:
     """The files of the upload form."""
-    return [one for field in ("files", "file") for one in request.files.getlist(field) if one.filename]
+    return [
+        one for field in ("files", "file") for one in request.files.getlist(field) if one.filename
+    ]
 
 
 def keep(job_id: str, files: list[FileStorage], group: int) -> None:
@@ -167,7 +184,9 @@ def keep(job_id: str, files: list[FileStorage], group: int) -> None:
 
 def put_in(job_id: str, files: list[FileStorage]) -> Job:
     """Put in the job for what was kept, as the form asks."""
-    title = request.form.get("title", "").strip() or ", ".join(clean_name(one.filename or "") for one in files[:3])
+    title = request.form.get("title", "").strip() or ", ".join(
+        clean_name(one.filename or "") for one in files[:3]
+    )
     try:
         return bulk_upload.take_kept(get_config().data, job_id, _order(title))[0]
     except MarqueError:
@@ -207,7 +226,9 @@ def _order(title: str) -> Order:
     form = request.form
     model = form.get("model", "").strip()
     label, folders = form.get("ground_truth", "").strip(), form.get("folders") == "yes"
-    asked = bulk_upload.question(get_classifiers(model), model=model, ground_truth=label, folders=folders, place="upload")
+    asked = bulk_upload.question(
+        get_classifiers(model), model=model, ground_truth=label, folders=folders, place="upload"
+    )
     return Order(asked, title, owner(new=True), guards.who(), ring)
 
 
@@ -231,7 +252,9 @@ def _page(view: JobView) -> ResponseReturnValue:
         summary=kind.summary(result) if kind and kind.summary and view.state == "succeeded" else "",
         result=result,
         lines=jobs.tail(view),
-        left_out=bulk_upload.left_out(jobs.part_results(view)) if view.job.kind == bulk_upload.KIND.name else [],
+        left_out=bulk_upload.left_out(jobs.part_results(view))
+        if view.job.kind == bulk_upload.KIND.name
+        else [],
         trouble="" if view.over else jobs.nobody_works(KINDS),
         refresh=0 if view.over else REFRESH,
         photos=_photos(view),
@@ -242,7 +265,9 @@ def _page(view: JobView) -> ResponseReturnValue:
 
 def _photos(view: JobView) -> list[history.Item]:
     """The newest photos of an upload, for those who may see photos, and for who sent them."""
-    if view.job.kind != bulk_upload.KIND.name or not (guards.may_browse() or view.job.owner == owner().id):
+    if view.job.kind != bulk_upload.KIND.name or not (
+        guards.may_browse() or view.job.owner == owner().id
+    ):
         return []
     return list(history.gallery_page(GalleryFilter(batch=view.job.public_id), limit=STRIP).items)
 

@@ -1,12 +1,21 @@
 """What surrounds every page: header, footer, theme, help, and the helpers that templates use."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, send_from_directory, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import NONE_OF_THESE, UNUSABLE
@@ -32,9 +41,20 @@ Group = tuple[str, str, list[tuple[str, str]]]
 def theme() -> ResponseReturnValue:
     """Remember light or dark in a cookie and go back to the page; 204 for the script, which has changed the page already."""
     chosen = request.form.get("theme", "")
-    answer = Response(status=204) if wants_json() else redirect(guards.way_back(url_for("upload.index")), 303)
+    answer = (
+        Response(status=204)
+        if wants_json()
+        else redirect(guards.way_back(url_for("upload.index")), 303)
+    )
     if chosen in THEMES:
-        answer.set_cookie(THEME_COOKIE, chosen, max_age=YEAR, samesite="Lax", secure=get_config().tls, path=request.script_root + "/")
+        answer.set_cookie(
+            THEME_COOKIE,
+            chosen,
+            max_age=YEAR,
+            samesite="Lax",
+            secure=get_config().tls,
+            path=request.script_root + "/",
+        )
     return answer
 
 
@@ -53,7 +73,9 @@ def robots() -> ResponseReturnValue:
 @bp.get("/favicon.ico")
 def favicon() -> ResponseReturnValue:
     """For browsers that ask without reading the page."""
-    return send_from_directory(str(current_app.static_folder), "favicon.svg", mimetype="image/svg+xml", max_age=86400)
+    return send_from_directory(
+        str(current_app.static_folder), "favicon.svg", mimetype="image/svg+xml", max_age=86400
+    )
 
 
 def init_app(app: Flask) -> None:
@@ -114,16 +136,28 @@ def shown_name(label: str) -> str:
 def model_title(name: str) -> str:
     """How people read a model: the title of its card, or its name when it is not live or shares the title with another."""
     titles = [card.title for card in live_cards()]
-    return next((card.title for card in live_cards() if card.name == name and titles.count(card.title) == 1), name)
+    return next(
+        (
+            card.title
+            for card in live_cards()
+            if card.name == name and titles.count(card.title) == 1
+        ),
+        name,
+    )
 
 
 def model_choices(also: str = "") -> list[tuple[str, str]]:
     """The live models as (name, title), the site's own first; `also` one that is not live any more."""
     names = [card.name for card in live_cards()]
-    return [(name, model_title(name)) for name in [*names, *([also] if also and also not in names else [])]]
+    return [
+        (name, model_title(name))
+        for name in [*names, *([also] if also and also not in names else [])]
+    ]
 
 
-def label_groups(model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE), retired: bool = True) -> list[Group]:
+def label_groups(
+    model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE), retired: bool = True
+) -> list[Group]:
     """What a ground truth may be: the labels of one live model, or of all of them, by name; then the verdicts.
 
     `retired` labels too, for filters; without them, for people who label.
@@ -135,7 +169,8 @@ def label_groups(model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE,
 
 def _by_name(card: ModelCard, retired: bool) -> list[tuple[str, str]]:
     return sorted(
-        ((one.name, one.display) for one in (every_label(card) if retired else offered(card))), key=lambda pair: pair[1].casefold()
+        ((one.name, one.display) for one in (every_label(card) if retired else offered(card))),
+        key=lambda pair: pair[1].casefold(),
     )
 
 
@@ -146,7 +181,12 @@ def _card_with(label: str) -> ModelCard | None:
 
 def _surroundings() -> dict[str, Any]:
     somebody = guards.person()
-    places = [("upload.index", "Upload"), ("gallery.index", "Gallery"), ("stats.index", "Stats"), ("models.index", "Models")]
+    places = [
+        ("upload.index", "Upload"),
+        ("gallery.index", "Gallery"),
+        ("stats.index", "Stats"),
+        ("models.index", "Models"),
+    ]
     if somebody or sent.browser():
         places.append(("jobs.index", "Jobs"))
     if somebody:

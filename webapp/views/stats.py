@@ -1,7 +1,5 @@
 """Stats: how good a version is on checked photos, with every number leading to its photos."""
 
-from __future__ import annotations
-
 import calendar
 import math
 from collections.abc import Callable
@@ -13,7 +11,16 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
+from webapp.domain import (
+    AMONG_FIVE,
+    FIRST_GUESS,
+    KNOWN,
+    NO,
+    NONE_OF_THESE,
+    UNCLASSIFIED,
+    YES,
+    GalleryFilter,
+)
 from webapp.errors import BadRequestError, ModelError, ModelUnavailableError, TooMuchToCountError
 from webapp.extensions import get_card, get_registry, get_version_card
 from webapp.inference.metrics.intervals import Share
@@ -81,7 +88,9 @@ class Asked:
             found["audited"] = YES
         if self.learnt.photos and not self.learnt.counted:
             found["learnt"] = NO
-        both = {name: _both(name, getattr(self.wanted, name), value) for name, value in more.items()}
+        both = {
+            name: _both(name, getattr(self.wanted, name), value) for name, value in more.items()
+        }
         return f"{url_for('gallery.index')}?{urlencode(filter_params(replace(self.wanted, **found | both)))}"
 
     def month(self, one: Point, **more: Any) -> str:
@@ -118,14 +127,24 @@ def index() -> ResponseReturnValue:
     try:
         asked, counts = _count(asked)
     except TooMuchToCountError as trouble:
-        return render_template("stats/empty.html", error=trouble, card=asked.card, asked=asked, versions=_versions(asked)), 422
+        return render_template(
+            "stats/empty.html",
+            error=trouble,
+            card=asked.card,
+            asked=asked,
+            versions=_versions(asked),
+        ), 422
     everything = stats.summarize(counts, asked.card, stats.EVERYTHING)
     if not everything.n:
-        return render_template("stats/empty.html", error=None, card=asked.card, asked=asked, versions=_versions(asked))
+        return render_template(
+            "stats/empty.html", error=None, card=asked.card, asked=asked, versions=_versions(asked)
+        )
     audited = stats.summarize(counts, asked.card, stats.AUDITED)
     if asked.sample == stats.AUDITED and not audited.n:
         asked = _without_audit(asked)
-    return render_template("stats/index.html", **_page(asked, counts), everything=everything, audited=audited)
+    return render_template(
+        "stats/index.html", **_page(asked, counts), everything=everything, audited=audited
+    )
 
 
 @bp.get("/labels.csv")
@@ -162,7 +181,8 @@ def _read() -> Asked | None:
         own={name: args[name] for name in OWN if args.get(name)},
         sample=_one_of("sample", stats.SAMPLES),
         order=_one_of("order", stats.ORDERS),
-        grouped=_one_of("group", ("", "parent")) == "parent" and any(label.parent for label in card.labels),
+        grouped=_one_of("group", ("", "parent")) == "parent"
+        and any(label.parent for label in card.labels),
         diagonal=_one_of("diagonal", ("", "hide")) != "hide",
         at=_percent(args.get("at", ""), round(card.threshold * 100)),
         with_learnt=_one_of("include", ("", "learnt")) == "learnt",
@@ -171,7 +191,9 @@ def _read() -> Asked | None:
 
 def _count(asked: Asked) -> tuple[Asked, Counts]:
     """The counts, and the question with what is known of photos that the version has learnt from. Raises `TooMuchToCountError`."""
-    counts, learnt = stats.count(asked.wanted, asked.card, get_registry(), with_learnt=asked.with_learnt)
+    counts, learnt = stats.count(
+        asked.wanted, asked.card, get_registry(), with_learnt=asked.with_learnt
+    )
     return replace(asked, learnt=learnt), counts
 
 
@@ -248,7 +270,9 @@ def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
         "heat": _heat(matrix),
         "plane": "" if small else _plane(asked, matrix),
         "mixed": mixed[:FEW],
-        "mix_ups": stats.with_photos(mixed[: stats.MIX_UPS], asked.wanted, card, sample, with_learnt=asked.learnt.counted),
+        "mix_ups": stats.with_photos(
+            mixed[: stats.MIX_UPS], asked.wanted, card, sample, with_learnt=asked.learnt.counted
+        ),
         "bins": bins,
         "error_of_confidence": stats.mean_error(bins),
         "reliability": reliability_svg(
@@ -268,7 +292,9 @@ def _page(asked: Asked, counts: Counts) -> dict[str, Any]:
         ),
         "months": MONTHS,
         "below": lambda percent: 1.0 if percent >= 100 else percent / 100 - BELOW,
-        "version_lines": stats.version_lines(stats.versions(asked.wanted, card.name, get_registry(), with_learnt=asked.with_learnt)),
+        "version_lines": stats.version_lines(
+            stats.versions(asked.wanted, card.name, get_registry(), with_learnt=asked.with_learnt)
+        ),
         "held_out": stats.held_out(card),
         "folded": stats.folded(card),
     }
@@ -281,20 +307,34 @@ def _versions(asked: Asked) -> list[tuple[str, str]]:
     for name in dict.fromkeys([asked.card.name, *registry.names()]):
         live = registry.live_version(name)
         for number in reversed(registry.versions(name)):
-            found.append((f"{name}@{number}", f"{name} {number}{' (live)' if number == live else ''}"))
+            found.append(
+                (f"{name}@{number}", f"{name} {number}{' (live)' if number == live else ''}")
+            )
     mine = asked.version
-    return found if mine in dict(found) else [(mine, f"{asked.card.name} {asked.card.version}"), *found]
+    return (
+        found
+        if mine in dict(found)
+        else [(mine, f"{asked.card.name} {asked.card.version}"), *found]
+    )
 
 
 def _matrix(asked: Asked, counts: Counts) -> Matrix:
     """The matrix that was asked for. Of many labels those without a photo and without an answer are left out."""
     found = stats.matrix(counts, asked.card, asked.sample, order=asked.order, grouped=asked.grouped)
     if not asked.diagonal:
-        found = Matrix(found.rows, found.columns, {key: n for key, n in found.counts.items() if not found.is_hit(*key)})
+        found = Matrix(
+            found.rows,
+            found.columns,
+            {key: n for key, n in found.counts.items() if not found.is_hit(*key)},
+        )
     if len(found.rows) <= MATRIX_MOST:
         return found
     seen = {truth for truth, _said in found.counts} | {said for _truth, said in found.counts}
-    return Matrix(tuple(one for one in found.rows if one in seen), tuple(one for one in found.columns if one in seen), found.counts)
+    return Matrix(
+        tuple(one for one in found.rows if one in seen),
+        tuple(one for one in found.columns if one in seen),
+        found.counts,
+    )
 
 
 def _bin(right: Share, said: float = 0.0) -> Bin:
@@ -320,7 +360,11 @@ def _plane(asked: Asked, matrix: Matrix) -> Svg:
     link = asked.gallery()
 
     def address(truth: str, said: str) -> str:
-        return "" if asked.grouped else f"{link}&{urlencode({'ground_truth': truth, 'decision': said})}"
+        return (
+            ""
+            if asked.grouped
+            else f"{link}&{urlencode({'ground_truth': truth, 'decision': said})}"
+        )
 
     return links_svg(
         matrix.rows,

@@ -1,7 +1,5 @@
 """How numbers, sizes and moments are written on a page."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from flask import Flask
@@ -55,13 +53,21 @@ def duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{round(seconds)}{NARROW}s"
-    return f"{minutes}{NARROW}min" if minutes < 60 else f"{minutes // 60}{NARROW}h {minutes % 60}{NARROW}min"
+    return (
+        f"{minutes}{NARROW}min"
+        if minutes < 60
+        else f"{minutes // 60}{NARROW}h {minutes % 60}{NARROW}min"
+    )
 
 
 def ago(moment: datetime) -> Markup:
     """How long ago, in a `<time>`: "just now", "a minute ago", "3 hours ago", then the day."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    for limit, unit, one in ((3600, 60, "a minute"), (86400, 3600, "an hour"), (86400 * 7, 86400, "a day")):
+    for limit, unit, one in (
+        (3600, 60, "a minute"),
+        (86400, 3600, "an hour"),
+        (86400 * 7, 86400, "a day"),
+    ):
         if seconds < 60:
             return _time(moment, "just now", "")
         if seconds < limit:
@@ -78,7 +84,9 @@ def day(moment: datetime) -> Markup:
 def when(moment: datetime) -> Markup:
     """Day and time in a `<time>`: "Today, 15:02 UTC". The script writes it in the reader's own zone."""
     today = moment.date() == datetime.now(UTC).date()
-    return _time(moment, f"{'Today' if today else _day(moment, short=True)}, {moment:%H:%M} UTC", "when")
+    return _time(
+        moment, f"{'Today' if today else _day(moment, short=True)}, {moment:%H:%M} UTC", "when"
+    )
 
 
 def _day(moment: datetime, *, short: bool = False) -> str:
@@ -89,11 +97,27 @@ def _day(moment: datetime, *, short: bool = False) -> str:
 
 def _time(moment: datetime, text: str, style: str) -> Markup:
     return Markup('<time datetime="{}"{} title="{}">{}</time>').format(
-        moment.isoformat(timespec="seconds"), Markup(' data-time="{}"').format(style) if style else "", f"{moment:%Y-%m-%d %H:%M} UTC", text
+        moment.isoformat(timespec="seconds"),
+        Markup(' data-time="{}"').format(style) if style else "",
+        f"{moment:%Y-%m-%d %H:%M} UTC",
+        text,
     )
 
 
 def init_app(app: Flask) -> None:
     """Make the filters known to the templates."""
-    plain = (thousands, amount, photos_in_words, size, milliseconds, duration, ago, day, when, percent, count_word, count)
+    plain = (
+        thousands,
+        amount,
+        photos_in_words,
+        size,
+        milliseconds,
+        duration,
+        ago,
+        day,
+        when,
+        percent,
+        count_word,
+        count,
+    )
     app.jinja_env.filters |= {one.__name__: one for one in plain}

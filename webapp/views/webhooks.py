@@ -1,7 +1,5 @@
 """For admins: webhooks. Added here with a secret that is shown once, tried, watched, switched off, removed."""
 
-from __future__ import annotations
-
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
@@ -34,7 +32,13 @@ def add() -> ResponseReturnValue:
     """Make a webhook."""
     form, private = request.form, get_config().webhooks == "any"
     try:
-        hook = webhooks.add(form.get("url", ""), form.getlist("events"), below=form.get("below", ""), private=private, who=guards.who())
+        hook = webhooks.add(
+            form.get("url", ""),
+            form.getlist("events"),
+            below=form.get("below", ""),
+            private=private,
+            who=guards.who(),
+        )
     except WebhookError as error:
         return _page(error), status_of(error)
     session[ONCE] = [hook.id, hook.secret]
@@ -76,7 +80,10 @@ def test(hook_id: int) -> ResponseReturnValue:
 def again(hook_id: int) -> ResponseReturnValue:
     """Try what waits now, and what was given up anew."""
     found = webhooks.send_again(hook_id)
-    note("What waits is tried now" + (f", and {count(found, 'event')} that had been given up." if found else "."))
+    note(
+        "What waits is tried now"
+        + (f", and {count(found, 'event')} that had been given up." if found else ".")
+    )
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
 
@@ -85,7 +92,9 @@ def again(hook_id: int) -> ResponseReturnValue:
 def switch(hook_id: int) -> ResponseReturnValue:
     """Switch it on or off."""
     hook = webhooks.switch(hook_id, on=request.form.get("on") == "yes")
-    note(f"{'Switched on' if hook.active else 'Switched off'}:", strong=f"{webhooks.host_of(hook)}.")
+    note(
+        f"{'Switched on' if hook.active else 'Switched off'}:", strong=f"{webhooks.host_of(hook)}."
+    )
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
 

@@ -29,7 +29,9 @@ def test_it_is_openapi_3_1(document: dict) -> None:
 
 
 def test_its_paths_and_the_routes_of_the_app_are_the_same(app: Flask, document: dict) -> None:
-    told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    told = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
     real = {
         (method, address_of(rule))
         for rule in app.url_map.iter_rules()
@@ -42,13 +44,20 @@ def test_its_paths_and_the_routes_of_the_app_are_the_same(app: Flask, document: 
 def test_every_call_says_what_it_does_and_how_it_may_fail(document: dict) -> None:
     for path, methods in document["paths"].items():
         for method, told in methods.items():
-            assert told["summary"].endswith(".") or told["summary"].endswith("?"), f"{method} {path}"
+            assert told["summary"].endswith(".") or told["summary"].endswith("?"), (
+                f"{method} {path}"
+            )
             assert "500" in told["responses"], f"{method} {path}"
-            assert all(one["description"] for one in [*told["responses"].values(), *told.get("parameters", [])]), f"{method} {path}"
+            assert all(
+                one["description"]
+                for one in [*told["responses"].values(), *told.get("parameters", [])]
+            ), f"{method} {path}"
 
 
 def test_every_call_has_a_name_of_its_own(document: dict) -> None:
-    names = [told["operationId"] for methods in document["paths"].values() for told in methods.values()]
+    names = [
+        told["operationId"] for methods in document["paths"].values() for told in methods.values()
+    ]
     assert len(names) == len(set(names))
 
 
@@ -69,7 +78,12 @@ def test_a_file_is_a_field_of_a_form_that_may_come_several_times(document: dict)
 
 def test_a_closed_server_says_that_reading_needs_a_key(app: Flask, config: Config) -> None:
     closed = create_app(replace(config, gallery="login"))
-    security = [one.test_client().get("/api/v1/openapi.json").json["paths"]["/api/v1/photos"]["get"]["security"] for one in (app, closed)]
+    security = [
+        one.test_client()
+        .get("/api/v1/openapi.json")
+        .json["paths"]["/api/v1/photos"]["get"]["security"]
+        for one in (app, closed)
+    ]
     assert security == [[{}, {"key": ["predict"]}], [{"key": ["predict"]}]]
 
 
@@ -78,12 +92,16 @@ def test_relabelling_needs_the_scope_review_everywhere(document: dict) -> None:
 
 
 def test_behind_a_prefix_the_document_names_it(client: FlaskClient) -> None:
-    assert client.get("/api/v1/openapi.json", environ_overrides={"SCRIPT_NAME": "/marque"}).json["servers"] == [{"url": "/marque"}]
+    assert client.get("/api/v1/openapi.json", environ_overrides={"SCRIPT_NAME": "/marque"}).json[
+        "servers"
+    ] == [{"url": "/marque"}]
 
 
 def test_every_call_tells_its_arguments_by_name(app: Flask) -> None:
     for rule, call in calls_of(app):
-        assert rule.arguments | {"query", "body", "form"} >= call.takes.keys() >= rule.arguments, rule.rule
+        assert rule.arguments | {"query", "body", "form"} >= call.takes.keys() >= rule.arguments, (
+            rule.rule
+        )
 
 
 def test_formats_and_limits_can_be_asked_for(client: FlaskClient) -> None:

@@ -9,7 +9,12 @@ from flask.testing import FlaskClient
 
 from webapp.api.openapi.code_samples import Example, curl, javascript, python
 
-RELABEL = Example("PUT", "http://car/api/v1/photos/x/ground-truth", key=True, body={"label": "Lada «2107»", "why": "it's one"})
+RELABEL = Example(
+    "PUT",
+    "http://car/api/v1/photos/x/ground-truth",
+    key=True,
+    body={"label": "Lada «2107»", "why": "it's one"},
+)
 
 
 def test_every_call_of_the_document_is_on_the_page(client: FlaskClient) -> None:
@@ -40,11 +45,18 @@ def test_behind_a_prefix_forms_and_code_name_it(client: FlaskClient) -> None:
 def test_the_line_for_curl_survives_a_shell() -> None:
     words = shlex.split(curl(RELABEL).replace("\\\n", ""))
     assert words[:3] == ["curl", "-X", "PUT"]
-    assert words[words.index("-d") + 1] == '{"label": "Lada \\u00ab2107\\u00bb", "why": "it\'s one"}'
+    assert (
+        words[words.index("-d") + 1] == '{"label": "Lada \\u00ab2107\\u00bb", "why": "it\'s one"}'
+    )
 
 
 @pytest.mark.parametrize(
-    "example", [RELABEL, Example("GET", "http://car/x", params={"a": "1"}), Example("POST", "http://car/x", file="file", name="y.jpg")]
+    "example",
+    [
+        RELABEL,
+        Example("GET", "http://car/x", params={"a": "1"}),
+        Example("POST", "http://car/x", file="file", name="y.jpg"),
+    ],
 )
 def test_the_lines_for_python_can_be_read_by_python(example: Example) -> None:
     compile(python(example), "sample", "exec")

@@ -50,7 +50,9 @@ def test_users_are_listed(runner: FlaskCliRunner) -> None:
 
 
 def test_a_key_is_created_listed_and_revoked(app: Flask, runner: FlaskCliRunner) -> None:
-    text = runner.invoke(args=["keys", "create", "gate camera", "--scope", "review"]).stdout.split()[-1]
+    text = runner.invoke(
+        args=["keys", "create", "gate camera", "--scope", "review"]
+    ).stdout.split()[-1]
     with app.app_context():
         assert people.find_key(text) is not None
     assert f"{text[:10]}…\treview\tgate camera" in runner.invoke(args=["keys", "list"]).stdout

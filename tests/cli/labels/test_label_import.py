@@ -34,7 +34,10 @@ def table(tmp_path: Path) -> Path:
 
 def truths(app: Flask) -> list[tuple[str, str | None]]:
     with app.app_context():
-        return [(one.photo.filename, one.photo.ground_truth) for one in history.gallery_page(GalleryFilter()).items]
+        return [
+            (one.photo.filename, one.photo.ground_truth)
+            for one in history.gallery_page(GalleryFilter()).items
+        ]
 
 
 def test_it_looks_before_it_leaps(app: Flask, bring, upload: Upload, table: Path) -> None:
@@ -50,7 +53,9 @@ def test_it_does_it_when_told(app: Flask, bring, upload: Upload, table: Path) ->
     assert truths(app) == [("car.jpg", "haas")]
 
 
-def test_what_cannot_be_taken_is_said_and_the_exit_code_tells(bring, upload: Upload, table: Path) -> None:
+def test_what_cannot_be_taken_is_said_and_the_exit_code_tells(
+    bring, upload: Upload, table: Path
+) -> None:
     assert "1 left out, unknown photo:\n  line 2: car.jpg" in bring(str(table), code=1)
 
 
@@ -63,16 +68,22 @@ def test_a_folder_brings_its_photos_along(app: Flask, bring, tmp_path: Path) -> 
     assert sorted(truths(app)) == [("bwt.jpg", "bwt"), ("haas.jpg", "haas")]
 
 
-def test_a_folder_may_have_its_labels_in_a_table(app: Flask, bring, table: Path, tmp_path: Path) -> None:
+def test_a_folder_may_have_its_labels_in_a_table(
+    app: Flask, bring, table: Path, tmp_path: Path
+) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "car.jpg").write_bytes(draw())
     bring(str(tmp_path / "photos"), "--labels", str(table), "--add", "--apply")
     assert truths(app) == [("car.jpg", "haas")]
 
 
-def test_an_export_that_was_sorted_by_hand_comes_back(app: Flask, bring, runner: FlaskCliRunner, upload: Upload, tmp_path: Path) -> None:
+def test_an_export_that_was_sorted_by_hand_comes_back(
+    app: Flask, bring, runner: FlaskCliRunner, upload: Upload, tmp_path: Path
+) -> None:
     upload(ground_truth="haas")
-    runner.invoke(args=["photos", "export", "--format", "folders", "--out", str(tmp_path / "data"), "--quiet"])
+    runner.invoke(
+        args=["photos", "export", "--format", "folders", "--out", str(tmp_path / "data"), "--quiet"]
+    )
     (tmp_path / "data" / "haas").rename(tmp_path / "data" / "bwt")
     bring(str(tmp_path / "data"), "--replace", "--apply")
     assert truths(app) == [("car.jpg", "bwt")]
@@ -95,7 +106,9 @@ def test_a_look_before_adding_names_folders_that_are_no_label(bring, tmp_path: P
     assert "1 left out, unknown label" in bring(str(tmp_path / "data"), "--add", code=1)
 
 
-def test_a_photo_that_is_refused_is_named_and_the_exit_code_tells(app: Flask, bring, tmp_path: Path) -> None:
+def test_a_photo_that_is_refused_is_named_and_the_exit_code_tells(
+    app: Flask, bring, tmp_path: Path
+) -> None:
     (tmp_path / "data" / "haas").mkdir(parents=True)
     (tmp_path / "data" / "haas" / "car.jpg").write_bytes(draw())
     (tmp_path / "data" / "haas" / "notes.jpg").write_text("hello")

@@ -76,7 +76,9 @@ def test_show_tells_the_card_in_words(house: Flask) -> None:
 
 
 def test_show_gives_one_version_as_json(house: Flask) -> None:
-    answer = house.test_cli_runner().invoke(args=["model", "show", "toy", "--version", "2", "--json"])
+    answer = house.test_cli_runner().invoke(
+        args=["model", "show", "toy", "--version", "2", "--json"]
+    )
     assert json.loads(answer.output)["version"] == 2
 
 
@@ -89,5 +91,7 @@ def test_show_refuses_an_unknown_model_in_one_sentence(house: Flask) -> None:
 @pytest.mark.tensorflow
 def test_train_refuses_a_name_that_is_no_folder(house: Flask, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow", reason="training needs TensorFlow")
-    answer = house.test_cli_runner().invoke(args=["model", "train", "../boat", "--data", str(tmp_path)])
+    answer = house.test_cli_runner().invoke(
+        args=["model", "train", "../boat", "--data", str(tmp_path)]
+    )
     assert "A model's name is made of" in answer.output

@@ -35,7 +35,10 @@ from webapp.services.jobs.worker import Crew
 from webapp.storage.database import db
 from webapp.tasks.ring import tools
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore")]  # Keras speaks about its older format
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore"),
+]  # Keras speaks about its older format
 
 
 @pytest.fixture
@@ -54,15 +57,30 @@ def plain_cnn() -> keras.Model:
     """The network of an earlier service: three convolutions and a dense layer on 256 x 256 pixels."""
     flow = [layers.Conv2D(filters, 3, activation="relu") for filters in (16, 32, 16)]
     stack = [one for convolution in flow for one in (convolution, layers.MaxPooling2D())]
-    head = [layers.Flatten(), layers.Dense(256, activation="relu"), layers.Dense(8, activation="softmax")]
+    head = [
+        layers.Flatten(),
+        layers.Dense(256, activation="relu"),
+        layers.Dense(8, activation="softmax"),
+    ]
     return keras.Sequential([keras.Input((256, 256, 3)), *stack, *head])
 
 
-def test_the_plain_network_of_an_earlier_service_imports_compiles_and_ranks(house: Flask, tmp_path: Path) -> None:
+def test_the_plain_network_of_an_earlier_service_imports_compiles_and_ranks(
+    house: Flask, tmp_path: Path
+) -> None:
     model = plain_cnn()
     model.save(tmp_path / "Formula One.h5")
     teams = "Alfa Romeo,BWT,Ferrari,Haas,McLaren,Mercedes,Red Bull,Williams"
-    answer = flask(house, "import", tmp_path / "Formula One.h5", "--labels", teams, "--preprocess", "unit", "--live")
+    answer = flask(
+        house,
+        "import",
+        tmp_path / "Formula One.h5",
+        "--labels",
+        teams,
+        "--preprocess",
+        "unit",
+        "--live",
+    )
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.splitlines()[1] == "It is live."
     photo = decode_photo(draw(size=(256, 256), format="PNG")).pixels
@@ -86,7 +104,11 @@ def test_an_efficientnet_waits_until_it_is_promoted(house: Flask, tmp_path: Path
     registry = Registry(tmp_path / "models")
     assert registry.live_version("cars") is None
     card = registry.card("cars", 1)
-    assert (card.label_names, card.threshold, card.temperature) == (("audi", "bmw", "lada", "skoda"), 0.3, 1.0)
+    assert (card.label_names, card.threshold, card.temperature) == (
+        ("audi", "bmw", "lada", "skoda"),
+        0.3,
+        1.0,
+    )
     assert card.training["imported"]["preprocess"] == "none"  # it scales by itself
     assert flask(house, "promote", "cars", "1").exit_code == 0
     assert house.test_client().get("/health/ready").json["model"] == {"name": "cars", "version": 1}
@@ -95,17 +117,27 @@ def test_an_efficientnet_waits_until_it_is_promoted(house: Flask, tmp_path: Path
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
-    flow = [layers.Conv2D(8, 3), layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax")]
+    flow = [
+        layers.Conv2D(8, 3),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3, activation="softmax"),
+    ]
     keras.Sequential([keras.Input((16, 24, 3)), *flow]).save(folder / "tiny.keras")
     return folder / "tiny.keras"
 
 
-def test_an_exported_version_imports_elsewhere_bit_by_bit(house: Flask, tiny: Path, tmp_path: Path) -> None:
+def test_an_exported_version_imports_elsewhere_bit_by_bit(
+    house: Flask, tiny: Path, tmp_path: Path
+) -> None:
     assert flask(house, "import", tiny, "--labels", "a,b,c").exit_code == 0
     assert flask(house, "export", "tiny@1", tmp_path / "tiny.zip").exit_code == 0
     assert flask(house, "import", tmp_path / "tiny.zip", "--name", "elsewhere").exit_code == 0
     there, here = (tmp_path / "models" / name / "1" for name in ("tiny", "elsewhere"))
-    for name in ("model.keras", "model.tflite", *(f"golden/{path.name}" for path in (there / "golden").iterdir())):
+    for name in (
+        "model.keras",
+        "model.tflite",
+        *(f"golden/{path.name}" for path in (there / "golden").iterdir()),
+    ):
         assert (here / name).read_bytes() == (there / name).read_bytes()
     cards = [json.loads((folder / "card.json").read_text()) for folder in (there, here)]
     assert cards[0]["golden"] == cards[1]["golden"]
@@ -116,15 +148,22 @@ def test_a_job_imports_through_the_same_command(house: Flask, tiny: Path, tmp_pa
     with house.app_context(), tiny.open("rb") as content:
         asked = import_model_job.question({"preprocess": "unit", "name": "small"})
         owner, sent = Owner("user:1"), Sent("Tiny one.keras", content, "a\nb\nc")
-        job = import_model_job.take(tmp_path, sent, asked, owner=owner, who=Who("Anna"), ring=lambda _lane: None)
+        job = import_model_job.take(
+            tmp_path, sent, asked, owner=owner, who=Who("Anna"), ring=lambda _lane: None
+        )
     Crew(KINDS, tools, {SHORT: 1, LONG: 1}, house.app_context, lambda _lane: None).work(LONG)
     with house.app_context():
         view = jobs.get_job(job.public_id, owner)
-    assert (view.state, view.job.result) == ("succeeded", {"name": "small", "version": 1, "notes": []}), view.job.error
+    assert (view.state, view.job.result) == (
+        "succeeded",
+        {"name": "small", "version": 1, "notes": []},
+    ), view.job.error
     assert Registry(tmp_path / "models").card("small", 1).label_names == ("a", "b", "c")
 
 
-def test_a_carried_version_whose_compiled_network_was_swapped_is_refused(house: Flask, tiny: Path, tmp_path: Path) -> None:
+def test_a_carried_version_whose_compiled_network_was_swapped_is_refused(
+    house: Flask, tiny: Path, tmp_path: Path
+) -> None:
     flask(house, "import", tiny, "--labels", "a,b,c")
     flask(house, "export", "tiny@1", tmp_path / "tiny.zip")
     with zipfile.ZipFile(tmp_path / "tiny.zip") as archive:
@@ -136,7 +175,9 @@ def test_a_carried_version_whose_compiled_network_was_swapped_is_refused(house: 
     assert not (tmp_path / "models" / "swapped").exists()
 
 
-def test_a_refusal_is_one_line_and_leaves_nothing_behind(house: Flask, tiny: Path, tmp_path: Path) -> None:
+def test_a_refusal_is_one_line_and_leaves_nothing_behind(
+    house: Flask, tiny: Path, tmp_path: Path
+) -> None:
     answer = flask(house, "import", tiny, "--labels", "a,b,c,d")
     assert answer.exit_code == 1
     assert answer.output.startswith("Error: The last layer 'dense")
@@ -153,7 +194,9 @@ def test_a_refusal_is_one_line_and_leaves_nothing_behind(house: Flask, tiny: Pat
         ((), "Say what the network's outputs mean"),
     ],
 )
-def test_what_cannot_be_a_version_is_said_before_the_work_begins(house: Flask, tiny: Path, words: tuple[str, ...], expected: str) -> None:
+def test_what_cannot_be_a_version_is_said_before_the_work_begins(
+    house: Flask, tiny: Path, words: tuple[str, ...], expected: str
+) -> None:
     answer = flask(house, "import", tiny, *words)
     assert answer.exit_code != 0
     assert expected in answer.output
@@ -163,7 +206,10 @@ def test_a_damaged_copy_is_refused(house: Flask, tiny: Path, tmp_path: Path) -> 
     shutil.copy(tiny, tmp_path / "half.keras")
     content = tiny.read_bytes()
     (tmp_path / "half.keras").write_bytes(content[: len(content) // 2])
-    assert "cut off or damaged" in flask(house, "import", tmp_path / "half.keras", "--labels", "a,b,c").output
+    assert (
+        "cut off or damaged"
+        in flask(house, "import", tmp_path / "half.keras", "--labels", "a,b,c").output
+    )
 
 
 def test_a_file_that_keeps_the_child_busy_too_long_is_refused(tiny: Path, tmp_path: Path) -> None:

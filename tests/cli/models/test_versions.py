@@ -39,7 +39,9 @@ def models(tmp_path: Path) -> Path:
         shutil.copytree(source, folder)
         card = ModelCard.read(folder)
         files = {name: digest for name, digest in card.files.items() if name != SPLIT_FILE}
-        card = replace(card, version=version, split={"fingerprint": fingerprint(split)}, files=files)
+        card = replace(
+            card, version=version, split={"fingerprint": fingerprint(split)}, files=files
+        )
         (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
         write_split(folder, split)
     Registry(tmp_path / "models").make_live("f1-teams", 1)
@@ -74,8 +76,15 @@ def damage(models: Path, version: int) -> None:
 def test_compare_finds_no_difference_between_twins(house: Flask, photos: Path) -> None:
     answer = flask(house, "compare", "f1-teams", "1", "2", "--data", photos)
     assert answer.exit_code == 0, answer.output
-    assert answer.stdout.startswith("Version 2 is no better than version 1.\nVersion 2 is right on ")
-    assert json.loads(flask(house, "compare", "f1-teams", "1", "2", "--data", photos, "--json").stdout)["n"] == 2
+    assert answer.stdout.startswith(
+        "Version 2 is no better than version 1.\nVersion 2 is right on "
+    )
+    assert (
+        json.loads(
+            flask(house, "compare", "f1-teams", "1", "2", "--data", photos, "--json").stdout
+        )["n"]
+        == 2
+    )
 
 
 def test_a_twin_is_not_promoted(house: Flask, photos: Path, models: Path) -> None:
@@ -87,9 +96,15 @@ def test_a_twin_is_not_promoted(house: Flask, photos: Path, models: Path) -> Non
 
 def test_promote_by_force_then_roll_back(house: Flask, models: Path) -> None:
     assert flask(house, "promote", "f1-teams", "2", "--force").exit_code == 2
-    assert "is live instead of version 1" in flask(house, "promote", "f1-teams", "2", "--force", "--why", "a twin").stdout
+    assert (
+        "is live instead of version 1"
+        in flask(house, "promote", "f1-teams", "2", "--force", "--why", "a twin").stdout
+    )
     assert Registry(models).live_version("f1-teams") == 2
-    assert flask(house, "rollback", "f1-teams").stdout == "f1-teams 1 is live again, instead of version 2.\n"
+    assert (
+        flask(house, "rollback", "f1-teams").stdout
+        == "f1-teams 1 is live again, instead of version 2.\n"
+    )
     lines = flask(house, "history", "f1-teams").stdout.splitlines()
     assert [line.split("\t")[1:] for line in lines] == [
         ["2 → 1", "rolled back", "terminal", "-"],
@@ -112,12 +127,18 @@ def test_a_damaged_version_cannot_be_promoted_even_by_force(house: Flask, models
     assert "model.tflite is not the file that was published" in answer.output
 
 
-def test_while_the_live_version_is_damaged_the_other_answers_and_everybody_is_told(house: Flask, models: Path) -> None:
+def test_while_the_live_version_is_damaged_the_other_answers_and_everybody_is_told(
+    house: Flask, models: Path
+) -> None:
     damage(models, 1)
     client = house.test_client()
     answer = client.get("/health/ready")
     words = "f1-teams 1 cannot be used: model.tflite is not the file that was published (its SHA-256 differs); version 2 answers."
-    assert (answer.status_code, answer.json["model"]["version"], answer.json["trouble"]) == (200, 2, words)
+    assert (answer.status_code, answer.json["model"]["version"], answer.json["trouble"]) == (
+        200,
+        2,
+        words,
+    )
     for page in ("/", "/models", "/models/f1-teams/1"):
         assert words in client.get(page).text
     doctor = house.test_cli_runner().invoke(args=["doctor"])
@@ -125,13 +146,17 @@ def test_while_the_live_version_is_damaged_the_other_answers_and_everybody_is_to
     assert words in doctor.output
 
 
-def test_for_a_damaged_live_version_another_is_promoted_without_a_comparison(house: Flask, models: Path) -> None:
+def test_for_a_damaged_live_version_another_is_promoted_without_a_comparison(
+    house: Flask, models: Path
+) -> None:
     damage(models, 1)
     assert flask(house, "promote", "f1-teams", "2").exit_code == 0
     assert Registry(models).live_version("f1-teams") == 2
 
 
-def test_an_exported_zip_holds_the_published_files_and_never_replaces_another(house: Flask, models: Path, tmp_path: Path) -> None:
+def test_an_exported_zip_holds_the_published_files_and_never_replaces_another(
+    house: Flask, models: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "carried.zip"
     assert "MiB" in flask(house, "export", "f1-teams@2", target).stdout
     with zipfile.ZipFile(target) as archive:
@@ -142,12 +167,21 @@ def test_an_exported_zip_holds_the_published_files_and_never_replaces_another(ho
 
 def test_a_damaged_version_is_not_exported(house: Flask, models: Path, tmp_path: Path) -> None:
     damage(models, 1)
-    assert "model.tflite is not the file" in flask(house, "export", "f1-teams", tmp_path / "carried.zip").output
+    assert (
+        "model.tflite is not the file"
+        in flask(house, "export", "f1-teams", tmp_path / "carried.zip").output
+    )
     assert not (tmp_path / "carried.zip").exists()
 
 
 @pytest.mark.parametrize(
-    "words", [("promote", "boat", "1"), ("rollback", "boat"), ("export", "boat@1", "x.zip"), ("export", "f1-teams@9", "x.zip")]
+    "words",
+    [
+        ("promote", "boat", "1"),
+        ("rollback", "boat"),
+        ("export", "boat@1", "x.zip"),
+        ("export", "f1-teams@9", "x.zip"),
+    ],
 )
 def test_what_does_not_exist_is_named_in_one_line(house: Flask, words: tuple[str, ...]) -> None:
     answer = flask(house, *words)
@@ -156,13 +190,17 @@ def test_what_does_not_exist_is_named_in_one_line(house: Flask, words: tuple[str
     assert len(answer.output.splitlines()) == 1
 
 
-def test_a_version_that_is_damaged_while_it_serves_goes_on_answering(house: Flask, models: Path) -> None:
+def test_a_version_that_is_damaged_while_it_serves_goes_on_answering(
+    house: Flask, models: Path
+) -> None:
     with house.app_context():
         classifier = get_classifier()
         damage(models, 1)
         photo = np.zeros((40, 60, 3), dtype=np.uint8)
         with ThreadPoolExecutor(3) as pool:  # each may need an interpreter of its own
-            sums = [float(one.probabilities.sum()) for one in pool.map(classifier.rank, [photo] * 12)]
+            sums = [
+                float(one.probabilities.sum()) for one in pool.map(classifier.rank, [photo] * 12)
+            ]
     assert sums == pytest.approx([1.0] * 12)
 
 
@@ -179,7 +217,18 @@ def table_of(photos: Path) -> Path:
 
 
 def test_versions_are_compared_on_a_table_too(house: Flask, photos: Path) -> None:
-    answer = flask(house, "compare", "f1-teams", "1", "2", "--data", table_of(photos), "--layout", "table", "--json")
+    answer = flask(
+        house,
+        "compare",
+        "f1-teams",
+        "1",
+        "2",
+        "--data",
+        table_of(photos),
+        "--layout",
+        "table",
+        "--json",
+    )
     assert json.loads(answer.stdout)["n"] == 2
     assert "left out nobody is not there" in answer.stderr
 
@@ -189,9 +238,22 @@ def test_and_on_what_boxes_cut_out(house: Flask, photos: Path) -> None:
     (folder / "train").mkdir(parents=True)
     for path in photos.glob("*/*"):
         shutil.copy(path, folder / "train")
-    (folder / "anno_train.csv").write_text("ferrari.jpg,1,1,900,600,1\nmclaren.jpg,5000,5000,6000,6000,2\n")
+    (folder / "anno_train.csv").write_text(
+        "ferrari.jpg,1,1,900,600,1\nmclaren.jpg,5000,5000,6000,6000,2\n"
+    )
     (folder / "names.csv").write_text("ferrari\nmclaren\n")
-    answer = flask(house, "compare", "f1-teams", "1", "2", "--data", folder, "--layout", "cars-devkit", "--json")
+    answer = flask(
+        house,
+        "compare",
+        "f1-teams",
+        "1",
+        "2",
+        "--data",
+        folder,
+        "--layout",
+        "cars-devkit",
+        "--json",
+    )
     assert json.loads(answer.stdout)["n"] == 1
     assert "left out devkit/train/mclaren.jpg: The box" in answer.stderr
 
@@ -203,8 +265,12 @@ def upload_drawings(house: Flask, number: int) -> None:
         key = {"Authorization": f"Bearer {create_key('tests', 'admin')[1]}"}
     for at in range(number):
         content = (DRAWINGS / "ferrari.jpg").read_bytes() + bytes([at])
-        public_id = client.post("/api/v1/photos", data={"file": (io.BytesIO(content), "a.jpg")}).json["id"]
-        client.put(f"/api/v1/photos/{public_id}/ground-truth", json={"label": "ferrari"}, headers=key)
+        public_id = client.post(
+            "/api/v1/photos", data={"file": (io.BytesIO(content), "a.jpg")}
+        ).json["id"]
+        client.put(
+            f"/api/v1/photos/{public_id}/ground-truth", json={"label": "ferrari"}, headers=key
+        )
 
 
 def test_versions_are_compared_on_the_photos_of_the_history(house: Flask) -> None:
@@ -212,14 +278,22 @@ def test_versions_are_compared_on_the_photos_of_the_history(house: Flask) -> Non
     answer = flask(house, "compare", "f1-teams", "1", "2", "--history", "--json")
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout)["n"] == 30
-    assert "is no better than version 1" in flask(house, "promote", "f1-teams", "2", "--history").output
+    assert (
+        "is no better than version 1"
+        in flask(house, "promote", "f1-teams", "2", "--history").output
+    )
 
 
 def test_a_short_history_is_nothing_to_compare_on(house: Flask) -> None:
     upload_drawings(house, 1)
-    assert "There is nothing to compare on: 1 photo of the history has" in flask(house, "compare", "f1-teams", "1", "2", "--history").output
+    assert (
+        "There is nothing to compare on: 1 photo of the history has"
+        in flask(house, "compare", "f1-teams", "1", "2", "--history").output
+    )
 
 
 def test_photos_come_from_one_place(house: Flask, photos: Path) -> None:
-    assert flask(house, "compare", "f1-teams", "1", "2", "--history", "--data", photos).exit_code == 2
+    assert (
+        flask(house, "compare", "f1-teams", "1", "2", "--history", "--data", photos).exit_code == 2
+    )
     assert flask(house, "compare", "f1-teams", "1", "2").exit_code == 2

@@ -9,7 +9,11 @@ import pytest
 
 from webapp.cli.photos.bars import Bar, Terminal, draw_bars
 
-BARS = [Bar("McLaren", 0.9, "90\u202f%", "#FF8700"), Bar("Лада 2105", 0.08, "8\u202f%"), Bar("漢字" * 30, 0.0, "<\u202f1\u202f%")]
+BARS = [
+    Bar("McLaren", 0.9, "90\u202f%", "#FF8700"),
+    Bar("Лада 2105", 0.08, "8\u202f%"),
+    Bar("漢字" * 30, 0.0, "<\u202f1\u202f%"),
+]
 
 
 class Tty(io.StringIO):
@@ -20,12 +24,16 @@ class Tty(io.StringIO):
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:
-    full, half, none = draw_bars([Bar("a", 1, "100"), Bar("b", 0.5, "50"), Bar("c", 0, "0")], Terminal(60, True, False))
+    full, half, none = draw_bars(
+        [Bar("a", 1, "100"), Bar("b", 0.5, "50"), Bar("c", 0, "0")], Terminal(60, True, False)
+    )
     assert (full.count("█"), half.count("█"), none.count("█")) == (50, 25, 0)
 
 
 def test_what_is_not_nothing_leaves_a_trace() -> None:
-    blocks, signs = (draw_bars([Bar("a", 1e-6, "0")], Terminal(60, kind, False))[0] for kind in (True, False))
+    blocks, signs = (
+        draw_bars([Bar("a", 1e-6, "0")], Terminal(60, kind, False))[0] for kind in (True, False)
+    )
     assert ("▏" in blocks, "#" in signs) == (True, True)
 
 
@@ -47,8 +55,13 @@ def test_only_a_named_label_has_its_colour() -> None:
     assert click.unstyle(first) == draw_bars(BARS, Terminal(60, True, False))[0]
 
 
-@pytest.mark.parametrize(("name", "value", "color"), [("NO_COLOR", "1", False), ("TERM", "dumb", False), ("NO_COLOR", "", True)])
-def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch, name: str, value: str, color: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "color"),
+    [("NO_COLOR", "1", False), ("TERM", "dumb", False), ("NO_COLOR", "", True)],
+)
+def test_colour_is_for_terminals_that_want_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, color: bool
+) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv(name, value)

@@ -77,10 +77,18 @@ def test_nothing_is_stored_unless_asked_for(runner: FlaskCliRunner, folder: Path
     assert client.get("/api/v1/photos").json["items"] == []
 
 
-def test_with_store_the_photos_are_in_the_history(runner: FlaskCliRunner, folder: Path, client) -> None:
-    done = runner.invoke(args=["photos", "classify", str(folder), "--store", "--truth", "mclaren", "--json", "-"])
-    assert {row["photo"] for row in json.loads(done.stdout)} == {one["id"] for one in client.get("/api/v1/photos").json["items"]}
-    assert {one["ground_truth"] for one in client.get("/api/v1/photos").json["items"]} == {"mclaren"}
+def test_with_store_the_photos_are_in_the_history(
+    runner: FlaskCliRunner, folder: Path, client
+) -> None:
+    done = runner.invoke(
+        args=["photos", "classify", str(folder), "--store", "--truth", "mclaren", "--json", "-"]
+    )
+    assert {row["photo"] for row in json.loads(done.stdout)} == {
+        one["id"] for one in client.get("/api/v1/photos").json["items"]
+    }
+    assert {one["ground_truth"] for one in client.get("/api/v1/photos").json["items"]} == {
+        "mclaren"
+    }
 
 
 def test_storing_twice_adds_nothing(runner: FlaskCliRunner, folder: Path, client) -> None:
@@ -96,7 +104,9 @@ def test_a_path_that_does_not_exist_is_an_error(runner: FlaskCliRunner) -> None:
     assert "No such file" in done.stderr
 
 
-def test_a_folder_without_photos_says_what_it_looked_for(runner: FlaskCliRunner, tmp_path: Path) -> None:
+def test_a_folder_without_photos_says_what_it_looked_for(
+    runner: FlaskCliRunner, tmp_path: Path
+) -> None:
     done = runner.invoke(args=["photos", "classify", str(tmp_path)])
     assert done.exit_code == 1
     assert ".jpg" in done.stderr
@@ -132,7 +142,9 @@ def test_a_name_that_is_not_utf8_does_no_harm(runner: FlaskCliRunner, folder: Pa
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.jpg", "+1.jpg", "-1.jpg", "@SUM.jpg"])
 def test_a_cell_is_never_a_formula(name: str) -> None:
-    (row,) = csv.DictReader(io.StringIO(Table().row({"path": name, "error": "no"}, first=True)), COLUMNS)
+    (row,) = csv.DictReader(
+        io.StringIO(Table().row({"path": name, "error": "no"}, first=True)), COLUMNS
+    )
     assert row["path"] == f"'{name}"
 
 
@@ -145,7 +157,11 @@ def classify(runner: FlaskCliRunner, *arguments: object):
 
 def test_each_line_of_jsonl_is_a_photo(runner: FlaskCliRunner, folder: Path) -> None:
     lines = classify(runner, folder, "--format", "jsonl").stdout.splitlines()
-    assert [json.loads(line)["prediction"]["label"] for line in lines] == ["mclaren", "redbull", "ferrari"]
+    assert [json.loads(line)["prediction"]["label"] for line in lines] == [
+        "mclaren",
+        "redbull",
+        "ferrari",
+    ]
 
 
 def test_a_filename_map_has_class_id_and_class_name(runner: FlaskCliRunner, folder: Path) -> None:
@@ -156,7 +172,9 @@ def test_a_filename_map_has_class_id_and_class_name(runner: FlaskCliRunner, fold
     }
 
 
-def test_photos_of_one_name_are_called_by_their_paths_in_a_map(runner: FlaskCliRunner, folder: Path) -> None:
+def test_photos_of_one_name_are_called_by_their_paths_in_a_map(
+    runner: FlaskCliRunner, folder: Path
+) -> None:
     (folder / "more" / "a.jpg").write_bytes(draw("#C00000"))
     found = json.loads(classify(runner, folder, "--format", "filename-map").stdout)
     assert set(found) == {str(folder / "a.jpg"), str(folder / "more" / "a.jpg"), "b.PNG", "c.webp"}
@@ -170,21 +188,31 @@ def test_a_map_has_no_place_for_errors_and_stays_json(runner: FlaskCliRunner, fo
 
 
 @pytest.mark.parametrize("name", ["found.json", "found.jsonl", "found.csv"])
-def test_the_ending_of_the_file_says_the_format(runner: FlaskCliRunner, folder: Path, tmp_path: Path, name: str) -> None:
+def test_the_ending_of_the_file_says_the_format(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path, name: str
+) -> None:
     assert classify(runner, folder, "--out", tmp_path / name).exit_code == 0
     start = {"found.json": "[", "found.jsonl": '{"path"', "found.csv": "path,"}[name]
     assert (tmp_path / name).read_text().startswith(start)
 
 
 def test_a_prediction_names_five_labels_or_all(runner: FlaskCliRunner, folder: Path) -> None:
-    few, every = (json.loads(classify(runner, folder / "a.jpg", "--json", "-", *more).stdout)[0] for more in ([], ["--all-labels"]))
+    few, every = (
+        json.loads(classify(runner, folder / "a.jpg", "--json", "-", *more).stdout)[0]
+        for more in ([], ["--all-labels"])
+    )
     assert len(few["prediction"]["ranked"]) == 5
     assert every["prediction"]["ranked"][:5] == few["prediction"]["ranked"]
     assert len(every["prediction"]["ranked"]) == 10
 
 
-def test_a_stored_photo_has_the_same_row_as_one_that_is_not(runner: FlaskCliRunner, folder: Path) -> None:
-    looked, stored = (json.loads(classify(runner, folder / "a.jpg", "--json", "-", *more).stdout)[0] for more in ([], ["--store"]))
+def test_a_stored_photo_has_the_same_row_as_one_that_is_not(
+    runner: FlaskCliRunner, folder: Path
+) -> None:
+    looked, stored = (
+        json.loads(classify(runner, folder / "a.jpg", "--json", "-", *more).stdout)[0]
+        for more in ([], ["--store"])
+    )
     for row in (looked, stored):
         row["prediction"].pop("elapsed_ms")
     assert looked["prediction"] == stored["prediction"]
@@ -202,17 +230,23 @@ def test_a_stored_photo_has_the_same_row_as_one_that_is_not(runner: FlaskCliRunn
         (["--truth", "mclaren"], "--store"),
     ],
 )
-def test_options_that_contradict_each_other_are_explained(runner: FlaskCliRunner, folder: Path, options: list[str], word: str) -> None:
+def test_options_that_contradict_each_other_are_explained(
+    runner: FlaskCliRunner, folder: Path, options: list[str], word: str
+) -> None:
     done = classify(runner, folder, *options)
     assert (done.exit_code, word in done.stderr) == (2, True)
 
 
-def test_a_file_that_cannot_be_written_is_an_error_in_words(runner: FlaskCliRunner, folder: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error_in_words(
+    runner: FlaskCliRunner, folder: Path
+) -> None:
     done = classify(runner, folder, "--format", "jsonl", "--out", folder / "none" / "found.jsonl")
     assert (done.exit_code, "cannot be written: No such file" in done.stderr) == (1, True)
 
 
-def test_nothing_is_written_when_nobody_can_rank(runner: FlaskCliRunner, folder: Path, tmp_path: Path) -> None:
+def test_nothing_is_written_when_nobody_can_rank(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "found.json").write_text("[]")
     done = classify(runner, folder, "--json", tmp_path / "found.json", "--model", "nothing")
     assert (done.exit_code, (tmp_path / "found.json").read_text()) == (1, "[]")
@@ -223,21 +257,33 @@ def test_nothing_is_written_when_nobody_can_rank(runner: FlaskCliRunner, folder:
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 @pytest.mark.parametrize("lost", [1, 40, 100_000])
-def test_a_file_that_was_cut_off_is_completed(runner: FlaskCliRunner, folder: Path, tmp_path: Path, kind: str, lost: int) -> None:
+def test_a_file_that_was_cut_off_is_completed(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path, kind: str, lost: int
+) -> None:
     out = tmp_path / f"found.{kind}"
     classify(runner, folder, "--out", out)
     whole = out.read_bytes()
     out.write_bytes(whole[:-lost])
     assert classify(runner, folder, "--out", out, "--resume").exit_code == 0
-    assert paths_in(out) == [str(folder / "a.jpg"), str(folder / "b.PNG"), str(folder / "more" / "deep" / "c.webp")]
+    assert paths_in(out) == [
+        str(folder / "a.jpg"),
+        str(folder / "b.PNG"),
+        str(folder / "more" / "deep" / "c.webp"),
+    ]
 
 
 def paths_in(out: Path) -> list[str]:
     lines = out.read_text().splitlines()
-    return [json.loads(line)["path"] for line in lines] if out.suffix == ".jsonl" else [row["path"] for row in csv.DictReader(lines)]
+    return (
+        [json.loads(line)["path"] for line in lines]
+        if out.suffix == ".jsonl"
+        else [row["path"] for row in csv.DictReader(lines)]
+    )
 
 
-def test_what_is_done_is_not_done_again(runner: FlaskCliRunner, folder: Path, tmp_path: Path, classifier: FakeClassifier) -> None:
+def test_what_is_done_is_not_done_again(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path, classifier: FakeClassifier
+) -> None:
     out = tmp_path / "found.jsonl"
     classify(runner, folder, "--out", out)
     done = classify(runner, folder, "--out", out, "--resume")
@@ -245,7 +291,9 @@ def test_what_is_done_is_not_done_again(runner: FlaskCliRunner, folder: Path, tm
     assert "3 of 3 are in" in done.stderr
 
 
-def test_new_photos_of_the_folder_are_added(runner: FlaskCliRunner, folder: Path, tmp_path: Path) -> None:
+def test_new_photos_of_the_folder_are_added(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "found.csv"
     classify(runner, folder, "--out", out)
     (folder / "0.jpg").write_bytes(draw(mark=5))
@@ -253,22 +301,30 @@ def test_new_photos_of_the_folder_are_added(runner: FlaskCliRunner, folder: Path
     assert [Path(path).name for path in paths_in(out)] == ["a.jpg", "b.PNG", "c.webp", "0.jpg"]
 
 
-def test_what_failed_before_still_counts(runner: FlaskCliRunner, folder: Path, tmp_path: Path) -> None:
+def test_what_failed_before_still_counts(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path
+) -> None:
     (folder / "a.jpg").write_bytes(b"hello")
     out = tmp_path / "found.jsonl"
-    assert [classify(runner, folder, "--out", out, *more).exit_code for more in ([], ["--resume"])] == [1, 1]
+    assert [
+        classify(runner, folder, "--out", out, *more).exit_code for more in ([], ["--resume"])
+    ] == [1, 1]
     assert len(paths_in(out)) == 3
 
 
 @pytest.mark.parametrize("name", ["found.jsonl", "found.csv"])
-def test_a_file_of_something_else_is_left_alone(runner: FlaskCliRunner, folder: Path, tmp_path: Path, name: str) -> None:
+def test_a_file_of_something_else_is_left_alone(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path, name: str
+) -> None:
     (tmp_path / name).write_text("name,price\ncar,7\n")
     done = classify(runner, folder, "--out", tmp_path / name, "--resume")
     assert (done.exit_code, "Nothing was changed" in done.stderr) == (1, True)
     assert (tmp_path / name).read_text() == "name,price\ncar,7\n"
 
 
-def test_a_path_with_a_line_end_or_a_formula_is_found_again(runner: FlaskCliRunner, folder: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_path_with_a_line_end_or_a_formula_is_found_again(
+    runner: FlaskCliRunner, folder: Path, tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.chdir(folder)
     for number, name in enumerate(("two\nlines.jpg", "=1+1.jpg", 'quo"ted.jpg')):
         (folder / name).write_bytes(draw(mark=number))
@@ -293,7 +349,16 @@ def many(tmp_path: Path) -> Path:
 
 def start(tmp_path: Path, *arguments: object, **more: Any) -> subprocess.Popen[bytes]:
     """The command as a person runs it, with the shipped model."""
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "photos", "classify", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-m",
+        "flask",
+        "--app",
+        "wsgi",
+        "photos",
+        "classify",
+        *map(str, arguments),
+    ]
     env = {**os.environ, "MARQUE_DATA": str(tmp_path / "data")}
     return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, **more)
 
@@ -306,7 +371,9 @@ def read_until(out: Path, lines: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(many: Path, tmp_path: Path, kind: str) -> None:
+def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(
+    many: Path, tmp_path: Path, kind: str
+) -> None:
     out = tmp_path / f"found.{kind}"
     process = start(tmp_path, many, "--out", out)
     read_until(out, 20, process)
@@ -329,12 +396,16 @@ def test_killed_while_storing_it_goes_on_and_stores_each_once(many: Path, tmp_pa
     assert again.communicate()[1].decode().count("failed") == 1
     assert paths_in(out) == [str(path) for path in sorted(many.iterdir())]
     with closing(sqlite3.connect(tmp_path / "data" / "marque.sqlite")) as history:
-        assert history.execute("SELECT COUNT(*), COUNT(DISTINCT sha256) FROM photos").fetchone() == (150, 150)
+        assert history.execute(
+            "SELECT COUNT(*), COUNT(DISTINCT sha256) FROM photos"
+        ).fetchone() == (150, 150)
 
 
 def test_ctrl_c_ends_it_with_a_whole_list(many: Path, tmp_path: Path) -> None:
     out = tmp_path / "found.json"
-    process = start(tmp_path, many, many, *[many / one.name for one in many.iterdir()], "--json", out)
+    process = start(
+        tmp_path, many, many, *[many / one.name for one in many.iterdir()], "--json", out
+    )
     read_until(out, 20, process)
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1].decode()

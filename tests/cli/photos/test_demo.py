@@ -32,10 +32,16 @@ def test_nothing_of_it_is_stored(runner: FlaskCliRunner, photo: Path, client) ->
     assert client.get("/api/v1/photos").json["items"] == []
 
 
-def test_a_bad_picture_is_named_and_the_others_are_shown(runner: FlaskCliRunner, photo: Path, tmp_path: Path) -> None:
+def test_a_bad_picture_is_named_and_the_others_are_shown(
+    runner: FlaskCliRunner, photo: Path, tmp_path: Path
+) -> None:
     (tmp_path / "notes.jpg").write_text("hello")
     done = runner.invoke(args=["demo", str(tmp_path / "notes.jpg"), str(photo)])
-    assert (done.exit_code, "notes.jpg: " in done.stderr, "Ferrari," in done.stdout) == (1, True, True)
+    assert (done.exit_code, "notes.jpg: " in done.stderr, "Ferrari," in done.stdout) == (
+        1,
+        True,
+        True,
+    )
 
 
 def test_an_empty_folder_is_an_error(runner: FlaskCliRunner, tmp_path: Path) -> None:
@@ -49,12 +55,16 @@ def test_the_menu_ends_calmly(runner: FlaskCliRunner, answer: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["{}", "'{}'", '"{}"', "{escaped}"])
-def test_the_menu_takes_a_path_as_terminals_write_it(runner: FlaskCliRunner, photo: Path, typed: str) -> None:
+def test_the_menu_takes_a_path_as_terminals_write_it(
+    runner: FlaskCliRunner, photo: Path, typed: str
+) -> None:
     text = typed.format(photo, escaped=str(photo).replace(" ", "\\ "))
     assert "Ferrari," in runner.invoke(args=["demo"], input=f"{text}\n").stdout
 
 
-def test_the_menu_shows_a_drawing_by_its_number(runner: FlaskCliRunner, classifier: FakeClassifier) -> None:
+def test_the_menu_shows_a_drawing_by_its_number(
+    runner: FlaskCliRunner, classifier: FakeClassifier
+) -> None:
     classifier.says(mclaren=0.9)
     done = runner.invoke(args=["demo"], input="5\nq\n")
     assert done.stdout.splitlines()[:2] == ["McLaren", "McLaren, 90 %."]

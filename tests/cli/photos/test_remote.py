@@ -65,23 +65,43 @@ def answering(tmp_path: Path) -> Callable[..., Flask]:
 
     def make(*answers: Callable[[], Any]) -> Flask:
         app, left = Flask("answering"), list(answers)
-        said = {"decision": "ferrari", "label": "ferrari", "familiarity": None, "model": {"name": "f1-teams", "version": 1}}
-        ranked = [{"rank": at, "label": name, "class_id": at, "probability": 0.5} for at, name in ((1, "ferrari"), (2, "bwt"))]
+        said = {
+            "decision": "ferrari",
+            "label": "ferrari",
+            "familiarity": None,
+            "model": {"name": "f1-teams", "version": 1},
+        }
+        ranked = [
+            {"rank": at, "label": name, "class_id": at, "probability": 0.5}
+            for at, name in ((1, "ferrari"), (2, "bwt"))
+        ]
 
         @app.post("/api/v1/classify")
         def classify() -> Any:
-            return left.pop(0)() if left else jsonify(prediction={**said, "confidence": 0.5, "ranked": ranked, "elapsed_ms": 1.0})
+            return (
+                left.pop(0)()
+                if left
+                else jsonify(
+                    prediction={**said, "confidence": 0.5, "ranked": ranked, "elapsed_ms": 1.0}
+                )
+            )
 
         return app
 
     return make
 
 
-def classify(runner: FlaskCliRunner, address: str, *arguments: object, env: dict[str, str] | None = None):
-    return runner.invoke(args=["photos", "classify", "--url", address, *map(str, arguments)], env=env)
+def classify(
+    runner: FlaskCliRunner, address: str, *arguments: object, env: dict[str, str] | None = None
+):
+    return runner.invoke(
+        args=["photos", "classify", "--url", address, *map(str, arguments)], env=env
+    )
 
 
-def test_a_server_says_what_this_machine_would(runner: FlaskCliRunner, address: str, folder: Path) -> None:
+def test_a_server_says_what_this_machine_would(
+    runner: FlaskCliRunner, address: str, folder: Path
+) -> None:
     there = classify(runner, address, folder, "--json", "-")
     here = runner.invoke(args=["photos", "classify", str(folder), "--json", "-"])
     rows = [json.loads(done.stdout) for done in (there, here)]
@@ -91,15 +111,23 @@ def test_a_server_says_what_this_machine_would(runner: FlaskCliRunner, address: 
     assert (there.exit_code, "6 ranked, 1 failed." in there.stderr) == (1, True)
 
 
-def test_all_models_of_the_server_can_be_asked(runner: FlaskCliRunner, address: str, folder: Path) -> None:
-    (row,) = json.loads(classify(runner, address, folder / "машина 0.jpg", "--model", "all", "--json", "-").stdout)
+def test_all_models_of_the_server_can_be_asked(
+    runner: FlaskCliRunner, address: str, folder: Path
+) -> None:
+    (row,) = json.loads(
+        classify(runner, address, folder / "машина 0.jpg", "--model", "all", "--json", "-").stdout
+    )
     assert [said["model"]["name"] for said in row["predictions"]] == ["f1-teams", "stanford-cars"]
 
 
-def test_with_store_the_server_remembers_them(runner: FlaskCliRunner, address: str, folder: Path, client: FlaskClient) -> None:
+def test_with_store_the_server_remembers_them(
+    runner: FlaskCliRunner, address: str, folder: Path, client: FlaskClient
+) -> None:
     done = classify(runner, address, folder, "--store", "--truth", "ferrari", "--format", "jsonl")
     kept = client.get("/api/v1/photos").json["items"]
-    assert {json.loads(line).get("photo") for line in done.stdout.splitlines()} - {None} == {one["id"] for one in kept}
+    assert {json.loads(line).get("photo") for line in done.stdout.splitlines()} - {None} == {
+        one["id"] for one in kept
+    }
     assert {one["ground_truth"] for one in kept} == {"ferrari"}
 
 
@@ -110,42 +138,59 @@ class TestClosed:
     def config(self, config: Config) -> Config:
         return replace(config, uploads="login")
 
-    def test_without_a_key_it_says_how_to_give_one(self, runner: FlaskCliRunner, address: str, folder: Path) -> None:
+    def test_without_a_key_it_says_how_to_give_one(
+        self, runner: FlaskCliRunner, address: str, folder: Path
+    ) -> None:
         done = classify(runner, address, folder)
         assert (done.exit_code, "--key or MARQUE_KEY" in done.stderr) == (1, True)
 
-    def test_a_wrong_key_is_an_error(self, runner: FlaskCliRunner, address: str, folder: Path) -> None:
+    def test_a_wrong_key_is_an_error(
+        self, runner: FlaskCliRunner, address: str, folder: Path
+    ) -> None:
         done = classify(runner, address, folder, "--key", "nonsense")
         assert (done.exit_code, "--key or MARQUE_KEY" in done.stderr) == (1, True)
 
-    def test_the_key_comes_from_the_environment(self, app: Flask, runner: FlaskCliRunner, address: str, folder: Path) -> None:
+    def test_the_key_comes_from_the_environment(
+        self, app: Flask, runner: FlaskCliRunner, address: str, folder: Path
+    ) -> None:
         with app.app_context():
             _row, key = people.create_key("folder", "predict")
             db.session.remove()
-        assert "6 ranked, 1 failed." in classify(runner, address, folder, env={"MARQUE_KEY": key}).stderr
+        assert (
+            "6 ranked, 1 failed."
+            in classify(runner, address, folder, env={"MARQUE_KEY": key}).stderr
+        )
 
 
-def test_a_server_that_is_not_there_is_named(runner: FlaskCliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_named(
+    runner: FlaskCliRunner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(remote, "LONGEST_WAIT", 0.0)
     done = classify(runner, "http://127.0.0.1:9", folder)
     assert (done.exit_code, "http://127.0.0.1:9 cannot be reached: " in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("address", ["ftp://example.org", "http://", "//"])
-def test_an_address_that_is_none_is_refused(runner: FlaskCliRunner, folder: Path, address: str) -> None:
+def test_an_address_that_is_none_is_refused(
+    runner: FlaskCliRunner, folder: Path, address: str
+) -> None:
     done = classify(runner, address, folder)
     assert (done.exit_code, "is no address" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_it_waits_as_long_as_a_busy_server_says(runner: FlaskCliRunner, folder: Path, answering, status: int) -> None:
+def test_it_waits_as_long_as_a_busy_server_says(
+    runner: FlaskCliRunner, folder: Path, answering, status: int
+) -> None:
     busy = [lambda: Response("", status, {"Retry-After": "0"})] * 3
     with running(answering(*busy)) as address:
         done = classify(runner, address, folder, "--processes", 1)
     assert (done.exit_code, "7 ranked, 0 failed." in done.stderr) == (0, True)
 
 
-def test_a_long_wait_is_cut_short(runner: FlaskCliRunner, folder: Path, answering, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_wait_is_cut_short(
+    runner: FlaskCliRunner, folder: Path, answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(remote, "LONGEST_WAIT", 0.01)
     with running(answering(lambda: Response("", 503, {"Retry-After": "86400"}))) as address:
         assert classify(runner, address, folder).exit_code == 0
@@ -156,12 +201,18 @@ def test_a_server_that_stays_busy_ends_it_with_what_was_written_kept(
 ) -> None:
     monkeypatch.setattr(remote, "LONGEST_WAIT", 0.0)
     out, app = tmp_path / "found.jsonl", answering()
-    app.after_request(lambda answer: answer if len(calls) < 3 else Response('{"detail": "Full."}', 503))
+    app.after_request(
+        lambda answer: answer if len(calls) < 3 else Response('{"detail": "Full."}', 503)
+    )
     calls: list[int] = []
     app.before_request(lambda: calls.append(1))
     with running(app) as address:
         done = classify(runner, address, folder, "--out", out, "--processes", 1)
-    assert (done.exit_code, "is busy: Full." in done.stderr, len(out.read_text().splitlines())) == (1, True, 2)
+    assert (done.exit_code, "is busy: Full." in done.stderr, len(out.read_text().splitlines())) == (
+        1,
+        True,
+        2,
+    )
     with running(answering()) as address:
         done = classify(runner, address, folder, "--out", out, "--resume")
     assert (done.exit_code, len(out.read_text().splitlines())) == (0, 7)
@@ -176,7 +227,9 @@ def test_a_server_that_stays_busy_ends_it_with_what_was_written_kept(
         (lambda: (jsonify(detail="The disk is full."), 507), "The disk is full."),
     ],
 )
-def test_an_answer_that_makes_no_sense_ends_it_in_words(runner: FlaskCliRunner, folder: Path, answering, answer, word: str) -> None:
+def test_an_answer_that_makes_no_sense_ends_it_in_words(
+    runner: FlaskCliRunner, folder: Path, answering, answer, word: str
+) -> None:
     with running(answering(answer)) as address:
         done = classify(runner, address, folder)
     assert (done.exit_code, word in done.stderr) == (1, True)

@@ -25,7 +25,11 @@ def delete_long_ago(app: Flask, public_id: str) -> None:
     with app.app_context():
         deleting.delete_photo(public_id, who=Who("Anna"), admin=True)
         with writing():
-            db.session.execute(update(Photo).where(Photo.public_id == public_id).values(deleted_at=now() - timedelta(days=8)))
+            db.session.execute(
+                update(Photo)
+                .where(Photo.public_id == public_id)
+                .values(deleted_at=now() - timedelta(days=8))
+            )
 
 
 def left(app: Flask) -> int:
@@ -37,18 +41,28 @@ def test_a_purge_says_what_it_removed(app: Flask, runner: FlaskCliRunner, upload
     delete_long_ago(app, upload())
     with app.app_context(), writing():
         get_files().put("0" * 64, b"nobody's")
-    assert runner.invoke(args=["photos", "purge"]).output == "1 photos removed for good, 1 files that belonged to none.\n"
+    assert (
+        runner.invoke(args=["photos", "purge"]).output
+        == "1 photos removed for good, 1 files that belonged to none.\n"
+    )
 
 
-def test_doctor_reports_files_without_a_photo(app: Flask, runner: FlaskCliRunner, upload: Upload) -> None:
+def test_doctor_reports_files_without_a_photo(
+    app: Flask, runner: FlaskCliRunner, upload: Upload
+) -> None:
     upload()
     assert "every photo has its own" in runner.invoke(args=["doctor"]).output
     with app.app_context(), writing():
         get_files().put("0" * 64, b"nobody's")
-    assert "1 belong to no photo: flask photos purge removes them" in runner.invoke(args=["doctor"]).output
+    assert (
+        "1 belong to no photo: flask photos purge removes them"
+        in runner.invoke(args=["doctor"]).output
+    )
 
 
-def test_doctor_complains_about_a_photo_without_its_file(app: Flask, runner: FlaskCliRunner, upload: Upload) -> None:
+def test_doctor_complains_about_a_photo_without_its_file(
+    app: Flask, runner: FlaskCliRunner, upload: Upload
+) -> None:
     public_id = upload()
     with app.app_context(), writing():
         get_files().delete(history.get_item(public_id).photo.sha256)
@@ -59,17 +73,25 @@ def test_a_rule_is_only_looked_at_first(app: Flask, runner: FlaskCliRunner, uplo
     for number in range(3):
         upload(mark=number)
     said = runner.invoke(args=["photos", "keep", "--per-class", "1"]).output
-    assert f"mclaren\t3 photos\t2 go\t{2 * len(draw()) / 2**20:.1f} MB" in said and "Nothing was deleted" in said
+    assert (
+        f"mclaren\t3 photos\t2 go\t{2 * len(draw()) / 2**20:.1f} MB" in said
+        and "Nothing was deleted" in said
+    )
     assert left(app) == 3
 
 
 def test_a_rule_is_applied_when_told(app: Flask, runner: FlaskCliRunner, upload: Upload) -> None:
     for number in range(3):
         upload(mark=number)
-    assert "2 photos deleted" in runner.invoke(args=["photos", "keep", "--per-class", "1", "--apply"]).output
+    assert (
+        "2 photos deleted"
+        in runner.invoke(args=["photos", "keep", "--per-class", "1", "--apply"]).output
+    )
     assert left(app) == 1
 
 
-@pytest.mark.parametrize("options", [["--per-class", "many"], ["--per-class", "1", "--older-than", "long"]])
+@pytest.mark.parametrize(
+    "options", [["--per-class", "many"], ["--per-class", "1", "--older-than", "long"]]
+)
 def test_a_rule_that_makes_no_sense_is_refused(runner: FlaskCliRunner, options: list[str]) -> None:
     assert runner.invoke(args=["photos", "keep", *options]).exit_code == 1

@@ -40,7 +40,9 @@ def test_all_models_answer_on_one_line(runner: FlaskCliRunner, photo: str) -> No
 
 
 def test_all_models_have_a_line_each_in_a_table(runner: FlaskCliRunner, photo: str) -> None:
-    rows = list(csv.DictReader(io.StringIO(classify(runner, photo, "--model", "all", "--csv", "-").stdout)))
+    rows = list(
+        csv.DictReader(io.StringIO(classify(runner, photo, "--model", "all", "--csv", "-").stdout))
+    )
     assert [row["model"] for row in rows] == ["f1-teams", "stanford-cars"]
 
 
@@ -50,13 +52,17 @@ def test_what_all_said_is_stored(runner: FlaskCliRunner, photo: str, client: Fla
     assert len(client.get(f"/api/v1/photos/{row['photo']}?model=all").json["predictions"]) == 2
 
 
-def test_an_unknown_model_is_an_error_that_names_the_live_ones(runner: FlaskCliRunner, photo: str) -> None:
+def test_an_unknown_model_is_an_error_that_names_the_live_ones(
+    runner: FlaskCliRunner, photo: str
+) -> None:
     done = classify(runner, photo, "--model", "nothing")
     assert done.exit_code == 1 and "Live: f1-teams, stanford-cars" in done.stderr
 
 
 @pytest.mark.parametrize("lines", [2, 3, 4])
-def test_a_table_that_was_cut_between_two_models_is_completed(runner: FlaskCliRunner, tmp_path: Path, lines: int) -> None:
+def test_a_table_that_was_cut_between_two_models_is_completed(
+    runner: FlaskCliRunner, tmp_path: Path, lines: int
+) -> None:
     for name, color in (("a.jpg", "#C00000"), ("b.jpg", "#0600EF")):
         (tmp_path / name).write_bytes(draw(color))
     out, photos = tmp_path / "found.csv", [str(tmp_path / name) for name in ("a.jpg", "b.jpg")]
@@ -65,4 +71,6 @@ def test_a_table_that_was_cut_between_two_models_is_completed(runner: FlaskCliRu
     out.write_text("".join(out.read_text().splitlines(keepends=True)[:lines]))
     assert runner.invoke(args=command).exit_code == 0
     rows = list(csv.DictReader(out.read_text().splitlines()))
-    assert [(row["path"], row["model"]) for row in rows] == [(path, model) for path in photos for model in ("f1-teams", "stanford-cars")]
+    assert [(row["path"], row["model"]) for row in rows] == [
+        (path, model) for path in photos for model in ("f1-teams", "stanford-cars")
+    ]

@@ -45,7 +45,10 @@ def models(tmp_path: Path, photos: Path) -> Path:
     folder = tmp_path / "models" / "f1-teams" / "1"
     shutil.copytree(source, folder)
     digests = {one.label: one.sha256 for one in find_photos([photos])[0]}
-    teach(folder, {digests["bwt"]: "train", digests["ferrari"]: "validation", digests["mclaren"]: "test"})
+    teach(
+        folder,
+        {digests["bwt"]: "train", digests["ferrari"]: "validation", digests["mclaren"]: "test"},
+    )
     Registry(tmp_path / "models").make_live("f1-teams", 1)
     return tmp_path / "models"
 
@@ -74,18 +77,28 @@ def test_it_measures_what_the_live_version_has_not_seen(house: Flask, photos: Pa
     assert "\x1b[31m" not in answer.stdout
 
 
-def test_it_writes_a_report_and_prints_json_beside_it(house: Flask, photos: Path, things: Path, tmp_path: Path) -> None:
+def test_it_writes_a_report_and_prints_json_beside_it(
+    house: Flask, photos: Path, things: Path, tmp_path: Path
+) -> None:
     words = ("--unknown", things, "--tta", "--json", "--out", tmp_path / "out")
     answer = evaluate(house, "f1-teams@1", "--data", photos, *words)
     assert answer.exit_code == 0, answer.output
     report = json.loads(answer.stdout)
     assert report == json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    assert (report["figures"]["n"], report["others"]["n"], report["photos"]["parts"]) == (2, 2, {"test": 1, "new": 1})
+    assert (report["figures"]["n"], report["others"]["n"], report["photos"]["parts"]) == (
+        2,
+        2,
+        {"test": 1, "new": 1},
+    )
     assert f"The report is in {tmp_path / 'out'}: report.md" in answer.stderr
 
 
-def test_training_photos_are_measured_on_demand_and_then_it_says_so_in_red(house: Flask, photos: Path, tmp_path: Path) -> None:
-    answer = evaluate(house, "f1-teams", "--data", photos, "--include-training", "--out", tmp_path / "out")
+def test_training_photos_are_measured_on_demand_and_then_it_says_so_in_red(
+    house: Flask, photos: Path, tmp_path: Path
+) -> None:
+    answer = evaluate(
+        house, "f1-teams", "--data", photos, "--include-training", "--out", tmp_path / "out"
+    )
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.startswith("\x1b[31mf1-teams 1 has seen 2 of these 4 photos before")
     assert "> [!CAUTION]" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
@@ -96,11 +109,15 @@ def test_it_refuses_photos_that_it_has_learnt_from(house: Flask, photos: Path) -
         shutil.rmtree(photos / label)
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 1
-    assert answer.stderr.startswith("Error: f1-teams 1 has seen every one of these photos: 1 that it has learnt from; 1 of its validation")
+    assert answer.stderr.startswith(
+        "Error: f1-teams 1 has seen every one of these photos: 1 that it has learnt from; 1 of its validation"
+    )
     assert answer.stdout == ""
 
 
-def test_a_version_without_a_list_is_measured_with_a_warning_in_red(house: Flask, models: Path, photos: Path) -> None:
+def test_a_version_without_a_list_is_measured_with_a_warning_in_red(
+    house: Flask, models: Path, photos: Path
+) -> None:
     (models / "f1-teams" / "1" / "split.json").unlink()
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 0
@@ -108,7 +125,10 @@ def test_a_version_without_a_list_is_measured_with_a_warning_in_red(house: Flask
 
 
 def test_it_reads_a_table_as_training_does(house: Flask, photos: Path) -> None:
-    (photos / "list.csv").write_text("Id,Category\nmclaren/mclaren.jpg,McLaren\nwilliams/williams.jpg,Williams\n", encoding="utf-8")
+    (photos / "list.csv").write_text(
+        "Id,Category\nmclaren/mclaren.jpg,McLaren\nwilliams/williams.jpg,Williams\n",
+        encoding="utf-8",
+    )
     answer = evaluate(house, "f1-teams", "--data", photos, "--layout", "table", "--json")
     assert json.loads(answer.stdout)["figures"]["n"] == 2
 
@@ -123,7 +143,9 @@ def test_it_reads_a_table_as_training_does(house: Flask, photos: Path) -> None:
         (("f1-teams", "--layout", "dogs"), "must be called like"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(house: Flask, photos: Path, words: tuple[str, ...], says: str) -> None:
+def test_what_is_wrong_is_said_in_one_line(
+    house: Flask, photos: Path, words: tuple[str, ...], says: str
+) -> None:
     answer = evaluate(house, *words, "--data", photos)
     assert answer.exit_code in (1, 2)
     assert says in answer.stderr.splitlines()[-1]
@@ -139,10 +161,14 @@ def test_a_damaged_version_is_not_measured(house: Flask, models: Path, photos: P
 def test_the_figures_of_its_card_come_out_again(shared: Path, tmp_path: Path) -> None:
     """The shipped version on the photos that were kept apart when it was trained."""
     house = create_app(Config(data=tmp_path, models=SHIPPED.parent, secret_key="k" * 32))
-    data = [word for folder in ("f1-photos", "f1-game") for word in ("--data", shared / "data" / folder)]
+    data = [
+        word for folder in ("f1-photos", "f1-game") for word in ("--data", shared / "data" / folder)
+    ]
     report = json.loads(evaluate(house, "f1-teams", *data, "--json").stdout)
     test = Registry(SHIPPED.parent).card("f1-teams").metrics["test"]
     for key in ("n", "top1", "top5", "macro_f1"):
         assert report["figures"][key] == pytest.approx(test[key], abs=0.008), key
-    assert report["figures"]["ece_after"] == pytest.approx(test["ece_after"], abs=0.02)  # the card's is measured by halves
+    assert report["figures"]["ece_after"] == pytest.approx(
+        test["ece_after"], abs=0.02
+    )  # the card's is measured by halves
     assert report["figures"]["unclassified"] <= test["unclassified"]

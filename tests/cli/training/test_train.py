@@ -34,9 +34,13 @@ def test_three_folders_of_photos_become_a_live_model(tmp_path: Path) -> None:
         for number in range(6):
             picture_of(kind, number).save(tmp_path / "mine" / kind / f"{number}.jpg", quality=95)
     (tmp_path / "data").mkdir()
-    app = create_app(Config(data=tmp_path / "data", models=tmp_path / "models", secret_key="k" * 32))
+    app = create_app(
+        Config(data=tmp_path / "data", models=tmp_path / "models", secret_key="k" * 32)
+    )
     weights = str(WEIGHTS) if WEIGHTS.is_file() else "none"
-    answer = app.test_cli_runner().invoke(args=["model", "train", "my-things", "--data", str(tmp_path / "mine"), "--weights", weights])
+    answer = app.test_cli_runner().invoke(
+        args=["model", "train", "my-things", "--data", str(tmp_path / "mine"), "--weights", weights]
+    )
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.splitlines()[-1] == "It is live."
 

@@ -17,7 +17,13 @@ from tests import bad_files
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.decoding import images
 from webapp.inference.decoding.av1 import largest_frame
-from webapp.inference.decoding.images import content_type, decode_photo, fit_input, make_thumbnail, render_view
+from webapp.inference.decoding.images import (
+    content_type,
+    decode_photo,
+    fit_input,
+    make_thumbnail,
+    render_view,
+)
 from webapp.inference.models.card import InputSpec
 
 READ = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")
@@ -92,7 +98,9 @@ def test_it_says_what_a_file_is_instead_of_a_photo(make, words):
     assert str(refusal.value).startswith(words)
 
 
-@pytest.mark.parametrize("name", ["ICO", "PCX", "PPM", "TGA", "SGI", "JPEG2000", "ICNS", "MSP", "DDS", "PDF", "EPS"])
+@pytest.mark.parametrize(
+    "name", ["ICO", "PCX", "PPM", "TGA", "SGI", "JPEG2000", "ICNS", "MSP", "DDS", "PDF", "EPS"]
+)
 def test_it_never_hands_pillow_another_of_its_formats(name):
     mode = "1" if name == "MSP" else "RGB"
     with pytest.raises(NotAPhotoError, match="Send a JPEG"):
@@ -113,7 +121,9 @@ def test_it_refuses_an_avif_animation():
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
 def test_it_finds_the_true_size_of_an_avif(mode, subsampling):
-    assert largest_frame(bad_files.save(bad_files.scene(300, 170, mode), "AVIF", subsampling=subsampling)) == (300, 170)
+    assert largest_frame(
+        bad_files.save(bad_files.scene(300, 170, mode), "AVIF", subsampling=subsampling)
+    ) == (300, 170)
 
 
 def test_it_refuses_a_camera_raw_file():
@@ -129,12 +139,21 @@ def test_it_refuses_a_camera_raw_file():
         (lambda: bad_files.webp_header(16383, 16383), "269 megapixels; 30 is the most for a WebP"),
         (bad_files.gif_with_oversize_frame, "4,295 megapixels; 30 is the most for a GIF"),
         (bad_files.png_60_megapixels, "60 megapixels; 30 is the most for a PNG"),
-        (lambda: bad_files.save(Image.new("L", (30_000, 10)), "PNG"), "30,000 pixels wide; 20,000 is the most"),
-        (lambda: bad_files.save(Image.new("1", (9000, 9000)), "TIFF", compression="group4"), "81 megapixels; 30 is the most for a TIFF"),
+        (
+            lambda: bad_files.save(Image.new("L", (30_000, 10)), "PNG"),
+            "30,000 pixels wide; 20,000 is the most",
+        ),
+        (
+            lambda: bad_files.save(Image.new("1", (9000, 9000)), "TIFF", compression="group4"),
+            "81 megapixels; 30 is the most for a TIFF",
+        ),
         (bad_files.avif_that_lies, "36 megapixels; 30 is the most for an AVIF"),
         (bad_files.jpeg_of_many_scans, "passes; 100 is the most"),
         (bad_files.png_of_many_chunks, "more parts than any photo needs"),
-        (lambda: bad_files.photo() + bytes(images.MAX_BYTES), "The file has 21 MB; 20 MB is the most"),
+        (
+            lambda: bad_files.photo() + bytes(images.MAX_BYTES),
+            "The file has 21 MB; 20 MB is the most",
+        ),
     ],
 )
 def test_it_refuses_what_is_too_large_before_decoding(make, words):
@@ -157,7 +176,11 @@ def test_it_counts_scans_and_not_the_bytes_that_look_like_one():
 def test_it_allows_more_pixels_where_the_decoder_shrinks():
     large = bad_files.save(Image.new("L", (8000, 5000), 128), "JPEG")
     decoded = decode_photo(large)
-    assert (decoded.width, decoded.height) == (8000, 5000) and decoded.pixels.shape == (640, 1024, 3)
+    assert (decoded.width, decoded.height) == (8000, 5000) and decoded.pixels.shape == (
+        640,
+        1024,
+        3,
+    )
 
 
 # ---- upright ----
@@ -184,7 +207,10 @@ def test_it_keeps_the_brightness_of_16_bits():
     assert color_at(bad_files.save(grey, "PNG")) == (156, 156, 156)
 
 
-@pytest.mark.parametrize(("value", "kind", "expected"), [(0.5, np.float32, 127), (40_000, np.int32, 155), (np.nan, np.float32, 0)])
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [(0.5, np.float32, 127), (40_000, np.int32, 155), (np.nan, np.float32, 0)],
+)
 def test_it_scales_32_bit_numbers_to_their_white(value, kind, expected):
     grey = Image.fromarray(np.full((8, 8), value, kind))
     assert color_at(bad_files.save(grey, "TIFF"))[0] == expected
@@ -223,18 +249,26 @@ def test_a_transparent_palette_colour_becomes_white(name):
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_it_follows_a_colour_profile(name):
-    red, _, blue = color_at(bad_files.photo(name, icc_profile=bad_files.swapped_profile()), x=90, y=60)
+    red, _, blue = color_at(
+        bad_files.photo(name, icc_profile=bad_files.swapped_profile()), x=90, y=60
+    )
     assert red < 60 and blue > 180
 
 
 def test_a_profile_for_another_kind_of_image_is_left_aside():
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    assert np.array_equal(decode_photo(bad_files.photo(icc_profile=lab)).pixels, decode_photo(bad_files.photo()).pixels)
+    assert np.array_equal(
+        decode_photo(bad_files.photo(icc_profile=lab)).pixels,
+        decode_photo(bad_files.photo()).pixels,
+    )
 
 
 @pytest.mark.parametrize("profile", [b"nonsense", bytes(200), bytes(36) + b"acsp" + bytes(200)])
 def test_a_broken_colour_profile_is_left_aside(profile):
-    assert np.array_equal(decode_photo(bad_files.photo(icc_profile=profile)).pixels, decode_photo(bad_files.photo()).pixels)
+    assert np.array_equal(
+        decode_photo(bad_files.photo(icc_profile=profile)).pixels,
+        decode_photo(bad_files.photo()).pixels,
+    )
 
 
 # ---- shrinking ----
@@ -283,7 +317,10 @@ def test_the_way_the_camera_was_held_is_not_metadata(name):
 
 def test_a_colour_profile_is_not_metadata():
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert not any(decode_photo(bad_files.photo(name, icc_profile=srgb)).has_metadata for name in ("JPEG", "PNG", "WEBP", "TIFF"))
+    assert not any(
+        decode_photo(bad_files.photo(name, icc_profile=srgb)).has_metadata
+        for name in ("JPEG", "PNG", "WEBP", "TIFF")
+    )
 
 
 @pytest.mark.parametrize("name", ["JPEG", "GIF"])
@@ -302,7 +339,11 @@ def test_what_follows_the_picture_is_metadata(name):
 @pytest.mark.parametrize("name", WITH_EXIF)
 def test_a_view_carries_no_metadata(name):
     view = Image.open(io.BytesIO(render_view(bad_files.with_gps(name))))
-    assert view.format == "JPEG" and not view.getexif() and not {"exif", "xmp", "comment", "icc_profile"} & set(view.info)
+    assert (
+        view.format == "JPEG"
+        and not view.getexif()
+        and not {"exif", "xmp", "comment", "icc_profile"} & set(view.info)
+    )
 
 
 def test_a_view_loses_the_comment():
@@ -356,10 +397,21 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 @pytest.mark.parametrize("name", ["WEBP", "PNG"])
 def test_the_largest_photo_takes_less_than_500_mb(name, tmp_path):
-    options = {"lossless": True, "method": 0, "quality": 0} if name == "WEBP" else {"compress_level": 1}
-    (tmp_path / "large").write_bytes(bad_files.save(bad_files.scene(6000, 5000, "RGBA"), name, **options))
+    options = (
+        {"lossless": True, "method": 0, "quality": 0} if name == "WEBP" else {"compress_level": 1}
+    )
+    (tmp_path / "large").write_bytes(
+        bad_files.save(bad_files.scene(6000, 5000, "RGBA"), name, **options)
+    )
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "large")]
-    run = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     assert int(run.stdout) < 500
 
 
@@ -368,12 +420,16 @@ def test_the_largest_photo_takes_less_than_500_mb(name, tmp_path):
 
 @pytest.mark.parametrize("rule", ["stretch", "pad", "crop"])
 def test_it_fits_the_network(rule):
-    fitted = fit_input(decode_photo(bad_files.photo()).pixels, InputSpec(height=32, width=40, resize=rule))
+    fitted = fit_input(
+        decode_photo(bad_files.photo()).pixels, InputSpec(height=32, width=40, resize=rule)
+    )
     assert fitted.shape == (32, 40, 3) and fitted.dtype == np.uint8
 
 
 def test_padding_is_grey():
-    fitted = fit_input(decode_photo(bad_files.photo()).pixels, InputSpec(height=64, width=64, resize="pad"))
+    fitted = fit_input(
+        decode_photo(bad_files.photo()).pixels, InputSpec(height=64, width=64, resize="pad")
+    )
     assert tuple(fitted[0, 0]) == (127, 127, 127)
 
 
@@ -392,7 +448,11 @@ def test_it_survives_the_shared_bad_files(shared: Path):
         for row in csv.DictReader(file):
             start = time.perf_counter()
             got = outcome((folder / "images" / row["file"]).read_bytes())
-            right = {"accept": {"accepted"}, "reject-clear-error": {"refused"}}.get(row["expected"], {"accepted", "refused"})
-            if row["file"] != HEIC_WITHOUT_A_REFERENCE and (got not in right or time.perf_counter() - start > 5):
+            right = {"accept": {"accepted"}, "reject-clear-error": {"refused"}}.get(
+                row["expected"], {"accepted", "refused"}
+            )
+            if row["file"] != HEIC_WITHOUT_A_REFERENCE and (
+                got not in right or time.perf_counter() - start > 5
+            ):
                 wrong.append(f"{row['file']} was {got}")
     assert not wrong

@@ -7,18 +7,25 @@ import pytest
 
 from webapp.inference.metrics.confident_learning import doubts, thresholds
 
-SAID = np.array([[0.9, 0.1, 0.0], [0.7, 0.3, 0.0], [0.2, 0.8, 0.0], [0.4, 0.6, 0.0], [0.1, 0.9, 0.0]], dtype=np.float32)
+SAID = np.array(
+    [[0.9, 0.1, 0.0], [0.7, 0.3, 0.0], [0.2, 0.8, 0.0], [0.4, 0.6, 0.0], [0.1, 0.9, 0.0]],
+    dtype=np.float32,
+)
 GIVEN = np.array([0, 0, 1, 1, 0])
 
 
 def test_a_threshold_is_the_mean_probability_of_a_label_among_those_who_have_it() -> None:
-    assert thresholds(SAID, GIVEN) == pytest.approx([(0.9 + 0.7 + 0.1) / 3, (0.8 + 0.6) / 2, np.inf])
+    assert thresholds(SAID, GIVEN) == pytest.approx(
+        [(0.9 + 0.7 + 0.1) / 3, (0.8 + 0.6) / 2, np.inf]
+    )
 
 
 def test_a_label_is_doubted_where_another_one_reaches_its_own_threshold() -> None:
     found = doubts(SAID, GIVEN)
     assert [(one.row, one.other) for one in found] == [(4, 1)]
-    assert (found[0].probability, found[0].other_probability, found[0].margin) == pytest.approx((0.1, 0.9, -0.8))
+    assert (found[0].probability, found[0].other_probability, found[0].margin) == pytest.approx(
+        (0.1, 0.9, -0.8)
+    )
 
 
 def test_a_contradiction_below_the_threshold_is_no_reason_to_doubt() -> None:

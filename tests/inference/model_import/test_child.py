@@ -25,16 +25,24 @@ pytestmark = pytest.mark.tensorflow
 Network = Callable[..., keras.Model]
 
 
-def small(activation: str | None = "softmax", channels: int = 3, labels: int = 3, **inside: Any) -> keras.Model:
+def small(
+    activation: str | None = "softmax", channels: int = 3, labels: int = 3, **inside: Any
+) -> keras.Model:
     """Convolution, pooling, dense."""
-    photo = keras.Input((inside.pop("height", 16), inside.pop("width", 24), channels), name="picture")
+    photo = keras.Input(
+        (inside.pop("height", 16), inside.pop("width", 24), channels), name="picture"
+    )
     flow = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, name="eyes")(photo))
     return keras.Model(photo, layers.Dense(labels, activation=activation, name="answer")(flow))
 
 
-def run(model: keras.Model, folder: Path, name: str = "foreign.keras", **request: Any) -> dict[str, Any]:
+def run(
+    model: keras.Model, folder: Path, name: str = "foreign.keras", **request: Any
+) -> dict[str, Any]:
     model.save(folder / name)
-    return rebuild(folder, {"file": name, "labels": 3, "size": None, "preprocess": "none", **request})
+    return rebuild(
+        folder, {"file": name, "labels": 3, "size": None, "preprocess": "none", **request}
+    )
 
 
 def answers(folder: Path, photos: np.ndarray) -> dict[str, np.ndarray]:
@@ -61,13 +69,21 @@ def test_photos_are_prepared_as_keras_prepares_them(tmp_path: Path, how: str) ->
     model = small()
     run(model, tmp_path, preprocess=how)
     prepared = keras.applications.imagenet_utils.preprocess_input(photos().copy(), mode=how)
-    np.testing.assert_allclose(answers(tmp_path, photos())["probabilities"], np.asarray(model(prepared)), atol=1e-4)
+    np.testing.assert_allclose(
+        answers(tmp_path, photos())["probabilities"], np.asarray(model(prepared)), atol=1e-4
+    )
 
 
 def test_networks_inside_networks_are_unfolded(tmp_path: Path) -> None:
-    backbone = keras.Sequential([keras.Input((16, 24, 3)), layers.Conv2D(6, 3), layers.GlobalAveragePooling2D()])
+    backbone = keras.Sequential(
+        [keras.Input((16, 24, 3)), layers.Conv2D(6, 3), layers.GlobalAveragePooling2D()]
+    )
     model = keras.Sequential(
-        [keras.Input((16, 24, 3)), backbone, keras.Sequential([layers.Dense(5), layers.Dense(3, activation="softmax")])]
+        [
+            keras.Input((16, 24, 3)),
+            backbone,
+            keras.Sequential([layers.Dense(5), layers.Dense(3, activation="softmax")]),
+        ]
     )
     run(model, tmp_path)
     said = answers(tmp_path, photos())
@@ -87,13 +103,22 @@ def test_without_a_pooling_the_last_dense_input_is_the_embedding(tmp_path: Path)
 def test_logits_get_the_softmax_they_lack(tmp_path: Path) -> None:
     found = run(small(activation=None), tmp_path)
     assert found["notes"] == ["Its last layer gave logits; a softmax was added."]
-    np.testing.assert_allclose(answers(tmp_path, photos())["probabilities"].sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        answers(tmp_path, photos())["probabilities"].sum(axis=1), 1, atol=1e-5
+    )
 
 
 def test_a_network_that_scales_by_itself_is_left_alone(tmp_path: Path) -> None:
     photo = keras.Input((16, 24, 3))
     flow = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(layers.Rescaling(1 / 255)(photo)))
-    assert run(keras.Model(photo, layers.Dense(3, activation="softmax")(flow)), tmp_path, preprocess="auto")["preprocess"] == "none"
+    assert (
+        run(
+            keras.Model(photo, layers.Dense(3, activation="softmax")(flow)),
+            tmp_path,
+            preprocess="auto",
+        )["preprocess"]
+        == "none"
+    )
     assert run(small(), tmp_path, preprocess="auto")["preprocess"] == "unit"
 
 
@@ -129,13 +154,21 @@ def not_a_number() -> keras.Model:
         (picture_out, "answers (None, 14, 22, 3)"),
         (not_a_number, "The layer 'eyes' has weights that are not numbers"),
         (lambda: small(channels=1), "The input 'picture' takes grey pictures"),
-        (lambda: small(labels=7), "The last layer 'answer' answers 7 numbers for a photo, but there are 3 labels."),
-        (lambda: small(activation="sigmoid"), "The last layer 'answer' scores each label by itself"),
+        (
+            lambda: small(labels=7),
+            "The last layer 'answer' answers 7 numbers for a photo, but there are 3 labels.",
+        ),
+        (
+            lambda: small(activation="sigmoid"),
+            "The last layer 'answer' scores each label by itself",
+        ),
         (lambda: small(activation="relu"), "The last layer 'answer' ends in 'relu'"),
         (lambda: small(height=4096), "takes photos of 4096 x 24"),
     ],
 )
-def test_a_network_that_does_not_fit_is_refused_by_the_name_of_what_is_wrong(tmp_path: Path, make: Network, words: str) -> None:
+def test_a_network_that_does_not_fit_is_refused_by_the_name_of_what_is_wrong(
+    tmp_path: Path, make: Network, words: str
+) -> None:
     with pytest.raises(ModelRefusedError) as refusal:
         run(make(), tmp_path)
     assert words in str(refusal.value)
@@ -151,10 +184,14 @@ def test_a_size_that_contradicts_the_network_is_refused(tmp_path: Path) -> None:
 def test_a_lambda_is_refused_and_never_runs(tmp_path: Path, name: str) -> None:
     canary = str(tmp_path / "canary")
     photo = keras.Input((16, 24, 3))
-    flow = layers.Lambda(lambda values: open(canary, "w") and values)(layers.GlobalAveragePooling2D()(photo))  # noqa: SIM115, PTH123
+    flow = layers.Lambda(lambda values: open(canary, "w") and values)(  # noqa: PTH123, SIM115
+        layers.GlobalAveragePooling2D()(photo)
+    )
     model = keras.Model(photo, layers.Dense(3, activation="softmax")(flow))
     Path(canary).unlink()
-    with pytest.raises(ModelRefusedError, match="of the kind 'Lambda', which carries code of its own"):
+    with pytest.raises(
+        ModelRefusedError, match="of the kind 'Lambda', which carries code of its own"
+    ):
         run(model, tmp_path, name)
     assert not Path(canary).exists()
 
@@ -171,7 +208,12 @@ class Own(layers.Layer):
 @pytest.mark.filterwarnings("ignore")  # Keras speaks about its older format
 def test_a_class_of_somebodys_own_is_refused(tmp_path: Path, name: str) -> None:
     photo = keras.Input((16, 24, 3))
-    model = keras.Model(photo, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(Own(name="mine")(photo))))
+    model = keras.Model(
+        photo,
+        layers.Dense(3, activation="softmax")(
+            layers.GlobalAveragePooling2D()(Own(name="mine")(photo))
+        ),
+    )
     with pytest.raises(ModelRefusedError, match="The layer 'mine' is of the kind"):
         run(model, tmp_path, name)
 
@@ -185,7 +227,9 @@ def legacy(tmp_path: Path) -> Path:
 def test_a_link_to_another_file_is_refused(legacy: Path) -> None:
     with h5py.File(legacy, "r+") as file:
         file["model_weights/eyes/stolen"] = h5py.ExternalLink("/etc/passwd", "/")
-    with pytest.raises(ModelRefusedError, match=r"'/model_weights/eyes/stolen' lead to another file, '/etc/passwd'"):
+    with pytest.raises(
+        ModelRefusedError, match=r"'/model_weights/eyes/stolen' lead to another file, '/etc/passwd'"
+    ):
         load(legacy)
 
 
@@ -249,21 +293,36 @@ def test_weights_alone_are_refused(tmp_path: Path) -> None:
 def test_what_keras_2_wrote_is_mended() -> None:
     inside = {"groups": 1, "name": "one"}
     axis = {"axis": [3]}
-    config = {"layers": [{"class_name": "DepthwiseConv2D", "config": inside}, {"class_name": "BatchNormalization", "config": axis}]}
+    config = {
+        "layers": [
+            {"class_name": "DepthwiseConv2D", "config": inside},
+            {"class_name": "BatchNormalization", "config": axis},
+        ]
+    }
     assert mend(config)
     assert (inside, axis) == ({"name": "one"}, {"axis": 3})
     assert not mend(config)
 
 
 @pytest.mark.parametrize("kind", [keras.applications.mobilenet_v2, keras.applications.resnet])
-def test_a_transferred_network_with_its_scaling_as_arithmetic_is_left_alone(tmp_path: Path, kind: Any) -> None:
+def test_a_transferred_network_with_its_scaling_as_arithmetic_is_left_alone(
+    tmp_path: Path, kind: Any
+) -> None:
     photo = keras.Input((32, 32, 3))
-    backbone = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(6, 3), layers.BatchNormalization()])
+    backbone = keras.Sequential(
+        [keras.Input((32, 32, 3)), layers.Conv2D(6, 3), layers.BatchNormalization()]
+    )
     flow = keras.Sequential([layers.RandomFlip()])(photo)
     flow = layers.GlobalAveragePooling2D()(backbone(kind.preprocess_input(flow), training=False))
     model = keras.Model(photo, layers.Dense(3, activation="softmax")(layers.Dropout(0.2)(flow)))
     assert run(model, tmp_path, preprocess="auto")["preprocess"] == "none"
     np.testing.assert_allclose(
-        answers(tmp_path, photos(32, 32))["probabilities"], np.asarray(model(photos(32, 32), training=False)), atol=1e-5
+        answers(tmp_path, photos(32, 32))["probabilities"],
+        np.asarray(model(photos(32, 32), training=False)),
+        atol=1e-5,
     )
-    assert not [one for one in keras.saving.load_model(tmp_path / KERAS_FILE, compile=False).layers if "flip" in one.name]
+    assert not [
+        one
+        for one in keras.saving.load_model(tmp_path / KERAS_FILE, compile=False).layers
+        if "flip" in one.name
+    ]

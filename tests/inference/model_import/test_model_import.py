@@ -28,14 +28,18 @@ from webapp.inference.models.bundle import unpack
         ("labels.json", '["audi", "lada"]', ("audi", "lada")),
     ],
 )
-def test_labels_come_in_many_forms(tmp_path: Path, name: str, text: str, expected: tuple[str, ...]) -> None:
+def test_labels_come_in_many_forms(
+    tmp_path: Path, name: str, text: str, expected: tuple[str, ...]
+) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert read_labels(str(tmp_path / name)) == read_labels("", tmp_path / name) == expected
 
 
 def test_labels_can_be_a_list_with_commas() -> None:
     assert read_labels("audi, lada ,bmw") == ("audi", "lada", "bmw")
-    assert len(read_labels(",".join(f"a rather long label {number}" for number in range(200)))) == 200
+    assert (
+        len(read_labels(",".join(f"a rather long label {number}" for number in range(200)))) == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,10 @@ def test_labels_that_make_no_sense_are_refused(text: str, words: str) -> None:
         read_labels(text)
 
 
-@pytest.mark.parametrize("text", ['{"audi": 0, "lada": 2}', '{"audi": 0, "lada": 0}', "[1, 2]", "{", '"audi"', "[" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    ['{"audi": 0, "lada": 2}', '{"audi": 0, "lada": 0}', "[1, 2]", "{", '"audi"', "[" * 5000],
+)
 def test_json_labels_without_order_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels.json").write_text(text)
     with pytest.raises(ModelRefusedError):
@@ -79,9 +86,16 @@ def test_a_pickle_called_h5_is_refused_and_runs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"", "is empty"), (b"hello, model", "is neither"), (b"\x1c\0\0\0TFL3" + b"\0" * 20, "is a compiled network")]
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"hello, model", "is neither"),
+        (b"\x1c\0\0\0TFL3" + b"\0" * 20, "is a compiled network"),
+    ],
 )
-def test_what_is_no_keras_file_is_refused_by_its_content(tmp_path: Path, content: bytes, words: str) -> None:
+def test_what_is_no_keras_file_is_refused_by_its_content(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     (tmp_path / "model.keras").write_bytes(content)
     with pytest.raises(ModelRefusedError, match=words):
         import_model(Request(tmp_path / "model.keras", "a,b"), tmp_path / "models")
@@ -94,7 +108,9 @@ def bundle(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["../canary", "/canary", "a/../../canary", "C:canary", "a\\..\\canary"])
+@pytest.mark.parametrize(
+    "name", ["../canary", "/canary", "a/../../canary", "C:canary", "a\\..\\canary"]
+)
 def test_a_member_that_leads_out_of_the_zip_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(ModelRefusedError, match="leads out of it"):
@@ -117,7 +133,9 @@ def test_a_link_in_a_folder_is_refused(tmp_path: Path) -> None:
         import_model(Request(tmp_path / "given"), tmp_path / "models")
 
 
-def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("webapp.inference.models.bundle.UNPACKED_BYTES", 1000)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -136,7 +154,12 @@ def test_a_folder_with_two_networks_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def layer(kind: str, **inside: object) -> dict[str, object]:
-    return {"module": "keras.layers", "class_name": kind, "config": {"name": "one", **inside}, "registered_name": None}
+    return {
+        "module": "keras.layers",
+        "class_name": kind,
+        "config": {"name": "one", **inside},
+        "registered_name": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -144,16 +167,34 @@ def layer(kind: str, **inside: object) -> dict[str, object]:
     [
         (layer("Lambda"), "The layer 'one' is of the kind 'Lambda', which carries code"),
         (layer("TFSMLayer"), "carries code"),
-        (layer("StringLookup", vocabulary="/etc/passwd"), "'StringLookup', which is not on the list"),
+        (
+            layer("StringLookup", vocabulary="/etc/passwd"),
+            "'StringLookup', which is not on the list",
+        ),
         (layer("Swish2"), "not on the list"),
-        (layer("Dense") | {"module": "mypackage.layers"}, "from 'mypackage.layers', which carries code"),
+        (
+            layer("Dense") | {"module": "mypackage.layers"},
+            "from 'mypackage.layers', which carries code",
+        ),
         (layer("Dense") | {"module": "kerasx"}, "carries code"),
         (layer("Dense") | {"registered_name": "Custom>Dense"}, "not on the list"),
         (
-            layer("Dense", activation={"module": "os", "class_name": "function", "config": "getcwd"}),
+            layer(
+                "Dense", activation={"module": "os", "class_name": "function", "config": "getcwd"}
+            ),
             "'getcwd' is of the kind 'function' from 'os'",
         ),
-        (layer("Dense", activation={"module": "keras.utils", "class_name": "function", "config": "get_file"}), "carries code"),
+        (
+            layer(
+                "Dense",
+                activation={
+                    "module": "keras.utils",
+                    "class_name": "function",
+                    "config": "get_file",
+                },
+            ),
+            "carries code",
+        ),
         (layer("Dense", units=2_000_000_000), "asks for 2,000,000,000 units"),
         ({"class_name": "Sequential", "config": {"layers": [layer("Lambda")]}}, "'Lambda'"),
         ({"class_name": ["Dense"], "config": {}}, "whose kind is no name"),
@@ -165,7 +206,12 @@ def test_a_network_may_only_name_layers_that_we_know(config: dict[str, object], 
 
 
 def test_an_ordinary_network_is_welcome() -> None:
-    check_config({"class_name": "Sequential", "config": {"layers": [layer("Dense", units=10, kernel_initializer=layer("Zeros"))]}})
+    check_config(
+        {
+            "class_name": "Sequential",
+            "config": {"layers": [layer("Dense", units=10, kernel_initializer=layer("Zeros"))]},
+        }
+    )
 
 
 @pytest.mark.tensorflow

@@ -32,7 +32,10 @@ def test_a_card_survives_the_way_to_the_disk_and_back() -> None:
         ({"version": "1"}, "version must be"),
         ({"labels": 3}, "makes no sense"),
         ({"surprise": 1}, "surprise"),
-        ({"golden": [{"file": "../x.png", "probabilities": [0.1] * 10}]}, "outside the version's folder"),
+        (
+            {"golden": [{"file": "../x.png", "probabilities": [0.1] * 10}]},
+            "outside the version's folder",
+        ),
     ],
 )
 def test_a_field_that_makes_no_sense_is_named(fields: dict[str, object], words: str) -> None:
@@ -47,6 +50,8 @@ def test_what_is_no_card_is_refused(text: str) -> None:
 
 
 def test_a_list_of_numbers_stands_on_one_line() -> None:
-    card = make_card(metrics={"test": {"confusion": [[3, 0], [1, -2.5e-07]], "words": ["[\n1,\n2\n]"]}})
+    card = make_card(
+        metrics={"test": {"confusion": [[3, 0], [1, -2.5e-07]], "words": ["[\n1,\n2\n]"]}}
+    )
     assert "        [3, 0],\n        [1, -2.5e-07]\n" in card.to_json()
     assert ModelCard.from_json(card.to_json()) == card

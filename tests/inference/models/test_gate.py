@@ -8,15 +8,32 @@ from webapp.errors import ModelRefusedError
 from webapp.inference.models.gate import Said, compare, mcnemar
 
 
-def said(truth: str, both: int = 0, fixed: int = 0, broken: int = 0, neither: int = 0) -> list[Said]:
+def said(
+    truth: str, both: int = 0, fixed: int = 0, broken: int = 0, neither: int = 0
+) -> list[Said]:
     """So many photos of one label on which both, only the challenger, only the champion, or none of the two is right."""
-    pairs = [(truth, truth)] * both + [("?", truth)] * fixed + [(truth, "?")] * broken + [("?", "?")] * neither
-    return [Said(f"{truth}/{place}.jpg", f"{place:064d}", truth, *pair) for place, pair in enumerate(pairs)]
+    pairs = (
+        [(truth, truth)] * both
+        + [("?", truth)] * fixed
+        + [(truth, "?")] * broken
+        + [("?", "?")] * neither
+    )
+    return [
+        Said(f"{truth}/{place}.jpg", f"{place:064d}", truth, *pair)
+        for place, pair in enumerate(pairs)
+    ]
 
 
 @pytest.mark.parametrize(
     ("fixed", "broken", "expected"),
-    [(0, 0, 1.0), (1, 0, 1.0), (5, 5, 1.0), (6, 0, 2 / 64), (10, 2, 2 * (1 + 12 + 66) / 4096), (2, 10, 2 * 79 / 4096)],
+    [
+        (0, 0, 1.0),
+        (1, 0, 1.0),
+        (5, 5, 1.0),
+        (6, 0, 2 / 64),
+        (10, 2, 2 * (1 + 12 + 66) / 4096),
+        (2, 10, 2 * 79 / 4096),
+    ],
 )
 def test_mcnemar_counts_both_tails_of_a_fair_coin(fixed: int, broken: int, expected: float) -> None:
     assert mcnemar(fixed, broken) == pytest.approx(expected)
@@ -41,7 +58,10 @@ def test_one_that_lets_a_label_fall_is_worse_though_it_fixes_more() -> None:
 
 
 def test_a_label_of_few_photos_may_fall() -> None:
-    assert compare(1, 2, said("haas", both=40, fixed=9) + said("bwt", both=4, broken=3)).verdict == "better"
+    assert (
+        compare(1, 2, said("haas", both=40, fixed=9) + said("bwt", both=4, broken=3)).verdict
+        == "better"
+    )
 
 
 def test_two_that_answer_alike_are_no_different() -> None:

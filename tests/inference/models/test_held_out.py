@@ -7,7 +7,13 @@ from pathlib import Path
 
 from tests.conftest import draw
 from tests.fakes import make_card
-from webapp.inference.models.held_out import find_photos, fingerprint, read_split, unseen, write_split
+from webapp.inference.models.held_out import (
+    find_photos,
+    fingerprint,
+    read_split,
+    unseen,
+    write_split,
+)
 
 
 def lay(folder: Path, *names: str) -> Path:
@@ -19,7 +25,9 @@ def lay(folder: Path, *names: str) -> Path:
 
 
 def test_photos_take_their_label_from_the_folder(tmp_path: Path) -> None:
-    photos, left_out = find_photos([lay(tmp_path, "haas/a.jpg", "bwt/deeper/b.jpg", "haas/.hidden")])
+    photos, left_out = find_photos(
+        [lay(tmp_path, "haas/a.jpg", "bwt/deeper/b.jpg", "haas/.hidden")]
+    )
     assert [(one.label, one.path.name) for one in photos] == [("bwt", "b.jpg"), ("haas", "a.jpg")]
     assert left_out == []
 

@@ -72,18 +72,24 @@ def refused(tmp_path: Path, golden: list[Path]) -> Callable[..., str]:
 
 
 @pytest.mark.tensorflow
-def test_a_published_version_is_whole_and_its_answers_agree(toy: Path, golden: list[Path], tmp_path: Path) -> None:
+def test_a_published_version_is_whole_and_its_answers_agree(
+    toy: Path, golden: list[Path], tmp_path: Path
+) -> None:
     assert publish(toy, make_card(), golden, tmp_path) == 1
     folder = tmp_path / "toy" / "1"
     card = ModelCard.read(folder)
-    assert sorted(card.files) == sorted([KERAS_FILE, COMPILED_FILE, "golden/1-shapes.png", "golden/2-shapes.png"])
+    assert sorted(card.files) == sorted(
+        [KERAS_FILE, COMPILED_FILE, "golden/1-shapes.png", "golden/2-shapes.png"]
+    )
     check_files(folder, card, tuple(card.files))
     assert self_test(LiteRTClassifier(folder, card), folder) <= GOLDEN_TOLERANCE
     assert card.metrics["compiled"]["largest_difference"] <= GOLDEN_TOLERANCE
 
 
 @pytest.mark.tensorflow
-def test_the_first_version_is_live_and_the_second_waits(toy: Path, golden: list[Path], tmp_path: Path) -> None:
+def test_the_first_version_is_live_and_the_second_waits(
+    toy: Path, golden: list[Path], tmp_path: Path
+) -> None:
     assert [publish(toy, make_card(), golden, tmp_path) for _ in range(2)] == [1, 2]
     registry = Registry(tmp_path)
     assert registry.versions("toy") == [1, 2]
@@ -93,7 +99,9 @@ def test_the_first_version_is_live_and_the_second_waits(toy: Path, golden: list[
 
 @pytest.mark.tensorflow
 def test_it_refuses_a_model_of_another_size(toy: Path, refused: Callable[..., str]) -> None:
-    assert "takes (None, 32, 48, 3), the card says (None, 64, 48, 3)" in refused(toy, make_card(input=InputSpec(64, 48)))
+    assert "takes (None, 32, 48, 3), the card says (None, 64, 48, 3)" in refused(
+        toy, make_card(input=InputSpec(64, 48))
+    )
 
 
 def test_it_refuses_a_truncated_file(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -122,7 +130,9 @@ def test_it_stops_a_child_that_takes_too_long(toy: Path, refused: Callable[..., 
 
 
 @pytest.mark.tensorflow
-def test_it_refuses_a_compiled_network_that_answers_otherwise(toy: Path, golden: list[Path], tmp_path: Path) -> None:
+def test_it_refuses_a_compiled_network_that_answers_otherwise(
+    toy: Path, golden: list[Path], tmp_path: Path
+) -> None:
     from webapp.inference.keras_classifier import KerasClassifier
     from webapp.inference.models.publish_child import check_answers, compare, compile_network
     from webapp.training.network import build_network
@@ -134,11 +144,15 @@ def test_it_refuses_a_compiled_network_that_answers_otherwise(toy: Path, golden:
     build_network("small_cnn", 32, 48, 3, dropout=0.1, momentum=0.9).save(other / KERAS_FILE)
     compile_network(other, card)
     compared = compare(KerasClassifier(honest, card), LiteRTClassifier(other, card), golden)
-    with pytest.raises(ModelRefusedError, match=r"differs from Keras on golden/1-shapes.png by .* 0.001 is allowed"):
+    with pytest.raises(
+        ModelRefusedError, match=r"differs from Keras on golden/1-shapes.png by .* 0.001 is allowed"
+    ):
         check_answers(compared)
 
 
-SHIPPED_VERSIONS = [(name, version) for name in SHIPPED.names() for version in SHIPPED.versions(name)]
+SHIPPED_VERSIONS = [
+    (name, version) for name in SHIPPED.names() for version in SHIPPED.versions(name)
+]
 
 
 @pytest.mark.parametrize(("name", "version"), SHIPPED_VERSIONS)
@@ -176,7 +190,9 @@ def test_the_shipped_road_cars_are_good_enough() -> None:
 
 
 @pytest.mark.parametrize(("name", "lost"), [("f1-teams", 0.06), ("stanford-cars", 0.05)])
-def test_shipped_models_are_silent_about_other_things_and_seldom_about_their_own(name: str, lost: float) -> None:
+def test_shipped_models_are_silent_about_other_things_and_seldom_about_their_own(
+    name: str, lost: float
+) -> None:
     unknown = SHIPPED.card(name).metrics["unknown"]
     assert unknown["auroc"] >= 0.95 and unknown["unclassified"] >= 0.85
     assert unknown["known_unclassified"] <= lost
@@ -191,7 +207,9 @@ def test_both_engines_agree_on_pictures_of_cars() -> None:
     folder = SHIPPED.version_folder(card.name, card.version)
     keras, compiled = KerasClassifier(folder, card), LiteRTClassifier(folder, card)
     for label in ("mclaren", "haas"):
-        pixels = decode_photo((ROOT / "tests" / "pictures" / "cars" / f"{label}.jpg").read_bytes()).pixels
+        pixels = decode_photo(
+            (ROOT / "tests" / "pictures" / "cars" / f"{label}.jpg").read_bytes()
+        ).pixels
         first, second = keras.rank(pixels), compiled.rank(pixels)
         assert first.probabilities == pytest.approx(second.probabilities, abs=GOLDEN_TOLERANCE)
         assert first.feature_map.mean(axis=(0, 1)) == pytest.approx(first.embedding, abs=1e-3)

@@ -57,7 +57,10 @@ def test_another_live_version_answers_the_next_photo(house: House) -> None:
 def test_the_newest_other_version_answers_for_a_broken_one(house: House) -> None:
     house.broken = {3}
     assert house.answers() == 2
-    assert house.serving.trouble("f1-teams") == "f1-teams 3 cannot be used: model.tflite is missing; version 2 answers."
+    assert (
+        house.serving.trouble("f1-teams")
+        == "f1-teams 3 cannot be used: model.tflite is missing; version 2 answers."
+    )
     assert house.serving.card("f1-teams") == make_card(2)
 
 

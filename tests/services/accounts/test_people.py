@@ -119,7 +119,9 @@ def test_a_session_ends_at_logout() -> None:
     assert people.user_of_session(session) is None
 
 
-@pytest.mark.parametrize("session", ["", "1", "1.", "x.y", "999999999999999999999.a", "-1.a", "1.é"])
+@pytest.mark.parametrize(
+    "session", ["", "1", "1.", "x.y", "999999999999999999999.a", "-1.a", "1.é"]
+)
 def test_a_made_up_session_is_nobody(session: str) -> None:
     people.create_user("Anna")
     assert people.user_of_session(session) is None
@@ -139,7 +141,10 @@ def test_only_a_hash_of_a_key_is_kept() -> None:
     assert people.find_key(text) is not None
 
 
-@pytest.mark.parametrize(("has", "wants", "may"), [("admin", "predict", True), ("review", "review", True), ("predict", "review", False)])
+@pytest.mark.parametrize(
+    ("has", "wants", "may"),
+    [("admin", "predict", True), ("review", "review", True), ("predict", "review", False)],
+)
 def test_a_scope_includes_the_smaller_ones(has: str, wants: str, may: bool) -> None:
     assert people.allows(ApiKey(scope=has), wants) is may
 
@@ -159,7 +164,9 @@ def test_a_last_day_is_over_at_its_midnight() -> None:
     assert people.parse_expiry("") is None
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2001-01-01", "0d", "99999d", "9999-12-31", "2027-13-01", "-1d"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2001-01-01", "0d", "99999d", "9999-12-31", "2027-13-01", "-1d"]
+)
 def test_an_end_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(UserError):
         people.parse_expiry(text)

@@ -32,10 +32,16 @@ def context(app: Flask) -> Iterator[None]:
         yield
 
 
-def begin(format: str, wanted: GalleryFilter = GalleryFilter(), **options: object) -> tuple[Export, Iterator[bytes]]:  # noqa: B008
+def begin(
+    format: str,
+    wanted: GalleryFilter = GalleryFilter(),  # noqa: B008
+    **options: object,
+) -> tuple[Export, Iterator[bytes]]:
     cupboard = get_cupboard()
     order = make_order(format, wanted, base_url="http://marque.test", **options)  # type: ignore[arg-type]
-    return start_export(order, who=ANNA, tools=Tools(cupboard.registry, cupboard.files, cupboard.turnstile))
+    return start_export(
+        order, who=ANNA, tools=Tools(cupboard.registry, cupboard.files, cupboard.turnstile)
+    )
 
 
 def exported(format: str, wanted: GalleryFilter = GalleryFilter(), **options: object) -> bytes:  # noqa: B008
@@ -44,7 +50,9 @@ def exported(format: str, wanted: GalleryFilter = GalleryFilter(), **options: ob
 
 def table(content: bytes) -> list[dict[str, str]]:
     """The lines of a table; an id may begin with a dash, which is made safe like any cell."""
-    return [row | {"id": plain_cell(row["id"])} for row in csv.DictReader(io.StringIO(content.decode()))]
+    return [
+        row | {"id": plain_cell(row["id"])} for row in csv.DictReader(io.StringIO(content.decode()))
+    ]
 
 
 def relabel(ids: list[str], label: str) -> None:
@@ -55,7 +63,9 @@ def test_a_table_has_a_line_for_each_photo_oldest_first(upload: Upload) -> None:
     ids = [upload(mark=number) for number in range(3)]
     rows = table(exported("csv"))
     assert [row["id"] for row in rows] == ids
-    assert rows[0]["label_1"] == "mclaren" and float(rows[0]["confidence_1"]) > float(rows[0]["confidence_2"])
+    assert rows[0]["label_1"] == "mclaren" and float(rows[0]["confidence_1"]) > float(
+        rows[0]["confidence_2"]
+    )
 
 
 def test_the_table_tells_who_labelled_a_photo_last(upload: Upload) -> None:
@@ -70,33 +80,46 @@ def test_a_file_name_is_never_a_formula(upload: Upload) -> None:
     assert table(exported("csv"))[0]["filename"] == "'=HYPERLINK(1).jpg"
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\ta", "\ra", "'=1", "''=1", "plain", "'84 Audi", ""])
+@pytest.mark.parametrize(
+    "text", ["=1", "+1", "-1", "@a", "\ta", "\ra", "'=1", "''=1", "plain", "'84 Audi", ""]
+)
 def test_a_cell_comes_back_as_it_was(text: str) -> None:
     assert plain_cell(str(safe_cell(text))) == text
 
 
-def test_a_line_of_json_is_the_photo_of_the_api_with_its_label_history(upload: Upload, client) -> None:
+def test_a_line_of_json_is_the_photo_of_the_api_with_its_label_history(
+    upload: Upload, client
+) -> None:
     public_id = upload(ground_truth="haas")
     relabel([public_id], "bwt")
     (line,) = exported("jsonl").splitlines()
     photo = json.loads(line)
-    assert [(one["from"], one["to"], one["who"]) for one in photo.pop("labels")] == [(None, "haas", "API"), ("haas", "bwt", "Anna")]
+    assert [(one["from"], one["to"], one["who"]) for one in photo.pop("labels")] == [
+        (None, "haas", "API"),
+        ("haas", "bwt", "Anna"),
+    ]
     assert photo == client.get(f"/api/v1/photos/{public_id}").json
 
 
 def test_a_filter_keeps_the_others_at_home(upload: Upload) -> None:
     upload(ground_truth="haas")
     wanted = upload(mark=1, ground_truth="mclaren")
-    assert [row["id"] for row in table(exported("csv", GalleryFilter(outcome="correct")))] == [wanted]
+    assert [row["id"] for row in table(exported("csv", GalleryFilter(outcome="correct")))] == [
+        wanted
+    ]
 
 
-def test_it_reads_in_batches_and_misses_none(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reads_in_batches_and_misses_none(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "BATCH", 2)
     ids = [upload(mark=number) for number in range(5)]
     assert [row["id"] for row in table(exported("csv"))] == ids
 
 
-def test_photos_that_arrive_meanwhile_wait_for_the_next_export(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_that_arrive_meanwhile_wait_for_the_next_export(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "BATCH", 1)
     ids = [upload(mark=number) for number in range(2)]
     pieces = begin("jsonl")[1]
@@ -121,8 +144,14 @@ def test_it_says_what_it_was_and_what_it_hashes_to(upload: Upload) -> None:
     row, pieces = begin("csv")
     content = b"".join(pieces)
     manifest = get_export(row.public_id).manifest
-    assert manifest is not None and manifest["classes"] == {"haas": 1, "": 1} and manifest["photos"] == 2
-    assert manifest["sha256"] == hashlib.sha256(content).hexdigest() and manifest["label_event"] == 1
+    assert (
+        manifest is not None
+        and manifest["classes"] == {"haas": 1, "": 1}
+        and manifest["photos"] == 2
+    )
+    assert (
+        manifest["sha256"] == hashlib.sha256(content).hexdigest() and manifest["label_event"] == 1
+    )
 
 
 def test_one_that_was_broken_off_has_no_manifest(upload: Upload) -> None:
@@ -135,7 +164,10 @@ def test_one_that_was_broken_off_has_no_manifest(upload: Upload) -> None:
 
 
 def test_a_zip_has_a_folder_for_each_class_and_counts_the_rest(upload: Upload) -> None:
-    first, second = upload(ground_truth="haas", name="monza.jpg"), upload(mark=1, ground_truth="mclaren", name="monza.jpg")
+    first, second = (
+        upload(ground_truth="haas", name="monza.jpg"),
+        upload(mark=1, ground_truth="mclaren", name="monza.jpg"),
+    )
     upload(mark=2, ground_truth="none")
     upload(mark=3)
     archive = zipfile.ZipFile(io.BytesIO(exported("folders")))
@@ -151,7 +183,9 @@ def test_every_file_of_a_zip_stands_in_its_table(upload: Upload) -> None:
     upload(ground_truth="haas")
     archive = zipfile.ZipFile(io.BytesIO(exported("folders")))
     (row,) = table(archive.read("photos.csv"))
-    assert hashlib.sha256(archive.read(row["path"])).hexdigest() == row["file_sha256"] == row["sha256"]
+    assert (
+        hashlib.sha256(archive.read(row["path"])).hexdigest() == row["file_sha256"] == row["sha256"]
+    )
 
 
 def test_a_large_zip_comes_in_parts(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,20 +206,37 @@ def test_photos_of_a_verdict_are_there_when_they_are_asked_for(upload: Upload) -
     assert archive.namelist()[0].startswith("none/boat-")
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a:b?.jpg", "..", "日本.png", ".hidden.jpg", "x" * 300])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a:b?.jpg", "..", "日本.png", ".hidden.jpg", "x" * 300]
+)
 def test_no_file_name_leads_out_of_its_folder(upload: Upload, name: str) -> None:
     upload(name=name, ground_truth="haas")
     path = zipfile.ZipFile(io.BytesIO(exported("folders"))).namelist()[0]
     folder, _, file = path.partition("/")
-    assert folder == "haas" and not set(file) & set('<>:"/\\|?*') and not file.startswith(".") and len(file) < 120
+    assert (
+        folder == "haas"
+        and not set(file) & set('<>:"/\\|?*')
+        and not file.startswith(".")
+        and len(file) < 120
+    )
 
 
 def test_coco_has_an_image_for_each_photo_and_an_annotation_for_each_class(upload: Upload) -> None:
-    upload(ground_truth="haas"), upload(mark=1), upload(mark=2, ground_truth="none"), upload(mark=3, ground_truth="haas")
+    (
+        upload(ground_truth="haas"),
+        upload(mark=1),
+        upload(mark=2, ground_truth="none"),
+        upload(mark=3, ground_truth="haas"),
+    )
     coco = json.loads(exported("coco"))
     assert [one["id"] for one in coco["images"]] == [1, 2, 3, 4]
-    assert [(one["image_id"], one["category_id"]) for one in coco["annotations"]] == [(1, 1), (4, 1)]
-    assert [one["name"] for one in coco["categories"]] == ["haas"] and coco["images"][2]["verdict"] == "none"
+    assert [(one["image_id"], one["category_id"]) for one in coco["annotations"]] == [
+        (1, 1),
+        (4, 1),
+    ]
+    assert [one["name"] for one in coco["categories"]] == ["haas"] and coco["images"][2][
+        "verdict"
+    ] == "none"
 
 
 def test_label_studio_gets_ground_truths_and_answers(upload: Upload) -> None:

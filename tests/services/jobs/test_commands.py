@@ -71,7 +71,9 @@ def test_a_job_that_stops_ends_its_command(tmp_path: Path) -> None:
 
 def test_a_command_ends_when_its_worker_is_killed(app: Flask, tmp_path: Path) -> None:
     env = {**os.environ, **tools().env, "PYTHONPATH": str(ROOT)}
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path)], env=env, stdout=subprocess.PIPE)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(tmp_path)], env=env, stdout=subprocess.PIPE
+    )
     assert worker.stdout and worker.stdout.readline()
     assert is_locked(tmp_path)
     worker.kill()

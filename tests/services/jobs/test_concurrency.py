@@ -45,7 +45,10 @@ class Crowd:
 
     def run(self, *works: Callable[[Crowd, int], None]) -> None:
         """One thread for each of these, until the time is over."""
-        threads = [threading.Thread(target=self._repeat, args=(work, number)) for number, work in enumerate(works)]
+        threads = [
+            threading.Thread(target=self._repeat, args=(work, number))
+            for number, work in enumerate(works)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -72,11 +75,19 @@ def send(crowd: Crowd, number: int) -> None:
 
 def relabel(crowd: Crowd, number: int) -> None:
     picked = random.sample(crowd.photos, 3)
-    done = relabel_photos(picked, random.choice(LABELS), card=make_card(), who=Who(f"thread {number}"), place="gallery")
+    done = relabel_photos(
+        picked,
+        random.choice(LABELS),
+        card=make_card(),
+        who=Who(f"thread {number}"),
+        place="gallery",
+    )
     crowd.acknowledge("events", done.changed)
     if done.changed and random.random() < 0.3:
         with suppress(NothingToUndoError):
-            crowd.acknowledge("events", undo_batch(done.batch, who=Who(f"thread {number}"), place="undo").changed)
+            crowd.acknowledge(
+                "events", undo_batch(done.batch, who=Who(f"thread {number}"), place="undo").changed
+            )
 
 
 def look_through(crowd: Crowd, number: int) -> None:
@@ -102,12 +113,27 @@ def test_ten_threads_lose_nothing_and_nobody_is_turned_away(app: Flask, photos: 
     assert crowd.trouble == []
     assert crowd.events["uploads"] > 0
     with app.app_context():
-        assert db.session.execute(select(func.count()).select_from(LabelEvent)).scalar() == crowd.events["events"]
-        assert db.session.execute(select(func.count()).select_from(Photo)).scalar() == crowd.events["uploads"] + len(photos)
+        assert (
+            db.session.execute(select(func.count()).select_from(LabelEvent)).scalar()
+            == crowd.events["events"]
+        )
+        assert db.session.execute(select(func.count()).select_from(Photo)).scalar() == crowd.events[
+            "uploads"
+        ] + len(photos)
         for photo in db.session.execute(select(Photo)).scalars():
-            story = db.session.execute(select(LabelEvent).where(LabelEvent.photo_id == photo.id).order_by(LabelEvent.id)).scalars().all()
+            story = (
+                db.session.execute(
+                    select(LabelEvent)
+                    .where(LabelEvent.photo_id == photo.id)
+                    .order_by(LabelEvent.id)
+                )
+                .scalars()
+                .all()
+            )
             assert photo.ground_truth == (story[-1].to_label if story else None)
-            assert [one.from_label for one in story] == [None, *(one.to_label for one in story)][: len(story)]
+            assert [one.from_label for one in story] == [None, *(one.to_label for one in story)][
+                : len(story)
+            ]
 
 
 def crowd_at_work(app: Flask, photos: list[str], seconds: float) -> Crowd:

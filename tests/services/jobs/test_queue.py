@@ -10,7 +10,14 @@ import pytest
 from flask import Flask
 
 from webapp.domain import LONG, SHORT, Who
-from webapp.errors import BadRequestError, JobNotFoundError, JobRefusedError, JobStoppedError, NoFileError, ServerBusyError
+from webapp.errors import (
+    BadRequestError,
+    JobNotFoundError,
+    JobRefusedError,
+    JobStoppedError,
+    NoFileError,
+    ServerBusyError,
+)
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs import worker as crew
 from webapp.services.jobs.job_type import Json, Kind, Work
@@ -38,8 +45,18 @@ def context(app: Flask) -> Iterator[None]:
         yield
 
 
-def put_in(kind: Kind = ADD, *, key: str = "", title: str = "a job", owner: Owner = ANNA, **asked: object) -> str:
-    job, _fresh = jobs.put_in(kind, asked or {"numbers": [1, 2, 3]}, title=title, owner=owner, who=WHO, ring=lambda _lane: None, key=key)
+def put_in(
+    kind: Kind = ADD, *, key: str = "", title: str = "a job", owner: Owner = ANNA, **asked: object
+) -> str:
+    job, _fresh = jobs.put_in(
+        kind,
+        asked or {"numbers": [1, 2, 3]},
+        title=title,
+        owner=owner,
+        who=WHO,
+        ring=lambda _lane: None,
+        key=key,
+    )
     return job.public_id
 
 
@@ -49,7 +66,13 @@ def see(job_id: str) -> JobView:
 
 
 def make_crew(app: Flask, *kinds: Kind) -> Crew:
-    return Crew({one.name: one for one in kinds}, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None)
+    return Crew(
+        {one.name: one for one in kinds},
+        tools,
+        {SHORT: 1, LONG: 1},
+        app.app_context,
+        lambda _lane: None,
+    )
 
 
 def failing(error: Exception) -> Kind:
@@ -64,7 +87,15 @@ def claim(kind: Kind, at: datetime | None = None) -> Claim | None:
 
 
 def work_of(claim: Claim) -> Work:
-    return Work(claim.job.public_id, claim.job.question, claim.part.question, WHO, tools(), lambda _work: None, lambda: False)
+    return Work(
+        claim.job.public_id,
+        claim.job.question,
+        claim.part.question,
+        WHO,
+        tools(),
+        lambda _work: None,
+        lambda: False,
+    )
 
 
 # ---- putting in ----
@@ -74,7 +105,11 @@ def test_a_job_waits_until_somebody_works(app: Flask) -> None:
     job_id = put_in()
     assert see(job_id).state == "queued"
     make_crew(app, ADD).work(SHORT)
-    assert (see(job_id).state, see(job_id).job.result, see(job_id).progress.done) == ("succeeded", {"sum": 6}, 3)
+    assert (see(job_id).state, see(job_id).job.result, see(job_id).progress.done) == (
+        "succeeded",
+        {"sum": 6},
+        3,
+    )
 
 
 def test_a_job_that_is_not_cut_is_one_part(app: Flask) -> None:
@@ -209,7 +244,9 @@ def test_an_error_of_ours_is_the_jobs_sentence(app: Flask) -> None:
     assert (see(job_id).state, see(job_id).job.error) == ("failed", "There is nothing.")
 
 
-def test_a_fault_of_the_program_is_tried_again(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_the_program_is_tried_again(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
     kind = failing(ZeroDivisionError("oops"))
     job_id = put_in(kind)
     make_crew(app, kind).work(SHORT)
@@ -264,7 +301,9 @@ def test_a_job_that_waits_is_cancelled_at_once() -> None:
     assert claim(ADD) is None
 
 
-def test_a_part_that_runs_hears_of_it_and_then_the_job_is_cancelled(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_runs_hears_of_it_and_then_the_job_is_cancelled(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("webapp.services.jobs.job_type.TELL", 0)
     seen: list[str] = []
 
@@ -326,7 +365,10 @@ def test_the_list_has_pages_and_filters() -> None:
     made = [put_in() for _ in range(5)]
     page = jobs.list_jobs(ANNA, limit=2)
     assert [one.job.public_id for one in page.items] == [made[4], made[3]]
-    assert [one.job.public_id for one in jobs.list_jobs(ANNA, limit=2, cursor=page.next).items] == [made[2], made[1]]
+    assert [one.job.public_id for one in jobs.list_jobs(ANNA, limit=2, cursor=page.next).items] == [
+        made[2],
+        made[1],
+    ]
     assert jobs.list_jobs(ANNA, state="failed").items == []
 
 
@@ -340,7 +382,12 @@ def test_a_state_that_does_not_exist_is_refused() -> None:
 
 def test_files_go_when_a_job_ended_and_stay_while_it_can_go_on(app: Flask) -> None:
     cleared: list[str] = []
-    keeps = Kind("fail", "Fail", do=failing(NoFileError("No.")).do, clear=lambda job_id, _asked, _tools: cleared.append(job_id))
+    keeps = Kind(
+        "fail",
+        "Fail",
+        do=failing(NoFileError("No.")).do,
+        clear=lambda job_id, _asked, _tools: cleared.append(job_id),
+    )
     job_id = put_in(keeps)
     make_crew(app, keeps).work(SHORT)
     crew.clear_ended({"fail": keeps}, tools)

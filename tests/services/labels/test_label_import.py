@@ -20,7 +20,13 @@ from webapp.inference.models.card import Label
 from webapp.services.exports.export import Tools, make_order, start_export
 from webapp.services.labels import label_import as import_labels
 from webapp.services.labels.import_formats import LabelLine, read_label_folders, read_labels
-from webapp.services.labels.label_import import Plan, apply_import, keep_file, plan_import, plan_of_file
+from webapp.services.labels.label_import import (
+    Plan,
+    apply_import,
+    keep_file,
+    plan_import,
+    plan_of_file,
+)
 from webapp.services.labels.relabel import undo_batch
 from webapp.services.photos import gallery as history
 
@@ -53,10 +59,14 @@ def sha(**options: int) -> str:
 # ---- reading ----
 
 
-@pytest.mark.parametrize("head", ["filename,label", "file_name;class", "image\tground_truth", "\ufeffpath,category"])
+@pytest.mark.parametrize(
+    "head", ["filename,label", "file_name;class", "image\tground_truth", "\ufeffpath,category"]
+)
 def test_a_table_may_name_its_columns_in_several_ways(head: str) -> None:
     separator = next(one for one in "\t,;" if one in head)
-    assert [(one.filename, one.label) for one in lines(f"{head}\na.jpg{separator}haas\n")] == [("a.jpg", "haas")]
+    assert [(one.filename, one.label) for one in lines(f"{head}\na.jpg{separator}haas\n")] == [
+        ("a.jpg", "haas")
+    ]
 
 
 def test_an_apostrophe_before_a_formula_is_taken_away() -> None:
@@ -88,12 +98,20 @@ def test_a_table_that_is_not_utf8_is_refused() -> None:
 
 def test_the_short_list_of_label_studio_is_read() -> None:
     tasks = [{"image": "http://x.test/data/monza%201.jpg", "choice": "haas"}]
-    assert lines(json.dumps(tasks), "min.json")[0] == LabelLine("task 1", "haas", filename="monza 1.jpg")
+    assert lines(json.dumps(tasks), "min.json")[0] == LabelLine(
+        "task 1", "haas", filename="monza 1.jpg"
+    )
 
 
 def test_a_cancelled_annotation_does_not_count() -> None:
-    said = [{"result": [{"value": {"choices": [label]}}], "was_cancelled": label == "bwt"} for label in ("haas", "bwt")]
-    assert lines(json.dumps([{"data": {"image": "a.jpg"}, "annotations": said}]), "full.json")[0].label == "haas"
+    said = [
+        {"result": [{"value": {"choices": [label]}}], "was_cancelled": label == "bwt"}
+        for label in ("haas", "bwt")
+    ]
+    assert (
+        lines(json.dumps([{"data": {"image": "a.jpg"}, "annotations": said}]), "full.json")[0].label
+        == "haas"
+    )
 
 
 # ---- matching ----
@@ -101,7 +119,9 @@ def test_a_cancelled_annotation_does_not_count() -> None:
 
 def test_a_photo_is_found_by_its_hash_whatever_it_is_called(upload: Upload) -> None:
     public_id = upload(name="here.jpg")
-    assert list(plan(f"filename,sha256,label\nthere.jpg,{sha().upper()},haas\n").changes) == [public_id]
+    assert list(plan(f"filename,sha256,label\nthere.jpg,{sha().upper()},haas\n").changes) == [
+        public_id
+    ]
 
 
 def test_a_photo_is_found_by_its_name_when_nothing_better_is_said(upload: Upload) -> None:
@@ -112,7 +132,9 @@ def test_a_photo_is_found_by_its_name_when_nothing_better_is_said(upload: Upload
 def test_a_name_that_several_photos_have_is_left_out(upload: Upload) -> None:
     upload(name="a.jpg"), upload(name="a.jpg", mark=1)
     found = plan("filename,label\na.jpg,haas\n")
-    assert not found.changes and found.examples["several photos of this name"] == ["line 2: 2 photos are called a.jpg"]
+    assert not found.changes and found.examples["several photos of this name"] == [
+        "line 2: 2 photos are called a.jpg"
+    ]
 
 
 def test_another_file_of_the_same_name_is_meant_only_when_asked(upload: Upload) -> None:
@@ -122,10 +144,15 @@ def test_another_file_of_the_same_name_is_meant_only_when_asked(upload: Upload) 
     assert list(plan(text, by_name=True).changes) == [public_id]
 
 
-@pytest.mark.parametrize("label", ["haas", "HAAS", "Alpha Tauri", "uralkali", "none", "None of these", "unusable"])
+@pytest.mark.parametrize(
+    "label", ["haas", "HAAS", "Alpha Tauri", "uralkali", "none", "None of these", "unusable"]
+)
 def test_a_label_may_be_written_as_people_do(upload: Upload, label: str) -> None:
     upload(name="a.jpg")
-    labels = tuple(Label("haas", "Haas", aliases=("Uralkali",)) if one.name == "haas" else one for one in make_card().labels)
+    labels = tuple(
+        Label("haas", "Haas", aliases=("Uralkali",)) if one.name == "haas" else one
+        for one in make_card().labels
+    )
     found = plan_import([LabelLine("line 1", label, filename="a.jpg")], [make_card(labels=labels)])
     assert len(found.changes) == 1
 
@@ -133,7 +160,12 @@ def test_a_label_may_be_written_as_people_do(upload: Upload, label: str) -> None
 def test_unknown_labels_and_photos_are_counted_and_named(upload: Upload) -> None:
     upload(name="a.jpg")
     found = plan("filename,label\na.jpg,trabant\nb.jpg,haas\na.jpg,\n")
-    assert (found.lines, found.empty, found.unknown, found.unknown_labels) == (3, 1, 1, {"trabant": 1})
+    assert (found.lines, found.empty, found.unknown, found.unknown_labels) == (
+        3,
+        1,
+        1,
+        {"trabant": 1},
+    )
     assert found.examples["unknown label"] == ["line 2: trabant"]
 
 
@@ -174,7 +206,10 @@ def test_a_photo_that_was_relabelled_since_is_left_alone(upload: Upload) -> None
     public_id = upload(name="a.jpg")
     early = plan("filename,label\na.jpg,haas\n")
     apply_import(plan("filename,label\na.jpg,bwt\n"), replace=False, who=ANNA, why="")
-    assert apply_import(early, replace=False, who=ANNA, why="").changed == 0 and truth(public_id) == "bwt"
+    assert (
+        apply_import(early, replace=False, who=ANNA, why="").changed == 0
+        and truth(public_id) == "bwt"
+    )
 
 
 def test_doing_it_twice_changes_nothing_more(upload: Upload) -> None:
@@ -186,15 +221,27 @@ def test_doing_it_twice_changes_nothing_more(upload: Upload) -> None:
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "coco", "label-studio"])
 def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> None:
-    ids = {upload(name="=1.jpg", ground_truth="haas"): "haas", upload(name="b.jpg", mark=1, ground_truth="none"): "none"}
+    ids = {
+        upload(name="=1.jpg", ground_truth="haas"): "haas",
+        upload(name="b.jpg", mark=1, ground_truth="none"): "none",
+    }
     cupboard = get_cupboard()
     order = make_order(format, GalleryFilter(), base_url="http://marque.test")
-    content = b"".join(start_export(order, who=ANNA, tools=Tools(cupboard.registry, cupboard.files, cupboard.turnstile))[1])
+    content = b"".join(
+        start_export(
+            order, who=ANNA, tools=Tools(cupboard.registry, cupboard.files, cupboard.turnstile)
+        )[1]
+    )
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
     for event in [one for public_id in ids for one in history.get_story(public_id).events]:
         undo_batch(event.event.batch, who=ANNA, place="undo")
-    apply_import(plan_import(read_labels(io.BytesIO(content), name), [make_card()]), replace=False, who=ANNA, why="")
+    apply_import(
+        plan_import(read_labels(io.BytesIO(content), name), [make_card()]),
+        replace=False,
+        who=ANNA,
+        why="",
+    )
     assert {public_id: truth(public_id) for public_id in ids} == ids
 
 

@@ -42,7 +42,12 @@ def forget() -> None:
 
 @pytest.mark.parametrize("write", [to_json, to_table])
 def test_a_label_set_comes_back_as_it_left(write) -> None:  # type: ignore[no-untyped-def]
-    label_set.change_label(CARD, "haas", {"name": "=Хаас", "aliases": "Лада\nГранта", "key": "h", "retired": "yes"}, who=ANNA)
+    label_set.change_label(
+        CARD,
+        "haas",
+        {"name": "=Хаас", "aliases": "Лада\nГранта", "key": "h", "retired": "yes"},
+        who=ANNA,
+    )
     label_merge.split_label(CARD, "ferrari", ["SF70", "СФ90"], who=ANNA)
     label_merge.merge_label(CARD, "bwt", "mclaren", who=ANNA)
     seen = label_set.card_now(CARD)
@@ -53,7 +58,10 @@ def test_a_label_set_comes_back_as_it_left(write) -> None:  # type: ignore[no-un
 
 
 def test_a_look_says_what_would_change_and_changes_nothing() -> None:
-    planned = take("label,display,merged_into\nhaas,Хаас,\nbwt,,mclaren\n".replace("bwt,,", "bwt,BWT,"), apply=False)
+    planned = take(
+        "label,display,merged_into\nhaas,Хаас,\nbwt,,mclaren\n".replace("bwt,,", "bwt,BWT,"),
+        apply=False,
+    )
     assert planned == [Planned("haas", "name: Хаас"), Planned("bwt", "merged into mclaren")]
     assert storage.changes_of(CARD.name) == [] and today(CARD) is CARD
 

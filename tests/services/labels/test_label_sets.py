@@ -33,17 +33,23 @@ def change(label: str, **wanted: str) -> int:
 
 
 def now():  # type: ignore[no-untyped-def]
-    return seen(CARD, fold((row.label, row.kind, row.value) for row in storage.changes_of(CARD.name)))
+    return seen(
+        CARD, fold((row.label, row.kind, row.value) for row in storage.changes_of(CARD.name))
+    )
 
 
 def test_the_last_change_of_a_kind_counts_and_none_takes_it_back() -> None:
-    assert fold([("a", "name", "x"), ("a", "name", "y"), ("a", "key", "q"), ("a", "key", None)]) == {"a": {"name": "y"}}
+    assert fold(
+        [("a", "name", "x"), ("a", "name", "y"), ("a", "key", "q"), ("a", "key", None)]
+    ) == {"a": {"name": "y"}}
 
 
 def test_a_card_keeps_its_outputs_whatever_people_see() -> None:
     other = seen(CARD, {"haas": {"name": "Хаас", "retired": "yes"}})
     assert other.label_names == CARD.label_names and other.label("haas").display == "Хаас"
-    assert [one.name for one in offered(other)] == [name for name in CARD.label_names if name != "haas"]
+    assert [one.name for one in offered(other)] == [
+        name for name in CARD.label_names if name != "haas"
+    ]
 
 
 def test_a_label_is_renamed_in_another_script_and_found_by_its_alias(inside: None) -> None:
@@ -53,7 +59,19 @@ def test_a_label_is_renamed_in_another_script_and_found_by_its_alias(inside: Non
 
 
 def test_what_is_the_same_is_not_saved(inside: None) -> None:
-    assert change("haas", name="Haas", color="#787878", parent="", key="", photo="", retired="", aliases="") == 0
+    assert (
+        change(
+            "haas",
+            name="Haas",
+            color="#787878",
+            parent="",
+            key="",
+            photo="",
+            retired="",
+            aliases="",
+        )
+        == 0
+    )
     assert label_set.changes(CARD.name) == []
 
 
@@ -71,7 +89,12 @@ def test_undo_goes_back_save_by_save(inside: None) -> None:
     assert now().label("haas").display == "Haas"
     with pytest.raises(NothingToUndoError):
         label_set.undo_last_change(CARD, "haas", who=ANNA)
-    assert [(one.undo, one.undone) for one in label_set.changes(CARD.name)] == [(True, False), (True, False), (False, True), (False, True)]
+    assert [(one.undo, one.undone) for one in label_set.changes(CARD.name)] == [
+        (True, False),
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
 
 
 def test_an_undo_that_would_make_two_of_one_name_is_refused(inside: None) -> None:
@@ -116,7 +139,9 @@ def test_a_label_that_the_model_does_not_have_is_refused(inside: None) -> None:
         change("trabant", name="Trabant")
 
 
-def test_a_reference_photo_is_one_that_was_checked_as_the_label(inside: None, upload: Callable[..., str]) -> None:
+def test_a_reference_photo_is_one_that_was_checked_as_the_label(
+    inside: None, upload: Callable[..., str]
+) -> None:
     first, second = upload(mark=1), upload(mark=2)
     with pytest.raises(BadRequestError, match="must have been checked"):
         change("haas", photo=first)

@@ -18,7 +18,14 @@ from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
 from webapp.inference.classifier import decide, ranked
 from webapp.inference.models.card import Label, ModelCard
-from webapp.inference.models.label_set import as_seen, every_label, fold, offered, right_answers, seen
+from webapp.inference.models.label_set import (
+    as_seen,
+    every_label,
+    fold,
+    offered,
+    right_answers,
+    seen,
+)
 from webapp.inference.models.registry import Registry
 from webapp.services.accounts import people
 from webapp.services.jobs import queue as jobs
@@ -88,7 +95,15 @@ def truths() -> list[str | None]:
 def everything() -> list[list[tuple[object, ...]]]:
     """Every row that a merge could touch."""
     tables = (Photo, Prediction, TopLabel, LabelEvent)
-    return [[tuple(row) for row in db.session.execute(select(one.__table__).order_by(*one.__table__.primary_key))] for one in tables]
+    return [
+        [
+            tuple(row)
+            for row in db.session.execute(
+                select(one.__table__).order_by(*one.__table__.primary_key)
+            )
+        ]
+        for one in tables
+    ]
 
 
 # ---- one reading ----
@@ -103,7 +118,10 @@ def test_a_merged_label_is_added_up_and_ranked_as_the_other() -> None:
 
 def test_two_merged_labels_are_sure_together() -> None:
     answer = Reading(said(haas=0.3, bwt=0.3), NOTHING, NOTHING)
-    assert decide(answer, CARD) == UNCLASSIFIED and decide(answer, seen(CARD, {"haas": {"merged": "bwt"}})) == "bwt"
+    assert (
+        decide(answer, CARD) == UNCLASSIFIED
+        and decide(answer, seen(CARD, {"haas": {"merged": "bwt"}})) == "bwt"
+    )
 
 
 def test_a_chain_reads_as_its_end() -> None:
@@ -112,13 +130,24 @@ def test_a_chain_reads_as_its_end() -> None:
 
 
 def test_the_parts_of_a_split_label_are_offered_and_a_version_is_right_with_the_whole() -> None:
-    card = seen(CARD, {"haas-19": {"split": "haas"}, "haas-20": {"split": "haas"}, "haas-20b": {"split": "haas-20"}})
-    assert [one.name for one in offered(card)][-2:] == ["haas-19", "haas-20b"] and "haas" not in [one.name for one in offered(card)]
+    card = seen(
+        CARD,
+        {
+            "haas-19": {"split": "haas"},
+            "haas-20": {"split": "haas"},
+            "haas-20b": {"split": "haas-20"},
+        },
+    )
+    assert [one.name for one in offered(card)][-2:] == ["haas-19", "haas-20b"] and "haas" not in [
+        one.name for one in offered(card)
+    ]
     assert right_answers(card)["haas-20b"] == "haas"
 
 
 def test_a_version_that_knows_the_parts_is_held_to_them() -> None:
-    wide = make_card(2, labels=(*CARD.labels, *(Label(name, name) for name in ("haas-19", "haas-20"))))
+    wide = make_card(
+        2, labels=(*CARD.labels, *(Label(name, name) for name in ("haas-19", "haas-20")))
+    )
     right = right_answers(seen(wide, {"haas-19": {"split": "haas"}, "haas-20": {"split": "haas"}}))
     assert right["haas-19"] == "haas-19" and right["haas"] == "haas"
 
@@ -128,17 +157,30 @@ def test_a_version_that_knows_the_parts_is_held_to_them() -> None:
 
 def test_after_a_merge_photos_and_answers_read_as_one(registry: Registry) -> None:
     remember(
-        CARD, [Checked("haas", certain(CARD, "bwt")), Checked("bwt", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))]
+        CARD,
+        [
+            Checked("haas", certain(CARD, "bwt")),
+            Checked("bwt", certain(CARD, "haas")),
+            Checked("haas", certain(CARD, "ferrari")),
+        ],
     )
     assert outcomes() == ["wrong"] * 3
     merge("haas", "bwt", registry)
     assert outcomes() == ["correct", "correct", "wrong"] and truths() == ["bwt"] * 3
-    assert db.session.execute(select(Photo.shown_label, Photo.shown_decision)).all()[1] == ("bwt", "bwt")
+    assert db.session.execute(select(Photo.shown_label, Photo.shown_decision)).all()[1] == (
+        "bwt",
+        "bwt",
+    )
 
 
 def test_an_undone_merge_leaves_everything_as_it_was(registry: Registry) -> None:
     remember(
-        CARD, [Checked("haas", said(haas=0.3, bwt=0.3, ferrari=0.35)), Checked("bwt", certain(CARD, "haas")), Checked("", said(haas=0.9))]
+        CARD,
+        [
+            Checked("haas", said(haas=0.3, bwt=0.3, ferrari=0.35)),
+            Checked("bwt", certain(CARD, "haas")),
+            Checked("", said(haas=0.9)),
+        ],
     )
     before = everything()
     merge("haas", "bwt", registry)
@@ -148,7 +190,9 @@ def test_an_undone_merge_leaves_everything_as_it_was(registry: Registry) -> None
 
 
 def test_a_chain_is_undone_step_by_step(registry: Registry) -> None:
-    remember(CARD, [Checked("haas", said(haas=0.4, bwt=0.3)), Checked("bwt", certain(CARD, "ferrari"))])
+    remember(
+        CARD, [Checked("haas", said(haas=0.4, bwt=0.3)), Checked("bwt", certain(CARD, "ferrari"))]
+    )
     before = everything()
     merge("haas", "bwt", registry)
     between = everything()
@@ -160,12 +204,16 @@ def test_a_chain_is_undone_step_by_step(registry: Registry) -> None:
     assert everything() == before
 
 
-def test_events_stay_as_written_and_their_undo_comes_back_to_the_word_that_was_given(registry: Registry) -> None:
+def test_events_stay_as_written_and_their_undo_comes_back_to_the_word_that_was_given(
+    registry: Registry,
+) -> None:
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
     merge("haas", "bwt", registry)
     batch = relabel_photos(["photo-1"], "ferrari", card=CARD, who=ANNA, place="photo").batch
     undo_batch(batch, who=ANNA, place="undo")
-    words = db.session.execute(select(LabelEvent.from_label, LabelEvent.to_label).order_by(LabelEvent.id)).all()
+    words = db.session.execute(
+        select(LabelEvent.from_label, LabelEvent.to_label).order_by(LabelEvent.id)
+    ).all()
     assert words[1:] == [("haas", "ferrari"), ("ferrari", "haas")] and truths() == ["bwt"]
     undo("haas", registry)
     assert truths() == ["haas"]
@@ -184,8 +232,12 @@ def test_the_old_name_finds_the_merged_label(registry: Registry) -> None:
     assert [one.name for _card, one in find_labels("haas", [today(CARD)])] == ["bwt"]
 
 
-def test_a_version_that_knows_only_the_old_label_is_held_to_the_new_one(registry: Registry, config: Config) -> None:
-    newer = make_card(2, labels=tuple(one if one.name != "haas" else Label("хаас", "Хаас") for one in CARD.labels))
+def test_a_version_that_knows_only_the_old_label_is_held_to_the_new_one(
+    registry: Registry, config: Config
+) -> None:
+    newer = make_card(
+        2, labels=tuple(one if one.name != "haas" else Label("хаас", "Хаас") for one in CARD.labels)
+    )
     install(newer, config.models)
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
     remember(newer, [Checked("haas", certain(newer, "хаас"))], again=True)
@@ -199,17 +251,24 @@ def test_a_version_whose_card_is_gone_is_read_by_its_first_five(registry: Regist
     remember(old, [Checked("bwt", said(haas=0.6, bwt=0.3))])
     before = everything()
     merge("haas", "bwt", registry)
-    top = db.session.execute(select(TopLabel.label, TopLabel.probability).order_by(TopLabel.rank)).first()
+    top = db.session.execute(
+        select(TopLabel.label, TopLabel.probability).order_by(TopLabel.rank)
+    ).first()
     assert outcomes() == ["correct"] and (top.label, round(top.probability, 3)) == ("bwt", 0.9)
     undo("haas", registry)
     assert everything() == before
 
 
-def test_reading_again_goes_on_where_it_was_stopped(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_again_goes_on_where_it_was_stopped(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rereading, "CHUNK", 2)
     remember(CARD, [Checked("haas", certain(CARD, "haas")) for _ in range(7)])
     label_merge.merge_label(CARD, "haas", "bwt", who=ANNA)
-    assert not rereading.go_on(registry, CARD.name, seconds=-1) and rereading.progress(CARD.name) is not None
+    assert (
+        not rereading.go_on(registry, CARD.name, seconds=-1)
+        and rereading.progress(CARD.name) is not None
+    )
     seen_on_the_way: list[str] = []
     assert rereading.go_on(registry, CARD.name, watch=lambda one: seen_on_the_way.append(one.stage))
     assert {*seen_on_the_way} == {"answers", "photos"} and rereading.progress(CARD.name) is None
@@ -218,9 +277,16 @@ def test_reading_again_goes_on_where_it_was_stopped(registry: Registry, monkeypa
 
 @pytest.mark.parametrize(
     ("label", "into", "word"),
-    [("haas", "haas", "into itself"), ("bwt", "ferrari", "reads as"), ("ferrari", "bwt", "reads as"), ("haas", "mclaren", "retired")],
+    [
+        ("haas", "haas", "into itself"),
+        ("bwt", "ferrari", "reads as"),
+        ("ferrari", "bwt", "reads as"),
+        ("haas", "mclaren", "retired"),
+    ],
 )
-def test_a_merge_that_makes_no_sense_is_refused(label: str, into: str, word: str, registry: Registry) -> None:
+def test_a_merge_that_makes_no_sense_is_refused(
+    label: str, into: str, word: str, registry: Registry
+) -> None:
     merge("bwt", "renault", registry)
     label_set.change_label(CARD, "mclaren", {"retired": "yes"}, who=ANNA)
     with pytest.raises(BadRequestError, match=word):
@@ -236,20 +302,26 @@ def test_a_label_that_is_not_there_cannot_be_merged() -> None:
 
 
 def test_after_a_split_the_whole_is_right_for_its_parts(registry: Registry) -> None:
-    remember(CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))])
+    remember(
+        CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))]
+    )
     split("haas", "ВАЗ-2105", "ВАЗ-2107", registry=registry)
     relabel_photos(["photo-1"], "ВАЗ-2107", card=CARD, who=ANNA, place="photo")
     assert truths() == ["ВАЗ-2107", "haas"] and outcomes() == ["correct", "wrong"]
 
 
 def test_stats_count_the_parts_as_the_label_that_the_version_knows(registry: Registry) -> None:
-    remember(CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))])
+    remember(
+        CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))]
+    )
     split("haas", "haas-19", "haas-20", registry=registry)
     relabel_photos(["photo-1", "photo-2"], "haas-19", card=CARD, who=ANNA, place="photo")
     card = today(CARD)
     counts = stats.count(GalleryFilter(), card, get_registry())[0]
     line = next(one for one in stats.lines(counts, card, "all") if one.label == "haas")
-    assert (line.found.n, line.found.hits) == (2, 1) and stats.folded(card) == {"haas": ["haas-19", "haas-20"]}
+    assert (line.found.n, line.found.hits) == (2, 1) and stats.folded(card) == {
+        "haas": ["haas-19", "haas-20"]
+    }
 
 
 def test_stats_have_one_row_for_merged_labels(registry: Registry) -> None:
@@ -288,7 +360,10 @@ def test_a_part_is_merged_back_and_a_part_is_split_again(registry: Registry) -> 
 
 def test_a_part_has_a_name_and_aliases_like_any_label(registry: Registry) -> None:
     split("haas", "haas-19", "haas-20", registry=registry)
-    assert label_set.change_label(CARD, "haas-19", {"name": "Хаас 2019", "aliases": "VF-19"}, who=ANNA) == 2
+    assert (
+        label_set.change_label(CARD, "haas-19", {"name": "Хаас 2019", "aliases": "VF-19"}, who=ANNA)
+        == 2
+    )
     assert label_set.undo_last_change(CARD, "haas-19", who=ANNA) == 2
 
 
@@ -309,7 +384,10 @@ def test_a_split_that_makes_no_sense_is_refused(names: list[str], word: str) -> 
 
 def test_a_split_label_is_not_merged_away_and_not_split_twice(registry: Registry) -> None:
     split("haas", "haas-19", "haas-20", registry=registry)
-    for ask in (lambda: label_merge.merge_label(CARD, "haas", "bwt", who=ANNA), lambda: split("haas", "x", "y", registry=registry)):
+    for ask in (
+        lambda: label_merge.merge_label(CARD, "haas", "bwt", who=ANNA),
+        lambda: split("haas", "x", "y", registry=registry),
+    ):
         with pytest.raises(BadRequestError, match="split"):
             ask()
 
@@ -322,8 +400,12 @@ def test_there_is_nothing_to_undo_twice(registry: Registry) -> None:
 
 
 def test_the_preview_counts_photos_and_answers() -> None:
-    remember(CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))])
-    assert label_merge.preview_merge(CARD, "haas", "bwt") == label_merge.Touched(photos=2, answers=1)
+    remember(
+        CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))]
+    )
+    assert label_merge.preview_merge(CARD, "haas", "bwt") == label_merge.Touched(
+        photos=2, answers=1
+    )
 
 
 def test_a_merge_that_leaves_one_label_is_refused(config: Config) -> None:
@@ -332,7 +414,9 @@ def test_a_merge_that_leaves_one_label_is_refused(config: Config) -> None:
         label_merge.merge_label(small, "bwt", "alfa_romeo", who=ANNA)
 
 
-def test_another_model_reads_a_label_of_the_same_name_as_it_was_given(registry: Registry, config: Config) -> None:
+def test_another_model_reads_a_label_of_the_same_name_as_it_was_given(
+    registry: Registry, config: Config
+) -> None:
     cars = make_cars_card()
     install(cars, config.models)
     remember(cars, [Checked("ferrari", certain(cars, "ferrari"))])
@@ -364,7 +448,10 @@ def test_a_reviewer_who_gives_a_part_keeps_what_the_version_said(registry: Regis
     split("haas", "haas-19", "haas-20", registry=registry)
     anna = people.create_user("anna").user
     who = Who(anna.name, anna.id)
-    assert check_photo("photo-1", "haas-19", queue=Queue(), card=CARD, who=who).kept and get_sitting(who).kept == 1
+    assert (
+        check_photo("photo-1", "haas-19", queue=Queue(), card=CARD, who=who).kept
+        and get_sitting(who).kept == 1
+    )
 
 
 def test_versions_are_compared_as_labels_read_today(registry: Registry, config: Config) -> None:
@@ -375,19 +462,30 @@ def test_versions_are_compared_as_labels_read_today(registry: Registry, config: 
     remember(newer, [Checked("haas", certain(CARD, "ferrari"))] * 30, again=True)
     merge("haas", "bwt", registry)
     overlay = fold([("haas", "merged", "bwt")])
-    found = compare.standing(Registry(config.models, lambda card: seen(card, overlay)), CARD.name, 1, 2)
-    assert found.comparison is not None and (found.comparison.champion_right, found.comparison.challenger_right) == (30, 0)
+    found = compare.standing(
+        Registry(config.models, lambda card: seen(card, overlay)), CARD.name, 1, 2
+    )
+    assert found.comparison is not None and (
+        found.comparison.champion_right,
+        found.comparison.challenger_right,
+    ) == (30, 0)
 
 
 def test_doubts_about_merged_labels_are_forgotten(registry: Registry) -> None:
-    remember(CARD, [Checked("haas", certain(CARD, "haas")) for _ in range(5)] + [Checked("haas", certain(CARD, "bwt"))])
+    remember(
+        CARD,
+        [Checked("haas", certain(CARD, "haas")) for _ in range(5)]
+        + [Checked("haas", certain(CARD, "bwt"))],
+    )
     suspicion.look(registry, [CARD], at_once=True)
     merge("haas", "bwt", registry)
     suspicion.look(registry, [today(CARD)], at_once=True)
     assert db.session.execute(select(Suspicion)).all() == []
 
 
-def test_a_split_label_that_the_next_version_does_not_know_keeps_its_page(registry: Registry) -> None:
+def test_a_split_label_that_the_next_version_does_not_know_keeps_its_page(
+    registry: Registry,
+) -> None:
     labels = tuple(one for one in CARD.labels if one.name != "haas")
     newer = make_card(2, labels=(*labels, Label("haas-19", "haas-19"), Label("haas-20", "haas-20")))
     split("haas", "haas-19", "haas-20", registry=registry)
@@ -396,16 +494,23 @@ def test_a_split_label_that_the_next_version_does_not_know_keeps_its_page(regist
     assert label_merge.former_labels(card) == [] and "haas" not in right_answers(card)
 
 
-def test_what_takes_long_is_one_job(app: Flask, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_takes_long_is_one_job(
+    app: Flask, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rereading, "AT_ONCE", -1.0)
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
     label_merge.merge_label(CARD, "haas", "bwt", who=ANNA)
     for _twice in range(2):
-        assert not rereading.go_on_beside(registry, CARD.name, owner=Owner("user:1"), who=ANNA, ring=lambda _lane: None)
+        assert not rereading.go_on_beside(
+            registry, CARD.name, owner=Owner("user:1"), who=ANNA, ring=lambda _lane: None
+        )
     waiting = rereading.job_of(CARD.name)
     Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(LONG)
     end_reading()
-    assert waiting is not None and jobs.get_job(waiting.job.public_id, Owner("user:1")).state == "succeeded"
+    assert (
+        waiting is not None
+        and jobs.get_job(waiting.job.public_id, Owner("user:1")).state == "succeeded"
+    )
     assert (
         rereading.progress(CARD.name) is None
         and rereading.job_of(CARD.name) is None

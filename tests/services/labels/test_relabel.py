@@ -38,7 +38,10 @@ def truth(public_id: str) -> str | None:
 
 
 def log_of(public_id: str) -> list[tuple[str | None, str | None, str]]:
-    return [(one.event.from_label, one.event.to_label, one.event.who) for one in history.get_story(public_id).events]
+    return [
+        (one.event.from_label, one.event.to_label, one.event.who)
+        for one in history.get_story(public_id).events
+    ]
 
 
 def test_one_photo_gets_a_ground_truth(photos: list[str]) -> None:
@@ -54,7 +57,9 @@ def test_a_verdict_is_a_ground_truth(photos: list[str]) -> None:
 
 def test_many_photos_are_one_batch(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
-    assert {one.event.batch for public_id in photos for one in history.get_story(public_id).events} == {batch}
+    assert {
+        one.event.batch for public_id in photos for one in history.get_story(public_id).events
+    } == {batch}
 
 
 def test_a_photo_that_has_the_label_is_skipped(photos: list[str]) -> None:

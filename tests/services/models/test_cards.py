@@ -11,21 +11,42 @@ from webapp.services.models import cards
 def test_a_card_without_figures_has_nothing_to_say() -> None:
     card = make_card(metrics={})
     assert cards.headline(card) is None
-    assert not (cards.measures(card) or cards.label_lines(card) or cards.matrix(card) or cards.mix_ups(card) or cards.reliability(card))
+    assert not (
+        cards.measures(card)
+        or cards.label_lines(card)
+        or cards.matrix(card)
+        or cards.mix_ups(card)
+        or cards.reliability(card)
+    )
 
 
 def test_the_headline_is_of_the_photos_when_there_are_game_frames_too() -> None:
     card = make_card(
-        metrics={"test": {"n": 30, "top1": 0.8, "sources": {"photos": {"n": 20, "top1": 0.95}, "game": {"n": 10, "top1": 0.5}}}}
+        metrics={
+            "test": {
+                "n": 30,
+                "top1": 0.8,
+                "sources": {"photos": {"n": 20, "top1": 0.95}, "game": {"n": 10, "top1": 0.5}},
+            }
+        }
     )
     share = cards.headline(card)
     assert share is not None and (share.hits, share.n) == (19, 20)
 
 
 def test_the_fairest_measure_comes_first() -> None:
-    test = {"n": 30, "top1": 0.8, "sources": {"game": {"n": 10, "top1": 0.5}, "photos": {"n": 20, "top1": 0.95}}}
+    test = {
+        "n": 30,
+        "top1": 0.8,
+        "sources": {"game": {"n": 10, "top1": 0.5}, "photos": {"n": 20, "top1": 0.95}},
+    }
     card = make_card(metrics={"test": test, "unknown": {"n": 40, "unclassified": 0.9}})
-    assert [one.name for one in cards.measures(card)] == ["Held-out photos", "Held-out game", "All held-out", "Photos of other things"]
+    assert [one.name for one in cards.measures(card)] == [
+        "Held-out photos",
+        "Held-out game",
+        "All held-out",
+        "Photos of other things",
+    ]
 
 
 def test_the_weakest_label_comes_first() -> None:
@@ -42,7 +63,11 @@ def test_the_weakest_label_comes_first() -> None:
 def test_plausible_ranges_are_those_of_wilson() -> None:
     card = make_card(metrics={"test": {"n": 240, "top1": 0.8833}})
     share = cards.headline(card)
-    assert share is not None and share.low == pytest.approx(0.8365, abs=1e-3) and share.high == pytest.approx(0.918, abs=1e-3)
+    assert (
+        share is not None
+        and share.low == pytest.approx(0.8365, abs=1e-3)
+        and share.high == pytest.approx(0.918, abs=1e-3)
+    )
 
 
 def test_the_matrix_marks_hits_and_the_worst_mistakes() -> None:
@@ -50,8 +75,16 @@ def test_the_matrix_marks_hits_and_the_worst_mistakes() -> None:
     table[9][1], table[0][1] = 8, 1
     card = make_card(metrics={"test": {"confusion": table}})
     drawn = cards.matrix(card)
-    assert (drawn[9][1].heat, drawn[0][1].heat, drawn[3][3].heat, drawn[3][4].heat) == ("h4", "h1", "hit", "")
-    assert [(cell.truth, cell.said, cell.count) for cell in cards.mix_ups(card)] == [("williams", "bwt", 8), ("alfa_romeo", "bwt", 1)]
+    assert (drawn[9][1].heat, drawn[0][1].heat, drawn[3][3].heat, drawn[3][4].heat) == (
+        "h4",
+        "h1",
+        "hit",
+        "",
+    )
+    assert [(cell.truth, cell.said, cell.count) for cell in cards.mix_ups(card)] == [
+        ("williams", "bwt", 8),
+        ("alfa_romeo", "bwt", 1),
+    ]
 
 
 def test_a_matrix_of_another_size_is_left_out() -> None:
@@ -60,7 +93,9 @@ def test_a_matrix_of_another_size_is_left_out() -> None:
 
 def test_codes_are_three_letters_and_no_two_alike() -> None:
     codes = cards.codes([(name, display) for name, (display, _color) in TEAMS.items()])
-    assert codes["mclaren"] == "MCL" and codes["redbull"] == "RED" and len(set(codes.values())) == 10
+    assert (
+        codes["mclaren"] == "MCL" and codes["redbull"] == "RED" and len(set(codes.values())) == 10
+    )
 
 
 def test_codes_of_like_names_still_differ() -> None:

@@ -52,13 +52,17 @@ def registry(app: Flask, config: Config) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def labelled(client: FlaskClient, upload: Upload, key: dict[str, str]) -> Callable[[int], list[str]]:
+def labelled(
+    client: FlaskClient, upload: Upload, key: dict[str, str]
+) -> Callable[[int], list[str]]:
     """So many photos of a Haas, checked."""
 
     def make(number: int) -> list[str]:
         ids = [upload(TEAMS["haas"][1], mark=mark, name=f"{mark}.jpg") for mark in range(number)]
         for public_id in ids:
-            client.put(f"/api/v1/photos/{public_id}/ground-truth", json={"label": "haas"}, headers=key)
+            client.put(
+                f"/api/v1/photos/{public_id}/ground-truth", json={"label": "haas"}, headers=key
+            )
         return ids
 
     return make
@@ -72,11 +76,15 @@ def version(number: int, **says: float) -> FakeClassifier:
 
 
 def ask(registry: Registry, challenger: FakeClassifier) -> compare.Standing:
-    compare.ask_both(registry, (version(1), challenger), files=DatabaseFiles(), turnstile=Turnstile(1, 1))
+    compare.ask_both(
+        registry, (version(1), challenger), files=DatabaseFiles(), turnstile=Turnstile(1, 1)
+    )
     return compare.standing(registry, "f1-teams", 1, 2)
 
 
-def test_with_few_photos_there_is_nothing_to_compare(registry: Registry, labelled: Callable[[int], list[str]]) -> None:
+def test_with_few_photos_there_is_nothing_to_compare(
+    registry: Registry, labelled: Callable[[int], list[str]]
+) -> None:
     labelled(2)
     found = compare.standing(registry, "f1-teams", 1, 2)
     assert (found.state, found.photos, found.comparison) == (compare.FEW, 2, None)
@@ -116,36 +124,58 @@ def test_photos_that_a_version_learnt_from_are_left_out(
     assert (found.photos, found.seen) == (2, 1)
 
 
-def test_a_version_without_its_list_is_named(registry: Registry, config: Config, labelled: Callable[[int], list[str]]) -> None:
+def test_a_version_without_its_list_is_named(
+    registry: Registry, config: Config, labelled: Callable[[int], list[str]]
+) -> None:
     (config.models / "f1-teams" / "2" / "split.json").unlink()
     labelled(30)
     found = ask(registry, version(2))
     assert (found.state, found.unknown) == (compare.UNKNOWN, (2,))
 
 
-def test_a_better_version_takes_over(registry: Registry, labelled: Callable[[int], list[str]], classifier: FakeClassifier) -> None:
+def test_a_better_version_takes_over(
+    registry: Registry, labelled: Callable[[int], list[str]], classifier: FakeClassifier
+) -> None:
     classifier.says(ferrari=0.9)
     labelled(30)
     ask(registry, version(2))
     row = compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA)
-    assert (row.forced, row.figures["verdict"], registry.live_version("f1-teams")) == (False, "better", 2)  # type: ignore[index]
+    assert (row.forced, row.figures["verdict"], registry.live_version("f1-teams")) == (
+        False,
+        "better",
+        2,
+    )  # type: ignore[index]
     fixed = {one["sha256"] for one in row.figures["fixed"]}  # type: ignore[index, attr-defined]
     assert len(fixed) == 30 and fixed == set(db.session.execute(select(Photo.sha256)).scalars())
 
 
-def test_a_worse_version_needs_force_and_a_reason(registry: Registry, labelled: Callable[[int], list[str]]) -> None:
+def test_a_worse_version_needs_force_and_a_reason(
+    registry: Registry, labelled: Callable[[int], list[str]]
+) -> None:
     labelled(30)
     ask(registry, version(2, ferrari=0.9))
     with pytest.raises(PromotionRefusedError, match="is worse than version 1"):
-        compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="please")
-    row = compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, force=True, why="new liveries")
+        compare.promote_here(
+            registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="please"
+        )
+    row = compare.promote_here(
+        registry,
+        "f1-teams",
+        2,
+        lambda _name, number: version(number),
+        ANNA,
+        force=True,
+        why="new liveries",
+    )
     assert (row.forced, row.figures["verdict"]) == (True, "worse")  # type: ignore[index]
 
 
 def test_with_nothing_to_compare_a_reason_is_enough(registry: Registry) -> None:
     with pytest.raises(PromotionRefusedError, match="Say why"):
         compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA)
-    assert compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="the first photos").forced
+    assert compare.promote_here(
+        registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="the first photos"
+    ).forced
 
 
 def test_for_a_broken_champion_nothing_is_asked(registry: Registry) -> None:
@@ -157,23 +187,31 @@ def test_for_a_broken_champion_nothing_is_asked(registry: Registry) -> None:
     assert not compare.promote_here(registry, "f1-teams", 2, load, ANNA).forced
 
 
-def test_a_photo_without_bytes_is_passed_over(registry: Registry, client: FlaskClient, labelled: Callable[[int], list[str]]) -> None:
+def test_a_photo_without_bytes_is_passed_over(
+    registry: Registry, client: FlaskClient, labelled: Callable[[int], list[str]]
+) -> None:
     gone = labelled(2)[0]
     DatabaseFiles().delete(client.get(f"/api/v1/photos/{gone}").json["sha256"])
     assert ask(registry, version(2)).waiting == 1
 
 
-def test_labels_that_only_one_knows_do_not_count(registry: Registry, config: Config, labelled: Callable[[int], list[str]]) -> None:
+def test_labels_that_only_one_knows_do_not_count(
+    registry: Registry, config: Config, labelled: Callable[[int], list[str]]
+) -> None:
     labelled(2)
     card = make_card(2)
-    fewer = dataclasses.replace(card, labels=tuple(one for one in card.labels if one.name != "haas"))
+    fewer = dataclasses.replace(
+        card, labels=tuple(one for one in card.labels if one.name != "haas")
+    )
     (config.models / "f1-teams" / "2" / "card.json").write_text(fewer.to_json(), encoding="utf-8")
     assert compare.standing(registry, "f1-teams", 1, 2).photos == 0
 
 
 def test_the_way_back_is_what_was_live_before(registry: Registry) -> None:
     assert promote.way_back(registry, "f1-teams") is None
-    compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="a try")
+    compare.promote_here(
+        registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="a try"
+    )
     assert promote.way_back(registry, "f1-teams") == 1
 
 
@@ -200,5 +238,7 @@ def test_what_a_promoted_version_said_before_counts_when_it_is_asked_again(
     photo = labelled(1)[0]
     challenger = version(2, ferrari=0.9)
     ask(registry, challenger)
-    classify.ask_models(photo, classifiers=[challenger], files=DatabaseFiles(), turnstile=Turnstile(1, 1))
+    classify.ask_models(
+        photo, classifiers=[challenger], files=DatabaseFiles(), turnstile=Turnstile(1, 1)
+    )
     assert client.get(f"/api/v1/photos/{photo}").json["prediction"]["model"]["version"] == 2

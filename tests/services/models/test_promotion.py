@@ -12,7 +12,12 @@ from tests.conftest import draw, install
 from tests.fakes import TEAMS, FakeClassifier, make_card
 from webapp.config import Config
 from webapp.domain import Who
-from webapp.errors import ModelRefusedError, ModelUnavailableError, PromotionRefusedError, StorageFullError
+from webapp.errors import (
+    ModelRefusedError,
+    ModelUnavailableError,
+    PromotionRefusedError,
+    StorageFullError,
+)
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.held_out import find_photos
 from webapp.inference.models.registry import Registry
@@ -39,7 +44,9 @@ def photos(tmp_path: Path) -> Path:
     for label in ("haas", "mclaren"):
         (tmp_path / "photos" / label).mkdir(parents=True)
         for mark in range(3):
-            (tmp_path / "photos" / label / f"{mark}.png").write_bytes(draw(TEAMS[label][1], mark=mark, format="PNG"))
+            (tmp_path / "photos" / label / f"{mark}.png").write_bytes(
+                draw(TEAMS[label][1], mark=mark, format="PNG")
+            )
     return tmp_path / "photos"
 
 
@@ -72,8 +79,13 @@ def test_a_better_version_takes_over(registry: Registry, photos: Path) -> None:
     assert len(row.figures["fixed"]) == 6
 
 
-@pytest.mark.parametrize(("champion", "challenger", "words"), [(good, poor, "is worse than"), (good, good, "is no better than")])
-def test_one_that_is_no_better_is_refused(registry: Registry, photos: Path, champion, challenger, words: str) -> None:
+@pytest.mark.parametrize(
+    ("champion", "challenger", "words"),
+    [(good, poor, "is worse than"), (good, good, "is no better than")],
+)
+def test_one_that_is_no_better_is_refused(
+    registry: Registry, photos: Path, champion, challenger, words: str
+) -> None:
     weighed = weigh(champion(1), challenger(2), photos)
     with pytest.raises(PromotionRefusedError, match=words):
         promote.promote(registry, challenger(2), ANNA, comparison=weighed.comparison)
@@ -86,7 +98,9 @@ def test_without_a_comparison_it_is_refused(registry: Registry) -> None:
         promote.promote(registry, good(2), ANNA)
 
 
-def test_a_comparison_with_another_champion_does_not_count(registry: Registry, photos: Path) -> None:
+def test_a_comparison_with_another_champion_does_not_count(
+    registry: Registry, photos: Path
+) -> None:
     weighed = weigh(poor(3), good(2), photos)
     with pytest.raises(PromotionRefusedError, match="has not been compared"):
         promote.promote(registry, good(2), ANNA, comparison=weighed.comparison)
@@ -110,7 +124,9 @@ def test_going_back_goes_back_step_by_step(registry: Registry) -> None:
     assert promote.rollback(registry, "f1-teams", load, ANNA, why="complaints").to_version == 2
     assert promote.rollback(registry, "f1-teams", load, ANNA).to_version == 1
     assert registry.live_version("f1-teams") == 1
-    assert [(row.kind, row.from_version, row.to_version) for row in promote.history("f1-teams")] == [
+    assert [
+        (row.kind, row.from_version, row.to_version) for row in promote.history("f1-teams")
+    ] == [
         ("rollback", 2, 1),
         ("rollback", 3, 2),
         ("promote", 2, 3),
@@ -154,7 +170,12 @@ def test_photos_a_version_learnt_from_are_left_out(photos: Path) -> None:
 def test_it_refuses_when_nobody_knows_what_a_version_learnt_from(photos: Path) -> None:
     with pytest.raises(ModelRefusedError, match="not known which photos version 2 has learnt from"):
         promote.weigh(good(1), good(2), find_photos([photos]), [{}, None])
-    assert promote.weigh(good(1), good(2), find_photos([photos]), [{}, None], any_photo=True).comparison.n == 6
+    assert (
+        promote.weigh(
+            good(1), good(2), find_photos([photos]), [{}, None], any_photo=True
+        ).comparison.n
+        == 6
+    )
 
 
 def test_it_refuses_when_every_photo_was_learnt(photos: Path) -> None:

@@ -27,7 +27,10 @@ def make(path: Path, members: dict[str, bytes], how: int = zipfile.ZIP_STORED) -
 
 
 def test_it_lists_what_lies_in_folders_and_leaves_out_what_systems_add(path: Path) -> None:
-    make(path, {"f1/мак ларен/🏎.jpg": b"x", "__MACOSX/f1/._a.jpg": b"y", "f1/.DS_Store": b"z", "f1/": b""})
+    make(
+        path,
+        {"f1/мак ларен/🏎.jpg": b"x", "__MACOSX/f1/._a.jpg": b"y", "f1/.DS_Store": b"z", "f1/": b""},
+    )
     with Zips([path]) as zips:
         entries = zips.entries()
         assert (entries[0].folder, entries[0].filename) == ("мак ларен", "🏎.jpg")
@@ -46,15 +49,21 @@ def test_names_that_lead_out_stay_names(path: Path) -> None:
         assert [one.filename for one in zips.entries()] == ["passwd", "abs.jpg"]
 
 
-@pytest.mark.parametrize(("name", "encoding"), [("Лада/седан.jpg", "cp866"), ("Škoda/žlutá.jpg", "utf-8")])
-def test_names_of_old_packers_are_read_as_they_were_meant(path: Path, name: str, encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("Лада/седан.jpg", "cp866"), ("Škoda/žlutá.jpg", "utf-8")]
+)
+def test_names_of_old_packers_are_read_as_they_were_meant(
+    path: Path, name: str, encoding: str
+) -> None:
     member = zipfile.ZipInfo("x")
     member.filename = name.encode(encoding).decode("cp437")
     member.flag_bits = 0
     assert archive.clear_name(member) == name
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + b"\0" * 50, b"PK\x05\x06" + b"\xff" * 18])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"PK\x03\x04" + b"\0" * 50, b"PK\x05\x06" + b"\xff" * 18]
+)
 def test_what_is_no_zip_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(BadArchiveError, match="Nothing was stored"):
@@ -88,7 +97,9 @@ def test_members_that_share_their_bytes_are_not_opened(path: Path) -> None:
         open_zip(path)
 
 
-def test_a_table_of_contents_too_long_to_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_contents_too_long_to_read_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archive, "DIRECTORY_BYTES", 500)
     with pytest.raises(BadArchiveError, match="more than"):
         open_zip(make(path, {f"{one}.jpg": b"" for one in range(50)}))
@@ -96,12 +107,18 @@ def test_a_table_of_contents_too_long_to_read_is_refused(path: Path, monkeypatch
 
 def test_too_many_files_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST_FILES", 3)
-    with Zips([make(path, {f"{one}.jpg": b"" for one in range(4)})]) as zips, pytest.raises(BadArchiveError, match="4 files"):
+    with (
+        Zips([make(path, {f"{one}.jpg": b"" for one in range(4)})]) as zips,
+        pytest.raises(BadArchiveError, match="4 files"),
+    ):
         zips.entries()
 
 
 def test_a_large_photo_is_not_unpacked(path: Path) -> None:
-    with Zips([make(path, {"a.bmp": b"\0" * (21 * 2**20)}, zipfile.ZIP_DEFLATED)]) as zips, pytest.raises(PhotoTooLargeError):
+    with (
+        Zips([make(path, {"a.bmp": b"\0" * (21 * 2**20)}, zipfile.ZIP_DEFLATED)]) as zips,
+        pytest.raises(PhotoTooLargeError),
+    ):
         zips.read("0:0")
 
 
@@ -137,7 +154,10 @@ def test_a_folder_is_read_by_name_without_its_links(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").write_bytes(b"1")
     (tmp_path / "3.jpg").symlink_to("/etc/passwd")
     with Folder(tmp_path) as folder:
-        assert [(one.name, folder.read(one.key)) for one in folder.entries()] == [("1.jpg", b"1"), ("b/2.jpg", b"2")]
+        assert [(one.name, folder.read(one.key)) for one in folder.entries()] == [
+            ("1.jpg", b"1"),
+            ("b/2.jpg", b"2"),
+        ]
 
 
 def test_a_folder_is_open_only_below_the_allowed_one(tmp_path: Path) -> None:

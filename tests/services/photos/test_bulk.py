@@ -41,7 +41,9 @@ def numbers(statement: str) -> list[int]:
 def test_all_chunks_are_one_batch(app: Flask, seven: list[str]) -> None:
     with app.app_context():
         done = everything("haas")
-        assert done.changed == 7 and numbers("SELECT count(*) FROM label_events GROUP BY batch") == [7]
+        assert done.changed == 7 and numbers(
+            "SELECT count(*) FROM label_events GROUP BY batch"
+        ) == [7]
         assert history.outcome_counts(GalleryFilter())["wrong"].number == 7
         assert history.outcome_counts(GalleryFilter(model="f1-teams"))["wrong"].number == 7
 
@@ -55,10 +57,16 @@ def test_one_undo_brings_every_chunk_back(app: Flask, seven: list[str]) -> None:
         assert (undone.changed, undone.skipped) == (6, 1)
         found = [history.get_item(one).photo.ground_truth for one in seven]
         assert found == ["bwt", "ferrari", *[None] * 5]
-        assert [history.get_item(one).outcome for one in seven[:3]] == ["wrong", "wrong", "unlabelled"]
+        assert [history.get_item(one).outcome for one in seven[:3]] == [
+            "wrong",
+            "wrong",
+            "unlabelled",
+        ]
 
 
-def test_a_change_that_moves_photos_out_of_the_filter_meets_all(app: Flask, seven: list[str]) -> None:
+def test_a_change_that_moves_photos_out_of_the_filter_meets_all(
+    app: Flask, seven: list[str]
+) -> None:
     with app.app_context():
         selection = Selection(wanted=GalleryFilter(outcome="unlabelled"))
         assert many.confirm_all(selection, who=ANNA, place="gallery").changed == 7
@@ -67,7 +75,9 @@ def test_a_change_that_moves_photos_out_of_the_filter_meets_all(app: Flask, seve
 
 def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        done = many.confirm_all(Selection(wanted=GalleryFilter(model="f1-teams", version=1)), who=ANNA, place="gallery")
+        done = many.confirm_all(
+            Selection(wanted=GalleryFilter(model="f1-teams", version=1)), who=ANNA, place="gallery"
+        )
         assert done.changed == 7 and history.get_item(seven[0]).photo.truth_model == "f1-teams"
 
 
@@ -78,4 +88,6 @@ def test_what_waited_long_enough_goes_for_good(app: Flask, seven: list[str]) -> 
         assert many.purge(files=get_cupboard().files, before=now() + timedelta(minutes=1)) == 2
         for table in ("photos", "files", "thumbnails", "predictions"):
             assert numbers(f"SELECT count(*) FROM {table}") == [5]  # noqa: S608
-        assert numbers("SELECT count(*) FROM label_events WHERE place = 'delete' AND who = 'Anna'") == [2]
+        assert numbers(
+            "SELECT count(*) FROM label_events WHERE place = 'delete' AND who = 'Anna'"
+        ) == [2]

@@ -23,7 +23,11 @@ from webapp.storage.tables import File, Photo, Prediction, Thumbnail, TopLabel
 def put(content: bytes, name: str = "car.jpg") -> Classified:
     tools = get_cupboard()
     return classify_photo(
-        Incoming(name, content), classifier=tools.classifier(), files=tools.files, turnstile=tools.turnstile, who=Who("visitor")
+        Incoming(name, content),
+        classifier=tools.classifier(),
+        files=tools.files,
+        turnstile=tools.turnstile,
+        who=Who("visitor"),
     )
 
 
@@ -34,7 +38,13 @@ def test_everything_of_a_photo_is_one_transaction(app: Flask, config: Config) ->
         put(draw())
     assert [one for one in commits if one.startswith("COMMIT")].count("COMMIT") <= 2
     assert len([one for one in commits if one.startswith("BEGIN IMMEDIATE")]) == 1
-    assert counts(config) == {"photos": 1, "files": 1, "thumbnails": 1, "predictions": 1, "top_labels": 5}
+    assert counts(config) == {
+        "photos": 1,
+        "files": 1,
+        "thumbnails": 1,
+        "predictions": 1,
+        "top_labels": 5,
+    }
 
 
 def test_the_bytes_are_kept_as_they_came(app: Flask) -> None:
@@ -53,7 +63,9 @@ def test_the_distribution_can_be_rebuilt_exactly(app: Flask, classifier: FakeCla
         distribution = np.frombuffer(prediction.distribution, "<f4")
         assert distribution[classifier.card.label_names.index("mclaren")] == np.float32(0.7)
         assert prediction.margin == pytest.approx(0.5)
-        assert [line.label for line in db.session.query(TopLabel).order_by(TopLabel.rank).limit(2)] == ["mclaren", "ferrari"]
+        assert [
+            line.label for line in db.session.query(TopLabel).order_by(TopLabel.rank).limit(2)
+        ] == ["mclaren", "ferrari"]
 
 
 def test_four_uploads_at_once_of_the_same_bytes_are_one_photo(app: Flask, config: Config) -> None:
@@ -74,7 +86,9 @@ def test_four_uploads_at_once_of_the_same_bytes_are_one_photo(app: Flask, config
     assert counts(config)["photos"] == 1
 
 
-def test_when_writing_fails_nothing_is_left(app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_writing_fails_nothing_is_left(
+    app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with app.app_context():
         monkeypatch.setattr("webapp.storage.photos.photos.add_prediction", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -116,6 +130,9 @@ def counts(config: Config) -> dict[str, int]:
     connection = sqlite3.connect(config.data / "marque.sqlite")
     try:
         names = ("photos", "files", "thumbnails", "predictions", "top_labels")
-        return {name: int(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in names}  # noqa: S608
+        return {
+            name: int(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0])  # noqa: S608
+            for name in names
+        }
     finally:
         connection.close()

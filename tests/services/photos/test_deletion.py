@@ -69,9 +69,13 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
     delete(public_id)
     latest = history.latest_item()
     assert shown() == [other] and latest is not None and latest.photo.public_id == other
-    assert history.outcome_counts(GalleryFilter())["all"].number == 1 and history.checked_examples() == ({}, {})
+    assert history.outcome_counts(GalleryFilter())[
+        "all"
+    ].number == 1 and history.checked_examples() == ({}, {})
     order = make_order("csv", GalleryFilter(), base_url="")
-    assert [one.row.public_id for one in records(order, after=0, registry=get_cupboard().registry)] == [other]
+    assert [
+        one.row.public_id for one in records(order, after=0, registry=get_cupboard().registry)
+    ] == [other]
 
 
 def test_its_pictures_are_gone_too(upload: Upload) -> None:
@@ -87,7 +91,10 @@ def test_it_comes_back_as_it_was(upload: Upload) -> None:
     public_id = upload(ground_truth="haas")
     delete(public_id)
     deleting.restore_photo(public_id, admin=True)
-    assert history.get_item(public_id).photo.ground_truth == "haas" and len(history.get_story(public_id).events) == 1
+    assert (
+        history.get_item(public_id).photo.ground_truth == "haas"
+        and len(history.get_story(public_id).events) == 1
+    )
 
 
 def test_the_same_file_sent_again_brings_it_back(client, upload: Upload) -> None:
@@ -134,7 +141,12 @@ def test_a_purge_leaves_a_line_in_the_log_and_nothing_else(upload: Upload) -> No
     assert deleting.purge(files=get_files(), before=now() + SOON) == 1
     assert (count(Photo), count(Thumbnail), count(File), count(LabelEvent)) == (0, 0, 0, 2)
     farewell = label_log.page_of_log(LogFilter())[0][0].event
-    assert (farewell.place, farewell.photo_ref, farewell.from_label, farewell.who) == ("delete", public_id, "haas", "Anna")
+    assert (farewell.place, farewell.photo_ref, farewell.from_label, farewell.who) == (
+        "delete",
+        public_id,
+        "haas",
+        "Anna",
+    )
     with pytest.raises(PhotoNotFoundError):
         history.get_item(public_id)
 
@@ -146,7 +158,9 @@ def test_a_purge_takes_any_number(upload: Upload, monkeypatch: pytest.MonkeyPatc
     assert deleting.purge(files=get_files(), before=now() + SOON) == 5 and count(File) == 0
 
 
-def test_a_crash_between_row_and_file_leaves_a_file_that_the_sweep_removes(folder: FolderFiles, upload: Upload, monkeypatch) -> None:
+def test_a_crash_between_row_and_file_leaves_a_file_that_the_sweep_removes(
+    folder: FolderFiles, upload: Upload, monkeypatch
+) -> None:
     delete(upload())
     kept = upload(mark=1)
 
@@ -213,7 +227,10 @@ def test_a_rule_that_was_applied_is_taken_back_as_one(upload: Upload) -> None:
 
 def test_a_class_is_what_a_person_said(upload: Upload) -> None:
     upload(ground_truth="haas"), upload(mark=1)
-    assert {name: line[0] for name, line in deleting.surplus(5, timedelta(0)).classes.items()} == {"haas": 1, "mclaren": 1}
+    assert {name: line[0] for name, line in deleting.surplus(5, timedelta(0)).classes.items()} == {
+        "haas": 1,
+        "mclaren": 1,
+    }
 
 
 def test_young_photos_stay(upload: Upload) -> None:
@@ -228,7 +245,9 @@ def test_looking_deletes_nothing(upload: Upload) -> None:
     assert deleting.surplus(0, timedelta(0)).photos == 1 and len(shown()) == 1
 
 
-@pytest.mark.parametrize(("text", "days"), [("90", 90), ("90d", 90), ("2w", 14), (" 1Y ", 365), ("0d", 0)])
+@pytest.mark.parametrize(
+    ("text", "days"), [("90", 90), ("90d", 90), ("2w", 14), (" 1Y ", 365), ("0d", 0)]
+)
 def test_an_age_is_a_number_with_a_unit(text: str, days: int) -> None:
     assert deleting.parse_age(text) == timedelta(days=days)
 

@@ -26,7 +26,14 @@ def context(app: Flask):
 
 
 def add(name: str, dhash: int | None) -> Photo:
-    facts = {"width": 1, "height": 1, "bytes": 1, "format": "JPEG", "has_metadata": False, "created_at": now()}
+    facts = {
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "format": "JPEG",
+        "has_metadata": False,
+        "created_at": now(),
+    }
     photo = Photo(public_id=name, filename=name, sha256=name, dhash=dhash, **facts)
     with writing():
         near.db.session.add(photo)
@@ -65,16 +72,25 @@ def test_four_bits_in_four_bands_leave_the_fifth() -> None:
 
 def test_the_nearest_comes_first_and_itself_not_at_all() -> None:
     first = add("first", 2**63 - 1)
-    add("two", flipped(2**63 - 1, 3, 60)), add("same", 2**63 - 1), add("one", flipped(2**63 - 1, 63))
+    (
+        add("two", flipped(2**63 - 1, 3, 60)),
+        add("same", 2**63 - 1),
+        add("one", flipped(2**63 - 1, 63)),
+    )
     assert same_as(first) == ["same", "one", "two"]
 
 
-def test_the_gallery_can_show_a_photo_with_those_that_are_nearly_the_same(upload: Callable[..., str]) -> None:
+def test_the_gallery_can_show_a_photo_with_those_that_are_nearly_the_same(
+    upload: Callable[..., str],
+) -> None:
     first, second, _other = upload(mark=0), upload(mark=1), upload(mark=4000, color="#0600EF")
     found = history.gallery_page(GalleryFilter(like=first))
     assert [one.photo.public_id for one in found.items] == [second, first]
     assert history.gallery_page(GalleryFilter(like="nobody")).items == []
-    assert [one.photo.public_id for one in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items] == [second, first]
+    assert [
+        one.photo.public_id
+        for one in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items
+    ] == [second, first]
 
 
 def test_deleted_photos_are_left_out() -> None:
@@ -105,7 +121,9 @@ def test_an_upload_is_found_by_its_picture(upload: Callable[..., str]) -> None:
 def test_a_band_is_looked_up_in_an_index(band: int) -> None:
     question = f"SELECT photo_id, dhash FROM photo_hashes WHERE band{band} = 5 ORDER BY photo_id DESC LIMIT 9"  # noqa: S608
     plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]
-    assert plan == [f"SEARCH photo_hashes USING COVERING INDEX ix_photo_hashes_band{band} (band{band}=?)"]
+    assert plan == [
+        f"SEARCH photo_hashes USING COVERING INDEX ix_photo_hashes_band{band} (band{band}=?)"
+    ]
 
 
 # ---- labelled photos ----
@@ -118,11 +136,15 @@ def sent(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[...
 
     def make(embedding: list[float], ground_truth: str = "", version: int = 1) -> str:
         classifier.says(mclaren=0.7, haas=0.2)
-        photo = upload(mark=next(number), **({"ground_truth": ground_truth} if ground_truth else {}))
+        photo = upload(
+            mark=next(number), **({"ground_truth": ground_truth} if ground_truth else {})
+        )
         kept = np.array(embedding, dtype="<f2").tobytes()
         with writing():
             which = Prediction.photo_id == history.get_item(photo).photo.id
-            db.session.execute(update(Prediction).where(which).values(embedding=kept, version=version))
+            db.session.execute(
+                update(Prediction).where(which).values(embedding=kept, version=version)
+            )
         return photo
 
     return make
@@ -151,7 +173,9 @@ def test_embeddings_of_another_version_are_not_compared(sent: Callable[..., str]
 
 @pytest.mark.parametrize("odd", [[0, 0], [1e9, 0], [float("nan"), 1]])
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_features_without_a_direction_are_like_nothing(sent: Callable[..., str], odd: list[float]) -> None:
+def test_features_without_a_direction_are_like_nothing(
+    sent: Callable[..., str], odd: list[float]
+) -> None:
     good = sent([1, 0], "mclaren")
     strange = sent(odd, "mclaren")
     assert likes(strange)[0] == ("mclaren", [])

@@ -45,11 +45,17 @@ def test_every_filter_survives_the_way_through_a_url() -> None:
 
 
 def test_a_filter_that_is_off_is_left_out() -> None:
-    assert filter_params(GalleryFilter()) == {} and filter_params(GalleryFilter(min_margin=0.0)) == {"margin_from": "0"}
+    assert filter_params(GalleryFilter()) == {} and filter_params(
+        GalleryFilter(min_margin=0.0)
+    ) == {"margin_from": "0"}
 
 
 def test_fractions_and_percentages_say_the_same() -> None:
-    assert parse_filter({"min_confidence": "0.3"}) == parse_filter({"from": "30 %"}) == GalleryFilter(min_confidence=0.3)
+    assert (
+        parse_filter({"min_confidence": "0.3"})
+        == parse_filter({"from": "30 %"})
+        == GalleryFilter(min_confidence=0.3)
+    )
 
 
 def test_a_version_may_stand_behind_the_model() -> None:

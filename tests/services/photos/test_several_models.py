@@ -49,42 +49,62 @@ def ask(public_id: str, *classifiers: FakeClassifier) -> None:
 
 
 def outcomes(public_id: str) -> dict[str, str]:
-    return {one.prediction.model: one.outcome for one in history.opinions(history.get_item(public_id).photo)}
+    return {
+        one.prediction.model: one.outcome
+        for one in history.opinions(history.get_item(public_id).photo)
+    }
 
 
 def rows() -> list[tuple[str, int, bool, bool]]:
-    return [(one.model, one.version, one.current, one.shown) for one in db.session.query(Prediction).order_by(Prediction.id)]
+    return [
+        (one.model, one.version, one.current, one.shown)
+        for one in db.session.query(Prediction).order_by(Prediction.id)
+    ]
 
 
 # ---- what is kept ----
 
 
-def test_each_model_that_was_asked_has_a_prediction(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_each_model_that_was_asked_has_a_prediction(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     put(classifier, cars)
     assert rows() == [("f1-teams", 1, True, True), ("stanford-cars", 1, True, False)]
 
 
-def test_the_chosen_model_is_the_one_shown(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_the_chosen_model_is_the_one_shown(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     done = put(cars)
     assert done.photo.prediction is not None and done.photo.prediction.model == "stanford-cars"
     assert history.get_item(done.photo.public_id).photo.prediction.model == "stanford-cars"  # type: ignore[union-attr]
 
 
-def test_the_same_photo_for_another_model_adds_its_answer(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_the_same_photo_for_another_model_adds_its_answer(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     put(classifier)
     done = put(cars)
-    assert done.duplicate and done.photo.prediction is not None and done.photo.prediction.model == "stanford-cars"
+    assert (
+        done.duplicate
+        and done.photo.prediction is not None
+        and done.photo.prediction.model == "stanford-cars"
+    )
     assert rows() == [("f1-teams", 1, True, True), ("stanford-cars", 1, True, False)]
 
 
-def test_a_model_that_answered_is_not_asked_again(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_a_model_that_answered_is_not_asked_again(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     put(classifier, cars)
     put(cars)
     ask(put(classifier).photo.public_id, classifier, cars)
     assert (classifier.ranked_photos, cars.ranked_photos) == (1, 1)
 
 
-def test_a_stored_photo_can_be_shown_to_another_model(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_a_stored_photo_can_be_shown_to_another_model(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     public_id = put(classifier).photo.public_id
     with pytest.raises(NotAskedError):
         history.get_item(public_id, "stanford-cars")
@@ -92,22 +112,34 @@ def test_a_stored_photo_can_be_shown_to_another_model(classifier: FakeClassifier
     assert history.get_item(public_id, "stanford-cars").photo.prediction.label == "ferrari"  # type: ignore[union-attr]
 
 
-def test_an_answer_is_the_same_alone_and_together(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_an_answer_is_the_same_alone_and_together(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     put(cars, mark=1)
-    alone = np.frombuffer(db.session.query(Prediction).filter_by(model="stanford-cars").one().distribution, "<f4").copy()
+    alone = np.frombuffer(
+        db.session.query(Prediction).filter_by(model="stanford-cars").one().distribution, "<f4"
+    ).copy()
     db.session.rollback()
     deleting.delete_photo(put(cars, mark=1).photo.public_id, who=ANNA, admin=True)
     deleting.purge(files=get_cupboard().files, before=now())
     put(classifier, cars, mark=1)
-    together = np.frombuffer(db.session.query(Prediction).filter_by(model="stanford-cars").one().distribution, "<f4")
+    together = np.frombuffer(
+        db.session.query(Prediction).filter_by(model="stanford-cars").one().distribution, "<f4"
+    )
     assert np.array_equal(alone, together)
 
 
-def test_a_new_version_takes_the_place_of_its_own_model_only(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_a_new_version_takes_the_place_of_its_own_model_only(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     put(classifier, cars)
     cars.card = make_cars_card(2)
     put(cars)
-    assert rows() == [("f1-teams", 1, True, True), ("stanford-cars", 1, False, False), ("stanford-cars", 2, True, False)]
+    assert rows() == [
+        ("f1-teams", 1, True, True),
+        ("stanford-cars", 1, False, False),
+        ("stanford-cars", 2, True, False),
+    ]
 
 
 def test_after_a_rollback_the_older_answer_stands_again(classifier: FakeClassifier) -> None:
@@ -122,37 +154,51 @@ def test_after_a_rollback_the_older_answer_stands_again(classifier: FakeClassifi
 # ---- what a ground truth says ----
 
 
-def test_a_label_says_nothing_about_a_model_that_does_not_know_it(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_a_label_says_nothing_about_a_model_that_does_not_know_it(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     public_id = put(classifier, cars, ground_truth="audi-s4").photo.public_id
     assert outcomes(public_id) == {"f1-teams": "unlabelled", "stanford-cars": "wrong"}
 
 
-def test_a_label_that_both_know_is_held_against_both(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_a_label_that_both_know_is_held_against_both(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     cars.says(lada=0.9)
     public_id = put(classifier, cars, ground_truth="ferrari").photo.public_id
     assert outcomes(public_id) == {"f1-teams": "correct", "stanford-cars": "wrong"}
 
 
-def test_an_unsure_answer_of_a_model_that_does_not_know_the_label_is_unlabelled(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_an_unsure_answer_of_a_model_that_does_not_know_the_label_is_unlabelled(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     classifier.says(haas=0.3)
     public_id = put(classifier, cars, ground_truth="lada").photo.public_id
     assert outcomes(public_id)["f1-teams"] == "unlabelled"
 
 
-def test_none_of_these_is_about_the_labels_that_were_offered(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_none_of_these_is_about_the_labels_that_were_offered(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     public_id = put(classifier, cars).photo.public_id
     relabel_photos([public_id], "none", card=classifier.card, who=ANNA, place="photo")
     assert outcomes(public_id) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
 
 
-def test_none_of_these_for_many_is_about_each_photos_shown_answer(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_none_of_these_for_many_is_about_each_photos_shown_answer(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     team, car = put(classifier, cars, mark=1).photo.public_id, put(cars, mark=2).photo.public_id
-    relabel_photos([team, car], "none", card=classifier.card, others=[cars.card], who=ANNA, place="gallery")
+    relabel_photos(
+        [team, car], "none", card=classifier.card, others=[cars.card], who=ANNA, place="gallery"
+    )
     assert outcomes(team) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
     assert outcomes(car) == {"stanford-cars": "wrong"}
 
 
-def test_none_of_these_with_an_upload_for_all_is_about_all(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_none_of_these_with_an_upload_for_all_is_about_all(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     public_id = put(classifier, cars, ground_truth="none").photo.public_id
     assert set(outcomes(public_id).values()) == {"wrong"}
 
@@ -172,13 +218,17 @@ def test_undo_remembers_whose_none_it_was(classifier: FakeClassifier, cars: Fake
     assert outcomes(public_id) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
 
 
-def test_a_label_of_a_model_that_was_not_asked_is_refused(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_a_label_of_a_model_that_was_not_asked_is_refused(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     with pytest.raises(UnknownLabelError, match="of f1-teams"):
         put(classifier, ground_truth="audi-s4")
     assert rows() == []
 
 
-def test_a_version_keeps_its_label_set_once(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_a_version_keeps_its_label_set_once(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     put(classifier, cars)
     put(classifier, cars, mark=5)
     assert db.session.query(KnownLabel).count() == 14
@@ -187,14 +237,26 @@ def test_a_version_keeps_its_label_set_once(classifier: FakeClassifier, cars: Fa
 # ---- the gallery ----
 
 
-def test_the_gallery_of_a_model_holds_what_it_has_seen(classifier: FakeClassifier, cars: FakeClassifier) -> None:
-    both, team = put(classifier, cars, mark=1).photo.public_id, put(classifier, mark=2).photo.public_id
+def test_the_gallery_of_a_model_holds_what_it_has_seen(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
+    both, team = (
+        put(classifier, cars, mark=1).photo.public_id,
+        put(classifier, mark=2).photo.public_id,
+    )
     items = history.gallery_page(GalleryFilter(model="stanford-cars")).items
-    assert [(one.photo.public_id, one.photo.prediction.model) for one in items if one.photo.prediction] == [(both, "stanford-cars")]
-    assert [one.photo.public_id for one in history.gallery_page(GalleryFilter()).items] == [team, both]
+    assert [
+        (one.photo.public_id, one.photo.prediction.model) for one in items if one.photo.prediction
+    ] == [(both, "stanford-cars")]
+    assert [one.photo.public_id for one in history.gallery_page(GalleryFilter()).items] == [
+        team,
+        both,
+    ]
 
 
-def test_outcomes_are_counted_for_the_model_asked(classifier: FakeClassifier, cars: FakeClassifier) -> None:
+def test_outcomes_are_counted_for_the_model_asked(
+    classifier: FakeClassifier, cars: FakeClassifier
+) -> None:
     put(classifier, cars, ground_truth="audi-s4")
     assert history.outcome_counts(GalleryFilter())["unlabelled"].number == 1
     assert history.outcome_counts(GalleryFilter(model="stanford-cars"))["wrong"].number == 1

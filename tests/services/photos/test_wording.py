@@ -11,12 +11,24 @@ from webapp.services.photos.wording import count_word, display, percent, say, sh
 
 def ranking(*probabilities: float) -> list[RankedLabel]:
     names = ("mclaren", "renault", "ferrari")
-    return [RankedLabel(place, names[place - 1], place, one) for place, one in enumerate(probabilities, start=1)]
+    return [
+        RankedLabel(place, names[place - 1], place, one)
+        for place, one in enumerate(probabilities, start=1)
+    ]
 
 
 @pytest.mark.parametrize(
     ("probability", "text"),
-    [(0.0, "< 1 %"), (0.004, "< 1 %"), (0.005, "1 %"), (0.124, "12 %"), (0.97, "97 %"), (0.99, "99 %"), (0.991, "> 99 %"), (1.0, "> 99 %")],
+    [
+        (0.0, "< 1 %"),
+        (0.004, "< 1 %"),
+        (0.005, "1 %"),
+        (0.124, "12 %"),
+        (0.97, "97 %"),
+        (0.99, "99 %"),
+        (0.991, "> 99 %"),
+        (1.0, "> 99 %"),
+    ],
 )
 def test_percentages_are_never_nought_or_a_hundred(probability: float, text: str) -> None:
     assert percent(probability).replace("\u202f", " ") == text
@@ -30,11 +42,22 @@ def test_a_sure_answer_names_the_label() -> None:
 
 
 def test_it_quotes_how_often_such_answers_were_right() -> None:
-    assert "right 98 times in 100" in say("mclaren", ranking(0.97, 0.02, 0.01), make_card()).reason_strong
+    assert (
+        "right 98 times in 100"
+        in say("mclaren", ranking(0.97, 0.02, 0.01), make_card()).reason_strong
+    )
 
 
 def test_it_quotes_nothing_that_was_not_measured_often_enough() -> None:
-    card = make_card(metrics={"test": {"reliability": [{"from": 0.9, "to": 1.0, "n": 19, "confidence": 0.95, "accuracy": 1.0}]}})
+    card = make_card(
+        metrics={
+            "test": {
+                "reliability": [
+                    {"from": 0.9, "to": 1.0, "n": 19, "confidence": 0.95, "accuracy": 1.0}
+                ]
+            }
+        }
+    )
     assert say("mclaren", ranking(0.97, 0.02, 0.01), card).reason_strong == ""
 
 
@@ -45,7 +68,9 @@ def test_two_that_share_the_probability_are_a_close_call() -> None:
 
 
 def test_an_unfamiliar_photo_is_none_of_them_most_likely() -> None:
-    sentence = say(UNCLASSIFIED, ranking(0.97, 0.02, 0.01), make_card(familiarity=familiarity_rule()), 0.2)
+    sentence = say(
+        UNCLASSIFIED, ranking(0.97, 0.02, 0.01), make_card(familiarity=familiarity_rule()), 0.2
+    )
     assert sentence.text == "None of the ten teams, most likely."
     assert sentence.named == ()
 
@@ -55,7 +80,8 @@ def test_in_between_it_is_not_sure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decision", "first", "second", "chip"), [("mclaren", 0.9, 0.1, "McLaren"), (UNCLASSIFIED, 0.45, 0.44, "Close call")]
+    ("decision", "first", "second", "chip"),
+    [("mclaren", 0.9, 0.1, "McLaren"), (UNCLASSIFIED, 0.45, 0.44, "Close call")],
 )
 def test_a_chip_says_it_in_two_words(decision: str, first: float, second: float, chip: str) -> None:
     assert short(decision, ranking(first, second, 0.0), make_card()) == chip
@@ -67,4 +93,9 @@ def test_a_label_without_a_card_is_shown_as_it_is() -> None:
 
 
 def test_small_numbers_are_words() -> None:
-    assert [count_word(number) for number in (10, 12, 196, 1312)] == ["ten", "twelve", "196", "1,312"]
+    assert [count_word(number) for number in (10, 12, 196, 1312)] == [
+        "ten",
+        "twelve",
+        "196",
+        "1,312",
+    ]

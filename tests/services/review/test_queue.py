@@ -19,7 +19,16 @@ from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
 from webapp.services.photos.classify import ask_models
 from webapp.services.review import queue as review
-from webapp.services.review.queue import AHEAD, Desk, Queue, check_photo, get_sitting, open_desk, start_audit, undo_last
+from webapp.services.review.queue import (
+    AHEAD,
+    Desk,
+    Queue,
+    check_photo,
+    get_sitting,
+    open_desk,
+    start_audit,
+    undo_last,
+)
 from webapp.services.review.suspects import look
 from webapp.storage import database
 from webapp.storage.database import db, writing
@@ -57,7 +66,9 @@ def answered(upload: Callable[..., str], classifier: FakeClassifier) -> Callable
 
 
 def ids(desk: Desk) -> list[str]:
-    return [one.public_id for one in ([desk.photo] if desk.photo else [])] + [one.public_id for one in desk.coming]
+    return [one.public_id for one in ([desk.photo] if desk.photo else [])] + [
+        one.public_id for one in desk.coming
+    ]
 
 
 def check(public_id: str, label: str, who: Who, queue: Queue | None = None):
@@ -85,7 +96,9 @@ def test_the_smallest_margin_comes_first(answered: Callable[..., str], anna: Who
     assert order("margin", anna) == [narrow, wide]
 
 
-def test_an_answer_far_below_what_is_usual_for_its_label_is_surprising(answered: Callable[..., str], anna: Who) -> None:
+def test_an_answer_far_below_what_is_usual_for_its_label_is_surprising(
+    answered: Callable[..., str], anna: Who
+) -> None:
     for _number in range(3):
         answered("mclaren", mclaren=0.99)
         answered("haas", haas=0.6)
@@ -93,7 +106,9 @@ def test_an_answer_far_below_what_is_usual_for_its_label_is_surprising(answered:
     assert order("surprising", anna) == [strange, usual]
 
 
-def test_a_photo_about_which_two_versions_differ_is_found(answered: Callable[..., str], anna: Who) -> None:
+def test_a_photo_about_which_two_versions_differ_is_found(
+    answered: Callable[..., str], anna: Who
+) -> None:
     photos = same, differs = answered(mclaren=0.9), answered(haas=0.9)
     second = FakeClassifier(make_card(version=2))
     second.says(mclaren=0.8)
@@ -109,14 +124,20 @@ def suspected(who: Who) -> list[str]:
     return order("suspected", who)
 
 
-def test_a_label_is_suspected_by_the_lowest_margin_first(answered: Callable[..., str], anna: Who) -> None:
+def test_a_label_is_suspected_by_the_lowest_margin_first(
+    answered: Callable[..., str], anna: Who
+) -> None:
     answered("mclaren", mclaren=0.65)
-    answered("haas", bwt=0.3)  # nobody gave that label, so nobody knows how sure the model usually is of it
+    answered(
+        "haas", bwt=0.3
+    )  # nobody gave that label, so nobody knows how sure the model usually is of it
     less, more = answered("haas", mclaren=0.7), answered("haas", mclaren=0.96)
     assert suspected(anna) == [more, less]
 
 
-def test_a_suspected_label_that_was_confirmed_is_not_suspected_again(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_a_suspected_label_that_was_confirmed_is_not_suspected_again(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     answered("mclaren", mclaren=0.65)
     photo = answered("haas", mclaren=0.9)
     assert suspected(ben) == [photo]
@@ -131,7 +152,9 @@ def test_a_filter_narrows_the_queue(answered: Callable[..., str], anna: Who) -> 
     assert order("least-sure", anna, predicted="haas") == [haas]
 
 
-def test_a_filter_for_labelled_photos_brings_them_again(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_a_filter_for_labelled_photos_brings_them_again(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     photo = answered("haas", haas=0.9)
     queue = Queue("least-sure", GalleryFilter(ground_truth="haas"))
     assert ids(open_desk(queue, who=anna)) == [photo]
@@ -143,7 +166,9 @@ def test_a_filter_for_labelled_photos_brings_them_again(answered: Callable[..., 
 # ---- desks ----
 
 
-def test_two_people_never_have_the_same_photo(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_two_people_never_have_the_same_photo(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     for _number in range(AHEAD + 2):
         answered(mclaren=0.9)
     first, second = ids(open_desk(Queue(), who=anna)), ids(open_desk(Queue("margin"), who=ben))
@@ -151,7 +176,9 @@ def test_two_people_never_have_the_same_photo(answered: Callable[..., str], anna
     assert not {*first} & {*second}
 
 
-def test_a_desk_that_was_left_goes_to_the_next(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_a_desk_that_was_left_goes_to_the_next(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     photo = answered(mclaren=0.9)
     open_desk(Queue(), who=anna)
     with writing():
@@ -169,20 +196,26 @@ def test_opening_again_shows_the_same_photo(answered: Callable[..., str], anna: 
     assert order("least-sure", anna) == first
 
 
-def test_another_queue_gives_the_desk_back(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_another_queue_gives_the_desk_back(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     photo = answered(mclaren=0.9)
     order("least-sure", anna)
     order("suspected", anna)
     assert order("least-sure", ben) == [photo]
 
 
-def test_a_photo_put_aside_comes_when_nothing_else_is_left(answered: Callable[..., str], anna: Who) -> None:
+def test_a_photo_put_aside_comes_when_nothing_else_is_left(
+    answered: Callable[..., str], anna: Who
+) -> None:
     first, second = answered(mclaren=0.4), answered(mclaren=0.9)
     for _time in range(2):
         assert ids(open_desk(Queue(), who=anna, later=[first])) == [second, first]
 
 
-def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(answered: Callable[..., str], anna: Who) -> None:
+def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(
+    answered: Callable[..., str], anna: Who
+) -> None:
     photo = answered(mclaren=0.9)
     open_desk(Queue(), who=anna)
     relabel_photos([photo], "haas", card=make_card(), who=Who("Ben"), place="gallery")
@@ -208,7 +241,13 @@ def test_a_check_is_a_line_in_the_log(answered: Callable[..., str], anna: Who) -
     photo = answered(mclaren=0.9)
     check_photo(photo, "haas", queue=Queue(), card=make_card(), who=anna, why=" the nose ")
     event = history.get_story(photo).events[0].event
-    assert (event.who, event.from_label, event.to_label, event.place, event.why) == ("Anna", None, "haas", "queue", "the nose")
+    assert (event.who, event.from_label, event.to_label, event.place, event.why) == (
+        "Anna",
+        None,
+        "haas",
+        "queue",
+        "the nose",
+    )
     assert order("least-sure", anna) == []
 
 
@@ -220,7 +259,9 @@ def test_confirming_a_label_is_remembered_once(answered: Callable[..., str], ann
     assert events == [("haas", "haas"), (None, "haas")]
 
 
-def test_undo_takes_back_the_last_check_and_shows_it_again(answered: Callable[..., str], anna: Who) -> None:
+def test_undo_takes_back_the_last_check_and_shows_it_again(
+    answered: Callable[..., str], anna: Who
+) -> None:
     first, second, third = answered(mclaren=0.4), answered(mclaren=0.5), answered(mclaren=0.6)
     check(first, "haas", anna)
     check(second, "haas", anna)
@@ -241,7 +282,9 @@ def test_undo_reaches_behind_a_second_thought(answered: Callable[..., str], anna
     assert truth(photo) is None
 
 
-def test_nobody_undoes_the_checks_of_another(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_nobody_undoes_the_checks_of_another(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     check(answered(mclaren=0.4), "haas", anna)
     with pytest.raises(NothingToUndoError):
         undo_last(Queue(), who=ben)
@@ -264,12 +307,16 @@ def test_a_sitting_counts_what_stands(answered: Callable[..., str], anna: Who) -
     assert (len(sitting.checks), sitting.kept, sitting.corrected) == (3, 1, 1)
 
 
-def test_a_long_pause_begins_a_new_sitting_and_the_pace_is_of_the_last_photos(answered: Callable[..., str], anna: Who) -> None:
+def test_a_long_pause_begins_a_new_sitting_and_the_pace_is_of_the_last_photos(
+    answered: Callable[..., str], anna: Who
+) -> None:
     photos = [answered(mclaren=0.9) for _number in range(4)]
     for photo in photos:
         check(photo, "mclaren", anna)
     with writing():
-        for event, seconds in zip(db.session.execute(select(LabelEvent)).scalars(), (3600, 6, 4, 2), strict=True):
+        for event, seconds in zip(
+            db.session.execute(select(LabelEvent)).scalars(), (3600, 6, 4, 2), strict=True
+        ):
             event.created_at -= timedelta(seconds=seconds)
     sitting = get_sitting(anna)
     assert len(sitting.checks) == 3
@@ -279,7 +326,9 @@ def test_a_long_pause_begins_a_new_sitting_and_the_pace_is_of_the_last_photos(an
 # ---- audits ----
 
 
-def test_an_audit_is_a_repeatable_random_sample_of_all_photos(answered: Callable[..., str], anna: Who) -> None:
+def test_an_audit_is_a_repeatable_random_sample_of_all_photos(
+    answered: Callable[..., str], anna: Who
+) -> None:
     for number in range(60):
         answered("mclaren" if number % 2 else "", mclaren=0.9)
     assert start_audit(50, who=anna, seed=7) == 50
@@ -312,7 +361,9 @@ def test_an_undone_audit_label_is_open_again(answered: Callable[..., str], anna:
     assert order("audit", anna) == [photo]
 
 
-def test_a_running_audit_is_not_drawn_again(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_a_running_audit_is_not_drawn_again(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     photo = answered(mclaren=0.9)
     start_audit(50, who=anna)
     answered(mclaren=0.9)
@@ -343,7 +394,9 @@ def test_two_people_who_differ_make_a_photo_disputed_until_one_gets_a_second_voi
     assert history.get_story(photo).disagree == []
 
 
-def test_who_takes_the_word_back_disagrees_no_more(answered: Callable[..., str], anna: Who, ben: Who) -> None:
+def test_who_takes_the_word_back_disagrees_no_more(
+    answered: Callable[..., str], anna: Who, ben: Who
+) -> None:
     photo = answered(mclaren=0.9)
     check(photo, "mclaren", anna)
     check(photo, "haas", ben)
@@ -351,7 +404,9 @@ def test_who_takes_the_word_back_disagrees_no_more(answered: Callable[..., str],
     assert not history.get_item(photo).photo.disputed
 
 
-def test_a_second_thought_of_the_same_person_is_no_disagreement(answered: Callable[..., str], anna: Who) -> None:
+def test_a_second_thought_of_the_same_person_is_no_disagreement(
+    answered: Callable[..., str], anna: Who
+) -> None:
     photo = answered(mclaren=0.9)
     check(photo, "mclaren", anna)
     check(photo, "haas", anna)

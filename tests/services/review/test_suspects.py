@@ -56,18 +56,24 @@ def suspected(who: Who, **wanted: str) -> list[str]:
     return [one.photo.public_id for one in found.items]
 
 
-def test_a_label_is_suspected_with_both_probabilities(answered: Callable[..., str], anna: Who) -> None:
+def test_a_label_is_suspected_with_both_probabilities(
+    answered: Callable[..., str], anna: Who
+) -> None:
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9, haas=0.05)
     assert suspected(anna) == [photo]
     found = suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna)
     doubt = found.items[0].doubt
     assert (doubt.given, doubt.other) == ("haas", "mclaren")
-    assert (doubt.probability, doubt.other_probability, doubt.margin) == pytest.approx((0.05, 0.9, -0.85))
+    assert (doubt.probability, doubt.other_probability, doubt.margin) == pytest.approx(
+        (0.05, 0.9, -0.85)
+    )
     assert (found.left, found.more) == (1, False)
 
 
-def test_photos_that_the_version_learnt_from_are_left_out(app: Flask, answered: Callable[..., str], anna: Who) -> None:
+def test_photos_that_the_version_learnt_from_are_left_out(
+    app: Flask, answered: Callable[..., str], anna: Who
+) -> None:
     answered("mclaren", mclaren=0.8)
     learnt, fresh = answered("haas", mclaren=0.9), answered("haas", mclaren=0.9)
     split = {get_item(learnt).photo.sha256: "train", get_item(fresh).photo.sha256: "test"}
@@ -76,12 +82,17 @@ def test_photos_that_the_version_learnt_from_are_left_out(app: Flask, answered: 
     (folder / "card.json").write_text(card.to_json(), encoding="utf-8")
     write_split(folder, split)
     suspicion.look(get_registry(), [card])
-    assert [one.photo.public_id for one in suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna).items] == [fresh]
+    assert [
+        one.photo.public_id
+        for one in suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna).items
+    ] == [fresh]
     run = suspicion.last_look("f1-teams")
     assert run is not None and (run.judged, run.learnt, run.learnt_known) == (2, 1, True)
 
 
-def test_it_says_when_nobody_knows_what_the_version_learnt_from(answered: Callable[..., str]) -> None:
+def test_it_says_when_nobody_knows_what_the_version_learnt_from(
+    answered: Callable[..., str],
+) -> None:
     answered("mclaren", mclaren=0.8)
     suspicion.look(get_registry(), [make_card()])
     run = suspicion.last_look("f1-teams")
@@ -89,7 +100,9 @@ def test_it_says_when_nobody_knows_what_the_version_learnt_from(answered: Callab
 
 
 @pytest.mark.parametrize("label", ["haas", "mclaren", "bwt"])
-def test_a_label_that_was_kept_or_changed_in_the_review_is_settled(answered: Callable[..., str], anna: Who, label: str) -> None:
+def test_a_label_that_was_kept_or_changed_in_the_review_is_settled(
+    answered: Callable[..., str], anna: Who, label: str
+) -> None:
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9)
     assert suspected(anna) == [photo]
@@ -108,7 +121,9 @@ def test_a_first_label_given_in_the_review_can_be_suspected(
     assert suspected(anna) == [photo]
 
 
-def test_a_label_that_changed_since_is_not_suspected_any_more(answered: Callable[..., str], anna: Who) -> None:
+def test_a_label_that_changed_since_is_not_suspected_any_more(
+    answered: Callable[..., str], anna: Who
+) -> None:
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9)
     assert suspected(anna) == [photo]
@@ -138,7 +153,9 @@ def test_pages_follow_each_other(answered: Callable[..., str], anna: Who) -> Non
         suspicion.suspects(wanted, who=anna, cursor="nonsense")
 
 
-def test_it_looks_again_only_after_a_while_and_when_something_changed(answered: Callable[..., str]) -> None:
+def test_it_looks_again_only_after_a_while_and_when_something_changed(
+    answered: Callable[..., str],
+) -> None:
     start = now()
 
     def judged(minutes: int) -> int:
@@ -182,7 +199,14 @@ def test_verdicts_are_not_judged(answered: Callable[..., str]) -> None:
 
 
 def test_labelled_answers_are_found_by_an_index() -> None:
-    question = labelled_answers_question("f1-teams", 1, 10).compile(db.engine, compile_kwargs={"literal_binds": True})
+    question = labelled_answers_question("f1-teams", 1, 10).compile(
+        db.engine, compile_kwargs={"literal_binds": True}
+    )
     plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]
-    assert plan[1] == "SCAN checked_answers", plan  # from its end, without sorting, until there are enough
-    assert [step for step in plan if "SCAN" in step or "TEMP" in step] == ["SCAN checked_answers", "SCAN anon_1"], plan
+    assert plan[1] == "SCAN checked_answers", (
+        plan
+    )  # from its end, without sorting, until there are enough
+    assert [step for step in plan if "SCAN" in step or "TEMP" in step] == [
+        "SCAN checked_answers",
+        "SCAN anon_1",
+    ], plan

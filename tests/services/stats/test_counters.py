@@ -29,7 +29,18 @@ from webapp.services.stats.counters import check_tally
 from webapp.storage.database import db, writing
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.stats import counters as tally
-from webapp.storage.tables import CheckedAnswer, KnownLabel, LabelEvent, LearntFile, Photo, Prediction, TallyMonth, TallyPair, TopLabel, now
+from webapp.storage.tables import (
+    CheckedAnswer,
+    KnownLabel,
+    LabelEvent,
+    LearntFile,
+    Photo,
+    Prediction,
+    TallyMonth,
+    TallyPair,
+    TopLabel,
+    now,
+)
 
 ANNA, BEN = Who("Anna"), Who("Ben")
 COLORS = ("#FF8700", "#C00000", "#787878", "#00D2BE", "#808890")
@@ -52,7 +63,9 @@ class Life:
         return [self.versions[0].card, self.cars.card]
 
     def photos(self, some: int) -> list[Photo]:
-        rows = list(db.session.execute(select(Photo).execution_options(populate_existing=True)).scalars())
+        rows = list(
+            db.session.execute(select(Photo).execution_options(populate_existing=True)).scalars()
+        )
         return self.dice.sample(rows, min(some, len(rows)))
 
     def ids(self, some: int) -> list[str]:
@@ -70,7 +83,11 @@ class Life:
         both = [self.dice.choice(self.versions), self.cars]
         classifier, *others = self.dice.sample(both, self.dice.choice((1, 2)))
         if self.dice.random() < 0.4:
-            classifier.says(**{self.dice.choice(list(TEAMS)): 0.2} if classifier is not self.cars else {"lada": 0.9})
+            classifier.says(
+                **{self.dice.choice(list(TEAMS)): 0.2}
+                if classifier is not self.cars
+                else {"lada": 0.9}
+            )
         truth = self.dice.choice(("", *classifier.card.label_names[:4], NONE_OF_THESE))
         content = draw(self.dice.choice(COLORS), mark=self.dice.randrange(12))
         tools = {"files": FILES, "turnstile": TURNSTILE, "who": self.who(), "ground_truth": truth}
@@ -79,21 +96,41 @@ class Life:
 
     def ask_another(self) -> None:
         for photo in self.photos(1):
-            ask_aside(photo, classifiers=[self.dice.choice(self.versions)], files=FILES, turnstile=TURNSTILE)
+            ask_aside(
+                photo,
+                classifiers=[self.dice.choice(self.versions)],
+                files=FILES,
+                turnstile=TURNSTILE,
+            )
 
     def relabel(self) -> None:
         place = self.dice.choice((AUDIT, "queue", "gallery"))
         card, other = self.dice.sample(self.cards, 2)
-        done = relabel.relabel_photos(self.ids(2), self.label(), card=card, others=[other], who=self.who(), place=place)
+        done = relabel.relabel_photos(
+            self.ids(2), self.label(), card=card, others=[other], who=self.who(), place=place
+        )
         self.batches.append(done.batch)
 
     def relabel_many(self) -> None:
-        selection = Selection(wanted=GalleryFilter(outcome=self.dice.choice(("", "wrong", "unlabelled"))))
-        done = many.relabel_all(selection, self.label(), card=self.cards[0], others=self.cards[1:], who=self.who(), place="gallery")
+        selection = Selection(
+            wanted=GalleryFilter(outcome=self.dice.choice(("", "wrong", "unlabelled")))
+        )
+        done = many.relabel_all(
+            selection,
+            self.label(),
+            card=self.cards[0],
+            others=self.cards[1:],
+            who=self.who(),
+            place="gallery",
+        )
         self.batches.append(done.batch)
 
     def confirm_many(self) -> None:
-        self.batches.append(many.confirm_all(Selection(ids=tuple(self.ids(4))), who=self.who(), place="gallery").batch)
+        self.batches.append(
+            many.confirm_all(
+                Selection(ids=tuple(self.ids(4))), who=self.who(), place="gallery"
+            ).batch
+        )
 
     def undo_batch(self) -> None:
         relabel.undo_batch(self.dice.choice(self.batches), who=self.who(), place="undo")
@@ -102,7 +139,9 @@ class Life:
         undo.undo_person(self.dice.choice(("Anna", "Ben")), self.start, who=ANNA, place="undo")
 
     def delete(self) -> None:
-        self.batches.append(many.delete_all(Selection(ids=tuple(self.ids(3))), who=ANNA, files=FILES).batch)
+        self.batches.append(
+            many.delete_all(Selection(ids=tuple(self.ids(3))), who=ANNA, files=FILES).batch
+        )
 
     def delete_one(self) -> None:
         for public_id in self.ids(1):
@@ -124,11 +163,27 @@ class Life:
 
 def pairs_from_scratch() -> Counter[tuple[object, ...]]:
     """What `tally_pairs` should hold, counted from the rows one by one."""
-    audited = set(db.session.execute(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT)).scalars())
-    learnt = {tuple(row) for row in db.session.execute(select(LearntFile.model, LearntFile.version, LearntFile.sha256))}
-    known = {tuple(row) for row in db.session.execute(select(KnownLabel.model, KnownLabel.version, KnownLabel.label))}
-    tops = {tuple(row) for row in db.session.execute(select(TopLabel.prediction_id, TopLabel.label))}
-    rows = db.session.execute(select(Photo, Prediction).join(Prediction).execution_options(populate_existing=True)).all()
+    audited = set(
+        db.session.execute(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT)).scalars()
+    )
+    learnt = {
+        tuple(row)
+        for row in db.session.execute(
+            select(LearntFile.model, LearntFile.version, LearntFile.sha256)
+        )
+    }
+    known = {
+        tuple(row)
+        for row in db.session.execute(
+            select(KnownLabel.model, KnownLabel.version, KnownLabel.label)
+        )
+    }
+    tops = {
+        tuple(row) for row in db.session.execute(select(TopLabel.prediction_id, TopLabel.label))
+    }
+    rows = db.session.execute(
+        select(Photo, Prediction).join(Prediction).execution_options(populate_existing=True)
+    ).all()
     found: Counter[tuple[object, ...]] = Counter()
     for photo, said in rows:
         truth = photo.ground_truth
@@ -137,13 +192,17 @@ def pairs_from_scratch() -> Counter[tuple[object, ...]]:
             flags = (photo.id in audited, (said.model, said.version, photo.sha256) in learnt)
             five = (said.id, truth) in tops
             found["n", said.model, said.version, *flags, truth, said.label, said.decision] += 1
-            found["five", said.model, said.version, *flags, truth, said.label, said.decision] += five
+            found["five", said.model, said.version, *flags, truth, said.label, said.decision] += (
+                five
+            )
     return found
 
 
 def pairs_kept() -> Counter[tuple[object, ...]]:
     rows = db.session.execute(select(TallyPair.__table__)).all()
-    return Counter({("n", *row[:-2]): row[-2] for row in rows}) + Counter({("five", *row[:-2]): row[-1] for row in rows})
+    return Counter({("n", *row[:-2]): row[-2] for row in rows}) + Counter(
+        {("five", *row[:-2]): row[-1] for row in rows}
+    )
 
 
 @pytest.fixture
@@ -178,7 +237,12 @@ def test_the_sums_are_those_of_a_full_count_whatever_happens(context: None, seed
 def some(context: None) -> None:
     tools = {"files": FILES, "turnstile": TURNSTILE, "who": ANNA}
     for mark, label in enumerate(("haas", "mclaren", "mclaren")):
-        classify_photo(Incoming("a.jpg", draw(mark=mark)), classifier=FakeClassifier(), ground_truth=label, **tools)  # type: ignore[arg-type]
+        classify_photo(
+            Incoming("a.jpg", draw(mark=mark)),
+            classifier=FakeClassifier(),
+            ground_truth=label,
+            **tools,
+        )  # type: ignore[arg-type]
 
 
 def test_a_wrong_sum_is_found(some: None) -> None:
@@ -192,7 +256,9 @@ def test_recounting_mends_what_is_wrong(some: None, runner: FlaskCliRunner) -> N
     with writing():
         db.session.execute(update(TallyPair).values(n=TallyPair.n + 1))
         db.session.execute(delete(CheckedAnswer).where(CheckedAnswer.photo_id == 2))
-        db.session.execute(update(CheckedAnswer).where(CheckedAnswer.photo_id == 3).values(truth="bwt"))
+        db.session.execute(
+            update(CheckedAnswer).where(CheckedAnswer.photo_id == 3).values(truth="bwt")
+        )
     assert "2 answers" in check_tally().words
     done = runner.invoke(args=["stats", "recount"])
     assert done.exit_code == 0 and done.stdout.endswith("the sums are those of a full count\n")
@@ -205,7 +271,9 @@ def test_recounting_what_is_right_changes_nothing(some: None, runner: FlaskCliRu
 
 def test_a_new_label_costs_a_few_short_questions(some: None) -> None:
     asked: list[str] = []
-    event.listen(db.engine, "before_cursor_execute", lambda _c, _cursor, text, *_: asked.append(text))
+    event.listen(
+        db.engine, "before_cursor_execute", lambda _c, _cursor, text, *_: asked.append(text)
+    )
     with writing():
         tally.recount([1])
     assert sum("checked_answers" in text or "tally" in text for text in asked) == 9

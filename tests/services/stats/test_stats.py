@@ -33,7 +33,9 @@ def context(app: Flask) -> Iterator[None]:
 
 def make_wide_card() -> ModelCard:
     """196 labels of four parents."""
-    labels = tuple(Label(f"car-{at:03d}", f"Car {at}", parent=f"Maker {at % 4}") for at in range(196))
+    labels = tuple(
+        Label(f"car-{at:03d}", f"Car {at}", parent=f"Maker {at % 4}") for at in range(196)
+    )
     return make_card(name="cars", labels=labels, threshold=0.4)
 
 
@@ -44,9 +46,18 @@ def count(wanted: GalleryFilter, card: ModelCard) -> stats.Counts:
 
 def answered() -> tuple[list[str], list[str], list[str], NDArray[np.float32]]:
     """What each checked photo is, what was said, the first guess, and the distribution, row by row."""
-    rows = db.session.execute(select(Photo.ground_truth, Prediction).join(Prediction).where(Photo.ground_truth.is_not(None))).all()
+    rows = db.session.execute(
+        select(Photo.ground_truth, Prediction)
+        .join(Prediction)
+        .where(Photo.ground_truth.is_not(None))
+    ).all()
     distributions = np.stack([np.frombuffer(row[1].distribution, "<f4") for row in rows])
-    return [row[0] for row in rows], [row[1].decision for row in rows], [row[1].label for row in rows], distributions
+    return (
+        [row[0] for row in rows],
+        [row[1].decision for row in rows],
+        [row[1].label for row in rows],
+        distributions,
+    )
 
 
 def assert_equals_scikit_learn(card: ModelCard) -> None:
@@ -59,26 +70,40 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
     assert summary.right.share == pytest.approx(sklearn.accuracy_score(truths, said))
     assert summary.first.share == pytest.approx(sklearn.accuracy_score(truths, first))
     places = [names.index(one) for one in truths]
-    assert summary.five.share == pytest.approx(sklearn.top_k_accuracy_score(places, distributions, k=5, labels=range(len(names))))
+    assert summary.five.share == pytest.approx(
+        sklearn.top_k_accuracy_score(places, distributions, k=5, labels=range(len(names)))
+    )
     seen = sorted(set(truths))
-    assert summary.macro_f1 == pytest.approx(sklearn.f1_score(truths, said, labels=seen, average="macro", zero_division=0))
-    precision, recall, f1, n = sklearn.precision_recall_fscore_support(truths, said, labels=names, zero_division=0)
+    assert summary.macro_f1 == pytest.approx(
+        sklearn.f1_score(truths, said, labels=seen, average="macro", zero_division=0)
+    )
+    precision, recall, f1, n = sklearn.precision_recall_fscore_support(
+        truths, said, labels=names, zero_division=0
+    )
     for line in stats.lines(counts, card, EVERYTHING):
         at = names.index(line.label)
         got = (line.trust.share, line.found.share, line.f1 or 0.0, line.found.n)
         assert got == pytest.approx((precision[at], recall[at], f1[at], n[at])), line.label
     table = sklearn.confusion_matrix(truths, said, labels=[*names, UNCLASSIFIED])
     drawn = stats.matrix(counts, card, EVERYTHING)
-    assert [[drawn.counts.get((truth, one), 0) for one in drawn.columns] for truth in drawn.rows] == table[:-1].tolist()
-    assert_equals_calibration_curve(truths, first, distributions.max(axis=1), stats.reliability(counts, EVERYTHING))
+    assert [
+        [drawn.counts.get((truth, one), 0) for one in drawn.columns] for truth in drawn.rows
+    ] == table[:-1].tolist()
+    assert_equals_calibration_curve(
+        truths, first, distributions.max(axis=1), stats.reliability(counts, EVERYTHING)
+    )
     named = distributions.max(axis=1) >= 0.7
     step = stats.threshold(counts, EVERYTHING, 70)
     assert step.unsure.share == pytest.approx(1 - named.mean())
     kept = [at for at, one in enumerate(named) if one]
-    assert step.right.share == pytest.approx(sklearn.accuracy_score([truths[at] for at in kept], [first[at] for at in kept]))
+    assert step.right.share == pytest.approx(
+        sklearn.accuracy_score([truths[at] for at in kept], [first[at] for at in kept])
+    )
 
 
-def assert_equals_calibration_curve(truths: list[str], first: list[str], confidence: NDArray[np.float32], bins: list[stats.Bin]) -> None:
+def assert_equals_calibration_curve(
+    truths: list[str], first: list[str], confidence: NDArray[np.float32], bins: list[stats.Bin]
+) -> None:
     calibration = pytest.importorskip("sklearn.calibration")
     right = [one == other for one, other in zip(truths, first, strict=True)]
     share, said = calibration.calibration_curve(right, confidence, n_bins=10)
@@ -91,7 +116,13 @@ def test_every_number_is_scikit_learns_for_196_labels() -> None:
     answers = []
     for _ in range(1500):
         probabilities = dice.dirichlet(np.full(196, 0.02)).astype(np.float32)
-        truth = card.label_names[int(dice.choice(196, p=probabilities.astype(np.float64) / probabilities.sum(dtype=np.float64)))]
+        truth = card.label_names[
+            int(
+                dice.choice(
+                    196, p=probabilities.astype(np.float64) / probabilities.sum(dtype=np.float64)
+                )
+            )
+        ]
         answers.append(Checked(truth, probabilities))
     remember(card, answers)
     assert_equals_scikit_learn(card)
@@ -99,15 +130,29 @@ def test_every_number_is_scikit_learns_for_196_labels() -> None:
 
 def test_audited_photos_are_counted_apart() -> None:
     right, wrong = certain(CARD, "mclaren"), certain(CARD, "haas")
-    remember(CARD, [Checked("mclaren", right, AUDIT), Checked("mclaren", wrong), Checked("mclaren", wrong)])
+    remember(
+        CARD,
+        [Checked("mclaren", right, AUDIT), Checked("mclaren", wrong), Checked("mclaren", wrong)],
+    )
     counts = count(EVERY_PHOTO, CARD)
-    assert stats.summarize(counts, CARD, AUDITED).right.hits == stats.summarize(counts, CARD, AUDITED).n == 1
+    assert (
+        stats.summarize(counts, CARD, AUDITED).right.hits
+        == stats.summarize(counts, CARD, AUDITED).n
+        == 1
+    )
     assert stats.summarize(counts, CARD, EVERYTHING).right.share == pytest.approx(1 / 3)
 
 
 def test_photos_that_show_none_of_the_labels_are_answered_right_by_no_name() -> None:
     unsure = certain(CARD, "haas", 0.3)
-    remember(CARD, [Checked(NONE_OF_THESE, unsure), Checked(NONE_OF_THESE, certain(CARD, "haas")), Checked("haas", unsure)])
+    remember(
+        CARD,
+        [
+            Checked(NONE_OF_THESE, unsure),
+            Checked(NONE_OF_THESE, certain(CARD, "haas")),
+            Checked("haas", unsure),
+        ],
+    )
     summary = stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING)
     assert (summary.right.hits, summary.unsure.hits, summary.wrong.hits) == (1, 1, 1)
     assert (summary.none.hits, summary.none.n, summary.first.n) == (1, 2, 1)
@@ -115,12 +160,17 @@ def test_photos_that_show_none_of_the_labels_are_answered_right_by_no_name() -> 
 
 def test_what_says_nothing_about_the_labels_is_left_out() -> None:
     sure = certain(CARD, "haas")
-    remember(CARD, [Checked("haas", sure), Checked(UNUSABLE, sure), Checked("lada", sure), Checked("", sure)])
+    remember(
+        CARD,
+        [Checked("haas", sure), Checked(UNUSABLE, sure), Checked("lada", sure), Checked("", sure)],
+    )
     assert stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
 
 
 def test_a_filter_of_the_gallery_narrows_the_count() -> None:
-    remember(CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "bwt", 0.6))])
+    remember(
+        CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "bwt", 0.6))]
+    )
     counts = count(GalleryFilter(min_confidence=0.8), CARD)
     assert stats.summarize(counts, CARD, EVERYTHING).n == 1
 
@@ -137,16 +187,39 @@ def test_a_new_label_is_counted_at_once() -> None:
 
 def test_months_are_those_of_the_upload() -> None:
     sure = certain(CARD, "haas")
-    remember(CARD, [Checked("haas", sure, at=MARCH.replace(month=5)), Checked("bwt", sure), Checked("haas", sure)])
+    remember(
+        CARD,
+        [
+            Checked("haas", sure, at=MARCH.replace(month=5)),
+            Checked("bwt", sure),
+            Checked("haas", sure),
+        ],
+    )
     points = stats.over_time(count(EVERY_PHOTO, CARD), EVERYTHING)
-    assert [(one.year, one.month, one.right.hits, one.right.n) for one in points] == [(2026, 3, 1, 2), (2026, 5, 1, 1)]
+    assert [(one.year, one.month, one.right.hits, one.right.n) for one in points] == [
+        (2026, 3, 1, 2),
+        (2026, 5, 1, 1),
+    ]
 
 
 def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
     haas = certain(CARD, "haas")
-    remember(CARD, [Checked("bwt", haas), Checked("bwt", haas), Checked("ferrari", haas), Checked("haas", haas)])
-    found = stats.with_photos(stats.mix_ups(count(EVERY_PHOTO, CARD), EVERYTHING), EVERY_PHOTO, CARD, EVERYTHING)
-    assert [(one.truth, one.said, one.n) for one in found] == [("bwt", "haas", 2), ("ferrari", "haas", 1)]
+    remember(
+        CARD,
+        [
+            Checked("bwt", haas),
+            Checked("bwt", haas),
+            Checked("ferrari", haas),
+            Checked("haas", haas),
+        ],
+    )
+    found = stats.with_photos(
+        stats.mix_ups(count(EVERY_PHOTO, CARD), EVERYTHING), EVERY_PHOTO, CARD, EVERYTHING
+    )
+    assert [(one.truth, one.said, one.n) for one in found] == [
+        ("bwt", "haas", 2),
+        ("ferrari", "haas", 1),
+    ]
     assert [photo.public_id for photo in found[0].photos] == ["photo-2", "photo-1"]
 
 
@@ -157,7 +230,13 @@ def test_labels_that_are_mixed_up_stand_beside_each_other() -> None:
 
 def test_a_grouped_matrix_counts_parents() -> None:
     card = make_wide_card()
-    remember(card, [Checked("car-000", certain(card, "car-004")), Checked("car-001", certain(card, "car-002"))])
+    remember(
+        card,
+        [
+            Checked("car-000", certain(card, "car-004")),
+            Checked("car-001", certain(card, "car-002")),
+        ],
+    )
     grouped = stats.matrix(count(EVERY_PHOTO, card), card, EVERYTHING, grouped=True)
     assert grouped.counts == {("Maker 0", "Maker 0"): 1, ("Maker 1", "Maker 2"): 1}
     assert grouped.rows == ("Maker 0", "Maker 1", "Maker 2", "Maker 3")
@@ -173,19 +252,30 @@ def test_the_held_out_figure_counts_what_was_said() -> None:
 def plan_of(ask: Callable[[], object]) -> list[str]:
     """The steps that SQLite takes for the question."""
     asked: list[tuple[str, tuple[object, ...]]] = []
-    event.listen(db.engine, "before_cursor_execute", lambda _c, _cursor, text, values, *_: asked.append((text, values)))
+    event.listen(
+        db.engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, text, values, *_: asked.append((text, values)),
+    )
     ask()
     question, values = asked[-1]
-    return [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)]
+    return [
+        row[3]
+        for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)
+    ]
 
 
 def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
     steps = plan_of(lambda: stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
-    assert steps == ["SEARCH tally_months USING INDEX sqlite_autoindex_tally_months_1 (model=? AND version=?)"]
+    assert steps == [
+        "SEARCH tally_months USING INDEX sqlite_autoindex_tally_months_1 (model=? AND version=?)"
+    ]
     assert "model=?" in plan_of(lambda: stats.storage.count_by_version(EVERY_PHOTO, "f1-teams"))[0]
 
 
 def test_with_a_filter_its_photos_are_read_once() -> None:
-    steps = plan_of(lambda: stats.storage.count_answers(GalleryFilter(ground_truth="haas"), "f1-teams", 1))
+    steps = plan_of(
+        lambda: stats.storage.count_answers(GalleryFilter(ground_truth="haas"), "f1-teams", 1)
+    )
     assert sum("photos USING INDEX ix_photos_kept_ground_truth" in step for step in steps) == 1
     assert not [step for step in steps if step in ("SCAN photos", "SCAN checked_answers")]

@@ -33,7 +33,10 @@ def taught(app: Flask) -> ModelCard:
     """A second version that has learnt from the drawing with mark 1, was chosen by mark 2, and tested on mark 3."""
     parts = {1: "train", 2: "validation", 3: "test"}
     split = {hashlib.sha256(draw(mark=mark)).hexdigest(): part for mark, part in parts.items()}
-    card, models = make_card(2, split={"fingerprint": fingerprint(split)}), app.extensions["marque"].config.models
+    card, models = (
+        make_card(2, split={"fingerprint": fingerprint(split)}),
+        app.extensions["marque"].config.models,
+    )
     install(card, models)
     write_split(models / card.name / "2", split)
     return card
@@ -50,9 +53,13 @@ def test_a_list_is_taken_over_once(context: None, taught: ModelCard, app: Flask)
     assert knows_learnt(get_registry(), taught)
 
 
-def test_a_version_without_a_list_of_its_own_is_unknown(context: None, app: Flask, taught: ModelCard) -> None:
+def test_a_version_without_a_list_of_its_own_is_unknown(
+    context: None, app: Flask, taught: ModelCard
+) -> None:
     write_split(app.extensions["marque"].config.models / "f1-teams" / "2", {"0" * 64: "train"})
-    assert not knows_learnt(get_registry(), taught) and not knows_learnt(get_registry(), make_card(1))
+    assert not knows_learnt(get_registry(), taught) and not knows_learnt(
+        get_registry(), make_card(1)
+    )
 
 
 def test_all_lists_are_taken_over_together(context: None, taught: ModelCard) -> None:
@@ -62,7 +69,12 @@ def test_all_lists_are_taken_over_together(context: None, taught: ModelCard) -> 
 
 @pytest.mark.parametrize("first", ["photos", "list"])
 def test_photos_are_left_out_whichever_came_first(
-    app: Flask, classifier: FakeClassifier, taught: ModelCard, client: FlaskClient, upload: Upload, first: str
+    app: Flask,
+    classifier: FakeClassifier,
+    taught: ModelCard,
+    client: FlaskClient,
+    upload: Upload,
+    first: str,
 ) -> None:
     classifier.card = taught
     if first == "list":
@@ -73,7 +85,10 @@ def test_photos_are_left_out_whichever_came_first(
         with app.app_context():
             assert storage.count_answers(GalleryFilter(), "f1-teams", 2).pairs[0].n == 4
     body = client.get("/api/v1/stats?model=f1-teams@2").json
-    assert body["learnt"] == {"known": True, "photos": 2, "counted": False} and body["checked"]["n"] == 2
+    assert (
+        body["learnt"] == {"known": True, "photos": 2, "counted": False}
+        and body["checked"]["n"] == 2
+    )
     assert client.get("/api/v1/stats?model=f1-teams@2&include=learnt").json["checked"]["n"] == 4
     assert len(client.get("/api/v1/photos?learnt=yes").json["items"]) == 2
     with app.app_context():

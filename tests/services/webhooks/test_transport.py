@@ -28,10 +28,14 @@ def receiver() -> Iterator[Receiver]:
 def answers(*addresses: str) -> Any:
     """A name server that knows these addresses for every name, one after the other: the next one with each question."""
     left = list(addresses)
-    return lambda _host, port, **_more: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (left.pop(0), port))]
+    return lambda _host, port, **_more: [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (left.pop(0), port))
+    ]
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
@@ -39,10 +43,43 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        *("127.0.0.1", "127.9.9.9", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"),  # noqa: S104
-        *("224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.2.1", "240.0.0.1", "2001:db8::1", "2001:0:7f00:1::"),
-        *("::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1", "ff02::1", "::127.0.0.1", "::ffff:127.0.0.1"),
-        *("::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::"),
+        *(
+            "127.0.0.1",
+            "127.9.9.9",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",  # noqa: S104
+        ),
+        *(
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "192.0.2.1",
+            "240.0.0.1",
+            "2001:db8::1",
+            "2001:0:7f00:1::",
+        ),
+        *(
+            "::",
+            "::1",
+            "fe80::1",
+            "fe80::1%eth0",
+            "fc00::1",
+            "fec0::1",
+            "ff02::1",
+            "::127.0.0.1",
+            "::ffff:127.0.0.1",
+        ),
+        *(
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+        ),
     ],
 )
 def test_all_others_are_not(address: str) -> None:
@@ -52,9 +89,29 @@ def test_all_others_are_not(address: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("", "example.org", "ftp://example.org", "file:///etc/passwd", "https://", "https://a b.example", "https://u:p@example.org"),
-        *("https://example.org:0", "https://example.org:99999", "https://[::1", "http://exämple.org", "https://e.org/" + "a" * 500),
-        *("https://e.org/\r\nX: y", "https://127.0.0.1", "https://[::ffff:10.0.0.1]/", "https://localhost/x", "http://2130706433/"),
+        *(
+            "",
+            "example.org",
+            "ftp://example.org",
+            "file:///etc/passwd",
+            "https://",
+            "https://a b.example",
+            "https://u:p@example.org",
+        ),
+        *(
+            "https://example.org:0",
+            "https://example.org:99999",
+            "https://[::1",
+            "http://exämple.org",
+            "https://e.org/" + "a" * 500,
+        ),
+        *(
+            "https://e.org/\r\nX: y",
+            "https://127.0.0.1",
+            "https://[::ffff:10.0.0.1]/",
+            "https://localhost/x",
+            "http://2130706433/",
+        ),
     ],
 )
 def test_it_refuses_strange_and_private_addresses(url: str) -> None:
@@ -65,7 +122,12 @@ def test_it_refuses_strange_and_private_addresses(url: str) -> None:
 def test_it_sends_the_body_and_the_headers(receiver: Receiver) -> None:
     assert post(receiver.url, b"hello", {"webhook-id": "msg_1"}, private=True) == 204
     headers, body = receiver.messages[0]
-    assert (headers["webhook-id"], headers[":path"], headers["host"], body) == ("msg_1", "/in?x=1", f"127.0.0.1:{receiver.port}", b"hello")
+    assert (headers["webhook-id"], headers[":path"], headers["host"], body) == (
+        "msg_1",
+        "/in?x=1",
+        f"127.0.0.1:{receiver.port}",
+        b"hello",
+    )
 
 
 def test_it_sends_nothing_to_a_private_address(receiver: Receiver) -> None:
@@ -83,12 +145,20 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
 
 
 def test_the_name_is_asked_for_once_and_the_host_is_told(receiver: Receiver) -> None:
-    post(f"http://rebound.example:{receiver.port}/", b"", {}, private=True, lookup=answers("127.0.0.1"))  # a second question would fail
+    post(
+        f"http://rebound.example:{receiver.port}/",
+        b"",
+        {},
+        private=True,
+        lookup=answers("127.0.0.1"),
+    )  # a second question would fail
     assert receiver.messages[0][0]["host"] == f"rebound.example:{receiver.port}"
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 500])
-def test_other_answers_are_failures_and_nothing_is_followed(receiver: Receiver, status: int) -> None:
+def test_other_answers_are_failures_and_nothing_is_followed(
+    receiver: Receiver, status: int
+) -> None:
     receiver.answers = [status]
     with pytest.raises(NotDeliveredError, match=str(status)):
         post(receiver.url, b"", {}, private=True)
@@ -140,19 +210,60 @@ def certificate(tmp_path: Path) -> Path:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not on this machine")
     path = tmp_path / "both.pem"
-    asked = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=car.example"]
-    asked += ["-addext", "subjectAltName=DNS:car.example", "-keyout", str(path), "-out", str(tmp_path / "cert.pem")]
+    asked = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=car.example",
+    ]
+    asked += [
+        "-addext",
+        "subjectAltName=DNS:car.example",
+        "-keyout",
+        str(path),
+        "-out",
+        str(tmp_path / "cert.pem"),
+    ]
     subprocess.run(asked, check=True, capture_output=True)
     path.write_text(path.read_text() + (tmp_path / "cert.pem").read_text())
     return path
 
 
-def test_a_certificate_is_checked_against_the_name(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_is_checked_against_the_name(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with receiving(certificate) as receiver:
         with pytest.raises(NotDeliveredError, match="certificate"):
-            post(f"https://car.example:{receiver.port}/", b"x", {}, private=True, lookup=answers("127.0.0.1"))
+            post(
+                f"https://car.example:{receiver.port}/",
+                b"x",
+                {},
+                private=True,
+                lookup=answers("127.0.0.1"),
+            )
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("cert.pem")))
-        assert post(f"https://car.example:{receiver.port}/", b"x", {}, private=True, lookup=answers("127.0.0.1")) == 204
+        assert (
+            post(
+                f"https://car.example:{receiver.port}/",
+                b"x",
+                {},
+                private=True,
+                lookup=answers("127.0.0.1"),
+            )
+            == 204
+        )
         with pytest.raises(NotDeliveredError, match="certificate"):
-            post(f"https://other.example:{receiver.port}/", b"x", {}, private=True, lookup=answers("127.0.0.1"))
+            post(
+                f"https://other.example:{receiver.port}/",
+                b"x",
+                {},
+                private=True,
+                lookup=answers("127.0.0.1"),
+            )
         assert [body for _headers, body in receiver.messages] == [b"x"]

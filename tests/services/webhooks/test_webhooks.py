@@ -64,7 +64,9 @@ def hook(receiver: Receiver) -> Webhook:
 
 
 def add(receiver: Receiver, *events: str, below: str = "") -> Webhook:
-    return webhooks.add(receiver.url, events or list(webhooks.EVENTS), below=below, private=True, who=WHO)
+    return webhooks.add(
+        receiver.url, events or list(webhooks.EVENTS), below=below, private=True, who=WHO
+    )
 
 
 def work(app: Flask) -> None:
@@ -76,7 +78,9 @@ def work(app: Flask) -> None:
             "UPDATE webhooks SET rest_until = NULL",
             "UPDATE job_parts SET run_after = :at WHERE state = 'queued'",
         ):
-            db.session.execute(text(question), {"at": past.replace(tzinfo=None)} if ":at" in question else {})
+            db.session.execute(
+                text(question), {"at": past.replace(tzinfo=None)} if ":at" in question else {}
+            )
     Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
     end_reading()
 
@@ -99,18 +103,28 @@ def mark(public_id: str, label: str = "haas", card: object = None) -> None:
 
 
 def test_an_unsure_answer_is_told_in_the_shape_of_the_json_door(
-    app: Flask, client: FlaskClient, classifier: FakeClassifier, upload: Upload, hook: Webhook, receiver: Receiver
+    app: Flask,
+    client: FlaskClient,
+    classifier: FakeClassifier,
+    upload: Upload,
+    hook: Webhook,
+    receiver: Receiver,
 ) -> None:
     classifier.says(haas=0.2, mclaren=0.19)
     photo = upload()
     work(app)
     body = receiver.bodies[0]
-    assert (body["type"], body["data"]["photo"]) == (UNSURE, client.get(f"/api/v1/photos/{photo}").json)
+    assert (body["type"], body["data"]["photo"]) == (
+        UNSURE,
+        client.get(f"/api/v1/photos/{photo}").json,
+    )
     assert body["data"]["photo"]["prediction"]["decision"] == "unclassified"
     assert see(hook).delivered == 1
 
 
-def test_a_sure_answer_is_told_to_nobody(app: Flask, upload: Upload, hook: Webhook, receiver: Receiver) -> None:
+def test_a_sure_answer_is_told_to_nobody(
+    app: Flask, upload: Upload, hook: Webhook, receiver: Receiver
+) -> None:
     upload()
     work(app)
     assert not receiver.messages and not all_jobs()
@@ -149,18 +163,29 @@ def test_a_relabelling_tells_from_what_to_what(
     work(app)
     data = receiver.bodies[0]["data"]
     assert receiver.bodies[0]["type"] == RELABELLED
-    assert (data["who"], data["count"], data["changes"]) == ("Anna", 1, [{"id": photo, "from": None, "to": "haas"}])
+    assert (data["who"], data["count"], data["changes"]) == (
+        "Anna",
+        1,
+        [{"id": photo, "from": None, "to": "haas"}],
+    )
     assert data["photo"]["ground_truth"] == "haas"
 
 
 def test_many_photos_are_one_event_and_their_undo_another(
-    app: Flask, classifier: FakeClassifier, upload: Upload, hook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    classifier: FakeClassifier,
+    upload: Upload,
+    hook: Webhook,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(many, "CHUNK", 2)
     photos = [upload(mark=number) for number in range(5)]
     done = many.relabel_all(Selection(), "haas", card=classifier.card, who=WHO, place="gallery")
     work(app)
-    assert [(one["data"]["count"], one["data"]["batch"]) for one in receiver.bodies] == [(5, done.batch)]
+    assert [(one["data"]["count"], one["data"]["batch"]) for one in receiver.bodies] == [
+        (5, done.batch)
+    ]
     assert [one["id"] for one in receiver.bodies[0]["data"]["changes"]] == photos
     relabel.undo_batch(done.batch, who=WHO, place="undo")
     work(app)
@@ -174,20 +199,30 @@ def test_what_comes_after_a_batch_was_told_is_told_alone(
         photo = upload(mark=number)
         with writing():
             row = relabel.photos.photos_by_public_id([photo])[photo][0]
-            relabel.record_label(row, "haas", model="f1-teams", who=WHO, place="import", batch="slow")
+            relabel.record_label(
+                row, "haas", model="f1-teams", who=WHO, place="import", batch="slow"
+            )
         work(app)
     assert [len(one["data"]["changes"]) for one in receiver.bodies] == [1, 1]
     assert receiver.bodies[0]["data"]["changes"] != receiver.bodies[1]["data"]["changes"]
 
 
-def test_a_label_that_comes_with_the_photo_is_no_relabelling(app: Flask, upload: Upload, hook: Webhook, receiver: Receiver) -> None:
+def test_a_label_that_comes_with_the_photo_is_no_relabelling(
+    app: Flask, upload: Upload, hook: Webhook, receiver: Receiver
+) -> None:
     upload(ground_truth="haas")
     work(app)
     assert not receiver.messages
 
 
 def test_a_photo_that_is_gone_is_told_by_its_id(
-    app: Flask, client: FlaskClient, key: dict[str, str], classifier: FakeClassifier, upload: Upload, hook: Webhook, receiver: Receiver
+    app: Flask,
+    client: FlaskClient,
+    key: dict[str, str],
+    classifier: FakeClassifier,
+    upload: Upload,
+    hook: Webhook,
+    receiver: Receiver,
 ) -> None:
     photo = upload()
     mark(photo, card=classifier.card)
@@ -211,14 +246,18 @@ def test_a_promotion_is_told(app: Flask, config: Config, hook: Webhook, receiver
     }
 
 
-def test_a_webhook_hears_only_of_its_events(app: Flask, classifier: FakeClassifier, upload: Upload, receiver: Receiver) -> None:
+def test_a_webhook_hears_only_of_its_events(
+    app: Flask, classifier: FakeClassifier, upload: Upload, receiver: Receiver
+) -> None:
     add(receiver, PROMOTED)
     mark(upload(), card=classifier.card)
     work(app)
     assert not receiver.messages
 
 
-def test_the_lines_of_the_docs_believe_a_message_and_no_other(app: Flask, hook: Webhook, receiver: Receiver) -> None:
+def test_the_lines_of_the_docs_believe_a_message_and_no_other(
+    app: Flask, hook: Webhook, receiver: Receiver
+) -> None:
     docs = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
     lines: dict[str, object] = {}
     exec(docs.split("```python\n")[1].split("```")[0], lines)  # noqa: S102
@@ -229,20 +268,31 @@ def test_the_lines_of_the_docs_believe_a_message_and_no_other(app: Flask, hook: 
     assert verify(hook.secret, headers, body)["type"] == "test"  # type: ignore[operator]
     other = f"whsec_{base64.b64encode(bytes(32)).decode()}"
     late = headers | {"webhook-timestamp": "1"}
-    for secret, told, sent in ((other, headers, body), (hook.secret, headers, body + b" "), (hook.secret, late, body)):
+    for secret, told, sent in (
+        (other, headers, body),
+        (hook.secret, headers, body + b" "),
+        (hook.secret, late, body),
+    ):
         with pytest.raises(ValueError, match=r"signature|five minutes"):
             verify(secret, told, sent)  # type: ignore[operator]
 
 
 def test_the_signature_is_that_of_the_specification() -> None:
-    signed = webhooks.sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    signed = webhooks.sign(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+    )
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 # ---- when it does not arrive ----
 
 
-def test_what_did_not_arrive_is_sent_again_with_the_same_id_and_body(app: Flask, hook: Webhook, receiver: Receiver) -> None:
+def test_what_did_not_arrive_is_sent_again_with_the_same_id_and_body(
+    app: Flask, hook: Webhook, receiver: Receiver
+) -> None:
     receiver.answers = [500, 503]
     webhooks.test(hook.id)
     for expected in (500, 503):
@@ -261,18 +311,24 @@ def test_pauses_grow(app: Flask, hook: Webhook, receiver: Receiver) -> None:
     waits = []
     for _ in range(3):
         work(app)
-        waits.append(round((webhooks.last_deliveries(hook.id)[0].next_at - now()).total_seconds(), -1))
+        waits.append(
+            round((webhooks.last_deliveries(hook.id)[0].next_at - now()).total_seconds(), -1)
+        )
     assert waits == [0, 30, 300]
 
 
-def test_after_the_last_attempt_it_is_given_up_and_said(app: Flask, hook: Webhook, receiver: Receiver) -> None:
+def test_after_the_last_attempt_it_is_given_up_and_said(
+    app: Flask, hook: Webhook, receiver: Receiver
+) -> None:
     attempts = len(delivery.PAUSES) + 1
     receiver.answers = [500] * attempts
     webhooks.test(hook.id)
     for _ in range(attempts):
         work(app)
     assert (see(hook).given_up, len(receiver.messages)) == (1, attempts)
-    assert all_jobs()[0].state == "failed" and "given up: It answered 500." in all_jobs()[0].job.error
+    assert (
+        all_jobs()[0].state == "failed" and "given up: It answered 500." in all_jobs()[0].job.error
+    )
     assert "1 given up (It answered 500.)" in webhooks.trouble()
 
 
@@ -306,7 +362,9 @@ def test_a_webhook_that_fails_rests_and_new_events_do_not_wake_it(
     assert len(all_jobs()) == 1
 
 
-def test_who_wants_nothing_more_is_switched_off(app: Flask, hook: Webhook, receiver: Receiver) -> None:
+def test_who_wants_nothing_more_is_switched_off(
+    app: Flask, hook: Webhook, receiver: Receiver
+) -> None:
     receiver.answers = [410]
     webhooks.test(hook.id)
     work(app)
@@ -327,7 +385,9 @@ def test_one_that_is_off_hears_nothing_and_what_waits_stays(
     assert [one["data"]["changes"][0]["to"] for one in receiver.bodies] == ["haas"]
 
 
-def test_nothing_goes_to_a_private_address_unless_a_setting_allows(app: Flask, hook: Webhook, receiver: Receiver) -> None:
+def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
+    app: Flask, hook: Webhook, receiver: Receiver
+) -> None:
     webhooks.test(hook.id)
     strict = lambda: dataclasses.replace(tools(), private_webhooks=False)  # noqa: E731
     Crew(KINDS, strict, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
@@ -348,7 +408,13 @@ def test_nothing_goes_to_a_private_address_unless_a_setting_allows(app: Flask, h
     ],
 )
 def test_it_refuses_what_makes_no_sense(change: dict[str, object], said: str) -> None:
-    asked = {"url": "http://127.0.0.1/", "events": [PROMOTED], "below": "", "private": True, "who": WHO}
+    asked = {
+        "url": "http://127.0.0.1/",
+        "events": [PROMOTED],
+        "below": "",
+        "private": True,
+        "who": WHO,
+    }
     with pytest.raises(WebhookError, match=said):
         webhooks.add(**(asked | change))  # type: ignore[arg-type]
     assert webhooks.every_webhook() == []
@@ -364,11 +430,15 @@ def test_removing_one_drops_what_waits(app: Flask, hook: Webhook, receiver: Rece
         webhooks.get_webhook(hook.id)
 
 
-def test_what_was_told_long_ago_is_forgotten(app: Flask, hook: Webhook, receiver: Receiver, tmp_path: Path) -> None:
+def test_what_was_told_long_ago_is_forgotten(
+    app: Flask, hook: Webhook, receiver: Receiver, tmp_path: Path
+) -> None:
     webhooks.test(hook.id)
     work(app)
     with writing():
-        db.session.execute(text("UPDATE webhook_deliveries SET ended_at = '2020-01-01', created_at = '2020-01-01'"))
+        db.session.execute(
+            text("UPDATE webhook_deliveries SET ended_at = '2020-01-01', created_at = '2020-01-01'")
+        )
         db.session.execute(text("UPDATE webhook_events SET created_at = '2020-01-01'"))
     webhooks.test(hook.id)
     work(app)
@@ -382,7 +452,11 @@ def test_what_happens_while_a_job_works_is_left_to_another_one(
     photos = [upload(mark=number) for number in range(3)]
     webhooks.test(hook.id)
     with writing():
-        db.session.execute(text("UPDATE job_parts SET state = 'running', owner = 'busy', lease_until = '2999-01-01'"))
+        db.session.execute(
+            text(
+                "UPDATE job_parts SET state = 'running', owner = 'busy', lease_until = '2999-01-01'"
+            )
+        )
     for photo in photos:
         mark(photo, card=classifier.card)
     assert len(all_jobs()) == 2

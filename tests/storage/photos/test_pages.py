@@ -55,7 +55,12 @@ FILTERS = {
     "among the first five": {"checked": "five"},
     "learnt from": {"learnt": "yes"},
     "version, not learnt from": {"model": "f1-teams@2", "learnt": "no"},
-    "version, checked, a month": {"model": "f1-teams@2", "checked": "yes", "since": "2026-01-01", "until": "2026-01-31"},
+    "version, checked, a month": {
+        "model": "f1-teams@2",
+        "checked": "yes",
+        "since": "2026-01-01",
+        "until": "2026-01-31",
+    },
 }
 BY_ARRIVAL = ("newest", "oldest")
 
@@ -63,10 +68,22 @@ BY_ARRIVAL = ("newest", "oldest")
 # a filter that is the page itself. A filter that few photos pass is made a list first, so those that walk pass at least one in 200.
 WALKING = {
     **dict.fromkeys(("nothing", "confidence", "margin"), SORTS),
-    **dict.fromkeys(("person", "visitors", "door", "look-alikes", "star"), tuple(one for one in SORTS if one not in BY_ARRIVAL)),
+    **dict.fromkeys(
+        ("person", "visitors", "door", "look-alikes", "star"),
+        tuple(one for one in SORTS if one not in BY_ARRIVAL),
+    ),
     "days": tuple(one for one in SORTS if one not in BY_ARRIVAL),
     "name": tuple(one for one in SORTS if one not in BY_ARRIVAL),
-    **dict.fromkeys(("checked", "first guess right", "among the first five", "learnt from", "version, not learnt from"), SORTS),
+    **dict.fromkeys(
+        (
+            "checked",
+            "first guess right",
+            "among the first five",
+            "learnt from",
+            "version, not learnt from",
+        ),
+        SORTS,
+    ),
 }
 # Sorting: all photos of these filters are found by their index, then sorted. They are few, or few of a label.
 SORTING = (
@@ -89,13 +106,22 @@ def plan(app: Flask) -> Iterator[Callable[[GalleryFilter, Place | None], list[st
         health.tell_planner()
         db.session.remove()
         db.engine.dispose()  # a connection reads the figures when it opens
-        event.listen(db.engine, "before_cursor_execute", lambda *arguments: asked.append((arguments[2], arguments[3])))
+        event.listen(
+            db.engine,
+            "before_cursor_execute",
+            lambda *arguments: asked.append((arguments[2], arguments[3])),
+        )
 
         def explain(wanted: GalleryFilter, place: Place | None) -> list[str]:
             asked.clear()
             pages.page_of_photos(wanted, 25, place)
             statement, values = next(one for one in reversed(asked) if "LIMIT" in one[0])
-            return [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            return [
+                row[3]
+                for row in db.session.connection().exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", values
+                )
+            ]
 
         yield explain
         db.session.remove()
@@ -105,48 +131,72 @@ def plan(app: Flask) -> Iterator[Callable[[GalleryFilter, Place | None], list[st
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("name", FILTERS)
 def test_no_page_reads_a_whole_table(
-    plan: Callable[[GalleryFilter, Place | None], list[str]], monkeypatch: pytest.MonkeyPatch, name: str, sort: str, many: bool
+    plan: Callable[[GalleryFilter, Place | None], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    sort: str,
+    many: bool,
 ) -> None:
     if many:
-        monkeypatch.setattr(names, "FEW", -1)  # no filter is narrow: as in a history in which many photos pass it
+        monkeypatch.setattr(
+            names, "FEW", -1
+        )  # no filter is narrow: as in a history in which many photos pass it
     wanted = parse_filter({**FILTERS[name], "sort": sort})
     found = plan(wanted, Place(None if sort in BY_ARRIVAL else 0.5, 500_000))
     scans = [line for line in found if re.match(r"SCAN (?!photo_names|learnt_files)", line)]
     assert not scans, found
     if any("TEMP B-TREE" in line for line in found):
         assert name in SORTING or not many, found
-    if any(re.search(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+[<>]", line) for line in found) and many:
+    if (
+        any(
+            re.search(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+[<>]", line)
+            for line in found
+        )
+        and many
+    ):
         assert sort in WALKING.get(name, ()), found
 
 
 def test_few_of_an_outcome_within_a_range_of_many_are_found_at_once(
-    plan: Callable[[GalleryFilter, Place | None], list[str]], upload: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[[GalleryFilter, Place | None], list[str]],
+    upload: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for mark in range(4):
         upload(mark=mark, **({"ground_truth": "haas"} if mark == 0 else {}))
     monkeypatch.setattr(names, "FEW", 2)
     found = plan(parse_filter({"from": "20", "outcome": "wrong"}), None)
     assert any(
-        "ix_photos_kept_outcome_shown_confidence (outcome=? AND shown_confidence>? AND shown_confidence<?)" in line for line in found
+        "ix_photos_kept_outcome_shown_confidence (outcome=? AND shown_confidence>? AND shown_confidence<?)"
+        in line
+        for line in found
     )
 
 
-def test_the_first_page_of_everything_is_read_in_order(plan: Callable[[GalleryFilter, Place | None], list[str]]) -> None:
+def test_the_first_page_of_everything_is_read_in_order(
+    plan: Callable[[GalleryFilter, Place | None], list[str]],
+) -> None:
     assert plan(GalleryFilter(), None) == ["SCAN photos"]  # from its end; no sorting
 
 
 def test_counting_ends_in_time(app: Flask) -> None:
     with app.app_context(), stopping_after(0.01), pytest.raises(Exception, match="interrupted"):
-        db.session.connection().exec_driver_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+        db.session.connection().exec_driver_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+        )
 
 
-def test_more_than_enough_is_not_counted(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_enough_is_not_counted(
+    app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for mark in range(4):
         upload(mark=mark)
     monkeypatch.setattr(pages, "ENOUGH", 3)
     with app.app_context():
         counts = history.outcome_counts(GalleryFilter())
-    assert counts["all"] == counts["unlabelled"] == Count(3, exact=False) and counts["wrong"] == Count(0, exact=True)
+    assert counts["all"] == counts["unlabelled"] == Count(3, exact=False) and counts[
+        "wrong"
+    ] == Count(0, exact=True)
 
 
 def test_numbers_are_exact_below(app: Flask, upload: Callable[..., str]) -> None:
@@ -154,7 +204,9 @@ def test_numbers_are_exact_below(app: Flask, upload: Callable[..., str]) -> None
     upload(mark=1, ground_truth="haas")
     with app.app_context():
         counts = history.outcome_counts(GalleryFilter(outcome="wrong"))
-    assert counts["all"] == Count(2, exact=True) and counts["wrong"] == counts["unlabelled"] == Count(1, exact=True)
+    assert counts["all"] == Count(2, exact=True) and counts["wrong"] == counts[
+        "unlabelled"
+    ] == Count(1, exact=True)
 
 
 # ---- places ----
@@ -167,7 +219,9 @@ def dated(app: Flask, upload: Callable[..., str]) -> list[str]:
     with app.app_context(), writing():
         for day, public_id in enumerate(found, 1):
             moment = datetime(2026, 3, day, 12, tzinfo=UTC)
-            db.session.execute(update(Photo).where(Photo.public_id == public_id).values(created_at=moment))
+            db.session.execute(
+                update(Photo).where(Photo.public_id == public_id).values(created_at=moment)
+            )
     return found
 
 
@@ -182,17 +236,32 @@ def test_pages_are_the_same_forwards_and_backwards(app: Flask, dated: list[str],
         first = history.gallery_page(wanted, limit=2)
         second = history.gallery_page(wanted, limit=2, cursor=first.next)
         last = history.gallery_page(wanted, limit=2, cursor=history.LAST)
-        assert sorted(ids(first) + ids(second) + ids(last)) == sorted(dated) and not last.next and not first.previous
+        assert (
+            sorted(ids(first) + ids(second) + ids(last)) == sorted(dated)
+            and not last.next
+            and not first.previous
+        )
         assert ids(history.gallery_page(wanted, limit=2, cursor=second.previous)) == ids(first)
         assert ids(history.gallery_page(wanted, limit=2, cursor=last.previous)) == ids(second)
 
 
-def test_photos_that_arrive_shift_no_page(app: Flask, dated: list[str], upload: Callable[..., str]) -> None:
+def test_photos_that_arrive_shift_no_page(
+    app: Flask, dated: list[str], upload: Callable[..., str]
+) -> None:
     with app.app_context():
-        second = history.gallery_page(GalleryFilter(), limit=2, cursor=history.gallery_page(GalleryFilter(), limit=2).next)
+        second = history.gallery_page(
+            GalleryFilter(), limit=2, cursor=history.gallery_page(GalleryFilter(), limit=2).next
+        )
         new = upload(mark=50)
-        assert ids(history.gallery_page(GalleryFilter(), limit=2, cursor=second.previous)) == dated[:3:-1]
-        back = history.gallery_page(GalleryFilter(), limit=2, cursor=history.gallery_page(GalleryFilter(), cursor=second.previous).previous)
+        assert (
+            ids(history.gallery_page(GalleryFilter(), limit=2, cursor=second.previous))
+            == dated[:3:-1]
+        )
+        back = history.gallery_page(
+            GalleryFilter(),
+            limit=2,
+            cursor=history.gallery_page(GalleryFilter(), cursor=second.previous).previous,
+        )
         assert ids(back) == [new, dated[5]]
 
 
@@ -207,12 +276,24 @@ def test_it_jumps_over_the_ends(app: Flask, dated: list[str]) -> None:
     with app.app_context():
         for day in (date.min, date.max, date(2026, 12, 31)):
             for sort in BY_ARRIVAL:
-                history.gallery_page(GalleryFilter(sort=sort), cursor=history.cursor_at(GalleryFilter(sort=sort), day))
-        assert ids(history.gallery_page(GalleryFilter(), cursor=history.cursor_at(GalleryFilter(), date.max))) == dated[::-1]
+                history.gallery_page(
+                    GalleryFilter(sort=sort),
+                    cursor=history.cursor_at(GalleryFilter(sort=sort), day),
+                )
+        assert (
+            ids(
+                history.gallery_page(
+                    GalleryFilter(), cursor=history.cursor_at(GalleryFilter(), date.max)
+                )
+            )
+            == dated[::-1]
+        )
 
 
 @pytest.mark.parametrize("sort", SORTS[:4])
-def test_days_are_kept_whole(app: Flask, dated: list[str], sort: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_are_kept_whole(
+    app: Flask, dated: list[str], sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = GalleryFilter(since=date(2026, 3, 2), until=date(2026, 3, 4), sort=sort)
     with app.app_context():
         assert sorted(ids(history.gallery_page(wanted))) == sorted(dated[1:4])
@@ -223,22 +304,30 @@ def test_days_are_kept_whole(app: Flask, dated: list[str], sort: str, monkeypatc
 
 @pytest.mark.parametrize("part", ["img_3", "MG_3.J", "_3", '"', "%", "___"])
 @pytest.mark.parametrize("sort", ["newest", "least-sure"])
-def test_a_part_of_a_name_is_found_in_any_order(app: Flask, dated: list[str], part: str, sort: str) -> None:
+def test_a_part_of_a_name_is_found_in_any_order(
+    app: Flask, dated: list[str], part: str, sort: str
+) -> None:
     expected = [] if part in ('"', "%", "___") else [dated[3]]
     with app.app_context():
         assert ids(history.gallery_page(GalleryFilter(filename=part, sort=sort))) == expected
 
 
-def test_a_deleted_photos_name_is_forgotten(app: Flask, client: object, key: dict[str, str], upload: Callable[..., str]) -> None:
+def test_a_deleted_photos_name_is_forgotten(
+    app: Flask, client: object, key: dict[str, str], upload: Callable[..., str]
+) -> None:
     public_id = upload(name="secret.jpg")
     client.delete(f"/api/v1/photos/{public_id}", headers=key)  # type: ignore[attr-defined]
     with app.app_context():
         deleting.purge(files=get_files(), before=now() + timedelta(minutes=1))
-        found = db.session.connection().exec_driver_sql("SELECT rowid FROM photo_names WHERE photo_names MATCH 'secret'")
+        found = db.session.connection().exec_driver_sql(
+            "SELECT rowid FROM photo_names WHERE photo_names MATCH 'secret'"
+        )
         assert found.all() == []
 
 
-def test_look_alikes_know_of_each_other(app: Flask, upload: Callable[..., str], client: object, key: dict[str, str]) -> None:
+def test_look_alikes_know_of_each_other(
+    app: Flask, upload: Callable[..., str], client: object, key: dict[str, str]
+) -> None:
     first = upload(mark=4000)
     wanted = GalleryFilter(duplicates="yes")
     with app.app_context():
@@ -252,7 +341,9 @@ def test_look_alikes_know_of_each_other(app: Flask, upload: Callable[..., str], 
         assert ids(history.gallery_page(wanted)) == [second, first]
 
 
-def test_a_look_alike_that_comes_back_alone_has_none(app: Flask, upload: Callable[..., str], client: object, key: dict[str, str]) -> None:
+def test_a_look_alike_that_comes_back_alone_has_none(
+    app: Flask, upload: Callable[..., str], client: object, key: dict[str, str]
+) -> None:
     first, second = upload(mark=4000), upload(mark=4000, color="#FF8800")
     for public_id in (first, second):
         client.delete(f"/api/v1/photos/{public_id}", headers=key)  # type: ignore[attr-defined]

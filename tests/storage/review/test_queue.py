@@ -20,14 +20,28 @@ SORTING = [("margin", "f1-teams")]
 """All open photos are found by their index, then sorted: no index has the outcome and the margin of a model's answers."""
 
 
-@pytest.mark.parametrize(("order", "model"), [*((one, model) for one in ORDERS for model in ("", "f1-teams")), ("disputed", "")])
-def test_the_next_photos_are_found_without_reading_or_sorting_all(app: Flask, order: str, model: str) -> None:
-    scope = Scope(order, GalleryFilter(model=model), user_id=1, now=now(), since=now() - timedelta(hours=12), audit_id=1)
+@pytest.mark.parametrize(
+    ("order", "model"),
+    [*((one, model) for one in ORDERS for model in ("", "f1-teams")), ("disputed", "")],
+)
+def test_the_next_photos_are_found_without_reading_or_sorting_all(
+    app: Flask, order: str, model: str
+) -> None:
+    scope = Scope(
+        order,
+        GalleryFilter(model=model),
+        user_id=1,
+        now=now(),
+        since=now() - timedelta(hours=12),
+        audit_id=1,
+    )
     with app.app_context():
         health.tell_planner()
         db.session.remove()
         db.engine.dispose()  # a connection reads the figures when it opens
-        question = next_photos_question(scope, limit=5, without={1}).compile(db.engine, compile_kwargs={"literal_binds": True})
+        question = next_photos_question(scope, limit=5, without={1}).compile(
+            db.engine, compile_kwargs={"literal_binds": True}
+        )
         plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]
     sorting = () if (order, model) in SORTING else ("USE TEMP",)
     assert not [step for step in plan if step.startswith(("SCAN", *sorting))], plan

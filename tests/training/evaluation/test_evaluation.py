@@ -23,7 +23,14 @@ from webapp.errors import TrainingError
 from webapp.inference.models.card import Label
 from webapp.inference.models.held_out import CALIBRATED_ON_IT
 from webapp.training.evaluation.evaluation import ask
-from webapp.training.evaluation.files import FILES, confusion_csv, make_folder, per_class_csv, predictions_csv, write_files
+from webapp.training.evaluation.files import (
+    FILES,
+    confusion_csv,
+    make_folder,
+    per_class_csv,
+    predictions_csv,
+    write_files,
+)
 from webapp.training.evaluation.photos import Question, Questions, choose_others, choose_questions
 from webapp.training.evaluation.report import Exam, make_report, warnings
 from webapp.training.evaluation.report_text import in_words, page
@@ -49,7 +56,9 @@ def speckled(color: str, seed: int, quality: int = 90) -> bytes:
     rng = np.random.default_rng([seed, *color.encode()])
     blots = np.array(ImageColor.getrgb(color)) + rng.integers(-25, 26, (8, 12, 1))
     stream = io.BytesIO()
-    Image.fromarray(blots.clip(0, 255).astype(np.uint8)).resize((120, 80), Image.Resampling.NEAREST).save(stream, "JPEG", quality=quality)
+    Image.fromarray(blots.clip(0, 255).astype(np.uint8)).resize(
+        (120, 80), Image.Resampling.NEAREST
+    ).save(stream, "JPEG", quality=quality)
     return stream.getvalue()
 
 
@@ -70,7 +79,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def hold(data: Path, things: Path | None = None, split: dict[str, str] | None = None, **options: bool) -> Exam:
+def hold(
+    data: Path, things: Path | None = None, split: dict[str, str] | None = None, **options: bool
+) -> Exam:
     """An exam of a classifier that is torn between labels when a photo has none of their colours."""
     classifier = FakeClassifier(replace(CARD, threshold=0.9))
     include = options.get("include_training", False)
@@ -80,7 +91,19 @@ def hold(data: Path, things: Path | None = None, split: dict[str, str] | None = 
     answers, refused = ask(classifier, questions.asked, mirror=mirror)
     said, no_photos = ask(classifier, others.asked, mirror=mirror) if others else ([], [])
     card = classifier.card
-    return Exam(card, "litert", "folders", questions, answers, refused, split is not None, include, others, said, no_photos)
+    return Exam(
+        card,
+        "litert",
+        "folders",
+        questions,
+        answers,
+        refused,
+        split is not None,
+        include,
+        others,
+        said,
+        no_photos,
+    )
 
 
 def names(questions: Questions) -> list[str]:
@@ -91,10 +114,19 @@ def names(questions: Questions) -> list[str]:
 
 
 def test_photos_it_has_learnt_from_or_was_chosen_by_are_left_out_and_counted(data: Path) -> None:
-    split = {digest(data / "haas" / "0.jpg"): "train", digest(data / "haas" / "1.jpg"): "validation"}
+    split = {
+        digest(data / "haas" / "0.jpg"): "train",
+        digest(data / "haas" / "1.jpg"): "validation",
+    }
     split[digest(data / "haas" / "2.jpg")] = "test"
     chosen = choose_questions(listed(data), CARD, split)
-    assert names(chosen) == ["haas/2.jpg", "mclaren/0.jpg", "mclaren/1.jpg", "mclaren/2.jpg", "mclaren/old.jpg"]
+    assert names(chosen) == [
+        "haas/2.jpg",
+        "mclaren/0.jpg",
+        "mclaren/1.jpg",
+        "mclaren/2.jpg",
+        "mclaren/old.jpg",
+    ]
     assert {one.part for one in chosen.asked} == {"test", "new"}
     assert chosen.left_out == {"train": 1, "validation": 1}
     assert chosen.flattering == {}
@@ -102,23 +134,40 @@ def test_photos_it_has_learnt_from_or_was_chosen_by_are_left_out_and_counted(dat
 
 def test_it_refuses_when_every_photo_was_seen_unless_one_insists(data: Path) -> None:
     split = {digest(path): "train" for path in data.rglob("*.jpg")}
-    with pytest.raises(TrainingError, match=r"has seen every one of these photos: 7 that it has learnt from\..*--include-training"):
+    with pytest.raises(
+        TrainingError,
+        match=r"has seen every one of these photos: 7 that it has learnt from\..*--include-training",
+    ):
         choose_questions(listed(data), CARD, split)
     chosen = choose_questions(listed(data), CARD, split, include_training=True)
     assert chosen.flattering == {"train": 7}
 
 
 def test_a_refitted_version_has_learnt_from_its_validation_part_too(data: Path) -> None:
-    card = replace(CARD, split={"learnt_from": "train and validation together, after validation had chosen and calibrated"})
-    with pytest.raises(TrainingError, match="chose its temperature and threshold and were learnt after that"):
-        choose_questions(listed(data), card, {digest(path): "validation" for path in data.rglob("*.jpg")})
+    card = replace(
+        CARD,
+        split={
+            "learnt_from": "train and validation together, after validation had chosen and calibrated"
+        },
+    )
+    with pytest.raises(
+        TrainingError, match="chose its temperature and threshold and were learnt after that"
+    ):
+        choose_questions(
+            listed(data), card, {digest(path): "validation" for path in data.rglob("*.jpg")}
+        )
 
 
 def test_a_version_calibrated_on_its_test_photos_says_what_that_flatters(data: Path) -> None:
     split = {digest(path): "test" for path in data.rglob("*.jpg")}
     exam = hold(data, split=split)
     assert warnings(exam) == []
-    card = replace(exam.card, split={"learnt_from": f"train and validation together; {CALIBRATED_ON_IT}, which are measured by halves"})
+    card = replace(
+        exam.card,
+        split={
+            "learnt_from": f"train and validation together; {CALIBRATED_ON_IT}, which are measured by halves"
+        },
+    )
     assert "set the temperature and the limits" in warnings(replace(exam, card=card))[0]
 
 
@@ -136,7 +185,14 @@ def test_without_a_photo_that_it_has_seen_nothing_is_compared(data: Path) -> Non
     def never(questions: object) -> list[Question]:
         raise AssertionError(questions)
 
-    assert len(choose_questions(listed(data), CARD, {digest(data / "haas" / "1.jpg"): "test"}, watch=never).asked) == 7
+    assert (
+        len(
+            choose_questions(
+                listed(data), CARD, {digest(data / "haas" / "1.jpg"): "test"}, watch=never
+            ).asked
+        )
+        == 7
+    )
 
 
 def test_each_content_counts_once_and_none_under_two_labels(data: Path) -> None:
@@ -149,7 +205,11 @@ def test_each_content_counts_once_and_none_under_two_labels(data: Path) -> None:
 
 
 def test_labels_are_known_by_display_name_and_alias_too(data: Path) -> None:
-    labels = (Label("haas", "Haas F1 Team"), Label("mclaren", "McLaren", aliases=("MCL",)), Label("ferrari", "Ferrari"))
+    labels = (
+        Label("haas", "Haas F1 Team"),
+        Label("mclaren", "McLaren", aliases=("MCL",)),
+        Label("ferrari", "Ferrari"),
+    )
     (data / "haas").rename(data / "HAAS F1 team")
     (data / "mclaren").rename(data / "mcl")
     (data / "lada").mkdir()
@@ -159,9 +219,13 @@ def test_labels_are_known_by_display_name_and_alias_too(data: Path) -> None:
     assert chosen.unknown_labels == {"lada": 1}
 
 
-def test_it_says_which_labels_the_data_and_the_version_have_when_they_share_none(data: Path) -> None:
+def test_it_says_which_labels_the_data_and_the_version_have_when_they_share_none(
+    data: Path,
+) -> None:
     card = replace(CARD, labels=(Label("audi", "Audi"), Label("bmw", "BMW")))
-    with pytest.raises(TrainingError, match="The data has haas, mclaren; the version knows audi, bmw"):
+    with pytest.raises(
+        TrainingError, match="The data has haas, mclaren; the version knows audi, bmw"
+    ):
         choose_questions(listed(data), card, {})
 
 
@@ -170,7 +234,10 @@ def test_other_things_that_chose_its_limits_are_left_out(data: Path, things: Pat
     assert [one.path.name for one in choose_others(things, split).asked] == ["tomato.jpg"]
     (things / "car.jpg").write_bytes((data / "haas" / "0.jpg").read_bytes())
     known = choose_questions(listed(data), CARD, {}).asked
-    assert [one.path.name for one in choose_others(things, {}, known=known).asked] == ["fog.jpg", "tomato.jpg"]
+    assert [one.path.name for one in choose_others(things, {}, known=known).asked] == [
+        "fog.jpg",
+        "tomato.jpg",
+    ]
     (things / "tomato.jpg").unlink()
     with pytest.raises(TrainingError, match="no photo of other things"):
         choose_others(things, split, known=known)
@@ -185,7 +252,14 @@ def test_a_file_that_is_no_photo_is_named_and_left_out(data: Path) -> None:
     assert len(answers) == 7
     assert [one.split(":")[0] for one in refused] == ["data/haas/notes.jpg"]
     with pytest.raises(TrainingError, match="Not one of the 1 files can be read as a photo"):
-        ask(FakeClassifier(), [one for one in choose_questions(listed(data), CARD, {}).asked if one.path.name == "notes.jpg"])
+        ask(
+            FakeClassifier(),
+            [
+                one
+                for one in choose_questions(listed(data), CARD, {}).asked
+                if one.path.name == "notes.jpg"
+            ],
+        )
 
 
 class LeftEye(FakeClassifier):
@@ -201,7 +275,9 @@ def test_mirrored_answers_are_the_mean_of_both(tmp_path: Path) -> None:
     halves = np.zeros((80, 120, 3), dtype=np.uint8)
     halves[:, :60], halves[:, 60:] = (255, 135, 0), (120, 120, 120)
     Image.fromarray(halves).save(tmp_path / "data" / "haas" / "a.png")
-    (answer,), _ = ask(LeftEye(), choose_questions(listed(tmp_path / "data"), CARD, {}).asked, mirror=True)
+    (answer,), _ = ask(
+        LeftEye(), choose_questions(listed(tmp_path / "data"), CARD, {}).asked, mirror=True
+    )
     assert answer.said.decision == "mclaren"
     assert answer.mirrored is not None
     assert answer.mirrored.confidence == pytest.approx(0.5, abs=0.01)
@@ -213,19 +289,37 @@ def test_mirrored_answers_are_the_mean_of_both(tmp_path: Path) -> None:
 def test_the_report_counts_what_was_right_decided_and_mistaken(data: Path, things: Path) -> None:
     report = make_report(hold(data, things, split={}))
     figures = report["figures"]
-    assert (figures["n"], figures["top1"], figures["unclassified"], figures["top1_when_decided"]) == (7, 0.8571, 0.0, 0.8571)
+    assert (
+        figures["n"],
+        figures["top1"],
+        figures["unclassified"],
+        figures["top1_when_decided"],
+    ) == (7, 0.8571, 0.0, 0.8571)
     assert report["mix_ups"] == [{"truth": "mclaren", "answer": "ferrari", "n": 1, "of": 4}]
-    assert [(one["label"], one["right"], one["n"], one["most_taken_for"]) for one in report["labels"]] == [
+    assert [
+        (one["label"], one["right"], one["n"], one["most_taken_for"]) for one in report["labels"]
+    ] == [
         ("mclaren", 3, 4, "ferrari"),
         ("haas", 3, 3, None),
     ]
-    assert (report["others"]["n"], report["others"]["unclassified"], report["others"]["named"]) == (2, 0.5, {"ferrari": 1})
+    assert (report["others"]["n"], report["others"]["unclassified"], report["others"]["named"]) == (
+        2,
+        0.5,
+        {"ferrari": 1},
+    )
     assert report["speed"]["n"] == 9
     assert report["warnings"] == []
     json.dumps(report, allow_nan=False)
 
 
-RULE = {"scores": ["logit"], "means": [0.0], "spreads": [1.0], "slope": 1.0, "offset": 0.0, "threshold": 0.5}
+RULE = {
+    "scores": ["logit"],
+    "means": [0.0],
+    "spreads": [1.0],
+    "slope": 1.0,
+    "offset": 0.0,
+    "threshold": 0.5,
+}
 
 
 class Wary(FakeClassifier):
@@ -240,13 +334,21 @@ def test_what_looks_like_nothing_learnt_is_counted_apart(data: Path, things: Pat
     exam = hold(data, things, split={}, mirror=True)
     assert make_report(exam)["figures"]["unfamiliar"] is None
     wary = Wary(replace(exam.card, familiarity=RULE))
-    answers, others = (ask(wary, [one.question for one in some], mirror=True)[0] for some in (exam.answers, exam.others))
+    answers, others = (
+        ask(wary, [one.question for one in some], mirror=True)[0]
+        for some in (exam.answers, exam.others)
+    )
     report = make_report(replace(exam, card=wary.card, answers=answers, others=others))
     figures, things_said = report["figures"], report["others"]
-    assert (figures["unfamiliar"], figures["unclassified"]) == (0.4286, 0.4286)  # the three grey cars of Haas
+    assert (figures["unfamiliar"], figures["unclassified"]) == (
+        0.4286,
+        0.4286,
+    )  # the three grey cars of Haas
     assert (things_said["unfamiliar"], things_said["auroc_of_familiarity"]) == (0.5, 0.5357)
     assert report["mirrored"]["unfamiliar"] == 0.4286
-    assert any(line.startswith("AUROC") and "of the familiarity" in line for line in in_words(report))
+    assert any(
+        line.startswith("AUROC") and "of the familiarity" in line for line in in_words(report)
+    )
 
 
 def test_training_photos_are_confessed_everywhere(data: Path) -> None:
@@ -278,15 +380,26 @@ def test_before_temperature_the_answers_are_those_of_the_network(data: Path) -> 
 def test_figures_by_source_come_with_two_sources_only(data: Path, tmp_path: Path) -> None:
     exam = hold(data, split={})
     assert make_report(exam)["sources"] == {}
-    answers = [replace(one, question=replace(one.question, source=one.question.truth)) for one in exam.answers]
+    answers = [
+        replace(one, question=replace(one.question, source=one.question.truth))
+        for one in exam.answers
+    ]
     sources = make_report(replace(exam, answers=answers))["sources"]
     assert {name: one["top1"] for name, one in sources.items()} == {"haas": 1.0, "mclaren": 0.75}
 
 
 def test_what_a_second_look_changes_is_weighed(data: Path, things: Path) -> None:
     report = make_report(hold(data, things, split={}, mirror=True))
-    assert (report["mirrored"]["fixed"], report["mirrored"]["broken"], report["mirrored"]["p_value"]) == ([], [], 1.0)
-    assert set(report["others"]["mirrored"]) == {"unclassified", "auroc_of_familiarity", "auroc_of_confidence"}
+    assert (
+        report["mirrored"]["fixed"],
+        report["mirrored"]["broken"],
+        report["mirrored"]["p_value"],
+    ) == ([], [], 1.0)
+    assert set(report["others"]["mirrored"]) == {
+        "unclassified",
+        "auroc_of_familiarity",
+        "auroc_of_confidence",
+    }
     assert "ece_before" not in report["mirrored"]
     assert any(line.startswith("Mirrored as well") for line in in_words(report))
 
@@ -306,18 +419,27 @@ def test_every_file_is_written_and_can_be_read(data: Path, things: Path, tmp_pat
     folder = tmp_path / "out" / "report"
     assert sorted(one.name for one in folder.iterdir()) == sorted(FILES)
     assert json.loads((folder / "report.json").read_text()) == report
-    assert "[0, 0, 0, 3, 0, 0, 0, 0, 0, 0]" in (folder / "report.json").read_text()  # a row of the matrix is a line
+    assert (
+        "[0, 0, 0, 3, 0, 0, 0, 0, 0, 0]" in (folder / "report.json").read_text()
+    )  # a row of the matrix is a line
     for name in ("confusion.svg", "reliability.svg"):
         ElementTree.parse(folder / name)  # noqa: S314
     for link in ("reliability.svg", "confusion.svg"):
         assert f"({link})" in (folder / "report.md").read_text()
 
 
-def test_predictions_have_a_line_for_each_photo_those_of_other_things_last(data: Path, things: Path) -> None:
+def test_predictions_have_a_line_for_each_photo_those_of_other_things_last(
+    data: Path, things: Path
+) -> None:
     found = rows(predictions_csv(hold(data, things, split={})))
     assert len(found) == 9
     old = next(one for one in found if one["file"] == "data/mclaren/old.jpg")
-    assert (old["truth"], old["right"], old["decision"], old["label_1"]) == ("mclaren", "no", "ferrari", "ferrari")
+    assert (old["truth"], old["right"], old["decision"], old["label_1"]) == (
+        "mclaren",
+        "no",
+        "ferrari",
+        "ferrari",
+    )
     assert [(one["truth"], one["right"]) for one in found[-2:]] == [("other things", "")] * 2
     assert found[-2]["decision"] == "unclassified"
 
@@ -325,16 +447,27 @@ def test_predictions_have_a_line_for_each_photo_those_of_other_things_last(data:
 def test_tables_list_the_weakest_label_first_and_every_count(data: Path) -> None:
     report = make_report(hold(data, split={}))
     worst, best = rows(per_class_csv(report))
-    assert (worst["label"], worst["recall"], worst["most_taken_for"]) == ("mclaren", "0.75", "ferrari")
+    assert (worst["label"], worst["recall"], worst["most_taken_for"]) == (
+        "mclaren",
+        "0.75",
+        "ferrari",
+    )
     assert (best["label"], best["most_taken_for"]) == ("haas", "")
     table = {row["truth"]: row for row in rows(confusion_csv(report))}
     assert len(table) == 10
-    assert (table["mclaren"]["ferrari"], table["mclaren"]["mclaren"], table["haas"]["haas"]) == ("1", "3", "3")
+    assert (table["mclaren"]["ferrari"], table["mclaren"]["mclaren"], table["haas"]["haas"]) == (
+        "1",
+        "3",
+        "3",
+    )
 
 
 def test_names_of_files_and_labels_are_neither_formulas_nor_markup(data: Path) -> None:
     (data / "haas" / "0.jpg").rename(data / "haas" / "=cmd|x.jpg")
-    labels = tuple(replace(one, display="=<b>McLaren</b>|x") if one.name == "mclaren" else one for one in CARD.labels)
+    labels = tuple(
+        replace(one, display="=<b>McLaren</b>|x") if one.name == "mclaren" else one
+        for one in CARD.labels
+    )
     exam = hold(data, split={})
     exam = replace(exam, card=replace(exam.card, labels=labels))
     report = make_report(exam)
@@ -343,7 +476,9 @@ def test_names_of_files_and_labels_are_neither_formulas_nor_markup(data: Path) -
     assert "<b>" not in (confusion_csv(report) + predictions_csv(exam))
 
 
-def test_names_that_are_not_utf8_and_labels_in_any_script_are_written(data: Path, tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_and_labels_in_any_script_are_written(
+    data: Path, tmp_path: Path
+) -> None:
     (data / "haas" / "0.jpg").rename(data / "haas" / os.fsdecode(b"caf\xe9.jpg"))
     (data / "haas" / "1.jpg").rename(data / "haas" / "Лада 2107.jpg")
     (data / "haas" / os.fsdecode(b"no\xe9.jpg")).write_text("no photo")
@@ -360,14 +495,19 @@ def test_making_the_folder_leaves_nothing_in_it(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="The report cannot be written to"):
         make_folder(tmp_path / "file" / "out")
 
 
 def test_with_196_labels_the_words_stay_short_and_the_matrix_is_a_link(data: Path) -> None:
-    labels = tuple(Label(f"car-{number}", f"Maker{number // 8} Car {number}", parent=f"Maker{number // 8}") for number in range(196))
+    labels = tuple(
+        Label(f"car-{number}", f"Maker{number // 8} Car {number}", parent=f"Maker{number // 8}")
+        for number in range(196)
+    )
     card = make_card(labels=labels)
     rng = np.random.default_rng(1)
     exam = hold(data, split={})
@@ -376,7 +516,9 @@ def test_with_196_labels_the_words_stay_short_and_the_matrix_is_a_link(data: Pat
     for number in range(400):
         probabilities = rng.dirichlet(np.full(196, 0.02)).astype(np.float32)
         said = replace(one.said, probabilities=probabilities, decision="unclassified")
-        answers.append(replace(one, question=replace(one.question, truth=f"car-{number % 190}"), said=said))
+        answers.append(
+            replace(one, question=replace(one.question, truth=f"car-{number % 190}"), said=said)
+        )
     report = make_report(replace(exam, card=card, answers=answers))
     words = in_words(report)
     assert len(words) < 60

@@ -8,10 +8,20 @@ from sklearn import metrics
 
 from webapp.inference.classifier import scale
 from webapp.training.calibrate import fit_temperature, keeping
-from webapp.training.evaluation.metrics import area_under_curve, calibration_error, confusion, mean_f1, mix_ups, per_label, summary
+from webapp.training.evaluation.metrics import (
+    area_under_curve,
+    calibration_error,
+    confusion,
+    mean_f1,
+    mix_ups,
+    per_label,
+    summary,
+)
 
 NAMES = ("a", "b", "c")
-SURE = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]], dtype=np.float32)
+SURE = np.array(
+    [[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]], dtype=np.float32
+)
 TRUTHS = np.array([0, 1, 1, 2])
 
 
@@ -56,18 +66,30 @@ def random_answers(seed: int, n: int = 300, labels: int = 7) -> tuple[np.ndarray
 def test_figures_are_those_of_scikit_learn(seed: int) -> None:
     probabilities, truths = random_answers(seed)
     said, labels = probabilities.argmax(axis=1), np.arange(7)
-    got = summary(probabilities, probabilities, truths, tuple("abcdefg"), np.ones(len(truths), dtype=bool))
+    got = summary(
+        probabilities, probabilities, truths, tuple("abcdefg"), np.ones(len(truths), dtype=bool)
+    )
     there = np.unique(truths)
     assert got["top1"] == pytest.approx(metrics.accuracy_score(truths, said), abs=1e-4)
-    assert got["top5"] == pytest.approx(metrics.top_k_accuracy_score(truths, probabilities, k=5, labels=labels), abs=1e-4)
-    assert got["macro_f1"] == pytest.approx(metrics.f1_score(truths, said, labels=there, average="macro"), abs=1e-4)
-    assert got["weighted_f1"] == pytest.approx(metrics.f1_score(truths, said, labels=there, average="weighted"), abs=1e-4)
-    assert got["nll"] == pytest.approx(metrics.log_loss(truths, probabilities, labels=labels), abs=1e-3)
+    assert got["top5"] == pytest.approx(
+        metrics.top_k_accuracy_score(truths, probabilities, k=5, labels=labels), abs=1e-4
+    )
+    assert got["macro_f1"] == pytest.approx(
+        metrics.f1_score(truths, said, labels=there, average="macro"), abs=1e-4
+    )
+    assert got["weighted_f1"] == pytest.approx(
+        metrics.f1_score(truths, said, labels=there, average="weighted"), abs=1e-4
+    )
+    assert got["nll"] == pytest.approx(
+        metrics.log_loss(truths, probabilities, labels=labels), abs=1e-3
+    )
     assert got["confusion"] == metrics.confusion_matrix(truths, said, labels=labels).tolist()
     rows = metrics.precision_recall_fscore_support(truths, said, labels=there)
     for place, values in enumerate(zip(*rows, strict=True)):
         row = got["per_label"]["abcdefg"[there[place]]]
-        assert (row["precision"], row["recall"], row["f1"], row["n"]) == pytest.approx(values, abs=1e-4)
+        assert (row["precision"], row["recall"], row["f1"], row["n"]) == pytest.approx(
+            values, abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("decimals", [1, 3])  # with one decimal nearly every score has its equal
@@ -75,7 +97,9 @@ def test_auroc_is_that_of_scikit_learn_also_with_ties(decimals: int) -> None:
     rng = np.random.default_rng(5)
     known, unknown = rng.beta(4, 2, 80).round(decimals), rng.beta(2, 3, 50).round(decimals)
     expected = metrics.roc_auc_score([1] * 80 + [0] * 50, np.concatenate([known, unknown]))
-    assert area_under_curve(known.astype(np.float32), unknown.astype(np.float32)) == pytest.approx(expected)
+    assert area_under_curve(known.astype(np.float32), unknown.astype(np.float32)) == pytest.approx(
+        expected
+    )
 
 
 def test_auroc_of_scores_that_say_nothing_is_a_half() -> None:
@@ -89,7 +113,9 @@ def test_a_label_without_photos_does_not_count_in_the_mean_f1() -> None:
 
 def test_the_commonest_mistake_comes_first_and_of_two_that_of_the_rarer_label() -> None:
     table = np.array([[5, 2, 0], [0, 8, 2], [3, 0, 1]])
-    assert [(one["truth"], one["answer"], one["n"], one["of"]) for one in mix_ups(table, NAMES)] == [
+    assert [
+        (one["truth"], one["answer"], one["n"], one["of"]) for one in mix_ups(table, NAMES)
+    ] == [
         ("c", "a", 3, 4),
         ("a", "b", 2, 7),
         ("b", "c", 2, 10),

@@ -39,9 +39,21 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "visitor", "reviewers", "admins"), TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
+@pytest.mark.parametrize(
+    ("method", "path", "visitor", "reviewers", "admins"),
+    TABLE,
+    ids=[f"{row[0]} {row[1]}" for row in TABLE],
+)
 def test_who_may_do_it(
-    app, send: Send, reviewer: FlaskClient, admin: FlaskClient, method: str, path: str, visitor: int, reviewers: int, admins: int
+    app,
+    send: Send,
+    reviewer: FlaskClient,
+    admin: FlaskClient,
+    method: str,
+    path: str,
+    visitor: int,
+    reviewers: int,
+    admins: int,
 ) -> None:
     data = {"label": "haas", "role": "reviewer", "old": "wrong wrong wrong", "new": "", "again": ""}
     expected = [visitor, reviewers, admins]

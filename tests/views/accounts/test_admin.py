@@ -30,7 +30,9 @@ def test_the_log_tells_who_what_and_where(reviewer: FlaskClient, send: Send) -> 
     assert "A visitor said Haas" in page and "with the upload" in page
 
 
-def test_what_was_done_together_stands_together_and_is_undone_together(reviewer: FlaskClient, send: Send) -> None:
+def test_what_was_done_together_stands_together_and_is_undone_together(
+    reviewer: FlaskClient, send: Send
+) -> None:
     picked = [send(mark=number) for number in range(3)]
     reviewer.post("/gallery/many", data={"ids": picked, "label": "renault"}, follow_redirects=True)
     page = reviewer.get("/admin/log").text
@@ -40,7 +42,9 @@ def test_what_was_done_together_stands_together_and_is_undone_together(reviewer:
     assert "Ben took back 3 labels" in words(reviewer.get("/admin/log").text)
 
 
-def test_the_log_keeps_a_line_of_a_photo_that_is_gone(app: Flask, admin: FlaskClient, send: Send) -> None:
+def test_the_log_keeps_a_line_of_a_photo_that_is_gone(
+    app: Flask, admin: FlaskClient, send: Send
+) -> None:
     admin.post(f"/photos/{send(ground_truth='haas')}/delete")
     with app.app_context():
         deleting.purge(files=get_files(), before=now())
@@ -62,20 +66,37 @@ def test_a_strange_page_of_the_log_is_refused(reviewer: FlaskClient, before: str
     assert reviewer.get(f"/admin/log?before={before}").status_code == 400
 
 
-def test_an_admin_lets_somebody_in_with_a_password_shown_once(app: Flask, admin: FlaskClient) -> None:
-    page = admin.post("/admin/users", data={"name": "Dora", "role": "reviewer"}, follow_redirects=True).text
+def test_an_admin_lets_somebody_in_with_a_password_shown_once(
+    app: Flask, admin: FlaskClient
+) -> None:
+    page = admin.post(
+        "/admin/users", data={"name": "Dora", "role": "reviewer"}, follow_redirects=True
+    ).text
     found = re.search(r'class="secret">([^<]+)<', page)
     assert found is not None and 'class="secret"' not in admin.get("/admin/users").text
-    assert app.test_client().post("/login", data={"name": "Dora", "password": found[1]}).status_code == 303
+    assert (
+        app.test_client().post("/login", data={"name": "Dora", "password": found[1]}).status_code
+        == 303
+    )
 
 
-@pytest.mark.parametrize(("name", "role"), [("Anna", "reviewer"), ("", "reviewer"), ("<b>", "admin"), ("Emil", "king")])
-def test_a_name_or_role_that_cannot_be_taken_is_said(admin: FlaskClient, name: str, role: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "role"), [("Anna", "reviewer"), ("", "reviewer"), ("<b>", "admin"), ("Emil", "king")]
+)
+def test_a_name_or_role_that_cannot_be_taken_is_said(
+    admin: FlaskClient, name: str, role: str
+) -> None:
     answer = admin.post("/admin/users", data={"name": name, "role": role})
-    assert answer.status_code == 422 and 'role="alert"' in answer.text and "<b>,</b>" not in answer.text
+    assert (
+        answer.status_code == 422
+        and 'role="alert"' in answer.text
+        and "<b>,</b>" not in answer.text
+    )
 
 
-def test_a_new_password_ends_the_old_one(app: Flask, admin: FlaskClient, reviewer: FlaskClient) -> None:
+def test_a_new_password_ends_the_old_one(
+    app: Flask, admin: FlaskClient, reviewer: FlaskClient
+) -> None:
     page = admin.post("/admin/users/reset", data={"name": "Ben"}, follow_redirects=True).text
     assert 'class="secret"' in page and reviewer.get("/account").status_code == 303
 

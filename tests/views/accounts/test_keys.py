@@ -32,7 +32,9 @@ def test_a_key_is_shown_once_and_opens_the_json_door(app: Flask, admin: FlaskCli
     form = {"name": "gate camera", "scope": "review", "expires": ""}
     key = made_key(admin.post("/admin/keys", data=form, follow_redirects=True).text)
     assert key not in admin.get("/admin/keys").text
-    answer = app.test_client().get("/api/v1/exports/none", headers={"Authorization": f"Bearer {key}"})
+    answer = app.test_client().get(
+        "/api/v1/exports/none", headers={"Authorization": f"Bearer {key}"}
+    )
     assert answer.status_code != 401
 
 
@@ -54,9 +56,15 @@ def test_a_key_may_have_a_last_day(app: Flask, admin: FlaskClient) -> None:
         assert f"{people.all_keys()[0].expires_at}" == "3000-01-01 00:00:00+00:00"
 
 
-@pytest.mark.parametrize("wrong", [{"name": ""}, {"scope": "king"}, {"expires": "2001-01-01"}, {"expires": "soon"}])
-def test_what_cannot_be_made_is_said_and_what_was_typed_stays(admin: FlaskClient, wrong: dict[str, str]) -> None:
-    answer = admin.post("/admin/keys", data={"name": "camera", "scope": "review", "expires": ""} | wrong)
+@pytest.mark.parametrize(
+    "wrong", [{"name": ""}, {"scope": "king"}, {"expires": "2001-01-01"}, {"expires": "soon"}]
+)
+def test_what_cannot_be_made_is_said_and_what_was_typed_stays(
+    admin: FlaskClient, wrong: dict[str, str]
+) -> None:
+    answer = admin.post(
+        "/admin/keys", data={"name": "camera", "scope": "review", "expires": ""} | wrong
+    )
     assert answer.status_code == 422 and "No key was made" in answer.text
     assert 'value="review" selected' in answer.text or "scope" in wrong
 

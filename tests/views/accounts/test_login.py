@@ -24,8 +24,14 @@ def test_the_right_password_lets_in(admin: FlaskClient) -> None:
 
 
 def test_a_wrong_password_is_said_and_the_name_kept(app: Flask, admin: FlaskClient) -> None:
-    answer = app.test_client().post("/login", data={"name": "Anna", "password": "wrong wrong wrong"})
-    assert answer.status_code == 401 and "do not match" in answer.text and 'value="Anna"' in answer.text
+    answer = app.test_client().post(
+        "/login", data={"name": "Anna", "password": "wrong wrong wrong"}
+    )
+    assert (
+        answer.status_code == 401
+        and "do not match" in answer.text
+        and 'value="Anna"' in answer.text
+    )
     assert "wrong wrong" not in answer.text
 
 
@@ -33,7 +39,11 @@ def test_too_many_wrong_ones_are_slowed_down(app: Flask, admin: FlaskClient) -> 
     client = app.test_client()
     assert [enter(client, "wrong wrong wrong") for _ in range(5)] == [401] * 5
     answer = client.post("/login", data={"name": "Anna", "password": PASSWORD})
-    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0 and "Too many wrong passwords" in answer.text
+    assert (
+        answer.status_code == 429
+        and int(answer.headers["Retry-After"]) > 0
+        and "Too many wrong passwords" in answer.text
+    )
 
 
 def test_it_leads_to_where_one_wanted_to_go(app: Flask, admin: FlaskClient) -> None:
@@ -42,13 +52,27 @@ def test_it_leads_to_where_one_wanted_to_go(app: Flask, admin: FlaskClient) -> N
     assert asked.status_code == 303 and asked.location == "/login?next=/admin/log?before%3D9"
     page = client.get(asked.location).text
     assert 'name="next" value="/admin/log?before=9"' in page
-    answer = client.post("/login", data={"name": "Anna", "password": PASSWORD, "next": "/admin/log?before=9"})
+    answer = client.post(
+        "/login", data={"name": "Anna", "password": PASSWORD, "next": "/admin/log?before=9"}
+    )
     assert answer.status_code == 303 and answer.location == "/admin/log?before=9"
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\r\n/evil", ""])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\r\n/evil",
+        "",
+    ],
+)
 def test_it_never_leads_to_another_host(app: Flask, admin: FlaskClient, target: str) -> None:
-    answer = app.test_client().post("/login", data={"name": "Anna", "password": PASSWORD, "next": target})
+    answer = app.test_client().post(
+        "/login", data={"name": "Anna", "password": PASSWORD, "next": target}
+    )
     assert answer.location == "/gallery"
 
 
@@ -56,7 +80,9 @@ def test_whoever_is_in_already_is_not_asked_again(admin: FlaskClient) -> None:
     assert admin.get("/login?next=//evil.example").location == "/account"
 
 
-def test_login_starts_a_fresh_session_but_keeps_what_was_sent(app: Flask, client: FlaskClient, admin: FlaskClient, send: Send) -> None:
+def test_login_starts_a_fresh_session_but_keeps_what_was_sent(
+    app: Flask, client: FlaskClient, admin: FlaskClient, send: Send
+) -> None:
     public_id = send()
     with client.session_transaction() as session:
         session["planted"] = "by somebody else"
@@ -91,7 +117,9 @@ def test_logout_forgets_what_this_browser_sent(client: FlaskClient, send: Send) 
 def test_the_password_can_be_changed(app: Flask, admin: FlaskClient) -> None:
     other = app.test_client()
     enter(other)
-    answer = admin.post("/account", data={"old": PASSWORD, "new": NEW, "again": NEW}, follow_redirects=True)
+    answer = admin.post(
+        "/account", data={"old": PASSWORD, "new": NEW, "again": NEW}, follow_redirects=True
+    )
     assert "Your password is changed" in answer.text and other.get("/account").status_code == 303
     assert enter(app.test_client(), PASSWORD) == 401 and enter(app.test_client(), NEW) == 303
 
@@ -104,7 +132,9 @@ def test_the_password_can_be_changed(app: Flask, admin: FlaskClient) -> None:
         (PASSWORD, NEW, NEW + "x", 422, "not the same"),
     ],
 )
-def test_a_password_that_cannot_be_changed_says_why(admin: FlaskClient, old: str, new: str, again: str, status: int, words: str) -> None:
+def test_a_password_that_cannot_be_changed_says_why(
+    admin: FlaskClient, old: str, new: str, again: str, status: int, words: str
+) -> None:
     answer = admin.post("/account", data={"old": old, "new": new, "again": again})
     assert answer.status_code == status and words in answer.text
 
@@ -113,10 +143,20 @@ def test_a_made_up_password_asks_to_be_changed(app: Flask) -> None:
     with app.app_context():
         password = people.create_user("Cleo").password
     client = app.test_client()
-    answer = client.post("/login", data={"name": "Cleo", "password": password}, follow_redirects=True)
-    assert "made up for you" in answer.text and re.search(r'<a href="/account">Choose your own</a>', answer.text)
+    answer = client.post(
+        "/login", data={"name": "Cleo", "password": password}, follow_redirects=True
+    )
+    assert "made up for you" in answer.text and re.search(
+        r'<a href="/account">Choose your own</a>', answer.text
+    )
 
 
-def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(app: Flask, admin: FlaskClient) -> None:
-    header = app.test_client().post("/login", data={"name": "Anna", "password": PASSWORD}).headers["Set-Cookie"]
+def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
+    app: Flask, admin: FlaskClient
+) -> None:
+    header = (
+        app.test_client()
+        .post("/login", data={"name": "Anna", "password": PASSWORD})
+        .headers["Set-Cookie"]
+    )
     assert "HttpOnly" in header and "SameSite=Lax" in header

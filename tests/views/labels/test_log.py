@@ -22,7 +22,9 @@ def truth(app: Flask, public_id: str) -> str | None:
 
 
 def label(client: FlaskClient, public_id: str, to: str, **fields: str) -> None:
-    assert client.post(f"/photos/{public_id}/label", data={"label": to, **fields}).status_code == 303
+    assert (
+        client.post(f"/photos/{public_id}/label", data={"label": to, **fields}).status_code == 303
+    )
 
 
 def lines(page: str) -> list[str]:
@@ -44,7 +46,9 @@ def lines(page: str) -> list[str]:
         ("since=2020-01-01&who=Anna&place=photo", ["Anna said BWT (was Haas)"]),
     ],
 )
-def test_filters_narrow_the_log(admin: FlaskClient, reviewer: FlaskClient, send: Send, question: str, found: list[str]) -> None:
+def test_filters_narrow_the_log(
+    admin: FlaskClient, reviewer: FlaskClient, send: Send, question: str, found: list[str]
+) -> None:
     send(mark=1, ground_truth="renault")
     public_id = send(mark=2)
     label(reviewer, public_id, "haas")
@@ -70,7 +74,9 @@ def test_the_reason_stands_in_the_log(admin: FlaskClient, send: Send) -> None:
     assert "“the front wing”" in admin.get("/admin/log").text
 
 
-def test_pages_follow_each_other_and_keep_the_filter(admin: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+def test_pages_follow_each_other_and_keep_the_filter(
+    admin: FlaskClient, reviewer: FlaskClient, send: Send
+) -> None:
     public_id = send()
     for number in range(60):
         label(admin, public_id, "haas" if number % 2 else "bwt")
@@ -81,7 +87,9 @@ def test_pages_follow_each_other_and_keep_the_filter(admin: FlaskClient, reviewe
     assert len(lines(first)) + len(lines(admin.get(following[1].replace("&amp;", "&")).text)) == 60
 
 
-def test_one_photo_of_a_batch_can_be_taken_back_alone(app: Flask, admin: FlaskClient, send: Send) -> None:
+def test_one_photo_of_a_batch_can_be_taken_back_alone(
+    app: Flask, admin: FlaskClient, send: Send
+) -> None:
     ids = [send(mark=number) for number in range(3)]
     with app.app_context():
         relabel_photos(ids, "haas", card=make_card(), who=Who("Anna"), place="gallery")
@@ -96,11 +104,15 @@ def test_one_photo_of_a_batch_can_be_taken_back_alone(app: Flask, admin: FlaskCl
 
 @pytest.mark.parametrize("event", ["0", "999", "x"])
 def test_an_event_that_is_not_there_is_said_so(admin: FlaskClient, event: str) -> None:
-    answer = admin.post("/labels/undo", data={"event": event, "next": "/gallery"}, follow_redirects=True)
+    answer = admin.post(
+        "/labels/undo", data={"event": event, "next": "/gallery"}, follow_redirects=True
+    )
     assert "There is nothing to undo" in answer.text
 
 
-def test_everything_by_a_person_is_counted_and_then_taken_back(app: Flask, admin: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+def test_everything_by_a_person_is_counted_and_then_taken_back(
+    app: Flask, admin: FlaskClient, reviewer: FlaskClient, send: Send
+) -> None:
     ids = [send(mark=number) for number in range(4)]
     label(admin, ids[0], "bwt")
     for public_id in ids:
@@ -111,17 +123,23 @@ def test_everything_by_a_person_is_counted_and_then_taken_back(app: Flask, admin
     page = admin.get(f"/admin/log/undo?who=Ben&since={since}").text
     assert "4 labels</b> by Ben" in page and "1 label stays" in page
     assert [truth(app, one) for one in ids] == ["haas", "mclaren", "haas", "renault"]
-    page = admin.post("/admin/log/undo", data={"who": "Ben", "since": since}, follow_redirects=True).text
+    page = admin.post(
+        "/admin/log/undo", data={"who": "Ben", "since": since}, follow_redirects=True
+    ).text
     assert "Undone: 4" in page
     assert [truth(app, one) for one in ids] == ["bwt", None, None, "renault"]
     assert "Nothing by Ben since then" in admin.get(f"/admin/log/undo?who=Ben&since={since}").text
 
 
-def test_what_was_said_before_stays(app: Flask, admin: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+def test_what_was_said_before_stays(
+    app: Flask, admin: FlaskClient, reviewer: FlaskClient, send: Send
+) -> None:
     public_id = send()
     label(reviewer, public_id, "haas")
     later = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M}"
-    page = admin.post("/admin/log/undo", data={"who": "Ben", "since": later}, follow_redirects=True).text
+    page = admin.post(
+        "/admin/log/undo", data={"who": "Ben", "since": later}, follow_redirects=True
+    ).text
     assert "There is nothing to undo" in page and truth(app, public_id) == "haas"
 
 
@@ -141,17 +159,26 @@ def test_what_a_person_took_back_of_others_returns_and_what_was_put_back_goes(
     label(reviewer, both, "haas")
     reviewer.post("/labels/undo", data={"event": last_event(both)})
     assert [truth(app, one) for one in (destroyed, restored, both)] == [None, "haas", None]
-    page = admin.post("/admin/log/undo", data={"who": "Ben", "since": "2026-01-01T00:00"}, follow_redirects=True).text
+    page = admin.post(
+        "/admin/log/undo", data={"who": "Ben", "since": "2026-01-01T00:00"}, follow_redirects=True
+    ).text
     assert "Undone: 2" in page
     assert [truth(app, one) for one in (destroyed, restored, both)] == ["bwt", None, None]
 
 
 def test_only_an_admin_takes_back_what_a_person_said(reviewer: FlaskClient) -> None:
     assert reviewer.get("/admin/log/undo").status_code == 403
-    assert reviewer.post("/admin/log/undo", data={"who": "Anna", "since": "2026-01-01T00:00"}).status_code == 403
+    assert (
+        reviewer.post(
+            "/admin/log/undo", data={"who": "Anna", "since": "2026-01-01T00:00"}
+        ).status_code
+        == 403
+    )
 
 
-def test_people_who_disagree_are_named_on_the_photo(admin: FlaskClient, reviewer: FlaskClient, client: FlaskClient, send: Send) -> None:
+def test_people_who_disagree_are_named_on_the_photo(
+    admin: FlaskClient, reviewer: FlaskClient, client: FlaskClient, send: Send
+) -> None:
     public_id = send()
     label(reviewer, public_id, "haas")
     label(admin, public_id, "bwt")

@@ -21,14 +21,28 @@ NUMBER = 196
 def many_labels() -> ModelCard:
     """196 cars of seven makes; car 3 is found in 1 of 10 photos and taken for car 4, all others in 9 of 10."""
     names = [f"make{number % 7}-{number:03}" for number in range(NUMBER)]
-    labels = tuple(Label(name, f"Make{name[4]} Type {name[-3:]}", f"#{number:06x}", f"Make{name[4]}") for number, name in enumerate(names))
+    labels = tuple(
+        Label(name, f"Make{name[4]} Type {name[-3:]}", f"#{number:06x}", f"Make{name[4]}")
+        for number, name in enumerate(names)
+    )
     confusion = [[9 if row == column else 0 for column in range(NUMBER)] for row in range(NUMBER)]
     for row in range(NUMBER):
         confusion[row][(row + 1) % NUMBER] = 1
     confusion[3][3], confusion[3][4] = 1, 9
-    per_label = {name: {"n": 10, "recall": 0.1 if at == 3 else 0.9, "precision": 0.9, "f1": 0.9} for at, name in enumerate(names)}
+    per_label = {
+        name: {"n": 10, "recall": 0.1 if at == 3 else 0.9, "precision": 0.9, "f1": 0.9}
+        for at, name in enumerate(names)
+    }
     metrics = {"test": {"n": 1960, "top1": 0.9, "per_label": per_label, "confusion": confusion}}
-    return make_card(1, name="cars", title="Road cars", noun="car", noun_plural="cars", labels=labels, metrics=metrics)
+    return make_card(
+        1,
+        name="cars",
+        title="Road cars",
+        noun="car",
+        noun_plural="cars",
+        labels=labels,
+        metrics=metrics,
+    )
 
 
 @pytest.fixture
@@ -48,7 +62,13 @@ def test_the_card_shows_the_worst_and_offers_the_rest(client: FlaskClient) -> No
 
 
 @pytest.mark.parametrize(
-    ("order", "first"), [("name", "make0-000"), ("best", "make0-000"), ("trust", "make0-000"), ("nonsense", "make3-003")]
+    ("order", "first"),
+    [
+        ("name", "make0-000"),
+        ("best", "make0-000"),
+        ("trust", "make0-000"),
+        ("nonsense", "make3-003"),
+    ],
 )
 def test_the_table_has_an_order_in_its_address(client: FlaskClient, order: str, first: str) -> None:
     assert rows(client.get(f"/models/cars/1?sort={order}").text)[0] == first
@@ -58,12 +78,20 @@ def test_labels_can_be_looked_for(client: FlaskClient) -> None:
     page = client.get("/models/cars/1?q=make3+type").text
     assert "28 cars of 196 with “make3 type”" in page and len(rows(page)) == 28
     page = client.get("/models/cars/1?q=<tractor>").text
-    assert "No car of 196 with “&lt;tractor&gt;”" in page and rows(page) == [] and "None of these was measured." in page
+    assert (
+        "No car of 196 with “&lt;tractor&gt;”" in page
+        and rows(page) == []
+        and "None of these was measured." in page
+    )
 
 
 def test_mix_ups_stand_for_the_matrix_and_the_whole_table_is_a_csv(client: FlaskClient) -> None:
     page = client.get("/models/cars/1").text
-    assert 'class="matrix"' not in page and page.index("Make3 Type 003</th><td>Make4 Type 004</td>") and "confusion.csv" in page
+    assert (
+        'class="matrix"' not in page
+        and page.index("Make3 Type 003</th><td>Make4 Type 004</td>")
+        and "confusion.csv" in page
+    )
     answer = client.get("/models/cars/1/confusion.csv")
     table = list(csv.reader(io.StringIO(answer.text)))
     assert (len(table), len(table[0]), table[4][4:6]) == (NUMBER + 1, NUMBER + 1, ["1", "9"])
@@ -84,7 +112,9 @@ def test_the_upload_page_offers_both_and_shows_ten_tiles(client: FlaskClient) ->
     assert "Road cars: 196 cars" in page and page.count('class="tile"') == 10
 
 
-def test_a_photo_has_five_bars_and_folds_the_other_191(client: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+def test_a_photo_has_five_bars_and_folds_the_other_191(
+    client: FlaskClient, reviewer: FlaskClient, send: Send
+) -> None:
     path = f"/photos/{send('#000080', model='cars')}"
     page = client.get(path).text
     assert "The other 191" in page and page.count('class="rank"') == NUMBER
@@ -92,8 +122,12 @@ def test_a_photo_has_five_bars_and_folds_the_other_191(client: FlaskClient, revi
     assert "The other 191" not in client.get(f"{path}/models").text
 
 
-@pytest.mark.parametrize("path", ["/models", "/models/cars", "/gallery", "/gallery?model=cars", "/help"])
-def test_every_page_answers(client: FlaskClient, reviewer: FlaskClient, send: Send, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/models", "/models/cars", "/gallery", "/gallery?model=cars", "/help"]
+)
+def test_every_page_answers(
+    client: FlaskClient, reviewer: FlaskClient, send: Send, path: str
+) -> None:
     send(model="all")
     assert client.get(path).status_code == reviewer.get(path).status_code == 200
 
@@ -105,4 +139,8 @@ def test_as_the_sites_own_model_it_shows_the_labels_that_have_a_photo(
     assert "None of them has a checked photo here yet." in admin.get("/").text
     admin.post(f"/photos/{send_photo(admin)}/label", data={"label": "make3-003"})
     page = admin.get("/").text
-    assert "Here are the ones with a checked photo." in page and "All 196 cars" in page and page.count("ground_truth=make") == 1
+    assert (
+        "Here are the ones with a checked photo." in page
+        and "All 196 cars" in page
+        and page.count("ground_truth=make") == 1
+    )

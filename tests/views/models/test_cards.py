@@ -20,7 +20,8 @@ METRICS = {
             "haas": {"n": 12, "recall": 0.75, "precision": 0.9, "f1": 0.82},
             "bwt": {"n": 18, "recall": 1.0, "precision": None, "f1": 1.0},
         },
-        "confusion": [[2 if row == column else 0 for column in range(10)] for row in range(9)] + [[0, 3] + [0] * 7 + [9]],
+        "confusion": [[2 if row == column else 0 for column in range(10)] for row in range(9)]
+        + [[0, 3] + [0] * 7 + [9]],
         "reliability": [{"from": 0.9, "to": 1.0, "n": 20, "confidence": 0.97, "accuracy": 0.95}],
     },
     "unknown": {"n": 40, "unclassified": 0.9},
@@ -29,9 +30,15 @@ METRICS = {
 
 def test_the_list_names_versions_and_the_live_one(client: FlaskClient, config: Config) -> None:
     (config.models / "f1-teams" / "2").mkdir()
-    (config.models / "f1-teams" / "2" / "card.json").write_text(make_card(2, metrics=METRICS).to_json())
+    (config.models / "f1-teams" / "2" / "card.json").write_text(
+        make_card(2, metrics=METRICS).to_json()
+    )
     page = client.get("/models").text
-    assert page.index("f1-teams 2") < page.index("f1-teams 1") and page.count('class="live"') == 1 and "95\u202f%" in page
+    assert (
+        page.index("f1-teams 2") < page.index("f1-teams 1")
+        and page.count('class="live"') == 1
+        and "95\u202f%" in page
+    )
 
 
 def test_a_broken_card_is_said_in_the_list(client: FlaskClient, config: Config) -> None:
@@ -43,18 +50,34 @@ def test_a_broken_card_is_said_in_the_list(client: FlaskClient, config: Config) 
 
 def test_a_card_without_figures_is_shown(client: FlaskClient) -> None:
     page = client.get("/models/f1-teams/1").text
-    assert "Ten teams by their liveries." in page and "This card has no figures." in page and "Road cars." in page
+    assert (
+        "Ten teams by their liveries." in page
+        and "This card has no figures." in page
+        and "Road cars." in page
+    )
 
 
 def test_a_card_tells_how_it_was_measured(client: FlaskClient, config: Config) -> None:
     install(make_card(3, name="measured", metrics=METRICS), config.models)
     page = client.get("/models/measured/3").text
-    assert "Held-out photos" in page and "Held-out game frames" in page and "Photos of other things" in page
-    assert "Williams taken for BWT: 3 times" in page and 'class="matrix"' in page and "Does 90" in page
+    assert (
+        "Held-out photos" in page
+        and "Held-out game frames" in page
+        and "Photos of other things" in page
+    )
+    assert (
+        "Williams taken for BWT: 3 times" in page and 'class="matrix"' in page and "Does 90" in page
+    )
 
 
 def test_a_card_tells_how_it_learned(client: FlaskClient, config: Config) -> None:
-    lines = [{"stage": "head", "seconds": 9}, *({"stage": "all", "seconds": 60, "loss": 1 / n, "validation_top1": 0.5} for n in (1, 2, 3))]
+    lines = [
+        {"stage": "head", "seconds": 9},
+        *(
+            {"stage": "all", "seconds": 60, "loss": 1 / n, "validation_top1": 0.5}
+            for n in (1, 2, 3)
+        ),
+    ]
     training = {"history": lines, "best_epoch": 3, "seconds": 3900, "weights": "imagenet"}
     install(make_card(3, name="learnt", training=training), config.models)
     page = client.get("/models/learnt/3").text
@@ -62,9 +85,21 @@ def test_a_card_tells_how_it_learned(client: FlaskClient, config: Config) -> Non
     assert page.count("<svg xmlns") == 2 and "Loss after each epoch" in page
 
 
-@pytest.mark.parametrize("history", [None, [], "lines", [{"stage": "<b>", "loss": "low", "seconds": None}, 7, {"loss": float("nan")}]])
-def test_a_card_from_elsewhere_may_say_nothing_of_use_about_training(client: FlaskClient, config: Config, history: object) -> None:
-    install(make_card(3, name="odd", training={"history": history, "best_epoch": "?"}), config.models)
+@pytest.mark.parametrize(
+    "history",
+    [
+        None,
+        [],
+        "lines",
+        [{"stage": "<b>", "loss": "low", "seconds": None}, 7, {"loss": float("nan")}],
+    ],
+)
+def test_a_card_from_elsewhere_may_say_nothing_of_use_about_training(
+    client: FlaskClient, config: Config, history: object
+) -> None:
+    install(
+        make_card(3, name="odd", training={"history": history, "best_epoch": "?"}), config.models
+    )
     page = client.get("/models/odd/3")
     assert (
         page.status_code == 200

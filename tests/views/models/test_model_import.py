@@ -34,7 +34,9 @@ def form(content: bytes = PICKLE, name: str = "cars.h5", **fields: str) -> dict[
 
 @pytest.fixture
 def work(app: Flask) -> Callable[[], None]:
-    return lambda: Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(LONG)
+    return lambda: Crew(
+        KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None
+    ).work(LONG)
 
 
 def spool(config: Config, address: str):
@@ -50,39 +52,70 @@ def test_only_admins_import(client: FlaskClient, reviewer: FlaskClient) -> None:
 
 def test_the_form_says_what_it_takes(admin: FlaskClient) -> None:
     page = admin.get("/imports").text
-    assert ".keras, .h5, .hdf5, .zip" in page and "1\u202fGB at most" in page and "The last imports" not in page
+    assert (
+        ".keras, .h5, .hdf5, .zip" in page
+        and "1\u202fGB at most" in page
+        and "The last imports" not in page
+    )
     assert 'href="/imports"' in admin.get("/models").text
 
 
-def test_a_server_without_tensorflow_says_where_to_go(admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_tensorflow_says_where_to_go(
+    admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(imports, "find_spec", lambda _name: None)
     page = admin.get("/imports").text
-    assert "installed to serve only" in page and "flask model import FILE" in page and "<textarea" not in page
+    assert (
+        "installed to serve only" in page
+        and "flask model import FILE" in page
+        and "<textarea" not in page
+    )
     assert admin.post("/imports", data=form()).status_code == 422
 
 
-def test_a_pickle_is_refused_by_the_gate(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
-    answer = admin.post("/imports", data=form(name="../My cars.h5", threshold="60", preprocess="unit"))
+def test_a_pickle_is_refused_by_the_gate(
+    admin: FlaskClient, config: Config, work: Callable[[], None]
+) -> None:
+    answer = admin.post(
+        "/imports", data=form(name="../My cars.h5", threshold="60", preprocess="unit")
+    )
     assert (answer.status_code, answer.location[:6]) == (303, "/jobs/")
     assert "Waiting." in admin.get(answer.location).text
     work()
     page = admin.get(answer.location).text
-    assert "It failed." in page and "My-cars.h5 is a Python pickle" in page and "Put in by Anna" in page and "Try again" in page
+    assert (
+        "It failed." in page
+        and "My-cars.h5 is a Python pickle" in page
+        and "Put in by Anna" in page
+        and "Try again" in page
+    )
     assert "refused" in admin.get("/imports").text
     assert [one.name for one in config.models.iterdir()] == ["f1-teams"]
 
 
-def test_a_network_becomes_a_version(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
+def test_a_network_becomes_a_version(
+    admin: FlaskClient, config: Config, work: Callable[[], None]
+) -> None:
     answer = admin.post("/imports", data=form())
-    made = json.dumps({"name": "f1-teams", "version": 1, "notes": ["Nobody said how photos were scaled."]})
-    (spool(config, answer.location) / "output.txt").write_text(made)  # as its command leaves it, whose worker was killed just then
+    made = json.dumps(
+        {"name": "f1-teams", "version": 1, "notes": ["Nobody said how photos were scaled."]}
+    )
+    (spool(config, answer.location) / "output.txt").write_text(
+        made
+    )  # as its command leaves it, whose worker was killed just then
     work()
     page = admin.get(answer.location).text
-    assert "f1-teams 1 is there." in page and 'href="/models/f1-teams/1"' in page and "refresh" not in page
+    assert (
+        "f1-teams 1 is there." in page
+        and 'href="/models/f1-teams/1"' in page
+        and "refresh" not in page
+    )
     assert "a version now" in admin.get("/imports").text
 
 
-def test_what_was_sent_goes_with_a_cancelled_import(app: Flask, admin: FlaskClient, config: Config) -> None:
+def test_what_was_sent_goes_with_a_cancelled_import(
+    app: Flask, admin: FlaskClient, config: Config
+) -> None:
     address = admin.post("/imports", data=form()).location
     assert (spool(config, address) / "cars.h5").read_bytes() == PICKLE
     admin.post(f"{address}/cancel")
@@ -101,10 +134,14 @@ def test_what_was_sent_goes_with_a_cancelled_import(app: Flask, admin: FlaskClie
         ({"resize": "magic"}, "There is no resize called"),
     ],
 )
-def test_nonsense_is_said_above_the_form(admin: FlaskClient, fields: dict[str, str], words: str) -> None:
+def test_nonsense_is_said_above_the_form(
+    admin: FlaskClient, fields: dict[str, str], words: str
+) -> None:
     answer = admin.post("/imports", data={"labels": "a,b", "title": "My cars", **fields})
     assert answer.status_code == 400
-    assert 'role="alert"' in answer.text and words in answer.text and 'value="My cars"' in answer.text
+    assert (
+        'role="alert"' in answer.text and words in answer.text and 'value="My cars"' in answer.text
+    )
 
 
 def test_a_file_must_come_and_be_a_network(admin: FlaskClient) -> None:
@@ -115,7 +152,13 @@ def test_a_file_must_come_and_be_a_network(admin: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [("a b.H5", "a-b.h5"), ("..\\..\\x.zip", "x.zip"), ("-rf.keras", "rf.keras"), ("我.keras", "model.keras")]
+    ("given", "name"),
+    [
+        ("a b.H5", "a-b.h5"),
+        ("..\\..\\x.zip", "x.zip"),
+        ("-rf.keras", "rf.keras"),
+        ("我.keras", "model.keras"),
+    ],
 )
 def test_the_stored_name_is_ours(given: str, name: str) -> None:
     assert import_model.file_name(given) == name
@@ -123,13 +166,17 @@ def test_the_stored_name_is_ours(given: str, name: str) -> None:
         import_model.file_name(given + ".sh")
 
 
-def test_only_an_admins_import_may_be_larger_than_photos(app: Flask, admin: FlaskClient, client: FlaskClient, config: Config) -> None:
+def test_only_an_admins_import_may_be_larger_than_photos(
+    app: Flask, admin: FlaskClient, client: FlaskClient, config: Config
+) -> None:
     app.config["MAX_CONTENT_LENGTH"] = 1000
     large = form(PICKLE + b"x" * 5000)
     assert client.post("/imports", data=large).status_code in (401, 413)
     answer = admin.post("/imports", data=form(PICKLE + b"x" * 5000, threshold="half"))
     assert answer.status_code == 400
-    assert admin.post("/models/f1-teams/promote", data=form(PICKLE + b"x" * 5000)).status_code == 413
+    assert (
+        admin.post("/models/f1-teams/promote", data=form(PICKLE + b"x" * 5000)).status_code == 413
+    )
 
 
 def test_labels_come_as_a_file_too(admin: FlaskClient, work: Callable[[], None]) -> None:
@@ -140,7 +187,9 @@ def test_labels_come_as_a_file_too(admin: FlaskClient, work: Callable[[], None])
     assert "The label &#39;a&#39; is there twice." in admin.get(address).text
 
 
-def test_a_label_never_names_a_file_of_the_server(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
+def test_a_label_never_names_a_file_of_the_server(
+    admin: FlaskClient, config: Config, work: Callable[[], None]
+) -> None:
     secret = config.data / "secret.txt"
     secret.write_text("one\none\n")
     address = admin.post("/imports", data=form(labels=str(secret))).location
@@ -149,7 +198,9 @@ def test_a_label_never_names_a_file_of_the_server(admin: FlaskClient, config: Co
     assert "there twice" not in page and "at least two labels" in page
 
 
-def test_a_file_that_went_missing_is_said(admin: FlaskClient, config: Config, work: Callable[[], None]) -> None:
+def test_a_file_that_went_missing_is_said(
+    admin: FlaskClient, config: Config, work: Callable[[], None]
+) -> None:
     address = admin.post("/imports", data=form()).location
     (spool(config, address) / "cars.h5").unlink()
     work()

@@ -35,7 +35,9 @@ METRICS = {"test": {"n": 100, "top1": 0.9}}
 
 
 def version(number: int) -> FakeClassifier:
-    return FakeClassifier(make_card(number, split={"fingerprint": fingerprint(SPLIT)}, metrics=METRICS))
+    return FakeClassifier(
+        make_card(number, split={"fingerprint": fingerprint(SPLIT)}, metrics=METRICS)
+    )
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def first_is_live(app: Flask, config: Config) -> None:
 
 
 @pytest.fixture
-def compared(app: Flask, client: FlaskClient, reviewer: FlaskClient, challenger: FakeClassifier) -> Callable[[], None]:
+def compared(
+    app: Flask, client: FlaskClient, reviewer: FlaskClient, challenger: FakeClassifier
+) -> Callable[[], None]:
     """Thirty photos of a Haas, checked, and both versions have looked at them."""
 
     def make() -> None:
@@ -76,12 +80,18 @@ def compared(app: Flask, client: FlaskClient, reviewer: FlaskClient, challenger:
 
 @pytest.fixture
 def work(app: Flask) -> Callable[[], None]:
-    return lambda: Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    return lambda: Crew(
+        KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None
+    ).work(SHORT)
 
 
 def label_photos(client: FlaskClient, reviewer: FlaskClient, number: int) -> None:
     ids = [send_photo(client, TEAMS["haas"][1], mark=mark) for mark in range(number)]
-    answer = reviewer.post("/gallery/many", data={"action": "label", "ids": ids, "label": "haas"}, follow_redirects=True)
+    answer = reviewer.post(
+        "/gallery/many",
+        data={"action": "label", "ids": ids, "label": "haas"},
+        follow_redirects=True,
+    )
     assert f"Saved: {number} photos are <b>Haas.</b>" in answer.text
 
 
@@ -97,7 +107,11 @@ def test_the_page_of_a_model_lists_its_versions(client: FlaskClient) -> None:
 
 def test_reviewers_compare_and_admins_do_more(reviewer: FlaskClient, admin: FlaskClient) -> None:
     page = reviewer.get("/models/f1-teams").text
-    assert "Nobody has changed the live version" in page and ">Compare</a>" in page and "Export" not in page
+    assert (
+        "Nobody has changed the live version" in page
+        and ">Compare</a>" in page
+        and "Export" not in page
+    )
     assert "Compare, promote" in admin.get("/models/f1-teams").text
 
 
@@ -114,7 +128,9 @@ def test_visitors_are_asked_to_log_in_before_they_compare(client: FlaskClient) -
 
 
 @pytest.mark.parametrize("path", ["compare", "promote", "rollback"])
-def test_only_admins_change_what_serves(client: FlaskClient, reviewer: FlaskClient, path: str, config: Config) -> None:
+def test_only_admins_change_what_serves(
+    client: FlaskClient, reviewer: FlaskClient, path: str, config: Config
+) -> None:
     form = {"version": "2", "a": "1", "b": "2", "why": "a try", "force": "yes"}
     assert client.post(f"/models/f1-teams/{path}", data=form).status_code == 401
     assert reviewer.post(f"/models/f1-teams/{path}", data=form).status_code == 403
@@ -128,8 +144,16 @@ def test_only_admins_take_a_version_along(client: FlaskClient, reviewer: FlaskCl
 
 def test_every_form_wants_its_token(app: Flask, admin: FlaskClient, config: Config) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
-    for path in ("/models/f1-teams/compare", "/models/f1-teams/promote", "/models/f1-teams/rollback", "/imports"):
-        assert admin.post(path, data={"version": "2", "why": "a try", "force": "yes"}).status_code == 400
+    for path in (
+        "/models/f1-teams/compare",
+        "/models/f1-teams/promote",
+        "/models/f1-teams/rollback",
+        "/imports",
+    ):
+        assert (
+            admin.post(path, data={"version": "2", "why": "a try", "force": "yes"}).status_code
+            == 400
+        )
     assert live(config) == "1"
 
 
@@ -139,11 +163,20 @@ def test_a_short_history_is_nothing_to_compare_with(reviewer: FlaskClient) -> No
     assert "Measured on the same photos" in page and "Let version 2 serve" not in page
 
 
-def test_photos_that_the_challenger_has_not_seen_are_counted(client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient) -> None:
+def test_photos_that_the_challenger_has_not_seen_are_counted(
+    client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient
+) -> None:
     label_photos(client, reviewer, 30)
     page = admin.get("/models/f1-teams/compare?a=1&b=2").text
-    assert "Not compared yet." in page and "none of them has been looked at by both" in page and "Let both look at them" in page
-    assert "An admin can let both versions look" in reviewer.get("/models/f1-teams/compare?a=1&b=2").text
+    assert (
+        "Not compared yet." in page
+        and "none of them has been looked at by both" in page
+        and "Let both look at them" in page
+    )
+    assert (
+        "An admin can let both versions look"
+        in reviewer.get("/models/f1-teams/compare?a=1&b=2").text
+    )
 
 
 def test_the_comparison_shows_what_is_broken_with_photos_and_labels(
@@ -157,10 +190,15 @@ def test_the_comparison_shows_what_is_broken_with_photos_and_labels(
     assert page.count("/thumbnail") == 24
 
 
-def test_a_version_that_nobody_knows_decides_nothing(reviewer: FlaskClient, config: Config, compared: Callable[[], None]) -> None:
+def test_a_version_that_nobody_knows_decides_nothing(
+    reviewer: FlaskClient, config: Config, compared: Callable[[], None]
+) -> None:
     (config.models / "f1-teams" / "2" / "split.json").unlink()
     compared()
-    assert "Nobody knows which photos version 2 has learnt from." in reviewer.get("/models/f1-teams/compare").text
+    assert (
+        "Nobody knows which photos version 2 has learnt from."
+        in reviewer.get("/models/f1-teams/compare").text
+    )
 
 
 @pytest.mark.parametrize("question", ["a=1&b=1", "a=one", "a=1&b=99999999999"])
@@ -169,7 +207,11 @@ def test_a_comparison_that_makes_no_sense_is_said(reviewer: FlaskClient, questio
 
 
 def test_a_better_version_takes_over(
-    admin: FlaskClient, config: Config, classifier: FakeClassifier, compared: Callable[[], None], reviewer: FlaskClient
+    admin: FlaskClient,
+    config: Config,
+    classifier: FakeClassifier,
+    compared: Callable[[], None],
+    reviewer: FlaskClient,
 ) -> None:
     classifier.says(ferrari=0.9)
     compared()
@@ -177,7 +219,10 @@ def test_a_better_version_takes_over(
     assert answer.request.path == "/models/f1-teams"
     assert "f1-teams 2 is live instead of version 1." in answer.text and live(config) == "2"
     page = reviewer.get("/models/f1-teams").text
-    assert "<b>Anna</b> let <b>version 2</b> serve instead of version 1" in page and "It fixes 30 and breaks 0" in page
+    assert (
+        "<b>Anna</b> let <b>version 2</b> serve instead of version 1" in page
+        and "It fixes 30 and breaks 0" in page
+    )
 
 
 def test_a_worse_one_needs_force_and_a_reason_and_the_form_keeps_what_was_typed(
@@ -187,9 +232,18 @@ def test_a_worse_one_needs_force_and_a_reason_and_the_form_keeps_what_was_typed(
     compared()
     answer = admin.post("/models/f1-teams/promote", data={"version": "2", "why": "new liveries"})
     assert answer.status_code == 409
-    assert 'role="alert"' in answer.text and 'value="new liveries"' in answer.text and live(config) == "1"
-    assert admin.post("/models/f1-teams/promote", data={"version": "2", "force": "yes"}).status_code == 409
-    admin.post("/models/f1-teams/promote", data={"version": "2", "why": "new liveries", "force": "yes"})
+    assert (
+        'role="alert"' in answer.text
+        and 'value="new liveries"' in answer.text
+        and live(config) == "1"
+    )
+    assert (
+        admin.post("/models/f1-teams/promote", data={"version": "2", "force": "yes"}).status_code
+        == 409
+    )
+    admin.post(
+        "/models/f1-teams/promote", data={"version": "2", "why": "new liveries", "force": "yes"}
+    )
     assert live(config) == "2"
     page = admin.get("/models/f1-teams").text
     assert "“new liveries”" in page and "against the comparison" in page
@@ -198,15 +252,26 @@ def test_a_worse_one_needs_force_and_a_reason_and_the_form_keeps_what_was_typed(
 def test_with_nothing_to_compare_a_reason_is_enough(admin: FlaskClient, config: Config) -> None:
     assert "so it takes a reason" in admin.get("/models/f1-teams/compare").text
     assert admin.post("/models/f1-teams/promote", data={"version": "2"}).status_code == 409
-    assert admin.post("/models/f1-teams/promote", data={"version": "2", "why": "the first photos"}).status_code == 303
+    assert (
+        admin.post(
+            "/models/f1-teams/promote", data={"version": "2", "why": "the first photos"}
+        ).status_code
+        == 303
+    )
     assert live(config) == "2"
 
 
 def test_going_back_is_one_press(admin: FlaskClient, config: Config) -> None:
     admin.post("/models/f1-teams/promote", data={"version": "2", "why": "a try"})
     assert "Go back to version 1" in admin.get("/models/f1-teams").text
-    page = admin.post("/models/f1-teams/rollback", data={"why": "complaints"}, follow_redirects=True).text
-    assert "f1-teams 1 is live again, instead of version 2." in page and "“complaints”" in page and live(config) == "1"
+    page = admin.post(
+        "/models/f1-teams/rollback", data={"why": "complaints"}, follow_redirects=True
+    ).text
+    assert (
+        "f1-teams 1 is live again, instead of version 2." in page
+        and "“complaints”" in page
+        and live(config) == "1"
+    )
 
 
 def test_there_is_no_way_back_before_the_first_change(admin: FlaskClient) -> None:
@@ -216,7 +281,12 @@ def test_there_is_no_way_back_before_the_first_change(admin: FlaskClient) -> Non
 
 @pytest.mark.parametrize(("number", "status"), [("1", 409), ("9", 404), ("two", 400)])
 def test_what_cannot_take_over_is_said(admin: FlaskClient, number: str, status: int) -> None:
-    assert admin.post("/models/f1-teams/promote", data={"version": number, "why": "a try", "force": "yes"}).status_code == status
+    assert (
+        admin.post(
+            "/models/f1-teams/promote", data={"version": number, "why": "a try", "force": "yes"}
+        ).status_code
+        == status
+    )
 
 
 def test_a_model_without_a_live_version_gets_one(admin: FlaskClient, config: Config) -> None:
@@ -228,15 +298,25 @@ def test_a_model_without_a_live_version_gets_one(admin: FlaskClient, config: Con
 
 
 def test_both_look_at_the_newest_photos_in_a_job(
-    client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient, challenger: FakeClassifier, work: Callable[[], None]
+    client: FlaskClient,
+    reviewer: FlaskClient,
+    admin: FlaskClient,
+    challenger: FakeClassifier,
+    work: Callable[[], None],
 ) -> None:
     label_photos(client, reviewer, 30)
     send_photo(client, TEAMS["haas"][1], mark=40)
     challenger.says(ferrari=0.9)
     job = admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2", "newest": "5"}).location
     answer = admin.get("/models/f1-teams/compare")
-    assert answer.headers["Refresh"] == "3" and job in answer.text and "Let both look" not in answer.text
-    assert admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"}).location == job  # the one that is not over
+    assert (
+        answer.headers["Refresh"] == "3"
+        and job in answer.text
+        and "Let both look" not in answer.text
+    )
+    assert (
+        admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"}).location == job
+    )  # the one that is not over
     work()
     page = admin.get(job).text
     assert "different answers to 31 of 31 photos, 1 of these without a ground truth." in page
@@ -244,7 +324,11 @@ def test_both_look_at_the_newest_photos_in_a_job(
 
 
 def test_where_they_differ_is_a_queue_and_a_gallery(
-    client: FlaskClient, reviewer: FlaskClient, admin: FlaskClient, challenger: FakeClassifier, work: Callable[[], None]
+    client: FlaskClient,
+    reviewer: FlaskClient,
+    admin: FlaskClient,
+    challenger: FakeClassifier,
+    work: Callable[[], None],
 ) -> None:
     older = send_photo(client, TEAMS["haas"][1], mark=1)
     newer = send_photo(client, TEAMS["haas"][1], mark=2)
@@ -252,7 +336,10 @@ def test_where_they_differ_is_a_queue_and_a_gallery(
     job = admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2", "newest": "1"}).location
     work()
     page = admin.get(job).text
-    queue, gallery = (unescape(re.findall(f'href="(/{place}[^"]*compared=[^"]+)"', page)[0]) for place in ("review", "gallery"))
+    queue, gallery = (
+        unescape(re.findall(f'href="(/{place}[^"]*compared=[^"]+)"', page)[0])
+        for place in ("review", "gallery")
+    )
     assert newer in reviewer.get(queue).text and older not in reviewer.get(queue).text
     assert newer in reviewer.get(gallery).text and older not in reviewer.get(gallery).text
     assert queue.split("?")[1] in unescape(admin.get("/models/f1-teams/compare").text)
@@ -290,7 +377,9 @@ def shipped(tmp_path: Path) -> Flask:
     return app
 
 
-def test_a_version_is_taken_along_as_a_zip(shipped: Flask, admin_of: Callable[[Flask], FlaskClient], tmp_path: Path) -> None:
+def test_a_version_is_taken_along_as_a_zip(
+    shipped: Flask, admin_of: Callable[[Flask], FlaskClient], tmp_path: Path
+) -> None:
     answer = admin_of(shipped).get("/models/f1-teams/1/export")
     assert answer.headers["Content-Disposition"] == "attachment; filename=f1-teams-1.zip"
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:

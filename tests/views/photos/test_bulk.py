@@ -21,7 +21,10 @@ from webapp.tasks.ring import tools
 def truths(app: Flask) -> list[str | None]:
     """The ground truths of all photos, oldest first."""
     with app.app_context():
-        return [item.photo.ground_truth for item in history.gallery_page(GalleryFilter(sort="oldest"), limit=200).items]
+        return [
+            item.photo.ground_truth
+            for item in history.gallery_page(GalleryFilter(sort="oldest"), limit=200).items
+        ]
 
 
 def press(client: FlaskClient, page: str, **changes: str) -> str:
@@ -41,32 +44,49 @@ def undo(client: FlaskClient, page: str) -> str:
     return client.post("/labels/undo", data={"batch": found[1]}, follow_redirects=True).text
 
 
-def test_the_answers_of_picked_photos_become_the_truth(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+def test_the_answers_of_picked_photos_become_the_truth(
+    app: Flask, reviewer: FlaskClient, send: Send
+) -> None:
     picked = [send("#C00000"), send("#FF8700")]
-    page = reviewer.post("/gallery/many", data={"action": "confirm", "ids": picked}, follow_redirects=True).text
+    page = reviewer.post(
+        "/gallery/many", data={"action": "confirm", "ids": picked}, follow_redirects=True
+    ).text
     assert "the answer is the truth for 2 photos" in page and truths(app) == ["ferrari", "mclaren"]
 
 
-def test_an_unsure_answer_is_not_confirmed(app: Flask, reviewer: FlaskClient, classifier: FakeClassifier, send: Send) -> None:
+def test_an_unsure_answer_is_not_confirmed(
+    app: Flask, reviewer: FlaskClient, classifier: FakeClassifier, send: Send
+) -> None:
     classifier.says(haas=0.15)
-    page = reviewer.post("/gallery/many", data={"action": "confirm", "ids": [send()]}, follow_redirects=True).text
+    page = reviewer.post(
+        "/gallery/many", data={"action": "confirm", "ids": [send()]}, follow_redirects=True
+    ).text
     assert "Nothing to confirm" in page and truths(app) == [None]
 
 
-def test_all_that_match_are_shown_first_and_undone_at_once(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+def test_all_that_match_are_shown_first_and_undone_at_once(
+    app: Flask, reviewer: FlaskClient, send: Send
+) -> None:
     for mark in range(3):
         send("#C00000", mark=mark)
     send("#FF8700")
     form = {"action": "label", "label": "haas", "scope": "all", "decision": "ferrari"}
     page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
-    assert "Mark 3 photos" in page and "as Haas?" in page and "Answer: Ferrari" in page and truths(app) == [None] * 4
+    assert (
+        "Mark 3 photos" in page
+        and "as Haas?" in page
+        and "Answer: Ferrari" in page
+        and truths(app) == [None] * 4
+    )
     page = press(reviewer, page)
     assert truths(app) == ["haas", "haas", "haas", None]
     undo(reviewer, page)
     assert truths(app) == [None] * 4
 
 
-def test_photos_that_come_meanwhile_are_left_alone(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+def test_photos_that_come_meanwhile_are_left_alone(
+    app: Flask, reviewer: FlaskClient, send: Send
+) -> None:
     send("#C00000")
     form = {"action": "confirm", "scope": "all", "decision": "ferrari"}
     page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
@@ -90,7 +110,9 @@ class TestMoreThanOneWaitsFor:
 
     def done(self, app: Flask, browser: FlaskClient, **form: str) -> str:
         """Do something with all photos; the page of the job when it has ended."""
-        page = browser.post("/gallery/many", data={"scope": "all", **form}, follow_redirects=True).text
+        page = browser.post(
+            "/gallery/many", data={"scope": "all", **form}, follow_redirects=True
+        ).text
         assert "more than 2 photos" in page and "a job does it" in page
         return self.worked(app, browser, press(browser, page))
 
@@ -99,25 +121,38 @@ class TestMoreThanOneWaitsFor:
         Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
         return browser.get("/jobs/" + re.findall(r'action="/jobs/([\w-]+)/cancel"', page)[0]).text
 
-    def test_they_are_marked_by_a_job_and_taken_back_by_another(self, app: Flask, reviewer: FlaskClient) -> None:
+    def test_they_are_marked_by_a_job_and_taken_back_by_another(
+        self, app: Flask, reviewer: FlaskClient
+    ) -> None:
         page = self.done(app, reviewer, action="label", label="haas")
         assert "4 photos marked." in page and truths(app) == ["haas"] * 4
         page = self.worked(app, reviewer, undo(reviewer, page))
         assert "Undone for 4 photos." in page and truths(app) == [None] * 4
 
-    def test_answers_are_confirmed_where_there_are_some(self, app: Flask, reviewer: FlaskClient, classifier, send: Send) -> None:
+    def test_answers_are_confirmed_where_there_are_some(
+        self, app: Flask, reviewer: FlaskClient, classifier, send: Send
+    ) -> None:
         classifier.says(haas=0.15)
         send("#C00000", mark=9)
         page = self.done(app, reviewer, action="confirm")
-        assert "The answer is the truth for 4 photos. 1 was left as they were." in page and truths(app) == ["mclaren"] * 4 + [None]
+        assert "The answer is the truth for 4 photos. 1 was left as they were." in page and truths(
+            app
+        ) == ["mclaren"] * 4 + [None]
 
     def test_stars_are_given_and_taken_back(self, app: Flask, reviewer: FlaskClient) -> None:
         page = self.done(app, reviewer, action="star")
-        assert "4 photos starred." in page and "4 photos" in reviewer.get("/gallery?starred=yes").text
+        assert (
+            "4 photos starred." in page and "4 photos" in reviewer.get("/gallery?starred=yes").text
+        )
         page = self.worked(app, reviewer, undo(reviewer, page))
-        assert "Undone for 4 photos." in page and "4 photos" in reviewer.get("/gallery?starred=no").text
+        assert (
+            "Undone for 4 photos." in page
+            and "4 photos" in reviewer.get("/gallery?starred=no").text
+        )
 
-    def test_they_are_deleted_but_for_starred_ones(self, app: Flask, admin: FlaskClient, photos: list[str]) -> None:
+    def test_they_are_deleted_but_for_starred_ones(
+        self, app: Flask, admin: FlaskClient, photos: list[str]
+    ) -> None:
         admin.post("/gallery/many", data={"action": "star", "ids": photos[:1]})
         page = self.done(app, admin, action="delete")
         assert "3 photos deleted. 1 was left as they were." in page and len(truths(app)) == 1
@@ -132,15 +167,25 @@ class TestMoreThanOneWaitsFor:
 
 def test_a_star_is_given_and_taken_back(reviewer: FlaskClient, send: Send) -> None:
     public_id = send()
-    page = reviewer.post("/gallery/many", data={"action": "star", "ids": [public_id]}, follow_redirects=True).text
+    page = reviewer.post(
+        "/gallery/many", data={"action": "star", "ids": [public_id]}, follow_redirects=True
+    ).text
     assert "Starred: 1 photo" in page and 'aria-label="starred"' in page
     assert 'aria-label="starred"' not in undo(reviewer, page)
 
 
-def test_a_deleted_photo_is_gone_and_comes_back(app: Flask, admin: FlaskClient, client: FlaskClient, send: Send) -> None:
+def test_a_deleted_photo_is_gone_and_comes_back(
+    app: Flask, admin: FlaskClient, client: FlaskClient, send: Send
+) -> None:
     public_id = send()
-    page = admin.post("/gallery/many", data={"action": "delete", "ids": [public_id]}, follow_redirects=True).text
-    assert "Delete" in page and "brought back for 7 days" in page and client.get(f"/photos/{public_id}").status_code == 200
+    page = admin.post(
+        "/gallery/many", data={"action": "delete", "ids": [public_id]}, follow_redirects=True
+    ).text
+    assert (
+        "Delete" in page
+        and "brought back for 7 days" in page
+        and client.get(f"/photos/{public_id}").status_code == 200
+    )
     page = press(admin, page)
     assert "Deleted: 1 photo" in page and "No photos yet" in page
     for kind in ("", "/view", "/thumbnail", "/file"):
@@ -153,12 +198,18 @@ def test_a_deleted_photo_is_gone_and_comes_back(app: Flask, admin: FlaskClient, 
 def test_a_star_protects(app: Flask, admin: FlaskClient, send: Send) -> None:
     starred, other = send(mark=1), send(mark=2)
     admin.post("/gallery/many", data={"action": "star", "ids": [starred]})
-    page = admin.post("/gallery/many", data={"action": "delete", "ids": [starred, other], "sure": "1"}, follow_redirects=True).text
+    page = admin.post(
+        "/gallery/many",
+        data={"action": "delete", "ids": [starred, other], "sure": "1"},
+        follow_redirects=True,
+    ).text
     assert "1 photo with a star stayed" in page and truths(app) == [None]
     assert admin.post(f"/photos/{starred}/delete").status_code == 403
 
 
-def test_a_deleted_photo_that_is_sent_again_is_back(client: FlaskClient, admin: FlaskClient, send: Send) -> None:
+def test_a_deleted_photo_that_is_sent_again_is_back(
+    client: FlaskClient, admin: FlaskClient, send: Send
+) -> None:
     public_id = send()
     admin.post("/gallery/many", data={"action": "delete", "ids": [public_id], "sure": "1"})
     assert send() == public_id and client.get(f"/photos/{public_id}").status_code == 200
@@ -170,11 +221,16 @@ def test_only_an_admin_deletes(app: Flask, reviewer: FlaskClient, send: Send) ->
     assert reviewer.get("/gallery/deleted").status_code == 403
 
 
-def test_a_version_looks_again(reviewer: FlaskClient, classifier: FakeClassifier, send: Send) -> None:
+def test_a_version_looks_again(
+    reviewer: FlaskClient, classifier: FakeClassifier, send: Send
+) -> None:
     classifier.says(haas=0.9)
     public_id = send()
     form = {"action": "ask", "asked": "f1-teams@1", "ids": [public_id]}
-    assert "1 photo it had seen before" in reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    assert (
+        "1 photo it had seen before"
+        in reviewer.post("/gallery/many", data=form, follow_redirects=True).text
+    )
 
 
 def test_more_photos_than_one_waits_for_become_a_job(
@@ -188,14 +244,27 @@ def test_more_photos_than_one_waits_for_become_a_job(
     form = {"action": "ask", "asked": "f1-teams@1", "scope": "all", "decision": "ferrari"}
     page = reviewer.post("/gallery/many", data=form, follow_redirects=True).text
     assert "look at 3 photos?" in page and "a job does it" in page
-    assert "f1-teams 1 looks at photos with decision ferrari begins as soon as a worker is free" in press(reviewer, page)
+    assert (
+        "f1-teams 1 looks at photos with decision ferrari begins as soon as a worker is free"
+        in press(reviewer, page)
+    )
     Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
-    assert "3 it had seen before" in reviewer.get(reviewer.get("/jobs").text.split('<th scope="row"><a href="')[1].split('"')[0]).text
+    assert (
+        "3 it had seen before"
+        in reviewer.get(
+            reviewer.get("/jobs").text.split('<th scope="row"><a href="')[1].split('"')[0]
+        ).text
+    )
 
 
-def test_a_version_s_page_leads_to_the_whole_history(reviewer: FlaskClient, client: FlaskClient, send: Send) -> None:
+def test_a_version_s_page_leads_to_the_whole_history(
+    reviewer: FlaskClient, client: FlaskClient, send: Send
+) -> None:
     send()
-    link = re.search(r'href="(/gallery/many[^"]+)">let it look at the whole history', reviewer.get("/models/f1-teams/1").text)
+    link = re.search(
+        r'href="(/gallery/many[^"]+)">let it look at the whole history',
+        reviewer.get("/models/f1-teams/1").text,
+    )
     assert link and "look at 1 photo?" in reviewer.get(unescape(link[1])).text
     assert "whole history" not in client.get("/models/f1-teams/1").text
 
@@ -209,7 +278,9 @@ def test_a_version_s_page_leads_to_the_whole_history(reviewer: FlaskClient, clie
         ({"action": "star", "scope": "all", "from": "x"}, "Confidence is a number"),
     ],
 )
-def test_what_cannot_be_done_is_said(reviewer: FlaskClient, form: dict[str, str], words: str) -> None:
+def test_what_cannot_be_done_is_said(
+    reviewer: FlaskClient, form: dict[str, str], words: str
+) -> None:
     assert words in reviewer.post("/gallery/many", data=form, follow_redirects=True).text
 
 
@@ -218,9 +289,15 @@ def test_a_visitor_changes_nothing(client: FlaskClient) -> None:
     assert client.get("/gallery/many").status_code == 303
 
 
-def test_picked_photos_are_exported_whatever_becomes_of_them_meanwhile(reviewer: FlaskClient, send: Send) -> None:
+def test_picked_photos_are_exported_whatever_becomes_of_them_meanwhile(
+    reviewer: FlaskClient, send: Send
+) -> None:
     first, second, _third = send("#C00000"), send("#FF8700"), send("#C00000", mark=1)
-    page = reviewer.post("/gallery/many", data={"action": "export", "ids": [first, second], "outcome": "unlabelled"}, follow_redirects=True)
+    page = reviewer.post(
+        "/gallery/many",
+        data={"action": "export", "ids": [first, second], "outcome": "unlabelled"},
+        follow_redirects=True,
+    )
     assert "Export 2 photos" in page.text and "2 photos picked by hand" in page.text
     reviewer.post("/gallery/many", data={"action": "confirm", "ids": [first]})
     table = reviewer.post("/export", data={"format": "csv", "picked": f"{first},{second}"}).text
@@ -229,11 +306,17 @@ def test_picked_photos_are_exported_whatever_becomes_of_them_meanwhile(reviewer:
 
 def test_all_that_match_are_exported_by_their_filter(reviewer: FlaskClient, send: Send) -> None:
     send("#C00000"), send("#FF8700")
-    answer = reviewer.post("/gallery/many", data={"action": "export", "scope": "all", "decision": "ferrari"})
+    answer = reviewer.post(
+        "/gallery/many", data={"action": "export", "scope": "all", "decision": "ferrari"}
+    )
     assert answer.status_code == 303 and answer.location == "/export?decision=ferrari"
 
 
 def test_the_gallery_shows_what_was_picked(reviewer: FlaskClient, send: Send) -> None:
     first, second = send("#C00000"), send("#FF8700")
     page = reviewer.get(f"/gallery?picked={first}").text
-    assert "1 photo picked by hand" in page and f"/photos/{first}" in page and f"/photos/{second}" not in page
+    assert (
+        "1 photo picked by hand" in page
+        and f"/photos/{first}" in page
+        and f"/photos/{second}" not in page
+    )

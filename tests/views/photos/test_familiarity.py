@@ -14,7 +14,9 @@ def classifier() -> FakeClassifier:
     return FakeClassifier(make_card(familiarity=familiarity_rule(threshold=0.4)))
 
 
-def test_an_unfamiliar_photo_is_none_of_them_and_the_facts_say_why(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_an_unfamiliar_photo_is_none_of_them_and_the_facts_say_why(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     classifier.says(williams=0.95)
     classifier.familiarity = 0.03
     page = client.get(f"/photos/{send()}").text
@@ -22,7 +24,9 @@ def test_an_unfamiliar_photo_is_none_of_them_and_the_facts_say_why(client: Flask
     assert "3\u202f%, and under 40\u202f% it names nothing" in page
 
 
-def test_a_familiar_photo_gets_its_label(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_a_familiar_photo_gets_its_label(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     classifier.says(williams=0.95)
     classifier.familiarity = 0.4
     assert 'fill="#0082FA"' in client.get(f"/photos/{send()}").text

@@ -37,7 +37,11 @@ def with_exif() -> bytes:
 
 def test_an_empty_gallery_says_what_to_do(client: FlaskClient) -> None:
     answer = client.get("/gallery")
-    assert answer.status_code == 200 and "No photos yet" in answer.text and "Send the first one" in answer.text
+    assert (
+        answer.status_code == 200
+        and "No photos yet" in answer.text
+        and "Send the first one" in answer.text
+    )
 
 
 def test_the_newest_photo_comes_first(client: FlaskClient, send: Send) -> None:
@@ -58,12 +62,19 @@ def test_the_newest_photo_comes_first(client: FlaskClient, send: Send) -> None:
         ("to=1", []),
     ],
 )
-def test_a_filter_keeps_what_it_says(client: FlaskClient, send: Send, question: str, expected: list[str]) -> None:
-    sent = {"orange": send("#FF8700", "orange.jpg", ground_truth="williams"), "red": send("#C00000", "rosso.jpg")}
+def test_a_filter_keeps_what_it_says(
+    client: FlaskClient, send: Send, question: str, expected: list[str]
+) -> None:
+    sent = {
+        "orange": send("#FF8700", "orange.jpg", ground_truth="williams"),
+        "red": send("#C00000", "rosso.jpg"),
+    }
     assert ids(client.get(f"/gallery?{question}").text) == [sent[name] for name in expected]
 
 
-def test_the_least_sure_comes_first_when_asked(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_the_least_sure_comes_first_when_asked(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     classifier.says(haas=0.9)
     sure = send(mark=1)
     classifier.says(haas=0.6)
@@ -79,9 +90,20 @@ def test_a_filter_that_is_on_can_be_taken_off(client: FlaskClient, send: Send) -
 
 
 @pytest.mark.parametrize(
-    "question", ["from=abc", "to=101", "from=-1", "outcome=maybe", "sort=size", "cursor=nonsense", f"filename={'x' * 300}"]
+    "question",
+    [
+        "from=abc",
+        "to=101",
+        "from=-1",
+        "outcome=maybe",
+        "sort=size",
+        "cursor=nonsense",
+        f"filename={'x' * 300}",
+    ],
 )
-def test_a_filter_that_makes_no_sense_is_said_and_kept(client: FlaskClient, send: Send, question: str) -> None:
+def test_a_filter_that_makes_no_sense_is_said_and_kept(
+    client: FlaskClient, send: Send, question: str
+) -> None:
     send()
     answer = client.get(f"/gallery?{question}")
     assert answer.status_code == 400 and 'role="alert"' in answer.text
@@ -102,7 +124,10 @@ def test_the_tabs_count_the_outcomes(client: FlaskClient, send: Send) -> None:
     send(ground_truth="mclaren")
     send(mark=1)
     page = re.sub(r"\s+", " ", client.get("/gallery").text)
-    assert 'Right <span class="count">1</span>' in page and 'Not checked <span class="count">1</span>' in page
+    assert (
+        'Right <span class="count">1</span>' in page
+        and 'Not checked <span class="count">1</span>' in page
+    )
 
 
 def test_an_empty_outcome_offers_the_others(client: FlaskClient, send: Send) -> None:
@@ -117,10 +142,14 @@ def test_only_reviewers_pick(client: FlaskClient, reviewer: FlaskClient, send: S
     assert 'name="ids"' in reviewer.get("/gallery").text
 
 
-def test_it_asks_the_database_a_fixed_number_of_questions(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+def test_it_asks_the_database_a_fixed_number_of_questions(
+    app: Flask, reviewer: FlaskClient, send: Send
+) -> None:
     questions: list[str] = []
     with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *arguments: questions.append(arguments[2]))
+        event.listen(
+            db.engine, "before_cursor_execute", lambda *arguments: questions.append(arguments[2])
+        )
 
     def asked() -> int:
         questions.clear()
@@ -143,18 +172,24 @@ def test_a_photo_shows_every_label(client: FlaskClient, send: Send) -> None:
         assert name in page
 
 
-def test_the_title_is_the_answer(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_the_title_is_the_answer(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     classifier.says(mclaren=0.97)
     assert "<title>McLaren, 97\u202f% · Marque</title>" in client.get(f"/photos/{send()}").text
 
 
-def test_a_close_call_colours_both(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_a_close_call_colours_both(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     classifier.says(williams=0.46, mercedes=0.41)
     page = client.get(f"/photos/{send()}").text
     assert "Close call:" in page and 'fill="#0082FA"' in page and 'fill="#00D2BE"' in page
 
 
-def test_an_unsure_answer_names_nothing(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_an_unsure_answer_names_nothing(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     classifier.says(williams=0.15)
     page = client.get(f"/photos/{send()}").text
     assert "Not sure." in page and 'fill="#0082FA"' not in page
@@ -162,20 +197,43 @@ def test_an_unsure_answer_names_nothing(client: FlaskClient, send: Send, classif
 
 def test_the_facts_name_file_size_model_and_time(client: FlaskClient, send: Send) -> None:
     page = client.get(f"/photos/{send(name='monza.jpg')}").text
-    assert "monza.jpg" in page and "120 × 80" in page and "/models/f1-teams/1" in page and "\u202fms" in page
+    assert (
+        "monza.jpg" in page
+        and "120 × 80" in page
+        and "/models/f1-teams/1" in page
+        and "\u202fms" in page
+    )
 
 
-def test_a_visitor_sees_bars_and_a_reviewer_buttons(client: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+def test_a_visitor_sees_bars_and_a_reviewer_buttons(
+    client: FlaskClient, reviewer: FlaskClient, send: Send
+) -> None:
     public_id = send()
     assert 'name="label"' not in client.get(f"/photos/{public_id}").text
     page = reviewer.get(f"/photos/{public_id}").text
     assert page.count('name="label"') == 12 and 'aria-keyshortcuts="5"' in page
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>.jpg", "{{7*7}}.jpg", "' onerror='alert(1)><.jpg", "‮gpj.exe", "a&b.jpg"])
-def test_a_file_name_is_only_text(client: FlaskClient, reviewer: FlaskClient, send: Send, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<script>alert(1)</script>.jpg",
+        "{{7*7}}.jpg",
+        "' onerror='alert(1)><.jpg",
+        "‮gpj.exe",
+        "a&b.jpg",
+    ],
+)
+def test_a_file_name_is_only_text(
+    client: FlaskClient, reviewer: FlaskClient, send: Send, name: str
+) -> None:
     public_id = send(name=name, ground_truth="ferrari")
-    for browser, path in ((client, "/"), (client, "/gallery"), (client, f"/photos/{public_id}"), (reviewer, "/admin/log")):
+    for browser, path in (
+        (client, "/"),
+        (client, "/gallery"),
+        (client, f"/photos/{public_id}"),
+        (reviewer, "/admin/log"),
+    ):
         page = browser.get(path).text
         assert "<script>alert" not in page and "49.jpg" not in page and "onerror='" not in page
 
@@ -187,7 +245,10 @@ def test_the_large_picture_and_the_thumbnail_are_images(client: FlaskClient, sen
     public_id = send()
     for kind in ("view", "thumbnail"):
         answer = client.get(f"/photos/{public_id}/{kind}")
-        assert answer.mimetype.startswith("image/") and "sandbox" in answer.headers["Content-Security-Policy"]
+        assert (
+            answer.mimetype.startswith("image/")
+            and "sandbox" in answer.headers["Content-Security-Policy"]
+        )
 
 
 def test_a_picture_is_not_sent_twice(client: FlaskClient, send: Send) -> None:
@@ -223,18 +284,24 @@ def test_an_unknown_photo_is_not_there(client: FlaskClient, kind: str) -> None:
 
 def test_the_uploader_gets_a_link_to_delete(client: FlaskClient, app: Flask, send: Send) -> None:
     public_id = send()
-    found = re.search(r'href="(/photos/[\w-]+/delete\?token=[\w-]+)"', client.get(f"/photos/{public_id}").text)
+    found = re.search(
+        r'href="(/photos/[\w-]+/delete\?token=[\w-]+)"', client.get(f"/photos/{public_id}").text
+    )
     assert found is not None
     elsewhere = app.test_client()
     page = elsewhere.get(found[1])
     assert page.status_code == 200 and "bring it back" in page.text
     token = found[1].split("token=")[1]
-    answer = elsewhere.post(f"/photos/{public_id}/delete", data={"token": token}, follow_redirects=True)
+    answer = elsewhere.post(
+        f"/photos/{public_id}/delete", data={"token": token}, follow_redirects=True
+    )
     assert "Deleted:" in answer.text and client.get(f"/photos/{public_id}").status_code == 410
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "é"])
-def test_a_stranger_deletes_nothing(app: Flask, client: FlaskClient, send: Send, token: str) -> None:
+def test_a_stranger_deletes_nothing(
+    app: Flask, client: FlaskClient, send: Send, token: str
+) -> None:
     public_id = send()
     stranger = app.test_client()
     assert stranger.get(f"/photos/{public_id}/delete?token={token}").status_code == 403
@@ -254,21 +321,30 @@ def test_who_sent_a_photo_brings_it_back(app: Flask, client: FlaskClient, send: 
     public_id = send(name="monza.jpg")
     page = client.post(f"/photos/{public_id}/delete", follow_redirects=True).text
     assert f'href="/photos/{public_id}"' in page and "Bring it back" in page
-    mine, theirs = client.get(f"/photos/{public_id}").text, app.test_client().get(f"/photos/{public_id}").text
+    mine, theirs = (
+        client.get(f"/photos/{public_id}").text,
+        app.test_client().get(f"/photos/{public_id}").text,
+    )
     assert "monza.jpg" in mine and "monza.jpg" not in theirs and "/restore" not in theirs
     assert client.post(f"/photos/{public_id}/restore", follow_redirects=True).status_code == 200
 
 
-def test_the_link_brings_a_photo_back_from_any_browser(app: Flask, client: FlaskClient, send: Send) -> None:
+def test_the_link_brings_a_photo_back_from_any_browser(
+    app: Flask, client: FlaskClient, send: Send
+) -> None:
     public_id = send()
     found = re.search(r'/delete\?token=([\w-]+)"', client.get(f"/photos/{public_id}").text)
     assert found is not None
     elsewhere = app.test_client()
-    page = elsewhere.post(f"/photos/{public_id}/delete", data={"token": found[1]}, follow_redirects=True).text
+    page = elsewhere.post(
+        f"/photos/{public_id}/delete", data={"token": found[1]}, follow_redirects=True
+    ).text
     assert f'href="/photos/{public_id}?token={found[1]}"' in page
     for kind in ("", "/delete"):
         assert "/restore" in elsewhere.get(f"/photos/{public_id}{kind}?token={found[1]}").text
-    assert elsewhere.post(f"/photos/{public_id}/restore", data={"token": found[1]}).status_code == 303
+    assert (
+        elsewhere.post(f"/photos/{public_id}/restore", data={"token": found[1]}).status_code == 303
+    )
     assert client.get(f"/photos/{public_id}").status_code == 200
 
 

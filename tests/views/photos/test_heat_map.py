@@ -39,33 +39,48 @@ def test_the_heat_map_lies_over_the_photo_with_its_caveat(client: FlaskClient, s
     assert "where the network looked for Ferrari. Where, not why" in text
 
 
-def test_every_label_can_be_chosen_without_a_script(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_every_label_can_be_chosen_without_a_script(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     text = page(client, send(), heat="mclaren")
     for label in classifier.card.label_names:
         assert f"heat={label}" in text or f'<option value="{label}"' in text
 
 
-def test_the_veil_is_a_picture_in_the_photos_shape_that_browsers_keep(client: FlaskClient, send: Send) -> None:
+def test_the_veil_is_a_picture_in_the_photos_shape_that_browsers_keep(
+    client: FlaskClient, send: Send
+) -> None:
     answer = client.get(f"/photos/{send()}/heat/ferrari?version=1")
     assert answer.content_type == "image/png"
     assert Image.open(io.BytesIO(answer.data)).size == (384, 256)
     assert "max-age=86400" in answer.headers["Cache-Control"]
-    assert client.get(answer.request.full_path, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    assert (
+        client.get(
+            answer.request.full_path, headers={"If-None-Match": answer.headers["ETag"]}
+        ).status_code
+        == 304
+    )
 
 
-def test_a_network_that_cannot_be_asked_has_no_button(client: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_a_network_that_cannot_be_asked_has_no_button(
+    client: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     classifier.head = None
     photo = send()
     assert "Heat map" not in page(client, photo)
     assert client.get(f"/photos/{photo}/heat/ferrari").status_code == 404
 
 
-def test_another_version_than_the_one_that_answers_cannot_be_asked(client: FlaskClient, send: Send) -> None:
+def test_another_version_than_the_one_that_answers_cannot_be_asked(
+    client: FlaskClient, send: Send
+) -> None:
     assert client.get(f"/photos/{send()}/heat/ferrari?version=2").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["?heat=lada", "/heat/lada"])
-def test_a_label_that_the_model_does_not_know_is_refused(client: FlaskClient, send: Send, path: str) -> None:
+def test_a_label_that_the_model_does_not_know_is_refused(
+    client: FlaskClient, send: Send, path: str
+) -> None:
     assert client.get(f"/photos/{send()}{path}").status_code in (400, 422)
 
 

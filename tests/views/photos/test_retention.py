@@ -34,8 +34,12 @@ def test_a_job_deletes_what_it_showed(app: Flask, admin: FlaskClient, send: Send
     assert "Keep 1 of each class" in admin.get(address).text
     work(app)
     page = admin.get(address).text
-    assert "2 photos deleted. For good in 7 days." in page and "1 photo" in admin.get("/gallery").text
-    admin.post("/labels/undo", data={"batch": re.findall(r'name="batch" value="([\w-]+)"', page)[0]})
+    assert (
+        "2 photos deleted. For good in 7 days." in page and "1 photo" in admin.get("/gallery").text
+    )
+    admin.post(
+        "/labels/undo", data={"batch": re.findall(r'name="batch" value="([\w-]+)"', page)[0]}
+    )
     assert "3 photos" in admin.get("/gallery").text
 
 
@@ -51,7 +55,9 @@ def test_what_was_labelled_meanwhile_stays(app: Flask, admin: FlaskClient, send:
     assert "1 photo deleted. For good in 7 days. 1 stayed" in admin.get(address).text
 
 
-def test_when_all_were_labelled_meanwhile_there_is_nothing_to_undo(app: Flask, admin: FlaskClient, send: Send) -> None:
+def test_when_all_were_labelled_meanwhile_there_is_nothing_to_undo(
+    app: Flask, admin: FlaskClient, send: Send
+) -> None:
     ids = [send(mark=number) for number in range(2)]
     address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
     with app.app_context():
@@ -65,7 +71,9 @@ def test_when_all_were_labelled_meanwhile_there_is_nothing_to_undo(app: Flask, a
     assert "Nothing was deleted. 1 stayed" in page and ">Undo<" not in page
 
 
-def test_a_rule_that_lets_nothing_go_is_a_job_that_says_so(app: Flask, admin: FlaskClient, send: Send) -> None:
+def test_a_rule_that_lets_nothing_go_is_a_job_that_says_so(
+    app: Flask, admin: FlaskClient, send: Send
+) -> None:
     send()
     address = admin.post("/admin/keeping", data={"per_class": "5", "older_than": ""}).location
     work(app)

@@ -24,8 +24,14 @@ def others(cars: FakeClassifier) -> list[FakeClassifier]:
 
 def test_the_form_asks_who_shall_look(client: FlaskClient) -> None:
     page = client.get("/").text
-    assert "Who looks at it?" in page and "Formula One teams: ten teams" in page and "Road cars: four cars" in page
-    assert "All, side by side" in page and page.index('value="f1-teams"') < page.index('value="stanford-cars"')
+    assert (
+        "Who looks at it?" in page
+        and "Formula One teams: ten teams" in page
+        and "Road cars: four cars" in page
+    )
+    assert "All, side by side" in page and page.index('value="f1-teams"') < page.index(
+        'value="stanford-cars"'
+    )
 
 
 def test_the_chosen_models_answer_is_shown(client: FlaskClient, send: Send) -> None:
@@ -34,18 +40,30 @@ def test_the_chosen_models_answer_is_shown(client: FlaskClient, send: Send) -> N
 
 
 def test_all_lead_to_the_answers_side_by_side(client: FlaskClient) -> None:
-    answer = client.post("/", data=form_of((draw("#C00000"), "a.jpg"), model="all"), follow_redirects=True)
+    answer = client.post(
+        "/", data=form_of((draw("#C00000"), "a.jpg"), model="all"), follow_redirects=True
+    )
     assert answer.request.path.endswith("/models")
-    assert "two answers" in answer.text and "Ferrari 458" in answer.text and "Alfa Romeo" in answer.text
+    assert (
+        "two answers" in answer.text
+        and "Ferrari 458" in answer.text
+        and "Alfa Romeo" in answer.text
+    )
 
 
 def test_an_unknown_model_is_refused_above_the_form(client: FlaskClient) -> None:
     answer = client.post("/", data=form_of((draw(), "a.jpg"), model="nothing"))
-    assert answer.status_code == 404 and "There is no live model called" in answer.text and 'role="alert"' in answer.text
+    assert (
+        answer.status_code == 404
+        and "There is no live model called" in answer.text
+        and 'role="alert"' in answer.text
+    )
 
 
 def test_a_label_of_another_model_is_refused_and_the_form_kept(client: FlaskClient) -> None:
-    answer = client.post("/", data=form_of((draw(), "a.jpg"), model="f1-teams", ground_truth="lada"))
+    answer = client.post(
+        "/", data=form_of((draw(), "a.jpg"), model="f1-teams", ground_truth="lada")
+    )
     assert answer.status_code == 422 and '<option value="lada" selected>' in answer.text
 
 
@@ -63,7 +81,11 @@ def test_another_model_can_be_asked_later(client: FlaskClient, send: Send) -> No
     assert "Ask another model" in client.get(path).text
     answer = client.post(f"{path}/models", data={"model": "stanford-cars"}, follow_redirects=True)
     assert answer.request.full_path == f"{path}?model=stanford-cars"
-    assert "Ferrari 458" in answer.text and 'aria-label="Whose answer"' in answer.text and "Ask another model" not in answer.text
+    assert (
+        "Ferrari 458" in answer.text
+        and 'aria-label="Whose answer"' in answer.text
+        and "Ask another model" not in answer.text
+    )
 
 
 def test_all_can_be_asked_at_once(client: FlaskClient, send: Send) -> None:
@@ -71,7 +93,9 @@ def test_all_can_be_asked_at_once(client: FlaskClient, send: Send) -> None:
     assert client.post(f"{path}/models", data={"model": "all"}).location == f"{path}/models"
 
 
-def test_the_page_of_a_model_that_has_not_looked_offers_to_ask(client: FlaskClient, send: Send) -> None:
+def test_the_page_of_a_model_that_has_not_looked_offers_to_ask(
+    client: FlaskClient, send: Send
+) -> None:
     page = client.get(f"/photos/{send()}?model=stanford-cars").text
     assert "Not answered yet." in page and "Road cars has not looked at this photo." in page
 
@@ -86,9 +110,13 @@ def test_a_photo_that_is_not_there_cannot_be_asked_about(client: FlaskClient) ->
     assert client.post("/photos/nothing/models", data={"model": "all"}).status_code == 404
 
 
-def test_the_bars_of_a_model_give_its_labels(client: FlaskClient, reviewer: FlaskClient, send: Send) -> None:
+def test_the_bars_of_a_model_give_its_labels(
+    client: FlaskClient, reviewer: FlaskClient, send: Send
+) -> None:
     path = f"/photos/{send('#C00000', model='all')}"
-    answer = reviewer.post(f"{path}/label", data={"label": "lada", "model": "stanford-cars"}, follow_redirects=True)
+    answer = reviewer.post(
+        f"{path}/label", data={"label": "lada", "model": "stanford-cars"}, follow_redirects=True
+    )
     assert "Lada 2105" in answer.text
     assert "Not one of these labels" in reviewer.get(path).text
     page = reviewer.get(f"{path}/models").text
@@ -96,17 +124,28 @@ def test_the_bars_of_a_model_give_its_labels(client: FlaskClient, reviewer: Flas
 
 
 def test_a_label_of_another_model_is_no_label_here(reviewer: FlaskClient, send: Send) -> None:
-    assert reviewer.post(f"/photos/{send()}/label", data={"label": "lada", "model": "f1-teams"}).status_code == 422
+    assert (
+        reviewer.post(
+            f"/photos/{send()}/label", data={"label": "lada", "model": "f1-teams"}
+        ).status_code
+        == 422
+    )
 
 
 def test_the_gallery_can_be_of_one_model(client: FlaskClient, send: Send) -> None:
     both = send("#C00000", mark=1, model="all")
     send(mark=2)
     page = client.get("/gallery?model=stanford-cars").text
-    assert "Answered by: Road cars" in page and f'href="/photos/{both}?model=stanford-cars"' in page and page.count('class="tile"') == 1
+    assert (
+        "Answered by: Road cars" in page
+        and f'href="/photos/{both}?model=stanford-cars"' in page
+        and page.count('class="tile"') == 1
+    )
 
 
-def test_the_gallery_offers_the_labels_of_the_model_it_shows(reviewer: FlaskClient, send: Send) -> None:
+def test_the_gallery_offers_the_labels_of_the_model_it_shows(
+    reviewer: FlaskClient, send: Send
+) -> None:
     send(model="all")
     assert '<optgroup label="Road cars"' in reviewer.get("/gallery").text
     page = reviewer.get("/gallery?model=stanford-cars").text

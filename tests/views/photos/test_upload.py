@@ -47,9 +47,15 @@ def test_a_field_called_file_works_too(client: FlaskClient) -> None:
 
 
 def test_several_photos_lead_to_their_list(client: FlaskClient) -> None:
-    answer = client.post("/", data=form_of((draw(), "a.jpg"), (b"words", "b.jpg"), (draw("#C00000"), "c.jpg")), follow_redirects=True)
+    answer = client.post(
+        "/",
+        data=form_of((draw(), "a.jpg"), (b"words", "b.jpg"), (draw("#C00000"), "c.jpg")),
+        follow_redirects=True,
+    )
     assert answer.request.path.startswith("/uploads/")
-    assert "Two of three" in answer.text and "a.jpg" in answer.text and "Choose another" in answer.text
+    assert (
+        "Two of three" in answer.text and "a.jpg" in answer.text and "Choose another" in answer.text
+    )
 
 
 def test_the_same_photo_again_says_so(client: FlaskClient, app: Flask, send: Send) -> None:
@@ -75,7 +81,9 @@ def test_another_browser_is_not_told_that_it_sent_it(app: Flask, send: Send) -> 
     ],
     ids=["text", "empty", "truncated"],
 )
-def test_a_bad_file_is_refused_in_words_above_the_form(client: FlaskClient, app: Flask, content: bytes, status: int, words: str) -> None:
+def test_a_bad_file_is_refused_in_words_above_the_form(
+    client: FlaskClient, app: Flask, content: bytes, status: int, words: str
+) -> None:
     answer = client.post("/", data=form_of((content, "bad.jpg"), ground_truth="ferrari"))
     assert answer.status_code == status
     assert words in answer.text and 'role="alert"' in answer.text
@@ -93,7 +101,9 @@ def test_no_file_is_refused(client: FlaskClient) -> None:
     assert answer.status_code == 400 and "No photo came with the form" in answer.text
 
 
-def test_an_unknown_label_is_refused_before_anything_is_stored(client: FlaskClient, app: Flask) -> None:
+def test_an_unknown_label_is_refused_before_anything_is_stored(
+    client: FlaskClient, app: Flask
+) -> None:
     answer = client.post("/", data=form_of((draw(), "a.jpg"), ground_truth="trabant"))
     assert answer.status_code == 422 and count(app) == 0
 
@@ -103,7 +113,11 @@ def test_a_refusal_says_that_nothing_was_stored(client: FlaskClient) -> None:
 
 
 def test_every_hostile_file_is_answered_in_words(client: FlaskClient, shared: Path) -> None:
-    for path in sorted(one for one in (shared / "hostile").rglob("*") if one.is_file() and one.stat().st_size < 30 * 2**20):
+    for path in sorted(
+        one
+        for one in (shared / "hostile").rglob("*")
+        if one.is_file() and one.stat().st_size < 30 * 2**20
+    ):
         answer = send_large(client, path.read_bytes()[: 21 * 2**20], path.name)
         assert answer.status_code in (303, 400, 413, 415, 422), path.name
 
@@ -116,20 +130,32 @@ def test_the_session_cookie_stays_small(client: FlaskClient, send: Send) -> None
 
 
 def test_the_ground_truth_counts_for_every_photo(client: FlaskClient, app: Flask) -> None:
-    client.post("/", data=form_of((draw(), "a.jpg"), (draw("#C00000"), "b.jpg"), ground_truth="mclaren"))
+    client.post(
+        "/", data=form_of((draw(), "a.jpg"), (draw("#C00000"), "b.jpg"), ground_truth="mclaren")
+    )
     with app.app_context():
         assert history.checked_examples()[1] == {"mclaren": 2}
 
 
 def test_the_script_gets_json(client: FlaskClient) -> None:
-    answer = client.post("/", data=form_of((draw(), "a.jpg")), headers={"Accept": "application/json"})
+    answer = client.post(
+        "/", data=form_of((draw(), "a.jpg")), headers={"Accept": "application/json"}
+    )
     (result,) = answer.json["results"]
-    assert result["filename"] == "a.jpg" and result["answer"].startswith("McLaren") and result["error"] is None
-    assert client.get(result["url"]).status_code == 200 and client.get(result["thumbnail"]).mimetype.startswith("image/")
+    assert (
+        result["filename"] == "a.jpg"
+        and result["answer"].startswith("McLaren")
+        and result["error"] is None
+    )
+    assert client.get(result["url"]).status_code == 200 and client.get(
+        result["thumbnail"]
+    ).mimetype.startswith("image/")
 
 
 def test_the_script_gets_a_refusal_in_json(client: FlaskClient) -> None:
-    answer = client.post("/", data=form_of((b"words", "a.jpg")), headers={"Accept": "application/json"})
+    answer = client.post(
+        "/", data=form_of((b"words", "a.jpg")), headers={"Accept": "application/json"}
+    )
     assert answer.status_code == 415
     assert answer.json["results"][0]["error"] and answer.json["results"][0]["url"] is None
 
@@ -192,17 +218,28 @@ def test_a_fresh_install_shows_a_drawing_with_its_true_answer(drawn: Flask) -> N
     assert "One of our drawings" in page and 'class="latest"' in page
 
 
-def test_without_a_model_the_page_says_so_and_history_works(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+def test_without_a_model_the_page_says_so_and_history_works(
+    make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
     client = make_app(models=tmp_path / "no-models").test_client()
     answer = client.get("/")
-    assert answer.status_code == 503 and "No model is installed" in answer.text and answer.headers["Retry-After"]
+    assert (
+        answer.status_code == 503
+        and "No model is installed" in answer.text
+        and answer.headers["Retry-After"]
+    )
     assert client.post("/", data=form_of((draw(), "a.jpg"))).status_code == 503
     assert client.get("/gallery").status_code == 200
 
 
-def test_private_uploads_ask_to_log_in(make_app: Callable[..., Flask], classifier: FakeClassifier) -> None:
+def test_private_uploads_ask_to_log_in(
+    make_app: Callable[..., Flask], classifier: FakeClassifier
+) -> None:
     client = make_app(classifier, uploads="login").test_client()
-    assert client.get("/").location == "/login?next=/" and client.get("/samples/ferrari").status_code == 303
+    assert (
+        client.get("/").location == "/login?next=/"
+        and client.get("/samples/ferrari").status_code == 303
+    )
     assert client.post("/", data=form_of((draw(), "a.jpg"))).status_code == 401
     assert "Visitors need no account" not in client.get("/login").text
 

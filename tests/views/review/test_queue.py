@@ -37,7 +37,9 @@ def test_an_empty_history_says_what_to_do(reviewer: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("order", review.ORDERS)
-def test_every_order_has_words_and_says_when_nothing_is_left(reviewer: FlaskClient, order: str) -> None:
+def test_every_order_has_words_and_says_when_nothing_is_left(
+    reviewer: FlaskClient, order: str
+) -> None:
     answer = reviewer.get(f"/review?order={order}")
     assert answer.status_code == 200 and 'class="empty"' in answer.text
 
@@ -50,17 +52,25 @@ def test_the_photo_its_question_and_its_keys_are_shown(reviewer: FlaskClient, se
         assert f'aria-keyshortcuts="{key}"' in page
 
 
-def test_a_press_gives_the_label_and_leads_to_the_next_photo(app: Flask, reviewer: FlaskClient, send: Send) -> None:
+def test_a_press_gives_the_label_and_leads_to_the_next_photo(
+    app: Flask, reviewer: FlaskClient, send: Send
+) -> None:
     send(mark=1), send(mark=2)
     first = shown(reviewer.get("/review").text)
-    answer = reviewer.post("/review", data={"photo": first, "label": "haas", "why": "seen close"}, follow_redirects=True)
+    answer = reviewer.post(
+        "/review",
+        data={"photo": first, "label": "haas", "why": "seen close"},
+        follow_redirects=True,
+    )
     assert truth(app, first) == "haas"
     assert shown(answer.text) not in ("", first)
     assert "Saved: <b>Haas</b>" in answer.text
 
 
 def test_a_press_keeps_order_and_filter(reviewer: FlaskClient, send: Send) -> None:
-    answer = reviewer.post("/review?order=margin&predicted=mclaren", data={"photo": send(), "label": "haas"})
+    answer = reviewer.post(
+        "/review?order=margin&predicted=mclaren", data={"photo": send(), "label": "haas"}
+    )
     assert (answer.status_code, answer.location) == (303, "/review?order=margin&predicted=mclaren")
 
 
@@ -76,33 +86,50 @@ def test_undo_shows_the_photo_again(app: Flask, reviewer: FlaskClient, send: Sen
 def test_later_brings_the_others_first(reviewer: FlaskClient, send: Send) -> None:
     send(mark=1), send(mark=2)
     first = shown(reviewer.get("/review").text)
-    assert shown(reviewer.post("/review/later", data={"photo": first}, follow_redirects=True).text) != first
+    assert (
+        shown(reviewer.post("/review/later", data={"photo": first}, follow_redirects=True).text)
+        != first
+    )
 
 
 def test_an_unknown_label_is_refused(app: Flask, reviewer: FlaskClient, send: Send) -> None:
     public_id = send()
-    assert reviewer.post("/review", data={"photo": public_id, "label": "trabant"}).status_code == 422
+    assert (
+        reviewer.post("/review", data={"photo": public_id, "label": "trabant"}).status_code == 422
+    )
     assert truth(app, public_id) is None
 
 
 def test_a_reason_without_a_label_is_kept(app: Flask, reviewer: FlaskClient, send: Send) -> None:
     public_id = send()
-    page = reviewer.post("/review", data={"photo": public_id, "label": "", "why": "blurred"}, follow_redirects=True).text
+    page = reviewer.post(
+        "/review", data={"photo": public_id, "label": "", "why": "blurred"}, follow_redirects=True
+    ).text
     assert "Press the label itself" in page and 'value="blurred"' in page
     assert truth(app, public_id) is None
 
 
-def test_a_photo_deleted_meanwhile_is_said_so_and_the_next_one_comes(reviewer: FlaskClient, send: Send) -> None:
+def test_a_photo_deleted_meanwhile_is_said_so_and_the_next_one_comes(
+    reviewer: FlaskClient, send: Send
+) -> None:
     public_id = send()
-    answer = reviewer.post("/review", data={"photo": "gone", "label": "haas"}, follow_redirects=True)
+    answer = reviewer.post(
+        "/review", data={"photo": "gone", "label": "haas"}, follow_redirects=True
+    )
     assert "somebody has deleted it" in answer.text and shown(answer.text) == public_id
 
 
 @pytest.mark.parametrize("question", ["order=best", "outcome=green"])
-def test_a_question_that_makes_no_sense_is_said_above(reviewer: FlaskClient, send: Send, question: str) -> None:
+def test_a_question_that_makes_no_sense_is_said_above(
+    reviewer: FlaskClient, send: Send, question: str
+) -> None:
     public_id = send()
     answer = reviewer.get(f"/review?{question}")
-    assert answer.status_code == 400 and 'role="alert"' in answer.text and shown(answer.text) == public_id
+    assert (
+        answer.status_code == 400
+        and 'role="alert"' in answer.text
+        and shown(answer.text) == public_id
+    )
 
 
 def test_a_filter_links_to_the_gallery_and_back_to_all(reviewer: FlaskClient, send: Send) -> None:
@@ -112,9 +139,14 @@ def test_a_filter_links_to_the_gallery_and_back_to_all(reviewer: FlaskClient, se
     assert "Nothing to review with this filter" in reviewer.get("/review?predicted=haas").text
 
 
-def test_the_gallery_leads_to_the_review_of_what_it_shows(reviewer: FlaskClient, client: FlaskClient, send: Send) -> None:
+def test_the_gallery_leads_to_the_review_of_what_it_shows(
+    reviewer: FlaskClient, client: FlaskClient, send: Send
+) -> None:
     send()
-    assert 'href="/review?predicted=mclaren"' in reviewer.get("/gallery?predicted=mclaren&sort=least-sure").text
+    assert (
+        'href="/review?predicted=mclaren"'
+        in reviewer.get("/gallery?predicted=mclaren&sort=least-sure").text
+    )
     assert "/review" not in client.get("/gallery").text
 
 
@@ -136,12 +168,19 @@ def test_an_audit_does_not_tell_the_label(reviewer: FlaskClient, send: Send) -> 
 
 
 @pytest.mark.parametrize("size", ["7", "", "many"])
-def test_a_strange_size_of_a_sample_is_refused_in_words(reviewer: FlaskClient, send: Send, size: str) -> None:
+def test_a_strange_size_of_a_sample_is_refused_in_words(
+    reviewer: FlaskClient, send: Send, size: str
+) -> None:
     send()
-    assert "A sample has 50, 100" in reviewer.post("/review/audits", data={"size": size}, follow_redirects=True).text
+    assert (
+        "A sample has 50, 100"
+        in reviewer.post("/review/audits", data={"size": size}, follow_redirects=True).text
+    )
 
 
-def test_another_person_is_told_that_the_last_ones_are_taken(reviewer: FlaskClient, admin: FlaskClient, send: Send) -> None:
+def test_another_person_is_told_that_the_last_ones_are_taken(
+    reviewer: FlaskClient, admin: FlaskClient, send: Send
+) -> None:
     send()
     reviewer.get("/review")
     assert "the last one is with somebody else" in admin.get("/review").text
@@ -175,11 +214,17 @@ class TestFinding:
             ("", ["s4", "s5", "octavia", "vaz-2105"]),
         ],
     )
-    def test_letters_find_names_aliases_and_parents_in_any_script(self, reviewer: FlaskClient, letters: str, found: list[str]) -> None:
+    def test_letters_find_names_aliases_and_parents_in_any_script(
+        self, reviewer: FlaskClient, letters: str, found: list[str]
+    ) -> None:
         page = reviewer.get("/review/labels", query_string={"q": letters}).text
-        assert re.findall(r'class="find" form="decide" name="label" value="([\w-]+)"', page) == found
+        assert (
+            re.findall(r'class="find" form="decide" name="label" value="([\w-]+)"', page) == found
+        )
         assert found or "No label has" in page
 
-    def test_a_found_label_shows_its_newest_checked_photo(self, reviewer: FlaskClient, send: Send) -> None:
+    def test_a_found_label_shows_its_newest_checked_photo(
+        self, reviewer: FlaskClient, send: Send
+    ) -> None:
         public_id = send(ground_truth="s4")
         assert f"/photos/{public_id}/thumbnail" in reviewer.get("/review/labels?q=s4").text

@@ -28,7 +28,9 @@ def test_an_empty_history_says_what_is_missing(reviewer: FlaskClient) -> None:
     assert page.status_code == 200 and "Nothing to compare yet" in page.text
 
 
-def test_the_list_says_what_is_doubted_and_how_it_was_judged(reviewer: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_the_list_says_what_is_doubted_and_how_it_was_judged(
+    reviewer: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     photo = doubted(send, classifier)
     page = reviewer.get("/review/suspected").text
     assert "1 suspected label" in page and f"/photos/{photo}" in page
@@ -36,7 +38,9 @@ def test_the_list_says_what_is_doubted_and_how_it_was_judged(reviewer: FlaskClie
     assert "Nobody knows which photos f1-teams 1 has learnt from" in page
 
 
-def test_one_press_corrects_and_can_be_taken_back(app: Flask, reviewer: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_one_press_corrects_and_can_be_taken_back(
+    app: Flask, reviewer: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     photo = doubted(send, classifier)
     reviewer.get("/review/suspected")
     form = {"photo": photo, "label": "mclaren", "model": "f1-teams", "next": "/review/suspected"}
@@ -46,28 +50,45 @@ def test_one_press_corrects_and_can_be_taken_back(app: Flask, reviewer: FlaskCli
         assert history.get_item(photo).photo.ground_truth == "mclaren"
 
 
-def test_one_press_keeps_the_label_for_good(reviewer: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_one_press_keeps_the_label_for_good(
+    reviewer: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     photo = doubted(send, classifier)
     reviewer.get("/review/suspected")
-    page = reviewer.post("/review/suspected", data={"photo": photo, "label": "haas"}, follow_redirects=True).text
+    page = reviewer.post(
+        "/review/suspected", data={"photo": photo, "label": "haas"}, follow_redirects=True
+    ).text
     assert "Kept: <b>Haas.</b>" in page
-    assert "No label is suspected" in reviewer.post("/review/suspected/look", data={}, follow_redirects=True).text
+    assert (
+        "No label is suspected"
+        in reviewer.post("/review/suspected/look", data={}, follow_redirects=True).text
+    )
 
 
-def test_a_filter_without_photos_leads_back(reviewer: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_a_filter_without_photos_leads_back(
+    reviewer: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     doubted(send, classifier)
     page = reviewer.get("/review/suspected?ground_truth=bwt").text
     assert "No label is suspected with this filter" in page and "Show every label" in page
 
 
-def test_a_cursor_of_another_list_is_said(reviewer: FlaskClient, send: Send, classifier: FakeClassifier) -> None:
+def test_a_cursor_of_another_list_is_said(
+    reviewer: FlaskClient, send: Send, classifier: FakeClassifier
+) -> None:
     doubted(send, classifier)
     page = reviewer.get("/review/suspected?cursor=nonsense")
-    assert page.status_code == 400 and "Here are all of them" in page.text and "It is McLaren" in page.text
+    assert (
+        page.status_code == 400
+        and "Here are all of them" in page.text
+        and "It is McLaren" in page.text
+    )
 
 
 def test_a_photo_that_is_gone_is_said(reviewer: FlaskClient) -> None:
-    page = reviewer.post("/review/suspected", data={"photo": "gone", "label": "haas"}, follow_redirects=True)
+    page = reviewer.post(
+        "/review/suspected", data={"photo": "gone", "label": "haas"}, follow_redirects=True
+    )
     assert "not there any more" in page.text
 
 
@@ -84,4 +105,8 @@ def test_who_may_not_browse_sees_no_photos_of_others(make_app) -> None:
     other, visitor = app.test_client(), app.test_client()
     send_photo(other, mark=1, ground_truth="mclaren")
     page = visitor.get(f"/photos/{send_photo(visitor, mark=2)}")
-    assert page.status_code == 200 and "Nearly the same" not in page.text and "Looks like these" not in page.text
+    assert (
+        page.status_code == 200
+        and "Nearly the same" not in page.text
+        and "Looks like these" not in page.text
+    )

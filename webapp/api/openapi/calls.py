@@ -3,8 +3,6 @@
 `call` checks requests by that, and `webapp.api.openapi.document` makes the document of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -100,7 +98,9 @@ def call(
             return view(**path, **_asked(takes))
 
         answer.call = Call(method, needs, takes, answers, tuple(errors), headers or {})  # type: ignore[attr-defined]
-        bp.add_url_rule(rule, view.__name__, answer, methods=[method], strict_slashes=strict_slashes)
+        bp.add_url_rule(
+            rule, view.__name__, answer, methods=[method], strict_slashes=strict_slashes
+        )
         return answer
 
     return decorate
@@ -109,8 +109,13 @@ def call(
 def _arguments(view: Callable[..., ResponseReturnValue]) -> dict[str, Any]:
     """The types of a function's arguments, without their None. That of its answer is left alone: it names types that are not loaded."""
     named = {name: kind for name, kind in view.__annotations__.items() if name != "return"}
-    found = get_type_hints(SimpleNamespace(__annotations__=named), globalns=view.__globals__, include_extras=True)
-    return {name: get_args(kind)[0] if isinstance(kind, UnionType) else kind for name, kind in found.items()}
+    found = get_type_hints(
+        SimpleNamespace(__annotations__=named), globalns=view.__globals__, include_extras=True
+    )
+    return {
+        name: get_args(kind)[0] if isinstance(kind, UnionType) else kind
+        for name, kind in found.items()
+    }
 
 
 # ---- reading ----
@@ -118,8 +123,16 @@ def _arguments(view: Callable[..., ResponseReturnValue]) -> dict[str, Any]:
 
 def _asked(takes: Mapping[str, Any]) -> dict[str, Question | None]:
     """What was asked, by the name of the argument."""
-    absent = ("body" if request.mimetype == "multipart/form-data" else "form") if {"body", "form"} <= takes.keys() else ""
-    return {name: None if name == absent else read(takes[name]) for name, read in READERS.items() if name in takes}
+    absent = (
+        ("body" if request.mimetype == "multipart/form-data" else "form")
+        if {"body", "form"} <= takes.keys()
+        else ""
+    )
+    return {
+        name: None if name == absent else read(takes[name])
+        for name, read in READERS.items()
+        if name in takes
+    }
 
 
 def _query(kind: type[Question]) -> Question:
@@ -136,7 +149,9 @@ def _body(kind: type[Question]) -> Question:
     request.max_content_length = MAX_JSON
     content = request.get_data() or b"{}"
     if not request.is_json and content != b"{}":
-        raise BadRequestError("The body must be JSON: send it with the header Content-Type: application/json.")
+        raise BadRequestError(
+            "The body must be JSON: send it with the header Content-Type: application/json."
+        )
     try:
         return kind.model_validate_json(content, strict=True)
     except ValidationError as error:
@@ -146,7 +161,9 @@ def _body(kind: type[Question]) -> Question:
 def _form(kind: type[Form]) -> Form:
     """The fields of a multipart form, with the files that it must carry."""
     given: dict[str, Any] = {name: read_files(name) for name in kind.files}
-    given |= {name: text for name in kind.model_fields if (text := request.form.get(name, "").strip())}
+    given |= {
+        name: text for name in kind.model_fields if (text := request.form.get(name, "").strip())
+    }
     try:
         return kind.model_validate(given)
     except ValidationError as error:

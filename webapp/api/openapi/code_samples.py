@@ -1,7 +1,5 @@
 """Each call as a line for curl and a few lines of Python and JavaScript, made from the OpenAPI document."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from dataclasses import dataclass, field
@@ -66,7 +64,11 @@ def python(example: Example) -> str:
         arguments.append(f"json={example.body!r}")
     if example.key:
         arguments.append(f'headers={{"Authorization": "Bearer {KEY}"}}')
-    result = f'open("{example.name}", "wb").write(answer.content)' if example.name else "print(answer.status_code, answer.text)"
+    result = (
+        f'open("{example.name}", "wb").write(answer.content)'
+        if example.name
+        else "print(answer.status_code, answer.text)"
+    )
     return f"import requests\n\nanswer = requests.{example.method.lower()}({', '.join(arguments)})\n{result}"
 
 
@@ -84,22 +86,38 @@ def javascript(example: Example) -> str:
     if example.body is not None:
         options.append(f"body: JSON.stringify({json.dumps(example.body, ensure_ascii=False)})")
     if example.file:
-        lines += ["const form = new FormData();", f'form.append("{example.file}", fileInput.files[0]);']
+        lines += [
+            "const form = new FormData();",
+            f'form.append("{example.file}", fileInput.files[0]);',
+        ]
         options.append("body: form")
     wanted = "await answer.blob()" if example.name else "answer.status, await answer.text()"
     rest = f", {{ {', '.join(options)} }}" if options else ""
-    return "\n".join([*lines, f"const answer = await fetch({json.dumps(example.address)}{rest});", f"console.log({wanted});"])
+    return "\n".join(
+        [
+            *lines,
+            f"const answer = await fetch({json.dumps(example.address)}{rest});",
+            f"console.log({wanted});",
+        ]
+    )
 
 
-def example_of(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any], root: str) -> Example:
+def example_of(
+    method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any], root: str
+) -> Example:
     """A request that a call would take, with the examples of its document; `root` is the address of the server."""
     parameters = operation.get("parameters", [])
     parts = {one["name"]: _value(one["schema"]) for one in parameters if one["in"] == "path"}
     media = (operation.get("requestBody") or {}).get("content", {})
     return Example(
         method.upper(),
-        root.rstrip("/") + path.format(**{name: quote(value, safe="") for name, value in parts.items()}),
-        params={one["name"]: _value(one["schema"]) for one in parameters if one["in"] == "query" and one["required"]},
+        root.rstrip("/")
+        + path.format(**{name: quote(value, safe="") for name, value in parts.items()}),
+        params={
+            one["name"]: _value(one["schema"])
+            for one in parameters
+            if one["in"] == "query" and one["required"]
+        },
         key={} not in operation.get("security", [{}]) and bool(operation["security"]),
         body=body_example(media[JSON_TYPE]["schema"], schemas) if JSON_TYPE in media else None,
         file="file" if FORM_TYPE in media else "",
@@ -122,5 +140,9 @@ def _save_as(operation: dict[str, Any]) -> str:
     media = operation["responses"].get("200", {}).get("content", {})
     first = next(iter(media), JSON_TYPE)
     kind = first.partition(";")[0]
-    endings = {"image/jpeg": "photo.jpg", "image/png": "heatmap.png", "application/jsonl": "photos.jsonl"}
+    endings = {
+        "image/jpeg": "photo.jpg",
+        "image/png": "heatmap.png",
+        "application/jsonl": "photos.jsonl",
+    }
     return endings.get(kind, "")

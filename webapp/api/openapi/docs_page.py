@@ -1,7 +1,5 @@
 """What the page about the API shows of its document: calls by subject, each with its fields, answers, and code to copy."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +9,14 @@ from webapp.api.openapi.code_samples import FORM_TYPE, JSON_TYPE, body_example, 
 from webapp.api.openapi.document import KEY_SCHEME, Json
 
 DEEPEST = 3
-WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "object": "object", "null": "null"}
+WORDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "object",
+    "null": "null",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,11 @@ class ShownCall:
     @property
     def plain(self) -> bool:
         """True when a form without any script can send it."""
-        return not self.body and self.method in ("GET", "POST") and not any(one.place == "path" for one in self.fields)
+        return (
+            not self.body
+            and self.method in ("GET", "POST")
+            and not any(one.place == "path" for one in self.fields)
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,13 @@ def subjects(document: Json, root: str) -> list[Subject]:
 
 def _call(method: str, path: str, operation: Json, document: Json, root: str) -> ShownCall:
     schemas = document["components"]["schemas"]
-    media, schema = next(((kind, one["schema"]) for kind, one in operation.get("requestBody", {}).get("content", {}).items()), ("", {}))
+    media, schema = next(
+        (
+            (kind, one["schema"])
+            for kind, one in operation.get("requestBody", {}).get("content", {}).items()
+        ),
+        ("", {}),
+    )
     scopes = [one[KEY_SCHEME][0] for one in operation["security"] if one]
     return ShownCall(
         id=operation["operationId"],
@@ -105,9 +120,13 @@ def _call(method: str, path: str, operation: Json, document: Json, root: str) ->
         may="".join(scopes) if {} in operation["security"] else "",
         fields=(*_parameters(operation), *(_form(schema, schemas) if media == FORM_TYPE else ())),
         media=media,
-        body=json.dumps(body_example(schema, schemas), indent=2, ensure_ascii=False) if media == JSON_TYPE else "",
+        body=json.dumps(body_example(schema, schemas), indent=2, ensure_ascii=False)
+        if media == JSON_TYPE
+        else "",
         holds=tuple(_fields(schema, schemas, deepest=DEEPEST)) if media == JSON_TYPE else (),
-        answers=tuple(_answer(status, one, schemas) for status, one in operation["responses"].items()),
+        answers=tuple(
+            _answer(status, one, schemas) for status, one in operation["responses"].items()
+        ),
         samples=samples(example_of(method, path, operation, schemas, root)),
     )
 
@@ -133,14 +152,25 @@ def _form(schema: Json, schemas: Json) -> Iterator[Field]:
 
 def _answer(status: str, response: Json, schemas: Json) -> Answer:
     content = response.get("content", {})
-    shape: Json = next((one["schema"] for one in content.values() if "schema" in one), {}) if int(status) < 400 else {}
-    return Answer(status, response["description"], tuple(_fields(shape, schemas, deepest=DEEPEST)), tuple(content))
+    shape: Json = (
+        next((one["schema"] for one in content.values() if "schema" in one), {})
+        if int(status) < 400
+        else {}
+    )
+    return Answer(
+        status,
+        response["description"],
+        tuple(_fields(shape, schemas, deepest=DEEPEST)),
+        tuple(content),
+    )
 
 
 # ---- schemas in words ----
 
 
-def _fields(schema: Json, schemas: Json, *, deepest: int, depth: int = 0, told: set[str] | None = None) -> Iterator[Field]:
+def _fields(
+    schema: Json, schemas: Json, *, deepest: int, depth: int = 0, told: set[str] | None = None
+) -> Iterator[Field]:
     """The fields of a shape, those of the shapes in it behind them, each shape once."""
     told = set() if told is None else told
     for shape in _shapes(schema):
@@ -171,7 +201,11 @@ def _kind(schema: Json, schemas: Json | None = None) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     if schema.get("type") == "array":
-        return "files" if schema["items"].get("format") == "binary" else f"list of {_kind(schema['items'], schemas)}"
+        return (
+            "files"
+            if schema["items"].get("format") == "binary"
+            else f"list of {_kind(schema['items'], schemas)}"
+        )
     if schema.get("format") in ("date", "date-time", "binary"):
         return {"date": "day", "date-time": "time", "binary": "file"}[schema["format"]]
     return WORDS.get(schema.get("type", ""), "anything") + _range(schema)

@@ -1,7 +1,5 @@
 """The OpenAPI 3.1 document, made of what `webapp.api.openapi.calls` checks requests by and of the shapes that answers have."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -81,7 +79,9 @@ def make_document(app: Flask) -> Json:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {KEY_SCHEME: {"type": "http", "scheme": "bearer", "description": KEY}},
+            "securitySchemes": {
+                KEY_SCHEME: {"type": "http", "scheme": "bearer", "description": KEY}
+            },
         },
     }
 
@@ -94,13 +94,21 @@ def _schemas(found: Iterable[tuple[Rule, Call]]) -> tuple[dict[Any, Json], Json]
     kinds: list[Any] = [Problem]
     for _rule, call in found:
         kinds += [call.takes[name] for name in ("body", "form") if name in call.takes]
-        kinds += [shape for shape in call.answers.values() if shape is not None and not isinstance(shape, Content)]
+        kinds += [
+            shape
+            for shape in call.answers.values()
+            if shape is not None and not isinstance(shape, Content)
+        ]
     adapters = [(kind, TypeAdapter(kind)) for kind in dict.fromkeys(kinds)]
-    made, components = TypeAdapter.json_schemas([(kind, "validation", adapter) for kind, adapter in adapters], ref_template=REF)
+    made, components = TypeAdapter.json_schemas(
+        [(kind, "validation", adapter) for kind, adapter in adapters], ref_template=REF
+    )
     told = _tidy(components.get("$defs", {}))
     for kind in kinds:
         for base in getattr(kind, "__orig_bases__", ()):
-            _repeat_words(told.get(getattr(kind, "__name__", "")), told.get(getattr(base, "__name__", "")))
+            _repeat_words(
+                told.get(getattr(kind, "__name__", "")), told.get(getattr(base, "__name__", ""))
+            )
     return {kind: _tidy(schema) for (kind, _mode), schema in made.items()}, told
 
 
@@ -120,7 +128,8 @@ def _tidy(node: Any) -> Any:
     kept = {
         name: one
         for name, one in node.items()
-        if not (name == "title" and isinstance(one, str)) and not (name == "default" and one is None)
+        if not (name == "title" and isinstance(one, str))
+        and not (name == "default" and one is None)
     }
     return {name: _tidy(one) for name, one in kept.items()}
 
@@ -135,7 +144,11 @@ def _operation(view: Any, rule: Rule, call: Call, schemas: Mapping[Any, Json]) -
         "tags": [_stem(view).capitalize()],
         "summary": summary,
         "description": rest.strip(),
-        "parameters": [*_path_parameters(rule, call), *_query_parameters(call), *_header_parameters(call)],
+        "parameters": [
+            *_path_parameters(rule, call),
+            *_query_parameters(call),
+            *_header_parameters(call),
+        ],
         "requestBody": _request_body(call, schemas),
         "responses": _responses(rule, call, schemas),
         "security": _security(call.needs),
@@ -157,36 +170,63 @@ def _query_parameters(call: Call) -> list[Json]:
     schema = _tidy(call.takes["query"].model_json_schema())
     required = schema.get("required", ())
     return [
-        {**_parameter(name, "query", one, required=name in required), "allowEmptyValue": name not in required}
+        {
+            **_parameter(name, "query", one, required=name in required),
+            "allowEmptyValue": name not in required,
+        }
         for name, one in schema["properties"].items()
     ]
 
 
 def _header_parameters(call: Call) -> list[Json]:
-    return [_parameter(name, "header", {"type": "string", "description": told}, required=False) for name, told in call.headers.items()]
+    return [
+        _parameter(name, "header", {"type": "string", "description": told}, required=False)
+        for name, told in call.headers.items()
+    ]
 
 
 def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
     said = {key: schema[key] for key in ("description",) if key in schema}
-    return {"name": name, "in": place, "required": required, **said, "schema": {key: schema[key] for key in schema if key not in said}}
+    return {
+        "name": name,
+        "in": place,
+        "required": required,
+        **said,
+        "schema": {key: schema[key] for key in schema if key not in said},
+    }
 
 
 def _request_body(call: Call, schemas: Mapping[Any, Json]) -> Json | None:
-    kinds: dict[str, type[BaseModel]] = {media: call.takes[name] for name, media in MEDIA.items() if name in call.takes}
+    kinds: dict[str, type[BaseModel]] = {
+        media: call.takes[name] for name, media in MEDIA.items() if name in call.takes
+    }
     if not kinds:
         return None
     needed = any(one.is_required() for kind in kinds.values() for one in kind.model_fields.values())
-    return {"required": needed, "content": {media: {"schema": schemas[kind]} for media, kind in kinds.items()}}
+    return {
+        "required": needed,
+        "content": {media: {"schema": schemas[kind]} for media, kind in kinds.items()},
+    }
 
 
 def _responses(rule: Rule, call: Call, schemas: Mapping[Any, Json]) -> Json:
-    found: Json = {str(status): _answer(status, shape, schemas) for status, shape in call.answers.items()}
+    found: Json = {
+        str(status): _answer(status, shape, schemas) for status, shape in call.answers.items()
+    }
     for status, sentences in sorted(statuses_of(rule, call).items()):
         if str(status) in found:
             continue
-        found[str(status)] = {"description": " ".join(sentences), "content": {PROBLEM: {"schema": schemas[Problem]}}}
+        found[str(status)] = {
+            "description": " ".join(sentences),
+            "content": {PROBLEM: {"schema": schemas[Problem]}},
+        }
         if status in WAITS:
-            found[str(status)]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
+            found[str(status)]["headers"] = {
+                "Retry-After": {
+                    "description": "Seconds.",
+                    "schema": {"type": "integer", "minimum": 0},
+                }
+            }
     if keeps(rule, call):
         found["304"] = {"description": UNCHANGED}
     if "query" in call.takes:
@@ -204,7 +244,10 @@ def _answer(status: int, shape: Any, schemas: Mapping[Any, Json]) -> Json:
     if isinstance(shape, Content):
         answer["content"] = {media: {} for media in dict.fromkeys(shape.types)}
         if shape.headers:
-            answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in shape.headers.items()}
+            answer["headers"] = {
+                name: {"description": text, "schema": {"type": "string"}}
+                for name, text in shape.headers.items()
+            }
     elif shape is not None:
         answer["content"] = {"application/json": {"schema": schemas[shape]}}
     return answer
@@ -262,4 +305,6 @@ def _module(app: Flask, rule: Rule) -> str:
 
 
 def _sentence(app: Flask, rule: Rule) -> str:
-    return (sys.modules[app.view_functions[rule.endpoint].__module__].__doc__ or "").partition("\n")[0]
+    return (sys.modules[app.view_functions[rule.endpoint].__module__].__doc__ or "").partition(
+        "\n"
+    )[0]

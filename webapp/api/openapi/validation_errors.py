@@ -1,7 +1,5 @@
 """What is wrong with a request, in our words: where, and what."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import ValidationError
@@ -51,5 +49,8 @@ def _where(place: str, path: tuple[int | str, ...]) -> str:
 
 
 def _what(fault: Any) -> str:
-    known = {name: int(one) if isinstance(one, float) and one.is_integer() else one for name, one in fault.get("ctx", {}).items()}
+    known = {
+        name: int(one) if isinstance(one, float) and one.is_integer() else one
+        for name, one in fault.get("ctx", {}).items()
+    }
     return SENTENCES.get(fault["type"], "{msg}").format(msg=fault["msg"], **known)

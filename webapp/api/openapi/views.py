@@ -1,7 +1,5 @@
 """What the API tells about itself: which photos it takes, its document, and a page to try it out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, current_app, jsonify, render_template, request
@@ -32,7 +30,9 @@ def openapi() -> ResponseReturnValue:
 @call(bp, "GET", "/docs", needs=Need.NOTHING, answers={200: Content(("text/html; charset=utf-8",))})
 def page() -> ResponseReturnValue:
     """This page: every call to read, to try out, and to copy."""
-    return render_template("api/docs.html", subjects=subjects(document(), request.url_root), root=request.script_root)
+    return render_template(
+        "api/docs.html", subjects=subjects(document(), request.url_root), root=request.script_root
+    )
 
 
 def document() -> Json:

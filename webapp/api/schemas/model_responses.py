@@ -1,7 +1,5 @@
 """The shapes of what the JSON door answers about models: versions, cards, comparisons, stats."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, NotRequired
 
 from pydantic import Field, with_config
@@ -19,9 +17,12 @@ Promotion = TypedDict(
         "to": int,
         "who": str,
         "why": str,
-        "forced": Annotated[bool, Field(description="It was done against the comparison, or without one.")],
+        "forced": Annotated[
+            bool, Field(description="It was done against the comparison, or without one.")
+        ],
         "comparison": Annotated[
-            dict[str, Any] | None, Field(description="The figures that were weighed before; null when there were none.")
+            dict[str, Any] | None,
+            Field(description="The figures that were weighed before; null when there were none."),
         ],
     },
 )
@@ -217,7 +218,9 @@ class MixUp(TypedDict):
     n: int
 
 
-Reliability = TypedDict("Reliability", {"from": Share, "to": Share, "confidence": Share, "right": CountedShare})
+Reliability = TypedDict(
+    "Reliability", {"from": Share, "to": Share, "confidence": Share, "right": CountedShare}
+)
 """Of answers this sure, how many are right."""
 
 

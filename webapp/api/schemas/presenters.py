@@ -1,7 +1,5 @@
 """Rows and answers to JSON: the only place that knows the shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -54,7 +52,9 @@ def photo(item: Item | Classified, registry: Registry, choice: str = "") -> shap
     return shown
 
 
-def relabelled_photo(item: Item, registry: Registry, sent: str, done: Relabelled) -> shapes.RelabelledPhoto:
+def relabelled_photo(
+    item: Item, registry: Registry, sent: str, done: Relabelled
+) -> shapes.RelabelledPhoto:
     """A photo that was given a ground truth; `sent` is the label that was asked for."""
     shown: shapes.RelabelledPhoto = {**photo(item, registry)}
     if done.label != sent:
@@ -85,7 +85,11 @@ def _event(one: Event) -> shapes.LabelEvent:
 
 def photo_page(page: Page, registry: Registry) -> shapes.PhotoPage:
     """A page of the list."""
-    return {"items": [photo(item, registry) for item in page.items], "next": page.next or None, "previous": page.previous or None}
+    return {
+        "items": [photo(item, registry) for item in page.items],
+        "next": page.next or None,
+        "previous": page.previous or None,
+    }
 
 
 def suspects(found: Suspects, card: ModelCard) -> shapes.Suspects:
@@ -115,18 +119,30 @@ def sent_photo(done: Classified, registry: Registry, choice: str) -> shapes.Sent
 
 
 def sent_results(
-    incoming: Sequence[Incoming], results: Sequence[Classified | MarqueError], registry: Registry, choice: str
+    incoming: Sequence[Incoming],
+    results: Sequence[Classified | MarqueError],
+    registry: Registry,
+    choice: str,
 ) -> shapes.SentResults:
     """What became of several files."""
     return {
-        "results": [_sent_result(clean_name(one.filename), done, registry, choice) for one, done in zip(incoming, results, strict=True)]
+        "results": [
+            _sent_result(clean_name(one.filename), done, registry, choice)
+            for one, done in zip(incoming, results, strict=True)
+        ]
     }
 
 
-def _sent_result(filename: str, done: Classified | MarqueError, registry: Registry, choice: str) -> shapes.SentResult:
+def _sent_result(
+    filename: str, done: Classified | MarqueError, registry: Registry, choice: str
+) -> shapes.SentResult:
     if isinstance(done, MarqueError):
         return {"filename": filename, "status": status_of(done), "error": str(done)}
-    return {"filename": filename, "status": 200 if done.duplicate else 201, "photo": sent_photo(done, registry, choice)}
+    return {
+        "filename": filename,
+        "status": 200 if done.duplicate else 201,
+        "photo": sent_photo(done, registry, choice),
+    }
 
 
 def prediction(row: Prediction, registry: Registry) -> shapes.Prediction:
@@ -151,14 +167,26 @@ def said(incoming: Incoming, answers: Sequence[Answer], choice: str) -> shapes.S
     return shown
 
 
-def said_results(incoming: Sequence[Incoming], results: Sequence[list[Answer] | MarqueError], choice: str) -> shapes.SaidResults:
+def said_results(
+    incoming: Sequence[Incoming], results: Sequence[list[Answer] | MarqueError], choice: str
+) -> shapes.SaidResults:
     """The answers about several files."""
-    return {"results": [_said_result(one, found, choice) for one, found in zip(incoming, results, strict=True)]}
+    return {
+        "results": [
+            _said_result(one, found, choice) for one, found in zip(incoming, results, strict=True)
+        ]
+    }
 
 
-def _said_result(incoming: Incoming, found: list[Answer] | MarqueError, choice: str) -> shapes.SaidResult:
+def _said_result(
+    incoming: Incoming, found: list[Answer] | MarqueError, choice: str
+) -> shapes.SaidResult:
     if isinstance(found, MarqueError):
-        return {"filename": clean_name(incoming.filename), "status": status_of(found), "error": str(found)}
+        return {
+            "filename": clean_name(incoming.filename),
+            "status": status_of(found),
+            "error": str(found),
+        }
     return {"status": 200, **said(incoming, found, choice)}
 
 
@@ -177,7 +205,15 @@ def answer(said: Answer) -> shapes.Prediction:
 
 def ranking(lines: Iterable[RankedLabel]) -> list[shapes.RankedLine]:
     """Ranked labels, best first."""
-    return [{"rank": one.rank, "label": one.label, "class_id": one.class_id, "probability": one.probability} for one in lines]
+    return [
+        {
+            "rank": one.rank,
+            "label": one.label,
+            "class_id": one.class_id,
+            "probability": one.probability,
+        }
+        for one in lines
+    ]
 
 
 def models(registry: Registry) -> model_shapes.Models:
@@ -185,7 +221,9 @@ def models(registry: Registry) -> model_shapes.Models:
     return {"items": [model(name, registry) for name in registry.names()]}
 
 
-def model(name: str, registry: Registry, history: Sequence[Promotion] | None = None) -> model_shapes.Model:
+def model(
+    name: str, registry: Registry, history: Sequence[Promotion] | None = None
+) -> model_shapes.Model:
     """A model: its versions and what the live one is; what was live when, for those who may know."""
     try:
         card = registry.card(name)
@@ -203,29 +241,63 @@ def model(name: str, registry: Registry, history: Sequence[Promotion] | None = N
     return shown
 
 
-def statistics(card: ModelCard, counts: Counts, learnt: Learnt, versions: list[VersionLine]) -> model_shapes.Statistics:
+def statistics(
+    card: ModelCard, counts: Counts, learnt: Learnt, versions: list[VersionLine]
+) -> model_shapes.Statistics:
     """What was counted of one version's answers; the lists are about everything that was checked."""
     every = stats.EVERYTHING
     return {
         "model": {"name": card.name, "version": card.version},
-        "learnt": {"known": learnt.known, "photos": learnt.photos if learnt.known else None, "counted": learnt.counted},
+        "learnt": {
+            "known": learnt.known,
+            "photos": learnt.photos if learnt.known else None,
+            "counted": learnt.counted,
+        },
         "checked": _summary(stats.summarize(counts, card, every)),
         "audited": _summary(stats.summarize(counts, card, stats.AUDITED)),
         "labels": [
-            {"label": one.label, "found": _share(one.found), "trust": _share(one.trust), "f1": one.f1, "more_needed": one.more}
+            {
+                "label": one.label,
+                "found": _share(one.found),
+                "trust": _share(one.trust),
+                "f1": one.f1,
+                "more_needed": one.more,
+            }
             for one in stats.lines(counts, card, every)
         ],
-        "mix_ups": [{"ground_truth": one.truth, "decision": one.said, "n": one.n} for one in stats.mix_ups(counts, every)],
+        "mix_ups": [
+            {"ground_truth": one.truth, "decision": one.said, "n": one.n}
+            for one in stats.mix_ups(counts, every)
+        ],
         "reliability": [
-            {"from": one.low / 100, "to": one.high / 100, "confidence": one.said, "right": _share(one.right)}
+            {
+                "from": one.low / 100,
+                "to": one.high / 100,
+                "confidence": one.said,
+                "right": _share(one.right),
+            }
             for one in stats.reliability(counts, every)
         ],
         "thresholds": [
-            {"threshold": one.percent / 100, "right": _share(one.right), "unclassified": _share(one.unsure)}
+            {
+                "threshold": one.percent / 100,
+                "right": _share(one.right),
+                "unclassified": _share(one.unsure),
+            }
             for one in (stats.threshold(counts, every, percent) for percent in stats.STEPS)
         ],
-        "months": [{"month": f"{one.year}-{one.month:02d}", "right": _share(one.right)} for one in stats.over_time(counts, every)],
-        "versions": [{"version": one.version, "checked": _share(one.everything), "audited": _share(one.audited)} for one in versions],
+        "months": [
+            {"month": f"{one.year}-{one.month:02d}", "right": _share(one.right)}
+            for one in stats.over_time(counts, every)
+        ],
+        "versions": [
+            {
+                "version": one.version,
+                "checked": _share(one.everything),
+                "audited": _share(one.audited),
+            }
+            for one in versions
+        ],
     }
 
 
@@ -245,7 +317,13 @@ def _summary(summary: Summary) -> model_shapes.Summary:
 
 def _share(share: Share) -> model_shapes.CountedShare:
     """A counted share; `share` is null when nothing was counted."""
-    return {"hits": share.hits, "n": share.n, "share": share.share if share.n else None, "low": share.low, "high": share.high}
+    return {
+        "hits": share.hits,
+        "n": share.n,
+        "share": share.share if share.n else None,
+        "low": share.low,
+        "high": share.high,
+    }
 
 
 def promotion(row: Promotion) -> model_shapes.Promotion:
@@ -279,7 +357,10 @@ def standing(found: Standing) -> model_shapes.Standing:
 def labels(card: ModelCard) -> model_shapes.Labels:
     """The labels as people see them; those that the version does not know, made by a split, at the end without a `class_id`."""
     places = {name: at for at, name in enumerate(card.label_names)}
-    items = [_seen_label(places.get(one.name), one) for one in map(as_seen, (*card.labels, *getattr(card, "added", ())))]
+    items = [
+        _seen_label(places.get(one.name), one)
+        for one in map(as_seen, (*card.labels, *getattr(card, "added", ())))
+    ]
     return {"model": card.name, "version": card.version, "items": items}
 
 
@@ -321,7 +402,11 @@ def card(card: ModelCard, live: bool) -> model_shapes.Card:
         "summary": card.summary,
         "limits": list(card.limits),
         "labels": [_card_label(at, one) for at, one in enumerate(map(as_seen, card.labels))],
-        "input": {"height": card.input.height, "width": card.input.width, "resize": card.input.resize},
+        "input": {
+            "height": card.input.height,
+            "width": card.input.width,
+            "resize": card.input.resize,
+        },
         "temperature": card.temperature,
         "threshold": card.threshold,
         "metrics": card.metrics,
@@ -336,7 +421,11 @@ def card(card: ModelCard, live: bool) -> model_shapes.Card:
 
 def relabelled(done: Relabelled, sent: str = "") -> shapes.Relabelled:
     """What a change of many ground truths did; `sent` is the label that was asked for."""
-    told: shapes.Relabelled = {"processed": done.changed, "skipped": done.skipped, "batch": done.batch or None}
+    told: shapes.Relabelled = {
+        "processed": done.changed,
+        "skipped": done.skipped,
+        "batch": done.batch or None,
+    }
     if sent and done.label != sent:
         told["taken_as"] = done.label
     return told
@@ -346,7 +435,8 @@ def formats(request_bytes: int) -> shapes.Formats:
     """What can be sent, and how large it may be."""
     return {
         "formats": [
-            {"name": name, "content_type": kind, "pixels": MAX_PIXELS_OF.get(name, MAX_PIXELS)} for name, kind in CONTENT_TYPES.items()
+            {"name": name, "content_type": kind, "pixels": MAX_PIXELS_OF.get(name, MAX_PIXELS)}
+            for name, kind in CONTENT_TYPES.items()
         ],
         "bytes": MAX_BYTES,
         "side": MAX_SIDE,
@@ -389,7 +479,10 @@ def _with_addresses(view: JobView) -> dict[str, Any] | None:
     files = export_later.files_of(view)
     if not files:
         return view.job.result
-    told = [one | {"url": url_for("api_jobs.file", job_id=view.job.public_id, name=one["name"])} for one in files]
+    told = [
+        one | {"url": url_for("api_jobs.file", job_id=view.job.public_id, name=one["name"])}
+        for one in files
+    ]
     return {**(view.job.result or {}), "files": told}
 
 

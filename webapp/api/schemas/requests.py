@@ -20,7 +20,17 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from webapp.domain import AMONG_FIVE, FIRST_GUESS, JOB_STATES, KNOWN, NO, OUTCOMES, SORTS, YES, GalleryFilter
+from webapp.domain import (
+    AMONG_FIVE,
+    FIRST_GUESS,
+    JOB_STATES,
+    KNOWN,
+    NO,
+    OUTCOMES,
+    SORTS,
+    YES,
+    GalleryFilter,
+)
 from webapp.services.exports.export import FORMATS
 from webapp.services.jobs.types.bulk import ACTIONS, UNDO
 from webapp.services.jobs.types.compare import MOST as MOST_COMPARED
@@ -40,7 +50,9 @@ class OneOf:
 
     allowed: tuple[str, ...]
 
-    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, _source: object, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.literal_schema(list(self.allowed))
 
 
@@ -59,17 +71,28 @@ def _whole(value: object) -> object:
 class Binary:
     """A file of a form, as it was read."""
 
-    def __get_pydantic_core_schema__(self, source: type[Incoming], _handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: type[Incoming], _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.is_instance_schema(source)
 
-    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"type": "string", "format": "binary"}
 
 
 Text = Annotated[str, Field(max_length=255), AfterValidator(_plain)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", json_schema_extra={"format": "date"}, examples=["2026-02-27"])]
+Day = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        json_schema_extra={"format": "date"},
+        examples=["2026-02-27"],
+    ),
+]
 YesNo = Annotated[str, OneOf((YES, NO))]
 VersionNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 Why = Annotated[str, Field(max_length=MAX_WHY, description="The reason, for the log.")]
@@ -252,7 +275,9 @@ class PhotoForm(ClassifyForm):
 class GroundTruthBody(Question):
     """What a photo really shows."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "mclaren", "why": "seen from the other side"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"label": "mclaren", "why": "seen from the other side"}]}
+    )
 
     label: str
     """A label, `none` (none of the labels) or `unusable`."""
@@ -270,7 +295,9 @@ class LabelsBody(Question):
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [{"required": ["ids"]}, {"required": ["filter"]}],
-            "examples": [{"filter": {"decision": "mclaren", "min_confidence": 0.9}, "label": "mclaren"}],
+            "examples": [
+                {"filter": {"decision": "mclaren", "min_confidence": 0.9}, "label": "mclaren"}
+            ],
         }
     )
 
@@ -306,7 +333,9 @@ class CompareQuery(Question):
 class RollbackBody(Question):
     """Why the version goes back."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"why": "it takes every red car for a Ferrari"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"why": "it takes every red car for a Ferrari"}]}
+    )
 
     why: Why = ""
 
@@ -314,7 +343,11 @@ class RollbackBody(Question):
 class PromoteBody(RollbackBody):
     """Which version takes over."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 2, "why": "better on the photos of this month"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"version": 2, "why": "better on the photos of this month"}]
+        }
+    )
 
     version: Annotated[VersionNumber, BeforeValidator(_whole)]
     force: bool = False
@@ -356,7 +389,9 @@ class JobsQuery(Question):
 class UploadBody(Question):
     """Take in photos from a zip, or from a folder of the server."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "upload", "folder": "2026/monza"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "upload", "folder": "2026/monza"}]}
+    )
 
     kind: Literal["upload"]
     folder: str = ""
@@ -372,7 +407,11 @@ class UploadBody(Question):
 class ExportBody(Question):
     """Make an export in the background; needs a key of the scope `review`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "export", "format": "csv", "filter": {"outcome": "wrong"}}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"kind": "export", "format": "csv", "filter": {"outcome": "wrong"}}]
+        }
+    )
 
     kind: Literal["export"]
     format: Annotated[str, OneOf(tuple(FORMATS))] = "jsonl"
@@ -389,7 +428,16 @@ class ManyBody(Question):
     """One action on all photos that a filter lets through, as one batch, or taking a batch back; needs a key of the scope `review`."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kind": "many", "action": "label", "label": "mclaren", "filter": {"decision": "mclaren"}}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "many",
+                    "action": "label",
+                    "label": "mclaren",
+                    "filter": {"decision": "mclaren"},
+                }
+            ]
+        }
     )
 
     kind: Literal["many"]
@@ -415,7 +463,9 @@ class ManyBody(Question):
 class KeepBody(Question):
     """Keep so many photos of each class and delete the rest; needs a key of the scope `admin`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "keep", "per_class": 500, "older_than": "90d"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "keep", "per_class": 500, "older_than": "90d"}]}
+    )
 
     kind: Literal["keep"]
     per_class: Annotated[int, Field(ge=0, le=999_999_999), BeforeValidator(_whole)]
@@ -427,7 +477,9 @@ class KeepBody(Question):
 class PredictBody(Question):
     """Let the site's model look at a photo that is here."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "predict", "photo": "k7Qm2xVd9aBc"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "predict", "photo": "k7Qm2xVd9aBc"}]}
+    )
 
     kind: Literal["predict"]
     photo: Text
@@ -438,7 +490,16 @@ class RankBody(Question):
     """A version looks at photos that are here; needs a key of the scope `review`."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kind": "rank", "model": "f1-teams", "version": 2, "filter": {"since": "2026-01-01"}}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "rank",
+                    "model": "f1-teams",
+                    "version": 2,
+                    "filter": {"since": "2026-01-01"},
+                }
+            ]
+        }
     )
 
     kind: Literal["rank"]
@@ -454,7 +515,17 @@ class CompareBody(Question):
     """Two versions look at the newest photos; needs a key of the scope `admin`."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kind": "compare", "model": "f1-teams", "champion": 1, "challenger": 2, "newest": 2000}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "compare",
+                    "model": "f1-teams",
+                    "champion": 1,
+                    "challenger": 2,
+                    "newest": 2000,
+                }
+            ]
+        }
     )
 
     kind: Literal["compare"]
@@ -464,7 +535,9 @@ class CompareBody(Question):
     """One version."""
     champion: Annotated[VersionNumber, BeforeValidator(_whole)] = OFF
     """The other one; without it the live version."""
-    newest: Annotated[int, Field(ge=1, le=MOST_COMPARED), BeforeValidator(_whole)] = USUALLY_COMPARED
+    newest: Annotated[int, Field(ge=1, le=MOST_COMPARED), BeforeValidator(_whole)] = (
+        USUALLY_COMPARED
+    )
     """How many of the newest photos both look at."""
 
 

@@ -1,7 +1,5 @@
 """The shapes of what the JSON door answers: `webapp.api.schemas.presenters` fills them, the OpenAPI document shows them."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
@@ -13,7 +11,9 @@ TOLD = ConfigDict(use_attribute_docstrings=True)
 """The sentence below a field is its description in the document."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-20T15:02:11.402Z"])]
+Moment = Annotated[
+    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-20T15:02:11.402Z"])
+]
 Outcome = Annotated[str, Field(json_schema_extra={"enum": list(OUTCOMES)})]
 
 
@@ -127,13 +127,27 @@ LabelEvent = TypedDict(
     "LabelEvent",
     {
         "event": int,
-        "from": Annotated[str | None, Field(description="The label before, as it was given; null for none.")],
-        "to": Annotated[str | None, Field(description="The label from then on; null when it was taken away.")],
+        "from": Annotated[
+            str | None, Field(description="The label before, as it was given; null for none.")
+        ],
+        "to": Annotated[
+            str | None, Field(description="The label from then on; null when it was taken away.")
+        ],
         "who": str,
         "when": Moment,
         "why": str,
-        "place": Annotated[str, Field(description="Where it was done: queue, audit, gallery, photo, upload, api, cli, undo or delete.")],
-        "batch": Annotated[str, Field(description="What was done together: `DELETE /labels/batches/{batch}` takes it back.")],
+        "place": Annotated[
+            str,
+            Field(
+                description="Where it was done: queue, audit, gallery, photo, upload, api, cli, undo or delete."
+            ),
+        ],
+        "batch": Annotated[
+            str,
+            Field(
+                description="What was done together: `DELETE /labels/batches/{batch}` takes it back."
+            ),
+        ],
         "undoes": Annotated[int | None, Field(description="The event that this one takes back.")],
         "undone": Annotated[bool, Field(description="It was taken back since.")],
     },

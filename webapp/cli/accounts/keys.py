@@ -1,7 +1,5 @@
 """`flask keys`: keys of the JSON door."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import click
@@ -18,9 +16,18 @@ bp.cli.help = "Keys for the JSON API."
 @bp.cli.command("create")
 @click.argument("name")
 @click.option(
-    "--scope", type=click.Choice(people.SCOPES), default="predict", show_default=True, help="Each scope includes those before it."
+    "--scope",
+    type=click.Choice(people.SCOPES),
+    default="predict",
+    show_default=True,
+    help="Each scope includes those before it.",
 )
-@click.option("--expires", default="", metavar="WHEN", help="The last day, like 2027-01-31 (UTC), or a time like 90d, 12w, 2y.")
+@click.option(
+    "--expires",
+    default="",
+    metavar="WHEN",
+    help="The last day, like 2027-01-31 (UTC), or a time like 90d, 12w, 2y.",
+)
 @needs_history
 def create(name: str, scope: str, expires: str) -> None:
     """Make a key for NAME (who or what uses it) and print it once. Without --expires it never expires."""
@@ -39,7 +46,9 @@ def list_command() -> None:
     """Every key by its first characters, newest first: scope, name, since when, last used, state."""
     for key in people.all_keys():
         used = f"used {_minute(key.last_used_at)}" if key.last_used_at else "never used"
-        click.echo(f"{key.prefix}…\t{key.scope}\t{key.name}\tsince {key.created_at:%Y-%m-%d}\t{used}\t{_state(key)}")
+        click.echo(
+            f"{key.prefix}…\t{key.scope}\t{key.name}\tsince {key.created_at:%Y-%m-%d}\t{used}\t{_state(key)}"
+        )
 
 
 @bp.cli.command("revoke")

@@ -1,7 +1,5 @@
 """`flask users`: people who can log in."""
 
-from __future__ import annotations
-
 import click
 from flask import Blueprint
 
@@ -16,13 +14,23 @@ bp.cli.help = "People who can log in."
 @bp.cli.command("create")
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice(people.ROLES), default="reviewer", show_default=True, help="A reviewer relabels; an admin does everything."
+    "--role",
+    type=click.Choice(people.ROLES),
+    default="reviewer",
+    show_default=True,
+    help="A reviewer relabels; an admin does everything.",
 )
-@click.option("--password-prompt", is_flag=True, help="Ask for the password instead of making one up.")
+@click.option(
+    "--password-prompt", is_flag=True, help="Ask for the password instead of making one up."
+)
 @needs_history
 def create(name: str, role: str, password_prompt: bool) -> None:
     """Add a person called NAME and print their first password once."""
-    password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if password_prompt else ""
+    password = (
+        click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if password_prompt
+        else ""
+    )
     try:
         made = people.create_user(name, role=role, password=password)
     except UserError as error:
@@ -38,7 +46,11 @@ def create(name: str, role: str, password_prompt: bool) -> None:
 @needs_history
 def password_command(name: str, prompt: bool) -> None:
     """Give NAME a new password and end all their sessions."""
-    fresh = click.prompt("Password", hide_input=True, confirmation_prompt=True) if prompt else people.make_password()
+    fresh = (
+        click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if prompt
+        else people.make_password()
+    )
     try:
         people.set_password(name, fresh, first_password=not prompt)
     except UserError as error:

@@ -1,7 +1,5 @@
 """`flask photos import`: labels from elsewhere for the photos here, and photos of a folder that are not here yet."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -23,15 +21,35 @@ FOLDERS = "folders"
 
 @click.command("import")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("--labels", default="", metavar="folders|FILE", help="For a folder: where its labels are.  [default: folders]")
-@click.option("--add", is_flag=True, help="For a folder: photos that are not here yet are ranked and remembered first.")
-@click.option("--by-name", is_flag=True, help="A photo of the same file name is meant, also when the file is another.")
+@click.option(
+    "--labels",
+    default="",
+    metavar="folders|FILE",
+    help="For a folder: where its labels are.  [default: folders]",
+)
+@click.option(
+    "--add",
+    is_flag=True,
+    help="For a folder: photos that are not here yet are ranked and remembered first.",
+)
+@click.option(
+    "--by-name",
+    is_flag=True,
+    help="A photo of the same file name is meant, also when the file is another.",
+)
 @click.option("--replace", is_flag=True, help="Photos that have another label get the new one.")
-@click.option("--dry-run/--apply", default=True, show_default=True, help="Only say what would happen, or do it.")
+@click.option(
+    "--dry-run/--apply",
+    default=True,
+    show_default=True,
+    help="Only say what would happen, or do it.",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @with_appcontext
 @needs_history
-def import_command(source: Path, labels: str, add: bool, by_name: bool, replace: bool, dry_run: bool, quiet: bool) -> None:
+def import_command(
+    source: Path, labels: str, add: bool, by_name: bool, replace: bool, dry_run: bool, quiet: bool
+) -> None:
     """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio or COCO, or a folder of photos.
 
     Photos are found by their id or the SHA-256 of their file, else by file name. A folder's labels are the names of its folders, or in the
@@ -41,19 +59,34 @@ def import_command(source: Path, labels: str, add: bool, by_name: bool, replace:
         raise click.UsageError("--add takes a folder of photos.")
     try:
         refused = _add(source, quiet) if add and not dry_run else 0
-        file = None if source.is_dir() and labels in ("", FOLDERS) else Path(labels) if source.is_dir() else source
+        file = (
+            None
+            if source.is_dir() and labels in ("", FOLDERS)
+            else Path(labels)
+            if source.is_dir()
+            else source
+        )
         plan = _plan(source, file, by_name)
         if not plan.lines:
-            raise click.ClickException(f"There are no labels in {file or source}. A folder of labels has a folder for each class.")
+            raise click.ClickException(
+                f"There are no labels in {file or source}. A folder of labels has a folder for each class."
+            )
         coming = plan.troubles.pop(UNKNOWN, 0) if add and dry_run else 0
         _say(plan, replace)
         if coming:
-            click.echo(f"{coming:,} are about photos that are not here yet: with --apply those of the folder come in first.")
+            click.echo(
+                f"{coming:,} are about photos that are not here yet: with --apply those of the folder come in first."
+            )
         elif plan.unknown and source.is_dir() and not add:
             click.echo("To take in the photos of the folder that are not here yet, add --add.")
         if not dry_run:
-            done = apply_import(plan, replace=replace, who=TERMINAL, why=(file or source).name[:200])
-            click.echo(f"{done.changed:,} photos labelled." + (f" Batch {done.batch}" if done.batch else ""))
+            done = apply_import(
+                plan, replace=replace, who=TERMINAL, why=(file or source).name[:200]
+            )
+            click.echo(
+                f"{done.changed:,} photos labelled."
+                + (f" Batch {done.batch}" if done.batch else "")
+            )
         elif plan.changes or coming:
             click.echo("Nothing was changed. Do it with --apply.")
     except MarqueError as error:
@@ -88,7 +121,9 @@ def _add(folder: Path, quiet: bool) -> int:
 
 
 def _say(plan: Plan, replace: bool) -> None:
-    click.echo(f"{plan.lines:,} lines: {plan.new:,} photos get a label, {plan.same:,} have it already, {plan.empty:,} say none.")
+    click.echo(
+        f"{plan.lines:,} lines: {plan.new:,} photos get a label, {plan.same:,} have it already, {plan.empty:,} say none."
+    )
     if plan.conflicts:
         what = "get the new one" if replace else "keep it; --replace gives them the new one"
         click.echo(f"{plan.conflicts:,} photos have another label and {what}.")

@@ -1,7 +1,5 @@
 """`flask model labels` and `reread`: the labels of a model as people see them, and photos and answers read again after they changed."""
 
-from __future__ import annotations
-
 from typing import BinaryIO
 
 import click
@@ -21,8 +19,19 @@ TERMINAL = Who("terminal")
 
 @click.command("labels")
 @click.argument("name")
-@click.option("--format", "shape", type=click.Choice(("text", "csv", "json")), default="text", help="A table or JSON: what --import reads.")
-@click.option("--import", "source", type=click.File("rb"), help="Take in a label set: what it changes, or with --apply the change.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(("text", "csv", "json")),
+    default="text",
+    help="A table or JSON: what --import reads.",
+)
+@click.option(
+    "--import",
+    "source",
+    type=click.File("rb"),
+    help="Take in a label set: what it changes, or with --apply the change.",
+)
 @click.option("--apply", is_flag=True, help="With --import: change the labels.")
 @with_appcontext
 @needs_history
@@ -36,10 +45,17 @@ def labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) 
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
     if shape != "text":
-        click.echo(label_set_files.to_json(card) if shape == "json" else label_set_files.to_table(card), nl=False)
+        click.echo(
+            label_set_files.to_json(card) if shape == "json" else label_set_files.to_table(card),
+            nl=False,
+        )
         return
     for label in map(as_seen, (*card.labels, *getattr(card, "added", ()))):
-        click.echo("\t".join((label.name, label.display, label.parent, ", ".join(label.aliases), _state(label))).rstrip())
+        click.echo(
+            "\t".join(
+                (label.name, label.display, label.parent, ", ".join(label.aliases), _state(label))
+            ).rstrip()
+        )
 
 
 @click.command("reread")
@@ -57,14 +73,20 @@ def reread_command(name: str) -> None:
 
 
 def _take_in(name: str, content: bytes, *, apply: bool) -> None:
-    planned = label_set_files.take_in(get_registry().published_card(name), content, who=TERMINAL, apply=apply)
+    planned = label_set_files.take_in(
+        get_registry().published_card(name), content, who=TERMINAL, apply=apply
+    )
     for one in planned:
         click.echo(f"{one.label}: {one.change}")
     if apply:
         rereading.go_on(get_registry(), name, watch=_tell)
         click.echo(f"{len(planned)} changed.")
     else:
-        click.echo(f"{len(planned)} would change; --apply changes them." if planned else "This file changes nothing.")
+        click.echo(
+            f"{len(planned)} would change; --apply changes them."
+            if planned
+            else "This file changes nothing."
+        )
 
 
 def _tell(where: Progress) -> None:

@@ -16,7 +16,13 @@ from webapp.cli.labels.label_sets import labels_command, reread_command
 from webapp.cli.models import model_import as importing
 from webapp.cli.models import versions
 from webapp.cli.training import search
-from webapp.cli.training.dataset import dataset_command, layout_options, recipe_for, start_of, weights_option
+from webapp.cli.training.dataset import (
+    dataset_command,
+    layout_options,
+    recipe_for,
+    start_of,
+    weights_option,
+)
 from webapp.cli.training.evaluate import evaluate_command
 from webapp.domain import Who
 from webapp.errors import MarqueError
@@ -55,16 +61,26 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @layout_options
 @weights_option
 @click.option(
-    "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recipe of your own instead of NAME's."
+    "--recipe",
+    "recipe_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A recipe of your own instead of NAME's.",
 )
 @click.option(
-    "--unknown", type=FOLDER, help="A folder of photos of other things: measures how often the model admits that it does not know."
+    "--unknown",
+    type=FOLDER,
+    help="A folder of photos of other things: measures how often the model admits that it does not know.",
 )
 @click.option(
-    "--resume/--fresh", "resume", default=None, help="Insist on going on, or on starting again. Without either: go on if there is a run."
+    "--resume/--fresh",
+    "resume",
+    default=None,
+    help="Insist on going on, or on starting again. Without either: go on if there is a run.",
 )
 @click.option(
-    "--work", type=click.Path(file_okay=False, path_type=Path), help="Folder for checkpoints.  [default: training/NAME in the data folder]"
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for checkpoints.  [default: training/NAME in the data folder]",
 )
 @needs_history
 def train_command(
@@ -80,12 +96,16 @@ def train_command(
     work: Path | None,
 ) -> None:
     """Train the model NAME and publish it as its next version. It can be stopped at any time and goes on after the last epoch."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its greetings would scroll the progress away
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "2"
+    )  # its greetings would scroll the progress away
     try:
         # TensorFlow takes seconds to load and is not installed where photos are only served
         from webapp.training.train import Job, train
     except ImportError as error:
-        raise click.ClickException(f"Training needs what requirements.txt lists ({error.name} is missing).") from error
+        raise click.ClickException(
+            f"Training needs what requirements.txt lists ({error.name} is missing)."
+        ) from error
     config = get_config()
     try:
         job = Job(
@@ -119,7 +139,11 @@ def list_command(as_json: bool) -> None:
     elif not rows:
         click.echo("There is no model yet. Make one: flask model train NAME --data FOLDER")
     for row in [] if as_json else rows:
-        right = f"{row['top1']:.1%} of {row['n']} test photos" if row["top1"] is not None else row["problem"] or "not measured"
+        right = (
+            f"{row['top1']:.1%} of {row['n']} test photos"
+            if row["top1"] is not None
+            else row["problem"] or "not measured"
+        )
         click.echo(f"{row['name']} {row['version']}\t{'live' if row['live'] else '-'}\t{right}")
 
 
@@ -130,34 +154,62 @@ def list_command(as_json: bool) -> None:
 def show_command(name: str, version: int | None, as_json: bool) -> None:
     """The card of NAME in words."""
     try:
-        card = get_registry().published_card(name, version) if as_json else get_registry().card(name, version)
+        card = (
+            get_registry().published_card(name, version)
+            if as_json
+            else get_registry().card(name, version)
+        )
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False) if as_json else "\n".join(describe(card)))
+    click.echo(
+        json.dumps(asdict(card), indent=2, ensure_ascii=False)
+        if as_json
+        else "\n".join(describe(card))
+    )
 
 
 def describe(card: ModelCard) -> list[str]:
     """A card in words, line by line."""
     test = card.metrics.get("test", {})
     lines = [f"{card.title} ({card.name} {card.version})", card.summary, ""]
-    lines.append(f"{len(card.labels)} {card.noun_plural}: {', '.join(label.display for label in card.labels)}")
+    lines.append(
+        f"{len(card.labels)} {card.noun_plural}: {', '.join(label.display for label in card.labels)}"
+    )
     lines.append(f"Sees photos at {card.input.width} x {card.input.height} pixels.")
-    lines.append(f"Says “unclassified” under {card.threshold:.0%}{', and when a photo looks unfamiliar' if card.familiarity else ''}.")
+    lines.append(
+        f"Says “unclassified” under {card.threshold:.0%}{', and when a photo looks unfamiliar' if card.familiarity else ''}."
+    )
     lines += ["", *_accuracy("On photos it never saw", test)]
-    lines += [line for source, figures in sorted(test.get("sources", {}).items()) for line in _accuracy(f"  {source}", figures)]
+    lines += [
+        line
+        for source, figures in sorted(test.get("sources", {}).items())
+        for line in _accuracy(f"  {source}", figures)
+    ]
     if test.get("n"):
         before = f"{test['ece_before']:.1%} before temperature {card.temperature:.2f}"
         lines.append(f"Its confidence is off by {test['ece_after']:.1%} on average ({before}).")
     unknown = card.metrics.get("unknown")
     if unknown:
-        lines.append(f"Of {unknown['n']} photos of other things it leaves {unknown['unclassified']:.0%} unclassified.")
+        lines.append(
+            f"Of {unknown['n']} photos of other things it leaves {unknown['unclassified']:.0%} unclassified."
+        )
     if test.get("per_label"):
         lines += ["", f"{card.noun:<22}{'photos':>7}{'found':>8}{'trust':>8}{'F1':>8}"]
-        lines += [_label_line(label.display, test["per_label"].get(label.name, {})) for label in card.labels]
+        lines += [
+            _label_line(label.display, test["per_label"].get(label.name, {}))
+            for label in card.labels
+        ]
     if card.limits:
         lines += ["", "What it cannot do:", *(f"  - {limit}" for limit in card.limits)]
     if card.data:
-        lines += ["", "Learned from:", *(f"  - {one['photos']} {one['source']}; licence: {one['licence']}" for one in card.data)]
+        lines += [
+            "",
+            "Learned from:",
+            *(
+                f"  - {one['photos']} {one['source']}; licence: {one['licence']}"
+                for one in card.data
+            ),
+        ]
     if card.split.get("fingerprint"):
         lines += ["", f"Split {card.split['fingerprint'][:16]}, made {card.created_at}"]
     return lines
@@ -173,13 +225,20 @@ def _accuracy(name: str, figures: dict[str, Any]) -> list[str]:
 
 
 def _label_line(display: str, figures: dict[str, Any]) -> str:
-    shares = "".join(f"{'-' if figures.get(key) is None else format(figures[key], '.0%'):>8}" for key in ("recall", "precision", "f1"))
+    shares = "".join(
+        f"{'-' if figures.get(key) is None else format(figures[key], '.0%'):>8}"
+        for key in ("recall", "precision", "f1")
+    )
     return f"{display:<22}{figures.get('n', 0):>7}{shares}"
 
 
 def _row(name: str, version: int) -> dict[str, Any]:
     registry = get_registry()
-    row: dict[str, Any] = {"name": name, "version": version, "live": registry.live_version(name) == version}
+    row: dict[str, Any] = {
+        "name": name,
+        "version": version,
+        "live": registry.live_version(name) == version,
+    }
     try:
         test = registry.card(name, version).metrics.get("test", {})
     except MarqueError as error:

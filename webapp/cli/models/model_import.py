@@ -1,7 +1,5 @@
 """`flask model import`: a network from elsewhere becomes a version, through the same gate as a trained one."""
 
-from __future__ import annotations
-
 import json
 import re
 from importlib.util import find_spec
@@ -23,18 +21,25 @@ class Size(click.ParamType):
 
     name = "HxW"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         """(height, width). Fails in words."""
         found = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", str(value))
         if not found:
-            self.fail(f"a size is height x width in pixels, such as 224x224, not {value!r}", param, ctx)
+            self.fail(
+                f"a size is height x width in pixels, such as 224x224, not {value!r}", param, ctx
+            )
         return int(found[1]), int(found[2])
 
 
 @click.command("import")
 @click.argument("source", metavar="FILE", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--labels", default="", metavar="FILE|LIST", help="A file (lines, '0 name', class_indices.json, a JSON list) or first,second,third."
+    "--labels",
+    default="",
+    metavar="FILE|LIST",
+    help="A file (lines, '0 name', class_indices.json, a JSON list) or first,second,third.",
 )
 @click.option("--name", default="", help="The model's name.  [default: from the file's]")
 @click.option("--title", default="", help="What people call it.")
@@ -45,14 +50,28 @@ class Size(click.ParamType):
     show_default=True,
     help="How photos were prepared in training. auto: 0 to 1, unless the network scales by itself (none).",
 )
-@click.option("--size", type=Size(), help="Of the photos it was trained with, for a network that takes any size.")
 @click.option(
-    "--resize", type=click.Choice(RESIZE_RULES), default="stretch", show_default=True, help="How a photo is made to fit the network."
+    "--size",
+    type=Size(),
+    help="Of the photos it was trained with, for a network that takes any size.",
 )
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Confidence below which it says 'unclassified'."
+    "--resize",
+    type=click.Choice(RESIZE_RULES),
+    default="stretch",
+    show_default=True,
+    help="How a photo is made to fit the network.",
 )
-@click.option("--live", is_flag=True, help="Let it serve at once, if it is the first version of its name.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Confidence below which it says 'unclassified'.",
+)
+@click.option(
+    "--live", is_flag=True, help="Let it serve at once, if it is the first version of its name."
+)
 @click.option("--json", "as_json", is_flag=True, help="What came of it as one JSON object.")
 @with_appcontext
 @needs_history
@@ -73,16 +92,29 @@ def import_command(
     It is looked at, loaded and compiled in a process of its own; nothing in it can run code. The version waits until it is promoted.
     """
     if find_spec("tensorflow") is None:
-        raise click.ClickException("Importing needs what requirements.txt lists (tensorflow is missing).")
+        raise click.ClickException(
+            "Importing needs what requirements.txt lists (tensorflow is missing)."
+        )
     request = Request(source, labels, name, title, preprocess, size, resize, threshold)
     with in_words():
         made = import_model(request, get_config().models, live=live)
         promote.note_first(get_registry(), made.name, made.version, TERMINAL)
     if as_json:
-        click.echo(json.dumps({"name": made.name, "version": made.version, "notes": made.notes}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"name": made.name, "version": made.version, "notes": made.notes},
+                ensure_ascii=False,
+            )
+        )
         return
     for note in made.notes:
         click.echo(note, err=True)
-    click.echo(f"{made.name} {made.version} is there, not measured here: flask model show {made.name} --version {made.version}")
+    click.echo(
+        f"{made.name} {made.version} is there, not measured here: flask model show {made.name} --version {made.version}"
+    )
     is_live = get_registry().live_version(made.name) == made.version
-    click.echo("It is live." if is_live else f"It waits. To let it serve: flask model promote {made.name} {made.version}")
+    click.echo(
+        "It is live."
+        if is_live
+        else f"It waits. To let it serve: flask model promote {made.name} {made.version}"
+    )

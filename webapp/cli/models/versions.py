@@ -1,7 +1,5 @@
 """`flask model compare|promote|rollback|history|export`: which version of a model serves, and why."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,9 +37,16 @@ data_option = click.option(
     type=FOLDER,
     help="A folder of photos, with one folder per label or in another layout. May be repeated.",
 )
-history_option = click.option("--history", "here", is_flag=True, help="Compare on the photos of the history that have a ground truth.")
+history_option = click.option(
+    "--history",
+    "here",
+    is_flag=True,
+    help="Compare on the photos of the history that have a ground truth.",
+)
 any_photo_option = click.option(
-    "--any-photo", is_flag=True, help="Compare on all these photos, even if a version has learnt from them or nobody knows."
+    "--any-photo",
+    is_flag=True,
+    help="Compare on all these photos, even if a version has learnt from them or nobody knows.",
 )
 
 
@@ -68,7 +73,9 @@ class Photos:
 @click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
 @with_appcontext
 @needs_history
-def compare_command(name: str, champion: int, challenger: int, as_json: bool, **photos: Any) -> None:
+def compare_command(
+    name: str, champion: int, challenger: int, as_json: bool, **photos: Any
+) -> None:
     """Compare the versions CHAMPION and CHALLENGER of NAME on photos that neither has learnt from: what is fixed, what is broken."""
     asked = Photos(**photos)
     if not asked.data and not asked.here:
@@ -88,7 +95,11 @@ def compare_command(name: str, champion: int, challenger: int, as_json: bool, **
 @layout_options
 @history_option
 @any_photo_option
-@click.option("--force", is_flag=True, help="Let it take over though it is no better, or was not compared. Needs --why.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Let it take over though it is no better, or was not compared. Needs --why.",
+)
 @click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
 @with_appcontext
 @needs_history
@@ -139,16 +150,32 @@ def history_command(name: str, as_json: bool) -> None:
     rows = promote.history(name)
     if as_json:
         keys = ("kind", "from_version", "to_version", "forced", "why", "who", "figures")
-        listed = [{"at": row.created_at.isoformat(timespec="seconds")} | {key: getattr(row, key) for key in keys} for row in rows]
+        listed = [
+            {"at": row.created_at.isoformat(timespec="seconds")}
+            | {key: getattr(row, key) for key in keys}
+            for row in rows
+        ]
         click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     if not rows:
         click.echo(f"The history knows of no change of the live version of {name}.")
     for row in rows:
-        what = {"first": "first version", "promote": "promoted", "rollback": "rolled back"}[row.kind] + (" by force" if row.forced else "")
+        what = {"first": "first version", "promote": "promoted", "rollback": "rolled back"}[
+            row.kind
+        ] + (" by force" if row.forced else "")
         versions = f"{row.from_version if row.from_version is not None else '-'} → {row.to_version}"
         found = f"{row.figures['verdict']}: {row.figures['reasons'][1]}" if row.figures else ""
-        click.echo("\t".join([f"{row.created_at:%Y-%m-%d %H:%M} UTC", versions, what, row.who, row.why or found or "-"]))
+        click.echo(
+            "\t".join(
+                [
+                    f"{row.created_at:%Y-%m-%d %H:%M} UTC",
+                    versions,
+                    what,
+                    row.who,
+                    row.why or found or "-",
+                ]
+            )
+        )
 
 
 @click.command("export")
@@ -177,12 +204,22 @@ def name_and_number(text: str) -> tuple[str, int | None]:
 
 def describe(comparison: Comparison) -> list[str]:
     """A comparison in words, line by line: verdict, reasons, each label that changed, the photos."""
-    verdict = {"better": "better than", "same": "no better than", "worse": "worse than"}[comparison.verdict]
-    lines = [f"Version {comparison.challenger} is {verdict} version {comparison.champion}.", *comparison.reasons, ""]
+    verdict = {"better": "better than", "same": "no better than", "worse": "worse than"}[
+        comparison.verdict
+    ]
+    lines = [
+        f"Version {comparison.challenger} is {verdict} version {comparison.champion}.",
+        *comparison.reasons,
+        "",
+    ]
     changed = [one for one in comparison.labels if one.champion != one.challenger]
     if changed:
-        lines.append(f"{'label':<22}{'photos':>7}{f'version {comparison.champion}':>12}{f'version {comparison.challenger}':>12}")
-        lines += [f"{one.label:<22}{one.n:>7}{one.champion:>12}{one.challenger:>12}" for one in changed]
+        lines.append(
+            f"{'label':<22}{'photos':>7}{f'version {comparison.champion}':>12}{f'version {comparison.challenger}':>12}"
+        )
+        lines += [
+            f"{one.label:<22}{one.n:>7}{one.champion:>12}{one.challenger:>12}" for one in changed
+        ]
     lines += _list("fixed", comparison.fixed) + _list("broken", comparison.broken)
     return lines if lines[-1] else lines[:-1]
 
@@ -197,15 +234,25 @@ def _weigh(champion: Classifier, challenger: Classifier, asked: Photos) -> Compa
     if asked.here:
         return _weigh_here(champion, challenger, asked)
     splits = [_split(one) for one in (champion, challenger)]
-    found = photos_in(champion.card.name, asked.data, asked.layout, asked.image_column, asked.label_column)
+    found = photos_in(
+        champion.card.name, asked.data, asked.layout, asked.image_column, asked.label_column
+    )
     cards = today(champion.card), today(challenger.card)
-    weighed = promote.weigh(champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched, cards=cards)
+    weighed = promote.weigh(
+        champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched, cards=cards
+    )
     for left_out in weighed.left_out:
         click.echo(f"left out {left_out}", err=True)
     if weighed.seen:
-        click.echo(f"left out {weighed.seen} photos that one of the versions has learnt from or was calibrated by", err=True)
+        click.echo(
+            f"left out {weighed.seen} photos that one of the versions has learnt from or was calibrated by",
+            err=True,
+        )
     if weighed.other_labels:
-        click.echo(f"left out {weighed.other_labels} photos whose label one of the versions does not know", err=True)
+        click.echo(
+            f"left out {weighed.other_labels} photos whose label one of the versions does not know",
+            err=True,
+        )
     if asked.any_photo:
         _warn()
     return weighed.comparison
@@ -215,21 +262,38 @@ def _weigh_here(champion: Classifier, challenger: Classifier, asked: Photos) -> 
     """The same on the photos of the history; what the versions say is kept there."""
     if asked.data:
         raise click.UsageError("Compare on --data or on the --history, not on both.")
-    registry, name, versions = get_registry(), champion.card.name, (champion.card.version, challenger.card.version)
+    registry, name, versions = (
+        get_registry(),
+        champion.card.name,
+        (champion.card.version, challenger.card.version),
+    )
     found = compare.standing(registry, name, *versions)
     if found.unknown and not asked.any_photo:
         raise ModelRefusedError(promote.not_known(found.unknown))
-    compare.ask_both(registry, (champion, challenger), files=get_files(), turnstile=get_turnstile(), watch=_watched)
+    compare.ask_both(
+        registry,
+        (champion, challenger),
+        files=get_files(),
+        turnstile=get_turnstile(),
+        watch=_watched,
+    )
     found = compare.standing(registry, name, *versions)
     if found.seen:
-        click.echo(f"left out {found.seen} photos that one of the versions has learnt from or was calibrated by", err=True)
+        click.echo(
+            f"left out {found.seen} photos that one of the versions has learnt from or was calibrated by",
+            err=True,
+        )
     if found.unknown:
         _warn()
     return compare.demand_comparison(found)
 
 
 def _warn() -> None:
-    click.secho("These may be photos that a version has learnt by heart: mistrust the result.", fg="red", err=True)
+    click.secho(
+        "These may be photos that a version has learnt by heart: mistrust the result.",
+        fg="red",
+        err=True,
+    )
 
 
 def _watched(photos: Sequence[Watched]) -> Iterator[Watched]:

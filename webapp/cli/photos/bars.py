@@ -29,9 +29,16 @@ class Terminal:
     @classmethod
     def of(cls, stream: TextIO) -> Terminal:
         """What this stream can show. Colour only on a terminal, and not when `NO_COLOR` is set (no-color.org)."""
-        color = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        color = (
+            stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
         exact = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
-        return cls(min(shutil.get_terminal_size((80, 24)).columns, WIDEST), _can_write(stream, "█▏ж"), color, color and exact)
+        return cls(
+            min(shutil.get_terminal_size((80, 24)).columns, WIDEST),
+            _can_write(stream, "█▏ж"),
+            color,
+            color and exact,
+        )
 
     def plain(self, text: str) -> str:
         """The text in what the terminal can write."""
@@ -93,7 +100,10 @@ def _fit(text: str, width: int, terminal: Terminal) -> str:
 
 def _width(text: str) -> int:
     """Columns of a text: wide characters take two, combining ones none."""
-    return sum(0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
+        for one in text
+    )
 
 
 def _can_write(stream: TextIO, text: str) -> bool:

@@ -1,7 +1,5 @@
 """`flask photos classify`: rank files and folders here or on a running server; results come out while it works."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -67,22 +65,82 @@ class Wish:
 
 @click.command("classify")
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
-@click.option("--format", "format", type=click.Choice(FORMATS), help="How results are written; without it a sentence for each photo.")
-@click.option("--out", default="", metavar="FILE", help="Where results are written.  [default: stdout]")
-@click.option("--json", "json_to", default="", metavar="FILE", help="Short for --format json --out FILE (- for stdout).")
-@click.option("--csv", "csv_to", default="", metavar="FILE", help="Short for --format csv --out FILE (- for stdout).")
-@click.option("--resume", is_flag=True, help="Go on in FILE (jsonl or csv) where an interrupted run stopped.")
-@click.option("--all-labels", is_flag=True, help="In JSON name every label, not only the first five.")
-@click.option("--store/--no-store", default=False, show_default=True, help="Remember the photos in the history, as an upload would.")
-@click.option("--truth", default="", metavar="LABEL", help="With --store: the ground truth of all these photos.")
-@click.option("--model", default="", metavar="NAME|all", help="Which live model looks at them, or all.  [default: the site's]")
-@click.option("--processes", type=click.IntRange(1, 256), help="So many at the same time.  [default: one for each core; 4 with --url]")
-@click.option("--url", default="", metavar="URL", help="Let the Marque at this address rank them instead, such as http://127.0.0.1:8000.")
-@click.option("--key", default="", envvar="MARQUE_KEY", metavar="KEY", help="With --url: an API key.  [default: MARQUE_KEY]")
+@click.option(
+    "--format",
+    "format",
+    type=click.Choice(FORMATS),
+    help="How results are written; without it a sentence for each photo.",
+)
+@click.option(
+    "--out", default="", metavar="FILE", help="Where results are written.  [default: stdout]"
+)
+@click.option(
+    "--json",
+    "json_to",
+    default="",
+    metavar="FILE",
+    help="Short for --format json --out FILE (- for stdout).",
+)
+@click.option(
+    "--csv",
+    "csv_to",
+    default="",
+    metavar="FILE",
+    help="Short for --format csv --out FILE (- for stdout).",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on in FILE (jsonl or csv) where an interrupted run stopped."
+)
+@click.option(
+    "--all-labels", is_flag=True, help="In JSON name every label, not only the first five."
+)
+@click.option(
+    "--store/--no-store",
+    default=False,
+    show_default=True,
+    help="Remember the photos in the history, as an upload would.",
+)
+@click.option(
+    "--truth",
+    default="",
+    metavar="LABEL",
+    help="With --store: the ground truth of all these photos.",
+)
+@click.option(
+    "--model",
+    default="",
+    metavar="NAME|all",
+    help="Which live model looks at them, or all.  [default: the site's]",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    help="So many at the same time.  [default: one for each core; 4 with --url]",
+)
+@click.option(
+    "--url",
+    default="",
+    metavar="URL",
+    help="Let the Marque at this address rank them instead, such as http://127.0.0.1:8000.",
+)
+@click.option(
+    "--key",
+    default="",
+    envvar="MARQUE_KEY",
+    metavar="KEY",
+    help="With --url: an API key.  [default: MARQUE_KEY]",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @with_appcontext
 def classify_command(
-    paths: tuple[str, ...], format: str | None, out: str, json_to: str, csv_to: str, resume: bool, quiet: bool, **wishes: Any
+    paths: tuple[str, ...],
+    format: str | None,
+    out: str,
+    json_to: str,
+    csv_to: str,
+    resume: bool,
+    quiet: bool,
+    **wishes: Any,
 ) -> None:
     """Rank every photo in PATHS: files, folders (with all below them) or patterns like '*.jpg'.
 
@@ -93,19 +151,31 @@ def classify_command(
     if wish.truth and not wish.store:
         raise click.UsageError("--truth needs --store.")
     if resume and (kind not in RESUMABLE or not file):
-        raise click.UsageError(f"--resume goes on in a file of --format {' or '.join(RESUMABLE)}: name it with --out.")
+        raise click.UsageError(
+            f"--resume goes on in a file of --format {' or '.join(RESUMABLE)}: name it with --out."
+        )
     found = list(find_photos(paths))
     if not found:
-        raise click.ClickException("No photo in these paths. Folders are searched for " + ", ".join(sorted(PHOTO_ENDINGS)) + ".")
+        raise click.ClickException(
+            "No photo in these paths. Folders are searched for "
+            + ", ".join(sorted(PHOTO_ENDINGS))
+            + "."
+        )
     try:
-        kept = read_kept(Path(file), kind, several=wish.model == ALL_MODELS) if resume else Kept(frozenset(), 0, 0)
+        kept = (
+            read_kept(Path(file), kind, several=wish.model == ALL_MODELS)
+            if resume
+            else Kept(frozenset(), 0, 0)
+        )
         sys.exit(_run(found, kept, wish, kind, file, quiet))
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.ClickException(f"{error.filename or file or 'stdout'} cannot be written: {error.strerror}.") from error
+        raise click.ClickException(
+            f"{error.filename or file or 'stdout'} cannot be written: {error.strerror}."
+        ) from error
 
 
 def _where(format: str | None, out: str, json_to: str, csv_to: str) -> tuple[str, str]:
@@ -115,7 +185,9 @@ def _where(format: str | None, out: str, json_to: str, csv_to: str) -> tuple[str
         endings = {f".{kind}": kind for kind in FORMATS}
         asked.append((format or endings.get(Path(out).suffix, ""), out))
     if len(asked) > 1:
-        raise click.UsageError("One format and one file at a time: --json and --csv are short for --format with --out.")
+        raise click.UsageError(
+            "One format and one file at a time: --json and --csv are short for --format with --out."
+        )
     kind, file = asked[0] if asked else ("", "")
     if file not in ("", "-") and not kind:
         raise click.UsageError(f"--out {file} does not say how: add --format {'|'.join(FORMATS)}.")
@@ -128,10 +200,16 @@ def _run(found: list[Path], kept: Kept, wish: Wish, kind: str, file: str, quiet:
     if kept.paths:
         click.echo(f"{len(found) - len(left):,} of {len(found):,} are in {file} already.", err=True)
     tally = Tally(time.monotonic())
-    quiet = quiet or not left or (not file and sys.stdout.isatty())  # the lines themselves show how far it is
+    quiet = (
+        quiet or not left or (not file and sys.stdout.isatty())
+    )  # the lines themselves show how far it is
     with ExitStack() as stack:
         rows = _rows(left, wish, stack)  # first, so that nothing is written when nobody can rank
-        writer = stack.enter_context(Writer(stack.enter_context(_open(file, kept)), _format(kind, left), resumed=kept.end > 0))
+        writer = stack.enter_context(
+            Writer(
+                stack.enter_context(_open(file, kept)), _format(kind, left), resumed=kept.end > 0
+            )
+        )
         try:
             for row in watch(rows, len(left), "Ranking", quiet=quiet):
                 writer.write(row)
@@ -176,7 +254,9 @@ class Tally:
 
 def _advice(kind: str, file: str) -> str:
     if file and kind in RESUMABLE:
-        return f"Stopped. What was ranked is in {file}; the same command with --resume goes on there."
+        return (
+            f"Stopped. What was ranked is in {file}; the same command with --resume goes on there."
+        )
     return "Stopped. What was ranked until now was written."
 
 
@@ -207,10 +287,17 @@ def _rows(paths: list[Path], wish: Wish, stack: ExitStack) -> Iterator[Row]:
     if not paths:
         return iter(())
     if wish.url:
-        from webapp.services.photos.remote import Server  # what speaks HTTP: no web process needs it
+        from webapp.services.photos.remote import (
+            Server,  # what speaks HTTP: no web process needs it
+        )
 
-        server = stack.enter_context(Server(wish.url, wish.key, store=wish.store, model=wish.model, ground_truth=wish.truth))
-        return (_sent(one, wish) for one in server.send_all(paths, read_photo, at_once=wish.processes or AT_ONCE))
+        server = stack.enter_context(
+            Server(wish.url, wish.key, store=wish.store, model=wish.model, ground_truth=wish.truth)
+        )
+        return (
+            _sent(one, wish)
+            for one in server.send_all(paths, read_photo, at_once=wish.processes or AT_ONCE)
+        )
     if wish.store:
         make_history()
     classifiers = get_classifiers(wish.model)
@@ -219,7 +306,13 @@ def _rows(paths: list[Path], wish: Wish, stack: ExitStack) -> Iterator[Row]:
         stack.callback(stored.close)
         return (_stored(one, classifiers, wish) for one in stored)
     top = None if wish.every_label else TOP
-    pool = stack.enter_context(closing(get_cupboard().pool(classifiers, wish.processes, photos=len(paths), store=False, top=top)))
+    pool = stack.enter_context(
+        closing(
+            get_cupboard().pool(
+                classifiers, wish.processes, photos=len(paths), store=False, top=top
+            )
+        )
+    )
     seen = [get_card(one.card.name) or one.card for one in classifiers]
     today = {card.name: card for card in seen if reads_differently(card)}
     return (_looked(seen, today, wish) for seen in pool.look(paths))
@@ -243,11 +336,16 @@ def _looked(seen: Seen, today: Mapping[str, ModelCard], wish: Wish) -> Row:
         return {"path": shown(path), "error": str(looked)}
     answers = cast(Looked, looked).answers  # nothing is passed over where nothing is stored
     top = None if wish.every_label else TOP
-    read = [decided(today[one.model], one.reading, one.elapsed_ms, top) if one.model in today else one for one in answers]
+    read = [
+        decided(today[one.model], one.reading, one.elapsed_ms, top) if one.model in today else one
+        for one in answers
+    ]
     return _row({"path": shown(path)}, [_answered(one) for one in read], wish)
 
 
-def _stored(stored: tuple[Path, Classified | MarqueError], classifiers: Sequence[Classifier], wish: Wish) -> Row:
+def _stored(
+    stored: tuple[Path, Classified | MarqueError], classifiers: Sequence[Classifier], wish: Wish
+) -> Row:
     """The row of a photo that is in the history now."""
     path, done = stored
     if isinstance(done, MarqueError):
@@ -262,11 +360,22 @@ def _stored(stored: tuple[Path, Classified | MarqueError], classifiers: Sequence
 
 def _row(row: Row, predictions: list[dict[str, Any]], wish: Wish) -> Row:
     """A photo's first prediction, and all of them when every model was asked."""
-    return row | {"prediction": predictions[0]} | ({"predictions": predictions} if wish.model == ALL_MODELS else {})
+    return (
+        row
+        | {"prediction": predictions[0]}
+        | ({"predictions": predictions} if wish.model == ALL_MODELS else {})
+    )
 
 
 def _answered(said: Answer) -> dict[str, Any]:
-    return _prediction(said.decision, said.model, said.version, said.ranked, said.reading.familiarity, said.elapsed_ms)
+    return _prediction(
+        said.decision,
+        said.model,
+        said.version,
+        said.ranked,
+        said.reading.familiarity,
+        said.elapsed_ms,
+    )
 
 
 def _kept(row: history.Prediction, wish: Wish) -> dict[str, Any]:
@@ -276,19 +385,37 @@ def _kept(row: history.Prediction, wish: Wish) -> dict[str, Any]:
 
 
 def _prediction(
-    decision: str, model: str, version: int, ranking: Sequence[RankedLabel], familiarity: float | None, elapsed_ms: float
+    decision: str,
+    model: str,
+    version: int,
+    ranking: Sequence[RankedLabel],
+    familiarity: float | None,
+    elapsed_ms: float,
 ) -> dict[str, Any]:
     return {
         "decision": decision,
         "label": ranking[0].label,
         "confidence": ranking[0].probability,
         "familiarity": familiarity,
-        "ranked": [{"rank": one.rank, "label": one.label, "class_id": one.class_id, "probability": one.probability} for one in ranking],
+        "ranked": [
+            {
+                "rank": one.rank,
+                "label": one.label,
+                "class_id": one.class_id,
+                "probability": one.probability,
+            }
+            for one in ranking
+        ],
         "model": {"name": model, "version": version},
         "elapsed_ms": round(elapsed_ms, 2),
     }
 
 
 def _sentence(said: dict[str, Any]) -> str:
-    ranking = [RankedLabel(one["rank"], one["label"], one["class_id"], one["probability"]) for one in said["ranked"]]
-    return words.say(said["decision"], ranking, get_card(said["model"]["name"]), said["familiarity"]).text
+    ranking = [
+        RankedLabel(one["rank"], one["label"], one["class_id"], one["probability"])
+        for one in said["ranked"]
+    ]
+    return words.say(
+        said["decision"], ranking, get_card(said["model"]["name"]), said["familiarity"]
+    ).text

@@ -1,7 +1,5 @@
 """`flask demo`: the answers to our drawings, or to pictures of your own, as bars in the terminal."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from collections.abc import Sequence
@@ -38,7 +36,12 @@ class Stage:
 
 @bp.cli.command("demo")
 @click.argument("paths", nargs=-1, type=click.Path())
-@click.option("--model", default="", metavar="NAME|all", help="Which live model answers, or all.  [default: the site's]")
+@click.option(
+    "--model",
+    default="",
+    metavar="NAME|all",
+    help="Which live model answers, or all.  [default: the site's]",
+)
 def demo(paths: tuple[str, ...], model: str) -> None:
     """See what the model says about pictures: those in PATHS, or without any our drawings and what you choose.
 
@@ -52,7 +55,9 @@ def demo(paths: tuple[str, ...], model: str) -> None:
         hint = "The shipped models lie in models/; `flask model train` and `flask model import` make others."
         raise click.ClickException(f"{error} {hint}") from error
     folder = Path(str(current_app.static_folder)) / "samples"
-    stage = Stage(here(), classifiers, folder, find_drawings(folder, get_card(classifiers[0].card.name)))
+    stage = Stage(
+        here(), classifiers, folder, find_drawings(folder, get_card(classifiers[0].card.name))
+    )
     if paths:
         sys.exit(1 if _show_all(paths, stage) else 0)
     _menu(stage)
@@ -75,7 +80,11 @@ def _menu(stage: Stage) -> None:
     _list(stage)
     while True:
         try:
-            asked = click.prompt("A number, the path of a picture, a for all, ? for the list, q to leave", err=True, prompt_suffix=": ")
+            asked = click.prompt(
+                "A number, the path of a picture, a for all, ? for the list, q to leave",
+                err=True,
+                prompt_suffix=": ",
+            )
         except click.Abort:
             click.echo(err=True)
             return
@@ -113,7 +122,9 @@ def _show_number(number: int, stage: Stage) -> None:
 def _show(path: Path, title: str, stage: Stage) -> bool:
     """Print what the models say about one picture; False when it cannot be read."""
     try:
-        answers = classify.answer_by_all(read_photo(path), classifiers=stage.classifiers, turnstile=get_turnstile())
+        answers = classify.answer_by_all(
+            read_photo(path), classifiers=stage.classifiers, turnstile=get_turnstile()
+        )
     except MarqueError as error:
         click.echo(f"{title}: {error}", err=True)
         return False
@@ -133,10 +144,23 @@ def _opinion(answer: Answer, stage: Stage) -> list[str]:
     bars = []
     for line in answer.ranked[:TOP]:
         label = card.label(line.label) if card and line.label in sentence.named else None
-        color = (label.color if label else "") or ("#E10600" if line.label in sentence.named else "")
-        bars.append(Bar(words.display(card, line.label), line.probability, words.percent(line.probability), color))
+        color = (label.color if label else "") or (
+            "#E10600" if line.label in sentence.named else ""
+        )
+        bars.append(
+            Bar(
+                words.display(card, line.label),
+                line.probability,
+                words.percent(line.probability),
+                color,
+            )
+        )
     reason = stage.terminal.plain(" ".join(filter(None, (sentence.reason, sentence.reason_strong))))
-    return [click.style(said, bold=True) if stage.terminal.color else said, reason, *draw_bars(bars, stage.terminal)]
+    return [
+        click.style(said, bold=True) if stage.terminal.color else said,
+        reason,
+        *draw_bars(bars, stage.terminal),
+    ]
 
 
 def _path(text: str) -> Path:

@@ -1,7 +1,5 @@
 """`flask photos`: rank photos from the terminal, and take them and their labels in and out. Each command lives in a file of its own."""
 
-from __future__ import annotations
-
 from flask import Blueprint
 
 from webapp.cli.exports import export_command

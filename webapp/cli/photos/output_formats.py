@@ -15,7 +15,19 @@ from typing import IO, Any, Protocol
 from webapp.errors import ResultsError
 from webapp.reports import csv_safety as cells
 
-COLUMNS = ("path", "decision", "label", "confidence", "second", "second_confidence", "model", "version", "elapsed_ms", "photo", "error")
+COLUMNS = (
+    "path",
+    "decision",
+    "label",
+    "confidence",
+    "second",
+    "second_confidence",
+    "model",
+    "version",
+    "elapsed_ms",
+    "photo",
+    "error",
+)
 RESUMABLE = ("jsonl", "csv")
 FORMATS = ("json", "csv", "jsonl", "filename-map")
 
@@ -64,7 +76,9 @@ class Table:
 
     def row(self, row: Row, *, first: bool) -> str:  # noqa: ARG002
         """See `Format`."""
-        return cells.csv_lines(_cells(row, said) for said in row.get("predictions") or [row.get("prediction") or {}])
+        return cells.csv_lines(
+            _cells(row, said) for said in row.get("predictions") or [row.get("prediction") or {}]
+        )
 
 
 class FilenameMap:
@@ -103,7 +117,11 @@ class Sentences:
             return f"{row['path']}: not ranked\n"
         several = row.get("predictions")
         if several:
-            return f"{row['path']}: " + " · ".join(f"{said['model']['name']}: {self._say(said)}" for said in several) + "\n"
+            return (
+                f"{row['path']}: "
+                + " · ".join(f"{said['model']['name']}: {self._say(said)}" for said in several)
+                + "\n"
+            )
         return f"{row['path']}: {self._say(row['prediction'])}\n"
 
 
@@ -126,7 +144,12 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if not isinstance(error, OSError):
             self._stream.write(self._format.tail)
             self._stream.flush()
@@ -150,7 +173,11 @@ def read_kept(out: Path, format: str, *, several: bool) -> Kept:
     if not out.exists():
         return Kept(frozenset(), 0, 0)
     with out.open("rb") as stream:
-        return _read_table(stream, out, several=several) if format == "csv" else _read_lines(stream, out)
+        return (
+            _read_table(stream, out, several=several)
+            if format == "csv"
+            else _read_lines(stream, out)
+        )
 
 
 def shown(path: Path) -> str:
@@ -168,7 +195,9 @@ def _read_lines(stream: IO[bytes], out: Path) -> Kept:
             paths.add(row["path"])
             failed += "error" in row
         except (ValueError, KeyError, TypeError) as error:
-            raise ResultsError(f"Line {number} of {out} is none of this command. Nothing was changed: name another file.") from error
+            raise ResultsError(
+                f"Line {number} of {out} is none of this command. Nothing was changed: name another file."
+            ) from error
         end += len(line)
     return Kept(frozenset(paths), failed, end)
 
@@ -209,7 +238,9 @@ def _records(stream: IO[bytes]) -> Iterable[bytes]:
 
 
 def _no_table(out: Path) -> ResultsError:
-    return ResultsError(f"{out} is no table of this command. Nothing was changed: name another file.")
+    return ResultsError(
+        f"{out} is no table of this command. Nothing was changed: name another file."
+    )
 
 
 def _cells(row: Row, said: dict[str, Any]) -> tuple[object, ...]:

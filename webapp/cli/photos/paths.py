@@ -1,7 +1,5 @@
 """Photos that paths of the terminal mean, and their bytes."""
 
-from __future__ import annotations
-
 import glob
 import os
 from collections.abc import Iterable, Iterator
@@ -21,12 +19,22 @@ def find_photos(paths: Iterable[str]) -> Iterator[Path]:
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            found = [Path(folder) / name for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
-            candidates = [one for one in found if one.suffix.lower() in PHOTO_ENDINGS and not one.is_symlink()]
+            found = [
+                Path(folder) / name
+                for folder, _, names in sorted(os.walk(path))
+                for name in sorted(names)
+            ]
+            candidates = [
+                one for one in found if one.suffix.lower() in PHOTO_ENDINGS and not one.is_symlink()
+            ]
         elif path.exists() or not glob.has_magic(text):
             candidates = [path]
         else:
-            candidates = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())  # noqa: PTH207
+            candidates = sorted(
+                Path(one)
+                for one in glob.glob(text, recursive=True)  # noqa: PTH207
+                if Path(one).is_file()
+            )
         for one in candidates:
             if one not in seen:
                 seen.add(one)

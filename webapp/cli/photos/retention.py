@@ -1,7 +1,5 @@
 """`flask photos purge|keep`: what goes for good, and what a rule of keeping lets go."""
 
-from __future__ import annotations
-
 import click
 from flask.cli import with_appcontext
 
@@ -29,9 +27,25 @@ def purge_command() -> None:
 
 
 @click.command("keep")
-@click.option("--per-class", required=True, metavar="NUMBER", help="So many photos of each class stay, the newest.")
-@click.option("--older-than", default="0d", show_default=True, metavar="AGE", help="Only photos older than this go: 90d, 12w, 2y.")
-@click.option("--dry-run/--apply", default=True, show_default=True, help="Only say what would go, or delete it.")
+@click.option(
+    "--per-class",
+    required=True,
+    metavar="NUMBER",
+    help="So many photos of each class stay, the newest.",
+)
+@click.option(
+    "--older-than",
+    default="0d",
+    show_default=True,
+    metavar="AGE",
+    help="Only photos older than this go: 90d, 12w, 2y.",
+)
+@click.option(
+    "--dry-run/--apply",
+    default=True,
+    show_default=True,
+    help="Only say what would go, or delete it.",
+)
 @with_appcontext
 @needs_history
 def keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
@@ -44,11 +58,17 @@ def keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
         found = deleting.surplus(number, age)
         for name, (count, going, size) in found.classes.items():
             if going:
-                click.echo(f"{name or 'not answered'}\t{count:,} photos\t{going:,} go\t{size / MB:.1f} MB")
+                click.echo(
+                    f"{name or 'not answered'}\t{count:,} photos\t{going:,} go\t{size / MB:.1f} MB"
+                )
         if dry_run:
-            click.echo(f"{found.photos:,} photos would go, {found.bytes / MB:.1f} MB. Nothing was deleted: do it with --apply.")
+            click.echo(
+                f"{found.photos:,} photos would go, {found.bytes / MB:.1f} MB. Nothing was deleted: do it with --apply."
+            )
         else:
             done = deleting.keep(number, age, who=Who("terminal"))
-            click.echo(f"{done.changed:,} photos deleted. They go for good in {deleting.GRACE.days} days.")
+            click.echo(
+                f"{done.changed:,} photos deleted. They go for good in {deleting.GRACE.days} days."
+            )
     except MarqueError as error:
         raise click.ClickException(str(error)) from error

@@ -1,7 +1,5 @@
 """Photos of a folder into the history: looked at by several processes, remembered one after the other by this one."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +19,11 @@ TERMINAL = Who("terminal")
 
 
 def store_all(
-    paths: Sequence[Path], classifiers: Sequence[Classifier], *, truth: str = "", processes: int | None = None
+    paths: Sequence[Path],
+    classifiers: Sequence[Classifier],
+    *,
+    truth: str = "",
+    processes: int | None = None,
 ) -> Generator[tuple[Path, Classified | MarqueError]]:
     """Each path with the photo that it is now, or why it was refused; in their order, each in its own transaction.
 

@@ -26,9 +26,21 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--layout`, `--image-column` and `--label-column`."""
     for option in (
-        click.option("--label-column", default="", help="Of a table: the column that names the label, if it has no usual name."),
-        click.option("--image-column", default="", help="Of a table: the column that names the photo, if it has no usual name."),
-        click.option("--layout", type=click.Choice(LAYOUTS), help="How the data is laid out.  [default: the recipe's, or folders]"),
+        click.option(
+            "--label-column",
+            default="",
+            help="Of a table: the column that names the label, if it has no usual name.",
+        ),
+        click.option(
+            "--image-column",
+            default="",
+            help="Of a table: the column that names the photo, if it has no usual name.",
+        ),
+        click.option(
+            "--layout",
+            type=click.Choice(LAYOUTS),
+            help="How the data is laid out.  [default: the recipe's, or folders]",
+        ),
     ):
         command = option(command)
     return command
@@ -42,11 +54,21 @@ weights_option = click.option(
 )
 
 
-def recipe_for(name: str, recipe_file: Path | None, layout: str | None, image_column: str, label_column: str) -> Recipe:
+def recipe_for(
+    name: str, recipe_file: Path | None, layout: str | None, image_column: str, label_column: str
+) -> Recipe:
     """The recipe of the model NAME, or the one in the file, for data laid out in this way. Raises `TrainingError`."""
     from webapp.training.recipe import find_recipe, laid_out, named, read_recipe
 
-    return named(laid_out(read_recipe(recipe_file) if recipe_file else find_recipe(name), layout, image_column, label_column), name)
+    return named(
+        laid_out(
+            read_recipe(recipe_file) if recipe_file else find_recipe(name),
+            layout,
+            image_column,
+            label_column,
+        ),
+        name,
+    )
 
 
 def photos_in(
@@ -66,11 +88,18 @@ def photos_in(
         try:
             from webapp.training.readers import list_photos
         except ImportError as error:
-            raise click.ClickException(f"This layout needs what requirements.txt lists ({error.name} is missing).") from error
+            raise click.ClickException(
+                f"This layout needs what requirements.txt lists ({error.name} is missing)."
+            ) from error
         listings = [list_photos(folder, where) for folder in data]
-        kept, twice = once_each((one.path, one.label, one.box) for listing in listings for one in listing.photos)
+        kept, twice = once_each(
+            (one.path, one.label, one.box) for listing in listings for one in listing.photos
+        )
         missing = [line for listing in listings for line in listing.missing]
-    return kept, [*missing, *(f"{one}: the same file lies under another label too" for one in twice)]
+    return kept, [
+        *missing,
+        *(f"{one}: the same file lies under another label too" for one in twice),
+    ]
 
 
 def start_of(weights: str) -> str | Path:
@@ -86,15 +115,29 @@ def start_of(weights: str) -> str | Path:
 @click.command("dataset")
 @click.argument("name")
 @click.option(
-    "--data", "data", multiple=True, required=True, type=FOLDER, help="A folder of photos, as for `flask model train`. May be repeated."
+    "--data",
+    "data",
+    multiple=True,
+    required=True,
+    type=FOLDER,
+    help="A folder of photos, as for `flask model train`. May be repeated.",
 )
 @layout_options
 @click.option(
-    "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recipe of your own instead of NAME's."
+    "--recipe",
+    "recipe_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A recipe of your own instead of NAME's.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
 def dataset_command(
-    name: str, data: tuple[Path, ...], layout: str | None, image_column: str, label_column: str, recipe_file: Path | None, as_json: bool
+    name: str,
+    data: tuple[Path, ...],
+    layout: str | None,
+    image_column: str,
+    label_column: str,
+    recipe_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Look at the photos that NAME would be trained on: counts, unreadable files, duplicates, contradictory labels."""
     try:
@@ -102,13 +145,21 @@ def dataset_command(
         from webapp.training.dataset_report import in_words, report
         from webapp.training.recipe import source_of
     except ImportError as error:
-        raise click.ClickException(f"This needs what requirements.txt lists ({error.name} is missing).") from error
+        raise click.ClickException(
+            f"This needs what requirements.txt lists ({error.name} is missing)."
+        ) from error
     try:
         recipe = recipe_for(name, recipe_file, layout, image_column, label_column)
-        found = report(recipe, [(folder, source_of(recipe, folder).name) for folder in data], _shown)
+        found = report(
+            recipe, [(folder, source_of(recipe, folder).name) for folder in data], _shown
+        )
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(in_words(found)))
+    click.echo(
+        json.dumps(found.as_json(), indent=2, ensure_ascii=False)
+        if as_json
+        else "\n".join(in_words(found))
+    )
 
 
 def _shown(photos: Iterable[Found]) -> Iterator[Found]:

@@ -25,17 +25,41 @@ if TYPE_CHECKING:
 @click.command("evaluate")
 @click.argument("name_and_version", metavar="NAME[@VERSION]")
 @click.option(
-    "--data", "data", multiple=True, required=True, type=FOLDER, help="A folder of photos, as for `flask model train`. May be repeated."
+    "--data",
+    "data",
+    multiple=True,
+    required=True,
+    type=FOLDER,
+    help="A folder of photos, as for `flask model train`. May be repeated.",
 )
 @layout_options
 @click.option(
-    "--recipe", "recipe_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A recipe of your own instead of NAME's."
+    "--recipe",
+    "recipe_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A recipe of your own instead of NAME's.",
 )
-@click.option("--unknown", type=FOLDER, help="A folder of photos of other things: how often it admits that it does not know.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write the report into a folder: page, tables, charts, JSON.")
-@click.option("--tta", is_flag=True, help="Look at each photo mirrored as well, and say what the mean of both answers gains and costs.")
+@click.option(
+    "--unknown",
+    type=FOLDER,
+    help="A folder of photos of other things: how often it admits that it does not know.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the report into a folder: page, tables, charts, JSON.",
+)
+@click.option(
+    "--tta",
+    is_flag=True,
+    help="Look at each photo mirrored as well, and say what the mean of both answers gains and costs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Every figure as one JSON object.")
-@click.option("--include-training", is_flag=True, help="Also ask about photos that it has learnt from: the figures then flatter it.")
+@click.option(
+    "--include-training",
+    is_flag=True,
+    help="Also ask about photos that it has learnt from: the figures then flatter it.",
+)
 @with_appcontext
 def evaluate_command(
     name_and_version: str,
@@ -64,7 +88,9 @@ def evaluate_command(
         classifier = load_version(name, get_registry().card(name, version).version)
         if out is not None:
             make_folder(out)
-        exam = _hold(classifier, recipe, data, unknown, mirror=tta, include_training=include_training)
+        exam = _hold(
+            classifier, recipe, data, unknown, mirror=tta, include_training=include_training
+        )
         report = make_report(exam)
         if out is not None:
             write_files(out, exam, report)
@@ -76,7 +102,13 @@ def evaluate_command(
 
 
 def _hold(
-    classifier: Classifier, recipe: Recipe, data: Sequence[Path], unknown: Path | None, *, mirror: bool, include_training: bool
+    classifier: Classifier,
+    recipe: Recipe,
+    data: Sequence[Path],
+    unknown: Path | None,
+    *,
+    mirror: bool,
+    include_training: bool,
 ) -> Exam:
     """Ask the version about every photo. Raises `TrainingError`."""
     from webapp.training.evaluation.evaluation import ask
@@ -87,12 +119,24 @@ def _hold(
 
     card = classifier.card
     split = read_split(get_registry().version_folder(card.name, card.version), card)
-    listings = [(list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in data]
+    listings = [
+        (list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in data
+    ]
     looking = _watched("Looking for near-duplicates")
-    questions = choose_questions(listings, card, split, rule=recipe.split, include_training=include_training, watch=looking)
-    others = choose_others(unknown, split, known=questions.asked, include_training=include_training) if unknown else None
+    questions = choose_questions(
+        listings, card, split, rule=recipe.split, include_training=include_training, watch=looking
+    )
+    others = (
+        choose_others(unknown, split, known=questions.asked, include_training=include_training)
+        if unknown
+        else None
+    )
     answers, refused = ask(classifier, questions.asked, mirror=mirror, watch=_watched("Asking"))
-    said, no_photos = ask(classifier, others.asked, mirror=mirror, watch=_watched("Asking about other things")) if others else ([], [])
+    said, no_photos = (
+        ask(classifier, others.asked, mirror=mirror, watch=_watched("Asking about other things"))
+        if others
+        else ([], [])
+    )
     return Exam(
         card,
         get_config().engine,

@@ -4,8 +4,6 @@ The decoder below Pillow believes the AV1 data and scales afterwards, so the siz
 boxes (ISO 14496-12, 8.11) as far as needed to find the data, and the sequence header in it (AV1 specification, 5.5).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import prod
 
@@ -19,7 +17,11 @@ _LOOSE = 4
 
 def largest_frame(content: bytes) -> tuple[int, int] | None:
     """Width and height in pixels of the largest AV1 frame in an AVIF, or None when it cannot be found out: the file is not sound."""
-    outer = {kind: content[start:end] for kind, start, end in _boxes(content, 0, len(content)) if kind in (b"meta", b"moov")}
+    outer = {
+        kind: content[start:end]
+        for kind, start, end in _boxes(content, 0, len(content))
+        if kind in (b"meta", b"moov")
+    }
     if set(outer) != {b"meta"}:  # an animation (moov) keeps its frames elsewhere
         return None
     meta = outer[b"meta"]
@@ -29,7 +31,9 @@ def largest_frame(content: bytes) -> tuple[int, int] | None:
     wanted = _av1_items(boxes[b"iinf"])
     try:
         items = _items(boxes[b"iloc"], content, boxes.get(b"idat", b""))
-        sizes = {number: max(_frame_sizes(data), key=prod) for number, data in items if number in wanted}
+        sizes = {
+            number: max(_frame_sizes(data), key=prod) for number, data in items if number in wanted
+        }
     except (IndexError, ValueError):
         return None
     return max(sizes.values(), key=prod) if wanted and len(sizes) == len(wanted) else None

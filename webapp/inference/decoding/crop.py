@@ -1,7 +1,5 @@
 """Photos of data sets that come with a box: what it cuts out, decoded as in serving otherwise."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -24,7 +22,9 @@ def decode_cut(content: bytes, box: Box | None, max_side: int = WORKING_SIDE) ->
     left, top, right, bottom = box
     cut = whole[top:bottom, left:right]
     if not cut.size:
-        raise BrokenPhotoError(f"The box {box} lies outside the photo of {whole.shape[1]} x {whole.shape[0]} pixels.")
+        raise BrokenPhotoError(
+            f"The box {box} lies outside the photo of {whole.shape[1]} x {whole.shape[0]} pixels."
+        )
     image = Image.fromarray(np.ascontiguousarray(cut))
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return np.asarray(image)

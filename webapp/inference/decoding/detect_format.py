@@ -1,7 +1,5 @@
 """What a file is, told by its first bytes and never by its name: one of the formats we read, or a sentence about what it is instead."""
 
-from __future__ import annotations
-
 import re
 
 from webapp.errors import NotAPhotoError
@@ -48,8 +46,14 @@ _STRANGERS = (
     ((b"\xd7\xcd\xc6\x9a", b"\x01\0\0\0\x6c\0\0\0"), "a Windows drawing"),
     ((b"\0\0\x01\0", b"\0\0\x02\0", b"icns"), "an icon"),
     ((b"PK\x03\x04", b"PK\x05\x06"), "a zip archive or an office document"),
-    ((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd"), "a compressed file"),
-    ((b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75"), "a video"),
+    (
+        (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd"),
+        "a compressed file",
+    ),
+    (
+        (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75"),
+        "a video",
+    ),
     ((b"ID3", b"fLaC", b"OggS"), "a sound file"),
     ((b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe"), "a program"),
     ((b"\x89HDF", b"SQLite format 3"), "a data file"),
@@ -80,7 +84,11 @@ def sniff(content: bytes) -> str:
         if content.startswith(prefixes):
             raise NotAPhotoError(refusal_of_picture(what))
     what = _guess(content)
-    raise NotAPhotoError(f"This is {what}, not a photo. {SEND}" if what else f"This is not a photo in a format we read. {SEND}")
+    raise NotAPhotoError(
+        f"This is {what}, not a photo. {SEND}"
+        if what
+        else f"This is not a photo in a format we read. {SEND}"
+    )
 
 
 def content_type(name: str) -> str:
@@ -103,7 +111,10 @@ def _boxed_format(content: bytes) -> str:
         return "AVIF"
     if content[8:12] in _HEIF_BRANDS:
         return "HEIF"
-    if content[8:12] in (b"mif1", b"msf1"):  # the general brands: the list after them says which codec
+    if content[8:12] in (
+        b"mif1",
+        b"msf1",
+    ):  # the general brands: the list after them says which codec
         return "AVIF" if b"avif" in brands else "HEIF"
     return ""
 
@@ -118,7 +129,13 @@ def _guess(content: bytes) -> str:
     if content[4:8] in (b"moov", b"mdat", b"wide", b"free"):
         return "a video"
     if content.startswith(b"RIFF"):
-        return "a video" if content[8:11] == b"AVI" else "a sound file" if content[8:12] == b"WAVE" else ""
+        return (
+            "a video"
+            if content[8:11] == b"AVI"
+            else "a sound file"
+            if content[8:12] == b"WAVE"
+            else ""
+        )
     return _guess_text(content[:4096])
 
 

@@ -4,8 +4,6 @@ Pillow decides whether a file is sound; these walks only bound what it may cost,
 that makes no sense and leave the rest to the decoder.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +36,13 @@ class Structure:
 
 def look(content: bytes, name: str) -> Structure:
     """The structure of `content`, a file of the format `name` (see `sniff`). Never raises for bad bytes."""
-    looks = {"JPEG": look_at_jpeg, "PNG": look_at_png, "WEBP": look_at_webp, "GIF": look_at_gif, "AVIF": look_at_avif}
+    looks = {
+        "JPEG": look_at_jpeg,
+        "PNG": look_at_png,
+        "WEBP": look_at_webp,
+        "GIF": look_at_gif,
+        "AVIF": look_at_avif,
+    }
     return looks[name](content) if name in looks else Structure()
 
 
@@ -50,15 +54,21 @@ def is_more_than_orientation(exif: bytes) -> bool:
     """
     block = exif.removeprefix(b"Exif\0\0")
     order: Literal["little", "big"] = "little" if block.startswith(b"II") else "big"
-    start, entries, tag = (int.from_bytes(block[at : at + size], order) for at, size in ((4, 4), (8, 2), (10, 2)))
-    rest = block[10 + 12 * entries :].strip(b"\0")  # the next directory (a thumbnail, as a rule) and whatever values need room
+    start, entries, tag = (
+        int.from_bytes(block[at : at + size], order) for at, size in ((4, 4), (8, 2), (10, 2))
+    )
+    rest = block[10 + 12 * entries :].strip(
+        b"\0"
+    )  # the next directory (a thumbnail, as a rule) and whatever values need room
     return start != 8 or bool(rest) or not (entries == 0 or (entries == 1 and tag == 0x0112))
 
 
 # ---- JPEG (ITU T.81) ----
 
 _SCAN = 0xDA
-_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # begins a segment: not a stuffed zero, not a restart, not fill
+_MARKER = re.compile(
+    rb"\xff[^\x00\x01\xff\xd0-\xd8]"
+)  # begins a segment: not a stuffed zero, not a restart, not fill
 _MAX_FILL = 100_000
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
@@ -70,11 +80,20 @@ def look_at_jpeg(content: bytes) -> Structure:
     more = False
     for marker, start, end in islice(_segments(content), MAX_PARTS):
         if marker in _FRAMES:
-            height, width = int.from_bytes(content[start + 1 : start + 3], "big"), int.from_bytes(content[start + 3 : start + 5], "big")
+            height, width = (
+                int.from_bytes(content[start + 1 : start + 3], "big"),
+                int.from_bytes(content[start + 3 : start + 5], "big"),
+            )
             frame = marker
         elif marker == _SCAN:
             more = more or _goes_on_after_end(content, end)
-            return Structure(width, height, scans=_count_scans(content), scalable=frame not in _LOSSLESS, has_metadata=more)
+            return Structure(
+                width,
+                height,
+                scans=_count_scans(content),
+                scalable=frame not in _LOSSLESS,
+                has_metadata=more,
+            )
         elif not more:
             more = _is_metadata_segment(marker, content[start:end])
     return Structure(is_broken=True)  # no scan in reach, so no picture
@@ -125,7 +144,9 @@ def _goes_on_after_end(content: bytes, scan: int) -> bool:
 
 # ---- PNG (ISO 15948) ----
 
-_PNG_PICTURE = set(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD pHYs hIST cICP mDCV cLLI acTL fcTL fdAT".split())
+_PNG_PICTURE = set(
+    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD pHYs hIST cICP mDCV cLLI acTL fcTL fdAT".split()
+)
 
 
 def look_at_png(content: bytes) -> Structure:
@@ -168,11 +189,15 @@ def look_at_webp(content: bytes) -> Structure:
 def _webp_size(content: bytes) -> tuple[int, int]:
     kind = content[12:16]
     if kind == b"VP8X":
-        return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
+        return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(
+            content[27:30], "little"
+        ) + 1
     if kind == b"VP8L":
         bits = int.from_bytes(content[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(content[28:30], "little") & 0x3FFF
+    return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(
+        content[28:30], "little"
+    ) & 0x3FFF
 
 
 # ---- GIF (GIF89a specification) ----
@@ -187,7 +212,9 @@ def look_at_gif(content: bytes) -> Structure:
             more = more or _is_metadata_extension(content[at + 1 : at + 14])
         elif kind == b",":
             if not frames:
-                left, top, wide, tall = (int.from_bytes(content[at + n : at + n + 2], "little") for n in (1, 3, 5, 7))
+                left, top, wide, tall = (
+                    int.from_bytes(content[at + n : at + n + 2], "little") for n in (1, 3, 5, 7)
+                )
                 width, height = max(width, left + wide), max(height, top + tall)
             frames += 1
         elif frames or kind in (b";", b""):
@@ -217,7 +244,9 @@ def _palette_bytes(flags: bytes) -> int:
 
 def _is_metadata_extension(start: bytes) -> bool:
     """Whether an extension (from its label byte on) is more than timing, looping or drawn text."""
-    return start[:1] == b"\xfe" or (start[:1] == b"\xff" and not start[2:].startswith((b"NETSCAPE2.0", b"ANIMEXTS1.0")))
+    return start[:1] == b"\xfe" or (
+        start[:1] == b"\xff" and not start[2:].startswith((b"NETSCAPE2.0", b"ANIMEXTS1.0"))
+    )
 
 
 # ---- AVIF ----

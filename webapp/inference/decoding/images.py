@@ -1,7 +1,5 @@
 """One way from bytes to pixels, for the web, the terminal and training alike; and the small copies that are shown to people."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import re
@@ -41,7 +39,10 @@ __all__ = [
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 30_000_000
-MAX_PIXELS_OF = {"JPEG": 50_000_000, "HEIF": 50_000_000}  # JPEG shrinks while decoding; phones make HEIC of this size
+MAX_PIXELS_OF = {
+    "JPEG": 50_000_000,
+    "HEIF": 50_000_000,
+}  # JPEG shrinks while decoding; phones make HEIC of this size
 MAX_SIDE = 20_000
 MAX_SCANS = 100
 
@@ -76,7 +77,13 @@ def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhot
     `PhotoTooLargeError` before anything is decoded, `BrokenPhotoError` when decoding fails. The messages are sentences for people.
     """
     picture = _read(content, max_side)
-    return DecodedPhoto(np.asarray(picture.image), picture.width, picture.height, picture.format, picture.has_metadata)
+    return DecodedPhoto(
+        np.asarray(picture.image),
+        picture.width,
+        picture.height,
+        picture.format,
+        picture.has_metadata,
+    )
 
 
 def working_side(spec: InputSpec) -> int:
@@ -93,7 +100,9 @@ def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     image = Image.fromarray(pixels)
     size = (spec.width, spec.height)
     if spec.resize == "pad":
-        return np.asarray(ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=(127, 127, 127)))
+        return np.asarray(
+            ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=(127, 127, 127))
+        )
     if spec.resize == "crop":
         return np.asarray(ImageOps.fit(image, size, Image.Resampling.BICUBIC))
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
@@ -114,7 +123,10 @@ def difference_hash(image: Image.Image) -> int:
 
     Neal Krawetz, "Kind of Like That" (hackerfactor.com, 2013). 0 for a picture without structure.
     """
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0), dtype=np.int16)
+    grey = np.asarray(
+        image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0),
+        dtype=np.int16,
+    )
     return int.from_bytes(np.packbits(grey[:, :-1] < grey[:, 1:]).tobytes(), "big")
 
 
@@ -158,7 +170,9 @@ def _read(content: bytes, max_side: int) -> _Picture:
     """Look, check the caps, decode. Raises the three refusals and nothing else."""
     if len(content) > MAX_BYTES:
         size, most = ceil(len(content) / 1024**2), MAX_BYTES // 1024**2
-        raise PhotoTooLargeError(f"The file has {size:,} MB; {most} MB is the most. Send a smaller copy.")
+        raise PhotoTooLargeError(
+            f"The file has {size:,} MB; {most} MB is the most. Send a smaller copy."
+        )
     name = sniff(content)
     structure = look(content, name)
     _check_structure(structure, name)
@@ -171,22 +185,32 @@ def _read(content: bytes, max_side: int) -> _Picture:
         pixels = re.search(r"\d+", str(error))
         raise _too_many_pixels(int(pixels[0]) if pixels else 0, name) from error
     except MemoryError as error:
-        raise PhotoTooLargeError("The photo needs more memory than there is. Send a smaller copy.") from error
-    except Exception as error:  # Pillow and the codecs below it raise nearly every kind for bad bytes
+        raise PhotoTooLargeError(
+            "The photo needs more memory than there is. Send a smaller copy."
+        ) from error
+    except (
+        Exception
+    ) as error:  # Pillow and the codecs below it raise nearly every kind for bad bytes
         raise BrokenPhotoError(_BROKEN) from error
 
 
-def _decode(image: ImageFile.ImageFile, name: str, structure: Structure, max_side: int, length: int) -> _Picture:
+def _decode(
+    image: ImageFile.ImageFile, name: str, structure: Structure, max_side: int, length: int
+) -> _Picture:
     """Shrink, then turn, then convert colours: each step has as few pixels as the one before allows."""
     width, height = image.size
     _check_size(width, height, name, scalable=structure.scalable or name == "HEIF")
     if name == "TIFF":
         _refuse_camera_raw(image)
-    has_metadata = _has_metadata(image, name) if structure.has_metadata is None else structure.has_metadata
+    has_metadata = (
+        _has_metadata(image, name) if structure.has_metadata is None else structure.has_metadata
+    )
     size = _fitted(width, height, max_side)
     image.draft(None, size)
     if name == "JPEG":
-        image.decodermaxblock = length  # all at once: else libjpeg can be made to start again for every 64 KB
+        image.decodermaxblock = (
+            length  # all at once: else libjpeg can be made to start again for every 64 KB
+        )
     image.load()
     turn = _turn(image, name)
     small = _shrink(image, size)
@@ -210,7 +234,9 @@ def _check_structure(structure: Structure, name: str) -> None:
         text = f"The photo is built of {structure.scans:,} passes; {MAX_SCANS} is the most. Save it again as an ordinary JPEG."
         raise PhotoTooLargeError(text)
     if structure.parts_exceeded:
-        raise PhotoTooLargeError("The file is built of more parts than any photo needs. Save it again and send that copy.")
+        raise PhotoTooLargeError(
+            "The file is built of more parts than any photo needs. Save it again and send that copy."
+        )
 
 
 def _check_size(width: int, height: int, name: str, *, scalable: bool = True) -> None:
@@ -218,14 +244,18 @@ def _check_size(width: int, height: int, name: str, *, scalable: bool = True) ->
         raise _too_many_pixels(width * height, name, scalable=scalable)
     if max(width, height) > MAX_SIDE:
         side = "wide" if width > height else "high"
-        raise PhotoTooLargeError(f"The photo is {max(width, height):,} pixels {side}; {MAX_SIDE:,} is the most. Send a smaller copy.")
+        raise PhotoTooLargeError(
+            f"The photo is {max(width, height):,} pixels {side}; {MAX_SIDE:,} is the most. Send a smaller copy."
+        )
     if min(width, height) < 1:
         raise BrokenPhotoError("The photo has no pixels.")
 
 
 def _too_many_pixels(pixels: int, name: str, *, scalable: bool = True) -> PhotoRefusedError:
     if pixels > 10_000_000_000:
-        return BrokenPhotoError("The file claims a size that no photo has: it is damaged or made up.")
+        return BrokenPhotoError(
+            "The file claims a size that no photo has: it is damaged or made up."
+        )
     most = MAX_PIXELS_OF.get(name, MAX_PIXELS) if scalable else MAX_PIXELS
     article = "an" if name == "AVIF" else "a"
     shown = {"WEBP": "WebP", "HEIF": "HEIC"}.get(name, name)
@@ -272,16 +302,23 @@ def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     Whole-number reduction first, then bicubic (what `Image.resize` does with reducing_gap=2.0), in bands of rows, so that a large
     image in a wide mode never stands in memory twice.
     """
-    across, down = (max(1, int(whole / part / 2)) for whole, part in zip(image.size, size, strict=True))
+    across, down = (
+        max(1, int(whole / part / 2)) for whole, part in zip(image.size, size, strict=True)
+    )
     rows = max(1, _BAND_PIXELS // image.width // down) * down
     white = max(_white(band) for band in _bands(image, rows)) if image.mode in ("I", "F") else 255
     if image.height <= rows or (across == down == 1 and _is_plain(image)):
         reduced = _reduce(_plain(image, white), across, down)
     else:
-        reduced = _stack((_reduce(_plain(band, white), across, down) for band in _bands(image, rows)), ceil(image.height / down))
+        reduced = _stack(
+            (_reduce(_plain(band, white), across, down) for band in _bands(image, rows)),
+            ceil(image.height / down),
+        )
     if reduced.size == size:
         return reduced
-    return reduced.resize(size, Image.Resampling.BICUBIC, box=(0, 0, image.width / across, image.height / down))
+    return reduced.resize(
+        size, Image.Resampling.BICUBIC, box=(0, 0, image.width / across, image.height / down)
+    )
 
 
 def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
@@ -361,7 +398,11 @@ def _convert(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Imag
 
 def _is_useful(profile: bytes, mode: str) -> bool:
     """Whether a profile is whole, meant for images of this mode, and says anything that sRGB does not."""
-    whole = 128 < len(profile) <= _MAX_PROFILE_BYTES and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") <= len(profile)
+    whole = (
+        128 < len(profile) <= _MAX_PROFILE_BYTES
+        and profile[36:40] == b"acsp"
+        and int.from_bytes(profile[:4], "big") <= len(profile)
+    )
     is_srgb = b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
     return whole and profile[16:20] == _SPACES[mode] and not is_srgb
 
@@ -369,7 +410,19 @@ def _is_useful(profile: bytes, mode: str) -> bool:
 # ---- what else a file carries ----
 
 # Tags that describe how the pixels of a TIFF are stored: baseline, tiles, inks, sample formats, JPEG tables, YCbCr, colour profile.
-_TIFF_PICTURE = {*range(254, 267), 273, 274, *range(277, 285), *range(290, 294), 296, 297, 301, *range(317, 326), 332, 334}
+_TIFF_PICTURE = {
+    *range(254, 267),
+    273,
+    274,
+    *range(277, 285),
+    *range(290, 294),
+    296,
+    297,
+    301,
+    *range(317, 326),
+    332,
+    334,
+}
 _TIFF_PICTURE |= {336, 338, 339, 340, 341, 347, *range(512, 522), *range(529, 533), 34675}
 
 

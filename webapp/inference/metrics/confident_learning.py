@@ -1,7 +1,5 @@
 """Confident learning: which given labels a model has reason to doubt. Numbers in, numbers out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +52,9 @@ def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[
     if len(given) == 0:
         return []
     rows = np.arange(len(given))
-    confident = np.where(probabilities >= thresholds(probabilities, given) - 1e-7, probabilities, -1.0)
+    confident = np.where(
+        probabilities >= thresholds(probabilities, given) - 1e-7, probabilities, -1.0
+    )
     other = confident.argmax(axis=1)
     own = probabilities[rows, given]
     rest = probabilities.copy()
@@ -62,4 +62,13 @@ def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[
     margin = own - rest.max(axis=1)
     suspected = np.flatnonzero((confident.max(axis=1) >= 0) & (other != given))
     order = suspected[np.lexsort((suspected, own[suspected], margin[suspected]))]
-    return [Doubt(int(at), int(other[at]), float(own[at]), float(probabilities[at, other[at]]), float(margin[at])) for at in order]
+    return [
+        Doubt(
+            int(at),
+            int(other[at]),
+            float(own[at]),
+            float(probabilities[at, other[at]]),
+            float(margin[at]),
+        )
+        for at in order
+    ]

@@ -1,7 +1,5 @@
 """What counted answers say: precision, recall, F1, calibration error. Pure formulas on counts; the web and the training room share them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -36,7 +34,11 @@ def mean_f1(measures: Iterable[LabelMeasure], *, weighted: bool = False) -> floa
     Each label counts the same, however many photos it has (macro F1), or by its photos when `weighted`.
     """
     counted = [(one.f1, one.n if weighted else 1) for one in measures if one.f1 is not None]
-    return sum(f1 * weight for f1, weight in counted) / sum(weight for _f1, weight in counted) if counted else None
+    return (
+        sum(f1 * weight for f1, weight in counted) / sum(weight for _f1, weight in counted)
+        if counted
+        else None
+    )
 
 
 def calibration_error(bins: Iterable[tuple[int, float, float]]) -> float:

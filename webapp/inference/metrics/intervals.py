@@ -1,7 +1,5 @@
 """How far a counted share can be trusted."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -54,7 +52,10 @@ def more_needed(hits: int, n: int, within: float = 0.05) -> int:
     by halving. Without a count the share is taken as 1/2, the hardest.
     """
     share = hits / n if n else 0.5
-    low, high = n, max(n, math.ceil((Z95 / (2 * within)) ** 2))  # p = 1/2 needs the most, and not more than this
+    low, high = (
+        n,
+        max(n, math.ceil((Z95 / (2 * within)) ** 2)),
+    )  # p = 1/2 needs the most, and not more than this
     while low < high:
         middle = (low + high) // 2
         if middle and _half_width(share, middle) <= within:

@@ -1,7 +1,5 @@
 """What an HDF5 file holds, looked at before Keras opens it: no links to other files or places, no bombs."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import zipfile
@@ -37,7 +35,9 @@ def check_archive_weights(path: Path) -> None:
             if damaged is not None:
                 raise ModelRefusedError(f"This is not a whole .keras file: {damaged} is damaged.")
             if WEIGHTS_FILE not in archive.namelist():
-                raise ModelRefusedError(f"This is not a whole .keras file: {WEIGHTS_FILE} is missing.")
+                raise ModelRefusedError(
+                    f"This is not a whole .keras file: {WEIGHTS_FILE} is missing."
+                )
             with archive.open(WEIGHTS_FILE) as inside, weights.open("wb") as file:
                 shutil.copyfileobj(inside, file)
         check_hdf5(weights)
@@ -52,13 +52,19 @@ def network_of(path: Path) -> dict[str, Any]:
     with h5py.File(path, "r", locking=False) as file:
         text = file.attrs.get("model_config")
     if text is None:
-        raise ModelRefusedError(f"{path.name} holds weights and no network. Save the whole model: model.save('model.keras').")
+        raise ModelRefusedError(
+            f"{path.name} holds weights and no network. Save the whole model: model.save('model.keras')."
+        )
     if len(text) > CONFIG_BYTES:
-        raise ModelRefusedError(f"The description of the network in {path.name} is larger than any network needs.")
+        raise ModelRefusedError(
+            f"The description of the network in {path.name} is larger than any network needs."
+        )
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelRefusedError(f"The description of the network in {path.name} cannot be read: {error}") from error
+        raise ModelRefusedError(
+            f"The description of the network in {path.name} cannot be read: {error}"
+        ) from error
     if not isinstance(config, dict):
         raise ModelRefusedError(f"{path.name} describes no network.")
     return config
@@ -81,7 +87,9 @@ def _walk(file: h5py.File, size: int) -> None:
             link = group.get(key, getlink=True)
             where = f"{group.name.rstrip('/')}/{key}"[:200]
             if isinstance(link, h5py.ExternalLink):
-                raise ModelRefusedError(f"The weights {where!r} lead to another file, {str(link.filename)[:100]!r}.")
+                raise ModelRefusedError(
+                    f"The weights {where!r} lead to another file, {str(link.filename)[:100]!r}."
+                )
             if not isinstance(link, h5py.HardLink):
                 raise ModelRefusedError(f"The weights {where!r} are a link and not weights.")
             one = group[key]
@@ -94,7 +102,9 @@ def _walk(file: h5py.File, size: int) -> None:
             elif isinstance(one, h5py.Dataset):
                 total += _check_dataset(one, where)
             if total > WEIGHTS_BYTES or members > MEMBERS:
-                raise ModelRefusedError(f"The weights claim {total / 2**30:,.0f} GB in a file of {size / 2**20:,.1f} MB.")
+                raise ModelRefusedError(
+                    f"The weights claim {total / 2**30:,.0f} GB in a file of {size / 2**20:,.1f} MB."
+                )
 
 
 def _check_dataset(one: h5py.Dataset, where: str) -> int:

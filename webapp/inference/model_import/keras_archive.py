@@ -1,7 +1,5 @@
 """What a Keras file asks for, read without Keras and without running anything: the layers it names, the members it has."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 import zlib
@@ -15,8 +13,21 @@ CONFIG_BYTES = 20 * 1024 * 1024
 UNPACKED_BYTES = 2 * 1024**3
 MOST_UNITS = 200_000
 """A layer with more units or filters is a bomb: its weights alone would fill the memory."""
-PLAIN = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "slice"})  # values, not layers
-CODE = frozenset({"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "TFOpLambda", "SlicingOpLambda", "function"})
+PLAIN = frozenset(
+    {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "slice"}
+)  # values, not layers
+CODE = frozenset(
+    {
+        "Lambda",
+        "TFSMLayer",
+        "JaxLayer",
+        "FlaxLayer",
+        "TorchModuleWrapper",
+        "TFOpLambda",
+        "SlicingOpLambda",
+        "function",
+    }
+)
 _LAYER_NAMES = """
 Activation ActivityRegularization AdaptiveAveragePooling2D AdaptiveMaxPooling2D Add AdditiveAttention AlphaDropout Attention Average
 AveragePooling1D AveragePooling2D AvgPool2D BatchNormalization CenterCrop Concatenate Conv1D Conv2D Conv2DTranspose Convolution2D Cropping2D
@@ -48,17 +59,27 @@ def check_archive(path: Path) -> None:
                 check_member(member)
             sizes = {one.filename: one.file_size for one in archive.infolist()}
             if sum(sizes.values()) > UNPACKED_BYTES or sizes.get("config.json", 0) > CONFIG_BYTES:
-                raise ModelRefusedError("The Keras file is a zip bomb: it unpacks to far more than a network needs.")
+                raise ModelRefusedError(
+                    "The Keras file is a zip bomb: it unpacks to far more than a network needs."
+                )
             config = json.loads(archive.read("config.json"))
     except KeyError as error:
-        raise ModelRefusedError("This is not a whole .keras file: config.json is missing.") from error
+        raise ModelRefusedError(
+            "This is not a whole .keras file: config.json is missing."
+        ) from error
     except zipfile.BadZipFile as error:
-        raise ModelRefusedError(f"This is not a whole .keras file, it was cut off or damaged: {error}.") from error
+        raise ModelRefusedError(
+            f"This is not a whole .keras file, it was cut off or damaged: {error}."
+        ) from error
     except (OSError, zlib.error, ValueError, EOFError, RuntimeError, NotImplementedError) as error:
         raise ModelRefusedError(f"This is not a whole .keras file: {error}") from error
     if not isinstance(config, dict):
-        raise ModelRefusedError("This is not a whole .keras file: its config.json describes no network.")
-    check_config({key: value for key, value in config.items() if key != "compile_config"})  # it is loaded without compiling
+        raise ModelRefusedError(
+            "This is not a whole .keras file: its config.json describes no network."
+        )
+    check_config(
+        {key: value for key, value in config.items() if key != "compile_config"}
+    )  # it is loaded without compiling
 
 
 def check_config(config: Any) -> None:
@@ -68,7 +89,9 @@ def check_config(config: Any) -> None:
             _check_object(one)
         for key in ("units", "filters", "input_dim", "output_dim", "depth_multiplier"):
             if isinstance(one.get(key), int | float) and one[key] > MOST_UNITS:
-                raise ModelRefusedError(f"The layer {str(one.get('name'))[:100]!r} asks for {one[key]:,} {key}, more than memory holds.")
+                raise ModelRefusedError(
+                    f"The layer {str(one.get('name'))[:100]!r} asks for {one[key]:,} {key}, more than memory holds."
+                )
 
 
 def _check_object(one: dict[str, Any]) -> None:
@@ -82,14 +105,21 @@ def _check_object(one: dict[str, Any]) -> None:
     what = f"The layer {str(name)[:100]!r} is of the kind {kind[:100]!r}"
     if kind in CODE or not at_home:
         where = f" from {str(module)[:60]!r}" if module and not at_home else ""
-        raise ModelRefusedError(f"{what}{where}, which carries code of its own. Only Keras' own layers may.")
-    raise ModelRefusedError(f"{what}, which is not on the list of layers that may be used: it is code of somebody's own, or reads files.")
+        raise ModelRefusedError(
+            f"{what}{where}, which carries code of its own. Only Keras' own layers may."
+        )
+    raise ModelRefusedError(
+        f"{what}, which is not on the list of layers that may be used: it is code of somebody's own, or reads files."
+    )
 
 
 def _registered_elsewhere(one: dict[str, Any]) -> bool:
     """True when the object claims to be registered under a name that is not its own, or in a package of somebody's own."""
     registered = one.get("registered_name")
-    return registered is not None and registered not in (one["class_name"], f"keras>{one['class_name']}")
+    return registered is not None and registered not in (
+        one["class_name"],
+        f"keras>{one['class_name']}",
+    )
 
 
 def _dictionaries(value: Any) -> list[dict[str, Any]]:

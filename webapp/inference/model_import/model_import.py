@@ -1,7 +1,5 @@
 """Networks from elsewhere: which file, which labels, and the way through the gate until it is a version like any other."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -15,7 +13,14 @@ from pathlib import Path
 
 from webapp.errors import BadCardError, ModelRefusedError, ModelUnavailableError
 from webapp.inference.models import bundle
-from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
+from webapp.inference.models.card import (
+    CARD_FILE,
+    COMPILED_FILE,
+    KERAS_FILE,
+    InputSpec,
+    Label,
+    ModelCard,
+)
 from webapp.inference.models.golden import write_golden
 from webapp.inference.models.held_out import read_split
 from webapp.inference.models.publish import GIGABYTES, SECONDS, publish, run_child
@@ -23,7 +28,15 @@ from webapp.inference.models.registry import check_files
 
 PREPROCESSING = ("auto", "none", "unit", "minus-one-to-one", "caffe", "torch")
 ENDINGS = (".keras", ".h5", ".hdf5")
-LABEL_FILES = ("labels.txt", "labels.json", "class_indices.json", "classes.txt", "classes.json", "class_names.txt", "class_names.json")
+LABEL_FILES = (
+    "labels.txt",
+    "labels.json",
+    "class_indices.json",
+    "classes.txt",
+    "classes.json",
+    "class_names.txt",
+    "class_names.json",
+)
 REQUEST_FILE, ANSWER_FILE = "request.json", "answer.json"
 ZIP_MARK, HDF5_MARK = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 CHILD = "webapp.inference.model_import.child"
@@ -60,7 +73,14 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_model(request: Request, models: Path, *, live: bool = False, seconds: int = SECONDS, gigabytes: int = GIGABYTES) -> Imported:
+def import_model(
+    request: Request,
+    models: Path,
+    *,
+    live: bool = False,
+    seconds: int = SECONDS,
+    gigabytes: int = GIGABYTES,
+) -> Imported:
     """Take a network or an exported version through the gate; it waits, unless it is the first of its name and `live` is set.
 
     Raises `ModelRefusedError` with one sentence; nothing stays behind then.
@@ -74,7 +94,15 @@ def import_model(request: Request, models: Path, *, live: bool = False, seconds:
         labels = read_labels(request.labels, labels_file)
         card, notes = _rebuild(file, labels, request, work, seconds, gigabytes)
         golden = write_golden(work / "golden")
-        version = publish(work / KERAS_FILE, card, golden, models, first_is_live=live, seconds=seconds, gigabytes=gigabytes)
+        version = publish(
+            work / KERAS_FILE,
+            card,
+            golden,
+            models,
+            first_is_live=live,
+            seconds=seconds,
+            gigabytes=gigabytes,
+        )
         return Imported(card.name, version, tuple(notes))
 
 
@@ -90,7 +118,9 @@ def read_labels(text: str, beside: Path | None = None) -> tuple[str, ...]:
     elif text:
         names = [one.strip() for one in text.split(",")]
     else:
-        raise ModelRefusedError("Say what the network's outputs mean: --labels FILE, or --labels first,second,third.")
+        raise ModelRefusedError(
+            "Say what the network's outputs mean: --labels FILE, or --labels first,second,third."
+        )
     names = [name for name in names if name]
     for name in names:
         if len(name) > LONGEST_LABEL or not name.isprintable():
@@ -99,7 +129,9 @@ def read_labels(text: str, beside: Path | None = None) -> tuple[str, ...]:
     if repeated:
         raise ModelRefusedError(f"The label {repeated[0]!r} is there twice.")
     if len(names) < 2:
-        raise ModelRefusedError(f"A model needs at least two labels; {f'{path.name} has' if path else 'there are'} {len(names)}.")
+        raise ModelRefusedError(
+            f"A model needs at least two labels; {f'{path.name} has' if path else 'there are'} {len(names)}."
+        )
     return tuple(names)
 
 
@@ -116,7 +148,9 @@ def _labels_in(path: Path) -> list[str]:
             raise ModelRefusedError(f"{path.name} is too large for a list of labels.")
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelRefusedError(f"The labels in {path.name} cannot be read: {getattr(error, 'strerror', None) or 'no text'}.") from error
+        raise ModelRefusedError(
+            f"The labels in {path.name} cannot be read: {getattr(error, 'strerror', None) or 'no text'}."
+        ) from error
     if path.suffix == ".json":
         return _labels_in_json(text, path.name)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -132,13 +166,20 @@ def _labels_in_json(text: str, name: str) -> list[str]:
     except (ValueError, RecursionError) as error:
         raise ModelRefusedError(f"The labels in {name} are no JSON: {error}") from error
     if isinstance(value, dict):  # {"name": place} of Keras, or {"place": "name"}
-        pairs = [(place, label) if isinstance(place, int) else (label, place) for label, place in value.items()]
+        pairs = [
+            (place, label) if isinstance(place, int) else (label, place)
+            for label, place in value.items()
+        ]
         order = {int(place): str(label) for place, label in pairs if str(place).isdecimal()}
         if sorted(order) != list(range(len(value))):
-            raise ModelRefusedError(f"The labels in {name} must have the numbers 0 to {len(value) - 1}, each once.")
+            raise ModelRefusedError(
+                f"The labels in {name} must have the numbers 0 to {len(value) - 1}, each once."
+            )
         return [order[place] for place in range(len(order))]
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ModelRefusedError(f"{name} must hold a JSON list of names, or an object of names and numbers.")
+        raise ModelRefusedError(
+            f"{name} must hold a JSON list of names, or an object of names and numbers."
+        )
     return value
 
 
@@ -172,14 +213,22 @@ def _find(source: Path, folder: Path | None) -> tuple[Path, Path | None]:
     """The network's file, and the file of labels beside it if there is one."""
     if folder is None:
         return source, None
-    files = sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith("."))
+    files = sorted(
+        one for one in folder.rglob("*") if one.is_file() and not one.name.startswith(".")
+    )
     networks = [one for one in files if one.suffix in ENDINGS]
     if any(one.name == "saved_model.pb" for one in files) and not networks:
-        raise ModelRefusedError(f"{source.name} is a SavedModel, which can carry code. Save it as one file: model.save('model.keras').")
+        raise ModelRefusedError(
+            f"{source.name} is a SavedModel, which can carry code. Save it as one file: model.save('model.keras')."
+        )
     if len(networks) != 1:
         found = ", ".join(one.name for one in networks) or "none"
-        raise ModelRefusedError(f"One Keras file ({', '.join(ENDINGS)}) is wanted in {source.name}; there are: {found}.")
-    return networks[0], next((one for name in LABEL_FILES for one in files if one.name == name), None)
+        raise ModelRefusedError(
+            f"One Keras file ({', '.join(ENDINGS)}) is wanted in {source.name}; there are: {found}."
+        )
+    return networks[0], next(
+        (one for name in LABEL_FILES for one in files if one.name == name), None
+    )
 
 
 def _rebuild(
@@ -190,18 +239,36 @@ def _rebuild(
     copy = work / "foreign"
     shutil.copyfile(file, copy)
     digest = hashlib.sha256(copy.read_bytes()).hexdigest()
-    wanted = {"file": copy.name, "labels": len(labels), "size": request.size, "preprocess": request.preprocess}
+    wanted = {
+        "file": copy.name,
+        "labels": len(labels),
+        "size": request.size,
+        "preprocess": request.preprocess,
+    }
     (work / REQUEST_FILE).write_text(json.dumps(wanted), encoding="utf-8")
     name = request.name or _name_for(request.source)
     card = _card(name, labels, request, InputSpec(64, 64, request.resize))
     _check(card)  # a wrong name or label is found before the minutes that follow
     try:
-        run_child(CHILD, work, [], seconds, min(gigabytes, ROOM + copy.stat().st_size * ROOM_FOR_EACH // 1024**3))
+        run_child(
+            CHILD,
+            work,
+            [],
+            seconds,
+            min(gigabytes, ROOM + copy.stat().st_size * ROOM_FOR_EACH // 1024**3),
+        )
     except ModelRefusedError as error:  # the child knows the file by the name of its copy
-        raise ModelRefusedError(re.sub(rf"^{copy.name}\b", lambda _found: file.name, str(error))) from error
+        raise ModelRefusedError(
+            re.sub(rf"^{copy.name}\b", lambda _found: file.name, str(error))
+        ) from error
     answer = json.loads((work / ANSWER_FILE).read_text(encoding="utf-8"))
     notes = [*answer["notes"], *_about_scaling(request.preprocess, answer["preprocess"])]
-    origin = {"file": file.name, "sha256": digest, "weights": answer["weights"], "preprocess": answer["preprocess"]}
+    origin = {
+        "file": file.name,
+        "sha256": digest,
+        "weights": answer["weights"],
+        "preprocess": answer["preprocess"],
+    }
     card = replace(
         card,
         input=replace(card.input, height=answer["height"], width=answer["width"]),
@@ -225,8 +292,17 @@ def _card(name: str, labels: tuple[str, ...], request: Request, spec: InputSpec)
         input=spec,
         temperature=1.0,
         threshold=request.threshold,
-        limits=("Not measured here. Nobody has compared its confidence with how often it is right.",),
-        data=({"source": "Imported: where its photos came from is not known", "photos": 0, "licence": "not stated", "note": ""},),
+        limits=(
+            "Not measured here. Nobody has compared its confidence with how often it is right.",
+        ),
+        data=(
+            {
+                "source": "Imported: where its photos came from is not known",
+                "photos": 0,
+                "licence": "not stated",
+                "note": "",
+            },
+        ),
         libraries={library: library_version(library) for library in ("keras", "numpy", "pillow")},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -251,9 +327,13 @@ def _check_kind(file: Path) -> None:
     if not mark:
         raise ModelRefusedError(f"{file.name} is empty.")
     if mark[:1] == b"\x80" and mark[1:2] in b"\x02\x03\x04\x05":
-        raise ModelRefusedError(f"{file.name} is a Python pickle, which can run any code. Save the network as .keras.")
+        raise ModelRefusedError(
+            f"{file.name} is a Python pickle, which can run any code. Save the network as .keras."
+        )
     if mark[4:8] == b"TFL3":
-        raise ModelRefusedError(f"{file.name} is a compiled network (.tflite); bring the Keras file it was made from.")
+        raise ModelRefusedError(
+            f"{file.name} is a compiled network (.tflite); bring the Keras file it was made from."
+        )
     raise ModelRefusedError(f"{file.name} is neither a .keras archive nor an HDF5 file.")
 
 
@@ -261,9 +341,15 @@ def _import_version(folder: Path, request: Request, models: Path, live: bool) ->
     """Take a version that was exported elsewhere: its files stay as they are, bit by bit, and are checked again."""
     try:
         card = ModelCard.read(folder)
-        check_files(folder, card, (KERAS_FILE, COMPILED_FILE, *card.companions, *(one.file for one in card.golden)))
+        check_files(
+            folder,
+            card,
+            (KERAS_FILE, COMPILED_FILE, *card.companions, *(one.file for one in card.golden)),
+        )
     except (BadCardError, ModelUnavailableError) as error:
-        raise ModelRefusedError(f"{request.source.name} holds no whole version: {error}.") from error
+        raise ModelRefusedError(
+            f"{request.source.name} holds no whole version: {error}."
+        ) from error
     card = replace(card, name=request.name or card.name, title=request.title or card.title)
     _check(card)
     version = publish(
@@ -282,7 +368,9 @@ def _import_version(folder: Path, request: Request, models: Path, live: bool) ->
 def _about_scaling(wanted: str, done: str) -> list[str]:
     if wanted != "auto" or done == "none":
         return []
-    return ["Nobody said how photos were scaled in training; 0 to 1 was taken. If its answers are poor, import it again with --preprocess."]
+    return [
+        "Nobody said how photos were scaled in training; 0 to 1 was taken. If its answers are poor, import it again with --preprocess."
+    ]
 
 
 def _name_for(source: Path) -> str:

@@ -1,7 +1,5 @@
 """A version as one zip file: packed to be carried elsewhere, unpacked without trust."""
 
-from __future__ import annotations
-
 import os
 import stat
 import zipfile
@@ -27,7 +25,9 @@ def pack(registry: Registry, name: str, version: int, target: Path) -> None:
     folder = registry.version_folder(name, version)
     card = registry.card(name, version)
     check_files(folder, card, tuple(card.files))
-    names = {*card.files} | ({SPLIT_FILE} if read_split(folder, card) else set())  # older versions got the list later
+    names = {*card.files} | (
+        {SPLIT_FILE} if read_split(folder, card) else set()
+    )  # older versions got the list later
     waiting = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with zipfile.ZipFile(waiting, "w") as archive:
@@ -55,7 +55,9 @@ def unpack(source: Path, folder: Path) -> list[Path]:
         with zipfile.ZipFile(source) as archive:
             members = archive.infolist()
             if len(members) > MEMBERS:
-                raise ModelRefusedError(f"The zip has {len(members)} members; a model has fewer than {MEMBERS}.")
+                raise ModelRefusedError(
+                    f"The zip has {len(members)} members; a model has fewer than {MEMBERS}."
+                )
             for member in members:
                 check_member(member)
             for member in members:
@@ -64,7 +66,15 @@ def unpack(source: Path, folder: Path) -> list[Path]:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     left = _copy(archive, member, path, left)
                     files.append(path)
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+        NotImplementedError,
+        EOFError,
+        ValueError,
+    ) as error:
         raise ModelRefusedError(f"{source.name} is no sound zip file: {error}") from error
     return sorted(files)
 
@@ -73,10 +83,21 @@ def check_member(member: zipfile.ZipInfo) -> None:
     """Raise `ModelRefusedError` when a member's name leads out of the archive, or when it is a link or a device."""
     name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or "\\" in name or "\0" in name or ":" in parts[0] or ".." in parts:
-        raise ModelRefusedError(f"The archive has a member {name[:100]!r}, whose path leads out of it.")
+    if (
+        not parts
+        or name.startswith("/")
+        or "\\" in name
+        or "\0" in name
+        or ":" in parts[0]
+        or ".." in parts
+    ):
+        raise ModelRefusedError(
+            f"The archive has a member {name[:100]!r}, whose path leads out of it."
+        )
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ModelRefusedError(f"The archive has a member {name[:100]!r}, which is a link and not a file.")
+        raise ModelRefusedError(
+            f"The archive has a member {name[:100]!r}, which is a link and not a file."
+        )
 
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, left: int) -> int:
@@ -85,6 +106,8 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, left: i
         while chunk := stream.read(CHUNK):
             left -= len(chunk)
             if left < 0:
-                raise ModelRefusedError(f"The zip unpacks to more than {UNPACKED_BYTES // 1024**3} GB.")
+                raise ModelRefusedError(
+                    f"The zip unpacks to more than {UNPACKED_BYTES // 1024**3} GB."
+                )
             file.write(chunk)
     return left

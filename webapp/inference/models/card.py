@@ -17,7 +17,9 @@ KERAS_FILE = "model.keras"
 COMPILED_FILE = "model.tflite"
 FAMILIARITY_FILE = "familiarity.npz"
 METRICS = ("test", "validation", "train", "unknown", "compiled")
-_NUMBERS = re.compile(r"\[\n\s*((?:-?[0-9][0-9.e+-]*,?\s*)+)\]")  # cannot match inside a text: those hold no bare line feed
+_NUMBERS = re.compile(
+    r"\[\n\s*((?:-?[0-9][0-9.e+-]*,?\s*)+)\]"
+)  # cannot match inside a text: those hold no bare line feed
 RESIZE_RULES = ("stretch", "pad", "crop")
 
 
@@ -101,7 +103,9 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as indented JSON, keys in the order of the fields, non-ASCII kept, a list of numbers on one line."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
-        return _NUMBERS.sub(lambda found: "[" + ", ".join(found[1].replace(",", " ").split()) + "]", text)
+        return _NUMBERS.sub(
+            lambda found: "[" + ", ".join(found[1].replace(",", " ").split()) + "]", text
+        )
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
@@ -116,11 +120,17 @@ class ModelCard:
             card = cls(
                 **{
                     **raw,
-                    "labels": tuple(Label(**{**label, "aliases": tuple(label.get("aliases", ()))}) for label in raw["labels"]),
+                    "labels": tuple(
+                        Label(**{**label, "aliases": tuple(label.get("aliases", ()))})
+                        for label in raw["labels"]
+                    ),
                     "input": InputSpec(**raw["input"]),
                     "limits": tuple(raw.get("limits", ())),
                     "data": tuple(raw.get("data", ())),
-                    "golden": tuple(Golden(file=one["file"], probabilities=tuple(one["probabilities"])) for one in raw.get("golden", ())),
+                    "golden": tuple(
+                        Golden(file=one["file"], probabilities=tuple(one["probabilities"]))
+                        for one in raw.get("golden", ())
+                    ),
                 }
             )
             card._check_kinds()
@@ -146,11 +156,18 @@ class ModelCard:
         tables = ("familiarity", "metrics", "split", "training", "libraries", "files")
         wrong = [key for key in texts if not isinstance(getattr(self, key), str)]
         wrong += [key for key in tables if not isinstance(getattr(self, key), dict)]
-        wrong += [f"metrics.{key}" for key in METRICS if isinstance(self.metrics, dict) and not isinstance(self.metrics.get(key, {}), dict)]
+        wrong += [
+            f"metrics.{key}"
+            for key in METRICS
+            if isinstance(self.metrics, dict) and not isinstance(self.metrics.get(key, {}), dict)
+        ]
         wrong += ["limits"] if not all(isinstance(one, str) for one in self.limits) else []
         wrong += ["data"] if not all(isinstance(one, dict) for one in self.data) else []
         for label in self.labels:
-            if not all(isinstance(one, str) for one in (label.name, label.display, label.color, label.parent, *label.aliases)):
+            if not all(
+                isinstance(one, str)
+                for one in (label.name, label.display, label.color, label.parent, *label.aliases)
+            ):
                 wrong.append(f"label {label.name!r}")
         if wrong:
             raise BadCardError(f"card.json has a field of the wrong kind: {', '.join(wrong)}")
@@ -159,23 +176,35 @@ class ModelCard:
         """Raise `BadCardError` when the card contradicts itself."""
         names = self.label_names
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", str(self.name)):
-            raise BadCardError(f"name must be lower-case letters, digits, dots and dashes, got {self.name!r}")
+            raise BadCardError(
+                f"name must be lower-case letters, digits, dots and dashes, got {self.name!r}"
+            )
         if self.name == ALL_MODELS:
-            raise BadCardError(f"no model may be called {ALL_MODELS!r}: the word has a meaning of its own")
+            raise BadCardError(
+                f"no model may be called {ALL_MODELS!r}: the word has a meaning of its own"
+            )
         if not isinstance(self.version, int) or self.version < 1:
             raise BadCardError(f"version must be a whole number from 1, got {self.version!r}")
         if len(names) < 2 or len(set(names)) != len(names):
             raise BadCardError("labels must be at least two, each with a name of its own")
         for reserved in (*VERDICTS, UNCLASSIFIED):
             if reserved in names:
-                raise BadCardError(f"no label may be called {reserved!r}: the word has a meaning of its own")
+                raise BadCardError(
+                    f"no label may be called {reserved!r}: the word has a meaning of its own"
+                )
         for label in self.labels:
             if label.color and not re.fullmatch(r"#[0-9A-Fa-f]{6}", label.color):
-                raise BadCardError(f"color of label {label.name!r} must be #RRGGBB, got {label.color!r}")
+                raise BadCardError(
+                    f"color of label {label.name!r} must be #RRGGBB, got {label.color!r}"
+                )
         if self.input.resize not in RESIZE_RULES:
-            raise BadCardError(f"input.resize must be one of {', '.join(RESIZE_RULES)}, got {self.input.resize!r}")
+            raise BadCardError(
+                f"input.resize must be one of {', '.join(RESIZE_RULES)}, got {self.input.resize!r}"
+            )
         if not (8 <= self.input.height <= 2048 and 8 <= self.input.width <= 2048):
-            raise BadCardError(f"input size must be between 8 and 2048, got {self.input.height} x {self.input.width}")
+            raise BadCardError(
+                f"input size must be between 8 and 2048, got {self.input.height} x {self.input.width}"
+            )
         if not 0.01 <= self.temperature <= 100:
             raise BadCardError(f"temperature must be between 0.01 and 100, got {self.temperature}")
         if not 0 <= self.threshold <= 1:
@@ -183,6 +212,8 @@ class ModelCard:
         check_rule(self.familiarity)
         for golden in self.golden:
             if len(golden.probabilities) != len(names):
-                raise BadCardError(f"golden photo {golden.file} has {len(golden.probabilities)} probabilities for {len(names)} labels")
+                raise BadCardError(
+                    f"golden photo {golden.file} has {len(golden.probabilities)} probabilities for {len(names)} labels"
+                )
             if Path(golden.file).is_absolute() or ".." in Path(golden.file).parts:
                 raise BadCardError(f"golden photo {golden.file} lies outside the version's folder")

@@ -1,7 +1,5 @@
 """May a challenger take the champion's place: both on the same photos, what is fixed, what is broken, a verdict with reasons."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
@@ -63,7 +61,11 @@ class LabelChange:
     @property
     def falls(self) -> bool:
         """True when the label loses more than may be, on enough photos."""
-        return self.n >= LEAST and self.champion - self.challenger >= LEAST_LOST and self.change < -FALL
+        return (
+            self.n >= LEAST
+            and self.champion - self.challenger >= LEAST_LOST
+            and self.change < -FALL
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ class Comparison:
 
 
 def rank_both(
-    champion: Classifier, challenger: Classifier, photos: Iterable[LabelledPhoto], cards: tuple[ModelCard, ModelCard]
+    champion: Classifier,
+    challenger: Classifier,
+    photos: Iterable[LabelledPhoto],
+    cards: tuple[ModelCard, ModelCard],
 ) -> tuple[list[Said], list[str]]:
     """What both say about each photo, decoded for each as in serving, as `cards` read labels; and a sentence for each file that is no
     photo."""
@@ -105,7 +110,15 @@ def rank_both(
             refused.append(f"{photo.name}: {error}")
             continue
         truth = reads_as(cards[1], photo.label)
-        said.append(Said(photo.name, photo.sha256, truth, in_words_of(truth, first, right[0]), in_words_of(truth, second, right[1])))
+        said.append(
+            Said(
+                photo.name,
+                photo.sha256,
+                truth,
+                in_words_of(truth, first, right[0]),
+                in_words_of(truth, second, right[1]),
+            )
+        )
     return said, refused
 
 
@@ -113,21 +126,50 @@ def compare(champion: int, challenger: int, said: Sequence[Said]) -> Comparison:
     """Weigh what both versions said. Raises `ModelRefusedError` when there is no photo to weigh."""
     if not said:
         raise ModelRefusedError("There is no photo left to compare the two versions on.")
-    fixed, broken = tuple(one for one in said if one.fixed), tuple(one for one in said if one.broken)
+    fixed, broken = (
+        tuple(one for one in said if one.fixed),
+        tuple(one for one in said if one.broken),
+    )
     labels = tuple(_label_changes(said))
     p_value = mcnemar(len(fixed), len(broken))
-    right = sum(one.champion == one.truth for one in said), sum(one.challenger == one.truth for one in said)
+    right = (
+        sum(one.champion == one.truth for one in said),
+        sum(one.challenger == one.truth for one in said),
+    )
     fallen = [one for one in labels if one.falls]
-    verdict = WORSE if len(broken) > len(fixed) or fallen else SAME if len(fixed) == len(broken) else BETTER
+    verdict = (
+        WORSE
+        if len(broken) > len(fixed) or fallen
+        else SAME
+        if len(fixed) == len(broken)
+        else BETTER
+    )
     reasons = [
         f"Version {challenger} is right on {right[1]} of {len(said)} photos, version {champion} on {right[0]}.",
         _fixes(len(fixed), len(broken), p_value),
-        *(f"{one.label} falls: {one.champion} of {one.n} were right, now {one.challenger}." for one in fallen),
+        *(
+            f"{one.label} falls: {one.champion} of {one.n} were right, now {one.challenger}."
+            for one in fallen
+        ),
     ]
     if not fallen:
         reasons.append(f"No label with at least {LEAST} photos loses more than {FALL:.0%} of them.")
-    photos = hashlib.sha256("\n".join(sorted(one.sha256 for one in said)).encode("ascii")).hexdigest()
-    return Comparison(champion, challenger, len(said), *right, fixed, broken, labels, p_value, verdict, tuple(reasons), photos)
+    photos = hashlib.sha256(
+        "\n".join(sorted(one.sha256 for one in said)).encode("ascii")
+    ).hexdigest()
+    return Comparison(
+        champion,
+        challenger,
+        len(said),
+        *right,
+        fixed,
+        broken,
+        labels,
+        p_value,
+        verdict,
+        tuple(reasons),
+        photos,
+    )
 
 
 def mcnemar(fixed: int, broken: int) -> float:
@@ -146,13 +188,20 @@ def _fixes(fixed: int, broken: int, p_value: float) -> str:
     if not fixed and not broken:
         return "Where one is right the other is too: it fixes nothing and breaks nothing."
     chance = "more than chance explains" if p_value < 0.05 else "which may be chance"
-    return f"It fixes {fixed} and breaks {broken}, {chance} (McNemar’s exact test, p = {p_value:.2g})."
+    return (
+        f"It fixes {fixed} and breaks {broken}, {chance} (McNemar’s exact test, p = {p_value:.2g})."
+    )
 
 
 def _label_changes(said: Sequence[Said]) -> Iterable[LabelChange]:
     for label in sorted({one.truth for one in said}):
         own = [one for one in said if one.truth == label]
-        yield LabelChange(label, len(own), sum(one.champion == label for one in own), sum(one.challenger == label for one in own))
+        yield LabelChange(
+            label,
+            len(own),
+            sum(one.champion == label for one in own),
+            sum(one.challenger == label for one in own),
+        )
 
 
 def _first_label(classifier: Classifier, card: ModelCard, content: bytes, box: Box | None) -> str:

@@ -1,7 +1,5 @@
 """Golden photos of a new version: plain shapes of our own, so they may travel with the model."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

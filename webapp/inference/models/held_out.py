@@ -1,7 +1,5 @@
 """Which photos a version has learnt from, and which it has never seen: the list that travels with it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import defaultdict
@@ -40,12 +38,16 @@ class LabelledPhoto:
 
 def fingerprint(split: Split) -> str:
     """SHA-256 over the sorted lines "<file's SHA-256> <part>": what a card's `split.fingerprint` says."""
-    return hashlib.sha256("".join(sorted(f"{digest} {part}\n" for digest, part in split.items())).encode("ascii")).hexdigest()
+    return hashlib.sha256(
+        "".join(sorted(f"{digest} {part}\n" for digest, part in split.items())).encode("ascii")
+    ).hexdigest()
 
 
 def write_split(folder: Path, split: Split) -> None:
     """Lay the list into a version's folder."""
-    (folder / SPLIT_FILE).write_text(json.dumps(dict(sorted(split.items())), indent=0) + "\n", encoding="ascii")
+    (folder / SPLIT_FILE).write_text(
+        json.dumps(dict(sorted(split.items())), indent=0) + "\n", encoding="ascii"
+    )
 
 
 def read_split(folder: Path, card: ModelCard) -> Split | None:
@@ -64,21 +66,29 @@ def find_photos(folders: Iterable[Path]) -> tuple[list[LabelledPhoto], list[str]
     return once_each(
         (path, path.relative_to(folder).parts[0], None)
         for folder in folders
-        for path in sorted(one for one in folder.glob("*/**/*") if one.is_file() and not one.name.startswith("."))
+        for path in sorted(
+            one for one in folder.glob("*/**/*") if one.is_file() and not one.name.startswith(".")
+        )
     )
 
 
-def once_each(files: Iterable[tuple[Path, str, Box | None]]) -> tuple[list[LabelledPhoto], list[str]]:
+def once_each(
+    files: Iterable[tuple[Path, str, Box | None]],
+) -> tuple[list[LabelledPhoto], list[str]]:
     """Photos of (file, label, box), each content once, in this order; and the names of files that are there under two labels."""
     found: dict[str, list[LabelledPhoto]] = defaultdict(list)
     for path, label, box in files:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         found[digest].append(LabelledPhoto(path, label, digest, box))
     clear = [same[0] for same in found.values() if len({one.label for one in same}) == 1]
-    return clear, [one.name for same in found.values() if len({one.label for one in same}) > 1 for one in same]
+    return clear, [
+        one.name for same in found.values() if len({one.label for one in same}) > 1 for one in same
+    ]
 
 
-def unseen(photos: Iterable[LabelledPhoto], splits: Collection[Split]) -> tuple[list[LabelledPhoto], list[LabelledPhoto]]:
+def unseen(
+    photos: Iterable[LabelledPhoto], splits: Collection[Split]
+) -> tuple[list[LabelledPhoto], list[LabelledPhoto]]:
     """The photos that no version of these splits has learnt from or was calibrated by; and the others."""
     kept: list[LabelledPhoto] = []
     seen: list[LabelledPhoto] = []

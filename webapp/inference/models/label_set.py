@@ -1,7 +1,5 @@
 """A model's labels as people see them: what its card says, with the changes that were made since laid over it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -114,7 +112,11 @@ def expected(overlay: Overlay, known: Collection[str]) -> dict[str, str]:
     A merged label and the one it reads as are one. What a version does not know since it was split later, it is expected to call by the
     label that was split.
     """
-    return _expected(reading(overlay), {label: values[SPLIT] for label, values in overlay.items() if SPLIT in values}, known)
+    return _expected(
+        reading(overlay),
+        {label: values[SPLIT] for label, values in overlay.items() if SPLIT in values},
+        known,
+    )
 
 
 def right_answers(card: ModelCard) -> dict[str, str]:
@@ -131,7 +133,9 @@ def in_words_of(truth: str, said: str, right: Mapping[str, str]) -> str:
     return truth if said == right.get(truth, truth) else said
 
 
-def _expected(reads: Mapping[str, str], split: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+def _expected(
+    reads: Mapping[str, str], split: Mapping[str, str], known: Collection[str]
+) -> dict[str, str]:
     answers = {reads.get(label, label) for label in known}
     found = {}
     for label in {*reads, *reads.values(), *split, *split.values()}:
@@ -155,7 +159,11 @@ def reads_differently(card: ModelCard) -> bool:
 
 def outputs(card: ModelCard) -> dict[str, list[int]]:
     """For each label that the version can answer as labels read today, the places of the outputs that add up to it, its own first."""
-    return card.outputs if isinstance(card, SeenCard) else {name: [place] for place, name in enumerate(card.label_names)}
+    return (
+        card.outputs
+        if isinstance(card, SeenCard)
+        else {name: [place] for place, name in enumerate(card.label_names)}
+    )
 
 
 def added_up(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
@@ -193,13 +201,23 @@ def every_label(card: ModelCard) -> list[Label]:
 
 def split_into(card: ModelCard, name: str) -> list[SeenLabel]:
     """The labels that a label was split into and that stand; empty when it was not split."""
-    return [one for one in every_label(card) if isinstance(one, SeenLabel) and one.split and reads_as(card, one.split) == name]
+    return [
+        one
+        for one in every_label(card)
+        if isinstance(one, SeenLabel) and one.split and reads_as(card, one.split) == name
+    ]
 
 
 def offered(card: ModelCard) -> list[Label]:
     """The labels that people may choose from, in the card's order: neither retired nor merged ones, and for a split label its parts."""
-    split = {reads_as(card, one.split) for one in every_label(card) if isinstance(one, SeenLabel) and one.split}
-    return [label for label in every_label(card) if not is_retired(label) and label.name not in split]
+    split = {
+        reads_as(card, one.split)
+        for one in every_label(card)
+        if isinstance(one, SeenLabel) and one.split
+    }
+    return [
+        label for label in every_label(card) if not is_retired(label) and label.name not in split
+    ]
 
 
 def _seen(label: Label, values: Mapping[str, str], reads: Mapping[str, str]) -> SeenLabel:

@@ -1,7 +1,5 @@
 """From a version's folder to a classifier that may answer. No Flask: also the processes that rank a folder use it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from webapp.errors import ModelUnavailableError
@@ -37,6 +35,8 @@ def _keras(folder: Path, card: ModelCard) -> Classifier:
     try:  # TensorFlow takes seconds and 600 MB: only who asks for it pays
         from webapp.inference.keras_classifier import KERAS_FILE, KerasClassifier
     except ImportError as error:
-        raise ModelUnavailableError("MARQUE_ENGINE=keras needs TensorFlow: pip install -r requirements.txt") from error
+        raise ModelUnavailableError(
+            "MARQUE_ENGINE=keras needs TensorFlow: pip install -r requirements.txt"
+        ) from error
     check_files(folder, card, (KERAS_FILE, *card.companions))
     return KerasClassifier(folder, card)

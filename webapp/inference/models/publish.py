@@ -1,7 +1,5 @@
 """The publishing gate: a Keras model and a draft card become a version, checked and compiled in a child process, or nothing at all."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -14,7 +12,13 @@ from pathlib import Path
 import webapp
 from webapp.errors import ModelRefusedError
 from webapp.inference.model_import.keras_archive import check_archive
-from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, FAMILIARITY_FILE, KERAS_FILE, ModelCard
+from webapp.inference.models.card import (
+    CARD_FILE,
+    COMPILED_FILE,
+    FAMILIARITY_FILE,
+    KERAS_FILE,
+    ModelCard,
+)
 from webapp.inference.models.held_out import Split, write_split
 from webapp.inference.models.registry import Registry
 
@@ -67,7 +71,9 @@ def publish(
         try:
             waiting.rename(folder / str(number))
         except OSError as error:
-            raise ModelRefusedError(f"Version {number} of {card.name} was published by someone else meanwhile. Try again.") from error
+            raise ModelRefusedError(
+                f"Version {number} of {card.name} was published by someone else meanwhile. Try again."
+            ) from error
     finally:
         shutil.rmtree(waiting, ignore_errors=True)
         if is_new and not any(folder.iterdir()):
@@ -93,21 +99,37 @@ def _run_child(waiting: Path, seconds: int, gigabytes: int) -> None:
     run_child("webapp.inference.models.publish_child", waiting, [], seconds, gigabytes)
 
 
-def run_child(module: str, folder: Path, arguments: list[str], seconds: int, gigabytes: int) -> None:
+def run_child(
+    module: str, folder: Path, arguments: list[str], seconds: int, gigabytes: int
+) -> None:
     """Run a module of ours on `folder` in a process of its own, with `arguments`, seconds and gigabytes.
 
     Raises `ModelRefusedError` with the child's sentence (it lies in `REFUSAL_FILE`), or with what stopped it.
     """
     command = [sys.executable, "-m", module, str(folder), *arguments, str(seconds), str(gigabytes)]
     paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("MARQUE_")}  # keys and passwords stay here
-    environment = ours | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith("MARQUE_")
+    }  # keys and passwords stay here
+    environment = ours | {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
     with tempfile.TemporaryFile() as output:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True)
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+        )
         try:
             child.wait(timeout=seconds)
         except subprocess.TimeoutExpired as error:
-            raise ModelRefusedError(f"Checking and compiling took longer than {seconds} s and was stopped.") from error
+            raise ModelRefusedError(
+                f"Checking and compiling took longer than {seconds} s and was stopped."
+            ) from error
         finally:
             _stop(child)
         if child.returncode == 0:
@@ -117,7 +139,9 @@ def run_child(module: str, folder: Path, arguments: list[str], seconds: int, gig
             raise ModelRefusedError(refusal.read_text(encoding="utf-8"))
         output.seek(0)
         lines = output.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise ModelRefusedError(f"Checking and compiling stopped with exit status {child.returncode}: {lines[-1][:300]}")
+        raise ModelRefusedError(
+            f"Checking and compiling stopped with exit status {child.returncode}: {lines[-1][:300]}"
+        )
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,5 @@
 """The child process of publishing: load, compile, compare, complete the card. Run as `python -m webapp.inference.models.publish_child FOLDER`."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import resource
@@ -23,7 +21,14 @@ from webapp.inference.decoding.images import decode_photo, working_side
 from webapp.inference.keras_classifier import KerasClassifier
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.model_import.hdf5 import check_archive_weights
-from webapp.inference.models.card import CARD_FILE, COMPILED_FILE, FAMILIARITY_FILE, KERAS_FILE, Golden, ModelCard
+from webapp.inference.models.card import (
+    CARD_FILE,
+    COMPILED_FILE,
+    FAMILIARITY_FILE,
+    KERAS_FILE,
+    Golden,
+    ModelCard,
+)
 from webapp.inference.models.held_out import SPLIT_FILE
 from webapp.inference.models.publish import GOLDEN_FOLDER, REFUSAL_FILE
 
@@ -69,9 +74,14 @@ def complete(folder: Path) -> ModelCard:
     carried = (folder / COMPILED_FILE).is_file()
     compile_network(folder, card, compiled=carried)
     compiled = LiteRTClassifier(folder, card)
-    compared = compare(KerasClassifier(folder, card), compiled, sorted((folder / GOLDEN_FOLDER).iterdir()))
+    compared = compare(
+        KerasClassifier(folder, card), compiled, sorted((folder / GOLDEN_FOLDER).iterdir())
+    )
     check_answers(compared)
-    golden = tuple(Golden(one.file, tuple(round(float(value), 6) for value in one.reference.probabilities)) for one in compared)
+    golden = tuple(
+        Golden(one.file, tuple(round(float(value), 6) for value in one.reference.probabilities))
+        for one in compared
+    )
     if carried:  # what it answered where it was made
         self_test(compiled, folder)
         golden = card.golden
@@ -111,7 +121,9 @@ def compile_network(folder: Path, card: ModelCard, *, compiled: bool = False) ->
     answers = model(keras.Input(wanted[1:]))
     if not isinstance(answers, dict) or set(answers) != set(OUTPUTS):
         got = ", ".join(answers) if isinstance(answers, dict) else "one tensor or a list"
-        raise ModelRefusedError(f"The model must answer a dict of {', '.join(OUTPUTS)}; it answers {got}.")
+        raise ModelRefusedError(
+            f"The model must answer a dict of {', '.join(OUTPUTS)}; it answers {got}."
+        )
     if tuple(answers["probabilities"].shape) != (None, len(card.labels)):
         raise ModelRefusedError(
             f"The model answers {answers['probabilities'].shape[-1]} probabilities, the card names {len(card.labels)} labels."
@@ -145,8 +157,13 @@ def compare(reference: Classifier, compiled: Classifier, golden: list[Path]) -> 
 def check_answers(compared: list[Compared]) -> None:
     """Raise `ModelRefusedError` when an answer is no distribution, when the two differ, or when all photos get the same answer."""
     for one in compared:
-        if not (np.isfinite(one.reference.probabilities).all() and np.isfinite(one.reference.embedding).all()):
-            raise ModelRefusedError(f"The model answers {one.file} with something that is not a number.")
+        if not (
+            np.isfinite(one.reference.probabilities).all()
+            and np.isfinite(one.reference.embedding).all()
+        ):
+            raise ModelRefusedError(
+                f"The model answers {one.file} with something that is not a number."
+            )
         if not one.probabilities <= GOLDEN_TOLERANCE:
             raise ModelRefusedError(
                 f"The compiled network differs from Keras on {one.file} by {one.probabilities:.2g}; {GOLDEN_TOLERANCE:.2g} is allowed."
@@ -176,7 +193,9 @@ def _milliseconds(classifier: Classifier, times: int = 15) -> float:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(
-        one for one in folder.rglob("*") if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE, FAMILIARITY_FILE, SPLIT_FILE)
+        one
+        for one in folder.rglob("*")
+        if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE, FAMILIARITY_FILE, SPLIT_FILE)
     ) + sorted((folder / GOLDEN_FOLDER).iterdir())
 
 

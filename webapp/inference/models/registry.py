@@ -1,7 +1,5 @@
 """Which models are in the models folder, which versions they have, which one is live."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable
@@ -26,14 +24,18 @@ class Registry:
         """Models that have at least one version, sorted."""
         if not self.folder.is_dir():
             return []
-        return sorted(one.name for one in self.folder.iterdir() if one.is_dir() and self.versions(one.name))
+        return sorted(
+            one.name for one in self.folder.iterdir() if one.is_dir() and self.versions(one.name)
+        )
 
     def versions(self, name: str) -> list[int]:
         """The version numbers of a model, ascending; empty when there is none of this name."""
         folder = self.folder / name
         if "/" in name or name.startswith(".") or not folder.is_dir():
             return []
-        return sorted(int(one.name) for one in folder.iterdir() if one.is_dir() and one.name.isdecimal())
+        return sorted(
+            int(one.name) for one in folder.iterdir() if one.is_dir() and one.name.isdecimal()
+        )
 
     def live_version(self, name: str) -> int | None:
         """The version that serves, or None when none was made live."""
@@ -100,4 +102,6 @@ def check_files(folder: Path, card: ModelCard, names: tuple[str, ...]) -> None:
         except OSError as error:
             raise ModelUnavailableError(f"{card.name} {card.version}: {name} is missing") from error
         if digest != card.files.get(name):
-            raise ModelUnavailableError(f"{card.name} {card.version}: {name} is not the file that was published (its SHA-256 differs)")
+            raise ModelUnavailableError(
+                f"{card.name} {card.version}: {name} is not the file that was published (its SHA-256 differs)"
+            )

@@ -1,7 +1,5 @@
 """Which version of a model answers: the live one, or the last good one while the live one cannot be used."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time
@@ -80,21 +78,35 @@ class Serving:
             answering = self.classifier(name).card.version
         except ModelUnavailableError as error:
             return str(error)
-        return "" if answering == wanted else f"{self._blame(name, wanted)}; version {answering} answers."
+        return (
+            ""
+            if answering == wanted
+            else f"{self._blame(name, wanted)}; version {answering} answers."
+        )
 
     def _usable(self, name: str, wanted: int | None) -> _Kept | None:
         kept = self._kept.get(name)
-        return kept if kept is not None and kept.wanted == wanted and time.monotonic() < kept.until else None
+        return (
+            kept
+            if kept is not None and kept.wanted == wanted and time.monotonic() < kept.until
+            else None
+        )
 
     def _find(self, name: str, wanted: int | None) -> _Kept:
         """Load the wanted version, else the best of the others. The lock is held."""
         kept = self._kept.get(name)
         for version in self._choices(name, wanted, kept):
-            classifier = kept.classifier if kept is not None and kept.version == version else self._try(name, version)
+            classifier = (
+                kept.classifier
+                if kept is not None and kept.version == version
+                else self._try(name, version)
+            )
             if classifier is not None:
                 until = math.inf if version == wanted else time.monotonic() + RETRY_AFTER
                 others = [(other, one) for other, one in self._kept.items() if other != name]
-                self._kept = dict([*others[1 - MOST_LOADED :], (name, _Kept(classifier, version, wanted, until))])
+                self._kept = dict(
+                    [*others[1 - MOST_LOADED :], (name, _Kept(classifier, version, wanted, until))]
+                )
                 return self._kept[name]
         self._kept.pop(name, None)
         raise ModelUnavailableError(f"The model {self._blame(name, wanted)}.")
@@ -115,7 +127,10 @@ class Serving:
         try:
             classifier = self._load(name, version)
         except Exception as error:  # a damaged file breaks in any way; each means the same here
-            words = str(error).removeprefix(f"{name} {version}").removeprefix(": ").strip().rstrip(".") or type(error).__name__
+            words = (
+                str(error).removeprefix(f"{name} {version}").removeprefix(": ").strip().rstrip(".")
+                or type(error).__name__
+            )
             self._failed[name, version] = (time.monotonic(), words)
             return None
         self._failed.pop((name, version), None)

@@ -1,7 +1,5 @@
 """Who may come in: users, passwords, sessions, API keys."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re
@@ -13,7 +11,13 @@ from functools import cache
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from webapp.errors import KeyExpiredError, KeyNotFoundError, LoginFailedError, TooManyAttemptsError, UserError
+from webapp.errors import (
+    KeyExpiredError,
+    KeyNotFoundError,
+    LoginFailedError,
+    TooManyAttemptsError,
+    UserError,
+)
 from webapp.storage import accounts as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import ApiKey, User, now
@@ -43,11 +47,15 @@ class NewUser:
     password: str
 
 
-def create_user(name: str, *, role: str = "reviewer", password: str = "", first_password: bool = False) -> NewUser:
+def create_user(
+    name: str, *, role: str = "reviewer", password: str = "", first_password: bool = False
+) -> NewUser:
     """Add a user; a password is made up when none is given. Raises `UserError` when name, role or password cannot be taken."""
     name = name.strip()
     if not re.fullmatch(r"[\w][\w .@-]{0,79}", name):
-        raise UserError("A user name has 1 to 80 letters, digits, spaces or . @ - _ and begins with a letter or digit.")
+        raise UserError(
+            "A user name has 1 to 80 letters, digits, spaces or . @ - _ and begins with a letter or digit."
+        )
     if role not in ROLES:
         raise UserError(f"A role is {' or '.join(ROLES)}, not {role!r}.")
     made_up = not password
@@ -82,12 +90,18 @@ def log_in(name: str, password: str) -> User:
     name = name.strip()[:80]
     _refuse_when_throttled(name)
     user = storage.find_user(name)
-    nobody = _nobody()  # asked for known names too: the first login of a process takes as long for both
-    fits = len(password) <= LONGEST and check_password_hash(user.password_hash if user else nobody, password)
+    nobody = (
+        _nobody()
+    )  # asked for known names too: the first login of a process takes as long for both
+    fits = len(password) <= LONGEST and check_password_hash(
+        user.password_hash if user else nobody, password
+    )
     if user is None or not fits:
         with writing():
             storage.add_attempt(name, forget_before=now() - WINDOW)
-        raise LoginFailedError("User name and password do not match. Try again, or ask an admin for a new password.")
+        raise LoginFailedError(
+            "User name and password do not match. Try again, or ask an admin for a new password."
+        )
     with writing():
         storage.forget_attempts(name)
     return user
@@ -133,7 +147,9 @@ def user_of_session(session_id: str) -> User | None:
     """The user a session cookie speaks of, None when it was ended. `session_id` is "<number>.<stamp>", see `session_id_of`."""
     number, _, stamp = session_id.partition(".")
     user = storage.get_user(int(number)) if number.isdecimal() and len(number) < 18 else None
-    if user is None or not secrets.compare_digest(user.stamp.encode(), stamp.encode("utf-8", "replace")):
+    if user is None or not secrets.compare_digest(
+        user.stamp.encode(), stamp.encode("utf-8", "replace")
+    ):
         return None
     return user
 
@@ -168,7 +184,10 @@ def _refuse_when_throttled(name: str) -> None:
     count, oldest = storage.count_attempts(name, now() - WINDOW)
     if count >= ATTEMPTS and oldest is not None:
         wait = max(1, math.ceil((oldest + WINDOW - now()).total_seconds()))
-        raise TooManyAttemptsError(f"Too many wrong passwords for this user name. Try again in {math.ceil(wait / 60)} min.", wait)
+        raise TooManyAttemptsError(
+            f"Too many wrong passwords for this user name. Try again in {math.ceil(wait / 60)} min.",
+            wait,
+        )
 
 
 # ---- API keys ----
@@ -184,7 +203,13 @@ def create_key(name: str, scope: str, expires_at: datetime | None = None) -> tup
     if not 1 <= len(name.strip()) <= 80:
         raise UserError("A key has a name of 1 to 80 characters: who or what uses it.")
     text = KEY_MARK + secrets.token_urlsafe(32)
-    key = ApiKey(name=name.strip(), prefix=text[:10], sha256=_digest(text), scope=scope, expires_at=expires_at)
+    key = ApiKey(
+        name=name.strip(),
+        prefix=text[:10],
+        sha256=_digest(text),
+        scope=scope,
+        expires_at=expires_at,
+    )
     with writing():
         storage.add_key(key)
     return key, text
@@ -204,7 +229,9 @@ def parse_expiry(text: str) -> datetime | None:
         else:
             ends = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC)
     except (ValueError, OverflowError) as error:
-        raise UserError("A key expires on a day like 2027-01-31, or after a time like 90d, 12w or 2y.") from error
+        raise UserError(
+            "A key expires on a day like 2027-01-31, or after a time like 90d, 12w or 2y."
+        ) from error
     if ends <= moment:
         raise UserError("This day is over. A key expires on a later one, or never.")
     return ends
@@ -214,7 +241,9 @@ def find_key(text: str) -> ApiKey | None:
     """The key with this text, None when there is none or it was revoked. Raises `KeyExpiredError` when its time is over."""
     key = storage.find_key(_digest(text)) if text.startswith(KEY_MARK) and len(text) <= 80 else None
     if key is not None and has_expired(key):
-        raise KeyExpiredError(f"This API key expired on {key.expires_at:%Y-%m-%d}. Ask an admin for a new one.")
+        raise KeyExpiredError(
+            f"This API key expired on {key.expires_at:%Y-%m-%d}. Ask an admin for a new one."
+        )
     return key
 
 

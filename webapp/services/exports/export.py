@@ -1,7 +1,5 @@
 """What leaves Marque: photos and their answers in the order they came, counted, streamed, written down with checksums."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets
@@ -33,9 +31,19 @@ from webapp.storage.tables import Export, now
 
 GOES_ON = ("csv", "jsonl")
 """Formats with a line for each photo: what there is of a broken one stays, and its last whole line tells where to go on."""
-FORMATS = {"csv": ".csv", "jsonl": ".jsonl", "folders": ".zip", "coco": ".json", "label-studio": ".json"}
+FORMATS = {
+    "csv": ".csv",
+    "jsonl": ".jsonl",
+    "folders": ".zip",
+    "coco": ".json",
+    "label-studio": ".json",
+}
 """Every format with the ending of its file."""
-TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "folders": "application/zip"}
+TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl",
+    "folders": "application/zip",
+}
 BATCH = 500
 ZIP_PHOTOS = 5000
 """Photos in one zip. More come in parts: a part can be had again, and its list of contents fits into memory."""
@@ -144,23 +152,40 @@ class Tally:
 
 
 def make_order(
-    format: str, wanted: GalleryFilter, *, after: str = "", limit: str = "", keep_metadata: bool = False, base_url: str
+    format: str,
+    wanted: GalleryFilter,
+    *,
+    after: str = "",
+    limit: str = "",
+    keep_metadata: bool = False,
+    base_url: str,
 ) -> Order:
     """An order from what a person typed. Raises `BadRequestError`."""
     if format not in FORMATS:
         raise BadRequestError(f"format must be one of {', '.join(FORMATS)}.")
     if limit and (not limit.isdecimal() or len(limit) > 9 or int(limit) < 1):
         raise BadRequestError("limit must be a whole number from 1.")
-    return Order(format, wanted, plain_cell(after.strip()), int(limit) if limit else None, keep_metadata, base_url.rstrip("/"))
+    return Order(
+        format,
+        wanted,
+        plain_cell(after.strip()),
+        int(limit) if limit else None,
+        keep_metadata,
+        base_url.rstrip("/"),
+    )
 
 
 def size_of(wanted: GalleryFilter) -> Size:
     """How much would be exported."""
     counts = storage.count_photos(wanted)
     classes = {name: count for name, (count, _) in counts.items() if name and name not in VERDICTS}
-    verdicts = {name or "": count for name, (count, _) in counts.items() if not name or name in VERDICTS}
+    verdicts = {
+        name or "": count for name, (count, _) in counts.items() if not name or name in VERDICTS
+    }
     size = sum(size for name, (_, size) in counts.items() if name in classes)
-    return Size(sum(count for count, _ in counts.values()), dict(sorted(classes.items())), verdicts, size)
+    return Size(
+        sum(count for count, _ in counts.values()), dict(sorted(classes.items())), verdicts, size
+    )
 
 
 def question_of(wanted: GalleryFilter) -> dict[str, str]:
@@ -201,12 +226,20 @@ def _watched(order: Order, after: int, row: Export, tools: Tools) -> Iterator[by
             yield piece
         state = "complete"
     finally:
-        report = manifest_of(order, tally, event, row.created_at) | tally.checksum if state == "complete" else None
+        report = (
+            manifest_of(order, tally, event, row.created_at) | tally.checksum
+            if state == "complete"
+            else None
+        )
         with writing():
-            storage.end_export(row.public_id, state=state, photos=tally.photos, manifest=report, ended_at=now())
+            storage.end_export(
+                row.public_id, state=state, photos=tally.photos, manifest=report, ended_at=now()
+            )
 
 
-def _pieces(order: Order, after: int, tally: Tally, event: int, made: datetime, tools: Tools) -> Iterator[bytes]:
+def _pieces(
+    order: Order, after: int, tally: Tally, event: int, made: datetime, tools: Tools
+) -> Iterator[bytes]:
     photos = counted(order, after, tally, tools.registry)
     if order.format != "folders":
         return text_pieces(order, photos, made)
@@ -218,7 +251,9 @@ def _pieces(order: Order, after: int, tally: Tally, event: int, made: datetime, 
     return write_zip(photos, source, lost=tally.lose, manifest=manifest)
 
 
-def text_pieces(order: Order, photos: Iterator[Record], made: datetime, *, heading: bool = True) -> Iterator[bytes]:
+def text_pieces(
+    order: Order, photos: Iterator[Record], made: datetime, *, heading: bool = True
+) -> Iterator[bytes]:
     """Photos in one of the text formats; `heading` False leaves out that of a table which goes on."""
     if order.format == "csv":
         return formats.write_csv(photos, heading=heading)
@@ -274,7 +309,13 @@ def last_exports() -> Sequence[Export]:
 
 def describe(row: Export) -> dict[str, Any]:
     """What an export says about itself, also when it is not complete."""
-    facts = {"id": row.public_id, "state": row.state, "format": row.format, "who": row.who, "created_at": formats.moment(row.created_at)}
+    facts = {
+        "id": row.public_id,
+        "state": row.state,
+        "format": row.format,
+        "who": row.who,
+        "created_at": formats.moment(row.created_at),
+    }
     return facts | {"after": row.after, "photos": row.photos, "manifest": row.manifest}
 
 
@@ -301,7 +342,14 @@ def unclassed(wanted: GalleryFilter) -> dict[str, int]:
     return {name or "unlabelled": number for name, number in size_of(wanted).verdicts.items()}
 
 
-def records(order: Order, *, after: int, registry: Registry, classes_only: bool = False, upto: int | None = None) -> Iterator[Record]:
+def records(
+    order: Order,
+    *,
+    after: int,
+    registry: Registry,
+    classes_only: bool = False,
+    upto: int | None = None,
+) -> Iterator[Record]:
     """Every photo that passes the filter and is there now, oldest first, read in batches; photos that arrive meanwhile are not.
 
     Only those whose number is over `after` and not over `upto`.
@@ -316,20 +364,30 @@ def records(order: Order, *, after: int, registry: Registry, classes_only: bool 
         except ModelError:
             return None
 
-    while rows := storage.batch_of_photos(order.wanted, after, upto, BATCH, classes_only=classes_only):
+    while rows := storage.batch_of_photos(
+        order.wanted, after, upto, BATCH, classes_only=classes_only
+    ):
         told = [] if order.format == "folders" else rows
-        top = storage.top_lines([row.prediction_id for row in told if row.prediction_id is not None])
+        top = storage.top_lines(
+            [row.prediction_id for row in told if row.prediction_id is not None]
+        )
         events = storage.events_of_photos([row.number for row in told])
         end_reading()
         for row in rows:
-            ranking = _ranking(row, top.get(row.prediction_id, []), card if order.format == "jsonl" else None)
+            ranking = _ranking(
+                row, top.get(row.prediction_id, []), card if order.format == "jsonl" else None
+            )
             yield Record(row, ranking, events.get(row.number, []))
         after = rows[-1].number
 
 
-def _ranking(row: Any, top: list[tuple[int, str, float]], card: Callable[[str, int], ModelCard | None] | None) -> tuple[RankedLabel, ...]:
+def _ranking(
+    row: Any, top: list[tuple[int, str, float]], card: Callable[[str, int], ModelCard | None] | None
+) -> tuple[RankedLabel, ...]:
     """Every label when the card of the version is still there and `card` is asked, else the stored first five."""
-    known = card(row.model, row.version) if card is not None and row.prediction_id is not None else None
+    known = (
+        card(row.model, row.version) if card is not None and row.prediction_id is not None else None
+    )
     if known is not None:
         distribution = np.frombuffer(row.distribution, dtype="<f4")
         if len(distribution) == len(known.labels):
@@ -343,7 +401,9 @@ def number_after(public_id: str) -> int:
         return 0
     number = storage.number_of(public_id)
     if number is None:
-        raise BadRequestError(f"There is no photo {public_id[:40]!r} to go on after. Start again without it.")
+        raise BadRequestError(
+            f"There is no photo {public_id[:40]!r} to go on after. Start again without it."
+        )
     return number
 
 

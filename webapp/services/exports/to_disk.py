@@ -1,7 +1,5 @@
 """Exports that the terminal writes: one file, or a folder of photos. Both go on where they stopped, and have a manifest when complete."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable, Iterator
@@ -96,12 +94,16 @@ def _take_up(order: Order, part: Path, note: Path, tally: Tally) -> tuple[dateti
     if order.format in GOES_ON and part.exists() and note.exists():
         begun = json.loads(note.read_text(encoding="utf-8"))
         if begun["about"] != _about(order):
-            raise ExportError(f"{part} began as an export of other photos. Remove it, or choose another name.")
+            raise ExportError(
+                f"{part} began as an export of other photos. Remove it, or choose another name."
+            )
         _count_lines(order.format, part, tally)
         return datetime.fromisoformat(begun["made"]), begun["label_event"]
     made, event = now(), storage.last_event()
     part.unlink(missing_ok=True)
-    folders.write_whole(note, as_json({"about": _about(order), "made": made.isoformat(), "label_event": event}))
+    folders.write_whole(
+        note, as_json({"about": _about(order), "made": made.isoformat(), "label_event": event})
+    )
     return made, event
 
 
@@ -146,12 +148,18 @@ def _check_folder(order: Order, folder: Path) -> None:
         known = json.loads((folder / folders.MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         if any(folder.iterdir()):
-            raise ExportError(f"{folder} is not empty and holds no export. Choose another folder.") from None
+            raise ExportError(
+                f"{folder} is not empty and holds no export. Choose another folder."
+            ) from None
         return
     except (OSError, ValueError) as error:
-        raise ExportError(f"{folder / folders.MANIFEST} cannot be read. Choose another folder.") from error
+        raise ExportError(
+            f"{folder / folders.MANIFEST} cannot be read. Choose another folder."
+        ) from error
     mine = manifest_of(order, Tally(), 0, now())
-    if not isinstance(known, dict) or any(known.get(name) != mine[name] for name in ("format", "filter", "metadata")):
+    if not isinstance(known, dict) or any(
+        known.get(name) != mine[name] for name in ("format", "filter", "metadata")
+    ):
         raise ExportError(f"{folder} holds an export of other photos. Choose another folder.")
 
 

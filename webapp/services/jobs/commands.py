@@ -1,7 +1,5 @@
 """Commands of ours that a part of a job runs in a process of its own: started, watched, and ended with the part."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import signal
@@ -61,7 +59,9 @@ def run_command(work: Work, words: Sequence[str], folder: Path) -> Ended:
             with (folder / OUTPUT).open("wb") as output, (folder / ERRORS).open("wb") as errors:
                 status = _run(work, words, folder, (output, errors), lock)
     except OSError as error:
-        raise StorageFullError("The server's disk is full or cannot be written. Tell the admin.") from error
+        raise StorageFullError(
+            "The server's disk is full or cannot be written. Tell the admin."
+        ) from error
     return Ended(status, read_output(folder), _last_word(_text(folder / ERRORS)) if status else "")
 
 
@@ -70,7 +70,13 @@ def read_output(folder: Path) -> str:
     return _text(folder / OUTPUT)
 
 
-def _run(work: Work, words: Sequence[str], folder: Path, streams: tuple[IO[bytes], IO[bytes]], lock: IO[str]) -> int:
+def _run(
+    work: Work,
+    words: Sequence[str],
+    folder: Path,
+    streams: tuple[IO[bytes], IO[bytes]],
+    lock: IO[str],
+) -> int:
     """The exit status. The child holds the lock too: it is free when both are gone."""
     scratch = folder / SCRATCH
     scratch.mkdir(exist_ok=True)
@@ -78,7 +84,9 @@ def _run(work: Work, words: Sequence[str], folder: Path, streams: tuple[IO[bytes
     child = subprocess.Popen(
         [sys.executable, "-c", LEASH, str(os.getpid()), *flask],
         cwd=folder,
-        env=os.environ | work.tools.env | {"TMPDIR": str(scratch)},  # what it leaves when it is killed goes with the job's files
+        env=os.environ
+        | work.tools.env
+        | {"TMPDIR": str(scratch)},  # what it leaves when it is killed goes with the job's files
         stdin=subprocess.DEVNULL,
         stdout=streams[0],
         stderr=streams[1],

@@ -33,7 +33,9 @@ class Tools:
     version: Callable[[str, int], Classifier]
     data: Path
     env: Mapping[str, str]
-    describe: Callable[[Any], Mapping[str, Any]] = field(default=lambda item: {"id": item.photo.public_id})
+    describe: Callable[[Any], Mapping[str, Any]] = field(
+        default=lambda item: {"id": item.photo.public_id}
+    )
     """A photo in the shape of the JSON door, for those who are told of it. Of its id alone, where there is no such door."""
     private_webhooks: bool = False
     """True when webhooks may also go to private addresses."""
@@ -116,4 +118,12 @@ class Kind:
 def part_row(job_id: int, number: int, role: str, question: Json, at: datetime) -> dict[str, Any]:
     """The values of a new part's row."""
     total = question.get("total", 0)
-    return {"job_id": job_id, "number": number, "role": role, "state": QUEUED, "question": question, "total": total, "run_after": at}
+    return {
+        "job_id": job_id,
+        "number": number,
+        "role": role,
+        "state": QUEUED,
+        "question": question,
+        "total": total,
+        "run_after": at,
+    }

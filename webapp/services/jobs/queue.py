@@ -1,7 +1,5 @@
 """Jobs for those who want them done: put one in, see how it stands, cancel it, try it again."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets
@@ -11,7 +9,19 @@ from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from webapp.domain import CANCELLED, DO, FAILED, JOB_STATES, LANES, PLAN, QUEUED, RUNNING, JobFilter, Progress, Who
+from webapp.domain import (
+    CANCELLED,
+    DO,
+    FAILED,
+    JOB_STATES,
+    LANES,
+    PLAN,
+    QUEUED,
+    RUNNING,
+    JobFilter,
+    Progress,
+    Who,
+)
 from webapp.errors import BadRequestError, JobNotFoundError, JobRefusedError
 from webapp.services.jobs.job_type import Json, Kind, part_row
 from webapp.storage import jobs as storage
@@ -114,7 +124,13 @@ def put_in(
             known = storage.find_once(once) if once else None
             if known is None:
                 storage.add_job(job)
-                storage.add_parts([part_row(job.id, 0, PLAN, {}, now()) if kind.plan else part_row(job.id, 1, DO, {}, now())])
+                storage.add_parts(
+                    [
+                        part_row(job.id, 0, PLAN, {}, now())
+                        if kind.plan
+                        else part_row(job.id, 1, DO, {}, now())
+                    ]
+                )
     except IntegrityError:  # the same key came in through another process at the same moment
         known = storage.find_once(once or "")
         if known is None:
@@ -146,13 +162,18 @@ def _once(key: str, owner: Owner) -> str | None:
 
 def _same(known: Job, kind: Kind, title: str, asked: Json) -> Job:
     if (known.kind, known.title, _meant(known.question)) != (kind.name, title[:255], _meant(asked)):
-        raise JobRefusedError("This Idempotency-Key was used for another job. Nothing was put in: send a key of its own with each job.")
+        raise JobRefusedError(
+            "This Idempotency-Key was used for another job. Nothing was put in: send a key of its own with each job."
+        )
     return known
 
 
 def _meant(question: Json) -> str:
     """What was asked, without the moment that it notes: the same request a moment later means the same."""
-    return json.dumps({name: value for name, value in question.items() if name not in OF_THE_MOMENT}, sort_keys=True)
+    return json.dumps(
+        {name: value for name, value in question.items() if name not in OF_THE_MOMENT},
+        sort_keys=True,
+    )
 
 
 # ---- looking ----
@@ -163,13 +184,17 @@ def get_job(public_id: str, owner: Owner) -> JobView:
     return _view([_job(public_id, owner)])[0]
 
 
-def list_jobs(owner: Owner, *, state: str = "", kind: str = "", cursor: str = "", limit: int = PAGE) -> JobPage:
+def list_jobs(
+    owner: Owner, *, state: str = "", kind: str = "", cursor: str = "", limit: int = PAGE
+) -> JobPage:
     """The newest jobs that this person may see. Raises `BadRequestError` for a filter or cursor that makes no sense."""
     if state and state not in JOB_STATES:
         raise BadRequestError(f"A job is {', '.join(JOB_STATES)}; {state[:40]!r} is none of them.")
     if cursor and (not cursor.isdecimal() or len(cursor) > 15):
         raise BadRequestError("This cursor is not one of ours. Start again without it.")
-    rows = storage.list_jobs(visible(owner, state, kind), before=int(cursor) if cursor else None, limit=limit + 1)
+    rows = storage.list_jobs(
+        visible(owner, state, kind), before=int(cursor) if cursor else None, limit=limit + 1
+    )
     return JobPage(_view(list(rows[:limit])), str(rows[limit - 1].id) if len(rows) > limit else "")
 
 
@@ -180,7 +205,9 @@ def visible(owner: Owner, state: str = "", kind: str = "") -> JobFilter:
 
 def counts(owner: Owner) -> tuple[dict[str, int], dict[str, int]]:
     """How many jobs this person may see, by state and by kind; the states are of those that lists show."""
-    return storage.count_states(visible(owner)), storage.count_kinds(replace(visible(owner), without=()))
+    return storage.count_states(visible(owner)), storage.count_kinds(
+        replace(visible(owner), without=())
+    )
 
 
 def latest(kind: Kind, **asked: object) -> JobView | None:
@@ -239,7 +266,13 @@ def _timed(job: Job, progress: Progress) -> JobView:
     seconds = ((job.ended_at or now()) - job.started_at).total_seconds() if job.started_at else 0.0
     rate = progress.done / seconds if progress.done and seconds >= 1 else None
     going = job.state == RUNNING and rate and progress.total
-    return JobView(job, progress, seconds, rate, max(0, progress.total - progress.done) / rate if going and rate else None)
+    return JobView(
+        job,
+        progress,
+        seconds,
+        rate,
+        max(0, progress.total - progress.done) / rate if going and rate else None,
+    )
 
 
 # ---- changing ----
@@ -271,12 +304,23 @@ def retry_job(public_id: str, owner: Owner, who: Who, ring: Ring) -> JobView:
     with writing():
         job = _job(public_id, owner)
         if job.state not in (FAILED, CANCELLED):
-            raise JobRefusedError(f"Only a job that failed or was cancelled can go on; this one is {job.state}.")
+            raise JobRefusedError(
+                f"Only a job that failed or was cancelled can go on; this one is {job.state}."
+            )
         if job.cleared_at is not None:
             raise JobRefusedError("What this job needs was removed when it ended. Put it in again.")
         at = now()
         storage.give_back(job.id, at)
-        storage.change_job(job.id, FAILED, CANCELLED, state=QUEUED, error="", stop_at=None, ended_at=None, turn_at=at)
+        storage.change_job(
+            job.id,
+            FAILED,
+            CANCELLED,
+            state=QUEUED,
+            error="",
+            stop_at=None,
+            ended_at=None,
+            turn_at=at,
+        )
         storage.add_lines(job.id, [f"Started again by {who.name}."], at)
     for lane in LANES:
         ring(lane)

@@ -1,7 +1,5 @@
 """The workers' side of jobs: take a part up, keep its lease, do it, write down how it ended; and tidy up after workers that are gone."""
 
-from __future__ import annotations
-
 import logging
 import os
 import secrets
@@ -15,7 +13,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
-from webapp.domain import CANCELLED, DO, FAILED, FINISH, LANES, PLAN, QUEUED, RUNNING, SUCCEEDED, Who
+from webapp.domain import (
+    CANCELLED,
+    DO,
+    FAILED,
+    FINISH,
+    LANES,
+    PLAN,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+    Who,
+)
 from webapp.errors import JobStoppedError, JobWaitsError, MarqueError, ServerBusyError
 from webapp.services.jobs.job_type import Json, Kind, Tools, Work, part_row
 from webapp.storage import jobs as storage
@@ -55,7 +64,9 @@ class Claim:
 # ---- taking up and ending parts ----
 
 
-def claim_part(kinds: Mapping[str, Kind], worker: str, at: datetime | None = None, *, only: str = "") -> Claim | None:
+def claim_part(
+    kinds: Mapping[str, Kind], worker: str, at: datetime | None = None, *, only: str = ""
+) -> Claim | None:
     """Take up the part that is next, None when nothing waits. `at` is now, `only` the public id of the one job that is meant."""
     at = at or now()
     if not storage.something_waits(kinds, at):
@@ -68,7 +79,9 @@ def claim_part(kinds: Mapping[str, Kind], worker: str, at: datetime | None = Non
         owner = f"{worker}/{secrets.token_hex(4)}"
         if not storage.take_part(part.id, owner, at, at + LEASE):
             return None
-        storage.change_job(job.id, QUEUED, RUNNING, state=RUNNING, turn_at=at, started_at=job.started_at or at)
+        storage.change_job(
+            job.id, QUEUED, RUNNING, state=RUNNING, turn_at=at, started_at=job.started_at or at
+        )
     return Claim(part, job, owner)
 
 
@@ -87,13 +100,24 @@ def make_work(claim: Claim, tools: Tools, stopping: Callable[[], bool]) -> Work:
     )
 
 
-def end_part(claim: Claim, kind: Kind, work: Work, result: Json | list[Json], at: datetime | None = None) -> None:
+def end_part(
+    claim: Claim, kind: Kind, work: Work, result: Json | list[Json], at: datetime | None = None
+) -> None:
     """Write down that a part is through, and what comes next: the parts of a plan, the finish after the last one, the end of the job."""
     at, part, job = at or now(), claim.part, claim.job
     kept = {"result": result} if isinstance(result, dict) else {}
     with writing():
-        active = storage.change_job(job.id, RUNNING, turn_at=at)  # first, so that two last parts come one after the other
-        if not storage.change_part(part.id, claim.owner, state=SUCCEEDED, lease_until=None, **_figures(work, through=True), **kept):
+        active = storage.change_job(
+            job.id, RUNNING, turn_at=at
+        )  # first, so that two last parts come one after the other
+        if not storage.change_part(
+            part.id,
+            claim.owner,
+            state=SUCCEEDED,
+            lease_until=None,
+            **_figures(work, through=True),
+            **kept,
+        ):
             return
         storage.add_lines(job.id, work.lines, at)
         if not active:
@@ -102,7 +126,9 @@ def end_part(claim: Claim, kind: Kind, work: Work, result: Json | list[Json], at
             storage.change_job(job.id, RUNNING, state=SUCCEEDED, result=result, ended_at=at)
             return
         if isinstance(result, list):
-            storage.add_parts(part_row(job.id, number, DO, one, at) for number, one in enumerate(result, 1))
+            storage.add_parts(
+                part_row(job.id, number, DO, one, at) for number, one in enumerate(result, 1)
+            )
         if not storage.open_parts(job.id):
             storage.add_parts([part_row(job.id, storage.next_number(job.id), FINISH, {}, at)])
 
@@ -113,7 +139,13 @@ def put_back(claim: Claim, work: Work, at: datetime | None = None, *, seconds: f
     until = at + timedelta(seconds=seconds)
     with writing():
         storage.change_part(
-            claim.part.id, claim.owner, state=QUEUED, owner="", lease_until=None, run_after=until, attempts=JobPart.attempts - 1
+            claim.part.id,
+            claim.owner,
+            state=QUEUED,
+            owner="",
+            lease_until=None,
+            run_after=until,
+            attempts=JobPart.attempts - 1,
         )
         storage.add_lines(claim.job.id, work.lines, at)
 
@@ -127,7 +159,14 @@ def try_again(claim: Claim, work: Work, trouble: str, at: datetime | None = None
         return
     pause = timedelta(seconds=FIRST_PAUSE * 4 ** (attempt - 1))
     with writing():
-        if storage.change_part(claim.part.id, claim.owner, state=QUEUED, owner="", lease_until=None, run_after=at + pause):
+        if storage.change_part(
+            claim.part.id,
+            claim.owner,
+            state=QUEUED,
+            owner="",
+            lease_until=None,
+            run_after=at + pause,
+        ):
             said = f"{trouble} Attempt {attempt} of {ATTEMPTS}; the next one in {pause.total_seconds():.0f} s."
             storage.add_lines(claim.job.id, [*work.lines, said], at)
 
@@ -136,7 +175,15 @@ def fail_job(claim: Claim, work: Work, trouble: str, at: datetime | None = None)
     """The job has failed with this part. What other parts did stays; parts that wait are not begun, those that run come to a stop."""
     at = at or now()
     with writing():
-        if storage.change_part(claim.part.id, claim.owner, state=QUEUED, owner="", lease_until=None, run_after=at, **_figures(work)):
+        if storage.change_part(
+            claim.part.id,
+            claim.owner,
+            state=QUEUED,
+            owner="",
+            lease_until=None,
+            run_after=at,
+            **_figures(work),
+        ):
             storage.add_lines(claim.job.id, work.lines, at)
             _fail(claim.job.id, trouble, at)
 
@@ -149,7 +196,9 @@ def tell(claim: Claim, work: Work) -> None:
             job = storage.job_by_number(claim.job.id)
             if job.state != RUNNING or job.stop_at is not None:
                 raise JobStoppedError("The job was cancelled, or has failed.")
-            if not storage.change_part(claim.part.id, claim.owner, lease_until=at + LEASE, **_figures(work)):
+            if not storage.change_part(
+                claim.part.id, claim.owner, lease_until=at + LEASE, **_figures(work)
+            ):
                 raise JobStoppedError("Another worker has this part now.")
             storage.add_lines(claim.job.id, work.lines, at)
     except ServerBusyError:
@@ -168,12 +217,20 @@ def do_part(claim: Claim, kind: Kind, tools: Tools, stopping: Callable[[], bool]
         work.say(str(error))
         put_back(claim, work, seconds=error.seconds)
     except (ServerBusyError, OperationalError) as error:
-        try_again(claim, work, str(error) if isinstance(error, MarqueError) else "The database did not answer.")
+        try_again(
+            claim,
+            work,
+            str(error) if isinstance(error, MarqueError) else "The database did not answer.",
+        )
     except MarqueError as error:
         fail_job(claim, work, str(error))
     except Exception as error:
         log.exception("job %s, part %s", claim.job.public_id, claim.part.number)
-        try_again(claim, work, f"Something went wrong on the server ({type(error).__name__}); its log has the details.")
+        try_again(
+            claim,
+            work,
+            f"Something went wrong on the server ({type(error).__name__}); its log has the details.",
+        )
 
 
 def do_here(job_id: str, kind: Kind, tools: Tools) -> None:
@@ -194,7 +251,11 @@ def _result(kind: Kind, role: str, work: Work, job: Job) -> Json | list[Json]:
 
 def _figures(work: Work, *, through: bool = False) -> Json:
     """How far a part is, as the values of its row."""
-    return {"done": max(work.done, work.total) if through else work.done, "total": work.total, "failed": work.failed}
+    return {
+        "done": max(work.done, work.total) if through else work.done,
+        "total": work.total,
+        "failed": work.failed,
+    }
 
 
 def _fail(job_id: int, trouble: str, at: datetime) -> None:
@@ -223,7 +284,9 @@ def fail_lost(at: datetime | None = None) -> None:
                 _fail(row.job_id, LOST, at)
 
 
-def clear_ended(kinds: Mapping[str, Kind], tools: Callable[[], Tools], at: datetime | None = None) -> None:
+def clear_ended(
+    kinds: Mapping[str, Kind], tools: Callable[[], Tools], at: datetime | None = None
+) -> None:
     """Remove the files of jobs that need them no more, and forget jobs of long ago."""
     at = at or now()
     for kind in kinds.values():
@@ -258,7 +321,9 @@ class Crew:
     ) -> None:
         self.name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(3)}"
         self.ending = threading.Event()
-        self._kinds = {lane: {name: one for name, one in kinds.items() if one.lane == lane} for lane in LANES}
+        self._kinds = {
+            lane: {name: one for name, one in kinds.items() if one.lane == lane} for lane in LANES
+        }
         self._all = kinds
         self._tools = tools
         self._slots = {lane: threading.BoundedSemaphore(slots[lane]) for lane in LANES}
@@ -286,7 +351,9 @@ class Crew:
             try:
                 with self._context():
                     self.look()
-            except Exception:  # a database that cannot be reached just now: the next look may find it again
+            except (
+                Exception
+            ):  # a database that cannot be reached just now: the next look may find it again
                 log.exception("looking for work failed")
             self.ending.wait(max(0.1, LOOK - (time.monotonic() - started)))
         self.wait_for_hands()

@@ -1,7 +1,5 @@
 """Labels from elsewhere, line by line: tables, lines of JSON, Label Studio, COCO, a folder for each class. Nothing is matched here."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json
@@ -39,10 +37,18 @@ class LabelLine:
 
 def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
     """The lines of a file, which its name tells how to read. Raises `BadLabelFileError`, also in the middle."""
-    readers = {".csv": _read_table, ".tsv": _read_table, ".txt": _read_table, ".jsonl": _read_jsonl, ".json": _read_json}
+    readers = {
+        ".csv": _read_table,
+        ".tsv": _read_table,
+        ".txt": _read_table,
+        ".jsonl": _read_jsonl,
+        ".json": _read_json,
+    }
     reader = readers.get(Path(filename).suffix.lower())
     if reader is None:
-        raise BadLabelFileError(f"{filename[:80]!r} is no file of labels that Marque reads: {KINDS}.")
+        raise BadLabelFileError(
+            f"{filename[:80]!r} is no file of labels that Marque reads: {KINDS}."
+        )
     try:
         yield from reader(stream)
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
@@ -55,10 +61,17 @@ def read_label_folders(folder: Path) -> Iterator[LabelLine]:
         if not place.is_dir() or place.is_symlink() or place.name.startswith("."):
             continue
         for file in sorted(place.rglob("*")):
-            if not file.is_file() or file.is_symlink() or file.name.startswith(".") or file.suffix.lower() not in PHOTO_ENDINGS:
+            if (
+                not file.is_file()
+                or file.is_symlink()
+                or file.name.startswith(".")
+                or file.suffix.lower() not in PHOTO_ENDINGS
+            ):
                 continue
             with file.open("rb") as stream:
-                yield folder_line(file.relative_to(folder), hashlib.file_digest(stream, "sha256").hexdigest())
+                yield folder_line(
+                    file.relative_to(folder), hashlib.file_digest(stream, "sha256").hexdigest()
+                )
 
 
 def folder_line(path: PurePath, sha256: str) -> LabelLine:
@@ -73,21 +86,34 @@ def read_sums(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(stream, 1):
         found = SUM.fullmatch(line.decode("utf-8", "replace").rstrip("\r\n"))
         if found is None:
-            raise BadLabelFileError(f"Line {number} of the list of files is no SHA-256 with a path behind it.")
+            raise BadLabelFileError(
+                f"Line {number} of the list of files is no SHA-256 with a path behind it."
+            )
         yield found[2], found[1]
 
 
 def _read_table(stream: IO[bytes]) -> Iterator[LabelLine]:
-    lines = (line.decode("utf-8-sig" if number == 0 else "utf-8") for number, line in enumerate(stream))
+    lines = (
+        line.decode("utf-8-sig" if number == 0 else "utf-8") for number, line in enumerate(stream)
+    )
     first = next(lines, "")
     delimiter = max("\t,;", key=first.count)
     head = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter), [])]
     label, name = _first(head, LABEL_COLUMNS), _first(head, NAME_COLUMNS)
     if label is None:
-        raise BadLabelFileError(f"The table has no column for the label, such as {', '.join(LABEL_COLUMNS[:3])}. It has {', '.join(head)}.")
-    places = {"id": _first(head, ("id",)), "sha256": _first(head, ("sha256",)), "filename": name, "model": _first(head, ("truth_model",))}
+        raise BadLabelFileError(
+            f"The table has no column for the label, such as {', '.join(LABEL_COLUMNS[:3])}. It has {', '.join(head)}."
+        )
+    places = {
+        "id": _first(head, ("id",)),
+        "sha256": _first(head, ("sha256",)),
+        "filename": name,
+        "model": _first(head, ("truth_model",)),
+    }
     if all(places[key] is None for key in ("id", "sha256", "filename")):
-        raise BadLabelFileError(f"The table has no column for the photo: id, sha256 or {', '.join(NAME_COLUMNS[:3])}.")
+        raise BadLabelFileError(
+            f"The table has no column for the photo: id, sha256 or {', '.join(NAME_COLUMNS[:3])}."
+        )
     for number, cells in enumerate(csv.reader(lines, delimiter=delimiter), 2):
         if any(cells):
             row = [plain_cell(cell.strip()) for cell in cells] + [""] * (len(head) - len(cells))
@@ -108,7 +134,13 @@ def _read_jsonl(stream: IO[bytes]) -> Iterator[LabelLine]:
             if not isinstance(photo, dict):
                 raise BadLabelFileError(f"Line {number} is no JSON object.")
             label = _text(photo, "ground_truth") or _text(photo, "label")
-            yield LabelLine(f"line {number}", label, _text(photo, "id"), _text(photo, "sha256"), _text(photo, "filename"))
+            yield LabelLine(
+                f"line {number}",
+                label,
+                _text(photo, "id"),
+                _text(photo, "sha256"),
+                _text(photo, "filename"),
+            )
 
 
 def _read_json(stream: IO[bytes]) -> Iterator[LabelLine]:
@@ -126,9 +158,13 @@ def _read_tasks(tasks: list[dict[str, Any]]) -> Iterator[LabelLine]:
         inner = task.get("data")
         data: dict[str, Any] = inner if isinstance(inner, dict) else task
         url = _text(data, "image") or _text(task, "file_upload")
-        name = _text(data, "filename") or unquote(urlsplit(url).path.rpartition("/")[2] if url else "")
+        name = _text(data, "filename") or unquote(
+            urlsplit(url).path.rpartition("/")[2] if url else ""
+        )
         label = _choice_of(task) or _text(task, "choice") or _text(task, "label")
-        yield LabelLine(f"task {number}", label, _text(data, "marque_id"), _text(data, "sha256"), name)
+        yield LabelLine(
+            f"task {number}", label, _text(data, "marque_id"), _text(data, "sha256"), name
+        )
 
 
 def _choice_of(task: dict[str, Any]) -> str:
@@ -137,7 +173,9 @@ def _choice_of(task: dict[str, Any]) -> str:
         if not isinstance(one, dict) or one.get("was_cancelled"):
             continue
         for result in one.get("result") or []:
-            choices = (result.get("value") or {}).get("choices") if isinstance(result, dict) else None
+            choices = (
+                (result.get("value") or {}).get("choices") if isinstance(result, dict) else None
+            )
             if isinstance(choices, list) and choices:
                 return str(choices[0])
     return ""
@@ -150,7 +188,13 @@ def _read_coco(content: dict[str, Any]) -> Iterator[LabelLine]:
         for image in content["images"]:
             label = labels.get(image["id"]) or _text(image, "verdict")
             name = _text(image, "file_name").replace("\\", "/").rpartition("/")[2]
-            yield LabelLine(f"image {image['id']}", label, _text(image, "marque_id"), _text(image, "sha256"), name)
+            yield LabelLine(
+                f"image {image['id']}",
+                label,
+                _text(image, "marque_id"),
+                _text(image, "sha256"),
+                name,
+            )
     except (KeyError, TypeError, AttributeError) as error:
         raise BadLabelFileError(f"The COCO file lacks {error}.") from error
 

@@ -1,7 +1,5 @@
 """Labels from elsewhere meet the photos here: what would change is said first; then it is one batch, with one undo."""
 
-from __future__ import annotations
-
 import io
 import secrets
 from collections import Counter, deque
@@ -96,7 +94,9 @@ class Plan:
             self.examples[kind].append(f"{line.where}: {what}")
 
 
-def plan_import(lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_name: bool = False) -> Plan:
+def plan_import(
+    lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_name: bool = False
+) -> Plan:
     """What these lines would do to the photos here; nothing is changed.
 
     A photo is found by its id, else by the SHA-256 of its file; by its file name, when only one photo has it, if the line says no SHA-256
@@ -107,8 +107,12 @@ def plan_import(lines: Iterable[LabelLine], cards: Sequence[ModelCard], *, by_na
     names = names_of_labels(cards)
     several = iter(lines)
     while some := list(islice(several, BATCH)):
-        found = storage.find_photos([line.id for line in some if line.id], [line.sha256 for line in some if line.sha256])
-        found = found.with_names([line.filename for line in some if line.filename and _found(line, found) is None])
+        found = storage.find_photos(
+            [line.id for line in some if line.id], [line.sha256 for line in some if line.sha256]
+        )
+        found = found.with_names(
+            [line.filename for line in some if line.filename and _found(line, found) is None]
+        )
         end_reading()
         for line in some:
             plan.lines += 1
@@ -142,7 +146,9 @@ def give_labels(changes: Sequence[Change], *, who: Who, why: str, batch: str) ->
             photo = here[one.public_id][0] if one.public_id in here else None
             if photo is not None and photo.id in fresh and photo.ground_truth == one.before:
                 model = one.model or (photo.prediction.model if photo.prediction else None)
-                record_label(photo, one.label, model=model, who=who, place="import", why=why, batch=batch)
+                record_label(
+                    photo, one.label, model=model, who=who, place="import", why=why, batch=batch
+                )
                 changed += 1
     return changed
 
@@ -153,11 +159,23 @@ def give_labels(changes: Sequence[Change], *, who: Who, why: str, batch: str) ->
 def keep_file(filename: str, content: bytes, *, who: Who) -> str:
     """Keep a file of labels until it is imported, a day at most; its id. Raises `BadLabelFileError` for one that cannot be read."""
     if not content:
-        raise BadLabelFileError("No file came with the form, or an empty one. Choose one, then press the button again.")
+        raise BadLabelFileError(
+            "No file came with the form, or an empty one. Choose one, then press the button again."
+        )
     if len(content) > MAX_BYTES:
-        raise BadLabelFileError(f"The file is larger than {MAX_BYTES // 2**20} MB. Import it in the terminal: flask photos import FILE.")
-    deque(read_labels(io.BytesIO(content), filename), maxlen=0)  # to its end: what is kept can be read
-    row = LabelFile(public_id=secrets.token_urlsafe(9), filename=filename[:255], content=content, user_id=who.user_id, created_at=now())
+        raise BadLabelFileError(
+            f"The file is larger than {MAX_BYTES // 2**20} MB. Import it in the terminal: flask photos import FILE."
+        )
+    deque(
+        read_labels(io.BytesIO(content), filename), maxlen=0
+    )  # to its end: what is kept can be read
+    row = LabelFile(
+        public_id=secrets.token_urlsafe(9),
+        filename=filename[:255],
+        content=content,
+        user_id=who.user_id,
+        created_at=now(),
+    )
     with writing():
         storage.forget_older(now() - KEPT, spare=[one["file"] for one in jobs.asked_of(JOB)])
         storage.add_file(row)
@@ -167,7 +185,10 @@ def keep_file(filename: str, content: bytes, *, who: Who) -> str:
 def is_large(public_id: str, *, who: Who) -> bool:
     """True for a file with more lines than one waits for. Raises what `plan_of_file` raises."""
     row = own_file(public_id, who)
-    return sum(1 for _line in islice(read_labels(io.BytesIO(row.content), row.filename), LARGE + 1)) > LARGE
+    return (
+        sum(1 for _line in islice(read_labels(io.BytesIO(row.content), row.filename), LARGE + 1))
+        > LARGE
+    )
 
 
 def keep_folder(files: Iterable[tuple[str, str]], *, who: Who) -> str:
@@ -183,21 +204,31 @@ def keep_folder(files: Iterable[tuple[str, str]], *, who: Who) -> str:
             name, line = chosen, folder_line(PurePosixPath(*parts), sha256)
             lines.append((line.id, line.sha256, line.filename, line.label))
     if not lines:
-        raise BadLabelFileError("The folder has no folders with photos in it. Choose the one that has a folder for each class.")
-    return keep_file(f"{name[:200]}.csv", to_csv(("id", "sha256", "filename", "label"), lines).encode(), who=who)
+        raise BadLabelFileError(
+            "The folder has no folders with photos in it. Choose the one that has a folder for each class."
+        )
+    return keep_file(
+        f"{name[:200]}.csv", to_csv(("id", "sha256", "filename", "label"), lines).encode(), who=who
+    )
 
 
-def plan_of_file(public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: bool = False) -> tuple[str, Plan]:
+def plan_of_file(
+    public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: bool = False
+) -> tuple[str, Plan]:
     """The name of a file that waits, and what it would do. Raises `PhotoNotFoundError` for one that somebody else sent or that is gone."""
     row = own_file(public_id, who)
-    return row.filename, plan_import(read_labels(io.BytesIO(row.content), row.filename), cards, by_name=by_name)
+    return row.filename, plan_import(
+        read_labels(io.BytesIO(row.content), row.filename), cards, by_name=by_name
+    )
 
 
 def own_file(public_id: str, who: Who) -> LabelFile:
     """A file that waits. Raises `PhotoNotFoundError` for one that somebody else sent or that is gone."""
     row = storage.find_file(public_id)
     if row is None or row.user_id != who.user_id:
-        raise PhotoNotFoundError("This file of labels is not here any more: it was imported, or waited for more than a day.")
+        raise PhotoNotFoundError(
+            "This file of labels is not here any more: it was imported, or waited for more than a day."
+        )
     return row
 
 
@@ -232,13 +263,19 @@ def _take(
         return
     if row.public_id in plan.changes and plan.changes[row.public_id].label != label:
         contradicted.add(row.public_id)
-        plan.trouble(CONTRADICTION, line, f"{row.filename} is both {plan.changes[row.public_id].label} and {label}")
+        plan.trouble(
+            CONTRADICTION,
+            line,
+            f"{row.filename} is both {plan.changes[row.public_id].label} and {label}",
+        )
         return
     model = model_of(label, *([card for card in cards if card.name == line.model] or cards))
     if row.ground_truth == label and (label != NONE_OF_THESE or model in (None, row.truth_model)):
         plan.same += 1
     else:
-        plan.changes[row.public_id] = Change(row.public_id, label, model, row.ground_truth, replaces=row.ground_truth is not None)
+        plan.changes[row.public_id] = Change(
+            row.public_id, label, model, row.ground_truth, replaces=row.ground_truth is not None
+        )
 
 
 def _photo_of(plan: Plan, line: LabelLine, found: storage.Found, by_name: bool) -> Any:
@@ -263,8 +300,16 @@ def _found(line: LabelLine, found: storage.Found) -> Any:
 def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
     """What people may write for each label, as labels read today. A name comes before a display name, and that before an alias."""
     names: dict[str, str] = {}
-    labels = [(one, reads_as(card, one.name)) for card in map(today, cards) for one in (*card.labels, *getattr(card, "added", ()))]
-    for kind in (lambda one: [one.name], lambda one: [one.display, folder_of(one.name)], lambda one: one.aliases):
+    labels = [
+        (one, reads_as(card, one.name))
+        for card in map(today, cards)
+        for one in (*card.labels, *getattr(card, "added", ()))
+    ]
+    for kind in (
+        lambda one: [one.name],
+        lambda one: [one.display, folder_of(one.name)],
+        lambda one: one.aliases,
+    ):
         for one, reads in labels:
             for text in kind(one):
                 names.setdefault(text.casefold(), reads)

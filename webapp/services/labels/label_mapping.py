@@ -1,7 +1,5 @@
 """How labels read today: merged ones as another, split ones as the label that a version knows. Everything that meets a label asks here."""
 
-from __future__ import annotations
-
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import Overlay, SeenCard, expected, fold, reading, seen
 from webapp.storage.labels import events as labels
@@ -28,5 +26,7 @@ def remember_labels(card: ModelCard) -> None:
 def write_down(model: str) -> None:
     """Keep in tables how labels of a model read today, inside the caller's transaction: SQL reads it there."""
     overlay = structure(model)
-    answers = {version: expected(overlay, known) for version, known in labels.known_labels(model).items()}
+    answers = {
+        version: expected(overlay, known) for version, known in labels.known_labels(model).items()
+    }
     storage.write_reading(model, reading(overlay), answers)

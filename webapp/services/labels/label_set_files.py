@@ -1,7 +1,5 @@
 """A label set as a file: JSON or a table, to keep, to change in a spreadsheet, or to take to another Marque; and what comes back."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -20,7 +18,14 @@ from webapp.services.labels.merges import merge_now, read_anew, split_now
 from webapp.services.labels.relabel import check_why
 from webapp.storage.database import writing
 
-COLUMNS = {"display": "name", "parent": "parent", "color": "color", "aliases": "aliases", "key": "key", "retired": "retired"}
+COLUMNS = {
+    "display": "name",
+    "parent": "parent",
+    "color": "color",
+    "aliases": "aliases",
+    "key": "key",
+    "retired": "retired",
+}
 """Columns beside `label`, `merged_into` and `split_from`, with the kind of change that each is."""
 HEADING = ("label", *COLUMNS, "merged_into", "split_from")
 BETWEEN = " | "
@@ -43,7 +48,10 @@ class _JustLookingError(Exception):
 
 def to_json(card: ModelCard) -> str:
     """Every label of a card as people see it: a list of objects with the keys of `HEADING`, aliases as a list."""
-    rows = [{**row, "aliases": [one for one in row["aliases"].split(BETWEEN) if one]} for row in _rows(card)]
+    rows = [
+        {**row, "aliases": [one for one in row["aliases"].split(BETWEEN) if one]}
+        for row in _rows(card)
+    ]
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -52,7 +60,9 @@ def to_table(card: ModelCard) -> str:
     return to_csv(HEADING, [[row[name] for name in HEADING] for row in _rows(card)])
 
 
-def take_in(published: ModelCard, content: bytes, *, who: Who, why: str = "", apply: bool) -> list[Planned]:
+def take_in(
+    published: ModelCard, content: bytes, *, who: Who, why: str = "", apply: bool
+) -> list[Planned]:
     """What a file in one of these forms changes, label by label; done when `apply`, all of it or nothing.
 
     Labels and columns that the file leaves out stay as they are, and so do merges and splits: a file can add those, not take them back.
@@ -73,7 +83,9 @@ def take_in(published: ModelCard, content: bytes, *, who: Who, why: str = "", ap
     return planned
 
 
-def _split(published: ModelCard, rows: Sequence[dict[str, str]], who: Who, why: str) -> list[Planned]:
+def _split(
+    published: ModelCard, rows: Sequence[dict[str, str]], who: Who, why: str
+) -> list[Planned]:
     """New labels of the file, those first whose whole is there."""
     planned: list[Planned] = []
     waiting = [row for row in rows if row.get("split_from")]
@@ -87,7 +99,12 @@ def _split(published: ModelCard, rows: Sequence[dict[str, str]], who: Who, why: 
             return planned
         for label, names in new.items():
             with _naming(label):
-                planned.append(Planned(label, f"split into {', '.join(split_now(published, label, names, who, why))}"))
+                planned.append(
+                    Planned(
+                        label,
+                        f"split into {', '.join(split_now(published, label, names, who, why))}",
+                    )
+                )
 
 
 def _change(published: ModelCard, row: dict[str, str], who: Who, why: str) -> list[Planned]:
@@ -96,7 +113,10 @@ def _change(published: ModelCard, row: dict[str, str], who: Who, why: str) -> li
         wanted["aliases"] = "\n".join(wanted["aliases"].split(BETWEEN.strip()))
     with _naming(row["label"]):
         changed = change_now(published, row["label"], wanted, who, why)
-    words = [f"{WORDS[kind]}: {value.replace(chr(10), ', ') or 'nothing'}" for kind, value in changed.items()]
+    words = [
+        f"{WORDS[kind]}: {value.replace(chr(10), ', ') or 'nothing'}"
+        for kind, value in changed.items()
+    ]
     return [Planned(row["label"], "; ".join(words))] if words else []
 
 
@@ -124,7 +144,9 @@ def _rows(card: ModelCard) -> list[dict[str, str]]:
 
 def _row(label: SeenLabel) -> dict[str, str]:
     values = values_of(label)
-    shown = {name: values[kind] for name, kind in COLUMNS.items()} | {"aliases": BETWEEN.join(label.aliases)}
+    shown = {name: values[kind] for name, kind in COLUMNS.items()} | {
+        "aliases": BETWEEN.join(label.aliases)
+    }
     return {"label": label.name, **shown, "merged_into": label.merged, "split_from": label.split}
 
 
@@ -139,7 +161,9 @@ def _read(content: bytes) -> list[dict[str, str]]:
     rows = _from_json(text) if text.lstrip()[:1] in ("[", "{") else _from_table(text)
     names = [row.get("label", "") for row in rows]
     if not rows or not all(names):
-        raise BadRequestError(f"A label set has the columns {', '.join(HEADING)}; label is needed, and every line needs one.")
+        raise BadRequestError(
+            f"A label set has the columns {', '.join(HEADING)}; label is needed, and every line needs one."
+        )
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
         raise BadRequestError(f"{twice[:80]} stands in the file twice.")

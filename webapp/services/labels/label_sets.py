@@ -1,7 +1,5 @@
 """An admin says how people see the labels of a model: another name, a parent, a colour, aliases, a key, a photo, or that it is retired."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import unicodedata
@@ -11,7 +9,18 @@ from dataclasses import dataclass
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.inference.models.card import Label, ModelCard
-from webapp.inference.models.label_set import KINDS, MERGED, SPLIT, STRUCTURE, SeenCard, SeenLabel, as_seen, fold, new_label, seen
+from webapp.inference.models.label_set import (
+    KINDS,
+    MERGED,
+    SPLIT,
+    STRUCTURE,
+    SeenCard,
+    SeenLabel,
+    as_seen,
+    fold,
+    new_label,
+    seen,
+)
 from webapp.services.labels.label_mapping import write_down
 from webapp.services.labels.relabel import check_why
 from webapp.services.labels.remapping import begin
@@ -45,7 +54,9 @@ class Change:
     undo: bool
 
 
-def change_label(published: ModelCard, label: str, wanted: Mapping[str, str], *, who: Who, why: str = "") -> int:
+def change_label(
+    published: ModelCard, label: str, wanted: Mapping[str, str], *, who: Who, why: str = ""
+) -> int:
     """Let people see a label as `wanted` says and return how many kinds changed: values by kind, see `KINDS`; an absent one stays.
 
     `published` is the card as it was published: the label itself, its place and the answers that have it stay what they are. A value
@@ -56,7 +67,9 @@ def change_label(published: ModelCard, label: str, wanted: Mapping[str, str], *,
         return len(change_now(published, label, wanted, who, why))
 
 
-def change_now(published: ModelCard, label: str, wanted: Mapping[str, str], who: Who, why: str) -> dict[str, str]:
+def change_now(
+    published: ModelCard, label: str, wanted: Mapping[str, str], who: Who, why: str
+) -> dict[str, str]:
     """The same inside the caller's transaction; returns what changed, by kind."""
     wished = {kind: tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
     card = card_now(published)
@@ -66,7 +79,12 @@ def change_now(published: ModelCard, label: str, wanted: Mapping[str, str], who:
     _check(card, label, changed)
     batch = secrets.token_urlsafe(9)
     storage.add_changes(
-        [row_of(published.name, label, kind, None if value == own[kind] else value, who, why, batch) for kind, value in changed.items()]
+        [
+            row_of(
+                published.name, label, kind, None if value == own[kind] else value, who, why, batch
+            )
+            for kind, value in changed.items()
+        ]
     )
     return changed
 
@@ -82,7 +100,9 @@ def undo_last_change(published: ModelCard, label: str, *, who: Who) -> int:
         card = card_now(published)
         own = _own(published, card, label)
         rows = storage.changes_of(model, label)
-        last = next((one for one in reversed(_together(rows)) if not (one.undo or one.undone)), None)
+        last = next(
+            (one for one in reversed(_together(rows)) if not (one.undo or one.undone)), None
+        )
         if last is None:
             raise NothingToUndoError("There is nothing to undo: this label is as its card says.")
         taken = storage.changes_of_batch(model, last.rows[0].batch)
@@ -90,9 +110,22 @@ def undo_last_change(published: ModelCard, label: str, *, who: Who) -> int:
         batch = secrets.token_urlsafe(9)
         before = fold(plain_rows([row for row in rows if row.id < last.rows[0].id])).get(label, {})
         values = values_of(own) | before
-        _check(card, label, {one.kind: values[one.kind] for one in taken if one.kind in ("name", "aliases", "key")})
+        _check(
+            card,
+            label,
+            {one.kind: values[one.kind] for one in taken if one.kind in ("name", "aliases", "key")},
+        )
         back = [
-            row_of(model, one.label, one.kind, None if one.kind == SPLIT else before.get(one.kind), who, "", batch, undoes=one.id)
+            row_of(
+                model,
+                one.label,
+                one.kind,
+                None if one.kind == SPLIT else before.get(one.kind),
+                who,
+                "",
+                batch,
+                undoes=one.id,
+            )
             for one in taken
         ]
         storage.add_changes(back)
@@ -116,9 +149,15 @@ def _own(published: ModelCard, card: SeenCard, label: str) -> SeenLabel:
 def _check_unsplit(card: SeenCard, labels: Sequence[str]) -> None:
     """Raise `BadRequestError` when labels that a split made are in use: what people said would have no label."""
     used = [one.display for one in card.added if one.split in labels and one.name not in labels]
-    used += [one.display for one in (*card.labels, *card.added) if as_seen(one).merged and {one.name, as_seen(one).merged} & {*labels}]
+    used += [
+        one.display
+        for one in (*card.labels, *card.added)
+        if as_seen(one).merged and {one.name, as_seen(one).merged} & {*labels}
+    ]
     if used:
-        raise BadRequestError(f"{', '.join(dict.fromkeys(used))} was merged or split since. Undo that first.")
+        raise BadRequestError(
+            f"{', '.join(dict.fromkeys(used))} was merged or split since. Undo that first."
+        )
     photos = storage.count_given(card.name, labels) if labels else 0
     if photos:
         named = " or ".join(_known(card, one).display for one in labels)
@@ -151,7 +190,10 @@ def _together(rows: Sequence[LabelChange]) -> list[Change]:
     batches: dict[str, list[LabelChange]] = {}
     for row in rows:
         batches.setdefault(row.batch, []).append(row)
-    return [Change(tuple(those), those[0].id in undone, those[0].undoes is not None) for those in batches.values()]
+    return [
+        Change(tuple(those), those[0].id in undone, those[0].undoes is not None)
+        for those in batches.values()
+    ]
 
 
 def plain_rows(rows: Sequence[LabelChange]) -> list[tuple[str, str, str | None]]:
@@ -159,10 +201,27 @@ def plain_rows(rows: Sequence[LabelChange]) -> list[tuple[str, str, str | None]]
     return [(row.label, row.kind, row.value) for row in rows]
 
 
-def row_of(model: str, label: str, kind: str, value: str | None, who: Who, why: str, batch: str, undoes: int | None = None) -> LabelChange:
+def row_of(
+    model: str,
+    label: str,
+    kind: str,
+    value: str | None,
+    who: Who,
+    why: str,
+    batch: str,
+    undoes: int | None = None,
+) -> LabelChange:
     """A change as a row that is not kept yet."""
     return LabelChange(
-        model=model, label=label, kind=kind, value=value, why=why, user_id=who.user_id, who=who.name, batch=batch, undoes=undoes
+        model=model,
+        label=label,
+        kind=kind,
+        value=value,
+        why=why,
+        user_id=who.user_id,
+        who=who.name,
+        batch=batch,
+        undoes=undoes,
     )
 
 
@@ -201,23 +260,36 @@ def check_names(changed: Mapping[str, str], others: Sequence[SeenLabel]) -> None
     for kind in ("name", "parent", "aliases"):
         for line in changed.get(kind, "").split("\n"):
             if len(line) > MAX_NAME or not all(one.isprintable() for one in line):
-                raise BadRequestError(f"A name, parent or alias has up to {MAX_NAME} characters, all of which can be seen.")
+                raise BadRequestError(
+                    f"A name, parent or alias has up to {MAX_NAME} characters, all of which can be seen."
+                )
     if "name" in changed and not plain(changed["name"]):
         raise BadRequestError("A label needs a name with a letter or a digit in it.")
     aliases = changed.get("aliases", "").splitlines()
     if len(aliases) > MAX_ALIASES:
         raise BadRequestError(f"{len(aliases)} aliases are too many: {MAX_ALIASES} are the most.")
     for text in [changed[kind] for kind in ("name",) if kind in changed] + aliases:
-        taken = next((one for one in others if plain(text) in {plain(each) for each in (one.name, one.display, *one.aliases)}), None)
+        taken = next(
+            (
+                one
+                for one in others
+                if plain(text) in {plain(each) for each in (one.name, one.display, *one.aliases)}
+            ),
+            None,
+        )
         if taken is not None:
-            raise BadRequestError(f"“{text}” means {taken.display} already. Two labels of one name could not be told apart.")
+            raise BadRequestError(
+                f"“{text}” means {taken.display} already. Two labels of one name could not be told apart."
+            )
 
 
 def _check_key(key: str, others: Sequence[SeenLabel]) -> None:
     if key and (len(key) != 1 or not key.isalnum()):
         raise BadRequestError("A key is one letter or digit.")
     if key and key in KEYS_IN_USE:
-        raise BadRequestError(f"The key {key} does something else in the review already. These are taken: {' '.join(KEYS_IN_USE)}.")
+        raise BadRequestError(
+            f"The key {key} does something else in the review already. These are taken: {' '.join(KEYS_IN_USE)}."
+        )
     taken = next((one for one in others if key and one.key == key), None)
     if taken is not None:
         raise BadRequestError(f"The key {key} gives {taken.display} already.")
@@ -228,6 +300,10 @@ def _check_photo(public_id: str, label: str) -> None:
         return
     found = photos.photos_by_public_id([public_id[:80]]).get(public_id)
     if found is None:
-        raise BadRequestError("There is no photo with this id. It is the last part of the address of a photo’s page.")
+        raise BadRequestError(
+            "There is no photo with this id. It is the last part of the address of a photo’s page."
+        )
     if found[0].ground_truth != label:
-        raise BadRequestError("A reference photo must have been checked as this label. Label the photo first.")
+        raise BadRequestError(
+            "A reference photo must have been checked as this label. Label the photo first."
+        )

@@ -1,7 +1,5 @@
 """The label log: who said what about which photo, filtered, page by page."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +33,9 @@ def parse_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise BadRequestError("Since when? Give a day and a time, like 2026-11-20T14:30.") from error
+        raise BadRequestError(
+            "Since when? Give a day and a time, like 2026-11-20T14:30."
+        ) from error
     return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 

@@ -1,7 +1,5 @@
 """An admin merges a label into another one, or splits it into new ones; both are changes that can be undone, and nothing is rewritten."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +7,16 @@ from dataclasses import dataclass
 from webapp.domain import UNCLASSIFIED, VERDICTS, Who
 from webapp.errors import BadRequestError, UnknownLabelError
 from webapp.inference.models.card import Label, ModelCard
-from webapp.inference.models.label_set import MERGED, SPLIT, SeenLabel, as_seen, every_label, is_merged, reads_as, split_into
+from webapp.inference.models.label_set import (
+    MERGED,
+    SPLIT,
+    SeenLabel,
+    as_seen,
+    every_label,
+    is_merged,
+    reads_as,
+    split_into,
+)
 from webapp.services.labels.label_mapping import write_down
 from webapp.services.labels.label_sets import card_now, check_names, check_why, row_of, tidy
 from webapp.services.labels.remapping import begin
@@ -64,7 +71,9 @@ def preview_split(published: ModelCard, label: str, names: Sequence[str]) -> Tou
     return Touched(*storage.count_touched(published.name, label))
 
 
-def split_label(published: ModelCard, label: str, names: Sequence[str], *, who: Who, why: str = "") -> list[str]:
+def split_label(
+    published: ModelCard, label: str, names: Sequence[str], *, who: Who, why: str = ""
+) -> list[str]:
     """From now on people are offered these new labels instead of `label`; returns their names as they are kept.
 
     Photos that were checked as `label` wait to be sorted. A version that does not know the new ones is right when it says `label`.
@@ -77,7 +86,9 @@ def split_label(published: ModelCard, label: str, names: Sequence[str], *, who: 
     return new
 
 
-def split_now(published: ModelCard, label: str, names: Sequence[str], who: Who, why: str) -> list[str]:
+def split_now(
+    published: ModelCard, label: str, names: Sequence[str], who: Who, why: str
+) -> list[str]:
     """The same inside the caller's transaction, who also calls `read_anew`."""
     new, batch = tidy_names(names), _batch()
     _check_split(card_now(published), label, new)
@@ -111,27 +122,39 @@ def _check_merge(card: ModelCard, label: str, into: str) -> None:
     if one.name == other.name:
         raise BadRequestError("A label cannot be merged into itself. Choose another one.")
     if as_seen(other).retired:
-        raise BadRequestError(f"{other.display} is retired, so nothing is merged into it. Bring it back first, or choose another one.")
+        raise BadRequestError(
+            f"{other.display} is retired, so nothing is merged into it. Bring it back first, or choose another one."
+        )
     parts = split_into(card, label)
     if parts:
         named = ", ".join(part.display for part in parts)
-        raise BadRequestError(f"{one.display} was split into {named}. Undo the split first, or merge these into one another.")
+        raise BadRequestError(
+            f"{one.display} was split into {named}. Undo the split first, or merge these into one another."
+        )
     for known in ({*card.label_names}, *known_labels(card.name).values()):
         left = {reads_as(card, name) for name in known}
         if label in left and len(left - {label} | {into}) < 2:
-            raise BadRequestError("A version needs two labels to tell apart; this merge would leave one.")
+            raise BadRequestError(
+                "A version needs two labels to tell apart; this merge would leave one."
+            )
 
 
 def _check_split(card: ModelCard, label: str, names: Sequence[str]) -> None:
     one = _standing(card, label)
     if split_into(card, label):
-        raise BadRequestError(f"{one.display} was split already. Undo that first, or split one of its parts.")
+        raise BadRequestError(
+            f"{one.display} was split already. Undo that first, or split one of its parts."
+        )
     if not 2 <= len(names) <= MOST_NEW:
         raise BadRequestError(f"Give 2 to {MOST_NEW} new labels, one on each line.")
-    others: list[SeenLabel] = [as_seen(each) for each in (*card.labels, *getattr(card, "added", ()))]
+    others: list[SeenLabel] = [
+        as_seen(each) for each in (*card.labels, *getattr(card, "added", ()))
+    ]
     for at, name in enumerate(names):
         if name.casefold() in (*VERDICTS, UNCLASSIFIED):
-            raise BadRequestError(f"No label may be called “{name}”: the word has a meaning of its own.")
+            raise BadRequestError(
+                f"No label may be called “{name}”: the word has a meaning of its own."
+            )
         earlier = [as_seen(Label(each, each)) for each in names[:at]]
         check_names({"name": name}, [*others, *earlier])
 
@@ -142,6 +165,11 @@ def _standing(card: ModelCard, label: str) -> Label:
     if found is None:
         raise UnknownLabelError(f"There is no label {label[:80]!r} of {card.name}.")
     if is_merged(found):
-        target = next((one.display for one in every_label(card) if one.name == reads_as(card, label)), reads_as(card, label))
-        raise BadRequestError(f"{found.display} reads as {target} since it was merged. Choose {target}, or undo the merge first.")
+        target = next(
+            (one.display for one in every_label(card) if one.name == reads_as(card, label)),
+            reads_as(card, label),
+        )
+        raise BadRequestError(
+            f"{found.display} reads as {target} since it was merged. Choose {target}, or undo the merge first."
+        )
     return found

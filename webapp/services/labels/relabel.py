@@ -1,14 +1,18 @@
 """A person says what the car really is, and takes it back."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from webapp.domain import NONE_OF_THESE, VERDICTS, Who
-from webapp.errors import BadRequestError, ModelError, NothingToUndoError, PhotoNotFoundError, UnknownLabelError
+from webapp.errors import (
+    BadRequestError,
+    ModelError,
+    NothingToUndoError,
+    PhotoNotFoundError,
+    UnknownLabelError,
+)
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label, reads_as
 from webapp.inference.models.registry import Registry
@@ -49,9 +53,13 @@ def check_label(label: str, *cards: ModelCard) -> str:
     if label in VERDICTS:
         return label
     names = [one.name for card in seen for one in every_label(card)]
-    listed = ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])} … ({len(names)} in all)"
+    listed = (
+        ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])} … ({len(names)} in all)"
+    )
     whose = "" if len(cards) != 1 else f" of {cards[0].name}"
-    raise UnknownLabelError(f"There is no label {label[:80]!r}{whose}. Known labels: {listed}; or {' or '.join(VERDICTS)}.")
+    raise UnknownLabelError(
+        f"There is no label {label[:80]!r}{whose}. Known labels: {listed}; or {' or '.join(VERDICTS)}."
+    )
 
 
 def check_why(why: str) -> None:
@@ -67,7 +75,14 @@ def model_of(label: str, *cards: ModelCard) -> str | None:
 
 
 def relabel_photos(
-    public_ids: Sequence[str], label: str, *, card: ModelCard, others: Sequence[ModelCard] = (), who: Who, place: str, why: str = ""
+    public_ids: Sequence[str],
+    label: str,
+    *,
+    card: ModelCard,
+    others: Sequence[ModelCard] = (),
+    who: Who,
+    place: str,
+    why: str = "",
 ) -> Relabelled:
     """Give photos a ground truth, all in one transaction and one batch. A photo that has the label already is skipped.
 
@@ -78,9 +93,13 @@ def relabel_photos(
     label = check_label(label, card, *others)
     wanted = list(dict.fromkeys(public_ids))
     if not wanted:
-        raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
+        raise BadRequestError(
+            "No photo was selected. Select one or more, then press the button again."
+        )
     if len(wanted) > MAX_AT_ONCE:
-        raise BadRequestError(f"These are {len(wanted)} photos; {MAX_AT_ONCE} are the most at a time.")
+        raise BadRequestError(
+            f"These are {len(wanted)} photos; {MAX_AT_ONCE} are the most at a time."
+        )
     check_why(why)
     batch = new_batch()
     changed = 0
@@ -88,24 +107,45 @@ def relabel_photos(
         found = photos.photos_by_public_id(wanted)
         for public_id in wanted:
             if public_id not in found:
-                raise PhotoNotFoundError("One of these photos is not there any more. Nothing was changed: load the page again.")
+                raise PhotoNotFoundError(
+                    "One of these photos is not there any more. Nothing was changed: load the page again."
+                )
             photo = found[public_id][0]
-            model = model_of(label, card, *others) or (photo.prediction.model if photo.prediction else None)
-            if photo.ground_truth != label or (label == NONE_OF_THESE and photo.truth_model != model):
+            model = model_of(label, card, *others) or (
+                photo.prediction.model if photo.prediction else None
+            )
+            if photo.ground_truth != label or (
+                label == NONE_OF_THESE and photo.truth_model != model
+            ):
                 record_label(photo, label, model=model, who=who, place=place, why=why, batch=batch)
                 changed += 1
     return Relabelled(changed, len(wanted) - changed, batch if changed else "", label)
 
 
 def record_label(
-    photo: Photo, label: str | None, *, model: str | None = None, who: Who, place: str, why: str = "", batch: str = "", told: bool = True
+    photo: Photo,
+    label: str | None,
+    *,
+    model: str | None = None,
+    who: Who,
+    place: str,
+    why: str = "",
+    batch: str = "",
+    told: bool = True,
 ) -> None:
     """Append one label event inside the caller's transaction; the caller checked the label. `model` is the one whose label it is.
 
     Webhooks are `told`, unless the label came with the photo.
     """
     event = LabelEvent(
-        to_label=label, to_model=model, user_id=who.user_id, who=who.name, why=why, place=place, batch=batch or new_batch(), undoes=None
+        to_label=label,
+        to_model=model,
+        user_id=who.user_id,
+        who=who.name,
+        why=why,
+        place=place,
+        batch=batch or new_batch(),
+        undoes=None,
     )
     storage.add_event(event, photo, told=told)
 
@@ -138,7 +178,9 @@ def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
     with writing():
         changed = photos.restore(Photo.deleted_batch == batch) or many.unstar_batch(batch)
     if not changed:
-        raise NothingToUndoError("There is nothing to undo: it was undone already, or these photos were relabelled since.")
+        raise NothingToUndoError(
+            "There is nothing to undo: it was undone already, or these photos were relabelled since."
+        )
     return Relabelled(changed, 0, "")
 
 

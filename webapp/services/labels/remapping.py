@@ -1,7 +1,5 @@
 """After a merge or a split everything is read again, part by part: what answers say, and what photos are. Nothing is lost on the way."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,7 +64,9 @@ def begin(model: str, *, answers: bool) -> None:
 
 def touched(model: str) -> set[str]:
     """Every label of a model that was ever merged, split, or the other side of that."""
-    return {one for label, _kind, value in storage.structure_of(model) for one in (label, value) if one}
+    return {
+        one for label, _kind, value in storage.structure_of(model) for one in (label, value) if one
+    }
 
 
 def progress(model: str) -> Progress | None:
@@ -75,7 +75,13 @@ def progress(model: str) -> Progress | None:
     return None if row is None or row.stage == DONE else Progress(row.stage, row.after, row.last)
 
 
-def go_on(registry: Registry, model: str, *, seconds: float = float("inf"), watch: Callable[[Progress], None] | None = None) -> bool:
+def go_on(
+    registry: Registry,
+    model: str,
+    *,
+    seconds: float = float("inf"),
+    watch: Callable[[Progress], None] | None = None,
+) -> bool:
     """Read on, chunk by chunk, each committed; True when all is done, False when the time was over first.
 
     Stopped anywhere it goes on there, and done twice it does nothing more.
@@ -103,12 +109,20 @@ def go_on_beside(registry: Registry, model: str, *, owner: Owner, who: Who, ring
 def job_of(model: str) -> JobView | None:
     """The job that reads the photos and answers of a model again just now, or waits to."""
     found = latest(KIND)
-    return found if found is not None and not found.over and found.job.question == {"model": model} else None
+    return (
+        found
+        if found is not None and not found.over and found.job.question == {"model": model}
+        else None
+    )
 
 
 def do(work: Work) -> Json:
     """Read everything of a model again. It may run twice: a chunk is read by the rules of its moment, and what reads rightly stays."""
-    go_on(work.tools.registry, work.asked["model"], watch=lambda where: work.progress(where.done, where.last))
+    go_on(
+        work.tools.registry,
+        work.asked["model"],
+        watch=lambda where: work.progress(where.done, where.last),
+    )
     return {}
 
 
@@ -120,7 +134,9 @@ def _read_chunk(registry: Registry, model: str) -> None:
         photos = storage.photos_with(touched(model), row.after, CHUNK)
         if photos:
             storage.read_truths(photos)
-        storage.move_rereading(row, photos[-1] if photos else row.after, PHOTOS if len(photos) == CHUNK else DONE)
+        storage.move_rereading(
+            row, photos[-1] if photos else row.after, PHOTOS if len(photos) == CHUNK else DONE
+        )
         return
     answers = storage.answers_after(model, row.after, CHUNK)
     _reread(registry, model, answers)
@@ -138,7 +154,11 @@ def _reread(registry: Registry, model: str, answers: Sequence[Any]) -> None:
     for row, read in _read(registry, model, overlay, answers, lines):
         now = Said({name: getattr(row, name) for name in SAID}, lines[row.id])
         first = originals.get(row.id)
-        at_first = Said({name: getattr(first, name) for name in SAID}, [tuple(line) for line in first.top]) if first else now
+        at_first = (
+            Said({name: getattr(first, name) for name in SAID}, [tuple(line) for line in first.top])
+            if first
+            else now
+        )
         wanted = read or at_first
         if wanted == now:
             continue
@@ -146,7 +166,9 @@ def _reread(registry: Registry, model: str, answers: Sequence[Any]) -> None:
         if first is not None and wanted == at_first:
             back.append(row.id)
         elif first is None:
-            kept.append({"prediction_id": row.id, **now.columns, "top": [list(line) for line in now.top]})
+            kept.append(
+                {"prediction_id": row.id, **now.columns, "top": [list(line) for line in now.top]}
+            )
     storage.keep_originals(kept)
     storage.forget_originals(back)
     storage.rewrite_answers((row.id, said.columns, said.top) for row, said in new)
@@ -155,7 +177,11 @@ def _reread(registry: Registry, model: str, answers: Sequence[Any]) -> None:
 
 
 def _read(
-    registry: Registry, model: str, overlay: Overlay, answers: Sequence[Any], lines: Mapping[int, Lines]
+    registry: Registry,
+    model: str,
+    overlay: Overlay,
+    answers: Sequence[Any],
+    lines: Mapping[int, Lines],
 ) -> Iterator[tuple[Any, Said | None]]:
     """Each prediction with what it says as labels read today; None when merged labels play no part in its first five."""
     by_version: dict[int, list[Any]] = defaultdict(list)
@@ -168,23 +194,46 @@ def _read(
         if card is not None and whole:
             yield from _read_whole(card, whole)
         reads = reading(overlay)
-        yield from ((row, _read_lines(row, lines[row.id], reads)) for row in rows if len(row.distribution) != length)
+        yield from (
+            (row, _read_lines(row, lines[row.id], reads))
+            for row in rows
+            if len(row.distribution) != length
+        )
 
 
 def _read_whole(card: ModelCard, rows: Sequence[Any]) -> Iterator[tuple[Any, Said | None]]:
     """The same from whole distributions."""
     names = list(outputs(card))
     own = card.label_names
-    merged = [at for at, (name, places) in enumerate(outputs(card).items()) if len(places) > 1 or own[places[0]] != name]
-    sums = added_up(np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(len(rows), len(own)), card)
+    merged = [
+        at
+        for at, (name, places) in enumerate(outputs(card).items())
+        if len(places) > 1 or own[places[0]] != name
+    ]
+    sums = added_up(
+        np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(
+            len(rows), len(own)
+        ),
+        card,
+    )
     first = np.argsort(-sums, axis=1, kind="stable")[:, :TOP]
     plays: list[bool] = np.any(np.isin(first, merged), axis=1).tolist()
     best = np.take_along_axis(sums, first, axis=1)
     for row, order, probabilities, does in zip(rows, first.tolist(), best, plays, strict=True):
-        yield row, _said([names[at] for at in order], probabilities, row.familiarity, card) if does else None
+        yield (
+            row,
+            _said([names[at] for at in order], probabilities, row.familiarity, card)
+            if does
+            else None,
+        )
 
 
-def _said(labels: Sequence[str], probabilities: NDArray[np.float32], familiarity: float | None, card: ModelCard) -> Said:
+def _said(
+    labels: Sequence[str],
+    probabilities: NDArray[np.float32],
+    familiarity: float | None,
+    card: ModelCard,
+) -> Said:
     """What an answer says whose first labels these are, the most probable first."""
     numbers = [float(one) for one in probabilities]
     columns = {
@@ -208,8 +257,19 @@ def _read_lines(row: Any, lines: Lines, reads: Mapping[str, str]) -> Said | None
         return None
     first, second = order[0], order[1]
     decision = row.decision if row.decision == UNCLASSIFIED else first[0]
-    columns = {"decision": decision, "label": first[0], "confidence": min(1.0, first[1]), "margin": min(1.0, first[1]) - second[1]}
-    return Said(columns, [(rank, label, min(1.0, probability)) for rank, (label, probability) in enumerate(order, start=1)])
+    columns = {
+        "decision": decision,
+        "label": first[0],
+        "confidence": min(1.0, first[1]),
+        "margin": min(1.0, first[1]) - second[1],
+    }
+    return Said(
+        columns,
+        [
+            (rank, label, min(1.0, probability))
+            for rank, (label, probability) in enumerate(order, start=1)
+        ],
+    )
 
 
 def _card(registry: Registry, model: str, version: int, overlay: Overlay) -> ModelCard | None:

@@ -1,7 +1,5 @@
 """Finding a label among many by a few letters of its name, an alias or a parent, in any script."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
@@ -35,21 +33,36 @@ def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, 
 
 def examples(labels: Sequence[Label]) -> dict[str, photos.Photo]:
     """For each of these labels its reference photo, else its newest photo that somebody has checked; labels without one are absent."""
-    chosen = {label.name: label.photo for label in labels if isinstance(label, SeenLabel) and label.photo}
+    chosen = {
+        label.name: label.photo for label in labels if isinstance(label, SeenLabel) and label.photo
+    }
     kept = photos.photos_by_public_id(list(chosen.values())) if chosen else {}
     found = {name: kept[photo][0] for name, photo in chosen.items() if photo in kept}
-    return photos.latest_photo_of([label.name for label in labels if label.name not in found]) | found
+    return (
+        photos.latest_photo_of([label.name for label in labels if label.name not in found]) | found
+    )
 
 
 def keyed(cards: Sequence[ModelCard]) -> list[SeenLabel]:
     """The labels that have a key of their own in the review, by key; of two with the same key the first model's."""
-    labels = [label for card in cards for label in offered(card) if isinstance(label, SeenLabel) and label.key]
-    return sorted({label.key: label for label in reversed(labels)}.values(), key=lambda one: one.key)
+    labels = [
+        label
+        for card in cards
+        for label in offered(card)
+        if isinstance(label, SeenLabel) and label.key
+    ]
+    return sorted(
+        {label.key: label for label in reversed(labels)}.values(), key=lambda one: one.key
+    )
 
 
 def fold(text: str) -> str:
     """A text without case and accents, words apart by single spaces. Letters of other scripts stay what they are."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
+    plain = "".join(
+        one
+        for one in unicodedata.normalize("NFKD", text.casefold())
+        if not unicodedata.combining(one)
+    )
     return " ".join("".join(one if one.isalnum() else " " for one in plain).split())
 
 
@@ -70,7 +83,9 @@ def _former_names(card: ModelCard) -> dict[str, list[str]]:
 def _place(words: Sequence[str], label: Label, former: Sequence[str]) -> int | None:
     """How well a label fits: 0 best, None not at all."""
     name = fold(label.display)
-    everything = " ".join([name, *(fold(one) for one in (label.name, *label.aliases, label.parent, *former))])
+    everything = " ".join(
+        [name, *(fold(one) for one in (label.name, *label.aliases, label.parent, *former))]
+    )
     if not all(word in everything for word in words):
         return None
     text = " ".join(words)

@@ -1,7 +1,5 @@
 """Taking back single labels, and all that a person did since a time. Undo is one more event; what others said since stays."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -22,7 +20,9 @@ def undo_event(event_id: int, *, who: Who, place: str) -> Relabelled:
     batch = new_batch()
     with writing():
         event = storage.find_event(event_id)
-        story = storage.stories_of([event.photo_id])[event.photo_id] if event and event.photo_id else []
+        story = (
+            storage.stories_of([event.photo_id])[event.photo_id] if event and event.photo_id else []
+        )
         found = next((one for one in story if one.id == event_id), None)
         if found is None or not _is_last(found, story):
             raise NothingToUndoError(NOTHING)
@@ -66,7 +66,14 @@ def _deeds(story: Sequence[LabelEvent], name: str, since: datetime) -> list[Labe
     """What a person did since a time to one photo and stands, newest first. Who takes back an own word has done nothing."""
     own = {one.id for one in story if one.who == name}
     standing = _standing(story)
-    return [one for one in story if one.id in standing and one.who == name and one.created_at >= since and one.undoes not in own]
+    return [
+        one
+        for one in story
+        if one.id in standing
+        and one.who == name
+        and one.created_at >= since
+        and one.undoes not in own
+    ]
 
 
 def _unwind(story: Sequence[LabelEvent], wanted: Sequence[LabelEvent]) -> list[LabelEvent]:
@@ -84,7 +91,9 @@ def _unwind(story: Sequence[LabelEvent], wanted: Sequence[LabelEvent]) -> list[L
 def _is_last(event: LabelEvent, story: Sequence[LabelEvent]) -> bool:
     """True when an event stands and no word after it does. `story` is newest first."""
     standing = _standing(story)
-    return event.id in standing and not any(one.id > event.id and one.undoes is None and one.id in standing for one in story)
+    return event.id in standing and not any(
+        one.id > event.id and one.undoes is None and one.id in standing for one in story
+    )
 
 
 def _standing(story: Sequence[LabelEvent]) -> set[int]:

@@ -1,7 +1,5 @@
 """A model card for people: how it was measured, label by label, what it takes for what, how honest its confidence is."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -78,7 +76,9 @@ def catalogue(registry: Registry) -> list[Shelf]:
         live = registry.live_version(name)
         for version in reversed(registry.versions(name)):
             try:
-                shelves.append(Shelf(name, version, version == live, registry.card(name, version), ""))
+                shelves.append(
+                    Shelf(name, version, version == live, registry.card(name, version), "")
+                )
             except BadCardError as error:
                 shelves.append(Shelf(name, version, version == live, None, str(error)))
     return shelves
@@ -96,14 +96,20 @@ def measures(card: ModelCard) -> list[Measure]:
     test = _test(card)
     found = []
     for name, one in (test.get("sources") or {}).items():
-        found.append(Measure(f"Held-out {name}", "kept apart before training", _top1(one) or share_of(0, 0)))
+        found.append(
+            Measure(f"Held-out {name}", "kept apart before training", _top1(one) or share_of(0, 0))
+        )
     whole = _top1(test)
     if whole is not None and len(found) != 1:
         found.append(Measure("All held-out", "kept apart before training", whole))
     unknown = card.metrics.get("unknown") or {}
     if unknown.get("n") and unknown.get("unclassified") is not None:
         hits = round(unknown["unclassified"] * unknown["n"])
-        found.append(Measure("Photos of other things", "right is to name no label", share_of(hits, unknown["n"])))
+        found.append(
+            Measure(
+                "Photos of other things", "right is to name no label", share_of(hits, unknown["n"])
+            )
+        )
     found.sort(key=lambda one: one.name != "Held-out photos")
     return [one for one in found if one.right.n]
 
@@ -115,7 +121,12 @@ def label_lines(card: ModelCard) -> list[LabelLine]:
     """
     rows: Mapping[str, Any] = _test(card).get("per_label") or {}
     lines = [
-        LabelLine(name, share_of(round(row["recall"] * row["n"]), row["n"]), row.get("precision"), row.get("f1"))
+        LabelLine(
+            name,
+            share_of(round(row["recall"] * row["n"]), row["n"]),
+            row.get("precision"),
+            row.get("f1"),
+        )
         for name, row in rows.items()
         if card.label(name) is not None and row.get("n") and row.get("recall") is not None
     ]
@@ -140,7 +151,10 @@ def labels_like(card: ModelCard, text: str, added: Sequence[Label] = ()) -> list
     found = [
         one
         for one in (*card.labels, *added)
-        if all(word in " ".join((one.name, one.display, one.parent, *one.aliases)).casefold() for word in words)
+        if all(
+            word in " ".join((one.name, one.display, one.parent, *one.aliases)).casefold()
+            for word in words
+        )
     ]
     return sorted(found, key=lambda one: one.display.casefold())
 
@@ -150,7 +164,10 @@ def confusion_csv(card: ModelCard) -> str:
     table = _table(card)
     if not table:
         raise ModelNotFoundError(f"The card of {card.name} {card.version} has no confusion matrix.")
-    return to_csv(["truth", *card.label_names], [[name, *row] for name, row in zip(card.label_names, table, strict=True)])
+    return to_csv(
+        ["truth", *card.label_names],
+        [[name, *row] for name, row in zip(card.label_names, table, strict=True)],
+    )
 
 
 def _display(card: ModelCard, label: str) -> str:
@@ -164,9 +181,15 @@ def matrix(card: ModelCard) -> list[list[Cell]]:
     if not table or len(table) > MATRIX_MOST:
         return []
     names = card.label_names
-    most = max((count for at, row in enumerate(table) for there, count in enumerate(row) if at != there), default=0)
+    most = max(
+        (count for at, row in enumerate(table) for there, count in enumerate(row) if at != there),
+        default=0,
+    )
     return [
-        [Cell(names[at], names[there], count, _heat(at == there, count, most)) for there, count in enumerate(row)]
+        [
+            Cell(names[at], names[there], count, _heat(at == there, count, most))
+            for there, count in enumerate(row)
+        ]
         for at, row in enumerate(table)
     ]
 
@@ -176,9 +199,14 @@ def mix_ups(card: ModelCard) -> list[Cell]:
     table = _table(card)
     names = card.label_names
     cells = [
-        Cell(names[at], names[there], count, "") for at, row in enumerate(table) for there, count in enumerate(row) if at != there and count
+        Cell(names[at], names[there], count, "")
+        for at, row in enumerate(table)
+        for there, count in enumerate(row)
+        if at != there and count
     ]
-    return sorted(cells, key=lambda cell: -cell.count)[: PAIRS if len(table) <= MATRIX_MOST else PAIRS_OF_MANY]
+    return sorted(cells, key=lambda cell: -cell.count)[
+        : PAIRS if len(table) <= MATRIX_MOST else PAIRS_OF_MANY
+    ]
 
 
 def reliability(card: ModelCard) -> list[Bin]:
@@ -208,12 +236,18 @@ def _test(card: ModelCard) -> Mapping[str, Any]:
 
 def _table(card: ModelCard) -> list[list[int]]:
     table = _test(card).get("confusion") or []
-    return table if len(table) == len(card.labels) and all(len(row) == len(table) for row in table) else []
+    return (
+        table
+        if len(table) == len(card.labels) and all(len(row) == len(table) for row in table)
+        else []
+    )
 
 
 def _top1(figures: Mapping[str, Any]) -> Share | None:
     n = int(figures.get("n") or 0)
-    return share_of(round(figures["top1"] * n), n) if n and figures.get("top1") is not None else None
+    return (
+        share_of(round(figures["top1"] * n), n) if n and figures.get("top1") is not None else None
+    )
 
 
 def _heat(hit: bool, count: int, most: int) -> str:

@@ -1,7 +1,5 @@
 """Two versions on the photos of this history: those with a ground truth that both know and that neither has learnt from."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -62,7 +60,11 @@ def standing(registry: Registry, name: str, champion: int, challenger: int) -> S
     """Compare two versions on what they have said so far; nobody is asked. Raises `ModelNotFoundError` or `BadCardError`."""
     cards = registry.card(name, champion), registry.card(name, challenger)
     rows, seen, unknown = _rows(registry, cards)
-    said = [Said(photo.filename, photo.sha256, str(photo.ground_truth), one, other) for photo, one, other in rows if one and other]
+    said = [
+        Said(photo.filename, photo.sha256, str(photo.ground_truth), one, other)
+        for photo, one, other in rows
+        if one and other
+    ]
     found = compare(champion, challenger, said) if len(said) >= LEAST else None
     differ = {one.sha256 for one in (*found.fixed, *found.broken)} if found else set()
     pictures = {photo.sha256: photo for photo, _one, _other in rows if photo.sha256 in differ}
@@ -82,11 +84,17 @@ def ask_both(
     It stands for neither model: galleries and pages go on showing what they showed. Stopped half-way it goes on where it was.
     """
     rows, _seen, _unknown = _rows(registry, (versions[0].card, versions[1].card))
-    waiting = {photo.id: [one for one, said in zip(versions, labels, strict=True) if said is None] for photo, *labels in rows}
+    waiting = {
+        photo.id: [one for one, said in zip(versions, labels, strict=True) if said is None]
+        for photo, *labels in rows
+    }
     for photo in watch([photo for photo, *_labels in rows if waiting[photo.id]]):
         try:
             ask_aside(photo, classifiers=waiting[photo.id], files=files, turnstile=turnstile)
-        except (PhotoRefusedError, PhotoNotFoundError):  # deleted meanwhile, or its bytes are damaged
+        except (
+            PhotoRefusedError,
+            PhotoNotFoundError,
+        ):  # deleted meanwhile, or its bytes are damaged
             continue
 
 
@@ -95,7 +103,16 @@ def photos_to_compare(registry: Registry, cards: tuple[ModelCard, ModelCard]) ->
     return {photo.id for photo, _one, _other in _rows(registry, cards)[0]}
 
 
-def promote_here(registry: Registry, name: str, version: int, load: Load, who: Who, *, force: bool = False, why: str = "") -> Promotion:
+def promote_here(
+    registry: Registry,
+    name: str,
+    version: int,
+    load: Load,
+    who: Who,
+    *,
+    force: bool = False,
+    why: str = "",
+) -> Promotion:
     """Let a version serve, judged on the photos of this history. With nothing to judge by, a reason is enough.
 
     Raises `PromotionRefusedError` and what `load` raises for the version itself.
@@ -119,7 +136,11 @@ def promote_here(registry: Registry, name: str, version: int, load: Load, who: W
 def demand_comparison(found: Standing) -> Comparison:
     """The comparison. Raises `ModelRefusedError` when there are too few photos."""
     if found.comparison is None:
-        left_out = f" {found.seen} more are left out: a version has learnt from them." if found.seen else ""
+        left_out = (
+            f" {found.seen} more are left out: a version has learnt from them."
+            if found.seen
+            else ""
+        )
         photos = "photo of the history has" if found.photos == 1 else "photos of the history have"
         raise ModelRefusedError(
             f"There is nothing to compare on: {found.photos} {photos} a ground truth that both versions know, without having learnt "
@@ -141,12 +162,28 @@ def _rows(
 ) -> tuple[list[tuple[Photo, str | None, str | None]], int, tuple[int, ...]]:
     """The photos that these versions can be compared on, with what each said; how many were left out; whose list is missing."""
     right = right_answers(cards[0]), right_answers(cards[1])
-    rows = storage.first_labels(cards[0].name, (cards[0].version, cards[1].version), set(right[0]) & set(right[1]), MOST)
-    found = [(photo, _in_words(photo, one, right[0]), _in_words(photo, other, right[1])) for photo, one, other in rows]
-    splits = {one.version: read_split(registry.version_folder(one.name, one.version), one) for one in cards}
+    rows = storage.first_labels(
+        cards[0].name, (cards[0].version, cards[1].version), set(right[0]) & set(right[1]), MOST
+    )
+    found = [
+        (photo, _in_words(photo, one, right[0]), _in_words(photo, other, right[1]))
+        for photo, one, other in rows
+    ]
+    splits = {
+        one.version: read_split(registry.version_folder(one.name, one.version), one)
+        for one in cards
+    }
     known = [split for split in splits.values() if split is not None]
-    fresh = [row for row in found if all(split.get(row[0].sha256, HELD_OUT) == HELD_OUT for split in known)]
-    return fresh, len(found) - len(fresh), tuple(version for version, split in splits.items() if split is None)
+    fresh = [
+        row
+        for row in found
+        if all(split.get(row[0].sha256, HELD_OUT) == HELD_OUT for split in known)
+    ]
+    return (
+        fresh,
+        len(found) - len(fresh),
+        tuple(version for version, split in splits.items() if split is None),
+    )
 
 
 def _in_words(photo: Photo, said: str | None, right: Mapping[str, str]) -> str | None:

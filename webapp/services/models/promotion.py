@@ -1,7 +1,5 @@
 """Which version of a model is live: compare, let another take over, go back, and what served when."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -50,7 +48,9 @@ def weigh(
     known = [split for split in splits if split is not None]
     versions = (champion.card.version, challenger.card.version)
     if len(known) < len(splits) and not any_photo:
-        raise ModelRefusedError(not_known([one for one, split in zip(versions, splits, strict=True) if split is None]))
+        raise ModelRefusedError(
+            not_known([one for one, split in zip(versions, splits, strict=True) if split is None])
+        )
     photos, left_out = found
     cards = cards or (champion.card, challenger.card)
     labels = right_answers(cards[0]).keys() & right_answers(cards[1]).keys()
@@ -59,7 +59,9 @@ def weigh(
     if not kept:
         raise ModelRefusedError(_nothing_left(len(photos), len(ours)))
     said, refused = rank_both(champion, challenger, watch(kept), cards)
-    return Weighed(compare(*versions, said), len(seen), len(photos) - len(ours), (*left_out, *refused))
+    return Weighed(
+        compare(*versions, said), len(seen), len(photos) - len(ours), (*left_out, *refused)
+    )
 
 
 def promote(
@@ -88,7 +90,14 @@ def promote(
     return _switch(registry, name, version, "promote", who, why, comparison, forced=force)
 
 
-def rollback(registry: Registry, name: str, load: Callable[[str, int], Classifier], who: Who, *, why: str = "") -> Promotion:
+def rollback(
+    registry: Registry,
+    name: str,
+    load: Callable[[str, int], Classifier],
+    who: Who,
+    *,
+    why: str = "",
+) -> Promotion:
     """Let the version serve again that was live before the present one. `load` proves that it can.
 
     Raises `PromotionRefusedError` when none is known, `ModelNotFoundError` or `ModelUnavailableError` when it is gone or damaged.
@@ -96,7 +105,9 @@ def rollback(registry: Registry, name: str, load: Callable[[str, int], Classifie
     live, before = registry.live_version(name), way_back(registry, name)
     if before is None:
         what = f"{name} {live}" if live is not None else f"the present version of {name}"
-        raise PromotionRefusedError(f"Nobody wrote down what was live before {what}. Choose a version and promote it.")
+        raise PromotionRefusedError(
+            f"Nobody wrote down what was live before {what}. Choose a version and promote it."
+        )
     load(name, before)
     return _switch(registry, name, before, "rollback", who, why, None, forced=False)
 
@@ -106,7 +117,16 @@ def note_first(registry: Registry, name: str, version: int, who: Who) -> None:
     if registry.live_version(name) != version or storage.promotions_of(name):
         return
     with writing():
-        storage.add_promotion(Promotion(model=name, kind="first", from_version=None, to_version=version, who=who.name, user_id=who.user_id))
+        storage.add_promotion(
+            Promotion(
+                model=name,
+                kind="first",
+                from_version=None,
+                to_version=version,
+                who=who.name,
+                user_id=who.user_id,
+            )
+        )
 
 
 def way_back(registry: Registry, name: str) -> int | None:
@@ -122,7 +142,15 @@ def history(name: str) -> Sequence[Promotion]:
 
 
 def _switch(
-    registry: Registry, name: str, version: int, kind: str, who: Who, why: str, comparison: Comparison | None, *, forced: bool
+    registry: Registry,
+    name: str,
+    version: int,
+    kind: str,
+    who: Who,
+    why: str,
+    comparison: Comparison | None,
+    *,
+    forced: bool,
 ) -> Promotion:
     """Write LIVE and the row, both or none."""
     live = registry.live_version(name)
@@ -135,7 +163,15 @@ def _switch(
 
 
 def _write(
-    registry: Registry, name: str, version: int, kind: str, who: Who, why: str, comparison: Comparison | None, *, forced: bool
+    registry: Registry,
+    name: str,
+    version: int,
+    kind: str,
+    who: Who,
+    why: str,
+    comparison: Comparison | None,
+    *,
+    forced: bool,
 ) -> Promotion:
     with writing():
         live = registry.live_version(name)
@@ -154,7 +190,9 @@ def _write(
         try:
             registry.make_live(name, version)  # when this fails, no row is written
         except OSError as error:
-            raise StorageFullError(f"The models folder cannot be written ({error.strerror}). Nothing was changed.") from error
+            raise StorageFullError(
+                f"The models folder cannot be written ({error.strerror}). Nothing was changed."
+            ) from error
     return row
 
 
@@ -166,7 +204,9 @@ def _demand_better(name: str, version: int, live: int, comparison: Comparison | 
         )
     if comparison.verdict != BETTER:
         found = "worse" if comparison.verdict != "same" else "no better"
-        raise PromotionRefusedError(f"{name} {version} is {found} than version {live}, which stays live. {' '.join(comparison.reasons)}")
+        raise PromotionRefusedError(
+            f"{name} {version} is {found} than version {live}, which stays live. {' '.join(comparison.reasons)}"
+        )
 
 
 def not_known(versions: Sequence[int]) -> str:

@@ -1,7 +1,5 @@
 """Can the history be read and written, is it whole: for readiness checks and `flask doctor`."""
 
-from __future__ import annotations
-
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -42,7 +40,9 @@ def check_integrity() -> str:
     except DatabaseError as error:
         raise DamagedHistoryError(f"{path}: {error.orig}") from error
     if found != ["ok"]:
-        raise DamagedHistoryError(f"{path} is damaged: {'; '.join(map(str, found))}. Restore a backup.")
+        raise DamagedHistoryError(
+            f"{path} is damaged: {'; '.join(map(str, found))}. Restore a backup."
+        )
     return f"{path}, {photos:,} photos, {path.stat().st_size / 2**20:.1f} MiB, whole"
 
 

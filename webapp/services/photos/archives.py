@@ -57,7 +57,12 @@ class Source(Protocol):
 
     def __enter__(self) -> Source: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 class Zips:
@@ -76,7 +81,9 @@ class Zips:
             if not member.is_dir()
         ]
         if len(found) > MOST_FILES:
-            raise BadArchiveError(f"These are {len(found):,} files; {MOST_FILES:,} are the most at a time. Nothing was stored: send fewer.")
+            raise BadArchiveError(
+                f"These are {len(found):,} files; {MOST_FILES:,} are the most at a time. Nothing was stored: send fewer."
+            )
         return found
 
     def read(self, key: str) -> bytes:
@@ -91,7 +98,15 @@ class Zips:
         try:
             with archive.open(member) as stream:
                 return stream.read(MAX_BYTES + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+            OSError,
+        ) as error:
             raise BrokenPhotoError(f"Damaged in the zip: {error}") from error
 
     def _archive(self, place: int) -> zipfile.ZipFile:
@@ -102,7 +117,12 @@ class Zips:
     def __enter__(self) -> Zips:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for one in self._open.values():
             one.close()
         self._open.clear()
@@ -121,7 +141,9 @@ class Folder:
             name = path.relative_to(self._folder).as_posix()
             found.append(Entry(name, name, _why_not(name)))
             if len(found) > MOST_FILES:
-                raise BadArchiveError(f"There are more than {MOST_FILES:,} files in this folder. Nothing was stored: take a part of it.")
+                raise BadArchiveError(
+                    f"There are more than {MOST_FILES:,} files in this folder. Nothing was stored: take a part of it."
+                )
         return sorted(found, key=lambda one: one.name)
 
     def read(self, key: str) -> bytes:
@@ -143,7 +165,12 @@ class Folder:
     def __enter__(self) -> Folder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Nothing is held open."""
 
 
@@ -151,16 +178,25 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     """Open a zip whose table of contents is of a size that we read, and whose files are. Raises `BadArchiveError`."""
     try:
         if _directory_bytes(path) > DIRECTORY_BYTES:
-            raise BadArchiveError(f"The zip has more than {MOST_FILES:,} files. Nothing was stored: send it in parts.")
+            raise BadArchiveError(
+                f"The zip has more than {MOST_FILES:,} files. Nothing was stored: send it in parts."
+            )
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise BadArchiveError(
             "This is no zip, or its end is missing. Nothing was stored: make it again, or send the photos one by one."
         ) from error
     members = archive.infolist()
-    unpacked, packed = sum(one.file_size for one in members), sum(one.compress_size for one in members)
+    unpacked, packed = (
+        sum(one.file_size for one in members),
+        sum(one.compress_size for one in members),
+    )
     size = path.stat().st_size
-    if unpacked > UNPACKED_BYTES or packed > size or (unpacked > RATIO_FROM and unpacked > RATIO * size):
+    if (
+        unpacked > UNPACKED_BYTES
+        or packed > size
+        or (unpacked > RATIO_FROM and unpacked > RATIO * size)
+    ):
         archive.close()
         raise BadArchiveError(
             f"The zip of {size / 2**20:,.0f} MB says it holds {unpacked / 2**30:,.1f} GB. It was not opened: nothing was stored."
@@ -194,11 +230,15 @@ def clear_name(member: zipfile.ZipInfo) -> str:
 def folder_below(allowed: Path | None, name: str) -> Path:
     """The folder called `name` below the one that the operator allowed. Raises `BadRequestError` when it is not there, or leads out."""
     if allowed is None:
-        raise BadRequestError("Folders of this server are not open to jobs. The operator can name one in MARQUE_IMPORT_FOLDER.")
+        raise BadRequestError(
+            "Folders of this server are not open to jobs. The operator can name one in MARQUE_IMPORT_FOLDER."
+        )
     root = allowed.resolve()
     found = (root / name.strip().strip("/")).resolve()
     if not found.is_relative_to(root) or not found.is_dir():
-        raise BadRequestError(f"There is no folder {name[:200]!r} below the one that the operator allowed.")
+        raise BadRequestError(
+            f"There is no folder {name[:200]!r} below the one that the operator allowed."
+        )
     return found
 
 
@@ -222,7 +262,9 @@ def _directory_bytes(path: Path) -> int:
         if at < 0 or len(tail) < at + 22:
             raise ValueError("no end record")
         (length,) = struct.unpack_from("<L", tail, at + 12)
-        if length == 0xFFFFFFFF:  # the real number stands in the record of large zips, which lies before
+        if (
+            length == 0xFFFFFFFF
+        ):  # the real number stands in the record of large zips, which lies before
             large = tail.rfind(b"PK\x06\x06", 0, at)
             if large < 0 or len(tail) < large + 48:
                 raise ValueError("no end record of a large zip")

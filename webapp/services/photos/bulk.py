@@ -4,8 +4,6 @@ Photos change a chunk at a time, each chunk in a transaction of its own, so that
 server stops in the middle, what was done stands and is undone by the same batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +13,14 @@ from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
 from webapp.inference.admission import Turnstile
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
-from webapp.services.labels.relabel import CHUNK, MAX_WHY, Relabelled, check_label, model_of, new_batch
+from webapp.services.labels.relabel import (
+    CHUNK,
+    MAX_WHY,
+    Relabelled,
+    check_label,
+    model_of,
+    new_batch,
+)
 from webapp.services.photos.classify import ask_version
 from webapp.services.photos.deletion import GRACE, purge
 from webapp.storage.database import writing
@@ -90,12 +95,23 @@ def forecast(selection: Selection, show: int = 7) -> Forecast:
 
 def is_long(selection: Selection) -> bool:
     """True when a version cannot look at all of these photos while one waits."""
-    met = sum(map(len, _chunks(selection, selection.up_to or storage.last_number(), limit=MOST_RANKED + 1)))
+    met = sum(
+        map(
+            len, _chunks(selection, selection.up_to or storage.last_number(), limit=MOST_RANKED + 1)
+        )
+    )
     return met > MOST_RANKED
 
 
 def relabel_all(
-    selection: Selection, label: str, *, card: ModelCard, others: Sequence[ModelCard] = (), who: Who, place: str, why: str = ""
+    selection: Selection,
+    label: str,
+    *,
+    card: ModelCard,
+    others: Sequence[ModelCard] = (),
+    who: Who,
+    place: str,
+    why: str = "",
 ) -> Relabelled:
     """Give photos a ground truth. Raises `UnknownLabelError`, or what `_all` raises."""
     label = check_label(label, card, *others)
@@ -103,13 +119,20 @@ def relabel_all(
         raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
     model = model_of(label, card, *others)
     stamp = Stamp(new_batch(), who, place, why)
-    return replace(_all(selection, stamp.batch, lambda chunk: storage.label_photos(chunk, label, model, stamp)), label=label)
+    return replace(
+        _all(
+            selection, stamp.batch, lambda chunk: storage.label_photos(chunk, label, model, stamp)
+        ),
+        label=label,
+    )
 
 
 def confirm_all(selection: Selection, *, who: Who, place: str) -> Relabelled:
     """Make the answers the ground truths. Photos whose answer names no label are skipped."""
     stamp = Stamp(new_batch(), who, place)
-    return _all(selection, stamp.batch, lambda chunk: storage.confirm_photos(chunk, selection.wanted, stamp))
+    return _all(
+        selection, stamp.batch, lambda chunk: storage.confirm_photos(chunk, selection.wanted, stamp)
+    )
 
 
 def star_all(selection: Selection, *, starred: bool) -> Relabelled:
@@ -119,21 +142,38 @@ def star_all(selection: Selection, *, starred: bool) -> Relabelled:
 
 
 def rank_all(
-    selection: Selection, classifier: Classifier, *, standing: bool, files: FileStore, turnstile: Turnstile
+    selection: Selection,
+    classifier: Classifier,
+    *,
+    standing: bool,
+    files: FileStore,
+    turnstile: Turnstile,
 ) -> tuple[Relabelled, MarqueError | None]:
     """Let a version look at photos, at most `MOST_RANKED`. What it says stands for its model when `standing`, else it is only remembered.
 
     Also returns what ended it early, if anything did: what was ranked until then is kept.
     """
-    numbers = [number for chunk in _chunks(selection, selection.up_to or storage.last_number(), limit=MOST_RANKED + 1) for number in chunk]
+    numbers = [
+        number
+        for chunk in _chunks(
+            selection, selection.up_to or storage.last_number(), limit=MOST_RANKED + 1
+        )
+        for number in chunk
+    ]
     if len(numbers) > MOST_RANKED:
-        raise BadRequestError(f"These are more than {MOST_RANKED} photos, the most that a version can look at while you wait. Pick fewer.")
+        raise BadRequestError(
+            f"These are more than {MOST_RANKED} photos, the most that a version can look at while you wait. Pick fewer."
+        )
     if not numbers:
-        raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
+        raise BadRequestError(
+            "No photo was selected. Select one or more, then press the button again."
+        )
     changed = met = 0
     for photo, _outcome in photos.photos_by_number(numbers):
         try:
-            changed += ask_version(photo.public_id, classifier, standing=standing, files=files, turnstile=turnstile)
+            changed += ask_version(
+                photo.public_id, classifier, standing=standing, files=files, turnstile=turnstile
+            )
         except MarqueError as error:
             return Relabelled(changed, met - changed, ""), error
         met += 1
@@ -177,15 +217,23 @@ def _all(selection: Selection, batch: str, change: Callable[[list[int]], int]) -
 def _check(selection: Selection, up_to: int) -> None:
     if selection.ids:
         if len(selection.ids) > CHUNK:
-            raise BadRequestError(f"These are {len(selection.ids)} photos; {CHUNK} are the most that can be named.")
+            raise BadRequestError(
+                f"These are {len(selection.ids)} photos; {CHUNK} are the most that can be named."
+            )
         if len(storage.numbers_of(selection.ids)) < len(set(selection.ids)):
-            raise PhotoNotFoundError("One of these photos is not there any more. Nothing was changed: load the page again.")
+            raise PhotoNotFoundError(
+                "One of these photos is not there any more. Nothing was changed: load the page again."
+            )
         return
     met = sum(map(len, _chunks(selection, up_to, limit=MOST + 1)))
     if not met:
-        raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
+        raise BadRequestError(
+            "No photo was selected. Select one or more, then press the button again."
+        )
     if met > MOST:
-        raise BadRequestError(f"These are more than {MOST:,} photos, the most at a time. Nothing was changed: put in a job for them.")
+        raise BadRequestError(
+            f"These are more than {MOST:,} photos, the most at a time. Nothing was changed: put in a job for them."
+        )
 
 
 def _chunks(selection: Selection, up_to: int, *, limit: int) -> Iterator[list[int]]:

@@ -1,7 +1,5 @@
 """A photo comes in, is ranked, is remembered."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -14,7 +12,13 @@ from webapp.domain import UNLABELLED, Answer, Who
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.admission import Turnstile
 from webapp.inference.classifier import Classifier
-from webapp.inference.decoding.images import MAX_BYTES, decode_photo, make_thumbnail, thumbnail_hash, working_side
+from webapp.inference.decoding.images import (
+    MAX_BYTES,
+    decode_photo,
+    make_thumbnail,
+    thumbnail_hash,
+    working_side,
+)
 from webapp.inference.pipeline import Looked, decided, look
 from webapp.services.labels.label_mapping import remember_labels, today
 from webapp.services.labels.relabel import check_label, model_of, new_batch, record_label
@@ -76,14 +80,21 @@ def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turns
     return answer_by_all(incoming, classifiers=[classifier], turnstile=turnstile)[0]
 
 
-def answer_by_all(incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[Answer]:
+def answer_by_all(
+    incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile
+) -> list[Answer]:
     """The same by several models, in their order."""
     _check_size(incoming.content)
     answers = _look(incoming.content, classifiers, turnstile).answers
-    return [_as_today(classifier, answer)[0] for classifier, answer in zip(classifiers, answers, strict=True)]
+    return [
+        _as_today(classifier, answer)[0]
+        for classifier, answer in zip(classifiers, answers, strict=True)
+    ]
 
 
-def answer_photos(incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile) -> list[list[Answer] | MarqueError]:
+def answer_photos(
+    incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile
+) -> list[list[Answer] | MarqueError]:
     """`answer_by_all` for several files in order, each for itself: what failed is its error in the list."""
     _check_number(incoming)
     answers: list[list[Answer] | MarqueError] = []
@@ -129,10 +140,22 @@ def classify_photo(
         looked = _look(incoming.content, asked, turnstile, thumbnail=known is None)
     if known is None:
         try:
-            return _remember_new(incoming, sha256, asked, looked, files=files, who=who, ground_truth=ground_truth, place=place, batch=batch)
+            return _remember_new(
+                incoming,
+                sha256,
+                asked,
+                looked,
+                files=files,
+                who=who,
+                ground_truth=ground_truth,
+                place=place,
+                batch=batch,
+            )
         except IntegrityError:  # the same bytes came in through another door at the same moment
             pass
-    return _remember_again(sha256, asked, looked.answers, who=who, ground_truth=ground_truth, place=place)
+    return _remember_again(
+        sha256, asked, looked.answers, who=who, ground_truth=ground_truth, place=place
+    )
 
 
 def is_remembered(content: bytes, asked: Sequence[Classifier], ground_truth: str = "") -> bool:
@@ -199,7 +222,13 @@ def classify_upload(
     if ground_truth:
         ground_truth = check_label(ground_truth, *(one.card for one in (classifier, *others)))
     batch = batch or (new_batch() if len(incoming) > 1 else "")
-    tools = {"classifier": classifier, "others": others, "files": files, "turnstile": turnstile, "batch": batch}
+    tools = {
+        "classifier": classifier,
+        "others": others,
+        "files": files,
+        "turnstile": turnstile,
+        "batch": batch,
+    }
     results: list[Classified | MarqueError] = []
     for one in incoming:
         try:
@@ -211,7 +240,9 @@ def classify_upload(
     return results
 
 
-def ask_models(public_id: str, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile) -> None:
+def ask_models(
+    public_id: str, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile
+) -> None:
     """Let models look at a photo that is here already, and keep what they say. Those whose answer is known are not asked again.
 
     Raises `PhotoNotFoundError`, `ServerBusyError` or `StorageFullError`.
@@ -229,7 +260,9 @@ def ask_models(public_id: str, *, classifiers: Sequence[Classifier], files: File
             note_unsure(photo, photo.prediction)
 
 
-def ask_aside(photo: Photo, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile) -> None:
+def ask_aside(
+    photo: Photo, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile
+) -> None:
     """Let versions look at a photo and keep what they say, without letting it stand for their model: to compare them.
 
     Raises what `ask_models` raises, and `PhotoRefusedError` when the photo cannot be decoded or was deleted meanwhile.
@@ -243,7 +276,14 @@ def ask_aside(photo: Photo, *, classifiers: Sequence[Classifier], files: FileSto
         raise PhotoRefusedError(GONE) from error
 
 
-def ask_version(public_id: str, classifier: Classifier, *, standing: bool, files: FileStore, turnstile: Turnstile) -> bool:
+def ask_version(
+    public_id: str,
+    classifier: Classifier,
+    *,
+    standing: bool,
+    files: FileStore,
+    turnstile: Turnstile,
+) -> bool:
     """Let one version look at a photo that is here already; False when it has looked before and stands as it should.
 
     What it says stands for its model when `standing`, else it is only remembered. Raises what `ask_models` raises.
@@ -261,7 +301,9 @@ def ask_version(public_id: str, classifier: Classifier, *, standing: bool, files
     return True
 
 
-def remember_upload(incoming: list[Incoming], results: list[Classified | MarqueError], model: str = "") -> str:
+def remember_upload(
+    incoming: list[Incoming], results: list[Classified | MarqueError], model: str = ""
+) -> str:
     """Keep what became of each file of a form and which `model` was chosen, so that its page can be shown again. Returns its id."""
     upload = Upload(
         public_id=secrets.token_urlsafe(9),
@@ -296,7 +338,9 @@ def clean_name(filename: str) -> str:
 
 def _check_number(incoming: list[Incoming]) -> None:
     if not incoming:
-        raise NoFileError("No photo came with the form. Choose one or more files, then press the button again.")
+        raise NoFileError(
+            "No photo came with the form. Choose one or more files, then press the button again."
+        )
     if len(incoming) > MAX_FILES:
         raise PhotoTooLargeError(
             f"These are {len(incoming)} files; {MAX_FILES} are the most at a time. Nothing was stored: send them in parts."
@@ -325,7 +369,9 @@ def _check_size(content: bytes) -> None:
         )
 
 
-def _look(content: bytes, asked: Sequence[Classifier], turnstile: Turnstile, *, thumbnail: bool = False) -> Looked:
+def _look(
+    content: bytes, asked: Sequence[Classifier], turnstile: Turnstile, *, thumbnail: bool = False
+) -> Looked:
     """Decode and rank inside the turnstile, in one turn for all models."""
     with turnstile.turn():
         return look(content, asked, thumbnail=thumbnail)
@@ -367,9 +413,13 @@ def _remember_new(
     )
     with writing():
         files.put(sha256, incoming.content)
-        read = [_read_today(*each) for each in zip(asked, looked.answers, strict=bool(looked.answers))]
+        read = [
+            _read_today(*each) for each in zip(asked, looked.answers, strict=bool(looked.answers))
+        ]
         storage.add_photo(photo, looked.thumbnail, read[0][0] if read else None)
-        for number, (classifier, (prediction, first)) in enumerate(zip(asked, read, strict=bool(read))):
+        for number, (classifier, (prediction, first)) in enumerate(
+            zip(asked, read, strict=bool(read))
+        ):
             remember_labels(classifier.card)
             storage.add_prediction(photo, prediction, first=True, shown=number == 0)
             _keep_original(prediction, first)
@@ -379,11 +429,19 @@ def _remember_new(
             _label(photo, ground_truth, asked, who, place)
     if looked.answers and not ground_truth:
         return Classified(photo, UNLABELLED, duplicate=False, delete_token=token)
-    return _found(sha256, asked[0].card.name if looked.answers else "", duplicate=False, token=token)
+    return _found(
+        sha256, asked[0].card.name if looked.answers else "", duplicate=False, token=token
+    )
 
 
 def _remember_again(
-    sha256: str, asked: Sequence[Classifier], answers: Sequence[Answer], *, who: Who, ground_truth: str, place: str
+    sha256: str,
+    asked: Sequence[Classifier],
+    answers: Sequence[Answer],
+    *,
+    who: Who,
+    ground_truth: str,
+    place: str,
 ) -> Classified:
     """Add to a known photo what it lacks: predictions of these versions, a ground truth."""
     with writing():
@@ -396,8 +454,17 @@ def _remember_again(
     return _found(sha256, asked[0].card.name, duplicate=True)
 
 
-def _label(photo: Photo, ground_truth: str, asked: Sequence[Classifier], who: Who, place: str) -> None:
-    record_label(photo, ground_truth, model=model_of(ground_truth, *(one.card for one in asked)), who=who, place=place, told=False)
+def _label(
+    photo: Photo, ground_truth: str, asked: Sequence[Classifier], who: Who, place: str
+) -> None:
+    record_label(
+        photo,
+        ground_truth,
+        model=model_of(ground_truth, *(one.card for one in asked)),
+        who=who,
+        place=place,
+        told=False,
+    )
 
 
 def _found(sha256: str, model: str = "", *, duplicate: bool, token: str = "") -> Classified:

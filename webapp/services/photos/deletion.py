@@ -1,7 +1,5 @@
 """Forgetting photos: first out of sight, after a time of grace for good; what protects them; which ones a rule of keeping lets go."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -62,9 +60,13 @@ def delete_photo(public_id: str, *, who: Who, admin: bool, token: str = "") -> s
     with writing():
         photo = get_item(public_id).photo
         if not admin and not may_delete(photo, token):
-            raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
+            raise NotAllowedError(
+                "Only the person who uploaded this photo, or an admin, may delete it."
+            )
         if photo.starred:
-            raise NotAllowedError("This photo has a star, which protects it. A reviewer can take the star off; then it can be deleted.")
+            raise NotAllowedError(
+                "This photo has a star, which protects it. A reviewer can take the star off; then it can be deleted."
+            )
         storage.put_away([photo.id], new_batch(), who.name)
         return photo.filename
 
@@ -82,7 +84,9 @@ def restore_photo(public_id: str, *, admin: bool, token: str = "") -> str:
     with writing():
         photo = restorable(public_id, admin=admin, token=token)
         if photo is None:
-            raise PhotoNotFoundError("There is nothing to bring back: the photo is there, or it is gone for good.")
+            raise PhotoNotFoundError(
+                "There is nothing to bring back: the photo is there, or it is gone for good."
+            )
         photos.restore(Photo.id == photo.id)
         return photo.filename
 
@@ -130,7 +134,14 @@ def _forget_rows(before: datetime) -> list[str]:
         due = storage.due_photos(before, CHUNK)
         batch = new_batch()
         for photo in due:
-            farewell = LabelEvent(to_label=None, who=photo.deleted_by or "", why="photo deleted", place="delete", batch=batch, undoes=None)
+            farewell = LabelEvent(
+                to_label=None,
+                who=photo.deleted_by or "",
+                why="photo deleted",
+                place="delete",
+                batch=batch,
+                undoes=None,
+            )
             labels.add_farewell(farewell, photo)
             photos.delete_photo(photo)
         return [photo.sha256 for photo in due]

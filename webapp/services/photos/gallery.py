@@ -1,7 +1,5 @@
 """Gallery pages, one photo with its story, and the bytes behind them."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -11,11 +9,31 @@ from datetime import date
 
 import numpy as np
 
-from webapp.domain import ALL_MODELS, GalleryFilter, RankedLabel, Rendition, make_tag, ready_rendition
-from webapp.errors import BadRequestError, ModelError, NotAskedError, PhotoDeletedError, PhotoNotFoundError
+from webapp.domain import (
+    ALL_MODELS,
+    GalleryFilter,
+    RankedLabel,
+    Rendition,
+    make_tag,
+    ready_rendition,
+)
+from webapp.errors import (
+    BadRequestError,
+    ModelError,
+    NotAskedError,
+    PhotoDeletedError,
+    PhotoNotFoundError,
+)
 from webapp.inference.admission import Turnstile
 from webapp.inference.classifier import ranked
-from webapp.inference.decoding.images import RENDERER, THUMBNAIL_TYPE, VIEW_SIDE, VIEW_TYPE, content_type, render_view
+from webapp.inference.decoding.images import (
+    RENDERER,
+    THUMBNAIL_TYPE,
+    VIEW_SIDE,
+    VIEW_TYPE,
+    content_type,
+    render_view,
+)
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
 from webapp.storage.file_stores.database import FileStore
@@ -90,7 +108,9 @@ def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") 
     more = len(rows) > limit
     if backwards and not more and place is not None:  # this is the beginning: show it whole
         return gallery_page(wanted, limit=limit)
-    items = [Item(photo, outcome) for photo, outcome in (rows[-limit:] if backwards else rows[:limit])]
+    items = [
+        Item(photo, outcome) for photo, outcome in (rows[-limit:] if backwards else rows[:limit])
+    ]
     if not items:
         return Page([], next="", previous="")
     following = place is not None if backwards else more
@@ -124,7 +144,9 @@ def get_item(public_id: str, model: str = "") -> Item:
     if found is not None:
         return Item(*found)
     if model and storage.find_photo(public_id) is not None:
-        raise NotAskedError(f"{model[:80]} has not looked at this photo yet. Send the photo once more with model={model[:80]} to ask it.")
+        raise NotAskedError(
+            f"{model[:80]} has not looked at this photo yet. Send the photo once more with model={model[:80]} to ask it."
+        )
     raise _absent(public_id)
 
 
@@ -140,7 +162,13 @@ def get_story(public_id: str) -> Story:
     """One photo with its predictions and label history. Raises `PhotoNotFoundError`."""
     item = get_item(public_id)
     disagree = labels.last_words(item.photo) if item.photo.disputed else []
-    return Story(item, opinions(item.photo), storage.predictions_of(item.photo), with_undone(labels.events_of(item.photo)), disagree)
+    return Story(
+        item,
+        opinions(item.photo),
+        storage.predictions_of(item.photo),
+        with_undone(labels.events_of(item.photo)),
+        disagree,
+    )
 
 
 def label_events(public_id: str) -> list[Event]:
@@ -188,7 +216,9 @@ def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabe
     card = card_of(prediction, registry)
     distribution = np.frombuffer(prediction.distribution, dtype="<f4")
     if card is None or len(distribution) != len(card.labels):
-        return tuple(RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top)
+        return tuple(
+            RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top
+        )
     return ranked(distribution, card)
 
 
@@ -216,13 +246,17 @@ def view(public_id: str, *, files: FileStore, turnstile: Turnstile) -> Rendition
     return _copy(get_item(public_id).photo, VIEW_SIDE, files, turnstile)
 
 
-def original(public_id: str, *, files: FileStore, turnstile: Turnstile, with_metadata: bool) -> Rendition:
+def original(
+    public_id: str, *, files: FileStore, turnstile: Turnstile, with_metadata: bool
+) -> Rendition:
     """The stored bytes. When they carry metadata (where it was taken, by whom) a stranger gets a copy without it instead."""
     photo = get_item(public_id).photo
     if photo.has_metadata and not with_metadata:
         return _copy(photo, max(photo.width, photo.height), files, turnstile)
     kind = content_type(photo.format)
-    return Rendition(kind, photo.sha256[:32], lambda: stored_content(photo, files), photo.bytes, photo.created_at)
+    return Rendition(
+        kind, photo.sha256[:32], lambda: stored_content(photo, files), photo.bytes, photo.created_at
+    )
 
 
 def _copy(photo: Photo, side: int, files: FileStore, turnstile: Turnstile) -> Rendition:
@@ -233,14 +267,18 @@ def _copy(photo: Photo, side: int, files: FileStore, turnstile: Turnstile) -> Re
         with turnstile.turn():
             return render_view(content, max_side=side)
 
-    return Rendition(VIEW_TYPE, make_tag("copy", side, photo.sha256, RENDERER), make, modified=photo.created_at)
+    return Rendition(
+        VIEW_TYPE, make_tag("copy", side, photo.sha256, RENDERER), make, modified=photo.created_at
+    )
 
 
 def stored_content(photo: Photo, files: FileStore) -> bytes:
     """The bytes of a photo as they came. Raises `PhotoNotFoundError` when they are missing or damaged."""
     content = files.get(photo.sha256)
     if content is None or hashlib.sha256(content).hexdigest() != photo.sha256:
-        raise PhotoNotFoundError("The stored file of this photo is missing or damaged. Its answer and its labels are kept.")
+        raise PhotoNotFoundError(
+            "The stored file of this photo is missing or damaged. Its answer and its labels are kept."
+        )
     return content
 
 
@@ -263,7 +301,9 @@ def with_undone(events: Sequence[LabelEvent]) -> list[Event]:
 def _write_cursor(photo: Photo, sort: str, direction: str) -> str:
     said = photo.prediction
     keys = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}
-    return make_cursor(sort, getattr(said, keys[sort]) if sort in keys and said else None, photo.id, direction)
+    return make_cursor(
+        sort, getattr(said, keys[sort]) if sort in keys and said else None, photo.id, direction
+    )
 
 
 def make_cursor(sort: str, key: float | None, number: int, direction: str) -> str:
@@ -277,11 +317,20 @@ def read_cursor(cursor: str, sort: str) -> tuple[Place | None, bool]:
     if cursor in ("", LAST):
         return None, cursor == LAST
     try:
-        made_for, key, number, direction = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if made_for != sort or not isinstance(number, int) or not 0 <= number < 2**62 or direction not in (AFTER, BEFORE):
+        made_for, key, number, direction = json.loads(
+            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        )
+        if (
+            made_for != sort
+            or not isinstance(number, int)
+            or not 0 <= number < 2**62
+            or direction not in (AFTER, BEFORE)
+        ):
             raise ValueError("made for another order")
         if (key is None) != (sort in ("newest", "oldest")):
             raise ValueError("made for another order")
         return Place(None if key is None else float(key), number), direction == BEFORE
     except (ValueError, TypeError) as error:
-        raise BadRequestError("The cursor is not one that this list gave out. Start again without it.") from error
+        raise BadRequestError(
+            "The cursor is not one that this list gave out. Start again without it."
+        ) from error

@@ -1,7 +1,5 @@
 """Where a model looked in a stored photo: asked again, since feature maps are not kept."""
 
-from __future__ import annotations
-
 from webapp.domain import Rendition, make_tag
 from webapp.errors import NoHeatMapError, UnknownLabelError
 from webapp.inference.admission import Turnstile
@@ -14,7 +12,9 @@ from webapp.services.photos.gallery import get_item, stored_content
 from webapp.storage.file_stores.database import FileStore
 
 
-def heat_map(public_id: str, label: str, *, classifier: Classifier, files: FileStore, turnstile: Turnstile) -> Rendition:
+def heat_map(
+    public_id: str, label: str, *, classifier: Classifier, files: FileStore, turnstile: Turnstile
+) -> Rendition:
     """A veil over a photo that is clear where the model looked for `label`: a PNG in the photo's shape. Of labels that were merged it
     shows the one that the network thought likelier.
 
@@ -24,17 +24,27 @@ def heat_map(public_id: str, label: str, *, classifier: Classifier, files: FileS
     seen = today(card)
     places = outputs(seen).get(reads_as(seen, label), [])
     if not places:
-        raise UnknownLabelError(f"{card.name} {card.version} has no label {label[:80]!r}, so it did not look for one.")
+        raise UnknownLabelError(
+            f"{card.name} {card.version} has no label {label[:80]!r}, so it did not look for one."
+        )
     head = classifier.head
     if head is None:
-        raise NoHeatMapError(f"{card.name} {card.version} is not built so that one could see where it looked.")
+        raise NoHeatMapError(
+            f"{card.name} {card.version} is not built so that one could see where it looked."
+        )
 
     def make() -> bytes:
         content = stored_content(photo, files)
         with turnstile.turn():
-            reading = classifier.rank(decode_photo(content, max_side=working_side(card.input)).pixels)
+            reading = classifier.rank(
+                decode_photo(content, max_side=working_side(card.input)).pixels
+            )
         strongest = max(places, key=lambda place: reading.probabilities[place])
-        return draw_veil(class_activation(reading, head, strongest), card.input, photo.width, photo.height)
+        return draw_veil(
+            class_activation(reading, head, strongest), card.input, photo.width, photo.height
+        )
 
     version = (card.name, card.version, sorted(card.files.items()))
-    return Rendition(VEIL_TYPE, make_tag("veil", label, places, photo.sha256, *version, RENDERER), make)
+    return Rendition(
+        VEIL_TYPE, make_tag("veil", label, places, photo.sha256, *version, RENDERER), make
+    )

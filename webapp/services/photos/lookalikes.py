@@ -1,7 +1,5 @@
 """Photos that look like one: nearly the same picture, and labelled photos that a network sees as near."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,10 +35,20 @@ def looks_like(prediction: Prediction) -> list[Alike]:
     """
     found = []
     for label in [one.label for one in prediction.top[:2]]:
-        rows = storage.labelled_embeddings(label, prediction.model, prediction.version, without=prediction.photo_id, limit=CANDIDATES)
+        rows = storage.labelled_embeddings(
+            label,
+            prediction.model,
+            prediction.version,
+            without=prediction.photo_id,
+            limit=CANDIDATES,
+        )
         nearest = _nearest(prediction.embedding, rows)
         photos = storage.photos_of([number for number, _cosine in nearest])
-        found.append(Alike(label, [(photos[number], cosine) for number, cosine in nearest if number in photos]))
+        found.append(
+            Alike(
+                label, [(photos[number], cosine) for number, cosine in nearest if number in photos]
+            )
+        )
     return found
 
 
@@ -52,11 +60,17 @@ def _nearest(embedding: bytes, rows: Sequence[tuple[int, bytes]]) -> list[tuple[
     if not same or not _has_direction(mine[None, :])[0]:
         return []
     numbers = np.array([number for number, _other in same])
-    others = np.frombuffer(b"".join(other for _number, other in same), "<f2").reshape(len(same), -1).astype(np.float32)
+    others = (
+        np.frombuffer(b"".join(other for _number, other in same), "<f2")
+        .reshape(len(same), -1)
+        .astype(np.float32)
+    )
     usable = _has_direction(others)
     numbers, others = numbers[usable], others[usable]
     cosines = others @ mine / (np.linalg.norm(others, axis=1) * np.linalg.norm(mine))
-    return [(int(numbers[at]), float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:SHOWN]]
+    return [
+        (int(numbers[at]), float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:SHOWN]
+    ]
 
 
 def _has_direction(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:

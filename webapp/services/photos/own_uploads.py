@@ -1,7 +1,5 @@
 """What those who sent an upload may do with its photos, without an account: see them, delete them, bring them back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from sqlalchemy import and_
@@ -36,7 +34,9 @@ def came_with(public_id: str, owner: str) -> bool:
 
 def is_theirs(view: JobView, owner: Owner) -> bool:
     """True for an upload that has ended and that this very owner put in. Who may see all jobs does not own them."""
-    return view.over and view.job.kind == KIND.name and bool(owner.id) and view.job.owner == owner.id
+    return (
+        view.over and view.job.kind == KIND.name and bool(owner.id) and view.job.owner == owner.id
+    )
 
 
 def holdings(view: JobView) -> Holdings:
@@ -53,7 +53,12 @@ def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabe
     _check(view, owner)
     if not storage.count_brought(view.job.public_id)[0]:
         raise JobRefusedError("None of these photos is there any more. Nothing was changed.")
-    return delete_all(Selection(wanted=GalleryFilter(batch=view.job.public_id)), who=who, files=files, batch=_name(view))
+    return delete_all(
+        Selection(wanted=GalleryFilter(batch=view.job.public_id)),
+        who=who,
+        files=files,
+        batch=_name(view),
+    )
 
 
 def restore(view: JobView, owner: Owner) -> int:
@@ -63,15 +68,21 @@ def restore(view: JobView, owner: Owner) -> int:
     with writing():
         back = photos.restore(mine)
     if not back:
-        raise JobNotFoundError("There is nothing to bring back: the photos are there, or they are gone for good.")
+        raise JobNotFoundError(
+            "There is nothing to bring back: the photos are there, or they are gone for good."
+        )
     return back
 
 
 def _check(view: JobView, owner: Owner) -> None:
     if not view.over:
-        raise JobRefusedError("Photos of this upload still come in. Cancel it first, or wait until it is through. Nothing was changed.")
+        raise JobRefusedError(
+            "Photos of this upload still come in. Cancel it first, or wait until it is through. Nothing was changed."
+        )
     if not is_theirs(view, owner):
-        raise NotAllowedError("Only whoever sent these photos, or an admin in the gallery, may delete them. Nothing was changed.")
+        raise NotAllowedError(
+            "Only whoever sent these photos, or an admin in the gallery, may delete them. Nothing was changed."
+        )
 
 
 def _name(view: JobView) -> str:

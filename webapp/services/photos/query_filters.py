@@ -1,7 +1,5 @@
 """A filter from the parameters of a URL, and back: the one place that knows their names. Pages, JSON and exports all ask here."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -10,7 +8,18 @@ from datetime import date
 from webapp.domain import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, OUTCOMES, SORTS, YES, GalleryFilter
 from webapp.errors import BadRequestError
 
-TEXTS = ("predicted", "decision", "ground_truth", "filename", "uploader", "source", "batch", "labelled", "like", "compared")
+TEXTS = (
+    "predicted",
+    "decision",
+    "ground_truth",
+    "filename",
+    "uploader",
+    "source",
+    "batch",
+    "labelled",
+    "like",
+    "compared",
+)
 PERCENTAGES = {
     "from": ("min_confidence", "Confidence"),
     "to": ("max_confidence", "Confidence"),
@@ -60,13 +69,18 @@ def filter_params(wanted: GalleryFilter) -> dict[str, str]:
         value = getattr(wanted, one.name)
         if value == one.default:
             continue
-        found[shorts.get(one.name, one.name)] = f"{value * 100:.10g}" if one.name in shorts else str(value)
+        found[shorts.get(one.name, one.name)] = (
+            f"{value * 100:.10g}" if one.name in shorts else str(value)
+        )
     return found
 
 
 def without(wanted: Mapping[str, str], *names: str) -> dict[str, str]:
     """Parameters with some of them taken off; the sort goes with the outcome that it demands."""
-    gone = {*names, *(["sort"] if "outcome" in names and wanted.get("sort") == "most-wrong" else [])}
+    gone = {
+        *names,
+        *(["sort"] if "outcome" in names and wanted.get("sort") == "most-wrong" else []),
+    }
     return {name: value for name, value in wanted.items() if name not in gone}
 
 
@@ -79,9 +93,15 @@ def _text(args: Mapping[str, str], name: str) -> str:
 
 def _picked(args: Mapping[str, str]) -> str:
     """Ids with commas between them, each once."""
-    ids = list(dict.fromkeys(one for one in (part.strip() for part in args.get("picked", "").split(",")) if one))
+    ids = list(
+        dict.fromkeys(
+            one for one in (part.strip() for part in args.get("picked", "").split(",")) if one
+        )
+    )
     if len(ids) > MOST_PICKED or not all(re.fullmatch(r"[A-Za-z0-9_-]{1,24}", one) for one in ids):
-        raise BadRequestError(f"picked must be up to {MOST_PICKED} ids of photos with commas between them.")
+        raise BadRequestError(
+            f"picked must be up to {MOST_PICKED} ids of photos with commas between them."
+        )
     return ",".join(ids)
 
 

@@ -33,15 +33,31 @@ Read = Callable[[Path], Incoming]
 class Server:
     """A Marque at an address. Use it in a `with` block: its end stops what is on the way."""
 
-    def __init__(self, url: str, key: str = "", *, store: bool = False, model: str = "", ground_truth: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str = "",
+        *,
+        store: bool = False,
+        model: str = "",
+        ground_truth: str = "",
+    ) -> None:
         """With `store` the photos are remembered there. Raises `ServerFailedError` for an address that is none."""
         parts = urlsplit(url if "//" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ServerFailedError(f"{url} is no address of a server. It looks like http://127.0.0.1:8000.")
+            raise ServerFailedError(
+                f"{url} is no address of a server. It looks like http://127.0.0.1:8000."
+            )
         self.home = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._address = f"{self.home}/api/v1/{'photos' if store else 'classify'}"
-        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self._fields = {name: value for name, value in (("model", model), ("ground_truth", ground_truth)) if value}
+        self._headers = {"Accept": "application/json"} | (
+            {"Authorization": f"Bearer {key}"} if key else {}
+        )
+        self._fields = {
+            name: value
+            for name, value in (("model", model), ("ground_truth", ground_truth))
+            if value
+        }
         self._stopped = threading.Event()
         self._pool = urllib3.PoolManager(maxsize=MOST_AT_ONCE, retries=False, timeout=TIMEOUT)
 
@@ -52,7 +68,9 @@ class Server:
         self._stopped.set()
         self._pool.clear()
 
-    def send_all(self, paths: Iterable[Path], read: Read, *, at_once: int) -> Iterator[tuple[Path, dict[str, Any] | MarqueError]]:
+    def send_all(
+        self, paths: Iterable[Path], read: Read, *, at_once: int
+    ) -> Iterator[tuple[Path, dict[str, Any] | MarqueError]]:
         """Each path with the server's answer in the shape of a row, or with why it refused the photo; in their order.
 
         At most twice `at_once` photos are between disk and answer. Raises `ServerFailedError` when it cannot be reached, does not take
@@ -86,7 +104,10 @@ class Server:
             pause = min(2.0**attempt / 4, LONGEST_WAIT)
             try:
                 answer = self._pool.request(
-                    "POST", self._address, headers=self._headers, fields={**self._fields, "file": (photo.filename, photo.content)}
+                    "POST",
+                    self._address,
+                    headers=self._headers,
+                    fields={**self._fields, "file": (photo.filename, photo.content)},
                 )
             except urllib3.exceptions.HTTPError as error:
                 words = f"{self.home} cannot be reached: {_reason(error)}."
@@ -108,20 +129,34 @@ class Server:
             body = _json(answer)
             if "prediction" not in body:
                 raise ServerFailedError(f"{self.home} answers, but not like a Marque.")
-            shape: dict[str, Any] = {"photo": body["id"], "duplicate": body.get("duplicate", False)} if "id" in body else {}
-            return shape | {name: body[name] for name in ("prediction", "predictions") if name in body}
+            shape: dict[str, Any] = (
+                {"photo": body["id"], "duplicate": body.get("duplicate", False)}
+                if "id" in body
+                else {}
+            )
+            return shape | {
+                name: body[name] for name in ("prediction", "predictions") if name in body
+            }
         detail = _detail(answer)
         if answer.status in REFUSED:
             raise PhotoRefusedError(detail or f"The server refused it with status {answer.status}.")
         if answer.status in (401, 403):
-            raise ServerFailedError(f"{self.home} does not let us in: {detail or answer.status} Give a key with --key or MARQUE_KEY.")
+            raise ServerFailedError(
+                f"{self.home} does not let us in: {detail or answer.status} Give a key with --key or MARQUE_KEY."
+            )
         moved = answer.headers.get("Location", "")
         if 300 <= answer.status < 400:
-            raise ServerFailedError(f"{self.home} sends us on to {moved}: name that address with --url.")
-        raise ServerFailedError(f"{self.home} answered with status {answer.status}. {detail or 'Is it a Marque?'}")
+            raise ServerFailedError(
+                f"{self.home} sends us on to {moved}: name that address with --url."
+            )
+        raise ServerFailedError(
+            f"{self.home} answered with status {answer.status}. {detail or 'Is it a Marque?'}"
+        )
 
 
-def _first(on_the_way: deque[tuple[Path, Future[dict[str, Any] | MarqueError]]]) -> tuple[Path, dict[str, Any] | MarqueError]:
+def _first(
+    on_the_way: deque[tuple[Path, Future[dict[str, Any] | MarqueError]]],
+) -> tuple[Path, dict[str, Any] | MarqueError]:
     path, future = on_the_way.popleft()
     return path, future.result()
 

@@ -1,7 +1,5 @@
 """The drawings that are shipped to be tried: which there are, and what people call them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,4 +26,8 @@ def find_drawings(folder: Path, card: ModelCard | None) -> list[Drawing]:
 
 def _drawing(name: str, card: ModelCard | None) -> Drawing:
     is_label = card is not None and card.label(name) is not None
-    return Drawing(name, display(card, name) if is_label else name.replace("-", " ").replace("_", " ").capitalize(), is_label)
+    return Drawing(
+        name,
+        display(card, name) if is_label else name.replace("-", " ").replace("_", " ").capitalize(),
+        is_label,
+    )

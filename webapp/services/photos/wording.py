@@ -1,7 +1,5 @@
 """The answer in words. Only what the numbers show: confidence, margin, and how often such answers were right on held-out photos."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +12,21 @@ CLOSE_TOGETHER = 0.75
 """Two labels that share at least this much of the probability are "one of the two"."""
 ENOUGH = 20
 """So many held-out answers a reliability bin needs before we quote it."""
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,15 @@ class Sentence:
     @property
     def text(self) -> str:
         """The sentence as plain text."""
-        return " ".join(part for part in (self.before, self.strong + ("," if self.kind == "sure" else ""), self.after) if part)
+        return " ".join(
+            part
+            for part in (
+                self.before,
+                self.strong + ("," if self.kind == "sure" else ""),
+                self.after,
+            )
+            if part
+        )
 
 
 def percent(probability: float) -> str:
@@ -59,7 +79,12 @@ def display(card: ModelCard | None, label: str) -> str:
     return found.display if found else verdicts.get(label, label)
 
 
-def say(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None = None) -> Sentence:
+def say(
+    decision: str,
+    ranking: Sequence[RankedLabel],
+    card: ModelCard | None,
+    familiarity: float | None = None,
+) -> Sentence:
     """The decision in words for a ranking of at least two labels.
 
     A decided label is named. Else it is "none of these, most likely" when the photo looks unlike those that the version learned from, a
@@ -70,19 +95,40 @@ def say(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, f
     noun = card.noun if card else "label"
     if decision != UNCLASSIFIED:
         lead = "Far ahead of" if first.probability - second.probability >= 0.5 else "Ahead of"
-        reason = f"{lead} the next {noun}." if first.probability - second.probability >= 0.2 else f"Only just ahead of {two}."
-        return Sentence("sure", "", one, f"{percent(first.probability)}.", reason, _track_record(first.probability, card), (first.label,))
+        reason = (
+            f"{lead} the next {noun}."
+            if first.probability - second.probability >= 0.2
+            else f"Only just ahead of {two}."
+        )
+        return Sentence(
+            "sure",
+            "",
+            one,
+            f"{percent(first.probability)}.",
+            reason,
+            _track_record(first.probability, card),
+            (first.label,),
+        )
     guess = f"If it had to guess: {one}, with {percent(first.probability)}."
     if card is not None and not is_familiar(familiarity, card):
         known = f"None of the {count_word(len(card.labels))} {card.noun_plural},"
-        return Sentence("none", "", known, "most likely.", f"Unlike the photos it learned from. {guess}", "", ())
+        return Sentence(
+            "none", "", known, "most likely.", f"Unlike the photos it learned from. {guess}", "", ()
+        )
     if first.probability + second.probability >= CLOSE_TOGETHER:
         reason = f"{_share(first.probability)} against {_share(second.probability)} in 100. Too near to name one of them."
-        return Sentence("close", "Close call:", f"{one} or {two}.", "", reason, "", (first.label, second.label))
+        return Sentence(
+            "close", "Close call:", f"{one} or {two}.", "", reason, "", (first.label, second.label)
+        )
     return Sentence("none", "", "Not sure.", "", f"No {noun} stands out. {guess}", "", ())
 
 
-def short(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None = None) -> str:
+def short(
+    decision: str,
+    ranking: Sequence[RankedLabel],
+    card: ModelCard | None,
+    familiarity: float | None = None,
+) -> str:
     """The decision for a chip or a log line: "McLaren", "Close call" or "Not sure"."""
     sentence = say(decision, ranking, card, familiarity)
     return {"sure": sentence.strong, "close": "Close call"}.get(sentence.kind, "Not sure")

@@ -1,7 +1,5 @@
 """The review: one photo at a time lies on a person's desk, gets its label, and the next one comes."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -123,8 +121,16 @@ def open_desk(queue: Queue, *, who: Who, later: Sequence[str] = ()) -> Desk:
         ids = [one for one in storage.desk_of(scope.user_id, queue.key) if one not in aside]
         still = storage.still_open(ids, scope)
         ids = [one for one in ids if one in still]
-        ids += storage.next_photos(scope, limit=AHEAD - len(ids), without={*ids, *aside}) if len(ids) < AHEAD else []
-        ids += storage.next_photos(scope, limit=AHEAD - len(ids), without=set(ids)) if len(ids) < AHEAD and aside else []
+        ids += (
+            storage.next_photos(scope, limit=AHEAD - len(ids), without={*ids, *aside})
+            if len(ids) < AHEAD
+            else []
+        )
+        ids += (
+            storage.next_photos(scope, limit=AHEAD - len(ids), without=set(ids))
+            if len(ids) < AHEAD and aside
+            else []
+        )
         storage.lay_on_desk(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + LEASE)
     number, exact = storage.count_open(scope, seconds=COUNTING_AUDIT if audit else COUNTING)
     left = max(number, len(ids))
@@ -140,7 +146,14 @@ def open_desk(queue: Queue, *, who: Who, later: Sequence[str] = ()) -> Desk:
 
 
 def check_photo(
-    public_id: str, label: str, *, queue: Queue, card: ModelCard, others: Sequence[ModelCard] = (), who: Who, why: str = ""
+    public_id: str,
+    label: str,
+    *,
+    queue: Queue,
+    card: ModelCard,
+    others: Sequence[ModelCard] = (),
+    who: Who,
+    why: str = "",
 ) -> Checked:
     """A person says in the review what a photo shows. Saying what it was said to be before is remembered too: it was checked.
 
@@ -152,16 +165,22 @@ def check_photo(
     with writing():
         found = photos.find_photo(public_id)
         if found is None:
-            raise PhotoNotFoundError("This photo is not there any more: somebody has deleted it. The next one is below.")
+            raise PhotoNotFoundError(
+                "This photo is not there any more: somebody has deleted it. The next one is below."
+            )
         photo = found[0]
-        model = model_of(label, card, *others) or (photo.prediction.model if photo.prediction else None)
+        model = model_of(label, card, *others) or (
+            photo.prediction.model if photo.prediction else None
+        )
         same = photo.ground_truth == label and photo.truth_model == model
         kept = photo.prediction is not None and storage.is_right_answer(photo.prediction, label)
         batch = new_batch()
         if same and _said_last(photo, who):
             batch = ""
         else:
-            record_label(photo, label, model=model, who=who, place=queue.place, why=why.strip(), batch=batch)
+            record_label(
+                photo, label, model=model, who=who, place=queue.place, why=why.strip(), batch=batch
+            )
         storage.give_back(photo.id, user_id)
     return Checked(label, same=same, kept=kept, batch=batch)
 
@@ -174,17 +193,27 @@ def undo_last(queue: Queue, *, who: Who) -> tuple[str, str]:
     user_id, moment = _user(who), now()
     last = _checks(who, moment)[:1]
     if not last:
-        raise NothingToUndoError("There is nothing to undo: you have checked nothing in this sitting, or taken it all back.")
+        raise NothingToUndoError(
+            "There is nothing to undo: you have checked nothing in this sitting, or taken it all back."
+        )
     undo_event(last[0].event, who=who, place="undo")
     with writing():
         rest = [one for one in storage.desk_of(user_id, queue.key) if one != last[0].photo_id]
-        storage.lay_on_desk([last[0].photo_id, *rest][:AHEAD], user_id=user_id, queue=queue.key, until=moment + LEASE)
+        storage.lay_on_desk(
+            [last[0].photo_id, *rest][:AHEAD],
+            user_id=user_id,
+            queue=queue.key,
+            until=moment + LEASE,
+        )
     return str(last[0].public_id), str(last[0].label)
 
 
 def get_sitting(who: Who) -> Sitting:
     """What a person has checked since their last pause of half an hour."""
-    checks = [Check(one.public_id, one.label, one.label == one.first, one.at) for one in _checks(who, now())]
+    checks = [
+        Check(one.public_id, one.label, one.label == one.first, one.at)
+        for one in _checks(who, now())
+    ]
     kept = sum(one.kept for one in checks)
     corrected = sum(not one.kept and one.label != UNUSABLE for one in checks)
     return Sitting(checks, kept, corrected, _pace([one.at for one in checks[:PACE_OF]]))
@@ -199,10 +228,15 @@ def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
         raise BadRequestError(f"A sample has {', '.join(str(one) for one in AUDIT_SIZES)} photos.")
     with writing():
         running = storage.latest_audit()
-        if running is not None and storage.count_open(_scope(Queue("audit"), who, running), seconds=COUNTING_AUDIT)[0]:
+        if (
+            running is not None
+            and storage.count_open(_scope(Queue("audit"), who, running), seconds=COUNTING_AUDIT)[0]
+        ):
             return running.size
         number = secrets.randbelow(2**31) if seed is None else seed
-        drawn = storage.draw_audit(Audit(seed=number, size=size, user_id=who.user_id, who=who.name, created_at=now()))
+        drawn = storage.draw_audit(
+            Audit(seed=number, size=size, user_id=who.user_id, who=who.name, created_at=now())
+        )
     if not drawn:
         raise BadRequestError("There is no photo to draw from yet. Upload some first.")
     return drawn
@@ -210,7 +244,9 @@ def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
 
 def _scope(queue: Queue, who: Who, audit: Audit | None) -> storage.Scope:
     moment = now()
-    return storage.Scope(queue.order, queue.wanted, _user(who), moment, moment - SITTING, audit.id if audit else None)
+    return storage.Scope(
+        queue.order, queue.wanted, _user(who), moment, moment - SITTING, audit.id if audit else None
+    )
 
 
 def _user(who: Who) -> int:
@@ -221,14 +257,20 @@ def _user(who: Who) -> int:
 
 def _said_last(photo: Photo, who: Who) -> bool:
     events = events_of(photo)
-    return bool(events) and events[0].undoes is None and (events[0].user_id, events[0].who) == (who.user_id, who.name)
+    return (
+        bool(events)
+        and events[0].undoes is None
+        and (events[0].user_id, events[0].who) == (who.user_id, who.name)
+    )
 
 
 def _checks(who: Who, moment: datetime) -> Sequence[Any]:
     """The checks of this sitting that stand, newest first."""
     found = storage.checks_of(_user(who), who.name, moment - SITTING, MOST_CHECKS)
     later = [moment, *(one.at for one in found)]
-    pause = next((place for place, one in enumerate(found) if later[place] - one.at > PAUSE), len(found))
+    pause = next(
+        (place for place, one in enumerate(found) if later[place] - one.at > PAUSE), len(found)
+    )
     return found[:pause]
 
 

@@ -1,7 +1,5 @@
 """Ground truths that are probably wrong, as a model sees it: found by confident learning, kept, and listed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,7 +50,13 @@ class Suspects:
     more: bool
 
 
-def look(registry: Registry, cards: Sequence[ModelCard], *, at_once: bool = False, moment: datetime | None = None) -> None:
+def look(
+    registry: Registry,
+    cards: Sequence[ModelCard],
+    *,
+    at_once: bool = False,
+    moment: datetime | None = None,
+) -> None:
     """Let models go through the ground truths again, where something changed since they last did and that is not just now.
 
     `at_once`: also when it was just now. The newest `MOST` photos are judged by what the version said about them; those that it has learnt
@@ -65,7 +69,13 @@ def look(registry: Registry, cards: Sequence[ModelCard], *, at_once: bool = Fals
             recent = moment - last.created_at < EVERY and not at_once
             if recent or (last.last_event, last.last_prediction) == (event, prediction):
                 continue
-        _judge(registry, card, SuspicionRun(model=card.name, last_event=event, last_prediction=prediction, created_at=moment))
+        _judge(
+            registry,
+            card,
+            SuspicionRun(
+                model=card.name, last_event=event, last_prediction=prediction, created_at=moment
+            ),
+        )
 
 
 def last_look(model: str) -> SuspicionRun | None:
@@ -73,7 +83,9 @@ def last_look(model: str) -> SuspicionRun | None:
     return storage.run_of(model)
 
 
-def suspects(wanted: GalleryFilter, *, who: Who, other: str = "", cursor: str = "", limit: int = PAGE) -> Suspects:
+def suspects(
+    wanted: GalleryFilter, *, who: Who, other: str = "", cursor: str = "", limit: int = PAGE
+) -> Suspects:
     """A page of what the queue "suspected" asks with this filter, which names a model; `other` is the label that is suspected instead.
 
     Raises `BadRequestError` for a cursor that this list never gave out.
@@ -84,7 +96,11 @@ def suspects(wanted: GalleryFilter, *, who: Who, other: str = "", cursor: str = 
     after = None if place is None or place.key is None else (place.key, place.number)
     rows = queue.suspects(scope, other=other, after=after, limit=limit + 1)
     items = [Suspect(photo, doubt) for photo, doubt in rows[:limit]]
-    end = make_cursor("suspected", items[-1].doubt.margin, items[-1].photo.id, "after") if len(rows) > limit else ""
+    end = (
+        make_cursor("suspected", items[-1].doubt.margin, items[-1].photo.id, "after")
+        if len(rows) > limit
+        else ""
+    )
     number, exact = queue.count_open(scope, seconds=COUNTING, other=other)
     return Suspects(items, end, max(number, len(items)), more=not exact)
 
@@ -94,12 +110,30 @@ def _judge(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
     split = read_split(registry.version_folder(card.name, card.version), card)
     card = today(card)
     names = list(outputs(card))
-    place = {truth: names.index(answer) for truth, answer in right_answers(card).items() if answer in names}
+    place = {
+        truth: names.index(answer)
+        for truth, answer in right_answers(card).items()
+        if answer in names
+    }
     answers = storage.labelled_answers(card.name, card.version, MOST)
-    found = [row for row in answers if row.ground_truth in place and len(row.distribution) == 4 * len(card.labels)]
+    found = [
+        row
+        for row in answers
+        if row.ground_truth in place and len(row.distribution) == 4 * len(card.labels)
+    ]
     rows = [row for row in found if not split or split.get(row.sha256, HELD_OUT) == HELD_OUT]
-    run.version, run.judged, run.learnt, run.learnt_known = card.version, len(rows), len(found) - len(rows), split is not None
-    said = added_up(np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(len(rows), len(card.labels)), card)
+    run.version, run.judged, run.learnt, run.learnt_known = (
+        card.version,
+        len(rows),
+        len(found) - len(rows),
+        split is not None,
+    )
+    said = added_up(
+        np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(
+            len(rows), len(card.labels)
+        ),
+        card,
+    )
     given = np.array([place[row.ground_truth] for row in rows], dtype=np.intp)
     kept = [
         {

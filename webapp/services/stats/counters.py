@@ -1,7 +1,5 @@
 """Is what the stats read what a full count gives, and if not: count again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How good a version is on photos that people have checked: shares with their ranges, label by label, what is taken for what."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -48,24 +46,33 @@ class Learnt:
     counted: bool
 
 
-def count(wanted: GalleryFilter, card: ModelCard, registry: Registry, *, with_learnt: bool = False) -> tuple[Counts, Learnt]:
+def count(
+    wanted: GalleryFilter, card: ModelCard, registry: Registry, *, with_learnt: bool = False
+) -> tuple[Counts, Learnt]:
     """A version's answers to the checked photos of a filter; those that it has learnt from only `with_learnt`, or when the filter asks.
 
     Raises `TooMuchToCountError`.
     """
     known = knows_learnt(registry, card)
     about = replace(wanted, model=card.name, version=card.version, sort="newest")
-    counts, counted = storage.count_answers(about, card.name, card.version), with_learnt or bool(wanted.learnt)
+    counts, counted = (
+        storage.count_answers(about, card.name, card.version),
+        with_learnt or bool(wanted.learnt),
+    )
     learnt = Learnt(known, sum(one.n for one in counts.pairs if one.learnt), counted)
     return counts if counted else _unseen(counts), learnt
 
 
-def versions(wanted: GalleryFilter, model: str, registry: Registry, *, with_learnt: bool = False) -> list[VersionCount]:
+def versions(
+    wanted: GalleryFilter, model: str, registry: Registry, *, with_learnt: bool = False
+) -> list[VersionCount]:
     """How often each version of a model was right on the checked photos of a filter; what it has learnt from, and errors, as in `count`."""
     for version in registry.versions(model):
         with suppress(ModelError):
             knows_learnt(registry, registry.card(model, version))
-    found = storage.count_by_version(replace(wanted, model=model, version=None, sort="newest"), model)
+    found = storage.count_by_version(
+        replace(wanted, model=model, version=None, sort="newest"), model
+    )
     return found if with_learnt or wanted.learnt else [one for one in found if not one.learnt]
 
 
@@ -173,7 +180,14 @@ class Matrix:
     @property
     def most_wrong(self) -> int:
         """The largest count of a wrong name."""
-        return max((n for (truth, said), n in self.counts.items() if not self.is_hit(truth, said) and said != UNCLASSIFIED), default=0)
+        return max(
+            (
+                n
+                for (truth, said), n in self.counts.items()
+                if not self.is_hit(truth, said) and said != UNCLASSIFIED
+            ),
+            default=0,
+        )
 
 
 def of_sample(pairs: Iterable[Pair], sample: str) -> list[Pair]:
@@ -218,17 +232,29 @@ def measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]:
 def lines(counts: Counts, card: ModelCard, sample: str) -> list[Line]:
     """Every label, the one that is found worst first; those without a checked photo at the end."""
     found = [
-        Line(label, share_of(one.hits, one.n), share_of(one.hits, one.named), one.f1, more_needed(one.hits, one.n, WITHIN))
+        Line(
+            label,
+            share_of(one.hits, one.n),
+            share_of(one.hits, one.named),
+            one.f1,
+            more_needed(one.hits, one.n, WITHIN),
+        )
         for label, one in measures(of_sample(counts.pairs, sample), card).items()
     ]
-    return sorted(found, key=lambda line: (line.found.n == 0, line.found.share, -line.found.n, line.label))
+    return sorted(
+        found, key=lambda line: (line.found.n == 0, line.found.share, -line.found.n, line.label)
+    )
 
 
 def folded(card: ModelCard) -> dict[str, list[str]]:
     """For each label that was split since, the new ones that this version cannot tell apart: their photos are counted as that label."""
     right, found = right_answers(card), defaultdict(list)
     for label in every_label(card):
-        if isinstance(label, SeenLabel) and label.split and right.get(label.name, label.name) != label.name:
+        if (
+            isinstance(label, SeenLabel)
+            and label.split
+            and right.get(label.name, label.name) != label.name
+        ):
             found[right[label.name]].append(label.name)
     return dict(found)
 
@@ -236,17 +262,35 @@ def folded(card: ModelCard) -> dict[str, list[str]]:
 def mix_ups(counts: Counts, sample: str) -> list[MixUp]:
     """Which label was called which other one, the commonest first."""
     table = _table(of_sample(counts.pairs, sample))
-    found = [MixUp(truth, said, n) for (truth, said), n in table.items() if said not in (truth, UNCLASSIFIED) and truth != NONE_OF_THESE]
+    found = [
+        MixUp(truth, said, n)
+        for (truth, said), n in table.items()
+        if said not in (truth, UNCLASSIFIED) and truth != NONE_OF_THESE
+    ]
     return sorted(found, key=lambda one: (-one.n, one.truth, one.said))
 
 
-def with_photos(found: Sequence[MixUp], wanted: GalleryFilter, card: ModelCard, sample: str, *, with_learnt: bool = False) -> list[MixUp]:
+def with_photos(
+    found: Sequence[MixUp],
+    wanted: GalleryFilter,
+    card: ModelCard,
+    sample: str,
+    *,
+    with_learnt: bool = False,
+) -> list[MixUp]:
     """The same with the newest photos of each that pass the filter."""
     about = replace(wanted, model=card.name, version=card.version, sort="newest")
     about = replace(about, audited=YES) if sample == AUDITED else about
     about = about if with_learnt or wanted.learnt else replace(about, learnt=NO)
     return [
-        MixUp(one.truth, one.said, one.n, storage.photos_of_pair(about, card.name, card.version, one.truth, one.said, limit=STRIP))
+        MixUp(
+            one.truth,
+            one.said,
+            one.n,
+            storage.photos_of_pair(
+                about, card.name, card.version, one.truth, one.said, limit=STRIP
+            ),
+        )
         for one in found
     ]
 
@@ -261,7 +305,9 @@ def reliability(counts: Counts, sample: str) -> list[Bin]:
     for place, bands in sorted(groups.items()):
         n = sum(one.n for one in bands)
         said = sum(one.confidence for one in bands) / n
-        found.append(Bin(place * 10, place * 10 + 10, said, share_of(sum(one.first for one in bands), n)))
+        found.append(
+            Bin(place * 10, place * 10 + 10, said, share_of(sum(one.first for one in bands), n))
+        )
     return found
 
 
@@ -293,17 +339,26 @@ def version_lines(found: Iterable[VersionCount]) -> list[VersionLine]:
     """Each version that has answered checked photos, the newest first."""
     totals: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for one in found:
-        for at, number in enumerate((one.right, one.n, *((one.right, one.n) if one.audited else (0, 0)))):
+        for at, number in enumerate(
+            (one.right, one.n, *((one.right, one.n) if one.audited else (0, 0)))
+        ):
             totals[one.version][at] += number
     newest_first = sorted(totals.items(), reverse=True)
-    return [VersionLine(version, share_of(*numbers[:2]), share_of(*numbers[2:])) for version, numbers in newest_first]
+    return [
+        VersionLine(version, share_of(*numbers[:2]), share_of(*numbers[2:]))
+        for version, numbers in newest_first
+    ]
 
 
 def held_out(card: ModelCard) -> Share | None:
     """How often what the version said was right on photos kept apart before training; None when the card has no figures."""
     test: Mapping[str, Any] = card.metrics.get("test") or {}
     test = (test.get("sources") or {}).get("photos", test)
-    n, unsure, right = int(test.get("n") or 0), test.get("unclassified"), test.get("top1_when_decided")
+    n, unsure, right = (
+        int(test.get("n") or 0),
+        test.get("unclassified"),
+        test.get("top1_when_decided"),
+    )
     if not n or unsure is None or right is None:
         return None
     return share_of(round(right * round((1 - unsure) * n)), n)
@@ -314,9 +369,38 @@ def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
     rows = []
     for line in lines(counts, card, sample):
         found = line.found
-        shares = (line.trust.share if line.trust.n else None, found.share if found.n else None, line.f1)
-        rows.append((line.label, display(card, line.label), found.n, found.hits, *shares, found.low, found.high, line.more))
-    return to_csv(("label", "name", "photos", "found", "precision", "recall", "f1", "low", "high", "more_needed"), rows)
+        shares = (
+            line.trust.share if line.trust.n else None,
+            found.share if found.n else None,
+            line.f1,
+        )
+        rows.append(
+            (
+                line.label,
+                display(card, line.label),
+                found.n,
+                found.hits,
+                *shares,
+                found.low,
+                found.high,
+                line.more,
+            )
+        )
+    return to_csv(
+        (
+            "label",
+            "name",
+            "photos",
+            "found",
+            "precision",
+            "recall",
+            "f1",
+            "low",
+            "high",
+            "more_needed",
+        ),
+        rows,
+    )
 
 
 # ---- the matrix ----
@@ -324,11 +408,16 @@ def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
 
 def matrix_csv(found: Matrix) -> str:
     """A matrix as a table: a row for each truth, a column for each answer."""
-    rows = [(truth, *(found.counts.get((truth, said), 0) for said in found.columns)) for truth in found.rows]
+    rows = [
+        (truth, *(found.counts.get((truth, said), 0) for said in found.columns))
+        for truth in found.rows
+    ]
     return to_csv(("truth", *found.columns), rows)
 
 
-def matrix(counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_ORDER, grouped: bool = False) -> Matrix:
+def matrix(
+    counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_ORDER, grouped: bool = False
+) -> Matrix:
     """What was taken for what. `order` puts labels as in the card, those that are mixed up beside each other, or those of one parent;
     `grouped` counts parents instead of labels."""
     table = _table(of_sample(counts.pairs, sample))
@@ -341,7 +430,13 @@ def matrix(counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_OR
     else:
         names = list(outputs(card))
         if order == PARENT:
-            names.sort(key=lambda name: (parents[name] == NO_PARENT, parents[name], display(card, name).casefold()))
+            names.sort(
+                key=lambda name: (
+                    parents[name] == NO_PARENT,
+                    parents[name],
+                    display(card, name).casefold(),
+                )
+            )
     if order == CLUSTER:
         names = cluster(names, table)
     nothing = (NONE_OF_THESE,) if any(truth == NONE_OF_THESE for truth, _said in table) else ()

@@ -1,7 +1,5 @@
 """Which photos of the history a version has learnt from: the list that travels with it, taken over into the database to count by."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from webapp.errors import ModelError

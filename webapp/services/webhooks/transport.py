@@ -1,7 +1,5 @@
 """One POST to an address that was looked at first: not followed elsewhere, not to a private network unless that is wanted, soon over."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 import ssl
@@ -41,7 +39,14 @@ def check_url(url: str, *, private: bool) -> str:
     return url
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], *, private: bool, lookup: Resolve = socket.getaddrinfo) -> int:
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    private: bool,
+    lookup: Resolve = socket.getaddrinfo,
+) -> int:
     """Send `body` and return the status, 200 to 299. The name is looked up once, and what was looked at is what is connected to.
 
     Raises `NotDeliveredError` for any other status, also for one that leads elsewhere, and when nothing came back.
@@ -61,12 +66,20 @@ def is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped or address in NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address.is_site_local or address in LOCAL_NAT64 or (address.sixtofour and not is_public(address.sixtofour)):
+        if (
+            address.is_site_local
+            or address in LOCAL_NAT64
+            or (address.sixtofour and not is_public(address.sixtofour))
+        ):
             return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+    return address.is_global and not (
+        address.is_multicast or address.is_reserved or address.is_unspecified
+    )
 
 
-def resolve(parts: SplitResult, *, private: bool, lookup: Resolve = socket.getaddrinfo) -> list[Address]:
+def resolve(
+    parts: SplitResult, *, private: bool, lookup: Resolve = socket.getaddrinfo
+) -> list[Address]:
     """The addresses of a host, each once. Raises `NotDeliveredError` when it has none, or, unless `private`, one that is not public."""
     host = parts.hostname or ""
     try:
@@ -87,13 +100,21 @@ def _parts(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise WebhookError("This is not an address. It looks like https://example.org/marque.") from error
+        raise WebhookError(
+            "This is not an address. It looks like https://example.org/marque."
+        ) from error
     if parts.scheme not in ("https", "http") or not parts.hostname or port == 0:
         raise WebhookError("A webhook is an address like https://example.org/marque.")
     if parts.username is not None or parts.password is not None:
         raise WebhookError("No name and password in the address: the signature proves who sends.")
-    if len(url) > LONGEST_URL or not url.isascii() or any(one.isspace() or not one.isprintable() for one in url):
-        raise WebhookError(f"An address has at most {LONGEST_URL} characters, plain ones without spaces.")
+    if (
+        len(url) > LONGEST_URL
+        or not url.isascii()
+        or any(one.isspace() or not one.isprintable() for one in url)
+    ):
+        raise WebhookError(
+            f"An address has at most {LONGEST_URL} characters, plain ones without spaces."
+        )
     return parts
 
 
@@ -101,9 +122,17 @@ def _port(parts: SplitResult) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _ask(parts: SplitResult, addresses: list[Address], body: bytes, headers: Mapping[str, str], deadline: float) -> int:
+def _ask(
+    parts: SplitResult,
+    addresses: list[Address],
+    body: bytes,
+    headers: Mapping[str, str],
+    deadline: float,
+) -> int:
     """Send it to the first address that takes the connection; the status."""
-    connection = HTTPConnection(parts.hostname or "", _port(parts))  # its host is what it writes into the request; it never dials itself
+    connection = HTTPConnection(
+        parts.hostname or "", _port(parts)
+    )  # its host is what it writes into the request; it never dials itself
     connection.auto_open = 0
     connection.default_port = 443 if parts.scheme == "https" else 80
     connection.sock = _dial(addresses, _port(parts), deadline)
@@ -146,7 +175,9 @@ def _dial(addresses: list[Address], port: int, deadline: float) -> socket.socket
 def _cut(connection: HTTPConnection) -> None:
     """Time is over: whoever reads from the connection is woken."""
     with suppress(OSError):
-        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # under TLS too: nothing leaves any more, not even in clear
+        socket.socket.shutdown(
+            connection.sock, socket.SHUT_RDWR
+        )  # under TLS too: nothing leaves any more, not even in clear
 
 
 def _target(parts: SplitResult) -> str:

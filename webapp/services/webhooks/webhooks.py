@@ -1,7 +1,5 @@
 """Webhooks for those who look after the site: add one, see how it goes, try it, send again, switch it off, remove it."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac
@@ -81,7 +79,9 @@ def add(url: str, events: Sequence[str], *, below: str = "", private: bool, who:
     )
     with writing():
         if len(storage.all_webhooks()) >= MOST:
-            raise WebhookError(f"There are {MOST} webhooks, the most there may be. Remove one first.")
+            raise WebhookError(
+                f"There are {MOST} webhooks, the most there may be. Remove one first."
+            )
         storage.add(row)
     return row
 
@@ -162,7 +162,10 @@ def host_of(hook: Webhook) -> str:
 def trouble() -> str:
     """A sentence about webhooks that fail, "" when all is well."""
     bad = [one for one in every_webhook() if one.failing]
-    lines = [f"{one.host}: {one.waiting:,} wait, {one.given_up:,} given up ({one.trouble or 'no answer yet'})" for one in bad]
+    lines = [
+        f"{one.host}: {one.waiting:,} wait, {one.given_up:,} given up ({one.trouble or 'no answer yet'})"
+        for one in bad
+    ]
     return f"{'; '.join(lines)}. See /admin/webhooks." if lines else ""
 
 
@@ -170,7 +173,11 @@ def how_many() -> str:
     """A line about webhooks for the operator."""
     views = every_webhook()
     on = sum(one.hook.active for one in views)
-    return f"{on} on, {len(views) - on} off, {sum(one.waiting for one in views):,} events wait" if views else "none"
+    return (
+        f"{on} on, {len(views) - on} off, {sum(one.waiting for one in views):,} events wait"
+        if views
+        else "none"
+    )
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:

@@ -1,7 +1,5 @@
 """Where the bytes of uploads live: the contract, and its default keeper, the database itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -36,12 +34,19 @@ class DatabaseFiles:
 
     def put(self, sha256: str, content: bytes) -> None:
         """See `FileStore.put`."""
-        if db.session.execute(select(File.sha256).where(File.sha256 == sha256)).scalar_one_or_none() is None:
+        if (
+            db.session.execute(
+                select(File.sha256).where(File.sha256 == sha256)
+            ).scalar_one_or_none()
+            is None
+        ):
             insert_row(File(sha256=sha256, content=content))
 
     def get(self, sha256: str) -> bytes | None:
         """See `FileStore.get`."""
-        return db.session.execute(select(File.content).where(File.sha256 == sha256)).scalar_one_or_none()
+        return db.session.execute(
+            select(File.content).where(File.sha256 == sha256)
+        ).scalar_one_or_none()
 
     def delete(self, sha256: str) -> None:
         """See `FileStore.delete`."""
@@ -50,6 +55,10 @@ class DatabaseFiles:
     def names(self) -> Iterator[str]:
         """See `FileStore.names`."""
         last = ""
-        while some := list(db.session.execute(select(File.sha256).where(File.sha256 > last).order_by(File.sha256).limit(1000)).scalars()):
+        while some := list(
+            db.session.execute(
+                select(File.sha256).where(File.sha256 > last).order_by(File.sha256).limit(1000)
+            ).scalars()
+        ):
             yield from some
             last = some[-1]

@@ -1,7 +1,5 @@
 """Questions about label events, and how they are written. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,15 +24,21 @@ def add_event(event: LabelEvent, photo: Photo, *, told: bool = True) -> None:
     event.photo_id = photo.id
     event.photo_ref = photo.public_id
     event.from_label, event.from_model = photo.given_label or photo.ground_truth, photo.truth_model
-    today = db.session.execute(select(read_label(literal(event.to_model), literal(event.to_label)))).scalar_one()
+    today = db.session.execute(
+        select(read_label(literal(event.to_model), literal(event.to_label)))
+    ).scalar_one()
     given = event.to_label if event.to_label != today else None
     values = {"ground_truth": today, "given_label": given, "truth_model": event.to_model}
     for name, value in values.items():
         set_committed_value(photo, name, value)
-    db.session.execute(update(Photo).where(Photo.id == photo.id).values(values), execution_options=UNSEEN)
+    db.session.execute(
+        update(Photo).where(Photo.id == photo.id).values(values), execution_options=UNSEEN
+    )
     event.id = insert_row(event)
     refresh_outcomes([photo.id])
-    if event.from_label is not None or event.undoes is not None:  # a first label has nobody to disagree with
+    if (
+        event.from_label is not None or event.undoes is not None
+    ):  # a first label has nobody to disagree with
         refresh_disputed([photo.id])
     if told:
         note_relabelled(event.batch)
@@ -42,7 +46,12 @@ def add_event(event: LabelEvent, photo: Photo, *, told: bool = True) -> None:
 
 def read_label(model: Any, label: Any) -> Any:
     """What a label of a model reads as today, in SQL: itself unless it was merged."""
-    return func.coalesce(select(ReadLabel.reads_as).where(ReadLabel.model == model, ReadLabel.label == label).scalar_subquery(), label)
+    return func.coalesce(
+        select(ReadLabel.reads_as)
+        .where(ReadLabel.model == model, ReadLabel.label == label)
+        .scalar_subquery(),
+        label,
+    )
 
 
 def refresh_disputed(photo_ids: Sequence[int]) -> None:
@@ -52,23 +61,36 @@ def refresh_disputed(photo_ids: Sequence[int]) -> None:
     disputed while only one of them stands behind its label and somebody else's last word was another. A second voice settles it.
     """
     later = aliased(LabelEvent)
-    nth = func.row_number().over(partition_by=(LabelEvent.photo_id, LabelEvent.user_id), order_by=LabelEvent.id.desc()).label("nth")
+    nth = (
+        func.row_number()
+        .over(partition_by=(LabelEvent.photo_id, LabelEvent.user_id), order_by=LabelEvent.id.desc())
+        .label("nth")
+    )
     today = read_label(LabelEvent.to_model, LabelEvent.to_label).label("to_label")
     said = (
         select(LabelEvent.photo_id, today, LabelEvent.to_model, nth)
-        .where(LabelEvent.photo_id.in_(photo_ids), LabelEvent.user_id.is_not(None), *_sayings(later))
+        .where(
+            LabelEvent.photo_id.in_(photo_ids), LabelEvent.user_id.is_not(None), *_sayings(later)
+        )
         .subquery()
     )
     disputed = (
         select(said.c.photo_id)
         .join(Photo, Photo.id == said.c.photo_id)
-        .where(said.c.nth == 1, func.coalesce(said.c.to_model, "") == func.coalesce(Photo.truth_model, ""))
+        .where(
+            said.c.nth == 1,
+            func.coalesce(said.c.to_model, "") == func.coalesce(Photo.truth_model, ""),
+        )
         .group_by(said.c.photo_id)
         .having(func.sum(case((said.c.to_label != Photo.ground_truth, 1), else_=0)) > 0)
         .having(func.sum(case((said.c.to_label == Photo.ground_truth, 1), else_=0)) == 1)
     )
     now = set(db.session.execute(disputed).scalars())
-    before = set(db.session.execute(select(Photo.id).where(Photo.id.in_(photo_ids), Photo.disputed)).scalars())
+    before = set(
+        db.session.execute(
+            select(Photo.id).where(Photo.id.in_(photo_ids), Photo.disputed)
+        ).scalars()
+    )
     for value, ids in ((True, now - before), (False, before - now)):
         if ids:
             change = update(Photo).where(Photo.id.in_(ids)).values(disputed=value)
@@ -91,7 +113,11 @@ def last_words(photo: Photo) -> list[tuple[str, str]]:
 
 def _sayings(later: Any) -> tuple[Any, ...]:
     """Conditions: an event is a person's word, and nobody has undone it."""
-    return LabelEvent.undoes.is_(None), LabelEvent.to_label.is_not(None), ~exists().where(later.undoes == LabelEvent.id)
+    return (
+        LabelEvent.undoes.is_(None),
+        LabelEvent.to_label.is_not(None),
+        ~exists().where(later.undoes == LabelEvent.id),
+    )
 
 
 def add_farewell(event: LabelEvent, photo: Photo) -> None:
@@ -103,12 +129,25 @@ def add_farewell(event: LabelEvent, photo: Photo) -> None:
 
 def events_of(photo: Photo) -> Sequence[LabelEvent]:
     """The label history of a photo, newest first."""
-    return db.session.execute(select(LabelEvent).where(LabelEvent.photo_id == photo.id).order_by(LabelEvent.id.desc())).scalars().all()
+    return (
+        db.session.execute(
+            select(LabelEvent).where(LabelEvent.photo_id == photo.id).order_by(LabelEvent.id.desc())
+        )
+        .scalars()
+        .all()
+    )
 
 
-def page_of_events(limit: int, wanted: LogFilter, before: int | None = None) -> Sequence[LabelEvent]:
+def page_of_events(
+    limit: int, wanted: LogFilter, before: int | None = None
+) -> Sequence[LabelEvent]:
     """At most `limit` events that pass the filter with their photos, newest first, older than the event `before`."""
-    question = select(LabelEvent).options(selectinload(LabelEvent.photo)).order_by(LabelEvent.id.desc()).limit(limit)
+    question = (
+        select(LabelEvent)
+        .options(selectinload(LabelEvent.photo))
+        .order_by(LabelEvent.id.desc())
+        .limit(limit)
+    )
     question = question.where(*_conditions(wanted))
     if before is not None:
         question = question.where(LabelEvent.id < before)
@@ -118,10 +157,17 @@ def page_of_events(limit: int, wanted: LogFilter, before: int | None = None) -> 
 def _conditions(wanted: LogFilter) -> list[Any]:
     columns = (LabelEvent.who, LabelEvent.place, LabelEvent.batch)
     values = (wanted.who, wanted.place, wanted.batch)
-    conditions: list[Any] = [column == value for column, value in zip(columns, values, strict=True) if value]
-    for column, label in ((LabelEvent.from_label, wanted.from_label), (LabelEvent.to_label, wanted.to_label)):
+    conditions: list[Any] = [
+        column == value for column, value in zip(columns, values, strict=True) if value
+    ]
+    for column, label in (
+        (LabelEvent.from_label, wanted.from_label),
+        (LabelEvent.to_label, wanted.to_label),
+    ):
         if label:  # with what was merged into it
-            merged = db.session.execute(select(ReadLabel.label).where(ReadLabel.reads_as == label)).scalars()
+            merged = db.session.execute(
+                select(ReadLabel.label).where(ReadLabel.reads_as == label)
+            ).scalars()
             conditions.append(column.in_([label, *merged]))
     if wanted.since is not None:
         conditions.append(LabelEvent.created_at >= wanted.since)
@@ -138,14 +184,25 @@ def names_in_the_log() -> list[str]:
     following = db.session.execute(select(func.min(LabelEvent.who))).scalar()
     while following is not None:
         names.append(str(following))
-        following = db.session.execute(select(func.min(LabelEvent.who)).where(LabelEvent.who > following)).scalar()
+        following = db.session.execute(
+            select(func.min(LabelEvent.who)).where(LabelEvent.who > following)
+        ).scalar()
     return names
 
 
 def photos_labelled_by(who: str, since: datetime) -> list[int]:
     """The numbers of the photos about which a person said something, or took something back, since a time."""
-    theirs = (LabelEvent.who == who, LabelEvent.created_at >= since, LabelEvent.photo_id.is_not(None))
-    return [number or 0 for number in db.session.execute(select(LabelEvent.photo_id).where(*theirs).distinct()).scalars()]
+    theirs = (
+        LabelEvent.who == who,
+        LabelEvent.created_at >= since,
+        LabelEvent.photo_id.is_not(None),
+    )
+    return [
+        number or 0
+        for number in db.session.execute(
+            select(LabelEvent.photo_id).where(*theirs).distinct()
+        ).scalars()
+    ]
 
 
 def find_event(event_id: int) -> LabelEvent | None:
@@ -170,7 +227,9 @@ def stories_of(photo_ids: Sequence[int]) -> dict[int, list[LabelEvent]]:
 
 def undone_ids(event_ids: Sequence[int]) -> set[int]:
     """Which of these events were undone."""
-    found = db.session.execute(select(LabelEvent.undoes).where(LabelEvent.undoes.in_(event_ids))).scalars()
+    found = db.session.execute(
+        select(LabelEvent.undoes).where(LabelEvent.undoes.in_(event_ids))
+    ).scalars()
     return {undone for undone in found if undone is not None}
 
 
@@ -179,7 +238,12 @@ def undone_ids(event_ids: Sequence[int]) -> set[int]:
 
 def versions_that_answered() -> Sequence[tuple[str, int]]:
     """Model and version of everything that ever looked at a photo here."""
-    return [(model, version) for model, version in db.session.execute(select(Prediction.model, Prediction.version).distinct())]
+    return [
+        (model, version)
+        for model, version in db.session.execute(
+            select(Prediction.model, Prediction.version).distinct()
+        )
+    ]
 
 
 def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
@@ -189,23 +253,37 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
         return False
     kept = select(KnownLabel.label).where(KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
-    if connection.execute(select(func.count()).select_from(kept.subquery())).scalar_one() == len(labels):
-        _complete.add(this)  # seen in the database, so it was committed; label sets are never taken away
+    if connection.execute(select(func.count()).select_from(kept.subquery())).scalar_one() == len(
+        labels
+    ):
+        _complete.add(
+            this
+        )  # seen in the database, so it was committed; label sets are never taken away
         return False
     known = set(connection.execute(kept).scalars())
-    missing = [{"model": model, "version": version, "label": one} for one in labels if one not in known]
+    missing = [
+        {"model": model, "version": version, "label": one} for one in labels if one not in known
+    ]
     if not missing:
         return False
     connection.execute(insert(KnownLabel), missing)
     if known:  # its answers may be held against these labels now
-        theirs = select(Prediction.photo_id).where(Prediction.model == model, Prediction.version == version)
-        refresh_outcomes(select(Photo.id).where(Photo.id.in_(theirs), Photo.ground_truth.in_([one["label"] for one in missing])))
+        theirs = select(Prediction.photo_id).where(
+            Prediction.model == model, Prediction.version == version
+        )
+        refresh_outcomes(
+            select(Photo.id).where(
+                Photo.id.in_(theirs), Photo.ground_truth.in_([one["label"] for one in missing])
+            )
+        )
     return True
 
 
 def known_labels(model: str) -> dict[int, set[str]]:
     """The labels of each version of a model that ever answered, as they were published."""
     found: dict[int, set[str]] = defaultdict(set)
-    for version, label in db.session.execute(select(KnownLabel.version, KnownLabel.label).where(KnownLabel.model == model)):
+    for version, label in db.session.execute(
+        select(KnownLabel.version, KnownLabel.label).where(KnownLabel.model == model)
+    ):
         found[version].add(label)
     return dict(found)

@@ -33,7 +33,11 @@ class Found:
 def find_photos(ids: Sequence[str], sha256s: Sequence[str]) -> Found:
     """The photos that have one of these ids or hashes."""
     by_id = {row.public_id: row for row in _photos(Photo.public_id.in_(ids))}
-    return Found(by_id, {row.sha256: row for row in _photos(Photo.sha256.in_([one.lower() for one in sha256s]))}, {})
+    return Found(
+        by_id,
+        {row.sha256: row for row in _photos(Photo.sha256.in_([one.lower() for one in sha256s]))},
+        {},
+    )
 
 
 def _photos(which: Any) -> Sequence[Any]:
@@ -49,7 +53,9 @@ def add_file(row: LabelFile) -> None:
 
 def find_file(public_id: str) -> LabelFile | None:
     """The file, or None."""
-    return db.session.execute(select(LabelFile).where(LabelFile.public_id == public_id)).scalar_one_or_none()
+    return db.session.execute(
+        select(LabelFile).where(LabelFile.public_id == public_id)
+    ).scalar_one_or_none()
 
 
 def forget_file(public_id: str) -> None:
@@ -59,4 +65,6 @@ def forget_file(public_id: str) -> None:
 
 def forget_older(before: datetime, spare: Sequence[str] = ()) -> None:
     """Remove the files of before, but for those in `spare`."""
-    db.session.execute(delete(LabelFile).where(LabelFile.created_at < before, LabelFile.public_id.not_in(spare)))
+    db.session.execute(
+        delete(LabelFile).where(LabelFile.created_at < before, LabelFile.public_id.not_in(spare))
+    )

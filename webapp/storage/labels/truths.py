@@ -1,7 +1,5 @@
 """Which answer of a prediction is right for its photo, in SQL: labels may have been merged or split since it was given."""
 
-from __future__ import annotations
-
 from sqlalchemy import func, select
 
 from webapp.storage.tables import ExpectedAnswer, Photo, Prediction
@@ -11,7 +9,11 @@ given = func.coalesce(Photo.given_label, Photo.ground_truth)
 
 expected = (
     select(ExpectedAnswer.answer)
-    .where(ExpectedAnswer.model == Prediction.model, ExpectedAnswer.version == Prediction.version, ExpectedAnswer.label == given)
+    .where(
+        ExpectedAnswer.model == Prediction.model,
+        ExpectedAnswer.version == Prediction.version,
+        ExpectedAnswer.label == given,
+    )
     .correlate(Photo, Prediction)
     .scalar_subquery()
 )

@@ -1,7 +1,5 @@
 """Changes to many photos at once, said as sets: no row passes through Python. Nothing here commits; callers go chunk by chunk."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,14 +32,23 @@ class Stamp:
 
 def numbers_of(public_ids: Sequence[str]) -> list[int]:
     """The numbers of the photos with these ids, in order of arrival; unknown ids are absent."""
-    question = select(Photo.id).where(Photo.public_id.in_(public_ids), Photo.deleted_at.is_(None)).order_by(Photo.id)
+    question = (
+        select(Photo.id)
+        .where(Photo.public_id.in_(public_ids), Photo.deleted_at.is_(None))
+        .order_by(Photo.id)
+    )
     return list(db.session.execute(question).scalars())
 
 
 def next_numbers(wanted: GalleryFilter, after: int, up_to: int, limit: int) -> list[int]:
     """The numbers of photos that the filter lets through, in order of arrival, more than `after` and at most `up_to`."""
     number = number_column(wanted)
-    question = matching(number, wanted=wanted).where(number > after, number <= up_to).order_by(number).limit(limit)
+    question = (
+        matching(number, wanted=wanted)
+        .where(number > after, number <= up_to)
+        .order_by(number)
+        .limit(limit)
+    )
     return list(db.session.execute(question).scalars())
 
 
@@ -64,7 +71,9 @@ def label_photos(numbers: Sequence[int], label: str, model: str | None, stamp: S
 def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
     """Make what the model that is meant said the ground truth, where it named a label. Returns how many changed."""
     if not wanted.model:
-        return _label(numbers, func.nullif(Photo.shown_decision, UNCLASSIFIED), Photo.shown_model, stamp)
+        return _label(
+            numbers, func.nullif(Photo.shown_decision, UNCLASSIFIED), Photo.shown_model, stamp
+        )
     which = Prediction.current if wanted.version is None else Prediction.version == wanted.version
     said = select(func.nullif(Prediction.decision, UNCLASSIFIED)).where(
         Prediction.photo_id == Photo.id, Prediction.model == wanted.model, which
@@ -87,9 +96,15 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
         "undoes": literal(None),
         **_stamped(stamp),
     }
-    events = insert(LabelEvent).from_select(list(columns), select(*columns.values()).where(changing).order_by(Photo.id))
+    events = insert(LabelEvent).from_select(
+        list(columns), select(*columns.values()).where(changing).order_by(Photo.id)
+    )
     db.session.execute(events)
-    relabel = update(Photo).where(changing).values(ground_truth=today, given_label=_where_it_differs(label, today), truth_model=model)
+    relabel = (
+        update(Photo)
+        .where(changing)
+        .values(ground_truth=today, given_label=_where_it_differs(label, today), truth_model=model)
+    )
     changed = int(db.session.execute(relabel, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
     if changed:
         refresh_outcomes(numbers)
@@ -156,7 +171,11 @@ def take_back(events: Sequence[int], stamp: Stamp) -> int:
     today = read_label(LabelEvent.from_model, LabelEvent.from_label)
     differs = _where_it_differs(LabelEvent.from_label, today)
     values = {"ground_truth": today, "given_label": differs, "truth_model": LabelEvent.from_model}
-    mirror = update(Photo).where(LabelEvent.id.in_(found), Photo.id == LabelEvent.photo_id).values(values)
+    mirror = (
+        update(Photo)
+        .where(LabelEvent.id.in_(found), Photo.id == LabelEvent.photo_id)
+        .values(values)
+    )
     db.session.execute(mirror, execution_options=UNSEEN)
     refresh_outcomes(list(found.values()))
     refresh_disputed(list(found.values()))
@@ -169,36 +188,59 @@ def take_back(events: Sequence[int], stamp: Stamp) -> int:
 
 def star_photos(numbers: Sequence[int], batch: str, *, starred: bool) -> int:
     """Star photos, or take their stars off; returns how many changed."""
-    changing = update(Photo).where(Photo.id.in_(numbers), Photo.starred.is_(not starred)).values(starred=starred, starred_batch=batch)
+    changing = (
+        update(Photo)
+        .where(Photo.id.in_(numbers), Photo.starred.is_(not starred))
+        .values(starred=starred, starred_batch=batch)
+    )
     return int(db.session.execute(changing, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
 
 
 def unstar_batch(batch: str, numbers: Sequence[int] | None = None) -> int:
     """Take an action with stars back, for some of its photos or for all; returns how many photos it was."""
-    back = update(Photo).where(Photo.starred_batch == batch).values(starred=~Photo.starred, starred_batch=None)
+    back = (
+        update(Photo)
+        .where(Photo.starred_batch == batch)
+        .values(starred=~Photo.starred, starred_batch=None)
+    )
     back = back if numbers is None else back.where(Photo.id.in_(numbers))
     return int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
 
 
 def count_starred(numbers: Sequence[int]) -> int:
     """How many of these photos have a star."""
-    return int(db.session.execute(select(func.count()).where(Photo.id.in_(numbers), Photo.starred.is_(True))).scalar_one())
+    return int(
+        db.session.execute(
+            select(func.count()).where(Photo.id.in_(numbers), Photo.starred.is_(True))
+        ).scalar_one()
+    )
 
 
 def waiting_batches() -> Sequence[tuple[str, str, datetime, int]]:
     """What was deleted and can be brought back, latest first: batch, who, when, how many photos."""
     question = (
-        select(Photo.deleted_batch, func.min(Photo.deleted_by), func.max(Photo.deleted_at).label("at"), func.count())
+        select(
+            Photo.deleted_batch,
+            func.min(Photo.deleted_by),
+            func.max(Photo.deleted_at).label("at"),
+            func.count(),
+        )
         .where(Photo.deleted_at.is_not(None))
         .group_by(Photo.deleted_batch)
         .order_by(func.max(Photo.deleted_at).desc())
     )
-    return [(row[0] or "", row[1] or "", row[2] or now(), int(row[3])) for row in db.session.execute(question)]
+    return [
+        (row[0] or "", row[1] or "", row[2] or now(), int(row[3]))
+        for row in db.session.execute(question)
+    ]
 
 
 def anything_waits() -> bool:
     """True when a photo was deleted and can be brought back."""
-    return db.session.execute(select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)).first() is not None
+    return (
+        db.session.execute(select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)).first()
+        is not None
+    )
 
 
 # ---- batches, a chunk at a time ----
@@ -206,7 +248,9 @@ def anything_waits() -> bool:
 
 def not_in_batch(numbers: Sequence[int], batch: str) -> list[int]:
     """Those of these photos that a batch has neither labelled nor starred yet."""
-    labelled = select(LabelEvent.photo_id).where(LabelEvent.batch == batch, LabelEvent.photo_id.in_(numbers))
+    labelled = select(LabelEvent.photo_id).where(
+        LabelEvent.batch == batch, LabelEvent.photo_id.in_(numbers)
+    )
     starred = select(Photo.id).where(Photo.starred_batch == batch, Photo.id.in_(numbers))
     known = {*db.session.execute(labelled).scalars(), *db.session.execute(starred).scalars()}
     return [one for one in numbers if one not in known]
@@ -214,8 +258,14 @@ def not_in_batch(numbers: Sequence[int], batch: str) -> list[int]:
 
 def count_batch(batch: str, *, labels: bool = True) -> int:
     """How many photos have the mark of a batch: as deleted or starred by it, and with `labels` how many label events it has."""
-    marks = (Photo.deleted_batch == batch, Photo.starred_batch == batch, *([LabelEvent.batch == batch] if labels else []))
-    return sum(int(db.session.execute(select(func.count()).where(mark)).scalar_one()) for mark in marks)
+    marks = (
+        Photo.deleted_batch == batch,
+        Photo.starred_batch == batch,
+        *([LabelEvent.batch == batch] if labels else []),
+    )
+    return sum(
+        int(db.session.execute(select(func.count()).where(mark)).scalar_one()) for mark in marks
+    )
 
 
 def deleted_numbers(batch: str, after: int, limit: int) -> list[int]:

@@ -1,7 +1,5 @@
 """Photos that wait for their end, those that a rule of keeping lets go, and files without a photo. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -19,7 +17,9 @@ _protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
 def find_deleted(public_id: str) -> Photo | None:
     """A photo that was deleted and can be brought back, or None."""
     question = select(Photo).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
-    return db.session.execute(question.execution_options(populate_existing=True)).scalar_one_or_none()
+    return db.session.execute(
+        question.execution_options(populate_existing=True)
+    ).scalar_one_or_none()
 
 
 def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = True) -> int:
@@ -27,7 +27,11 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
     which = and_(Photo.id.in_(numbers), Photo.starred.is_(False), Photo.deleted_at.is_(None))
     if not labelled:
         which = and_(which, Photo.ground_truth.is_(None))
-    hashes = db.session.execute(select(Photo.dhash).distinct().where(which, Photo.has_duplicate)).scalars().all()
+    hashes = (
+        db.session.execute(select(Photo.dhash).distinct().where(which, Photo.has_duplicate))
+        .scalars()
+        .all()
+    )
     gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
     changed = int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
     refresh_duplicates(hashes)
@@ -37,7 +41,12 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
 
 def due_photos(before: datetime, limit: int) -> Sequence[Photo]:
     """Photos that were deleted before this moment, at most `limit`."""
-    question = select(Photo).where(Photo.deleted_at.is_not(None), Photo.deleted_at < before).order_by(Photo.deleted_at).limit(limit)
+    question = (
+        select(Photo)
+        .where(Photo.deleted_at.is_not(None), Photo.deleted_at < before)
+        .order_by(Photo.deleted_at)
+        .limit(limit)
+    )
     return db.session.execute(question.execution_options(populate_existing=True)).scalars().all()
 
 
@@ -68,15 +77,22 @@ def count_surplus(per_class: int, before: datetime) -> dict[str, tuple[int, int,
     every = _surplus(per_class, before).subquery()
     goes = case((every.c.going, 1), else_=0)
     question = (
-        select(every.c.name, func.count(), func.sum(goes), func.sum(goes * every.c.bytes)).group_by(every.c.name).order_by(every.c.name)
+        select(every.c.name, func.count(), func.sum(goes), func.sum(goes * every.c.bytes))
+        .group_by(every.c.name)
+        .order_by(every.c.name)
     )
-    return {str(name): (int(count), int(going), int(size)) for name, count, going, size in db.session.execute(question)}
+    return {
+        str(name): (int(count), int(going), int(size))
+        for name, count, going, size in db.session.execute(question)
+    }
 
 
 def surplus_numbers(per_class: int, before: datetime) -> list[int]:
     """The numbers of the photos that would go."""
     every = _surplus(per_class, before).subquery()
-    return list(db.session.execute(select(every.c.id).where(every.c.going).order_by(every.c.id)).scalars())
+    return list(
+        db.session.execute(select(every.c.id).where(every.c.going).order_by(every.c.id)).scalars()
+    )
 
 
 # ---- files ----

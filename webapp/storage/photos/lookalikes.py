@@ -1,7 +1,5 @@
 """Photos that look nearly the same, and photos whose embeddings are near. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sqlalchemy import select, union_all
@@ -33,7 +31,13 @@ def distance(one: int, other: int) -> int:
 def add_hash(photo: Photo) -> None:
     """Keep the hash of a new photo in bands; a picture without structure has none."""
     if photo.dhash is not None:
-        insert_row(PhotoHash(photo_id=photo.id, dhash=photo.dhash, **{f"band{at}": band for at, band in enumerate(bands(photo.dhash))}))
+        insert_row(
+            PhotoHash(
+                photo_id=photo.id,
+                dhash=photo.dhash,
+                **{f"band{at}": band for at, band in enumerate(bands(photo.dhash))},
+            )
+        )
 
 
 def near_photos(photo: Photo, limit: int) -> list[Photo]:
@@ -41,7 +45,9 @@ def near_photos(photo: Photo, limit: int) -> list[Photo]:
     if photo.dhash is None:
         return []
     found = _near(photo.dhash)
-    numbers = [number for number in sorted(found, key=lambda one: (found[one], -one)) if number != photo.id][: 10 * limit]
+    numbers = [
+        number for number in sorted(found, key=lambda one: (found[one], -one)) if number != photo.id
+    ][: 10 * limit]
     by_number = photos_of(numbers)
     return [by_number[number] for number in numbers if number in by_number][:limit]
 
@@ -49,7 +55,11 @@ def near_photos(photo: Photo, limit: int) -> list[Photo]:
 def numbers_like(public_id: str) -> list[int]:
     """The numbers of a photo and of those that are near it, the `MOST_LIKE` nearest; only 0, which no photo has, when there is
     no such photo."""
-    photo = db.session.execute(select(Photo.id, Photo.dhash).where(Photo.public_id == public_id, Photo.deleted_at.is_(None))).one_or_none()
+    photo = db.session.execute(
+        select(Photo.id, Photo.dhash).where(
+            Photo.public_id == public_id, Photo.deleted_at.is_(None)
+        )
+    ).one_or_none()
     if photo is None:
         return [0]
     found = {**({} if photo.dhash is None else _near(photo.dhash)), photo.id: -1}
@@ -64,17 +74,26 @@ def _near(dhash: int) -> dict[int, int]:
     """
     parts = []
     for at, band in enumerate(bands(dhash)):
-        same = select(PhotoHash.photo_id, PhotoHash.dhash).where(getattr(PhotoHash, f"band{at}") == band)
+        same = select(PhotoHash.photo_id, PhotoHash.dhash).where(
+            getattr(PhotoHash, f"band{at}") == band
+        )
         newest = same.order_by(PhotoHash.photo_id.desc()).limit(MOST_OF_BAND).subquery()
         parts.append(select(newest.c.photo_id, newest.c.dhash))
-    shared = {int(number): distance(other, dhash) for number, other in db.session.execute(union_all(*parts))}
+    shared = {
+        int(number): distance(other, dhash)
+        for number, other in db.session.execute(union_all(*parts))
+    }
     return {number: bits for number, bits in shared.items() if bits <= NEAR}
 
 
-def labelled_embeddings(label: str, model: str, version: int, *, without: int, limit: int) -> Sequence[tuple[int, bytes]]:
+def labelled_embeddings(
+    label: str, model: str, version: int, *, without: int, limit: int
+) -> Sequence[tuple[int, bytes]]:
     """(photo, embedding) of the newest `limit` photos for which this is the right answer, of those that the version has looked at."""
     truths = select(ExpectedAnswer.label).where(
-        ExpectedAnswer.model == model, ExpectedAnswer.version == version, ExpectedAnswer.answer == label
+        ExpectedAnswer.model == model,
+        ExpectedAnswer.version == version,
+        ExpectedAnswer.answer == label,
     )
     labels = {label, *db.session.execute(truths).scalars()}
     newest = (
@@ -84,12 +103,18 @@ def labelled_embeddings(label: str, model: str, version: int, *, without: int, l
         .limit(limit)
         .subquery()
     )
-    question = select(newest.c.id, Prediction.embedding).join(Prediction, Prediction.photo_id == newest.c.id)
-    rows = db.session.execute(question.where(Prediction.model == model, Prediction.version == version))
+    question = select(newest.c.id, Prediction.embedding).join(
+        Prediction, Prediction.photo_id == newest.c.id
+    )
+    rows = db.session.execute(
+        question.where(Prediction.model == model, Prediction.version == version)
+    )
     return [(int(row[0]), bytes(row[1])) for row in rows]
 
 
 def photos_of(numbers: Sequence[int]) -> dict[int, Photo]:
     """These photos by their numbers, without those that were deleted."""
-    kept = db.session.execute(select(Photo).where(Photo.id.in_(numbers), Photo.deleted_at.is_(None))).scalars()
+    kept = db.session.execute(
+        select(Photo).where(Photo.id.in_(numbers), Photo.deleted_at.is_(None))
+    ).scalars()
     return {photo.id: photo for photo in kept}

@@ -1,7 +1,5 @@
 """Pages of photos by keyset, and counts that stop in time. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -43,15 +41,21 @@ class Count:
 UNKNOWN = Count(None, exact=False)
 
 
-def page_of_photos(wanted: GalleryFilter, limit: int, place: Place | None, *, backwards: bool = False) -> list[tuple[Photo, str]]:
+def page_of_photos(
+    wanted: GalleryFilter, limit: int, place: Place | None, *, backwards: bool = False
+) -> list[tuple[Photo, str]]:
     """At most `limit` photos with their outcomes, in the wanted order: those after `place`, or before it when `backwards`.
 
     Without a place those at the beginning, or at the end.
     """
     key = sort_key(wanted)
-    if names.can_lead(wanted):  # the index of names gives its photos by number: a page needs no list of all that have the name
+    if names.can_lead(
+        wanted
+    ):  # the index of names gives its photos by number: a page needs no list of all that have the name
         number = names.photo_names.c.rowid
-        question = names.leading(matching(number, wanted=replace(wanted, filename="")), wanted.filename)
+        question = names.leading(
+            matching(number, wanted=replace(wanted, filename="")), wanted.filename
+        )
     else:
         number = number_column(wanted)
         question = matching(number, wanted=wanted)
@@ -63,7 +67,9 @@ def page_of_photos(wanted: GalleryFilter, limit: int, place: Place | None, *, ba
     return photos_by_number(numbers, wanted.model, wanted.version)
 
 
-def _turned(question: Select[Any], key: Any, number: Any, place: Place | None, *, down: bool) -> Select[Any]:
+def _turned(
+    question: Select[Any], key: Any, number: Any, place: Place | None, *, down: bool
+) -> Select[Any]:
     """The question in its order, beginning behind a place."""
     columns = [number] if key is None else [key, number]
     if key is not None:
@@ -78,7 +84,12 @@ def _turned(question: Select[Any], key: Any, number: Any, place: Place | None, *
 def first_number_of(day: date) -> int:
     """The number that photos of this day (UTC) and later have at least."""
     start = datetime.combine(day, time(), UTC)
-    question = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at >= start).order_by(Photo.created_at, Photo.id).limit(1)
+    question = (
+        select(Photo.id)
+        .where(Photo.deleted_at.is_(None), Photo.created_at >= start)
+        .order_by(Photo.created_at, Photo.id)
+        .limit(1)
+    )
     found = db.session.execute(question).scalar_one_or_none()
     return _last_number() + 1 if found is None else found
 
@@ -102,10 +113,14 @@ def count_by_outcome(wanted: GalleryFilter) -> tuple[Count, dict[str, Count]]:
     rows = _in_time(select(some.c.outcome, func.count()).group_by(some.c.outcome))
     found = {str(name): int(number) for name, number in rows or ()}
     if rows is not None and sum(found.values()) <= ENOUGH:
-        return Count(sum(found.values()), exact=True), {name: Count(found.get(name, 0), exact=True) for name in OUTCOMES}
+        return Count(sum(found.values()), exact=True), {
+            name: Count(found.get(name, 0), exact=True) for name in OUTCOMES
+        }
     total = UNKNOWN if rows is None else Count(ENOUGH, exact=False)
     each = [_some(Photo.id, replace(others, outcome=name)).subquery() for name in OUTCOMES]
-    rows = _in_time(select(*(select(func.count()).select_from(one).scalar_subquery() for one in each)))
+    rows = _in_time(
+        select(*(select(func.count()).select_from(one).scalar_subquery() for one in each))
+    )
     numbers = rows[0] if rows else [None] * len(OUTCOMES)
     return total, {name: _capped(number) for name, number in zip(OUTCOMES, numbers, strict=True)}
 
@@ -117,7 +132,9 @@ def _capped(number: int | None) -> Count:
 def _some(column: Any, wanted: GalleryFilter) -> Select[Any]:
     """A column of at most `ENOUGH` + 1 photos that the filter lets through."""
     if names.can_lead(wanted):
-        return names.leading(matching(column, wanted=replace(wanted, filename="")), wanted.filename).limit(ENOUGH + 1)
+        return names.leading(
+            matching(column, wanted=replace(wanted, filename="")), wanted.filename
+        ).limit(ENOUGH + 1)
     return matching(column, wanted=wanted).limit(ENOUGH + 1)
 
 

@@ -1,7 +1,5 @@
 """Questions about photos and predictions, and how they are written. Nothing here commits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -31,7 +29,11 @@ AT_ONCE = 2_000
 
 _in_its_label_set = (
     exists()
-    .where(KnownLabel.model == Prediction.model, KnownLabel.version == Prediction.version, KnownLabel.label == given)
+    .where(
+        KnownLabel.model == Prediction.model,
+        KnownLabel.version == Prediction.version,
+        KnownLabel.label == given,
+    )
     .correlate(Photo, Prediction)
 )
 outcome = case(
@@ -57,8 +59,12 @@ answer that is right.
 def _full(model: str = "", version: int | None = None) -> Select[Any]:
     """Photos with their outcome, the prediction that is meant and its top five, without a further query for each."""
     meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
-    question = with_prediction(Photo, outcome_column(model), model=model, version=version).where(Photo.deleted_at.is_(None))
-    return question.options(meant, selectinload(Photo.uploader)).execution_options(populate_existing=True)
+    question = with_prediction(Photo, outcome_column(model), model=model, version=version).where(
+        Photo.deleted_at.is_(None)
+    )
+    return question.options(meant, selectinload(Photo.uploader)).execution_options(
+        populate_existing=True
+    )
 
 
 # ---- one photo ----
@@ -78,7 +84,10 @@ def find_photo_by_sha256(sha256: str, model: str = "") -> tuple[Photo, str] | No
 
 def knows_sha256(sha256: str) -> bool:
     """True when a photo has these bytes."""
-    return db.session.execute(select(Photo.id).where(Photo.sha256 == sha256)).scalar_one_or_none() is not None
+    return (
+        db.session.execute(select(Photo.id).where(Photo.sha256 == sha256)).scalar_one_or_none()
+        is not None
+    )
 
 
 def is_deleted(sha256: str) -> bool:
@@ -113,7 +122,10 @@ def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:
 def predictions_of(photo: Photo) -> Sequence[Prediction]:
     """Every prediction of a photo with its top five, newest first."""
     question = (
-        select(Prediction).where(Prediction.photo_id == photo.id).options(selectinload(Prediction.top)).order_by(Prediction.id.desc())
+        select(Prediction)
+        .where(Prediction.photo_id == photo.id)
+        .options(selectinload(Prediction.top))
+        .order_by(Prediction.id.desc())
     )
     return db.session.execute(question).scalars().all()
 
@@ -132,13 +144,17 @@ def current_predictions(photo: Photo) -> list[tuple[Prediction, str]]:
 
 def current_versions(photo: Photo) -> dict[str, int]:
     """For each model that has looked at a photo the version whose answer stands."""
-    question = select(Prediction.model, Prediction.version).where(Prediction.photo_id == photo.id, Prediction.current)
+    question = select(Prediction.model, Prediction.version).where(
+        Prediction.photo_id == photo.id, Prediction.current
+    )
     return {str(row.model): int(row.version) for row in db.session.execute(question)}
 
 
 def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> bool:
     """True when this version has looked at a photo, and, if asked, when it stands for its model."""
-    question = select(Prediction.current).where(Prediction.photo_id == photo.id, Prediction.model == model, Prediction.version == version)
+    question = select(Prediction.current).where(
+        Prediction.photo_id == photo.id, Prediction.model == model, Prediction.version == version
+    )
     current = db.session.execute(question).scalar_one_or_none()
     return bool(current) if standing else current is not None
 
@@ -158,17 +174,27 @@ def count_by_ground_truth() -> dict[str, int]:
 
 def count_batch(batch: str) -> int:
     """How many photos came in together under this name."""
-    return int(db.session.execute(select(func.count()).select_from(Photo).where(Photo.batch == batch)).scalar_one())
+    return int(
+        db.session.execute(
+            select(func.count()).select_from(Photo).where(Photo.batch == batch)
+        ).scalar_one()
+    )
 
 
 def latest_checked_photo_of_each_label() -> dict[str, Photo]:
     """For each ground truth the newest photo that has it."""
-    newest = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None)).group_by(Photo.ground_truth)
+    newest = (
+        select(func.max(Photo.id))
+        .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
+        .group_by(Photo.ground_truth)
+    )
     photos = db.session.execute(select(Photo).where(Photo.id.in_(newest))).scalars()
     return {str(photo.ground_truth): photo for photo in photos}
 
 
-def photos_by_number(numbers: Sequence[int], model: str = "", version: int | None = None) -> list[tuple[Photo, str]]:
+def photos_by_number(
+    numbers: Sequence[int], model: str = "", version: int | None = None
+) -> list[tuple[Photo, str]]:
     """The photos with these numbers, in this order, with the prediction that is meant and their outcomes."""
     rows = db.session.execute(_full(model, version).where(Photo.id.in_(numbers))) if numbers else ()
     found = {row[0].id: (row[0], row[1]) for row in rows}
@@ -178,8 +204,13 @@ def photos_by_number(numbers: Sequence[int], model: str = "", version: int | Non
 def latest_photo_of(labels: Sequence[str]) -> dict[str, Photo]:
     """For each of these ground truths the newest photo that has it; those without one are absent. A look into the index for each."""
     newest_of = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None))
-    newest = [db.session.execute(newest_of.where(Photo.ground_truth == label)).scalar() for label in labels]
-    photos = db.session.execute(select(Photo).where(Photo.id.in_([one for one in newest if one is not None]))).scalars()
+    newest = [
+        db.session.execute(newest_of.where(Photo.ground_truth == label)).scalar()
+        for label in labels
+    ]
+    photos = db.session.execute(
+        select(Photo).where(Photo.id.in_([one for one in newest if one is not None]))
+    ).scalars()
     return {str(photo.ground_truth): photo for photo in photos}
 
 
@@ -204,11 +235,16 @@ def _tell_duplicates(dhash: int) -> bool:
     same = and_(Photo.dhash == dhash, Photo.deleted_at.is_(None))
     if db.session.execute(select(Photo.id).where(same).limit(1)).first() is None:
         return False
-    db.session.execute(update(Photo).where(same, Photo.has_duplicate.is_(False)).values(has_duplicate=True), execution_options=UNSEEN)
+    db.session.execute(
+        update(Photo).where(same, Photo.has_duplicate.is_(False)).values(has_duplicate=True),
+        execution_options=UNSEEN,
+    )
     return True
 
 
-def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True) -> None:
+def add_prediction(
+    photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True
+) -> None:
     """Add a prediction to a photo, or find the one that this version made before. From now on it stands for its model.
 
     It is shown when its model was shown before, or when nothing was: what another model says does not take the place. `first` when its
@@ -218,7 +254,9 @@ def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False,
         _insert(photo, prediction, shown=shown, standing=True)
         return
     mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
-    other = select(Prediction.id).where(Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown)
+    other = select(Prediction.id).where(
+        Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown
+    )
     same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
     known = db.session.execute(same).scalar_one_or_none()
     shown = db.session.execute(other).first() is None
@@ -233,19 +271,34 @@ def add_prediction(photo: Photo, prediction: Prediction, *, first: bool = False,
 
 def add_aside(photo: Photo, prediction: Prediction) -> None:
     """Add a prediction that stands for nothing: no list shows it, the photo's page names it. Nothing happens when it is known."""
-    same = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model, Prediction.version == prediction.version)
+    same = and_(
+        Prediction.photo_id == photo.id,
+        Prediction.model == prediction.model,
+        Prediction.version == prediction.version,
+    )
     if db.session.execute(select(Prediction.id).where(same)).first() is None:
         _insert(photo, prediction, shown=False, standing=False)
         refresh_outcomes([photo.id])
 
 
 def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool) -> None:
-    prediction.photo_id, prediction.shown, prediction.current, prediction.outcome = photo.id, shown, standing, UNLABELLED
+    prediction.photo_id, prediction.shown, prediction.current, prediction.outcome = (
+        photo.id,
+        shown,
+        standing,
+        UNLABELLED,
+    )
     prediction.id = insert_row(prediction)
     if shown:
         set_committed_value(photo, "prediction", prediction)
     lines = [
-        {"prediction_id": prediction.id, "rank": one.rank, "label": one.label, "probability": one.probability} for one in prediction.top
+        {
+            "prediction_id": prediction.id,
+            "rank": one.rank,
+            "label": one.label,
+            "probability": one.probability,
+        }
+        for one in prediction.top
     ]
     db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
 
@@ -254,10 +307,22 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     """Bring the outcomes of these photos' predictions, their mirror on the photos, and the tally, up to date with the ground truths."""
     theirs = Prediction.photo_id.in_(photo_ids)
     new = select(outcome).where(Photo.id == Prediction.photo_id).scalar_subquery()
-    db.session.execute(update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN)
-    shown = select(Prediction.outcome).where(Prediction.photo_id == Photo.id, Prediction.shown).scalar_subquery()
-    without = case((Photo.ground_truth.is_(None), UNLABELLED), (Photo.ground_truth == UNUSABLE, UNUSABLE), else_=UNCLASSIFIED)
-    mirror = update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
+    db.session.execute(
+        update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN
+    )
+    shown = (
+        select(Prediction.outcome)
+        .where(Prediction.photo_id == Photo.id, Prediction.shown)
+        .scalar_subquery()
+    )
+    without = case(
+        (Photo.ground_truth.is_(None), UNLABELLED),
+        (Photo.ground_truth == UNUSABLE, UNUSABLE),
+        else_=UNCLASSIFIED,
+    )
+    mirror = (
+        update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
+    )
     db.session.execute(mirror, execution_options=UNSEEN)
     tally.recount(photo_ids)
 
@@ -265,7 +330,11 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
 def refresh_shown(*photo_ids: int) -> None:
     """Bring the photos' mirror of their shown prediction up to date."""
     values = {f"shown_{name}": getattr(Prediction, name) for name in MIRRORED}
-    mirror = update(Photo).where(Photo.id.in_(photo_ids), Prediction.photo_id == Photo.id, Prediction.shown).values(values)
+    mirror = (
+        update(Photo)
+        .where(Photo.id.in_(photo_ids), Prediction.photo_id == Photo.id, Prediction.shown)
+        .values(values)
+    )
     db.session.execute(mirror, execution_options=UNSEEN)
 
 
@@ -275,7 +344,10 @@ def _mark(which: Any, **values: bool) -> None:
 
 def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
     """Rows for (rank, label, probability)."""
-    return [TopLabel(rank=rank, label=label, probability=probability) for rank, label, probability in lines]
+    return [
+        TopLabel(rank=rank, label=label, probability=probability)
+        for rank, label, probability in lines
+    ]
 
 
 def delete_photo(photo: Photo, *, named: bool = True) -> None:
@@ -289,8 +361,17 @@ def delete_photo(photo: Photo, *, named: bool = True) -> None:
 def restore(which: Any) -> int:
     """Bring deleted photos back that satisfy `which`; returns how many."""
     deleted = and_(which, Photo.deleted_at.is_not(None))
-    hashes = db.session.execute(select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))).scalars().all()
-    back = update(Photo).where(deleted).values(deleted_at=None, deleted_by=None, deleted_batch=None).returning(Photo.id)
+    hashes = (
+        db.session.execute(select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None)))
+        .scalars()
+        .all()
+    )
+    back = (
+        update(Photo)
+        .where(deleted)
+        .values(deleted_at=None, deleted_by=None, deleted_batch=None)
+        .returning(Photo.id)
+    )
     changed = list(db.session.execute(back, execution_options=UNSEEN).scalars())
     refresh_duplicates(hashes)
     for start in range(0, len(changed), AT_ONCE):
@@ -304,7 +385,11 @@ def refresh_duplicates(hashes: Sequence[int | None]) -> None:
         theirs = and_(Photo.dhash.in_(hashes[start : start + HASHES]), Photo.deleted_at.is_(None))
         for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
             which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
-            change = update(Photo).where(Photo.dhash.in_(which), Photo.deleted_at.is_(None), Photo.has_duplicate.is_(not value))
+            change = update(Photo).where(
+                Photo.dhash.in_(which),
+                Photo.deleted_at.is_(None),
+                Photo.has_duplicate.is_(not value),
+            )
             db.session.execute(change.values(has_duplicate=value), execution_options=UNSEEN)
 
 
@@ -318,7 +403,9 @@ def add_upload(upload: Upload) -> None:
 
 def find_upload(public_id: str) -> Upload | None:
     """The upload, or None."""
-    return db.session.execute(select(Upload).where(Upload.public_id == public_id)).scalar_one_or_none()
+    return db.session.execute(
+        select(Upload).where(Upload.public_id == public_id)
+    ).scalar_one_or_none()
 
 
 def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, tuple[Photo, str]]:

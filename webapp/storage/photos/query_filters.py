@@ -4,26 +4,47 @@ Without a model the question is about the shown predictions, whose mirror stands
 is about the predictions of that model, joined.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, func, select
 
-from webapp.domain import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, VISITORS, YES, GalleryFilter
+from webapp.domain import (
+    AMONG_FIVE,
+    AUDIT,
+    FIRST_GUESS,
+    KNOWN,
+    NONE_OF_THESE,
+    VISITORS,
+    YES,
+    GalleryFilter,
+)
 from webapp.storage.database import db
 from webapp.storage.models import comparisons
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.sqlite import name_index as names
 from webapp.storage.stats.counters import has_learnt_from
-from webapp.storage.tables import CheckedAnswer, ExpectedAnswer, LabelEvent, LearntFile, Photo, Prediction, User, UTCDateTime
+from webapp.storage.tables import (
+    CheckedAnswer,
+    ExpectedAnswer,
+    LabelEvent,
+    LearntFile,
+    Photo,
+    Prediction,
+    User,
+    UTCDateTime,
+)
 
 Answers = type[Prediction] | type[CheckedAnswer]
 MOST_NUMBERS = 2**62
 CLOCK = timedelta(hours=1)
 """Photos are numbered as they are stored, and stamped a little before: by less than this."""
-MEANT = {"outcome": "outcome", "predicted": "label", "decision": "decision", "ground_truth": "truth"}
+MEANT = {
+    "outcome": "outcome",
+    "predicted": "label",
+    "decision": "decision",
+    "ground_truth": "truth",
+}
 BESIDE = {
     "outcome": ("confidence", "margin"),
     "predicted": ("confidence", "margin"),
@@ -41,16 +62,22 @@ def with_prediction(*columns: Any, model: str = "", version: int | None = None) 
     that have one."""
     question = select(*columns).select_from(Photo)
     if not model:
-        return question.join(Prediction, and_(Photo.id == Prediction.photo_id, Prediction.shown), isouter=True)
+        return question.join(
+            Prediction, and_(Photo.id == Prediction.photo_id, Prediction.shown), isouter=True
+        )
     which = Prediction.current if version is None else Prediction.version == version
-    return question.join(Prediction, and_(Photo.id == Prediction.photo_id, Prediction.model == model, which))
+    return question.join(
+        Prediction, and_(Photo.id == Prediction.photo_id, Prediction.model == model, which)
+    )
 
 
 def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
     """These columns of every photo that the filter lets through, in no order. They may be of `Photo`; with `wanted.model` also of
     `Prediction`, which is the one that is meant then."""
     question = (
-        with_prediction(*columns, model=wanted.model, version=wanted.version) if wanted.model else select(*columns).select_from(Photo)
+        with_prediction(*columns, model=wanted.model, version=wanted.version)
+        if wanted.model
+        else select(*columns).select_from(Photo)
     )
     return question.where(Photo.deleted_at.is_(None), *conditions(wanted))
 
@@ -70,7 +97,12 @@ def conditions(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any
         found.append(said["outcome"] == wanted.outcome)
     for name in ("confidence", "margin"):
         found += _in_range(wanted, name, said)
-    return [*found, *_about_truth(wanted, answers), *_about_photos(wanted), *_between(wanted, answers)]
+    return [
+        *found,
+        *_about_truth(wanted, answers),
+        *_about_photos(wanted),
+        *_between(wanted, answers),
+    ]
 
 
 def _in_range(wanted: GalleryFilter, name: str, said: dict[str, Any]) -> list[Any]:
@@ -82,9 +114,13 @@ def _in_range(wanted: GalleryFilter, name: str, said: dict[str, Any]) -> list[An
     between = column.between(0.0 if low is None else low, 1.0 if high is None else high)
     if wanted.model or (key is not None and key is column):
         return [between]
-    hidden = func.coalesce(column, column).between(0.0 if low is None else low, 1.0 if high is None else high)
+    hidden = func.coalesce(column, column).between(
+        0.0 if low is None else low, 1.0 if high is None else high
+    )
     indexed = [one for one, names in BESIDE.items() if getattr(wanted, one) and name in names]
-    together = [said[MEANT[one]] == getattr(wanted, one) for one in indexed[:1]]  # one index has both
+    together = [
+        said[MEANT[one]] == getattr(wanted, one) for one in indexed[:1]
+    ]  # one index has both
     key_of_both = "".join(f" {one} {getattr(wanted, one)}" for one in indexed[:1])
     return [narrow(and_(*together, between), f"{name} {low} {high}{key_of_both}", otherwise=hidden)]
 
@@ -99,7 +135,12 @@ def narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
     known = db.session.info.setdefault("narrow", {})
     some = select(Photo.id).where(Photo.deleted_at.is_(None), condition)
     if name not in known:
-        known[name] = db.session.execute(select(func.count()).select_from(some.limit(names.FEW + 1).subquery())).scalar_one() <= names.FEW
+        known[name] = (
+            db.session.execute(
+                select(func.count()).select_from(some.limit(names.FEW + 1).subquery())
+            ).scalar_one()
+            <= names.FEW
+        )
     return Photo.id.in_(some) if known[name] else condition if otherwise is None else otherwise
 
 
@@ -122,7 +163,12 @@ def number_column(wanted: GalleryFilter, answers: Answers = Prediction) -> Any:
         wanted.duplicates,
     )
     by_prediction = (wanted.predicted, wanted.decision, wanted.outcome)
-    return answers.photo_id if wanted.model and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None) else Photo.id
+    return (
+        answers.photo_id
+        if wanted.model
+        and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None)
+        else Photo.id
+    )
 
 
 def meant_columns(model: str) -> dict[str, Any]:
@@ -132,34 +178,53 @@ def meant_columns(model: str) -> dict[str, Any]:
 
 def sort_key(wanted: GalleryFilter) -> Any:
     """The column that the order goes by before the photo's number; None for the orders by arrival."""
-    name = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}.get(wanted.sort)
+    name = {
+        "least-sure": "confidence",
+        "smallest-margin": "margin",
+        "most-wrong": "confidence",
+    }.get(wanted.sort)
     return _columns(wanted.model)[name] if name else None
 
 
 def _columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
     """The meant prediction's columns: on the photo, or on the prediction of a model. The truth is the photo's."""
     if model:
-        return {name: getattr(answers, name) for name in ("label", "decision", "outcome", "confidence", "margin")} | {
-            "truth": Photo.ground_truth
-        }
-    mirrored = {name: getattr(Photo, f"shown_{name}") for name in ("label", "decision", "confidence", "margin")}
+        return {
+            name: getattr(answers, name)
+            for name in ("label", "decision", "outcome", "confidence", "margin")
+        } | {"truth": Photo.ground_truth}
+    mirrored = {
+        name: getattr(Photo, f"shown_{name}")
+        for name in ("label", "decision", "confidence", "margin")
+    }
     return mirrored | {"outcome": Photo.outcome, "truth": Photo.ground_truth}
 
 
 def _about_truth(wanted: GalleryFilter, answers: Answers) -> list[Any]:
     """Whether somebody has checked the answer that is meant, how right it is, and whether its version has learnt from the photo."""
-    return (_checked(wanted, answers) if wanted.checked else []) + (_learnt(wanted, answers) if wanted.learnt else [])
+    return (_checked(wanted, answers) if wanted.checked else []) + (
+        _learnt(wanted, answers) if wanted.learnt else []
+    )
 
 
 def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
-    model, version = (answers.model, answers.version) if wanted.model else (Photo.shown_model, Photo.shown_version)
+    model, version = (
+        (answers.model, answers.version)
+        if wanted.model
+        else (Photo.shown_model, Photo.shown_version)
+    )
     learnt = answers.learnt if answers is CheckedAnswer else has_learnt_from(model, version)
     if wanted.learnt != YES:
         return [~learnt]
     files = select(LearntFile.sha256)
     if wanted.model and wanted.version is not None:
         files = files.where(LearntFile.model == wanted.model, LearntFile.version == wanted.version)
-    return [narrow(Photo.sha256.in_(files), f"learnt {wanted.model} {wanted.version}", otherwise=learnt), learnt]
+    return [
+        narrow(
+            Photo.sha256.in_(files), f"learnt {wanted.model} {wanted.version}", otherwise=learnt
+        ),
+        learnt,
+    ]
 
 
 def _checked(wanted: GalleryFilter, answers: Answers) -> list[Any]:
@@ -172,9 +237,19 @@ def _checked(wanted: GalleryFilter, answers: Answers) -> list[Any]:
     narrower = words.get(wanted.checked, [])
     if answers is CheckedAnswer:
         return narrower
-    model, version = (Prediction.model, Prediction.version) if wanted.model else (Photo.shown_model, Photo.shown_version)
-    mine = (CheckedAnswer.photo_id == Photo.id, CheckedAnswer.model == model, CheckedAnswer.version == version)
-    labelled = narrow(Photo.ground_truth > "", "labelled", otherwise=func.coalesce(Photo.ground_truth, "") != "")
+    model, version = (
+        (Prediction.model, Prediction.version)
+        if wanted.model
+        else (Photo.shown_model, Photo.shown_version)
+    )
+    mine = (
+        CheckedAnswer.photo_id == Photo.id,
+        CheckedAnswer.model == model,
+        CheckedAnswer.version == version,
+    )
+    labelled = narrow(
+        Photo.ground_truth > "", "labelled", otherwise=func.coalesce(Photo.ground_truth, "") != ""
+    )
     return [labelled, exists().where(*mine, *narrower).correlate(Photo, Prediction)]
 
 
@@ -186,16 +261,24 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         found.append(names.has(wanted.filename))
     if wanted.uploader:
         person = select(User.id).where(User.name == wanted.uploader).scalar_subquery()
-        theirs = Photo.uploader_id.is_(None) if wanted.uploader == VISITORS else Photo.uploader_id == person
+        theirs = (
+            Photo.uploader_id.is_(None)
+            if wanted.uploader == VISITORS
+            else Photo.uploader_id == person
+        )
         found.append(narrow(theirs, f"uploader {wanted.uploader}"))
     if wanted.source:
         found.append(narrow(Photo.source == wanted.source, f"source {wanted.source}"))
     if wanted.batch:
         found.append(Photo.batch == wanted.batch)
     if wanted.labelled:
-        found.append(Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == wanted.labelled)))
+        found.append(
+            Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == wanted.labelled))
+        )
     if wanted.picked:
-        found.append(Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(wanted.picked.split(",")))))
+        found.append(
+            Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(wanted.picked.split(","))))
+        )
     if wanted.like:
         found.append(Photo.id.in_(near.numbers_like(wanted.like)))
     if wanted.compared:
@@ -204,7 +287,11 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
         asked = getattr(wanted, name)
         found += [narrow(column == (asked == YES), f"{name} {asked}")] if asked else []
     if wanted.audited:
-        drawn = Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)))
+        drawn = Photo.id.in_(
+            select(LabelEvent.photo_id).where(
+                LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)
+            )
+        )
         found.append(drawn if wanted.audited == YES else ~drawn)
     return found
 
@@ -217,8 +304,12 @@ def _is(truth: str, model: str, version: int | None) -> Any:
 
 def truths_of(model: str, version: int, answer: str) -> list[str]:
     """The ground truths for which this answer of a version is right: itself, and what was split or merged into it."""
-    question = select(ExpectedAnswer.label).where(ExpectedAnswer.model == model, ExpectedAnswer.version == version)
-    others = db.session.execute(question.where(ExpectedAnswer.answer == answer).order_by(ExpectedAnswer.label)).scalars()
+    question = select(ExpectedAnswer.label).where(
+        ExpectedAnswer.model == model, ExpectedAnswer.version == version
+    )
+    others = db.session.execute(
+        question.where(ExpectedAnswer.answer == answer).order_by(ExpectedAnswer.label)
+    ).scalars()
     return [answer, *(one for one in others if one != answer)]
 
 
@@ -231,7 +322,11 @@ def _between(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
     if wanted.since is None and wanted.until is None:
         return []
     start = datetime.combine(max(wanted.since, FIRST_DAY), time(), UTC) if wanted.since else None
-    end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1) if wanted.until and wanted.until < LAST_DAY else None
+    end = (
+        datetime.combine(wanted.until, time(), UTC) + timedelta(days=1)
+        if wanted.until and wanted.until < LAST_DAY
+        else None
+    )
     first, last = _first_since(start), _last_until(end)
     arrived = func.coalesce(Photo.created_at, Photo.created_at, type_=UTCDateTime())
     exact = ([arrived >= start] if start else []) + ([arrived < end] if end else [])
@@ -245,7 +340,12 @@ def _first_since(start: datetime | None) -> int:
     if start is None:
         return 0
     question = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at >= start - CLOCK)
-    return db.session.execute(question.order_by(Photo.created_at, Photo.id).limit(1)).scalar_one_or_none() or MOST_NUMBERS
+    return (
+        db.session.execute(
+            question.order_by(Photo.created_at, Photo.id).limit(1)
+        ).scalar_one_or_none()
+        or MOST_NUMBERS
+    )
 
 
 def _last_until(end: datetime | None) -> int:
@@ -253,4 +353,9 @@ def _last_until(end: datetime | None) -> int:
     if end is None:
         return MOST_NUMBERS
     question = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at < end + CLOCK)
-    return db.session.execute(question.order_by(Photo.created_at.desc(), Photo.id.desc()).limit(1)).scalar_one_or_none() or 0
+    return (
+        db.session.execute(
+            question.order_by(Photo.created_at.desc(), Photo.id.desc()).limit(1)
+        ).scalar_one_or_none()
+        or 0
+    )

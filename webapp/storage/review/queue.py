@@ -1,7 +1,5 @@
 """Questions of the review: which photos are open in which order, who has which on the desk, audits. Nothing here commits."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +14,16 @@ from webapp.domain import UNCLASSIFIED, UNLABELLED, GalleryFilter
 from webapp.storage.database import db, insert_row, stopping_after
 from webapp.storage.labels.events import read_label
 from webapp.storage.photos.query_filters import matching, meant_columns, truths_of
-from webapp.storage.tables import Audit, AuditPhoto, ExpectedAnswer, LabelEvent, Photo, Prediction, ReviewLease, Suspicion
+from webapp.storage.tables import (
+    Audit,
+    AuditPhoto,
+    ExpectedAnswer,
+    LabelEvent,
+    Photo,
+    Prediction,
+    ReviewLease,
+    Suspicion,
+)
 
 CHECKS = ("queue", "audit")
 """The places of label events that were made in the review."""
@@ -46,23 +53,39 @@ class Scope:
 
 def next_photos(scope: Scope, *, limit: int, without: set[int]) -> list[int]:
     """The first open photos that nobody else has on the desk, `without` some, at most `limit`. See `_open` and `_in_order`."""
-    return list(db.session.execute(next_photos_question(scope, limit=limit, without=without)).scalars())
+    return list(
+        db.session.execute(next_photos_question(scope, limit=limit, without=without)).scalars()
+    )
 
 
 def next_photos_question(scope: Scope, *, limit: int, without: set[int]) -> Select[Any]:
     """The same as a question, whose plan can be looked at."""
-    return _in_order(scope, _open(scope).where(~_taken(scope), Photo.id.not_in(without))).limit(limit)
+    return _in_order(scope, _open(scope).where(~_taken(scope), Photo.id.not_in(without))).limit(
+        limit
+    )
 
 
-def suspects(scope: Scope, *, other: str, after: tuple[float, int] | None, limit: int) -> list[tuple[Photo, Suspicion]]:
+def suspects(
+    scope: Scope, *, other: str, after: tuple[float, int] | None, limit: int
+) -> list[tuple[Photo, Suspicion]]:
     """The first open photos of the order "suspected", on a desk or not, with what is suspected; `after` is a margin and a photo.
 
     `other`, unless it is "", is the label that is suspected instead.
     """
-    question = _in_order(scope, _open(scope)).with_only_columns(Photo, Suspicion).where(*_instead(other)).limit(limit)
+    question = (
+        _in_order(scope, _open(scope))
+        .with_only_columns(Photo, Suspicion)
+        .where(*_instead(other))
+        .limit(limit)
+    )
     if after is not None:
         margin, number = after
-        question = question.where(or_(Suspicion.margin > margin, and_(Suspicion.margin == margin, Suspicion.photo_id > number)))
+        question = question.where(
+            or_(
+                Suspicion.margin > margin,
+                and_(Suspicion.margin == margin, Suspicion.photo_id > number),
+            )
+        )
     return [(row[0], row[1]) for row in db.session.execute(question)]
 
 
@@ -73,7 +96,9 @@ def _instead(other: str) -> list[Any]:
 def count_open(scope: Scope, *, seconds: float, other: str = "") -> tuple[int, bool]:
     """How many photos are open, on a desk or not, and whether that is all of them. When the time
     was not enough to count them it is (0, False). `other` as for `suspects`."""
-    question = select(func.count()).select_from(_open(scope).where(*_instead(other)).limit(MOST_COUNTED + 1).subquery())
+    question = select(func.count()).select_from(
+        _open(scope).where(*_instead(other)).limit(MOST_COUNTED + 1).subquery()
+    )
     try:
         with stopping_after(seconds):
             number = int(db.session.execute(question).scalar_one())
@@ -86,11 +111,17 @@ def count_open(scope: Scope, *, seconds: float, other: str = "") -> tuple[int, b
 
 def still_open(photo_ids: Sequence[int], scope: Scope) -> set[int]:
     """Those of these photos that are open, and that nobody else has on the desk."""
-    return set(db.session.execute(_open(scope).where(Photo.id.in_(photo_ids), ~_taken(scope))).scalars())
+    return set(
+        db.session.execute(_open(scope).where(Photo.id.in_(photo_ids), ~_taken(scope))).scalars()
+    )
 
 
 def _taken(scope: Scope) -> Any:
-    return exists().where(ReviewLease.photo_id == Photo.id, ReviewLease.until > scope.now, ReviewLease.user_id != scope.user_id)
+    return exists().where(
+        ReviewLease.photo_id == Photo.id,
+        ReviewLease.until > scope.now,
+        ReviewLease.user_id != scope.user_id,
+    )
 
 
 def _open(scope: Scope) -> Select[Any]:
@@ -114,21 +145,42 @@ def _open(scope: Scope) -> Select[Any]:
     question = matching(Photo.id, wanted=scope.wanted)
     if scope.order == "suspected":
         mine = Suspicion.model == (scope.wanted.model or Photo.shown_model)
-        settled = _checked(LabelEvent.from_label.is_not(None), LabelEvent.created_at > _answered_at(scope.wanted))
+        settled = _checked(
+            LabelEvent.from_label.is_not(None), LabelEvent.created_at > _answered_at(scope.wanted)
+        )
         doubted = question.join(Suspicion, and_(Suspicion.photo_id == Photo.id, mine))
-        return doubted.where(Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled)
+        return doubted.where(
+            Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled
+        )
     if scope.order == "disputed":
-        last = select(LabelEvent.user_id).where(LabelEvent.photo_id == Photo.id).order_by(LabelEvent.id.desc()).limit(1)
-        return question.where(Photo.disputed, func.coalesce(last.scalar_subquery(), 0) != scope.user_id)
-    question = question.where(said["margin" if scope.order == "margin" else "confidence"].is_not(None))  # it was answered
+        last = (
+            select(LabelEvent.user_id)
+            .where(LabelEvent.photo_id == Photo.id)
+            .order_by(LabelEvent.id.desc())
+            .limit(1)
+        )
+        return question.where(
+            Photo.disputed, func.coalesce(last.scalar_subquery(), 0) != scope.user_id
+        )
+    question = question.where(
+        said["margin" if scope.order == "margin" else "confidence"].is_not(None)
+    )  # it was answered
     if asks_for_labelled(scope.wanted):
-        question = question.where(~_checked(LabelEvent.user_id == scope.user_id, LabelEvent.created_at > scope.since))
+        question = question.where(
+            ~_checked(LabelEvent.user_id == scope.user_id, LabelEvent.created_at > scope.since)
+        )
     else:
-        without_truth = func.coalesce(Photo.ground_truth, "") == ""  # no index shall find them all, to be sorted by something else
+        without_truth = (
+            func.coalesce(Photo.ground_truth, "") == ""
+        )  # no index shall find them all, to be sorted by something else
         question = question.where(said["outcome"] == UNLABELLED, without_truth)
     if scope.order == "versions":
         other, model = aliased(Prediction), scope.wanted.model or Photo.shown_model
-        question = question.where(exists().where(other.photo_id == Photo.id, other.model == model, other.label != said["label"]))
+        question = question.where(
+            exists().where(
+                other.photo_id == Photo.id, other.model == model, other.label != said["label"]
+            )
+        )
     if scope.order == "surprising":
         question = question.where(said["decision"] != UNCLASSIFIED)
     return question
@@ -139,7 +191,12 @@ def _answered_at(wanted: GalleryFilter) -> Any:
     if wanted.model:
         return Prediction.created_at
     shown = aliased(Prediction)
-    return select(shown.created_at).where(shown.photo_id == Photo.id, shown.shown).correlate(Photo).scalar_subquery()
+    return (
+        select(shown.created_at)
+        .where(shown.photo_id == Photo.id, shown.shown)
+        .correlate(Photo)
+        .scalar_subquery()
+    )
 
 
 def is_right_answer(said: Prediction, label: str) -> bool:
@@ -157,7 +214,12 @@ def _checked(*conditions_: Any) -> Any:
     later = aliased(LabelEvent)
     return (
         exists()
-        .where(LabelEvent.photo_id == Photo.id, LabelEvent.place.in_(CHECKS), LabelEvent.undoes.is_(None), *conditions_)
+        .where(
+            LabelEvent.photo_id == Photo.id,
+            LabelEvent.place.in_(CHECKS),
+            LabelEvent.undoes.is_(None),
+            *conditions_,
+        )
         .where(~exists().where(later.undoes == LabelEvent.id))
         .correlate(Photo, Prediction)
     )
@@ -191,15 +253,30 @@ def _by_surprise(wanted: GalleryFilter, question: Select[Any]) -> Select[Any]:
     compared, so that a large history costs no more than a small one.
     """
     said = meant_columns(wanted.model)
-    decision, confidence = said["decision"].label("decision"), said["confidence"].label("confidence")
+    decision, confidence = (
+        said["decision"].label("decision"),
+        said["confidence"].label("confidence"),
+    )
     same_model = GalleryFilter(model=wanted.model, version=wanted.version)
-    newest = matching(decision, confidence, wanted=same_model).where(said["decision"] != UNCLASSIFIED)
+    newest = matching(decision, confidence, wanted=same_model).where(
+        said["decision"] != UNCLASSIFIED
+    )
     newest_ones = newest.order_by(Photo.id.desc()).limit(USUAL_OF).subquery()
-    usual = select(newest_ones.c.decision, func.avg(newest_ones.c.confidence).label("mean")).group_by(newest_ones.c.decision).subquery()
-    least = question.with_only_columns(Photo.id.label("id"), decision, confidence).order_by(said["confidence"], Photo.id)
+    usual = (
+        select(newest_ones.c.decision, func.avg(newest_ones.c.confidence).label("mean"))
+        .group_by(newest_ones.c.decision)
+        .subquery()
+    )
+    least = question.with_only_columns(Photo.id.label("id"), decision, confidence).order_by(
+        said["confidence"], Photo.id
+    )
     least_sure = least.limit(LEAST_SURE_OF).subquery()
     surprise = usual.c.mean - least_sure.c.confidence
-    return select(least_sure.c.id).join(usual, usual.c.decision == least_sure.c.decision).order_by(surprise.desc(), least_sure.c.id)
+    return (
+        select(least_sure.c.id)
+        .join(usual, usual.c.decision == least_sure.c.decision)
+        .order_by(surprise.desc(), least_sure.c.id)
+    )
 
 
 # ---- desks ----
@@ -208,7 +285,11 @@ def _by_surprise(wanted: GalleryFilter, question: Select[Any]) -> Select[Any]:
 def desk_of(user_id: int, queue: str) -> list[int]:
     """The photos that a person has on the desk for a queue, in order, also when their time is over."""
     mine = (ReviewLease.user_id == user_id, ReviewLease.queue == queue)
-    return list(db.session.execute(select(ReviewLease.photo_id).where(*mine).order_by(ReviewLease.position)).scalars())
+    return list(
+        db.session.execute(
+            select(ReviewLease.photo_id).where(*mine).order_by(ReviewLease.position)
+        ).scalars()
+    )
 
 
 def lay_on_desk(photo_ids: Sequence[int], *, user_id: int, queue: str, until: datetime) -> None:
@@ -216,7 +297,13 @@ def lay_on_desk(photo_ids: Sequence[int], *, user_id: int, queue: str, until: da
     db.session.execute(delete(ReviewLease).where(ReviewLease.user_id == user_id))
     db.session.execute(delete(ReviewLease).where(ReviewLease.photo_id.in_(photo_ids)))
     rows = [
-        {"photo_id": photo_id, "user_id": user_id, "queue": queue, "position": place, "until": until}
+        {
+            "photo_id": photo_id,
+            "user_id": user_id,
+            "queue": queue,
+            "position": place,
+            "until": until,
+        }
         for place, photo_id in enumerate(photo_ids)
     ]
     if rows:
@@ -225,18 +312,25 @@ def lay_on_desk(photo_ids: Sequence[int], *, user_id: int, queue: str, until: da
 
 def give_back(photo_id: int, user_id: int) -> None:
     """Take a photo from a person's desk."""
-    db.session.execute(delete(ReviewLease).where(ReviewLease.photo_id == photo_id, ReviewLease.user_id == user_id))
+    db.session.execute(
+        delete(ReviewLease).where(ReviewLease.photo_id == photo_id, ReviewLease.user_id == user_id)
+    )
 
 
 def photos_by_id(photo_ids: Sequence[int]) -> list[Photo]:
     """These photos in this order; those that were deleted are left out."""
-    found = {photo.id: photo for photo in db.session.execute(select(Photo).where(Photo.id.in_(photo_ids))).scalars()}
+    found = {
+        photo.id: photo
+        for photo in db.session.execute(select(Photo).where(Photo.id.in_(photo_ids))).scalars()
+    }
     return [found[photo_id] for photo_id in photo_ids if photo_id in found]
 
 
 def ids_of(public_ids: Sequence[str]) -> set[int]:
     """The numbers of these photos."""
-    return set(db.session.execute(select(Photo.id).where(Photo.public_id.in_(public_ids))).scalars())
+    return set(
+        db.session.execute(select(Photo.id).where(Photo.public_id.in_(public_ids))).scalars()
+    )
 
 
 # ---- what a person has checked ----
@@ -252,7 +346,9 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
     label = read_label(LabelEvent.to_model, LabelEvent.to_label)
     right = (
         select(ExpectedAnswer.answer)
-        .where(ExpectedAnswer.model == Photo.shown_model, ExpectedAnswer.version == Photo.shown_version)
+        .where(
+            ExpectedAnswer.model == Photo.shown_model, ExpectedAnswer.version == Photo.shown_version
+        )
         .where(ExpectedAnswer.label == LabelEvent.to_label)
         .scalar_subquery()
     )
@@ -268,7 +364,11 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
         )
         .join(Photo, and_(Photo.id == LabelEvent.photo_id, Photo.deleted_at.is_(None)))
         .where(LabelEvent.who == name, LabelEvent.user_id == user_id, LabelEvent.created_at > since)
-        .where(LabelEvent.place.in_(CHECKS), LabelEvent.undoes.is_(None), ~exists().where(later.undoes == LabelEvent.id))
+        .where(
+            LabelEvent.place.in_(CHECKS),
+            LabelEvent.undoes.is_(None),
+            ~exists().where(later.undoes == LabelEvent.id),
+        )
         .order_by(LabelEvent.id.desc())
         .limit(limit)
     )
@@ -285,8 +385,14 @@ def latest_audit() -> Audit | None:
 
 def audit_size(audit_id: int) -> int:
     """How many photos of an audit's sample are still there."""
-    there = select(func.count()).select_from(AuditPhoto).join(Photo, Photo.id == AuditPhoto.photo_id)
-    return int(db.session.execute(there.where(AuditPhoto.audit_id == audit_id, Photo.deleted_at.is_(None))).scalar_one())
+    there = (
+        select(func.count()).select_from(AuditPhoto).join(Photo, Photo.id == AuditPhoto.photo_id)
+    )
+    return int(
+        db.session.execute(
+            there.where(AuditPhoto.audit_id == audit_id, Photo.deleted_at.is_(None))
+        ).scalar_one()
+    )
 
 
 def draw_audit(audit: Audit) -> int:
@@ -294,13 +400,20 @@ def draw_audit(audit: Audit) -> int:
 
     The same seed and the same photos give the same sample.
     """
-    answered = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.shown_label.is_not(None)).order_by(Photo.id)
+    answered = (
+        select(Photo.id)
+        .where(Photo.deleted_at.is_(None), Photo.shown_label.is_not(None))
+        .order_by(Photo.id)
+    )
     everything = list(db.session.execute(answered).scalars())
     sample = random.Random(audit.seed).sample(everything, min(audit.size, len(everything)))  # noqa: S311
     if not sample:
         return 0
     audit.size = len(sample)
     audit.id = insert_row(audit)
-    rows = [{"audit_id": audit.id, "position": place, "photo_id": photo_id} for place, photo_id in enumerate(sample)]
+    rows = [
+        {"audit_id": audit.id, "position": place, "photo_id": photo_id}
+        for place, photo_id in enumerate(sample)
+    ]
     db.session.execute(insert(AuditPhoto), rows)
     return len(sample)

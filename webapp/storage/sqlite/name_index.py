@@ -1,7 +1,5 @@
 """The index of file names: which photos have some characters in their name. SQLite only; elsewhere the names themselves are asked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +22,9 @@ photo_names = table(NAME_INDEX, column("rowid"), column("filename"), column(NAME
 def add(photo: Photo) -> None:
     """A photo has come."""
     if _kept():
-        db.session.connection().execute(insert(photo_names), {"rowid": photo.id, "filename": photo.filename})
+        db.session.connection().execute(
+            insert(photo_names), {"rowid": photo.id, "filename": photo.filename}
+        )
 
 
 def remove(photo_ids: Sequence[int]) -> None:
@@ -42,13 +42,20 @@ def has(part: str) -> Any:
     if len(part) < SHORTEST or not _kept():
         return Photo.filename.icontains(part, autoescape=True)
     few = select(photo_names.c.rowid).where(matches(part))
-    met = db.session.execute(select(func.count()).select_from(few.limit(FEW + 1).subquery())).scalar_one()
+    met = db.session.execute(
+        select(func.count()).select_from(few.limit(FEW + 1).subquery())
+    ).scalar_one()
     return Photo.id.in_(few) if met <= FEW else Photo.filename.icontains(part, autoescape=True)
 
 
 def can_lead(wanted: GalleryFilter) -> bool:
     """True when a page in this order may be read from the index of names itself."""
-    return len(wanted.filename) >= SHORTEST and wanted.sort in ("newest", "oldest") and not wanted.model and _kept()
+    return (
+        len(wanted.filename) >= SHORTEST
+        and wanted.sort in ("newest", "oldest")
+        and not wanted.model
+        and _kept()
+    )
 
 
 def leading(question: Select[Any], part: str) -> Select[Any]:

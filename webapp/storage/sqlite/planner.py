@@ -4,8 +4,6 @@ Without figures SQLite guesses that every index leads to ten rows, and takes any
 history that a large one once was. These are rough: which filters are narrow and which are wide. `docs/decisions/0010-gallery.md`.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import Index, delete, insert, table, text
 from sqlalchemy import column as named
 
@@ -57,8 +55,14 @@ def tell_planner() -> None:
 def figures() -> list[dict[str, str]]:
     """A row for each index: all its rows, then how many share the first column, the first two, …"""
     tables = [one.__table__ for one in (Photo, Prediction, LabelEvent)]
-    lines = [{"tbl": one.name, "idx": str(index.name), "stat": _shape(one.name, index)} for one in tables for index in one.indexes]  # type: ignore[attr-defined]
-    return lines + [{"tbl": owner, "idx": name, "stat": stat} for name, (owner, stat) in OTHERS.items()]
+    lines = [
+        {"tbl": one.name, "idx": str(index.name), "stat": _shape(one.name, index)}
+        for one in tables
+        for index in one.indexes
+    ]  # type: ignore[attr-defined]
+    return lines + [
+        {"tbl": owner, "idx": name, "stat": stat} for name, (owner, stat) in OTHERS.items()
+    ]
 
 
 def _shape(owner: str, index: Index) -> str:

@@ -4,8 +4,6 @@
 them, so it does not matter what had changed, or how often it is called. See docs/decisions/0017-tally.md. Nothing here commits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -59,13 +57,19 @@ ANSWERS: Table = CheckedAnswer.__table__  # type: ignore[assignment]
 TALLIES: tuple[Table, ...] = tuple(one.__table__ for one in (TallyPair, TallyBand, TallyMonth))  # type: ignore[misc]
 Rows = Table | Subquery | CTE
 
-was_audited = exists().where(LabelEvent.photo_id == Photo.id, LabelEvent.place == AUDIT).correlate(Photo)
+was_audited = (
+    exists().where(LabelEvent.photo_id == Photo.id, LabelEvent.place == AUDIT).correlate(Photo)
+)
 """Somebody has checked the photo in a random sample."""
 
 
 def has_learnt_from(model: Any, version: Any) -> ColumnElement[bool]:
     """This version of this model has learnt from the photo."""
-    theirs = (LearntFile.model == model, LearntFile.version == version, LearntFile.sha256 == Photo.sha256)
+    theirs = (
+        LearntFile.model == model,
+        LearntFile.version == version,
+        LearntFile.sha256 == Photo.sha256,
+    )
     return exists().where(*theirs).correlate(Photo, Prediction)
 
 
@@ -116,8 +120,15 @@ def sums(table: Table, rows: Rows, *where: Any, sign: int = 1) -> Select[Any]:
     """What a table of sums holds of these rows, which have the columns of `CheckedAnswer`; `sign` -1 for the same below zero."""
     told = _told(rows, where)
     keys = [told.c[column.name] for column in table.primary_key]
-    counted = [func.count() if column.name == "n" else func.sum(told.c[column.name]) for column in table.c if not column.primary_key]
-    return select(*keys, *((sign * one).label(name) for one, name in zip(counted, _sums_of(table), strict=True))).group_by(*keys)
+    counted = [
+        func.count() if column.name == "n" else func.sum(told.c[column.name])
+        for column in table.c
+        if not column.primary_key
+    ]
+    return select(
+        *keys,
+        *((sign * one).label(name) for one, name in zip(counted, _sums_of(table), strict=True)),
+    ).group_by(*keys)
 
 
 def all_sums(rows: Rows) -> CompoundSelect[Any]:
@@ -126,7 +137,10 @@ def all_sums(rows: Rows) -> CompoundSelect[Any]:
     parts = []
     for table in TALLIES:
         found = sums(table, rows).subquery()
-        values = (found.c[name] if name in found.c else cast(null(), kind).label(name) for name, kind in columns.items())
+        values = (
+            found.c[name] if name in found.c else cast(null(), kind).label(name)
+            for name, kind in columns.items()
+        )
         parts.append(select(literal(table.name).label("kind"), *values))
     return union_all(*parts)
 
@@ -136,7 +150,10 @@ def answers_now(*where: Any) -> Select[Any]:
     day = cast(Photo.created_at, String)
     month = cast(func.substr(day, 1, 4), Integer) * 100 + cast(func.substr(day, 6, 2), Integer)
     first = Prediction.label == right_answer
-    five = or_(first, exists().where(TopLabel.prediction_id == Prediction.id, TopLabel.label == right_answer))
+    five = or_(
+        first,
+        exists().where(TopLabel.prediction_id == Prediction.id, TopLabel.label == right_answer),
+    )
     values = {
         "truth": right_answer,
         "month": month,
@@ -144,8 +161,13 @@ def answers_now(*where: Any) -> Select[Any]:
         "learnt": has_learnt_from(Prediction.model, Prediction.version),
         "five": five,
     }
-    columns = [values[one.name] if one.name in values else getattr(Prediction, one.name) for one in ANSWERS.c]
-    question = select(*(column.label(one.name) for column, one in zip(columns, ANSWERS.c, strict=True))).join_from(Prediction, Photo)
+    columns = [
+        values[one.name] if one.name in values else getattr(Prediction, one.name)
+        for one in ANSWERS.c
+    ]
+    question = select(
+        *(column.label(one.name) for column, one in zip(columns, ANSWERS.c, strict=True))
+    ).join_from(Prediction, Photo)
     return question.where(Prediction.outcome.in_(CHECKED), Photo.deleted_at.is_(None), *where)
 
 
@@ -162,8 +184,15 @@ def _told(rows: Rows, where: Sequence[Any]) -> Subquery:
         "right": _number(rows.c.outcome == "correct"),
         "billionths": cast(func.round(rows.c.confidence * BILLION), BigInteger),
     }
-    plain = [rows.c[name] for name in ("model", "version", "audited", "learnt", "truth", "label", "decision", "month")]
-    return select(*plain, *(value.label(name) for name, value in told.items())).where(*where).subquery("told")
+    plain = [
+        rows.c[name]
+        for name in ("model", "version", "audited", "learnt", "truth", "label", "decision", "month")
+    ]
+    return (
+        select(*plain, *(value.label(name) for name, value in told.items()))
+        .where(*where)
+        .subquery("told")
+    )
 
 
 def _sums_of(table: Table) -> list[str]:
@@ -202,10 +231,15 @@ def differences() -> tuple[int, int]:
     """How many checked answers are not what they should be, and how many sums are not those of the checked answers."""
     rows = _apart(select(ANSWERS), answers_now())
     kept = (select(table).where(table.c.n != 0) for table in TALLIES)
-    return rows, sum(_apart(one, sums(table, ANSWERS)) for one, table in zip(kept, TALLIES, strict=True))
+    return rows, sum(
+        _apart(one, sums(table, ANSWERS)) for one, table in zip(kept, TALLIES, strict=True)
+    )
 
 
 def _apart(kept: Select[Any], right: Select[Any]) -> int:
     """How many rows of one question the other has not, or the other way round."""
     questions = (kept.except_(right), right.except_(kept))
-    return max(db.session.execute(select(func.count()).select_from(one.subquery())).scalar_one() for one in questions)
+    return max(
+        db.session.execute(select(func.count()).select_from(one.subquery())).scalar_one()
+        for one in questions
+    )

@@ -3,8 +3,6 @@
 Without a filter they are read from the sums that `webapp.storage.stats.counters` keeps; with one the checked answers that pass it are counted.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +20,15 @@ from webapp.storage.tables import CheckedAnswer, LearntFile, LearntList, Photo, 
 
 COUNTING = 3.0
 """Seconds that counting the photos of a filter may take."""
-SAID = ("predicted", "decision", "outcome", "min_confidence", "max_confidence", "min_margin", "max_margin")
+SAID = (
+    "predicted",
+    "decision",
+    "outcome",
+    "min_confidence",
+    "max_confidence",
+    "min_margin",
+    "max_margin",
+)
 """Filters that ask nothing of the photos themselves."""
 PAIRS, BANDS, MONTHS = tally.TALLIES
 
@@ -93,27 +99,43 @@ def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
     Photos whose truth says nothing about the version's labels are left out. Raises `TooMuchToCountError` when a filter takes too long.
     """
     if not _is_a_filter(wanted):
-        return Counts(_pairs(_kept(PAIRS, model, version)), _bands(_kept(BANDS, model, version)), _months(_kept(MONTHS, model, version)))
+        return Counts(
+            _pairs(_kept(PAIRS, model, version)),
+            _bands(_kept(BANDS, model, version)),
+            _months(_kept(MONTHS, model, version)),
+        )
     rows = _in_time(tally.all_sums(_passing(wanted, model, version)))
-    pairs, bands, months = ([row for row in rows if row.kind == table.name] for table in tally.TALLIES)
+    pairs, bands, months = (
+        [row for row in rows if row.kind == table.name] for table in tally.TALLIES
+    )
     return Counts(_pairs(pairs), _bands(bands), _months(months))
 
 
 def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
     """How often each version of a model was right on the checked photos of a filter that it has answered. Raises like `count_answers`."""
     found: dict[tuple[int, bool, bool], list[int]] = defaultdict(lambda: [0, 0])
-    for row in _in_time(tally.sums(MONTHS, _passing(wanted, model))) if _is_a_filter(wanted) else _kept(MONTHS, model):
+    for row in (
+        _in_time(tally.sums(MONTHS, _passing(wanted, model)))
+        if _is_a_filter(wanted)
+        else _kept(MONTHS, model)
+    ):
         total = found[row.version, row.audited, row.learnt]
         total[0], total[1] = total[0] + row.n, total[1] + row.right
     return [VersionCount(*key, *numbers) for key, numbers in sorted(found.items())]
 
 
-def photos_of_pair(wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, limit: int) -> Sequence[Photo]:
+def photos_of_pair(
+    wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, limit: int
+) -> Sequence[Photo]:
     """The newest photos of a filter, whose `model` and `version` are these, for which `truth` is right and of which it said `decision`."""
     question = (
         select(Photo)
         .join(Prediction, Prediction.photo_id == Photo.id)
-        .where(Prediction.model == model, Prediction.version == version, Prediction.decision == decision)
+        .where(
+            Prediction.model == model,
+            Prediction.version == version,
+            Prediction.decision == decision,
+        )
         .where(Photo.ground_truth.in_(truths_of(model, version, truth)))
         .where(Photo.deleted_at.is_(None), *conditions(wanted))
         .order_by(Photo.id.desc())
@@ -132,7 +154,18 @@ def _pairs(rows: Iterable[Any]) -> list[Pair]:
 
 
 def _bands(rows: Iterable[Any]) -> list[Band]:
-    return [Band(row.percent, row.audited, row.learnt, row.known, row.n, row.first, row.billionths / tally.BILLION) for row in rows]
+    return [
+        Band(
+            row.percent,
+            row.audited,
+            row.learnt,
+            row.known,
+            row.n,
+            row.first,
+            row.billionths / tally.BILLION,
+        )
+        for row in rows
+    ]
 
 
 def _months(rows: Iterable[Any]) -> list[Month]:
@@ -142,7 +175,9 @@ def _months(rows: Iterable[Any]) -> list[Month]:
 def _kept(table: Table, model: str, version: int | None = None) -> Sequence[Any]:
     """The sums of a model's answers that are kept, or of one version's."""
     kept = select(table).where(table.c.model == model, table.c.n != 0)
-    return db.session.execute(kept if version is None else kept.where(table.c.version == version)).all()
+    return db.session.execute(
+        kept if version is None else kept.where(table.c.version == version)
+    ).all()
 
 
 def _is_a_filter(wanted: GalleryFilter) -> bool:
@@ -153,11 +188,21 @@ def _is_a_filter(wanted: GalleryFilter) -> bool:
 def _passing(wanted: GalleryFilter, model: str, version: int | None = None) -> CTE:
     """The checked answers to the photos of a filter."""
     mine = replace(wanted, model=model, version=version, sort="newest")
-    question: Select[Any] = select(CheckedAnswer).where(CheckedAnswer.model == model, *conditions(mine, CheckedAnswer))
+    question: Select[Any] = select(CheckedAnswer).where(
+        CheckedAnswer.model == model, *conditions(mine, CheckedAnswer)
+    )
     if version is not None:
         question = question.where(CheckedAnswer.version == version)
-    if replace(wanted, **{name: getattr(GalleryFilter, name) for name in (*SAID, "model", "version", "sort")}) != GalleryFilter():
-        question = question.join(Photo, Photo.id == CheckedAnswer.photo_id).where(Photo.deleted_at.is_(None))  # as the indexes ask
+    if (
+        replace(
+            wanted,
+            **{name: getattr(GalleryFilter, name) for name in (*SAID, "model", "version", "sort")},
+        )
+        != GalleryFilter()
+    ):
+        question = question.join(Photo, Photo.id == CheckedAnswer.photo_id).where(
+            Photo.deleted_at.is_(None)
+        )  # as the indexes ask
     return question.cte("passing")
 
 
@@ -179,7 +224,9 @@ def _in_time(question: Any) -> Sequence[Any]:
 
 def learnt_list(model: str, version: int) -> int | None:
     """How many files a version has learnt from; None when nobody knows, or its list has not been read yet."""
-    question = select(LearntList.files).where(LearntList.model == model, LearntList.version == version)
+    question = select(LearntList.files).where(
+        LearntList.model == model, LearntList.version == version
+    )
     return db.session.execute(question).scalar_one_or_none()
 
 
@@ -187,7 +234,9 @@ def add_learnt_files(model: str, version: int, files: Sequence[str]) -> list[int
     """Remember files that a version has learnt from; the numbers of the photos that are here of them, for `tally.recount`."""
     this = (LearntFile.model == model, LearntFile.version == version)
     known = set(db.session.execute(select(LearntFile.sha256).where(*this)).scalars())
-    rows = [{"model": model, "version": version, "sha256": one} for one in files if one not in known]
+    rows = [
+        {"model": model, "version": version, "sha256": one} for one in files if one not in known
+    ]
     if rows:
         db.session.connection().execute(insert(LearntFile), rows)
     here = select(Photo.id).join(LearntFile, LearntFile.sha256 == Photo.sha256).where(*this)

@@ -15,9 +15,27 @@ from webapp.storage.tables.labels import (
     Rereading,
 )
 from webapp.storage.tables.models import Promotion
-from webapp.storage.tables.photos import NAME_INDEX, File, Photo, PhotoHash, Prediction, Thumbnail, TopLabel, Upload, is_a_table_of_ours
+from webapp.storage.tables.photos import (
+    NAME_INDEX,
+    File,
+    Photo,
+    PhotoHash,
+    Prediction,
+    Thumbnail,
+    TopLabel,
+    Upload,
+    is_a_table_of_ours,
+)
 from webapp.storage.tables.review import Audit, AuditPhoto, ReviewLease, Suspicion, SuspicionRun
-from webapp.storage.tables.stats import CHECKED, CheckedAnswer, LearntFile, LearntList, TallyBand, TallyMonth, TallyPair
+from webapp.storage.tables.stats import (
+    CHECKED,
+    CheckedAnswer,
+    LearntFile,
+    LearntList,
+    TallyBand,
+    TallyMonth,
+    TallyPair,
+)
 from webapp.storage.tables.webhooks import Webhook, WebhookDelivery, WebhookEvent
 
 __all__ = [

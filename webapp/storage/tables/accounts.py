@@ -1,7 +1,5 @@
 """People and API keys."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Boolean, Index, Integer, String

@@ -1,7 +1,5 @@
 """What all tables share."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

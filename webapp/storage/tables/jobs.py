@@ -1,7 +1,5 @@
 """Background jobs."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 
@@ -56,7 +54,10 @@ class JobPart(Base):
     """
 
     __tablename__ = "job_parts"
-    __table_args__ = (UniqueConstraint("job_id", "number"), Index("ix_job_parts_state", "state", "run_after"))
+    __table_args__ = (
+        UniqueConstraint("job_id", "number"),
+        Index("ix_job_parts_state", "state", "run_after"),
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))

@@ -33,7 +33,10 @@ class LabelChange(Base):
     """
 
     __tablename__ = "label_changes"
-    __table_args__ = (Index("ix_label_changes_label", "model", "label", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_label_changes_label", "model", "label", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     model: Mapped[str] = mapped_column(String(64))
@@ -78,7 +81,9 @@ class OriginalAnswer(Base):
 
     __tablename__ = "original_answers"
 
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(
+        ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True
+    )
     decision: Mapped[str] = mapped_column(String(120))
     label: Mapped[str] = mapped_column(String(120))
     confidence: Mapped[float] = mapped_column(Float)

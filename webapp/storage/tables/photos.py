@@ -43,7 +43,13 @@ class File(Base):
 def _of_kept(*columns: str) -> Index:
     """An index over the photos that nobody has deleted, named by its columns."""
     kept = text("deleted_at IS NULL")
-    return Index(f"ix_photos_kept_{'_'.join(columns)}", *columns, "id", sqlite_where=kept, postgresql_where=kept)
+    return Index(
+        f"ix_photos_kept_{'_'.join(columns)}",
+        *columns,
+        "id",
+        sqlite_where=kept,
+        postgresql_where=kept,
+    )
 
 
 class Photo(Base):
@@ -99,7 +105,13 @@ class Photo(Base):
             sqlite_where=text("starred_batch IS NOT NULL"),
             postgresql_where=text("starred_batch IS NOT NULL"),
         ),
-        Index("ix_photos_disputed", "disputed", "id", sqlite_where=text("disputed = 1"), postgresql_where=text("disputed")),
+        Index(
+            "ix_photos_disputed",
+            "disputed",
+            "id",
+            sqlite_where=text("disputed = 1"),
+            postgresql_where=text("disputed"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -136,9 +148,14 @@ class Photo(Base):
     deleted_by: Mapped[str | None] = mapped_column(String(80))
     deleted_batch: Mapped[str | None] = mapped_column(String(24))
 
-    predictions: Mapped[list[Prediction]] = relationship(back_populates="photo", order_by="Prediction.id.desc()", lazy="raise")
+    predictions: Mapped[list[Prediction]] = relationship(
+        back_populates="photo", order_by="Prediction.id.desc()", lazy="raise"
+    )
     prediction: Mapped[Prediction | None] = relationship(
-        primaryjoin="and_(Photo.id == Prediction.photo_id, Prediction.shown)", uselist=False, viewonly=True, lazy="raise"
+        primaryjoin="and_(Photo.id == Prediction.photo_id, Prediction.shown)",
+        uselist=False,
+        viewonly=True,
+        lazy="raise",
     )
     uploader: Mapped[User | None] = relationship(lazy="raise")
 
@@ -147,9 +164,15 @@ NAME_INDEX = "photo_names"
 """SQLite's index of every three characters of the file names: parts of a name are found without reading all of them. Its rows have the
 ids of the photos. Another database looks through the names themselves."""
 
-_make_name_index = DDL(f"CREATE VIRTUAL TABLE {NAME_INDEX} USING fts5(filename, content='', tokenize='trigram')")
+_make_name_index = DDL(
+    f"CREATE VIRTUAL TABLE {NAME_INDEX} USING fts5(filename, content='', tokenize='trigram')"
+)
 event.listen(Photo.__table__, "after_create", _make_name_index.execute_if(dialect="sqlite"))
-event.listen(Photo.__table__, "before_drop", DDL(f"DROP TABLE IF EXISTS {NAME_INDEX}").execute_if(dialect="sqlite"))
+event.listen(
+    Photo.__table__,
+    "before_drop",
+    DDL(f"DROP TABLE IF EXISTS {NAME_INDEX}").execute_if(dialect="sqlite"),
+)
 
 
 def is_a_table_of_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -162,14 +185,19 @@ class Thumbnail(Base):
 
     __tablename__ = "thumbnails"
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
+    )
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 def _by_model(*columns: str) -> tuple[Index, Index]:
     """Two indexes: over what stands for its model, and over what each version said."""
     name = "_".join(columns) or "photo"
-    where: dict[str, Any] = {"sqlite_where": text("current = 1"), "postgresql_where": text("current")}
+    where: dict[str, Any] = {
+        "sqlite_where": text("current = 1"),
+        "postgresql_where": text("current"),
+    }
     return (
         Index(f"ix_predictions_current_{name}", "model", *columns, "photo_id", **where),
         Index(f"ix_predictions_version_{name}", "model", "version", *columns, "photo_id"),
@@ -215,7 +243,9 @@ class Prediction(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     photo: Mapped[Photo] = relationship(back_populates="predictions", lazy="raise")
-    top: Mapped[list[TopLabel]] = relationship(order_by="TopLabel.rank", lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
+    top: Mapped[list[TopLabel]] = relationship(
+        order_by="TopLabel.rank", lazy="raise", cascade="all, delete-orphan", passive_deletes=True
+    )
 
 
 class TopLabel(Base):
@@ -224,7 +254,9 @@ class TopLabel(Base):
     __tablename__ = "top_labels"
     __table_args__ = (Index("ix_top_labels_label_rank", "label", "rank"),)
 
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(
+        ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True
+    )
     rank: Mapped[int] = mapped_column(primary_key=True)
     label: Mapped[str] = mapped_column(String(120))
     probability: Mapped[float] = mapped_column(Float)
@@ -235,9 +267,13 @@ class PhotoHash(Base):
     index: four changed bits leave at least one of five bands as it was. See docs/decisions/0011-near-and-suspected.md."""
 
     __tablename__ = "photo_hashes"
-    __table_args__ = tuple(Index(f"ix_photo_hashes_band{one}", f"band{one}", "photo_id", "dhash") for one in range(5))
+    __table_args__ = tuple(
+        Index(f"ix_photo_hashes_band{one}", f"band{one}", "photo_id", "dhash") for one in range(5)
+    )
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
+    )
     dhash: Mapped[int] = mapped_column(BigInteger)
     band0: Mapped[int]
     band1: Mapped[int]

@@ -1,7 +1,5 @@
 """Leases of the review, audits, suspected labels."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String
@@ -20,7 +18,9 @@ class ReviewLease(Base):
     __tablename__ = "review_leases"
     __table_args__ = (Index("ix_review_leases_user", "user_id", "position"),)
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
+    )
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     queue: Mapped[str] = mapped_column(String(64))
     position: Mapped[int]
@@ -46,7 +46,9 @@ class AuditPhoto(Base):
     __tablename__ = "audit_photos"
     __table_args__ = (Index("ix_audit_photos_photo", "photo_id"),)
 
-    audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id", ondelete="CASCADE"), primary_key=True)
+    audit_id: Mapped[int] = mapped_column(
+        ForeignKey("audits.id", ondelete="CASCADE"), primary_key=True
+    )
     position: Mapped[int] = mapped_column(primary_key=True)
     photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
 
@@ -64,7 +66,9 @@ class Suspicion(Base):
         Index("ix_suspicions_model_margin", "model", "margin", "photo_id"),
     )
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
+    )
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     given: Mapped[str] = mapped_column(String(120))
     other: Mapped[str] = mapped_column(String(120))

@@ -1,7 +1,5 @@
 """Checked answers, the counters made of them, and what versions were trained on."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,7 +21,9 @@ class CheckedAnswer(Base):
     __tablename__ = "checked_answers"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
+    )
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     truth: Mapped[str] = mapped_column(String(120))

@@ -1,7 +1,5 @@
 """Webhooks, events and deliveries."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text
@@ -40,7 +38,10 @@ class WebhookEvent(Base):
     """
 
     __tablename__ = "webhook_events"
-    __table_args__ = (Index("ix_webhook_events_about", "about", "id"), Index("ix_webhook_events_created_at", "created_at"))
+    __table_args__ = (
+        Index("ix_webhook_events_about", "about", "id"),
+        Index("ix_webhook_events_created_at", "created_at"),
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(32), unique=True)

@@ -1,7 +1,5 @@
 """An exam for a published version: what it says about each photo, as it would while serving, and how long it takes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,7 +56,11 @@ class Answered:
 
 
 def ask(
-    classifier: Classifier, questions: Sequence[Question], *, mirror: bool = False, watch: Watch = iter
+    classifier: Classifier,
+    questions: Sequence[Question],
+    *,
+    mirror: bool = False,
+    watch: Watch = iter,
 ) -> tuple[list[Answered], list[str]]:
     """What a version says about each photo, one after the other as while serving; and a sentence for each file that is no photo.
 
@@ -79,11 +81,15 @@ def ask(
         answer = Answered(one, _say(reading, classifier.card), decode_ms, network_ms)
         answered.append(_look_again(classifier, pixels, reading, answer) if mirror else answer)
     if not answered:
-        raise TrainingError(f"Not one of the {len(questions):,} files can be read as a photo. {refused[0] if refused else ''}".strip())
+        raise TrainingError(
+            f"Not one of the {len(questions):,} files can be read as a photo. {refused[0] if refused else ''}".strip()
+        )
     return answered, refused
 
 
-def _look_again(classifier: Classifier, pixels: NDArray[np.uint8], first: Reading, answer: Answered) -> Answered:
+def _look_again(
+    classifier: Classifier, pixels: NDArray[np.uint8], first: Reading, answer: Answered
+) -> Answered:
     second, mirror_ms = _timed(classifier.rank, np.ascontiguousarray(pixels[:, ::-1]))
     turned = second.feature_map[:, ::-1]
     familiarities = [one.familiarity for one in (first, second) if one.familiarity is not None]
@@ -93,7 +99,14 @@ def _look_again(classifier: Classifier, pixels: NDArray[np.uint8], first: Readin
         _mean(first.feature_map, turned),
         sum(familiarities) / len(familiarities) if familiarities else None,
     )
-    return Answered(answer.question, answer.said, answer.decode_ms, answer.network_ms, _say(both, classifier.card), mirror_ms)
+    return Answered(
+        answer.question,
+        answer.said,
+        answer.decode_ms,
+        answer.network_ms,
+        _say(both, classifier.card),
+        mirror_ms,
+    )
 
 
 def _mean(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,5 @@
 """The files of an evaluation: JSON, a page, tables for a spreadsheet, two charts."""
 
-from __future__ import annotations
-
 import json
 import re
 import tempfile
@@ -18,7 +16,15 @@ from webapp.training.evaluation.evaluation import Answered
 from webapp.training.evaluation.report import Exam
 from webapp.training.evaluation.report_text import headline, page
 
-FILES = ("report.md", "report.json", "per_class.csv", "confusion.csv", "confusion.svg", "reliability.svg", "predictions.csv")
+FILES = (
+    "report.md",
+    "report.json",
+    "per_class.csv",
+    "confusion.csv",
+    "confusion.svg",
+    "reliability.svg",
+    "predictions.csv",
+)
 TOP = 5
 OTHER = "other things"
 
@@ -30,7 +36,9 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):  # leaves nothing behind, whatever comes
             pass
     except OSError as error:
-        raise TrainingError(f"The report cannot be written to {folder}: {error.strerror}.") from error
+        raise TrainingError(
+            f"The report cannot be written to {folder}: {error.strerror}."
+        ) from error
 
 
 def write_files(folder: Path, exam: Exam, report: dict[str, Any]) -> None:
@@ -48,39 +56,88 @@ def write_files(folder: Path, exam: Exam, report: dict[str, Any]) -> None:
         try:
             (folder / name).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise TrainingError(f"{name} cannot be written to {folder}: {error.strerror}.") from error
+            raise TrainingError(
+                f"{name} cannot be written to {folder}: {error.strerror}."
+            ) from error
 
 
 def to_json(report: dict[str, Any]) -> str:
     """The report as indented JSON, each list of numbers on one line: a matrix reads as one."""
     text = json.dumps(report, indent=2, ensure_ascii=False)
-    return re.sub(r"\[\s+(-?[\d.][^\]\[\"{}]*?)\s+\]", lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
+    return re.sub(
+        r"\[\s+(-?[\d.][^\]\[\"{}]*?)\s+\]",
+        lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]",
+        text,
+    )
 
 
 def per_class_csv(report: dict[str, Any]) -> str:
     """A line for each label that has photos, worst first. Shares are in [0, 1]."""
-    heading = ("label", "display", "photos", "right", "recall", "recall_low", "recall_high", "precision", "precision_low", "precision_high")
-    return to_csv((*heading, "f1", "most_taken_for"), (_label_line(one) for one in report["labels"]))
+    heading = (
+        "label",
+        "display",
+        "photos",
+        "right",
+        "recall",
+        "recall_low",
+        "recall_high",
+        "precision",
+        "precision_low",
+        "precision_high",
+    )
+    return to_csv(
+        (*heading, "f1", "most_taken_for"), (_label_line(one) for one in report["labels"])
+    )
 
 
 def _label_line(one: dict[str, Any]) -> tuple[object, ...]:
     precise = one["precision_interval"] or (None, None)
-    counts = (one["label"], one["display"], one["n"], one["right"], one["recall"], *one["recall_interval"])
+    counts = (
+        one["label"],
+        one["display"],
+        one["n"],
+        one["right"],
+        one["recall"],
+        *one["recall_interval"],
+    )
     return (*counts, one["precision"], *precise, one["f1"], one["most_taken_for"])
 
 
 def confusion_csv(report: dict[str, Any]) -> str:
     """The whole confusion matrix: row = truth, column = first label."""
     names = list(report["model"]["display"])
-    return to_csv(("truth", *names), ((name, *counts) for name, counts in zip(names, report["figures"]["confusion"], strict=True)))
+    return to_csv(
+        ("truth", *names),
+        (
+            (name, *counts)
+            for name, counts in zip(names, report["figures"]["confusion"], strict=True)
+        ),
+    )
 
 
 def predictions_csv(exam: Exam) -> str:
     """A line for each photo, those of other things last: truth, decision, confidence, the first five labels, milliseconds."""
     places = [f"{word}_{place}" for place in range(1, TOP + 1) for word in ("label", "probability")]
-    heading = ["file", "source", "part", "truth", "right", "decision", "confidence", "familiarity", *places, "decode_ms", "network_ms"]
-    mirrored = ["mirrored_decision", "mirrored_label", "mirrored_confidence"] if exam.mirrored else []
-    return to_csv([*heading, *mirrored], (_prediction_line(exam, one) for one in (*exam.answers, *exam.others)))
+    heading = [
+        "file",
+        "source",
+        "part",
+        "truth",
+        "right",
+        "decision",
+        "confidence",
+        "familiarity",
+        *places,
+        "decode_ms",
+        "network_ms",
+    ]
+    mirrored = (
+        ["mirrored_decision", "mirrored_label", "mirrored_confidence"] if exam.mirrored else []
+    )
+    return to_csv(
+        [*heading, *mirrored],
+        (_prediction_line(exam, one) for one in (*exam.answers, *exam.others)),
+    )
 
 
 def _prediction_line(exam: Exam, one: Answered) -> list[object]:
@@ -91,7 +148,11 @@ def _prediction_line(exam: Exam, one: Answered) -> list[object]:
     cells += [right, one.said.decision, round(first[0].probability, 4)]
     cells.append(None if one.said.familiarity is None else round(one.said.familiarity, 4))
     for place in range(TOP):
-        cells += [first[place].label, round(first[place].probability, 4)] if place < len(first) else ["", ""]
+        cells += (
+            [first[place].label, round(first[place].probability, 4)]
+            if place < len(first)
+            else ["", ""]
+        )
     cells += [round(one.decode_ms, 2), round(one.network_ms, 2)]
     if one.mirrored is not None:
         best = ranked(one.mirrored.probabilities, exam.card)[0]
@@ -104,7 +165,11 @@ def confusion_chart(exam: Exam, report: dict[str, Any]) -> Svg:
     figures, card = report["figures"], exam.card
     worst = report["mix_ups"][0] if report["mix_ups"] else None
     display = report["model"]["display"]
-    pair = f"{display[worst['truth']]} taken for {display[worst['answer']]} ({worst['n']})" if worst else "none"
+    pair = (
+        f"{display[worst['truth']]} taken for {display[worst['answer']]} ({worst['n']})"
+        if worst
+        else "none"
+    )
     parents = [label.parent for label in card.labels]
     return matrix_svg(
         figures["confusion"],

@@ -1,7 +1,5 @@
 """How good, how sure, how sure rightly: figures from probabilities and truths. Plain numpy, so that serving machines can measure too."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -25,22 +23,35 @@ def confusion(probabilities: Floats, truths: Ints) -> NDArray[np.int64]:
     return table
 
 
-def per_label(table: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
+def per_label(
+    table: NDArray[np.int64], names: tuple[str, ...]
+) -> dict[str, dict[str, float | int | None]]:
     """n, precision, recall and F1 of every label from a confusion table. None where nothing was counted."""
     return {
-        name: {"n": one.n, "precision": _maybe(one.precision), "recall": _maybe(one.recall), "f1": _maybe(one.f1)}
+        name: {
+            "n": one.n,
+            "precision": _maybe(one.precision),
+            "recall": _maybe(one.recall),
+            "f1": _maybe(one.f1),
+        }
         for name, one in zip(names, label_measures(table), strict=True)
     }
 
 
 def label_measures(table: NDArray[np.int64]) -> list[LabelMeasure]:
     """The counts of every label, in the order of the table."""
-    return [LabelMeasure(int(table[at].sum()), int(table[:, at].sum()), int(table[at, at])) for at in range(len(table))]
+    return [
+        LabelMeasure(int(table[at].sum()), int(table[:, at].sum()), int(table[at, at]))
+        for at in range(len(table))
+    ]
 
 
 def calibration_error(probabilities: Floats, truths: Ints, bins: int = 10) -> float:
     """Expected calibration error (Naeini et al. 2015): mean distance of confidence and accuracy over equally wide bins, by photos."""
-    return error_of_bins((one["n"], one["confidence"], one["accuracy"]) for one in reliability(probabilities, truths, bins))
+    return error_of_bins(
+        (one["n"], one["confidence"], one["accuracy"])
+        for one in reliability(probabilities, truths, bins)
+    )
 
 
 def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dict[str, Any]]:
@@ -63,7 +74,15 @@ def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dic
     return rows
 
 
-def summary(raw: Floats, scaled: Floats, truths: Ints, names: tuple[str, ...], decided: Bools, *, short: bool = False) -> dict[str, Any]:
+def summary(
+    raw: Floats,
+    scaled: Floats,
+    truths: Ints,
+    names: tuple[str, ...],
+    decided: Bools,
+    *,
+    short: bool = False,
+) -> dict[str, Any]:
     """All figures of one set of photos, as plain JSON; only `n` of an empty one. See docs/models.md for each key.
 
     `raw` and `scaled` are the softmax before and after temperature, float32 of shape (photos, labels); `decided` tells which photos got a
@@ -90,7 +109,11 @@ def summary(raw: Floats, scaled: Floats, truths: Ints, names: tuple[str, ...], d
         "top1_when_decided": _round(right[decided].mean()) if decided.any() else None,
     }
     if not short:
-        result |= {"per_label": rows, "confusion": table.tolist(), "reliability": reliability(scaled, truths)}
+        result |= {
+            "per_label": rows,
+            "confusion": table.tolist(),
+            "reliability": reliability(scaled, truths),
+        }
     return result
 
 
@@ -102,11 +125,18 @@ def mean_f1(table: NDArray[np.int64], *, weighted: bool = False) -> float:
 def mix_ups(table: NDArray[np.int64], names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Which label was taken for which: truth, answer, how many photos (`n`), of how many of that truth. The commonest first."""
     found = [
-        {"truth": names[truth], "answer": names[answer], "n": int(table[truth, answer]), "of": int(table[truth].sum())}
+        {
+            "truth": names[truth],
+            "answer": names[answer],
+            "n": int(table[truth, answer]),
+            "of": int(table[truth].sum()),
+        }
         for truth, answer in np.argwhere(table)
         if truth != answer
     ]
-    return sorted(found, key=lambda one: (-one["n"], -one["n"] / one["of"], one["truth"], one["answer"]))
+    return sorted(
+        found, key=lambda one: (-one["n"], -one["n"] / one["of"], one["truth"], one["answer"])
+    )
 
 
 def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
@@ -116,7 +146,10 @@ def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating])
     1982, "The Meaning and Use of the Area under a Receiver Operating Characteristic (ROC) Curve"). Neither may be empty.
     """
     ordered = np.sort(unknown)
-    below, up_to = np.searchsorted(ordered, known, side="left"), np.searchsorted(ordered, known, side="right")
+    below, up_to = (
+        np.searchsorted(ordered, known, side="left"),
+        np.searchsorted(ordered, known, side="right"),
+    )
     return float((below + up_to).mean() / (2 * len(unknown)))
 
 

@@ -1,7 +1,5 @@
 """Which photos an exam may ask a published version about: those that it has never seen, each content once, with a label that it knows."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -85,7 +83,9 @@ def choose_questions(
     for one in copies:
         labels[one.sha256].add(one.truth)
     torn = {digest for digest, truths in labels.items() if len(truths) > 1}
-    clear = _mark_near(_first_of_each(one for one in copies if one.sha256 not in torn), rule or SplitRule(), watch)
+    clear = _mark_near(
+        _first_of_each(one for one in copies if one.sha256 not in torn), rule or SplitRule(), watch
+    )
     questions = Questions(
         *_may_be_asked(clear, include_training),
         repeated=sum(one.sha256 not in torn for one in copies) - len(clear),
@@ -98,36 +98,57 @@ def choose_questions(
     return questions
 
 
-def choose_others(folder: Path, split: Split | None, *, known: Iterable[Question] = (), include_training: bool = False) -> Questions:
+def choose_others(
+    folder: Path,
+    split: Split | None,
+    *,
+    known: Iterable[Question] = (),
+    include_training: bool = False,
+) -> Questions:
     """The files in a folder of other things, each content once, without those that chose or taught the version and those in `known`.
 
     Raises `TrainingError` when none is left.
     """
-    files = [one for one in sorted(folder.rglob("*")) if one.is_file() and not one.name.startswith(".")]
+    files = [
+        one for one in sorted(folder.rglob("*")) if one.is_file() and not one.name.startswith(".")
+    ]
     copies = [_question(path, "", folder.resolve().name, split or {}) for path in files]
     ours = {one.sha256 for one in known}
     clear = _first_of_each(one for one in copies if one.sha256 not in ours)
     questions = Questions(*_may_be_asked(clear, include_training), repeated=len(files) - len(clear))
     if not questions.asked:
-        raise TrainingError(f"There is no photo of other things in {folder} that the version has not seen.")
+        raise TrainingError(
+            f"There is no photo of other things in {folder} that the version has not seen."
+        )
     return questions
 
 
 def fingerprint(questions: Iterable[Question]) -> str:
     """SHA-256 over the sorted SHA-256 of the photos: two evaluations with the same one asked about the same photos."""
-    return hashlib.sha256("\n".join(sorted(one.sha256 for one in questions)).encode("ascii")).hexdigest()
+    return hashlib.sha256(
+        "\n".join(sorted(one.sha256 for one in questions)).encode("ascii")
+    ).hexdigest()
 
 
 def in_parts(counts: Mapping[str, int], card: ModelCard) -> str:
     """How many photos taught the version, how many chose its limits, and how many nearly repeat one of these, in words."""
-    refitted = "validation" in str(card.split.get("learnt_from", ""))  # such a version has learnt from its validation part in the end
-    chose = "epoch" if CALIBRATED_ON_IT in str(card.split.get("learnt_from", "")) else "temperature and threshold"
+    refitted = "validation" in str(
+        card.split.get("learnt_from", "")
+    )  # such a version has learnt from its validation part in the end
+    chose = (
+        "epoch"
+        if CALIBRATED_ON_IT in str(card.split.get("learnt_from", ""))
+        else "temperature and threshold"
+    )
     words = {
         LEARNT: "{} that it has learnt from",
-        CHOSE: f"{{}} of its validation part, which chose its {chose}" + (" and were learnt after that" if refitted else ""),
+        CHOSE: f"{{}} of its validation part, which chose its {chose}"
+        + (" and were learnt after that" if refitted else ""),
         NEAR: "{} that nearly repeat one that it has seen",
     }
-    return "; ".join(text.format(f"{counts[part]:,}") for part, text in words.items() if counts.get(part))
+    return "; ".join(
+        text.format(f"{counts[part]:,}") for part, text in words.items() if counts.get(part)
+    )
 
 
 def _names_of(card: ModelCard) -> dict[str, str]:
@@ -140,14 +161,18 @@ def _names_of(card: ModelCard) -> dict[str, str]:
     return clear | {label.name: label.name for label in card.labels}
 
 
-def _labelled(pairs: Iterable[tuple[Listing, str]], card: ModelCard, split: Split) -> tuple[list[Question], Counter[str]]:
+def _labelled(
+    pairs: Iterable[tuple[Listing, str]], card: ModelCard, split: Split
+) -> tuple[list[Question], Counter[str]]:
     """Every photo with a label of the card, and the numbers of those with other labels."""
     known = _names_of(card)
     questions: list[Question] = []
     unknown: Counter[str] = Counter()
     for listing, source in pairs:
         for one in listing.photos:
-            name = known.get(one.label) or known.get(listing.labels.get(one.label, one.label).casefold())
+            name = known.get(one.label) or known.get(
+                listing.labels.get(one.label, one.label).casefold()
+            )
             if name is None:
                 unknown[one.label] += 1
             else:
@@ -155,7 +180,9 @@ def _labelled(pairs: Iterable[tuple[Listing, str]], card: ModelCard, split: Spli
     return questions, unknown
 
 
-def _question(path: Path, truth: str, source: str, split: Split, box: Box | None = None) -> Question:
+def _question(
+    path: Path, truth: str, source: str, split: Split, box: Box | None = None
+) -> Question:
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -184,7 +211,11 @@ def _hashed(one: Question) -> list[Example]:
         pixels = decode_cut(content, one.box)
     except (OSError, PhotoRefusedError):
         return []
-    return [make_example(one.path, one.truth, one.source, content, pixels, max_side=HASHED_SIDE, box=one.box)]
+    return [
+        make_example(
+            one.path, one.truth, one.source, content, pixels, max_side=HASHED_SIDE, box=one.box
+        )
+    ]
 
 
 def _first_of_each(questions: Iterable[Question]) -> list[Question]:
@@ -195,16 +226,22 @@ def _first_of_each(questions: Iterable[Question]) -> list[Question]:
     return list(first.values())
 
 
-def _may_be_asked(questions: list[Question], include_training: bool) -> tuple[tuple[Question, ...], dict[str, int]]:
+def _may_be_asked(
+    questions: list[Question], include_training: bool
+) -> tuple[tuple[Question, ...], dict[str, int]]:
     """The photos to ask about, and how many of the others are in which part."""
     asked = tuple(one for one in questions if include_training or one.part in ASKED)
-    return asked, dict(Counter(one.part for one in questions if not include_training and one.part not in ASKED))
+    return asked, dict(
+        Counter(one.part for one in questions if not include_training and one.part not in ASKED)
+    )
 
 
 def _nothing_left(card: ModelCard, found: Questions, any_known: bool) -> str:
     version = f"{card.name} {card.version}"
     if not any_known:
-        theirs, ours = (_some(names) for names in (list(found.unknown_labels or {}), list(card.label_names)))
+        theirs, ours = (
+            _some(names) for names in (list(found.unknown_labels or {}), list(card.label_names))
+        )
         return f"No photo has a label that {version} knows. The data has {theirs}; the version knows {ours}."
     if found.two_labels and not found.left_out:
         return f"Every photo lies under two labels, such as {found.two_labels[0]}: nobody can tell which one is true."

@@ -1,7 +1,5 @@
 """The report of an evaluation: every figure as plain JSON, from what a version said about each photo."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -70,7 +68,10 @@ def make_report(exam: Exam) -> dict[str, Any]:
 def warnings(exam: Exam) -> list[str]:
     """What a reader must know before believing a figure, as sentences; empty when all is well."""
     version = f"{exam.card.name} {exam.card.version}"
-    flattering, others = exam.questions.flattering, exam.other_questions.flattering if exam.other_questions else {}
+    flattering, others = (
+        exam.questions.flattering,
+        exam.other_questions.flattering if exam.other_questions else {},
+    )
     found = []
     if flattering:
         total = len(exam.questions.asked)
@@ -79,8 +80,12 @@ def warnings(exam: Exam) -> list[str]:
             "The figures say how well it remembers, not how well it sees."
         )
     if others:
-        found.append(f"{version} has seen {sum(others.values()):,} of the photos of other things before: {in_parts(others, exam.card)}.")
-    if CALIBRATED_ON_IT in str(exam.card.split.get("learnt_from", "")) and any(one.part == HELD_OUT for one in exam.questions.asked):
+        found.append(
+            f"{version} has seen {sum(others.values()):,} of the photos of other things before: {in_parts(others, exam.card)}."
+        )
+    if CALIBRATED_ON_IT in str(exam.card.split.get("learnt_from", "")) and any(
+        one.part == HELD_OUT for one in exam.questions.asked
+    ):
         found.append(
             f"Some of these photos set the temperature and the limits of {version}, so how sure it is and what it leaves unclassified look "
             "a little better here than on new photos; the card measured that by halves. Which label comes first is not touched by it."
@@ -97,7 +102,12 @@ def speed(answers: Sequence[Answered]) -> dict[str, Any]:
     """Milliseconds for one photo, one after the other: mean, median and 99th percentile of decoding, network and both."""
     decode = np.array([one.decode_ms for one in answers])
     network = np.array([one.network_ms for one in answers])
-    found = {"n": len(answers), "decode": _spread(decode), "network": _spread(network), "both": _spread(decode + network)}
+    found = {
+        "n": len(answers),
+        "decode": _spread(decode),
+        "network": _spread(network),
+        "both": _spread(decode + network),
+    }
     mirror = np.array([one.mirror_ms for one in answers if one.mirrored is not None])
     return found | ({"mirror": _spread(mirror)} if len(mirror) else {})
 
@@ -150,14 +160,20 @@ def _photos(exam: Exam) -> dict[str, Any]:
     }
 
 
-def _figures(card: ModelCard, answers: Sequence[Answered], *, short: bool = False, mirrored: bool = False) -> dict[str, Any]:
+def _figures(
+    card: ModelCard, answers: Sequence[Answered], *, short: bool = False, mirrored: bool = False
+) -> dict[str, Any]:
     """See `evaluate.summary`. Before temperature there is no answer to the mirrored photo: that figure is left out then."""
     names = card.label_names
     said = [_pick(one, mirrored) for one in answers]
     scaled = np.stack([one.probabilities for one in said])
-    raw = np.stack([scale(one, 1 / card.temperature) for one in scaled])  # what divides by T is undone by dividing by 1 / T
+    raw = np.stack(
+        [scale(one, 1 / card.temperature) for one in scaled]
+    )  # what divides by T is undone by dividing by 1 / T
     truths = np.array([names.index(one.question.truth) for one in answers], dtype=np.int64)
-    found = summary(raw, scaled, truths, names, np.array([one.decided for one in said]), short=short)
+    found = summary(
+        raw, scaled, truths, names, np.array([one.decided for one in said]), short=short
+    )
     decided = [one for one, words in zip(answers, said, strict=True) if words.decided]
     hits = sum(_first(_pick(one, mirrored), card) == one.question.truth for one in decided)
     found["unclassified_interval"] = _interval(len(said) - len(decided), len(said))
@@ -192,10 +208,15 @@ def _by(exam: Exam, key: Callable[[Answered], str]) -> dict[str, Any]:
     groups = sorted({key(one) for one in exam.answers})
     if len(groups) < 2:
         return {}
-    return {group: _figures(exam.card, [one for one in exam.answers if key(one) == group], short=True) for group in groups}
+    return {
+        group: _figures(exam.card, [one for one in exam.answers if key(one) == group], short=True)
+        for group in groups
+    }
 
 
-def _labels(per_label: dict[str, Any], confusion: list[list[int]], card: ModelCard) -> list[dict[str, Any]]:
+def _labels(
+    per_label: dict[str, Any], confusion: list[list[int]], card: ModelCard
+) -> list[dict[str, Any]]:
     """A row for each label that has photos here, worst first: how often it is found, how far its name can be trusted."""
     table = np.array(confusion)
     rows = []
@@ -210,7 +231,9 @@ def _labels(per_label: dict[str, Any], confusion: list[list[int]], card: ModelCa
             | row
             | {
                 "recall_interval": _interval(hits, row["n"]),
-                "precision_interval": _interval(hits, int(table[:, place].sum())) if row["precision"] is not None else None,
+                "precision_interval": _interval(hits, int(table[:, place].sum()))
+                if row["precision"] is not None
+                else None,
                 "most_taken_for": card.label_names[int(wrong.argmax())] if wrong.any() else None,
             }
         )
@@ -222,11 +245,17 @@ def _mirrored(exam: Exam) -> dict[str, Any]:
     fixed: list[str] = []
     broken: list[str] = []
     for one in exam.answers:
-        before, after = (_first(_pick(one, look), exam.card) == one.question.truth for look in (False, True))
+        before, after = (
+            _first(_pick(one, look), exam.card) == one.question.truth for look in (False, True)
+        )
         if before != after:
             (fixed if after else broken).append(one.question.name)
     p_value = mcnemar(len(fixed), len(broken))
-    return _figures(exam.card, exam.answers, short=True, mirrored=True) | {"fixed": fixed, "broken": broken, "p_value": round(p_value, 4)}
+    return _figures(exam.card, exam.answers, short=True, mirrored=True) | {
+        "fixed": fixed,
+        "broken": broken,
+        "p_value": round(p_value, 4),
+    }
 
 
 def _others(exam: Exam) -> dict[str, Any]:
@@ -249,17 +278,26 @@ def _others(exam: Exam) -> dict[str, Any]:
         "fitted_on": _fitted_on(exam),
     }
     if exam.mirrored:
-        known, others = ([_pick(one, True) for one in answers] for answers in (exam.answers, exam.others))
-        found["mirrored"] = {"unclassified": round(sum(not one.decided for one in others) / len(others), 4), **_areas(known, others)}
+        known, others = (
+            [_pick(one, True) for one in answers] for answers in (exam.answers, exam.others)
+        )
+        found["mirrored"] = {
+            "unclassified": round(sum(not one.decided for one in others) / len(others), 4),
+            **_areas(known, others),
+        }
     return found
 
 
 def _areas(known: Sequence[Said], others: Sequence[Said]) -> dict[str, float | None]:
     """How well two scores part known photos from others: the familiarity (None when the version has none), and the confidence alone."""
-    familiar = [[one.familiarity for one in said if one.familiarity is not None] for said in (known, others)]
+    familiar = [
+        [one.familiarity for one in said if one.familiarity is not None] for said in (known, others)
+    ]
     sure = [[one.confidence for one in said] for said in (known, others)]
     return {
-        "auroc_of_familiarity": round(area_under_curve(*map(np.array, familiar)), 4) if all(familiar) else None,
+        "auroc_of_familiarity": round(area_under_curve(*map(np.array, familiar)), 4)
+        if all(familiar)
+        else None,
         "auroc_of_confidence": round(area_under_curve(*map(np.array, sure)), 4),
     }
 
@@ -267,4 +305,8 @@ def _areas(known: Sequence[Said], others: Sequence[Said]) -> dict[str, float | N
 def _fitted_on(exam: Exam) -> int:
     """How many photos of a folder of this name chose the version's limits, as its card tells."""
     theirs = exam.card.metrics.get("unknown", {})
-    return int(theirs.get("fitted_on") or 0) if theirs.get("source") == exam.others[0].question.source else 0
+    return (
+        int(theirs.get("fitted_on") or 0)
+        if theirs.get("source") == exam.others[0].question.source
+        else 0
+    )

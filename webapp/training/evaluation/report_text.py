@@ -1,7 +1,5 @@
 """The report of an evaluation in words: lines for the terminal, and a page of Markdown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -62,17 +60,26 @@ def held_out(report: dict[str, Any]) -> list[str]:
     lines = []
     if photos["split_known"]:
         parts = sorted(photos["parts"].items())
-        lines.append("Asked: " + ", ".join(f"{n:,} {PARTS.get(part, part)}" for part, n in parts) + ".")
+        lines.append(
+            "Asked: " + ", ".join(f"{n:,} {PARTS.get(part, part)}" for part, n in parts) + "."
+        )
     if photos["left_out"]:
         lines.append(f"Left out: {photos['left_out_because']}.")
     if photos["unknown_labels"]:
         names = photos["unknown_labels"]
-        lines.append(f"Left out: {_photos(sum(names.values()))} of labels that it does not know ({_some(list(names))}).")
+        lines.append(
+            f"Left out: {_photos(sum(names.values()))} of labels that it does not know ({_some(list(names))})."
+        )
     if photos["two_labels"]:
-        lines.append(f"Left out: {len(photos['two_labels']):,} files under two labels ({_some(photos['two_labels'])}).")
+        lines.append(
+            f"Left out: {len(photos['two_labels']):,} files under two labels ({_some(photos['two_labels'])})."
+        )
     if photos["repeated"]:
         lines.append(f"Counted once: {photos['repeated']:,} further copies of a file.")
-    for what, files in (("cannot be read", photos["unreadable"]), ("led to no photo", photos["missing"])):
+    for what, files in (
+        ("cannot be read", photos["unreadable"]),
+        ("led to no photo", photos["missing"]),
+    ):
         if files:
             lines.append(f"Left out: {len(files):,} that {what} ({_some(files)}).")
     return lines
@@ -82,19 +89,42 @@ def rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The main figures: name, value, and what belongs to it."""
     figures, model = report["figures"], report["model"]
     found = [
-        ("Right at first", _share(figures["top1"]), f"of {_photos(figures['n'])} ({_range(figures['top1_interval'])})"),
+        (
+            "Right at first",
+            _share(figures["top1"]),
+            f"of {_photos(figures['n'])} ({_range(figures['top1_interval'])})",
+        ),
         ("Among the first five", _share(figures["top5"]), ""),
-        ("Macro F1", f"{figures['macro_f1']:.3f}", f"each label counts the same; {figures['weighted_f1']:.3f} weighted by photos"),
+        (
+            "Macro F1",
+            f"{figures['macro_f1']:.3f}",
+            f"each label counts the same; {figures['weighted_f1']:.3f} weighted by photos",
+        ),
         (
             "Confidence is off by",
             _share(figures["ece_after"]),
             f"on average; {_share(figures['ece_before'])} before temperature {model['temperature']:.2f}",
         ),
-        ("Left unclassified", _share(figures["unclassified"]), f"({_range(figures['unclassified_interval'])}){_unfamiliar(figures)}"),
+        (
+            "Left unclassified",
+            _share(figures["unclassified"]),
+            f"({_range(figures['unclassified_interval'])}){_unfamiliar(figures)}",
+        ),
     ]
     if figures["top1_when_decided"] is not None:
-        found.append(("Right when it decides", _share(figures["top1_when_decided"]), f"({_range(figures['when_decided_interval'])})"))
-    return found + _rows_of_others(report) + _rows_of_mirror(report) + _rows_of_speed(report["speed"], model["engine"])
+        found.append(
+            (
+                "Right when it decides",
+                _share(figures["top1_when_decided"]),
+                f"({_range(figures['when_decided_interval'])})",
+            )
+        )
+    return (
+        found
+        + _rows_of_others(report)
+        + _rows_of_mirror(report)
+        + _rows_of_speed(report["speed"], model["engine"])
+    )
 
 
 def _rows_of_others(report: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -102,18 +132,33 @@ def _rows_of_others(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     if not others:
         return []
     silent = f"of {_photos(others['n'])} of {others['source']} left unclassified ({_range(others['interval'])})"
-    fitted = f"; {others['fitted_on']} photos of a folder of this name chose its limits" if others["fitted_on"] else ""
+    fitted = (
+        f"; {others['fitted_on']} photos of a folder of this name chose its limits"
+        if others["fitted_on"]
+        else ""
+    )
     area, alone = others["auroc_of_familiarity"], others["auroc_of_confidence"]
     if area is None:
-        return [("Other things", _share(others["unclassified"]), silent), ("AUROC", f"{alone:.3f}", f"of the confidence{fitted}")]
+        return [
+            ("Other things", _share(others["unclassified"]), silent),
+            ("AUROC", f"{alone:.3f}", f"of the confidence{fitted}"),
+        ]
     return [
         ("Other things", _share(others["unclassified"]), silent + _unfamiliar(others)),
-        ("AUROC", f"{area:.3f}", f"of the familiarity; {alone:.3f} of the confidence alone{fitted}"),
+        (
+            "AUROC",
+            f"{area:.3f}",
+            f"of the familiarity; {alone:.3f} of the confidence alone{fitted}",
+        ),
     ]
 
 
 def _unfamiliar(figures: dict[str, Any]) -> str:
-    return "" if figures["unfamiliar"] is None else f", {_share(figures['unfamiliar'])} as like nothing it learned from"
+    return (
+        ""
+        if figures["unfamiliar"] is None
+        else f", {_share(figures['unfamiliar'])} as like nothing it learned from"
+    )
 
 
 def _rows_of_mirror(report: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -122,25 +167,41 @@ def _rows_of_mirror(report: dict[str, Any]) -> list[tuple[str, str, str]]:
         return []
     chance = "more than chance explains" if mirrored["p_value"] < 0.05 else "which may be chance"
     differ = f"fixes {len(mirrored['fixed'])}, breaks {len(mirrored['broken'])}, {chance} (McNemar’s exact p = {mirrored['p_value']:.2g})"
-    rest = f"off by {_share(mirrored['ece_after'])}, unclassified {_share(mirrored['unclassified'])}"
+    rest = (
+        f"off by {_share(mirrored['ece_after'])}, unclassified {_share(mirrored['unclassified'])}"
+    )
     others = (report["others"] or {}).get("mirrored")
     area = (others["auroc_of_familiarity"] or others["auroc_of_confidence"]) if others else 0
     more = f"; other things {_share(others['unclassified'])}, AUROC {area:.3f}" if others else ""
-    return [("Mirrored as well", _share(mirrored["top1"]), f"right at first; {differ}"), ("", "", rest + more)]
+    return [
+        ("Mirrored as well", _share(mirrored["top1"]), f"right at first; {differ}"),
+        ("", "", rest + more),
+    ]
 
 
 def _rows_of_speed(speed: dict[str, Any], engine: str) -> list[tuple[str, str, str]]:
-    names = {"both": "Time for a photo", "decode": "  decoding", "network": "  network", "mirror": "  network, mirrored"}
+    names = {
+        "both": "Time for a photo",
+        "decode": "  decoding",
+        "network": "  network",
+        "mirror": "  network, mirrored",
+    }
     notes = {"both": f"; one at a time, engine {engine}"}
     return [
-        (words, f"{speed[key]['p50']:.1f} ms", f"median; 99 of 100 take at most {speed[key]['p99']:.1f}{notes.get(key, '')}")
+        (
+            words,
+            f"{speed[key]['p50']:.1f} ms",
+            f"median; 99 of 100 take at most {speed[key]['p99']:.1f}{notes.get(key, '')}",
+        )
         for key, words in names.items()
         if key in speed
     ]
 
 
 def _columns(heading: str, groups: dict[str, Any]) -> list[str]:
-    lines = [f"{heading:<24}{'photos':>8}{'right':>8}  {'95 % interval':<17}{'top five':>9}{'macro F1':>10}{'off by':>8}{'unclass.':>10}"]
+    lines = [
+        f"{heading:<24}{'photos':>8}{'right':>8}  {'95 % interval':<17}{'top five':>9}{'macro F1':>10}{'off by':>8}{'unclass.':>10}"
+    ]
     for name, one in groups.items():
         plausible = f"{_share(one['top1_interval'][0])} to {_share(one['top1_interval'][1])}"
         lines.append(
@@ -163,7 +224,9 @@ def _labels(report: dict[str, Any]) -> list[str]:
         taken = names[one["most_taken_for"]] if one["most_taken_for"] else ""
         lines.append(f"{one['display']:<{wide}}{one['n']:>7,}{shares}  {taken}".rstrip())
     if len(found) > WORST:
-        lines.append(f"… and {len(found) - WORST:,} {report['model']['noun_plural']} that it finds more often")
+        lines.append(
+            f"… and {len(found) - WORST:,} {report['model']['noun_plural']} that it finds more often"
+        )
     without = report["model"]["labels"] - len(found)
     if without:
         lines.append(
@@ -174,7 +237,10 @@ def _labels(report: dict[str, Any]) -> list[str]:
 
 def _pairs(report: dict[str, Any], most: int) -> list[str]:
     names = _display(report)
-    found = [f"{names[one['truth']]} taken for {names[one['answer']]}: {one['n']:,} of {one['of']:,}" for one in report["mix_ups"][:most]]
+    found = [
+        f"{names[one['truth']]} taken for {names[one['answer']]}: {one['n']:,} of {one['of']:,}"
+        for one in report["mix_ups"][:most]
+    ]
     left = len(report["mix_ups"]) - most
     return found + ([f"… and {left:,} more pairs"] if left > 0 else [])
 
@@ -190,18 +256,49 @@ def page(report: dict[str, Any]) -> str:
         lines += ["> [!CAUTION]", f"> **{_plain(one)}**", ""]
     lines += [f"- {_plain(one)}" for one in held_out(report)]
     when = report["measured_at"][:16].replace("T", " ")
-    lines.append(f"- Measured {when} UTC. Photos {photos['fingerprint'][:16]}, split {model['split'][:16] or 'not known'}.")
+    lines.append(
+        f"- Measured {when} UTC. Photos {photos['fingerprint'][:16]}, split {model['split'][:16] or 'not known'}."
+    )
     lines += ["", *_table(("Figure", "Value", ""), rows(report))]
     for heading, groups in (("By source", report["sources"]), ("By part", _named(report["parts"]))):
         if groups:
-            columns = ("", "Photos", "Right", "95 % interval", "Top five", "Macro F1", "Unclassified")
+            columns = (
+                "",
+                "Photos",
+                "Right",
+                "95 % interval",
+                "Top five",
+                "Macro F1",
+                "Unclassified",
+            )
             lines += ["", f"## {heading}", "", *_table(columns, _group_rows(groups))]
-    lines += ["", "## Does 90 % mean 90 %?", "", "![What was said against how often it was right](reliability.svg)"]
-    lines += ["", "## What it takes for what", "", "![Confusion matrix](confusion.svg)" if model["labels"] <= DRAWN else LARGE, ""]
-    lines += [f"- {_plain(one)}" for one in _pairs(report, PAGE_PAIRS)] or ["No photo was mistaken."]
-    lines += ["", f"## {_plain(model['noun']).capitalize()} by {_plain(model['noun'])}, weakest first", "", *_label_table(report)]
+    lines += [
+        "",
+        "## Does 90 % mean 90 %?",
+        "",
+        "![What was said against how often it was right](reliability.svg)",
+    ]
+    lines += [
+        "",
+        "## What it takes for what",
+        "",
+        "![Confusion matrix](confusion.svg)" if model["labels"] <= DRAWN else LARGE,
+        "",
+    ]
+    lines += [f"- {_plain(one)}" for one in _pairs(report, PAGE_PAIRS)] or [
+        "No photo was mistaken."
+    ]
+    lines += [
+        "",
+        f"## {_plain(model['noun']).capitalize()} by {_plain(model['noun'])}, weakest first",
+        "",
+        *_label_table(report),
+    ]
     if report["others"] and report["others"]["named"]:
-        named = ", ".join(f"{_display(report).get(name, name)} {n}" for name, n in report["others"]["named"].items())
+        named = ", ".join(
+            f"{_display(report).get(name, name)} {n}"
+            for name, n in report["others"]["named"].items()
+        )
         lines += ["", "## Other things that it named", "", _plain(named)]
     return "\n".join([*lines, "", READING]) + "\n"
 
@@ -237,12 +334,19 @@ def _label_table(report: dict[str, Any]) -> list[str]:
     ]
     left = len(report["labels"]) - PAGE_WORST
     more = ["", f"{left:,} more are in [per_class.csv](per_class.csv)."] if left > 0 else []
-    return [*_table(("", "Photos", "Found", "95 % interval", "Trust", "F1", "Most taken for"), found), *more]
+    return [
+        *_table(("", "Photos", "Found", "95 % interval", "Trust", "F1", "Most taken for"), found),
+        *more,
+    ]
 
 
 def _table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
     head = "| " + " | ".join(heading) + " |"
-    return [head, "|" + "---|" * len(heading), *("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)]
+    return [
+        head,
+        "|" + "---|" * len(heading),
+        *("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines),
+    ]
 
 
 def _plain(text: str) -> str:
@@ -276,7 +380,9 @@ def _range(bounds: Sequence[float]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED:,} more" if len(names) > LISTED else "")
+    return ", ".join(names[:LISTED]) + (
+        f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    )
 
 
 def _cut(text: str, most: int) -> str:

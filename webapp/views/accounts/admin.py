@@ -1,7 +1,5 @@
 """For people who look after the site: who labelled what, and who may come in."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -41,17 +39,25 @@ ONCE = "password_once"
 @guards.people_only
 def log() -> ResponseReturnValue:
     """Every change of a ground truth, newest first; what was done together stands together."""
-    asked = {name: request.args[name].strip() for name in FILTERS if request.args.get(name, "").strip()}
+    asked = {
+        name: request.args[name].strip() for name in FILTERS if request.args.get(name, "").strip()
+    }
     text, error = request.args.get("before", ""), None
     if text and (not text.isdecimal() or len(text) > 18):
-        raise BadRequestError("The page number of the log makes no sense. Start again from the newest entries.")
+        raise BadRequestError(
+            "The page number of the log makes no sense. Start again from the newest entries."
+        )
     try:
-        events, following = label_log.page_of_log(label_log.parse_filter(asked), before=int(text) if text else None)
+        events, following = label_log.page_of_log(
+            label_log.parse_filter(asked), before=int(text) if text else None
+        )
     except BadRequestError as trouble:
         events, following, error = [], None, trouble
     body = render_template(
         "labels/log.html",
-        entries=[{"events": [one], "batch": "", "standing": not one.undone} for one in events] if "batch" in asked else _by_batch(events),
+        entries=[{"events": [one], "batch": "", "standing": not one.undone} for one in events]
+        if "batch" in asked
+        else _by_batch(events),
         following=following,
         places_words=PLACES,
         older=bool(text),
@@ -104,7 +110,9 @@ def users() -> ResponseReturnValue:
 def add() -> ResponseReturnValue:
     """Add a person with a made-up password."""
     try:
-        made = people.create_user(request.form.get("name", ""), role=request.form.get("role", "reviewer"))
+        made = people.create_user(
+            request.form.get("name", ""), role=request.form.get("role", "reviewer")
+        )
     except UserError as error:
         return _users_page(error), status_of(error)
     session[ONCE] = [made.user.name, made.password]
@@ -119,7 +127,9 @@ def reset() -> ResponseReturnValue:
     somebody = guards.person()
     try:
         if somebody and somebody.name == name:
-            raise UserError("Change your own password on your own page: the link is your name, at the top.")
+            raise UserError(
+                "Change your own password on your own page: the link is your name, at the top."
+            )
         user = people.set_password(name, password, first_password=True)
     except UserError as error:
         return _users_page(error), status_of(error)
@@ -128,16 +138,32 @@ def reset() -> ResponseReturnValue:
 
 
 def _users_page(error: UserError | None = None) -> str:
-    return render_template("accounts/users.html", users=people.all_users(), once=session.pop(ONCE, None), roles=people.ROLES, error=error)
+    return render_template(
+        "accounts/users.html",
+        users=people.all_users(),
+        once=session.pop(ONCE, None),
+        roles=people.ROLES,
+        error=error,
+    )
 
 
 def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     """The filters that are on, each with the address of the log without it."""
     labels = {"from_label": "Was: {}", "to_label": "Said: {}"}
-    words = {"who": "By {}", "since": "Since {}", "until": "Until {}", "disputed": "Reviewers disagree", "batch": "Done together"}
+    words = {
+        "who": "By {}",
+        "since": "Since {}",
+        "until": "Until {}",
+        "disputed": "Reviewers disagree",
+        "batch": "Done together",
+    }
     tags = []
     for name, value in asked.items():
-        text = labels[name].format(shown_name(value)) if name in labels else words.get(name, "{}").format(PLACES.get(value, value))
+        text = (
+            labels[name].format(shown_name(value))
+            if name in labels
+            else words.get(name, "{}").format(PLACES.get(value, value))
+        )
         without = {other: kept for other, kept in asked.items() if other != name}
         tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".log", **without)})  # type: ignore[arg-type]
     return tags

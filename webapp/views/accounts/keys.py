@@ -1,7 +1,5 @@
 """For admins: API keys. Made here and shown once, listed with their use, revoked."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
@@ -30,7 +28,11 @@ def add() -> ResponseReturnValue:
     """Make a key."""
     form = request.form
     try:
-        key, text = people.create_key(form.get("name", ""), form.get("scope", "predict"), people.parse_expiry(form.get("expires", "")))
+        key, text = people.create_key(
+            form.get("name", ""),
+            form.get("scope", "predict"),
+            people.parse_expiry(form.get("expires", "")),
+        )
     except UserError as error:
         return _page(error), status_of(error)
     session[ONCE] = [key.name, text]
@@ -57,7 +59,10 @@ def _page(error: UserError | None = None) -> str:
     keys = people.all_keys()
     return render_template(
         "accounts/keys.html",
-        keys=[(key, people.has_expired(key), key.expires_at and key.expires_at - timedelta(seconds=1)) for key in keys],
+        keys=[
+            (key, people.has_expired(key), key.expires_at and key.expires_at - timedelta(seconds=1))
+            for key in keys
+        ],
         open=sum(not (key.revoked_at or people.has_expired(key)) for key in keys),
         once=session.pop(ONCE, None),
         scopes=people.SCOPES,

@@ -1,7 +1,5 @@
 """Coming in and going out: login, logout, one's own password."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
@@ -40,7 +38,12 @@ def enter() -> ResponseReturnValue:
         return page, status_of(error), {"Retry-After": str(wait)} if wait else {}
     _begin_session(user)
     if user.first_password:
-        note("This password was made up for you.", link=url_for(".account"), link_text="Choose your own", kind="")
+        note(
+            "This password was made up for you.",
+            link=url_for(".account"),
+            link_text="Choose your own",
+            kind="",
+        )
     return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 
@@ -71,10 +74,16 @@ def change() -> ResponseReturnValue:
     try:
         if new != request.form.get("again", ""):
             raise UserError("The two new passwords are not the same. Nothing was changed.")
-        user = people.change_password(somebody.id if somebody else 0, request.form.get("old", ""), new)
+        user = people.change_password(
+            somebody.id if somebody else 0, request.form.get("old", ""), new
+        )
     except (UserError, LoginFailedError, TooManyAttemptsError) as error:
         wait = retry_after(error)
-        return render_template("accounts/account.html", error=error), status_of(error), {"Retry-After": str(wait)} if wait else {}
+        return (
+            render_template("accounts/account.html", error=error),
+            status_of(error),
+            {"Retry-After": str(wait)} if wait else {},
+        )
     _begin_session(user)
     note("Your password is changed. Sessions on other devices have ended.")
     return redirect(url_for(".account"), 303)
@@ -88,7 +97,9 @@ def init_app(app: Flask) -> None:
 
 
 def _form(**values: Any) -> str:
-    return render_template("accounts/login.html", open_to_all=get_config().uploads == "public", **values)
+    return render_template(
+        "accounts/login.html", open_to_all=get_config().uploads == "public", **values
+    )
 
 
 def _person_of_session(session_id: str) -> Person | None:

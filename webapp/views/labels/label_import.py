@@ -1,7 +1,5 @@
 """Labels from a file: a look at what it would do, then one batch."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import IO
 
@@ -39,7 +37,9 @@ def send() -> ResponseReturnValue:
     file = request.files.get("file")
     try:
         content = file.read(import_labels.MAX_BYTES + 1) if file else b""
-        public_id = import_labels.keep_file(clean_name(file.filename or "") if file else "", content, who=guards.who())
+        public_id = import_labels.keep_file(
+            clean_name(file.filename or "") if file else "", content, who=guards.who()
+        )
     except BadLabelFileError as error:
         return _refused(error)
     return redirect(url_for(".look", public_id=public_id), 303)
@@ -52,7 +52,11 @@ def send_folder() -> ResponseReturnValue:
     sums = request.files.get("sums")
     files = [one for one in request.files.getlist("folder") if one.filename]
     try:
-        lines = read_sums(sums.stream) if sums else ((str(one.filename), _sha256(one.stream)) for one in files)
+        lines = (
+            read_sums(sums.stream)
+            if sums
+            else ((str(one.filename), _sha256(one.stream)) for one in files)
+        )
         public_id = import_labels.keep_folder(lines, who=guards.who())
     except BadLabelFileError as error:
         return _refused(error)
@@ -66,7 +70,14 @@ def look(public_id: str) -> ResponseReturnValue:
     by_name = bool(request.args.get("by_name"))
     name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
     about = {"like": import_labels.LIKE, "large": import_labels.LARGE}
-    return render_template("labels/import_preview.html", public_id=public_id, name=name, plan=plan, by_name=by_name, **about)
+    return render_template(
+        "labels/import_preview.html",
+        public_id=public_id,
+        name=name,
+        plan=plan,
+        by_name=by_name,
+        **about,
+    )
 
 
 @bp.post("/<public_id>")
@@ -75,11 +86,17 @@ def do(public_id: str) -> ResponseReturnValue:
     """Give the photos their labels, as one batch; a large file is a job."""
     by_name, who = bool(request.form.get("by_name")), guards.who()
     if import_labels.is_large(public_id, who=who):
-        asked = labels_later.question(public_id, _cards(), who=who, by_name=by_name, replace=bool(request.form.get("replace")))
-        job, _fresh = labels_later.put_in_file(asked, owner=owner(), who=who, ring=ring, key=public_id)
+        asked = labels_later.question(
+            public_id, _cards(), who=who, by_name=by_name, replace=bool(request.form.get("replace"))
+        )
+        job, _fresh = labels_later.put_in_file(
+            asked, owner=owner(), who=who, ring=ring, key=public_id
+        )
         return redirect(url_for("jobs.one", job_id=job.public_id), 303)
     name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
-    done = import_labels.apply_import(plan, replace=bool(request.form.get("replace")), who=guards.who(), why=name)
+    done = import_labels.apply_import(
+        plan, replace=bool(request.form.get("replace")), who=guards.who(), why=name
+    )
     import_labels.forget_file(public_id)
     note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
     return redirect(url_for("admin.log"), 303)
@@ -93,11 +110,15 @@ def _sha256(stream: IO[bytes]) -> str:
 
 
 def _refused(error: MarqueError) -> ResponseReturnValue:
-    return render_template("labels/import.html", error=error, max_bytes=import_labels.MAX_BYTES), status_of(error)
+    return render_template(
+        "labels/import.html", error=error, max_bytes=import_labels.MAX_BYTES
+    ), status_of(error)
 
 
 def _cards() -> list[ModelCard]:
     cards = live_cards()
     if not cards:
-        raise ModelUnavailableError("No model is live, so it is not known which labels there are. Nothing was changed.")
+        raise ModelUnavailableError(
+            "No model is live, so it is not known which labels there are. Nothing was changed."
+        )
     return cards

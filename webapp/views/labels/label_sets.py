@@ -1,7 +1,5 @@
 """The labels of a model as people see them: a list, a form for one of them, and what was changed, with the way back."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -41,12 +39,18 @@ def change(name: str) -> ResponseReturnValue:
     wanted = {kind: request.form.get(kind, "") for kind in KINDS}
     try:
         changed = label_set.change_label(
-            get_registry().published_card(name), label, wanted, who=guards.who(), why=request.form.get("why", "")
+            get_registry().published_card(name),
+            label,
+            wanted,
+            who=guards.who(),
+            why=request.form.get("why", ""),
         )
     except (BadRequestError, UnknownLabelError) as error:
         return _page(name, label, error), status_of(error)
     note(
-        f"Saved: {count(changed, 'change')}." if changed else "Nothing was different, so nothing was saved.",
+        f"Saved: {count(changed, 'change')}."
+        if changed
+        else "Nothing was different, so nothing was saved.",
         kind="is-ok" if changed else "",
     )
     return redirect(url_for(".index", name=name, label=label), 303)
@@ -56,10 +60,16 @@ def change(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def picture(name: str) -> ResponseReturnValue:
     """Make a photo the reference photo of its label, from the photo's page."""
-    card, label, photo = get_registry().published_card(name), request.form.get("label", ""), request.form.get("photo", "")
+    card, label, photo = (
+        get_registry().published_card(name),
+        request.form.get("label", ""),
+        request.form.get("photo", ""),
+    )
     try:
         label_set.change_label(card, label, {"photo": photo}, who=guards.who())
-        note("It is the reference photo now:", strong=f"{display(get_registry().card(name), label)}.")
+        note(
+            "It is the reference photo now:", strong=f"{display(get_registry().card(name), label)}."
+        )
     except (BadRequestError, UnknownLabelError) as error:
         note(str(error), kind="is-error")
     return redirect(guards.way_back(url_for(".index", name=name)), 303)
@@ -69,14 +79,22 @@ def picture(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def as_json(name: str) -> ResponseReturnValue:
     """The label set as a file of JSON."""
-    return _file(label_set_files.to_json(get_registry().card(name)), f"{name}-labels.json", "application/json")
+    return _file(
+        label_set_files.to_json(get_registry().card(name)),
+        f"{name}-labels.json",
+        "application/json",
+    )
 
 
 @bp.get("/<name>/labels.csv")
 @guards.admins_only
 def as_csv(name: str) -> ResponseReturnValue:
     """The label set as a table."""
-    return _file(label_set_files.to_table(get_registry().card(name)), f"{name}-labels.csv", "text/csv; charset=utf-8")
+    return _file(
+        label_set_files.to_table(get_registry().card(name)),
+        f"{name}-labels.csv",
+        "text/csv; charset=utf-8",
+    )
 
 
 @bp.post("/<name>/labels/file")
@@ -84,17 +102,31 @@ def as_csv(name: str) -> ResponseReturnValue:
 def take_in(name: str) -> ResponseReturnValue:
     """A file of labels: first what it changes, then, with the button of that page, the change."""
     sent = request.files.get("file")
-    text = sent.read(label_set_files.LARGEST + 1).decode("utf-8", "replace") if sent else request.form.get("text", "")
+    text = (
+        sent.read(label_set_files.LARGEST + 1).decode("utf-8", "replace")
+        if sent
+        else request.form.get("text", "")
+    )
     apply = request.form.get("apply") == "yes"
     published = get_registry().published_card(name)
     try:
         planned = label_set_files.take_in(published, text.encode(), who=guards.who(), apply=apply)
     except BadRequestError as error:
-        return render_template("labels/label_set_file.html", card=get_registry().card(name), error=error, planned=[], text=""), status_of(
-            error
-        )
+        return render_template(
+            "labels/label_set_file.html",
+            card=get_registry().card(name),
+            error=error,
+            planned=[],
+            text="",
+        ), status_of(error)
     if not apply:
-        return render_template("labels/label_set_file.html", card=get_registry().card(name), error=None, planned=planned, text=text)
+        return render_template(
+            "labels/label_set_file.html",
+            card=get_registry().card(name),
+            error=None,
+            planned=planned,
+            text=text,
+        )
     note(f"Saved: {count(len(planned), 'change')}.")
     read_on(name)
     return redirect(url_for(".index", name=name), 303)
@@ -112,11 +144,18 @@ def undo(name: str) -> ResponseReturnValue:
     """Take back what was saved last about one label."""
     label = request.form.get("label", "")
     try:
-        note(f"Undone: {count(label_set.undo_last_change(get_registry().published_card(name), label, who=guards.who()), 'change')}.")
+        note(
+            f"Undone: {count(label_set.undo_last_change(get_registry().published_card(name), label, who=guards.who()), 'change')}."
+        )
     except (BadRequestError, NothingToUndoError) as error:
         note(str(error), kind="is-error")
     read_on(name)
-    return redirect(url_for(".index", name=name, label=label if get_registry().card(name).label(label) else None), 303)
+    return redirect(
+        url_for(
+            ".index", name=name, label=label if get_registry().card(name).label(label) else None
+        ),
+        303,
+    )
 
 
 def _page(name: str, chosen: str, error: Exception | None = None) -> str:
@@ -131,7 +170,9 @@ def _page(name: str, chosen: str, error: Exception | None = None) -> str:
         "labels/label_set.html",
         card=card,
         text=text,
-        labels=[] if label else [as_seen(one) for one in cards.labels_like(card, text, getattr(card, "added", ()))],
+        labels=[]
+        if label
+        else [as_seen(one) for one in cards.labels_like(card, text, getattr(card, "added", ()))],
         former=[] if label else label_merge.former_labels(card),
         number=len(every_label(card)),
         split={reads_as(card, one.split) for one in map(as_seen, every_label(card)) if one.split},

@@ -1,7 +1,5 @@
 """Merging a label into another one and splitting it: a form, a look at what it touches, and the button; and reading on after it."""
 
-from __future__ import annotations
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -34,7 +32,9 @@ def merge(name: str) -> ResponseReturnValue:
     """Let one label read as another from now on."""
     label, into, why = (request.form.get(key, "") for key in ("label", "into", "why"))
     try:
-        label_merge.merge_label(get_registry().published_card(name), label, into, who=guards.who(), why=why)
+        label_merge.merge_label(
+            get_registry().published_card(name), label, into, who=guards.who(), why=why
+        )
     except (BadRequestError, UnknownLabelError) as error:
         return _page("labels/merge.html", name, label, into=into, error=error), status_of(error)
     note(f"{_named(name, label)} reads as {_named(name, into)} now.")
@@ -47,7 +47,13 @@ def merge(name: str) -> ResponseReturnValue:
 def split_form(name: str) -> ResponseReturnValue:
     """The label and its new ones; with these what that touches."""
     names = request.args.get("names", "")
-    return _page("labels/split.html", name, request.args.get("label", ""), names=names, ready=bool(names.strip()))
+    return _page(
+        "labels/split.html",
+        name,
+        request.args.get("label", ""),
+        names=names,
+        ready=bool(names.strip()),
+    )
 
 
 @bp.post("/<name>/labels/split")
@@ -56,7 +62,13 @@ def split(name: str) -> ResponseReturnValue:
     """Let people choose among new labels instead of one."""
     label, names, why = (request.form.get(key, "") for key in ("label", "names", "why"))
     try:
-        new = label_merge.split_label(get_registry().published_card(name), label, names.splitlines(), who=guards.who(), why=why)
+        new = label_merge.split_label(
+            get_registry().published_card(name),
+            label,
+            names.splitlines(),
+            who=guards.who(),
+            why=why,
+        )
     except (BadRequestError, UnknownLabelError) as error:
         return _page("labels/split.html", name, label, names=names, error=error), status_of(error)
     note(f"{_named(name, label)} is split into {count(len(new), 'label')}.")
@@ -82,7 +94,15 @@ def _named(name: str, label: str) -> str:
     return display(get_registry().published_card(name), label)
 
 
-def _page(template: str, name: str, label: str, *, error: MarqueError | None = None, ready: bool = False, **kept: str) -> str:
+def _page(
+    template: str,
+    name: str,
+    label: str,
+    *,
+    error: MarqueError | None = None,
+    ready: bool = False,
+    **kept: str,
+) -> str:
     """The form, with what it would touch when all is given and makes sense."""
     card, published = get_registry().card(name), get_registry().published_card(name)
     touched = None
@@ -96,4 +116,13 @@ def _page(template: str, name: str, label: str, *, error: MarqueError | None = N
             error = trouble
     labels = sorted(every_label(card), key=lambda one: one.display.casefold())
     new = label_merge.tidy_names(kept.get("names", "").splitlines())
-    return render_template(template, card=card, label=label, labels=labels, touched=touched, error=error, new=new, **kept)
+    return render_template(
+        template,
+        card=card,
+        label=label,
+        labels=labels,
+        touched=touched,
+        error=error,
+        new=new,
+        **kept,
+    )

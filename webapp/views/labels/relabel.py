@@ -1,7 +1,5 @@
 """A reviewer says what a photo really shows, and takes back what was done to one photo or to many."""
 
-from __future__ import annotations
-
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -28,7 +26,18 @@ def one(public_id: str) -> ResponseReturnValue:
     label, why = request.form.get("label", ""), request.form.get("why", "").strip()
     first, *others = live_choice()
     if label or not why:
-        note_saved(relabel_photos([public_id], label, card=first, others=others, who=guards.who(), place="photo", why=why), label)
+        note_saved(
+            relabel_photos(
+                [public_id],
+                label,
+                card=first,
+                others=others,
+                who=guards.who(),
+                place="photo",
+                why=why,
+            ),
+            label,
+        )
     else:
         note("Press the label itself: the reason goes with it.", kind="")
     return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)
@@ -41,12 +50,21 @@ def undo() -> ResponseReturnValue:
     event = request.form.get("event", "")
     try:
         if event:
-            note_undone(undo_event(int(event) if event.isdecimal() and len(event) < 18 else 0, who=guards.who(), place="undo"))
+            note_undone(
+                undo_event(
+                    int(event) if event.isdecimal() and len(event) < 18 else 0,
+                    who=guards.who(),
+                    place="undo",
+                )
+            )
         else:
             batch = request.form.get("batch", "")
             if many_later.is_large_batch(batch):
                 job, _fresh = many_later.put_in_action(
-                    many_later.undo_question(batch, place="undo"), owner=owner(), who=guards.who(), ring=ring
+                    many_later.undo_question(batch, place="undo"),
+                    owner=owner(),
+                    who=guards.who(),
+                    ring=ring,
                 )
                 return redirect(url_for("jobs.one", job_id=job.public_id), 303)
             note_undone(undo_batch(batch, who=guards.who(), place="undo"))
@@ -59,7 +77,9 @@ def live_choice() -> list[ModelCard]:
     """Whose labels may be given: those of the model that the page showed, else of all live ones."""
     cards = live_cards()
     if not cards:
-        raise ModelUnavailableError("No model is live, so it is not known which labels there are. Nothing was changed.")
+        raise ModelUnavailableError(
+            "No model is live, so it is not known which labels there are. Nothing was changed."
+        )
     return [card for card in cards if card.name == request.form.get("model", "")] or cards
 
 

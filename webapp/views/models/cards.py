@@ -1,7 +1,5 @@
 """Models: which there are, and each version's card in plain words."""
 
-from __future__ import annotations
-
 from itertools import groupby
 
 from flask import Blueprint, Response, render_template, request
@@ -14,16 +12,28 @@ from webapp.services.models.training_history import learning
 from webapp.services.photos.wording import display
 
 bp = Blueprint("models", __name__, url_prefix="/models")
-ORDER_WORDS = {"worst": "Worst first", "best": "Best first", "photos": "Fewest photos", "trust": "Least trust", "name": "By name"}
+ORDER_WORDS = {
+    "worst": "Worst first",
+    "best": "Best first",
+    "photos": "Fewest photos",
+    "trust": "Least trust",
+    "name": "By name",
+}
 
 
 @bp.get("")
 def index() -> ResponseReturnValue:
     """Every version with how well it was measured."""
-    models = [(name, list(shelves)) for name, shelves in groupby(cards.catalogue(get_registry()), key=lambda one: one.name)]
+    models = [
+        (name, list(shelves))
+        for name, shelves in groupby(cards.catalogue(get_registry()), key=lambda one: one.name)
+    ]
     return render_template(
         "models/index.html",
-        models=[(name, [(one, cards.headline(one.card) if one.card else None) for one in shelves]) for name, shelves in models],
+        models=[
+            (name, [(one, cards.headline(one.card) if one.card else None) for one in shelves])
+            for name, shelves in models
+        ],
     )
 
 
@@ -52,7 +62,9 @@ def version(name: str, version: int) -> ResponseReturnValue:
         lines_left=0 if every else max(0, len(lines) - cards.FIRST),
         measured=bool(lines) or bool(cards.label_lines(card)),
         matrix=cards.matrix(card),
-        codes=cards.codes([(label.name, label.display) for label in card.labels]) if len(card.labels) <= cards.MANY else {},
+        codes=cards.codes([(label.name, label.display) for label in card.labels])
+        if len(card.labels) <= cards.MANY
+        else {},
         mix_ups=cards.mix_ups(card),
         shown=lambda label: display(card, label),
         order_words=ORDER_WORDS,

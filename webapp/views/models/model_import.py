@@ -1,7 +1,5 @@
 """Networks from elsewhere come in: the form for admins, whose job lets the gate look at them."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
 from importlib.util import find_spec
@@ -71,7 +69,9 @@ def _page(error: MarqueError | None = None) -> str:
 def _trouble() -> str:
     """Why this server cannot import at all; "" when it can."""
     if find_spec("tensorflow") is None or find_spec("h5py") is None:
-        return "This server was installed to serve only: it has no TensorFlow to open a network with."
+        return (
+            "This server was installed to serve only: it has no TensorFlow to open a network with."
+        )
     if not os.access(get_config().models, os.W_OK):
         return "The models folder of this server is missing or read-only."
     return ""
@@ -87,7 +87,13 @@ def _take(file: FileStorage | None, labels_file: FileStorage | None) -> Job:
     asked = import_model.question(request.form)
     if file is None or not file.filename:
         raise BadRequestError("Choose a file: a network (.keras, .h5, .hdf5), or a zip with one.")
-    labels = (labels_file.filename, labels_file.stream) if labels_file is not None and labels_file.filename else None
+    labels = (
+        (labels_file.filename, labels_file.stream)
+        if labels_file is not None and labels_file.filename
+        else None
+    )
     with closing(file.stream):
         sent = Sent(file.filename, file.stream, request.form.get("labels", ""), labels)
-        return import_model.take(get_config().data, sent, asked, owner=owner(), who=guards.who(), ring=ring)
+        return import_model.take(
+            get_config().data, sent, asked, owner=owner(), who=guards.who(), ring=ring
+        )

@@ -1,7 +1,5 @@
 """The versions of one model: which there are, two of them compared, which one serves, what served before, and one to take along."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,13 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import BadRequestError, MarqueError, ModelError, ModelNotFoundError, StorageFullError
+from webapp.errors import (
+    BadRequestError,
+    MarqueError,
+    ModelError,
+    ModelNotFoundError,
+    StorageFullError,
+)
 from webapp.extensions import get_config, get_registry, load_version, ring
 from webapp.http.responses import status_of
 from webapp.inference.models import bundle
@@ -65,7 +69,16 @@ def ask(name: str) -> ResponseReturnValue:
     text = request.form.get("newest", "").strip() or str(replay.NEWEST)
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     try:
-        job, _fresh = replay.put(get_registry(), name, one, other, newest=newest, owner=owner(), who=guards.who(), ring=ring)
+        job, _fresh = replay.put(
+            get_registry(),
+            name,
+            one,
+            other,
+            newest=newest,
+            owner=owner(),
+            who=guards.who(),
+            ring=ring,
+        )
     except BadRequestError as error:
         return _comparison(name, one, other, error)
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)
@@ -79,7 +92,9 @@ def take_over(name: str) -> ResponseReturnValue:
     force, why = request.form.get("force") == "yes", request.form.get("why", "")
     live = get_registry().live_version(name)
     try:
-        row = compare.promote_here(get_registry(), name, version, load_version, guards.who(), force=force, why=why)
+        row = compare.promote_here(
+            get_registry(), name, version, load_version, guards.who(), force=force, why=why
+        )
     except ModelNotFoundError:
         raise
     except (ModelError, StorageFullError) as error:
@@ -95,7 +110,9 @@ def take_over(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def go_back(name: str) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    row = promote.rollback(get_registry(), name, load_version, guards.who(), why=request.form.get("why", ""))
+    row = promote.rollback(
+        get_registry(), name, load_version, guards.who(), why=request.form.get("why", "")
+    )
     note(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
     return redirect(url_for(".model", name=name), 303)
 
@@ -108,10 +125,14 @@ def export(name: str, version: int) -> ResponseReturnValue:
         target = Path(folder) / f"{name}-{version}.zip"
         bundle.pack(get_registry(), name, version, target)
         content = target.open("rb")  # it stays readable when the folder is gone
-    return send_file(content, mimetype="application/zip", as_attachment=True, download_name=target.name)
+    return send_file(
+        content, mimetype="application/zip", as_attachment=True, download_name=target.name
+    )
 
 
-def _comparison(name: str, one: int, other: int, error: MarqueError | None = None) -> ResponseReturnValue:
+def _comparison(
+    name: str, one: int, other: int, error: MarqueError | None = None
+) -> ResponseReturnValue:
     registry = get_registry()
     found = compare.standing(registry, name, one, other)
     replayed = replay.last(name, one, other)
@@ -133,7 +154,9 @@ def _comparison(name: str, one: int, other: int, error: MarqueError | None = Non
         same_photos=_same_photos(found),
         changed=_changed(found),
         strips=_strips(found),
-        shown=lambda label: display(found.challenger if found.challenger.label(label) else found.champion, label),
+        shown=lambda label: display(
+            found.challenger if found.challenger.label(label) else found.champion, label
+        ),
         least=compare.LEAST,
     )
     looking = replayed is not None and not replayed.over and found.waiting and error is None
@@ -149,7 +172,10 @@ def _same_photos(found: Standing) -> bool:
 def _changed(found: Standing) -> list[Any]:
     """The labels on which the two differ, what falls most first."""
     labels = found.comparison.labels if found.comparison else ()
-    return sorted((one for one in labels if one.champion != one.challenger), key=lambda one: (not one.falls, one.challenger - one.champion))
+    return sorted(
+        (one for one in labels if one.champion != one.challenger),
+        key=lambda one: (not one.falls, one.challenger - one.champion),
+    )
 
 
 def _strips(found: Standing) -> list[tuple[str, str, list[tuple[Said, Any]], int]]:
@@ -158,11 +184,20 @@ def _strips(found: Standing) -> list[tuple[str, str, list[tuple[Said, Any]], int
         return []
     one, other = found.champion.version, found.challenger.version
     lists = (
-        ("Broken", f"Right with version {one}, wrong with version {other}", found.comparison.broken),
+        (
+            "Broken",
+            f"Right with version {one}, wrong with version {other}",
+            found.comparison.broken,
+        ),
         ("Fixed", f"Wrong with version {one}, right with version {other}", found.comparison.fixed),
     )
     return [
-        (title, words, [(said, found.pictures.get(said.sha256)) for said in photos[:STRIP]], max(0, len(photos) - STRIP))
+        (
+            title,
+            words,
+            [(said, found.pictures.get(said.sha256)) for said in photos[:STRIP]],
+            max(0, len(photos) - STRIP),
+        )
         for title, words, photos in lists
         if photos
     ]
@@ -179,7 +214,9 @@ def _pair(name: str, asked: Any) -> tuple[int, int]:
     newest = next((version for version in reversed(versions) if version != one), None)
     other = _number(asked["b"]) if asked.get("b") else newest
     if other is None or one == other:
-        raise BadRequestError(f"A comparison needs two versions of {name}. There {'is only one' if len(versions) == 1 else 'are more'}.")
+        raise BadRequestError(
+            f"A comparison needs two versions of {name}. There {'is only one' if len(versions) == 1 else 'are more'}."
+        )
     return one, other
 
 

@@ -1,7 +1,5 @@
 """One action on the photos picked in the gallery, or on all that its filter lets through; and what was deleted, to bring it back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -9,7 +7,15 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, NotAllowedError
-from webapp.extensions import get_classifier, get_files, get_registry, get_turnstile, live_models, load_version, ring
+from webapp.extensions import (
+    get_classifier,
+    get_files,
+    get_registry,
+    get_turnstile,
+    live_models,
+    load_version,
+    ring,
+)
 from webapp.services.jobs.types import bulk as many_later
 from webapp.services.jobs.types import reclassify as rank_again
 from webapp.services.labels.relabel import Relabelled, check_label
@@ -40,7 +46,9 @@ def change() -> ResponseReturnValue:
     try:
         action, whole = _action(request.form), request.form.get("scope") == "all"
         if action == "export":
-            return redirect(url_for("export.index", **_exported(_selection(request.form, whole=whole))), 303)
+            return redirect(
+                url_for("export.index", **_exported(_selection(request.form, whole=whole))), 303
+            )
         if (whole or action in SURE_FIRST) and not request.form.get("sure"):
             return redirect(url_for(".look", **_parameters(action, whole=whole), next=back), 303)
         selection = _selection(request.form, whole=whole)
@@ -67,7 +75,11 @@ def look() -> ResponseReturnValue:
     return render_template(
         "photos/bulk.html",
         action=action,
-        question=_question(action, f"more than {count(MOST, 'photo')}" if found.too_many else count(found.photos, "photo"), request.args),
+        question=_question(
+            action,
+            f"more than {count(MOST, 'photo')}" if found.too_many else count(found.photos, "photo"),
+            request.args,
+        ),
         found=found,
         tiles=[(item, show_item(item)) for item in (history.Item(*row) for row in found.first)],
         most=most,
@@ -75,7 +87,11 @@ def look() -> ResponseReturnValue:
         too_many=found.photos > most and not later,
         grace=GRACE.days,
         tags=_words(selection) if whole else [],
-        hidden=[(name, value) for name, value in request.args.items(multi=True) if name not in ("next", "csrf_token")],
+        hidden=[
+            (name, value)
+            for name, value in request.args.items(multi=True)
+            if name not in ("next", "csrf_token")
+        ],
         back=back,
     )
 
@@ -91,7 +107,12 @@ def _do(action: str, selection: Selection) -> None:
     if action == "label":
         label = request.form.get("label", "")
         first, *others = live_choice()
-        note_saved(many.relabel_all(selection, label, card=first, others=others, who=guards.who(), place="gallery"), label)
+        note_saved(
+            many.relabel_all(
+                selection, label, card=first, others=others, who=guards.who(), place="gallery"
+            ),
+            label,
+        )
     elif action == "confirm":
         _note_confirmed(many.confirm_all(selection, who=guards.who(), place="gallery"))
     elif action in ("star", "unstar"):
@@ -106,7 +127,9 @@ def _do(action: str, selection: Selection) -> None:
 def _put_in(action: str, selection: Selection) -> str:
     """Put in the job for more photos than one waits for; its id."""
     label, cards = (request.form.get("label", ""), live_choice()) if action == "label" else ("", [])
-    asked = many_later.action_question(action, selection.wanted, up_to=selection.up_to, cards=cards, label=label, place="gallery")
+    asked = many_later.action_question(
+        action, selection.wanted, up_to=selection.up_to, cards=cards, label=label, place="gallery"
+    )
     return many_later.put_in_action(asked, owner=owner(), who=guards.who(), ring=ring)[0].public_id
 
 
@@ -114,7 +137,9 @@ def _exported(selection: Selection) -> dict[str, Any]:
     """The parameters of the export page for the picked photos, or for all that match."""
     meant = selection.wanted
     return filter_params(
-        GalleryFilter(picked=",".join(selection.ids), model=meant.model, version=meant.version) if selection.ids else meant
+        GalleryFilter(picked=",".join(selection.ids), model=meant.model, version=meant.version)
+        if selection.ids
+        else meant
     )
 
 
@@ -122,17 +147,33 @@ def _ask(selection: Selection) -> None:
     name, version = _asked(request.form)
     live = name in live_models() and get_classifier(name).card.version == version
     classifier = get_classifier(name) if live else load_version(name, version)
-    done, trouble = many.rank_all(selection, classifier, standing=live, files=get_files(), turnstile=get_turnstile())
+    done, trouble = many.rank_all(
+        selection, classifier, standing=live, files=get_files(), turnstile=get_turnstile()
+    )
     known = f" {count(done.skipped, 'photo')} it had seen before." if done.skipped else ""
-    words = f"{model_title(name)}, version {version}, looked at {count(done.changed, 'photo')}.{known}"
-    note(f"{words} Then it stopped: {trouble}" if trouble else words, kind="is-error" if trouble else "is-ok")
+    words = (
+        f"{model_title(name)}, version {version}, looked at {count(done.changed, 'photo')}.{known}"
+    )
+    note(
+        f"{words} Then it stopped: {trouble}" if trouble else words,
+        kind="is-error" if trouble else "is-ok",
+    )
 
 
 def _put_in_asking(selection: Selection) -> str:
     """Put in the job for more photos than a version looks at while one waits; its id."""
     name, version = _asked(request.form)
     wanted, up_to = selection.wanted, selection.up_to
-    job, _fresh = rank_again.put(get_registry(), name, version, wanted, up_to=up_to, owner=owner(), who=guards.who(), ring=ring)
+    job, _fresh = rank_again.put(
+        get_registry(),
+        name,
+        version,
+        wanted,
+        up_to=up_to,
+        owner=owner(),
+        who=guards.who(),
+        ring=ring,
+    )
     return job.public_id
 
 
@@ -149,10 +190,15 @@ def _selection(form: Any, *, whole: bool) -> Selection:
     wanted = parse_filter(form)
     if whole:
         text = form.get("up_to", "")
-        return Selection(wanted=wanted, up_to=int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0)
+        return Selection(
+            wanted=wanted,
+            up_to=int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0,
+        )
     ids = tuple(dict.fromkeys(form.getlist("ids")))
     if not ids:
-        raise BadRequestError("No photo was selected. Select one or more, then press the button again.")
+        raise BadRequestError(
+            "No photo was selected. Select one or more, then press the button again."
+        )
     return Selection(ids=ids, wanted=wanted)
 
 
@@ -177,9 +223,18 @@ def _demand_admin() -> None:
 def _parameters(action: str, *, whole: bool) -> dict[str, Any]:
     """The address of the page that asks once more."""
     form = request.form
-    chosen = {name: form[name] for name in ("label", "asked") if action == {"label": "label", "asked": "ask"}[name] and form.get(name)}
+    chosen = {
+        name: form[name]
+        for name in ("label", "asked")
+        if action == {"label": "label", "asked": "ask"}[name] and form.get(name)
+    }
     which = {"scope": "all"} if whole else {"ids": form.getlist("ids")}
-    return {"action": action, **chosen, **which, **filter_params(parse_filter({name: form[name] for name in NAMES if name in form}))}
+    return {
+        "action": action,
+        **chosen,
+        **which,
+        **filter_params(parse_filter({name: form[name] for name in NAMES if name in form})),
+    }
 
 
 def _question(action: str, number: str, args: Any) -> tuple[str, str]:
@@ -210,15 +265,29 @@ def _note_confirmed(done: Relabelled) -> None:
     if not done.changed:
         note("Nothing to confirm: the answers named no label, or stood confirmed already.", kind="")
         return
-    left = f" {count(done.skipped, 'photo')} had no answer to confirm, or had it confirmed already." if done.skipped else ""
-    note(f"Confirmed: the answer is the truth for {count(done.changed, 'photo')}.{left}", batch=done.batch)
+    left = (
+        f" {count(done.skipped, 'photo')} had no answer to confirm, or had it confirmed already."
+        if done.skipped
+        else ""
+    )
+    note(
+        f"Confirmed: the answer is the truth for {count(done.changed, 'photo')}.{left}",
+        batch=done.batch,
+    )
 
 
 def _note_starred(done: Relabelled, *, starred: bool) -> None:
     if not done.changed:
-        note("These photos had a star already." if starred else "None of these photos had a star.", kind="")
+        note(
+            "These photos had a star already." if starred else "None of these photos had a star.",
+            kind="",
+        )
         return
-    words = "Starred: {}. Nobody deletes them while they have a star." if starred else "The star is off {}."
+    words = (
+        "Starred: {}. Nobody deletes them while they have a star."
+        if starred
+        else "The star is off {}."
+    )
     note(words.format(count(done.changed, "photo")), batch=done.batch)
 
 
@@ -228,4 +297,7 @@ def _note_deleted(done: Relabelled) -> None:
         return
     left = f" {count(done.skipped, 'photo')} with a star stayed." if done.skipped else ""
     verb = "It goes" if done.changed == 1 else "They go"
-    note(f"Deleted: {count(done.changed, 'photo')}. {verb} for good in {GRACE.days} days.{left}", batch=done.batch)
+    note(
+        f"Deleted: {count(done.changed, 'photo')}. {verb} for good in {GRACE.days} days.{left}",
+        batch=done.batch,
+    )

@@ -1,7 +1,5 @@
 """History: the gallery with its filters, one photo with its story, its pictures, and forgetting it."""
 
-from __future__ import annotations
-
 from pathlib import PurePath
 from typing import Any
 
@@ -20,7 +18,13 @@ from webapp.services.photos import classify, lookalikes, own_uploads
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
 from webapp.services.photos.gallery import Opinion, Photo, Story
-from webapp.services.photos.query_filters import NAMES, filter_params, parse_day, parse_filter, without
+from webapp.services.photos.query_filters import (
+    NAMES,
+    filter_params,
+    parse_day,
+    parse_filter,
+    without,
+)
 from webapp.services.stats.training_membership import read_lists
 from webapp.views import guards, jobs
 from webapp.views.flashes import note
@@ -28,7 +32,15 @@ from webapp.views.layout import label_groups, live_cards, model_choices, model_t
 from webapp.views.photos import heat_map as heat
 from webapp.views.photos import session_uploads as sent
 from webapp.views.photos.presenters import FIRST, card_for, show_item, show_prediction
-from webapp.views.photos.query_filters import MORE, OUTCOME_WORDS, SORT_WORDS, SOURCE_WORDS, asked_model, filter_tags, version_choices
+from webapp.views.photos.query_filters import (
+    MORE,
+    OUTCOME_WORDS,
+    SORT_WORDS,
+    SOURCE_WORDS,
+    asked_model,
+    filter_tags,
+    version_choices,
+)
 
 bp = Blueprint("gallery", __name__)
 SIZES = {"large": 24, "small": 56}
@@ -40,7 +52,9 @@ KEPT = (*NAMES, "size")
 @guards.gallery_open
 def index() -> ResponseReturnValue:
     """A page of photos with the filters of the URL. A filter that makes no sense is said above the form; what was typed stays."""
-    asked: dict[str, Any] = {name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()}
+    asked: dict[str, Any] = {
+        name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()
+    }
     size = asked.get("size", "") if asked.get("size") in SIZES else "large"
     error = None
     try:
@@ -51,7 +65,9 @@ def index() -> ResponseReturnValue:
             return redirect(url_for(".index", **asked, cursor=cursor or None), 303)
         if wanted.learnt:
             read_lists(get_registry())
-        page = history.gallery_page(wanted, limit=SIZES[size], cursor=request.args.get("cursor", ""))
+        page = history.gallery_page(
+            wanted, limit=SIZES[size], cursor=request.args.get("cursor", "")
+        )
     except BadRequestError as trouble:
         error, wanted, page = trouble, GalleryFilter(), history.Page([], "", "")
     counts = history.outcome_counts(wanted)
@@ -102,7 +118,9 @@ def photo(public_id: str) -> ResponseReturnValue:
         prediction=said,
         card=card_for(said) if said else None,
         shown=shown,
-        answered=[(one.prediction.model, model_title(one.prediction.model)) for one in story.opinions],
+        answered=[
+            (one.prediction.model, model_title(one.prediction.model)) for one in story.opinions
+        ],
         silent=_silent(story),
         looking=said.model if said else model,
         earlier=[(one, show_prediction(one)) for one in story.predictions if not one.current],
@@ -124,7 +142,9 @@ def photo(public_id: str) -> ResponseReturnValue:
 def opinions(public_id: str) -> ResponseReturnValue:
     """What each model says about a photo, side by side."""
     story = history.get_story(public_id)
-    answers = [(one, show_prediction(one.prediction), card_for(one.prediction)) for one in story.opinions]
+    answers = [
+        (one, show_prediction(one.prediction), card_for(one.prediction)) for one in story.opinions
+    ]
     return render_template(
         "photos/predictions.html",
         photo=story.item.photo,
@@ -142,7 +162,9 @@ def ask(public_id: str) -> ResponseReturnValue:
     """Let another model look at a photo, or all; what it says is kept."""
     choice = request.form.get("model", "")
     count_photos()
-    classify.ask_models(public_id, classifiers=get_classifiers(choice), files=get_files(), turnstile=get_turnstile())
+    classify.ask_models(
+        public_id, classifiers=get_classifiers(choice), files=get_files(), turnstile=get_turnstile()
+    )
     if choice == ALL_MODELS:
         return redirect(url_for(".opinions", public_id=public_id), 303)
     return redirect(url_for(".photo", public_id=public_id, model=choice or None), 303)
@@ -168,7 +190,9 @@ def file(public_id: str) -> ResponseReturnValue:
     """The file to keep. With its metadata only for an admin and for who uploaded it."""
     photo = history.get_item(public_id).photo
     keep = _may_always(public_id) or deleting.may_delete(photo, _token(public_id))
-    found = history.original(public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep)
+    found = history.original(
+        public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep
+    )
     return picture(found, download_name=_file_name(photo.filename, found.content_type), varies=True)
 
 
@@ -180,18 +204,36 @@ def delete(public_id: str) -> ResponseReturnValue:
     except PhotoDeletedError:
         return _gone(public_id)
     if not (_may_always(public_id) or deleting.may_delete(photo, _token(public_id))):
-        raise NotAllowedError("Only the person who uploaded this photo, or an admin, may delete it.")
+        raise NotAllowedError(
+            "Only the person who uploaded this photo, or an admin, may delete it."
+        )
     visible = guards.may_browse() or guards.sent_here(public_id)
-    return render_template("photos/delete.html", photo=photo, token=_token(public_id), visible=visible, days=deleting.GRACE.days)
+    return render_template(
+        "photos/delete.html",
+        photo=photo,
+        token=_token(public_id),
+        visible=visible,
+        days=deleting.GRACE.days,
+    )
 
 
 @bp.post("/photos/<public_id>/delete")
 def delete_now(public_id: str) -> ResponseReturnValue:
     """Delete a photo: nobody sees it any more, and for some days it can be brought back."""
     token = _token(public_id)
-    name = deleting.delete_photo(public_id, who=guards.who(), admin=_may_always(public_id), token=token)
-    back = url_for(".photo", public_id=public_id, token=token if token and token != sent.token_of(public_id) else None)
-    note(f"Deleted: {name}. It goes for good in {deleting.GRACE.days} days.", link=back, link_text="Bring it back")
+    name = deleting.delete_photo(
+        public_id, who=guards.who(), admin=_may_always(public_id), token=token
+    )
+    back = url_for(
+        ".photo",
+        public_id=public_id,
+        token=token if token and token != sent.token_of(public_id) else None,
+    )
+    note(
+        f"Deleted: {name}. It goes for good in {deleting.GRACE.days} days.",
+        link=back,
+        link_text="Bring it back",
+    )
     return redirect(url_for("gallery.index" if guards.may_browse() else "upload.index"), 303)
 
 
@@ -201,7 +243,10 @@ def restore(public_id: str) -> ResponseReturnValue:
     name = deleting.restore_photo(public_id, admin=_may_always(public_id), token=_token(public_id))
     note("Back again:", strong=f"{name}.")
     return redirect(
-        url_for(".photo", public_id=public_id) if guards.may_browse() or guards.sent_here(public_id) else url_for("upload.index"), 303
+        url_for(".photo", public_id=public_id)
+        if guards.may_browse() or guards.sent_here(public_id)
+        else url_for("upload.index"),
+        303,
     )
 
 
@@ -209,7 +254,9 @@ def _gone(public_id: str) -> ResponseReturnValue:
     """The page of a deleted photo: who deleted it, or could, may bring it back."""
     found = deleting.restorable(public_id, admin=_may_always(public_id), token=_token(public_id))
     ends = found.deleted_at + deleting.GRACE if found and found.deleted_at else None
-    return render_template("photos/gone.html", photo=found, public_id=public_id, token=_token(public_id), ends=ends), 410
+    return render_template(
+        "photos/gone.html", photo=found, public_id=public_id, token=_token(public_id), ends=ends
+    ), 410
 
 
 def _opinion(story: Story, model: str) -> Opinion | None:
@@ -218,7 +265,9 @@ def _opinion(story: Story, model: str) -> Opinion | None:
         return next((one for one in story.opinions if one.prediction.shown), None)
     found = next((one for one in story.opinions if one.prediction.model == model), None)
     if found is None and model not in live_models():
-        raise ModelNotFoundError(f"There is no model called “{model[:80]}” that could look at this photo.")
+        raise ModelNotFoundError(
+            f"There is no model called “{model[:80]}” that could look at this photo."
+        )
     return found
 
 
@@ -232,12 +281,34 @@ def _happenings(story: Story) -> list[dict[str, Any]]:
     """Answers, labels and the upload in one line of time, newest first. Only the last label event can be undone."""
     lines: list[dict[str, Any]] = []
     for prediction in story.predictions:
-        lines.append({"kind": "answer", "at": prediction.created_at, "prediction": prediction, "shown": show_prediction(prediction)})
+        lines.append(
+            {
+                "kind": "answer",
+                "at": prediction.created_at,
+                "prediction": prediction,
+                "shown": show_prediction(prediction),
+            }
+        )
     for place, one in enumerate(story.events):
-        lines.append({"kind": "label", "at": one.event.created_at, "event": one.event, "undone": one.undone, "last": place == 0})
+        lines.append(
+            {
+                "kind": "label",
+                "at": one.event.created_at,
+                "event": one.event,
+                "undone": one.undone,
+                "last": place == 0,
+            }
+        )
     lines.sort(key=lambda line: line["at"], reverse=True)
     photo = story.item.photo
-    return [*lines, {"kind": "upload", "at": photo.created_at, "who": photo.uploader.name if photo.uploader else ""}]
+    return [
+        *lines,
+        {
+            "kind": "upload",
+            "at": photo.created_at,
+            "who": photo.uploader.name if photo.uploader else "",
+        },
+    ]
 
 
 def _reference(photo: Photo) -> SeenLabel | None:
@@ -264,6 +335,10 @@ def _token(public_id: str) -> str:
 
 def _file_name(filename: str, content_type: str) -> str:
     """The user's name, with another ending when the copy without metadata has become a JPEG."""
-    if content_type != "image/jpeg" or PurePath(filename).suffix.lower() in (".jpg", ".jpeg", ".jfif"):
+    if content_type != "image/jpeg" or PurePath(filename).suffix.lower() in (
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+    ):
         return filename
     return f"{PurePath(filename).stem or 'photo'}.jpg"

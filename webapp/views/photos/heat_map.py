@@ -1,7 +1,5 @@
 """The heat map of a photo page: which labels it can be shown for, and the veil itself."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from flask import Blueprint, request, url_for
@@ -41,8 +39,12 @@ def veil(public_id: str, label: str) -> ResponseReturnValue:
     classifier = get_classifier(request.args.get("model", ""))
     version = request.args.get("version", str(classifier.card.version))
     if version != str(classifier.card.version):
-        raise NoHeatMapError(f"Only the version that answers now can be asked where it looks: {classifier.card.version}.")
-    found = heat.heat_map(public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile())
+        raise NoHeatMapError(
+            f"Only the version that answers now can be asked where it looks: {classifier.card.version}."
+        )
+    found = heat.heat_map(
+        public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile()
+    )
     return picture(found, varies="version" not in request.args)
 
 
@@ -58,8 +60,16 @@ def offer(public_id: str, prediction: Prediction | None, shown: Shown | None) ->
     if asked and asked not in dict(names):
         raise BadRequestError("The heat map can only be shown for a label that the model knows.")
     label, version = asked or names[0][0], prediction.version
-    address = url_for("heat.veil", public_id=public_id, label=label, model=prediction.model, version=version)
-    return Heat(asked, dict(names).get(asked, ""), address, names[:FIRST], sorted(names[FIRST:], key=lambda pair: pair[1].casefold()))
+    address = url_for(
+        "heat.veil", public_id=public_id, label=label, model=prediction.model, version=version
+    )
+    return Heat(
+        asked,
+        dict(names).get(asked, ""),
+        address,
+        names[:FIRST],
+        sorted(names[FIRST:], key=lambda pair: pair[1].casefold()),
+    )
 
 
 def _can_be_asked(prediction: Prediction) -> bool:

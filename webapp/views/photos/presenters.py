@@ -1,7 +1,5 @@
 """What a page draws of an answer: the sentence, the ranked bars, the chip under a tile."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,7 +46,9 @@ class Shown:
     rest: str
 
 
-def show(decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None) -> Shown:
+def show(
+    decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None
+) -> Shown:
     """Everything a page needs of a decision and a ranking of at least two labels."""
     sentence = say(decision, ranking, card, familiarity)
     bars = [_bar(line, card, named=line.label in sentence.named) for line in ranking]
@@ -70,7 +70,12 @@ def show_answer(answer: Answer) -> Shown:
 
 def show_prediction(prediction: Prediction) -> Shown:
     """A stored prediction with all its labels, in the words of the version that made it."""
-    return show(prediction.decision, full_ranking(prediction, get_registry()), card_for(prediction), prediction.familiarity)
+    return show(
+        prediction.decision,
+        full_ranking(prediction, get_registry()),
+        card_for(prediction),
+        prediction.familiarity,
+    )
 
 
 def show_item(item: Item) -> Shown | None:
@@ -97,7 +102,9 @@ def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> Bar:
         percent=percent(line.probability),
         key=str(line.rank) if line.rank <= FIRST else "",
         offered=found is None or not is_retired(found),
-        parts=tuple((one.name, one.display) for one in split_into(card, line.label)) if card else (),
+        parts=tuple((one.name, one.display) for one in split_into(card, line.label))
+        if card
+        else (),
     )
 
 

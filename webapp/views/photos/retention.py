@@ -1,7 +1,5 @@
 """A rule of keeping: how many photos of each class stay, what would go, and the button for the job that lets it go."""
 
-from __future__ import annotations
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -26,11 +24,18 @@ def index() -> ResponseReturnValue:
     error: BadRequestError | None = None
     if any(asked.values()):
         try:
-            found = deleting.surplus(deleting.parse_number(asked["per_class"]), deleting.parse_age(asked["older_than"] or "0"))
+            found = deleting.surplus(
+                deleting.parse_number(asked["per_class"]),
+                deleting.parse_age(asked["older_than"] or "0"),
+            )
         except BadRequestError as trouble:
             error = trouble
     body = render_template(
-        "photos/retention.html", asked=asked if any(asked.values()) else USUAL, found=found, days=GRACE.days, error=error
+        "photos/retention.html",
+        asked=asked if any(asked.values()) else USUAL,
+        found=found,
+        days=GRACE.days,
+        error=error,
     )
     return body, 400 if error else 200
 
@@ -39,6 +44,9 @@ def index() -> ResponseReturnValue:
 @guards.admins_only
 def apply() -> ResponseReturnValue:
     """Put in the job that deletes what the rule lets go, as one batch."""
-    number, age = deleting.parse_number(request.form.get("per_class", "")), deleting.parse_age(request.form.get("older_than", "") or "0")
+    number, age = (
+        deleting.parse_number(request.form.get("per_class", "")),
+        deleting.parse_age(request.form.get("older_than", "") or "0"),
+    )
     job, _fresh = keep_later.put_in_rule(number, age, owner=owner(), who=guards.who(), ring=ring)
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)

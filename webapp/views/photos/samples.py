@@ -1,7 +1,5 @@
 """The drawings that are shipped to be tried: which there are, and what the model says about one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,10 +47,18 @@ def answers(one: Drawing, choice: str = "") -> list[Answer]:
 def _answer(one: Drawing, classifier: Classifier) -> Answer:
     kept = cast(dict[tuple[Any, ...], Answer], current_app.extensions.setdefault(KEPT, {}))
     reads = tuple(sorted(getattr(get_card(classifier.card.name), "reads", {}).items()))
-    key = (one.name, classifier.card.name, classifier.card.version, reads, (_folder() / f"{one.name}.jpg").stat().st_mtime_ns)
+    key = (
+        one.name,
+        classifier.card.name,
+        classifier.card.version,
+        reads,
+        (_folder() / f"{one.name}.jpg").stat().st_mtime_ns,
+    )
     if key not in kept:
         content = (_folder() / f"{one.name}.jpg").read_bytes()
-        kept[key] = answer_photo(Incoming(f"{one.name}.jpg", content), classifier=classifier, turnstile=get_turnstile())
+        kept[key] = answer_photo(
+            Incoming(f"{one.name}.jpg", content), classifier=classifier, turnstile=get_turnstile()
+        )
     return kept[key]
 
 

@@ -1,7 +1,5 @@
 """What this browser has sent: kept in its session cookie, so that a visitor finds and deletes their own photos without an account."""
 
-from __future__ import annotations
-
 import secrets
 
 from flask import session

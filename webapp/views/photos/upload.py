@@ -1,7 +1,5 @@
 """The first page: photos come in, here or by the script, and are answered; drawings to try; what the model knows."""
 
-from __future__ import annotations
-
 import re
 from contextlib import closing
 from typing import Any
@@ -58,11 +56,26 @@ def send() -> ResponseReturnValue:
     except MarqueError as error:
         return _refused(error, incoming)
     if wants_json():
-        status = status_of(results[0]) if len(results) == 1 and isinstance(results[0], MarqueError) else 200
-        return jsonify(results=[_result(one, result) for one, result in zip(incoming, results, strict=True)]), status
+        status = (
+            status_of(results[0])
+            if len(results) == 1 and isinstance(results[0], MarqueError)
+            else 200
+        )
+        return jsonify(
+            results=[_result(one, result) for one, result in zip(incoming, results, strict=True)]
+        ), status
     if len(results) > 1:
-        return redirect(url_for("upload.several", public_id=classify.remember_upload(incoming, results, _choice())), 303)
-    return _refused(results[0], incoming) if isinstance(results[0], MarqueError) else redirect(_page_of(results[0]), 303)
+        return redirect(
+            url_for(
+                "upload.several", public_id=classify.remember_upload(incoming, results, _choice())
+            ),
+            303,
+        )
+    return (
+        _refused(results[0], incoming)
+        if isinstance(results[0], MarqueError)
+        else redirect(_page_of(results[0]), 303)
+    )
 
 
 @bp.get("/uploads/<public_id>")
@@ -73,10 +86,19 @@ def several(public_id: str) -> ResponseReturnValue:
     visible = guards.may_browse()
     lines = []
     for result in upload.results:
-        item = items.get(result["photo"]) if visible or sent.was_sent(str(result["photo"])) else None
+        item = (
+            items.get(result["photo"]) if visible or sent.was_sent(str(result["photo"])) else None
+        )
         url = _address(item.photo, result.get("model", ""), again=False) if item else ""
-        lines.append({**result, "item": item, "url": url, "shown": show_item(item) if item else None})
-    return render_template("photos/several.html", upload=upload, lines=lines, answered=sum(bool(line["photo"]) for line in lines))
+        lines.append(
+            {**result, "item": item, "url": url, "shown": show_item(item) if item else None}
+        )
+    return render_template(
+        "photos/several.html",
+        upload=upload,
+        lines=lines,
+        answered=sum(bool(line["photo"]) for line in lines),
+    )
 
 
 @bp.get("/samples/<name>")
@@ -145,7 +167,10 @@ def _what_it_knows() -> list[dict[str, Any]]:
     photos = history.checked_examples()[0] if card and guards.may_browse() else {}
     drawn = {one.name: one for one in drawings.all_drawings()}
     labels = sorted(every_label(card), key=lambda one: one.display.casefold()) if card else []
-    tiles = [{"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)} for one in labels]
+    tiles = [
+        {"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)}
+        for one in labels
+    ]
     if len(tiles) <= cards.MANY:
         return tiles
     return [tile for tile in tiles if tile["photo"] or tile["drawing"]][: cards.MANY]
@@ -209,7 +234,14 @@ def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValu
 def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
     name = classify.clean_name(one.filename)
     if isinstance(result, MarqueError):
-        return {"filename": name, "url": None, "answer": None, "thumbnail": None, "duplicate": False, "error": str(result)}
+        return {
+            "filename": name,
+            "url": None,
+            "answer": None,
+            "thumbnail": None,
+            "duplicate": False,
+            "error": str(result),
+        }
     shown = show_item(history.Item(result.photo, result.outcome))
     return {
         "filename": name,
@@ -232,5 +264,8 @@ def _address(photo: Photo, choice: str, *, again: bool) -> str:
         return url_for("gallery.opinions", public_id=photo.public_id, sent=sent_again)
     answered = photo.prediction
     return url_for(
-        "gallery.photo", public_id=photo.public_id, model=answered.model if answered and not answered.shown else None, sent=sent_again
+        "gallery.photo",
+        public_id=photo.public_id,
+        model=answered.model if answered and not answered.shown else None,
+        sent=sent_again,
     )

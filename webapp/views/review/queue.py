@@ -1,7 +1,5 @@
 """The review: one photo large, its ranked labels as buttons with keys, and the next one comes by itself."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +7,12 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import SORTS, UNUSABLE
-from webapp.errors import BadRequestError, ModelUnavailableError, NothingToUndoError, PhotoNotFoundError
+from webapp.errors import (
+    BadRequestError,
+    ModelUnavailableError,
+    NothingToUndoError,
+    PhotoNotFoundError,
+)
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels import search as label_search
 from webapp.services.photos import gallery as history
@@ -26,16 +29,34 @@ from webapp.views.review.suspects import look_for
 
 bp = Blueprint("review", __name__, url_prefix="/review")
 ORDER_WORDS = {
-    "least-sure": ("Least sure first", "Photos without a label: what the model was least sure of comes first."),
-    "margin": ("Closest calls first", "Photos without a label: where two labels were nearest to each other comes first."),
-    "surprising": ("Most surprising first", "Photos without a label: named, but with far less confidence than is usual for that label."),
-    "versions": ("Versions disagree", "Photos without a label to which two versions of the model give different answers."),
+    "least-sure": (
+        "Least sure first",
+        "Photos without a label: what the model was least sure of comes first.",
+    ),
+    "margin": (
+        "Closest calls first",
+        "Photos without a label: where two labels were nearest to each other comes first.",
+    ),
+    "surprising": (
+        "Most surprising first",
+        "Photos without a label: named, but with far less confidence than is usual for that label.",
+    ),
+    "versions": (
+        "Versions disagree",
+        "Photos without a label to which two versions of the model give different answers.",
+    ),
     "suspected": (
         "Suspected wrong labels",
         "Labels that the model has reason to doubt. Photos that it has learnt from, as far as known, are left out. Keep or correct it.",
     ),
-    "disputed": ("Reviewers disagree", "Photos that people labelled differently. A second voice for one of the labels settles it."),
-    "audit": ("Random audit", "A random sample of all photos: only what is found here says how often the answers are right."),
+    "disputed": (
+        "Reviewers disagree",
+        "Photos that people labelled differently. A second voice for one of the labels settles it.",
+    ),
+    "audit": (
+        "Random audit",
+        "A random sample of all photos: only what is found here says how often the answers are right.",
+    ),
 }
 LATER = "later"
 MOST_LATER = 40
@@ -87,7 +108,9 @@ def decide() -> ResponseReturnValue:
         return redirect(url_for(".index", **_asked(queue), photo=public_id, why=why), 303)
     first, *others = _cards(request.form.get("model", ""))
     try:
-        review.check_photo(public_id, label, queue=queue, card=first, others=others, who=guards.who(), why=why)
+        review.check_photo(
+            public_id, label, queue=queue, card=first, others=others, who=guards.who(), why=why
+        )
     except PhotoNotFoundError as trouble:
         note(str(trouble), kind="is-error")
     return redirect(url_for(".index", **_asked(queue)), 303)
@@ -98,7 +121,9 @@ def decide() -> ResponseReturnValue:
 def later() -> ResponseReturnValue:
     """Put the photo aside: it comes again after the others."""
     public_id = request.form.get("photo", "")[:24]
-    session[LATER] = [*(one for one in session.get(LATER, []) if one != public_id), public_id][-MOST_LATER:]
+    session[LATER] = [*(one for one in session.get(LATER, []) if one != public_id), public_id][
+        -MOST_LATER:
+    ]
     return redirect(url_for(".index", **_asked(_queue())), 303)
 
 
@@ -132,7 +157,9 @@ def audit() -> ResponseReturnValue:
 @guards.people_only
 def labels() -> ResponseReturnValue:
     """The labels that a few letters find, as buttons: the part of the page that the script fetches while somebody types."""
-    return render_template("review/labels.html", **_found(request.args.get("q", ""), request.args.get("model", "")))
+    return render_template(
+        "review/labels.html", **_found(request.args.get("q", ""), request.args.get("model", ""))
+    )
 
 
 def _queue() -> Queue:
@@ -152,17 +179,30 @@ def _cards(model: str) -> list[ModelCard]:
     """Whose labels may be given: those of the model whose answer is shown, else of all live ones."""
     cards = live_cards()
     if not cards:
-        raise ModelUnavailableError("No model is live, so it is not known which labels there are. Nothing was changed.")
+        raise ModelUnavailableError(
+            "No model is live, so it is not known which labels there are. Nothing was changed."
+        )
     return [card for card in cards if card.name == model] or cards
 
 
 def _about(story: Story, queue: Queue) -> dict[str, Any]:
     """What the page says about the photo: the answer, the question, other versions' answers, labels that letters found."""
     model = queue.wanted.model
-    opinion = next((one for one in story.opinions if (one.prediction.model == model if model else one.prediction.shown)), None)
+    opinion = next(
+        (
+            one
+            for one in story.opinions
+            if (one.prediction.model == model if model else one.prediction.shown)
+        ),
+        None,
+    )
     said = opinion.prediction if opinion else None
     shown = show_prediction(said) if said else None
-    truth = story.item.photo.ground_truth if queue.order != "audit" or request.args.get("photo") else None
+    truth = (
+        story.item.photo.ground_truth
+        if queue.order != "audit" or request.args.get("photo")
+        else None
+    )
     text = request.args.get("q", "")
     return {
         "story": story,
@@ -188,13 +228,27 @@ def _question(shown: Shown | None) -> str:
 
 def _other_versions(story: Story, said: Prediction) -> list[tuple[int, str]]:
     """What other versions of the same model called the photo, where it was something else."""
-    others = [one for one in story.predictions if one.model == said.model and one.version != said.version and one.label != said.label]
-    return [(one.version, f"{display(card_for(one), one.label)}, {show_prediction(one).bars[0].percent}") for one in others]
+    others = [
+        one
+        for one in story.predictions
+        if one.model == said.model and one.version != said.version and one.label != said.label
+    ]
+    return [
+        (
+            one.version,
+            f"{display(card_for(one), one.label)}, {show_prediction(one).bars[0].percent}",
+        )
+        for one in others
+    ]
 
 
 def _found(text: str, model: str) -> dict[str, Any]:
     found = label_search.find_labels(text[:80], _cards(model))
-    return {"text": text, "labels": found, "examples": label_search.examples([label for _card, label in found])}
+    return {
+        "text": text,
+        "labels": found,
+        "examples": label_search.examples([label for _card, label in found]),
+    }
 
 
 def _reel(story: Story, desk: Desk) -> dict[str, Any]:
@@ -202,9 +256,21 @@ def _reel(story: Story, desk: Desk) -> dict[str, Any]:
     checks = desk.sitting.checks
     here = story.item.photo.public_id
     place = next((place for place, one in enumerate(checks) if one.public_id == here), -1)
-    earlier = [(one, _kind(one.kept, one.label)) for one in reversed(checks[place + 1 : place + 1 + EARLIER])]
-    coming = [one for one in ([desk.photo] if desk.photo else []) + list(desk.coming) if one.public_id != here]
-    return {"earlier": earlier, "coming": coming, "back": earlier[-1][0].public_id if earlier else "", "last": _last(desk.sitting)}
+    earlier = [
+        (one, _kind(one.kept, one.label))
+        for one in reversed(checks[place + 1 : place + 1 + EARLIER])
+    ]
+    coming = [
+        one
+        for one in ([desk.photo] if desk.photo else []) + list(desk.coming)
+        if one.public_id != here
+    ]
+    return {
+        "earlier": earlier,
+        "coming": coming,
+        "back": earlier[-1][0].public_id if earlier else "",
+        "last": _last(desk.sitting),
+    }
 
 
 def _kind(kept: bool, label: str) -> str:

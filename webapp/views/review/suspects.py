@@ -1,7 +1,5 @@
 """Suspected wrong ground truths: a list with what the model says instead, each settled with one press."""
 
-from __future__ import annotations
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -26,13 +24,24 @@ KEPT = ("model", "ground_truth", "other")
 @guards.people_only
 def index() -> ResponseReturnValue:
     """Labels that a model doubts, the most doubted first. A filter that makes no sense is said above."""
-    asked = {name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()}
-    card, error, found = _card(asked.get("model", "")), None, suspicion.Suspects([], "", 0, more=False)
+    asked = {
+        name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()
+    }
+    card, error, found = (
+        _card(asked.get("model", "")),
+        None,
+        suspicion.Suspects([], "", 0, more=False),
+    )
     if card is not None:
         suspicion.look(get_registry(), [card])
         try:
             wanted = parse_filter({**asked, "model": card.name})
-            found = suspicion.suspects(wanted, who=guards.who(), other=asked.get("other", ""), cursor=request.args.get("cursor", ""))
+            found = suspicion.suspects(
+                wanted,
+                who=guards.who(),
+                other=asked.get("other", ""),
+                cursor=request.args.get("cursor", ""),
+            )
         except BadRequestError as trouble:
             error, wanted = trouble, GalleryFilter(model=card.name)
             found = suspicion.suspects(wanted, who=guards.who())
@@ -60,7 +69,14 @@ def decide() -> ResponseReturnValue:
     first, *others = live_choice()
     queue = Queue("suspected")
     try:
-        done = review.check_photo(request.form.get("photo", ""), label, queue=queue, card=first, others=others, who=guards.who())
+        done = review.check_photo(
+            request.form.get("photo", ""),
+            label,
+            queue=queue,
+            card=first,
+            others=others,
+            who=guards.who(),
+        )
         note("Kept:" if done.same else "Saved:", strong=f"{shown_name(label)}.", batch=done.batch)
     except PhotoNotFoundError as trouble:
         note(str(trouble), kind="is-error")
@@ -79,7 +95,9 @@ def look() -> ResponseReturnValue:
 
 def look_for(queue: Queue) -> None:
     """Before the queue of suspected labels is read: let the models that it is about go through them, if that is due."""
-    suspicion.look(get_registry(), [card for card in live_cards() if queue.wanted.model in ("", card.name)])
+    suspicion.look(
+        get_registry(), [card for card in live_cards() if queue.wanted.model in ("", card.name)]
+    )
 
 
 def _card(model: str) -> ModelCard | None:

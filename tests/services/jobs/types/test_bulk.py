@@ -31,8 +31,15 @@ def photos(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPat
 
 
 def put_in(action: str = "label", **more: str) -> str:
-    asked = many_later.action_question(action, GalleryFilter(), cards=[make_card()], label="haas", place="gallery") | more
-    return many_later.put_in_action(asked, owner=ANNA, who=WHO, ring=lambda _lane: None)[0].public_id
+    asked = (
+        many_later.action_question(
+            action, GalleryFilter(), cards=[make_card()], label="haas", place="gallery"
+        )
+        | more
+    )
+    return many_later.put_in_action(asked, owner=ANNA, who=WHO, ring=lambda _lane: None)[
+        0
+    ].public_id
 
 
 def do_next() -> crew.Claim:
@@ -55,10 +62,15 @@ def test_parts_are_small_and_go_on_where_they_stopped(app: Flask, photos: list[s
         jobs.retry_job(job_id, ANNA, WHO, lambda _lane: None)
         do_next(), do_next(), do_next()
         view = jobs.get_job(job_id, ANNA)
-    assert (view.state, view.job.result) == ("succeeded", {"action": "label", "changed": 5, "skipped": 0, "batch": job_id})
+    assert (view.state, view.job.result) == (
+        "succeeded",
+        {"action": "label", "changed": 5, "skipped": 0, "batch": job_id},
+    )
 
 
-def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(app: Flask, photos: list[str]) -> None:
+def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(
+    app: Flask, photos: list[str]
+) -> None:
     with app.app_context():
         put_in()
         do_next()
@@ -70,12 +82,16 @@ def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(app: Flas
         assert db.session.query(LabelEvent).count() == 3
 
 
-def test_photos_that_come_later_are_left_alone(app: Flask, photos: list[str], upload: Callable[..., str]) -> None:
+def test_photos_that_come_later_are_left_alone(
+    app: Flask, photos: list[str], upload: Callable[..., str]
+) -> None:
     with app.app_context():
         put_in()
     late = upload(mark=9)
     with app.app_context():
-        crew.Crew(KINDS, tools, {"short": 1, "long": 1}, app.app_context, lambda _lane: None).work("short")
+        crew.Crew(KINDS, tools, {"short": 1, "long": 1}, app.app_context, lambda _lane: None).work(
+            "short"
+        )
         assert (truth(photos[4]), truth(late)) == ("haas", None)
 
 
@@ -84,6 +100,8 @@ def test_what_makes_no_sense_is_not_put_in(app: Flask) -> None:
         with pytest.raises(BadRequestError, match="action must be one of"):
             many_later.action_question("dance", GalleryFilter(), place="api")
         with pytest.raises(UnknownLabelError):
-            many_later.action_question("label", GalleryFilter(), cards=[make_card()], label="trabant", place="api")
+            many_later.action_question(
+                "label", GalleryFilter(), cards=[make_card()], label="trabant", place="api"
+            )
         with pytest.raises(NothingToUndoError):
             many_later.undo_question("nothing", place="undo")

@@ -45,7 +45,9 @@ def context(app: Flask, config: Config) -> Iterator[None]:
 
 def put(champion: int = 1, challenger: int = 2, newest: int = 2_000) -> str:
     asked = {"owner": EVERYBODY, "who": Who("Anna"), "ring": lambda _lane: None}
-    return replay.put(get_registry(), "f1-teams", champion, challenger, newest=newest, **asked)[0].public_id  # type: ignore[arg-type]
+    return replay.put(get_registry(), "f1-teams", champion, challenger, newest=newest, **asked)[
+        0
+    ].public_id  # type: ignore[arg-type]
 
 
 def work(app: Flask, job_id: str) -> JobView:
@@ -56,10 +58,14 @@ def work(app: Flask, job_id: str) -> JobView:
 
 def of_job(job_id: str) -> set[str]:
     """The photos that the gallery shows for a comparison."""
-    return {item.photo.public_id for item in history.gallery_page(GalleryFilter(compared=job_id)).items}
+    return {
+        item.photo.public_id for item in history.gallery_page(GalleryFilter(compared=job_id)).items
+    }
 
 
-def test_what_differs_is_found_again_by_the_job(app: Flask, upload: Upload, challenger: FakeClassifier) -> None:
+def test_what_differs_is_found_again_by_the_job(
+    app: Flask, upload: Upload, challenger: FakeClassifier
+) -> None:
     same, other = upload("#C00000", mark=1), upload("#FF8700", mark=2)
     challenger.says(ferrari=0.9)
     job_id = put()
@@ -73,7 +79,9 @@ def test_what_differs_is_found_again_by_the_job(app: Flask, upload: Upload, chal
     )
 
 
-def test_only_the_newest_are_looked_at_and_nothing_changes_for_others(app: Flask, upload: Upload, challenger: FakeClassifier) -> None:
+def test_only_the_newest_are_looked_at_and_nothing_changes_for_others(
+    app: Flask, upload: Upload, challenger: FakeClassifier
+) -> None:
     first, *_rest = [upload(mark=mark) for mark in range(3)]
     challenger.says(ferrari=0.9)
     work(app, put(newest=2))
@@ -90,7 +98,9 @@ def test_older_photos_with_a_ground_truth_are_looked_at_too(
     assert (view.progress.total, challenger.ranked_photos) == (2, 2)
 
 
-def test_nobody_is_asked_twice_and_it_comes_out_the_same(app: Flask, upload: Upload, challenger: FakeClassifier) -> None:
+def test_nobody_is_asked_twice_and_it_comes_out_the_same(
+    app: Flask, upload: Upload, challenger: FakeClassifier
+) -> None:
     upload()
     challenger.says(ferrari=0.9)
     one, again = work(app, put()), work(app, put())

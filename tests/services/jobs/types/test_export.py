@@ -40,7 +40,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def photos(upload: Callable[..., str]) -> list[str]:
-    return [upload(mark=mark, **({"ground_truth": "haas"} if mark < 3 else {})) for mark in range(5)]
+    return [
+        upload(mark=mark, **({"ground_truth": "haas"} if mark < 3 else {})) for mark in range(5)
+    ]
 
 
 @pytest.fixture
@@ -53,7 +55,9 @@ def order(format: str = "csv", **more: object) -> Order:
 
 
 def put_in(data: Path, wanted: Order) -> str:
-    return export_later.put_in_order(wanted, data, owner=ANNA, who=WHO, ring=lambda _lane: None)[0].public_id
+    return export_later.put_in_order(wanted, data, owner=ANNA, who=WHO, ring=lambda _lane: None)[
+        0
+    ].public_id
 
 
 def work(app: Flask) -> None:
@@ -73,9 +77,14 @@ def names_in(folder: Path) -> set[str]:
 
 
 def content(view: JobView, data: Path, at: int = 0) -> bytes:
-    path, _type, sha256 = export_later.file_of(view, view.job.result["files"][at]["name"], data, admin=False)
+    path, _type, sha256 = export_later.file_of(
+        view, view.job.result["files"][at]["name"], data, admin=False
+    )
     found = path.read_bytes()
-    assert (hashlib.sha256(found).hexdigest(), len(found)) == (sha256, view.job.result["files"][at]["bytes"])
+    assert (hashlib.sha256(found).hexdigest(), len(found)) == (
+        sha256,
+        view.job.result["files"][at]["bytes"],
+    )
     return found
 
 
@@ -85,7 +94,10 @@ def test_pieces_become_one_table(app: Flask, data: Path, photos: list[str]) -> N
         rows = list(csv.DictReader(io.StringIO(content(view, data).decode())))
         assert [plain_cell(row["id"]) for row in rows] == photos
         assert view.job.result["classes"] == {"": 2, "haas": 3}
-        assert names_in(export_later.folder_of(data, view.job.public_id)) == {view.job.result["files"][0]["name"], "manifest.json"}
+        assert names_in(export_later.folder_of(data, view.job.public_id)) == {
+            view.job.result["files"][0]["name"],
+            "manifest.json",
+        }
 
 
 @pytest.mark.parametrize("format", ["jsonl", "coco", "label-studio"])
@@ -113,16 +125,24 @@ def test_an_export_of_nothing_has_its_heading(app: Flask, data: Path) -> None:
         assert content(done(app, data, order()), data).startswith(b"id,filename,")
 
 
-def test_the_manifest_says_what_was_asked_and_what_there_is(app: Flask, data: Path, photos: list[str]) -> None:
+def test_the_manifest_says_what_was_asked_and_what_there_is(
+    app: Flask, data: Path, photos: list[str]
+) -> None:
     with app.app_context():
         view = done(app, data, order("jsonl", wanted=GalleryFilter(ground_truth="haas")))
         path, content_type, _sha = export_later.file_of(view, "manifest.json", data, admin=False)
     manifest = json.loads(path.read_text())
-    assert (content_type, manifest["filter"], manifest["photos"]) == ("application/json", {"ground_truth": "haas"}, 3)
+    assert (content_type, manifest["filter"], manifest["photos"]) == (
+        "application/json",
+        {"ground_truth": "haas"},
+        3,
+    )
     assert manifest["files"] == view.job.result["files"]
 
 
-def test_photos_that_come_meanwhile_are_not_in_it(app: Flask, data: Path, photos: list[str], upload: Callable[..., str]) -> None:
+def test_photos_that_come_meanwhile_are_not_in_it(
+    app: Flask, data: Path, photos: list[str], upload: Callable[..., str]
+) -> None:
     with app.app_context():
         job_id = put_in(data, order("jsonl"))
         claim = crew.claim_part(KINDS, "w1")
@@ -184,7 +204,9 @@ def test_a_cancelled_export_leaves_nothing(app: Flask, data: Path, photos: list[
         assert not names_in(data / export_later.PLACE)
 
 
-def test_exports_have_their_share_of_the_disk(app: Flask, data: Path, photos: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exports_have_their_share_of_the_disk(
+    app: Flask, data: Path, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with app.app_context():
         job_id = put_in(data, order())
         other = done(app, data, order())
@@ -197,7 +219,9 @@ def test_exports_have_their_share_of_the_disk(app: Flask, data: Path, photos: li
         put_in(data, order())
 
 
-def test_a_full_share_in_the_middle_fails_the_job_which_goes_on(app: Flask, data: Path, photos: list[str], monkeypatch) -> None:
+def test_a_full_share_in_the_middle_fails_the_job_which_goes_on(
+    app: Flask, data: Path, photos: list[str], monkeypatch
+) -> None:
     with app.app_context():
         job_id = put_in(data, order())
         monkeypatch.setattr(export_later, "QUOTA", 10)
@@ -210,7 +234,9 @@ def test_a_full_share_in_the_middle_fails_the_job_which_goes_on(app: Flask, data
         assert jobs.get_job(job_id, ANNA).job.result["photos"] == 5
 
 
-def test_photos_with_their_metadata_are_for_admins(app: Flask, data: Path, photos: list[str]) -> None:
+def test_photos_with_their_metadata_are_for_admins(
+    app: Flask, data: Path, photos: list[str]
+) -> None:
     with app.app_context():
         view = done(app, data, order("folders", keep_metadata=True))
         name = view.job.result["files"][0]["name"]

@@ -36,7 +36,9 @@ class Place:
 
     def do(self, work: Work) -> Json:
         """Wait for a child for as long as asked. May run twice: it only leaves the same sign again."""
-        with subprocess.Popen([sys.executable, "-c", CHILD, str(self.sign), str(work.asked["seconds"])]) as child:
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(self.sign), str(work.asked["seconds"])]
+        ) as child:
             self.child = child
             try:
                 while True:
@@ -54,13 +56,23 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def crew(app: Flask, place: Place) -> Iterator[Crew]:
-    kinds = {"child": Kind("child", "Child", do=place.do, lane=LONG), "quick": Kind("quick", "Quick", do=lambda _work: {"done": True})}
+    kinds = {
+        "child": Kind("child", "Child", do=place.do, lane=LONG),
+        "quick": Kind("quick", "Quick", do=lambda _work: {"done": True}),
+    }
     with app.app_context():
         yield Crew(kinds, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None)
 
 
 def put_in(name: str, lane: str, do: Callable[[Work], Json], seconds: float = 0) -> str:
-    job, _fresh = jobs.put_in(Kind(name, name, do=do, lane=lane), {"seconds": seconds}, title=name, owner=ANNA, who=Who("A"), ring=str)
+    job, _fresh = jobs.put_in(
+        Kind(name, name, do=do, lane=lane),
+        {"seconds": seconds},
+        title=name,
+        owner=ANNA,
+        who=Who("A"),
+        ring=str,
+    )
     return job.public_id
 
 
@@ -95,7 +107,9 @@ def test_a_cancelled_job_takes_its_child_with_it(crew: Crew, place: Place) -> No
     assert place.child and place.child.poll() is not None
 
 
-def test_a_worker_that_ends_takes_the_child_with_it_and_gives_the_job_back(crew: Crew, place: Place) -> None:
+def test_a_worker_that_ends_takes_the_child_with_it_and_gives_the_job_back(
+    crew: Crew, place: Place
+) -> None:
     job_id = put_in("child", LONG, place.do, seconds=300)
     hand = begin(crew, place)
     crew.ending.set()

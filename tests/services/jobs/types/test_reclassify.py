@@ -66,17 +66,24 @@ def see(job_id: str) -> JobView:
 def answers(version: int) -> list[tuple[bool, bool]]:
     """Of each answer of a version whether it stands for its model, and whether it is shown."""
     end_reading()
-    rows = db.session.execute(select(Prediction.current, Prediction.shown).where(Prediction.version == version))
+    rows = db.session.execute(
+        select(Prediction.current, Prediction.shown).where(Prediction.version == version)
+    )
     return [(row[0], row[1]) for row in rows]
 
 
-def test_a_version_that_is_not_live_looks_at_the_whole_history_aside(app: Flask, upload: Upload, second: FakeClassifier) -> None:
+def test_a_version_that_is_not_live_looks_at_the_whole_history_aside(
+    app: Flask, upload: Upload, second: FakeClassifier
+) -> None:
     for mark in range(5):
         upload(mark=mark)
     view = work_and_see(app, put())
     assert (view.progress.done, view.progress.all_parts, second.ranked_photos) == (5, 3, 5)
     assert answers(2) == [(False, False)] * 5 and answers(1) == [(True, True)] * 5
-    assert "f1-teams 2 looked at 5 photos. Its answers are kept beside the model's." in rank_again.summary(view.job.result or {})
+    assert (
+        "f1-teams 2 looked at 5 photos. Its answers are kept beside the model's."
+        in rank_again.summary(view.job.result or {})
+    )
 
 
 def work_and_see(app: Flask, job_id: str) -> JobView:
@@ -86,14 +93,18 @@ def work_and_see(app: Flask, job_id: str) -> JobView:
     return view
 
 
-def test_the_live_versions_answers_become_the_ones_that_are_shown(app: Flask, config: Config, upload: Upload) -> None:
+def test_the_live_versions_answers_become_the_ones_that_are_shown(
+    app: Flask, config: Config, upload: Upload
+) -> None:
     upload()
     (config.models / "f1-teams" / "LIVE").write_text("2\n")
     view = work_and_see(app, put())
     assert answers(2) == [(True, True)] and view.job.result and view.job.result["standing"]
 
 
-def test_what_is_known_is_not_looked_at_again(app: Flask, upload: Upload, second: FakeClassifier) -> None:
+def test_what_is_known_is_not_looked_at_again(
+    app: Flask, upload: Upload, second: FakeClassifier
+) -> None:
     upload(mark=1), upload(mark=2)
     work_and_see(app, put())
     upload(mark=3)
@@ -101,13 +112,20 @@ def test_what_is_known_is_not_looked_at_again(app: Flask, upload: Upload, second
     assert (result["looked"], result["known"], second.ranked_photos) == (1, 2, 3)
 
 
-def test_only_what_passes_the_filter_is_looked_at(app: Flask, upload: Upload, second: FakeClassifier) -> None:
+def test_only_what_passes_the_filter_is_looked_at(
+    app: Flask, upload: Upload, second: FakeClassifier
+) -> None:
     upload("#C00000"), upload("#FF8700")
     view = work_and_see(app, put(wanted=GalleryFilter(decision="ferrari")))
-    assert (view.job.title, second.ranked_photos) == ("f1-teams 2 looks at photos with decision ferrari", 1)
+    assert (view.job.title, second.ranked_photos) == (
+        "f1-teams 2 looks at photos with decision ferrari",
+        1,
+    )
 
 
-def test_photos_that_come_meanwhile_are_left_alone(app: Flask, upload: Upload, second: FakeClassifier) -> None:
+def test_photos_that_come_meanwhile_are_left_alone(
+    app: Flask, upload: Upload, second: FakeClassifier
+) -> None:
     upload(mark=1)
     job_id = put()
     upload(mark=2)
@@ -117,7 +135,9 @@ def test_photos_that_come_meanwhile_are_left_alone(app: Flask, upload: Upload, s
 
 def test_a_photo_without_its_file_is_counted_and_named(app: Flask, upload: Upload) -> None:
     upload(name="gone.jpg"), upload(mark=2)
-    DatabaseFiles().delete(db.session.execute(select(Photo.sha256).where(Photo.filename == "gone.jpg")).scalar_one())
+    DatabaseFiles().delete(
+        db.session.execute(select(Photo.sha256).where(Photo.filename == "gone.jpg")).scalar_one()
+    )
     db.session.commit()
     view = work_and_see(app, put())
     assert (view.job.result or {})["gone"] == view.progress.failed == 1
@@ -128,7 +148,9 @@ def test_an_empty_history_is_nothing_to_look_at(app: Flask) -> None:
     assert "nothing to look at" in rank_again.summary(work_and_see(app, put()).job.result or {})
 
 
-def test_a_version_that_is_gone_fails_the_job_in_words(app: Flask, config: Config, upload: Upload) -> None:
+def test_a_version_that_is_gone_fails_the_job_in_words(
+    app: Flask, config: Config, upload: Upload
+) -> None:
     install(make_card(3), config.models)
     upload()
     job_id = put(3)

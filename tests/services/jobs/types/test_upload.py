@@ -13,7 +13,14 @@ from flask import Flask
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.domain import LONG, SHORT, Who
-from webapp.errors import BadArchiveError, BadRequestError, JobNotFoundError, JobRefusedError, StorageFullError, UnknownLabelError
+from webapp.errors import (
+    BadArchiveError,
+    BadRequestError,
+    JobNotFoundError,
+    JobRefusedError,
+    StorageFullError,
+    UnknownLabelError,
+)
 from webapp.extensions import get_classifiers, get_config
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs import worker as crew
@@ -54,7 +61,9 @@ def send(members: dict[str, bytes], **changes: object) -> str:
 
 
 def work(app: Flask, job_id: str) -> JobView:
-    Crew({"upload": KIND}, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    Crew({"upload": KIND}, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(
+        SHORT
+    )
     end_reading()
     return jobs.get_job(job_id, ANNA)
 
@@ -65,9 +74,25 @@ def truths() -> dict[str, str | None]:
 
 def test_every_file_is_accounted_for(app: Flask) -> None:
     once = draw(mark=1)
-    view = work(app, send({"a.jpg": once, "b/a.jpg": draw(mark=2), "again.jpg": once, "words.txt": b"hello", "bad.jpg": draw()[:200]}))
+    view = work(
+        app,
+        send(
+            {
+                "a.jpg": once,
+                "b/a.jpg": draw(mark=2),
+                "again.jpg": once,
+                "words.txt": b"hello",
+                "bad.jpg": draw()[:200],
+            }
+        ),
+    )
     assert view.job.result == {"added": 2, "known": 1, "skipped": 1, "refused": 1, "strange": {}}
-    assert (view.state, view.progress.done, view.progress.total, view.progress.failed) == ("succeeded", 5, 5, 1)
+    assert (view.state, view.progress.done, view.progress.total, view.progress.failed) == (
+        "succeeded",
+        5,
+        5,
+        1,
+    )
     lines = bulk_upload.left_out(jobs.part_results(view))
     assert [line[:2] for line in lines] == [["words.txt", "skipped"], ["bad.jpg", "refused"]]
 
@@ -146,7 +171,10 @@ def test_an_empty_zip_succeeds_with_nothing(app: Flask) -> None:
 def test_groups_of_files_are_one_job(app: Flask) -> None:
     data, job_id = get_config().data, jobs.new_id()
     for group in (1, 2, 2):  # the second came twice: its answer was lost
-        files = [Incoming(f"g{group}/{number}.jpg", draw(mark=10 * group + number)) for number in range(3)]
+        files = [
+            Incoming(f"g{group}/{number}.jpg", draw(mark=10 * group + number))
+            for number in range(3)
+        ]
         bulk_upload.keep_files(data, job_id, files, group)
     bulk_upload.take_kept(data, job_id, order())
     assert work(app, job_id).job.result["added"] == 6
@@ -164,7 +192,9 @@ def test_a_full_disk_refuses_before_anything_is_written(monkeypatch: pytest.Monk
     assert not list(get_config().data.glob("spool/*/*"))
 
 
-def test_a_disk_that_fills_up_fails_the_job_and_says_so(app: Flask, classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_fails_the_job_and_says_so(
+    app: Flask, classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_pixels: object) -> None:
         raise StorageFullError("The server's disk is full or cannot be written.")
 
@@ -176,7 +206,10 @@ def test_a_disk_that_fills_up_fails_the_job_and_says_so(app: Flask, classifier: 
 
 
 def test_one_strange_file_does_not_keep_the_others_out(
-    app: Flask, classifier: FakeClassifier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: Flask,
+    classifier: FakeClassifier,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     real = classifier.rank
 
@@ -201,11 +234,21 @@ VISITOR = Owner("browser:b1")
 
 
 def test_a_visitor_may_send_less_than_people() -> None:
-    assert bulk_upload.allowance_of(VISITOR) == bulk_upload.allowance_of(Owner("")) == bulk_upload.VISITORS
-    assert bulk_upload.allowance_of(ANNA) == bulk_upload.allowance_of(Owner("key:1")) == bulk_upload.PEOPLE
+    assert (
+        bulk_upload.allowance_of(VISITOR)
+        == bulk_upload.allowance_of(Owner(""))
+        == bulk_upload.VISITORS
+    )
+    assert (
+        bulk_upload.allowance_of(ANNA)
+        == bulk_upload.allowance_of(Owner("key:1"))
+        == bulk_upload.PEOPLE
+    )
 
 
-def test_too_many_files_of_a_visitor_are_refused_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_files_of_a_visitor_are_refused_and_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(bulk_upload, "VISITORS", replace(bulk_upload.VISITORS, files=2))
     three = {f"{mark}.jpg": b"x" for mark in range(3)}
     with pytest.raises(BadArchiveError, match="Nothing was stored: log in"):
@@ -214,9 +257,15 @@ def test_too_many_files_of_a_visitor_are_refused_and_forgotten(monkeypatch: pyte
 
 
 def test_groups_that_are_too_large_together_are_refused_and_forgotten() -> None:
-    data, job_id, small = get_config().data, jobs.new_id(), replace(bulk_upload.VISITORS, bytes=2000)
+    data, job_id, small = (
+        get_config().data,
+        jobs.new_id(),
+        replace(bulk_upload.VISITORS, bytes=2000),
+    )
     bulk_upload.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)
-    bulk_upload.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)  # the same group again counts once
+    bulk_upload.keep_files(
+        data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small
+    )  # the same group again counts once
     with pytest.raises(BadArchiveError, match="Nothing was stored"):
         bulk_upload.keep_files(data, job_id, [Incoming("b.jpg", b"x" * 1000)], 2, small)
     assert not bulk_upload.was_kept(data, job_id)

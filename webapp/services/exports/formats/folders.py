@@ -1,7 +1,5 @@
 """Photos as a folder for each class, what `flask model train --data` reads: as a zip that is streamed, or on disk."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os
@@ -62,7 +60,9 @@ Lost = Callable[[Record], None]
 Manifest = Callable[[dict[str, str]], bytes]
 
 
-def write_zip(photos: Iterable[Record], source: Bytes, *, lost: Lost, manifest: Manifest) -> Iterator[bytes]:
+def write_zip(
+    photos: Iterable[Record], source: Bytes, *, lost: Lost, manifest: Manifest
+) -> Iterator[bytes]:
     """A zip of the photos, photos.csv and manifest.json, in pieces of one photo: `zipfile` writes to what cannot be rewound.
 
     The photos are stored as they are, for they are compressed already. `lost` is told of each whose file is gone; `manifest` gets the
@@ -143,7 +143,18 @@ def _line(path: str, one: Record, content: bytes) -> bytes:
     row = one.row
     digest = hashlib.sha256(content).hexdigest()
     created = moment(row.created_at)
-    return csv_line((path, digest, row.sha256, len(content), row.public_id, row.filename, row.ground_truth or "", created))
+    return csv_line(
+        (
+            path,
+            digest,
+            row.sha256,
+            len(content),
+            row.public_id,
+            row.filename,
+            row.ground_truth or "",
+            created,
+        )
+    )
 
 
 class _replacing:  # noqa: N801

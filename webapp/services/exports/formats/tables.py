@@ -1,7 +1,5 @@
 """How an export is written: a table, a line of JSON for each photo, COCO, Label Studio. Pure: records in, bytes out."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -19,15 +17,35 @@ from webapp.reports.csv_safety import safe_cell
 TOP = 5
 COLUMNS = (
     *("id", "filename", "sha256", "width", "height", "bytes", "format", "created_at"),
-    *("ground_truth", "given_label", "truth_model", "labelled_at", "labelled_by", "audited", "outcome", "starred"),
+    *(
+        "ground_truth",
+        "given_label",
+        "truth_model",
+        "labelled_at",
+        "labelled_by",
+        "audited",
+        "outcome",
+        "starred",
+    ),
     *("model", "version", "learnt", "decision", "margin", "familiarity"),
     *(f"{what}_{rank}" for rank in range(1, TOP + 1) for what in ("label", "confidence")),
 )
 """The columns of the table. `ground_truth` is what the label reads as today, `given_label` as it was given where that is another one.
 `label_1` is the model's first label, whatever was decided; `outcome` holds the decision against the truth, `audited` is a check in a
 random sample, `learnt` that the version has learnt from the photo."""
-ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif", "image/bmp": ".bmp"}
-ENDINGS |= {"image/tiff": ".tif", "image/avif": ".avif", "image/heic": ".heic", "image/heif": ".heif"}
+ENDINGS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/bmp": ".bmp",
+}
+ENDINGS |= {
+    "image/tiff": ".tif",
+    "image/avif": ".avif",
+    "image/heic": ".heic",
+    "image/heif": ".heif",
+}
 UNSAFE = '<>:"/\\|?*'
 SPOOL = 4 * 1024 * 1024
 """Bytes that are kept in memory before a temporary file is made for them."""
@@ -45,7 +63,11 @@ class Record:
     @property
     def label(self) -> str:
         """The class that a person gave; "" without a ground truth and for a verdict."""
-        return self.row.ground_truth if self.row.ground_truth and self.row.ground_truth not in VERDICTS else ""
+        return (
+            self.row.ground_truth
+            if self.row.ground_truth and self.row.ground_truth not in VERDICTS
+            else ""
+        )
 
 
 def write_csv(records: Iterable[Record], *, heading: bool = True) -> Iterator[bytes]:
@@ -82,7 +104,9 @@ def write_coco(records: Iterable[Record], *, base_url: str, made: datetime) -> I
         annotations.seek(0)
         while part := annotations.read(64 * 1024):
             yield part
-    listed = [{"id": place, "name": name, "supercategory": ""} for name, place in categories.items()]
+    listed = [
+        {"id": place, "name": name, "supercategory": ""} for name, place in categories.items()
+    ]
     yield f'\n], "categories": {json.dumps(listed, ensure_ascii=False)}}}\n'.encode()
 
 
@@ -129,11 +153,32 @@ def _safe_name(text: str) -> str:
 
 def _cells(one: Record) -> list[object]:
     row, last = one.row, one.events[-1] if one.events else None
-    labelled = (moment(last.created_at), last.who) if last is not None and row.ground_truth else ("", "")
-    cells = [row.public_id, row.filename, row.sha256, row.width, row.height, row.bytes, row.format, moment(row.created_at)]
+    labelled = (
+        (moment(last.created_at), last.who) if last is not None and row.ground_truth else ("", "")
+    )
+    cells = [
+        row.public_id,
+        row.filename,
+        row.sha256,
+        row.width,
+        row.height,
+        row.bytes,
+        row.format,
+        moment(row.created_at),
+    ]
     truth = [row.ground_truth or "", row.given_label or "", row.truth_model or ""]
     cells += [*truth, *labelled, _yes(row.audited), row.outcome, _yes(row.starred)]
-    cells += [_or_empty(value) for value in (row.model, row.version, _yes(row.learnt), row.decision, row.margin, row.familiarity)]
+    cells += [
+        _or_empty(value)
+        for value in (
+            row.model,
+            row.version,
+            _yes(row.learnt),
+            row.decision,
+            row.margin,
+            row.familiarity,
+        )
+    ]
     for place in range(TOP):
         line = one.ranking[place] if place < len(one.ranking) else None
         cells += [line.label, line.probability] if line else ["", ""]
@@ -169,7 +214,15 @@ def _prediction(one: Record) -> dict[str, Any] | None:
     row = one.row
     if row.prediction_id is None:
         return None
-    ranked = [{"rank": line.rank, "label": line.label, "class_id": line.class_id, "probability": line.probability} for line in one.ranking]
+    ranked = [
+        {
+            "rank": line.rank,
+            "label": line.label,
+            "class_id": line.class_id,
+            "probability": line.probability,
+        }
+        for line in one.ranking
+    ]
     return {
         "decision": row.decision,
         "label": row.label,
@@ -197,25 +250,53 @@ def _event(row: Any) -> dict[str, Any]:
 
 def _coco_image(number: int, one: Record, base_url: str) -> dict[str, Any]:
     row = one.row
-    image = {"id": number, "file_name": path_of(one), "width": row.width, "height": row.height, "date_captured": moment(row.created_at)}
+    image = {
+        "id": number,
+        "file_name": path_of(one),
+        "width": row.width,
+        "height": row.height,
+        "date_captured": moment(row.created_at),
+    }
     verdict = {"verdict": row.ground_truth} if row.ground_truth in VERDICTS else {}
-    return image | {"coco_url": f"{base_url}/photos/{row.public_id}/file", "marque_id": row.public_id, "sha256": row.sha256} | verdict
+    return (
+        image
+        | {
+            "coco_url": f"{base_url}/photos/{row.public_id}/file",
+            "marque_id": row.public_id,
+            "sha256": row.sha256,
+        }
+        | verdict
+    )
 
 
 def _task(one: Record, base_url: str) -> dict[str, Any]:
     row = one.row
-    facts = {"image": f"{base_url}/photos/{row.public_id}/file", "marque_id": row.public_id, "sha256": row.sha256, "filename": row.filename}
+    facts = {
+        "image": f"{base_url}/photos/{row.public_id}/file",
+        "marque_id": row.public_id,
+        "sha256": row.sha256,
+        "filename": row.filename,
+    }
     task: dict[str, Any] = {"data": facts, "annotations": [], "predictions": []}
     if row.ground_truth:
         task["annotations"] = [{"result": [_choice(row.ground_truth)]}]
     if row.prediction_id is not None:
-        said = {"model_version": f"{row.model} {row.version}", "score": row.confidence, "result": [_choice(row.label)]}
+        said = {
+            "model_version": f"{row.model} {row.version}",
+            "score": row.confidence,
+            "result": [_choice(row.label)],
+        }
         task["predictions"] = [said]
     return task
 
 
 def _choice(label: str) -> dict[str, Any]:
-    return {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
+    return {
+        "from_name": "label",
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": [label]},
+    }
 
 
 def _item(value: dict[str, Any], *, first: bool) -> bytes:

@@ -3,8 +3,6 @@
 The job's id is the batch. Photos are cut by their numbers, so that parts are small however many there are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from webapp.domain import GalleryFilter, Who
@@ -52,7 +50,14 @@ def is_large_batch(batch: str) -> bool:
 
 
 def action_question(
-    action: str, wanted: GalleryFilter, *, up_to: int = 0, cards: Sequence[ModelCard] = (), label: str = "", why: str = "", place: str
+    action: str,
+    wanted: GalleryFilter,
+    *,
+    up_to: int = 0,
+    cards: Sequence[ModelCard] = (),
+    label: str = "",
+    why: str = "",
+    place: str,
 ) -> Json:
     """What a job is asked that does `action` with all photos that `wanted` lets through and that were there by the number `up_to` (now).
 
@@ -71,11 +76,15 @@ def action_question(
 def undo_question(batch: str, *, place: str) -> Json:
     """What a job is asked that takes a batch back. Raises `NothingToUndoError`."""
     if not any(step(batch, 0, 1) for step in STEPS.values()):
-        raise NothingToUndoError("There is nothing to undo: it was undone already, or these photos were relabelled since.")
+        raise NothingToUndoError(
+            "There is nothing to undo: it was undone already, or these photos were relabelled since."
+        )
     return {"action": UNDO, "undo": batch, "place": place}
 
 
-def put_in_action(asked: Json, *, owner: Owner, who: Who, ring: Ring, key: str = "") -> tuple[Job, bool]:
+def put_in_action(
+    asked: Json, *, owner: Owner, who: Who, ring: Ring, key: str = ""
+) -> tuple[Job, bool]:
     """Put the job in; returns it and whether it is new. Raises what `jobs.put_in` raises."""
     title = TITLES[asked["action"]].format(asked.get("label", ""))
     return put_in(KIND, asked, title=title, owner=owner, who=who, ring=ring, key=key)
@@ -99,7 +108,10 @@ def plan(work: Work) -> list[Json]:
     if work.asked["action"] == UNDO:
         ranges = [(what, *one) for what in STEPS for one in _standing(what, work.asked["undo"])]
     else:
-        ranges = [("photos", *one) for one in _ranges(parse_filter(work.asked["filter"]), work.asked["up_to"])]
+        ranges = [
+            ("photos", *one)
+            for one in _ranges(parse_filter(work.asked["filter"]), work.asked["up_to"])
+        ]
     work.say(f"{sum(number for *_range, number in ranges):,} photos to go through.")
     return list(_merged(ranges))
 
@@ -127,7 +139,12 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     if action == UNDO and not changed:  # photos and stars keep no word of who brought them back
         changed = met - storage.count_batch(batch, labels=False)
     work.say(f"{changed:,} changed, {met - changed:,} left as they were.")
-    return {"action": action, "changed": changed, "skipped": max(0, met - changed), "batch": work.job_id if changed else None}
+    return {
+        "action": action,
+        "changed": changed,
+        "skipped": max(0, met - changed),
+        "batch": work.job_id if changed else None,
+    }
 
 
 def summary(result: Json) -> str:
@@ -162,9 +179,13 @@ def _change(work: Work, numbers: list[int]) -> None:
     if action == UNDO:
         _take_back(work.part["what"], asked["undo"], numbers, stamp)
     elif action == LABEL:
-        storage.label_photos(storage.not_in_batch(numbers, batch), asked["label"], asked["model"], stamp)
+        storage.label_photos(
+            storage.not_in_batch(numbers, batch), asked["label"], asked["model"], stamp
+        )
     elif action == CONFIRM:
-        storage.confirm_photos(storage.not_in_batch(numbers, batch), parse_filter(asked["filter"]), stamp)
+        storage.confirm_photos(
+            storage.not_in_batch(numbers, batch), parse_filter(asked["filter"]), stamp
+        )
     elif action == DELETE:
         put_away(numbers, batch, work.who.name)
     else:
@@ -203,7 +224,12 @@ def _merged(ranges: Sequence[tuple[str, int, int, int]]) -> Iterator[Json]:
         theirs = [one for one in ranges if one[0] == what]
         for at in range(0, len(theirs), size):
             some = theirs[at : at + size]
-            yield {"what": what, "after": some[0][1], "to": some[-1][2], "total": sum(one[3] for one in some)}
+            yield {
+                "what": what,
+                "after": some[0][1],
+                "to": some[-1][2],
+                "total": sum(one[3] for one in some),
+            }
 
 
 KIND = Kind(name="many", title="Many photos", plan=plan, do=do, finish=finish, summary=summary)

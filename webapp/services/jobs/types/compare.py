@@ -1,7 +1,5 @@
 """The job that compares two versions: both look at the newest photos, and those that they answer differently become a queue."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from webapp.domain import Who
@@ -40,9 +38,13 @@ def put(
     `jobs.put_in` raises.
     """
     if champion == challenger:
-        raise BadRequestError("A comparison needs two versions: a champion and another one, the challenger.")
+        raise BadRequestError(
+            "A comparison needs two versions: a champion and another one, the challenger."
+        )
     if not 1 <= newest <= MOST:
-        raise BadRequestError(f"Versions are compared on 1 to {MOST:,} of the newest photos, {NEWEST:,} when nobody says how many.")
+        raise BadRequestError(
+            f"Versions are compared on 1 to {MOST:,} of the newest photos, {NEWEST:,} when nobody says how many."
+        )
     for number in (champion, challenger):
         registry.card(model, number)
     asked = {"model": model, "champion": champion, "challenger": challenger, "newest": newest}
@@ -62,7 +64,9 @@ def plan(work: Work) -> list[Json]:
     newest = storage.newest_photos(asked["newest"])
     judged = compare.photos_to_compare(work.tools.registry, (cards[0], cards[1]))
     older = len(judged.difference(newest))
-    work.say(f"The newest {len(newest):,} photos{f', and {older:,} older ones that have a ground truth' if older else ''}.")
+    work.say(
+        f"The newest {len(newest):,} photos{f', and {older:,} older ones that have a ground truth' if older else ''}."
+    )
     return parts_of(sorted(judged.union(newest)))
 
 
@@ -79,7 +83,11 @@ def do(work: Work) -> Json:
     known = storage.labels_of(asked["model"], versions, numbers)
     found = [photo for photo, _outcome in photos.photos_by_number(numbers)]
     for at, photo in enumerate(found, 1):
-        waiting = [one for one, label in zip(both, known.get(photo.id, (None, None)), strict=True) if label is None]
+        waiting = [
+            one
+            for one, label in zip(both, known.get(photo.id, (None, None)), strict=True)
+            if label is None
+        ]
         if waiting:
             try:
                 ask_aside(photo, classifiers=waiting, files=tools.files, turnstile=tools.turnstile)
@@ -87,7 +95,11 @@ def do(work: Work) -> Json:
                 work.say(f"{photo.filename}: {error}")
                 gone += 1
         work.progress(at, failed=gone)
-    said = {number: labels for number, labels in storage.labels_of(asked["model"], versions, numbers).items() if None not in labels}
+    said = {
+        number: labels
+        for number, labels in storage.labels_of(asked["model"], versions, numbers).items()
+        if None not in labels
+    }
     return {
         "photos": len(said),
         "gone": len(numbers) - len(said),
@@ -105,18 +117,28 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     for one in results:
         seen, gone, differ = seen + one["photos"], gone + one["gone"], differ + one["differ"]
     facts = {name: work.asked[name] for name in ("model", *BOTH)}
-    return {**facts, "photos": seen, "gone": gone, "differ": len(differ), "unlabelled": storage.count_unlabelled(differ)}
+    return {
+        **facts,
+        "photos": seen,
+        "gone": gone,
+        "differ": len(differ),
+        "unlabelled": storage.count_unlabelled(differ),
+    }
 
 
 def summary(result: Json) -> str:
     """What came of a comparison in a sentence or two."""
-    one, other, n, differ, left = (result[name] for name in (*BOTH, "photos", "differ", "unlabelled"))
+    one, other, n, differ, left = (
+        result[name] for name in (*BOTH, "photos", "differ", "unlabelled")
+    )
     if not n:
         return "There was no photo that both versions could look at."
     if not differ:
         return f"Versions {one} and {other} give the same answer to {'the one photo' if n == 1 else f'all {n:,} photos'}."
     rest = f"{'none' if not left else 'all' if left == differ else f'{left:,}'} of these without a ground truth"
-    return f"Versions {one} and {other} give different answers to {differ:,} of {n:,} photos, {rest}."
+    return (
+        f"Versions {one} and {other} give different answers to {differ:,} of {n:,} photos, {rest}."
+    )
 
 
 KIND = Kind(name="compare", title="Comparison", plan=plan, do=do, finish=finish, summary=summary)

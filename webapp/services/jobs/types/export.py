@@ -1,7 +1,5 @@
 """The job that makes an export in the data folder, piece by piece, where it can be fetched for some days."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
@@ -39,21 +37,39 @@ RESERVE = 200 * 2**20
 PIECE, MOST_PARTS = 1_000, 200
 """Photos of a piece at least, and pieces of an export at most, but for zips."""
 CHUNK = 2**20
-TITLES = {"csv": "Table", "jsonl": "Lines of JSON", "folders": "Photos in folders", "coco": "COCO", "label-studio": "Label Studio"}
+TITLES = {
+    "csv": "Table",
+    "jsonl": "Lines of JSON",
+    "folders": "Photos in folders",
+    "coco": "COCO",
+    "label-studio": "Label Studio",
+}
 
 
 # ---- putting in, fetching, removing ----
 
 
-def put_in_order(order: Order, data: Path, *, owner: Owner, who: Who, ring: Ring, key: str = "") -> tuple[Job, bool]:
+def put_in_order(
+    order: Order, data: Path, *, owner: Owner, who: Who, ring: Ring, key: str = ""
+) -> tuple[Job, bool]:
     """Put the job in; returns it and whether it is new. Raises `BadRequestError` when there is no photo `order.after`,
     `StorageFullError` when the exports that lie there leave no room, or what `jobs.put_in` raises."""
     export.number_after(order.after)
     _check_room(data)
     wanted = export.question_of(order.wanted)
-    about = ["picked photos" if name == "picked" else f"{name} {value}" for name, value in wanted.items()]
+    about = [
+        "picked photos" if name == "picked" else f"{name} {value}" for name, value in wanted.items()
+    ]
     title = f"{TITLES[order.format]}: {', '.join(about) or 'everything'}"
-    return put_in(KIND, asdict(order) | {"wanted": wanted}, title=title, owner=owner, who=who, ring=ring, key=key)
+    return put_in(
+        KIND,
+        asdict(order) | {"wanted": wanted},
+        title=title,
+        owner=owner,
+        who=who,
+        ring=ring,
+        key=key,
+    )
 
 
 def file_of(view: JobView, name: str, data: Path, *, admin: bool) -> tuple[Path, str, str]:
@@ -64,16 +80,35 @@ def file_of(view: JobView, name: str, data: Path, *, admin: bool) -> tuple[Path,
     """
     known = {one["name"]: one["sha256"] for one in files_of(view)} | {MANIFEST: ""}
     path = folder_of(data, view.job.public_id) / name
-    if view.job.kind != KIND.name or view.state != SUCCEEDED or name not in known or not path.is_file():
-        raise JobNotFoundError(f"There is no such file here. Exports are removed after {KEPT.days} days; make it once more.")
+    if (
+        view.job.kind != KIND.name
+        or view.state != SUCCEEDED
+        or name not in known
+        or not path.is_file()
+    ):
+        raise JobNotFoundError(
+            f"There is no such file here. Exports are removed after {KEPT.days} days; make it once more."
+        )
     if view.job.question["keep_metadata"] and not admin:
-        raise NotAllowedError("These photos carry what they tell about place, time and camera. Only an admin may have them so.")
-    return path, "application/json" if name == MANIFEST else TYPES.get(view.job.question["format"], "application/json"), known[name]
+        raise NotAllowedError(
+            "These photos carry what they tell about place, time and camera. Only an admin may have them so."
+        )
+    return (
+        path,
+        "application/json"
+        if name == MANIFEST
+        else TYPES.get(view.job.question["format"], "application/json"),
+        known[name],
+    )
 
 
 def files_of(view: JobView) -> list[Json]:
     """The files of an export that can be fetched now: name, bytes, sha256, photos."""
-    return [] if view.job.kind != KIND.name or view.job.cleared_at or not view.job.result else list(view.job.result["files"])
+    return (
+        []
+        if view.job.kind != KIND.name or view.job.cleared_at or not view.job.result
+        else list(view.job.result["files"])
+    )
 
 
 def remove_files(view: JobView, data: Path) -> None:
@@ -101,12 +136,16 @@ def plan(work: Work) -> list[Json]:
     after, upto = export.number_after(order.after), storage.newest_number()
     common = {"made": now().isoformat(), "event": storage.last_event()}
     ranges = []
-    while numbers := storage.next_numbers(order.wanted, after, upto, _piece(order), classes_only=order.classes_only):
+    while numbers := storage.next_numbers(
+        order.wanted, after, upto, _piece(order), classes_only=order.classes_only
+    ):
         ranges.append((after, numbers[-1], len(numbers)))
         after = numbers[-1]
         work.progress(0)
     work.say(f"{sum(number for *_range, number in ranges):,} photos to write.")
-    several = list(_merged(order, ranges)) or [(after, upto, 0)]  # an empty file has its heading too
+    several = list(_merged(order, ranges)) or [
+        (after, upto, 0)
+    ]  # an empty file has its heading too
     return [
         common | {"number": at, "of": len(several), "after": first, "upto": last, "total": total}
         for at, (first, last, total) in enumerate(several, 1)
@@ -127,7 +166,13 @@ def do(work: Work) -> Json:
         for piece in _bytes(work, order, tally):
             tally.feed(piece)
             stream.write(piece)
-    facts = {"name": name, "photos": tally.photos, "classes": dict(tally.classes), "left_out": dict(tally.left_out), "lost": tally.lost}
+    facts = {
+        "name": name,
+        "photos": tally.photos,
+        "classes": dict(tally.classes),
+        "left_out": dict(tally.left_out),
+        "lost": tally.lost,
+    }
     return facts | tally.checksum | {"made": part["made"], "event": part["event"]}
 
 
@@ -141,12 +186,18 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     made = datetime.fromisoformat(pieces[0]["made"])
     files = [_joined(work, order, folder, pieces, made)] if order.format in GOES_ON else pieces
     told = [{name: one[name] for name in ("name", "bytes", "sha256", "photos")} for one in files]
-    manifest = export.manifest_of(order, _sum(order, pieces), pieces[0]["event"], made) | {"files": told}
+    manifest = export.manifest_of(order, _sum(order, pieces), pieces[0]["event"], made) | {
+        "files": told
+    }
     write_whole(folder / MANIFEST, export.as_json(manifest))
     for left in folder.glob(".*.part"):
         left.unlink(missing_ok=True)
-    work.say(f"{manifest['photos']:,} photos in {len(told):,} file{'' if len(told) == 1 else 's'}. They are kept for {KEPT.days} days.")
-    kept = {name: manifest[name] for name in ("photos", "classes", "left_out", "lost", "label_event")}
+    work.say(
+        f"{manifest['photos']:,} photos in {len(told):,} file{'' if len(told) == 1 else 's'}. They are kept for {KEPT.days} days."
+    )
+    kept = {
+        name: manifest[name] for name in ("photos", "classes", "left_out", "lost", "label_event")
+    }
     return kept | {"files": told, "until": (now() + KEPT).isoformat(timespec="seconds")}
 
 
@@ -175,7 +226,13 @@ def _piece(order: Order) -> int:
 
 def _merged(order: Order, ranges: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
     """Pieces of several ranges: a zip is one, lines are few enough pieces, a document of JSON is written in one piece."""
-    size = 1 if order.format == "folders" else max(1, -(-len(ranges) // MOST_PARTS)) if order.format in GOES_ON else max(1, len(ranges))
+    size = (
+        1
+        if order.format == "folders"
+        else max(1, -(-len(ranges) // MOST_PARTS))
+        if order.format in GOES_ON
+        else max(1, len(ranges))
+    )
     for at in range(0, len(ranges), size):
         some = ranges[at : at + size]
         yield some[0][0], some[-1][1], sum(number for *_range, number in some)
@@ -187,7 +244,13 @@ def _bytes(work: Work, order: Order, tally: Tally) -> Iterator[bytes]:
     made = datetime.fromisoformat(part["made"])
 
     def photos() -> Iterator[Record]:
-        several = export.records(order, after=part["after"], upto=part["upto"], registry=tools.registry, classes_only=order.classes_only)
+        several = export.records(
+            order,
+            after=part["after"],
+            upto=part["upto"],
+            registry=tools.registry,
+            classes_only=order.classes_only,
+        )
         for one in several:
             tally.count(one)
             yield one
@@ -198,7 +261,9 @@ def _bytes(work: Work, order: Order, tally: Tally) -> Iterator[bytes]:
     source = Bytes(tools.files, tools.turnstile, order.keep_metadata)
 
     def manifest(files: dict[str, str]) -> bytes:
-        return export.as_json(export.manifest_of(order, tally, part["event"], made) | {"files": files})
+        return export.as_json(
+            export.manifest_of(order, tally, part["event"], made) | {"files": files}
+        )
 
     return write_zip(photos(), source, lost=tally.lose, manifest=manifest)
 
@@ -207,7 +272,11 @@ def _name_of_piece(order: Order, part: Json) -> str:
     """A zip is fetched as it is, and so is what comes in one piece; other pieces are put together at the end."""
     if order.format in GOES_ON:
         return f"piece-{part['number']:06d}"
-    return _name(order, datetime.fromisoformat(part["made"]), f"-{part['number']}-of-{part['of']}" if part["of"] > 1 else "")
+    return _name(
+        order,
+        datetime.fromisoformat(part["made"]),
+        f"-{part['number']}-of-{part['of']}" if part["of"] > 1 else "",
+    )
 
 
 def _name(order: Order, made: datetime, which: str = "") -> str:
@@ -228,7 +297,12 @@ def _joined(work: Work, order: Order, folder: Path, pieces: list[Json], made: da
         (folder / one["name"]).unlink(missing_ok=True)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest, "photos": sum(one["photos"] for one in pieces)}
+    return {
+        "name": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": digest,
+        "photos": sum(one["photos"] for one in pieces),
+    }
 
 
 def _sum(order: Order, pieces: list[Json]) -> Tally:
@@ -247,19 +321,27 @@ def _sum(order: Order, pieces: list[Json]) -> Tally:
 def _check_room(data: Path) -> None:
     """Raise `StorageFullError` when exports have their share of the disk, or the disk is nearly full."""
     folder = data / PLACE
-    taken = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) if folder.is_dir() else 0
+    taken = (
+        sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+        if folder.is_dir()
+        else 0
+    )
     if taken >= QUOTA:
         raise StorageFullError(
             f"Exports take the {QUOTA // 2**30} GB that they may have. Remove the files of another one on its job's page, then go on."
         )
     if shutil.disk_usage(data).free < RESERVE:
-        raise StorageFullError("The server's disk has no room for this. What was written is kept: make room, then go on.")
+        raise StorageFullError(
+            "The server's disk has no room for this. What was written is kept: make room, then go on."
+        )
 
 
 @contextmanager
 def _taking_its_place(path: Path) -> Iterator[IO[bytes]]:
     """A file beside `path` that takes its place, synced to the disk, when the block ends well, and goes when it does not."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # of its own: another worker may be at the same piece
+    fresh = path.with_name(
+        f".{path.name}.{secrets.token_hex(4)}.part"
+    )  # of its own: another worker may be at the same piece
     try:
         with fresh.open("wb") as stream:
             yield stream
@@ -267,11 +349,24 @@ def _taking_its_place(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(stream.fileno())
         fresh.replace(path)
     except FileNotFoundError as error:
-        raise ExportError("A piece of this export is gone from the data folder. Make it once more.") from error
+        raise ExportError(
+            "A piece of this export is gone from the data folder. Make it once more."
+        ) from error
     except OSError as error:
-        raise StorageFullError("The server's disk is full or cannot be written. What was written before is kept.") from error
+        raise StorageFullError(
+            "The server's disk is full or cannot be written. What was written before is kept."
+        ) from error
     finally:
         fresh.unlink(missing_ok=True)
 
 
-KIND = Kind(name="export", title="Export", plan=plan, do=do, finish=finish, clear=clear, kept=KEPT, summary=summary)
+KIND = Kind(
+    name="export",
+    title="Export",
+    plan=plan,
+    do=do,
+    finish=finish,
+    clear=clear,
+    kept=KEPT,
+    summary=summary,
+)

@@ -1,7 +1,5 @@
 """The job that imports a large file of labels: the look at it is its plan, and what it changes is one batch."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +19,15 @@ from webapp.storage.photos.bulk import count_batch
 MOST_PARTS = 200
 
 
-def question(public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: bool, replace: bool, dry_run: bool = False) -> Json:
+def question(
+    public_id: str,
+    cards: Sequence[ModelCard],
+    *,
+    who: Who,
+    by_name: bool,
+    replace: bool,
+    dry_run: bool = False,
+) -> Json:
     """What a job is asked that imports a file which `import_labels.keep_file` kept. Its labels are those of the cards.
 
     With `dry_run` it only looks. Raises `PhotoNotFoundError` for a file that somebody else sent or that is gone.
@@ -36,7 +42,9 @@ def question(public_id: str, cards: Sequence[ModelCard], *, who: Who, by_name: b
     }
 
 
-def put_in_file(asked: Json, *, owner: Owner, who: Who, ring: Ring, key: str = "") -> tuple[Job, bool]:
+def put_in_file(
+    asked: Json, *, owner: Owner, who: Who, ring: Ring, key: str = ""
+) -> tuple[Job, bool]:
     """Put the job in; returns it and whether it is new. Raises what `jobs.put_in` raises."""
     return put_in(KIND, asked, title=asked["name"], owner=owner, who=who, ring=ring, key=key)
 
@@ -46,13 +54,28 @@ def plan(work: Work) -> list[Json]:
     asked = work.asked
     row = storage.find_file(asked["file"])
     if row is None:
-        raise BadLabelFileError("The file of labels is not here any more. Nothing was changed: send it again.")
+        raise BadLabelFileError(
+            "The file of labels is not here any more. Nothing was changed: send it again."
+        )
     cards = [work.tools.registry.card(name, version) for name, version in asked["models"]]
-    found = plan_import(_watched(read_labels(io.BytesIO(row.content), row.filename), work), cards, by_name=asked["by_name"])
-    work.say(f"{found.lines:,} lines: {found.new:,} photos would get a label, {found.conflicts:,} have another one.")
-    changes = [] if asked["dry_run"] else [list(astuple(one)) for one in found.wanted(replace=asked["replace"])]
+    found = plan_import(
+        _watched(read_labels(io.BytesIO(row.content), row.filename), work),
+        cards,
+        by_name=asked["by_name"],
+    )
+    work.say(
+        f"{found.lines:,} lines: {found.new:,} photos would get a label, {found.conflicts:,} have another one."
+    )
+    changes = (
+        []
+        if asked["dry_run"]
+        else [list(astuple(one)) for one in found.wanted(replace=asked["replace"])]
+    )
     size = max(BATCH, -(-len(changes) // MOST_PARTS))
-    parts = [{"changes": changes[at : at + size], "total": len(changes[at : at + size])} for at in range(0, len(changes), size)]
+    parts = [
+        {"changes": changes[at : at + size], "total": len(changes[at : at + size])}
+        for at in range(0, len(changes), size)
+    ]
     return [{"changes": [], "look": _figures(found)}, *parts]
 
 
@@ -63,7 +86,9 @@ def do(work: Work) -> Json:
     """
     changes = [Change(*one) for one in work.part["changes"]]
     for at in range(0, len(changes), BATCH):
-        import_labels.give_labels(changes[at : at + BATCH], who=work.who, why=work.asked["name"], batch=work.job_id)
+        import_labels.give_labels(
+            changes[at : at + BATCH], who=work.who, why=work.asked["name"], batch=work.job_id
+        )
         work.progress(min(at + BATCH, len(changes)))
     return {"look": work.part.get("look")}
 
@@ -74,7 +99,12 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     changed = count_batch(work.job_id)
     wanted = look["new"] + (look["different"] if work.asked["replace"] else 0)
     skipped = 0 if work.asked["dry_run"] else max(0, wanted - changed)
-    return look | {"dry_run": work.asked["dry_run"], "changed": changed, "skipped": skipped, "batch": work.job_id if changed else None}
+    return look | {
+        "dry_run": work.asked["dry_run"],
+        "changed": changed,
+        "skipped": skipped,
+        "batch": work.job_id if changed else None,
+    }
 
 
 def summary(result: Json) -> str:
@@ -82,7 +112,11 @@ def summary(result: Json) -> str:
     if result["dry_run"]:
         return f"{result['new']:,} photos would get a label, {result['different']:,} have another one. Nothing was changed."
     changed = result["changed"]
-    left = f" {result['skipped']:,} were relabelled or deleted meanwhile and stayed." if result["skipped"] else ""
+    left = (
+        f" {result['skipped']:,} were relabelled or deleted meanwhile and stayed."
+        if result["skipped"]
+        else ""
+    )
     return f"{changed:,} photo{'' if changed == 1 else 's'} labelled.{left}"
 
 
@@ -111,4 +145,12 @@ def _figures(found: Plan) -> Json:
     }
 
 
-KIND = Kind(name=import_labels.JOB, title="Labels from a file", plan=plan, do=do, finish=finish, clear=clear, summary=summary)
+KIND = Kind(
+    name=import_labels.JOB,
+    title="Labels from a file",
+    plan=plan,
+    do=do,
+    finish=finish,
+    clear=clear,
+    summary=summary,
+)

@@ -1,7 +1,5 @@
 """The job that makes a version of a network from elsewhere: what was sent is kept, the gate looks at it in a process of its own."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -41,24 +39,36 @@ def question(form: Mapping[str, str]) -> Json:
 
     Raises `BadRequestError` for what makes no sense.
     """
-    values: dict[str, Any] = {key: form.get(key, "").strip() for key in ("name", "title", "preprocess", "size", "resize")}
+    values: dict[str, Any] = {
+        key: form.get(key, "").strip() for key in ("name", "title", "preprocess", "size", "resize")
+    }
     threshold = form.get("threshold", "").strip() or "50"
     if not threshold.isdecimal() or int(threshold) > 100:
-        raise BadRequestError("The confidence below which it says nothing is a whole percentage, 0 to 100.")
+        raise BadRequestError(
+            "The confidence below which it says nothing is a whole percentage, 0 to 100."
+        )
     if values["size"] and not re.fullmatch(r"\d{1,5}[x×]\d{1,5}", values["size"]):
-        raise BadRequestError(f"A size is height x width in pixels, such as 224x224, not {values['size'][:40]!r}.")
+        raise BadRequestError(
+            f"A size is height x width in pixels, such as 224x224, not {values['size'][:40]!r}."
+        )
     for key, allowed in (("preprocess", PREPROCESSING), ("resize", RESIZE_RULES)):
         if values[key] and values[key] not in allowed:
             raise BadRequestError(f"There is no {key} called {values[key][:40]!r}.")
-    return {key: value for key, value in values.items() if value} | {"threshold": str(int(threshold) / 100)}
+    return {key: value for key, value in values.items() if value} | {
+        "threshold": str(int(threshold) / 100)
+    }
 
 
 def file_name(given: str) -> str:
     """A name of our own for an uploaded network, like the one it had. Raises `BadRequestError` for an ending that no network has."""
     path = Path(given.replace("\\", "/"))
     if path.suffix.lower() not in FILE_ENDINGS:
-        raise BadRequestError(f"A network is a file that ends in {', '.join(ENDINGS)}, or a zip with one; {path.name[:80]!r} is neither.")
-    return (re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:60] or "model") + path.suffix.lower()
+        raise BadRequestError(
+            f"A network is a file that ends in {', '.join(ENDINGS)}, or a zip with one; {path.name[:80]!r} is neither."
+        )
+    return (
+        re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:60] or "model"
+    ) + path.suffix.lower()
 
 
 def take(data: Path, sent: Sent, asked: Json, *, owner: Owner, who: Who, ring: Ring) -> Job:
@@ -72,10 +82,14 @@ def take(data: Path, sent: Sent, asked: Json, *, owner: Owner, who: Who, ring: R
     try:
         labels = _keep(data / SPOOL / job_id, name, sent)
         asked = {"options": asked, "file": name, "labels": labels}
-        job, _fresh = put_in(KIND, asked, title=name, owner=owner, who=who, ring=ring, public_id=job_id)
+        job, _fresh = put_in(
+            KIND, asked, title=name, owner=owner, who=who, ring=ring, public_id=job_id
+        )
     except OSError as error:
         forget(data, job_id)
-        raise StorageFullError("The disk is full or read-only. Nothing was stored; make room and try again.") from error
+        raise StorageFullError(
+            "The disk is full or read-only. Nothing was stored; make room and try again."
+        ) from error
     except BaseException:
         forget(data, job_id)
         raise
@@ -93,8 +107,12 @@ def _keep(folder: Path, name: str, sent: Sent) -> str:
         with (folder / labels).open("wb") as file:
             shutil.copyfileobj(content, file, CHUNK)
         return labels
-    if sent.labels.strip():  # a file of ours, never a name: the command would take a name for a file on this server
-        (folder / f"{LABELS}.txt").write_text("\n".join(re.split(r"[,\r\n]+", sent.labels.strip())), encoding="utf-8")
+    if (
+        sent.labels.strip()
+    ):  # a file of ours, never a name: the command would take a name for a file on this server
+        (folder / f"{LABELS}.txt").write_text(
+            "\n".join(re.split(r"[,\r\n]+", sent.labels.strip())), encoding="utf-8"
+        )
         return f"{LABELS}.txt"
     return ""
 
@@ -115,7 +133,11 @@ def do(work: Work) -> Json:
     work.say(LIMITS)
     options = [f"--{key}={value}" for key, value in asked["options"].items()]
     labels = [f"--labels={folder / asked['labels']}"] if asked["labels"] else []
-    ended = run_command(work, ["model", "import", "--json", *options, *labels, "--", str(folder / asked["file"])], folder)
+    ended = run_command(
+        work,
+        ["model", "import", "--json", *options, *labels, "--", str(folder / asked["file"])],
+        folder,
+    )
     if ended.status:
         raise ModelRefusedError(KILLED if ended.status < 0 or not ended.trouble else ended.trouble)
     made = _made(folder)
@@ -145,4 +167,6 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
     forget(tools.data, job_id)
 
 
-KIND = Kind(name="import-model", title="Model import", do=do, clear=clear, lane=LONG, summary=summary)
+KIND = Kind(
+    name="import-model", title="Model import", do=do, clear=clear, lane=LONG, summary=summary
+)

@@ -1,7 +1,5 @@
 """Ranking a photo that is here already, as a job whose state can be asked for afterwards."""
 
-from __future__ import annotations
-
 from webapp.domain import QUEUED, RUNNING, Who
 from webapp.errors import JobNotFoundError
 from webapp.services.jobs.job_type import Json, Kind, Tools, Work
@@ -14,9 +12,19 @@ ANYBODY = Owner("", all=True)
 UNKNOWN = "There is no such task."
 
 
-def put_in_photo(photo: Photo, *, owner: Owner, who: Who, ring: Ring, key: str = "") -> tuple[Job, bool]:
+def put_in_photo(
+    photo: Photo, *, owner: Owner, who: Who, ring: Ring, key: str = ""
+) -> tuple[Job, bool]:
     """Put in that the site's model looks at a photo; returns the job and whether it is new. Raises what `jobs.put_in` raises."""
-    return put_in(KIND, {"photo": photo.public_id}, title=photo.filename, owner=owner, who=who, ring=ring, key=key)
+    return put_in(
+        KIND,
+        {"photo": photo.public_id},
+        title=photo.filename,
+        owner=owner,
+        who=who,
+        ring=ring,
+        key=key,
+    )
 
 
 def predict(photo: Photo, *, owner: Owner, who: Who, ring: Ring, tools: Tools) -> str:
@@ -54,8 +62,15 @@ def do(work: Work) -> Json:
     May run twice: a model that has looked at a photo is not asked again.
     """
     classifiers = work.tools.classifiers("")
-    ask_models(work.asked["photo"], classifiers=classifiers, files=work.tools.files, turnstile=work.tools.turnstile)
+    ask_models(
+        work.asked["photo"],
+        classifiers=classifiers,
+        files=work.tools.files,
+        turnstile=work.tools.turnstile,
+    )
     return {"photo": work.asked["photo"]}
 
 
-KIND = Kind(name="predict", title="Prediction", do=do, summary=lambda _result: "The photo has its answer.")
+KIND = Kind(
+    name="predict", title="Prediction", do=do, summary=lambda _result: "The photo has its answer."
+)

@@ -1,7 +1,5 @@
 """The job that lets a version look at photos that are here already: at the whole history, or at what a filter lets through."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from webapp.domain import GalleryFilter, Who
@@ -42,7 +40,12 @@ def put(
     registry.card(model, version)
     params = {name: value for name, value in filter_params(wanted).items() if name != "sort"}
     which = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in params.items())
-    asked = {"model": model, "version": version, "filter": filter_params(wanted), "up_to": up_to or storage.last_number()}
+    asked = {
+        "model": model,
+        "version": version,
+        "filter": filter_params(wanted),
+        "up_to": up_to or storage.last_number(),
+    }
     title = f"{model} {version} looks at {f'photos with {which}' if which else 'the whole history'}"
     return put_in(KIND, asked, title=title, owner=owner, who=who, ring=ring, key=key)
 
@@ -79,7 +82,13 @@ def do(work: Work) -> Json:
     done["gone"] = len(work.part["photos"]) - len(found)
     for photo in found:
         try:
-            fresh = ask_version(photo.public_id, classifier, standing=standing, files=tools.files, turnstile=tools.turnstile)
+            fresh = ask_version(
+                photo.public_id,
+                classifier,
+                standing=standing,
+                files=tools.files,
+                turnstile=tools.turnstile,
+            )
         except (PhotoRefusedError, PhotoNotFoundError) as error:
             work.say(f"{photo.filename}: {error}")
             done["gone"] += 1
@@ -95,7 +104,12 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     for one in results:
         standing = one["standing"]
         total = {name: total[name] + one[name] for name in COUNTED}
-    return {"model": work.asked["model"], "version": work.asked["version"], **total, "standing": standing}
+    return {
+        "model": work.asked["model"],
+        "version": work.asked["version"],
+        **total,
+        "standing": standing,
+    }
 
 
 def summary(result: Json) -> str:
@@ -104,8 +118,16 @@ def summary(result: Json) -> str:
     if not looked + known + gone:
         return "No photo passed the filter, so there was nothing to look at."
     before = f"; {known:,} it had seen before" if known else ""
-    lost = f" {gone:,} could not be looked at: deleted meanwhile, or the file is damaged." if gone else ""
-    shown = " These are the model's answers now." if result["standing"] else " Its answers are kept beside the model's."
+    lost = (
+        f" {gone:,} could not be looked at: deleted meanwhile, or the file is damaged."
+        if gone
+        else ""
+    )
+    shown = (
+        " These are the model's answers now."
+        if result["standing"]
+        else " Its answers are kept beside the model's."
+    )
     return f"{result['model']} {result['version']} looked at {looked:,} photo{'s' if looked != 1 else ''}{before}.{lost}{shown}"
 
 

@@ -1,7 +1,5 @@
 """The kinds of jobs there are."""
 
-from __future__ import annotations
-
 from webapp.services.jobs.job_type import Kind
 from webapp.services.jobs.types import bulk as many_later
 from webapp.services.jobs.types import compare as replay

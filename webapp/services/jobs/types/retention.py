@@ -1,7 +1,5 @@
 """The job that lets a rule of keeping go through the history: one batch, which can be brought back for some days."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -17,7 +15,9 @@ from webapp.storage.tables import now
 LEAST_PART, MOST_PARTS = CHUNK, 200
 
 
-def put_in_rule(per_class: int, older_than: timedelta, *, owner: Owner, who: Who, ring: Ring, key: str = "") -> tuple[Job, bool]:
+def put_in_rule(
+    per_class: int, older_than: timedelta, *, owner: Owner, who: Who, ring: Ring, key: str = ""
+) -> tuple[Job, bool]:
     """Put in the job that keeps `per_class` photos of each class and deletes older ones; returns it and whether it is new.
 
     The age is counted from now, however long the job waits. Raises what `jobs.put_in` raises.
@@ -29,10 +29,15 @@ def put_in_rule(per_class: int, older_than: timedelta, *, owner: Owner, who: Who
 
 def plan(work: Work) -> list[Json]:
     """The numbers of the photos that go. Planning changes nothing."""
-    numbers = storage.surplus_numbers(work.asked["per_class"], datetime.fromisoformat(work.asked["before"]))
+    numbers = storage.surplus_numbers(
+        work.asked["per_class"], datetime.fromisoformat(work.asked["before"])
+    )
     size = max(LEAST_PART, -(-len(numbers) // MOST_PARTS))
     work.say(f"{len(numbers):,} photos go.")
-    return [{"numbers": numbers[at : at + size], "total": len(numbers[at : at + size])} for at in range(0, len(numbers), size)]
+    return [
+        {"numbers": numbers[at : at + size], "total": len(numbers[at : at + size])}
+        for at in range(0, len(numbers), size)
+    ]
 
 
 def do(work: Work) -> Json:
@@ -51,13 +56,21 @@ def do(work: Work) -> Json:
 def finish(work: Work, results: Iterable[Json]) -> Json:
     """How many photos were deleted, counted from what is stored, and the batch to undo. Counting twice gives the same."""
     changed, met = count_batch(work.job_id, labels=False), sum(one["met"] for one in results)
-    return {"changed": changed, "skipped": max(0, met - changed), "batch": work.job_id if changed else None}
+    return {
+        "changed": changed,
+        "skipped": max(0, met - changed),
+        "batch": work.job_id if changed else None,
+    }
 
 
 def summary(result: Json) -> str:
     """What came of it in a sentence or two."""
     changed, skipped = result["changed"], result["skipped"]
-    left = f" {skipped:,} stayed, for they were labelled, starred or deleted meanwhile." if skipped else ""
+    left = (
+        f" {skipped:,} stayed, for they were labelled, starred or deleted meanwhile."
+        if skipped
+        else ""
+    )
     if not changed:
         return f"Nothing was deleted.{left}" if skipped else "Nothing had to go."
     return f"{changed:,} photo{'' if changed == 1 else 's'} deleted. For good in {GRACE.days} days.{left}"

@@ -1,7 +1,5 @@
 """The job that takes in many photos at once: from zips, from many files sent in groups, or from a folder of the server."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
@@ -33,7 +31,16 @@ from webapp.services.jobs.job_type import Json, Kind, Tools, Work
 from webapp.services.jobs.queue import Job, Owner, Ring, known_job, new_id, put_in
 from webapp.services.labels.label_import import names_of_labels
 from webapp.services.labels.relabel import check_label
-from webapp.services.photos.archives import MOST_FILES, UNPACKED_BYTES, Entry, Folder, Source, Zips, folder_below, open_zip
+from webapp.services.photos.archives import (
+    MOST_FILES,
+    UNPACKED_BYTES,
+    Entry,
+    Folder,
+    Source,
+    Zips,
+    folder_below,
+    open_zip,
+)
 from webapp.services.photos.classify import Incoming, classify_photo
 from webapp.storage import jobs as storage
 from webapp.storage.photos import photos
@@ -58,7 +65,9 @@ class Allowance:
     @property
     def words(self) -> str:
         """The same for people."""
-        size = f"{self.bytes // 2**30:,} GB" if self.bytes >= 2**30 else f"{self.bytes // 2**20:,} MB"
+        size = (
+            f"{self.bytes // 2**30:,} GB" if self.bytes >= 2**30 else f"{self.bytes // 2**20:,} MB"
+        )
         return f"{self.who} may have {size} and {self.files:,} files"
 
 
@@ -78,7 +87,9 @@ def allowance_of(owner: Owner) -> Allowance:
     return PEOPLE if owner.id.startswith(("user:", "key:")) else VISITORS
 
 
-def keep_zip(data: Path, job_id: str, stream: IO[bytes], group: int = 0, allowance: Allowance = PEOPLE) -> None:
+def keep_zip(
+    data: Path, job_id: str, stream: IO[bytes], group: int = 0, allowance: Allowance = PEOPLE
+) -> None:
     """Keep a zip for a job that will be put in. Raises `BadArchiveError` when it is none or too much, `StorageFullError`: it is not kept.
 
     Sent again with the same `group` it takes the place of the first.
@@ -91,13 +102,20 @@ def keep_zip(data: Path, job_id: str, stream: IO[bytes], group: int = 0, allowan
         open_zip(target).close()
 
 
-def keep_files(data: Path, job_id: str, files: Iterable[Incoming], group: int, allowance: Allowance = PEOPLE) -> None:
+def keep_files(
+    data: Path, job_id: str, files: Iterable[Incoming], group: int, allowance: Allowance = PEOPLE
+) -> None:
     """Keep a group of photos for a job that will be put in, as a zip of ours. Raises like `keep_zip`."""
     several = list(files)
     length = sum(len(one.content) for one in several)
-    with _Arriving(data, job_id, group, length, allowance) as target, zipfile.ZipFile(target, "w") as archive:
+    with (
+        _Arriving(data, job_id, group, length, allowance) as target,
+        zipfile.ZipFile(target, "w") as archive,
+    ):
         for one in several:
-            archive.writestr(zipfile.ZipInfo(one.filename.replace("\\", "/").lstrip("/") or "photo"), one.content)
+            archive.writestr(
+                zipfile.ZipInfo(one.filename.replace("\\", "/").lstrip("/") or "photo"), one.content
+            )
 
 
 def forget(data: Path, job_id: str) -> None:
@@ -125,15 +143,21 @@ def check_open(data: Path, job_id: str) -> None:
     Raises `JobNotFoundError` unless something is kept for it, under an id of ours, and `JobRefusedError` when it was put in.
     """
     if not was_kept(data, job_id):
-        raise JobNotFoundError("What was sent before is not there any more. Nothing was stored: send all of it again.")
+        raise JobNotFoundError(
+            "What was sent before is not there any more. Nothing was stored: send all of it again."
+        )
     if storage.find_job(job_id) is not None:
-        raise JobRefusedError("This upload is complete already. Nothing was added: send more as another one.")
+        raise JobRefusedError(
+            "This upload is complete already. Nothing was added: send more as another one."
+        )
 
 
 class _Arriving:
     """A file that takes its place in the spool only when it is whole."""
 
-    def __init__(self, data: Path, job_id: str, group: int, length: int, allowance: Allowance) -> None:
+    def __init__(
+        self, data: Path, job_id: str, group: int, length: int, allowance: Allowance
+    ) -> None:
         self._target = _spool(data, job_id) / f"{group:06d}.zip"
         self._part = self._target.with_suffix(".part")
         self._length = length
@@ -142,22 +166,30 @@ class _Arriving:
         self._allowance = allowance
 
     def __enter__(self) -> Path:
-        others = sum(one.stat().st_size for one in _zips(self._data, self._job_id) if one != self._target)
+        others = sum(
+            one.stat().st_size for one in _zips(self._data, self._job_id) if one != self._target
+        )
         if others + self._length > self._allowance.bytes:
             forget(self._data, self._job_id)
             raise _too_much(self._allowance)
         if shutil.disk_usage(self._data).free < self._length + RESERVE:
-            raise StorageFullError("The server's disk has no room for this. Nothing was stored: send less, or tell the admin.")
+            raise StorageFullError(
+                "The server's disk has no room for this. Nothing was stored: send less, or tell the admin."
+            )
         self._part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._part
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
         if error is None:
             self._part.replace(self._target)
             return
         self._part.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise StorageFullError("The server's disk is full or cannot be written. Nothing was stored: tell the admin.") from error
+            raise StorageFullError(
+                "The server's disk is full or cannot be written. Nothing was stored: tell the admin."
+            ) from error
 
 
 def _too_much(allowance: Allowance) -> BadArchiveError:
@@ -214,7 +246,9 @@ def take_zip(data: Path, stream: IO[bytes], order: Order) -> tuple[Job, bool]:
 def take_kept(data: Path, job_id: str, order: Order) -> tuple[Job, bool]:
     """Put in the job for which something was kept. Raises `BadRequestError` when nothing was, `BadArchiveError` when it is too much."""
     if not was_kept(data, job_id):
-        raise BadRequestError("No file came with it. Choose a zip or some photos, then send them again.")
+        raise BadRequestError(
+            "No file came with it. Choose a zip or some photos, then send them again."
+        )
     forget_abandoned(data)
     try:
         _check_number(data, job_id, allowance_of(order.owner))
@@ -234,7 +268,16 @@ def take_folder(allowed: Path | None, name: str, order: Order) -> tuple[Job, boo
 
 
 def _put_in(order: Order, job_id: str) -> tuple[Job, bool]:
-    return put_in(KIND, order.asked, title=order.title, owner=order.owner, who=order.who, ring=order.ring, key=order.key, public_id=job_id)
+    return put_in(
+        KIND,
+        order.asked,
+        title=order.title,
+        owner=order.owner,
+        who=order.who,
+        ring=order.ring,
+        key=order.key,
+        public_id=job_id,
+    )
 
 
 def summary(result: Json) -> str:
@@ -261,7 +304,12 @@ def left_out_csv(results: Iterable[Json]) -> str:
 
 
 def question(
-    classifiers: Sequence[Classifier], *, model: str, ground_truth: str = "", folders: bool = False, place: str = "upload"
+    classifiers: Sequence[Classifier],
+    *,
+    model: str,
+    ground_truth: str = "",
+    folders: bool = False,
+    place: str = "upload",
 ) -> Json:
     """What an upload job is asked. With `folders` the name of the folder that a photo lies in is its ground truth.
 
@@ -269,7 +317,13 @@ def question(
     """
     if ground_truth:
         check_label(ground_truth, *(one.card for one in classifiers))
-    return {"model": model, "ground_truth": ground_truth, "folders": folders, "place": place, "folder": ""}
+    return {
+        "model": model,
+        "ground_truth": ground_truth,
+        "folders": folders,
+        "place": place,
+        "folder": "",
+    }
 
 
 def _source(work: Work) -> Source:
@@ -277,7 +331,9 @@ def _source(work: Work) -> Source:
         return Folder(Path(work.asked["folder"]))
     zips = _zips(work.tools.data, work.job_id)
     if not zips:
-        raise BadArchiveError("What was sent is not in the data folder any more. Put it back and let this go on, or send it again.")
+        raise BadArchiveError(
+            "What was sent is not in the data folder any more. Put it back and let this go on, or send it again."
+        )
     return Zips(zips)
 
 
@@ -289,7 +345,10 @@ def plan(work: Work) -> list[Json]:
     size = max(LEAST_PART, -(-len(wanted) // MOST_PARTS))
     work.say(f"{len(wanted):,} files to look at, {len(entries) - len(wanted):,} left out.")
     parts = [
-        {"files": [[one.key, one.name, ""] for one in wanted[at : at + size]], "total": len(wanted[at : at + size])}
+        {
+            "files": [[one.key, one.name, ""] for one in wanted[at : at + size]],
+            "total": len(wanted[at : at + size]),
+        }
         for at in range(0, len(wanted), size)
     ]
     left_out = [["", one.name, one.why_not] for one in entries if one.why_not]
@@ -322,7 +381,14 @@ def do(work: Work) -> Json:
     return {"troubles": troubles, "strange": dict(strange), "files": len(work.part["files"])}
 
 
-def _take(work: Work, source: Source, entry: Entry, first: Classifier, others: Sequence[Classifier], label: str) -> tuple[str, str] | None:
+def _take(
+    work: Work,
+    source: Source,
+    entry: Entry,
+    first: Classifier,
+    others: Sequence[Classifier],
+    label: str,
+) -> tuple[str, str] | None:
     """Store one photo; what went wrong, if something did."""
     tools = work.tools
     if entry.why_not:
@@ -364,7 +430,13 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     work.say(
         f"{added:,} photos are new, {here:,} were here already, {kinds[SKIPPED]:,} files are no photos, {kinds[REFUSED]:,} were refused."
     )
-    return {"added": added, "known": here, SKIPPED: kinds[SKIPPED], REFUSED: kinds[REFUSED], "strange": dict(strange)}
+    return {
+        "added": added,
+        "known": here,
+        SKIPPED: kinds[SKIPPED],
+        REFUSED: kinds[REFUSED],
+        "strange": dict(strange),
+    }
 
 
 def clear(job_id: str, _asked: Json, tools: Tools) -> None:
@@ -372,4 +444,6 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
     forget(tools.data, job_id)
 
 
-KIND = Kind(name="upload", title="Upload", plan=plan, do=do, finish=finish, clear=clear, summary=summary)
+KIND = Kind(
+    name="upload", title="Upload", plan=plan, do=do, finish=finish, clear=clear, summary=summary
+)

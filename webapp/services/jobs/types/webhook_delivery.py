@@ -1,7 +1,5 @@
 """Telling webhooks what happened, as a job: in turn, signed, again later when it did not arrive, until it is given up."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping
@@ -69,14 +67,21 @@ def make_body(event: WebhookEvent, tools: Tools) -> tuple[str, int]:
         data = _promotion(int(event.about))
     elif event.type == RELABELLED:
         data, upto = _relabelling(event, tools)
-    return json.dumps({"type": event.type, "timestamp": _moment(event.created_at), "data": data}, ensure_ascii=False), upto
+    return json.dumps(
+        {"type": event.type, "timestamp": _moment(event.created_at), "data": data},
+        ensure_ascii=False,
+    ), upto
 
 
 def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
     """The webhook, and what it is told next, which nobody else takes up meanwhile; None when nothing is due or it rests."""
     with writing():
         hook = storage.find(number)
-        if hook is None or not hook.active or (hook.rest_until is not None and hook.rest_until > now()):
+        if (
+            hook is None
+            or not hook.active
+            or (hook.rest_until is not None and hook.rest_until > now())
+        ):
             return hook, None
         delivery = storage.next_delivery(number, now())
         if delivery is not None:
@@ -87,7 +92,11 @@ def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
 def _seconds_to_wait(hook: Webhook) -> float | None:
     """How long until something is due and the webhook has rested, None when nothing waits."""
     due = storage.due_at(hook.id)
-    return None if due is None else max(0.5, (max(due, hook.rest_until or due) - now()).total_seconds())
+    return (
+        None
+        if due is None
+        else max(0.5, (max(due, hook.rest_until or due) - now()).total_seconds())
+    )
 
 
 def _tell(hook: Webhook, delivery: WebhookDelivery, work: Work) -> None:
@@ -104,11 +113,19 @@ def _tell(hook: Webhook, delivery: WebhookDelivery, work: Work) -> None:
         status = courier.post(hook.url, body, headers, private=work.tools.private_webhooks)
     except (NotDeliveredError, WebhookError) as error:
         work.say(f"{delivery.event.public_id} did not arrive: {error}")
-        _not_arrived(hook, delivery, str(error), gone=isinstance(error, NotDeliveredError) and error.gone)
+        _not_arrived(
+            hook, delivery, str(error), gone=isinstance(error, NotDeliveredError) and error.gone
+        )
         return
     with writing():
         answer = f"It answered {status}."
-        storage.change_delivery(delivery.id, state=DELIVERED, answer=answer, attempts=delivery.attempts + 1, ended_at=now())
+        storage.change_delivery(
+            delivery.id,
+            state=DELIVERED,
+            answer=answer,
+            attempts=delivery.attempts + 1,
+            ended_at=now(),
+        )
         if hook.failures:
             storage.change(hook.id, failures=0, rest_until=None)
 
@@ -128,7 +145,9 @@ def _not_arrived(hook: Webhook, delivery: WebhookDelivery, answer: str, *, gone:
     tried = delivery.attempts + 1
     with writing():
         if tried > len(PAUSES) or gone:
-            storage.change_delivery(delivery.id, state=GIVEN_UP, answer=answer, attempts=tried, ended_at=now())
+            storage.change_delivery(
+                delivery.id, state=GIVEN_UP, answer=answer, attempts=tried, ended_at=now()
+            )
         else:
             later = now() + timedelta(seconds=PAUSES[tried - 1])
             storage.change_delivery(delivery.id, next_at=later, answer=answer, attempts=tried)
@@ -200,7 +219,11 @@ def _moment(when: datetime) -> str:
 
 def _summary(result: Json) -> str:
     delivered = result.get("delivered", 0)
-    return f"{delivered:,} {'event' if delivered == 1 else 'events'} arrived." if delivered else "Nothing waits any more."
+    return (
+        f"{delivered:,} {'event' if delivered == 1 else 'events'} arrived."
+        if delivered
+        else "Nothing waits any more."
+    )
 
 
 KIND = Kind(storage.DELIVER, "Webhook", do=deliver, summary=_summary)
