@@ -1,8 +1,23 @@
-"""Every error we raise on purpose. The message is a sentence for a person: what happened, what to do."""
+"""Every error raised on purpose. The message is a sentence for a person: what happened, what to do.
+
+`status` is the HTTP status that says the same; `retry_after` the seconds to wait before trying again,
+None where waiting does not help.
+"""
 
 
 class MarqueError(Exception):
     """Root of all errors raised on purpose."""
+
+    status = 500
+    retry_after: int | None = None
+
+
+class _WaitError(MarqueError):
+    """An error that ends by itself after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 # ---- photos ----
@@ -11,88 +26,118 @@ class MarqueError(Exception):
 class PhotoRefusedError(MarqueError):
     """An upload was refused. Nothing was stored."""
 
+    status = 422
+
 
 class NotAPhotoError(PhotoRefusedError):
-    """The bytes are none of the image formats we read (HTTP 415)."""
+    """The bytes are in none of the image formats that are read."""
+
+    status = 415
 
 
 class BrokenPhotoError(PhotoRefusedError):
-    """The bytes begin like an image but cannot be decoded: truncated, corrupt, or nonsense sizes (HTTP 422)."""
+    """The bytes begin like an image but cannot be decoded: truncated, corrupt, impossible sizes."""
 
 
 class PhotoTooLargeError(PhotoRefusedError):
-    """The file has too many bytes, or the image too many pixels, for the caps before decoding (HTTP 413)."""
+    """The file has too many bytes, or the image too many pixels, for the caps before decoding."""
+
+    status = 413
 
 
 class NoFileError(PhotoRefusedError):
-    """A form or call that must carry a file carries none (HTTP 400)."""
+    """A form or call that must carry a file carries none."""
+
+    status = 400
 
 
 class PhotoNotFoundError(MarqueError):
-    """No photo has this id, or it was deleted (HTTP 404)."""
+    """No photo has this id, or it was deleted."""
+
+    status = 404
 
 
 class PhotoDeletedError(PhotoNotFoundError):
-    """The photo was deleted, and can be brought back for some days by who may (HTTP 410)."""
+    """The photo was deleted and can still be restored."""
+
+    status = 410
 
 
 class NotAskedError(MarqueError):
-    """The photo is there, but this model has not looked at it yet (HTTP 404)."""
+    """The photo exists, but this model has not classified it yet."""
+
+    status = 404
 
 
 class NoHeatMapError(MarqueError):
-    """The network is not one whose last layer works on the mean of a feature map, so nobody can say where it looked (HTTP 404)."""
+    """The network does not end in a pooled feature map and one dense layer: no heat map exists."""
+
+    status = 404
 
 
 # ---- labels ----
 
 
 class UnknownLabelError(MarqueError):
-    """A ground truth is neither a label of the model nor a verdict (HTTP 422)."""
+    """A ground truth is neither a label of the model nor a verdict."""
+
+    status = 422
 
 
 class NothingToUndoError(MarqueError):
-    """The label event or batch does not exist, or was changed since (HTTP 409)."""
+    """The label event or batch does not exist, or was changed since."""
+
+    status = 409
 
 
-# ---- questions ----
+# ---- requests ----
 
 
 class TooMuchToCountError(MarqueError):
-    """A filter lets through more photos than can be counted while somebody waits (HTTP 422)."""
+    """A filter matches more photos than can be counted while somebody waits."""
+
+    status = 422
 
 
 class BadRequestError(MarqueError):
-    """A filter, cursor or number in a question makes no sense (HTTP 400)."""
+    """A filter, cursor or number of a request makes no sense."""
+
+    status = 400
 
 
 class InvalidFieldsError(BadRequestError):
-    """Parts of the request have the wrong type, are missing or are not known (HTTP 400). `faults` are pairs of where and what."""
+    """Parts of the request have the wrong type, are missing or are not known.
+
+    `faults` are pairs of where and what.
+    """
 
     def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__(
-            f"{'; '.join(f'{where} {what}' for where, what in faults)}. Nothing was done."
-        )
+        sentences = "; ".join(f"{where} {what}" for where, what in faults)
+        super().__init__(f"{sentences}. Nothing was done.")
         self.faults = faults
 
 
 class BadNumberError(BadRequestError):
-    """The number that names a photo at an old door is none (HTTP 422)."""
+    """The number of a photo in a call of the earlier services is not a number."""
+
+    status = 422
 
 
 # ---- exports and imports ----
 
 
 class ExportError(MarqueError):
-    """An export cannot be written where it should go. The message says why; what lies there was left as it is."""
+    """An export cannot be written to its place. What lies there is unchanged."""
 
 
 class ResultsError(MarqueError):
-    """The file in which a command shall go on is none that it wrote. Nothing was changed."""
+    """The file that a command is to continue was not written by it. Nothing was changed."""
 
 
 class BadLabelFileError(MarqueError):
-    """A file of labels cannot be read (HTTP 422). Nothing was changed; the message names the line where there is one."""
+    """A file of labels cannot be read. Nothing was changed; the message names the line."""
+
+    status = 422
 
 
 # ---- models ----
@@ -101,56 +146,71 @@ class BadLabelFileError(MarqueError):
 class ModelError(MarqueError):
     """Root of what can be wrong with a model."""
 
+    status = 422
+
 
 class ModelNotFoundError(ModelError):
-    """No model, or no version of it, has this name (HTTP 404)."""
+    """No model, or no version of it, has this name."""
+
+    status = 404
 
 
 class ModelUnavailableError(ModelError):
-    """The model that should answer cannot be loaded: missing, damaged, or wrong answers on its golden photos (HTTP 503)."""
+    """The model cannot be loaded: missing, damaged, or wrong answers on its golden photos."""
+
+    status = 503
+    retry_after = 30
 
 
 class BadCardError(ModelError):
-    """A card.json is missing a field or contradicts itself. The message names the field."""
+    """A card.json lacks a field or contradicts itself. The message names the field."""
 
 
 class ModelRefusedError(ModelError):
-    """The publishing gate said no. The message says which check failed, with both numbers where there are two."""
+    """The publishing gate refused a version. The message says which check failed."""
 
 
 class PromotionRefusedError(ModelError):
-    """A version may not take over, or there is none to go back to (HTTP 409). Nothing was changed; the message says why."""
+    """A version may not take over, or there is none to roll back to. Nothing was changed."""
+
+    status = 409
 
 
 class TrainingError(MarqueError):
-    """Training cannot start or go on: no photos, unknown labels, unreadable checkpoint."""
+    """Training cannot start or continue: no photos, unknown labels, unreadable checkpoint."""
 
 
 # ---- jobs ----
 
 
 class BadArchiveError(MarqueError):
-    """A zip of photos cannot be taken: damaged, or larger inside than we read (HTTP 422). Nothing was stored; the message says why."""
+    """A zip of photos cannot be read: damaged, or too large inside. Nothing was stored."""
+
+    status = 422
 
 
 class JobNotFoundError(MarqueError):
-    """No job has this id, or the person may not see it (HTTP 404)."""
+    """No job has this id, or the person may not see it."""
+
+    status = 404
 
 
 class JobRefusedError(MarqueError):
-    """A job cannot be put in, cancelled or tried again as it stands (HTTP 409). Nothing was changed; the message says why."""
+    """A job cannot be added, cancelled or retried as it stands. Nothing was changed."""
+
+    status = 409
 
 
 class NobodyWorksError(MarqueError):
-    """Jobs wait, and no worker has been seen for a while. The message says since when, and how to start one."""
+    """Jobs wait, and no worker has been seen for a while."""
 
 
 class JobStoppedError(MarqueError):
-    """The part of a job that is being worked on must end now: the job was cancelled, the worker ends, or another one has the part."""
+    """A part of a job must end now: cancelled, worker ends, or another worker has the part."""
 
 
 class JobWaitsError(MarqueError):
-    """The part of a job has nothing to do before `seconds` are over: it waits so long, as if not taken up. The message goes to its log."""
+    """A part of a job has nothing to do for `seconds`. The message goes to the job's log."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -161,83 +221,95 @@ class JobWaitsError(MarqueError):
 
 
 class WebhookError(MarqueError):
-    """A webhook that cannot be kept so, or cannot be used as it stands (HTTP 422). Nothing was changed; the message says why."""
+    """A webhook that cannot be saved, or cannot be used as it stands. Nothing was changed."""
+
+    status = 422
 
 
 class WebhookNotFoundError(WebhookError):
-    """No webhook has this number (HTTP 404)."""
+    """No webhook has this number."""
+
+    status = 404
 
 
 class NotDeliveredError(MarqueError):
-    """A webhook could not be told of something. The message says what came back instead, and never what the receiver wrote."""
+    """A webhook was not delivered. The message never quotes the receiver.
+
+    `gone` is true when the receiver answered 410: it wants nothing more.
+    """
 
     def __init__(self, message: str, *, gone: bool = False) -> None:
         super().__init__(message)
         self.gone = gone
-        """True when the receiver said that it wants nothing any more (HTTP 410)."""
 
 
-# ---- people ----
+# ---- accounts ----
 
 
 class LoginFailedError(MarqueError):
-    """User name and password do not match (HTTP 401). It never says which of the two."""
+    """User name and password do not match. It never says which of the two."""
+
+    status = 401
 
 
 class KeyExpiredError(LoginFailedError):
-    """The API key was right once, and its time is over (HTTP 401). The message says since when."""
+    """The API key has expired. The message says since when."""
 
 
 class KeyNotFoundError(MarqueError):
-    """No API key has this number (HTTP 404)."""
+    """No API key has this number."""
+
+    status = 404
 
 
-class TooManyAttemptsError(MarqueError):
-    """Too many wrong passwords for this user name (HTTP 429). `retry_after` is in seconds."""
+class TooManyAttemptsError(_WaitError):
+    """Too many wrong passwords for this user name."""
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    status = 429
 
 
 class UserError(MarqueError):
-    """A user name or password that cannot be taken. The message says why."""
+    """A user name or password that cannot be accepted."""
+
+    status = 422
 
 
 class NotAllowedError(MarqueError):
-    """The person or key may not do this (HTTP 403)."""
+    """The person or key may not do this."""
+
+    status = 403
 
 
 # ---- the machine ----
 
 
-class TooManyRequestsError(MarqueError):
-    """A sender asks for more than the rate limits allow (HTTP 429). `retry_after` is in seconds."""
+class TooManyRequestsError(_WaitError):
+    """A sender asks for more than the rate limits allow."""
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    status = 429
 
 
-class ServerBusyError(MarqueError):
-    """The queue in front of the model is full (HTTP 503). `retry_after` is in seconds."""
+class ServerBusyError(_WaitError):
+    """The queue in front of the model is full, or the database is locked."""
 
-    def __init__(self, message: str, retry_after: int = 2) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    status = 503
 
 
 class StorageFullError(MarqueError):
-    """The disk is full or read-only; nothing was stored (HTTP 507)."""
+    """The disk is full or read-only; nothing was stored."""
+
+    status = 507
 
 
 class DamagedHistoryError(MarqueError):
-    """The database is damaged (HTTP 503)."""
+    """The database is damaged."""
+
+    status = 503
 
 
 class ServerFailedError(MarqueError):
-    """Another Marque cannot be reached, does not take the key, stays busy, or is none. The message says which."""
+    """Another Marque cannot be reached, refuses the key, stays busy, or is none."""
 
 
 class ConfigError(MarqueError):
-    """A setting has a value that makes no sense. The message names the variable and what is allowed."""
+    """A setting has an impossible value. The message names the variable and what is allowed."""

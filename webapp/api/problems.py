@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from webapp.api.schemas.responses import Problem
 from webapp.errors import InvalidFieldsError, LoginFailedError, MarqueError
-from webapp.http.responses import headers_of, status_of
+from webapp.http.responses import headers_of
 
 SENTENCES = {
     400: "The request could not be read. Check its form against the documentation.",
@@ -51,7 +51,7 @@ def answer(error: Exception) -> Response:
         if isinstance(error, LoginFailedError):
             headers["WWW-Authenticate"] = 'Bearer realm="marque"'
         faults = error.faults if isinstance(error, InvalidFieldsError) else []
-        return problem(status_of(error), str(error), extra=headers, faults=faults)
+        return problem(error.status, str(error), extra=headers, faults=faults)
     if isinstance(error, HTTPException):
         status = error.code or 500
         if "Allow" in headers:

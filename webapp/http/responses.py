@@ -11,52 +11,13 @@ from flask_login import current_user
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import MethodNotAllowed, RequestedRangeNotSatisfiable
 
-from webapp import errors
 from webapp.domain import Rendition
 from webapp.extensions import get_config
-
-STATUS: dict[type[errors.MarqueError], int] = {
-    errors.NotAPhotoError: 415,
-    errors.BrokenPhotoError: 422,
-    errors.PhotoTooLargeError: 413,
-    errors.NoFileError: 400,
-    errors.PhotoRefusedError: 422,
-    errors.PhotoNotFoundError: 404,
-    errors.PhotoDeletedError: 410,
-    errors.NotAskedError: 404,
-    errors.NoHeatMapError: 404,
-    errors.UnknownLabelError: 422,
-    errors.NothingToUndoError: 409,
-    errors.BadRequestError: 400,
-    errors.TooMuchToCountError: 422,
-    errors.BadNumberError: 422,
-    errors.BadLabelFileError: 422,
-    errors.BadArchiveError: 422,
-    errors.JobNotFoundError: 404,
-    errors.JobRefusedError: 409,
-    errors.WebhookError: 422,
-    errors.WebhookNotFoundError: 404,
-    errors.ModelNotFoundError: 404,
-    errors.ModelUnavailableError: 503,
-    errors.PromotionRefusedError: 409,
-    errors.ModelError: 422,
-    errors.LoginFailedError: 401,
-    errors.KeyNotFoundError: 404,
-    errors.TooManyAttemptsError: 429,
-    errors.UserError: 422,
-    errors.NotAllowedError: 403,
-    errors.TooManyRequestsError: 429,
-    errors.ServerBusyError: 503,
-    errors.StorageFullError: 507,
-    errors.DamagedHistoryError: 503,
-}
-"""The HTTP status of each error; a class that is not here has that of the nearest one above it."""
 
 CSP = (
     "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-UNAVAILABLE_RETRY = 30
 MAX_ZIP = 4 * 2**30
 """Bytes of a zip of photos, with what else is in its form."""
 MAX_VISITORS_ZIP = 510 * 2**20
@@ -81,18 +42,6 @@ class Sessions(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
-def status_of(error: errors.MarqueError) -> int:
-    """The HTTP status that says the same as `error`; 500 for one nobody gave a status."""
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
-
-
-def retry_after(error: Exception) -> int | None:
-    """Seconds to wait before trying again, None when waiting would not help."""
-    if isinstance(error, errors.ModelUnavailableError):
-        return UNAVAILABLE_RETRY
-    return getattr(error, "retry_after", None)
-
-
 def let_zips_in() -> None:
     """Before anything reads the form: what takes many photos at once takes zips, which are larger than forms of photos."""
     if request.endpoint in TAKE_ZIPS:
@@ -105,7 +54,7 @@ def let_zips_in() -> None:
 def headers_of(error: Exception) -> dict[str, str]:
     """What an error's answer must say beside its words: `Retry-After`, `Allow`, how long the thing is of which a part was asked for."""
     headers = {}
-    if (wait := retry_after(error)) is not None:
+    if (wait := getattr(error, "retry_after", None)) is not None:
         headers["Retry-After"] = str(wait)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))

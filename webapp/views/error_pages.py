@@ -5,7 +5,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from webapp.errors import MarqueError
-from webapp.http.responses import headers_of, status_of, wants_json
+from webapp.http.responses import headers_of, wants_json
 
 TITLES = {
     400: "That was not understood.",
@@ -48,7 +48,7 @@ EXPIRED = "This page was open too long, or the form came from elsewhere. Nothing
 
 def answer(error: MarqueError | HTTPException) -> Response:
     """The page for an error, with its status; for the script the same words in JSON."""
-    status = status_of(error) if isinstance(error, MarqueError) else error.code or 500
+    status = error.status if isinstance(error, MarqueError) else error.code or 500
     sentence = _sentence(error, status)
     response = jsonify(error=sentence) if wants_json() else _page(status, sentence)
     response.status_code = status

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, StorageFullError
 from webapp.extensions import get_config, get_files, get_registry, get_turnstile, ring
-from webapp.http.responses import download, status_of, stored_file
+from webapp.http.responses import download, stored_file
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools
 from webapp.services.jobs import queue as jobs
@@ -103,7 +103,7 @@ def _page(error: BadRequestError | StorageFullError | None = None) -> ResponseRe
         kept=export_later.KEPT.days,
         error=error,
     )
-    return body, status_of(error) if error else 200
+    return body, error.status if error else 200
 
 
 def _earlier(row: export.Export) -> dict[str, Any]:

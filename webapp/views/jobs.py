@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 from webapp.domain import JOB_STATES, GalleryFilter
 from webapp.errors import BadRequestError, JobNotFoundError, MarqueError
 from webapp.extensions import get_classifiers, get_config, get_files, ring
-from webapp.http.responses import attachment, status_of
+from webapp.http.responses import attachment
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Job, JobView, Owner
 from webapp.services.jobs.types import upload as bulk_upload
@@ -107,7 +107,7 @@ def take() -> ResponseReturnValue:
             return jsonify(job=job_id)
         job = put_in(job_id, sent_files)
     except MarqueError as error:
-        return jsonify(error=str(error)), status_of(error)
+        return jsonify(error=str(error)), error.status
     return jsonify(job=job.public_id, url=url_for(".one", job_id=job.public_id))
 
 

@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 
 from webapp.errors import WebhookError
 from webapp.extensions import get_config
-from webapp.http.responses import status_of
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types.registry import KINDS
 from webapp.services.webhooks import webhooks
@@ -40,7 +39,7 @@ def add() -> ResponseReturnValue:
             who=guards.who(),
         )
     except WebhookError as error:
-        return _page(error), status_of(error)
+        return _page(error), error.status
     session[ONCE] = [hook.id, hook.secret]
     return redirect(url_for(".one", hook_id=hook.id), 303)
 

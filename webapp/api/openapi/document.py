@@ -14,7 +14,6 @@ from werkzeug.routing import Rule
 from webapp.api.openapi.calls import Call, Content, Need
 from webapp.api.schemas.responses import Problem
 from webapp.extensions import get_config
-from webapp.http.responses import STATUS
 
 Json = dict[str, Any]
 
@@ -271,8 +270,8 @@ def statuses_of(rule: Rule, call: Call) -> dict[int, list[str]]:
     if {"body", "form"} & call.takes.keys():
         found[413] = [SENTENCES[413]]
     for kind in call.errors:
-        status = next(STATUS[one] for one in kind.__mro__ if one in STATUS)
-        said = re.sub(r" \(HTTP \d+\)", "", (kind.__doc__ or "").partition("\n")[0])
+        status = kind.status
+        said = (kind.__doc__ or "").partition("\n")[0]
         found.setdefault(status, []).append(said)
     return found
 

@@ -10,7 +10,6 @@ from webapp.api.schemas import model_responses as model_shapes
 from webapp.api.schemas import responses as shapes
 from webapp.domain import ALL_MODELS, Answer, RankedLabel
 from webapp.errors import BadCardError, MarqueError, ModelNotFoundError
-from webapp.http.responses import status_of
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
 from webapp.inference.decoding.images import MAX_BYTES, MAX_PIXELS, MAX_PIXELS_OF, MAX_SIDE
 from webapp.inference.metrics.intervals import Share
@@ -137,7 +136,7 @@ def _sent_result(
     filename: str, done: Classified | MarqueError, registry: Registry, choice: str
 ) -> shapes.SentResult:
     if isinstance(done, MarqueError):
-        return {"filename": filename, "status": status_of(done), "error": str(done)}
+        return {"filename": filename, "status": done.status, "error": str(done)}
     return {
         "filename": filename,
         "status": 200 if done.duplicate else 201,
@@ -184,7 +183,7 @@ def _said_result(
     if isinstance(found, MarqueError):
         return {
             "filename": clean_name(incoming.filename),
-            "status": status_of(found),
+            "status": found.status,
             "error": str(found),
         }
     return {"status": 200, **said(incoming, found, choice)}

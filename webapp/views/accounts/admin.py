@@ -9,7 +9,6 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, NothingToUndoError, UserError
-from webapp.http.responses import status_of
 from webapp.services.accounts import people
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import count_undo_person, undo_person
@@ -114,7 +113,7 @@ def add() -> ResponseReturnValue:
             request.form.get("name", ""), role=request.form.get("role", "reviewer")
         )
     except UserError as error:
-        return _users_page(error), status_of(error)
+        return _users_page(error), error.status
     session[ONCE] = [made.user.name, made.password]
     return redirect(url_for(".users"), 303)
 
@@ -132,7 +131,7 @@ def reset() -> ResponseReturnValue:
             )
         user = people.set_password(name, password, first_password=True)
     except UserError as error:
-        return _users_page(error), status_of(error)
+        return _users_page(error), error.status
     session[ONCE] = [user.name, password]
     return redirect(url_for(".users"), 303)
 

@@ -6,7 +6,6 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import UserError
-from webapp.http.responses import status_of
 from webapp.services.accounts import people
 from webapp.views import guards
 from webapp.views.flashes import note
@@ -34,7 +33,7 @@ def add() -> ResponseReturnValue:
             people.parse_expiry(form.get("expires", "")),
         )
     except UserError as error:
-        return _page(error), status_of(error)
+        return _page(error), error.status
     session[ONCE] = [key.name, text]
     return redirect(url_for(".index"), 303)
 

@@ -8,7 +8,6 @@ from flask_login import LoginManager, login_user
 
 from webapp.errors import LoginFailedError, TooManyAttemptsError, UserError
 from webapp.extensions import get_config
-from webapp.http.responses import retry_after, status_of
 from webapp.services.accounts import people
 from webapp.views import guards
 from webapp.views.flashes import note
@@ -33,9 +32,9 @@ def enter() -> ResponseReturnValue:
     try:
         user = people.log_in(name, request.form.get("password", ""))
     except (LoginFailedError, TooManyAttemptsError) as error:
-        wait = retry_after(error)
+        wait = error.retry_after
         page = _form(error=error, name=name, next=request.form.get("next", ""))
-        return page, status_of(error), {"Retry-After": str(wait)} if wait else {}
+        return page, error.status, {"Retry-After": str(wait)} if wait else {}
     _begin_session(user)
     if user.first_password:
         note(
@@ -78,10 +77,10 @@ def change() -> ResponseReturnValue:
             somebody.id if somebody else 0, request.form.get("old", ""), new
         )
     except (UserError, LoginFailedError, TooManyAttemptsError) as error:
-        wait = retry_after(error)
+        wait = error.retry_after
         return (
             render_template("accounts/account.html", error=error),
-            status_of(error),
+            error.status,
             {"Retry-After": str(wait)} if wait else {},
         )
     _begin_session(user)

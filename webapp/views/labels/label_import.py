@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadLabelFileError, MarqueError, ModelUnavailableError
 from webapp.extensions import ring
-from webapp.http.responses import status_of
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.types import label_import as labels_later
 from webapp.services.labels import label_import as import_labels
@@ -112,7 +111,7 @@ def _sha256(stream: IO[bytes]) -> str:
 def _refused(error: MarqueError) -> ResponseReturnValue:
     return render_template(
         "labels/import.html", error=error, max_bytes=import_labels.MAX_BYTES
-    ), status_of(error)
+    ), error.status
 
 
 def _cards() -> list[ModelCard]:

@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
-from webapp.http.responses import status_of
 from webapp.inference.models.label_set import KINDS, as_seen, every_label, reads_as, split_into
 from webapp.services.labels import label_set_files
 from webapp.services.labels import label_sets as label_set
@@ -46,7 +45,7 @@ def change(name: str) -> ResponseReturnValue:
             why=request.form.get("why", ""),
         )
     except (BadRequestError, UnknownLabelError) as error:
-        return _page(name, label, error), status_of(error)
+        return _page(name, label, error), error.status
     note(
         f"Saved: {count(changed, 'change')}."
         if changed
@@ -118,7 +117,7 @@ def take_in(name: str) -> ResponseReturnValue:
             error=error,
             planned=[],
             text="",
-        ), status_of(error)
+        ), error.status
     if not apply:
         return render_template(
             "labels/label_set_file.html",

@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, MarqueError, UnknownLabelError
 from webapp.extensions import get_registry, ring
-from webapp.http.responses import status_of
 from webapp.inference.models.label_set import every_label
 from webapp.services.labels import merges as label_merge
 from webapp.services.labels import remapping as rereading
@@ -36,7 +35,7 @@ def merge(name: str) -> ResponseReturnValue:
             get_registry().published_card(name), label, into, who=guards.who(), why=why
         )
     except (BadRequestError, UnknownLabelError) as error:
-        return _page("labels/merge.html", name, label, into=into, error=error), status_of(error)
+        return _page("labels/merge.html", name, label, into=into, error=error), error.status
     note(f"{_named(name, label)} reads as {_named(name, into)} now.")
     read_on(name)
     return redirect(url_for("label_set.index", name=name, label=label), 303)
@@ -70,7 +69,7 @@ def split(name: str) -> ResponseReturnValue:
             why=why,
         )
     except (BadRequestError, UnknownLabelError) as error:
-        return _page("labels/split.html", name, label, names=names, error=error), status_of(error)
+        return _page("labels/split.html", name, label, names=names, error=error), error.status
     note(f"{_named(name, label)} is split into {count(len(new), 'label')}.")
     read_on(name)
     return redirect(url_for("label_set.index", name=name, label=label), 303)

@@ -10,7 +10,6 @@ from werkzeug.datastructures import FileStorage
 
 from webapp.errors import BadRequestError, MarqueError, ModelRefusedError
 from webapp.extensions import get_config, ring
-from webapp.http.responses import status_of
 from webapp.inference.model_import.model_import import PREPROCESSING
 from webapp.inference.models.card import RESIZE_RULES
 from webapp.services.jobs import queue as jobs
@@ -48,7 +47,7 @@ def take() -> ResponseReturnValue:
         _check_ready()
         job = _take(request.files.get("file"), request.files.get("labels_file"))
     except MarqueError as error:
-        return _page(error), status_of(error)
+        return _page(error), error.status
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)
 
 

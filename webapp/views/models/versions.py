@@ -15,7 +15,6 @@ from webapp.errors import (
     StorageFullError,
 )
 from webapp.extensions import get_config, get_registry, load_version, ring
-from webapp.http.responses import status_of
 from webapp.inference.models import bundle
 from webapp.inference.models.gate import Said
 from webapp.services.jobs.types import compare as replay
@@ -160,7 +159,7 @@ def _comparison(
         least=compare.LEAST,
     )
     looking = replayed is not None and not replayed.over and found.waiting and error is None
-    return page, status_of(error) if error else 200, {"Refresh": str(REFRESH)} if looking else {}
+    return page, error.status if error else 200, {"Refresh": str(REFRESH)} if looking else {}
 
 
 def _same_photos(found: Standing) -> bool:

@@ -12,7 +12,7 @@ from webapp.domain import ALL_MODELS, NONE_OF_THESE
 from webapp.errors import MarqueError, ModelUnavailableError
 from webapp.extensions import get_card, get_classifier, get_classifiers, get_files, get_turnstile
 from webapp.http.rate_limits import count_photos
-from webapp.http.responses import retry_after, status_of, wants_json
+from webapp.http.responses import wants_json
 from webapp.inference.models.label_set import every_label
 from webapp.services.jobs.queue import new_id
 from webapp.services.jobs.types.upload import allowance_of
@@ -57,9 +57,7 @@ def send() -> ResponseReturnValue:
         return _refused(error, incoming)
     if wants_json():
         status = (
-            status_of(results[0])
-            if len(results) == 1 and isinstance(results[0], MarqueError)
-            else 200
+            results[0].status if len(results) == 1 and isinstance(results[0], MarqueError) else 200
         )
         return jsonify(
             results=[_result(one, result) for one, result in zip(incoming, results, strict=True)]
@@ -139,8 +137,8 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         found={line.label: line.found for line in cards.label_lines(card)} if card else {},
     )
     said = error or trouble
-    wait = retry_after(said) if said else None
-    return page, status_of(said) if said else 200, {"Retry-After": str(wait)} if wait else {}
+    wait = said.retry_after if said else None
+    return page, said.status if said else 200, {"Retry-After": str(wait)} if wait else {}
 
 
 def _model_trouble() -> ModelUnavailableError | None:
@@ -225,10 +223,10 @@ def _choice() -> str:
 def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValue:
     if not wants_json():
         return _page(error)
-    wait = retry_after(error)
+    wait = error.retry_after
     names = [classify.clean_name(one.filename) for one in incoming] or [""]
     body = jsonify(results=[{"filename": name, "error": str(error)} for name in names])
-    return body, status_of(error), {"Retry-After": str(wait)} if wait else {}
+    return body, error.status, {"Retry-After": str(wait)} if wait else {}
 
 
 def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
