@@ -117,6 +117,12 @@ class InvalidFieldsError(BadRequestError):
         self.faults = faults
 
 
+class InvalidFormError(MarqueError):
+    """Fields of an HTML form are missing or cannot be read. Nothing was done."""
+
+    status = 422
+
+
 class BadNumberError(BadRequestError):
     """The number of a photo in a call of the earlier services is not a number."""
 
