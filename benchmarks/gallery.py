@@ -36,7 +36,7 @@ from webapp.app import create_app
 from webapp.config import Config
 from webapp.domain import UNCLASSIFIED, Reading, Who
 from webapp.inference.models.card import InputSpec, Label, ModelCard
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.labels import relabel
 from webapp.services.operations import health
 from webapp.services.photos import gallery as history
@@ -558,8 +558,8 @@ def make_app(data: Path) -> Flask:
         upgrade()
         health.tell_planner()
         for number in range(1, 21):
-            if not any(one.name == f"Person {number}" for one in people.all_users()):
-                people.create_user(f"Person {number}", password=PASSWORD)
+            if not any(one.name == f"Person {number}" for one in users.all_users()):
+                users.create_user(f"Person {number}", password=PASSWORD)
     return app
 
 

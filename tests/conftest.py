@@ -18,7 +18,7 @@ from tests.fakes import FakeClassifier, make_cars_card
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.models.card import ModelCard
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys, users
 from webapp.storage.database import db
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,7 +107,7 @@ def runner(app: Flask) -> FlaskCliRunner:
 def admin(app: Flask) -> FlaskClient:
     """A browser in which the admin Anna has logged in."""
     with app.app_context():
-        people.create_user("Anna", role="admin", password=PASSWORD)
+        users.create_user("Anna", role="admin", password=PASSWORD)
     client = app.test_client()
     client.post("/login", data={"name": "Anna", "password": PASSWORD})
     return client
@@ -117,7 +117,7 @@ def admin(app: Flask) -> FlaskClient:
 def key(app: Flask) -> dict[str, str]:
     """The header of an API key with the scope `admin`."""
     with app.app_context():
-        _row, text = people.create_key("tests", "admin")
+        _row, text = api_keys.create_key("tests", "admin")
     return {"Authorization": f"Bearer {text}"}
 
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from tests.conftest import PASSWORD
 from tests.fakes import FakeClassifier
 from tests.views.conftest import make_app, send_photo
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys, users
 
 __all__ = ["make_app"]
 Make = Callable[..., Flask]
@@ -327,7 +327,7 @@ def test_people_get_where_they_should(
 def logged_in(app: Flask, role: str) -> FlaskClient:
     """A browser in which somebody of this role has logged in."""
     with app.app_context():
-        people.create_user(role.capitalize(), role=role, password=PASSWORD)
+        users.create_user(role.capitalize(), role=role, password=PASSWORD)
     browser = app.test_client()
     browser.post("/login", data={"name": role.capitalize(), "password": PASSWORD})
     return browser
@@ -336,7 +336,7 @@ def logged_in(app: Flask, role: str) -> FlaskClient:
 def key_of(app: Flask, scope: str) -> dict[str, str]:
     """The header of a new key."""
     with app.app_context():
-        return {"Authorization": f"Bearer {people.create_key(scope, scope)[1]}"}
+        return {"Authorization": f"Bearer {api_keys.create_key(scope, scope)[1]}"}
 
 
 def fresh_photo(browser: FlaskClient) -> str:

@@ -46,11 +46,11 @@ from webapp.views import error_pages as view_errors
 from webapp.views import exports as export
 from webapp.views import jobs, stats, webhooks
 from webapp.views import layout as frame
-from webapp.views.accounts import admin, keys, login
+from webapp.views.accounts import keys, login, users
 from webapp.views.labels import label_import as labelling
 from webapp.views.labels import label_sets as label_set
+from webapp.views.labels import log, relabel
 from webapp.views.labels import merges as label_merge
-from webapp.views.labels import relabel
 from webapp.views.models import cards as models
 from webapp.views.models import model_import as imports
 from webapp.views.models import versions
@@ -106,7 +106,8 @@ def create_app(
         export,
         labelling,
         login,
-        admin,
+        users,
+        log,
         keys,
         webhooks,
         models,

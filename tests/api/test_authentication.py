@@ -11,14 +11,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from webapp.config import Config
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.storage.database import db
 from webapp.storage.tables import ApiKey, now
 
 
 def header(app: Flask, scope: str = "predict", **fields: object) -> dict[str, str]:
     with app.app_context():
-        _row, text = people.create_key("camera", scope, **fields)  # type: ignore[arg-type]
+        _row, text = api_keys.create_key("camera", scope, **fields)  # type: ignore[arg-type]
     return {"Authorization": f"Bearer {text}"}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask
 from flask.testing import FlaskClient
 
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 
 Upload = Callable[..., str]
 
@@ -34,7 +34,7 @@ def test_only_an_admins_key_gets_what_files_tell_about_place_and_time(
     app: Flask, client: FlaskClient, key: dict[str, str]
 ) -> None:
     with app.app_context():
-        _key, text = people.create_key("reviewer", "review")
+        _key, text = api_keys.create_key("reviewer", "review")
     path = "/api/v1/export?format=folders&metadata=keep"
     assert client.get(path, headers={"Authorization": f"Bearer {text}"}).status_code == 403
     assert client.get(path, headers=key).status_code == 200

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from webapp.domain import LONG, SHORT
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.services.jobs.types.registry import KINDS
 from webapp.services.jobs.worker import Crew
 from webapp.tasks.ring import tools
@@ -25,7 +25,7 @@ Key = Callable[[str], dict[str, str]]
 def key_of(app: Flask) -> Key:
     def make(scope: str) -> dict[str, str]:
         with app.app_context():
-            return {"Authorization": f"Bearer {people.create_key(scope, scope)[1]}"}
+            return {"Authorization": f"Bearer {api_keys.create_key(scope, scope)[1]}"}
 
     return make
 

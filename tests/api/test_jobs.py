@@ -15,7 +15,7 @@ from tests.conftest import draw, install
 from tests.fakes import make_card
 from webapp.domain import LONG, SHORT
 from webapp.extensions import get_cupboard
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.services.jobs.types.registry import KINDS
 from webapp.services.jobs.worker import Crew
 from webapp.tasks.ring import tools
@@ -42,7 +42,7 @@ def do_the_work(app: Flask) -> None:
 def key_of(app: Flask):
     def make(scope: str) -> dict[str, str]:
         with app.app_context():
-            return {"Authorization": f"Bearer {people.create_key(scope, scope)[1]}"}
+            return {"Authorization": f"Bearer {api_keys.create_key(scope, scope)[1]}"}
 
     return make
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 
 Upload = Callable[..., str]
 
@@ -427,7 +427,7 @@ def test_a_key_of_a_smaller_scope_may_not_relabel(
     app: Flask, client: FlaskClient, upload: Upload
 ) -> None:
     with app.app_context():
-        _key, text = people.create_key("camera", "predict")
+        _key, text = api_keys.create_key("camera", "predict")
     answer = client.put(
         f"/api/v1/photos/{upload()}/ground-truth",
         json={"label": "mclaren"},
@@ -438,8 +438,8 @@ def test_a_key_of_a_smaller_scope_may_not_relabel(
 
 def test_a_revoked_key_is_worth_nothing(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
-        made, text = people.create_key("camera", "admin")
-        people.revoke_key(made.prefix)
+        made, text = api_keys.create_key("camera", "admin")
+        api_keys.revoke_key_by_prefix(made.prefix)
     assert (
         client.get("/api/v1/photos", headers={"Authorization": f"Bearer {text}"}).status_code == 401
     )
@@ -517,7 +517,7 @@ def closed(config, classifier):
 
 def test_a_closed_server_takes_photos_only_with_a_key(closed: Flask) -> None:
     with closed.app_context():
-        _key, text = people.create_key("camera", "predict")
+        _key, text = api_keys.create_key("camera", "predict")
     client = closed.test_client()
     assert send(client, draw()).status_code == 401
     assert client.get("/api/v1/photos").status_code == 401

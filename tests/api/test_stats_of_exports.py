@@ -29,7 +29,7 @@ from webapp.extensions import (
 from webapp.inference.models.held_out import HELD_OUT, read_split
 from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import plain_cell
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.services.labels import relabel
 from webapp.services.photos.classify import Incoming, ask_aside, classify_photo
 from webapp.storage.database import db
@@ -57,7 +57,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     )
     with app.app_context():
         db.create_all()
-        _row, key = people.create_key("tests", "admin")
+        _row, key = api_keys.create_key("tests", "admin")
         app.config["KEY"] = {"Authorization": f"Bearer {key}"}
         card, tools = get_classifier().card, {"files": get_files(), "turnstile": get_turnstile()}
         older = load_classifier(Registry(ROOT / "models"), card.name, 1, "litert")

@@ -18,7 +18,7 @@ from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.models.registry import Registry
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.storage.database import db
 
 CHROMIUM = next(
@@ -57,7 +57,7 @@ def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
     app = create_app(config, classifiers[0], classifiers[1:]) if classifiers else create_app(config)
     with app.app_context():
         db.create_all()
-        people.create_user("Anna", role="admin", password=PASSWORD)
+        users.create_user("Anna", role="admin", password=PASSWORD)
     server = make_server("127.0.0.1", 0, whole_answers(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -12,7 +12,7 @@ from tests.conftest import ROOT, draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.storage.database import checkpoint_if_large, db
 
 
@@ -28,14 +28,14 @@ def test_the_first_start_prints_a_password_once(new_app: Flask) -> None:
     password = first.stdout.split("password")[-1].split()[0]
     assert "password" not in second.stdout
     with new_app.app_context():
-        assert people.log_in("admin", password).role == "admin"
+        assert users.log_in("admin", password).role == "admin"
 
 
 def test_a_given_password_is_used_and_not_printed(config: Config) -> None:
     app = create_app(replace(config, admin_password="given by the operator"), FakeClassifier())
     assert "given" not in app.test_cli_runner().invoke(args=["prepare"]).stdout
     with app.app_context():
-        assert people.log_in("admin", "given by the operator").name == "admin"
+        assert users.log_in("admin", "given by the operator").name == "admin"
 
 
 def test_a_password_that_cannot_be_used_stops_the_start(config: Config) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from tests.views.conftest import form_of, make_app
 from webapp.http.rate_limits import _network
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 
 __all__ = ["make_app"]
 Make = Callable[..., Flask]
@@ -41,7 +41,7 @@ def classify(
 
 def make_key(client: FlaskClient) -> dict[str, str]:
     with client.application.app_context():
-        return {"Authorization": f"Bearer {people.create_key('robot', 'predict')[1]}"}
+        return {"Authorization": f"Bearer {api_keys.create_key('robot', 'predict')[1]}"}
 
 
 def test_a_script_that_hammers_is_told_to_wait(strict: FlaskClient) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD, draw
 from tests.fakes import FakeClassifier
 from tests.views.conftest import make_app, send_photo
 from webapp.extensions import get_files
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.photos import gallery as history
 from webapp.storage.file_stores.database import DatabaseFiles
 
@@ -156,7 +156,7 @@ def test_where_one_must_log_in_a_picture_is_asked_for_each_time(
     app = make_app(classifier, gallery="login")
     public_id = send_photo(app.test_client())
     with app.app_context():
-        people.create_user("Anna", password=PASSWORD)
+        users.create_user("Anna", password=PASSWORD)
     browser = app.test_client()
     browser.post("/login", data={"name": "Anna", "password": PASSWORD})
     for name in ("thumbnail", "view", "file", "heat/ferrari?version=1"):

@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD, draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.storage.database import db
 
 Send = Callable[..., str]
@@ -69,7 +69,7 @@ def send(client: FlaskClient) -> Send:
 def reviewer(app: Flask) -> FlaskClient:
     """A browser in which the reviewer Ben has logged in."""
     with app.app_context():
-        people.create_user("Ben", role="reviewer", password=PASSWORD)
+        users.create_user("Ben", role="reviewer", password=PASSWORD)
     client = app.test_client()
     client.post("/login", data={"name": "Ben", "password": PASSWORD})
     return client
@@ -81,7 +81,7 @@ def admin_of() -> Callable[[Flask], FlaskClient]:
 
     def log_in(app: Flask) -> FlaskClient:
         with app.app_context():
-            people.create_user("Anna", role="admin", password=PASSWORD)
+            users.create_user("Anna", role="admin", password=PASSWORD)
         client = app.test_client()
         client.post("/login", data={"name": "Anna", "password": PASSWORD})
         return client

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests.conftest import PASSWORD, draw
 from tests.views.conftest import Send, form_of
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.photos import gallery as history
 
 DOOR = ("upload", "gallery", "relabel", "login", "admin", "keys", "models", "frame", "jobs")
@@ -42,7 +42,7 @@ def test_no_form_works_without_its_token(app: Flask, admin: FlaskClient, send: S
         assert answer.status_code == 400 and "open too long" in answer.text, path
     with app.app_context():
         assert history.get_item(public_id).photo.ground_truth is None
-        assert [user.name for user in people.all_users()] == ["Anna"]
+        assert [user.name for user in users.all_users()] == ["Anna"]
 
 
 def test_a_token_of_another_session_is_refused(app: Flask, client: FlaskClient) -> None:
@@ -66,7 +66,7 @@ def test_the_whole_loop_works_without_a_script(app: Flask) -> None:
     """Upload, see, log in, relabel, undo: with nothing but forms and links, tokens on."""
     app.config["WTF_CSRF_ENABLED"] = True
     with app.app_context():
-        people.create_user("Ben", role="reviewer", password=PASSWORD)
+        users.create_user("Ben", role="reviewer", password=PASSWORD)
     client = app.test_client()
     token = token_of(client.get("/").text)
     path = client.post("/", data=form_of((draw(), "monza.jpg"), csrf_token=token)).location

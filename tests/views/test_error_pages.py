@@ -98,7 +98,7 @@ def test_without_a_database_an_error_is_still_answered(
     def no_database(_session_id: str) -> None:
         raise OperationalError("select", {}, Exception("disk I/O error"))
 
-    monkeypatch.setattr("webapp.services.accounts.people.user_of_session", no_database)
+    monkeypatch.setattr("webapp.services.accounts.users.user_of_session", no_database)
     answer = admin.get("/gallery")
     assert answer.status_code == 503 and "Something broke" in answer.text
 

@@ -6,7 +6,7 @@ from webapp.domain import Who
 from webapp.errors import LoginFailedError, NotAllowedError
 from webapp.extensions import get_config
 from webapp.http.rate_limits import count_request, counts_by_key
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.services.jobs.queue import Owner
 
 PUBLIC = Who("API")
@@ -26,7 +26,7 @@ def need(scope: str) -> None:
         raise LoginFailedError(
             f"This call needs an API key with the scope {scope}: send the header Authorization: Bearer KEY."
         )
-    if not people.allows(key, scope):
+    if not api_keys.allows(key, scope):
         raise NotAllowedError(f"This key has the scope {key.scope}; the call needs {scope}.")
 
 
@@ -45,7 +45,7 @@ def need_for_reading() -> None:
 def has(scope: str) -> bool:
     """True when the request carries a key with this scope."""
     key = g.get("api_key")
-    return key is not None and people.allows(key, scope)
+    return key is not None and api_keys.allows(key, scope)
 
 
 def who() -> Who:
@@ -76,7 +76,7 @@ def _read_key() -> None:
     kind, _, text = header.partition(" ")
     if kind.lower() != "bearer":
         raise LoginFailedError("Send the key as Authorization: Bearer KEY.")
-    g.api_key = people.find_key(text.strip())
+    g.api_key = api_keys.find_key(text.strip())
     if g.api_key is None:
         raise LoginFailedError("This API key is unknown or was revoked.")
     g.key_use = (
@@ -87,4 +87,4 @@ def _read_key() -> None:
 
 def _note_use(_error: BaseException | None) -> None:
     if "key_use" in g:
-        people.note_use(*g.key_use)
+        api_keys.note_use(*g.key_use)

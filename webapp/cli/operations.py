@@ -28,7 +28,7 @@ from webapp.extensions import (
     load_classifier,
 )
 from webapp.inference.classifier import self_test
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types.registry import KINDS
 from webapp.services.labels.relabel import remember_label_sets
@@ -50,7 +50,7 @@ def prepare() -> None:
     deleting.purge(files=get_cupboard().files)
     config = get_config()
     try:
-        made = people.first_admin(config.admin_password)
+        made = users.first_admin(config.admin_password)
     except UserError as error:
         raise click.ClickException(f"MARQUE_ADMIN_PASSWORD cannot be used: {error}") from error
     if made is not None and not config.admin_password:

@@ -6,15 +6,13 @@ from webapp.errors import InvalidFormError
 
 
 class Form(FlaskForm):
-    """A form whose faults are one error with sentences for people."""
+    """A form whose faults are one error in sentences.
+
+    Validators say whole sentences as their messages; what a service checks is not checked twice.
+    """
 
     def check(self) -> None:
-        """Raises `InvalidFormError`, which names each field and what is wrong with it."""
+        """Raises `InvalidFormError` with the sentences of all fields that are wrong."""
         if not self.validate():
-            raise InvalidFormError(
-                " ".join(
-                    f"{self[name].label.text}: {sentence}" if name in self else sentence
-                    for name, sentences in self.errors.items()
-                    for sentence in sentences
-                )
-            )
+            faults = (sentence for sentences in self.errors.values() for sentence in sentences)
+            raise InvalidFormError(" ".join(faults))

@@ -191,9 +191,9 @@ def _surroundings() -> dict[str, Any]:
         places.append(("jobs.index", "Jobs"))
     if somebody:
         places.insert(2, ("review.index", "Review"))
-        places.append(("admin.log", "Log"))
+        places.append(("log.index", "Log"))
     if somebody and somebody.is_admin:
-        places.append(("admin.users", "People"))
+        places.append(("users.index", "People"))
     chosen = request.cookies.get(THEME_COOKIE, "")
     trouble = get_trouble()  # before the card: it finds out which version answers
     return {

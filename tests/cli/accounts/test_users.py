@@ -8,7 +8,7 @@ from flask.testing import FlaskCliRunner
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys, users
 
 
 def test_a_user_is_created_with_a_password_shown_once(app: Flask, runner: FlaskCliRunner) -> None:
@@ -16,14 +16,14 @@ def test_a_user_is_created_with_a_password_shown_once(app: Flask, runner: FlaskC
     assert done.exit_code == 0
     password = done.stdout.rsplit(maxsplit=1)[-1]
     with app.app_context():
-        assert people.log_in("Anna", password).role == "admin"
+        assert users.log_in("Anna", password).role == "admin"
 
 
 def test_nothing_has_to_be_prepared_before(config: Config) -> None:
     app = create_app(config, FakeClassifier())
     assert app.test_cli_runner().invoke(args=["users", "create", "Anna"]).exit_code == 0
     with app.app_context():
-        assert [user.name for user in people.all_users()] == ["Anna"]
+        assert [user.name for user in users.all_users()] == ["Anna"]
 
 
 def test_a_name_that_is_taken_is_an_error(runner: FlaskCliRunner) -> None:
@@ -37,7 +37,7 @@ def test_a_forgotten_password_is_replaced(app: Flask, runner: FlaskCliRunner) ->
     runner.invoke(args=["users", "create", "Anna"])
     password = runner.invoke(args=["users", "password", "Anna"]).stdout.rsplit(maxsplit=1)[-1]
     with app.app_context():
-        assert people.log_in("Anna", password).name == "Anna"
+        assert users.log_in("Anna", password).name == "Anna"
 
 
 def test_a_password_for_nobody_is_an_error(runner: FlaskCliRunner) -> None:
@@ -54,11 +54,11 @@ def test_a_key_is_created_listed_and_revoked(app: Flask, runner: FlaskCliRunner)
         args=["keys", "create", "gate camera", "--scope", "review"]
     ).stdout.split()[-1]
     with app.app_context():
-        assert people.find_key(text) is not None
+        assert api_keys.find_key(text) is not None
     assert f"{text[:10]}…\treview\tgate camera" in runner.invoke(args=["keys", "list"]).stdout
     assert runner.invoke(args=["keys", "revoke", text[:10]]).exit_code == 0
     with app.app_context():
-        assert people.find_key(text) is None
+        assert api_keys.find_key(text) is None
 
 
 def test_a_key_may_have_a_last_day(runner: FlaskCliRunner) -> None:

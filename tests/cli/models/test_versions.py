@@ -22,7 +22,7 @@ from webapp.extensions import get_classifier
 from webapp.inference.models.card import CARD_FILE, ModelCard
 from webapp.inference.models.held_out import SPLIT_FILE, fingerprint, write_split
 from webapp.inference.models.registry import Registry
-from webapp.services.accounts.people import create_key
+from webapp.services.accounts.api_keys import create_key
 from webapp.storage.database import db
 
 SHIPPED = ROOT / "models" / "f1-teams"

@@ -20,7 +20,7 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.services.photos import remote
 from webapp.storage.database import db
 
@@ -154,7 +154,7 @@ class TestClosed:
         self, app: Flask, runner: FlaskCliRunner, address: str, folder: Path
     ) -> None:
         with app.app_context():
-            _row, key = people.create_key("folder", "predict")
+            _row, key = api_keys.create_key("folder", "predict")
             db.session.remove()
         assert (
             "6 ranked, 1 failed."

@@ -18,7 +18,7 @@ from tests.conftest import draw
 from tests.fakes import TEAMS, make_card
 from webapp.domain import Who
 from webapp.errors import NothingToUndoError
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos, undo_batch
 from webapp.services.review.queue import Queue, check_photo, open_desk, undo_last
 from webapp.storage.database import db
@@ -140,7 +140,7 @@ def crowd_at_work(app: Flask, photos: list[str], seconds: float) -> Crowd:
     """Four threads upload, three relabel and three review."""
     with app.app_context():
         for number in range(10):
-            people.create_user(f"reviewer {number}", password="long enough for this")
+            users.create_user(f"reviewer {number}", password="long enough for this")
     crowd = Crowd(app, photos, seconds)
     crowd.run(*[send] * 4, *[relabel] * 3, *[look_through] * 3)
     return crowd

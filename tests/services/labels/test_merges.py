@@ -27,7 +27,7 @@ from webapp.inference.models.label_set import (
     seen,
 )
 from webapp.inference.models.registry import Registry
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner
 from webapp.services.jobs.types.registry import KINDS
@@ -446,7 +446,7 @@ def test_a_deleted_photo_comes_back_with_the_label_of_today(registry: Registry) 
 def test_a_reviewer_who_gives_a_part_keeps_what_the_version_said(registry: Registry) -> None:
     remember(CARD, [Checked("", certain(CARD, "haas"))])
     split("haas", "haas-19", "haas-20", registry=registry)
-    anna = people.create_user("anna").user
+    anna = users.create_user("anna").user
     who = Who(anna.name, anna.id)
     assert (
         check_photo("photo-1", "haas-19", queue=Queue(), card=CARD, who=who).kept

@@ -14,7 +14,7 @@ from tests.fakes import FakeClassifier, make_card
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
 from webapp.extensions import get_files, get_registry, get_turnstile
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
 from webapp.services.photos.classify import ask_models
@@ -44,12 +44,12 @@ def context(app: Flask):
 
 @pytest.fixture
 def anna() -> Who:
-    return Who("Anna", people.create_user("Anna", role="reviewer").user.id)
+    return Who("Anna", users.create_user("Anna", role="reviewer").user.id)
 
 
 @pytest.fixture
 def ben() -> Who:
-    return Who("Ben", people.create_user("Ben", role="reviewer").user.id)
+    return Who("Ben", users.create_user("Ben", role="reviewer").user.id)
 
 
 @pytest.fixture
@@ -384,7 +384,7 @@ def test_two_people_who_differ_make_a_photo_disputed_until_one_gets_a_second_voi
     answered: Callable[..., str], anna: Who, ben: Who
 ) -> None:
     photo = answered(mclaren=0.9)
-    carla = Who("Carla", people.create_user("Carla", role="reviewer").user.id)
+    carla = Who("Carla", users.create_user("Carla", role="reviewer").user.id)
     check(photo, "mclaren", anna)
     check(photo, "haas", ben)
     assert history.get_story(photo).disagree == [("Ben", "haas"), ("Anna", "mclaren")]

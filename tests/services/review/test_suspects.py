@@ -16,7 +16,7 @@ from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadRequestError
 from webapp.extensions import get_registry
 from webapp.inference.models.held_out import fingerprint, write_split
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos.gallery import get_item
 from webapp.services.review import suspects as suspicion
@@ -34,7 +34,7 @@ def context(app: Flask):
 
 @pytest.fixture
 def anna() -> Who:
-    return Who("Anna", people.create_user("Anna", role="reviewer").user.id)
+    return Who("Anna", users.create_user("Anna", role="reviewer").user.id)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.storage.database import db
 from webapp.storage.tables import ApiKey, now
 
@@ -40,9 +40,9 @@ def test_a_key_is_shown_once_and_opens_the_json_door(app: Flask, admin: FlaskCli
 
 def test_the_list_tells_scope_use_and_state(app: Flask, admin: FlaskClient) -> None:
     with app.app_context():
-        people.create_key("camera", "predict", now() + timedelta(days=400))
-        people.create_key("old robot", "admin", now() - timedelta(days=1))
-        people.revoke_key_with_number(people.create_key("lost", "review")[0].id)
+        api_keys.create_key("camera", "predict", now() + timedelta(days=400))
+        api_keys.create_key("old robot", "admin", now() - timedelta(days=1))
+        api_keys.revoke_key(api_keys.create_key("lost", "review")[0].id)
     page = cells(admin.get("/admin/keys").text)
     assert "1 key opens the JSON door" in page
     assert "camera Predict" in page and "never Until" in page
@@ -53,7 +53,7 @@ def test_the_list_tells_scope_use_and_state(app: Flask, admin: FlaskClient) -> N
 def test_a_key_may_have_a_last_day(app: Flask, admin: FlaskClient) -> None:
     admin.post("/admin/keys", data={"name": "camera", "scope": "predict", "expires": "2999-12-31"})
     with app.app_context():
-        assert f"{people.all_keys()[0].expires_at}" == "3000-01-01 00:00:00+00:00"
+        assert f"{api_keys.all_keys()[0].expires_at}" == "3000-01-01 00:00:00+00:00"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_cannot_be_made_is_said_and_what_was_typed_stays(
 
 def test_revoking_asks_first_and_ends_the_key_at_once(app: Flask, admin: FlaskClient) -> None:
     with app.app_context():
-        row, text = people.create_key("camera", "predict")
+        row, text = api_keys.create_key("camera", "predict")
     header = {"Authorization": f"Bearer {text}"}
     assert "Revoke" in admin.get(f"/admin/keys/{row.id}/revoke").text
     assert app.test_client().get("/api/v1/photos", headers=header).status_code == 200
@@ -82,8 +82,8 @@ def test_revoking_asks_first_and_ends_the_key_at_once(app: Flask, admin: FlaskCl
 
 def test_revoking_twice_changes_nothing(app: Flask, admin: FlaskClient) -> None:
     with app.app_context():
-        row, _text = people.create_key("camera", "predict")
-        before = people.revoke_key_with_number(row.id).revoked_at
+        row, _text = api_keys.create_key("camera", "predict")
+        before = api_keys.revoke_key(row.id).revoked_at
     admin.post(f"/admin/keys/{row.id}/revoke")
     assert "already" in admin.get(f"/admin/keys/{row.id}/revoke").text
     with app.app_context():

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests.conftest import PASSWORD
 from tests.views.conftest import Send
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 
 NEW = "another long password"
 
@@ -141,7 +141,7 @@ def test_a_password_that_cannot_be_changed_says_why(
 
 def test_a_made_up_password_asks_to_be_changed(app: Flask) -> None:
     with app.app_context():
-        password = people.create_user("Cleo").password
+        password = users.create_user("Cleo").password
     client = app.test_client()
     answer = client.post(
         "/login", data={"name": "Cleo", "password": password}, follow_redirects=True

@@ -7,7 +7,7 @@ from flask import Blueprint
 
 from webapp.cli.history import needs_history
 from webapp.errors import UserError
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 
 bp = Blueprint("cli_keys", __name__, cli_group="keys")
 bp.cli.help = "Keys for the JSON API."
@@ -17,7 +17,7 @@ bp.cli.help = "Keys for the JSON API."
 @click.argument("name")
 @click.option(
     "--scope",
-    type=click.Choice(people.SCOPES),
+    type=click.Choice(api_keys.SCOPES),
     default="predict",
     show_default=True,
     help="Each scope includes those before it.",
@@ -32,7 +32,7 @@ bp.cli.help = "Keys for the JSON API."
 def create(name: str, scope: str, expires: str) -> None:
     """Make a key for NAME (who or what uses it) and print it once. Without --expires it never expires."""
     try:
-        key, text = people.create_key(name, scope, people.parse_expiry(expires))
+        key, text = api_keys.create_key(name, scope, api_keys.parse_expiry(expires))
     except UserError as error:
         raise click.ClickException(str(error)) from error
     ends = f"expires {_minute(key.expires_at)}" if key.expires_at else "never expires"
@@ -44,7 +44,7 @@ def create(name: str, scope: str, expires: str) -> None:
 @needs_history
 def list_command() -> None:
     """Every key by its first characters, newest first: scope, name, since when, last used, state."""
-    for key in people.all_keys():
+    for key in api_keys.all_keys():
         used = f"used {_minute(key.last_used_at)}" if key.last_used_at else "never used"
         click.echo(
             f"{key.prefix}…\t{key.scope}\t{key.name}\tsince {key.created_at:%Y-%m-%d}\t{used}\t{_state(key)}"
@@ -57,17 +57,17 @@ def list_command() -> None:
 def revoke(prefix: str) -> None:
     """End the key that begins with PREFIX, at once."""
     try:
-        key = people.revoke_key(prefix)
+        key = api_keys.revoke_key_by_prefix(prefix)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Revoked the key of {key.name}.")
 
 
-def _state(key: people.ApiKey) -> str:
+def _state(key: api_keys.ApiKey) -> str:
     if key.revoked_at:
         return f"revoked {key.revoked_at:%Y-%m-%d}"
     if key.expires_at:
-        return f"{'expired' if people.has_expired(key) else 'until'} {_minute(key.expires_at)}"
+        return f"{'expired' if api_keys.has_expired(key) else 'until'} {_minute(key.expires_at)}"
     return "in use"
 
 

@@ -5,7 +5,7 @@ from flask import Blueprint
 
 from webapp.cli.history import needs_history
 from webapp.errors import UserError
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 
 bp = Blueprint("cli_users", __name__, cli_group="users")
 bp.cli.help = "People who can log in."
@@ -15,7 +15,7 @@ bp.cli.help = "People who can log in."
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice(people.ROLES),
+    type=click.Choice(users.ROLES),
     default="reviewer",
     show_default=True,
     help="A reviewer relabels; an admin does everything.",
@@ -32,7 +32,7 @@ def create(name: str, role: str, password_prompt: bool) -> None:
         else ""
     )
     try:
-        made = people.create_user(name, role=role, password=password)
+        made = users.create_user(name, role=role, password=password)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Created {made.user.name} ({made.user.role}).")
@@ -49,10 +49,10 @@ def password_command(name: str, prompt: bool) -> None:
     fresh = (
         click.prompt("Password", hide_input=True, confirmation_prompt=True)
         if prompt
-        else people.make_password()
+        else users.make_password()
     )
     try:
-        people.set_password(name, fresh, first_password=not prompt)
+        users.set_password(name, fresh, first_password=not prompt)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{name} has a new password and is logged out everywhere.")
@@ -64,5 +64,5 @@ def password_command(name: str, prompt: bool) -> None:
 @needs_history
 def list_command() -> None:
     """Everybody with their role."""
-    for user in people.all_users():
+    for user in users.all_users():
         click.echo(f"{user.name}\t{user.role}\tsince {user.created_at:%Y-%m-%d}")

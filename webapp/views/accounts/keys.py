@@ -1,40 +1,38 @@
-"""For admins: API keys. Made here and shown once, listed with their use, revoked."""
+"""For admins: API keys. Shown once when created, listed with their use, revoked."""
 
 from datetime import timedelta
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import UserError
-from webapp.services.accounts import people
+from webapp.services.accounts import api_keys
 from webapp.views import guards
+from webapp.views.accounts.forms import KeyForm
 from webapp.views.flashes import note
 
 bp = Blueprint("keys", __name__, url_prefix="/admin/keys")
-ONCE = "key_once"
+_SHOWN_ONCE = "key_once"
 
 
 @bp.get("")
 @guards.admins_only
 def index() -> ResponseReturnValue:
-    """Every key, newest first, and a form for another. A key made on the page before is shown once."""
-    return _page()
+    """Every key, newest first, and a form for another."""
+    return _page(KeyForm(formdata=None))
 
 
 @bp.post("")
 @guards.admins_only
 def add() -> ResponseReturnValue:
-    """Make a key."""
-    form = request.form
+    """Create a key."""
+    form = KeyForm()
     try:
-        key, text = people.create_key(
-            form.get("name", ""),
-            form.get("scope", "predict"),
-            people.parse_expiry(form.get("expires", "")),
-        )
+        expires_at = api_keys.parse_expiry(form.expires.data or "")
+        key, text = api_keys.create_key(form.name.data or "", form.scope.data, expires_at)
     except UserError as error:
-        return _page(error), error.status
-    session[ONCE] = [key.name, text]
+        return _page(form, error), error.status
+    session[_SHOWN_ONCE] = [key.name, text]
     return redirect(url_for(".index"), 303)
 
 
@@ -42,28 +40,29 @@ def add() -> ResponseReturnValue:
 @guards.admins_only
 def revoke(key_id: int) -> ResponseReturnValue:
     """Ask once more, with what would stop working."""
-    return render_template("accounts/revoke_key.html", key=people.get_key(key_id))
+    return render_template("accounts/revoke_key.html", key=api_keys.get_key(key_id))
 
 
 @bp.post("/<int:key_id>/revoke")
 @guards.admins_only
 def revoke_now(key_id: int) -> ResponseReturnValue:
     """End a key at once."""
-    key = people.revoke_key_with_number(key_id)
+    key = api_keys.revoke_key(key_id)
     note("Revoked: the key of", strong=f"{key.name}.")
     return redirect(url_for(".index"), 303)
 
 
-def _page(error: UserError | None = None) -> str:
-    keys = people.all_keys()
+def _page(form: KeyForm, error: UserError | None = None) -> str:
+    keys = api_keys.all_keys()
+    day_before = timedelta(seconds=1)
     return render_template(
         "accounts/keys.html",
         keys=[
-            (key, people.has_expired(key), key.expires_at and key.expires_at - timedelta(seconds=1))
+            (key, api_keys.has_expired(key), key.expires_at and key.expires_at - day_before)
             for key in keys
         ],
-        open=sum(not (key.revoked_at or people.has_expired(key)) for key in keys),
-        once=session.pop(ONCE, None),
-        scopes=people.SCOPES,
+        usable=sum(not (key.revoked_at or api_keys.has_expired(key)) for key in keys),
+        once=session.pop(_SHOWN_ONCE, None),
+        form=form,
         error=error,
     )

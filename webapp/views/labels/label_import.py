@@ -98,7 +98,7 @@ def do(public_id: str) -> ResponseReturnValue:
     )
     import_labels.forget_file(public_id)
     note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
-    return redirect(url_for("admin.log"), 303)
+    return redirect(url_for("log.index"), 303)
 
 
 def _sha256(stream: IO[bytes]) -> str:

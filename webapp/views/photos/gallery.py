@@ -12,7 +12,7 @@ from webapp.extensions import get_classifiers, get_files, get_registry, get_turn
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.models.label_set import SeenLabel, as_seen
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.photos import bulk as many
 from webapp.services.photos import classify, lookalikes, own_uploads
 from webapp.services.photos import deletion as deleting
@@ -88,7 +88,7 @@ def index() -> ResponseReturnValue:
         chosen=asked_model(asked),
         sorts=SORT_WORDS,
         sources=SOURCE_WORDS,
-        people=people.names() if guards.person() else [],
+        people=[user.name for user in users.all_users()] if guards.person() else [],
         more=any(name in asked for name in MORE),
         deleted=_is_admin() and many.anything_waits(),
         error=error,

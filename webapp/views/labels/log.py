@@ -1,15 +1,14 @@
-"""For people who look after the site: who labelled what, and who may come in."""
+"""The label log: every change of a ground truth, who made it, and undoing what a person said."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import BadRequestError, NothingToUndoError, UserError
-from webapp.services.accounts import people
+from webapp.errors import BadRequestError, NothingToUndoError
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import count_undo_person, undo_person
 from webapp.services.photos.gallery import Event
@@ -17,7 +16,7 @@ from webapp.views import guards
 from webapp.views.flashes import note, note_undone
 from webapp.views.layout import label_groups, shown_name
 
-bp = Blueprint("admin", __name__, url_prefix="/admin")
+bp = Blueprint("log", __name__, url_prefix="/admin/log")
 PLACES = {
     "queue": "in the review",
     "audit": "in an audit",
@@ -31,12 +30,11 @@ PLACES = {
     "delete": "when it was deleted",
 }
 FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
-ONCE = "password_once"
 
 
-@bp.get("/log")
+@bp.get("")
 @guards.people_only
-def log() -> ResponseReturnValue:
+def index() -> ResponseReturnValue:
     """Every change of a ground truth, newest first; what was done together stands together."""
     asked = {
         name: request.args[name].strip() for name in FILTERS if request.args.get(name, "").strip()
@@ -69,7 +67,7 @@ def log() -> ResponseReturnValue:
     return body, 400 if error else 200
 
 
-@bp.get("/log/undo")
+@bp.get("/undo")
 @guards.admins_only
 def undo() -> ResponseReturnValue:
     """How much would be taken back of what a person said since a time. Nothing is done yet."""
@@ -85,7 +83,7 @@ def undo() -> ResponseReturnValue:
     )
 
 
-@bp.post("/log/undo")
+@bp.post("/undo")
 @guards.admins_only
 def undo_now() -> ResponseReturnValue:
     """Take back what a person said since a time."""
@@ -94,56 +92,7 @@ def undo_now() -> ResponseReturnValue:
         note_undone(undo_person(name, since, who=guards.who(), place="undo"))
     except NothingToUndoError as trouble:
         note(str(trouble), kind="is-error")
-    return redirect(url_for(".log"), 303)
-
-
-@bp.get("/users")
-@guards.admins_only
-def users() -> ResponseReturnValue:
-    """Everybody who can log in. A password made up on the page before is shown once."""
-    return _users_page()
-
-
-@bp.post("/users")
-@guards.admins_only
-def add() -> ResponseReturnValue:
-    """Add a person with a made-up password."""
-    try:
-        made = people.create_user(
-            request.form.get("name", ""), role=request.form.get("role", "reviewer")
-        )
-    except UserError as error:
-        return _users_page(error), error.status
-    session[ONCE] = [made.user.name, made.password]
-    return redirect(url_for(".users"), 303)
-
-
-@bp.post("/users/reset")
-@guards.admins_only
-def reset() -> ResponseReturnValue:
-    """Give a person another made-up password; their sessions end."""
-    name, password = request.form.get("name", ""), people.make_password()
-    somebody = guards.person()
-    try:
-        if somebody and somebody.name == name:
-            raise UserError(
-                "Change your own password on your own page: the link is your name, at the top."
-            )
-        user = people.set_password(name, password, first_password=True)
-    except UserError as error:
-        return _users_page(error), error.status
-    session[ONCE] = [user.name, password]
-    return redirect(url_for(".users"), 303)
-
-
-def _users_page(error: UserError | None = None) -> str:
-    return render_template(
-        "accounts/users.html",
-        users=people.all_users(),
-        once=session.pop(ONCE, None),
-        roles=people.ROLES,
-        error=error,
-    )
+    return redirect(url_for(".index"), 303)
 
 
 def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
@@ -164,7 +113,7 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
             else words.get(name, "{}").format(PLACES.get(value, value))
         )
         without = {other: kept for other, kept in asked.items() if other != name}
-        tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".log", **without)})  # type: ignore[arg-type]
+        tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".index", **without)})  # type: ignore[arg-type]
     return tags
 
 

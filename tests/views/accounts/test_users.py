@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests.views.conftest import Send
 from webapp.extensions import get_files
-from webapp.services.accounts import people
+from webapp.services.accounts import users
 from webapp.services.photos import deletion as deleting
 from webapp.storage.tables import now
 
@@ -108,6 +108,6 @@ def test_an_admin_does_not_reset_their_own_password_here(admin: FlaskClient) -> 
 
 def test_the_list_names_everybody(app: Flask, admin: FlaskClient) -> None:
     with app.app_context():
-        people.create_user("Zoe")
+        users.create_user("Zoe")
     page = words(admin.get("/admin/users").text)
     assert "Anna (you)" in page and "Zoe" in page and "made up, not changed yet" in page
