@@ -38,7 +38,7 @@ def shared() -> Path:
 def quick_insecure_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with a hundredth of the work: a test makes many users."""
     monkeypatch.setattr(
-        people, "generate_password_hash", partial(generate_password_hash, method="scrypt:256:8:1")
+        users, "generate_password_hash", partial(generate_password_hash, method="scrypt:256:8:1")
     )
 
 
