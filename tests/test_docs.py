@@ -36,13 +36,9 @@ def test_every_setting_in_the_docs_exists() -> None:
 
 
 def test_the_table_names_the_real_defaults() -> None:
-    for name, value in (
-        ("PORT", Config.port),
-        ("HOST", Config.host),
-        ("ENGINE", Config.engine),
-        ("THREADS", Config.threads),
-    ):
-        assert f"| `MARQUE_{name}` | `{value}` |" in README
+    for name in ("port", "host", "engine", "threads"):
+        value = Config.model_fields[name].default
+        assert f"| `MARQUE_{name.upper()}` | `{value}` |" in README
 
 
 def documented() -> set[tuple[str, str]]:

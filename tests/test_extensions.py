@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def test_every_live_model_can_be_asked_and_is_loaded_once(
 
 def test_the_sites_own_model_comes_first(cupboard: Cupboard, config: Config) -> None:
     assert cupboard.live_models() == ["f1-teams", "stanford-cars"]
-    chosen = Cupboard(dataclasses.replace(config, model="stanford-cars"))
+    chosen = Cupboard(config.model_copy(update={"model": "stanford-cars"}))
     assert chosen.live_models() == ["stanford-cars", "f1-teams"]
     assert chosen.classifier().card.name == "stanford-cars"
 

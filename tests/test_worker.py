@@ -13,7 +13,6 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -102,7 +101,7 @@ class Workers:
 
 @pytest.fixture
 def workers(config: Config) -> Iterator[Workers]:
-    yield from begin(replace(config, models=ROOT / "models"))
+    yield from begin(config.model_copy(update={"models": ROOT / "models"}))
 
 
 def begin(settings: Config) -> Iterator[Workers]:
@@ -210,7 +209,7 @@ def test_two_workers_share_a_job(workers: Workers) -> None:
 
 @pytest.fixture
 def over_redis(config: Config, redis: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Workers]:
-    yield from begin(replace(config, models=ROOT / "models", broker_url=redis[0]))
+    yield from begin(config.model_copy(update={"models": ROOT / "models", "broker_url": redis[0]}))
 
 
 def test_redis_carries_the_rings(

@@ -1,175 +1,25 @@
-"""Settings: a frozen value, read once from the environment. Nonsense fails loudly; every name has its line in the README."""
+"""Settings: one frozen value, read once from the environment. Nonsense fails loudly.
 
-from __future__ import annotations
+Every setting has its row in the README.
+"""
 
 import os
 import secrets
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, DirectoryPath, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from webapp.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-KNOWN = (
-    "MARQUE_HOST",
-    "MARQUE_PORT",
-    "MARQUE_DATA",
-    "MARQUE_ADMIN_PASSWORD",
-    "MARQUE_SECRET_KEY",
-    "MARQUE_MODELS",
-    "MARQUE_MODEL",
-    "MARQUE_ENGINE",
-    "MARQUE_DATABASE_URL",
-    "MARQUE_BROKER_URL",
-    "MARQUE_IMPORT_FOLDER",
-    "MARQUE_UPLOADS",
-    "MARQUE_GALLERY",
-    "MARQUE_WORKERS",
-    "MARQUE_THREADS",
-    "MARQUE_TLS",
-    "MARQUE_PROXIES",
-    "MARQUE_LEGACY_ROUTES",
-    "MARQUE_RATE_LIMITS",
-    "MARQUE_RATE_PHOTOS",
-    "MARQUE_RATE_REQUESTS",
-    "MARQUE_RATE_KEYS",
-    "MARQUE_RATE_URL",
-    "MARQUE_KEY",
-    "MARQUE_WEBHOOKS",
-)
 RESERVED = ("MARQUE_FILES_URL",)
-"""Names that DESIGN promises and a later version will read. Setting them today changes nothing, and start-up says so."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """Everything the app can be told. `data` is the one folder that is written to."""
-
-    data: Path
-    models: Path
-    secret_key: str
-    host: str = "127.0.0.1"
-    port: int = 8000
-    model: str = ""
-    engine: str = "litert"
-    database_url: str = ""
-    broker_url: str = ""
-    import_folder: Path | None = None
-    admin_password: str = ""
-    uploads: str = "public"
-    gallery: str = "public"
-    workers: int = 2
-    threads: int = 32
-    tls: bool = False
-    proxies: int = 0
-    legacy_routes: bool = True
-    rate_limits: bool = True
-    rate_photos: int = 600
-    rate_requests: int = 6000
-    rate_keys: int = 10
-    rate_url: str = ""
-    webhooks: str = "public"
-
-    @property
-    def database(self) -> str:
-        """The SQLAlchemy URL of the rows: `MARQUE_DATABASE_URL`, or `marque.sqlite` in the data folder."""
-        return self.database_url or f"sqlite:///{self.data / 'marque.sqlite'}"
-
-    def for_child(self) -> dict[str, str]:
-        """The variables with which a command of ours sees the same data as this process."""
-        return {
-            "MARQUE_DATA": str(self.data),
-            "MARQUE_MODELS": str(self.models),
-            "MARQUE_MODEL": self.model,
-            "MARQUE_ENGINE": self.engine,
-            "MARQUE_DATABASE_URL": self.database_url,
-            "MARQUE_BROKER_URL": self.broker_url,
-            "MARQUE_SECRET_KEY": self.secret_key,
-        }
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
-        """Read the environment. Raises `ConfigError` that names the variable and what it may be.
-
-        Makes the data folder (0700) and, when `MARQUE_SECRET_KEY` is absent, a key of its own in it (0600).
-        """
-        env = os.environ if env is None else env
-        data = Path(env.get("MARQUE_DATA") or ROOT / "instance").resolve()
-        _make_private(data)
-        return cls(
-            data=data,
-            models=Path(env.get("MARQUE_MODELS") or ROOT / "models").resolve(),
-            secret_key=env.get("MARQUE_SECRET_KEY") or _kept_secret(data / "secret_key"),
-            host=env.get("MARQUE_HOST") or cls.host,
-            port=_number(env, "MARQUE_PORT", cls.port, 1, 65535),
-            model=env.get("MARQUE_MODEL", ""),
-            engine=_choice(env, "MARQUE_ENGINE", ("litert", "keras")),
-            database_url=env.get("MARQUE_DATABASE_URL", ""),
-            broker_url=env.get("MARQUE_BROKER_URL", ""),
-            import_folder=_folder(env, "MARQUE_IMPORT_FOLDER"),
-            admin_password=env.get("MARQUE_ADMIN_PASSWORD", ""),
-            uploads=_choice(env, "MARQUE_UPLOADS", ("public", "login")),
-            gallery=_choice(env, "MARQUE_GALLERY", ("public", "login")),
-            workers=_number(env, "MARQUE_WORKERS", available_cores(), 1, 256),
-            threads=_number(env, "MARQUE_THREADS", cls.threads, 1, 256),
-            tls=_choice(env, "MARQUE_TLS", ("off", "on")) == "on",
-            proxies=_number(env, "MARQUE_PROXIES", cls.proxies, 0, 10),
-            legacy_routes=_choice(env, "MARQUE_LEGACY_ROUTES", ("on", "off")) == "on",
-            rate_limits=_choice(env, "MARQUE_RATE_LIMITS", ("on", "off")) == "on",
-            rate_photos=_number(env, "MARQUE_RATE_PHOTOS", cls.rate_photos, 1, 10_000_000),
-            rate_requests=_number(env, "MARQUE_RATE_REQUESTS", cls.rate_requests, 1, 10_000_000),
-            rate_keys=_number(env, "MARQUE_RATE_KEYS", cls.rate_keys, 1, 10_000),
-            rate_url=_redis(env, "MARQUE_RATE_URL"),
-            webhooks=_choice(env, "MARQUE_WEBHOOKS", ("public", "any")),
-        )
-
-
-def unknown_settings(env: Mapping[str, str]) -> list[str]:
-    """One sentence for each `MARQUE_` variable that this version does not read: misspelt, or promised for later."""
-    sentences = []
-    for name in sorted(env):
-        if name in RESERVED:
-            sentences.append(f"{name} is set, but this version does not use it yet.")
-        elif name.startswith("MARQUE_") and name not in KNOWN:
-            sentences.append(f"{name} is not a setting. Known: {', '.join(KNOWN)}.")
-    return sentences
-
-
-def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    value = (env.get(name) or allowed[0]).strip().lower()
-    if value not in allowed:
-        raise ConfigError(f"{name} must be {' or '.join(allowed)}, got {value!r}.")
-    return value
-
-
-def _number(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = env.get(name) or str(default)
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise ConfigError(f"{name} must be a whole number from {least} to {most}, got {text!r}.")
-    return int(text)
-
-
-def _folder(env: Mapping[str, str], name: str) -> Path | None:
-    """A folder that must be there, None when the setting is off."""
-    if not env.get(name):
-        return None
-    path = Path(env[name]).resolve()
-    if not path.is_dir():
-        raise ConfigError(f"{name} must be a folder; {path} is none.")
-    return path
-
-
-def _redis(env: Mapping[str, str], name: str) -> str:
-    url = env.get(name, "").strip()
-    if url and not url.startswith(("redis://", "rediss://", "redis+unix://")):
-        raise ConfigError(
-            f"{name} must be the address of a Redis server, like redis://localhost:6379/1."
-        )
-    return url
+"""Names promised for a later version. Setting them changes nothing, and start-up says so."""
 
 
 def available_cores() -> int:
@@ -179,9 +29,99 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+_Resolved = AfterValidator(Path.resolve)
+_AnyCase = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
+_Audience = Annotated[Literal["public", "login"], _AnyCase]
+
+
+class Config(BaseSettings):
+    """Everything the app can be told. `data` is the one folder that is written to.
+
+    Each field is read from `MARQUE_<NAME>` unless it is given; empty variables count as unset.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="MARQUE_", env_ignore_empty=True, frozen=True, str_strip_whitespace=True
+    )
+
+    data: Annotated[Path, _Resolved] = ROOT / "instance"
+    models: Annotated[Path, _Resolved] = ROOT / "models"
+    secret_key: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    model: str = ""
+    engine: Annotated[Literal["litert", "keras"], _AnyCase] = "litert"
+    database_url: str = ""
+    broker_url: str = ""
+    import_folder: Annotated[DirectoryPath, _Resolved] | None = None
+    admin_password: str = ""
+    uploads: _Audience = "public"
+    gallery: _Audience = "public"
+    workers: int = Field(default_factory=available_cores, ge=1, le=256)
+    threads: int = Field(32, ge=1, le=256)
+    tls: bool = False
+    proxies: int = Field(0, ge=0, le=10)
+    legacy_routes: bool = True
+    rate_limits: bool = True
+    rate_photos: int = Field(600, ge=1, le=10_000_000)
+    rate_requests: int = Field(6000, ge=1, le=10_000_000)
+    rate_keys: int = Field(10, ge=1, le=10_000)
+    rate_url: str = Field("", pattern=r"^(redis(s|\+unix)?://.*)?$")
+    webhooks: Annotated[Literal["public", "any"], _AnyCase] = "public"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the rows: by default `marque.sqlite` in the data folder."""
+        return self.database_url or f"sqlite:///{self.data / 'marque.sqlite'}"
+
+    def for_child(self) -> dict[str, str]:
+        """The variables with which a child process sees the same data as this one."""
+        names = ("data", "models", "model", "engine", "database_url", "broker_url", "secret_key")
+        return {f"MARQUE_{name.upper()}": str(getattr(self, name)) for name in names}
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """The settings of the environment. Raises `ConfigError` that names the variable.
+
+        Makes the data folder (0700) and, without `MARQUE_SECRET_KEY`, a key of its own in it (0600).
+        """
+        try:
+            config = cls()
+        except ValidationError as error:
+            raise ConfigError(
+                " ".join(
+                    f"MARQUE_{str(fault['loc'][0]).upper()}: {fault['msg']}, got {fault['input']!r}."
+                    for fault in error.errors()
+                )
+            ) from None
+        _make_private(config.data)
+        if config.secret_key:
+            return config
+        return config.model_copy(update={"secret_key": _kept_secret(config.data / "secret_key")})
+
+
+# MARQUE_KEY is the API key with which `flask photos classify --url` reaches another server
+KNOWN = (*(f"MARQUE_{name.upper()}" for name in Config.model_fields), "MARQUE_KEY")
+
+
+def unknown_settings(env: Mapping[str, str]) -> list[str]:
+    """One sentence for each `MARQUE_` variable that is not read: misspelt, or promised for later."""
+    return [
+        f"{name} is set, but this version does not use it yet."
+        if name in RESERVED
+        else f"{name} is not a setting. Known: {', '.join(KNOWN)}."
+        for name in sorted(env)
+        if name.startswith("MARQUE_") and name not in KNOWN
+    ]
+
+
+def warn_of_unknown_settings() -> None:
+    """Print the sentences of `unknown_settings` to stderr."""
+    for sentence in unknown_settings(os.environ):
+        print(f"marque: {sentence}", file=sys.stderr)  # noqa: T201
+
+
 def _make_private(folder: Path) -> None:
-    if folder.is_dir():
-        return
     try:
         folder.mkdir(parents=True, mode=0o700)
     except FileExistsError:
@@ -194,13 +134,15 @@ def _make_private(folder: Path) -> None:
 
 
 def _kept_secret(path: Path) -> str:
-    """The key in `path`, made on first need. Of two processes that start together both end with the same one: a link is made once."""
+    """The key in `path`, made on first need.
+
+    Two processes that start together end with the same one: a link is made once.
+    """
     if not path.exists():
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with os.fdopen(
-                os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii"
-            ) as stream:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
                 stream.write(secrets.token_hex(32))
             with suppress(FileExistsError):
                 os.link(fresh, path)
@@ -215,9 +157,3 @@ def _kept_secret(path: Path) -> str:
             f"{path} holds no usable key. Delete it: a new one is made, and everybody logs in again."
         )
     return key
-
-
-def warn_of_unknown_settings() -> None:
-    """Print the sentences of `unknown_settings` to stderr."""
-    for sentence in unknown_settings(os.environ):
-        print(f"marque: {sentence}", file=sys.stderr)  # noqa: T201

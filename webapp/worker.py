@@ -10,7 +10,6 @@ import threading
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from types import FrameType
 
 from celery.platforms import EX_OK, SecurityWarning
@@ -39,7 +38,7 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
     memory. Each thread has its own interpreter of the network.
     """
     app = create_app(
-        replace(config, workers=1, threads=hands + WAITING)
+        config.model_copy(update={"workers": 1, "threads": hands + WAITING})
     )  # its own turnstile: the hands are the limit
     celery = make_bell(config)
     crew = make_crew(app, celery, kinds, hands)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,7 +142,7 @@ def test_an_admin_takes_in_a_folder_of_the_server(
     cupboard = app.extensions["marque"]
     body = {"kind": "upload", "folder": "ferrari", "folders": True}
     assert client.post("/api/v1/jobs", json=body, headers=key).status_code == 400
-    cupboard.config = replace(cupboard.config, import_folder=tmp_path / "in")
+    cupboard.config = cupboard.config.model_copy(update={"import_folder": tmp_path / "in"})
     for strange in ("..", "/etc", "ferrari/../.."):
         assert (
             client.post("/api/v1/jobs", json={**body, "folder": strange}, headers=key).status_code

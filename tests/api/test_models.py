@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -16,7 +14,7 @@ from webapp.storage.database import db
 
 @pytest.fixture
 def shipped(config: Config) -> FlaskClient:
-    app = create_app(replace(config, models=ROOT / "models"))
+    app = create_app(config.model_copy(update={"models": ROOT / "models"}))
     with app.app_context():
         db.create_all()
     return app.test_client()

@@ -503,12 +503,11 @@ def test_a_stranger_deletes_nothing(client: FlaskClient, upload: Upload) -> None
 
 @pytest.fixture
 def closed(config, classifier):
-    from dataclasses import replace
 
     from webapp.app import create_app
     from webapp.storage.database import db
 
-    app = create_app(replace(config, uploads="login", gallery="login"), classifier)
+    app = create_app(config.model_copy(update={"uploads": "login", "gallery": "login"}), classifier)
     app.testing = True
     with app.app_context():
         db.create_all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -32,21 +31,23 @@ def test_the_first_start_prints_a_password_once(new_app: Flask) -> None:
 
 
 def test_a_given_password_is_used_and_not_printed(config: Config) -> None:
-    app = create_app(replace(config, admin_password="given by the operator"), FakeClassifier())
+    app = create_app(
+        config.model_copy(update={"admin_password": "given by the operator"}), FakeClassifier()
+    )
     assert "given" not in app.test_cli_runner().invoke(args=["prepare"]).stdout
     with app.app_context():
         assert users.log_in("admin", "given by the operator").name == "admin"
 
 
 def test_a_password_that_cannot_be_used_stops_the_start(config: Config) -> None:
-    app = create_app(replace(config, admin_password="short"), FakeClassifier())
+    app = create_app(config.model_copy(update={"admin_password": "short"}), FakeClassifier())
     done = app.test_cli_runner().invoke(args=["prepare"])
     assert done.exit_code == 1
     assert "MARQUE_ADMIN_PASSWORD" in done.stderr
 
 
 def test_doctor_finds_the_shipped_model_well(config: Config) -> None:
-    app = create_app(replace(config, models=ROOT / "models"))
+    app = create_app(config.model_copy(update={"models": ROOT / "models"}))
     runner = app.test_cli_runner()
     runner.invoke(args=["prepare"])
     done = runner.invoke(args=["doctor"])
@@ -75,7 +76,7 @@ def test_doctor_says_when_there_is_no_model(config: Config) -> None:
 
 def test_doctor_says_when_the_redis_of_the_rate_limits_is_away(config: Config) -> None:
     pytest.importorskip("redis", reason="the Python package redis is not installed")
-    app = create_app(replace(config, rate_url="redis://127.0.0.1:1"))
+    app = create_app(config.model_copy(update={"rate_url": "redis://127.0.0.1:1"}))
     runner = app.test_cli_runner()
     runner.invoke(args=["prepare"])
     done = runner.invoke(args=["doctor"])

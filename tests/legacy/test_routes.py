@@ -551,7 +551,7 @@ READING = ("/api/images", "/api/images/1", "/api/images/1/view", "/api/tasks/x",
 
 @pytest.fixture
 def closed(config: Config) -> Config:
-    return replace(config, uploads="login", gallery="login")
+    return config.model_copy(update={"uploads": "login", "gallery": "login"})
 
 
 class TestClosed:
@@ -584,7 +584,7 @@ def test_a_wrong_key_is_refused_where_none_is_needed(client: FlaskClient) -> Non
 
 
 def test_the_old_doors_can_be_closed(config: Config, classifier: FakeClassifier) -> None:
-    app = create_app(replace(config, legacy_routes=False), classifier)
+    app = create_app(config.model_copy(update={"legacy_routes": False}), classifier)
     client = app.test_client()
     assert client.get("/ping").json == {"message": "pong"}
     assert [client.get(path).status_code for path in ("/healthcheck", "/api/images")] == [404, 404]

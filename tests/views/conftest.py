@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ def make_app(config: Config) -> Iterator[Callable[..., Flask]]:
     apps: list[Flask] = []
 
     def make(classifier: FakeClassifier | None = None, **changes: object) -> Flask:
-        app = create_app(dataclasses.replace(config, **changes), classifier)  # type: ignore[arg-type]
+        app = create_app(config.model_copy(update=changes), classifier)  # type: ignore[arg-type]
         app.config["WTF_CSRF_ENABLED"] = False
         with app.app_context():
             db.create_all()

@@ -6,7 +6,6 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,7 +176,7 @@ def test_an_admin_takes_in_a_folder_of_the_server(
     cupboard = app.extensions["marque"]
     (tmp_path / "in" / "haas").mkdir(parents=True)
     (tmp_path / "in" / "haas" / "a.jpg").write_bytes(draw())
-    cupboard.config = replace(cupboard.config, import_folder=tmp_path / "in")
+    cupboard.config = cupboard.config.model_copy(update={"import_folder": tmp_path / "in"})
     assert "Take in a folder" in admin.get("/jobs").text
     assert reviewer.post("/jobs/folder", data={"folder": ""}).status_code == 403
     done = admin.post("/jobs/folder", data={"folder": "", "folders": "yes"})
@@ -189,7 +188,7 @@ def test_an_admin_takes_in_a_folder_of_the_server(
 
 def test_uploads_for_people_only_are_closed_to_zips(app: Flask, client: FlaskClient) -> None:
     cupboard = app.extensions["marque"]
-    cupboard.config = replace(cupboard.config, uploads="login")
+    cupboard.config = cupboard.config.model_copy(update={"uploads": "login"})
     assert group(client, 1, last="yes").status_code == 401
 
 
@@ -275,7 +274,7 @@ def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(
     app: Flask, client: FlaskClient, work: Callable[[], None]
 ) -> None:
     cupboard = app.extensions["marque"]
-    cupboard.config = replace(cupboard.config, gallery="login")
+    cupboard.config = cupboard.config.model_copy(update={"gallery": "login"})
     address = send(client)
     work()
     photo = photo_addresses(client.get(address).text)[0]

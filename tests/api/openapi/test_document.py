@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -77,7 +75,7 @@ def test_a_file_is_a_field_of_a_form_that_may_come_several_times(document: dict)
 
 
 def test_a_closed_server_says_that_reading_needs_a_key(app: Flask, config: Config) -> None:
-    closed = create_app(replace(config, gallery="login"))
+    closed = create_app(config.model_copy(update={"gallery": "login"}))
     security = [
         one.test_client()
         .get("/api/v1/openapi.json")

@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ class TestClosed:
 
     @pytest.fixture
     def config(self, config: Config) -> Config:
-        return replace(config, uploads="login")
+        return config.model_copy(update={"uploads": "login"})
 
     def test_without_a_key_it_says_how_to_give_one(
         self, runner: FlaskCliRunner, address: str, folder: Path

@@ -43,7 +43,7 @@ Upload = Callable[..., str]
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    return dataclasses.replace(config, webhooks="any")
+    return config.model_copy(update={"webhooks": "any"})
 
 
 @pytest.fixture(autouse=True)

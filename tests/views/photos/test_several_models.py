@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -179,7 +178,7 @@ def test_the_frame_and_the_cards_name_every_live_model(client: FlaskClient) -> N
 def test_private_photos_are_not_shown_to_models_by_strangers(app: Flask, send: Send) -> None:
     public_id = send()
     with app.app_context():
-        get_cupboard().config = dataclasses.replace(get_cupboard().config, gallery="login")
+        get_cupboard().config = get_cupboard().config.model_copy(update={"gallery": "login"})
     stranger = app.test_client()
     assert stranger.get(f"/photos/{public_id}/models").status_code == 303
     assert stranger.post(f"/photos/{public_id}/models", data={"model": "all"}).status_code == 401
