@@ -114,7 +114,7 @@ def _rank(version: Path, photos: list[Path], ready: Barrier) -> None:
     side = working_side(classifier.card.input)
     ready.wait()
     for path in photos:
-        classifier.rank(decode_photo(path.read_bytes(), max_side=side).pixels)
+        classifier.predict(decode_photo(path.read_bytes(), max_side=side).pixels)
 
 
 def _command(folder: Path, model: str, scratch: Path) -> tuple[float, float]:

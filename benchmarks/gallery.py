@@ -34,7 +34,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from benchmarks.servers import CAR_PHOTOS
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.domain import UNCLASSIFIED, Reading, Who
+from webapp.domain import UNCLASSIFIED, NetworkOutput, Who
 from webapp.inference.models.card import InputSpec, Label, ModelCard
 from webapp.services.accounts import users
 from webapp.services.labels import relabel
@@ -104,12 +104,12 @@ class Settled:
     def __init__(self, card: ModelCard) -> None:
         self.card = card
 
-    def rank(self, pixels: NDArray[np.uint8]) -> Reading:  # noqa: ARG002
+    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:  # noqa: ARG002
         """The same for every photo."""
         values = np.full(len(NAMES), 0.4 / (len(NAMES) - 1), dtype=np.float32)
         values[5] = 0.6
         features = np.ones((2, 2, 64), dtype=np.float32)
-        return Reading(values, features.mean(axis=(0, 1)), features)
+        return NetworkOutput(values, features.mean(axis=(0, 1)), features)
 
 
 def make_card(version: int) -> ModelCard:

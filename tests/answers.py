@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import insert
 
 from webapp.domain import AUDIT, UNCLASSIFIED
-from webapp.inference.classifier import ranked
+from webapp.inference.classifier import rank_labels
 from webapp.inference.models.card import ModelCard
 from webapp.storage.database import db, writing
 from webapp.storage.labels import events as labels
@@ -55,7 +55,7 @@ def remember(
             key = connection.execute(
                 insert(Prediction), _prediction(number, one, card, current=not again)
             ).inserted_primary_key
-            lines = ranked(one.probabilities, card)[:5]
+            lines = rank_labels(one.probabilities, card)[:5]
             tops = [
                 {
                     "prediction_id": key[0],
@@ -116,7 +116,7 @@ def _event(number: int, one: Checked, card: ModelCard) -> dict[str, object]:
 
 
 def _prediction(number: int, one: Checked, card: ModelCard, *, current: bool) -> dict[str, object]:
-    first, second = ranked(one.probabilities, card)[:2]
+    first, second = rank_labels(one.probabilities, card)[:2]
     return {
         "photo_id": number,
         "model": card.name,

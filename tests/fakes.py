@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import Reading
+from webapp.domain import NetworkOutput
 from webapp.inference.models.card import InputSpec, Label, ModelCard
 
 TEAMS = {
@@ -121,7 +121,7 @@ class FakeClassifier:
         """From now on these probabilities; the rest is shared among the other labels."""
         self._fixed = probabilities
 
-    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         self.ranked_photos += 1
         names = self.card.label_names
         if self._fixed:
@@ -138,6 +138,6 @@ class FakeClassifier:
             closeness = np.exp(-np.linalg.norm(colors - mean, axis=1) / 15)
             values = closeness / closeness.sum()
         feature_map = np.ones((2, 3, 8), dtype=np.float32) * values.max()
-        return Reading(
+        return NetworkOutput(
             values.astype(np.float32), feature_map.mean(axis=(0, 1)), feature_map, self.familiarity
         )

@@ -1,4 +1,4 @@
-"""Cards with their labels as people see them, as the cupboard hands them out."""
+"""Cards with their labels as people see them, as the extensions hands them out."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class DecodedPhoto:
 
 
 @dataclass(frozen=True)
-class Reading:
+class NetworkOutput:
     """What a network said about one photo, before any decision.
 
     `probabilities` is float32 of shape (labels,), temperature-scaled, sums to 1, in the card's label order. `embedding` is float32
@@ -106,7 +106,7 @@ class Answer:
     confidence: float
     margin: float
     ranked: tuple[RankedLabel, ...]
-    reading: Reading
+    output: NetworkOutput
     elapsed_ms: float
 
     @property
@@ -278,7 +278,7 @@ class Rendition:
 
     @property
     def content(self) -> bytes:
-        """The bytes, read or made now. Raises what reading or making them raises."""
+        """The bytes, read or made now. Raises what output or making them raises."""
         return self.make()
 
 

@@ -1,4 +1,4 @@
-"""The tool cupboard: what a process owns once, made on first need and handed out to the doors."""
+"""The tool extensions: what a process owns once, made on first need and handed out to the doors."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.config import Config, available_cores
 from webapp.domain import ALL_MODELS
 from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, ModelUnavailableError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import fold, seen
@@ -69,7 +69,7 @@ class LabelSets:
         return kept[id(card)][1]
 
 
-class Cupboard:
+class Extensions:
     """The tools of one process. `given` classifiers may come from outside (tests); then no network is read from the models folder."""
 
     def __init__(
@@ -84,7 +84,9 @@ class Cupboard:
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         self.rates = Rates(config.rate_url if config.rate_limits else "")
-        self.turnstile = Turnstile(slots, waiting=max(1, config.threads - slots - SPARE_THREADS))
+        self.limiter = AdmissionLimiter(
+            slots, waiting=max(1, config.threads - slots - SPARE_THREADS)
+        )
         self.describe = describe
         self._given = tuple(given)
         self._bell: Bell | None = None
@@ -181,7 +183,7 @@ class Cupboard:
     ) -> Alone | Pool:
         """Who looks at the photos of a folder with these versions: so many processes, without a number one for each core.
 
-        For few photos, or one process, this one. The rest is as for `look_at_file`. Raises `ModelUnavailableError`.
+        For few photos, or one process, this one. The rest is as for `classify_file`. Raises `ModelUnavailableError`.
         """
         most = min(
             processes or available_cores(), photos if processes else photos // WORTH_A_PROCESS
@@ -233,43 +235,43 @@ def _live_before(name: str) -> list[int]:
 
 
 def init_app(app: Flask, config: Config, given: Iterable[Classifier], describe: Describe) -> None:
-    """Hang the cupboard into the app. `describe` tells a photo as the JSON door does."""
-    app.extensions[NAME] = Cupboard(config, given, describe)
+    """Hang the extensions into the app. `describe` tells a photo as the JSON door does."""
+    app.extensions[NAME] = Extensions(config, given, describe)
 
 
-def get_cupboard() -> Cupboard:
-    """The cupboard of the running app."""
-    return cast(Cupboard, current_app.extensions[NAME])
+def get_extensions() -> Extensions:
+    """The extensions of the running app."""
+    return cast(Extensions, current_app.extensions[NAME])
 
 
 def get_config() -> Config:
     """The settings of the running app."""
-    return get_cupboard().config
+    return get_extensions().config
 
 
 def get_classifier(name: str = "") -> Classifier:
-    """See `Cupboard.classifier`."""
-    return get_cupboard().classifier(name)
+    """See `Extensions.classifier`."""
+    return get_extensions().classifier(name)
 
 
 def get_classifiers(choice: str) -> list[Classifier]:
-    """See `Cupboard.classifiers`."""
-    return get_cupboard().classifiers(choice)
+    """See `Extensions.classifiers`."""
+    return get_extensions().classifiers(choice)
 
 
 def load_version(name: str, version: int) -> Classifier:
-    """See `Cupboard.version`."""
-    return get_cupboard().version(name, version)
+    """See `Extensions.version`."""
+    return get_extensions().version(name, version)
 
 
 def get_card(name: str = "") -> ModelCard | None:
-    """See `Cupboard.card`."""
-    return get_cupboard().card(name)
+    """See `Extensions.card`."""
+    return get_extensions().card(name)
 
 
 def get_cards() -> list[ModelCard]:
     """The cards of all live models that have a readable one, the site's own first."""
-    cards = [get_card(name) for name in get_cupboard().live_models()]
+    cards = [get_card(name) for name in get_extensions().live_models()]
     return [card for card in cards if card is not None]
 
 
@@ -284,40 +286,40 @@ def get_version_card(name: str, version: int | None = None) -> ModelCard:
 
 
 def live_models() -> list[str]:
-    """See `Cupboard.live_models`."""
-    return get_cupboard().live_models()
+    """See `Extensions.live_models`."""
+    return get_extensions().live_models()
 
 
 def get_trouble() -> str:
-    """See `Cupboard.trouble`."""
-    return get_cupboard().trouble()
+    """See `Extensions.trouble`."""
+    return get_extensions().trouble()
 
 
 def get_registry() -> Registry:
     """Which models there are."""
-    return get_cupboard().registry
+    return get_extensions().registry
 
 
 def get_files() -> FileStore:
     """Where the bytes live."""
-    return get_cupboard().files
+    return get_extensions().files
 
 
-def get_turnstile() -> Turnstile:
+def get_limiter() -> AdmissionLimiter:
     """The queue in front of the model."""
-    return get_cupboard().turnstile
+    return get_extensions().limiter
 
 
 def ring(lane: str) -> None:
-    """See `Cupboard.ring`."""
-    get_cupboard().ring(lane)
+    """See `Extensions.ring`."""
+    get_extensions().ring(lane)
 
 
 def describe_photo(item: Any) -> Mapping[str, Any]:
     """A photo as the JSON door tells it."""
-    return get_cupboard().describe(item, get_registry())
+    return get_extensions().describe(item, get_registry())
 
 
 def get_rates() -> Rates:
     """How much each sender asked for in the running minute."""
-    return get_cupboard().rates
+    return get_extensions().rates

@@ -39,7 +39,7 @@ def run(config: Config, kinds: Mapping[str, Kind], hands: int) -> int:
     """
     app = create_app(
         config.model_copy(update={"workers": 1, "threads": hands + WAITING})
-    )  # its own turnstile: the hands are the limit
+    )  # its own limiter: the hands are the limit
     celery = make_bell(config)
     crew = make_crew(app, celery, kinds, hands)
     looking = threading.Thread(target=crew.look_until_the_end, name="look")

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from tests.conftest import draw, install
 from tests.fakes import make_card
 from webapp.domain import LONG, SHORT
-from webapp.extensions import get_cupboard
+from webapp.extensions import get_extensions
 from webapp.services.accounts import api_keys
 from webapp.services.jobs.types.registry import KINDS
 from webapp.services.jobs.worker import Crew
@@ -74,7 +74,7 @@ def test_the_same_key_is_the_same_job(client: FlaskClient, app: Flask) -> None:
     other = client.post("/api/v1/jobs", data=form("a.jpg", filename="other.zip"), headers=header)
     assert other.status_code == 409
     with app.app_context():
-        assert len(list((get_cupboard().config.data / "spool").iterdir())) == 1
+        assert len(list((get_extensions().config.data / "spool").iterdir())) == 1
 
 
 def test_what_is_no_zip_is_refused_and_not_kept(app: Flask, client: FlaskClient) -> None:
@@ -83,7 +83,7 @@ def test_what_is_no_zip_is_refused_and_not_kept(app: Flask, client: FlaskClient)
     )
     assert (answer.status_code, "no zip" in answer.json["detail"]) == (422, True)
     with app.app_context():
-        assert not list((get_cupboard().config.data / "spool").rglob("*.*"))
+        assert not list((get_extensions().config.data / "spool").rglob("*.*"))
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_an_admin_takes_in_a_folder_of_the_server(
 ) -> None:
     (tmp_path / "in" / "ferrari").mkdir(parents=True)
     (tmp_path / "in" / "ferrari" / "a.jpg").write_bytes(draw())
-    cupboard = app.extensions["marque"]
+    extensions = app.extensions["marque"]
     body = {"kind": "upload", "folder": "ferrari", "folders": True}
     assert client.post("/api/v1/jobs", json=body, headers=key).status_code == 400
-    cupboard.config = cupboard.config.model_copy(update={"import_folder": tmp_path / "in"})
+    extensions.config = extensions.config.model_copy(update={"import_folder": tmp_path / "in"})
     for strange in ("..", "/etc", "ferrari/../.."):
         assert (
             client.post("/api/v1/jobs", json={**body, "folder": strange}, headers=key).status_code

@@ -22,7 +22,7 @@ from webapp.domain import AUDIT, NONE_OF_THESE, UNCLASSIFIED, Who
 from webapp.extensions import (
     get_classifier,
     get_files,
-    get_turnstile,
+    get_limiter,
     get_version_card,
     load_classifier,
 )
@@ -59,7 +59,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         db.create_all()
         _row, key = api_keys.create_key("tests", "admin")
         app.config["KEY"] = {"Authorization": f"Bearer {key}"}
-        card, tools = get_classifier().card, {"files": get_files(), "turnstile": get_turnstile()}
+        card, tools = get_classifier().card, {"files": get_files(), "limiter": get_limiter()}
         older = load_classifier(Registry(ROOT / "models"), card.name, 1, "litert")
         learnt = read_split(ROOT / "models" / card.name / str(card.version), card) or {}
         for folder in sorted(

@@ -91,12 +91,12 @@ def test_the_keyboard_reaches_the_page_first(page: Any) -> None:
     expect(page).to_have_url("/gallery#main")
 
 
-def test_a_drawing_is_answered(page: Any) -> None:
+def test_a_sample_is_answered(page: Any) -> None:
     page.goto("/")
     samples = page.locator("a.sample")
     if not samples.count():
-        pytest.skip("no drawings are shipped")
+        pytest.skip("no samples are shipped")
     samples.first.click()
     expect(
-        page.get_by_text("Drawings are not stored: nothing of it is in the gallery.")
+        page.get_by_text("Samples are not stored: nothing of it is in the gallery.")
     ).to_be_visible()

@@ -318,7 +318,7 @@ def test_a_rendition_makes_its_bytes_when_it_is_looked_at(app: Flask, upload: Up
         found = history.original(
             public_id,
             files=get_files(),
-            turnstile=app.extensions["marque"].turnstile,
+            limiter=app.extensions["marque"].limiter,
             with_metadata=True,
         )
         assert found.size == len(found.content)

@@ -7,48 +7,48 @@ import threading
 import pytest
 
 from webapp.errors import ServerBusyError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 
 
 def test_it_lets_in_as_many_as_it_has_slots() -> None:
-    turnstile = Turnstile(slots=2, waiting=0)
-    with turnstile.turn(), turnstile.turn():
+    limiter = AdmissionLimiter(slots=2, waiting=0)
+    with limiter.slot(), limiter.slot():
         pass
 
 
 def test_it_turns_away_when_the_line_is_full() -> None:
-    turnstile = Turnstile(slots=1, waiting=0)
-    with turnstile.turn(), pytest.raises(ServerBusyError, match="busy"), turnstile.turn():
+    limiter = AdmissionLimiter(slots=1, waiting=0)
+    with limiter.slot(), pytest.raises(ServerBusyError, match="busy"), limiter.slot():
         pass
 
 
 def test_it_gives_up_after_its_patience() -> None:
-    turnstile = Turnstile(slots=1, waiting=1, patience=0.01)
-    with turnstile.turn(), pytest.raises(ServerBusyError), turnstile.turn():
+    limiter = AdmissionLimiter(slots=1, waiting=1, patience=0.01)
+    with limiter.slot(), pytest.raises(ServerBusyError), limiter.slot():
         pass
 
 
 def test_a_place_is_free_again_after_an_error() -> None:
-    turnstile = Turnstile(slots=1, waiting=0)
-    with pytest.raises(ZeroDivisionError), turnstile.turn():
+    limiter = AdmissionLimiter(slots=1, waiting=0)
+    with pytest.raises(ZeroDivisionError), limiter.slot():
         raise ZeroDivisionError
-    with turnstile.turn():
+    with limiter.slot():
         pass
 
 
 def test_those_who_wait_come_in_the_order_they_came() -> None:
-    turnstile = Turnstile(slots=1, waiting=5)
+    limiter = AdmissionLimiter(slots=1, waiting=5)
     order: list[int] = []
 
     def enter(number: int) -> None:
-        with turnstile.turn():
+        with limiter.slot():
             order.append(number)
 
     threads = [threading.Thread(target=enter, args=(number,)) for number in range(5)]
-    with turnstile.turn():
+    with limiter.slot():
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
-            while turnstile.in_line < waiting:
+            while limiter.in_line < waiting:
                 pass
     for thread in threads:
         thread.join()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import familiarity_rule, make_card
-from webapp.domain import UNCLASSIFIED, Reading
+from webapp.domain import UNCLASSIFIED, NetworkOutput
 from webapp.errors import BadCardError, ModelUnavailableError
 from webapp.inference.classifier import decide
 from webapp.inference.familiarity import Familiarity, Space, combine, read_familiarity
@@ -125,10 +125,10 @@ def test_an_unfamiliar_photo_is_unclassified_however_sure(
     familiarity: float | None, decision: str
 ) -> None:
     probabilities = np.array([0.91] + [0.01] * 9, dtype=np.float32)
-    reading = Reading(
+    output = NetworkOutput(
         probabilities,
         np.zeros(FEATURES, np.float32),
         np.zeros((1, 1, FEATURES), np.float32),
         familiarity,
     )
-    assert decide(reading, make_card(familiarity=familiarity_rule())) == decision
+    assert decide(output, make_card(familiarity=familiarity_rule())) == decision

@@ -1,4 +1,4 @@
-"""Class activation maps: the last layer is found, the map is Zhou's, the veil fits the photo."""
+"""Class activation maps: the last layer is found, the map is Zhou's, the overlay fits the photo."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.fakes import make_card
-from webapp.domain import Reading
+from webapp.domain import NetworkOutput
 from webapp.inference.classifier import scale
 from webapp.inference.decoding.images import decode_photo, working_side
-from webapp.inference.heat_map import class_activation, draw_veil, find_head
+from webapp.inference.heat_map import class_activation, draw_overlay, find_head
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.models.card import InputSpec, ModelCard
 
@@ -26,8 +26,8 @@ def shipped() -> LiteRTClassifier:
     return LiteRTClassifier(FOLDER, ModelCard.read(FOLDER))
 
 
-def made_up(seed: int = 1) -> tuple[Reading, np.ndarray, np.ndarray]:
-    """A reading whose probabilities come from a dense layer on the mean of its feature map; weights and bias of that layer."""
+def made_up(seed: int = 1) -> tuple[NetworkOutput, np.ndarray, np.ndarray]:
+    """A output whose probabilities come from a dense layer on the mean of its feature map; weights and bias of that layer."""
     dice = np.random.default_rng(seed)
     feature_map = dice.random((3, 4, 8), dtype=np.float32)
     kernel, bias = (
@@ -36,7 +36,7 @@ def made_up(seed: int = 1) -> tuple[Reading, np.ndarray, np.ndarray]:
     )
     raw = np.exp(kernel @ feature_map.mean(axis=(0, 1)) + bias)
     return (
-        Reading(
+        NetworkOutput(
             scale(raw / raw.sum(), CARD.temperature), feature_map.mean(axis=(0, 1)), feature_map
         ),
         kernel,
@@ -45,46 +45,48 @@ def made_up(seed: int = 1) -> tuple[Reading, np.ndarray, np.ndarray]:
 
 
 def test_it_finds_the_last_layer_among_other_constants() -> None:
-    reading, kernel, bias = made_up()
+    output, kernel, bias = made_up()
     found = find_head(
-        [np.ones((10, 8), np.float32), np.ones(10, np.float32), bias, kernel.T], reading, CARD
+        [np.ones((10, 8), np.float32), np.ones(10, np.float32), bias, kernel.T], output, CARD
     )
     assert found is not None
     assert np.array_equal(found, kernel)
 
 
 def test_a_layer_that_gives_other_answers_is_not_taken() -> None:
-    reading, _kernel, bias = made_up()
-    assert find_head([made_up(2)[1], bias], reading, CARD) is None
+    output, _kernel, bias = made_up()
+    assert find_head([made_up(2)[1], bias], output, CARD) is None
 
 
 def test_an_embedding_that_is_no_mean_has_no_heat_map() -> None:
-    reading, kernel, bias = made_up()
-    flat = Reading(reading.probabilities, reading.embedding, reading.feature_map[:, :, ::-1] ** 2)
+    output, kernel, bias = made_up()
+    flat = NetworkOutput(
+        output.probabilities, output.embedding, output.feature_map[:, :, ::-1] ** 2
+    )
     assert find_head([kernel, bias], flat, CARD) is None
 
 
 def test_the_map_is_the_weighted_sum_of_the_features() -> None:
-    reading, kernel, _bias = made_up()
+    output, kernel, _bias = made_up()
     weights = kernel[3] - kernel.mean(axis=0)
     by_hand = np.maximum(
-        0, sum(weights[feature] * reading.feature_map[:, :, feature] for feature in range(8))
+        0, sum(weights[feature] * output.feature_map[:, :, feature] for feature in range(8))
     )
-    assert np.allclose(class_activation(reading, kernel, 3), by_hand / by_hand.max(), atol=1e-5)
+    assert np.allclose(class_activation(output, kernel, 3), by_hand / by_hand.max(), atol=1e-5)
 
 
 def test_weights_that_all_labels_share_change_nothing() -> None:
-    reading, kernel, _bias = made_up()
+    output, kernel, _bias = made_up()
     assert np.allclose(
-        class_activation(reading, kernel, 3), class_activation(reading, kernel + 5, 3), atol=1e-4
+        class_activation(output, kernel, 3), class_activation(output, kernel + 5, 3), atol=1e-4
     )
 
 
 def test_where_nothing_speaks_for_a_label_nothing_is_lit() -> None:
-    reading, kernel, _bias = made_up()
+    output, kernel, _bias = made_up()
     against = kernel.copy()
     against[3] = kernel.mean(axis=0) - 10
-    assert not class_activation(reading, against, 3).any()
+    assert not class_activation(output, against, 3).any()
 
 
 def test_the_shipped_network_gives_its_last_layer(shipped: LiteRTClassifier) -> None:
@@ -100,28 +102,28 @@ def test_the_sum_of_the_shipped_networks_map_is_its_score(shipped: LiteRTClassif
         max_side=working_side(shipped.card.input),
     )
     bias = (
-        np.log(shipped.rank(np.zeros((64, 64, 3), np.uint8)).probabilities)
+        np.log(shipped.predict(np.zeros((64, 64, 3), np.uint8)).probabilities)
         * shipped.card.temperature
     )
-    bias -= shipped.head @ shipped.rank(np.zeros((64, 64, 3), np.uint8)).embedding
-    reading = shipped.rank(golden.pixels)
-    scores = (reading.feature_map @ shipped.head.T).mean(axis=(0, 1)) + bias
-    logits = np.log(np.maximum(reading.probabilities, 1e-12)) * shipped.card.temperature
+    bias -= shipped.head @ shipped.predict(np.zeros((64, 64, 3), np.uint8)).embedding
+    output = shipped.predict(golden.pixels)
+    scores = (output.feature_map @ shipped.head.T).mean(axis=(0, 1)) + bias
+    logits = np.log(np.maximum(output.probabilities, 1e-12)) * shipped.card.temperature
     assert np.allclose(scores - scores.mean(), logits - logits.mean(), atol=0.02)
 
 
 @pytest.mark.parametrize(("resize", "dark"), [("stretch", False), ("pad", False), ("crop", True)])
-def test_the_veil_has_the_shape_of_the_photo(resize: str, dark: bool) -> None:
-    veil = Image.open(
-        io.BytesIO(draw_veil(np.ones((4, 4), np.float32), InputSpec(64, 64, resize), 600, 300))
+def test_the_overlay_has_the_shape_of_the_photo(resize: str, dark: bool) -> None:
+    overlay = Image.open(
+        io.BytesIO(draw_overlay(np.ones((4, 4), np.float32), InputSpec(64, 64, resize), 600, 300))
     )
-    assert (veil.size, veil.mode) == ((384, 192), "LA")
-    assert (veil.getpixel((2, 96))[1] > 200) is dark
-    assert veil.getpixel((192, 96)) == (0, 0)
+    assert (overlay.size, overlay.mode) == ((384, 192), "LA")
+    assert (overlay.getpixel((2, 96))[1] > 200) is dark
+    assert overlay.getpixel((192, 96)) == (0, 0)
 
 
 def test_what_did_not_matter_is_dark() -> None:
     activation = np.array([[1, 0], [1, 0]], np.float32)
-    veil = Image.open(io.BytesIO(draw_veil(activation, InputSpec(64, 64), 300, 300)))
-    assert veil.getpixel((20, 190))[1] < 20
-    assert veil.getpixel((360, 190))[1] > 190
+    overlay = Image.open(io.BytesIO(draw_overlay(activation, InputSpec(64, 64), 300, 300)))
+    assert overlay.getpixel((20, 190))[1] < 20
+    assert overlay.getpixel((360, 190))[1] > 190

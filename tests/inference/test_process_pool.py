@@ -14,7 +14,7 @@ from tests.conftest import ROOT, draw
 from webapp.errors import BrokenPhotoError, MarqueError, ModelUnavailableError
 from webapp.inference.models.loading import open_version
 from webapp.inference.models.registry import Registry
-from webapp.inference.pipeline import Looked
+from webapp.inference.pipeline import ClassifiedPhoto
 from webapp.inference.process_pool import Alone, Pool, Seen
 
 REGISTRY = Registry(ROOT / "models")
@@ -49,15 +49,15 @@ def children() -> list[psutil.Process]:
 
 def said(seen: Seen) -> tuple[str, object]:
     path, looked = seen
-    if isinstance(looked, Looked):
+    if isinstance(looked, ClassifiedPhoto):
         return path.name, [(line.label, line.probability) for line in looked.answers[0].ranked]
     return path.name, str(looked)
 
 
 def test_processes_say_what_one_says_in_the_same_order(pool: Pool, paths: list[Path]) -> None:
     alone = Alone([open_version(FOLDER, "litert")], store=False, top=5)
-    found = [said(one) for one in pool.look(paths)]
-    assert found == [said(one) for one in alone.look(paths)]
+    found = [said(one) for one in pool.classify(paths)]
+    assert found == [said(one) for one in alone.classify(paths)]
     assert [name for name, answer in found if isinstance(answer, str)] == ["06.jpg"]
 
 
@@ -65,13 +65,13 @@ def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(
     pool: Pool, paths: list[Path]
 ) -> None:
     children()[0].kill()
-    found = list(pool.look(paths))
+    found = list(pool.classify(paths))
     assert [path for path, _looked in found] == paths
     assert [path.name for path, looked in found if isinstance(looked, MarqueError)] == ["06.jpg"]
 
 
 def test_one_that_is_killed_in_the_middle_is_replaced_too(pool: Pool, paths: list[Path]) -> None:
-    found = pool.look(paths * 10)
+    found = pool.classify(paths * 10)
     first = next(found)
     for one in children():
         one.kill()
@@ -80,33 +80,33 @@ def test_one_that_is_killed_in_the_middle_is_replaced_too(pool: Pool, paths: lis
 
 
 def test_what_is_passed_over_has_its_place_and_no_answer(pool: Pool, paths: list[Path]) -> None:
-    found = list(pool.look(paths, passed=lambda path: path in paths[10:50]))
+    found = list(pool.classify(paths, passed=lambda path: path in paths[10:50]))
     assert [path for path, _looked in found] == paths
     assert [path for path, looked in found if looked is None] == paths[10:50]
 
 
 def test_only_a_little_is_read_ahead(pool: Pool, paths: list[Path]) -> None:
     asked: list[Path] = []
-    found = pool.look(iter(paths * 100), passed=lambda path: bool(asked.append(path)))
+    found = pool.classify(iter(paths * 100), passed=lambda path: bool(asked.append(path)))
     next(found)
     assert len(asked) <= 300
 
 
 def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> None:
     pool = Pool(1, [FOLDER], engine="litert", store=True, top=None)
-    (_path, looked), *_others = pool.look(paths[:2])
+    (_path, looked), *_others = pool.classify(paths[:2])
     pool.close()
-    assert isinstance(looked, Looked)
+    assert isinstance(looked, ClassifiedPhoto)
     assert (len(looked.sha256), looked.thumbnail[:2], len(looked.answers[0].ranked)) == (
         64,
         b"\xff\xd8",
         10,
     )
-    assert looked.answers[0].reading.probabilities.shape == (10,)
+    assert looked.answers[0].output.probabilities.shape == (10,)
 
 
 def test_a_file_that_is_gone_is_an_error_of_its_own(pool: Pool, tmp_path: Path) -> None:
-    ((_path, error),) = pool.look([tmp_path / "gone.jpg"])
+    ((_path, error),) = pool.classify([tmp_path / "gone.jpg"])
     assert isinstance(error, BrokenPhotoError)
 
 
@@ -117,7 +117,7 @@ def test_a_version_that_cannot_be_loaded_is_told_before_the_first_photo(tmp_path
 
 
 def test_the_processes_end_when_they_are_no_longer_needed(pool: Pool, paths: list[Path]) -> None:
-    next(pool.look(paths))
+    next(pool.classify(paths))
     pool.close()
     assert children() == []
 

@@ -18,7 +18,7 @@ from tests.conftest import draw
 from tests.fakes import TEAMS, FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.legacy.presenters import ordinal
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs import worker as crew
@@ -480,8 +480,8 @@ class TestWithAWorker:
 
 def test_a_task_on_a_full_server_waits_for_its_turn(app: Flask, client: FlaskClient) -> None:
     number = stored(client)
-    turnstile = app.extensions["marque"].turnstile = Turnstile(1, waiting=0)
-    with turnstile.turn():
+    limiter = app.extensions["marque"].limiter = AdmissionLimiter(1, waiting=0)
+    with limiter.slot():
         task = predicted(client, number)
     assert client.get(f"/api/tasks/{task}").json["data"]["status"] == "STARTED"
     with app.app_context(), writing():
@@ -596,8 +596,8 @@ def test_a_full_server_says_so_and_when_to_come_back(
     app: Flask, client: FlaskClient, path: str
 ) -> None:
     stored(client, mark=1)
-    turnstile = app.extensions["marque"].turnstile = Turnstile(1, waiting=0)
-    with turnstile.turn():
+    limiter = app.extensions["marque"].limiter = AdmissionLimiter(1, waiting=0)
+    with limiter.slot():
         answer = client.post(
             path, data={name: sent(draw()) for name in ("image", "file", "files")}, headers=JSON
         )

@@ -122,11 +122,11 @@ def test_it_compiles_and_answers_as_keras_does(name: str, tmp_path: Path) -> Non
     compile_network(tmp_path, card)
     assert (tmp_path / COMPILED_FILE).is_file()
     pixels = photos()[0].astype(np.uint8)
-    reading = LiteRTClassifier(tmp_path, card).rank(pixels)
+    output = LiteRTClassifier(tmp_path, card).predict(pixels)
     wanted = model(pixels[np.newaxis].astype(np.float32), training=False)
-    assert np.abs(reading.probabilities - np.asarray(wanted["probabilities"])[0]).max() < 1e-3
+    assert np.abs(output.probabilities - np.asarray(wanted["probabilities"])[0]).max() < 1e-3
     embedding = np.asarray(wanted["embedding"])[0]
-    assert np.abs(reading.embedding - embedding).max() <= 0.02 * np.abs(embedding).max()
+    assert np.abs(output.embedding - embedding).max() <= 0.02 * np.abs(embedding).max()
 
 
 def test_it_says_that_a_backbone_has_no_imagenet_weights() -> None:

@@ -173,10 +173,10 @@ def test_an_admin_takes_in_a_folder_of_the_server(
     app: Flask, admin: FlaskClient, reviewer: FlaskClient, work: Callable[[], None], tmp_path: Path
 ) -> None:
     assert "Take in a folder" not in admin.get("/jobs").text
-    cupboard = app.extensions["marque"]
+    extensions = app.extensions["marque"]
     (tmp_path / "in" / "haas").mkdir(parents=True)
     (tmp_path / "in" / "haas" / "a.jpg").write_bytes(draw())
-    cupboard.config = cupboard.config.model_copy(update={"import_folder": tmp_path / "in"})
+    extensions.config = extensions.config.model_copy(update={"import_folder": tmp_path / "in"})
     assert "Take in a folder" in admin.get("/jobs").text
     assert reviewer.post("/jobs/folder", data={"folder": ""}).status_code == 403
     done = admin.post("/jobs/folder", data={"folder": "", "folders": "yes"})
@@ -187,8 +187,8 @@ def test_an_admin_takes_in_a_folder_of_the_server(
 
 
 def test_uploads_for_people_only_are_closed_to_zips(app: Flask, client: FlaskClient) -> None:
-    cupboard = app.extensions["marque"]
-    cupboard.config = cupboard.config.model_copy(update={"uploads": "login"})
+    extensions = app.extensions["marque"]
+    extensions.config = extensions.config.model_copy(update={"uploads": "login"})
     assert group(client, 1, last="yes").status_code == 401
 
 
@@ -273,8 +273,8 @@ def test_one_photo_of_a_zip_is_deleted_on_its_page(
 def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(
     app: Flask, client: FlaskClient, work: Callable[[], None]
 ) -> None:
-    cupboard = app.extensions["marque"]
-    cupboard.config = cupboard.config.model_copy(update={"gallery": "login"})
+    extensions = app.extensions["marque"]
+    extensions.config = extensions.config.model_copy(update={"gallery": "login"})
     address = send(client)
     work()
     photo = photo_addresses(client.get(address).text)[0]

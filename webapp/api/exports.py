@@ -8,7 +8,7 @@ from webapp.api.openapi.calls import Content, Need, call
 from webapp.api.schemas import responses as shapes
 from webapp.api.schemas.requests import ExportId, ExportQuery
 from webapp.errors import PhotoNotFoundError
-from webapp.extensions import get_files, get_registry, get_turnstile
+from webapp.extensions import get_files, get_limiter, get_registry
 from webapp.http.responses import download
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools
@@ -39,7 +39,7 @@ def take(query: ExportQuery) -> ResponseReturnValue:
     ):  # an export that nobody reads would stand in the list as broken off
         return Response(content_type=order.content_type)
     row, pieces = export.start_export(
-        order, who=who(), tools=Tools(get_registry(), get_files(), get_turnstile())
+        order, who=who(), tools=Tools(get_registry(), get_files(), get_limiter())
     )
     return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
 

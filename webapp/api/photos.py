@@ -27,14 +27,14 @@ from webapp.extensions import (
     get_classifier,
     get_classifiers,
     get_files,
+    get_limiter,
     get_registry,
-    get_turnstile,
 )
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
 from webapp.inference.decoding.images import THUMBNAIL_TYPE, VIEW_TYPE
-from webapp.inference.heat_map import VEIL_TYPE
+from webapp.inference.heat_map import OVERLAY_TYPE
 from webapp.services.labels import relabel
 from webapp.services.photos import classify
 from webapp.services.photos import deletion as deleting
@@ -53,7 +53,11 @@ REFUSED = (
 )
 GONE = (errors.PhotoNotFoundError, errors.PhotoDeletedError)
 PICTURE = Content(tuple(CONTENT_TYPES.values()))
-THUMBNAIL, VEIL, VIEW = Content((THUMBNAIL_TYPE,)), Content((VEIL_TYPE,)), Content((VIEW_TYPE,))
+THUMBNAIL, OVERLAY, VIEW = (
+    Content((THUMBNAIL_TYPE,)),
+    Content((OVERLAY_TYPE,)),
+    Content((VIEW_TYPE,)),
+)
 
 
 @call(
@@ -75,7 +79,7 @@ def add(form: PhotoForm) -> ResponseReturnValue:
         "classifier": first,
         "others": others,
         "files": get_files(),
-        "turnstile": get_turnstile(),
+        "limiter": get_limiter(),
         "who": who(),
         "place": "api",
     }
@@ -101,14 +105,14 @@ def look(form: ClassifyForm) -> ResponseReturnValue:
 
     One photo: its prediction. Several: a result for each, in their order.
     """
-    classifiers, turnstile = get_classifiers(form.model), get_turnstile()
+    classifiers, limiter = get_classifiers(form.model), get_limiter()
     if len(form.file) == 1:
-        said = classify.answer_by_all(form.file[0], classifiers=classifiers, turnstile=turnstile)
+        said = classify.answer_by_all(form.file[0], classifiers=classifiers, limiter=limiter)
         return jsonify(payloads.said(form.file[0], said, form.model))
     return jsonify(
         payloads.said_results(
             form.file,
-            classify.answer_photos(form.file, classifiers=classifiers, turnstile=turnstile),
+            classify.answer_photos(form.file, classifiers=classifiers, limiter=limiter),
             form.model,
         )
     )
@@ -158,7 +162,7 @@ def file(public_id: PhotoId, query: FileQuery) -> Response:
         need("admin")
     photo = history.get_item(public_id).photo
     found = history.original(
-        public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=bool(query.metadata)
+        public_id, files=get_files(), limiter=get_limiter(), with_metadata=bool(query.metadata)
     )
     return picture(found, download_name=photo.filename)
 
@@ -186,7 +190,7 @@ def thumbnail(public_id: PhotoId) -> Response:
 )
 def view(public_id: PhotoId) -> Response:
     """The photo as a page shows it: a JPEG of at most 1,600 pixels on its longer side, upright, without metadata."""
-    return picture(history.view(public_id, files=get_files(), turnstile=get_turnstile()))
+    return picture(history.view(public_id, files=get_files(), limiter=get_limiter()))
 
 
 @call(
@@ -207,7 +211,7 @@ def labels(public_id: PhotoId) -> ResponseReturnValue:
     "GET",
     "/photos/<public_id>/heatmap",
     needs=Need.READING,
-    answers={200: VEIL, 206: VEIL},
+    answers={200: OVERLAY, 206: OVERLAY},
     errors=(
         *GONE,
         errors.NotAskedError,
@@ -217,12 +221,12 @@ def labels(public_id: PhotoId) -> ResponseReturnValue:
     ),
 )
 def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
-    """Where the model looked: a veil to lay over the photo, clear where the label has its grounds. It says where, not why."""
+    """Where the model looked: an overlay to lay over the photo, clear where the label has its grounds. It says where, not why."""
     count_photos()
     classifier = get_classifier(query.model)
     label = query.label or history.first_label(public_id, classifier.card.name)
     found = heat.heat_map(
-        public_id, label, classifier=classifier, files=get_files(), turnstile=get_turnstile()
+        public_id, label, classifier=classifier, files=get_files(), limiter=get_limiter()
     )
     return picture(found, varies=True)
 

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from webapp.cli.history import needs_history
 from webapp.cli.progress import watch
 from webapp.errors import MarqueError
-from webapp.extensions import get_config, get_cupboard
+from webapp.extensions import get_config, get_extensions
 from webapp.services.exports import export
 from webapp.services.exports import to_disk as export_disk
 from webapp.services.exports.export import Order, Tools
@@ -99,8 +99,8 @@ def export_command(
 
 
 def _write(order: Order, out: Path, quiet: bool) -> export_disk.Json:
-    cupboard = get_cupboard()
-    tools = Tools(cupboard.registry, cupboard.files, cupboard.turnstile)
+    extensions = get_extensions()
+    tools = Tools(extensions.registry, extensions.files, extensions.limiter)
     size = export.size_of(order.wanted)
 
     def progress(photos: Iterator[Record]) -> Iterator[Record]:

@@ -22,7 +22,7 @@ from webapp.errors import (
 from webapp.extensions import (
     get_classifier,
     get_config,
-    get_cupboard,
+    get_extensions,
     get_rates,
     get_registry,
     load_classifier,
@@ -47,7 +47,7 @@ def prepare() -> None:
     migrate()
     remember_label_sets(get_registry())
     read_lists(get_registry())
-    deleting.purge(files=get_cupboard().files)
+    deleting.purge(files=get_extensions().files)
     config = get_config()
     try:
         made = users.first_admin(config.admin_password)
@@ -121,7 +121,7 @@ def _database() -> str:
 
 def _files() -> str:
     """Every photo has its file; files without a photo only take space."""
-    orphans, missing = deleting.look_for_files(files=get_cupboard().files)
+    orphans, missing = deleting.look_for_files(files=get_extensions().files)
     if missing:
         raise DamagedHistoryError(f"{missing:,} photos have no file. Restore a backup.")
     return (
@@ -149,12 +149,12 @@ def _rates() -> str:
 
 
 def _model() -> str:
-    cupboard = get_cupboard()
-    name, number = cupboard.live()
-    if trouble := cupboard.trouble():
+    extensions = get_extensions()
+    name, number = extensions.live()
+    if trouble := extensions.trouble():
         raise ModelUnavailableError(trouble)
     card = get_classifier().card
-    return f"{name} {number}, {len(card.labels)} labels, engine {cupboard.config.engine}"
+    return f"{name} {number}, {len(card.labels)} labels, engine {extensions.config.engine}"
 
 
 def _jobs() -> str:
@@ -173,11 +173,11 @@ def _webhooks() -> str:
 
 def _golden() -> str:
     """The live version of every model gives the answers its card promises."""
-    cupboard = get_cupboard()
+    extensions = get_extensions()
     lines = []
-    for name, number in [cupboard.live(one) for one in cupboard.live_models() or [""]]:
-        classifier = load_classifier(cupboard.registry, name, number, cupboard.config.engine)
-        worst = self_test(classifier, cupboard.registry.version_folder(name, number))
+    for name, number in [extensions.live(one) for one in extensions.live_models() or [""]]:
+        classifier = load_classifier(extensions.registry, name, number, extensions.config.engine)
+        worst = self_test(classifier, extensions.registry.version_folder(name, number))
         lines.append(
             f"{name}: {len(classifier.card.golden)} golden photos, largest difference {worst:.1e}"
         )

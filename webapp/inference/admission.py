@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from webapp.errors import ServerBusyError
 
 
-class Turnstile:
+class AdmissionLimiter:
     """First come, first served. At most `slots` are inside and `waiting` in the line, none longer than `patience` seconds.
 
     Decoding and ranking both happen inside: this is what bounds a worker's memory and keeps threads free for everything else.

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import UNCLASSIFIED, RankedLabel, Reading
+from webapp.domain import UNCLASSIFIED, NetworkOutput, RankedLabel
 from webapp.errors import ModelUnavailableError
 from webapp.inference.decoding.images import decode_photo, fit_input, working_side
 from webapp.inference.models.card import ModelCard
@@ -28,7 +28,7 @@ class Classifier(Protocol):
         """The last layer's weights, float32 of shape (labels, features), when it works on the mean of the feature map; else None."""
         ...
 
-    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """What the network says about a decoded photo: uint8 RGB, any size, shape (height, width, 3)."""
         ...
 
@@ -43,7 +43,7 @@ def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.
     return (exponentials / exponentials.sum()).astype(np.float32)
 
 
-def ranked(
+def rank_labels(
     probabilities: NDArray[np.float32], card: ModelCard, top: int | None = None
 ) -> tuple[RankedLabel, ...]:
     """The first `top` labels of `card`, or all, as labels read today, most probable first; equal ones in the card's order. Merged ones are
@@ -63,14 +63,12 @@ def ranked(
     )
 
 
-def decide(reading: Reading, card: ModelCard) -> str:
+def decide(output: NetworkOutput, card: ModelCard) -> str:
     """The first label when its probability reaches the card's threshold and the photo looks familiar enough, else `UNCLASSIFIED`."""
-    sums = added_up(reading.probabilities, card)
+    sums = added_up(output.probabilities, card)
     best = int(np.argmax(sums))
     return (
-        list(outputs(card))[best]
-        if is_sure(sums[best], reading.familiarity, card)
-        else UNCLASSIFIED
+        list(outputs(card))[best] if is_sure(sums[best], output.familiarity, card) else UNCLASSIFIED
     )
 
 
@@ -100,7 +98,7 @@ def self_test(classifier: Classifier, folder: Path) -> float:
             raise ModelUnavailableError(
                 f"{classifier.card.name} {classifier.card.version}: golden photo {golden.file} is missing"
             ) from error
-        got = classifier.rank(
+        got = classifier.predict(
             decode_photo(content, max_side=working_side(classifier.card.input)).pixels
         ).probabilities
         difference = np.abs(got - np.asarray(golden.probabilities, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""Where a network looked for a label: class activation maps, drawn as a veil that lets the photo through where they are high."""
+"""Where a network looked for a label: class activation maps, drawn as an overlay that lets the photo through where they are high."""
 
 import io
 from collections.abc import Iterable
@@ -7,30 +7,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from webapp.domain import Reading
+from webapp.domain import NetworkOutput
 from webapp.inference.classifier import scale
 from webapp.inference.models.card import InputSpec, ModelCard
 
 Floats = NDArray[np.float32]
-VEIL_SIDE = 384
-"""Longest side of the veil in pixels: a map of a few cells has no more to say."""
+OVERLAY_SIDE = 384
+"""Longest side of the overlay in pixels: a map of a few cells has no more to say."""
 DARKEST = 0.82
-"""How much of the photo the veil takes away where the map is lowest."""
-VEIL_TYPE = "image/png"
+"""How much of the photo the overlay takes away where the map is lowest."""
+OVERLAY_TYPE = "image/png"
 
 
 def find_head(
-    arrays: Iterable[NDArray[np.generic]], reading: Reading, card: ModelCard
+    arrays: Iterable[NDArray[np.generic]], output: NetworkOutput, card: ModelCard
 ) -> Floats | None:
     """The weights of the last layer among a network's constants: float32 of shape (labels, features). None when there is no such layer.
 
     They are recognised by what they do: the embedding must be the mean of the feature map, and the weights, with one of the constants as
-    bias, must give the probabilities of `reading` from its embedding. Only then a class activation map says something.
+    bias, must give the probabilities of `output` from its embedding. Only then a class activation map says something.
     """
-    labels, features = len(card.labels), len(reading.embedding)
-    rows = reading.feature_map.mean(axis=(0, 1))
+    labels, features = len(card.labels), len(output.embedding)
+    rows = output.feature_map.mean(axis=(0, 1))
     if rows.shape != (features,) or not np.allclose(
-        rows, reading.embedding, rtol=1e-2, atol=1e-3 * float(np.abs(rows).max() or 1.0)
+        rows, output.embedding, rtol=1e-2, atol=1e-3 * float(np.abs(rows).max() or 1.0)
     ):
         return None
     constants = [one.astype(np.float32) for one in arrays if one.dtype.kind == "f"]
@@ -39,32 +39,32 @@ def find_head(
     biases = [one for one in constants if one.shape == (labels,)] + [np.zeros(labels, np.float32)]
     for kernel in kernels:
         for bias in biases:
-            logits = kernel @ reading.embedding + bias
+            logits = kernel @ output.embedding + bias
             raw = np.exp(logits - logits.max())
             if np.allclose(
-                scale(raw / raw.sum(), card.temperature), reading.probabilities, atol=2e-3
+                scale(raw / raw.sum(), card.temperature), output.probabilities, atol=2e-3
             ):
                 return kernel
     return None
 
 
-def class_activation(reading: Reading, head: Floats, place: int) -> Floats:
+def class_activation(output: NetworkOutput, head: Floats, place: int) -> Floats:
     """How much each cell of the feature map speaks for the label at `place`: (rows, columns), 0 for nothing, 1 for the most in this photo.
 
     The class activation map of Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", eq. 2: the features of a cell,
     weighted by the label's weights in the last layer. The weights are taken against the mean over all labels, since a softmax knows only
     differences: so 0 is a cell that speaks for this label no more than for any other. What speaks against it is cut off at 0.
     """
-    values = reading.feature_map @ (head[place] - head.mean(axis=0))
+    values = output.feature_map @ (head[place] - head.mean(axis=0))
     return np.asarray(np.maximum(values, 0) / max(float(values.max()), 1e-9), dtype=np.float32)
 
 
-def draw_veil(activation: Floats, spec: InputSpec, width: int, height: int) -> bytes:
+def draw_overlay(activation: Floats, spec: InputSpec, width: int, height: int) -> bytes:
     """A PNG in the shape of the upright photo of `width` x `height`: black, and the more transparent the higher the activation.
 
     It undoes the card's resize rule: what a crop cut off is dark, what a border added is gone.
     """
-    side = VEIL_SIDE / max(width, height)
+    side = OVERLAY_SIDE / max(width, height)
     size = (max(1, round(width * side)), max(1, round(height * side)))
     seen = Image.fromarray(activation)
     if spec.resize == "pad":

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from webapp.domain import Reading
+from webapp.domain import NetworkOutput
 from webapp.errors import ModelUnavailableError
 from webapp.inference.classifier import blank_photo, prepare, scale
 from webapp.inference.familiarity import read_familiarity
@@ -45,9 +45,9 @@ class KerasClassifier:
             for one in self._weights
             if len(self.card.labels) in one.shape and len(one.shape) <= 2
         ]
-        return find_head(constants, self.rank(blank_photo(self.card)), self.card)
+        return find_head(constants, self.predict(blank_photo(self.card)), self.card)
 
-    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """See `Classifier.rank`."""
         batch = prepare(pixels, self.card)
         with self._lock:
@@ -56,6 +56,6 @@ class KerasClassifier:
             np.asarray(outputs[name])[0] for name in ("probabilities", "embedding", "feature_map")
         )
         familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
-        return Reading(
+        return NetworkOutput(
             scale(probabilities, self.card.temperature), embedding, feature_map, familiarity
         )

@@ -15,7 +15,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from webapp.domain import Reading
+from webapp.domain import NetworkOutput
 from webapp.errors import ModelUnavailableError
 from webapp.inference.classifier import blank_photo, prepare, scale
 from webapp.inference.familiarity import read_familiarity
@@ -46,14 +46,14 @@ class LiteRTClassifier:
         """See `Classifier.head`. Read from the compiled network on first need."""
         with self._borrowed() as network:
             constants = network.constants(len(self.card.labels))
-        return find_head(constants, self.rank(blank_photo(self.card)), self.card)
+        return find_head(constants, self.predict(blank_photo(self.card)), self.card)
 
-    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """See `Classifier.rank`."""
         with self._borrowed() as network:
             probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
         familiarity = self._familiarity.of_one(embedding) if self._familiarity else None
-        return Reading(
+        return NetworkOutput(
             scale(probabilities, self.card.temperature), embedding, feature_map, familiarity
         )
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from webapp.domain import Answer, DecodedPhoto, Reading
+from webapp.domain import Answer, DecodedPhoto, NetworkOutput
 from webapp.errors import BrokenPhotoError
-from webapp.inference.classifier import Classifier, decide, ranked
+from webapp.inference.classifier import Classifier, decide, rank_labels
 from webapp.inference.decoding.images import MAX_BYTES, decode_photo, make_thumbnail, working_side
 from webapp.inference.models.card import ModelCard
 
 
 @dataclass(frozen=True)
-class Looked:
+class ClassifiedPhoto:
     """What came of looking at a photo: the answers in the order of the models, the decoded photo, its thumbnail.
 
     `thumbnail` is empty when nothing is to be stored. `sha256` is that of the bytes; "" where the caller knows it.
@@ -29,9 +29,9 @@ class Looked:
     sha256: str = ""
 
 
-def look(
+def classify(
     content: bytes, asked: Sequence[Classifier], *, thumbnail: bool, top: int | None = None
-) -> Looked:
+) -> ClassifiedPhoto:
     """Decode and rank. The answers name `top` labels (at least two), or all. Raises `PhotoRefusedError`.
 
     A photo is decoded once for each size that the models need, so that each gives the answer that it would give alone.
@@ -46,7 +46,7 @@ def look(
             decoded[side] = photo, time.perf_counter() - started
         answers.append(_answer(classifier, *decoded[side], top))
     first = decoded[working_side(asked[0].card.input)][0]
-    return Looked(answers, first, make_thumbnail(first.pixels) if thumbnail else b"")
+    return ClassifiedPhoto(answers, first, make_thumbnail(first.pixels) if thumbnail else b"")
 
 
 def read_file(path: Path) -> bytes:
@@ -60,17 +60,17 @@ def read_file(path: Path) -> bytes:
         raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
 
 
-def look_at_file(
+def classify_file(
     path: Path, asked: Sequence[Classifier], *, store: bool, top: int | None
-) -> Looked:
-    """`look` at a file, as small as it can travel to another process: without pixels and feature maps.
+) -> ClassifiedPhoto:
+    """`classify` a file, as small as it can travel to another process: without pixels and feature maps.
 
     To `store` it, distributions, embeddings, thumbnail and SHA-256 come along; else probabilities, for labels may read
     differently today.
     """
     content = read_file(path)
-    looked = look(content, asked, thumbnail=store, top=top)
-    answers = [replace(one, reading=_small(one.reading, store)) for one in looked.answers]
+    looked = classify(content, asked, thumbnail=store, top=top)
+    answers = [replace(one, output=_small(one.output, store)) for one in looked.answers]
     decoded = replace(looked.decoded, pixels=_NO_PIXELS)
     return replace(
         looked,
@@ -84,10 +84,10 @@ _NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
 _NOTHING = np.empty(0, dtype=np.float32)
 
 
-def _small(reading: Reading, store: bool) -> Reading:
+def _small(output: NetworkOutput, store: bool) -> NetworkOutput:
     if store:
-        return replace(reading, feature_map=_NOTHING)
-    return replace(reading, embedding=_NOTHING, feature_map=_NOTHING)
+        return replace(output, feature_map=_NOTHING)
+    return replace(output, embedding=_NOTHING, feature_map=_NOTHING)
 
 
 def _answer(
@@ -95,21 +95,23 @@ def _answer(
 ) -> Answer:
     """What one model says. `elapsed_ms` counts the work, decoding (`seconds`) and ranking, not the wait in the line."""
     started = time.perf_counter()
-    reading = classifier.rank(decoded.pixels)
+    output = classifier.predict(decoded.pixels)
     elapsed = (time.perf_counter() - started + seconds) * 1000
-    return decided(classifier.card, reading, elapsed, top)
+    return make_answer(classifier.card, output, elapsed, top)
 
 
-def decided(card: ModelCard, reading: Reading, elapsed_ms: float, top: int | None = None) -> Answer:
-    """What a reading says by a card: `top` labels (at least two), or all, and the decision."""
-    order = ranked(reading.probabilities, card, top)
+def make_answer(
+    card: ModelCard, output: NetworkOutput, elapsed_ms: float, top: int | None = None
+) -> Answer:
+    """What a output says by a card: `top` labels (at least two), or all, and the decision."""
+    order = rank_labels(output.probabilities, card, top)
     return Answer(
         model=card.name,
         version=card.version,
-        decision=decide(reading, card),
+        decision=decide(output, card),
         confidence=order[0].probability,
         margin=order[0].probability - order[1].probability,
         ranked=order,
-        reading=reading,
+        output=output,
         elapsed_ms=elapsed_ms,
     )

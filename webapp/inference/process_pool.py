@@ -15,7 +15,7 @@ from typing import cast
 import webapp
 from webapp.errors import BrokenPhotoError, MarqueError, ModelUnavailableError
 from webapp.inference.classifier import Classifier
-from webapp.inference.pipeline import Looked, look_at_file
+from webapp.inference.pipeline import ClassifiedPhoto, classify_file
 
 CHUNK = 8
 """Photos that go to a process at once: a message for each would cost as much as the little work it saves."""
@@ -24,7 +24,7 @@ AHEAD = 3
 SPREAD = 16
 """Chunks for each process that may be answered before the first of them: what a slow photo can hold up."""
 
-Seen = tuple[Path, Looked | MarqueError | None]
+Seen = tuple[Path, ClassifiedPhoto | MarqueError | None]
 """A photo and what came of looking at it; None when it was to be passed over."""
 Pass = Callable[[Path], bool]
 """Says of a photo that nobody has to look at it."""
@@ -44,14 +44,14 @@ class Alone:
     def __init__(self, classifiers: Sequence[Classifier], *, store: bool, top: int | None) -> None:
         self._asked, self._store, self._top = classifiers, store, top
 
-    def look(self, paths: Iterable[Path], passed: Pass = nothing_passed) -> Iterator[Seen]:
-        """Each path with what came of it; see `Pool.look`."""
+    def classify(self, paths: Iterable[Path], passed: Pass = nothing_passed) -> Iterator[Seen]:
+        """Each path with what came of it; see `Pool.classify`."""
         for path in paths:
             yield (
                 path,
                 None
                 if passed(path)
-                else try_to_look(path, self._asked, store=self._store, top=self._top),
+                else try_to_classify(path, self._asked, store=self._store, top=self._top),
             )
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class Pool:
     def __init__(
         self, processes: int, folders: Sequence[Path], *, engine: str, store: bool, top: int | None
     ) -> None:
-        """`folders` are those of the versions, whose self-test this process has seen; the rest is as for `look_at_file`.
+        """`folders` are those of the versions, whose self-test this process has seen; the rest is as for `classify_file`.
 
         Raises `ModelUnavailableError` when they cannot start.
         """
@@ -88,7 +88,7 @@ class Pool:
             self.close()
             raise
 
-    def look(self, paths: Iterable[Path], passed: Pass = nothing_passed) -> Iterator[Seen]:
+    def classify(self, paths: Iterable[Path], passed: Pass = nothing_passed) -> Iterator[Seen]:
         """Each path with what came of it, in the order of `paths`, which is read only a little ahead of the answers.
 
         Where `passed` says so nobody looks. An error is an answer too.
@@ -171,7 +171,7 @@ class _Desk:
         self._over = False
         self._first, self._end = 0, 0
         self._paths: dict[int, Path] = {}
-        self._answers: dict[int, Looked | MarqueError | None] = {}
+        self._answers: dict[int, ClassifiedPhoto | MarqueError | None] = {}
         self._again: deque[Places] = deque()
 
     @property
@@ -202,7 +202,7 @@ class _Desk:
         for some in chunks:
             self._again.extend(some)
 
-    def lay(self, chunk: Places, answers: Sequence[Looked | MarqueError]) -> None:
+    def lay(self, chunk: Places, answers: Sequence[ClassifiedPhoto | MarqueError]) -> None:
         """Keep the answers to a chunk."""
         self._answers.update(
             (place, answer) for (place, _path), answer in zip(chunk, answers, strict=True)
@@ -215,12 +215,12 @@ class _Desk:
             yield self._paths.pop(place), self._answers.pop(place)
 
 
-def try_to_look(
+def try_to_classify(
     path: Path, asked: Sequence[Classifier], *, store: bool, top: int | None
-) -> Looked | MarqueError:
-    """`look_at_file`, or the error that it raised."""
+) -> ClassifiedPhoto | MarqueError:
+    """`classify_file`, or the error that it raised."""
     try:
-        return look_at_file(path, asked, store=store, top=top)
+        return classify_file(path, asked, store=store, top=top)
     except MarqueError as error:
         return error
 

@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 
 from webapp.errors import MarqueError
 from webapp.inference.models.loading import open_version
-from webapp.inference.process_pool import try_to_look
+from webapp.inference.process_pool import try_to_classify
 
 
 def main(number: int) -> None:
@@ -22,7 +22,7 @@ def main(number: int) -> None:
         while True:
             line.send(
                 [
-                    try_to_look(path, asked, store=task["store"], top=task["top"])
+                    try_to_classify(path, asked, store=task["store"], top=task["top"])
                     for path in line.recv()
                 ]
             )

@@ -19,8 +19,8 @@ from webapp.extensions import (
     get_classifiers,
     get_config,
     get_files,
+    get_limiter,
     get_registry,
-    get_turnstile,
     load_version,
     ring,
 )
@@ -80,7 +80,7 @@ def predict() -> ResponseReturnValue:
         read_files("file")[0],
         classifier=get_classifier(),
         files=get_files(),
-        turnstile=get_turnstile(),
+        limiter=get_limiter(),
         who=who(),
         place="api",
     )
@@ -104,9 +104,7 @@ def predict_several() -> ResponseReturnValue:
     its error."""
     need_for_prediction()
     incoming = read_files("files")
-    found = classify.answer_photos(
-        incoming, classifiers=[get_classifier()], turnstile=get_turnstile()
-    )
+    found = classify.answer_photos(incoming, classifiers=[get_classifier()], limiter=get_limiter())
     lines = []
     for one, said in zip(incoming, found, strict=True):
         if isinstance(said, MarqueError):
@@ -129,7 +127,7 @@ def upload() -> ResponseReturnValue:
         Incoming(name, sent.content),
         classifier=get_classifier(),
         files=get_files(),
-        turnstile=get_turnstile(),
+        limiter=get_limiter(),
         who=who(),
         ground_truth=request.form.get("ground_truth", "").strip(),
         place="api",
@@ -174,7 +172,7 @@ def view(image_id: str) -> ResponseReturnValue:
     """The photo beside its first ten labels, as one picture; 204 before any prediction."""
     need_for_reading()
     found = side_by_side.side_by_side(
-        _numbered(image_id), registry=get_registry(), files=get_files(), turnstile=get_turnstile()
+        _numbered(image_id), registry=get_registry(), files=get_files(), limiter=get_limiter()
     )
     if found is None:
         return "", HTTPStatus.NO_CONTENT
@@ -192,14 +190,14 @@ def stats() -> ResponseReturnValue:
 
 
 def _answer(incoming: Incoming) -> Answer:
-    return classify.answer_photo(incoming, classifier=get_classifier(), turnstile=get_turnstile())
+    return classify.answer_photo(incoming, classifier=get_classifier(), limiter=get_limiter())
 
 
 def _tools() -> Tools:
     """What a job works with that is done here because nobody else does it. It starts no process, so it needs no variables for one."""
     return Tools(
         get_files(),
-        get_turnstile(),
+        get_limiter(),
         get_registry(),
         get_classifiers,
         load_version,

@@ -1,7 +1,7 @@
 """A photo beside what the model says about it, as one picture."""
 
 from webapp.domain import Rendition, ready_rendition
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.decoding.images import VIEW_TYPE, render_view
 from webapp.inference.models.registry import Registry
 from webapp.legacy.ranked_picture import draw_ranked
@@ -14,7 +14,7 @@ LINES = 10
 
 
 def side_by_side(
-    item: Item, *, registry: Registry, files: FileStore, turnstile: Turnstile
+    item: Item, *, registry: Registry, files: FileStore, limiter: AdmissionLimiter
 ) -> Rendition | None:
     """A JPEG of the photo and its first ten labels; None for a photo that nobody has looked at. Raises `PhotoNotFoundError` or
     `ServerBusyError`."""
@@ -23,7 +23,7 @@ def side_by_side(
         return None
     content = stored_content(photo, files)
     lines = full_ranking(said, registry)[:LINES]
-    with turnstile.turn():
+    with limiter.slot():
         return ready_rendition(
             draw_ranked(render_view(content, max_side=SIDE), lines, photo.ground_truth or ""),
             VIEW_TYPE,

@@ -12,8 +12,8 @@ from webapp.extensions import (
     get_classifiers,
     get_config,
     get_files,
+    get_limiter,
     get_registry,
-    get_turnstile,
     load_version,
 )
 from webapp.services.jobs.job_type import Kind, Tools
@@ -28,11 +28,11 @@ def make_crew(app: Flask, celery: Celery, kinds: Mapping[str, Kind], hands: int)
 
 
 def tools() -> Tools:
-    """What kinds of jobs work with, from the cupboard of the running app."""
+    """What kinds of jobs work with, from the extensions of the running app."""
     config = get_config()
     return Tools(
         get_files(),
-        get_turnstile(),
+        get_limiter(),
         get_registry(),
         get_classifiers,
         load_version,

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, StorageFullError
-from webapp.extensions import get_config, get_files, get_registry, get_turnstile, ring
+from webapp.extensions import get_config, get_files, get_limiter, get_registry, ring
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools
@@ -49,7 +49,7 @@ def take() -> ResponseReturnValue:
             )
             return redirect(url_for("jobs.one", job_id=job.public_id), 303)
         row, pieces = export.start_export(
-            order, who=guards.who(), tools=Tools(get_registry(), get_files(), get_turnstile())
+            order, who=guards.who(), tools=Tools(get_registry(), get_files(), get_limiter())
         )
     except (BadRequestError, StorageFullError) as error:
         return _page(error)

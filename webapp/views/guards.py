@@ -15,7 +15,7 @@ from webapp.domain import Who
 from webapp.errors import NotAllowedError
 from webapp.extensions import get_config
 from webapp.services.photos import own_uploads
-from webapp.views.photos import session_uploads as sent
+from webapp.views.photos import session_uploads
 
 View = TypeVar("View", bound=Callable[..., Any])
 VISITOR = "a visitor"
@@ -113,7 +113,9 @@ def photo_open(view: View) -> View:
 
 def sent_here(public_id: str) -> bool:
     """True when this browser sent the photo, by itself or among many."""
-    return sent.was_sent(public_id) or own_uploads.came_with(public_id, sent.owner_id())
+    return session_uploads.was_sent(public_id) or own_uploads.came_with(
+        public_id, session_uploads.owner_id()
+    )
 
 
 def people_only(view: View) -> View:

@@ -23,7 +23,7 @@ from webapp.services.photos.classify import MAX_BYTES, MAX_FILES, Incoming, clea
 from webapp.services.photos.deletion import GRACE
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.photos import session_uploads as sent
+from webapp.views.photos import session_uploads
 from webapp.views.template_filters import count
 
 bp = Blueprint("jobs", __name__)
@@ -210,8 +210,8 @@ def owner(*, new: bool = False) -> Owner:
     if somebody:
         return Owner(f"user:{somebody.id}", all=True)
     if new:
-        sent.name_browser()
-    return Owner(sent.owner_id() or "nobody")
+        session_uploads.name_browser()
+    return Owner(session_uploads.owner_id() or "nobody")
 
 
 def _read(files: Iterable[FileStorage]) -> list[Incoming]:

@@ -27,7 +27,7 @@ from webapp.services.photos.classify import MAX_BYTES, MAX_FILES
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views import template_filters as filters
-from webapp.views.photos import session_uploads as sent
+from webapp.views.photos import session_uploads
 
 bp = Blueprint("frame", __name__)
 THEMES = ("light", "dark")
@@ -187,7 +187,7 @@ def _surroundings() -> dict[str, Any]:
         ("stats.index", "Stats"),
         ("models.index", "Models"),
     ]
-    if somebody or sent.browser():
+    if somebody or session_uploads.browser():
         places.append(("jobs.index", "Jobs"))
     if somebody:
         places.insert(2, ("review.index", "Review"))

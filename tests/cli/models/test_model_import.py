@@ -85,7 +85,7 @@ def test_the_plain_network_of_an_earlier_service_imports_compiles_and_ranks(
     assert answer.stdout.splitlines()[1] == "It is live."
     photo = decode_photo(draw(size=(256, 256), format="PNG")).pixels
     with house.app_context():
-        got = get_classifier().rank(photo).probabilities
+        got = get_classifier().predict(photo).probabilities
     np.testing.assert_allclose(got, np.asarray(model(photo[np.newaxis] / 255))[0], atol=1e-4)
     assert "- → 1\tfirst version\tterminal" in flask(house, "history", "formula-one").stdout
     page = house.test_client().get("/models/formula-one/1").text

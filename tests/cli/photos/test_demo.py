@@ -1,4 +1,4 @@
-"""`flask demo`: our drawings or pictures of one's own, as bars in the terminal."""
+"""`flask demo`: our samples or pictures of one's own, as bars in the terminal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_menu_takes_a_path_as_terminals_write_it(
     assert "Ferrari," in runner.invoke(args=["demo"], input=f"{text}\n").stdout
 
 
-def test_the_menu_shows_a_drawing_by_its_number(
+def test_the_menu_shows_a_sample_by_its_number(
     runner: FlaskCliRunner, classifier: FakeClassifier
 ) -> None:
     classifier.says(mclaren=0.9)
@@ -70,7 +70,7 @@ def test_the_menu_shows_a_drawing_by_its_number(
     assert done.stdout.splitlines()[:2] == ["McLaren", "McLaren, 90 %."]
 
 
-def test_the_menu_shows_all_drawings(runner: FlaskCliRunner, classifier: FakeClassifier) -> None:
+def test_the_menu_shows_all_samples(runner: FlaskCliRunner, classifier: FakeClassifier) -> None:
     assert runner.invoke(args=["demo"], input="a\nq\n").exit_code == 0
     assert classifier.ranked_photos == 12
 

@@ -50,6 +50,6 @@ def test_three_folders_of_photos_become_a_live_model(tmp_path: Path) -> None:
 
     registry = Registry(tmp_path / "models")
     live = LiteRTClassifier(registry.version_folder("my-things", 1), registry.card("my-things"))
-    answers = {kind: live.rank(np.asarray(picture_of(kind, 6))).probabilities for kind in KINDS}
+    answers = {kind: live.predict(np.asarray(picture_of(kind, 6))).probabilities for kind in KINDS}
     if WEIGHTS.is_file():  # from random weights eighteen pictures teach nothing
         assert [KINDS[int(one.argmax())] for one in answers.values()] == list(KINDS)

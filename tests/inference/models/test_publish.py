@@ -210,7 +210,7 @@ def test_both_engines_agree_on_pictures_of_cars() -> None:
         pixels = decode_photo(
             (ROOT / "tests" / "pictures" / "cars" / f"{label}.jpg").read_bytes()
         ).pixels
-        first, second = keras.rank(pixels), compiled.rank(pixels)
+        first, second = keras.predict(pixels), compiled.predict(pixels)
         assert first.probabilities == pytest.approx(second.probabilities, abs=GOLDEN_TOLERANCE)
         assert first.feature_map.mean(axis=(0, 1)) == pytest.approx(first.embedding, abs=1e-3)
 
@@ -219,5 +219,5 @@ def test_a_real_photo_is_ranked(shared: Path) -> None:
     card = SHIPPED.card("f1-teams")
     classifier = LiteRTClassifier(SHIPPED.version_folder(card.name, card.version), card)
     path = next((shared / "data" / "f1-photos" / "ferrari").glob("*.jpg"))
-    reading = classifier.rank(decode_photo(path.read_bytes()).pixels)
-    assert reading.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+    output = classifier.predict(decode_photo(path.read_bytes()).pixels)
+    assert output.probabilities.sum() == pytest.approx(1.0, abs=1e-5)

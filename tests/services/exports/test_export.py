@@ -15,7 +15,7 @@ from flask import Flask
 from tests.fakes import make_card
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadRequestError
-from webapp.extensions import get_cupboard
+from webapp.extensions import get_extensions
 from webapp.reports.csv_safety import plain_cell, safe_cell
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools, get_export, make_order, start_export
@@ -37,10 +37,10 @@ def begin(
     wanted: GalleryFilter = GalleryFilter(),  # noqa: B008
     **options: object,
 ) -> tuple[Export, Iterator[bytes]]:
-    cupboard = get_cupboard()
+    extensions = get_extensions()
     order = make_order(format, wanted, base_url="http://marque.test", **options)  # type: ignore[arg-type]
     return start_export(
-        order, who=ANNA, tools=Tools(cupboard.registry, cupboard.files, cupboard.turnstile)
+        order, who=ANNA, tools=Tools(extensions.registry, extensions.files, extensions.limiter)
     )
 
 

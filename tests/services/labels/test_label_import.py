@@ -15,7 +15,7 @@ from tests.conftest import draw
 from tests.fakes import make_card
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
-from webapp.extensions import get_cupboard
+from webapp.extensions import get_extensions
 from webapp.inference.models.card import Label
 from webapp.services.exports.export import Tools, make_order, start_export
 from webapp.services.labels import label_import as import_labels
@@ -225,11 +225,11 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
         upload(name="=1.jpg", ground_truth="haas"): "haas",
         upload(name="b.jpg", mark=1, ground_truth="none"): "none",
     }
-    cupboard = get_cupboard()
+    extensions = get_extensions()
     order = make_order(format, GalleryFilter(), base_url="http://marque.test")
     content = b"".join(
         start_export(
-            order, who=ANNA, tools=Tools(cupboard.registry, cupboard.files, cupboard.turnstile)
+            order, who=ANNA, tools=Tools(extensions.registry, extensions.files, extensions.limiter)
         )[1]
     )
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")

@@ -13,10 +13,10 @@ from tests.answers import Checked, certain, remember
 from tests.conftest import install
 from tests.fakes import make_card, make_cars_card
 from webapp.config import Config
-from webapp.domain import LONG, SHORT, UNCLASSIFIED, GalleryFilter, Reading, Who
+from webapp.domain import LONG, SHORT, UNCLASSIFIED, GalleryFilter, NetworkOutput, Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
-from webapp.inference.classifier import decide, ranked
+from webapp.inference.classifier import decide, rank_labels
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (
     as_seen,
@@ -111,13 +111,13 @@ def everything() -> list[list[tuple[object, ...]]]:
 
 def test_a_merged_label_is_added_up_and_ranked_as_the_other() -> None:
     card = seen(CARD, {"haas": {"merged": "bwt"}})
-    first, *rest = ranked(said(haas=0.3, bwt=0.3, ferrari=0.35), card)
+    first, *rest = rank_labels(said(haas=0.3, bwt=0.3, ferrari=0.35), card)
     assert (first.label, first.class_id, round(first.probability, 4)) == ("bwt", 1, 0.6)
     assert "haas" not in [line.label for line in rest] and len(rest) == 8
 
 
 def test_two_merged_labels_are_sure_together() -> None:
-    answer = Reading(said(haas=0.3, bwt=0.3), NOTHING, NOTHING)
+    answer = NetworkOutput(said(haas=0.3, bwt=0.3), NOTHING, NOTHING)
     assert (
         decide(answer, CARD) == UNCLASSIFIED
         and decide(answer, seen(CARD, {"haas": {"merged": "bwt"}})) == "bwt"

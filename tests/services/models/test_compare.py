@@ -16,7 +16,7 @@ from tests.fakes import TEAMS, FakeClassifier, make_card
 from webapp.config import Config
 from webapp.domain import Who
 from webapp.errors import ModelRefusedError, ModelUnavailableError, PromotionRefusedError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import fingerprint, write_split
@@ -77,7 +77,7 @@ def version(number: int, **says: float) -> FakeClassifier:
 
 def ask(registry: Registry, challenger: FakeClassifier) -> compare.Standing:
     compare.ask_both(
-        registry, (version(1), challenger), files=DatabaseFiles(), turnstile=Turnstile(1, 1)
+        registry, (version(1), challenger), files=DatabaseFiles(), limiter=AdmissionLimiter(1, 1)
     )
     return compare.standing(registry, "f1-teams", 1, 2)
 
@@ -239,6 +239,6 @@ def test_what_a_promoted_version_said_before_counts_when_it_is_asked_again(
     challenger = version(2, ferrari=0.9)
     ask(registry, challenger)
     classify.ask_models(
-        photo, classifiers=[challenger], files=DatabaseFiles(), turnstile=Turnstile(1, 1)
+        photo, classifiers=[challenger], files=DatabaseFiles(), limiter=AdmissionLimiter(1, 1)
     )
     assert client.get(f"/api/v1/photos/{photo}").json["prediction"]["model"]["version"] == 2

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.fakes import make_card
 from webapp.domain import GalleryFilter, Who
-from webapp.extensions import get_cupboard
+from webapp.extensions import get_extensions
 from webapp.services.labels import relabel
 from webapp.services.photos import bulk as many
 from webapp.services.photos import gallery as history
@@ -83,9 +83,9 @@ def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) ->
 
 def test_what_waited_long_enough_goes_for_good(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        many.delete_all(Selection(ids=tuple(seven[:2])), who=ANNA, files=get_cupboard().files)
-        assert many.purge(files=get_cupboard().files) == 0
-        assert many.purge(files=get_cupboard().files, before=now() + timedelta(minutes=1)) == 2
+        many.delete_all(Selection(ids=tuple(seven[:2])), who=ANNA, files=get_extensions().files)
+        assert many.purge(files=get_extensions().files) == 0
+        assert many.purge(files=get_extensions().files, before=now() + timedelta(minutes=1)) == 2
         for table in ("photos", "files", "thumbnails", "predictions"):
             assert numbers(f"SELECT count(*) FROM {table}") == [5]  # noqa: S608
         assert numbers(

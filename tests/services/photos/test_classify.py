@@ -14,19 +14,19 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.config import Config
 from webapp.domain import Who
-from webapp.extensions import get_cupboard
-from webapp.services.photos.classify import Classified, Incoming, classify_photo, clean_name
+from webapp.extensions import get_extensions
+from webapp.services.photos.classify import Incoming, StoredPhoto, classify_photo, clean_name
 from webapp.storage.database import db
 from webapp.storage.tables import File, Photo, Prediction, Thumbnail, TopLabel
 
 
-def put(content: bytes, name: str = "car.jpg") -> Classified:
-    tools = get_cupboard()
+def put(content: bytes, name: str = "car.jpg") -> StoredPhoto:
+    tools = get_extensions()
     return classify_photo(
         Incoming(name, content),
         classifier=tools.classifier(),
         files=tools.files,
-        turnstile=tools.turnstile,
+        limiter=tools.limiter,
         who=Who("visitor"),
     )
 
@@ -69,7 +69,7 @@ def test_the_distribution_can_be_rebuilt_exactly(app: Flask, classifier: FakeCla
 
 
 def test_four_uploads_at_once_of_the_same_bytes_are_one_photo(app: Flask, config: Config) -> None:
-    answers: list[Classified] = []
+    answers: list[StoredPhoto] = []
 
     def send() -> None:
         with app.app_context():

@@ -16,7 +16,7 @@ from tests.conftest import draw
 from tests.fakes import FolderFiles
 from webapp.domain import GalleryFilter, LogFilter, Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, PhotoNotFoundError
-from webapp.extensions import get_cupboard, get_files
+from webapp.extensions import get_extensions, get_files
 from webapp.services.exports.export import make_order, records
 from webapp.services.labels import log as label_log
 from webapp.services.labels.relabel import undo_batch
@@ -40,7 +40,7 @@ def context(app: Flask) -> Iterator[None]:
 def folder(app: Flask, tmp_path: Path) -> FolderFiles:
     """The bytes lie in a real folder."""
     files = FolderFiles(tmp_path / "files")
-    get_cupboard().files = files
+    get_extensions().files = files
     return files
 
 
@@ -74,7 +74,7 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
     ].number == 1 and history.checked_examples() == ({}, {})
     order = make_order("csv", GalleryFilter(), base_url="")
     assert [
-        one.row.public_id for one in records(order, after=0, registry=get_cupboard().registry)
+        one.row.public_id for one in records(order, after=0, registry=get_extensions().registry)
     ] == [other]
 
 
@@ -84,7 +84,7 @@ def test_its_pictures_are_gone_too(upload: Upload) -> None:
     with pytest.raises(PhotoNotFoundError):
         history.thumbnail(public_id)
     with pytest.raises(PhotoDeletedError):
-        history.view(public_id, files=get_files(), turnstile=get_cupboard().turnstile)
+        history.view(public_id, files=get_files(), limiter=get_extensions().limiter)
 
 
 def test_it_comes_back_as_it_was(upload: Upload) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from tests.fakes import familiarity_rule, make_card
 from webapp.domain import UNCLASSIFIED, RankedLabel
-from webapp.services.photos.wording import count_word, display, percent, say, short
+from webapp.services.photos.wording import (
+    count_word,
+    describe_answer,
+    display,
+    percent,
+    short_answer,
+)
 
 
 def ranking(*probabilities: float) -> list[RankedLabel]:
@@ -35,7 +41,7 @@ def test_percentages_are_never_nought_or_a_hundred(probability: float, text: str
 
 
 def test_a_sure_answer_names_the_label() -> None:
-    sentence = say("mclaren", ranking(0.97, 0.02, 0.01), make_card())
+    sentence = describe_answer("mclaren", ranking(0.97, 0.02, 0.01), make_card())
     assert sentence.text.replace("\u202f", " ") == "McLaren, 97 %."
     assert sentence.named == ("mclaren",)
     assert sentence.reason == "Far ahead of the next team."
@@ -44,7 +50,7 @@ def test_a_sure_answer_names_the_label() -> None:
 def test_it_quotes_how_often_such_answers_were_right() -> None:
     assert (
         "right 98 times in 100"
-        in say("mclaren", ranking(0.97, 0.02, 0.01), make_card()).reason_strong
+        in describe_answer("mclaren", ranking(0.97, 0.02, 0.01), make_card()).reason_strong
     )
 
 
@@ -58,17 +64,17 @@ def test_it_quotes_nothing_that_was_not_measured_often_enough() -> None:
             }
         }
     )
-    assert say("mclaren", ranking(0.97, 0.02, 0.01), card).reason_strong == ""
+    assert describe_answer("mclaren", ranking(0.97, 0.02, 0.01), card).reason_strong == ""
 
 
 def test_two_that_share_the_probability_are_a_close_call() -> None:
-    sentence = say(UNCLASSIFIED, ranking(0.46, 0.41, 0.13), make_card())
+    sentence = describe_answer(UNCLASSIFIED, ranking(0.46, 0.41, 0.13), make_card())
     assert sentence.text == "Close call: McLaren or Renault."
     assert sentence.named == ("mclaren", "renault")
 
 
 def test_an_unfamiliar_photo_is_none_of_them_most_likely() -> None:
-    sentence = say(
+    sentence = describe_answer(
         UNCLASSIFIED, ranking(0.97, 0.02, 0.01), make_card(familiarity=familiarity_rule()), 0.2
     )
     assert sentence.text == "None of the ten teams, most likely."
@@ -76,7 +82,7 @@ def test_an_unfamiliar_photo_is_none_of_them_most_likely() -> None:
 
 
 def test_in_between_it_is_not_sure() -> None:
-    assert say(UNCLASSIFIED, ranking(0.4, 0.2, 0.1), make_card()).text == "Not sure."
+    assert describe_answer(UNCLASSIFIED, ranking(0.4, 0.2, 0.1), make_card()).text == "Not sure."
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_in_between_it_is_not_sure() -> None:
     [("mclaren", 0.9, 0.1, "McLaren"), (UNCLASSIFIED, 0.45, 0.44, "Close call")],
 )
 def test_a_chip_says_it_in_two_words(decision: str, first: float, second: float, chip: str) -> None:
-    assert short(decision, ranking(first, second, 0.0), make_card()) == chip
+    assert short_answer(decision, ranking(first, second, 0.0), make_card()) == chip
 
 
 def test_a_label_without_a_card_is_shown_as_it_is() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from tests.fakes import FakeClassifier, make_card
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
-from webapp.extensions import get_files, get_registry, get_turnstile
+from webapp.extensions import get_files, get_limiter, get_registry
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
@@ -113,7 +113,7 @@ def test_a_photo_about_which_two_versions_differ_is_found(
     second = FakeClassifier(make_card(version=2))
     second.says(mclaren=0.8)
     for photo in photos:
-        ask_models(photo, classifiers=[second], files=get_files(), turnstile=get_turnstile())
+        ask_models(photo, classifiers=[second], files=get_files(), limiter=get_limiter())
     assert order("versions", anna) == [differs]
     assert order("versions", anna, model="f1-teams") == [differs]
     assert sorted(order("least-sure", anna)) == sorted([same, differs])

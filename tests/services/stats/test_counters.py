@@ -18,7 +18,7 @@ from tests.conftest import draw
 from tests.fakes import TEAMS, FakeClassifier, make_card, make_cars_card
 from webapp.domain import AUDIT, NONE_OF_THESE, UNUSABLE, GalleryFilter, Who
 from webapp.errors import MarqueError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels import relabel, undo
 from webapp.services.photos import bulk as many
@@ -45,7 +45,7 @@ from webapp.storage.tables import (
 ANNA, BEN = Who("Anna"), Who("Ben")
 COLORS = ("#FF8700", "#C00000", "#787878", "#00D2BE", "#808890")
 LABELS = ("haas", "ferrari", "mclaren", "mercedes", "lada", NONE_OF_THESE, UNUSABLE)
-FILES, TURNSTILE = DatabaseFiles(), Turnstile(1, waiting=4)
+FILES, LIMITER = DatabaseFiles(), AdmissionLimiter(1, waiting=4)
 
 
 class Life:
@@ -90,7 +90,7 @@ class Life:
             )
         truth = self.dice.choice(("", *classifier.card.label_names[:4], NONE_OF_THESE))
         content = draw(self.dice.choice(COLORS), mark=self.dice.randrange(12))
-        tools = {"files": FILES, "turnstile": TURNSTILE, "who": self.who(), "ground_truth": truth}
+        tools = {"files": FILES, "limiter": LIMITER, "who": self.who(), "ground_truth": truth}
         classify_photo(Incoming("a.jpg", content), classifier=classifier, others=others, **tools)  # type: ignore[arg-type]
         classifier.says()
 
@@ -100,7 +100,7 @@ class Life:
                 photo,
                 classifiers=[self.dice.choice(self.versions)],
                 files=FILES,
-                turnstile=TURNSTILE,
+                limiter=LIMITER,
             )
 
     def relabel(self) -> None:
@@ -235,7 +235,7 @@ def test_the_sums_are_those_of_a_full_count_whatever_happens(context: None, seed
 
 @pytest.fixture
 def some(context: None) -> None:
-    tools = {"files": FILES, "turnstile": TURNSTILE, "who": ANNA}
+    tools = {"files": FILES, "limiter": LIMITER, "who": ANNA}
     for mark, label in enumerate(("haas", "mclaren", "mclaren")):
         classify_photo(
             Incoming("a.jpg", draw(mark=mark)),

@@ -18,7 +18,7 @@ from PIL import Image, ImageColor
 
 from tests.conftest import draw
 from tests.fakes import TEAMS, FakeClassifier, make_card
-from webapp.domain import Reading
+from webapp.domain import NetworkOutput
 from webapp.errors import TrainingError
 from webapp.inference.models.card import Label
 from webapp.inference.models.held_out import CALIBRATED_ON_IT
@@ -265,8 +265,8 @@ def test_a_file_that_is_no_photo_is_named_and_left_out(data: Path) -> None:
 class LeftEye(FakeClassifier):
     """Knows a McLaren by its left half only."""
 
-    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
-        return super().rank(pixels[:, : pixels.shape[1] // 2])
+    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
+        return super().predict(pixels[:, : pixels.shape[1] // 2])
 
 
 def test_mirrored_answers_are_the_mean_of_both(tmp_path: Path) -> None:
@@ -325,9 +325,9 @@ RULE = {
 class Wary(FakeClassifier):
     """Finds a photo familiar when it is colourful."""
 
-    def rank(self, pixels: NDArray[np.uint8]) -> Reading:
+    def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         colourful = float(np.ptp(pixels.reshape(-1, 3).mean(axis=0)) > 30)
-        return replace(super().rank(pixels), familiarity=0.1 + 0.8 * colourful)
+        return replace(super().predict(pixels), familiarity=0.1 + 0.8 * colourful)
 
 
 def test_what_looks_like_nothing_learnt_is_counted_apart(data: Path, things: Path) -> None:

@@ -20,7 +20,7 @@ from webapp.app import create_app
 from webapp.config import Config
 from webapp.domain import LONG, SHORT
 from webapp.extensions import get_registry, load_version
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.services.jobs.types.registry import KINDS
@@ -73,7 +73,9 @@ def compared(
         label_photos(client, reviewer, 30)
         with app.app_context():
             both = load_version("f1-teams", 1), load_version("f1-teams", 2)
-            compare.ask_both(get_registry(), both, files=DatabaseFiles(), turnstile=Turnstile(1, 1))
+            compare.ask_both(
+                get_registry(), both, files=DatabaseFiles(), limiter=AdmissionLimiter(1, 1)
+            )
 
     return make
 

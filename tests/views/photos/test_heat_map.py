@@ -29,7 +29,7 @@ def page(client: FlaskClient, public_id: str, **asked: str) -> str:
 def test_the_page_offers_a_heat_map_and_shows_the_photo(client: FlaskClient, send: Send) -> None:
     text = page(client, send())
     assert "heat=mclaren" in text
-    assert 'class="veil"' not in text
+    assert 'class="overlay"' not in text
 
 
 def test_the_heat_map_lies_over_the_photo_with_its_caveat(client: FlaskClient, send: Send) -> None:
@@ -47,7 +47,7 @@ def test_every_label_can_be_chosen_without_a_script(
         assert f"heat={label}" in text or f'<option value="{label}"' in text
 
 
-def test_the_veil_is_a_picture_in_the_photos_shape_that_browsers_keep(
+def test_the_overlay_is_a_picture_in_the_photos_shape_that_browsers_keep(
     client: FlaskClient, send: Send
 ) -> None:
     answer = client.get(f"/photos/{send()}/heat/ferrari?version=1")

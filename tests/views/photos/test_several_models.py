@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send, form_of
-from webapp.extensions import get_cupboard
+from webapp.extensions import get_extensions
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_the_gallery_relabels_with_labels_of_all(reviewer: FlaskClient, send: Se
     assert public_id in reviewer.get("/gallery?model=stanford-cars&outcome=wrong").text
 
 
-def test_a_drawing_can_be_shown_to_each_model(app: Flask, tmp_path: Path) -> None:
+def test_a_sample_can_be_shown_to_each_model(app: Flask, tmp_path: Path) -> None:
     static = tmp_path / "static"
     shutil.copytree(str(app.static_folder), static, ignore=shutil.ignore_patterns("samples"))
     (static / "samples").mkdir()
@@ -178,7 +178,7 @@ def test_the_frame_and_the_cards_name_every_live_model(client: FlaskClient) -> N
 def test_private_photos_are_not_shown_to_models_by_strangers(app: Flask, send: Send) -> None:
     public_id = send()
     with app.app_context():
-        get_cupboard().config = get_cupboard().config.model_copy(update={"gallery": "login"})
+        get_extensions().config = get_extensions().config.model_copy(update={"gallery": "login"})
     stranger = app.test_client()
     assert stranger.get(f"/photos/{public_id}/models").status_code == 303
     assert stranger.post(f"/photos/{public_id}/models", data={"model": "all"}).status_code == 401

@@ -178,15 +178,15 @@ def test_the_shipped_samples_are_small_pictures_of_each_label_and_two_other_thin
     assert all(path.stat().st_size <= 60_000 for path in samples)
 
 
-def test_it_works_without_any_drawing(app: Flask, tmp_path: Path) -> None:
+def test_it_works_without_any_sample(app: Flask, tmp_path: Path) -> None:
     app.static_folder = str(tmp_path / "bare")
     answer = app.test_client().get("/")
-    assert answer.status_code == 200 and "Try a drawing" not in answer.text
+    assert answer.status_code == 200 and "Try a sample" not in answer.text
 
 
 @pytest.fixture
-def drawn(app: Flask, tmp_path: Path) -> Flask:
-    """An app with three drawings."""
+def sampled(app: Flask, tmp_path: Path) -> Flask:
+    """An app with three samples."""
     static = tmp_path / "static"
     shutil.copytree(str(app.static_folder), static, ignore=shutil.ignore_patterns("samples"))
     (static / "samples").mkdir()
@@ -196,26 +196,26 @@ def drawn(app: Flask, tmp_path: Path) -> Flask:
     return app
 
 
-def test_a_drawing_is_answered_and_not_stored(drawn: Flask) -> None:
-    answer = drawn.test_client().get("/samples/ferrari")
+def test_a_sample_is_answered_and_not_stored(sampled: Flask) -> None:
+    answer = sampled.test_client().get("/samples/ferrari")
     assert answer.status_code == 200 and "Ferrari" in answer.text and "not stored" in answer.text
-    assert count(drawn) == 0
+    assert count(sampled) == 0
 
 
-def test_a_drawing_is_ranked_once(drawn: Flask, classifier: FakeClassifier) -> None:
+def test_a_sample_is_ranked_once(sampled: Flask, classifier: FakeClassifier) -> None:
     for _ in range(3):
-        drawn.test_client().get("/samples/ferrari")
+        sampled.test_client().get("/samples/ferrari")
     assert classifier.ranked_photos == 1
 
 
 @pytest.mark.parametrize("name", ["nothing", "..", "%2e%2e%2fmarque.css", "marque.css"])
-def test_there_is_no_other_drawing(drawn: Flask, name: str) -> None:
-    assert drawn.test_client().get(f"/samples/{name}").status_code == 404
+def test_there_is_no_other_sample(sampled: Flask, name: str) -> None:
+    assert sampled.test_client().get(f"/samples/{name}").status_code == 404
 
 
-def test_a_fresh_install_shows_a_drawing_with_its_true_answer(drawn: Flask) -> None:
-    page = drawn.test_client().get("/").text
-    assert "One of our drawings" in page and 'class="latest"' in page
+def test_a_fresh_install_shows_a_sample_with_its_true_answer(sampled: Flask) -> None:
+    page = sampled.test_client().get("/").text
+    assert "A sample picture" in page and 'class="latest"' in page
 
 
 def test_without_a_model_the_page_says_so_and_history_works(

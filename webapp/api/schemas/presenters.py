@@ -22,7 +22,7 @@ from webapp.services.jobs.types import export as export_later
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.models.compare import Standing
 from webapp.services.models.promotion import Promotion
-from webapp.services.photos.classify import MAX_FILES, Classified, Incoming, clean_name
+from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, clean_name
 from webapp.services.photos.gallery import Event, Item, Page, Prediction, full_ranking, opinions
 from webapp.services.review.suspects import Suspects
 from webapp.services.stats import stats
@@ -31,7 +31,7 @@ from webapp.services.stats.stats import Counts, Learnt, Summary, VersionLine
 Json = dict[str, Any]
 
 
-def photo(item: Item | Classified, registry: Registry, choice: str = "") -> shapes.Photo:
+def photo(item: Item | StoredPhoto, registry: Registry, choice: str = "") -> shapes.Photo:
     """A photo with its shown prediction, or that of the model that was asked for; with what every model says when the choice was all."""
     row = item.photo
     shown: shapes.Photo = {
@@ -112,14 +112,14 @@ def suspects(found: Suspects, card: ModelCard) -> shapes.Suspects:
     }
 
 
-def sent_photo(done: Classified, registry: Registry, choice: str) -> shapes.SentPhoto:
+def sent_photo(done: StoredPhoto, registry: Registry, choice: str) -> shapes.SentPhoto:
     """A photo that came in."""
     return {**photo(done, registry, choice), "duplicate": done.duplicate}
 
 
 def sent_results(
     incoming: Sequence[Incoming],
-    results: Sequence[Classified | MarqueError],
+    results: Sequence[StoredPhoto | MarqueError],
     registry: Registry,
     choice: str,
 ) -> shapes.SentResults:
@@ -133,7 +133,7 @@ def sent_results(
 
 
 def _sent_result(
-    filename: str, done: Classified | MarqueError, registry: Registry, choice: str
+    filename: str, done: StoredPhoto | MarqueError, registry: Registry, choice: str
 ) -> shapes.SentResult:
     if isinstance(done, MarqueError):
         return {"filename": filename, "status": done.status, "error": str(done)}
@@ -195,7 +195,7 @@ def answer(said: Answer) -> shapes.Prediction:
         "decision": said.decision,
         "label": said.label,
         "confidence": said.confidence,
-        "familiarity": said.reading.familiarity,
+        "familiarity": said.output.familiarity,
         "ranked": ranking(said.ranked),
         "model": {"name": said.model, "version": said.version},
         "elapsed_ms": round(said.elapsed_ms, 2),

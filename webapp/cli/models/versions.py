@@ -15,7 +15,7 @@ from webapp.cli.history import needs_history
 from webapp.cli.training.dataset import layout_options, photos_in
 from webapp.domain import Who
 from webapp.errors import MarqueError, ModelError, ModelRefusedError
-from webapp.extensions import get_files, get_registry, get_turnstile, load_version
+from webapp.extensions import get_files, get_limiter, get_registry, load_version
 from webapp.inference.classifier import Classifier
 from webapp.inference.models import bundle
 from webapp.inference.models.gate import Comparison, Said
@@ -274,7 +274,7 @@ def _weigh_here(champion: Classifier, challenger: Classifier, asked: Photos) -> 
         registry,
         (champion, challenger),
         files=get_files(),
-        turnstile=get_turnstile(),
+        limiter=get_limiter(),
         watch=_watched,
     )
     found = compare.standing(registry, name, *versions)

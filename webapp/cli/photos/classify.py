@@ -33,15 +33,15 @@ from webapp.cli.photos.store import store_all
 from webapp.cli.progress import pace, watch
 from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, Answer, RankedLabel
 from webapp.errors import MarqueError
-from webapp.extensions import get_card, get_classifiers, get_cupboard, get_registry
+from webapp.extensions import get_card, get_classifiers, get_extensions, get_registry
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import reads_differently
-from webapp.inference.pipeline import Looked, decided
+from webapp.inference.pipeline import ClassifiedPhoto, make_answer
 from webapp.inference.process_pool import Seen
 from webapp.services.photos import gallery as history
-from webapp.services.photos import wording as words
-from webapp.services.photos.classify import Classified
+from webapp.services.photos import wording
+from webapp.services.photos.classify import StoredPhoto
 
 TOP = 5
 AT_ONCE = 4
@@ -308,14 +308,14 @@ def _rows(paths: list[Path], wish: Wish, stack: ExitStack) -> Iterator[Row]:
     top = None if wish.every_label else TOP
     pool = stack.enter_context(
         closing(
-            get_cupboard().pool(
+            get_extensions().pool(
                 classifiers, wish.processes, photos=len(paths), store=False, top=top
             )
         )
     )
     seen = [get_card(one.card.name) or one.card for one in classifiers]
     today = {card.name: card for card in seen if reads_differently(card)}
-    return (_looked(seen, today, wish) for seen in pool.look(paths))
+    return (_looked(seen, today, wish) for seen in pool.classify(paths))
 
 
 def _sent(sent: tuple[Path, Row | MarqueError], wish: Wish) -> Row:
@@ -334,17 +334,21 @@ def _looked(seen: Seen, today: Mapping[str, ModelCard], wish: Wish) -> Row:
     path, looked = seen
     if isinstance(looked, MarqueError):
         return {"path": shown(path), "error": str(looked)}
-    answers = cast(Looked, looked).answers  # nothing is passed over where nothing is stored
+    answers = cast(
+        ClassifiedPhoto, looked
+    ).answers  # nothing is passed over where nothing is stored
     top = None if wish.every_label else TOP
     read = [
-        decided(today[one.model], one.reading, one.elapsed_ms, top) if one.model in today else one
+        make_answer(today[one.model], one.output, one.elapsed_ms, top)
+        if one.model in today
+        else one
         for one in answers
     ]
     return _row({"path": shown(path)}, [_answered(one) for one in read], wish)
 
 
 def _stored(
-    stored: tuple[Path, Classified | MarqueError], classifiers: Sequence[Classifier], wish: Wish
+    stored: tuple[Path, StoredPhoto | MarqueError], classifiers: Sequence[Classifier], wish: Wish
 ) -> Row:
     """The row of a photo that is in the history now."""
     path, done = stored
@@ -373,7 +377,7 @@ def _answered(said: Answer) -> dict[str, Any]:
         said.model,
         said.version,
         said.ranked,
-        said.reading.familiarity,
+        said.output.familiarity,
         said.elapsed_ms,
     )
 
@@ -416,6 +420,6 @@ def _sentence(said: dict[str, Any]) -> str:
         RankedLabel(one["rank"], one["label"], one["class_id"], one["probability"])
         for one in said["ranked"]
     ]
-    return words.say(
+    return wording.describe_answer(
         said["decision"], ranking, get_card(said["model"]["name"]), said["familiarity"]
     ).text

@@ -1,4 +1,4 @@
-"""`flask demo`: the answers to our drawings, or to pictures of your own, as bars in the terminal."""
+"""`flask demo`: the answers to our samples, or to pictures of your own, as bars in the terminal."""
 
 import shlex
 import sys
@@ -13,11 +13,10 @@ from webapp.cli.photos.bars import Bar, Terminal, draw_bars, here
 from webapp.cli.photos.paths import find_photos, read_photo
 from webapp.domain import Answer
 from webapp.errors import MarqueError, ModelNotFoundError, ModelUnavailableError
-from webapp.extensions import get_card, get_classifiers, get_turnstile
+from webapp.extensions import get_card, get_classifiers, get_limiter
 from webapp.inference.classifier import Classifier
-from webapp.services.photos import classify
-from webapp.services.photos import wording as words
-from webapp.services.photos.samples import Drawing, find_drawings
+from webapp.services.photos import classify, wording
+from webapp.services.photos.samples import Sample, find_samples
 
 bp = Blueprint("cli_demo", __name__, cli_group=None)
 TOP = 5
@@ -31,7 +30,7 @@ class Stage:
     terminal: Terminal
     classifiers: Sequence[Classifier]
     folder: Path
-    drawings: Sequence[Drawing]
+    samples: Sequence[Sample]
 
 
 @bp.cli.command("demo")
@@ -43,7 +42,7 @@ class Stage:
     help="Which live model answers, or all.  [default: the site's]",
 )
 def demo(paths: tuple[str, ...], model: str) -> None:
-    """See what the model says about pictures: those in PATHS, or without any our drawings and what you choose.
+    """See what the model says about pictures: those in PATHS, or without any our samples and what you choose.
 
     Nothing is stored.
     """
@@ -56,7 +55,7 @@ def demo(paths: tuple[str, ...], model: str) -> None:
         raise click.ClickException(f"{error} {hint}") from error
     folder = Path(str(current_app.static_folder)) / "samples"
     stage = Stage(
-        here(), classifiers, folder, find_drawings(folder, get_card(classifiers[0].card.name))
+        here(), classifiers, folder, find_samples(folder, get_card(classifiers[0].card.name))
     )
     if paths:
         sys.exit(1 if _show_all(paths, stage) else 0)
@@ -94,7 +93,7 @@ def _menu(stage: Stage) -> None:
         if asked == "?":
             _list(stage)
         elif asked.lower() == "a":
-            for one in stage.drawings:
+            for one in stage.samples:
                 _show(stage.folder / f"{one.name}.jpg", one.title, stage)
                 click.echo()
         elif asked.isdecimal() and not Path(asked).exists():
@@ -105,17 +104,17 @@ def _menu(stage: Stage) -> None:
 
 def _list(stage: Stage) -> None:
     titles = ", ".join(one.card.title for one in stage.classifiers)
-    click.echo(f"\n{stage.terminal.plain(titles)}. Our drawings:\n", err=True)
-    for number, one in enumerate(stage.drawings, 1):
+    click.echo(f"\n{stage.terminal.plain(titles)}. Our samples:\n", err=True)
+    for number, one in enumerate(stage.samples, 1):
         click.echo(f"  {number:>3}  {stage.terminal.plain(one.title)}", err=True)
     click.echo(err=True)
 
 
 def _show_number(number: int, stage: Stage) -> None:
-    if not 1 <= number <= len(stage.drawings):
-        click.echo(f"There is no drawing {number}; ? shows the list.", err=True)
+    if not 1 <= number <= len(stage.samples):
+        click.echo(f"There is no sample {number}; ? shows the list.", err=True)
         return
-    one = stage.drawings[number - 1]
+    one = stage.samples[number - 1]
     _show(stage.folder / f"{one.name}.jpg", one.title, stage)
 
 
@@ -123,7 +122,7 @@ def _show(path: Path, title: str, stage: Stage) -> bool:
     """Print what the models say about one picture; False when it cannot be read."""
     try:
         answers = classify.answer_by_all(
-            read_photo(path), classifiers=stage.classifiers, turnstile=get_turnstile()
+            read_photo(path), classifiers=stage.classifiers, limiter=get_limiter()
         )
     except MarqueError as error:
         click.echo(f"{title}: {error}", err=True)
@@ -138,7 +137,9 @@ def _show(path: Path, title: str, stage: Stage) -> bool:
 def _opinion(answer: Answer, stage: Stage) -> list[str]:
     """The answer in words and its first labels as bars; whose it is when several answer."""
     card = get_card(answer.model)
-    sentence = words.say(answer.decision, answer.ranked, card, answer.reading.familiarity)
+    sentence = wording.describe_answer(
+        answer.decision, answer.ranked, card, answer.output.familiarity
+    )
     title = f"{card.title if card else answer.model}: " if len(stage.classifiers) > 1 else ""
     said = stage.terminal.plain(f"{title}{sentence.text}")
     bars = []
@@ -149,9 +150,9 @@ def _opinion(answer: Answer, stage: Stage) -> list[str]:
         )
         bars.append(
             Bar(
-                words.display(card, line.label),
+                wording.display(card, line.label),
                 line.probability,
-                words.percent(line.probability),
+                wording.percent(line.probability),
                 color,
             )
         )

@@ -6,7 +6,7 @@ from flask.cli import with_appcontext
 from webapp.cli.history import needs_history
 from webapp.domain import Who
 from webapp.errors import MarqueError
-from webapp.extensions import get_cupboard
+from webapp.extensions import get_extensions
 from webapp.services.photos import deletion as deleting
 
 MB = 2**20
@@ -17,7 +17,7 @@ MB = 2**20
 @needs_history
 def purge_command() -> None:
     """Remove for good what was deleted longer than a week ago, and files that belong to no photo. Happens at every start too."""
-    files = get_cupboard().files
+    files = get_extensions().files
     try:
         photos = deleting.purge(files=files)
         orphans = deleting.sweep(files=files)

@@ -60,7 +60,7 @@ _STRANGERS = (
 )
 
 
-def sniff(content: bytes) -> str:
+def detect_format(content: bytes) -> str:
     """The format of `content` by its first bytes, as Pillow names it: a key of `CONTENT_TYPES`.
 
     Raises `NotAPhotoError` with a sentence that says what the file seems to be and what to send instead.

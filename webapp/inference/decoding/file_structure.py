@@ -17,7 +17,7 @@ MAX_PARTS = 20_000
 
 
 @dataclass(frozen=True)
-class Structure:
+class FileStructure:
     """The first look at a file. `width` and `height` are those of the stored picture in pixels, 0 when this look does not tell.
 
     `scans` counts the passes of a JPEG. `scalable` says that the decoder can
@@ -34,16 +34,16 @@ class Structure:
     has_metadata: bool | None = None
 
 
-def look(content: bytes, name: str) -> Structure:
-    """The structure of `content`, a file of the format `name` (see `sniff`). Never raises for bad bytes."""
+def inspect(content: bytes, name: str) -> FileStructure:
+    """The structure of `content`, a file of the format `name` (see `detect_format`). Never raises for bad bytes."""
     looks = {
-        "JPEG": look_at_jpeg,
-        "PNG": look_at_png,
-        "WEBP": look_at_webp,
-        "GIF": look_at_gif,
-        "AVIF": look_at_avif,
+        "JPEG": _inspect_jpeg,
+        "PNG": _inspect_png,
+        "WEBP": _inspect_webp,
+        "GIF": _inspect_gif,
+        "AVIF": _inspect_avif,
     }
-    return looks[name](content) if name in looks else Structure()
+    return looks[name](content) if name in looks else FileStructure()
 
 
 def is_more_than_orientation(exif: bytes) -> bool:
@@ -74,7 +74,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 
 
-def look_at_jpeg(content: bytes) -> Structure:
+def _inspect_jpeg(content: bytes) -> FileStructure:
     """Size from the frame header, scans, and metadata: any segment that decoder and colours can do without, or bytes after the end."""
     width = height = frame = 0
     more = False
@@ -87,7 +87,7 @@ def look_at_jpeg(content: bytes) -> Structure:
             frame = marker
         elif marker == _SCAN:
             more = more or _goes_on_after_end(content, end)
-            return Structure(
+            return FileStructure(
                 width,
                 height,
                 scans=_count_scans(content),
@@ -96,7 +96,7 @@ def look_at_jpeg(content: bytes) -> Structure:
             )
         elif not more:
             more = _is_metadata_segment(marker, content[start:end])
-    return Structure(is_broken=True)  # no scan in reach, so no picture
+    return FileStructure(is_broken=True)  # no scan in reach, so no picture
 
 
 def _count_scans(content: bytes) -> int:
@@ -149,7 +149,7 @@ _PNG_PICTURE = set(
 )
 
 
-def look_at_png(content: bytes) -> Structure:
+def _inspect_png(content: bytes) -> FileStructure:
     """Size from IHDR, and metadata: any chunk that does not describe the picture, or bytes after the end."""
     width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
     at, more = 8, False
@@ -161,8 +161,8 @@ def look_at_png(content: bytes) -> Structure:
             more = True
         at += 12 + length
         if kind == b"IEND" or at >= len(content):
-            return Structure(width, height, has_metadata=more or at < len(content))
-    return Structure(width, height, parts_exceeded=True, has_metadata=True)
+            return FileStructure(width, height, has_metadata=more or at < len(content))
+    return FileStructure(width, height, parts_exceeded=True, has_metadata=True)
 
 
 # ---- WebP (RFC 9649) ----
@@ -170,20 +170,20 @@ def look_at_png(content: bytes) -> Structure:
 _WEBP_PICTURE = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 
 
-def look_at_webp(content: bytes) -> Structure:
+def _inspect_webp(content: bytes) -> FileStructure:
     """Size of the canvas, and metadata: any chunk that does not describe the picture, or bytes after the end."""
     width, height = _webp_size(content)
     at, more = 12, False
     for _ in range(MAX_PARTS):
         if at + 8 > len(content):
-            return Structure(width, height, has_metadata=more)
+            return FileStructure(width, height, has_metadata=more)
         kind, length = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
         if kind == b"EXIF":
             more = more or is_more_than_orientation(content[at + 8 : at + 8 + length])
         elif kind not in _WEBP_PICTURE:
             more = True
         at += 8 + length + length % 2
-    return Structure(width, height, parts_exceeded=True, has_metadata=True)
+    return FileStructure(width, height, parts_exceeded=True, has_metadata=True)
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
@@ -203,7 +203,7 @@ def _webp_size(content: bytes) -> tuple[int, int]:
 # ---- GIF (GIF89a specification) ----
 
 
-def look_at_gif(content: bytes) -> Structure:
+def _inspect_gif(content: bytes) -> FileStructure:
     """Size of the screen, grown to the first frame where that is larger (as Pillow does), and metadata: comments and the like."""
     width, height = int.from_bytes(content[6:8], "little"), int.from_bytes(content[8:10], "little")
     more, frames = False, 0
@@ -218,9 +218,9 @@ def look_at_gif(content: bytes) -> Structure:
                 width, height = max(width, left + wide), max(height, top + tall)
             frames += 1
         elif frames or kind in (b";", b""):
-            return Structure(width, height, has_metadata=more or bool(content[at + 1 :]))
+            return FileStructure(width, height, has_metadata=more or bool(content[at + 1 :]))
     # Later frames are never decoded, so their number does not matter.
-    return Structure(width, height, parts_exceeded=not frames, has_metadata=True)
+    return FileStructure(width, height, parts_exceeded=not frames, has_metadata=True)
 
 
 def _blocks(content: bytes) -> Iterator[tuple[bytes, int]]:
@@ -252,7 +252,7 @@ def _is_metadata_extension(start: bytes) -> bool:
 # ---- AVIF ----
 
 
-def look_at_avif(content: bytes) -> Structure:
+def _inspect_avif(content: bytes) -> FileStructure:
     """Size of the largest picture in the AV1 data, whatever the boxes around it claim."""
     size = largest_frame(content)
-    return Structure(*size) if size else Structure(is_broken=True)
+    return FileStructure(*size) if size else FileStructure(is_broken=True)

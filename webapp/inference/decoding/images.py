@@ -16,8 +16,12 @@ from pillow_heif import register_heif_opener
 
 from webapp.domain import DecodedPhoto
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
-from webapp.inference.decoding.detect_format import content_type, refusal_of_picture, sniff
-from webapp.inference.decoding.file_structure import Structure, is_more_than_orientation, look
+from webapp.inference.decoding.detect_format import content_type, detect_format, refusal_of_picture
+from webapp.inference.decoding.file_structure import (
+    FileStructure,
+    inspect,
+    is_more_than_orientation,
+)
 from webapp.inference.models.card import InputSpec
 
 __all__ = [
@@ -173,8 +177,8 @@ def _read(content: bytes, max_side: int) -> _Picture:
         raise PhotoTooLargeError(
             f"The file has {size:,} MB; {most} MB is the most. Send a smaller copy."
         )
-    name = sniff(content)
-    structure = look(content, name)
+    name = detect_format(content)
+    structure = inspect(content, name)
     _check_structure(structure, name)
     try:
         with Image.open(io.BytesIO(content), formats=[name]) as image:
@@ -195,7 +199,7 @@ def _read(content: bytes, max_side: int) -> _Picture:
 
 
 def _decode(
-    image: ImageFile.ImageFile, name: str, structure: Structure, max_side: int, length: int
+    image: ImageFile.ImageFile, name: str, structure: FileStructure, max_side: int, length: int
 ) -> _Picture:
     """Shrink, then turn, then convert colours: each step has as few pixels as the one before allows."""
     width, height = image.size
@@ -225,7 +229,7 @@ def _decode(
 # ---- the caps ----
 
 
-def _check_structure(structure: Structure, name: str) -> None:
+def _check_structure(structure: FileStructure, name: str) -> None:
     if structure.is_broken:
         raise BrokenPhotoError(_BROKEN)
     if structure.width and structure.height:

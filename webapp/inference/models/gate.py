@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from webapp.errors import ModelRefusedError, PhotoRefusedError
-from webapp.inference.classifier import Classifier, ranked
+from webapp.inference.classifier import Classifier, rank_labels
 from webapp.inference.decoding.crop import Box, decode_cut
 from webapp.inference.decoding.images import working_side
 from webapp.inference.models.card import ModelCard
@@ -206,4 +206,4 @@ def _label_changes(said: Sequence[Said]) -> Iterable[LabelChange]:
 
 def _first_label(classifier: Classifier, card: ModelCard, content: bytes, box: Box | None) -> str:
     pixels = decode_cut(content, box, working_side(card.input))
-    return ranked(classifier.rank(pixels).probabilities, card)[0].label
+    return rank_labels(classifier.predict(pixels).probabilities, card)[0].label

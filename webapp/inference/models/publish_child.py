@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import Reading
+from webapp.domain import NetworkOutput
 from webapp.errors import MarqueError, ModelRefusedError
 from webapp.inference.classifier import GOLDEN_TOLERANCE, Classifier, self_test
 from webapp.inference.decoding.images import decode_photo, working_side
@@ -41,7 +41,7 @@ class Compared:
     """What the reference said about one golden photo, and how far the compiled network was from it."""
 
     file: str
-    reference: Reading
+    reference: NetworkOutput
     probabilities: float
     embedding: float
 
@@ -141,7 +141,7 @@ def compare(reference: Classifier, compiled: Classifier, golden: list[Path]) -> 
     rows = []
     for path in golden:
         pixels = decode_photo(path.read_bytes(), max_side=working_side(reference.card.input)).pixels
-        first, second = reference.rank(pixels), compiled.rank(pixels)
+        first, second = reference.predict(pixels), compiled.predict(pixels)
         scale = float(np.abs(first.embedding).max()) or 1.0
         rows.append(
             Compared(
@@ -186,7 +186,7 @@ def _milliseconds(classifier: Classifier, times: int = 15) -> float:
     spent = []
     for _ in range(times):
         started = time.perf_counter()
-        classifier.rank(pixels)
+        classifier.predict(pixels)
         spent.append((time.perf_counter() - started) * 1000)
     return statistics.median(spent)
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from webapp.domain import VERDICTS, GalleryFilter, RankedLabel, Who
 from webapp.errors import BadRequestError, ModelError, PhotoNotFoundError
-from webapp.inference.admission import Turnstile
-from webapp.inference.classifier import ranked
+from webapp.inference.admission import AdmissionLimiter
+from webapp.inference.classifier import rank_labels
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import plain_cell
@@ -57,7 +57,7 @@ class Tools:
 
     registry: Registry
     files: FileStore
-    turnstile: Turnstile
+    limiter: AdmissionLimiter
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def _pieces(
     photos = counted(order, after, tally, tools.registry)
     if order.format != "folders":
         return text_pieces(order, photos, made)
-    source = Bytes(tools.files, tools.turnstile, order.keep_metadata)
+    source = Bytes(tools.files, tools.limiter, order.keep_metadata)
 
     def manifest(files: dict[str, str]) -> bytes:
         return as_json(manifest_of(order, tally, event, made) | {"files": files})
@@ -391,7 +391,7 @@ def _ranking(
     if known is not None:
         distribution = np.frombuffer(row.distribution, dtype="<f4")
         if len(distribution) == len(known.labels):
-            return ranked(distribution, known)
+            return rank_labels(distribution, known)
     return tuple(RankedLabel(rank, label, -1, probability) for rank, label, probability in top)
 
 

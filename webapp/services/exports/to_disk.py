@@ -80,7 +80,7 @@ def export_folder(order: Order, folder: Path, *, tools: Tools, watch: Watch) -> 
     tally, event, made = Tally(), storage.last_event(), now()
     begun = manifest_of(order, tally, event, made) | {"complete": False}
     folders.write_whole(folder / folders.MANIFEST, as_json(begun))
-    source = folders.Bytes(tools.files, tools.turnstile, order.keep_metadata)
+    source = folders.Bytes(tools.files, tools.limiter, order.keep_metadata)
     photos = watch(counted(order, 0, tally, tools.registry))
     checksum = folders.write_folder(photos, source, folder, lost=tally.lose)
     removed = _remove_stale(order, folder)

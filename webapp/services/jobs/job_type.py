@@ -11,7 +11,7 @@ from typing import Any
 
 from webapp.domain import QUEUED, SHORT, Who
 from webapp.errors import JobStoppedError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.registry import Registry
 from webapp.storage.file_stores.database import FileStore
@@ -23,11 +23,11 @@ TELL = 1.0
 
 @dataclass(frozen=True)
 class Tools:
-    """What kinds work with. `classifiers` and `version` are those of the cupboard, `data` is the folder for everything that is written,
+    """What kinds work with. `classifiers` and `version` are those of the extensions, `data` is the folder for everything that is written,
     `env` are the variables with which a command of ours in a process of its own sees the same data."""
 
     files: FileStore
-    turnstile: Turnstile
+    limiter: AdmissionLimiter
     registry: Registry
     classifiers: Callable[[str], Sequence[Classifier]]
     version: Callable[[str, int], Classifier]

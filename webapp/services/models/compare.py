@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from webapp.domain import Who
 from webapp.errors import ModelError, ModelRefusedError, PhotoNotFoundError, PhotoRefusedError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.gate import Comparison, Said, compare
@@ -76,7 +76,7 @@ def ask_both(
     versions: tuple[Classifier, Classifier],
     *,
     files: FileStore,
-    turnstile: Turnstile,
+    limiter: AdmissionLimiter,
     watch: Callable[[Sequence[Photo]], Iterable[Photo]] = iter,
 ) -> None:
     """Let both versions look at the photos that they could be compared on and have not seen; what they say is kept, photo by photo.
@@ -90,7 +90,7 @@ def ask_both(
     }
     for photo in watch([photo for photo, *_labels in rows if waiting[photo.id]]):
         try:
-            ask_aside(photo, classifiers=waiting[photo.id], files=files, turnstile=turnstile)
+            ask_aside(photo, classifiers=waiting[photo.id], files=files, limiter=limiter)
         except (
             PhotoRefusedError,
             PhotoNotFoundError,

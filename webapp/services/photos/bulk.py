@@ -10,7 +10,7 @@ from datetime import datetime
 
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import (
@@ -147,7 +147,7 @@ def rank_all(
     *,
     standing: bool,
     files: FileStore,
-    turnstile: Turnstile,
+    limiter: AdmissionLimiter,
 ) -> tuple[Relabelled, MarqueError | None]:
     """Let a version look at photos, at most `MOST_RANKED`. What it says stands for its model when `standing`, else it is only remembered.
 
@@ -172,7 +172,7 @@ def rank_all(
     for photo, _outcome in photos.photos_by_number(numbers):
         try:
             changed += ask_version(
-                photo.public_id, classifier, standing=standing, files=files, turnstile=turnstile
+                photo.public_id, classifier, standing=standing, files=files, limiter=limiter
             )
         except MarqueError as error:
             return Relabelled(changed, met - changed, ""), error

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.domain import UNLABELLED, Answer, Who
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.decoding.images import (
     MAX_BYTES,
@@ -19,7 +19,7 @@ from webapp.inference.decoding.images import (
     thumbnail_hash,
     working_side,
 )
-from webapp.inference.pipeline import Looked, decided, look
+from webapp.inference.pipeline import ClassifiedPhoto, classify, make_answer
 from webapp.services.labels.label_mapping import remember_labels, today
 from webapp.services.labels.relabel import check_label, model_of, new_batch, record_label
 from webapp.services.photos.gallery import get_item, stored_content
@@ -33,8 +33,8 @@ from webapp.storage.webhooks import note_unsure
 __all__ = [
     "MAX_BYTES",
     "MAX_FILES",
-    "Classified",
     "Incoming",
+    "StoredPhoto",
     "answer_by_all",
     "answer_photo",
     "answer_photos",
@@ -55,7 +55,7 @@ JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
-class Classified:
+class StoredPhoto:
     """A remembered photo, `photo.prediction` being what the model that was asked said, and its `outcome`.
 
     `duplicate` tells that its bytes were known already; `delete_token` is "" then, and never kept in clear.
@@ -75,17 +75,19 @@ class Incoming:
     content: bytes
 
 
-def answer_photo(incoming: Incoming, *, classifier: Classifier, turnstile: Turnstile) -> Answer:
+def answer_photo(
+    incoming: Incoming, *, classifier: Classifier, limiter: AdmissionLimiter
+) -> Answer:
     """What the model says about a photo; nothing is stored. Raises `PhotoRefusedError` or `ServerBusyError`."""
-    return answer_by_all(incoming, classifiers=[classifier], turnstile=turnstile)[0]
+    return answer_by_all(incoming, classifiers=[classifier], limiter=limiter)[0]
 
 
 def answer_by_all(
-    incoming: Incoming, *, classifiers: Sequence[Classifier], turnstile: Turnstile
+    incoming: Incoming, *, classifiers: Sequence[Classifier], limiter: AdmissionLimiter
 ) -> list[Answer]:
     """The same by several models, in their order."""
     _check_size(incoming.content)
-    answers = _look(incoming.content, classifiers, turnstile).answers
+    answers = _look(incoming.content, classifiers, limiter).answers
     return [
         _as_today(classifier, answer)[0]
         for classifier, answer in zip(classifiers, answers, strict=True)
@@ -93,14 +95,14 @@ def answer_by_all(
 
 
 def answer_photos(
-    incoming: list[Incoming], *, classifiers: Sequence[Classifier], turnstile: Turnstile
+    incoming: list[Incoming], *, classifiers: Sequence[Classifier], limiter: AdmissionLimiter
 ) -> list[list[Answer] | MarqueError]:
     """`answer_by_all` for several files in order, each for itself: what failed is its error in the list."""
     _check_number(incoming)
     answers: list[list[Answer] | MarqueError] = []
     for one in incoming:
         try:
-            answers.append(answer_by_all(one, classifiers=classifiers, turnstile=turnstile))
+            answers.append(answer_by_all(one, classifiers=classifiers, limiter=limiter))
         except MarqueError as error:
             answers.append(error)
     return answers
@@ -112,13 +114,13 @@ def classify_photo(
     classifier: Classifier,
     others: Sequence[Classifier] = (),
     files: FileStore,
-    turnstile: Turnstile,
+    limiter: AdmissionLimiter,
     who: Who,
     ground_truth: str = "",
     place: str = "upload",
     batch: str = "",
-    looked: Looked | None = None,
-) -> Classified:
+    looked: ClassifiedPhoto | None = None,
+) -> StoredPhoto:
     """Rank a photo and remember it: bytes, thumbnail, photo, predictions and label in one transaction, committed on return.
 
     `classifier` is the model whose answer comes back; `others` look at it as well. `batch` names what came together. `looked` is what
@@ -137,7 +139,7 @@ def classify_photo(
     if known is not None and _is_complete(known, asked, ground_truth):
         return _found(sha256, classifier.card.name, duplicate=True)
     if looked is None or looked.sha256 != sha256:
-        looked = _look(incoming.content, asked, turnstile, thumbnail=known is None)
+        looked = _look(incoming.content, asked, limiter, thumbnail=known is None)
     if known is None:
         try:
             return _remember_new(
@@ -170,11 +172,11 @@ def keep_photo(
     *,
     classifier: Classifier,
     files: FileStore,
-    turnstile: Turnstile,
+    limiter: AdmissionLimiter,
     who: Who,
     ground_truth: str = "",
     place: str = "upload",
-) -> Classified:
+) -> StoredPhoto:
     """Remember a photo that nobody shall look at yet: bytes, thumbnail, photo and label in one transaction, committed on return.
 
     `classifier` says which ground truths there are. Bytes that are known already give the photo they belong to, with its prediction if
@@ -185,9 +187,9 @@ def keep_photo(
     _check_size(incoming.content)
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     if _known(sha256) is None:
-        with turnstile.turn():
+        with limiter.slot():
             decoded = decode_photo(incoming.content, max_side=working_side(classifier.card.input))
-            looked = Looked([], decoded, make_thumbnail(decoded.pixels))
+            looked = ClassifiedPhoto([], decoded, make_thumbnail(decoded.pixels))
         named = {"who": who, "ground_truth": ground_truth, "place": place, "batch": ""}
         try:
             return _remember_new(incoming, sha256, [classifier], looked, files=files, **named)  # type: ignore[arg-type]
@@ -207,12 +209,12 @@ def classify_upload(
     classifier: Classifier,
     others: Sequence[Classifier] = (),
     files: FileStore,
-    turnstile: Turnstile,
+    limiter: AdmissionLimiter,
     who: Who,
     ground_truth: str = "",
     place: str = "upload",
     batch: str = "",
-) -> list[Classified | MarqueError]:
+) -> list[StoredPhoto | MarqueError]:
     """Classify several files in order, each for itself: what worked is kept, what failed is its error in the list.
 
     `batch` names what came together; without it, these files are one when they are several.
@@ -226,10 +228,10 @@ def classify_upload(
         "classifier": classifier,
         "others": others,
         "files": files,
-        "turnstile": turnstile,
+        "limiter": limiter,
         "batch": batch,
     }
-    results: list[Classified | MarqueError] = []
+    results: list[StoredPhoto | MarqueError] = []
     for one in incoming:
         try:
             done = classify_photo(one, **tools, who=who, ground_truth=ground_truth, place=place)  # type: ignore[arg-type]
@@ -241,7 +243,11 @@ def classify_upload(
 
 
 def ask_models(
-    public_id: str, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile
+    public_id: str,
+    *,
+    classifiers: Sequence[Classifier],
+    files: FileStore,
+    limiter: AdmissionLimiter,
 ) -> None:
     """Let models look at a photo that is here already, and keep what they say. Those whose answer is known are not asked again.
 
@@ -251,7 +257,7 @@ def ask_models(
     missing = _missing(photo, classifiers)
     if not missing:
         return
-    answers = _look(stored_content(photo, files), missing, turnstile).answers
+    answers = _look(stored_content(photo, files), missing, limiter).answers
     with writing():
         photo = get_item(public_id).photo
         unseen = photo.prediction is None
@@ -261,13 +267,13 @@ def ask_models(
 
 
 def ask_aside(
-    photo: Photo, *, classifiers: Sequence[Classifier], files: FileStore, turnstile: Turnstile
+    photo: Photo, *, classifiers: Sequence[Classifier], files: FileStore, limiter: AdmissionLimiter
 ) -> None:
     """Let versions look at a photo and keep what they say, without letting it stand for their model: to compare them.
 
     Raises what `ask_models` raises, and `PhotoRefusedError` when the photo cannot be decoded or was deleted meanwhile.
     """
-    answers = _look(stored_content(photo, files), classifiers, turnstile).answers
+    answers = _look(stored_content(photo, files), classifiers, limiter).answers
     try:
         with writing():
             for classifier, answer in zip(classifiers, answers, strict=True):
@@ -282,7 +288,7 @@ def ask_version(
     *,
     standing: bool,
     files: FileStore,
-    turnstile: Turnstile,
+    limiter: AdmissionLimiter,
 ) -> bool:
     """Let one version look at a photo that is here already; False when it has looked before and stands as it should.
 
@@ -291,7 +297,7 @@ def ask_version(
     photo = get_item(public_id).photo
     if storage.has_answer(photo, classifier.card.name, classifier.card.version, standing=standing):
         return False
-    answers = _look(stored_content(photo, files), [classifier], turnstile).answers
+    answers = _look(stored_content(photo, files), [classifier], limiter).answers
     with writing():
         photo = get_item(public_id).photo
         if standing:
@@ -302,7 +308,7 @@ def ask_version(
 
 
 def remember_upload(
-    incoming: list[Incoming], results: list[Classified | MarqueError], model: str = ""
+    incoming: list[Incoming], results: list[StoredPhoto | MarqueError], model: str = ""
 ) -> str:
     """Keep what became of each file of a form and which `model` was chosen, so that its page can be shown again. Returns its id."""
     upload = Upload(
@@ -310,9 +316,9 @@ def remember_upload(
         results=[
             {
                 "filename": clean_name(one.filename),
-                "photo": result.photo.public_id if isinstance(result, Classified) else None,
-                "duplicate": isinstance(result, Classified) and result.duplicate,
-                "error": None if isinstance(result, Classified) else str(result),
+                "photo": result.photo.public_id if isinstance(result, StoredPhoto) else None,
+                "duplicate": isinstance(result, StoredPhoto) and result.duplicate,
+                "error": None if isinstance(result, StoredPhoto) else str(result),
                 "model": model,
             }
             for one, result in zip(incoming, results, strict=True)
@@ -370,25 +376,29 @@ def _check_size(content: bytes) -> None:
 
 
 def _look(
-    content: bytes, asked: Sequence[Classifier], turnstile: Turnstile, *, thumbnail: bool = False
-) -> Looked:
-    """Decode and rank inside the turnstile, in one turn for all models."""
-    with turnstile.turn():
-        return look(content, asked, thumbnail=thumbnail)
+    content: bytes,
+    asked: Sequence[Classifier],
+    limiter: AdmissionLimiter,
+    *,
+    thumbnail: bool = False,
+) -> ClassifiedPhoto:
+    """Decode and rank inside the limiter, in one turn for all models."""
+    with limiter.slot():
+        return classify(content, asked, thumbnail=thumbnail)
 
 
 def _remember_new(
     incoming: Incoming,
     sha256: str,
     asked: Sequence[Classifier],
-    looked: Looked,
+    looked: ClassifiedPhoto,
     *,
     files: FileStore,
     who: Who,
     ground_truth: str,
     place: str,
     batch: str,
-) -> Classified:
+) -> StoredPhoto:
     """Write a new photo with all that belongs to it in one transaction. Raises `IntegrityError` when its bytes are known meanwhile.
 
     Nobody has looked at it when `looked` has no answers; then `asked` only says whose labels the ground truth may be of.
@@ -428,7 +438,7 @@ def _remember_new(
         if ground_truth:
             _label(photo, ground_truth, asked, who, place)
     if looked.answers and not ground_truth:
-        return Classified(photo, UNLABELLED, duplicate=False, delete_token=token)
+        return StoredPhoto(photo, UNLABELLED, duplicate=False, delete_token=token)
     return _found(
         sha256, asked[0].card.name if looked.answers else "", duplicate=False, token=token
     )
@@ -442,7 +452,7 @@ def _remember_again(
     who: Who,
     ground_truth: str,
     place: str,
-) -> Classified:
+) -> StoredPhoto:
     """Add to a known photo what it lacks: predictions of these versions, a ground truth."""
     with writing():
         known = storage.find_photo_by_sha256(sha256)
@@ -467,13 +477,13 @@ def _label(
     )
 
 
-def _found(sha256: str, model: str = "", *, duplicate: bool, token: str = "") -> Classified:
+def _found(sha256: str, model: str = "", *, duplicate: bool, token: str = "") -> StoredPhoto:
     """The stored photo with what `model` said, or the shown prediction. Raises `PhotoRefusedError` when somebody deleted it in this
     moment."""
     found = storage.find_photo_by_sha256(sha256, model)
     if found is None:
         raise PhotoRefusedError(GONE)
-    return Classified(found[0], found[1], duplicate=duplicate, delete_token=token)
+    return StoredPhoto(found[0], found[1], duplicate=duplicate, delete_token=token)
 
 
 def _keep(photo: Photo, asked: Sequence[Classifier], answers: Sequence[Answer]) -> None:
@@ -511,7 +521,7 @@ def _as_today(classifier: Classifier, answer: Answer) -> tuple[Answer, Answer | 
     card = today(classifier.card)
     if card is classifier.card:
         return answer, None
-    found = decided(card, answer.reading, answer.elapsed_ms)
+    found = make_answer(card, answer.output, answer.elapsed_ms)
     same = found.ranked[:TOP] == answer.ranked[:TOP] and found.decision == answer.decision
     return found, None if same else answer
 
@@ -539,9 +549,9 @@ def _prediction(answer: Answer) -> Prediction:
         label=answer.label,
         confidence=answer.confidence,
         margin=answer.margin,
-        familiarity=answer.reading.familiarity,
+        familiarity=answer.output.familiarity,
         elapsed_ms=answer.elapsed_ms,
-        distribution=answer.reading.probabilities.astype("<f4").tobytes(),
-        embedding=answer.reading.embedding.astype(np.dtype("<f2")).tobytes(),
+        distribution=answer.output.probabilities.astype("<f4").tobytes(),
+        embedding=answer.output.embedding.astype(np.dtype("<f2")).tobytes(),
         top=storage.top_labels(lines),
     )

@@ -24,8 +24,8 @@ from webapp.errors import (
     PhotoDeletedError,
     PhotoNotFoundError,
 )
-from webapp.inference.admission import Turnstile
-from webapp.inference.classifier import ranked
+from webapp.inference.admission import AdmissionLimiter
+from webapp.inference.classifier import rank_labels
 from webapp.inference.decoding.images import (
     RENDERER,
     THUMBNAIL_TYPE,
@@ -219,7 +219,7 @@ def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabe
         return tuple(
             RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top
         )
-    return ranked(distribution, card)
+    return rank_labels(distribution, card)
 
 
 def card_of(prediction: Prediction, registry: Registry) -> ModelCard | None:
@@ -241,30 +241,30 @@ def thumbnail(public_id: str) -> Rendition:
     return ready_rendition(found[0], THUMBNAIL_TYPE, found[1])
 
 
-def view(public_id: str, *, files: FileStore, turnstile: Turnstile) -> Rendition:
+def view(public_id: str, *, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
     """The large picture for the page: a JPEG, upright, without metadata. Raises `PhotoNotFoundError` or `ServerBusyError`."""
-    return _copy(get_item(public_id).photo, VIEW_SIDE, files, turnstile)
+    return _copy(get_item(public_id).photo, VIEW_SIDE, files, limiter)
 
 
 def original(
-    public_id: str, *, files: FileStore, turnstile: Turnstile, with_metadata: bool
+    public_id: str, *, files: FileStore, limiter: AdmissionLimiter, with_metadata: bool
 ) -> Rendition:
     """The stored bytes. When they carry metadata (where it was taken, by whom) a stranger gets a copy without it instead."""
     photo = get_item(public_id).photo
     if photo.has_metadata and not with_metadata:
-        return _copy(photo, max(photo.width, photo.height), files, turnstile)
+        return _copy(photo, max(photo.width, photo.height), files, limiter)
     kind = content_type(photo.format)
     return Rendition(
         kind, photo.sha256[:32], lambda: stored_content(photo, files), photo.bytes, photo.created_at
     )
 
 
-def _copy(photo: Photo, side: int, files: FileStore, turnstile: Turnstile) -> Rendition:
+def _copy(photo: Photo, side: int, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
     """A copy without metadata, at most `side` pixels long: always the same bytes, as long as the same library makes it."""
 
     def make() -> bytes:
         content = stored_content(photo, files)
-        with turnstile.turn():
+        with limiter.slot():
             return render_view(content, max_side=side)
 
     return Rendition(

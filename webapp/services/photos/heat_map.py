@@ -2,10 +2,10 @@
 
 from webapp.domain import Rendition, make_tag
 from webapp.errors import NoHeatMapError, UnknownLabelError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.decoding.images import RENDERER, decode_photo, working_side
-from webapp.inference.heat_map import VEIL_TYPE, class_activation, draw_veil
+from webapp.inference.heat_map import OVERLAY_TYPE, class_activation, draw_overlay
 from webapp.inference.models.label_set import outputs, reads_as
 from webapp.services.labels.label_mapping import today
 from webapp.services.photos.gallery import get_item, stored_content
@@ -13,9 +13,14 @@ from webapp.storage.file_stores.database import FileStore
 
 
 def heat_map(
-    public_id: str, label: str, *, classifier: Classifier, files: FileStore, turnstile: Turnstile
+    public_id: str,
+    label: str,
+    *,
+    classifier: Classifier,
+    files: FileStore,
+    limiter: AdmissionLimiter,
 ) -> Rendition:
-    """A veil over a photo that is clear where the model looked for `label`: a PNG in the photo's shape. Of labels that were merged it
+    """An overlay over a photo that is clear where the model looked for `label`: a PNG in the photo's shape. Of labels that were merged it
     shows the one that the network thought likelier.
 
     Raises `PhotoNotFoundError`, `UnknownLabelError` or `NoHeatMapError`; making it, `ServerBusyError` and `PhotoNotFoundError`.
@@ -35,16 +40,16 @@ def heat_map(
 
     def make() -> bytes:
         content = stored_content(photo, files)
-        with turnstile.turn():
-            reading = classifier.rank(
+        with limiter.slot():
+            output = classifier.predict(
                 decode_photo(content, max_side=working_side(card.input)).pixels
             )
-        strongest = max(places, key=lambda place: reading.probabilities[place])
-        return draw_veil(
-            class_activation(reading, head, strongest), card.input, photo.width, photo.height
+        strongest = max(places, key=lambda place: output.probabilities[place])
+        return draw_overlay(
+            class_activation(output, head, strongest), card.input, photo.width, photo.height
         )
 
     version = (card.name, card.version, sorted(card.files.items()))
     return Rendition(
-        VEIL_TYPE, make_tag("veil", label, places, photo.sha256, *version, RENDERER), make
+        OVERLAY_TYPE, make_tag("overlay", label, places, photo.sha256, *version, RENDERER), make
     )

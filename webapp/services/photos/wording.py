@@ -79,7 +79,7 @@ def display(card: ModelCard | None, label: str) -> str:
     return found.display if found else verdicts.get(label, label)
 
 
-def say(
+def describe_answer(
     decision: str,
     ranking: Sequence[RankedLabel],
     card: ModelCard | None,
@@ -123,14 +123,14 @@ def say(
     return Sentence("none", "", "Not sure.", "", f"No {noun} stands out. {guess}", "", ())
 
 
-def short(
+def short_answer(
     decision: str,
     ranking: Sequence[RankedLabel],
     card: ModelCard | None,
     familiarity: float | None = None,
 ) -> str:
     """The decision for a chip or a log line: "McLaren", "Close call" or "Not sure"."""
-    sentence = say(decision, ranking, card, familiarity)
+    sentence = describe_answer(decision, ranking, card, familiarity)
     return {"sure": sentence.strong, "close": "Close call"}.get(sentence.kind, "Not sure")
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import UNCLASSIFIED, Reading
+from webapp.domain import UNCLASSIFIED, NetworkOutput
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.classifier import Classifier, decide, is_familiar
 from webapp.inference.decoding.crop import decode_cut
@@ -77,9 +77,9 @@ def ask(
         except (OSError, PhotoRefusedError) as error:
             refused.append(f"{one.name}: {error}")
             continue
-        reading, network_ms = _timed(classifier.rank, pixels)
-        answer = Answered(one, _say(reading, classifier.card), decode_ms, network_ms)
-        answered.append(_look_again(classifier, pixels, reading, answer) if mirror else answer)
+        output, network_ms = _timed(classifier.predict, pixels)
+        answer = Answered(one, _say(output, classifier.card), decode_ms, network_ms)
+        answered.append(_look_again(classifier, pixels, output, answer) if mirror else answer)
     if not answered:
         raise TrainingError(
             f"Not one of the {len(questions):,} files can be read as a photo. {refused[0] if refused else ''}".strip()
@@ -88,12 +88,12 @@ def ask(
 
 
 def _look_again(
-    classifier: Classifier, pixels: NDArray[np.uint8], first: Reading, answer: Answered
+    classifier: Classifier, pixels: NDArray[np.uint8], first: NetworkOutput, answer: Answered
 ) -> Answered:
-    second, mirror_ms = _timed(classifier.rank, np.ascontiguousarray(pixels[:, ::-1]))
+    second, mirror_ms = _timed(classifier.predict, np.ascontiguousarray(pixels[:, ::-1]))
     turned = second.feature_map[:, ::-1]
     familiarities = [one.familiarity for one in (first, second) if one.familiarity is not None]
-    both = Reading(
+    both = NetworkOutput(
         _mean(first.probabilities, second.probabilities),
         _mean(first.embedding, second.embedding),
         _mean(first.feature_map, turned),
@@ -113,9 +113,9 @@ def _mean(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.fl
     return ((one + other) / 2).astype(np.float32)
 
 
-def _say(reading: Reading, card: ModelCard) -> Said:
-    familiar = is_familiar(reading.familiarity, card)
-    return Said(reading.probabilities, decide(reading, card), reading.familiarity, familiar)
+def _say(output: NetworkOutput, card: ModelCard) -> Said:
+    familiar = is_familiar(output.familiarity, card)
+    return Said(output.probabilities, decide(output, card), output.familiarity, familiar)
 
 
 def _timed(work: Callable[..., T], *given: Any) -> tuple[T, float]:

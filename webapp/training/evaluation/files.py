@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import TrainingError
-from webapp.inference.classifier import ranked
+from webapp.inference.classifier import rank_labels
 from webapp.inference.metrics.intervals import wilson
 from webapp.reports.charts import Bin, Svg, as_file, matrix_svg, reliability_svg
 from webapp.reports.csv_safety import to_csv
@@ -142,7 +142,7 @@ def predictions_csv(exam: Exam) -> str:
 
 def _prediction_line(exam: Exam, one: Answered) -> list[object]:
     question = one.question
-    first = ranked(one.said.probabilities, exam.card)[:TOP]
+    first = rank_labels(one.said.probabilities, exam.card)[:TOP]
     cells: list[object] = [question.name, question.source, question.part, question.truth or OTHER]
     right = "" if not question.truth else "yes" if first[0].label == question.truth else "no"
     cells += [right, one.said.decision, round(first[0].probability, 4)]
@@ -155,7 +155,7 @@ def _prediction_line(exam: Exam, one: Answered) -> list[object]:
         )
     cells += [round(one.decode_ms, 2), round(one.network_ms, 2)]
     if one.mirrored is not None:
-        best = ranked(one.mirrored.probabilities, exam.card)[0]
+        best = rank_labels(one.mirrored.probabilities, exam.card)[0]
         cells += [one.mirrored.decision, best.label, round(best.probability, 4)]
     return cells
 

@@ -1,4 +1,4 @@
-"""For admins: API keys. Shown once when created, listed with their use, revoked."""
+"""For admins: API keys. PresentedAnswer once when created, listed with their use, revoked."""
 
 from datetime import timedelta
 

@@ -10,8 +10,8 @@ from webapp.errors import BadRequestError, NotAllowedError
 from webapp.extensions import (
     get_classifier,
     get_files,
+    get_limiter,
     get_registry,
-    get_turnstile,
     live_models,
     load_version,
     ring,
@@ -28,7 +28,7 @@ from webapp.views.flashes import note, note_saved
 from webapp.views.jobs import owner
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title, shown_name
-from webapp.views.photos.presenters import show_item
+from webapp.views.photos.presenters import present_item
 from webapp.views.photos.query_filters import OUTCOME_WORDS, filter_tags
 from webapp.views.template_filters import count
 
@@ -81,7 +81,7 @@ def look() -> ResponseReturnValue:
             request.args,
         ),
         found=found,
-        tiles=[(item, show_item(item)) for item in (history.Item(*row) for row in found.first)],
+        tiles=[(item, present_item(item)) for item in (history.Item(*row) for row in found.first)],
         most=most,
         later=later,
         too_many=found.photos > most and not later,
@@ -148,7 +148,7 @@ def _ask(selection: Selection) -> None:
     live = name in live_models() and get_classifier(name).card.version == version
     classifier = get_classifier(name) if live else load_version(name, version)
     done, trouble = many.rank_all(
-        selection, classifier, standing=live, files=get_files(), turnstile=get_turnstile()
+        selection, classifier, standing=live, files=get_files(), limiter=get_limiter()
     )
     known = f" {count(done.skipped, 'photo')} it had seen before." if done.skipped else ""
     words = (

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import ALL_MODELS, GalleryFilter
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
-from webapp.extensions import get_classifiers, get_files, get_registry, get_turnstile, live_models
+from webapp.extensions import get_classifiers, get_files, get_limiter, get_registry, live_models
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.models.label_set import SeenLabel, as_seen
@@ -30,8 +30,8 @@ from webapp.views import guards, jobs
 from webapp.views.flashes import note
 from webapp.views.layout import label_groups, live_cards, model_choices, model_title
 from webapp.views.photos import heat_map as heat
-from webapp.views.photos import session_uploads as sent
-from webapp.views.photos.presenters import FIRST, card_for, show_item, show_prediction
+from webapp.views.photos import session_uploads
+from webapp.views.photos.presenters import FIRST, card_for, present_item, present_prediction
 from webapp.views.photos.query_filters import (
     MORE,
     OUTCOME_WORDS,
@@ -74,7 +74,7 @@ def index() -> ResponseReturnValue:
     body = render_template(
         "photos/gallery.html",
         page=page,
-        tiles=[(item, show_item(item)) for item in page.items],
+        tiles=[(item, present_item(item)) for item in page.items],
         asked=asked,
         rest=without(asked, "outcome"),
         size=size,
@@ -107,7 +107,7 @@ def photo(public_id: str) -> ResponseReturnValue:
     model = request.args.get("model", "")
     opinion = _opinion(story, model)
     said = opinion.prediction if opinion else None
-    shown = show_prediction(said) if said else None
+    shown = present_prediction(said) if said else None
     theirs = own_uploads.came_with(public_id, jobs.owner().id)
     return render_template(
         "photos/photo.html",
@@ -123,17 +123,17 @@ def photo(public_id: str) -> ResponseReturnValue:
         ],
         silent=_silent(story),
         looking=said.model if said else model,
-        earlier=[(one, show_prediction(one)) for one in story.predictions if not one.current],
+        earlier=[(one, present_prediction(one)) for one in story.predictions if not one.current],
         happenings=_happenings(story),
         reference=_reference(story.item.photo),
         first=FIRST,
         same=lookalikes.nearly_same(story.item.photo) if guards.may_browse() else [],
         alike=lookalikes.looks_like(said) if said and guards.may_browse() else [],
         candidates=lookalikes.CANDIDATES,
-        token=sent.token_of(public_id),
+        token=session_uploads.token_of(public_id),
         theirs=theirs,
         again=request.args.get("sent") == "again",
-        mine=theirs or bool(sent.token_of(public_id)),
+        mine=theirs or bool(session_uploads.token_of(public_id)),
     )
 
 
@@ -143,7 +143,8 @@ def opinions(public_id: str) -> ResponseReturnValue:
     """What each model says about a photo, side by side."""
     story = history.get_story(public_id)
     answers = [
-        (one, show_prediction(one.prediction), card_for(one.prediction)) for one in story.opinions
+        (one, present_prediction(one.prediction), card_for(one.prediction))
+        for one in story.opinions
     ]
     return render_template(
         "photos/predictions.html",
@@ -163,7 +164,7 @@ def ask(public_id: str) -> ResponseReturnValue:
     choice = request.form.get("model", "")
     count_photos()
     classify.ask_models(
-        public_id, classifiers=get_classifiers(choice), files=get_files(), turnstile=get_turnstile()
+        public_id, classifiers=get_classifiers(choice), files=get_files(), limiter=get_limiter()
     )
     if choice == ALL_MODELS:
         return redirect(url_for(".opinions", public_id=public_id), 303)
@@ -174,7 +175,7 @@ def ask(public_id: str) -> ResponseReturnValue:
 @guards.photo_open
 def view(public_id: str) -> ResponseReturnValue:
     """The large picture."""
-    return picture(history.view(public_id, files=get_files(), turnstile=get_turnstile()))
+    return picture(history.view(public_id, files=get_files(), limiter=get_limiter()))
 
 
 @bp.get("/photos/<public_id>/thumbnail")
@@ -191,7 +192,7 @@ def file(public_id: str) -> ResponseReturnValue:
     photo = history.get_item(public_id).photo
     keep = _may_always(public_id) or deleting.may_delete(photo, _token(public_id))
     found = history.original(
-        public_id, files=get_files(), turnstile=get_turnstile(), with_metadata=keep
+        public_id, files=get_files(), limiter=get_limiter(), with_metadata=keep
     )
     return picture(found, download_name=_file_name(photo.filename, found.content_type), varies=True)
 
@@ -227,7 +228,7 @@ def delete_now(public_id: str) -> ResponseReturnValue:
     back = url_for(
         ".photo",
         public_id=public_id,
-        token=token if token and token != sent.token_of(public_id) else None,
+        token=token if token and token != session_uploads.token_of(public_id) else None,
     )
     note(
         f"Deleted: {name}. It goes for good in {deleting.GRACE.days} days.",
@@ -286,7 +287,7 @@ def _happenings(story: Story) -> list[dict[str, Any]]:
                 "kind": "answer",
                 "at": prediction.created_at,
                 "prediction": prediction,
-                "shown": show_prediction(prediction),
+                "shown": present_prediction(prediction),
             }
         )
     for place, one in enumerate(story.events):
@@ -330,7 +331,7 @@ def _may_always(public_id: str) -> bool:
 
 def _token(public_id: str) -> str:
     """The delete token from the link or form, else the one that this browser keeps."""
-    return request.values.get("token", "") or sent.token_of(public_id)
+    return request.values.get("token", "") or session_uploads.token_of(public_id)
 
 
 def _file_name(filename: str, content_type: str) -> str:

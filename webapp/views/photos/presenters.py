@@ -8,7 +8,7 @@ from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import is_retired, split_into
 from webapp.services.photos.gallery import Item, Prediction, card_of, full_ranking
-from webapp.services.photos.wording import Sentence, display, percent, say, short
+from webapp.services.photos.wording import Sentence, describe_answer, display, percent, short_answer
 
 FIRST = 5
 """Bars that are drawn at once, and have a key each; the rest is folded."""
@@ -34,7 +34,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Shown:
+class PresentedAnswer:
     """An answer as it is drawn. `title` is for the browser's tab, `chip` and `color` for a tile, `rest` the folded bars' percentage."""
 
     sentence: Sentence
@@ -48,14 +48,14 @@ class Shown:
 
 def show(
     decision: str, ranking: Sequence[RankedLabel], card: ModelCard | None, familiarity: float | None
-) -> Shown:
+) -> PresentedAnswer:
     """Everything a page needs of a decision and a ranking of at least two labels."""
-    sentence = say(decision, ranking, card, familiarity)
+    sentence = describe_answer(decision, ranking, card, familiarity)
     bars = [_bar(line, card, named=line.label in sentence.named) for line in ranking]
-    return Shown(
+    return PresentedAnswer(
         sentence=sentence,
         title=sentence.text.rstrip("."),
-        chip=short(decision, ranking, card, familiarity),
+        chip=short_answer(decision, ranking, card, familiarity),
         color=_color(ranking[0].label, card) if sentence.named else "",
         percent=percent(ranking[0].probability) if sentence.named else "",
         bars=bars,
@@ -63,12 +63,12 @@ def show(
     )
 
 
-def show_answer(answer: Answer) -> Shown:
+def present_answer(answer: Answer) -> PresentedAnswer:
     """An answer that was not stored."""
-    return show(answer.decision, answer.ranked, get_card(answer.model), answer.reading.familiarity)
+    return show(answer.decision, answer.ranked, get_card(answer.model), answer.output.familiarity)
 
 
-def show_prediction(prediction: Prediction) -> Shown:
+def present_prediction(prediction: Prediction) -> PresentedAnswer:
     """A stored prediction with all its labels, in the words of the version that made it."""
     return show(
         prediction.decision,
@@ -78,7 +78,7 @@ def show_prediction(prediction: Prediction) -> Shown:
     )
 
 
-def show_item(item: Item) -> Shown | None:
+def present_item(item: Item) -> PresentedAnswer | None:
     """The shown prediction of a tile from its stored top five, None for a photo without one."""
     prediction = item.photo.prediction
     if prediction is None:

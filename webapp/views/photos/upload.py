@@ -1,4 +1,4 @@
-"""The first page: photos come in, here or by the script, and are answered; drawings to try; what the model knows."""
+"""The first page: photos come in, here or by the script, and are answered; samples to try; what the model knows."""
 
 import re
 from contextlib import closing
@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 
 from webapp.domain import ALL_MODELS, NONE_OF_THESE
 from webapp.errors import MarqueError, ModelUnavailableError
-from webapp.extensions import get_card, get_classifier, get_classifiers, get_files, get_turnstile
+from webapp.extensions import get_card, get_classifier, get_classifiers, get_files, get_limiter
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import wants_json
 from webapp.inference.models.label_set import every_label
@@ -20,13 +20,12 @@ from webapp.services.labels.relabel import new_batch
 from webapp.services.models import cards
 from webapp.services.photos import classify
 from webapp.services.photos import gallery as history
-from webapp.services.photos.classify import MAX_BYTES, Classified, Incoming
+from webapp.services.photos.classify import MAX_BYTES, Incoming, StoredPhoto
 from webapp.services.photos.gallery import Photo
 from webapp.views import guards, jobs
 from webapp.views.layout import label_groups, model_choices
-from webapp.views.photos import samples as drawings
-from webapp.views.photos import session_uploads as sent
-from webapp.views.photos.presenters import show_answer, show_item
+from webapp.views.photos import samples, session_uploads
+from webapp.views.photos.presenters import present_answer, present_item
 
 bp = Blueprint("upload", __name__)
 
@@ -34,7 +33,7 @@ bp = Blueprint("upload", __name__)
 @bp.get("/")
 @guards.uploads_open
 def index() -> ResponseReturnValue:
-    """The form, the latest answer, drawings to try, what the model knows and cannot do."""
+    """The form, the latest answer, samples to try, what the model knows and cannot do."""
     return _page()
 
 
@@ -85,11 +84,13 @@ def several(public_id: str) -> ResponseReturnValue:
     lines = []
     for result in upload.results:
         item = (
-            items.get(result["photo"]) if visible or sent.was_sent(str(result["photo"])) else None
+            items.get(result["photo"])
+            if visible or session_uploads.was_sent(str(result["photo"]))
+            else None
         )
         url = _address(item.photo, result.get("model", ""), again=False) if item else ""
         lines.append(
-            {**result, "item": item, "url": url, "shown": show_item(item) if item else None}
+            {**result, "item": item, "url": url, "shown": present_item(item) if item else None}
         )
     return render_template(
         "photos/several.html",
@@ -102,14 +103,14 @@ def several(public_id: str) -> ResponseReturnValue:
 @bp.get("/samples/<name>")
 @guards.uploads_open
 def sample(name: str) -> ResponseReturnValue:
-    """One of the drawings with its answer; nothing is stored."""
-    one, choice = drawings.drawing(name), request.args.get("model", "")
-    answers = drawings.answers(one, choice)
+    """One of the sample pictures with its answer; nothing is stored."""
+    picture, choice = samples.sample(name), request.args.get("model", "")
+    answers = samples.answers(picture, choice)
     return render_template(
         "photos/sample.html",
-        drawing=one,
-        drawings=drawings.strip(),
-        answers=[(answer, show_answer(answer)) for answer in answers],
+        sample=picture,
+        samples=samples.strip(),
+        answers=[(answer, present_answer(answer)) for answer in answers],
         models=model_choices(),
         side_by_side=choice == ALL_MODELS,
     )
@@ -130,9 +131,9 @@ def _page(error: MarqueError | None = None) -> ResponseReturnValue:
         models=model_choices(),
         groups=label_groups(verdicts=(NONE_OF_THESE,), retired=False),
         latest=latest,
-        latest_shown=show_item(latest) if latest else None,
+        latest_shown=present_item(latest) if latest else None,
         stand_in=None if latest else _stand_in(),
-        drawings=drawings.strip() if card and not trouble else [],
+        samples=samples.strip() if card and not trouble else [],
         knows=_what_it_knows(),
         found={line.label: line.found for line in cards.label_lines(card)} if card else {},
     )
@@ -150,28 +151,28 @@ def _model_trouble() -> ModelUnavailableError | None:
 
 
 def _stand_in() -> dict[str, Any] | None:
-    """On a fresh install a drawing stands where the latest photo will, with the answer that the model gave, if it gave one."""
-    there = drawings.strip() or drawings.all_drawings()
+    """On a fresh install a sample stands where the latest photo will, with the answer that the model gave, if it gave one."""
+    there = samples.strip() or samples.all_samples()
     if not there:
         return None
     one = there[len(there) // 2]
-    answer = drawings.answer_if_ready(one)
-    return {"drawing": one, "shown": show_answer(answer) if answer else None}
+    answer = samples.answer_if_ready(one)
+    return {"sample": one, "shown": present_answer(answer) if answer else None}
 
 
 def _what_it_knows() -> list[dict[str, Any]]:
-    """A tile for each label: its newest checked photo, else its drawing, else its colour. Of many labels only those with a picture."""
+    """A tile for each label: its newest checked photo, else its sample, else its colour. Of many labels only those with a picture."""
     card = get_card()
     photos = history.checked_examples()[0] if card and guards.may_browse() else {}
-    drawn = {one.name: one for one in drawings.all_drawings()}
+    drawn = {one.name: one for one in samples.all_samples()}
     labels = sorted(every_label(card), key=lambda one: one.display.casefold()) if card else []
     tiles = [
-        {"label": one, "photo": photos.get(one.name), "drawing": drawn.get(one.name)}
+        {"label": one, "photo": photos.get(one.name), "sample": drawn.get(one.name)}
         for one in labels
     ]
     if len(tiles) <= cards.MANY:
         return tiles
-    return [tile for tile in tiles if tile["photo"] or tile["drawing"]][: cards.MANY]
+    return [tile for tile in tiles if tile["photo"] or tile["sample"]][: cards.MANY]
 
 
 def _as_job(files: list[FileStorage]) -> ResponseReturnValue:
@@ -190,7 +191,7 @@ def _incoming(files: list[FileStorage]) -> list[Incoming]:
     return incoming
 
 
-def _classify(incoming: list[Incoming]) -> list[Classified | MarqueError]:
+def _classify(incoming: list[Incoming]) -> list[StoredPhoto | MarqueError]:
     """Rank and remember the files, and let this browser remember that it sent them."""
     first, *others = get_classifiers(_choice())
     results = classify.classify_upload(
@@ -198,14 +199,14 @@ def _classify(incoming: list[Incoming]) -> list[Classified | MarqueError]:
         classifier=first,
         others=others,
         files=get_files(),
-        turnstile=get_turnstile(),
+        limiter=get_limiter(),
         who=guards.who(),
         ground_truth=request.form.get("ground_truth", "").strip(),
         batch=_batch(),
     )
     for result in results:
-        if isinstance(result, Classified):
-            sent.remember(result.photo.public_id, result.delete_token)
+        if isinstance(result, StoredPhoto):
+            session_uploads.remember(result.photo.public_id, result.delete_token)
     return results
 
 
@@ -229,7 +230,7 @@ def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValu
     return body, error.status, {"Retry-After": str(wait)} if wait else {}
 
 
-def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
+def _result(one: Incoming, result: StoredPhoto | MarqueError) -> dict[str, Any]:
     name = classify.clean_name(one.filename)
     if isinstance(result, MarqueError):
         return {
@@ -240,7 +241,7 @@ def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
             "duplicate": False,
             "error": str(result),
         }
-    shown = show_item(history.Item(result.photo, result.outcome))
+    shown = present_item(history.Item(result.photo, result.outcome))
     return {
         "filename": name,
         "url": _page_of(result),
@@ -251,7 +252,7 @@ def _result(one: Incoming, result: Classified | MarqueError) -> dict[str, Any]:
     }
 
 
-def _page_of(result: Classified) -> str:
+def _page_of(result: StoredPhoto) -> str:
     return _address(result.photo, _choice(), again=result.duplicate)
 
 

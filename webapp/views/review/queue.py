@@ -24,7 +24,7 @@ from webapp.services.review.queue import Desk, Queue, Sitting
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.layout import label_groups, live_cards, shown_name
-from webapp.views.photos.presenters import FIRST, Shown, card_for, show_prediction
+from webapp.views.photos.presenters import FIRST, PresentedAnswer, card_for, present_prediction
 from webapp.views.review.suspects import look_for
 
 bp = Blueprint("review", __name__, url_prefix="/review")
@@ -197,7 +197,7 @@ def _about(story: Story, queue: Queue) -> dict[str, Any]:
         None,
     )
     said = opinion.prediction if opinion else None
-    shown = show_prediction(said) if said else None
+    shown = present_prediction(said) if said else None
     truth = (
         story.item.photo.ground_truth
         if queue.order != "audit" or request.args.get("photo")
@@ -219,7 +219,7 @@ def _about(story: Story, queue: Queue) -> dict[str, Any]:
     }
 
 
-def _question(shown: Shown | None) -> str:
+def _question(shown: PresentedAnswer | None) -> str:
     """ "McLaren, 97 %. Right?" """
     if shown is None:
         return "What is it?"
@@ -236,7 +236,7 @@ def _other_versions(story: Story, said: Prediction) -> list[tuple[int, str]]:
     return [
         (
             one.version,
-            f"{display(card_for(one), one.label)}, {show_prediction(one).bars[0].percent}",
+            f"{display(card_for(one), one.label)}, {present_prediction(one).bars[0].percent}",
         )
         for one in others
     ]

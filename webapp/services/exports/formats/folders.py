@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from webapp.errors import PhotoNotFoundError, ServerBusyError
-from webapp.inference.admission import Turnstile
+from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.decoding.images import MAX_SIDE, content_type, render_view
 from webapp.services.exports.formats.tables import ENDINGS, Record, csv_line, moment, path_of
 from webapp.services.photos.gallery import stored_content
@@ -28,7 +28,7 @@ class Bytes:
     """Where the bytes of photos come from, and whether they keep what they tell about place, time and camera."""
 
     files: FileStore
-    turnstile: Turnstile
+    limiter: AdmissionLimiter
     keep_metadata: bool
 
     def of(self, row: Any) -> bytes:
@@ -39,7 +39,7 @@ class Bytes:
             return content
         for _ in range(PATIENCE):
             try:
-                with self.turnstile.turn():
+                with self.limiter.slot():
                     return render_view(content, max_side=MAX_SIDE)
             except ServerBusyError as busy:
                 time.sleep(busy.retry_after)  # people who wait for an answer come first

@@ -90,7 +90,7 @@ def do(work: Work) -> Json:
         ]
         if waiting:
             try:
-                ask_aside(photo, classifiers=waiting, files=tools.files, turnstile=tools.turnstile)
+                ask_aside(photo, classifiers=waiting, files=tools.files, limiter=tools.limiter)
             except (PhotoRefusedError, PhotoNotFoundError) as error:
                 work.say(f"{photo.filename}: {error}")
                 gone += 1

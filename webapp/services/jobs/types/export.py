@@ -258,7 +258,7 @@ def _bytes(work: Work, order: Order, tally: Tally) -> Iterator[bytes]:
 
     if order.format != "folders":
         return export.text_pieces(order, photos(), made, heading=part["number"] == 1)
-    source = Bytes(tools.files, tools.turnstile, order.keep_metadata)
+    source = Bytes(tools.files, tools.limiter, order.keep_metadata)
 
     def manifest(files: dict[str, str]) -> bytes:
         return export.as_json(

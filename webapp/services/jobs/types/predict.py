@@ -66,7 +66,7 @@ def do(work: Work) -> Json:
         work.asked["photo"],
         classifiers=classifiers,
         files=work.tools.files,
-        turnstile=work.tools.turnstile,
+        limiter=work.tools.limiter,
     )
     return {"photo": work.asked["photo"]}
 

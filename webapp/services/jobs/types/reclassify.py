@@ -87,7 +87,7 @@ def do(work: Work) -> Json:
                 classifier,
                 standing=standing,
                 files=tools.files,
-                turnstile=tools.turnstile,
+                limiter=tools.limiter,
             )
         except (PhotoRefusedError, PhotoNotFoundError) as error:
             work.say(f"{photo.filename}: {error}")

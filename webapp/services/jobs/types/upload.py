@@ -399,7 +399,7 @@ def _take(
             classifier=first,
             others=others,
             files=tools.files,
-            turnstile=tools.turnstile,
+            limiter=tools.limiter,
             who=work.who,
             ground_truth=label,
             place=work.asked["place"],
