@@ -1,25 +1,33 @@
-"""What tests share: a real SQLite file, an app on it, people, and pictures drawn on the spot."""
+"""What tests share: apps on real SQLite files, people, and pictures that are drawn when needed."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from PIL import Image, ImageDraw
+from sqlalchemy import event
 from werkzeug.security import generate_password_hash
 
 from tests.conforming import hold_to_the_document
 from tests.fakes import FakeClassifier, make_cars_card
+from webapp import extensions
+from webapp.api.schemas import presenters
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.models.card import ModelCard
 from webapp.services.accounts import api_keys, users
 from webapp.storage.database import db
+from webapp.storage.labels import events as label_events
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -28,7 +36,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real photos and bad files beside the checkout; tests that need it are skipped where it is absent."""
+    """The folder of real photos and bad files beside the checkout; its tests are skipped without."""
     if not (SHARED / "data").is_dir():
         pytest.skip("the shared photos are not on this machine")
     return SHARED
@@ -37,15 +45,109 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def quick_insecure_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with a hundredth of the work: a test makes many users."""
-    monkeypatch.setattr(
-        users, "generate_password_hash", partial(generate_password_hash, method="scrypt:256:8:1")
-    )
+    quick = partial(generate_password_hash, method="scrypt:256:8:1")
+    monkeypatch.setattr(users, "generate_password_hash", quick)
+
+
+class Apps:
+    """Apps by their settings. Making one takes longer than most tests, so tests share them.
+
+    Each test gets an empty database (a copy of one that was made once), new classifiers and tools,
+    and Flask's settings and extensions as they were. Routes cannot be added: see `fresh_app`.
+    """
+
+    def __init__(self, empty_database: Path) -> None:
+        self._empty_database = empty_database
+        self._made: dict[Flask, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._free: dict[Config, list[Flask]] = defaultdict(list)
+        self._lent: list[tuple[Config, Flask]] = []
+
+    def lend(self, config: Config, classifiers: Sequence[FakeClassifier] = ()) -> Flask:
+        """An app with these settings and classifiers; without any, on the models of its folder."""
+        file = config.data / "marque.sqlite"
+        if not file.exists():
+            shutil.copyfile(self._empty_database, file)
+        app = self._free[config].pop() if self._free[config] else self._make(config)
+        for current, made in zip((app.config, app.extensions), self._made[app], strict=True):
+            current.clear()
+            current.update(made)
+        extensions.init_app(app, config, classifiers, presenters.photo)
+        self._lent.append((config, app))
+        return app
+
+    def take_back(self) -> None:
+        """End the database connections of the apps that a test had."""
+        label_events._complete.clear()
+        for config, app in self._lent:
+            close(app)
+            self._free[config].append(app)
+        self._lent.clear()
+
+    def _make(self, config: Config) -> Flask:
+        app = create_app(config)
+        for_tests(app)
+        with app.app_context():
+            event.listen(db.engine, "connect", _do_not_wait_for_the_disk)
+        self._made[app] = dict(app.config), dict(app.extensions)
+        return app
+
+
+def for_tests(app: Flask) -> None:
+    """Raise unexpected errors, check each JSON answer, and let forms come without a token.
+
+    tests/views/test_csrf.py switches the tokens on again.
+    """
+    app.testing = True
+    hold_to_the_document(app)
+    app.config["WTF_CSRF_ENABLED"] = False
+
+
+def close(app: Flask) -> None:
+    """End the database connections of an app."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _do_not_wait_for_the_disk(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF").close()
+
+
+@pytest.fixture(scope="session")
+def shared_apps(tmp_path_factory: pytest.TempPathFactory) -> Apps:
+    """The apps of all tests."""
+    folder = tmp_path_factory.mktemp("empty")
+    app = create_app(Config(data=folder, models=folder / "models", secret_key="k" * 32))
+    with app.app_context():
+        db.create_all()
+    close(app)
+    return Apps(folder / "marque.sqlite")
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def apps(shared_apps: Apps) -> Iterator[Apps]:
+    """Apps for this test."""
+    yield shared_apps
+    shared_apps.take_back()
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of every test's app, one after the other."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def config(data_folder: Path) -> Config:
+    """Settings for a data folder that is empty."""
+    shutil.rmtree(data_folder)
+    data_folder.mkdir()
     return Config(
-        data=tmp_path, models=tmp_path / "models", secret_key="k" * 32, workers=1, threads=8
+        data=data_folder,
+        models=data_folder / "models",
+        secret_key="k" * 32,
+        workers=1,
+        threads=8,
     )
 
 
@@ -56,7 +158,7 @@ def classifier() -> FakeClassifier:
 
 @pytest.fixture
 def cars() -> FakeClassifier:
-    """A second model, with labels of its own. It is live in modules whose fixture `others` names it."""
+    """A second model with labels of its own. It is live in modules whose `others` names it."""
     return FakeClassifier(make_cars_card())
 
 
@@ -68,21 +170,39 @@ def others() -> list[FakeClassifier]:
 
 @pytest.fixture
 def app(
-    config: Config, classifier: FakeClassifier, others: list[FakeClassifier]
-) -> Iterator[Flask]:
-    """An app on a fresh SQLite file, with a classifier that answers by colour."""
-    for one in (classifier, *others):
-        install(one.card, config.models)
-    app = create_app(config, classifier, others)
-    app.testing = True
-    hold_to_the_document(app)
-    app.config["WTF_CSRF_ENABLED"] = False  # tests/views/test_csrf.py switches it on again
+    apps: Apps, config: Config, classifier: FakeClassifier, others: list[FakeClassifier]
+) -> Flask:
+    """An app on an empty SQLite file, with a classifier that answers by colour."""
+    for model in (classifier, *others):
+        install(model.card, config.models)
+    return apps.lend(config, [classifier, *others])
+
+
+@pytest.fixture
+def fresh_app(config: Config, classifier: FakeClassifier) -> Iterator[Flask]:
+    """An app that only this test has, on a database that the app itself has made."""
+    install(classifier.card, config.models)
+    app = create_app(config, classifier)
+    for_tests(app)
     with app.app_context():
         db.create_all()
     yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+    close(app)
+
+
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """The SQL statements and their values that the app's database gets inside the block."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+        seen.append((statement, values))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
 
 
 def install(card: ModelCard, models: Path) -> None:

@@ -41,24 +41,25 @@ def failing(app: Flask, path: str, error: Exception) -> FlaskClient:
 
 
 @pytest.mark.parametrize("path", ["/boom", "/api/v1/boom"])
-def test_an_unforeseen_error_says_nothing_about_the_inside(app: Flask, path: str) -> None:
-    answer = failing(app, path, ValueError("secret detail")).get(path)
+def test_an_unforeseen_error_says_nothing_about_the_inside(fresh_app: Flask, path: str) -> None:
+    answer = failing(fresh_app, path, ValueError("secret detail")).get(path)
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert "Traceback" not in answer.text
 
 
-def test_a_database_that_cannot_be_read_is_a_503(app: Flask) -> None:
+def test_a_database_that_cannot_be_read_is_a_503(fresh_app: Flask) -> None:
     answer = failing(
-        app, "/api/v1/boom", OperationalError("SELECT", {}, Exception("disk I/O error"))
+        fresh_app, "/api/v1/boom", OperationalError("SELECT", {}, Exception("disk I/O error"))
     ).get("/api/v1/boom")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
 
 
-def test_a_body_in_senseless_chunks_is_a_400(app: Flask) -> None:
+def test_a_body_in_senseless_chunks_is_a_400(fresh_app: Flask) -> None:
     assert (
-        failing(app, "/api/v1/boom", InvalidChunkSize(b"zz")).get("/api/v1/boom").status_code == 400
+        failing(fresh_app, "/api/v1/boom", InvalidChunkSize(b"zz")).get("/api/v1/boom").status_code
+        == 400
     )
 
 

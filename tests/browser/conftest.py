@@ -59,7 +59,8 @@ def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
         db.create_all()
         users.create_user("Anna", role="admin", password=PASSWORD)
     server = make_server("127.0.0.1", 0, whole_answers(app), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    waiting = {"poll_interval": 0.02}  # seconds that the end of a test waits for
+    thread = threading.Thread(target=server.serve_forever, kwargs=waiting, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

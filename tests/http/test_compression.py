@@ -112,7 +112,7 @@ def test_an_export_is_packed_while_it_is_sent(
 
 
 @pytest.mark.parametrize("wish", ["gzip", "zstd"])
-def test_a_stream_leaves_while_it_is_made(app: Flask, wish: str) -> None:
+def test_a_stream_leaves_while_it_is_made(fresh_app: Flask, wish: str) -> None:
     made = []
 
     def rows() -> Iterator[str]:
@@ -120,8 +120,8 @@ def test_a_stream_leaves_while_it_is_made(app: Flask, wish: str) -> None:
             made.append(number)
             yield f"{hashlib.sha256(str(number).encode()).hexdigest()}\n"
 
-    app.add_url_rule("/rows", "rows", lambda: Response(rows(), content_type="text/csv"))
-    with app.test_client().get("/rows", headers={"Accept-Encoding": wish}) as answer:
+    fresh_app.add_url_rule("/rows", "rows", lambda: Response(rows(), content_type="text/csv"))
+    with fresh_app.test_client().get("/rows", headers={"Accept-Encoding": wish}) as answer:
         parts = answer.iter_encoded()
         next(parts), next(parts)
         assert len(made) < 20_000

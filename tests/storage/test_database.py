@@ -28,12 +28,12 @@ from webapp.storage.tables import File
         ("busy_timeout", 10000),
     ],
 )
-def test_every_connection_has_manners(app: Flask, pragma: str, value: object) -> None:
-    with app.app_context():
+def test_every_connection_has_manners(fresh_app: Flask, pragma: str, value: object) -> None:
+    with fresh_app.app_context():
         assert db.session.execute(text(f"PRAGMA {pragma}")).scalar() == value
 
 
-def test_nobody_else_can_read_the_database(app: Flask, config: Config) -> None:
+def test_nobody_else_can_read_the_database(fresh_app: Flask, config: Config) -> None:
     for path in config.data.glob("marque.sqlite*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.conftest import PASSWORD, draw
+from tests.conftest import PASSWORD, Apps, draw
 from tests.fakes import FakeClassifier
-from webapp.app import create_app
 from webapp.config import Config
 from webapp.services.accounts import users
-from webapp.storage.database import db
 
 Send = Callable[..., str]
 
@@ -35,23 +33,14 @@ def send_photo(
 
 
 @pytest.fixture
-def make_app(config: Config) -> Iterator[Callable[..., Flask]]:
-    """Apps with other settings or another classifier, on their own fresh database."""
-    apps: list[Flask] = []
+def make_app(apps: Apps, config: Config) -> Callable[..., Flask]:
+    """Apps with other settings or another classifier, on the database of the test."""
 
     def make(classifier: FakeClassifier | None = None, **changes: object) -> Flask:
-        app = create_app(config.model_copy(update=changes), classifier)  # type: ignore[arg-type]
-        app.config["WTF_CSRF_ENABLED"] = False
-        with app.app_context():
-            db.create_all()
-        apps.append(app)
-        return app
+        settings = config.model_copy(update=changes)
+        return apps.lend(settings, [classifier] if classifier else [])
 
-    yield make
-    for app in apps:
-        with app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+    return make
 
 
 @pytest.fixture

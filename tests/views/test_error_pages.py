@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
-from tests.fakes import FakeClassifier
 from webapp import errors
 from webapp.http import responses as delivery
 from webapp.views.error_pages import TITLES
 
 
-def answer_to(make_app: Callable[..., Flask], error: Exception) -> FlaskClient:
+def answer_to(app: Flask, error: Exception) -> FlaskClient:
     """A browser at an app whose page /broken raises `error`."""
-    app = make_app(FakeClassifier())
+    app.testing = False
 
     def broken() -> str:
         raise error
@@ -38,19 +35,19 @@ def answer_to(make_app: Callable[..., Flask], error: Exception) -> FlaskClient:
     ],
 )
 def test_the_page_has_the_status_and_the_sentence(
-    make_app: Callable[..., Flask], error: Exception, status: int
+    fresh_app: Flask, error: Exception, status: int
 ) -> None:
-    answer = answer_to(make_app, error).get("/broken")
+    answer = answer_to(fresh_app, error).get("/broken")
     assert answer.status_code == status and str(error) in answer.text and "<main" in answer.text
 
 
-def test_a_full_server_says_when_to_come_back(make_app: Callable[..., Flask]) -> None:
-    answer = answer_to(make_app, errors.ServerBusyError("Busy.", retry_after=7)).get("/broken")
+def test_a_full_server_says_when_to_come_back(fresh_app: Flask) -> None:
+    answer = answer_to(fresh_app, errors.ServerBusyError("Busy.", retry_after=7)).get("/broken")
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "7"
 
 
-def test_an_unexpected_error_tells_nothing_of_itself(make_app: Callable[..., Flask]) -> None:
-    answer = answer_to(make_app, RuntimeError("secret detail")).get("/broken")
+def test_an_unexpected_error_tells_nothing_of_itself(fresh_app: Flask) -> None:
+    answer = answer_to(fresh_app, RuntimeError("secret detail")).get("/broken")
     assert (
         answer.status_code == 500
         and "secret detail" not in answer.text
@@ -58,8 +55,8 @@ def test_an_unexpected_error_tells_nothing_of_itself(make_app: Callable[..., Fla
     )
 
 
-def test_the_script_gets_words_in_json(make_app: Callable[..., Flask]) -> None:
-    answer = answer_to(make_app, errors.NotAllowedError("Ask an admin.")).get(
+def test_the_script_gets_words_in_json(fresh_app: Flask) -> None:
+    answer = answer_to(fresh_app, errors.NotAllowedError("Ask an admin.")).get(
         "/broken", headers={"Accept": "application/json"}
     )
     assert answer.json == {"error": "Ask an admin."} and answer.status_code == 403
@@ -87,9 +84,9 @@ def test_a_form_that_is_too_large_is_refused_in_words(
     assert answer.status_code == 413 and "Nothing was stored" in answer.text
 
 
-def test_a_sentence_written_for_the_case_is_shown(app: Flask) -> None:
-    app.add_url_rule("/shut", view_func=lambda: abort(401, "Log in first, please."))
-    assert "Log in first, please." in app.test_client().get("/shut").text
+def test_a_sentence_written_for_the_case_is_shown(fresh_app: Flask) -> None:
+    fresh_app.add_url_rule("/shut", view_func=lambda: abort(401, "Log in first, please."))
+    assert "Log in first, please." in fresh_app.test_client().get("/shut").text
 
 
 def test_without_a_database_an_error_is_still_answered(

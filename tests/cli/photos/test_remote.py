@@ -28,7 +28,8 @@ from webapp.storage.database import db
 def running(app: Callable[..., Any]) -> Iterator[str]:
     """The address of a server of this app."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    waiting = {"poll_interval": 0.02}  # seconds that the end of a test waits for
+    thread = threading.Thread(target=server.serve_forever, kwargs=waiting, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -11,10 +11,10 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import delete, select, update
 
 from tests.answers import learn
-from tests.conftest import draw
+from tests.conftest import draw, statements
 from tests.fakes import TEAMS, FakeClassifier, make_card, make_cars_card
 from webapp.domain import AUDIT, NONE_OF_THESE, UNUSABLE, GalleryFilter, Who
 from webapp.errors import MarqueError
@@ -270,10 +270,6 @@ def test_recounting_what_is_right_changes_nothing(some: None, runner: FlaskCliRu
 
 
 def test_a_new_label_costs_a_few_short_questions(some: None) -> None:
-    asked: list[str] = []
-    event.listen(
-        db.engine, "before_cursor_execute", lambda _c, _cursor, text, *_: asked.append(text)
-    )
-    with writing():
+    with statements() as asked, writing():
         tally.recount([1])
-    assert sum("checked_answers" in text or "tally" in text for text in asked) == 9
+    assert sum("checked_answers" in text or "tally" in text for text, _values in asked) == 9

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from flask import Flask
 from numpy.typing import NDArray
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from tests.answers import AUDIT, MARCH, Checked, certain, remember
+from tests.conftest import statements
 from tests.fakes import make_card
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, GalleryFilter
 from webapp.extensions import get_registry
@@ -251,17 +252,14 @@ def test_the_held_out_figure_counts_what_was_said() -> None:
 
 def plan_of(ask: Callable[[], object]) -> list[str]:
     """The steps that SQLite takes for the question."""
-    asked: list[tuple[str, tuple[object, ...]]] = []
-    event.listen(
-        db.engine,
-        "before_cursor_execute",
-        lambda _c, _cursor, text, values, *_: asked.append((text, values)),
-    )
-    ask()
-    question, values = asked[-1]
+    with statements() as asked:
+        ask()
+    statement, values = asked[-1]
     return [
         row[3]
-        for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {question}", values)
+        for row in db.session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {statement}", values
+        )
     ]
 
 

@@ -11,9 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from sqlalchemy import event, update
+from sqlalchemy import update
 
-from tests.conftest import draw
+from tests.conftest import draw, statements
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send, form_of
 from webapp.storage.database import db, writing
@@ -145,16 +145,10 @@ def test_only_reviewers_pick(client: FlaskClient, reviewer: FlaskClient, send: S
 def test_it_asks_the_database_a_fixed_number_of_questions(
     app: Flask, reviewer: FlaskClient, send: Send
 ) -> None:
-    questions: list[str] = []
-    with app.app_context():
-        event.listen(
-            db.engine, "before_cursor_execute", lambda *arguments: questions.append(arguments[2])
-        )
-
     def asked() -> int:
-        questions.clear()
-        reviewer.get("/gallery")
-        return len(questions)
+        with app.app_context(), statements() as seen:
+            reviewer.get("/gallery")
+        return len(seen)
 
     send(mark=0)
     few = asked()

@@ -157,12 +157,14 @@ def test_the_gallery_relabels_with_labels_of_all(reviewer: FlaskClient, send: Se
     assert public_id in reviewer.get("/gallery?model=stanford-cars&outcome=wrong").text
 
 
-def test_a_sample_can_be_shown_to_each_model(app: Flask, tmp_path: Path) -> None:
+def test_a_sample_can_be_shown_to_each_model(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     static = tmp_path / "static"
     shutil.copytree(str(app.static_folder), static, ignore=shutil.ignore_patterns("samples"))
     (static / "samples").mkdir()
     (static / "samples" / "ferrari.jpg").write_bytes(draw("#C00000"))
-    app.static_folder = str(static)
+    monkeypatch.setattr(app, "static_folder", str(static))
     client = app.test_client()
     assert "Ferrari 458" in client.get("/samples/ferrari?model=stanford-cars").text
     page = client.get("/samples/ferrari?model=all").text

@@ -178,21 +178,23 @@ def test_the_shipped_samples_are_small_pictures_of_each_label_and_two_other_thin
     assert all(path.stat().st_size <= 60_000 for path in samples)
 
 
-def test_it_works_without_any_sample(app: Flask, tmp_path: Path) -> None:
-    app.static_folder = str(tmp_path / "bare")
+def test_it_works_without_any_sample(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "static_folder", str(tmp_path / "bare"))
     answer = app.test_client().get("/")
     assert answer.status_code == 200 and "Try a sample" not in answer.text
 
 
 @pytest.fixture
-def sampled(app: Flask, tmp_path: Path) -> Flask:
+def sampled(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An app with three samples."""
     static = tmp_path / "static"
     shutil.copytree(str(app.static_folder), static, ignore=shutil.ignore_patterns("samples"))
     (static / "samples").mkdir()
     for name, color in (("ferrari", "#C00000"), ("mclaren", "#FF8700"), ("road-car", "#4060A0")):
         (static / "samples" / f"{name}.jpg").write_bytes(draw(color))
-    app.static_folder = str(static)
+    monkeypatch.setattr(app, "static_folder", str(static))
     return app
 
 
