@@ -27,7 +27,7 @@ class AdmissionLimiter:
         return len(self._line)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Wait for a place and keep it for the block. Raises `ServerBusyError` when the line is full or the wait too long."""
         self._enter()
         try:
