@@ -44,8 +44,7 @@ from webapp.legacy import routes as api_legacy
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
 from webapp.views import error_pages as view_errors
 from webapp.views import exports as export
-from webapp.views import jobs, stats, webhooks
-from webapp.views import layout as frame
+from webapp.views import jobs, layout, stats, webhooks
 from webapp.views.accounts import keys, login, users
 from webapp.views.labels import label_import as labelling
 from webapp.views.labels import label_sets as label_set
@@ -91,7 +90,7 @@ def create_app(
     app.before_request(let_zips_in)
     csrf = CSRFProtect(app)
     login.init_app(app)
-    frame.init_app(app)
+    layout.init_app(app)
     for view in (
         upload,
         gallery,
@@ -115,7 +114,7 @@ def create_app(
         label_merge,
         label_set,
         imports,
-        frame,
+        layout,
     ):
         app.register_blueprint(view.bp)
     for door in (api_photos, api_labels, api_models, api_export, api_stats, api_jobs):

@@ -13,7 +13,7 @@ from tests.views.conftest import Send, form_of
 from webapp.services.accounts import users
 from webapp.services.photos import gallery as history
 
-DOOR = ("upload", "gallery", "relabel", "login", "admin", "keys", "models", "frame", "jobs")
+DOOR = ("upload", "gallery", "relabel", "login", "users", "log", "keys", "models", "layout", "jobs")
 
 
 def posts(app: Flask) -> list[str]:

@@ -1,4 +1,4 @@
-"""A history to write to: commands that need one make it when there is none yet, so that none has to be run first."""
+"""Commands that need the database create it when there is none yet, so that none has to run first."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def migrate() -> None:
 
 
 def make_history() -> None:
-    """Make the tables when the database is empty. One that is there is left to `flask prepare`."""
+    """Create the tables in an empty database. One that has tables is left to `flask prepare`."""
     if not has_tables():
         migrate()
 
@@ -29,8 +29,8 @@ def needs_history(command: Command) -> Command:
     """Call `make_history` before the command runs."""
 
     @wraps(command)
-    def ready(*arguments: Any, **options: Any) -> Any:
+    def ready(*args: Any, **options: Any) -> Any:
         make_history()
-        return command(*arguments, **options)
+        return command(*args, **options)
 
     return cast(Command, ready)

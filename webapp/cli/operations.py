@@ -3,7 +3,6 @@
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
 from importlib.metadata import version as installed
 
 import click
@@ -23,6 +22,7 @@ from webapp.extensions import (
     get_classifier,
     get_config,
     get_extensions,
+    get_files,
     get_rates,
     get_registry,
     load_classifier,
@@ -32,8 +32,12 @@ from webapp.services.accounts import users
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types.registry import KINDS
 from webapp.services.labels.relabel import remember_label_sets
-from webapp.services.operations.health import check_database, check_integrity, newer_sqlite_wanted
-from webapp.services.photos import deletion as deleting
+from webapp.services.operations.health import (
+    check_database,
+    check_integrity,
+    has_wal_reset_bug,
+)
+from webapp.services.photos import deletion
 from webapp.services.stats.counters import check_tally
 from webapp.services.stats.training_membership import read_lists
 from webapp.services.webhooks import webhooks
@@ -43,69 +47,52 @@ bp = Blueprint("operate", __name__, cli_group=None)
 
 @bp.cli.command("prepare")
 def prepare() -> None:
-    """Bring the database up to date, make the first admin, remove what was deleted a week ago; `make run` calls this before each start."""
+    """Bring the database up to date, create the first admin, purge what was deleted a week ago.
+
+    `make run` calls this before each start.
+    """
     migrate()
     remember_label_sets(get_registry())
     read_lists(get_registry())
-    deleting.purge(files=get_extensions().files)
+    deletion.purge(files=get_files())
     config = get_config()
     try:
-        made = users.first_admin(config.admin_password)
+        admin = users.first_admin(config.admin_password)
     except UserError as error:
         raise click.ClickException(f"MARQUE_ADMIN_PASSWORD cannot be used: {error}") from error
-    if made is not None and not config.admin_password:
-        click.echo(
-            "\n  The first admin was made. Log in with this name and password; it is shown this once:\n"
-        )
-        click.echo(f"      name      {made.user.name}\n      password  {made.password}\n")
+    if admin is not None and not config.admin_password:
+        click.echo("\n  The first admin was created. Log in with this name and password;")
+        click.echo("  the password is shown this once:\n")
+        click.echo(f"      name      {admin.user.name}\n      password  {admin.password}\n")
 
 
 @bp.cli.command("doctor")
 def doctor() -> None:
-    """Check settings, disk, database and the live models on this machine. Exit code 1 when something is wrong."""
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("Python", lambda: sys.version.split()[0]),
-        (
-            "Packages",
-            lambda: ", ".join(
-                f"{name} {installed(name)}"
-                for name in ("flask", "pillow", "numpy", "ai-edge-litert")
-            ),
-        ),
-        ("SQLite", _sqlite),
-        ("Data folder", _disk),
-        ("Database", _database),
-        ("Files", _files),
-        ("Stats", _stats),
-        ("Rate limits", _rates),
-        ("Model", _model),
-        ("Same answers", _golden),
-        ("Jobs", _jobs),
-        ("Webhooks", _webhooks),
-    ]
-    wrong = 0
-    for name, check in checks:
+    """Check settings, disk, database and models on this machine. Exit code 1 when one is wrong."""
+    wrong = False
+    for name, check in _CHECKS.items():
         try:
-            mark, words = "ok", check()
-        except (MarqueError, DBAPIError) as error:
-            mark, words = "WRONG", _in_words(error)
-            wrong += 1
-        click.echo(f"{mark:>5}  {name:<13} {words}")
-    sys.exit(1 if wrong else 0)
+            mark, text = "ok", check()
+        except MarqueError as error:
+            mark, text, wrong = "WRONG", str(error), True
+        except DBAPIError as error:  # without its SQL; the tables may not be there yet
+            text = f"{error.orig}. `flask prepare` brings the database up to date."
+            mark, wrong = "WRONG", True
+        click.echo(f"{mark:>5}  {name:<13} {text}")
+    sys.exit(wrong)
 
 
-def _in_words(error: MarqueError | DBAPIError) -> str:
-    """An error of the database is told without its question; a table that is not there yet is made by `flask prepare`."""
-    return (
-        str(error)
-        if isinstance(error, MarqueError)
-        else f"{error.orig}. `flask prepare` brings the database up to date."
-    )
+def _packages() -> str:
+    names = ("flask", "pillow", "numpy", "ai-edge-litert")
+    return ", ".join(f"{name} {installed(name)}" for name in names)
 
 
 def _sqlite() -> str:
-    if newer_sqlite_wanted():
-        return f"{sqlite3.sqlite_version}: carries the WAL-reset bug (fixed in 3.51.3); worked around, see docs/decisions/0003-sqlite.md"
+    if has_wal_reset_bug():
+        return (
+            f"{sqlite3.sqlite_version}: carries the WAL-reset bug (fixed in 3.51.3); "
+            "worked around, see docs/decisions/0003-sqlite.md"
+        )
     return sqlite3.sqlite_version
 
 
@@ -120,32 +107,31 @@ def _database() -> str:
 
 
 def _files() -> str:
-    """Every photo has its file; files without a photo only take space."""
-    orphans, missing = deleting.look_for_files(files=get_extensions().files)
+    orphans, missing = deletion.look_for_files(files=get_files())
     if missing:
         raise DamagedHistoryError(f"{missing:,} photos have no file. Restore a backup.")
-    return (
-        f"{orphans:,} belong to no photo: flask photos purge removes them"
-        if orphans
-        else "every photo has its own"
-    )
+    if orphans:
+        return f"{orphans:,} belong to no photo: flask photos purge removes them"
+    return "every photo has its own"
 
 
 def _stats() -> str:
-    """What the stats page reads is what a full count gives."""
-    found = check_tally()
-    if not found.right:
-        raise DamagedHistoryError(f"{found.words}. Run: flask stats recount")
-    return found.words
+    counters = check_tally()
+    if not counters.right:
+        raise DamagedHistoryError(f"{counters.words}. Run: flask stats recount")
+    return counters.words
 
 
-def _rates() -> str:
+def _rate_limits() -> str:
     config = get_config()
     if not config.rate_limits:
         return "off"
     get_rates().check()
     where = "in Redis, for all processes" if config.rate_url else "in each process"
-    return f"{config.rate_photos:,} photos and {config.rate_requests:,} requests a minute, counted {where}"
+    return (
+        f"{config.rate_photos:,} photos and {config.rate_requests:,} requests a minute, "
+        f"counted {where}"
+    )
 
 
 def _model() -> str:
@@ -157,28 +143,41 @@ def _model() -> str:
     return f"{name} {number}, {len(card.labels)} labels, engine {extensions.config.engine}"
 
 
+def _same_answers() -> str:
+    extensions = get_extensions()
+    lines = []
+    for live in extensions.live_models() or [""]:
+        name, number = extensions.live(live)
+        classifier = load_classifier(extensions.registry, name, number, extensions.config.engine)
+        worst = self_test(classifier, extensions.registry.version_folder(name, number))
+        photos = len(classifier.card.golden)
+        lines.append(f"{name}: {photos} golden photos, largest difference {worst:.1e}")
+    return "; ".join(lines)
+
+
 def _jobs() -> str:
-    """A worker looks after the jobs that wait."""
     if trouble := jobs.nobody_works(KINDS):
         raise NobodyWorksError(trouble)
     return jobs.how_many()
 
 
 def _webhooks() -> str:
-    """What was to be told has arrived."""
     if trouble := webhooks.trouble():
         raise NotDeliveredError(trouble)
     return webhooks.how_many()
 
 
-def _golden() -> str:
-    """The live version of every model gives the answers its card promises."""
-    extensions = get_extensions()
-    lines = []
-    for name, number in [extensions.live(one) for one in extensions.live_models() or [""]]:
-        classifier = load_classifier(extensions.registry, name, number, extensions.config.engine)
-        worst = self_test(classifier, extensions.registry.version_folder(name, number))
-        lines.append(
-            f"{name}: {len(classifier.card.golden)} golden photos, largest difference {worst:.1e}"
-        )
-    return "; ".join(lines)
+_CHECKS = {
+    "Python": lambda: sys.version.split()[0],
+    "Packages": _packages,
+    "SQLite": _sqlite,
+    "Data folder": _disk,
+    "Database": _database,
+    "Files": _files,
+    "Stats": _stats,
+    "Rate limits": _rate_limits,
+    "Model": _model,
+    "Same answers": _same_answers,
+    "Jobs": _jobs,
+    "Webhooks": _webhooks,
+}

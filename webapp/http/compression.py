@@ -31,7 +31,7 @@ def init_app(app: Flask) -> None:
         COMPRESS_MIMETYPES=TYPES,
         COMPRESS_ALGORITHM=["br", "zstd", "gzip"],
         COMPRESS_ALGORITHM_STREAMING=["zstd", "gzip"],
-        COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "frame.favicon"],
+        COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "layout.favicon"],
     )
     packer = Compress()
     packer.init_app(app)

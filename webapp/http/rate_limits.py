@@ -18,8 +18,8 @@ FREE = (
     "health.live",
     "health.ready",
     "legacy.healthcheck",
-    "frame.favicon",
-    "frame.robots",
+    "layout.favicon",
+    "layout.robots",
 )
 """Endpoints that are never counted: whoever asks whether the server is well gets an answer."""
 

@@ -24,30 +24,36 @@ TITLES = {
     503: "Not just now.",
     507: "The disk is full.",
 }
-SENTENCES = {
-    400: "The request was not complete, or came from a page that was open too long. Go back, load the page again, and send it once more.",
+_SENTENCES = {
+    400: "The request was not complete, or came from a page that was open too long. "
+    "Go back, load the page again, and send it once more.",
     401: "This needs a login. Nothing was changed.",
     403: "You may not do this with this login. Nothing was changed.",
     404: "The address may have been mistyped, or what stood here was deleted.",
     405: "This address takes another kind of request. Nothing was changed.",
-    413: "What was sent is larger than this server takes at once. Nothing was stored: send fewer or smaller photos.",
+    413: "What was sent is larger than this server takes at once. "
+    "Nothing was stored: send fewer or smaller photos.",
     416: "The photo is shorter than the part that was asked for.",
-    500: "The fault is ours, and it is in the server’s log. What was stored before is safe; try again.",
+    500: "The fault is ours, and it is in the server’s log. "
+    "What was stored before is safe; try again.",
 }
-STEPS = {
+_CSRF_SENTENCE = (
+    "This page was open too long, or the form came from elsewhere. "
+    "Nothing was changed: load the page again and send it once more."
+)
+_STEPS = {
     401: ("login.form", "Log in"),
     413: ("upload.index", "Back to upload"),
     415: ("upload.index", "Back to upload"),
 }
-PLAIN = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>Something broke · Marque</title><h1>Something broke.</h1>"
-    "<p>The fault is ours, and it is in the server’s log. What was stored before is safe; try again.</p></html>"
+_WITHOUT_LAYOUT = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>Something broke · Marque</title>"
+    f"<h1>Something broke.</h1><p>{_SENTENCES[500]}</p></html>"
 )
-EXPIRED = "This page was open too long, or the form came from elsewhere. Nothing was changed: load the page again and send it once more."
 
 
 def answer(error: MarqueError | HTTPException) -> Response:
-    """The page for an error, with its status; for the script the same words in JSON."""
+    """The page for an error, with its status; for the script the same sentence in JSON."""
     status = error.status if isinstance(error, MarqueError) else error.code or 500
     sentence = _sentence(error, status)
     response = jsonify(error=sentence) if wants_json() else _page(status, sentence)
@@ -60,32 +66,18 @@ def _sentence(error: MarqueError | HTTPException, status: int) -> str:
     if isinstance(error, MarqueError):
         return str(error)
     if isinstance(error, CSRFError):
-        return EXPIRED
-    ours = (
-        error.description != type(error).description
-    )  # somebody wrote a sentence for this very case
-    return (
-        str(error.description)
-        if ours and status == 401
-        else SENTENCES.get(status, "Nothing was changed.")
-    )
+        return _CSRF_SENTENCE
+    if status == 401 and error.description != type(error).description:  # written for this case
+        return str(error.description)
+    return _SENTENCES.get(status, "Nothing was changed.")
 
 
 def _page(status: int, sentence: str) -> Response:
-    endpoint, step = STEPS.get(status, ("gallery.index", "To the gallery"))
+    endpoint, step = _STEPS.get(status, ("gallery.index", "To the gallery"))
     title = TITLES.get(status, "That did not work.")
+    values = {"title": title, "sentence": sentence, "endpoint": endpoint, "step": step}
     try:
-        return make_response(
-            render_template(
-                "operations/error.html",
-                title=title,
-                sentence=sentence,
-                endpoint=endpoint,
-                step=step,
-            )
-        )
-    except (
-        Exception
-    ):  # the page frame asks the database who is here: without one, plain words must do
+        return make_response(render_template("operations/error.html", **values))
+    except Exception:  # the layout asks the database who is logged in
         current_app.logger.exception("the error page could not be drawn")
-        return make_response(PLAIN)
+        return make_response(_WITHOUT_LAYOUT)

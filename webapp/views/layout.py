@@ -25,42 +25,34 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label, is_merged, offered, reads_as
 from webapp.services.photos.classify import MAX_BYTES, MAX_FILES
 from webapp.services.photos.wording import display
-from webapp.views import guards
-from webapp.views import template_filters as filters
+from webapp.views import guards, template_filters
 from webapp.views.photos import session_uploads
 
-bp = Blueprint("frame", __name__)
-THEMES = ("light", "dark")
-THEME_COOKIE = "theme"
-YEAR = 60 * 60 * 24 * 365
-Group = tuple[str, str, list[tuple[str, str]]]
-"""Choices that belong together: a model, its title, and (label, display name) of each. The verdicts have no model."""
+bp = Blueprint("layout", __name__)
+_THEMES = ("light", "dark")
+_YEAR = 60 * 60 * 24 * 365
+# a model, its title, and (label, display name) of each label; the verdicts have no model
+LabelGroup = tuple[str, str, list[tuple[str, str]]]
 
 
 @bp.post("/theme")
 def theme() -> ResponseReturnValue:
-    """Remember light or dark in a cookie and go back to the page; 204 for the script, which has changed the page already."""
+    """Remember light or dark in a cookie and go back; 204 for the script, which changed the page."""
     chosen = request.form.get("theme", "")
-    answer = (
-        Response(status=204)
-        if wants_json()
-        else redirect(guards.way_back(url_for("upload.index")), 303)
-    )
-    if chosen in THEMES:
-        answer.set_cookie(
-            THEME_COOKIE,
-            chosen,
-            max_age=YEAR,
-            samesite="Lax",
-            secure=get_config().tls,
-            path=request.script_root + "/",
+    back = guards.way_back(url_for("upload.index"))
+    response = Response(status=204) if wants_json() else redirect(back, 303)
+    if chosen in _THEMES:
+        path = request.script_root + "/"
+        secure = get_config().tls
+        response.set_cookie(
+            "theme", chosen, max_age=_YEAR, samesite="Lax", secure=secure, path=path
         )
-    return answer
+    return response
 
 
 @bp.get("/help")
 def help() -> ResponseReturnValue:
-    """Marks, keys, formats, and the other doors."""
+    """Marks, keys, formats, the API and the terminal."""
     return render_template("operations/help.html")
 
 
@@ -73,40 +65,39 @@ def robots() -> ResponseReturnValue:
 @bp.get("/favicon.ico")
 def favicon() -> ResponseReturnValue:
     """For browsers that ask without reading the page."""
-    return send_from_directory(
-        str(current_app.static_folder), "favicon.svg", mimetype="image/svg+xml", max_age=86400
-    )
+    folder = str(current_app.static_folder)
+    return send_from_directory(folder, "favicon.svg", mimetype="image/svg+xml", max_age=86400)
 
 
 def init_app(app: Flask) -> None:
     """Give every template its helpers."""
-    filters.init_app(app)
-    app.context_processor(_surroundings)
-    app.after_request(_keep_assets)
-    app.jinja_env.globals |= {"asset": asset, "color": color, "display": shown_name}
+    template_filters.init_app(app)
+    app.context_processor(_page_values)
+    app.after_request(_cache_assets)
+    app.jinja_env.globals |= {"asset": _asset, "color": _color, "display": shown_name}
 
 
-def asset(name: str) -> str:
-    """The address of a static file, with a mark of its content, so that browsers take the new one after an upgrade."""
-    return url_for("static", filename=name, v=_mark(name))
+def _asset(name: str) -> str:
+    """The address of a static file with a hash of its content: an upgrade is a new address."""
+    return url_for("static", filename=name, v=_content_hash(name))
 
 
-def _mark(name: str) -> str:
-    """The mark of a static file's content, "0" when there is no such file."""
-    kept: dict[tuple[str, int], str] = current_app.extensions.setdefault("marque-assets", {})
+def _content_hash(name: str) -> str:
+    hashes: dict[tuple[str, int], str] = current_app.extensions.setdefault("marque-assets", {})
     path = Path(str(current_app.static_folder)) / name
-    key = (name, path.stat().st_mtime_ns) if path.is_file() else (name, 0)
-    if key not in kept:
-        kept[key] = hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else "0"
-    return kept[key]
+    if not path.is_file():
+        return "0"
+    key = (name, path.stat().st_mtime_ns)
+    if key not in hashes:
+        hashes[key] = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    return hashes[key]
 
 
-def _keep_assets(response: Response) -> Response:
-    """An address that names the content never shows anything else: browsers keep it for good."""
+def _cache_assets(response: Response) -> Response:
     if request.endpoint == "static" and response.status_code in (200, 304):
         name = (request.view_args or {})["filename"]
-        if request.args.get("v") == _mark(name):
-            response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+        if request.args.get("v") == _content_hash(name):
+            response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
     return response
 
 
@@ -117,92 +108,82 @@ def live_cards() -> list[ModelCard]:
     return list(g.live_cards)
 
 
-def color(label: str) -> str:
+def _color(label: str) -> str:
     """The colour of a label, "" when it has none."""
     card = _card_with(label)
-    found = card.label(label) if card else None
-    return found.color if found else ""
+    known = card.label(label) if card else None
+    return known.color if known else ""
 
 
 def shown_name(label: str) -> str:
-    """How people read a label of the live models, or a verdict; a merged one with the name that it has now."""
+    """The display name of a label of the live models or of a verdict.
+
+    A merged label has the name that it has now behind its own.
+    """
     card = _card_with(label)
-    found = card.label(label) if card else None
-    if card is None or found is None or not is_merged(found):
+    known = card.label(label) if card else None
+    if card is None or known is None or not is_merged(known):
         return display(card, label)
-    return f"{found.display} (now {display(card, reads_as(card, label))})"
+    return f"{known.display} (now {display(card, reads_as(card, label))})"
 
 
 def model_title(name: str) -> str:
-    """How people read a model: the title of its card, or its name when it is not live or shares the title with another."""
+    """The title of a live model, its name when it is not live or shares the title with another."""
     titles = [card.title for card in live_cards()]
-    return next(
-        (
-            card.title
-            for card in live_cards()
-            if card.name == name and titles.count(card.title) == 1
-        ),
-        name,
-    )
+    card = next((card for card in live_cards() if card.name == name), None)
+    return card.title if card and titles.count(card.title) == 1 else name
 
 
 def model_choices(also: str = "") -> list[tuple[str, str]]:
-    """The live models as (name, title), the site's own first; `also` one that is not live any more."""
+    """The live models as (name, title), the site's own first; `also` one that is not live now."""
     names = [card.name for card in live_cards()]
-    return [
-        (name, model_title(name))
-        for name in [*names, *([also] if also and also not in names else [])]
-    ]
+    if also and also not in names:
+        names.append(also)
+    return [(name, model_title(name)) for name in names]
 
 
 def label_groups(
     model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE), retired: bool = True
-) -> list[Group]:
-    """What a ground truth may be: the labels of one live model, or of all of them, by name; then the verdicts.
+) -> list[LabelGroup]:
+    """What a ground truth may be: labels of one live model or of all, by name; then the verdicts.
 
     `retired` labels too, for filters; without them, for people who label.
     """
-    cards = [card for card in live_cards() if card.name == model] or live_cards()
-    groups = [(card.name, model_title(card.name), _by_name(card, retired)) for card in cards]
+    groups: list[LabelGroup] = []
+    for card in [card for card in live_cards() if card.name == model] or live_cards():
+        labels = every_label(card) if retired else offered(card)
+        names = sorted(
+            ((label.name, label.display) for label in labels), key=lambda pair: pair[1].casefold()
+        )
+        groups.append((card.name, model_title(card.name), names))
     return [*groups, ("", "", [(verdict, display(None, verdict)) for verdict in verdicts])]
 
 
-def _by_name(card: ModelCard, retired: bool) -> list[tuple[str, str]]:
-    return sorted(
-        ((one.name, one.display) for one in (every_label(card) if retired else offered(card))),
-        key=lambda pair: pair[1].casefold(),
-    )
-
-
 def _card_with(label: str) -> ModelCard | None:
-    """The card that knows a label, the site's own if it does."""
     return next((card for card in live_cards() if card.label(label) is not None), None)
 
 
-def _surroundings() -> dict[str, Any]:
-    somebody = guards.person()
-    places = [
-        ("upload.index", "Upload"),
-        ("gallery.index", "Gallery"),
-        ("stats.index", "Stats"),
-        ("models.index", "Models"),
-    ]
-    if somebody or session_uploads.browser():
+def _page_values() -> dict[str, Any]:
+    person = guards.person()
+    places = [("upload.index", "Upload"), ("gallery.index", "Gallery")]
+    if person:
+        places.append(("review.index", "Review"))
+    places += [("stats.index", "Stats"), ("models.index", "Models")]
+    if person or session_uploads.browser():
         places.append(("jobs.index", "Jobs"))
-    if somebody:
-        places.insert(2, ("review.index", "Review"))
+    if person:
         places.append(("log.index", "Log"))
-    if somebody and somebody.is_admin:
+    if person and person.is_admin:
         places.append(("users.index", "People"))
-    chosen = request.cookies.get(THEME_COOKIE, "")
+    theme = request.cookies.get("theme", "")
     trouble = get_trouble()  # before the card: it finds out which version answers
     return {
         "trouble": trouble,
-        "person": somebody,
+        "person": person,
         "live": get_card(),
         "live_cards": live_cards(),
         "places": places,
-        "theme": chosen if chosen in THEMES else "",
+        "theme": theme if theme in _THEMES else "",
         "here": guards.here(),
         "max_bytes": MAX_BYTES,
         "max_files": MAX_FILES,

@@ -44,7 +44,7 @@ def test_the_list_tells_scope_use_and_state(app: Flask, admin: FlaskClient) -> N
         api_keys.create_key("old robot", "admin", now() - timedelta(days=1))
         api_keys.revoke_key(api_keys.create_key("lost", "review")[0].id)
     page = cells(admin.get("/admin/keys").text)
-    assert "1 key opens the JSON door" in page
+    assert "1 key in use" in page
     assert "camera Predict" in page and "never Until" in page
     assert "old robot Admin" in page and "Expired" in page
     assert "lost Review" in page and "Revoked" in page

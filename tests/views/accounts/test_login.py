@@ -146,7 +146,7 @@ def test_a_made_up_password_asks_to_be_changed(app: Flask) -> None:
     answer = client.post(
         "/login", data={"name": "Cleo", "password": password}, follow_redirects=True
     )
-    assert "made up for you" in answer.text and re.search(
+    assert "generated for you" in answer.text and re.search(
         r'<a href="/account">Choose your own</a>', answer.text
     )
 

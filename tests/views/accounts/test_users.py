@@ -110,4 +110,4 @@ def test_the_list_names_everybody(app: Flask, admin: FlaskClient) -> None:
     with app.app_context():
         users.create_user("Zoe")
     page = words(admin.get("/admin/users").text)
-    assert "Anna (you)" in page and "Zoe" in page and "made up, not changed yet" in page
+    assert "Anna (you)" in page and "Zoe" in page and "generated, not changed yet" in page

@@ -1,4 +1,4 @@
-"""Can the history be read and written, is it whole: for readiness checks and `flask doctor`."""
+"""Can the database be read and written, is it whole: for readiness checks and `flask doctor`."""
 
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -9,7 +9,7 @@ from webapp.storage.sqlite import planner
 
 
 def check_database() -> None:
-    """Raise `ServerBusyError` or `StorageFullError` unless the history can be read and the writer lock be had."""
+    """Raises `ServerBusyError` or `StorageFullError` unless photos can be read and rows written."""
     try:
         db.session.execute(text("SELECT id FROM photos LIMIT 1"))
     except OperationalError as error:
@@ -19,7 +19,7 @@ def check_database() -> None:
 
 
 def has_tables() -> bool:
-    """False in a database that nobody has made yet."""
+    """False in a database that was not migrated yet."""
     return inspect(db.engine).has_table("photos")
 
 
@@ -30,22 +30,21 @@ def tell_planner() -> None:
 
 
 def check_integrity() -> str:
-    """A line about the database after a full check. Raises `DamagedHistoryError` when SQLite finds damage."""
+    """A line about the database after a full check. Raises `DamagedHistoryError`."""
     path = sqlite_path(db.engine)
     if path is None:
         return f"{db.engine.dialect.name}, reachable"
     try:
-        found = db.session.execute(text("PRAGMA integrity_check(3)")).scalars().all()
+        faults = db.session.execute(text("PRAGMA integrity_check(3)")).scalars().all()
         photos = db.session.execute(text("SELECT count(*) FROM photos")).scalar_one()
     except DatabaseError as error:
         raise DamagedHistoryError(f"{path}: {error.orig}") from error
-    if found != ["ok"]:
-        raise DamagedHistoryError(
-            f"{path} is damaged: {'; '.join(map(str, found))}. Restore a backup."
-        )
+    if faults != ["ok"]:
+        sentences = "; ".join(map(str, faults))
+        raise DamagedHistoryError(f"{path} is damaged: {sentences}. Restore a backup.")
     return f"{path}, {photos:,} photos, {path.stat().st_size / 2**20:.1f} MiB, whole"
 
 
-def newer_sqlite_wanted() -> bool:
-    """True when this Python's SQLite carries the WAL-reset bug that we work around."""
+def has_wal_reset_bug() -> bool:
+    """True when this Python's SQLite carries the WAL-reset bug, which is worked around."""
     return wal_reset_bug()
