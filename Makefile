@@ -21,9 +21,10 @@ test: dev-deps  ## install what tests need and run them all; what this machine l
 
 # ---- for developers ----
 
-lint: dev-deps  ## ruff, then mypy: the fast one first
+lint: dev-deps  ## ruff, the rules for imports, then mypy: the fast ones first
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 
 format: dev-deps  ## let ruff put the code in order
