@@ -48,7 +48,7 @@ def test_those_who_wait_come_in_the_order_they_came() -> None:
     with limiter.slot():
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
-            while limiter.in_line < waiting:
+            while limiter.queue_length < waiting:
                 pass
     for thread in threads:
         thread.join()

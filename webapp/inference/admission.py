@@ -1,4 +1,4 @@
-"""The queue in front of the model: so many photos at once, so many waiting, the rest are told to come back."""
+"""The queue in front of the models: a few photos at once, some waiting, the rest refused."""
 
 import threading
 from collections import deque
@@ -7,28 +7,34 @@ from contextlib import contextmanager
 
 from webapp.errors import ServerBusyError
 
+_BUSY = "The server is busy with other photos. Nothing was stored: try again in a few seconds."
+
 
 class AdmissionLimiter:
-    """First come, first served. At most `slots` are inside and `waiting` in the line, none longer than `patience` seconds.
+    """First come, first served: at most `slots` at once, at most `waiting` in the queue.
 
-    Decoding and ranking both happen inside: this is what bounds a worker's memory and keeps threads free for everything else.
+    Nobody waits longer than `patience` seconds. Decoding and classifying both happen in a slot:
+    this bounds a worker's memory and keeps threads free for everything else.
     """
 
     def __init__(self, slots: int, waiting: int, patience: float = 20.0) -> None:
         self._free = slots
         self._waiting = waiting
         self._patience = patience
-        self._line: deque[threading.Event] = deque()
+        self._queue: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
     @property
-    def in_line(self) -> int:
-        """How many wait."""
-        return len(self._line)
+    def queue_length(self) -> int:
+        """How many wait for a slot."""
+        return len(self._queue)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a place and keep it for the block. Raises `ServerBusyError` when the line is full or the wait too long."""
+        """Wait for a slot and hold it for the block.
+
+        Raises `ServerBusyError` when the queue is full or the wait too long.
+        """
         self._enter()
         try:
             yield
@@ -37,28 +43,24 @@ class AdmissionLimiter:
 
     def _enter(self) -> None:
         with self._lock:
-            if self._free > 0 and not self._line:
+            if self._free > 0 and not self._queue:
                 self._free -= 1
                 return
-            if len(self._line) >= self._waiting:
-                raise ServerBusyError(
-                    "The server is busy with other photos. Nothing was stored: try again in a few seconds."
-                )
+            if len(self._queue) >= self._waiting:
+                raise ServerBusyError(_BUSY)
             mine = threading.Event()
-            self._line.append(mine)
+            self._queue.append(mine)
         if mine.wait(self._patience):
             return
         with self._lock:
-            if mine.is_set():  # the place came in the last moment
+            if mine.is_set():  # the slot came at the last moment
                 return
-            self._line.remove(mine)
-        raise ServerBusyError(
-            "The server is busy with other photos. Nothing was stored: try again in a few seconds."
-        )
+            self._queue.remove(mine)
+        raise ServerBusyError(_BUSY)
 
     def _leave(self) -> None:
         with self._lock:
-            if self._line:
-                self._line.popleft().set()
+            if self._queue:
+                self._queue.popleft().set()
             else:
                 self._free += 1
