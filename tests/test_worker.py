@@ -1,11 +1,10 @@
-"""Real workers as processes of their own: killed in the middle, without their broker's folder, cancelled, ended calmly."""
+"""Real workers as processes of their own: killed in the middle, cancelled, ended calmly."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,28 +13,25 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from tests.conftest import ROOT, draw
-from tests.storage.test_rate_limits import redis
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.domain import GalleryFilter, Who
-from webapp.extensions import get_classifier, ring
+from webapp.extensions import get_classifier
 from webapp.services.exports.export import make_order
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.queue import JobView, Owner
-from webapp.services.jobs.types import export as export_later
-from webapp.services.jobs.types import upload as bulk_upload
+from webapp.services.jobs.queue import JobView, Owner, Sender
+from webapp.services.jobs.types import export as export_job
+from webapp.services.jobs.types import upload as upload_job
 from webapp.services.labels.relabel import relabel_photos
 from webapp.storage.database import db, end_reading
 from webapp.storage.tables import JobPart, JobWorker, Photo, now
 
-__all__ = ["redis"]
 WHO, ANNA, EVERYBODY = Who("Anna"), Owner("user:1"), Owner("user:2", all=True)
 PATIENCE = 60
 BREATH = threading.Event()
@@ -51,7 +47,7 @@ class Workers:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--hands", "1"]
+        command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--threads", "1"]
         self.processes.append(
             subprocess.Popen(
                 command,
@@ -63,7 +59,7 @@ class Workers:
         )
         return self.processes[-1]
 
-    def put_in(self, photos: int) -> str:
+    def enqueue(self, photos: int) -> str:
         content, job_id = io.BytesIO(), jobs.new_id()
         with zipfile.ZipFile(content, "w") as archive:
             for mark in range(photos):
@@ -71,17 +67,10 @@ class Workers:
                     f"photo {mark}.png", draw(size=(400, 300), mark=mark * 5, format="PNG")
                 )
         content.seek(0)
-        bulk_upload.keep_zip(self.data, job_id, content)
-        asked = bulk_upload.question([], model="f1-teams", place="upload")
-        jobs.put_in(
-            bulk_upload.KIND,
-            asked,
-            title="photos.zip",
-            owner=ANNA,
-            who=WHO,
-            ring=ring,
-            public_id=job_id,
-        )
+        upload_job.keep_zip(self.data, job_id, content)
+        asked = upload_job.question([], model="f1-teams", place="upload")
+        sender = Sender(ANNA, WHO)
+        jobs.enqueue(upload_job.JOB_TYPE, asked, "photos.zip", sender, public_id=job_id)
         return job_id
 
     def see(self, job_id: str) -> JobView:
@@ -93,7 +82,7 @@ class Workers:
         deadline = time.monotonic() + PATIENCE
         while not until(view := self.see(job_id)):
             assert time.monotonic() < deadline, (
-                f"{view.state}, {view.progress}, {[one.text for one in jobs.tail(view)]}"
+                f"{view.state}, {view.progress}, {[one.text for one in jobs.log_lines(view)]}"
             )
             BREATH.wait(0.1)  # the workers need the processor too
         return view
@@ -134,7 +123,7 @@ def forget_the_lease() -> None:
 
 
 def test_a_worker_killed_in_the_middle_loses_and_repeats_nothing(workers: Workers) -> None:
-    job_id = workers.put_in(60)
+    job_id = workers.enqueue(60)
     first = workers.start()
     workers.wait(job_id, begun)
     first.send_signal(signal.SIGKILL)
@@ -149,24 +138,18 @@ def test_a_worker_killed_in_the_middle_loses_and_repeats_nothing(workers: Worker
     assert view.progress.done == view.progress.total == 60
 
 
-def test_a_job_is_found_without_the_brokers_folder(workers: Workers) -> None:
-    job_id = workers.put_in(3)
-    shutil.rmtree(workers.data / "queue")
+def test_an_idle_worker_finds_a_new_job_soon(workers: Workers) -> None:
     workers.start()
-    assert workers.wait(job_id, over).state == "succeeded"
-
-
-def test_a_ring_is_heard_after_the_folder_was_removed_under_the_worker(workers: Workers) -> None:
-    first = workers.put_in(3)
-    worker = workers.start()
-    workers.wait(first, over)
-    shutil.rmtree(workers.data / "queue")
-    assert workers.wait(workers.put_in(2), over).state == "succeeded"
-    assert worker.poll() is None
+    while not db.session.query(JobWorker).count():
+        end_reading()
+        BREATH.wait(0.1)
+    job_id = workers.enqueue(1)
+    view = workers.wait(job_id, over)
+    assert (view.job.started_at - view.job.created_at).total_seconds() < 1.5
 
 
 def test_a_cancelled_job_stops_soon_and_keeps_what_it_did(workers: Workers) -> None:
-    job_id = workers.put_in(200)
+    job_id = workers.enqueue(200)
     workers.start()
     workers.wait(job_id, begun)
     asked = time.monotonic()
@@ -178,7 +161,7 @@ def test_a_cancelled_job_stops_soon_and_keeps_what_it_did(workers: Workers) -> N
 
 
 def test_a_worker_that_is_ended_calmly_gives_its_part_back(workers: Workers) -> None:
-    job_id = workers.put_in(200)
+    job_id = workers.enqueue(200)
     first = workers.start()
     workers.wait(job_id, begun)
     first.terminate()
@@ -195,7 +178,7 @@ def test_two_workers_share_a_job(workers: Workers) -> None:
     while db.session.query(JobWorker).count() < 2:
         end_reading()
         BREATH.wait(0.1)
-    job_id = workers.put_in(200)
+    job_id = workers.enqueue(200)
     owners: set[str] = set()
     while not over(workers.see(job_id)):
         BREATH.wait(0.02)
@@ -205,45 +188,6 @@ def test_two_workers_share_a_job(workers: Workers) -> None:
         }
     assert len(owners) == 2
     assert workers.see(job_id).job.result["added"] == 200
-
-
-@pytest.fixture
-def over_redis(config: Config, redis: tuple[str, subprocess.Popen[bytes]]) -> Iterator[Workers]:
-    yield from begin(config.model_copy(update={"models": ROOT / "models", "broker_url": redis[0]}))
-
-
-def test_redis_carries_the_rings(
-    over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]
-) -> None:
-    server = import_module("redis").Redis.from_url(redis[0])
-    job_id = over_redis.put_in(3)
-    assert server.llen("marque") == 1
-    over_redis.start()
-    assert over_redis.wait(job_id, over).state == "succeeded"
-    assert server.llen("marque") == 0
-
-
-def test_jobs_are_done_while_redis_is_away(
-    over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]
-) -> None:
-    first = over_redis.put_in(3)
-    worker = over_redis.start()
-    over_redis.wait(first, over)
-    redis[1].kill()
-    redis[1].wait()
-    assert over_redis.wait(over_redis.put_in(3), over).job.result["added"] == 0  # the same photos
-    worker.terminate()
-    assert worker.wait(PATIENCE) == 0
-
-
-def test_a_worker_that_starts_while_redis_is_away_works(
-    over_redis: Workers, redis: tuple[str, subprocess.Popen[bytes]]
-) -> None:
-    redis[1].kill()
-    redis[1].wait()
-    job_id = over_redis.put_in(3)
-    over_redis.start()
-    assert over_redis.wait(job_id, over).state == "succeeded"
 
 
 def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
@@ -258,19 +202,11 @@ def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_the_worker_needs_no_time_zones_of_the_machine() -> None:
-    code = "import celery.concurrency.thread"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
     workers.start()
-    workers.wait(workers.put_in(3), over)
+    workers.wait(workers.enqueue(3), over)
     order = make_order("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
-    job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
+    job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     assert workers.wait(job.public_id, over).job.result["photos"] == 0
     relabel_photos(
         [one.public_id for one in db.session.query(Photo)],
@@ -279,9 +215,9 @@ def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
         who=WHO,
         place="photo",
     )
-    job, _fresh = export_later.put_in_order(order, workers.data, owner=ANNA, who=WHO, ring=ring)
+    job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     view = workers.wait(job.public_id, over)
-    path, _type, sha256 = export_later.file_of(
+    path, _type, sha256 = export_job.file_of(
         view, view.job.result["files"][0]["name"], workers.data, admin=False
     )
     assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256

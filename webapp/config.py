@@ -18,7 +18,7 @@ from webapp.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-RESERVED = ("MARQUE_FILES_URL",)
+RESERVED = ("MARQUE_FILES_URL", "MARQUE_BROKER_URL")
 """Names promised for a later version. Setting them changes nothing, and start-up says so."""
 
 
@@ -52,7 +52,6 @@ class Config(BaseSettings):
     model: str = ""
     engine: Annotated[Literal["litert", "keras"], _AnyCase] = "litert"
     database_url: str = ""
-    broker_url: str = ""
     import_folder: Annotated[DirectoryPath, _Resolved] | None = None
     admin_password: str = ""
     uploads: _Audience = "public"
@@ -76,7 +75,7 @@ class Config(BaseSettings):
 
     def for_child(self) -> dict[str, str]:
         """The variables with which a child process sees the same data as this one."""
-        names = ("data", "models", "model", "engine", "database_url", "broker_url", "secret_key")
+        names = ("data", "models", "model", "engine", "database_url", "secret_key")
         return {f"MARQUE_{name.upper()}": str(getattr(self, name)) for name in names}
 
     @classmethod

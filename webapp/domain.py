@@ -225,16 +225,17 @@ PLAN, DO, FINISH = "plan", "do", "finish"
 """What a part of a job is for."""
 
 SHORT, LONG = "short", "long"
-LANES = (SHORT, LONG)
-"""Two lanes for work, so that what takes hours in a process of its own does not keep what takes seconds waiting."""
+QUEUES = (SHORT, LONG)
+"""Two queues, so that a job of hours does not keep those of seconds waiting."""
 
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's; kinds in `without` are left out unless asked for."""
+    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's; types in
+    `without` are left out unless asked for."""
 
     state: str = ""
-    kind: str = ""
+    type: str = ""
     owner: str | None = None
     without: tuple[str, ...] = ()
 

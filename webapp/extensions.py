@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from flask import Flask, current_app, g, has_app_context
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,13 +18,11 @@ from webapp.inference.models.loading import load_classifier
 from webapp.inference.models.registry import Registry
 from webapp.inference.models.serving import MOST_LOADED, Serving
 from webapp.inference.process_pool import Alone, Pool
+from webapp.services.jobs.job_type import Tools
 from webapp.storage.file_stores.database import DatabaseFiles, FileStore
 from webapp.storage.labels import label_sets as label_set
 from webapp.storage.models import promotions
 from webapp.storage.rate_limits import Rates
-
-if TYPE_CHECKING:
-    from webapp.bell import Bell
 
 NAME = "marque"
 Describe = Callable[[Any, Registry], Mapping[str, Any]]
@@ -89,18 +87,7 @@ class Extensions:
         )
         self.describe = describe
         self._given = tuple(given)
-        self._bell: Bell | None = None
         self._serving = Serving(self.registry, self._load, _live_before)
-
-    def ring(self, lane: str) -> None:
-        """Tell the workers that there is something to do in a lane of work."""
-        if (
-            self._bell is None
-        ):  # Celery takes a tenth of a second and 20 MB: only who puts in a job pays
-            from webapp.bell import Bell, make_bell
-
-            self._bell = Bell(make_bell(self.config))
-        self._bell.ring(lane)
 
     def classifier(self, name: str = "") -> Classifier:
         """What answers for a model (for the site's, without a name): its live version, loaded and self-tested on first need.
@@ -310,9 +297,20 @@ def get_limiter() -> AdmissionLimiter:
     return get_extensions().limiter
 
 
-def ring(lane: str) -> None:
-    """See `Extensions.ring`."""
-    get_extensions().ring(lane)
+def get_tools() -> Tools:
+    """What jobs work with in the running app."""
+    config = get_config()
+    return Tools(
+        get_files(),
+        get_limiter(),
+        get_registry(),
+        get_classifiers,
+        load_version,
+        config.data,
+        config.for_child(),
+        describe_photo,
+        config.webhooks == "any",
+    )
 
 
 def describe_photo(item: Any) -> Mapping[str, Any]:

@@ -11,11 +11,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from webapp.domain import LONG, SHORT
+from webapp.domain import SHORT
+from webapp.extensions import get_tools
 from webapp.services.accounts import api_keys
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
-from webapp.tasks.ring import tools
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 
 Json = dict[str, Any]
 Key = Callable[[str], dict[str, str]]
@@ -37,7 +37,7 @@ def done(app: Flask, client: FlaskClient) -> Callable[..., Json]:
     def run(headers: dict[str, str], **request: Any) -> Json:
         answer = client.post("/api/v1/jobs", headers=headers, **request)
         assert answer.status_code == 202, answer.text
-        Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+        Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
         job: Json = client.get(answer.headers["Location"], headers=headers).json
         assert job["state"] == "succeeded", job
         return job

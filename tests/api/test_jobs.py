@@ -12,12 +12,11 @@ from flask.testing import FlaskClient
 
 from tests.conftest import draw, install
 from tests.fakes import make_card
-from webapp.domain import LONG, SHORT
-from webapp.extensions import get_extensions
+from webapp.domain import SHORT
+from webapp.extensions import get_extensions, get_tools
 from webapp.services.accounts import api_keys
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
-from webapp.tasks.ring import tools
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 
 
 def zip_of(*names: str) -> io.BytesIO:
@@ -34,7 +33,7 @@ def form(*names: str, filename: str = "photos.zip", **fields: str) -> dict[str, 
 
 
 def do_the_work(app: Flask) -> None:
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
 
 
 @pytest.fixture

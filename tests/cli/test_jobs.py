@@ -8,27 +8,20 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from webapp.domain import Who
+from webapp.extensions import get_tools
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker as crew
-from webapp.services.jobs.job_type import Kind
-from webapp.services.jobs.queue import Owner
-from webapp.services.jobs.types import upload as bulk_upload
-from webapp.tasks.ring import tools
+from webapp.services.jobs import worker
+from webapp.services.jobs.job_type import JobType
+from webapp.services.jobs.queue import Owner, Sender
+from webapp.services.jobs.types import upload as upload_job
 
-KIND = Kind("one", "One", do=lambda _work: {})
+JOB_TYPE = JobType("one", "One", do=lambda _job: {})
 
 
-def put_in(app: Flask, kind: Kind = KIND) -> str:
+def enqueue(app: Flask, kind: JobType = JOB_TYPE) -> str:
     with app.app_context():
-        job, _new = jobs.put_in(
-            kind,
-            {},
-            title="Кириллица.zip",
-            owner=Owner("user:1"),
-            who=Who("Anna"),
-            ring=lambda _lane: None,
-        )
-        return job.public_id
+        sender = Sender(Owner("user:1"), Who("Anna"))
+        return jobs.enqueue(kind, {}, "Кириллица.zip", sender).public_id
 
 
 def test_an_empty_list_says_so(runner: FlaskCliRunner) -> None:
@@ -36,7 +29,7 @@ def test_an_empty_list_says_so(runner: FlaskCliRunner) -> None:
 
 
 def test_the_list_names_every_job(app: Flask, runner: FlaskCliRunner) -> None:
-    job_id = put_in(app)
+    job_id = enqueue(app)
     line = runner.invoke(args=["jobs", "list", "--state", "queued"]).stdout
     assert job_id in line
     assert "Кириллица.zip" in line
@@ -44,13 +37,13 @@ def test_the_list_names_every_job(app: Flask, runner: FlaskCliRunner) -> None:
 
 
 def test_the_list_as_json(app: Flask, runner: FlaskCliRunner) -> None:
-    job_id = put_in(app)
+    job_id = enqueue(app)
     (one,) = json.loads(runner.invoke(args=["jobs", "list", "--json"]).stdout)
     assert (one["id"], one["state"], one["title"]) == (job_id, "queued", "Кириллица.zip")
 
 
 def test_a_job_can_be_cancelled_and_started_again(app: Flask, runner: FlaskCliRunner) -> None:
-    job_id = put_in(app)
+    job_id = enqueue(app)
     assert runner.invoke(args=["jobs", "cancel", job_id]).stdout == "Cancelled.\n"
     assert "cancelled" in runner.invoke(args=["jobs", "show", job_id]).stdout
     assert runner.invoke(args=["jobs", "retry", job_id]).exit_code == 0
@@ -58,12 +51,12 @@ def test_a_job_can_be_cancelled_and_started_again(app: Flask, runner: FlaskCliRu
 
 
 def test_a_failed_job_is_shown_with_exit_code_1(app: Flask, runner: FlaskCliRunner) -> None:
-    job_id = put_in(app)
+    job_id = enqueue(app)
     with app.app_context():
-        claim = crew.claim_part({"one": KIND}, "w1")
+        claim = worker.claim_part({"one": JOB_TYPE}, "w1")
         assert claim
-        work = crew.make_work(claim, tools(), lambda: False)
-        crew.fail_job(claim, work, "The disk is full.")
+        job = worker.running_job(claim, get_tools(), lambda: False)
+        worker.fail_job(claim, job, "The disk is full.")
     done = runner.invoke(args=["jobs", "show", job_id])
     assert (done.exit_code, "The disk is full." in done.stdout) == (1, True)
 
@@ -76,6 +69,6 @@ def test_a_strange_id_is_told(runner: FlaskCliRunner) -> None:
 
 def test_doctor_says_when_jobs_wait_and_nobody_works(app: Flask, runner: FlaskCliRunner) -> None:
     assert "0 waiting" in runner.invoke(args=["doctor"]).stdout
-    put_in(app, bulk_upload.KIND)
+    enqueue(app, upload_job.JOB_TYPE)
     done = runner.invoke(args=["doctor"])
     assert (done.exit_code, "no worker was seen yet" in done.stdout) == (1, True)

@@ -18,16 +18,16 @@ from tests.conftest import draw
 from tests.fakes import TEAMS, FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
+from webapp.extensions import get_tools
 from webapp.inference.admission import AdmissionLimiter
 from webapp.legacy.presenters import ordinal
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker as crew
-from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs import worker
+from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.storage import jobs as storage
 from webapp.storage.database import db, writing
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.tables import JobPart, Photo, now
-from webapp.tasks.ring import tools
 
 JSON = {"Accept": "application/json"}
 NAMES = list(TEAMS)
@@ -450,10 +450,10 @@ class TestWithAWorker:
         task = predicted(client, number)
         assert self.status(client, task) == ("PENDING", "Task received")
         with app.app_context():
-            claim = crew.claim_part(KINDS, "w1")
+            claim = worker.claim_part(JOB_TYPES, "w1")
             assert claim is not None
             assert self.status(client, task) == ("STARTED", "Task started")
-            crew.do_part(claim, KINDS["predict"], tools(), lambda: False)
+            worker.do_part(claim, JOB_TYPES["predict"], get_tools())
         assert self.status(client, task) == ("SUCCESS", "Task finished")
         assert client.get(f"/api/images/{number}").json["data"]["predictions"]
 

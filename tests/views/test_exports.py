@@ -14,13 +14,13 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.views.conftest import Send, form_of
-from webapp.domain import LONG, SHORT, GalleryFilter
+from webapp.domain import SHORT, GalleryFilter
+from webapp.extensions import get_tools
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports import export
-from webapp.services.jobs.types import export as export_later
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
-from webapp.tasks.ring import tools
+from webapp.services.jobs.types import export as export_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 
 
 def words(page: str) -> str:
@@ -163,7 +163,7 @@ class TestInTheBackground:
         """Have an export made; the address of its job."""
         answer = browser.post("/export", data={"format": "jsonl", "later": "yes", **form})
         assert answer.status_code == 303, answer.text
-        Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+        Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
         return str(answer.location)
 
     def file(self, page: str) -> str:
@@ -247,6 +247,6 @@ class TestInTheBackground:
         self, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         send()
-        monkeypatch.setattr(export_later, "RESERVE", 2**60)
+        monkeypatch.setattr(export_job, "RESERVE", 2**60)
         answer = reviewer.post("/export", data={"format": "csv", "later": "yes"})
         assert answer.status_code == 507 and "no room" in answer.text

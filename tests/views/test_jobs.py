@@ -13,13 +13,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.conftest import draw
-from webapp.domain import LONG, SHORT
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.domain import SHORT
+from webapp.extensions import get_tools
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.storage import jobs as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import now
-from webapp.tasks.ring import tools
 
 
 def a_zip(*names: str) -> bytes:
@@ -48,10 +48,8 @@ def group(client: FlaskClient, number: int, *, job: str = "", last: str = "no", 
 
 
 @pytest.fixture
-def work(app: Flask) -> Callable[[], None]:
-    return lambda: Crew(
-        KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None
-    ).work(SHORT)
+def run_jobs(app: Flask) -> Callable[[], None]:
+    return lambda: Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
 
 
 def test_a_zip_becomes_a_job_that_waits(client: FlaskClient) -> None:
@@ -61,9 +59,9 @@ def test_a_zip_becomes_a_job_that_waits(client: FlaskClient) -> None:
     assert "no worker was seen" in page.text
 
 
-def test_its_page_says_what_came_of_it(client: FlaskClient, work: Callable[[], None]) -> None:
+def test_its_page_says_what_came_of_it(client: FlaskClient, run_jobs: Callable[[], None]) -> None:
     address = send(client, "a.jpg", "b.jpg", "words.txt")
-    work()
+    run_jobs()
     page = client.get(address).text
     assert "2 photos are new." in page
     assert "words.txt" in page
@@ -72,17 +70,17 @@ def test_its_page_says_what_came_of_it(client: FlaskClient, work: Callable[[], N
     assert client.get(gallery).text.count('class="tile"') == 2
 
 
-def test_what_was_left_out_is_a_table(client: FlaskClient, work: Callable[[], None]) -> None:
+def test_what_was_left_out_is_a_table(client: FlaskClient, run_jobs: Callable[[], None]) -> None:
     address = send(client, "a.jpg", "=words.txt")
-    work()
+    run_jobs()
     table = client.get(f"{address}/left-out.csv")
     assert table.content_type.startswith("text/csv")
     assert table.text.splitlines() == ["file,what,why", "'=words.txt,skipped,not an image we read"]
 
 
-def test_the_form_s_fields_go_with_it(client: FlaskClient, work: Callable[[], None]) -> None:
+def test_the_form_s_fields_go_with_it(client: FlaskClient, run_jobs: Callable[[], None]) -> None:
     send(client, "haas/a.jpg", "ferrari/b.jpg", folders="yes")
-    work()
+    run_jobs()
     assert client.get("/api/v1/photos?ground_truth=haas").json["items"][0]["filename"] == "a.jpg"
 
 
@@ -92,22 +90,22 @@ def test_a_zip_that_is_none_is_refused_above_the_form(client: FlaskClient) -> No
 
 
 def test_more_photos_than_a_form_takes_become_a_job(
-    client: FlaskClient, work: Callable[[], None]
+    client: FlaskClient, run_jobs: Callable[[], None]
 ) -> None:
     files = [(io.BytesIO(draw(mark=mark)), f"{mark}.jpg") for mark in range(51)]
     answer = client.post("/", data={"files": files})
     assert answer.status_code == 303
-    work()
+    run_jobs()
     assert "51 photos are new." in client.get(answer.location).text
 
 
 def test_groups_that_the_script_sends_are_one_job(
-    client: FlaskClient, work: Callable[[], None]
+    client: FlaskClient, run_jobs: Callable[[], None]
 ) -> None:
     job = group(client, 1).json["job"]
     assert "url" not in group(client, 1, job=job).json  # its answer was lost, and it came again
     done = group(client, 2, job=job, last="yes").json
-    work()
+    run_jobs()
     assert "4 photos are new." in client.get(done["url"]).text
 
 
@@ -122,19 +120,19 @@ def test_a_waiting_job_is_cancelled(client: FlaskClient) -> None:
 
 
 def test_a_failed_job_says_why_and_goes_on(
-    app: Flask, client: FlaskClient, work: Callable[[], None], config
+    app: Flask, client: FlaskClient, run_jobs: Callable[[], None], config
 ) -> None:
     address = send(client)
     for one in (config.data / "spool").rglob("*.zip"):
         one.rename(one.with_suffix(".away"))
-    work()
+    run_jobs()
     page = client.get(address).text
     assert "It failed." in page
     assert "send it again" in page
     for one in (config.data / "spool").rglob("*.away"):
         one.rename(one.with_suffix(".zip"))
     assert client.post(f"{address}/retry").status_code == 303
-    work()
+    run_jobs()
     assert "1 photo is new." in client.get(address).text
 
 
@@ -157,9 +155,9 @@ def test_a_visitor_sees_their_own_jobs_only(
     ]
 
 
-def test_the_list_is_filtered_by_state(client: FlaskClient, work: Callable[[], None]) -> None:
+def test_the_list_is_filtered_by_state(client: FlaskClient, run_jobs: Callable[[], None]) -> None:
     send(client)
-    work()
+    run_jobs()
     assert "photos.zip" in client.get("/jobs?state=succeeded").text
     assert "No job is like this" in client.get("/jobs?state=failed").text
     assert client.get("/jobs?state=dancing").status_code == 400
@@ -170,7 +168,11 @@ def test_an_empty_list_says_what_to_do(client: FlaskClient) -> None:
 
 
 def test_an_admin_takes_in_a_folder_of_the_server(
-    app: Flask, admin: FlaskClient, reviewer: FlaskClient, work: Callable[[], None], tmp_path: Path
+    app: Flask,
+    admin: FlaskClient,
+    reviewer: FlaskClient,
+    run_jobs: Callable[[], None],
+    tmp_path: Path,
 ) -> None:
     assert "Take in a folder" not in admin.get("/jobs").text
     extensions = app.extensions["marque"]
@@ -180,7 +182,7 @@ def test_an_admin_takes_in_a_folder_of_the_server(
     assert "Take in a folder" in admin.get("/jobs").text
     assert reviewer.post("/jobs/folder", data={"folder": ""}).status_code == 403
     done = admin.post("/jobs/folder", data={"folder": "", "folders": "yes"})
-    work()
+    run_jobs()
     assert "1 photo is new." in admin.get(done.location).text
     admin.post("/jobs/folder", data={"folder": "../.."})
     assert "There is no folder" in admin.get("/jobs").text
@@ -197,10 +199,10 @@ def photo_addresses(page: str) -> list[str]:
 
 
 def test_who_sent_a_zip_deletes_its_photos_and_brings_them_back(
-    client: FlaskClient, work: Callable[[], None]
+    client: FlaskClient, run_jobs: Callable[[], None]
 ) -> None:
     address = send(client, "a.jpg", "b.jpg")
-    work()
+    run_jobs()
     assert "Delete <span>2 photos?" in client.get(f"{address}/delete").text
     page = client.post(f"{address}/delete", follow_redirects=True).text
     assert "2 photos." in page and photo_addresses(page) == []
@@ -211,10 +213,10 @@ def test_who_sent_a_zip_deletes_its_photos_and_brings_them_back(
 
 
 def test_nobody_else_deletes_them(
-    app: Flask, client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]
+    app: Flask, client: FlaskClient, reviewer: FlaskClient, run_jobs: Callable[[], None]
 ) -> None:
     address = send(client)
-    work()
+    run_jobs()
     assert "Delete its photos" not in reviewer.get(address).text
     assert [one.post(f"{address}/delete").status_code for one in (app.test_client(), reviewer)] == [
         404,
@@ -233,20 +235,20 @@ def test_photos_are_not_deleted_while_they_come_in(client: FlaskClient) -> None:
 
 
 def test_photos_that_were_here_before_stay(
-    client: FlaskClient, upload: Callable[..., str], work: Callable[[], None]
+    client: FlaskClient, upload: Callable[..., str], run_jobs: Callable[[], None]
 ) -> None:
     upload("#FF8700", mark=0)
     address = send(client, "a.jpg", "b.jpg")
-    work()
+    run_jobs()
     client.post(f"{address}/delete")
     assert len(client.get("/api/v1/photos").json["items"]) == 1
 
 
 def test_a_star_protects_what_came_in_a_zip(
-    client: FlaskClient, reviewer: FlaskClient, work: Callable[[], None]
+    client: FlaskClient, reviewer: FlaskClient, run_jobs: Callable[[], None]
 ) -> None:
     address = send(client, "a.jpg", "b.jpg")
-    work()
+    run_jobs()
     starred = photo_addresses(client.get(address).text)[0].rpartition("/")[2]
     reviewer.post("/gallery/many", data={"action": "star", "ids": starred})
     assert "1 photo with a star stays" in client.get(f"{address}/delete").text
@@ -257,10 +259,10 @@ def test_a_star_protects_what_came_in_a_zip(
 
 
 def test_one_photo_of_a_zip_is_deleted_on_its_page(
-    app: Flask, client: FlaskClient, work: Callable[[], None]
+    app: Flask, client: FlaskClient, run_jobs: Callable[[], None]
 ) -> None:
     address = send(client, "a.jpg", "b.jpg")
-    work()
+    run_jobs()
     photo = photo_addresses(client.get(address).text)[0]
     assert f'href="{photo}/delete"' in client.get(photo).text
     assert f'href="{photo}/delete"' not in app.test_client().get(photo).text
@@ -271,12 +273,12 @@ def test_one_photo_of_a_zip_is_deleted_on_its_page(
 
 
 def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(
-    app: Flask, client: FlaskClient, work: Callable[[], None]
+    app: Flask, client: FlaskClient, run_jobs: Callable[[], None]
 ) -> None:
     extensions = app.extensions["marque"]
     extensions.config = extensions.config.model_copy(update={"gallery": "login"})
     address = send(client)
-    work()
+    run_jobs()
     photo = photo_addresses(client.get(address).text)[0]
     assert "/gallery?batch" not in client.get(address).text
     assert [one.get(f"{photo}/thumbnail").status_code for one in (client, app.test_client())] == [
@@ -302,7 +304,9 @@ def test_nobody_makes_a_job_that_owns_the_photos_of_others(app: Flask, client: F
     assert group(app.test_client(), 1, job="abcdefgh12345678", last="yes").status_code == 404
 
 
-def test_a_long_log_is_folded(app: Flask, client: FlaskClient, work: Callable[[], None]) -> None:
+def test_a_long_log_is_folded(
+    app: Flask, client: FlaskClient, run_jobs: Callable[[], None]
+) -> None:
     address = send(client)
     with app.app_context(), writing():
         job = storage.find_job(address.rpartition("/")[2])

@@ -8,7 +8,7 @@ from webapp.api.schemas import responses as shapes
 from webapp.errors import MarqueError
 from webapp.extensions import get_classifier, get_trouble
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.operations.health import check_database
 
 bp = Blueprint("health", __name__)
@@ -47,7 +47,7 @@ def ready() -> ResponseReturnValue:
     if checks:
         return jsonify(status="not ready", problems=checks), 503, {"Retry-After": "5"}
     card = get_classifier().card
-    trouble = " ".join(filter(None, (get_trouble(), jobs.nobody_works(KINDS))))
+    trouble = " ".join(filter(None, (get_trouble(), jobs.missing_worker(JOB_TYPES))))
     return jsonify(
         status="ready",
         model={"name": card.name, "version": card.version},

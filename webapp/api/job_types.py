@@ -25,30 +25,31 @@ from webapp.extensions import (
     get_config,
     get_registry,
     get_version_card,
-    ring,
 )
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
 from webapp.services.exports import export
-from webapp.services.jobs.queue import Job, known_job
-from webapp.services.jobs.types import bulk as many_later
-from webapp.services.jobs.types import compare as replay
-from webapp.services.jobs.types import export as export_later
-from webapp.services.jobs.types import label_import as labels_later
-from webapp.services.jobs.types import predict as predict_later
-from webapp.services.jobs.types import reclassify as rank_again
-from webapp.services.jobs.types import retention as keep_later
-from webapp.services.jobs.types import upload as bulk_upload
-from webapp.services.jobs.types.upload import Order
+from webapp.services.jobs.queue import Job, Sender, known_job
+from webapp.services.jobs.types import bulk as bulk_job
+from webapp.services.jobs.types import compare as compare_job
+from webapp.services.jobs.types import export as export_job
+from webapp.services.jobs.types import label_import as label_import_job
+from webapp.services.jobs.types import predict as predict_job
+from webapp.services.jobs.types import reclassify as reclassify_job
+from webapp.services.jobs.types import retention as retention_job
+from webapp.services.jobs.types import upload as upload_job
+from webapp.services.jobs.types.compare import Comparison
+from webapp.services.jobs.types.upload import UploadOrder
 from webapp.services.labels import label_import as import_labels
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
+from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import clean_name
 
 
-def _upload(asked: UploadBody | JobForm) -> tuple[Job, bool]:
+def _upload(asked: UploadBody | JobForm) -> Job:
     """Photos in a zip; with a key of the scope `admin` also in a folder of the server."""
-    question = bulk_upload.question(
+    question = upload_job.question(
         get_classifiers(asked.model),
         model=asked.model,
         ground_truth=asked.ground_truth,
@@ -57,18 +58,18 @@ def _upload(asked: UploadBody | JobForm) -> tuple[Job, bool]:
     )
     sent = request.files.get("file")
     title = asked.folder if sent is None else clean_name(sent.filename or "photos.zip")
-    order = Order(question, title, owner(), who(), ring, _key())
+    order = UploadOrder(question, title, _sender())
     if sent is not None:
-        return bulk_upload.take_zip(get_config().data, sent.stream, order)
+        return upload_job.take_zip(get_config().data, sent.stream, order)
     if not asked.folder:
         raise NoFileError(
             "Send a zip of photos in a field called file: curl -F kind=upload -F file=@photos.zip"
         )
     need("admin")
-    return bulk_upload.take_folder(get_config().import_folder, asked.folder, order)
+    return upload_job.take_folder(get_config().import_folder, asked.folder, order)
 
 
-def _export(asked: ExportBody) -> tuple[Job, bool]:
+def _export(asked: ExportBody) -> Job:
     """What a filter leaves, in one of the formats."""
     need("admin" if asked.metadata else "review")
     home = request.url_root
@@ -79,26 +80,24 @@ def _export(asked: ExportBody) -> tuple[Job, bool]:
         keep_metadata=bool(asked.metadata),
         base_url=home,
     )
-    return export_later.put_in_order(
-        order, get_config().data, owner=owner(), who=who(), ring=ring, key=_key()
-    )
+    return export_job.enqueue(order, get_config().data, _sender())
 
 
-def _many(asked: ManyBody) -> tuple[Job, bool]:
+def _many(asked: ManyBody) -> Job:
     """One action on all photos that a filter lets through, or taking back what was done together."""
-    need("admin" if asked.action == many_later.DELETE else "review")
-    if asked.action == many_later.UNDO:
-        question = many_later.undo_question(asked.batch, place="api")
+    need("admin" if asked.action == bulk_job.DELETE else "review")
+    if asked.action == bulk_job.UNDO:
+        question = bulk_job.undo_question(asked.batch, place="api")
     else:
-        cards = _cards(asked.model) if asked.action == many_later.LABEL else []
+        cards = _cards(asked.model) if asked.action == bulk_job.LABEL else []
         wanted = _filter(asked.filter)
-        question = many_later.action_question(
+        question = bulk_job.action_question(
             asked.action, wanted, cards=cards, label=asked.label, why=asked.why, place="api"
         )
-    return many_later.put_in_action(question, owner=owner(), who=who(), ring=ring, key=_key())
+    return bulk_job.enqueue(question, _sender())
 
 
-def _labels(asked: JobForm) -> tuple[Job, bool]:
+def _labels(asked: JobForm) -> Job:
     """A file of labels: a look at it, or its import."""
     need("review")
     sent = request.files.get("file")
@@ -107,62 +106,43 @@ def _labels(asked: JobForm) -> tuple[Job, bool]:
             "Send a file of labels in a field called file: curl -F kind=labels -F file=@labels.csv"
         )
     name = clean_name(sent.filename or "labels.csv")
-    known = known_job(_key(), owner())
-    if known is not None and (known.kind, known.title) == (labels_later.KIND.name, name):
-        return known, False
+    known = known_job(_sender())
+    if known is not None and (known.type, known.title) == (label_import_job.JOB_TYPE.name, name):
+        return known
     public_id = import_labels.keep_file(name, sent.read(import_labels.MAX_BYTES + 1), who=who())
     flags = {"by_name": asked.by_name, "replace": asked.replace, "dry_run": asked.dry_run}
-    question = labels_later.question(public_id, _cards(""), who=who(), **flags)
-    return labels_later.put_in_file(question, owner=owner(), who=who(), ring=ring, key=_key())
+    question = label_import_job.question(public_id, _cards(""), who=who(), **flags)
+    return label_import_job.enqueue(question, _sender())
 
 
-def _keep(asked: KeepBody) -> tuple[Job, bool]:
+def _keep(asked: KeepBody) -> Job:
     """A rule of keeping."""
     need("admin")
     age = deleting.parse_age(asked.older_than)
-    return keep_later.put_in_rule(
-        asked.per_class, age, owner=owner(), who=who(), ring=ring, key=_key()
-    )
+    return retention_job.enqueue(asked.per_class, age, _sender())
 
 
-def _predict(asked: PredictBody) -> tuple[Job, bool]:
+def _predict(asked: PredictBody) -> Job:
     """A photo that is here, for the site's model."""
     photo = history.get_item(asked.photo).photo
     count_photos()
-    return predict_later.put_in_photo(photo, owner=owner(), who=who(), ring=ring, key=_key())
+    return predict_job.enqueue(photo, _sender())
 
 
-def _rank(asked: RankBody) -> tuple[Job, bool]:
+def _rank(asked: RankBody) -> Job:
     """A version looks at the whole history, or at what a filter lets through."""
     need("review")
-    return rank_again.put(
-        get_registry(),
-        asked.model,
-        asked.version,
-        _filter(asked.filter),
-        owner=owner(),
-        who=who(),
-        ring=ring,
-        key=_key(),
-    )
+    selection = Selection(wanted=_filter(asked.filter))
+    return reclassify_job.enqueue(get_registry(), asked.model, asked.version, selection, _sender())
 
 
-def _compare(asked: CompareBody) -> tuple[Job, bool]:
+def _compare(asked: CompareBody) -> Job:
     """Two versions look at the newest photos."""
     need("admin")
     registry = get_registry()
     champion = asked.champion or registry.card(asked.model).version
-    return replay.put(
-        registry,
-        asked.model,
-        champion,
-        asked.challenger,
-        newest=asked.newest,
-        owner=owner(),
-        who=who(),
-        ring=ring,
-        key=_key(),
-    )
+    wanted = Comparison(asked.model, champion, asked.challenger, asked.newest)
+    return compare_job.enqueue(registry, wanted, _sender())
 
 
 def _filter(asked: Filters | None) -> GalleryFilter:
@@ -179,11 +159,11 @@ def _cards(model: str) -> list[ModelCard]:
     return cards
 
 
-def _key() -> str:
-    return request.headers.get("Idempotency-Key", "")
+def _sender() -> Sender:
+    return Sender(owner(), who(), request.headers.get("Idempotency-Key", ""))
 
 
-STARTERS: dict[str, Callable[[Any], tuple[Job, bool]]] = {
+STARTERS: dict[str, Callable[[Any], Job]] = {
     "upload": _upload,
     "export": _export,
     "many": _many,

@@ -16,7 +16,7 @@ from webapp.extensions import get_config
 from webapp.http.responses import stored_file
 from webapp.services.exports import export
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.types import export as export_later
+from webapp.services.jobs.types import export as export_job
 
 bp = Blueprint("api_jobs", __name__)
 guard(bp)
@@ -53,7 +53,7 @@ def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
     """
     asked = form or (body.root if body else None)
     assert asked is not None  # noqa: S101  (one of the two came)
-    job, _fresh = STARTERS[asked.kind](asked)
+    job = STARTERS[asked.kind](asked)
     view = jobs.get_job(job.public_id, owner())
     headers = {"Location": url_for("api_jobs.read", job_id=job.public_id), "Retry-After": "2"}
     return jsonify(payloads.job(view)), HTTPStatus.ACCEPTED, headers
@@ -63,7 +63,7 @@ def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
 def index(query: JobsQuery) -> ResponseReturnValue:
     """Jobs, newest first: with a key its own, with one of the scope `review` everybody's."""
     page = jobs.list_jobs(
-        owner(), state=query.state or "", kind=query.kind, cursor=query.cursor, limit=query.limit
+        owner(), state=query.state or "", job_type=query.kind, cursor=query.cursor, limit=query.limit
     )
     return jsonify(payloads.job_page(page))
 
@@ -79,7 +79,7 @@ def index(query: JobsQuery) -> ResponseReturnValue:
 def read(job_id: JobId) -> ResponseReturnValue:
     """One job as it stands, with the end of its log. One that was put in with a key needs that key, or one of the scope `review`."""
     view = jobs.get_job(job_id, owner())
-    return jsonify(payloads.job_with_log(view, jobs.tail(view)))
+    return jsonify(payloads.job_with_log(view, jobs.log_lines(view)))
 
 
 @call(
@@ -106,7 +106,7 @@ def cancel(job_id: JobId) -> ResponseReturnValue:
 )
 def file(job_id: JobId, name: FileName) -> ResponseReturnValue:
     """A file that an export has made, whole or in ranges. One with the metadata of photos needs a key of the scope `admin`."""
-    path, content_type, sha256 = export_later.file_of(
+    path, content_type, sha256 = export_job.file_of(
         jobs.get_job(job_id, owner()), name, get_config().data, admin=has("admin")
     )
     return stored_file(path, content_type, sha256=sha256)

@@ -11,7 +11,7 @@ from webapp.api.schemas import responses as shapes
 from webapp.api.schemas.requests import Batch, LabelsBody, SuspectedQuery
 from webapp.domain import GalleryFilter
 from webapp.extensions import get_cards, get_classifier, get_registry
-from webapp.services.jobs.types import bulk as many_later
+from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.labels import relabel
 from webapp.services.photos import bulk as many
 from webapp.services.photos.bulk import Selection
@@ -56,7 +56,7 @@ def add(body: LabelsBody) -> ResponseReturnValue:
 )
 def undo(batch: Batch) -> ResponseReturnValue:
     """Take back what was done together; `batch` of the answer undoes the undo."""
-    if many_later.is_large_batch(batch):
+    if bulk_job.is_large_batch(batch):
         raise errors.BadRequestError(
             'This is too much to take back in one call. Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.'
         )

@@ -11,7 +11,6 @@ from flask import Blueprint
 from webapp.cli.history import needs_history
 from webapp.domain import JOB_STATES, Who
 from webapp.errors import BadRequestError, JobNotFoundError, JobRefusedError
-from webapp.extensions import ring
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner
 
@@ -57,13 +56,13 @@ def group() -> None:
 @needs_history
 def list_command(state: str | None, kind: str, as_json: bool) -> None:
     """The newest fifty jobs."""
-    found = jobs.list_jobs(OPERATOR, state=state or "", kind=kind).items
+    found = jobs.list_jobs(OPERATOR, state=state or "", job_type=kind).items
     if as_json:
         click.echo(json.dumps([_facts(one) for one in found], indent=2, ensure_ascii=False))
         return
     for one in found:
         click.echo(
-            f"{one.job.public_id}  {one.state:<9}  {one.job.kind:<10}  {_far(one):<22}  {one.job.title}"
+            f"{one.job.public_id}  {one.state:<9}  {one.job.type:<10}  {_far(one):<22}  {one.job.title}"
         )
     if not found:
         click.echo("No jobs.")
@@ -80,9 +79,9 @@ def show(job_id: str, as_json: bool) -> None:
         click.echo(json.dumps(_facts(view), indent=2, ensure_ascii=False))
     else:
         click.echo(
-            f"{view.job.title} ({view.job.kind}), {view.state}, {_far(view)}, by {view.job.who}"
+            f"{view.job.title} ({view.job.type}), {view.state}, {_far(view)}, by {view.job.who}"
         )
-        for line in jobs.tail(view):
+        for line in jobs.log_lines(view):
             click.echo(f"  {line.at:%Y-%m-%d %H:%M:%S}  {line.text}")
     sys.exit(1 if view.state == "failed" else 0)
 
@@ -105,7 +104,7 @@ def cancel(job_id: str) -> None:
 def retry(job_id: str) -> None:
     """Let a job that failed go on where it stopped."""
     try:
-        jobs.retry_job(job_id, OPERATOR, TERMINAL, ring)
+        jobs.retry_job(job_id, OPERATOR, TERMINAL)
     except (JobNotFoundError, JobRefusedError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("It goes on as soon as a worker is free.")
@@ -128,7 +127,7 @@ def _facts(view: JobView) -> dict[str, object]:
     job = view.job
     return {
         "id": job.public_id,
-        "kind": job.kind,
+        "kind": job.type,
         "title": job.title,
         "state": job.state,
         "done": view.progress.done,

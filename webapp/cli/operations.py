@@ -30,7 +30,7 @@ from webapp.extensions import (
 from webapp.inference.classifier import self_test
 from webapp.services.accounts import users
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.labels.relabel import remember_label_sets
 from webapp.services.operations.health import (
     check_database,
@@ -156,9 +156,10 @@ def _same_answers() -> str:
 
 
 def _jobs() -> str:
-    if trouble := jobs.nobody_works(KINDS):
+    """A worker looks after the jobs that wait."""
+    if trouble := jobs.missing_worker(JOB_TYPES):
         raise NobodyWorksError(trouble)
-    return jobs.how_many()
+    return jobs.overview()
 
 
 def _webhooks() -> str:

@@ -10,7 +10,7 @@ from webapp.domain import DELIVERED, GIVEN_UP, Who
 from webapp.errors import WebhookError
 from webapp.extensions import get_config
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.webhooks import webhooks
 
 bp = Blueprint("cli_webhooks", __name__, cli_group="webhooks")
@@ -100,7 +100,7 @@ def test(number: int, wait: int) -> None:
         )
         raise click.ClickException(
             failed
-            or jobs.nobody_works(KINDS)
+            or jobs.missing_worker(JOB_TYPES)
             or "It waits: no answer yet. Look at /admin/webhooks."
         )
     click.echo(f"It arrived. {found.answer}")

@@ -21,7 +21,7 @@ CSP = (
 MAX_ZIP = 4 * 2**30
 """Bytes of a zip of photos, with what else is in its form."""
 MAX_VISITORS_ZIP = 510 * 2**20
-"""The same for who has neither a login nor a key; what is in it counts for itself (`bulk_upload.VISITORS`)."""
+"""The same for who has neither a login nor a key; what is in it counts for itself (`upload_job.VISITORS`)."""
 TAKE_ZIPS = ("api_jobs.add", "upload.send", "jobs.take")
 ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
 

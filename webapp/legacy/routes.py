@@ -16,20 +16,17 @@ from webapp.domain import Answer, GalleryFilter
 from webapp.errors import BadNumberError, BadRequestError, MarqueError
 from webapp.extensions import (
     get_classifier,
-    get_classifiers,
-    get_config,
     get_files,
     get_limiter,
     get_registry,
-    load_version,
-    ring,
+    get_tools,
 )
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture, wants_json
 from webapp.legacy import presenters as shapes
 from webapp.legacy import side_by_side
-from webapp.services.jobs.job_type import Tools
-from webapp.services.jobs.types import predict as predict_later
+from webapp.services.jobs.queue import Sender
+from webapp.services.jobs.types import predict as predict_job
 from webapp.services.photos import classify
 from webapp.services.photos import gallery as history
 from webapp.services.photos.classify import MAX_BYTES, Incoming
@@ -142,7 +139,7 @@ def predict_stored() -> ResponseReturnValue:
     need_for_prediction()
     item = _numbered(request.args.get("img_id", ""))
     count_photos()
-    task = predict_later.predict(item.photo, owner=owner(), who=who(), ring=ring, tools=_tools())
+    task = predict_job.predict(item.photo, Sender(owner(), who()), get_tools())
     return jsonify(shapes.received(task))
 
 
@@ -150,7 +147,7 @@ def predict_stored() -> ResponseReturnValue:
 def task(task_id: str) -> ResponseReturnValue:
     """How a ranking stands."""
     need_for_reading()
-    return jsonify(shapes.task(predict_later.how_it_stands(task_id, tools=_tools())))
+    return jsonify(shapes.task(predict_job.state_of(task_id, get_tools())))
 
 
 @bp.get("/api/images", strict_slashes=False)
@@ -191,19 +188,6 @@ def stats() -> ResponseReturnValue:
 
 def _answer(incoming: Incoming) -> Answer:
     return classify.answer_photo(incoming, classifier=get_classifier(), limiter=get_limiter())
-
-
-def _tools() -> Tools:
-    """What a job works with that is done here because nobody else does it. It starts no process, so it needs no variables for one."""
-    return Tools(
-        get_files(),
-        get_limiter(),
-        get_registry(),
-        get_classifiers,
-        load_version,
-        get_config().data,
-        {},
-    )
 
 
 def _base64_photo() -> Incoming:

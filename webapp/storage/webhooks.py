@@ -134,7 +134,7 @@ def wake(webhook: Any, at: datetime) -> None:
     """
     at = max(at, webhook.rest_until or at)
     question = select(
-        JobPart.id, JobPart.state, JobPart.run_after, Job.state.label("job_state"), Job.stop_at
+        JobPart.id, JobPart.state, JobPart.run_after, Job.state.label("job_state"), Job.cancel_requested_at
     )
     question = (
         question.join(Job, Job.id == JobPart.job_id)
@@ -149,7 +149,7 @@ def wake(webhook: Any, at: datetime) -> None:
         last is not None
         and last.state == QUEUED
         and last.job_state in jobs.ACTIVE
-        and last.stop_at is None
+        and last.cancel_requested_at is None
     ):
         if last.run_after > at:
             db.session.execute(
@@ -161,27 +161,15 @@ def wake(webhook: Any, at: datetime) -> None:
     asked = {"webhook": webhook.id, "since": now().timestamp()}
     job = Job(
         public_id=secrets.token_urlsafe(12),
-        kind=DELIVER,
+        type=DELIVER,
         title=title[:255],
         state=QUEUED,
-        question=asked,
+        params=asked,
         who="webhook",
     )
-    job.owner, job.turn_at, job.created_at = owner(webhook.id), now(), now()
+    job.owner, job.claimed_at, job.created_at = owner(webhook.id), now(), now()
     jobs.add_job(job)
-    jobs.add_parts(
-        [
-            {
-                "job_id": job.id,
-                "number": 1,
-                "role": DO,
-                "state": QUEUED,
-                "question": {},
-                "total": 0,
-                "run_after": at,
-            }
-        ]
-    )
+    jobs.add_parts(job.id, DO, [{}], at=at)
 
 
 def owner(webhook_id: int) -> str:
@@ -195,7 +183,7 @@ def is_succeeded_by_another(webhook_id: int, public_id: str) -> bool:
     later = select(Job.id).where(
         Job.owner == owner(webhook_id),
         Job.state.in_(jobs.ACTIVE),
-        Job.stop_at.is_(None),
+        Job.cancel_requested_at.is_(None),
         Job.id > mine,
     )
     return db.session.execute(later.limit(1)).first() is not None

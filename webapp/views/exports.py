@@ -8,16 +8,16 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, StorageFullError
-from webapp.extensions import get_config, get_files, get_limiter, get_registry, ring
+from webapp.extensions import get_config, get_files, get_limiter, get_registry
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.types import export as export_later
+from webapp.services.jobs.types import export as export_job
 from webapp.services.photos.query_filters import filter_params, parse_filter
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.jobs import owner
+from webapp.views.jobs import owner, sender
 
 bp = Blueprint("export", __name__)
 SHOWN = 5
@@ -44,9 +44,7 @@ def take() -> ResponseReturnValue:
             base_url=request.url_root,
         )
         if request.form.get("later"):
-            job, _fresh = export_later.put_in_order(
-                order, get_config().data, owner=owner(), who=guards.who(), ring=ring
-            )
+            job = export_job.enqueue(order, get_config().data, sender())
             return redirect(url_for("jobs.one", job_id=job.public_id), 303)
         row, pieces = export.start_export(
             order, who=guards.who(), tools=Tools(get_registry(), get_files(), get_limiter())
@@ -67,7 +65,7 @@ def manifest(public_id: str) -> Response:
 @guards.people_only
 def file(job_id: str, name: str) -> ResponseReturnValue:
     """A file that a job has made."""
-    path, content_type, sha256 = export_later.file_of(
+    path, content_type, sha256 = export_job.file_of(
         jobs.get_job(job_id, owner()), name, get_config().data, admin=_is_admin()
     )
     return stored_file(path, content_type, sha256=sha256)
@@ -77,7 +75,7 @@ def file(job_id: str, name: str) -> ResponseReturnValue:
 @guards.people_only
 def remove(job_id: str) -> ResponseReturnValue:
     """Remove the files of a job before their time."""
-    export_later.remove_files(jobs.get_job(job_id, owner()), get_config().data)
+    export_job.remove_files(jobs.get_job(job_id, owner()), get_config().data)
     note("The files are removed.")
     return redirect(url_for("jobs.one", job_id=job_id), 303)
 
@@ -99,8 +97,8 @@ def _page(error: BadRequestError | StorageFullError | None = None) -> ResponseRe
         earlier=[_earlier(row) for row in export.last_exports()],
         zip_photos=export.ZIP_PHOTOS,
         whole=not filter_params(wanted),
-        later=jobs.list_jobs(owner(), kind=export_later.KIND.name, limit=SHOWN).items,
-        kept=export_later.KEPT.days,
+        later=jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=SHOWN).items,
+        kept=export_job.KEPT.days,
         error=error,
     )
     return body, error.status if error else 200

@@ -10,13 +10,13 @@ from werkzeug.datastructures import FileStorage
 
 from webapp.domain import JOB_STATES, GalleryFilter
 from webapp.errors import BadRequestError, JobNotFoundError, MarqueError
-from webapp.extensions import get_classifiers, get_config, get_files, ring
+from webapp.extensions import get_classifiers, get_config, get_files
 from webapp.http.responses import attachment
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.queue import Job, JobView, Owner
-from webapp.services.jobs.types import upload as bulk_upload
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.types.upload import Order
+from webapp.services.jobs.queue import Job, JobView, Owner, Sender
+from webapp.services.jobs.types import upload as upload_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.types.upload import UploadOrder
 from webapp.services.photos import gallery as history
 from webapp.services.photos import own_uploads
 from webapp.services.photos.classify import MAX_BYTES, MAX_FILES, Incoming, clean_name
@@ -36,7 +36,9 @@ REFRESH = 3
 def index() -> ResponseReturnValue:
     """Jobs, newest first: a visitor's own, for people who log in everybody's."""
     asked = {name: request.args.get(name, "") for name in ("state", "kind", "cursor")}
-    page = jobs.list_jobs(owner(), state=asked["state"], kind=asked["kind"], cursor=asked["cursor"])
+    page = jobs.list_jobs(
+        owner(), state=asked["state"], job_type=asked["kind"], cursor=asked["cursor"]
+    )
     states, kinds = jobs.counts(owner())
     return render_template(
         "jobs/index.html",
@@ -44,12 +46,12 @@ def index() -> ResponseReturnValue:
         asked=asked,
         states=[(state, states.get(state, 0)) for state in JOB_STATES],
         kinds=[
-            (kind, KINDS[kind].title if kind in KINDS else kind, number)
+            (kind, JOB_TYPES[kind].title if kind in JOB_TYPES else kind, number)
             for kind, number in sorted(kinds.items())
         ],
         all=sum(states.values()),
-        titles={name: one.title for name, one in KINDS.items()},
-        trouble=jobs.nobody_works(KINDS),
+        titles={name: one.title for name, one in JOB_TYPES.items()},
+        trouble=jobs.missing_worker(JOB_TYPES),
         refresh=REFRESH if any(not one.over for one in page.items) else 0,
         folder=get_config().import_folder if _is_admin() else None,
     )
@@ -71,7 +73,7 @@ def cancel(job_id: str) -> ResponseReturnValue:
 @bp.post("/jobs/<job_id>/retry")
 def retry(job_id: str) -> ResponseReturnValue:
     """Let a job that failed go on where it stopped."""
-    jobs.retry_job(job_id, owner(), guards.who(), ring)
+    jobs.retry_job(job_id, owner(), guards.who())
     return redirect(url_for(".one", job_id=job_id), 303)
 
 
@@ -79,9 +81,9 @@ def retry(job_id: str) -> ResponseReturnValue:
 def left_out(job_id: str) -> ResponseReturnValue:
     """The files that an upload left out, as a table: name, what it is, why."""
     view = jobs.get_job(job_id, owner())
-    if view.job.kind != bulk_upload.KIND.name:
+    if view.job.type != upload_job.JOB_TYPE.name:
         raise BadRequestError("Only an upload leaves files out.")
-    table = bulk_upload.left_out_csv(jobs.part_results(view))
+    table = upload_job.left_out_csv(jobs.part_results(view))
     return Response(
         table,
         content_type="text/csv; charset=utf-8",
@@ -100,7 +102,7 @@ def take() -> ResponseReturnValue:
         if known := _own(job_id):  # the answer to the last group was lost, and it came again
             return jsonify(job=job_id, url=url_for(".one", job_id=known.public_id))
         if job_id:
-            bulk_upload.check_open(get_config().data, job_id)
+            upload_job.check_open(get_config().data, job_id)
         job_id = job_id or jobs.new_id()
         keep(job_id, sent_files, int(group) if group.isdecimal() and len(group) < 6 else 1)
         if request.form.get("last") == "no":
@@ -151,7 +153,7 @@ def folder() -> ResponseReturnValue:
     """Take in the photos below a folder of the server."""
     name = request.form.get("folder", "").strip()
     try:
-        job, _fresh = bulk_upload.take_folder(
+        job = upload_job.take_folder(
             get_config().import_folder, name, _order(name or "the whole folder")
         )
     except MarqueError as error:
@@ -171,15 +173,15 @@ def files_of_form() -> list[FileStorage]:
 
 
 def keep(job_id: str, files: list[FileStorage], group: int) -> None:
-    """Keep what a form sent for a job: each zip as it is, the photos together. Raises what `bulk_upload.keep_zip` raises."""
-    data, number, allowance = get_config().data, group * 100, bulk_upload.allowance_of(owner())
+    """Keep what a form sent for a job: each zip as it is, the photos together. Raises what `upload_job.keep_zip` raises."""
+    data, number, allowance = get_config().data, group * 100, upload_job.allowance_of(owner())
     for one in files:
         if is_zip(one):
             with closing(one.stream):
-                bulk_upload.keep_zip(data, job_id, one.stream, number, allowance)
+                upload_job.keep_zip(data, job_id, one.stream, number, allowance)
             number += 1
     if photos := [one for one in files if not is_zip(one)]:
-        bulk_upload.keep_files(data, job_id, _read(photos), number, allowance)
+        upload_job.keep_files(data, job_id, _read(photos), number, allowance)
 
 
 def put_in(job_id: str, files: list[FileStorage]) -> Job:
@@ -188,9 +190,9 @@ def put_in(job_id: str, files: list[FileStorage]) -> Job:
         clean_name(one.filename or "") for one in files[:3]
     )
     try:
-        return bulk_upload.take_kept(get_config().data, job_id, _order(title))[0]
+        return upload_job.take_kept(get_config().data, job_id, _order(title))
     except MarqueError:
-        bulk_upload.forget(get_config().data, job_id)
+        upload_job.forget(get_config().data, job_id)
         raise
 
 
@@ -214,6 +216,11 @@ def owner(*, new: bool = False) -> Owner:
     return Owner(session_uploads.owner_id() or "nobody")
 
 
+def sender(key: str = "") -> Sender:
+    """Who is here, as the sender of a job."""
+    return Sender(owner(), guards.who(), key)
+
+
 def _read(files: Iterable[FileStorage]) -> list[Incoming]:
     found = []
     for one in files:
@@ -222,14 +229,14 @@ def _read(files: Iterable[FileStorage]) -> list[Incoming]:
     return found
 
 
-def _order(title: str) -> Order:
+def _order(title: str) -> UploadOrder:
     form = request.form
     model = form.get("model", "").strip()
     label, folders = form.get("ground_truth", "").strip(), form.get("folders") == "yes"
-    asked = bulk_upload.question(
+    asked = upload_job.question(
         get_classifiers(model), model=model, ground_truth=label, folders=folders, place="upload"
     )
-    return Order(asked, title, owner(new=True), guards.who(), ring)
+    return UploadOrder(asked, title, Sender(owner(new=True), guards.who()))
 
 
 def _own(job_id: str) -> Job | None:
@@ -242,7 +249,7 @@ def _own(job_id: str) -> Job | None:
 
 
 def _page(view: JobView) -> ResponseReturnValue:
-    kind = KINDS.get(view.job.kind)
+    kind = JOB_TYPES.get(view.job.type)
     result: dict[str, Any] = view.job.result or {}
     return render_template(
         "jobs/job.html",
@@ -251,11 +258,11 @@ def _page(view: JobView) -> ResponseReturnValue:
         kind=kind,
         summary=kind.summary(result) if kind and kind.summary and view.state == "succeeded" else "",
         result=result,
-        lines=jobs.tail(view),
-        left_out=bulk_upload.left_out(jobs.part_results(view))
-        if view.job.kind == bulk_upload.KIND.name
+        lines=jobs.log_lines(view),
+        left_out=upload_job.left_out(jobs.part_results(view))
+        if view.job.type == upload_job.JOB_TYPE.name
         else [],
-        trouble="" if view.over else jobs.nobody_works(KINDS),
+        trouble="" if view.over else jobs.missing_worker(JOB_TYPES),
         refresh=0 if view.over else REFRESH,
         photos=_photos(view),
         browsing=guards.may_browse(),
@@ -265,7 +272,7 @@ def _page(view: JobView) -> ResponseReturnValue:
 
 def _photos(view: JobView) -> list[history.Item]:
     """The newest photos of an upload, for those who may see photos, and for who sent them."""
-    if view.job.kind != bulk_upload.KIND.name or not (
+    if view.job.type != upload_job.JOB_TYPE.name or not (
         guards.may_browse() or view.job.owner == owner().id
     ):
         return []

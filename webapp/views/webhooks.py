@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from webapp.errors import WebhookError
 from webapp.extensions import get_config
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.types.registry import KINDS
+from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.webhooks import webhooks
 from webapp.views import guards
 from webapp.views.flashes import note
@@ -56,7 +56,7 @@ def one(hook_id: int) -> ResponseReturnValue:
         deliveries=webhooks.last_deliveries(hook_id),
         once=once[1] if once and once[0] == hook_id else "",
         words=webhooks.EVENTS,
-        trouble_of_jobs=jobs.nobody_works(KINDS) if view.waiting else "",
+        trouble_of_jobs=jobs.missing_worker(JOB_TYPES) if view.waiting else "",
         refresh=REFRESH if view.waiting and view.hook.active and not once else 0,
     )
 

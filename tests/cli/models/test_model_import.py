@@ -20,20 +20,19 @@ from keras import layers
 from tests.conftest import draw
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.domain import LONG, SHORT, Who
+from webapp.domain import LONG, Who
 from webapp.errors import ModelRefusedError
-from webapp.extensions import get_classifier
+from webapp.extensions import get_classifier, get_tools
 from webapp.inference.decoding.images import decode_photo
 from webapp.inference.model_import.model_import import Request, import_model
 from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.queue import Owner
+from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.jobs.types import model_import as import_model_job
 from webapp.services.jobs.types.model_import import Sent
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.storage.database import db
-from webapp.tasks.ring import tools
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -148,10 +147,8 @@ def test_a_job_imports_through_the_same_command(house: Flask, tiny: Path, tmp_pa
     with house.app_context(), tiny.open("rb") as content:
         asked = import_model_job.question({"preprocess": "unit", "name": "small"})
         owner, sent = Owner("user:1"), Sent("Tiny one.keras", content, "a\nb\nc")
-        job = import_model_job.take(
-            tmp_path, sent, asked, owner=owner, who=Who("Anna"), ring=lambda _lane: None
-        )
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, house.app_context, lambda _lane: None).work(LONG)
+        job = import_model_job.enqueue(tmp_path, sent, asked, Sender(owner, Who("Anna")))
+    Worker(JOB_TYPES, get_tools, house.app_context).run_queue(LONG)
     with house.app_context():
         view = jobs.get_job(job.public_id, owner)
     assert (view.state, view.job.result) == (

@@ -15,19 +15,19 @@ from flask import Flask
 from tests.conftest import ROOT
 from webapp.domain import Who
 from webapp.errors import JobStoppedError, StorageFullError
+from webapp.extensions import get_tools
 from webapp.services.jobs import commands
 from webapp.services.jobs.commands import LOCK, run_command
-from webapp.services.jobs.job_type import Work
-from webapp.tasks.ring import tools
+from webapp.services.jobs.job_type import RunningJob
 
 WORKER = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from webapp.services.commands import run_command
-from webapp.services.work import Work
+from webapp.services.work import RunningJob
 from webapp.values import Who
-work = Work("a-job", {}, {}, Who("Anna"), SimpleNamespace(env={}), lambda _work: print("at work", flush=True), lambda: False)
+work = RunningJob("a-job", {}, {}, Who("Anna"), SimpleNamespace(env={}), lambda _job: print("at work", flush=True), lambda: False)
 run_command(work, ["run", "--port", "0"], Path(sys.argv[1]))
 """
 
@@ -39,8 +39,8 @@ def context(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def work(stop: Callable[[], bool] = lambda: False) -> Work:
-    return Work("a-job", {}, {}, Who("Anna"), tools(), lambda _work: None, stop)
+def run_jobs(stop: Callable[[], bool] = lambda: False) -> RunningJob:
+    return RunningJob("a-job", {}, {}, Who("Anna"), get_tools(), lambda _job: None, stop)
 
 
 def is_locked(folder: Path) -> bool:
@@ -53,24 +53,24 @@ def is_locked(folder: Path) -> bool:
 
 
 def test_a_command_sees_the_same_data_and_its_words_come_back(tmp_path: Path) -> None:
-    ended = run_command(work(), ["model", "list", "--json"], tmp_path)
+    ended = run_command(run_jobs(), ["model", "list", "--json"], tmp_path)
     assert (ended.status, '"name": "f1-teams"' in ended.output, ended.trouble) == (0, True, "")
 
 
 def test_one_that_fails_says_why_in_one_sentence(tmp_path: Path) -> None:
-    ended = run_command(work(), ["model", "show", "nobody"], tmp_path)
+    ended = run_command(run_jobs(), ["model", "show", "nobody"], tmp_path)
     assert (ended.status, ended.trouble) == (1, "There is no model called 'nobody'.")
 
 
 def test_a_job_that_stops_ends_its_command(tmp_path: Path) -> None:
     looks = iter(range(100))
     with pytest.raises(JobStoppedError):
-        run_command(work(lambda: next(looks) > 3), ["run", "--port", "0"], tmp_path)
+        run_command(run_jobs(lambda: next(looks) > 3), ["run", "--port", "0"], tmp_path)
     assert not is_locked(tmp_path)
 
 
 def test_a_command_ends_when_its_worker_is_killed(app: Flask, tmp_path: Path) -> None:
-    env = {**os.environ, **tools().env, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, **get_tools().env, "PYTHONPATH": str(ROOT)}
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, str(tmp_path)], env=env, stdout=subprocess.PIPE
     )
@@ -87,10 +87,10 @@ def test_two_never_run_in_one_folder(tmp_path: Path) -> None:
     with (tmp_path / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(JobStoppedError):
-            run_command(work(lambda: next(looks) > 3), ["--version"], tmp_path)
+            run_command(run_jobs(lambda: next(looks) > 3), ["--version"], tmp_path)
     assert not (tmp_path / "output.txt").exists()
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(StorageFullError):
-        run_command(work(), ["--version"], tmp_path / "gone")
+        run_command(run_jobs(), ["--version"], tmp_path / "gone")

@@ -13,9 +13,9 @@ from tests.answers import Checked, certain, remember
 from tests.conftest import install
 from tests.fakes import make_card, make_cars_card
 from webapp.config import Config
-from webapp.domain import LONG, SHORT, UNCLASSIFIED, GalleryFilter, NetworkOutput, Who
+from webapp.domain import LONG, UNCLASSIFIED, GalleryFilter, NetworkOutput, Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
-from webapp.extensions import get_registry
+from webapp.extensions import get_registry, get_tools
 from webapp.inference.classifier import decide, rank_labels
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (
@@ -29,9 +29,9 @@ from webapp.inference.models.label_set import (
 from webapp.inference.models.registry import Registry
 from webapp.services.accounts import users
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.queue import Owner
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs.queue import Owner, Sender
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.services.labels import label_sets as label_set
 from webapp.services.labels import merges as label_merge
 from webapp.services.labels import remapping as rereading
@@ -45,7 +45,6 @@ from webapp.services.review.queue import Queue, check_photo, get_sitting
 from webapp.services.stats import stats
 from webapp.storage.database import db, end_reading
 from webapp.storage.tables import LabelEvent, OriginalAnswer, Photo, Prediction, Suspicion, TopLabel
-from webapp.tasks.ring import tools
 
 CARD = make_card()
 ANNA = Who("Anna")
@@ -501,11 +500,9 @@ def test_what_takes_long_is_one_job(
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
     label_merge.merge_label(CARD, "haas", "bwt", who=ANNA)
     for _twice in range(2):
-        assert not rereading.go_on_beside(
-            registry, CARD.name, owner=Owner("user:1"), who=ANNA, ring=lambda _lane: None
-        )
+        assert not rereading.go_on_beside(registry, CARD.name, Sender(Owner("user:1"), ANNA))
     waiting = rereading.job_of(CARD.name)
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(LONG)
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(LONG)
     end_reading()
     assert (
         waiting is not None

@@ -18,14 +18,14 @@ from tests.conftest import ROOT
 from tests.fakes import FakeClassifier
 from tests.receiver import Receiver, receiving
 from webapp.config import Config
-from webapp.domain import LONG, PROMOTED, RELABELLED, SHORT, UNSURE, Who
+from webapp.domain import PROMOTED, RELABELLED, SHORT, UNSURE, Who
 from webapp.errors import WebhookError, WebhookNotFoundError
-from webapp.extensions import get_registry
+from webapp.extensions import get_registry, get_tools
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner
 from webapp.services.jobs.types import webhook_delivery as delivery
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.services.labels import relabel
 from webapp.services.models import promotion as promote
 from webapp.services.photos import bulk as many
@@ -35,7 +35,6 @@ from webapp.services.webhooks.webhooks import HookView
 from webapp.storage import webhooks as storage
 from webapp.storage.database import db, end_reading, writing
 from webapp.storage.tables import Webhook, now
-from webapp.tasks.ring import tools
 
 WHO = Who("Anna")
 Upload = Callable[..., str]
@@ -69,7 +68,7 @@ def add(receiver: Receiver, *events: str, below: str = "") -> Webhook:
     )
 
 
-def work(app: Flask) -> None:
+def run_jobs(app: Flask) -> None:
     """Do all that is due, as if all waiting were over."""
     with writing():
         past = now() - timedelta(seconds=1)
@@ -81,7 +80,7 @@ def work(app: Flask) -> None:
             db.session.execute(
                 text(question), {"at": past.replace(tzinfo=None)} if ":at" in question else {}
             )
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
     end_reading()
 
 
@@ -112,7 +111,7 @@ def test_an_unsure_answer_is_told_in_the_shape_of_the_json_door(
 ) -> None:
     classifier.says(haas=0.2, mclaren=0.19)
     photo = upload()
-    work(app)
+    run_jobs(app)
     body = receiver.bodies[0]
     assert (body["type"], body["data"]["photo"]) == (
         UNSURE,
@@ -126,14 +125,14 @@ def test_a_sure_answer_is_told_to_nobody(
     app: Flask, upload: Upload, hook: Webhook, receiver: Receiver
 ) -> None:
     upload()
-    work(app)
+    run_jobs(app)
     assert not receiver.messages and not all_jobs()
 
 
 def test_each_webhook_has_its_own_limit(app: Flask, upload: Upload, receiver: Receiver) -> None:
     strict, easy = add(receiver, UNSURE, below="100"), add(receiver, UNSURE, below="1")
     upload()
-    work(app)
+    run_jobs(app)
     assert (see(strict).delivered, see(easy).delivered) == (1, 0)
 
 
@@ -160,7 +159,7 @@ def test_a_relabelling_tells_from_what_to_what(
 ) -> None:
     photo = upload()
     mark(photo, card=classifier.card)
-    work(app)
+    run_jobs(app)
     data = receiver.bodies[0]["data"]
     assert receiver.bodies[0]["type"] == RELABELLED
     assert (data["who"], data["count"], data["changes"]) == (
@@ -182,13 +181,13 @@ def test_many_photos_are_one_event_and_their_undo_another(
     monkeypatch.setattr(many, "CHUNK", 2)
     photos = [upload(mark=number) for number in range(5)]
     done = many.relabel_all(Selection(), "haas", card=classifier.card, who=WHO, place="gallery")
-    work(app)
+    run_jobs(app)
     assert [(one["data"]["count"], one["data"]["batch"]) for one in receiver.bodies] == [
         (5, done.batch)
     ]
     assert [one["id"] for one in receiver.bodies[0]["data"]["changes"]] == photos
     relabel.undo_batch(done.batch, who=WHO, place="undo")
-    work(app)
+    run_jobs(app)
     assert [one["data"]["count"] for one in receiver.bodies] == [5, 5]
 
 
@@ -202,7 +201,7 @@ def test_what_comes_after_a_batch_was_told_is_told_alone(
             relabel.record_label(
                 row, "haas", model="f1-teams", who=WHO, place="import", batch="slow"
             )
-        work(app)
+        run_jobs(app)
     assert [len(one["data"]["changes"]) for one in receiver.bodies] == [1, 1]
     assert receiver.bodies[0]["data"]["changes"] != receiver.bodies[1]["data"]["changes"]
 
@@ -211,7 +210,7 @@ def test_a_label_that_comes_with_the_photo_is_no_relabelling(
     app: Flask, upload: Upload, hook: Webhook, receiver: Receiver
 ) -> None:
     upload(ground_truth="haas")
-    work(app)
+    run_jobs(app)
     assert not receiver.messages
 
 
@@ -227,7 +226,7 @@ def test_a_photo_that_is_gone_is_told_by_its_id(
     photo = upload()
     mark(photo, card=classifier.card)
     client.delete(f"/api/v1/photos/{photo}", headers=key)
-    work(app)
+    run_jobs(app)
     assert receiver.bodies[0]["data"]["photo"] == {"id": photo}
 
 
@@ -236,7 +235,7 @@ def test_a_photo_that_is_gone_is_told_by_its_id(
 
 def test_a_promotion_is_told(app: Flask, config: Config, hook: Webhook, receiver: Receiver) -> None:
     promote.note_first(get_registry(), "f1-teams", 1, WHO)
-    work(app)
+    run_jobs(app)
     assert receiver.bodies[0]["type"] == PROMOTED
     assert {name: receiver.bodies[0]["data"][name] for name in ("model", "from", "to", "kind")} == {
         "model": "f1-teams",
@@ -251,7 +250,7 @@ def test_a_webhook_hears_only_of_its_events(
 ) -> None:
     add(receiver, PROMOTED)
     mark(upload(), card=classifier.card)
-    work(app)
+    run_jobs(app)
     assert not receiver.messages
 
 
@@ -263,7 +262,7 @@ def test_the_lines_of_the_docs_believe_a_message_and_no_other(
     exec(docs.split("```python\n")[1].split("```")[0], lines)  # noqa: S102
     verify = lines["verify"]
     webhooks.test(hook.id)
-    work(app)
+    run_jobs(app)
     headers, body = receiver.messages[0]
     assert verify(hook.secret, headers, body)["type"] == "test"  # type: ignore[operator]
     other = f"whsec_{base64.b64encode(bytes(32)).decode()}"
@@ -296,10 +295,10 @@ def test_what_did_not_arrive_is_sent_again_with_the_same_id_and_body(
     receiver.answers = [500, 503]
     webhooks.test(hook.id)
     for expected in (500, 503):
-        work(app)
+        run_jobs(app)
         assert (see(hook).waiting, see(hook).trouble) == (1, f"It answered {expected}.")
         assert [one.state for one in all_jobs()] == ["running"]
-    work(app)
+    run_jobs(app)
     assert [one.state for one in all_jobs()] == ["succeeded"]
     assert len({(headers["webhook-id"], body) for headers, body in receiver.messages}) == 1
     assert len(receiver.messages) == 3 and not see(hook).failing
@@ -310,7 +309,7 @@ def test_pauses_grow(app: Flask, hook: Webhook, receiver: Receiver) -> None:
     webhooks.test(hook.id)
     waits = []
     for _ in range(3):
-        work(app)
+        run_jobs(app)
         waits.append(
             round((webhooks.last_deliveries(hook.id)[0].next_at - now()).total_seconds(), -1)
         )
@@ -324,7 +323,7 @@ def test_after_the_last_attempt_it_is_given_up_and_said(
     receiver.answers = [500] * attempts
     webhooks.test(hook.id)
     for _ in range(attempts):
-        work(app)
+        run_jobs(app)
     assert (see(hook).given_up, len(receiver.messages)) == (1, attempts)
     assert (
         all_jobs()[0].state == "failed" and "given up: It answered 500." in all_jobs()[0].job.error
@@ -336,9 +335,9 @@ def test_what_was_given_up_can_be_sent_again(app: Flask, hook: Webhook, receiver
     receiver.answers = [500] * (len(delivery.PAUSES) + 1)
     webhooks.test(hook.id)
     for _ in range(len(delivery.PAUSES) + 1):
-        work(app)
+        run_jobs(app)
     assert webhooks.send_again(hook.id) == 1
-    work(app)
+    run_jobs(app)
     assert (see(hook).delivered, webhooks.trouble()) == (1, "")
 
 
@@ -346,7 +345,7 @@ def test_what_waits_for_days_is_given_up(app: Flask, hook: Webhook, receiver: Re
     webhooks.test(hook.id)
     with writing():
         db.session.execute(text("UPDATE webhook_deliveries SET created_at = '2020-01-01'"))
-    work(app)
+    run_jobs(app)
     assert not receiver.messages and see(hook).trouble == "It never got its turn."
 
 
@@ -355,9 +354,9 @@ def test_a_webhook_that_fails_rests_and_new_events_do_not_wake_it(
 ) -> None:
     receiver.answers = [500]
     webhooks.test(hook.id)
-    work(app)
+    run_jobs(app)
     mark(upload(), card=classifier.card)
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
     assert len(receiver.messages) == 1 and see(hook).waiting == 2
     assert len(all_jobs()) == 1
 
@@ -367,7 +366,7 @@ def test_who_wants_nothing_more_is_switched_off(
 ) -> None:
     receiver.answers = [410]
     webhooks.test(hook.id)
-    work(app)
+    run_jobs(app)
     assert (see(hook).hook.active, see(hook).given_up) == (False, 1)
 
 
@@ -378,10 +377,10 @@ def test_one_that_is_off_hears_nothing_and_what_waits_stays(
     mark(photo, card=classifier.card)
     webhooks.switch(hook.id, on=False)
     mark(photo, "mclaren", card=classifier.card)
-    work(app)
+    run_jobs(app)
     assert not receiver.messages and see(hook).waiting == 1
     webhooks.switch(hook.id, on=True)
-    work(app)
+    run_jobs(app)
     assert [one["data"]["changes"][0]["to"] for one in receiver.bodies] == ["haas"]
 
 
@@ -389,8 +388,8 @@ def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
     app: Flask, hook: Webhook, receiver: Receiver
 ) -> None:
     webhooks.test(hook.id)
-    strict = lambda: dataclasses.replace(tools(), private_webhooks=False)  # noqa: E731
-    Crew(KINDS, strict, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    strict = lambda: dataclasses.replace(get_tools(), private_webhooks=False)  # noqa: E731
+    Worker(JOB_TYPES, strict, app.app_context).run_queue(SHORT)
     assert not receiver.messages and "not a public address" in see(hook).trouble
 
 
@@ -423,7 +422,7 @@ def test_it_refuses_what_makes_no_sense(change: dict[str, object], said: str) ->
 def test_removing_one_drops_what_waits(app: Flask, hook: Webhook, receiver: Receiver) -> None:
     webhooks.test(hook.id)
     webhooks.remove(hook.id)
-    work(app)
+    run_jobs(app)
     assert not receiver.messages
     assert [one.state for one in all_jobs()] == ["succeeded"]
     with pytest.raises(WebhookNotFoundError):
@@ -434,14 +433,14 @@ def test_what_was_told_long_ago_is_forgotten(
     app: Flask, hook: Webhook, receiver: Receiver, tmp_path: Path
 ) -> None:
     webhooks.test(hook.id)
-    work(app)
+    run_jobs(app)
     with writing():
         db.session.execute(
             text("UPDATE webhook_deliveries SET ended_at = '2020-01-01', created_at = '2020-01-01'")
         )
         db.session.execute(text("UPDATE webhook_events SET created_at = '2020-01-01'"))
     webhooks.test(hook.id)
-    work(app)
+    run_jobs(app)
     assert len(webhooks.last_deliveries(hook.id)) == 1
     assert json.loads(receiver.messages[-1][1])["type"] == "test"
 
@@ -460,5 +459,5 @@ def test_what_happens_while_a_job_works_is_left_to_another_one(
     for photo in photos:
         mark(photo, card=classifier.card)
     assert len(all_jobs()) == 2
-    work(app)
+    run_jobs(app)
     assert len(receiver.messages) == 4

@@ -14,15 +14,15 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import draw
 from tests.views.conftest import Send
-from webapp.domain import LONG, SHORT
-from webapp.services.jobs import worker as crew
-from webapp.services.jobs.types import label_import as labels_later
-from webapp.services.jobs.types.registry import KINDS
+from webapp.domain import SHORT
+from webapp.extensions import get_tools
+from webapp.services.jobs import worker
+from webapp.services.jobs.types import label_import as label_import_job
+from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.labels import label_import as import_labels
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, writing
 from webapp.storage.tables import LabelFile
-from webapp.tasks.ring import tools
 
 
 def sent(browser: FlaskClient, content: str, name: str = "labels.csv") -> str:
@@ -136,7 +136,7 @@ class TestALargeFile:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(import_labels, "LARGE", 2)
-        monkeypatch.setattr(labels_later, "BATCH", 1)
+        monkeypatch.setattr(label_import_job, "BATCH", 1)
 
     @pytest.fixture
     def photos(self, send: Send) -> list[str]:
@@ -148,10 +148,8 @@ class TestALargeFile:
     def path(self, browser: FlaskClient) -> str:
         return sent(browser, "filename,label\na.jpg,haas\nb.jpg,haas\nc.jpg,haas\na.jpg,haas\n")
 
-    def work(self, app: Flask) -> None:
-        crew.Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(
-            SHORT
-        )
+    def run_jobs(self, app: Flask) -> None:
+        worker.Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
 
     def test_a_look_a_job_and_an_undo(
         self, app: Flask, reviewer: FlaskClient, photos: list[str]
@@ -160,7 +158,7 @@ class TestALargeFile:
         assert "A job gives so many their labels" in reviewer.get(path).text
         address = reviewer.post(path).location
         assert "Waiting." in reviewer.get(address).text and reviewer.post(path).location == address
-        self.work(app)
+        self.run_jobs(app)
         page = words(reviewer.get(address).text)
         assert (
             "1 photo labelled." in page
@@ -175,7 +173,7 @@ class TestALargeFile:
         self, app: Flask, reviewer: FlaskClient, photos: list[str]
     ) -> None:
         address = reviewer.post(self.path(reviewer), data={"replace": "yes"}).location
-        self.work(app)
+        self.run_jobs(app)
         assert (
             "2 photos labelled." in reviewer.get(address).text and truth(app, photos[1]) == "haas"
         )
@@ -185,13 +183,13 @@ class TestALargeFile:
     ) -> None:
         reviewer.post(self.path(reviewer))
         with app.app_context():
-            claims = [crew.claim_part(KINDS, "w1")]
-            crew.do_part(claims[0], KINDS["labels"], tools(), lambda: False)
-            claims += [crew.claim_part(KINDS, "w1") for _ in range(2)]
-            work = crew.make_work(claims[-1], tools(), lambda: False)
-            labels_later.do(work)
-            reviewer.post("/labels/undo", data={"batch": work.job_id})
-            labels_later.do(work)
+            claims = [worker.claim_part(JOB_TYPES, "w1")]
+            worker.do_part(claims[0], JOB_TYPES["labels"], get_tools())
+            claims += [worker.claim_part(JOB_TYPES, "w1") for _ in range(2)]
+            job = worker.running_job(claims[-1], get_tools(), lambda: False)
+            label_import_job.do(job)
+            reviewer.post("/labels/undo", data={"batch": job.id})
+            label_import_job.do(job)
         assert truth(app, photos[0]) is None
 
     def test_its_file_waits_as_long_as_the_job(
@@ -201,10 +199,10 @@ class TestALargeFile:
         with app.app_context(), writing():
             db.session.query(LabelFile).update({"created_at": datetime(2020, 1, 1, tzinfo=UTC)})
         sent(reviewer, "filename,label\nz.jpg,haas\n")
-        self.work(app)
+        self.run_jobs(app)
         assert "1 photo labelled." in reviewer.get(address).text
         with app.app_context():
-            crew.clear_ended(KINDS, tools)
+            worker.clear_ended(JOB_TYPES, get_tools)
             assert db.session.query(LabelFile).count() == 1
 
     def test_a_file_that_is_gone_fails_the_job_with_a_sentence(
@@ -213,7 +211,7 @@ class TestALargeFile:
         address = reviewer.post(self.path(reviewer)).location
         with app.app_context(), writing():
             db.session.query(LabelFile).delete()
-        self.work(app)
+        self.run_jobs(app)
         assert "Nothing was changed: send it again." in reviewer.get(address).text
 
 

@@ -11,12 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from webapp.config import Config
-from webapp.domain import LONG, SHORT
+from webapp.domain import LONG
 from webapp.errors import BadRequestError
-from webapp.services.jobs.types import model_import as import_model
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
-from webapp.tasks.ring import tools
+from webapp.extensions import get_tools
+from webapp.services.jobs.types import model_import as model_import_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.views.models import model_import as imports
 
 PICKLE = b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00"
@@ -33,10 +33,8 @@ def form(content: bytes = PICKLE, name: str = "cars.h5", **fields: str) -> dict[
 
 
 @pytest.fixture
-def work(app: Flask) -> Callable[[], None]:
-    return lambda: Crew(
-        KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None
-    ).work(LONG)
+def run_jobs(app: Flask) -> Callable[[], None]:
+    return lambda: Worker(JOB_TYPES, get_tools, app.app_context).run_queue(LONG)
 
 
 def spool(config: Config, address: str):
@@ -74,14 +72,14 @@ def test_a_server_without_tensorflow_says_where_to_go(
 
 
 def test_a_pickle_is_refused_by_the_gate(
-    admin: FlaskClient, config: Config, work: Callable[[], None]
+    admin: FlaskClient, config: Config, run_jobs: Callable[[], None]
 ) -> None:
     answer = admin.post(
         "/imports", data=form(name="../My cars.h5", threshold="60", preprocess="unit")
     )
     assert (answer.status_code, answer.location[:6]) == (303, "/jobs/")
     assert "Waiting." in admin.get(answer.location).text
-    work()
+    run_jobs()
     page = admin.get(answer.location).text
     assert (
         "It failed." in page
@@ -94,7 +92,7 @@ def test_a_pickle_is_refused_by_the_gate(
 
 
 def test_a_network_becomes_a_version(
-    admin: FlaskClient, config: Config, work: Callable[[], None]
+    admin: FlaskClient, config: Config, run_jobs: Callable[[], None]
 ) -> None:
     answer = admin.post("/imports", data=form())
     made = json.dumps(
@@ -103,7 +101,7 @@ def test_a_network_becomes_a_version(
     (spool(config, answer.location) / "output.txt").write_text(
         made
     )  # as its command leaves it, whose worker was killed just then
-    work()
+    run_jobs()
     page = admin.get(answer.location).text
     assert (
         "f1-teams 1 is there." in page
@@ -120,7 +118,7 @@ def test_what_was_sent_goes_with_a_cancelled_import(
     assert (spool(config, address) / "cars.h5").read_bytes() == PICKLE
     admin.post(f"{address}/cancel")
     with app.app_context():
-        Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).look()
+        Worker(JOB_TYPES, get_tools, app.app_context).poll()
     assert not spool(config, address).exists()
 
 
@@ -161,9 +159,9 @@ def test_a_file_must_come_and_be_a_network(admin: FlaskClient) -> None:
     ],
 )
 def test_the_stored_name_is_ours(given: str, name: str) -> None:
-    assert import_model.file_name(given) == name
+    assert model_import_job.file_name(given) == name
     with pytest.raises(BadRequestError):
-        import_model.file_name(given + ".sh")
+        model_import_job.file_name(given + ".sh")
 
 
 def test_only_an_admins_import_may_be_larger_than_photos(
@@ -179,29 +177,29 @@ def test_only_an_admins_import_may_be_larger_than_photos(
     )
 
 
-def test_labels_come_as_a_file_too(admin: FlaskClient, work: Callable[[], None]) -> None:
+def test_labels_come_as_a_file_too(admin: FlaskClient, run_jobs: Callable[[], None]) -> None:
     fields = form(labels="", labels_file="")
     fields["labels_file"] = (io.BytesIO(b'["a", "a"]'), "names.json")
     address = admin.post("/imports", data=fields).location
-    work()
+    run_jobs()
     assert "The label &#39;a&#39; is there twice." in admin.get(address).text
 
 
 def test_a_label_never_names_a_file_of_the_server(
-    admin: FlaskClient, config: Config, work: Callable[[], None]
+    admin: FlaskClient, config: Config, run_jobs: Callable[[], None]
 ) -> None:
     secret = config.data / "secret.txt"
     secret.write_text("one\none\n")
     address = admin.post("/imports", data=form(labels=str(secret))).location
-    work()
+    run_jobs()
     page = admin.get(address).text
     assert "there twice" not in page and "at least two labels" in page
 
 
 def test_a_file_that_went_missing_is_said(
-    admin: FlaskClient, config: Config, work: Callable[[], None]
+    admin: FlaskClient, config: Config, run_jobs: Callable[[], None]
 ) -> None:
     address = admin.post("/imports", data=form()).location
     (spool(config, address) / "cars.h5").unlink()
-    work()
+    run_jobs()
     assert "Send it again." in admin.get(address).text

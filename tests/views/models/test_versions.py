@@ -18,17 +18,16 @@ from tests.fakes import TEAMS, FakeClassifier, make_card
 from tests.views.conftest import send_photo
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.domain import LONG, SHORT
-from webapp.extensions import get_registry, load_version
+from webapp.domain import SHORT
+from webapp.extensions import get_registry, get_tools, load_version
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import fingerprint, write_split
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.services.models import compare
 from webapp.storage.database import db
 from webapp.storage.file_stores.database import DatabaseFiles
-from webapp.tasks.ring import tools
 
 SPLIT = {"0" * 64: "train"}
 METRICS = {"test": {"n": 100, "top1": 0.9}}
@@ -81,10 +80,8 @@ def compared(
 
 
 @pytest.fixture
-def work(app: Flask) -> Callable[[], None]:
-    return lambda: Crew(
-        KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None
-    ).work(SHORT)
+def run_jobs(app: Flask) -> Callable[[], None]:
+    return lambda: Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
 
 
 def label_photos(client: FlaskClient, reviewer: FlaskClient, number: int) -> None:
@@ -304,7 +301,7 @@ def test_both_look_at_the_newest_photos_in_a_job(
     reviewer: FlaskClient,
     admin: FlaskClient,
     challenger: FakeClassifier,
-    work: Callable[[], None],
+    run_jobs: Callable[[], None],
 ) -> None:
     label_photos(client, reviewer, 30)
     send_photo(client, TEAMS["haas"][1], mark=40)
@@ -319,7 +316,7 @@ def test_both_look_at_the_newest_photos_in_a_job(
     assert (
         admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"}).location == job
     )  # the one that is not over
-    work()
+    run_jobs()
     page = admin.get(job).text
     assert "different answers to 31 of 31 photos, 1 of these without a ground truth." in page
     assert "Version 2 is worse" in admin.get("/models/f1-teams/compare").text
@@ -330,13 +327,13 @@ def test_where_they_differ_is_a_queue_and_a_gallery(
     reviewer: FlaskClient,
     admin: FlaskClient,
     challenger: FakeClassifier,
-    work: Callable[[], None],
+    run_jobs: Callable[[], None],
 ) -> None:
     older = send_photo(client, TEAMS["haas"][1], mark=1)
     newer = send_photo(client, TEAMS["haas"][1], mark=2)
     challenger.says(ferrari=0.9)
     job = admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2", "newest": "1"}).location
-    work()
+    run_jobs()
     page = admin.get(job).text
     queue, gallery = (
         unescape(re.findall(f'href="(/{place}[^"]*compared=[^"]+)"', page)[0])
@@ -355,11 +352,11 @@ def test_a_strange_number_of_photos_is_said_above_the_form(admin: FlaskClient, n
 
 
 def test_a_comparison_that_failed_says_so_and_can_be_tried_again(
-    app: Flask, admin: FlaskClient, config: Config, work: Callable[[], None]
+    app: Flask, admin: FlaskClient, config: Config, run_jobs: Callable[[], None]
 ) -> None:
     admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"})
     (config.models / "f1-teams" / "2" / "card.json").rename(config.models / "away")
-    work()
+    run_jobs()
     (config.models / "away").rename(config.models / "f1-teams" / "2" / "card.json")
     page = admin.get("/models/f1-teams/compare?a=1&b=2").text
     assert "What was seen is kept." in page and "Let both look" in page

@@ -11,11 +11,11 @@ from flask.testing import FlaskClient
 
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send
-from webapp.domain import LONG, SHORT, GalleryFilter
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.domain import SHORT, GalleryFilter
+from webapp.extensions import get_tools
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.services.photos import gallery as history
-from webapp.tasks.ring import tools
 
 
 def truths(app: Flask) -> list[str | None]:
@@ -100,7 +100,7 @@ class TestMoreThanOneWaitsFor:
 
     @pytest.fixture(autouse=True)
     def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in ("services.many", "services.many_later", "views.many"):
+        for module in ("services.photos.bulk", "services.jobs.types.bulk", "views.photos.bulk"):
             monkeypatch.setattr(f"webapp.{module}.MOST", 2)
         monkeypatch.setattr("webapp.services.jobs.types.bulk.CHUNK", 1)
 
@@ -118,7 +118,7 @@ class TestMoreThanOneWaitsFor:
 
     def worked(self, app: Flask, browser: FlaskClient, page: str) -> str:
         assert "Waiting." in page
-        Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+        Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
         return browser.get("/jobs/" + re.findall(r'action="/jobs/([\w-]+)/cancel"', page)[0]).text
 
     def test_they_are_marked_by_a_job_and_taken_back_by_another(
@@ -248,7 +248,7 @@ def test_more_photos_than_one_waits_for_become_a_job(
         "f1-teams 1 looks at photos with decision ferrari begins as soon as a worker is free"
         in press(reviewer, page)
     )
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
     assert (
         "3 it had seen before"
         in reviewer.get(

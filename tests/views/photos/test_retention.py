@@ -9,14 +9,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.views.conftest import Send
-from webapp.domain import LONG, SHORT
-from webapp.services.jobs import worker as crew
-from webapp.services.jobs.types.registry import KINDS
-from webapp.tasks.ring import tools
+from webapp.domain import SHORT
+from webapp.extensions import get_tools
+from webapp.services.jobs import worker
+from webapp.services.jobs.types.registry import JOB_TYPES
 
 
-def work(app: Flask) -> None:
-    crew.Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+def run_jobs(app: Flask) -> None:
+    worker.Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
 
 
 def test_it_shows_what_would_go_and_deletes_nothing(admin: FlaskClient, send: Send) -> None:
@@ -32,7 +32,7 @@ def test_a_job_deletes_what_it_showed(app: Flask, admin: FlaskClient, send: Send
         send(mark=number)
     address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
     assert "Keep 1 of each class" in admin.get(address).text
-    work(app)
+    run_jobs(app)
     page = admin.get(address).text
     assert (
         "2 photos deleted. For good in 7 days." in page and "1 photo" in admin.get("/gallery").text
@@ -47,11 +47,11 @@ def test_what_was_labelled_meanwhile_stays(app: Flask, admin: FlaskClient, send:
     ids = [send(mark=number) for number in range(3)]
     address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
     with app.app_context():
-        claim = crew.claim_part(KINDS, "w1")
+        claim = worker.claim_part(JOB_TYPES, "w1")
         assert claim is not None
-        crew.do_part(claim, KINDS["keep"], tools(), lambda: False)
+        worker.do_part(claim, JOB_TYPES["keep"], get_tools())
     admin.post(f"/photos/{ids[0]}/label", data={"label": "haas"})
-    work(app)
+    run_jobs(app)
     assert "1 photo deleted. For good in 7 days. 1 stayed" in admin.get(address).text
 
 
@@ -61,11 +61,11 @@ def test_when_all_were_labelled_meanwhile_there_is_nothing_to_undo(
     ids = [send(mark=number) for number in range(2)]
     address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
     with app.app_context():
-        claim = crew.claim_part(KINDS, "w1")
+        claim = worker.claim_part(JOB_TYPES, "w1")
         assert claim is not None
-        crew.do_part(claim, KINDS["keep"], tools(), lambda: False)
+        worker.do_part(claim, JOB_TYPES["keep"], get_tools())
     admin.post(f"/photos/{ids[0]}/label", data={"label": "haas"})
-    work(app)
+    run_jobs(app)
     admin.get("/gallery")  # which shows the note about the label
     page = admin.get(address).text
     assert "Nothing was deleted. 1 stayed" in page and ">Undo<" not in page
@@ -76,7 +76,7 @@ def test_a_rule_that_lets_nothing_go_is_a_job_that_says_so(
 ) -> None:
     send()
     address = admin.post("/admin/keeping", data={"per_class": "5", "older_than": ""}).location
-    work(app)
+    run_jobs(app)
     page = admin.get(address).text
     assert "Nothing had to go." in page and ">Undo<" not in page
 

@@ -18,7 +18,7 @@ from webapp.inference.models.label_set import SeenLabel, as_seen
 from webapp.inference.models.registry import Registry
 from webapp.services.exports.export import FORMATS
 from webapp.services.jobs.queue import JobLine, JobPage, JobView
-from webapp.services.jobs.types import export as export_later
+from webapp.services.jobs.types import export as export_job
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.models.compare import Standing
 from webapp.services.models.promotion import Promotion
@@ -475,7 +475,7 @@ def job(view: JobView) -> shapes.Job:
 
 def _with_addresses(view: JobView) -> dict[str, Any] | None:
     """The result of a job; files that it has made and that are still there have their address."""
-    files = export_later.files_of(view)
+    files = export_job.files_of(view)
     if not files:
         return view.job.result
     told = [

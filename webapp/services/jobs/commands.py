@@ -14,7 +14,7 @@ from typing import IO
 
 import webapp
 from webapp.errors import StorageFullError
-from webapp.services.jobs.job_type import Work
+from webapp.services.jobs.job_type import RunningJob
 
 ROOT = Path(webapp.__file__).parents[1]
 OUTPUT, ERRORS, LOCK, SCRATCH = "output.txt", "errors.txt", "lock", "scratch"
@@ -44,7 +44,7 @@ class Ended:
     trouble: str
 
 
-def run_command(work: Work, words: Sequence[str], folder: Path) -> Ended:
+def run_command(job: RunningJob, words: Sequence[str], folder: Path) -> Ended:
     """Run `flask` with `words` and wait for its end. `folder`, which must be there, is the job's own: output and temporary files lie in it.
 
     While another worker, which lost this part, still has a command running in the same folder, its end is awaited first, so no two run at
@@ -55,9 +55,9 @@ def run_command(work: Work, words: Sequence[str], folder: Path) -> Ended:
         with (folder / LOCK).open("w") as lock:
             while not _take(lock):
                 time.sleep(LOOK)
-                work.progress(work.done)
+                job.progress(job.done)
             with (folder / OUTPUT).open("wb") as output, (folder / ERRORS).open("wb") as errors:
-                status = _run(work, words, folder, (output, errors), lock)
+                status = _run(job, words, folder, (output, errors), lock)
     except OSError as error:
         raise StorageFullError(
             "The server's disk is full or cannot be written. Tell the admin."
@@ -71,7 +71,7 @@ def read_output(folder: Path) -> str:
 
 
 def _run(
-    work: Work,
+    job: RunningJob,
     words: Sequence[str],
     folder: Path,
     streams: tuple[IO[bytes], IO[bytes]],
@@ -85,7 +85,7 @@ def _run(
         [sys.executable, "-c", LEASH, str(os.getpid()), *flask],
         cwd=folder,
         env=os.environ
-        | work.tools.env
+        | job.tools.env
         | {"TMPDIR": str(scratch)},  # what it leaves when it is killed goes with the job's files
         stdin=subprocess.DEVNULL,
         stdout=streams[0],
@@ -97,7 +97,7 @@ def _run(
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(LOOK)
-            work.progress(work.done)
+            job.progress(job.done)
     finally:
         _stop(child)
 

@@ -1,15 +1,14 @@
-"""The workers' side of jobs: take a part up, keep its lease, do it, write down how it ended; and tidy up after workers that are gone."""
+"""The worker's side of jobs: claim a part, keep its lease, do it, write down how it ended."""
 
 import logging
 import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
@@ -18,403 +17,368 @@ from webapp.domain import (
     DO,
     FAILED,
     FINISH,
-    LANES,
+    LONG,
     PLAN,
     QUEUED,
+    QUEUES,
     RUNNING,
+    SHORT,
     SUCCEEDED,
     Who,
 )
 from webapp.errors import JobStoppedError, JobWaitsError, MarqueError, ServerBusyError
-from webapp.services.jobs.job_type import Json, Kind, Tools, Work, part_row
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.storage import jobs as storage
 from webapp.storage.database import checkpoint_if_large, end_reading, writing
 from webapp.storage.tables import Job, JobPart, now
 
-LOOK = 3.0
-"""Seconds between two looks of a worker for work that nobody rang for, which also renew its leases."""
-SIGN = timedelta(seconds=20)
-"""Between two signs of life of a worker that has nothing to do."""
-TIDY = timedelta(seconds=30)
-"""Between two times that a worker removes what ended jobs left."""
+# Seconds between two looks at the jobs table for something to do.
+POLL = 0.5
+# Between two times that a worker renews its leases and looks after jobs that lost their worker.
+RENEW_EVERY = timedelta(seconds=3)
+# Between two signs of life of a worker that has nothing to do.
+SIGN_EVERY = timedelta(seconds=20)
+CLEAR_EVERY = timedelta(seconds=30)
+# How long a part stays with a worker that gives no sign: then another one claims it.
 LEASE = timedelta(seconds=15)
-"""How long a part stays with a worker that gives no sign: then another one takes it up again."""
-CALLED = 4
-"""Rings for the parts of a job that was just cut: so many other hands hear of them at once, the rest when they look."""
 ATTEMPTS = 5
+# Seconds before a part is tried again; four times as long after each further attempt.
 FIRST_PAUSE = 2.0
-"""Seconds before a part is tried again; four times as long after each further attempt."""
+# How long the files of a job that failed wait for somebody to try it again.
 FILES_KEPT = timedelta(days=7)
-"""How long the files of a job that failed wait for somebody to try it again."""
 JOBS_KEPT = timedelta(days=90)
-LOST = "This work was interrupted five times: its worker was killed, or ran out of memory. What was done before is kept."
+LOST = (
+    "This job was interrupted five times: its worker was killed, or ran out of memory. "
+    "What was done before is kept."
+)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 log = logging.getLogger("marque.jobs")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A part that one worker has, and its job. `owner` is this claim's own name: it proves that the part is still ours."""
+    """A part that one worker has, and its job. `owner` is this claim's own name: with it the worker
+    proves that the part is still its own."""
 
     part: JobPart
     job: Job
     owner: str
 
 
-# ---- taking up and ending parts ----
+# ---- claim a part, and write down how it ended ----
 
 
 def claim_part(
-    kinds: Mapping[str, Kind], worker: str, at: datetime | None = None, *, only: str = ""
+    job_types: Mapping[str, JobType], worker: str, moment: datetime | None = None, *, only: str = ""
 ) -> Claim | None:
-    """Take up the part that is next, None when nothing waits. `at` is now, `only` the public id of the one job that is meant."""
-    at = at or now()
-    if not storage.something_waits(kinds, at):
+    """Claim the next part of these types, None when nothing waits.
+
+    `moment` is now unless given, `only` the public id of the one job that is meant.
+    """
+    moment = moment or now()
+    if not storage.count_waiting(job_types, moment, limit=1):
         return None
     with writing():
-        found = storage.next_part(kinds, at, ATTEMPTS, only)
-        if found is None:
+        row = storage.next_part(job_types, moment, ATTEMPTS, only)
+        if row is None:
             return None
-        part, job = found
+        part, job = row
         owner = f"{worker}/{secrets.token_hex(4)}"
-        if not storage.take_part(part.id, owner, at, at + LEASE):
+        if not storage.claim_part(part.id, owner, moment, moment + LEASE):
             return None
-        storage.change_job(
-            job.id, QUEUED, RUNNING, state=RUNNING, turn_at=at, started_at=job.started_at or at
-        )
+        started = {"claimed_at": moment, "started_at": job.started_at or moment}
+        storage.change_job(job.id, QUEUED, RUNNING, state=RUNNING, **started)
     return Claim(part, job, owner)
 
 
-def make_work(claim: Claim, tools: Tools, stopping: Callable[[], bool]) -> Work:
-    """What a kind is given to do a part."""
-    job = claim.job
-    return Work(
-        job_id=job.public_id,
-        asked=job.question,
-        part=claim.part.question,
-        who=Who(job.who, job.user_id),
+def running_job(claim: Claim, tools: Tools, stopping: Callable[[], bool]) -> RunningJob:
+    """What a job type is given to do a claimed part."""
+    row = claim.job
+    return RunningJob(
+        id=row.public_id,
+        params=row.params,
+        part=claim.part.params,
+        who=Who(row.who, row.user_id),
         tools=tools,
-        tell=lambda work: tell(claim, work),
+        save=lambda job: save_progress(claim, job),
         stopping=stopping,
         total=claim.part.total,
     )
 
 
-def end_part(
-    claim: Claim, kind: Kind, work: Work, result: Json | list[Json], at: datetime | None = None
+def do_part(
+    claim: Claim, job_type: JobType, tools: Tools, stopping: Callable[[], bool] = lambda: False
 ) -> None:
-    """Write down that a part is through, and what comes next: the parts of a plan, the finish after the last one, the end of the job."""
-    at, part, job = at or now(), claim.part, claim.job
-    kept = {"result": result} if isinstance(result, dict) else {}
-    with writing():
-        active = storage.change_job(
-            job.id, RUNNING, turn_at=at
-        )  # first, so that two last parts come one after the other
-        if not storage.change_part(
-            part.id,
-            claim.owner,
-            state=SUCCEEDED,
-            lease_until=None,
-            **_figures(work, through=True),
-            **kept,
-        ):
-            return
-        storage.add_lines(job.id, work.lines, at)
-        if not active:
-            return
-        if part.role == FINISH or (part.role == DO and kind.finish is None):
-            storage.change_job(job.id, RUNNING, state=SUCCEEDED, result=result, ended_at=at)
-            return
-        if isinstance(result, list):
-            storage.add_parts(
-                part_row(job.id, number, DO, one, at) for number, one in enumerate(result, 1)
-            )
-        if not storage.open_parts(job.id):
-            storage.add_parts([part_row(job.id, storage.next_number(job.id), FINISH, {}, at)])
-
-
-def put_back(claim: Claim, work: Work, at: datetime | None = None, *, seconds: float = 0.0) -> None:
-    """Let a part wait again that was stopped, as if it had not been taken up: for some `seconds`, if it has nothing to do before."""
-    at = at or now()
-    until = at + timedelta(seconds=seconds)
-    with writing():
-        storage.change_part(
-            claim.part.id,
-            claim.owner,
-            state=QUEUED,
-            owner="",
-            lease_until=None,
-            run_after=until,
-            attempts=JobPart.attempts - 1,
-        )
-        storage.add_lines(claim.job.id, work.lines, at)
-
-
-def try_again(claim: Claim, work: Work, trouble: str, at: datetime | None = None) -> None:
-    """Let a part wait for its next attempt, longer each time; after the last one the job has failed."""
-    at = at or now()
-    attempt = claim.part.attempts + 1
-    if attempt >= ATTEMPTS:
-        fail_job(claim, work, trouble, at)
-        return
-    pause = timedelta(seconds=FIRST_PAUSE * 4 ** (attempt - 1))
-    with writing():
-        if storage.change_part(
-            claim.part.id,
-            claim.owner,
-            state=QUEUED,
-            owner="",
-            lease_until=None,
-            run_after=at + pause,
-        ):
-            said = f"{trouble} Attempt {attempt} of {ATTEMPTS}; the next one in {pause.total_seconds():.0f} s."
-            storage.add_lines(claim.job.id, [*work.lines, said], at)
-
-
-def fail_job(claim: Claim, work: Work, trouble: str, at: datetime | None = None) -> None:
-    """The job has failed with this part. What other parts did stays; parts that wait are not begun, those that run come to a stop."""
-    at = at or now()
-    with writing():
-        if storage.change_part(
-            claim.part.id,
-            claim.owner,
-            state=QUEUED,
-            owner="",
-            lease_until=None,
-            run_after=at,
-            **_figures(work),
-        ):
-            storage.add_lines(claim.job.id, work.lines, at)
-            _fail(claim.job.id, trouble, at)
-
-
-def tell(claim: Claim, work: Work) -> None:
-    """Write down how far a part is. Raises `JobStoppedError` when it is to stop."""
-    at = now()
+    """Do a claimed part and write down how it ended. Errors are written down, never raised."""
+    job = running_job(claim, tools, stopping)
     try:
-        with writing():
-            job = storage.job_by_number(claim.job.id)
-            if job.state != RUNNING or job.stop_at is not None:
-                raise JobStoppedError("The job was cancelled, or has failed.")
-            if not storage.change_part(
-                claim.part.id, claim.owner, lease_until=at + LEASE, **_figures(work)
-            ):
-                raise JobStoppedError("Another worker has this part now.")
-            storage.add_lines(claim.job.id, work.lines, at)
-    except ServerBusyError:
-        return  # it is told the next time
-    work.lines.clear()
-
-
-def do_part(claim: Claim, kind: Kind, tools: Tools, stopping: Callable[[], bool]) -> None:
-    """Do a part that was claimed, and write down how it ended. What goes wrong is written down, never raised."""
-    work = make_work(claim, tools, stopping)
-    try:
-        end_part(claim, kind, work, _result(kind, claim.part.role, work, claim.job))
+        end_part(claim, job_type, job, _result(job_type, claim, job))
     except JobStoppedError:
-        put_back(claim, work)
+        put_back(claim, job)
     except JobWaitsError as error:
-        work.say(str(error))
-        put_back(claim, work, seconds=error.seconds)
-    except (ServerBusyError, OperationalError) as error:
-        try_again(
-            claim,
-            work,
-            str(error) if isinstance(error, MarqueError) else "The database did not answer.",
-        )
+        job.say(str(error))
+        put_back(claim, job, seconds=error.seconds)
+    except OperationalError:
+        try_again(claim, job, "The database did not answer.")
+    except ServerBusyError as error:
+        try_again(claim, job, str(error))
     except MarqueError as error:
-        fail_job(claim, work, str(error))
+        fail_job(claim, job, str(error))
     except Exception as error:
         log.exception("job %s, part %s", claim.job.public_id, claim.part.number)
-        try_again(
-            claim,
-            work,
-            f"Something went wrong on the server ({type(error).__name__}); its log has the details.",
+        what = (
+            f"Something went wrong on the server ({type(error).__name__}); its log has the details."
         )
+        try_again(claim, job, what)
 
 
-def do_here(job_id: str, kind: Kind, tools: Tools) -> None:
-    """Do a job of one short part in this process, if it waits and nobody else has it: for a server on which no worker runs."""
-    claim = claim_part({kind.name: kind}, "web", only=job_id)
+def do_here(job_id: str, job_type: JobType, tools: Tools) -> None:
+    """Do a job of one short part in this process, if it waits: for a server without a worker."""
+    claim = claim_part({job_type.name: job_type}, "web", only=job_id)
     if claim is not None:
-        do_part(claim, kind, tools, lambda: False)
+        do_part(claim, job_type, tools)
 
 
-def _result(kind: Kind, role: str, work: Work, job: Job) -> Json | list[Json]:
-    """Do what the part is for."""
-    if role == PLAN and kind.plan is not None:
-        return list(kind.plan(work))
-    if role == FINISH and kind.finish is not None:
-        return kind.finish(work, storage.results(job.id))
-    return kind.do(work)
+def end_part(claim: Claim, job_type: JobType, job: RunningJob, result: Json | list[Json]) -> None:
+    """Write down that a part is through, and what comes next: the parts of a plan, the finish after
+    the last part, the end of the job."""
+    moment, part, job_id = now(), claim.part, claim.job.id
+    values = {"done": max(job.done, job.total), "total": job.total, "failed": job.failed}
+    if isinstance(result, dict):
+        values["result"] = result
+    with writing():
+        # The job's row first, so that two last parts come one after the other.
+        active = storage.change_job(job_id, RUNNING, claimed_at=moment)
+        if not _change_part(claim, state=SUCCEEDED, lease_until=None, **values):
+            return
+        storage.add_lines(job_id, job.lines, moment)
+        if not active:
+            return
+        if part.role == FINISH or (part.role == DO and job_type.finish is None):
+            storage.change_job(job_id, RUNNING, state=SUCCEEDED, result=result, ended_at=moment)
+            return
+        if isinstance(result, list):
+            storage.add_parts(job_id, DO, result, at=moment)
+        if not storage.count_open_parts(job_id):
+            number = storage.last_part_number(job_id) + 1
+            storage.add_parts(job_id, FINISH, [{}], at=moment, first=number)
 
 
-def _figures(work: Work, *, through: bool = False) -> Json:
-    """How far a part is, as the values of its row."""
-    return {
-        "done": max(work.done, work.total) if through else work.done,
-        "total": work.total,
-        "failed": work.failed,
-    }
+def put_back(claim: Claim, job: RunningJob, *, seconds: float = 0.0) -> None:
+    """Let a part wait again for `seconds`, as if it had not been claimed."""
+    moment = now()
+    with writing():
+        attempts = JobPart.attempts - 1
+        _queue_part(claim, moment + timedelta(seconds=seconds), attempts=attempts)
+        storage.add_lines(claim.job.id, job.lines, moment)
 
 
-def _fail(job_id: int, trouble: str, at: datetime) -> None:
-    storage.change_job(job_id, QUEUED, RUNNING, state=FAILED, error=trouble[:2000], ended_at=at)
-    storage.add_lines(job_id, [f"Failed: {trouble}"], at)
+def try_again(claim: Claim, job: RunningJob, trouble: str, moment: datetime | None = None) -> None:
+    """Let a part wait for its next attempt, longer each time; after the last one the job fails."""
+    moment = moment or now()
+    attempt = claim.part.attempts + 1
+    if attempt >= ATTEMPTS:
+        fail_job(claim, job, trouble, moment)
+        return
+    pause = FIRST_PAUSE * 4 ** (attempt - 1)
+    line = f"{trouble} Attempt {attempt} of {ATTEMPTS}; the next one in {pause:.0f} s."
+    with writing():
+        if _queue_part(claim, moment + timedelta(seconds=pause)):
+            storage.add_lines(claim.job.id, [*job.lines, line], moment)
 
 
-# ---- tidying ----
+def fail_job(claim: Claim, job: RunningJob, trouble: str, moment: datetime | None = None) -> None:
+    """Let the job fail with this part. What other parts did stays; waiting ones are not begun."""
+    moment = moment or now()
+    with writing():
+        if _queue_part(claim, moment, **_figures(job)):
+            storage.add_lines(claim.job.id, job.lines, moment)
+            _fail(claim.job.id, trouble, moment)
 
 
-def stop_cancelled(at: datetime | None = None) -> None:
-    """Cancelled jobs whose parts have all come to a stop are over."""
-    at = at or now()
-    if storage.to_stop(at):
+def save_progress(claim: Claim, job: RunningJob) -> None:
+    """Write down how far a part is and extend its lease. Raises `JobStoppedError`."""
+    moment = now()
+    try:
         with writing():
-            for job in storage.to_stop(at):
-                storage.change_job(job.id, QUEUED, RUNNING, state=CANCELLED, ended_at=at)
+            row = storage.job_by_number(claim.job.id)
+            if row.state != RUNNING or row.cancel_requested_at is not None:
+                raise JobStoppedError("The job was cancelled, or has failed.")
+            if not _change_part(claim, lease_until=moment + LEASE, **_figures(job)):
+                raise JobStoppedError("Another worker has this part now.")
+            storage.add_lines(claim.job.id, job.lines, moment)
+    except ServerBusyError:
+        return  # the next time is soon enough
+    job.lines.clear()
 
 
-def fail_lost(at: datetime | None = None) -> None:
-    """Jobs with a part that took its worker with it again and again have failed."""
-    at = at or now()
-    if storage.lost_parts(at, ATTEMPTS):
+def _result(job_type: JobType, claim: Claim, job: RunningJob) -> Json | list[Json]:
+    if claim.part.role == PLAN and job_type.plan is not None:
+        return list(job_type.plan(job))
+    if claim.part.role == FINISH and job_type.finish is not None:
+        return job_type.finish(job, storage.results(claim.job.id))
+    return job_type.do(job)
+
+
+def _figures(job: RunningJob) -> dict[str, int]:
+    return {"done": job.done, "total": job.total, "failed": job.failed}
+
+
+def _change_part(claim: Claim, **values: object) -> bool:
+    return storage.change_part(claim.part.id, claim.owner, **values)
+
+
+def _queue_part(claim: Claim, run_after: datetime, **values: object) -> bool:
+    free = {"state": QUEUED, "owner": "", "lease_until": None, "run_after": run_after}
+    return _change_part(claim, **free, **values)
+
+
+def _fail(job_id: int, trouble: str, moment: datetime) -> None:
+    storage.change_job(job_id, QUEUED, RUNNING, state=FAILED, error=trouble[:2000], ended_at=moment)
+    storage.add_lines(job_id, [f"Failed: {trouble}"], moment)
+
+
+# ---- tidy up ----
+
+
+def stop_cancelled(moment: datetime | None = None) -> None:
+    """End cancelled jobs whose parts have all come to a stop."""
+    moment = moment or now()
+    if storage.jobs_to_stop(moment):
         with writing():
-            for row in storage.lost_parts(at, ATTEMPTS):
-                _fail(row.job_id, LOST, at)
+            for job in storage.jobs_to_stop(moment):
+                storage.change_job(job.id, QUEUED, RUNNING, state=CANCELLED, ended_at=moment)
+
+
+def fail_lost(moment: datetime | None = None) -> None:
+    """Let jobs fail that have a part which took its worker with it again and again."""
+    moment = moment or now()
+    if storage.jobs_with_lost_parts(moment, ATTEMPTS):
+        with writing():
+            for job_id in storage.jobs_with_lost_parts(moment, ATTEMPTS):
+                _fail(job_id, LOST, moment)
 
 
 def clear_ended(
-    kinds: Mapping[str, Kind], tools: Callable[[], Tools], at: datetime | None = None
+    job_types: Mapping[str, JobType], tools: Callable[[], Tools], moment: datetime | None = None
 ) -> None:
     """Remove the files of jobs that need them no more, and forget jobs of long ago."""
-    at = at or now()
-    for kind in kinds.values():
-        if kind.clear is None:
+    moment = moment or now()
+    for job_type in job_types.values():
+        if job_type.clear is None:
             continue
-        for job in storage.to_clear(kind.name, at - kind.kept, at - FILES_KEPT):
-            kind.clear(job.public_id, job.question, tools())
+        for job in storage.jobs_to_clear(
+            job_type.name, moment - job_type.kept, moment - FILES_KEPT
+        ):
+            job_type.clear(job.public_id, job.params, tools())
             with writing():
-                storage.change_job(job.id, SUCCEEDED, CANCELLED, FAILED, cleared_at=at)
-    if storage.is_older(at - JOBS_KEPT):
+                storage.change_job(job.id, SUCCEEDED, CANCELLED, FAILED, cleared_at=moment)
+    if storage.has_ended_before(moment - JOBS_KEPT):
         with writing():
-            storage.remove_jobs(at - JOBS_KEPT)
+            storage.remove_jobs(moment - JOBS_KEPT)
 
 
 # ---- the worker ----
 
 
-class Crew:
-    """The hands of one worker process: so many in each lane. `context` surrounds everything that touches the database.
+class Worker:
+    """One worker process: some threads for short jobs and one for long ones, which poll the table.
 
-    `ring` rings the doorbell of a lane, on which some worker calls `work`. Only other hands are called that way: what waits when this crew
-    looks it does itself, so that work goes on while the doorbell is broken.
+    Args:
+        context: Surrounds everything that touches the database.
+        threads: How many parts of short jobs it does at once.
     """
 
     def __init__(
         self,
-        kinds: Mapping[str, Kind],
+        job_types: Mapping[str, JobType],
         tools: Callable[[], Tools],
-        slots: Mapping[str, int],
         context: Callable[[], AbstractContextManager[object]],
-        ring: Callable[[str], None],
+        threads: int = 1,
     ) -> None:
         self.name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(3)}"
-        self.ending = threading.Event()
-        self._kinds = {
-            lane: {name: one for name, one in kinds.items() if one.lane == lane} for lane in LANES
-        }
-        self._all = kinds
+        self.stopping = threading.Event()
+        self._job_types = job_types
         self._tools = tools
-        self._slots = {lane: threading.BoundedSemaphore(slots[lane]) for lane in LANES}
         self._context = context
-        self._ring = ring
-        self._mine: set[str] = set()
-        self._started: list[threading.Thread] = []
-        self._seen: datetime | None = None
-        self._tidied: datetime | None = None
+        self._slots = {SHORT: threads, LONG: 1}
+        self._threads: dict[str, list[threading.Thread]] = {queue: [] for queue in QUEUES}
+        self._claims: set[str] = set()
+        self._renewed_at = self._signed_at = self._cleared_at = NEVER
 
-    def work(self, lane: str) -> None:
-        """Answer a ring: do parts of this lane until nothing waits. Returns at once when all hands of the lane are busy."""
-        if lane not in self._slots or not self._slots[lane].acquire(blocking=False):
-            return
-        try:
-            while not self.ending.is_set() and self._do_next(lane):
-                pass
-        finally:
-            self._slots[lane].release()
-
-    def look_until_the_end(self) -> None:
-        """Look for work every few seconds, until the worker ends. For a thread of its own."""
-        while not self.ending.is_set():
-            started = time.monotonic()
+    def run(self) -> None:
+        """Poll and work until `stopping` is set, then wait for the threads."""
+        while not self.stopping.is_set():
             try:
                 with self._context():
-                    self.look()
-            except (
-                Exception
-            ):  # a database that cannot be reached just now: the next look may find it again
-                log.exception("looking for work failed")
-            self.ending.wait(max(0.1, LOOK - (time.monotonic() - started)))
-        self.wait_for_hands()
+                    self.poll()
+            except Exception:  # the database may be back at the next look
+                log.exception("looking for jobs failed")
+            self.stopping.wait(POLL)
+        self.join()
         with suppress(Exception), self._context(), writing():
             storage.forget_worker(self.name)
 
-    def wait_for_hands(self) -> None:
-        """Until the hands that looks have begun have nothing to do, or have stopped because the worker ends."""
-        for hand in self._started:
-            hand.join()
+    def join(self) -> None:
+        """Wait until the threads have nothing to do, or have stopped because the worker ends."""
+        for thread in [thread for threads in self._threads.values() for thread in threads]:
+            thread.join()
 
-    def look(self) -> None:
-        """Give a sign of life, renew leases, tidy up, and let a free hand of each lane begin where something waits."""
-        at = now()
-        mine = list(self._mine)
-        if mine or self._seen is None or at - self._seen >= SIGN:
+    def poll(self) -> None:
+        """Renew leases and tidy up when it is time, and start threads for the parts that wait."""
+        moment = now()
+        if moment - self._renewed_at >= RENEW_EVERY:
+            self._renew(moment)
+        for queue, threads in self._threads.items():
+            threads[:] = [thread for thread in threads if thread.is_alive()]
+            if free := self._slots[queue] - len(threads):
+                for _ in range(storage.count_waiting(self._types_of(queue), moment, limit=free)):
+                    thread = threading.Thread(
+                        target=self._work, args=(queue,), name=f"jobs-{queue}"
+                    )
+                    threads.append(thread)
+                    thread.start()
+
+    def run_queue(self, queue: str) -> None:
+        """Do parts of a queue until nothing waits or the worker ends."""
+        while not self.stopping.is_set() and self._do_next(queue):
+            pass
+
+    def _types_of(self, queue: str) -> dict[str, JobType]:
+        return {name: each for name, each in self._job_types.items() if each.queue == queue}
+
+    def _renew(self, moment: datetime) -> None:
+        claims = list(self._claims)
+        if claims or moment - self._signed_at >= SIGN_EVERY:
             with writing():
-                storage.renew(mine, at + LEASE)
-                storage.see_worker(self.name, at, at - timedelta(days=1))
-            self._seen = at
-        stop_cancelled(at)
-        fail_lost(at)
-        if self._tidied is None or at - self._tidied >= TIDY:
-            clear_ended(self._all, self._tools, at)
-            self._tidied = at
-        for lane in LANES:
-            if storage.something_waits(self._kinds[lane], at) and self._has_hands(lane):
-                self._begin(lane)
+                storage.renew(claims, moment + LEASE)
+                storage.see_worker(self.name, moment, moment - timedelta(days=1))
+            self._signed_at = moment
+        stop_cancelled(moment)
+        fail_lost(moment)
+        if moment - self._cleared_at >= CLEAR_EVERY:
+            clear_ended(self._job_types, self._tools, moment)
+            self._cleared_at = moment
+        self._renewed_at = moment
 
-    def _begin(self, lane: str) -> None:
-        """Let a hand work without a ring."""
+    def _work(self, queue: str) -> None:
+        try:
+            self.run_queue(queue)
+        except Exception:  # the next poll starts another thread
+            log.exception("a worker thread stopped")
 
-        def work() -> None:
-            try:
-                self.work(lane)
-            except Exception:  # as above: the next look begins again
-                log.exception("a hand stopped")
-
-        hand = threading.Thread(target=work, name=f"hand-{lane}")
-        hand.start()
-        self._started = [one for one in self._started if one.is_alive()] + [hand]
-
-    def _has_hands(self, lane: str) -> bool:
-        free = self._slots[lane].acquire(blocking=False)
-        if free:
-            self._slots[lane].release()
-        return free
-
-    def _do_next(self, lane: str) -> bool:
+    def _do_next(self, queue: str) -> bool:
         with self._context():
-            claim = claim_part(self._kinds[lane], self.name)
+            claim = claim_part(self._types_of(queue), self.name)
             if claim is None:
                 return False
-            self._mine.add(claim.owner)
+            self._claims.add(claim.owner)
             try:
-                do_part(claim, self._all[claim.job.kind], self._tools(), self.ending.is_set)
+                job_type = self._job_types[claim.job.type]
+                do_part(claim, job_type, self._tools(), self.stopping.is_set)
             finally:
-                self._mine.discard(claim.owner)
-            if claim.part.role == PLAN:
-                for _ in range(CALLED):
-                    self._ring(lane)
+                self._claims.discard(claim.owner)
             stop_cancelled()
             end_reading()
             checkpoint_if_large()

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import LONG, UNCLASSIFIED, Who
+from webapp.domain import LONG, UNCLASSIFIED
 from webapp.errors import ModelError
 from webapp.inference.classifier import is_sure
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import Overlay, added_up, outputs, reading, seen
 from webapp.inference.models.registry import Registry
-from webapp.services.jobs.job_type import Json, Kind, Work
-from webapp.services.jobs.queue import JobView, Owner, Ring, latest, put_in
+from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.queue import JobView, Sender, enqueue, latest
 from webapp.services.labels.label_mapping import structure
 from webapp.storage.database import writing
 from webapp.storage.exports import top_lines
@@ -97,31 +97,31 @@ def go_on(
     return True
 
 
-def go_on_beside(registry: Registry, model: str, *, owner: Owner, who: Who, ring: Ring) -> bool:
+def go_on_beside(registry: Registry, model: str, sender: Sender) -> bool:
     """Read on for a moment, and the rest as a job; True when nothing is left. A job that does so already sees what is new."""
     if go_on(registry, model, seconds=AT_ONCE):
         return True
     if job_of(model) is None:
-        put_in(KIND, {"model": model}, title=f"Labels of {model}", owner=owner, who=who, ring=ring)
+        enqueue(JOB_TYPE, {"model": model}, f"Labels of {model}", sender)
     return False
 
 
 def job_of(model: str) -> JobView | None:
     """The job that reads the photos and answers of a model again just now, or waits to."""
-    found = latest(KIND)
+    found = latest(JOB_TYPE)
     return (
         found
-        if found is not None and not found.over and found.job.question == {"model": model}
+        if found is not None and not found.over and found.job.params == {"model": model}
         else None
     )
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Read everything of a model again. It may run twice: a chunk is read by the rules of its moment, and what reads rightly stays."""
     go_on(
-        work.tools.registry,
-        work.asked["model"],
-        watch=lambda where: work.progress(where.done, where.last),
+        job.tools.registry,
+        job.params["model"],
+        watch=lambda where: job.progress(where.done, where.last),
     )
     return {}
 
@@ -284,4 +284,4 @@ def summary(_result: Json) -> str:
     return "Every photo and answer reads as its labels are now."
 
 
-KIND = Kind(name="reread", title="Labels read again", do=do, lane=LONG, summary=summary)
+JOB_TYPE = JobType(name="reread", title="Labels read again", do=do, queue=LONG, summary=summary)

@@ -7,7 +7,7 @@ from sqlalchemy import and_
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import JobNotFoundError, JobRefusedError, NotAllowedError
 from webapp.services.jobs.queue import JobView, Owner
-from webapp.services.jobs.types.upload import KIND
+from webapp.services.jobs.types.upload import JOB_TYPE
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.bulk import Selection, delete_all
 from webapp.services.photos.deletion import GRACE
@@ -29,20 +29,20 @@ class Holdings:
 
 def came_with(public_id: str, owner: str) -> bool:
     """True when a photo came in with an upload of this owner (the id of an `Owner`; "" has none)."""
-    return bool(owner) and storage.brought(public_id, owner, KIND.name)
+    return bool(owner) and storage.came_with_job_of(public_id, owner, JOB_TYPE.name)
 
 
 def is_theirs(view: JobView, owner: Owner) -> bool:
     """True for an upload that has ended and that this very owner put in. Who may see all jobs does not own them."""
     return (
-        view.over and view.job.kind == KIND.name and bool(owner.id) and view.job.owner == owner.id
+        view.over and view.job.type == JOB_TYPE.name and bool(owner.id) and view.job.owner == owner.id
     )
 
 
 def holdings(view: JobView) -> Holdings:
     """What there is of an upload's photos."""
-    there, starred = storage.count_brought(view.job.public_id)
-    return Holdings(there, starred, storage.count_put_away(_name(view), now() - GRACE))
+    there, starred = storage.count_photos_of(view.job.public_id)
+    return Holdings(there, starred, storage.count_deleted(_name(view), now() - GRACE))
 
 
 def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabelled:
@@ -51,7 +51,7 @@ def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabe
     Raises `NotAllowedError` for somebody else, `JobRefusedError` while photos still come in or when none is there.
     """
     _check(view, owner)
-    if not storage.count_brought(view.job.public_id)[0]:
+    if not storage.count_photos_of(view.job.public_id)[0]:
         raise JobRefusedError("None of these photos is there any more. Nothing was changed.")
     return delete_all(
         Selection(wanted=GalleryFilter(batch=view.job.public_id)),

@@ -11,12 +11,13 @@ from webapp.storage.tables.base import UTCDateTime, now
 
 
 class Job(Base):
-    """One piece of background work, as people see it. Its parts say how far it is.
+    """A background job, as people see it. Its parts say how far it is.
 
-    `state` is "queued", "running", "succeeded", "failed" or "cancelled". `question` is what was asked, `result` what came of it, `error`
-    why it failed. `owner` is who may see it besides reviewers ("" for who has its id). `once` is the hash of the sender's idempotency key.
-    `turn_at`: when a part of it was last taken up, so that jobs take turns. `stop_at`: when somebody asked to cancel it.
-    `cleared_at`: when the files that it kept were removed, after which it cannot go on.
+    `state` is "queued", "running", "succeeded", "failed" or "cancelled". `params`
+    is what was asked for, `error` why it failed. `owner` is who may see it besides reviewers ("" for
+    everybody with its id). `key_hash` is the hash of the sender's idempotency key. `claimed_at`:
+    when a part was last claimed, so that jobs take turns. `cancel_requested_at`: when somebody
+    asked to cancel it. `cleared_at`: when its files were removed, after which it cannot go on.
     """
 
     __tablename__ = "jobs"
@@ -28,18 +29,18 @@ class Job(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(24), unique=True)
-    kind: Mapped[str] = mapped_column(String(32))
+    type: Mapped[str] = mapped_column("kind", String(32))
     title: Mapped[str] = mapped_column(String(255))
     state: Mapped[str] = mapped_column(String(16))
-    question: Mapped[dict[str, Any]] = mapped_column(JSON)
+    params: Mapped[dict[str, Any]] = mapped_column("question", JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     error: Mapped[str] = mapped_column(String(2000), default="")
     owner: Mapped[str] = mapped_column(String(64), default="")
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     who: Mapped[str] = mapped_column(String(80))
-    once: Mapped[str | None] = mapped_column(String(64), unique=True)
-    turn_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    stop_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    key_hash: Mapped[str | None] = mapped_column("once", String(64), unique=True)
+    claimed_at: Mapped[datetime] = mapped_column("turn_at", UTCDateTime, default=now)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column("stop_at", UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -47,10 +48,12 @@ class Job(Base):
 
 
 class JobPart(Base):
-    """A part of a job that one worker does at a time: "plan" cuts the job into parts, "do" is one of them, "finish" sums up.
+    """A part of a job that one worker does at a time.
 
-    `state` is "queued", "running" or "succeeded". `done` of `total` things are through, `failed` of them in vain. `attempts` counts how
-    often it was taken up, `run_after` is when it may be next. `owner` is the worker that has it, until `lease_until` unless renewed.
+    `role`: "plan" cuts the job into parts, "do" is one of them, "finish" sums up. `state` is
+    "queued", "running" or "succeeded". `done` of `total` things are through, `failed` of them
+    without success. `attempts` counts how often it was claimed, `run_after` is when it may be next.
+    `owner` is the claim of the worker that has it, until `lease_until` unless renewed.
     """
 
     __tablename__ = "job_parts"
@@ -64,7 +67,7 @@ class JobPart(Base):
     number: Mapped[int]
     role: Mapped[str] = mapped_column(String(8))
     state: Mapped[str] = mapped_column(String(16))
-    question: Mapped[dict[str, Any]] = mapped_column(JSON)
+    params: Mapped[dict[str, Any]] = mapped_column("question", JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)

@@ -7,15 +7,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadLabelFileError, MarqueError, ModelUnavailableError
-from webapp.extensions import ring
 from webapp.inference.models.card import ModelCard
-from webapp.services.jobs.types import label_import as labels_later
+from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.labels import label_import as import_labels
 from webapp.services.labels.import_formats import read_sums
 from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.jobs import owner
+from webapp.views.jobs import sender
 from webapp.views.layout import live_cards
 from webapp.views.template_filters import count
 
@@ -85,12 +84,10 @@ def do(public_id: str) -> ResponseReturnValue:
     """Give the photos their labels, as one batch; a large file is a job."""
     by_name, who = bool(request.form.get("by_name")), guards.who()
     if import_labels.is_large(public_id, who=who):
-        asked = labels_later.question(
+        asked = label_import_job.question(
             public_id, _cards(), who=who, by_name=by_name, replace=bool(request.form.get("replace"))
         )
-        job, _fresh = labels_later.put_in_file(
-            asked, owner=owner(), who=who, ring=ring, key=public_id
-        )
+        job = label_import_job.enqueue(asked, sender(public_id))
         return redirect(url_for("jobs.one", job_id=job.public_id), 303)
     name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
     done = import_labels.apply_import(

@@ -4,14 +4,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, MarqueError, UnknownLabelError
-from webapp.extensions import get_registry, ring
+from webapp.extensions import get_registry
 from webapp.inference.models.label_set import every_label
 from webapp.services.labels import merges as label_merge
 from webapp.services.labels import remapping as rereading
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.jobs import owner
+from webapp.views.jobs import sender
 from webapp.views.template_filters import count
 
 bp = Blueprint("label_merge", __name__, url_prefix="/models")
@@ -86,7 +86,7 @@ def reread(name: str) -> ResponseReturnValue:
 
 def read_on(name: str) -> None:
     """Read photos and answers again: for a moment here, and the rest as a job. Every page of labels says how far it is."""
-    rereading.go_on_beside(get_registry(), name, owner=owner(), who=guards.who(), ring=ring)
+    rereading.go_on_beside(get_registry(), name, sender())
 
 
 def _named(name: str, label: str) -> str:

@@ -4,15 +4,14 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import MarqueError, ModelUnavailableError, NothingToUndoError
-from webapp.extensions import ring
 from webapp.inference.models.card import ModelCard
-from webapp.services.jobs.types import bulk as many_later
+from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.labels.relabel import relabel_photos, undo_batch
 from webapp.services.labels.undo import undo_event
 from webapp.services.photos import gallery as history
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, note_undone
-from webapp.views.jobs import owner
+from webapp.views.jobs import sender
 from webapp.views.layout import live_cards
 
 bp = Blueprint("relabel", __name__)
@@ -59,13 +58,8 @@ def undo() -> ResponseReturnValue:
             )
         else:
             batch = request.form.get("batch", "")
-            if many_later.is_large_batch(batch):
-                job, _fresh = many_later.put_in_action(
-                    many_later.undo_question(batch, place="undo"),
-                    owner=owner(),
-                    who=guards.who(),
-                    ring=ring,
-                )
+            if bulk_job.is_large_batch(batch):
+                job = bulk_job.enqueue(bulk_job.undo_question(batch, place="undo"), sender())
                 return redirect(url_for("jobs.one", job_id=job.public_id), 303)
             note_undone(undo_batch(batch, who=guards.who(), place="undo"))
     except NothingToUndoError as error:

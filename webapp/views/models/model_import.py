@@ -9,15 +9,15 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from webapp.errors import BadRequestError, MarqueError, ModelRefusedError
-from webapp.extensions import get_config, ring
+from webapp.extensions import get_config
 from webapp.inference.model_import.model_import import PREPROCESSING
 from webapp.inference.models.card import RESIZE_RULES
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Job
-from webapp.services.jobs.types import model_import as import_model
+from webapp.services.jobs.types import model_import as model_import_job
 from webapp.services.jobs.types.model_import import FILE_ENDINGS, Sent
 from webapp.views import guards
-from webapp.views.jobs import owner
+from webapp.views.jobs import owner, sender
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
 MAX_BYTES = 1024**3
@@ -57,7 +57,7 @@ def _page(error: MarqueError | None = None) -> str:
         error=error,
         kept=request.form,
         trouble=_trouble(),
-        imports=jobs.list_jobs(owner(), kind=import_model.KIND.name, limit=LAST).items,
+        imports=jobs.list_jobs(owner(), job_type=model_import_job.JOB_TYPE.name, limit=LAST).items,
         preprocessing=PREPROCESSING,
         resize_rules=RESIZE_RULES,
         endings=FILE_ENDINGS,
@@ -83,7 +83,7 @@ def _check_ready() -> None:
 
 def _take(file: FileStorage | None, labels_file: FileStorage | None) -> Job:
     """Put in the job for what the form sent."""
-    asked = import_model.question(request.form)
+    asked = model_import_job.question(request.form)
     if file is None or not file.filename:
         raise BadRequestError("Choose a file: a network (.keras, .h5, .hdf5), or a zip with one.")
     labels = (
@@ -93,6 +93,4 @@ def _take(file: FileStorage | None, labels_file: FileStorage | None) -> Job:
     )
     with closing(file.stream):
         sent = Sent(file.filename, file.stream, request.form.get("labels", ""), labels)
-        return import_model.take(
-            get_config().data, sent, asked, owner=owner(), who=guards.who(), ring=ring
-        )
+        return model_import_job.enqueue(get_config().data, sent, asked, sender())

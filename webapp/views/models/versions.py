@@ -14,17 +14,18 @@ from webapp.errors import (
     ModelNotFoundError,
     StorageFullError,
 )
-from webapp.extensions import get_config, get_registry, load_version, ring
+from webapp.extensions import get_config, get_registry, load_version
 from webapp.inference.models import bundle
 from webapp.inference.models.gate import Said
-from webapp.services.jobs.types import compare as replay
+from webapp.services.jobs.types import compare as compare_job
+from webapp.services.jobs.types.compare import Comparison
 from webapp.services.models import cards, compare
 from webapp.services.models import promotion as promote
 from webapp.services.models.compare import Standing
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.jobs import REFRESH, owner
+from webapp.views.jobs import REFRESH, sender
 
 bp = Blueprint("versions", __name__, url_prefix="/models")
 STRIP = 24
@@ -62,22 +63,14 @@ def comparison(name: str) -> ResponseReturnValue:
 def ask(name: str) -> ResponseReturnValue:
     """Put in the job in which both versions look at the newest photos, or find the one that is not over."""
     one, other = _pair(name, request.form)
-    known = replay.last(name, one, other)
+    known = compare_job.last(name, one, other)
     if known is not None and not known.over:
         return redirect(url_for("jobs.one", job_id=known.job.public_id), 303)
-    text = request.form.get("newest", "").strip() or str(replay.NEWEST)
+    text = request.form.get("newest", "").strip() or str(compare_job.NEWEST)
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     try:
-        job, _fresh = replay.put(
-            get_registry(),
-            name,
-            one,
-            other,
-            newest=newest,
-            owner=owner(),
-            who=guards.who(),
-            ring=ring,
-        )
+        wanted = Comparison(name, one, other, newest)
+        job = compare_job.enqueue(get_registry(), wanted, sender())
     except BadRequestError as error:
         return _comparison(name, one, other, error)
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)
@@ -134,7 +127,7 @@ def _comparison(
 ) -> ResponseReturnValue:
     registry = get_registry()
     found = compare.standing(registry, name, one, other)
-    replayed = replay.last(name, one, other)
+    replayed = compare_job.last(name, one, other)
     live = registry.live_version(name)
     page = render_template(
         "models/compare.html",
@@ -143,9 +136,11 @@ def _comparison(
         versions=registry.versions(name),
         live_version=live,
         replayed=replayed,
-        replay_said=replay.summary(replayed.job.result) if replayed and replayed.job.result else "",
-        newest=replay.NEWEST,
-        most=replay.MOST,
+        replay_said=compare_job.summary(replayed.job.result)
+        if replayed and replayed.job.result
+        else "",
+        newest=compare_job.NEWEST,
+        most=compare_job.MOST,
         error=error,
         kept=request.form,
         may_promote=live == one and other != live,

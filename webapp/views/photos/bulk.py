@@ -14,10 +14,9 @@ from webapp.extensions import (
     get_registry,
     live_models,
     load_version,
-    ring,
 )
-from webapp.services.jobs.types import bulk as many_later
-from webapp.services.jobs.types import reclassify as rank_again
+from webapp.services.jobs.types import bulk as bulk_job
+from webapp.services.jobs.types import reclassify as reclassify_job
 from webapp.services.labels.relabel import Relabelled, check_label
 from webapp.services.photos import bulk as many
 from webapp.services.photos import gallery as history
@@ -25,7 +24,7 @@ from webapp.services.photos.bulk import GRACE, MOST, MOST_RANKED, Selection
 from webapp.services.photos.query_filters import NAMES, filter_params, parse_filter
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved
-from webapp.views.jobs import owner
+from webapp.views.jobs import sender
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title, shown_name
 from webapp.views.photos.presenters import present_item
@@ -52,7 +51,7 @@ def change() -> ResponseReturnValue:
         if (whole or action in SURE_FIRST) and not request.form.get("sure"):
             return redirect(url_for(".look", **_parameters(action, whole=whole), next=back), 303)
         selection = _selection(request.form, whole=whole)
-        if action in many_later.ACTIONS and many_later.is_large(selection):
+        if action in bulk_job.ACTIONS and bulk_job.is_large(selection):
             return redirect(url_for("jobs.one", job_id=_put_in(action, selection)), 303)
         if action == "ask" and whole and many.is_long(selection):
             return redirect(url_for("jobs.one", job_id=_put_in_asking(selection)), 303)
@@ -71,7 +70,7 @@ def look() -> ResponseReturnValue:
     selection = _selection(request.args, whole=whole)
     found = many.forecast(selection)
     most = MOST_RANKED if action == "ask" else MOST
-    later = found.photos > most and (action in many_later.ACTIONS or (action == "ask" and whole))
+    later = found.photos > most and (action in bulk_job.ACTIONS or (action == "ask" and whole))
     return render_template(
         "photos/bulk.html",
         action=action,
@@ -127,10 +126,10 @@ def _do(action: str, selection: Selection) -> None:
 def _put_in(action: str, selection: Selection) -> str:
     """Put in the job for more photos than one waits for; its id."""
     label, cards = (request.form.get("label", ""), live_choice()) if action == "label" else ("", [])
-    asked = many_later.action_question(
+    asked = bulk_job.action_question(
         action, selection.wanted, up_to=selection.up_to, cards=cards, label=label, place="gallery"
     )
-    return many_later.put_in_action(asked, owner=owner(), who=guards.who(), ring=ring)[0].public_id
+    return bulk_job.enqueue(asked, sender()).public_id
 
 
 def _exported(selection: Selection) -> dict[str, Any]:
@@ -163,17 +162,7 @@ def _ask(selection: Selection) -> None:
 def _put_in_asking(selection: Selection) -> str:
     """Put in the job for more photos than a version looks at while one waits; its id."""
     name, version = _asked(request.form)
-    wanted, up_to = selection.wanted, selection.up_to
-    job, _fresh = rank_again.put(
-        get_registry(),
-        name,
-        version,
-        wanted,
-        up_to=up_to,
-        owner=owner(),
-        who=guards.who(),
-        ring=ring,
-    )
+    job = reclassify_job.enqueue(get_registry(), name, version, selection, sender())
     return job.public_id
 
 

@@ -4,12 +4,11 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError
-from webapp.extensions import ring
-from webapp.services.jobs.types import retention as keep_later
+from webapp.services.jobs.types import retention as retention_job
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos.deletion import GRACE, Surplus
 from webapp.views import guards
-from webapp.views.jobs import owner
+from webapp.views.jobs import sender
 
 bp = Blueprint("keeping", __name__, url_prefix="/admin/keeping")
 USUAL = {"per_class": "500", "older_than": "90d"}
@@ -48,5 +47,5 @@ def apply() -> ResponseReturnValue:
         deleting.parse_number(request.form.get("per_class", "")),
         deleting.parse_age(request.form.get("older_than", "") or "0"),
     )
-    job, _fresh = keep_later.put_in_rule(number, age, owner=owner(), who=guards.who(), ring=ring)
+    job = retention_job.enqueue(number, age, sender())
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)

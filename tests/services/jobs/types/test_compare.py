@@ -10,17 +10,16 @@ from flask.testing import FlaskClient
 
 from tests.fakes import FakeClassifier, make_card
 from webapp.config import Config
-from webapp.domain import LONG, SHORT, GalleryFilter, Who
+from webapp.domain import SHORT, GalleryFilter, Who
 from webapp.errors import BadRequestError, ModelNotFoundError
-from webapp.extensions import get_registry
+from webapp.extensions import get_registry, get_tools
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.queue import JobView, Owner
-from webapp.services.jobs.types import compare as replay
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs.queue import JobView, Owner, Sender
+from webapp.services.jobs.types import compare as compare_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.services.photos import gallery as history
 from webapp.storage.database import end_reading
-from webapp.tasks.ring import tools
 
 EVERYBODY = Owner("user:1", all=True)
 Upload = Callable[..., str]
@@ -44,14 +43,13 @@ def context(app: Flask, config: Config) -> Iterator[None]:
 
 
 def put(champion: int = 1, challenger: int = 2, newest: int = 2_000) -> str:
-    asked = {"owner": EVERYBODY, "who": Who("Anna"), "ring": lambda _lane: None}
-    return replay.put(get_registry(), "f1-teams", champion, challenger, newest=newest, **asked)[
-        0
-    ].public_id  # type: ignore[arg-type]
+    wanted = compare_job.Comparison("f1-teams", champion, challenger, newest)
+    sender = Sender(EVERYBODY, Who("Anna"))
+    return compare_job.enqueue(get_registry(), wanted, sender).public_id
 
 
-def work(app: Flask, job_id: str) -> JobView:
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+def run_jobs(app: Flask, job_id: str) -> JobView:
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
     end_reading()
     return jobs.get_job(job_id, EVERYBODY)
 
@@ -69,12 +67,12 @@ def test_what_differs_is_found_again_by_the_job(
     same, other = upload("#C00000", mark=1), upload("#FF8700", mark=2)
     challenger.says(ferrari=0.9)
     job_id = put()
-    view = work(app, job_id)
+    view = run_jobs(app, job_id)
     assert view.job.result == {
         "model": "f1-teams", "champion": 1, "challenger": 2, "photos": 2, "gone": 0, "differ": 1, "unlabelled": 1,
     }  # fmt: skip
     assert of_job(job_id) == {other} and same not in of_job(job_id)
-    assert replay.summary(view.job.result) == (
+    assert compare_job.summary(view.job.result) == (
         "Versions 1 and 2 give different answers to 1 of 2 photos, all of these without a ground truth."
     )
 
@@ -84,7 +82,7 @@ def test_only_the_newest_are_looked_at_and_nothing_changes_for_others(
 ) -> None:
     first, *_rest = [upload(mark=mark) for mark in range(3)]
     challenger.says(ferrari=0.9)
-    work(app, put(newest=2))
+    run_jobs(app, put(newest=2))
     assert challenger.ranked_photos == 2
     assert history.get_item(first).photo.prediction.version == 1
 
@@ -94,7 +92,7 @@ def test_older_photos_with_a_ground_truth_are_looked_at_too(
 ) -> None:
     first, *_rest = [upload(mark=mark) for mark in range(3)]
     client.put(f"/api/v1/photos/{first}/ground-truth", json={"label": "haas"}, headers=key)
-    view = work(app, put(newest=1))
+    view = run_jobs(app, put(newest=1))
     assert (view.progress.total, challenger.ranked_photos) == (2, 2)
 
 
@@ -103,18 +101,18 @@ def test_nobody_is_asked_twice_and_it_comes_out_the_same(
 ) -> None:
     upload()
     challenger.says(ferrari=0.9)
-    one, again = work(app, put()), work(app, put())
+    one, again = run_jobs(app, put()), run_jobs(app, put())
     assert challenger.ranked_photos == 1 and one.job.result == again.job.result
 
 
 def test_versions_that_agree_leave_nothing_to_review(app: Flask, upload: Upload) -> None:
     upload(mark=1), upload(mark=2)
-    view = work(app, put())
-    assert "the same answer to all 2 photos" in replay.summary(view.job.result or {})
+    view = run_jobs(app, put())
+    assert "the same answer to all 2 photos" in compare_job.summary(view.job.result or {})
 
 
 def test_an_empty_history_has_nothing_to_compare(app: Flask) -> None:
-    assert "no photo" in replay.summary(work(app, put()).job.result or {})
+    assert "no photo" in compare_job.summary(run_jobs(app, put()).job.result or {})
 
 
 def test_an_unknown_job_shows_no_photo(upload: Upload) -> None:
@@ -123,10 +121,10 @@ def test_an_unknown_job_shows_no_photo(upload: Upload) -> None:
 
 
 def test_the_last_comparison_of_a_pair_is_known(app: Flask) -> None:
-    assert replay.last("f1-teams", 1, 2) is None
+    assert compare_job.last("f1-teams", 1, 2) is None
     job_id = put()
     put(2, 1)
-    found = replay.last("f1-teams", 1, 2)
+    found = compare_job.last("f1-teams", 1, 2)
     assert found and found.job.public_id == job_id
 
 

@@ -17,25 +17,25 @@ from flask import Flask
 from webapp.config import Config
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadRequestError, JobNotFoundError, NotAllowedError, StorageFullError
+from webapp.extensions import get_tools
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports.export import Order, make_order
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker as crew
-from webapp.services.jobs.queue import JobView, Owner
-from webapp.services.jobs.types import export as export_later
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs import worker
+from webapp.services.jobs.queue import JobView, Owner, Sender
+from webapp.services.jobs.types import export as export_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
 from webapp.storage.database import end_reading
 from webapp.storage.tables import now
-from webapp.tasks.ring import tools
 
 ANNA, WHO = Owner("user:1", all=True), Who("Anna")
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_later, "PIECE", 2)
-    monkeypatch.setattr(export_later, "ZIP_PHOTOS", 2)
+    monkeypatch.setattr(export_job, "PIECE", 2)
+    monkeypatch.setattr(export_job, "ZIP_PHOTOS", 2)
 
 
 @pytest.fixture
@@ -54,19 +54,17 @@ def order(format: str = "csv", **more: object) -> Order:
     return replace(make_order(format, GalleryFilter(), base_url="http://marque"), **more)  # type: ignore[arg-type]
 
 
-def put_in(data: Path, wanted: Order) -> str:
-    return export_later.put_in_order(wanted, data, owner=ANNA, who=WHO, ring=lambda _lane: None)[
-        0
-    ].public_id
+def enqueue(data: Path, wanted: Order) -> str:
+    return export_job.enqueue(wanted, data, Sender(ANNA, WHO)).public_id
 
 
-def work(app: Flask) -> None:
-    Crew(KINDS, tools, {"short": 1, "long": 1}, app.app_context, lambda _lane: None).work("short")
+def run_jobs(app: Flask) -> None:
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue("short")
 
 
 def done(app: Flask, data: Path, wanted: Order) -> JobView:
-    job_id = put_in(data, wanted)
-    work(app)
+    job_id = enqueue(data, wanted)
+    run_jobs(app)
     view = jobs.get_job(job_id, ANNA)
     assert view.state == "succeeded", view.job.error
     return view
@@ -77,7 +75,7 @@ def names_in(folder: Path) -> set[str]:
 
 
 def content(view: JobView, data: Path, at: int = 0) -> bytes:
-    path, _type, sha256 = export_later.file_of(
+    path, _type, sha256 = export_job.file_of(
         view, view.job.result["files"][at]["name"], data, admin=False
     )
     found = path.read_bytes()
@@ -94,7 +92,7 @@ def test_pieces_become_one_table(app: Flask, data: Path, photos: list[str]) -> N
         rows = list(csv.DictReader(io.StringIO(content(view, data).decode())))
         assert [plain_cell(row["id"]) for row in rows] == photos
         assert view.job.result["classes"] == {"": 2, "haas": 3}
-        assert names_in(export_later.folder_of(data, view.job.public_id)) == {
+        assert names_in(export_job.folder_of(data, view.job.public_id)) == {
             view.job.result["files"][0]["name"],
             "manifest.json",
         }
@@ -130,7 +128,7 @@ def test_the_manifest_says_what_was_asked_and_what_there_is(
 ) -> None:
     with app.app_context():
         view = done(app, data, order("jsonl", wanted=GalleryFilter(ground_truth="haas")))
-        path, content_type, _sha = export_later.file_of(view, "manifest.json", data, admin=False)
+        path, content_type, _sha = export_job.file_of(view, "manifest.json", data, admin=False)
     manifest = json.loads(path.read_text())
     assert (content_type, manifest["filter"], manifest["photos"]) == (
         "application/json",
@@ -144,28 +142,28 @@ def test_photos_that_come_meanwhile_are_not_in_it(
     app: Flask, data: Path, photos: list[str], upload: Callable[..., str]
 ) -> None:
     with app.app_context():
-        job_id = put_in(data, order("jsonl"))
-        claim = crew.claim_part(KINDS, "w1")
+        job_id = enqueue(data, order("jsonl"))
+        claim = worker.claim_part(JOB_TYPES, "w1")
         assert claim is not None
-        crew.do_part(claim, KINDS["export"], tools(), lambda: False)
+        worker.do_part(claim, JOB_TYPES["export"], get_tools())
     upload(mark=20)
     with app.app_context():
-        work(app)
+        run_jobs(app)
         assert jobs.get_job(job_id, ANNA).job.result["photos"] == 5
 
 
 def test_a_piece_and_the_end_may_come_twice(app: Flask, data: Path, photos: list[str]) -> None:
     with app.app_context():
-        job_id = put_in(data, order())
+        job_id = enqueue(data, order())
         claims = []
-        while claim := crew.claim_part(KINDS, "w1"):
+        while claim := worker.claim_part(JOB_TYPES, "w1"):
             claims.append(claim)
-            part = crew.make_work(claim, tools(), lambda: False)
+            part = worker.running_job(claim, get_tools(), lambda: False)
             if claim.part.role == "do":
-                export_later.do(part)
+                export_job.do(part)
             if claim.part.role == "finish":
-                again = export_later.finish(part, jobs.part_results(jobs.get_job(job_id, ANNA)))
-            crew.do_part(claim, KINDS["export"], tools(), lambda: False)
+                again = export_job.finish(part, jobs.part_results(jobs.get_job(job_id, ANNA)))
+            worker.do_part(claim, JOB_TYPES["export"], get_tools())
         view = jobs.get_job(job_id, ANNA)
         assert view.state == "succeeded" and view.job.result["files"] == again["files"]
         assert content(view, data).count(b"\n") == 6
@@ -176,60 +174,60 @@ def test_it_goes_on_after_a_photo(app: Flask, data: Path, photos: list[str]) -> 
         lines = content(done(app, data, order("jsonl", after=photos[2])), data).splitlines()
         assert [json.loads(line)["id"] for line in lines] == photos[3:]
         with pytest.raises(BadRequestError, match="no photo"):
-            put_in(data, order(after="nothing"))
+            enqueue(data, order(after="nothing"))
 
 
 def test_its_files_go_after_some_days(app: Flask, data: Path, photos: list[str]) -> None:
     with app.app_context():
         view = done(app, data, order())
-        crew.clear_ended(KINDS, tools)
+        worker.clear_ended(JOB_TYPES, get_tools)
         assert content(view, data)
-        crew.clear_ended(KINDS, tools, now() + export_later.KEPT)
+        worker.clear_ended(JOB_TYPES, get_tools, now() + export_job.KEPT)
         view = jobs.get_job(view.job.public_id, ANNA)
-        assert not export_later.folder_of(data, view.job.public_id).exists()
+        assert not export_job.folder_of(data, view.job.public_id).exists()
         with pytest.raises(JobNotFoundError, match="removed after 7 days"):
-            export_later.file_of(view, "manifest.json", data, admin=True)
+            export_job.file_of(view, "manifest.json", data, admin=True)
 
 
 def test_a_cancelled_export_leaves_nothing(app: Flask, data: Path, photos: list[str]) -> None:
     with app.app_context():
-        job_id = put_in(data, order())
+        job_id = enqueue(data, order())
         for _ in range(2):
-            claim = crew.claim_part(KINDS, "w1")
+            claim = worker.claim_part(JOB_TYPES, "w1")
             assert claim is not None
-            crew.do_part(claim, KINDS["export"], tools(), lambda: False)
-        assert names_in(export_later.folder_of(data, job_id)) == {"piece-000001"}
+            worker.do_part(claim, JOB_TYPES["export"], get_tools())
+        assert names_in(export_job.folder_of(data, job_id)) == {"piece-000001"}
         jobs.cancel_job(job_id, ANNA, WHO)
-        crew.clear_ended(KINDS, tools)
-        assert not names_in(data / export_later.PLACE)
+        worker.clear_ended(JOB_TYPES, get_tools)
+        assert not names_in(data / export_job.PLACE)
 
 
 def test_exports_have_their_share_of_the_disk(
     app: Flask, data: Path, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app.app_context():
-        job_id = put_in(data, order())
+        job_id = enqueue(data, order())
         other = done(app, data, order())
-        work(app)
-        monkeypatch.setattr(export_later, "QUOTA", 10)
+        run_jobs(app)
+        monkeypatch.setattr(export_job, "QUOTA", 10)
         with pytest.raises(StorageFullError, match="Remove the files of another one"):
-            put_in(data, order())
-        export_later.remove_files(other, data)
-        export_later.remove_files(jobs.get_job(job_id, ANNA), data)
-        put_in(data, order())
+            enqueue(data, order())
+        export_job.remove_files(other, data)
+        export_job.remove_files(jobs.get_job(job_id, ANNA), data)
+        enqueue(data, order())
 
 
 def test_a_full_share_in_the_middle_fails_the_job_which_goes_on(
     app: Flask, data: Path, photos: list[str], monkeypatch
 ) -> None:
     with app.app_context():
-        job_id = put_in(data, order())
-        monkeypatch.setattr(export_later, "QUOTA", 10)
-        work(app)
+        job_id = enqueue(data, order())
+        monkeypatch.setattr(export_job, "QUOTA", 10)
+        run_jobs(app)
         assert "Exports take" in jobs.get_job(job_id, ANNA).job.error
-        monkeypatch.setattr(export_later, "QUOTA", 10**9)
-        jobs.retry_job(job_id, ANNA, WHO, lambda _lane: None)
-        work(app)
+        monkeypatch.setattr(export_job, "QUOTA", 10**9)
+        jobs.retry_job(job_id, ANNA, WHO)
+        run_jobs(app)
         end_reading()
         assert jobs.get_job(job_id, ANNA).job.result["photos"] == 5
 
@@ -240,12 +238,12 @@ def test_photos_with_their_metadata_are_for_admins(
     with app.app_context():
         view = done(app, data, order("folders", keep_metadata=True))
         name = view.job.result["files"][0]["name"]
-        assert export_later.file_of(view, name, data, admin=True)[1] == "application/zip"
+        assert export_job.file_of(view, name, data, admin=True)[1] == "application/zip"
         with pytest.raises(NotAllowedError):
-            export_later.file_of(view, name, data, admin=False)
+            export_job.file_of(view, name, data, admin=False)
 
 
 @pytest.mark.parametrize("name", ["../../marque.sqlite", "piece-000001", "", "..", ".x.part"])
 def test_no_other_file_is_given_out(app: Flask, data: Path, photos: list[str], name: str) -> None:
     with app.app_context(), pytest.raises(JobNotFoundError):
-        export_later.file_of(done(app, data, order()), name, data, admin=True)
+        export_job.file_of(done(app, data, order()), name, data, admin=True)

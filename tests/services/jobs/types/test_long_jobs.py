@@ -1,4 +1,4 @@
-"""The long lane: work in a process of its own, which ends with its job, and which holds up nothing short."""
+"""The long queue: a process of its own, which ends with its job, and which holds up nothing short."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 from flask import Flask
 
 from webapp.domain import LONG, SHORT, Who
+from webapp.extensions import get_tools
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.job_type import Json, Kind, Work
-from webapp.services.jobs.queue import JobView, Owner
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.queue import JobView, Owner, Sender
+from webapp.services.jobs.worker import Worker
 from webapp.storage.database import end_reading
-from webapp.tasks.ring import tools
 
 ANNA = Owner("user:1", all=True)
 PATIENCE = 30
@@ -34,17 +34,17 @@ class Place:
         self.sign = folder / "sign"
         self.child: subprocess.Popen[bytes] | None = None
 
-    def do(self, work: Work) -> Json:
+    def do(self, job: RunningJob) -> Json:
         """Wait for a child for as long as asked. May run twice: it only leaves the same sign again."""
         with subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(self.sign), str(work.asked["seconds"])]
+            [sys.executable, "-c", CHILD, str(self.sign), str(job.params["seconds"])]
         ) as child:
             self.child = child
             try:
                 while True:
                     with suppress(subprocess.TimeoutExpired):
                         return {"status": child.wait(0.1)}
-                    work.progress(0)
+                    job.progress(0)
             finally:
                 child.kill()
 
@@ -55,25 +55,18 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def crew(app: Flask, place: Place) -> Iterator[Crew]:
+def worker(app: Flask, place: Place) -> Iterator[Worker]:
     kinds = {
-        "child": Kind("child", "Child", do=place.do, lane=LONG),
-        "quick": Kind("quick", "Quick", do=lambda _work: {"done": True}),
+        "child": JobType("child", "Child", do=place.do, queue=LONG),
+        "quick": JobType("quick", "Quick", do=lambda _job: {"done": True}),
     }
     with app.app_context():
-        yield Crew(kinds, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None)
+        yield Worker(kinds, get_tools, app.app_context)
 
 
-def put_in(name: str, lane: str, do: Callable[[Work], Json], seconds: float = 0) -> str:
-    job, _fresh = jobs.put_in(
-        Kind(name, name, do=do, lane=lane),
-        {"seconds": seconds},
-        title=name,
-        owner=ANNA,
-        who=Who("A"),
-        ring=str,
-    )
-    return job.public_id
+def enqueue(name: str, queue: str, do: Callable[[RunningJob], Json], seconds: float = 0) -> str:
+    job_type = JobType(name, name, do=do, queue=queue)
+    return jobs.enqueue(job_type, {"seconds": seconds}, name, Sender(ANNA, Who("A"))).public_id
 
 
 def see(job_id: str) -> JobView:
@@ -81,48 +74,48 @@ def see(job_id: str) -> JobView:
     return jobs.get_job(job_id, ANNA)
 
 
-def begin(crew: Crew, place: Place) -> threading.Thread:
-    """Let a hand take up the long job; returns when its child is there."""
-    hand = threading.Thread(target=crew.work, args=(LONG,))
-    hand.start()
+def begin(worker: Worker, place: Place) -> threading.Thread:
+    """Let a thread claim the long job; returns when its child is there."""
+    thread = threading.Thread(target=worker.run_queue, args=(LONG,))
+    thread.start()
     deadline = time.monotonic() + PATIENCE
     while not place.sign.exists():
         assert time.monotonic() < deadline
         BREATH.wait(0.05)
-    return hand
+    return thread
 
 
-def test_a_child_that_ends_ends_its_job(crew: Crew, place: Place) -> None:
-    job_id = put_in("child", LONG, place.do)
-    crew.work(LONG)
+def test_a_child_that_ends_ends_its_job(worker: Worker, place: Place) -> None:
+    job_id = enqueue("child", LONG, place.do)
+    worker.run_queue(LONG)
     assert (see(job_id).state, see(job_id).job.result) == ("succeeded", {"status": 0})
 
 
-def test_a_cancelled_job_takes_its_child_with_it(crew: Crew, place: Place) -> None:
-    job_id = put_in("child", LONG, place.do, seconds=300)
-    hand = begin(crew, place)
+def test_a_cancelled_job_takes_its_child_with_it(worker: Worker, place: Place) -> None:
+    job_id = enqueue("child", LONG, place.do, seconds=300)
+    thread = begin(worker, place)
     jobs.cancel_job(job_id, ANNA, Who("A"))
-    hand.join(PATIENCE)
+    thread.join(PATIENCE)
     assert see(job_id).state == "cancelled"
     assert place.child and place.child.poll() is not None
 
 
 def test_a_worker_that_ends_takes_the_child_with_it_and_gives_the_job_back(
-    crew: Crew, place: Place
+    worker: Worker, place: Place
 ) -> None:
-    job_id = put_in("child", LONG, place.do, seconds=300)
-    hand = begin(crew, place)
-    crew.ending.set()
-    hand.join(PATIENCE)
+    job_id = enqueue("child", LONG, place.do, seconds=300)
+    thread = begin(worker, place)
+    worker.stopping.set()
+    thread.join(PATIENCE)
     assert (see(job_id).state, see(job_id).progress.running) == ("running", 0)
     assert place.child and place.child.poll() is not None
 
 
-def test_a_long_job_holds_up_nothing_short(crew: Crew, place: Place) -> None:
-    put_in("child", LONG, place.do, seconds=300)
-    hand = begin(crew, place)
-    quick = put_in("quick", SHORT, place.do)
-    crew.work(SHORT)
+def test_a_long_job_holds_up_nothing_short(worker: Worker, place: Place) -> None:
+    enqueue("child", LONG, place.do, seconds=300)
+    thread = begin(worker, place)
+    quick = enqueue("quick", SHORT, place.do)
+    worker.run_queue(SHORT)
     assert see(quick).state == "succeeded"
-    crew.ending.set()
-    hand.join(PATIENCE)
+    worker.stopping.set()
+    thread.join(PATIENCE)

@@ -11,18 +11,18 @@ from sqlalchemy import select
 from tests.conftest import install
 from tests.fakes import FakeClassifier, make_card
 from webapp.config import Config
-from webapp.domain import LONG, SHORT, GalleryFilter, Who
+from webapp.domain import SHORT, GalleryFilter, Who
 from webapp.errors import ModelNotFoundError
-from webapp.extensions import get_registry
+from webapp.extensions import get_registry, get_tools
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.queue import JobView, Owner
-from webapp.services.jobs.types import reclassify as rank_again
-from webapp.services.jobs.types.registry import KINDS
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs.queue import JobView, Owner, Sender
+from webapp.services.jobs.types import reclassify as reclassify_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
+from webapp.services.photos.bulk import Selection
 from webapp.storage.database import db, end_reading
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.tables import Photo, Prediction
-from webapp.tasks.ring import tools
 
 EVERYBODY = Owner("user:1", all=True)
 Upload = Callable[..., str]
@@ -42,20 +42,20 @@ def others(second: FakeClassifier) -> list[FakeClassifier]:
 def context(app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Version 1 is live; parts have two photos."""
     for name, value in {"LEAST_PART": 2, "USUAL_PARTS": 100}.items():
-        monkeypatch.setattr(rank_again, name, value)
+        monkeypatch.setattr(reclassify_job, name, value)
     (config.models / "f1-teams" / "LIVE").write_text("1\n")
     with app.app_context():
         yield
 
 
 def put(version: int = 2, wanted: GalleryFilter | None = None) -> str:
-    wanted = wanted or GalleryFilter()
-    asked = {"owner": EVERYBODY, "who": Who("Anna"), "ring": lambda _lane: None}
-    return rank_again.put(get_registry(), "f1-teams", version, wanted, **asked)[0].public_id  # type: ignore[arg-type]
+    selection = Selection(wanted=wanted or GalleryFilter())
+    sender = Sender(EVERYBODY, Who("Anna"))
+    return reclassify_job.enqueue(get_registry(), "f1-teams", version, selection, sender).public_id
 
 
-def work(app: Flask) -> None:
-    Crew(KINDS, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(SHORT)
+def run_jobs(app: Flask) -> None:
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
 
 
 def see(job_id: str) -> JobView:
@@ -82,12 +82,12 @@ def test_a_version_that_is_not_live_looks_at_the_whole_history_aside(
     assert answers(2) == [(False, False)] * 5 and answers(1) == [(True, True)] * 5
     assert (
         "f1-teams 2 looked at 5 photos. Its answers are kept beside the model's."
-        in rank_again.summary(view.job.result or {})
+        in reclassify_job.summary(view.job.result or {})
     )
 
 
 def work_and_see(app: Flask, job_id: str) -> JobView:
-    work(app)
+    run_jobs(app)
     view = see(job_id)
     assert view.state == "succeeded", view.job.error
     return view
@@ -141,11 +141,11 @@ def test_a_photo_without_its_file_is_counted_and_named(app: Flask, upload: Uploa
     db.session.commit()
     view = work_and_see(app, put())
     assert (view.job.result or {})["gone"] == view.progress.failed == 1
-    assert any("gone.jpg: The stored file" in line.text for line in jobs.tail(view))
+    assert any("gone.jpg: The stored file" in line.text for line in jobs.log_lines(view))
 
 
 def test_an_empty_history_is_nothing_to_look_at(app: Flask) -> None:
-    assert "nothing to look at" in rank_again.summary(work_and_see(app, put()).job.result or {})
+    assert "nothing to look at" in reclassify_job.summary(work_and_see(app, put()).job.result or {})
 
 
 def test_a_version_that_is_gone_fails_the_job_in_words(
@@ -155,7 +155,7 @@ def test_a_version_that_is_gone_fails_the_job_in_words(
     upload()
     job_id = put(3)
     (config.models / "f1-teams" / "3" / "card.json").unlink()
-    work(app)
+    run_jobs(app)
     assert see(job_id).state == "failed" and "3" in see(job_id).job.error
 
 
@@ -166,6 +166,6 @@ def test_an_unknown_version_is_refused() -> None:
 
 def test_a_million_photos_are_cut_into_two_thousand_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    parts = rank_again.parts_of(range(1_000_000))
+    parts = reclassify_job.parts_of(range(1_000_000))
     assert (len(parts), parts[-1]["total"], parts[-1]["photos"][-1]) == (2_000, 500, 999_999)
-    assert [one["total"] for one in rank_again.parts_of(range(50))] == [20, 20, 10]
+    assert [one["total"] for one in reclassify_job.parts_of(range(50))] == [20, 20, 10]

@@ -12,7 +12,7 @@ from flask import Flask
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
-from webapp.domain import LONG, SHORT, Who
+from webapp.domain import SHORT, Who
 from webapp.errors import (
     BadArchiveError,
     BadRequestError,
@@ -21,17 +21,16 @@ from webapp.errors import (
     StorageFullError,
     UnknownLabelError,
 )
-from webapp.extensions import get_classifiers, get_config
+from webapp.extensions import get_classifiers, get_config, get_tools
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker as crew
-from webapp.services.jobs.queue import JobView, Owner
-from webapp.services.jobs.types import upload as bulk_upload
-from webapp.services.jobs.types.upload import KIND, Order
-from webapp.services.jobs.worker import Crew
+from webapp.services.jobs import worker
+from webapp.services.jobs.queue import JobView, Owner, Sender
+from webapp.services.jobs.types import upload as upload_job
+from webapp.services.jobs.types.upload import JOB_TYPE, UploadOrder
+from webapp.services.jobs.worker import Worker
 from webapp.services.photos.classify import Incoming
 from webapp.storage.database import db, end_reading
 from webapp.storage.tables import Photo
-from webapp.tasks.ring import tools
 
 ANNA = Owner("user:1")
 
@@ -51,19 +50,17 @@ def zip_of(members: dict[str, bytes]) -> io.BytesIO:
     return content
 
 
-def order(**changes: object) -> Order:
-    asked = bulk_upload.question(get_classifiers(""), model="", place="upload", **changes)  # type: ignore[arg-type]
-    return Order(asked, "photos.zip", ANNA, Who("Anna"), lambda _lane: None)
+def order(**changes: object) -> UploadOrder:
+    asked = upload_job.question(get_classifiers(""), model="", place="upload", **changes)  # type: ignore[arg-type]
+    return UploadOrder(asked, "photos.zip", Sender(ANNA, Who("Anna")))
 
 
 def send(members: dict[str, bytes], **changes: object) -> str:
-    return bulk_upload.take_zip(get_config().data, zip_of(members), order(**changes))[0].public_id
+    return upload_job.take_zip(get_config().data, zip_of(members), order(**changes)).public_id
 
 
-def work(app: Flask, job_id: str) -> JobView:
-    Crew({"upload": KIND}, tools, {SHORT: 1, LONG: 1}, app.app_context, lambda _lane: None).work(
-        SHORT
-    )
+def run_jobs(app: Flask, job_id: str) -> JobView:
+    Worker({"upload": JOB_TYPE}, get_tools, app.app_context).run_queue(SHORT)
     end_reading()
     return jobs.get_job(job_id, ANNA)
 
@@ -74,7 +71,7 @@ def truths() -> dict[str, str | None]:
 
 def test_every_file_is_accounted_for(app: Flask) -> None:
     once = draw(mark=1)
-    view = work(
+    view = run_jobs(
         app,
         send(
             {
@@ -93,28 +90,28 @@ def test_every_file_is_accounted_for(app: Flask) -> None:
         5,
         1,
     )
-    lines = bulk_upload.left_out(jobs.part_results(view))
+    lines = upload_job.left_out(jobs.part_results(view))
     assert [line[:2] for line in lines] == [["words.txt", "skipped"], ["bad.jpg", "refused"]]
 
 
 def test_photos_that_are_here_already_are_not_new(app: Flask) -> None:
-    work(app, send({"a.jpg": draw()}))
-    assert work(app, send({"b.jpg": draw()})).job.result["known"] == 1
+    run_jobs(app, send({"a.jpg": draw()}))
+    assert run_jobs(app, send({"b.jpg": draw()})).job.result["known"] == 1
     assert db.session.query(Photo).count() == 1
 
 
 def test_a_part_that_is_done_twice_counts_once(app: Flask) -> None:
     job_id = send({f"{mark}.jpg": draw(mark=mark) for mark in range(3)})
     for _ in range(2):  # the plan, then the only part, of which nobody hears that it is through
-        claim = crew.claim_part({"upload": KIND}, "w1")
+        claim = worker.claim_part({"upload": JOB_TYPE}, "w1")
         assert claim
-        one = crew.make_work(claim, tools(), lambda: False)
+        one = worker.running_job(claim, get_tools(), lambda: False)
         if claim.part.role == "plan":
-            crew.end_part(claim, KIND, one, bulk_upload.plan(one))
+            worker.end_part(claim, JOB_TYPE, one, upload_job.plan(one))
         else:
-            bulk_upload.do(one)
-            crew.put_back(claim, one)
-    assert work(app, job_id).job.result["added"] == 3
+            upload_job.do(one)
+            worker.put_back(claim, one)
+    assert run_jobs(app, job_id).job.result["added"] == 3
 
 
 def test_folders_are_labels_when_asked(app: Flask) -> None:
@@ -125,18 +122,18 @@ def test_folders_are_labels_when_asked(app: Flask) -> None:
         "d.jpg": draw(mark=4),
         "misc/notes.txt": b"words",
     }
-    view = work(app, send(members, folders=True))
+    view = run_jobs(app, send(members, folders=True))
     assert truths() == {"a.jpg": "mclaren", "b.jpg": "ferrari", "c.jpg": None, "d.jpg": None}
     assert view.job.result["strange"] == {"misc": 1, "": 1}
 
 
 def test_folders_are_not_labels_when_not_asked(app: Flask) -> None:
-    work(app, send({"ferrari/a.jpg": draw()}))
+    run_jobs(app, send({"ferrari/a.jpg": draw()}))
     assert truths() == {"a.jpg": None}
 
 
 def test_one_ground_truth_is_for_all(app: Flask) -> None:
-    work(app, send({"a.jpg": draw(mark=1), "b.jpg": draw(mark=2)}, ground_truth="haas"))
+    run_jobs(app, send({"a.jpg": draw(mark=1), "b.jpg": draw(mark=2)}, ground_truth="haas"))
     assert set(truths().values()) == {"haas"}
 
 
@@ -146,26 +143,26 @@ def test_a_ground_truth_that_is_no_label_is_refused() -> None:
 
 
 def test_names_of_any_script_are_kept(app: Flask) -> None:
-    work(app, send({"фото/Лада 🏎.jpg": draw()}))
+    run_jobs(app, send({"фото/Лада 🏎.jpg": draw()}))
     assert list(truths()) == ["Лада 🏎.jpg"]
 
 
 def test_the_zip_goes_when_the_job_has_ended(app: Flask) -> None:
     job_id = send({"a.jpg": draw()})
-    assert bulk_upload.was_kept(get_config().data, job_id)
-    work(app, job_id)
-    crew.clear_ended({"upload": KIND}, tools)
+    assert upload_job.was_kept(get_config().data, job_id)
+    run_jobs(app, job_id)
+    worker.clear_ended({"upload": JOB_TYPE}, get_tools)
     assert not (get_config().data / "spool" / job_id).exists()
 
 
 def test_a_zip_that_disappeared_is_said(app: Flask) -> None:
     job_id = send({"a.jpg": draw()})
-    bulk_upload.forget(get_config().data, job_id)
-    assert "send it again" in work(app, job_id).job.error
+    upload_job.forget(get_config().data, job_id)
+    assert "send it again" in run_jobs(app, job_id).job.error
 
 
 def test_an_empty_zip_succeeds_with_nothing(app: Flask) -> None:
-    assert bulk_upload.summary(work(app, send({})).job.result or {}) == "0 photos are new."
+    assert upload_job.summary(run_jobs(app, send({})).job.result or {}) == "0 photos are new."
 
 
 def test_groups_of_files_are_one_job(app: Flask) -> None:
@@ -175,18 +172,18 @@ def test_groups_of_files_are_one_job(app: Flask) -> None:
             Incoming(f"g{group}/{number}.jpg", draw(mark=10 * group + number))
             for number in range(3)
         ]
-        bulk_upload.keep_files(data, job_id, files, group)
-    bulk_upload.take_kept(data, job_id, order())
-    assert work(app, job_id).job.result["added"] == 6
+        upload_job.keep_files(data, job_id, files, group)
+    upload_job.take_kept(data, job_id, order())
+    assert run_jobs(app, job_id).job.result["added"] == 6
 
 
 def test_nothing_is_put_in_for_nothing() -> None:
     with pytest.raises(BadRequestError, match="No file"):
-        bulk_upload.take_kept(get_config().data, jobs.new_id(), order())
+        upload_job.take_kept(get_config().data, jobs.new_id(), order())
 
 
 def test_a_full_disk_refuses_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_upload, "RESERVE", 2**62)
+    monkeypatch.setattr(upload_job, "RESERVE", 2**62)
     with pytest.raises(StorageFullError, match="no room"):
         send({"a.jpg": draw()})
     assert not list(get_config().data.glob("spool/*/*"))
@@ -200,9 +197,9 @@ def test_a_disk_that_fills_up_fails_the_job_and_says_so(
 
     job_id = send({"a.jpg": draw()})
     monkeypatch.setattr(classifier, "rank", full)
-    view = work(app, job_id)
+    view = run_jobs(app, job_id)
     assert (view.state, "disk is full" in view.job.error) == ("failed", True)
-    assert bulk_upload.was_kept(get_config().data, job_id)  # so that it can go on
+    assert upload_job.was_kept(get_config().data, job_id)  # so that it can go on
 
 
 def test_one_strange_file_does_not_keep_the_others_out(
@@ -220,13 +217,13 @@ def test_one_strange_file_does_not_keep_the_others_out(
         return real(pixels)  # type: ignore[arg-type]
 
     monkeypatch.setattr(classifier, "rank", odd)
-    view = work(app, send({f"{mark}.jpg": draw(mark=mark) for mark in range(3)}))
+    view = run_jobs(app, send({f"{mark}.jpg": draw(mark=mark) for mark in range(3)}))
     assert (view.job.result["added"], view.job.result["refused"]) == (2, 1)
 
 
 def test_what_is_no_zip_leaves_nothing() -> None:
     with pytest.raises(BadArchiveError):
-        bulk_upload.take_zip(get_config().data, io.BytesIO(b"hello"), order())
+        upload_job.take_zip(get_config().data, io.BytesIO(b"hello"), order())
     assert not list(get_config().data.glob("spool/*/*"))
 
 
@@ -235,24 +232,26 @@ VISITOR = Owner("browser:b1")
 
 def test_a_visitor_may_send_less_than_people() -> None:
     assert (
-        bulk_upload.allowance_of(VISITOR)
-        == bulk_upload.allowance_of(Owner(""))
-        == bulk_upload.VISITORS
+        upload_job.allowance_of(VISITOR)
+        == upload_job.allowance_of(Owner(""))
+        == upload_job.VISITORS
     )
     assert (
-        bulk_upload.allowance_of(ANNA)
-        == bulk_upload.allowance_of(Owner("key:1"))
-        == bulk_upload.PEOPLE
+        upload_job.allowance_of(ANNA)
+        == upload_job.allowance_of(Owner("key:1"))
+        == upload_job.PEOPLE
     )
 
 
 def test_too_many_files_of_a_visitor_are_refused_and_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bulk_upload, "VISITORS", replace(bulk_upload.VISITORS, files=2))
+    monkeypatch.setattr(upload_job, "VISITORS", replace(upload_job.VISITORS, files=2))
     three = {f"{mark}.jpg": b"x" for mark in range(3)}
     with pytest.raises(BadArchiveError, match="Nothing was stored: log in"):
-        bulk_upload.take_zip(get_config().data, zip_of(three), replace(order(), owner=VISITOR))
+        upload_job.take_zip(
+            get_config().data, zip_of(three), replace(order(), sender=Sender(VISITOR, Who("Anna")))
+        )
     assert not list(get_config().data.glob("spool/*"))
 
 
@@ -260,29 +259,29 @@ def test_groups_that_are_too_large_together_are_refused_and_forgotten() -> None:
     data, job_id, small = (
         get_config().data,
         jobs.new_id(),
-        replace(bulk_upload.VISITORS, bytes=2000),
+        replace(upload_job.VISITORS, bytes=2000),
     )
-    bulk_upload.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)
-    bulk_upload.keep_files(
+    upload_job.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)
+    upload_job.keep_files(
         data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small
     )  # the same group again counts once
     with pytest.raises(BadArchiveError, match="Nothing was stored"):
-        bulk_upload.keep_files(data, job_id, [Incoming("b.jpg", b"x" * 1000)], 2, small)
-    assert not bulk_upload.was_kept(data, job_id)
+        upload_job.keep_files(data, job_id, [Incoming("b.jpg", b"x" * 1000)], 2, small)
+    assert not upload_job.was_kept(data, job_id)
 
 
 def test_nothing_is_added_to_a_job_that_was_put_in() -> None:
     job_id = send({"a.jpg": draw()})
     with pytest.raises(JobRefusedError, match="complete already"):
-        bulk_upload.check_open(get_config().data, job_id)
+        upload_job.check_open(get_config().data, job_id)
 
 
 def test_nothing_is_kept_under_a_name_that_somebody_made_up() -> None:
     with pytest.raises(JobNotFoundError):
-        bulk_upload.check_open(get_config().data, "abcdefgh12345678")
+        upload_job.check_open(get_config().data, "abcdefgh12345678")
 
 
 @pytest.mark.parametrize("job_id", ["../../etc", "a/b", "", "x" * 40])
 def test_a_name_that_is_none_of_ours_is_not_a_folder(job_id: str) -> None:
     with pytest.raises(Exception, match="Nothing can be kept"):
-        bulk_upload.keep_zip(get_config().data, job_id, zip_of({}))
+        upload_job.keep_zip(get_config().data, job_id, zip_of({}))

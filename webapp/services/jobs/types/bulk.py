@@ -5,11 +5,12 @@ The job's id is the batch. Photos are cut by their numbers, so that parts are sm
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, NothingToUndoError
 from webapp.inference.models.card import ModelCard
-from webapp.services.jobs.job_type import Json, Kind, Work
-from webapp.services.jobs.queue import Job, Owner, Ring, put_in
+from webapp.services.jobs import queue
+from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels.relabel import CHUNK, check_label, check_why, model_of
 from webapp.services.photos.bulk import MOST, Selection
 from webapp.services.photos.query_filters import filter_params, parse_filter
@@ -82,12 +83,10 @@ def undo_question(batch: str, *, place: str) -> Json:
     return {"action": UNDO, "undo": batch, "place": place}
 
 
-def put_in_action(
-    asked: Json, *, owner: Owner, who: Who, ring: Ring, key: str = ""
-) -> tuple[Job, bool]:
-    """Put the job in; returns it and whether it is new. Raises what `jobs.put_in` raises."""
+def enqueue(asked: Json, sender: Sender) -> Job:
+    """Enqueue the job. Raises what `queue.enqueue` raises."""
     title = TITLES[asked["action"]].format(asked.get("label", ""))
-    return put_in(KIND, asked, title=title, owner=owner, who=who, ring=ring, key=key)
+    return queue.enqueue(JOB_TYPE, asked, title, sender)
 
 
 TITLES = {
@@ -103,47 +102,47 @@ TITLES = {
 # ---- the job ----
 
 
-def plan(work: Work) -> list[Json]:
+def plan(job: RunningJob) -> list[Json]:
     """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may find fewer: the rest is done."""
-    if work.asked["action"] == UNDO:
-        ranges = [(what, *one) for what in STEPS for one in _standing(what, work.asked["undo"])]
+    if job.params["action"] == UNDO:
+        ranges = [(what, *one) for what in STEPS for one in _standing(what, job.params["undo"])]
     else:
         ranges = [
             ("photos", *one)
-            for one in _ranges(parse_filter(work.asked["filter"]), work.asked["up_to"])
+            for one in _ranges(parse_filter(job.params["filter"]), job.params["up_to"])
         ]
-    work.say(f"{sum(number for *_range, number in ranges):,} photos to go through.")
+    job.say(f"{sum(number for *_range, number in ranges):,} photos to go through.")
     return list(_merged(ranges))
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Go through the photos of one range, a chunk in a transaction.
 
     May run twice: photos that have a label event of this job are left alone, also when somebody took it back meanwhile, so are stars that
     it changed; what is deleted or taken back is so already.
     """
-    part, last, met = work.part, work.part["after"], 0
-    while numbers := _next(work, last):
+    part, last, met = job.part, job.part["after"], 0
+    while numbers := _next(job, last):
         with writing():
-            _change(work, numbers)
+            _change(job, numbers)
         met, last = met + len(numbers), numbers[-1]
-        work.progress(met)
+        job.progress(met)
     return {"met": part["total"]}
 
 
-def finish(work: Work, results: Iterable[Json]) -> Json:
+def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos were changed, counted from what is stored, and the batch to undo. Counting twice gives the same."""
-    met, action = sum(one["met"] for one in results), work.asked["action"]
-    batch = work.asked["undo"] if action == UNDO else work.job_id
-    changed = storage.count_batch(work.job_id)
+    met, action = sum(one["met"] for one in results), job.params["action"]
+    batch = job.params["undo"] if action == UNDO else job.id
+    changed = storage.count_batch(job.id)
     if action == UNDO and not changed:  # photos and stars keep no word of who brought them back
         changed = met - storage.count_batch(batch, labels=False)
-    work.say(f"{changed:,} changed, {met - changed:,} left as they were.")
+    job.say(f"{changed:,} changed, {met - changed:,} left as they were.")
     return {
         "action": action,
         "changed": changed,
         "skipped": max(0, met - changed),
-        "batch": work.job_id if changed else None,
+        "batch": job.id if changed else None,
     }
 
 
@@ -163,21 +162,21 @@ def summary(result: Json) -> str:
     return said[result["action"]] + left
 
 
-def _next(work: Work, last: int) -> list[int]:
+def _next(job: RunningJob, last: int) -> list[int]:
     """The next numbers of a part, a chunk of them."""
-    asked, part = work.asked, work.part
+    asked, part = job.params, job.part
     if asked["action"] == UNDO:
         return [one for one in STEPS[part["what"]](asked["undo"], last, CHUNK) if one <= part["to"]]
     return storage.next_numbers(parse_filter(asked["filter"]), last, part["to"], CHUNK)
 
 
-def _change(work: Work, numbers: list[int]) -> None:
+def _change(job: RunningJob, numbers: list[int]) -> None:
     """Do the action with one chunk, inside the caller's transaction."""
-    asked, batch = work.asked, work.job_id
-    stamp = Stamp(batch, work.who, asked["place"], asked.get("why", ""))
+    asked, batch = job.params, job.id
+    stamp = Stamp(batch, job.who, asked["place"], asked.get("why", ""))
     action = asked["action"]
     if action == UNDO:
-        _take_back(work.part["what"], asked["undo"], numbers, stamp)
+        _take_back(job.part["what"], asked["undo"], numbers, stamp)
     elif action == LABEL:
         storage.label_photos(
             storage.not_in_batch(numbers, batch), asked["label"], asked["model"], stamp
@@ -187,7 +186,7 @@ def _change(work: Work, numbers: list[int]) -> None:
             storage.not_in_batch(numbers, batch), parse_filter(asked["filter"]), stamp
         )
     elif action == DELETE:
-        put_away(numbers, batch, work.who.name)
+        put_away(numbers, batch, job.who.name)
     else:
         storage.star_photos(storage.not_in_batch(numbers, batch), batch, starred=action == STAR)
 
@@ -232,4 +231,6 @@ def _merged(ranges: Sequence[tuple[str, int, int, int]]) -> Iterator[Json]:
             }
 
 
-KIND = Kind(name="many", title="Many photos", plan=plan, do=do, finish=finish, summary=summary)
+JOB_TYPE = JobType(
+    name="many", title="Many photos", plan=plan, do=do, finish=finish, summary=summary
+)

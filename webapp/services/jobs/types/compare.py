@@ -1,13 +1,13 @@
 """The job that compares two versions: both look at the newest photos, and those that they answer differently become a queue."""
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
-from webapp.domain import Who
 from webapp.errors import BadRequestError, PhotoNotFoundError, PhotoRefusedError
 from webapp.inference.models.registry import Registry
-from webapp.services.jobs import queue as jobs
-from webapp.services.jobs.job_type import Json, Kind, Work
-from webapp.services.jobs.queue import Job, JobView, Owner, Ring, put_in
+from webapp.services.jobs import queue
+from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.services.jobs.types.reclassify import parts_of
 from webapp.services.models import compare
 from webapp.services.photos.classify import ask_aside
@@ -19,67 +19,67 @@ NEWEST, MOST = 2_000, 20_000
 BOTH = ("champion", "challenger")
 
 
-def put(
-    registry: Registry,
-    model: str,
-    champion: int,
-    challenger: int,
-    *,
-    newest: int = NEWEST,
-    owner: Owner,
-    who: Who,
-    ring: Ring,
-    key: str = "",
-) -> tuple[Job, bool]:
-    """Put in the job that compares two versions on the `newest` uploads, and on what `compare.standing` goes by; returns it and whether it
-    is new.
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions of a model that look at the `newest` uploads."""
 
-    Raises `BadRequestError` for a strange number or for twice the same version, `ModelNotFoundError` or `BadCardError`, or what
-    `jobs.put_in` raises.
+    model: str
+    champion: int
+    challenger: int
+    newest: int = NEWEST
+
+
+def enqueue(registry: Registry, wanted: Comparison, sender: Sender) -> Job:
+    """Enqueue the job that compares two versions on the newest uploads, and on the photos by which
+    a promotion is judged.
+
+    Raises `BadRequestError` for a bad number or twice the same version, `ModelNotFoundError`,
+    `BadCardError`, or what `queue.enqueue` raises.
     """
+    model, champion, challenger = wanted.model, wanted.champion, wanted.challenger
     if champion == challenger:
         raise BadRequestError(
             "A comparison needs two versions: a champion and another one, the challenger."
         )
-    if not 1 <= newest <= MOST:
+    if not 1 <= wanted.newest <= MOST:
         raise BadRequestError(
-            f"Versions are compared on 1 to {MOST:,} of the newest photos, {NEWEST:,} when nobody says how many."
+            f"Versions are compared on 1 to {MOST:,} of the newest photos, "
+            f"{NEWEST:,} when nobody says how many."
         )
     for number in (champion, challenger):
         registry.card(model, number)
-    asked = {"model": model, "champion": champion, "challenger": challenger, "newest": newest}
-    title = f"{model} {champion} against {challenger}, newest {newest:,} photos"
-    return put_in(KIND, asked, title=title, owner=owner, who=who, ring=ring, key=key)
+    title = f"{model} {champion} against {challenger}, newest {wanted.newest:,} photos"
+    return queue.enqueue(JOB_TYPE, asdict(wanted), title, sender)
 
 
 def last(model: str, champion: int, challenger: int) -> JobView | None:
     """The newest comparison of these two versions; None when there was none in a while."""
-    return jobs.latest(KIND, model=model, champion=champion, challenger=challenger)
+    return queue.latest(JOB_TYPE, model=model, champion=champion, challenger=challenger)
 
 
-def plan(work: Work) -> list[Json]:
+def plan(job: RunningJob) -> list[Json]:
     """Parts of the newest photos, and of those with a ground truth by which one version may take over from the other."""
-    asked = work.asked
-    cards = [work.tools.registry.card(asked["model"], asked[one]) for one in BOTH]
+    asked = job.params
+    cards = [job.tools.registry.card(asked["model"], asked[one]) for one in BOTH]
     newest = storage.newest_photos(asked["newest"])
-    judged = compare.photos_to_compare(work.tools.registry, (cards[0], cards[1]))
+    judged = compare.photos_to_compare(job.tools.registry, (cards[0], cards[1]))
     older = len(judged.difference(newest))
-    work.say(
+    job.say(
         f"The newest {len(newest):,} photos{f', and {older:,} older ones that have a ground truth' if older else ''}."
     )
     return parts_of(sorted(judged.union(newest)))
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Let both versions look at the photos of one part that they have not seen, and say which of them they answer differently.
 
     May run twice: a version is not asked again about a photo whose answer is known, an answer is kept once, and it stands for neither
     model, so galleries show what they showed. Which photos differ is read from what is kept.
     """
-    tools, asked = work.tools, work.asked
+    tools, asked = job.tools, job.params
     both = [tools.one_version(asked["model"], asked[one]) for one in BOTH]
     versions = (int(asked["champion"]), int(asked["challenger"]))
-    numbers, gone = work.part["photos"], 0
+    numbers, gone = job.part["photos"], 0
     known = storage.labels_of(asked["model"], versions, numbers)
     found = [photo for photo, _outcome in photos.photos_by_number(numbers)]
     for at, photo in enumerate(found, 1):
@@ -92,9 +92,9 @@ def do(work: Work) -> Json:
             try:
                 ask_aside(photo, classifiers=waiting, files=tools.files, limiter=tools.limiter)
             except (PhotoRefusedError, PhotoNotFoundError) as error:
-                work.say(f"{photo.filename}: {error}")
+                job.say(f"{photo.filename}: {error}")
                 gone += 1
-        work.progress(at, failed=gone)
+        job.progress(at, failed=gone)
     said = {
         number: labels
         for number, labels in storage.labels_of(asked["model"], versions, numbers).items()
@@ -107,7 +107,7 @@ def do(work: Work) -> Json:
     }
 
 
-def finish(work: Work, results: Iterable[Json]) -> Json:
+def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos both looked at, how many they answer differently, and to how many of those nobody has given a ground truth.
 
     Counting twice gives the same, or what became of the photos meanwhile.
@@ -116,7 +116,7 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     differ: list[int] = []
     for one in results:
         seen, gone, differ = seen + one["photos"], gone + one["gone"], differ + one["differ"]
-    facts = {name: work.asked[name] for name in ("model", *BOTH)}
+    facts = {name: job.params[name] for name in ("model", *BOTH)}
     return {
         **facts,
         "photos": seen,
@@ -141,4 +141,6 @@ def summary(result: Json) -> str:
     )
 
 
-KIND = Kind(name="compare", title="Comparison", plan=plan, do=do, finish=finish, summary=summary)
+JOB_TYPE = JobType(
+    name="compare", title="Comparison", plan=plan, do=do, finish=finish, summary=summary
+)

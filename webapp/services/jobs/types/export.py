@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from webapp.domain import SUCCEEDED, Who
+from webapp.domain import SUCCEEDED
 from webapp.errors import ExportError, JobNotFoundError, NotAllowedError, StorageFullError
 from webapp.services.exports import export
 from webapp.services.exports.export import FORMATS, GOES_ON, TYPES, ZIP_PHOTOS, Order, Tally
 from webapp.services.exports.formats.folders import Bytes, write_whole, write_zip
 from webapp.services.exports.formats.tables import Record
-from webapp.services.jobs.job_type import Json, Kind, Tools, Work
-from webapp.services.jobs.queue import Job, JobView, Owner, Ring, put_in
+from webapp.services.jobs import queue
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.services.photos.query_filters import parse_filter
 from webapp.storage import exports as storage
 from webapp.storage import jobs
@@ -49,11 +50,9 @@ TITLES = {
 # ---- putting in, fetching, removing ----
 
 
-def put_in_order(
-    order: Order, data: Path, *, owner: Owner, who: Who, ring: Ring, key: str = ""
-) -> tuple[Job, bool]:
-    """Put the job in; returns it and whether it is new. Raises `BadRequestError` when there is no photo `order.after`,
-    `StorageFullError` when the exports that lie there leave no room, or what `jobs.put_in` raises."""
+def enqueue(order: Order, data: Path, sender: Sender) -> Job:
+    """Enqueue the job. Raises `BadRequestError` when there is no photo `order.after`,
+    `StorageFullError` when the exports that lie there leave no room, or what `queue.enqueue` raises."""
     export.number_after(order.after)
     _check_room(data)
     wanted = export.question_of(order.wanted)
@@ -61,15 +60,7 @@ def put_in_order(
         "picked photos" if name == "picked" else f"{name} {value}" for name, value in wanted.items()
     ]
     title = f"{TITLES[order.format]}: {', '.join(about) or 'everything'}"
-    return put_in(
-        KIND,
-        asdict(order) | {"wanted": wanted},
-        title=title,
-        owner=owner,
-        who=who,
-        ring=ring,
-        key=key,
-    )
+    return queue.enqueue(JOB_TYPE, asdict(order) | {"wanted": wanted}, title, sender)
 
 
 def file_of(view: JobView, name: str, data: Path, *, admin: bool) -> tuple[Path, str, str]:
@@ -81,7 +72,7 @@ def file_of(view: JobView, name: str, data: Path, *, admin: bool) -> tuple[Path,
     known = {one["name"]: one["sha256"] for one in files_of(view)} | {MANIFEST: ""}
     path = folder_of(data, view.job.public_id) / name
     if (
-        view.job.kind != KIND.name
+        view.job.type != JOB_TYPE.name
         or view.state != SUCCEEDED
         or name not in known
         or not path.is_file()
@@ -89,7 +80,7 @@ def file_of(view: JobView, name: str, data: Path, *, admin: bool) -> tuple[Path,
         raise JobNotFoundError(
             f"There is no such file here. Exports are removed after {KEPT.days} days; make it once more."
         )
-    if view.job.question["keep_metadata"] and not admin:
+    if view.job.params["keep_metadata"] and not admin:
         raise NotAllowedError(
             "These photos carry what they tell about place, time and camera. Only an admin may have them so."
         )
@@ -97,7 +88,7 @@ def file_of(view: JobView, name: str, data: Path, *, admin: bool) -> tuple[Path,
         path,
         "application/json"
         if name == MANIFEST
-        else TYPES.get(view.job.question["format"], "application/json"),
+        else TYPES.get(view.job.params["format"], "application/json"),
         known[name],
     )
 
@@ -106,7 +97,7 @@ def files_of(view: JobView) -> list[Json]:
     """The files of an export that can be fetched now: name, bytes, sha256, photos."""
     return (
         []
-        if view.job.kind != KIND.name or view.job.cleared_at or not view.job.result
+        if view.job.type != JOB_TYPE.name or view.job.cleared_at or not view.job.result
         else list(view.job.result["files"])
     )
 
@@ -130,9 +121,9 @@ def folder_of(data: Path, job_id: str) -> Path:
 # ---- the job ----
 
 
-def plan(work: Work) -> list[Json]:
+def plan(job: RunningJob) -> list[Json]:
     """Pieces, each with the numbers of its first and last photo. Photos that come later are in none. Planning changes nothing."""
-    order = _order(work)
+    order = _order(job)
     after, upto = export.number_after(order.after), storage.newest_number()
     common = {"made": now().isoformat(), "event": storage.last_event()}
     ranges = []
@@ -141,8 +132,8 @@ def plan(work: Work) -> list[Json]:
     ):
         ranges.append((after, numbers[-1], len(numbers)))
         after = numbers[-1]
-        work.progress(0)
-    work.say(f"{sum(number for *_range, number in ranges):,} photos to write.")
+        job.progress(0)
+    job.say(f"{sum(number for *_range, number in ranges):,} photos to write.")
     several = list(_merged(order, ranges)) or [
         (after, upto, 0)
     ]  # an empty file has its heading too
@@ -152,18 +143,18 @@ def plan(work: Work) -> list[Json]:
     ]
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Write one piece into the data folder.
 
     May run twice: a piece is written beside its place, which it takes when it is whole, so that the last one stands.
     """
-    order, part, tally = _order(work), work.part, Tally()
-    folder = folder_of(work.tools.data, work.job_id)
+    order, part, tally = _order(job), job.part, Tally()
+    folder = folder_of(job.tools.data, job.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _check_room(work.tools.data)
+    _check_room(job.tools.data)
     name = _name_of_piece(order, part)
     with _taking_its_place(folder / name) as stream:
-        for piece in _bytes(work, order, tally):
+        for piece in _bytes(job, order, tally):
             tally.feed(piece)
             stream.write(piece)
     facts = {
@@ -176,15 +167,15 @@ def do(work: Work) -> Json:
     return facts | tally.checksum | {"made": part["made"], "event": part["event"]}
 
 
-def finish(work: Work, results: Iterable[Json]) -> Json:
+def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """Put the pieces together where they are one file, and write the manifest.
 
     May run twice: the file takes its place when it is whole, and the pieces go after that.
     """
-    order, pieces = _order(work), list(results)
-    folder = folder_of(work.tools.data, work.job_id)
+    order, pieces = _order(job), list(results)
+    folder = folder_of(job.tools.data, job.id)
     made = datetime.fromisoformat(pieces[0]["made"])
-    files = [_joined(work, order, folder, pieces, made)] if order.format in GOES_ON else pieces
+    files = [_joined(job, order, folder, pieces, made)] if order.format in GOES_ON else pieces
     told = [{name: one[name] for name in ("name", "bytes", "sha256", "photos")} for one in files]
     manifest = export.manifest_of(order, _sum(order, pieces), pieces[0]["event"], made) | {
         "files": told
@@ -192,7 +183,7 @@ def finish(work: Work, results: Iterable[Json]) -> Json:
     write_whole(folder / MANIFEST, export.as_json(manifest))
     for left in folder.glob(".*.part"):
         left.unlink(missing_ok=True)
-    work.say(
+    job.say(
         f"{manifest['photos']:,} photos in {len(told):,} file{'' if len(told) == 1 else 's'}. They are kept for {KEPT.days} days."
     )
     kept = {
@@ -216,8 +207,8 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
 # ---- parts ----
 
 
-def _order(work: Work) -> Order:
-    return Order(**work.asked | {"wanted": parse_filter(work.asked["wanted"])})
+def _order(job: RunningJob) -> Order:
+    return Order(**job.params | {"wanted": parse_filter(job.params["wanted"])})
 
 
 def _piece(order: Order) -> int:
@@ -238,9 +229,9 @@ def _merged(order: Order, ranges: list[tuple[int, int, int]]) -> Iterator[tuple[
         yield some[0][0], some[-1][1], sum(number for *_range, number in some)
 
 
-def _bytes(work: Work, order: Order, tally: Tally) -> Iterator[bytes]:
+def _bytes(job: RunningJob, order: Order, tally: Tally) -> Iterator[bytes]:
     """What a piece holds; each photo is counted."""
-    part, tools = work.part, work.tools
+    part, tools = job.part, job.tools
     made = datetime.fromisoformat(part["made"])
 
     def photos() -> Iterator[Record]:
@@ -254,7 +245,7 @@ def _bytes(work: Work, order: Order, tally: Tally) -> Iterator[bytes]:
         for one in several:
             tally.count(one)
             yield one
-            work.progress(tally.photos)
+            job.progress(tally.photos)
 
     if order.format != "folders":
         return export.text_pieces(order, photos(), made, heading=part["number"] == 1)
@@ -283,7 +274,9 @@ def _name(order: Order, made: datetime, which: str = "") -> str:
     return f"marque-{made:%Y-%m-%d}-{order.format}{which}{FORMATS[order.format]}"
 
 
-def _joined(work: Work, order: Order, folder: Path, pieces: list[Json], made: datetime) -> Json:
+def _joined(
+    job: RunningJob, order: Order, folder: Path, pieces: list[Json], made: datetime
+) -> Json:
     """All pieces as one file."""
     path = folder / _name(order, made)
     if not path.exists():
@@ -292,7 +285,7 @@ def _joined(work: Work, order: Order, folder: Path, pieces: list[Json], made: da
                 with (folder / one["name"]).open("rb") as piece:
                     while content := piece.read(CHUNK):
                         stream.write(content)
-                        work.progress(0)
+                        job.progress(0)
     for one in pieces:
         (folder / one["name"]).unlink(missing_ok=True)
     with path.open("rb") as file:
@@ -360,7 +353,7 @@ def _taking_its_place(path: Path) -> Iterator[IO[bytes]]:
         fresh.unlink(missing_ok=True)
 
 
-KIND = Kind(
+JOB_TYPE = JobType(
     name="export",
     title="Export",
     plan=plan,

@@ -8,8 +8,9 @@ from dataclasses import astuple
 from webapp.domain import Who
 from webapp.errors import BadLabelFileError
 from webapp.inference.models.card import ModelCard
-from webapp.services.jobs.job_type import Json, Kind, Tools, Work
-from webapp.services.jobs.queue import Job, Owner, Ring, put_in
+from webapp.services.jobs import queue
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels import label_import as import_labels
 from webapp.services.labels.import_formats import LabelLine, read_labels
 from webapp.services.labels.label_import import BATCH, Change, Plan, plan_import
@@ -42,28 +43,26 @@ def question(
     }
 
 
-def put_in_file(
-    asked: Json, *, owner: Owner, who: Who, ring: Ring, key: str = ""
-) -> tuple[Job, bool]:
-    """Put the job in; returns it and whether it is new. Raises what `jobs.put_in` raises."""
-    return put_in(KIND, asked, title=asked["name"], owner=owner, who=who, ring=ring, key=key)
+def enqueue(params: Json, sender: Sender) -> Job:
+    """Enqueue the job. Raises what `queue.enqueue` raises."""
+    return queue.enqueue(JOB_TYPE, params, params["name"], sender)
 
 
-def plan(work: Work) -> list[Json]:
+def plan(job: RunningJob) -> list[Json]:
     """What the file would change now, in parts. Planning changes nothing."""
-    asked = work.asked
+    asked = job.params
     row = storage.find_file(asked["file"])
     if row is None:
         raise BadLabelFileError(
             "The file of labels is not here any more. Nothing was changed: send it again."
         )
-    cards = [work.tools.registry.card(name, version) for name, version in asked["models"]]
+    cards = [job.tools.registry.card(name, version) for name, version in asked["models"]]
     found = plan_import(
-        _watched(read_labels(io.BytesIO(row.content), row.filename), work),
+        _watched(read_labels(io.BytesIO(row.content), row.filename), job),
         cards,
         by_name=asked["by_name"],
     )
-    work.say(
+    job.say(
         f"{found.lines:,} lines: {found.new:,} photos would get a label, {found.conflicts:,} have another one."
     )
     changes = (
@@ -79,31 +78,31 @@ def plan(work: Work) -> list[Json]:
     return [{"changes": [], "look": _figures(found)}, *parts]
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Give the photos of one part their labels, some in a transaction.
 
     May run twice: a photo is left alone that has a label event of this job, or another label than when the job looked.
     """
-    changes = [Change(*one) for one in work.part["changes"]]
+    changes = [Change(*one) for one in job.part["changes"]]
     for at in range(0, len(changes), BATCH):
         import_labels.give_labels(
-            changes[at : at + BATCH], who=work.who, why=work.asked["name"], batch=work.job_id
+            changes[at : at + BATCH], who=job.who, why=job.params["name"], batch=job.id
         )
-        work.progress(min(at + BATCH, len(changes)))
-    return {"look": work.part.get("look")}
+        job.progress(min(at + BATCH, len(changes)))
+    return {"look": job.part.get("look")}
 
 
-def finish(work: Work, results: Iterable[Json]) -> Json:
+def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """What the look found, how many photos were labelled, counted from what is stored, and the batch to undo. Twice gives the same."""
     (look,) = [one["look"] for one in results if one["look"]]
-    changed = count_batch(work.job_id)
-    wanted = look["new"] + (look["different"] if work.asked["replace"] else 0)
-    skipped = 0 if work.asked["dry_run"] else max(0, wanted - changed)
+    changed = count_batch(job.id)
+    wanted = look["new"] + (look["different"] if job.params["replace"] else 0)
+    skipped = 0 if job.params["dry_run"] else max(0, wanted - changed)
     return look | {
-        "dry_run": work.asked["dry_run"],
+        "dry_run": job.params["dry_run"],
         "changed": changed,
         "skipped": skipped,
-        "batch": work.job_id if changed else None,
+        "batch": job.id if changed else None,
     }
 
 
@@ -125,10 +124,10 @@ def clear(_job_id: str, asked: Json, _tools: Tools) -> None:
     import_labels.forget_file(asked["file"])
 
 
-def _watched(lines: Iterable[LabelLine], work: Work) -> Iterator[LabelLine]:
+def _watched(lines: Iterable[LabelLine], job: RunningJob) -> Iterator[LabelLine]:
     """The lines; the job may be stopped between any two."""
     for line in lines:
-        work.progress(0)
+        job.progress(0)
         yield line
 
 
@@ -145,7 +144,7 @@ def _figures(found: Plan) -> Json:
     }
 
 
-KIND = Kind(
+JOB_TYPE = JobType(
     name=import_labels.JOB,
     title="Labels from a file",
     plan=plan,

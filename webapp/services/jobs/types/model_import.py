@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from webapp.domain import LONG, Who
+from webapp.domain import LONG
 from webapp.errors import BadRequestError, ModelRefusedError, StorageFullError
 from webapp.inference.model_import.model_import import ENDINGS, PREPROCESSING
 from webapp.inference.models.card import RESIZE_RULES
+from webapp.services.jobs import queue
 from webapp.services.jobs.commands import read_output, run_command
-from webapp.services.jobs.job_type import Json, Kind, Tools, Work
-from webapp.services.jobs.queue import Job, Owner, Ring, new_id, put_in
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.queue import Job, Sender, new_id
 from webapp.services.jobs.types.upload import CHUNK, SPOOL, forget, forget_abandoned
 
 FILE_ENDINGS = (*ENDINGS, ".zip")
@@ -71,8 +72,8 @@ def file_name(given: str) -> str:
     ) + path.suffix.lower()
 
 
-def take(data: Path, sent: Sent, asked: Json, *, owner: Owner, who: Who, ring: Ring) -> Job:
-    """Keep what was sent and put in its job. Acknowledged means kept and committed.
+def enqueue(data: Path, sent: Sent, options: Json, sender: Sender) -> Job:
+    """Keep what was sent and enqueue its job. Acknowledged means kept and committed.
 
     Raises `BadRequestError` for a file that is no network, `StorageFullError`; nothing is kept then.
     """
@@ -81,10 +82,8 @@ def take(data: Path, sent: Sent, asked: Json, *, owner: Owner, who: Who, ring: R
     job_id = new_id()
     try:
         labels = _keep(data / SPOOL / job_id, name, sent)
-        asked = {"options": asked, "file": name, "labels": labels}
-        job, _fresh = put_in(
-            KIND, asked, title=name, owner=owner, who=who, ring=ring, public_id=job_id
-        )
+        params = {"options": options, "file": name, "labels": labels}
+        return queue.enqueue(JOB_TYPE, params, name, sender, public_id=job_id)
     except OSError as error:
         forget(data, job_id)
         raise StorageFullError(
@@ -93,7 +92,6 @@ def take(data: Path, sent: Sent, asked: Json, *, owner: Owner, who: Who, ring: R
     except BaseException:
         forget(data, job_id)
         raise
-    return job
 
 
 def _keep(folder: Path, name: str, sent: Sent) -> str:
@@ -117,24 +115,24 @@ def _keep(folder: Path, name: str, sent: Sent) -> str:
     return ""
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Let `flask model import` look at the network; returns name and version of what it made, and its notes.
 
     May run twice: two never run at once (a lock on the job's folder), a version appears by one rename when everything was checked, and
     what a command said that had ended well when its worker was gone is taken for the answer. Killed in the moment between the rename and
     that word, the same network is published once more, as the next version, which waits like the first.
     """
-    folder = work.tools.data / SPOOL / work.job_id
-    asked = work.asked
+    folder = job.tools.data / SPOOL / job.id
+    asked = job.params
     if not (folder / asked["file"]).is_file():
         raise ModelRefusedError("What was sent is not in the data folder any more. Send it again.")
     if (made := _made(folder)) is not None:
         return made
-    work.say(LIMITS)
+    job.say(LIMITS)
     options = [f"--{key}={value}" for key, value in asked["options"].items()]
     labels = [f"--labels={folder / asked['labels']}"] if asked["labels"] else []
     ended = run_command(
-        work,
+        job,
         ["model", "import", "--json", *options, *labels, "--", str(folder / asked["file"])],
         folder,
     )
@@ -144,7 +142,7 @@ def do(work: Work) -> Json:
     if made is None:
         raise ModelRefusedError(KILLED)
     for note in made["notes"]:
-        work.say(note)
+        job.say(note)
     return made
 
 
@@ -167,6 +165,6 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
     forget(tools.data, job_id)
 
 
-KIND = Kind(
-    name="import-model", title="Model import", do=do, clear=clear, lane=LONG, summary=summary
+JOB_TYPE = JobType(
+    name="import-model", title="Model import", do=do, clear=clear, queue=LONG, summary=summary
 )

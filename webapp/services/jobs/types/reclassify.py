@@ -2,63 +2,52 @@
 
 from collections.abc import Iterable, Sequence
 
-from webapp.domain import GalleryFilter, Who
 from webapp.errors import PhotoNotFoundError, PhotoRefusedError
 from webapp.inference.models.registry import Registry
-from webapp.services.jobs.job_type import Json, Kind, Work
-from webapp.services.jobs.queue import Job, Owner, Ring, put_in
+from webapp.services.jobs import queue
+from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.queue import Job, Sender
+from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import ask_version
 from webapp.services.photos.query_filters import filter_params, parse_filter
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 
 LEAST_PART, MOST_PART, USUAL_PARTS = 20, 500, 200
-"""Photos of a part: some seconds of work, so that it spreads over workers and little is gone through again, and of a million photos not
+"""Photos of a part: some seconds of job, so that it spreads over workers and little is gone through again, and of a million photos not
 more parts than a worker can look through."""
 LISTED = 5_000
 """Photos that are listed between two looks whether the job was cancelled."""
 COUNTED = ("looked", "known", "gone")
 
 
-def put(
-    registry: Registry,
-    model: str,
-    version: int,
-    wanted: GalleryFilter,
-    *,
-    up_to: int = 0,
-    owner: Owner,
-    who: Who,
-    ring: Ring,
-    key: str = "",
-) -> tuple[Job, bool]:
-    """Put in the job that lets a version look at all photos that `wanted` lets through and that are there now (or were by the number
-    `up_to`); the order does not matter. Returns the job and whether it is new.
+def enqueue(
+    registry: Registry, model: str, version: int, selection: Selection, sender: Sender
+) -> Job:
+    """Enqueue the job that lets a version look at all photos that match `selection`.
 
-    Raises `ModelNotFoundError` or `BadCardError`, or what `jobs.put_in` raises.
+    Raises `ModelNotFoundError`, `BadCardError`, or what `queue.enqueue` raises.
     """
     registry.card(model, version)
-    params = {name: value for name, value in filter_params(wanted).items() if name != "sort"}
-    which = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in params.items())
-    asked = {
-        "model": model,
-        "version": version,
-        "filter": filter_params(wanted),
-        "up_to": up_to or storage.last_number(),
-    }
+    params = filter_params(selection.wanted)
+    which = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in params.items() if name != "sort"
+    )
     title = f"{model} {version} looks at {f'photos with {which}' if which else 'the whole history'}"
-    return put_in(KIND, asked, title=title, owner=owner, who=who, ring=ring, key=key)
+    up_to = selection.up_to or storage.last_number()
+    asked = {"model": model, "version": version, "filter": params, "up_to": up_to}
+    return queue.enqueue(JOB_TYPE, asked, title, sender)
 
 
-def plan(work: Work) -> list[Json]:
+def plan(job: RunningJob) -> list[Json]:
     """Parts of the photos that pass the filter now: what the version says may change who passes it."""
-    wanted, last = parse_filter(work.asked["filter"]), 0
+    wanted, last = parse_filter(job.params["filter"]), 0
     numbers: list[int] = []
-    while chunk := storage.next_numbers(wanted, last, work.asked["up_to"], LISTED):
+    while chunk := storage.next_numbers(wanted, last, job.params["up_to"], LISTED):
         numbers += chunk
         last = chunk[-1]
-        work.progress(0)
-    work.say(f"{len(numbers):,} photos to look at.")
+        job.progress(0)
+    job.say(f"{len(numbers):,} photos to look at.")
     return parts_of(numbers)
 
 
@@ -69,17 +58,17 @@ def parts_of(numbers: Sequence[int]) -> list[Json]:
     return [{"photos": chunk, "total": len(chunk)} for chunk in chunks]
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Let the version look at the photos of one part. What it says stands for its model while it is the live one, else it is only kept.
 
     May run twice: a version that has looked at a photo is not asked about it again, and what it said is kept once.
     """
-    tools, (model, version) = work.tools, (work.asked["model"], work.asked["version"])
+    tools, (model, version) = job.tools, (job.params["model"], job.params["version"])
     classifier = tools.one_version(model, version)
     standing = tools.registry.live_version(model) == version
     done = dict.fromkeys(COUNTED, 0)
-    found = [photo for photo, _outcome in photos.photos_by_number(work.part["photos"])]
-    done["gone"] = len(work.part["photos"]) - len(found)
+    found = [photo for photo, _outcome in photos.photos_by_number(job.part["photos"])]
+    done["gone"] = len(job.part["photos"]) - len(found)
     for photo in found:
         try:
             fresh = ask_version(
@@ -90,23 +79,23 @@ def do(work: Work) -> Json:
                 limiter=tools.limiter,
             )
         except (PhotoRefusedError, PhotoNotFoundError) as error:
-            work.say(f"{photo.filename}: {error}")
+            job.say(f"{photo.filename}: {error}")
             done["gone"] += 1
         else:
             done["looked" if fresh else "known"] += 1
-        work.progress(sum(done.values()), failed=done["gone"])
+        job.progress(sum(done.values()), failed=done["gone"])
     return done | {"standing": standing}
 
 
-def finish(work: Work, results: Iterable[Json]) -> Json:
+def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos the version looked at, knew already, and could not see. Counting twice gives the same."""
     total, standing = dict.fromkeys(COUNTED, 0), False
     for one in results:
         standing = one["standing"]
         total = {name: total[name] + one[name] for name in COUNTED}
     return {
-        "model": work.asked["model"],
-        "version": work.asked["version"],
+        "model": job.params["model"],
+        "version": job.params["version"],
         **total,
         "standing": standing,
     }
@@ -131,4 +120,6 @@ def summary(result: Json) -> str:
     return f"{result['model']} {result['version']} looked at {looked:,} photo{'s' if looked != 1 else ''}{before}.{lost}{shown}"
 
 
-KIND = Kind(name="rank", title="Looking again", plan=plan, do=do, finish=finish, summary=summary)
+JOB_TYPE = JobType(
+    name="rank", title="Looking again", plan=plan, do=do, finish=finish, summary=summary
+)

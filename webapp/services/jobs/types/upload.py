@@ -14,7 +14,6 @@ from typing import IO
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.domain import Who
 from webapp.errors import (
     BadArchiveError,
     BadRequestError,
@@ -27,8 +26,9 @@ from webapp.errors import (
 )
 from webapp.inference.classifier import Classifier
 from webapp.reports.csv_safety import to_csv
-from webapp.services.jobs.job_type import Json, Kind, Tools, Work
-from webapp.services.jobs.queue import Job, Owner, Ring, known_job, new_id, put_in
+from webapp.services.jobs import queue
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.queue import Job, Owner, Sender, known_job, new_id
 from webapp.services.labels.label_import import names_of_labels
 from webapp.services.labels.relabel import check_label
 from webapp.services.photos.archives import (
@@ -220,30 +220,27 @@ def _zips(data: Path, job_id: str) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Order:
-    """Who wants an upload done and how: what the job is asked, its `title`, and an idempotency `key`, if any."""
+class UploadOrder:
+    """An upload that somebody wants done: the job's params and title, and who sends it."""
 
-    asked: Json
+    params: Json
     title: str
-    owner: Owner
-    who: Who
-    ring: Ring
-    key: str = ""
+    sender: Sender
 
 
-def take_zip(data: Path, stream: IO[bytes], order: Order) -> tuple[Job, bool]:
-    """Keep a zip and put in its job; returns the job and whether it is new. Acknowledged means kept and committed.
+def take_zip(data: Path, stream: IO[bytes], order: UploadOrder) -> Job:
+    """Keep a zip and put in its job; returns the job. Acknowledged means kept and committed.
 
-    Raises `BadArchiveError`, `StorageFullError`, or what `jobs.put_in` raises; nothing is kept then.
+    Raises `BadArchiveError`, `StorageFullError`, or what `queue.enqueue` raises; nothing is kept then.
     """
-    if (known := known_job(order.key, order.owner)) is not None and known.title == order.title:
-        return known, False
+    if (known := known_job(order.sender)) is not None and known.title == order.title:
+        return known
     job_id = new_id()
-    keep_zip(data, job_id, stream, allowance=allowance_of(order.owner))
+    keep_zip(data, job_id, stream, allowance=allowance_of(order.sender.owner))
     return take_kept(data, job_id, order)
 
 
-def take_kept(data: Path, job_id: str, order: Order) -> tuple[Job, bool]:
+def take_kept(data: Path, job_id: str, order: UploadOrder) -> Job:
     """Put in the job for which something was kept. Raises `BadRequestError` when nothing was, `BadArchiveError` when it is too much."""
     if not was_kept(data, job_id):
         raise BadRequestError(
@@ -251,33 +248,24 @@ def take_kept(data: Path, job_id: str, order: Order) -> tuple[Job, bool]:
         )
     forget_abandoned(data)
     try:
-        _check_number(data, job_id, allowance_of(order.owner))
-        job, fresh = _put_in(order, job_id)
+        _check_number(data, job_id, allowance_of(order.sender.owner))
+        job = _enqueue(order, job_id)
     except BaseException:
         forget(data, job_id)
         raise
-    if not fresh and job.public_id != job_id:
+    if job.public_id != job_id:
         forget(data, job_id)
-    return job, fresh
+    return job
 
 
-def take_folder(allowed: Path | None, name: str, order: Order) -> tuple[Job, bool]:
-    """Put in the job that takes in the photos below a folder of the server. Raises `BadRequestError`, or what `jobs.put_in` raises."""
+def take_folder(allowed: Path | None, name: str, order: UploadOrder) -> Job:
+    """Put in the job that takes in the photos below a folder of the server. Raises `BadRequestError`, or what `queue.enqueue` raises."""
     folder = folder_below(allowed, name)
-    return _put_in(replace(order, asked={**order.asked, "folder": str(folder)}), new_id())
+    return _enqueue(replace(order, params=order.params | {"folder": str(folder)}), new_id())
 
 
-def _put_in(order: Order, job_id: str) -> tuple[Job, bool]:
-    return put_in(
-        KIND,
-        order.asked,
-        title=order.title,
-        owner=order.owner,
-        who=order.who,
-        ring=order.ring,
-        key=order.key,
-        public_id=job_id,
-    )
+def _enqueue(order: UploadOrder, job_id: str) -> Job:
+    return queue.enqueue(JOB_TYPE, order.params, order.title, order.sender, public_id=job_id)
 
 
 def summary(result: Json) -> str:
@@ -326,10 +314,10 @@ def question(
     }
 
 
-def _source(work: Work) -> Source:
-    if work.asked["folder"]:
-        return Folder(Path(work.asked["folder"]))
-    zips = _zips(work.tools.data, work.job_id)
+def _source(job: RunningJob) -> Source:
+    if job.params["folder"]:
+        return Folder(Path(job.params["folder"]))
+    zips = _zips(job.tools.data, job.id)
     if not zips:
         raise BadArchiveError(
             "What was sent is not in the data folder any more. Put it back and let this go on, or send it again."
@@ -337,13 +325,13 @@ def _source(work: Work) -> Source:
     return Zips(zips)
 
 
-def plan(work: Work) -> list[Json]:
+def plan(job: RunningJob) -> list[Json]:
     """Parts of the files that may be photos. Planning again gives the same parts: the source is read in its own order."""
-    with _source(work) as source:
+    with _source(job) as source:
         entries = source.entries()
     wanted = [one for one in entries if not one.why_not]
     size = max(LEAST_PART, -(-len(wanted) // MOST_PARTS))
-    work.say(f"{len(wanted):,} files to look at, {len(entries) - len(wanted):,} left out.")
+    job.say(f"{len(wanted):,} files to look at, {len(entries) - len(wanted):,} left out.")
     parts = [
         {
             "files": [[one.key, one.name, ""] for one in wanted[at : at + size]],
@@ -355,34 +343,34 @@ def plan(work: Work) -> list[Json]:
     return [*parts, {"files": left_out, "total": len(left_out)}] if left_out else parts
 
 
-def do(work: Work) -> Json:
+def do(job: RunningJob) -> Json:
     """Classify the files of one part, one after the other, and say which were refused and why.
 
     May run twice: photos are known by the SHA-256 of their bytes, so the second time finds them stored, with their answer and label, and
     changes nothing. Counts are made at the end, from what is stored.
     """
-    asked = work.asked
-    first, *others = work.tools.classifiers(asked["model"])
+    asked = job.params
+    first, *others = job.tools.classifiers(asked["model"])
     names = names_of_labels([one.card for one in (first, *others)]) if asked["folders"] else {}
     troubles: list[list[str]] = []
     refused, strange = 0, Counter[str]()
-    with _source(work) as source:
-        for number, (key, name, why_not) in enumerate(work.part["files"], 1):
+    with _source(job) as source:
+        for number, (key, name, why_not) in enumerate(job.part["files"], 1):
             entry, label = Entry(key, name, why_not), asked["ground_truth"]
             if asked["folders"] and not why_not:
                 label = names.get(entry.folder.casefold(), "")
-            trouble = _take(work, source, entry, first, others, label)
+            trouble = _take(job, source, entry, first, others, label)
             if asked["folders"] and not trouble and not label:
                 strange[entry.folder] += 1
             if trouble:
                 troubles.append([name, *trouble])
                 refused += trouble[0] == REFUSED
-            work.progress(number, failed=refused)
-    return {"troubles": troubles, "strange": dict(strange), "files": len(work.part["files"])}
+            job.progress(number, failed=refused)
+    return {"troubles": troubles, "strange": dict(strange), "files": len(job.part["files"])}
 
 
 def _take(
-    work: Work,
+    job: RunningJob,
     source: Source,
     entry: Entry,
     first: Classifier,
@@ -390,7 +378,7 @@ def _take(
     label: str,
 ) -> tuple[str, str] | None:
     """Store one photo; what went wrong, if something did."""
-    tools = work.tools
+    tools = job.tools
     if entry.why_not:
         return SKIPPED, entry.why_not
     try:
@@ -400,10 +388,10 @@ def _take(
             others=others,
             files=tools.files,
             limiter=tools.limiter,
-            who=work.who,
+            who=job.who,
             ground_truth=label,
-            place=work.asked["place"],
-            batch=work.job_id,
+            place=job.params["place"],
+            batch=job.id,
         )
     except NotAPhotoError:
         return SKIPPED, "not an image we read"
@@ -412,22 +400,22 @@ def _take(
     except (MarqueError, SQLAlchemyError):
         raise  # not this photo's fault
     except Exception as error:  # one strange file must not keep the others out
-        log.exception("job %s: %s", work.job_id, entry.name)
+        log.exception("job %s: %s", job.id, entry.name)
         return REFUSED, f"Something went wrong with it on the server ({type(error).__name__})."
     return None
 
 
-def finish(work: Work, results: Iterable[Json]) -> Json:
+def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos came in with this job, how many were here already, what was left out and why. Counting twice gives the same."""
     files, kinds, strange = 0, Counter[str](), Counter[str]()
     for one in results:
         files += one["files"]
         kinds.update(kind for _name, kind, _why in one["troubles"])
         strange.update(one["strange"])
-    added = photos.count_batch(work.job_id)
+    added = photos.count_batch(job.id)
     left_out = kinds[SKIPPED] + kinds[REFUSED]
     here = max(0, files - added - left_out)
-    work.say(
+    job.say(
         f"{added:,} photos are new, {here:,} were here already, {kinds[SKIPPED]:,} files are no photos, {kinds[REFUSED]:,} were refused."
     )
     return {
@@ -444,6 +432,6 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
     forget(tools.data, job_id)
 
 
-KIND = Kind(
+JOB_TYPE = JobType(
     name="upload", title="Upload", plan=plan, do=do, finish=finish, clear=clear, summary=summary
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, UNSURE
 from webapp.errors import JobWaitsError, NotDeliveredError, PhotoNotFoundError, WebhookError
-from webapp.services.jobs.job_type import Json, Kind, Tools, Work
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.photos.gallery import get_item
 from webapp.services.webhooks import transport as courier
 from webapp.services.webhooks.webhooks import host_of, sign
@@ -32,16 +32,16 @@ MOST_CHANGES = 200
 """Changed photos that an event names one by one."""
 
 
-def deliver(work: Work) -> Json:
+def deliver(job: RunningJob) -> Json:
     """Tell a webhook all that waits for it. It may run twice: each event is taken by an UPDATE that puts its next attempt off. Killed
     between the sending and the note of it, it sends the event again, with the same id, by which receivers know it."""
-    number, since = int(work.asked["webhook"]), datetime.fromtimestamp(work.asked["since"], UTC)
+    number, since = int(job.params["webhook"]), datetime.fromtimestamp(job.params["since"], UTC)
     with writing():
         storage.forget_before(now() - KEPT)
         storage.give_up_older(number, now() - OLDEST, "It never got its turn.")
     end = time.monotonic() + TURN
-    while not storage.is_succeeded_by_another(number, work.job_id):
-        work.progress(work.done)
+    while not storage.is_succeeded_by_another(number, job.id):
+        job.progress(job.done)
         if time.monotonic() > end:
             raise JobWaitsError("Others have their turn.", 0)
         hook, delivery = _next(number)
@@ -52,8 +52,8 @@ def deliver(work: Work) -> Json:
             if wait is None:
                 break
             raise JobWaitsError(f"The next attempt is in {wait:.0f} s.", wait)
-        _tell(hook, delivery, work)
-        work.done += 1
+        _tell(hook, delivery, job)
+        job.done += 1
     return _result(number, since)
 
 
@@ -99,9 +99,9 @@ def _seconds_to_wait(hook: Webhook) -> float | None:
     )
 
 
-def _tell(hook: Webhook, delivery: WebhookDelivery, work: Work) -> None:
+def _tell(hook: Webhook, delivery: WebhookDelivery, job: RunningJob) -> None:
     """Send one event, and write down what came back."""
-    body, stamp = _body(delivery.event, work.tools).encode(), int(time.time())
+    body, stamp = _body(delivery.event, job.tools).encode(), int(time.time())
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Marque",
@@ -110,9 +110,9 @@ def _tell(hook: Webhook, delivery: WebhookDelivery, work: Work) -> None:
         "webhook-signature": sign(hook.secret, delivery.event.public_id, stamp, body),
     }
     try:
-        status = courier.post(hook.url, body, headers, private=work.tools.private_webhooks)
+        status = courier.post(hook.url, body, headers, private=job.tools.private_webhooks)
     except (NotDeliveredError, WebhookError) as error:
-        work.say(f"{delivery.event.public_id} did not arrive: {error}")
+        job.say(f"{delivery.event.public_id} did not arrive: {error}")
         _not_arrived(
             hook, delivery, str(error), gone=isinstance(error, NotDeliveredError) and error.gone
         )
@@ -226,4 +226,4 @@ def _summary(result: Json) -> str:
     )
 
 
-KIND = Kind(storage.DELIVER, "Webhook", do=deliver, summary=_summary)
+JOB_TYPE = JobType(storage.DELIVER, "Webhook", do=deliver, summary=_summary)

@@ -1,1 +1,0 @@
-"""The queue door: what a worker does when it rings."""
