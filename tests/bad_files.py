@@ -1,4 +1,4 @@
-"""Small bad and odd files, made on the spot: what strangers send instead of photos, and photos that are hard to read."""
+"""Small bad and odd files: what people send instead of photos, and photos that are hard to read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def save(image: Image.Image, name: str, **options: Any) -> bytes:
 
 
 def scene(width: int = 96, height: int = 64, mode: str = "RGB") -> Image.Image:
-    """Red, with a blue patch in the upper left corner: whoever turns it is found out."""
+    """Red, with a blue patch in the upper left corner, which shows how it was turned."""
     image = Image.new("RGB", (width, height), (200, 30, 30))
     ImageDraw.Draw(image).rectangle((0, 0, width // 3, height // 3), fill=(30, 30, 200))
     return image.convert(mode)
@@ -43,7 +43,7 @@ def photo(name: str = "JPEG", **options: Any) -> bytes:
 
 
 def held(orientation: int, name: str = "JPEG") -> bytes:
-    """The scene as a camera stores it that is held in this way: turned, with the EXIF tag (or the container's box) that says so."""
+    """The scene as a camera held this way stores it: turned, with a mark that says so."""
     undo = UNDO[orientation]
     image = scene() if undo is None else scene().transpose(undo)
     exif = Image.Exif()
@@ -77,7 +77,8 @@ def text() -> bytes:
 
 
 def svg() -> bytes:
-    return b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    head = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">'
+    return head + b"<script>alert(1)</script></svg>"
 
 
 def eps() -> bytes:
@@ -118,13 +119,13 @@ def png_60_megapixels() -> bytes:
 
 
 def png_of_many_chunks(number: int = 30_000) -> bytes:
-    """A PNG with so many comments that reading them is the attack."""
+    """A PNG with thousands of comments, which take long to read."""
     content = photo("PNG")
     return content[:33] + _chunk(b"tEXt", b"a\0b") * number + content[33:]
 
 
 def jpeg_of_many_scans(number: int = 101) -> bytes:
-    """A progressive JPEG whose last pass is repeated: each costs the decoder a walk over the whole image."""
+    """A progressive JPEG that repeats its last pass: the decoder walks over the image for each."""
     content = photo(progressive=True)
     last = content.rindex(b"\xff\xda")
     return content[:last] + content[last:-2] * number + b"\xff\xd9"
@@ -150,7 +151,7 @@ def jpeg_with_fill(number: int = 15_000_000) -> bytes:
 
 
 def jpeg_with_fill_in_its_scan(number: int = 15_000_000) -> bytes:
-    """A JPEG with megabytes of fill bytes before its end: a decoder that is fed in pieces starts again with each."""
+    """A JPEG with megabytes of fill bytes at its end, on which a decoder starts again and again."""
     return photo()[:-2] + b"\xff" * number + b"\xd9"
 
 
@@ -165,7 +166,7 @@ def avif_of_empty_boxes(number: int = 2_000_000) -> bytes:
 
 
 def gif_with_oversize_frame() -> bytes:
-    """A GIF of 10 x 10 whose first frame is 65,535 x 65,535: Pillow makes room for it while opening."""
+    """A GIF of 10 x 10 with a first frame of 65,535 x 65,535: Pillow allocates it while opening."""
     return (
         b"GIF89a"
         + struct.pack("<HHBBB", 10, 10, 0, 0, 0)
@@ -196,8 +197,8 @@ def webp_header(width: int, height: int) -> bytes:
 def avif_that_lies() -> bytes:
     """An AVIF of 36 megapixels whose boxes claim 64 x 64: its decoder would believe the data."""
     content = bytearray(save(Image.new("L", (6000, 6000), 128), "AVIF", quality=10, speed=10))
-    at = content.index(b"ispe") + 8
-    content[at : at + 8] = struct.pack(">II", 64, 64)
+    size = content.index(b"ispe") + 8
+    content[size : size + 8] = struct.pack(">II", 64, 64)
     return bytes(content)
 
 

@@ -1,4 +1,4 @@
-"""Every answer of the JSON door in a test is held against what its call promises in the OpenAPI document."""
+"""Each JSON answer in a test is compared with what the OpenAPI document promises of its call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webapp.api.schemas.responses import Problem
 
 
 def hold_to_the_document(app: Flask) -> None:
-    """Fail a test whose answer has a status, a media type or a field that the document does not know."""
+    """Fail a test when an answer's status, media type or fields are not in the document."""
 
     @app.after_request
     def check(response: Response) -> Response:
@@ -25,7 +25,7 @@ def hold_to_the_document(app: Flask) -> None:
 
 
 def promised(call: Call, response: Response) -> None:
-    """Raise `AssertionError` unless the answer is one that the call promises."""
+    """Raise `AssertionError` unless the call promises this answer."""
     status = response.status_code
     assert request.url_rule is not None
     if status == 304 and keeps(request.url_rule, call):
@@ -46,7 +46,7 @@ def promised(call: Call, response: Response) -> None:
 
 
 def fits(shape: object, text: str) -> None:
-    """Raise unless the JSON has exactly this shape: nothing is missing, nothing of another type, nothing more."""
+    """Raise unless the JSON has exactly this shape: no field missing, more, or of another type."""
     adapter = adapter_of(shape)
     assert adapter.dump_python(adapter.validate_json(text, strict=True), mode="json") == json.loads(
         text

@@ -36,7 +36,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real photos and bad files beside the checkout; its tests are skipped without."""
+    """The folder of real photos and bad files beside the checkout; without it, skip the test."""
     if not (SHARED / "data").is_dir():
         pytest.skip("the shared photos are not on this machine")
     return SHARED
@@ -244,7 +244,7 @@ def key(app: Flask) -> dict[str, str]:
 def draw(
     color: str = "#FF8700", size: tuple[int, int] = (120, 80), mark: int = 0, format: str = "JPEG"
 ) -> bytes:
-    """A small picture of one colour. `mark` draws a small block elsewhere, so that the bytes differ."""
+    """A small picture of one colour. Each `mark` puts a small block elsewhere: other bytes."""
     image = Image.new("RGB", size, color)
     ImageDraw.Draw(image).rectangle(
         (mark % size[0], mark // size[0], mark % size[0] + 2, mark // size[0] + 2), fill="black"
@@ -256,7 +256,7 @@ def draw(
 
 @pytest.fixture
 def upload(client: FlaskClient) -> Callable[..., str]:
-    """Upload a drawn picture through the JSON door; returns the photo's id."""
+    """Upload a drawn picture through the JSON API; returns the photo's id."""
 
     def send(color: str = "#FF8700", mark: int = 0, name: str = "car.jpg", **fields: str) -> str:
         data = {"file": (io.BytesIO(draw(color, mark=mark)), name), **fields}

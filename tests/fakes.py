@@ -104,11 +104,11 @@ class FolderFiles:
         (self.folder / sha256).unlink(missing_ok=True)
 
     def names(self) -> Iterator[str]:
-        return iter(sorted(one.name for one in self.folder.iterdir()))
+        return iter(sorted(path.name for path in self.folder.iterdir()))
 
 
 class FakeClassifier:
-    """Answers by the mean colour of the photo, the same for the same pixels; `says` fixes the next answers."""
+    """Answers by the mean colour of the photo, or what `says` was told."""
 
     def __init__(self, card: ModelCard | None = None) -> None:
         self.card = card or make_card()
@@ -131,7 +131,7 @@ class FakeClassifier:
             mean = pixels.reshape(-1, 3).mean(axis=0)
             colors = np.array(
                 [
-                    [int(label.color[at : at + 2], 16) for at in (1, 3, 5)]
+                    [int(label.color[start : start + 2], 16) for start in (1, 3, 5)]
                     for label in self.card.labels
                 ]
             )

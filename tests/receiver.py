@@ -15,7 +15,10 @@ from typing import Any
 
 @dataclass
 class Receiver:
-    """What came in: headers (names in small letters) and bodies. `answers` are the statuses of the next messages; then it is 204."""
+    """What came in: headers, their names in lower case, and bodies.
+
+    `answers` are the statuses of the next answers; after those it is 204.
+    """
 
     port: int
     messages: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
@@ -34,20 +37,20 @@ class Receiver:
 
 @contextmanager
 def receiving(certificate: Path | None = None) -> Iterator[Receiver]:
-    """A receiver on a free port of this machine, behind TLS when it has a certificate (with its key in the same file)."""
+    """A receiver on a free port, behind TLS when it has a file with certificate and key."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.messages.append(
+            receiver.messages.append(
                 (
                     {name.lower(): value for name, value in self.headers.items()}
                     | {":path": self.path},
                     body,
                 )
             )
-            self.send_response(found.answers.pop(0) if found.answers else 204)
-            self.send_header("Location", f"http://127.0.0.1:{found.port}/elsewhere")
+            self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
+            self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
             self.end_headers()
 
         def log_message(self, *_words: object) -> None:
@@ -58,12 +61,13 @@ def receiving(certificate: Path | None = None) -> Iterator[Receiver]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that does not trust it hangs up
-    found = Receiver(server.server_port)
+        # a client that does not trust the certificate hangs up
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    receiver = Receiver(server.server_port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield found
+        yield receiver
     finally:
         server.shutdown()
         thread.join()

@@ -1,4 +1,4 @@
-"""Who may do what, for every route: one table, asked by everybody, under each setting of what is public."""
+"""Who may use which route: one table, tried as everybody, under each setting of what is public."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["make_app"]
 Make = Callable[..., Flask]
 
 ALL, SEND, SEE, KEY, REVIEW, ADMIN, OWNER = "all", "send", "see", "key", "review", "admin", "owner"
-"""What a route asks for: nothing; the right to send photos (`MARQUE_UPLOADS`) or to see them (`MARQUE_GALLERY`); any key; to be a reviewer
-or an admin, or a key of that scope; to be an admin or to have the token of the one photo. A job, or a deleted photo, that is not there is
-404 for all."""
+"""What a route asks for: nothing; the right to send photos (`MARQUE_UPLOADS`) or to see them
+(`MARQUE_GALLERY`); any key; to be a reviewer or an admin, or a key of that scope; to be an admin or
+to have the token of the photo. A job or a deleted photo that does not exist is 404 for all."""
 
 JSON = {
     ALL: (
@@ -229,7 +229,7 @@ def test_every_route_stands_in_the_table_once(app: Flask) -> None:
 
 
 def address(rule: str, public_id: str) -> str:
-    """A path of the rule. Only an owner's routes get a photo that is there: nothing is to be changed behind an open door."""
+    """A path of the rule. Only an owner's routes get a real photo, so that nothing else changes."""
     filled = {
         "<public_id>": public_id,
         "<name>": "none",
@@ -255,11 +255,11 @@ def open_to(need: str, rank: str, uploads: str, gallery: str) -> bool:
         ADMIN: "admin",
         OWNER: "admin",
     }
-    return all(ranks.index(rank) >= ranks.index(asked[one]) for one in need.split(" and "))
+    return all(ranks.index(rank) >= ranks.index(asked[part]) for part in need.split(" and "))
 
 
 @pytest.mark.parametrize(("uploads", "gallery"), SETTINGS)
-def test_keys_open_what_they_should_at_the_json_door(
+def test_keys_open_what_they_should_in_the_json_api(
     make_app: Make, classifier: FakeClassifier, uploads: str, gallery: str
 ) -> None:
     app = make_app(classifier, uploads=uploads, gallery=gallery)

@@ -1,4 +1,4 @@
-"""The docs are part of the product: every setting, route and command stands in them, and what stands in them exists."""
+"""Every setting, route and command is in the docs, and what is in the docs exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVERYTHING = "\n".join(
     path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 )
-JSON_DOOR = ("/api/", "/health", "/ping", "/infer", "/predict")
+JSON_PATHS = ("/api/", "/health", "/ping", "/infer", "/predict")
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -59,7 +59,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
             ),
         )
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith(JSON_DOOR)
+        if rule.rule.startswith(JSON_PATHS)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 

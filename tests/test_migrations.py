@@ -1,4 +1,4 @@
-"""Migrations are code: the newest equals the tables, and they go down and up again with rows in them."""
+"""Migrations: the newest equals the tables, and they go down and up again with rows in them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from webapp.services.labels.relabel import remember_label_sets
 from webapp.services.photos.gallery import gallery_page
 from webapp.storage.database import db
 from webapp.storage.photos.lookalikes import BANDS, bands, near_photos
-from webapp.storage.stats import counters as tally
-from webapp.storage.stats import stats
+from webapp.storage.stats import counters, stats
 from webapp.storage.stats.stats import Month
 from webapp.storage.tables import Photo, PhotoHash, is_a_table_of_ours
 
@@ -75,12 +74,9 @@ def test_after_a_migration_foreign_keys_are_on_again(empty_app: Flask) -> None:
 
 def add(connection: Connection, table: str, **values: object) -> None:
     """One row of a table as it was then."""
-    connection.execute(
-        text(
-            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})"  # noqa: S608
-        ),
-        values,
-    )
+    columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
+    connection.execute(text(statement), values)
 
 
 def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
@@ -94,7 +90,7 @@ def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
         "has_metadata": False,
         "created_at": "2026-01-01",
     }
-    said = {
+    prediction = {
         "model": "f1-teams",
         "decision": "bwt",
         "label": "bwt",
@@ -122,7 +118,7 @@ def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
                     photo_id=number,
                     version=version,
                     shown=version == 2,
-                    **said,
+                    **prediction,
                     **kept,
                 )
                 add(
@@ -135,7 +131,7 @@ def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
                 )
     upgrade()
     page = gallery_page(GalleryFilter(model="f1-teams"))
-    assert [(one.photo.id, one.outcome) for one in page.items] == [
+    assert [(item.photo.id, item.outcome) for item in page.items] == [
         (3, "unlabelled"),
         (2, "wrong"),
         (1, "wrong"),
@@ -169,7 +165,7 @@ def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) 
         "starred": False,
         "truth_model": "f1-teams",
     }
-    said = {
+    event = {
         "from_label": None,
         "to_model": "f1-teams",
         "why": "",
@@ -179,10 +175,9 @@ def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) 
     }
     with db.engine.begin() as connection:
         for number in (1, 2):
-            add(
-                connection, "users", id=number, name=f"u{number}", password_hash="", role="admin", stamp="", first_password=False,
-                created_at="2026-01-01",
-            )  # fmt: skip
+            user = {"name": f"u{number}", "password_hash": "", "role": "admin", "stamp": ""}
+            since = {"first_password": False, "created_at": "2026-01-01"}
+            add(connection, "users", id=number, **user, **since)
         for number, first in ((1, "bwt"), (2, "haas")):
             add(
                 connection,
@@ -203,7 +198,7 @@ def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) 
                     to_label=label,
                     user_id=user,
                     who=f"u{user}",
-                    **said,
+                    **event,
                 )
     upgrade()
     with db.engine.connect() as connection:
@@ -231,9 +226,10 @@ def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
     upgrade()
     kept = {row.photo_id: row for row in db.session.execute(select(PhotoHash)).scalars()}
     assert {
-        number: [getattr(row, f"band{at}") for at in range(BANDS)] for number, row in kept.items()
+        number: [getattr(row, f"band{band}") for band in range(BANDS)]
+        for number, row in kept.items()
     } == {number: bands(dhash) for number, dhash in hashes.items() if dhash is not None}
-    assert [one.id for one in near_photos(db.session.get_one(Photo, 1), 5)] == [2]
+    assert [photo.id for photo in near_photos(db.session.get_one(Photo, 1), 5)] == [2]
 
 
 def test_preparing_completes_the_label_sets_of_an_older_history(
@@ -257,7 +253,7 @@ def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
         "has_metadata": False,
         "created_at": "2026-01-01",
     }
-    said = {
+    prediction = {
         "model": "f1-teams",
         "decision": "bwt",
         "label": "bwt",
@@ -290,7 +286,7 @@ def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
                 "created_at": "2026-01-01",
                 "current": True,
             }
-            add(connection, "predictions", photo_id=number, version=1, **said, **kept)
+            add(connection, "predictions", photo_id=number, version=1, **prediction, **kept)
         lines = [
             {"filename": "a", "photo": name, "duplicate": False, "error": None}
             for name in ("p1", "p3")
@@ -310,7 +306,7 @@ def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
         (GalleryFilter(batch="together"), [3, 1]),
         (GalleryFilter(filename="g_0002.j", min_margin=0.8), [2]),
     ):
-        assert [one.photo.id for one in gallery_page(wanted).items] == expected
+        assert [item.photo.id for item in gallery_page(wanted).items] == expected
     downgrade(revision="0003")
 
 
@@ -325,7 +321,7 @@ def test_what_was_checked_before_is_in_the_sums(empty_app: Flask) -> None:
         "filename": "a.jpg",
         "has_duplicate": False,
     }
-    said = {
+    prediction = {
         "model": "f1-teams",
         "version": 1,
         "margin": 0.1,
@@ -381,17 +377,17 @@ def test_what_was_checked_before_is_in_the_sums(empty_app: Flask) -> None:
                 photo_id=number,
                 decision=decision,
                 **kept,
-                **said,
+                **prediction,
             )
             add(
                 connection, "top_labels", prediction_id=number, rank=2, label="bwt", probability=0.2
             )
             add(connection, "label_events", photo_id=number, place=place, to_label="bwt", **event)
     upgrade()
-    assert tally.differences() == (0, 0)
+    assert counters.differences() == (0, 0)
     counts = stats.count_answers(GalleryFilter(), "f1-teams", 1)
     assert counts.months == [Month(202602, False, False, 1, 0), Month(202602, True, False, 1, 1)]
-    assert [(one.decision, one.first, one.five) for one in counts.pairs] == [
+    assert [(pair.decision, pair.first, pair.five) for pair in counts.pairs] == [
         ("haas", 0, 1),
         ("bwt", 1, 1),
     ]

@@ -15,7 +15,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAIR = "import sys, webapp.serve as s; s.FIRST_PAUSE = 0.1; sys.exit(s.Pair(['sh', '-c', sys.argv[1]], ['sh', '-c', sys.argv[2]]).run())"
+PAIR = """
+import sys
+from webapp import serve
+serve.FIRST_PAUSE = 0.1
+sys.exit(serve.Pair(["sh", "-c", sys.argv[1]], ["sh", "-c", sys.argv[2]]).run())
+"""
 STAYS = "exec sleep 60"
 Start = Callable[[str, str], subprocess.Popen[str]]
 
@@ -79,7 +84,7 @@ def test_term_ends_both(start: Start, tmp_path: Path) -> None:
     children = wait_for(tmp_path / "a") + wait_for(tmp_path / "b")
     pair.terminate()
     assert pair.wait(20) == 128 + signal.SIGTERM  # what this web answers; gunicorn ends with 0
-    assert all(gone(one) for one in children)
+    assert all(gone(child) for child in children)
 
 
 @pytest.mark.skipif(
@@ -90,11 +95,15 @@ def test_when_it_is_killed_nothing_stays(start: Start, tmp_path: Path) -> None:
     pair = start(f"echo $$ >{tmp_path}/a; {STAYS}", f"echo $$ >{tmp_path}/b; {STAYS}")
     children = wait_for(tmp_path / "a") + wait_for(tmp_path / "b")
     pair.kill()
-    assert all(gone(one) for one in children)
+    assert all(gone(child) for child in children)
 
 
 def test_it_loads_nothing_of_ours() -> None:
-    code = "import webapp.serve, sys; print([one for one in sys.modules if one.startswith(('webapp.', 'flask', 'numpy'))])"
+    heavy = ("webapp.", "flask", "numpy")
+    code = f"""
+import sys, webapp.serve
+print([name for name in sys.modules if name.startswith({heavy})])
+"""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

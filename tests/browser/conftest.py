@@ -1,4 +1,4 @@
-"""A real server and a real browser. Without Chromium or Playwright these tests are skipped by name."""
+"""A real server and a real browser. Without Chromium or Playwright these tests are skipped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHROMIUM = next(
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running Marque: with the shipped model when it is there, else with one that answers by colour."""
+    """The address of a running Marque, with the shipped models if there are any."""
     folder = tmp_path_factory.mktemp("site")
     shipped = any(
         Registry(ROOT / "models").live_version(name) for name in Registry(ROOT / "models").names()
@@ -45,8 +45,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @contextmanager
 def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
     """A running Marque with these models, or with the shipped ones."""
-    for one in classifiers:
-        install(one.card, folder / "models")
+    for classifier in classifiers:
+        install(classifier.card, folder / "models")
     config = Config(
         data=folder,
         models=folder / "models" if classifiers else ROOT / "models",
@@ -71,7 +71,10 @@ def serve(folder: Path, classifiers: list[FakeClassifier]) -> Iterator[str]:
 
 
 def whole_answers(app: Flask) -> Callable[[Any, Any], list[bytes]]:
-    """The app, each answer read and closed before it is sent: Werkzeug's server forgets to close one whose browser has gone meanwhile."""
+    """The app, each answer read and closed before it is sent.
+
+    Werkzeug's server does not close an answer whose browser has gone.
+    """
 
     def answer(environ: Any, start_response: Any) -> list[bytes]:
         with closing(app.wsgi_app(environ, start_response)) as parts:  # type: ignore[type-var]
@@ -99,7 +102,7 @@ class Watch:
 
     def __init__(self, page: Any, site: str) -> None:
         self.errors: list[str] = []
-        self.foreign: list[str] = []
+        self.elsewhere: list[str] = []
         page.on(
             "console",
             lambda message: (
@@ -112,16 +115,17 @@ class Watch:
             lambda request: (
                 None
                 if request.url.startswith((site, "blob:"))
-                else self.foreign.append(request.url)
+                else self.elsewhere.append(request.url)
             ),
         )
 
 
 @pytest.fixture
 def page(browser: Any, site: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """An empty browser. At the end nothing was complained about and no request has left the machine.
+    """A new browser. At the end it has no error and has sent no request to another machine.
 
-    `@pytest.mark.parametrize("page", [{...}], indirect=True)` sets how: viewport, color_scheme, java_script_enabled, …
+    `@pytest.mark.parametrize("page", [{...}], indirect=True)` sets its viewport, color_scheme,
+    java_script_enabled, …
     """
     settings = {"viewport": {"width": 1280, "height": 900}, **getattr(request, "param", {})}
     context = browser.new_context(base_url=site, **settings)
@@ -129,9 +133,9 @@ def page(browser: Any, site: str, request: pytest.FixtureRequest) -> Iterator[An
     page = context.new_page()
     page.watch = Watch(page, site)
     yield page
-    errors, foreign = page.watch.errors, page.watch.foreign
+    errors, elsewhere = page.watch.errors, page.watch.elsewhere
     context.close()
-    assert not foreign
+    assert not elsewhere
     assert not errors
 
 
@@ -147,7 +151,7 @@ def reviewer(page: Any) -> Any:
 
 
 def add_photo(page: Any, mark: int, color: str = "#C00000", name: str = "car.jpg") -> str:
-    """Send a drawn photo through the JSON door; returns its id."""
+    """Send a drawn photo through the JSON API; returns its id."""
     answer = page.request.post(
         "/api/v1/photos",
         multipart={

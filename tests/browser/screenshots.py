@@ -1,16 +1,15 @@
-"""Takes the README's pictures: a real server with pictures of cars in its history, seen by Chromium. `make screenshots` runs it."""
+"""Takes the README's pictures of a real server with cars in its history: `make screenshots`."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import sys
 import tempfile
 from pathlib import Path
 
+import requests
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.servers import BOUNDARY, CAR_PHOTOS, marque
+from benchmarks.servers import CAR_PHOTOS, marque
 from tests.browser.conftest import CHROMIUM
 from tests.conftest import ROOT
 
@@ -41,7 +40,7 @@ def main(folder: Path) -> None:
 
 
 def fill() -> str:
-    """Upload two cars of every team, most with their ground truth, and a boat; returns the id of the last photo."""
+    """Upload two cars of every team, most labelled, and a boat; returns the last photo's id."""
     cars = [path for own in CAR_PHOTOS for path in (own, SAMPLES / own.name)]
     for number in range(len(cars)):
         path = cars[(number * 7) % len(cars)]
@@ -55,26 +54,14 @@ def fill() -> str:
 
 
 def send(picture: Path, name: str, truth: str) -> str:
-    """Upload one picture through the JSON door; returns its id."""
-    parts = (
-        [
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{truth}\r\n'.encode()
-        ]
-        if truth
-        else []
+    """Upload one picture through the JSON API; returns its id."""
+    answer = requests.post(
+        f"http://127.0.0.1:{PORT}/api/v1/photos",
+        files={"file": (name, picture.read_bytes(), "image/jpeg")},
+        data={"ground_truth": truth} if truth else {},
+        timeout=60,
     )
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: image/jpeg\r\n\r\n'
-    body = b"".join(
-        [*parts, head.encode(), picture.read_bytes(), f"\r\n--{BOUNDARY}--\r\n".encode()]
-    )
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
-    connection.request(
-        "POST",
-        "/api/v1/photos",
-        body,
-        {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
-    )
-    return str(json.loads(connection.getresponse().read())["id"])
+    return str(answer.json()["id"])
 
 
 def log_in(page: Page) -> None:

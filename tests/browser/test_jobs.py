@@ -1,4 +1,4 @@
-"""A zip, many photos and folders sent with the script, and their job watched while a real worker does it."""
+"""A zip, many photos and folders are sent, and their job is watched while a real worker runs it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def send(page: Any) -> None:
 
 def labelled(page: Any, label: str) -> list[str]:
     items = page.request.get(f"/api/v1/photos?ground_truth={label}").json()["items"]
-    return sorted(one["filename"] for one in items)
+    return sorted(item["filename"] for item in items)
 
 
 def test_a_zip_is_watched_until_it_is_done(page: Any) -> None:

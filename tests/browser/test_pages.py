@@ -1,4 +1,4 @@
-"""Every page on a phone and a desktop, light and dark: fits, complains of nothing, loads nothing from elsewhere."""
+"""Every page on a phone and a desktop, light and dark, fits and loads nothing from elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The review by keyboard: sixty photos, five taken back, a tab closed in the middle; and the log, the photos and the counts agree."""
+"""The review by keyboard, and what is left of it in the log, the photos and the counts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def queue(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def tab(browser: Any, queue: str) -> Iterator[Any]:
-    """A browser in which Anna has logged in; its `page` may be closed and opened again. At the end nothing was complained about."""
+    """A browser in which Anna has logged in, without an error at the end.
+
+    Its `page` may be closed and opened again.
+    """
     context = browser.new_context(base_url=queue, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(10_000)
     page = open_tab(context, queue)
@@ -43,7 +46,7 @@ def tab(browser: Any, queue: str) -> Iterator[Any]:
     yield page
     watches = context.watches
     context.close()
-    assert not [error for watch in watches for error in (*watch.errors, *watch.foreign)]
+    assert not [error for watch in watches for error in (*watch.errors, *watch.elsewhere)]
 
 
 def open_tab(context: Any, site: str) -> Any:
@@ -53,16 +56,17 @@ def open_tab(context: Any, site: str) -> Any:
     return page
 
 
-def shown(page: Any) -> str:
+def photo_on(page: Any) -> str:
     return str(page.locator("#decide [name=photo]").input_value())
 
 
 def press(page: Any, key: str) -> None:
     """Press a key and wait for another photo."""
-    before = shown(page)
+    before = photo_on(page)
     page.keyboard.press(key)
     page.wait_for_function(
-        "before => document.querySelector('#decide [name=photo]').value !== before && !document.querySelector('[aria-busy]')",
+        "before => document.querySelector('#decide [name=photo]').value !== before"
+        " && !document.querySelector('[aria-busy]')",
         arg=before,
     )
 
@@ -75,9 +79,9 @@ def label_of(page: Any, key: str) -> str:
     return str(page.locator("#decide .rank").nth(rank - 1).get_attribute("value"))
 
 
-def review(page: Any, keys: list[str], said: dict[str, str]) -> None:
+def review(page: Any, keys: list[str], given: dict[str, str]) -> None:
     for key in keys:
-        said[shown(page)] = label_of(page, key)
+        given[photo_on(page)] = label_of(page, key)
         press(page, key)
 
 
@@ -90,29 +94,29 @@ def test_sixty_photos_by_keyboard_five_taken_back_a_tab_closed_and_nothing_lost(
 ) -> None:
     for mark in range(PHOTOS):
         add_photo(tab, mark, color=COLORS[mark % len(COLORS)], name=f"car-{mark}.jpg")
-    said: dict[str, str] = {}
+    given: dict[str, str] = {}
     keys = [KEYS[place % len(KEYS)] for place in range(PHOTOS)]
     tab.goto("/review")
     expect(tab.get_by_role("heading", level=1)).to_have_text("60 to go")
 
     started = time.monotonic()
-    review(tab, keys[:30], said)
+    review(tab, keys[:30], given)
     for _number in range(5):
         press(tab, "z")
-        said.pop(shown(tab))
-    assert len(said) == 25
+        given.pop(photo_on(tab))
+    assert len(given) == 25
 
     context = tab.context
     watches = [tab.watch]
-    left_on = shown(tab)
+    left_on = photo_on(tab)
     tab.close()
     page = open_tab(context, queue)
     context.watches = [*watches, page.watch]
     page.goto("/review")
-    assert shown(page) == left_on
+    assert photo_on(page) == left_on
     expect(page.get_by_role("heading", level=1)).to_have_text("35 to go")
-    review(page, keys[25:59], said)
-    said[shown(page)] = label_of(page, keys[59])
+    review(page, keys[25:59], given)
+    given[photo_on(page)] = label_of(page, keys[59])
     page.keyboard.press(keys[59])
     expect(page.get_by_role("heading", level=2)).to_have_text(
         "Nothing to review: every photo has its label"
@@ -122,9 +126,11 @@ def test_sixty_photos_by_keyboard_five_taken_back_a_tab_closed_and_nothing_lost(
 
     # photos, sitting and log agree to the last event
     photos = page.request.get("/api/v1/photos?limit=200").json()["items"]
-    assert {one["id"]: one["ground_truth"] for one in photos} == said
-    kept = sum(one["prediction"]["ranked"][0]["label"] == one["ground_truth"] for one in photos)
-    unusable = sum(one["ground_truth"] == "unusable" for one in photos)
+    assert {photo["id"]: photo["ground_truth"] for photo in photos} == given
+    kept = sum(
+        photo["prediction"]["ranked"][0]["label"] == photo["ground_truth"] for photo in photos
+    )
+    unusable = sum(photo["ground_truth"] == "unusable" for photo in photos)
     assert (number(page, "Checked"), number(page, "Kept"), number(page, "Corrected")) == (
         PHOTOS,
         kept,
@@ -136,15 +142,15 @@ def test_sixty_photos_by_keyboard_five_taken_back_a_tab_closed_and_nothing_lost(
 
 def events_in_the_log(page: Any) -> dict[str, int]:
     """How many lines of each kind all pages of the log have."""
-    found = {"said": 0, "took it back": 0}
+    counts = {"said": 0, "took it back": 0}
     page.goto("/admin/log?who=Anna")
     while True:
         lines = page.locator(".batches > li p:first-child").all_inner_texts()
-        for kind in found:
-            found[kind] += sum(f"Anna {kind}" in line for line in lines)
+        for kind in counts:
+            counts[kind] += sum(f"Anna {kind}" in line for line in lines)
         following = page.get_by_role("link", name="Older entries")
         if not following.count():
-            return found
+            return counts
         following.click()
         page.wait_for_load_state()
 
@@ -177,16 +183,16 @@ def test_back_shows_the_photo_before_and_going_on_the_next(tab: Any) -> None:
     for mark in range(3):
         add_photo(tab, mark)
     tab.goto("/review")
-    said: dict[str, str] = {}
-    review(tab, ["Enter", "Enter"], said)
-    first, second = said
-    here = shown(tab)
+    given: dict[str, str] = {}
+    review(tab, ["Enter", "Enter"], given)
+    first, second = given
+    here = photo_on(tab)
     press(tab, "b")
-    assert shown(tab) == second
+    assert photo_on(tab) == second
     press(tab, "b")
-    assert shown(tab) == first
+    assert photo_on(tab) == first
     press(tab, "g")
-    assert shown(tab) == here
+    assert photo_on(tab) == here
 
 
 def test_question_mark_shows_the_keys(tab: Any) -> None:
@@ -219,14 +225,14 @@ def test_without_a_script_every_press_leads_to_the_next_photo(
     )
     page = context.new_page()
     page.goto("/review")
-    first = shown(page)
+    first = photo_on(page)
     page.get_by_role("button", name="Later").click()
-    second = shown(page)
+    second = photo_on(page)
     assert second != first
     page.get_by_label("Another team").fill("haas")
     page.get_by_role("button", name="Find").click()
     page.locator(".find").click()
-    assert shown(page) == first
+    assert photo_on(page) == first
     page.get_by_role("button", name="Undo").click()
-    assert shown(page) == second
+    assert photo_on(page) == second
     context.close()

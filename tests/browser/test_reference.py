@@ -14,7 +14,7 @@ PAGE = "/api/v1/docs"
 
 @pytest.fixture
 def cut_off(page: Any, site: str) -> Any:
-    """A browser whose requests to other machines fail. (That there are none, `page` asserts at the end.)"""
+    """A browser whose requests to other machines fail; `page` asserts that there are none."""
     page.route(
         "**/*",
         lambda route: (

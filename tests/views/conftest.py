@@ -1,4 +1,4 @@
-"""What the tests of the HTML door share: people, and photos sent through the form."""
+"""What the tests of the pages share: people, and photos sent through the form."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.answers import AUDIT, MARCH, Checked, certain, learn, remember
+from tests.answers import AUDIT, MARCH, Checked, certain, remember, trained_on
 from tests.conftest import install
 from tests.fakes import FakeClassifier, make_card
 from tests.views.conftest import Send
@@ -87,9 +87,9 @@ def much(app: Flask, some: ModelCard) -> ModelCard:
         Checked(NONE_OF_THESE, certain(some, BWT, 0.5), AUDIT),
         Checked("", certain(some, HAAS)),
         Checked("unusable", certain(some, HAAS)),
-        Checked(BWT, certain(some, BWT), at=MARCH.replace(month=4)),
-        Checked("ferrari", certain(some, BWT, 0.95), at=MARCH.replace(month=4)),
-        Checked(HAAS, certain(some, HAAS), at=MARCH.replace(month=4)),
+        Checked(BWT, certain(some, BWT), created_at=MARCH.replace(month=4)),
+        Checked("ferrari", certain(some, BWT, 0.95), created_at=MARCH.replace(month=4)),
+        Checked(HAAS, certain(some, HAAS), created_at=MARCH.replace(month=4)),
     ]
     with app.app_context():
         remember(some, answers, start=10)
@@ -100,7 +100,7 @@ def much(app: Flask, some: ModelCard) -> ModelCard:
             [Checked(HAAS, certain(some, HAAS if at % 2 else BWT)) for at in range(9)],
             again=True,
         )
-        learn(some, [f"{number:064x}" for number in (1, 7)])
+        trained_on(some, [f"{number:064x}" for number in (1, 7)])
     return some
 
 
@@ -144,7 +144,7 @@ def test_when_it_has_learnt_from_all_of_them_nothing_is_said_about_others(
     client: FlaskClient, app: Flask, some: ModelCard
 ) -> None:
     with app.app_context():
-        learn(some, [f"{number:064x}" for number in range(1, 10)])
+        trained_on(some, [f"{number:064x}" for number in range(1, 10)])
     text = page(client)
     assert "has learnt from all 9 checked photos here" in text and "include=learnt" in text
 

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import delete, select, update
 
-from tests.answers import learn
+from tests.answers import trained_on
 from tests.conftest import draw, statements
 from tests.fakes import TEAMS, FakeClassifier, make_card, make_cars_card
 from webapp.domain import AUDIT, NONE_OF_THESE, UNUSABLE, GalleryFilter, Who
@@ -157,8 +157,8 @@ class Life:
     def keep(self) -> None:
         deleting.keep(1, timedelta(0), who=ANNA)
 
-    def learn(self) -> None:
-        learn(self.dice.choice(self.versions).card, [photo.sha256 for photo in self.photos(2)])
+    def trained_on(self) -> None:
+        trained_on(self.dice.choice(self.versions).card, [photo.sha256 for photo in self.photos(2)])
 
 
 def pairs_from_scratch() -> Counter[tuple[object, ...]]:

@@ -191,7 +191,7 @@ def test_months_are_those_of_the_upload() -> None:
     remember(
         CARD,
         [
-            Checked("haas", sure, at=MARCH.replace(month=5)),
+            Checked("haas", sure, created_at=MARCH.replace(month=5)),
             Checked("bwt", sure),
             Checked("haas", sure),
         ],

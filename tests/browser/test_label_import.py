@@ -1,4 +1,4 @@
-"""A folder of labelled photos, chosen in the browser: with the script only checksums travel, without it the photos."""
+"""A folder of labelled photos, chosen in a browser: the script sends checksums, a form photos."""
 
 from __future__ import annotations
 
