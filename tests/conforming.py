@@ -9,8 +9,8 @@ from flask import Flask, Response, request
 from pydantic import TypeAdapter
 
 from webapp.api.openapi.calls import Call, Content
-from webapp.api.openapi.document import PROBLEM, keeps, statuses_of
-from webapp.api.schemas.responses import Problem
+from webapp.api.openapi.document import PROBLEM_TYPE, has_tag, statuses_of
+from webapp.api.schemas.problems import ProblemJson
 
 
 def hold_to_the_document(app: Flask) -> None:
@@ -28,14 +28,14 @@ def promised(call: Call, response: Response) -> None:
     """Raise `AssertionError` unless the call promises this answer."""
     status = response.status_code
     assert request.url_rule is not None
-    if status == 304 and keeps(request.url_rule, call):
+    if status == 304 and has_tag(request.url_rule, call):
         return
     assert status in call.answers or status in statuses_of(request.url_rule, call), (
         f"{request.method} {request.path}: {status}"
     )
-    shape = call.answers.get(status, Problem)
-    if response.mimetype == PROBLEM:
-        shape = Problem
+    shape = call.answers.get(status, ProblemJson)
+    if response.mimetype == PROBLEM_TYPE:
+        shape = ProblemJson
     elif isinstance(shape, Content):
         assert response.content_type in shape.types
         return

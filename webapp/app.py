@@ -22,9 +22,9 @@ from webapp.api import labels as api_labels
 from webapp.api import models as api_models
 from webapp.api import photos as api_photos
 from webapp.api import problems as api_errors
+from webapp.api import reference as api_reference
 from webapp.api import stats as api_stats
-from webapp.api.openapi import views as api_reference
-from webapp.api.schemas import presenters as api_payloads
+from webapp.api.schemas.photos import photo_json
 from webapp.cli import jobs as cli_jobs
 from webapp.cli import operations as cli_operate
 from webapp.cli import stats as cli_stats
@@ -80,7 +80,7 @@ def create_app(
     app = Flask("webapp", instance_path=str(config.data))
     app.request_class = CarefulRequest
     _configure(app, config)
-    ext.init_app(app, config, [classifier, *others] if classifier else [], api_payloads.photo)
+    ext.init_app(app, config, [classifier, *others] if classifier else [], photo_json)
     _open_database(app)
     packing.init_app(app)
     throttle.init_app(app)

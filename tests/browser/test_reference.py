@@ -29,8 +29,8 @@ def test_a_call_is_tried_out_with_the_network_cut(cut_off: Any) -> None:
     call = cut_off.locator("#models_index")
     call.locator("summary").first.click()
     call.get_by_role("button", name="Send").click()
-    call.locator(".said").get_by_text("200 OK").wait_for()
-    assert '"items"' in call.locator(".heard pre").inner_text()
+    call.locator(".answer-status").get_by_text("200 OK").wait_for()
+    assert '"items"' in call.locator(".answer-body pre").inner_text()
 
 
 def test_a_link_to_a_call_opens_it(page: Any) -> None:
@@ -43,22 +43,22 @@ def test_a_photo_is_sent_and_its_thumbnail_shown(page: Any) -> None:
     call = page.locator("#photos_add")
     call.locator("input[type=file]").set_input_files([as_file(7101)])
     call.get_by_role("button", name="Send").click()
-    call.locator(".said").get_by_text("201 Created").wait_for()
+    call.locator(".answer-status").get_by_text("201 Created").wait_for()
     photo = page.request.get("/api/v1/photos?limit=1").json()["items"][0]["id"]
     page.goto(f"{PAGE}#photos_thumbnail")
     page.locator("#photos_thumbnail-path-id").fill(photo)
     page.locator("#photos_thumbnail").get_by_role("button", name="Send").click()
-    page.locator("#photos_thumbnail .heard img").wait_for()
+    page.locator("#photos_thumbnail .answer-body img").wait_for()
 
 
-def test_what_is_filled_in_becomes_address_and_question(page: Any) -> None:
+def test_the_fields_of_a_form_become_address_and_query(page: Any) -> None:
     photo = add_photo(page, 7102)
     page.goto(f"{PAGE}#photos_read")
     page.locator("#photos_read-path-id").fill(photo)
     page.locator("#photos_read-query-model").fill("f1-teams")
     page.locator("#photos_read").get_by_role("button", name="Send").click()
-    page.locator("#photos_read .heard pre").wait_for()
-    assert photo in page.locator("#photos_read .heard pre").inner_text()
+    page.locator("#photos_read .answer-body pre").wait_for()
+    assert photo in page.locator("#photos_read .answer-body pre").inner_text()
 
 
 def test_an_admin_is_led_to_the_keys(reviewer: Any) -> None:
@@ -68,7 +68,7 @@ def test_an_admin_is_led_to_the_keys(reviewer: Any) -> None:
 
 
 @pytest.mark.parametrize("page", [{"java_script_enabled": False}], indirect=True)
-def test_without_javascript_a_list_is_asked_for_by_its_form(page: Any) -> None:
+def test_without_javascript_a_form_requests_a_list(page: Any) -> None:
     page.goto(PAGE)
     page.locator("#models_index summary").first.click()
     page.locator("#models_index").get_by_role("button", name="Send").click()
@@ -79,5 +79,7 @@ def test_without_javascript_a_list_is_asked_for_by_its_form(page: Any) -> None:
 @pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 800}}], indirect=True)
 def test_nothing_is_wider_than_a_phone(page: Any) -> None:
     page.goto(PAGE)
-    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.evaluate(
+        "for (const details of document.querySelectorAll('details')) details.open = true"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -1,4 +1,4 @@
-"""Who may use the JSON door: `Authorization: Bearer <key>`, and what is open without one."""
+"""Who may use the JSON API: `Authorization: Bearer <key>`, and what is open without one."""
 
 from flask import Blueprint, g, request
 
@@ -12,19 +12,21 @@ from webapp.services.jobs.queue import Owner
 PUBLIC = Who("API")
 
 
-def guard(bp: Blueprint) -> None:
-    """Read the key of every request to `bp` and count for it. A wrong key is an error even where none is needed."""
+def guard(bp: Blueprint) -> Blueprint:
+    """Read the key of every request to `bp`. A wrong key is an error even where none is needed."""
     counts_by_key(bp)
     bp.before_request(_count_and_read_key)
     bp.teardown_request(_note_use)
+    return bp
 
 
 def need(scope: str) -> None:
-    """Raise `LoginFailedError` without a key, `NotAllowedError` with one whose scope is too small."""
+    """Raise `LoginFailedError` without a key, `NotAllowedError` with too small a scope."""
     key = g.get("api_key")
     if key is None:
         raise LoginFailedError(
-            f"This call needs an API key with the scope {scope}: send the header Authorization: Bearer KEY."
+            f"This call needs an API key with the scope {scope}: "
+            "send the header Authorization: Bearer KEY."
         )
     if not api_keys.allows(key, scope):
         raise NotAllowedError(f"This key has the scope {key.scope}; the call needs {scope}.")
@@ -55,13 +57,13 @@ def who() -> Who:
 
 
 def owner() -> Owner:
-    """Who is behind the key, for jobs; without one, whoever has the id of a job that was put in without one."""
+    """The owner of jobs: the key. A job that was added without one is open to all who know it."""
     key = g.get("api_key")
     return Owner("") if key is None else Owner(f"key:{key.id}", all=has("review"))
 
 
 def _count_and_read_key() -> None:
-    """Requests with a key count for the key; without one, and with a wrong one, for the address."""
+    """Requests with a valid key count for the key, all others for the address."""
     g.api_key = None
     try:
         _read_key()
@@ -73,16 +75,14 @@ def _read_key() -> None:
     header = request.headers.get("Authorization", "")
     if not header:
         return
-    kind, _, text = header.partition(" ")
-    if kind.lower() != "bearer":
+    scheme, _, text = header.partition(" ")
+    if scheme.lower() != "bearer":
         raise LoginFailedError("Send the key as Authorization: Bearer KEY.")
     g.api_key = api_keys.find_key(text.strip())
     if g.api_key is None:
         raise LoginFailedError("This API key is unknown or was revoked.")
-    g.key_use = (
-        g.api_key.id,
-        g.api_key.last_used_at,
-    )  # read now: after a failed write the row would be asked for again
+    # Read now: after a failed write the row would be queried again.
+    g.key_use = (g.api_key.id, g.api_key.last_used_at)
 
 
 def _note_use(_error: BaseException | None) -> None:

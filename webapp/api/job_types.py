@@ -6,10 +6,9 @@ from typing import Any
 from flask import request
 
 from webapp.api.authentication import need, owner, who
-from webapp.api.schemas.requests import (
+from webapp.api.schemas.jobs import (
     CompareBody,
     ExportBody,
-    Filters,
     JobForm,
     KeepBody,
     ManyBody,
@@ -17,6 +16,7 @@ from webapp.api.schemas.requests import (
     RankBody,
     UploadBody,
 )
+from webapp.api.schemas.photos import Filters
 from webapp.domain import GalleryFilter
 from webapp.errors import ModelUnavailableError, NoFileError
 from webapp.extensions import (
@@ -163,7 +163,7 @@ def _sender() -> Sender:
     return Sender(owner(), who(), request.headers.get("Idempotency-Key", ""))
 
 
-STARTERS: dict[str, Callable[[Any], Job]] = {
+ADD_JOB: dict[str, Callable[[Any], Job]] = {
     "upload": _upload,
     "export": _export,
     "many": _many,

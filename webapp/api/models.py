@@ -4,113 +4,83 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import guard, has, who
-from webapp.api.openapi.calls import Need, call
-from webapp.api.schemas import model_responses as model_shapes
-from webapp.api.schemas import presenters as payloads
-from webapp.api.schemas.requests import CompareQuery, ModelName, PromoteBody, RollbackBody, Version
+from webapp.api.openapi.calls import Call, Need
+from webapp.api.schemas.base import ModelName, Version
+from webapp.api.schemas.models import (
+    CardJson,
+    CompareQuery,
+    ComparisonJson,
+    LabelsJson,
+    ModelJson,
+    ModelsJson,
+    PromoteBody,
+    PromotionJson,
+    RollbackBody,
+    card_json,
+    comparison_json,
+    labels_json,
+    model_json,
+    promotion_json,
+)
 from webapp.errors import BadCardError, ModelNotFoundError, ModelRefusedError, PromotionRefusedError
 from webapp.extensions import get_registry, load_version
-from webapp.services.models import compare
-from webapp.services.models import promotion as promote
+from webapp.services.models import compare, promotion
 
-bp = Blueprint("api_models", __name__)
-guard(bp)
+bp = guard(Blueprint("api_models", __name__))
 ABSENT = (ModelNotFoundError, BadCardError)
+REFUSED = (*ABSENT, ModelRefusedError, PromotionRefusedError)
 
 
-@call(bp, "GET", "/models", needs=Need.READING, answers={200: model_shapes.Models})
+@Call(bp, "GET /models", Need.READING, {200: ModelsJson})
 def index() -> ResponseReturnValue:
     """Every model with its versions and the live one."""
-    return jsonify(payloads.models(get_registry()))
+    registry = get_registry()
+    return jsonify(items=[model_json(name, registry) for name in registry.names()])
 
 
-@call(
-    bp,
-    "GET",
-    "/models/<name>",
-    needs=Need.READING,
-    answers={200: model_shapes.Model},
-    errors=ABSENT,
-)
+@Call(bp, "GET /models/<name>", Need.READING, {200: ModelJson}, ABSENT)
 def versions(name: ModelName) -> ResponseReturnValue:
-    """One model: its versions, the live one, and with a key of the scope `review` what was live when."""
+    """One model: its versions and the live one.
+
+    With a key of the scope `review` also its `history`: what was live when.
+    """
     if not get_registry().versions(name):
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
-    return jsonify(
-        payloads.model(name, get_registry(), promote.history(name) if has("review") else None)
-    )
+    history = promotion.history(name) if has("review") else None
+    return jsonify(model_json(name, get_registry(), history))
 
 
-@call(
-    bp,
-    "GET",
-    "/models/<name>/labels",
-    needs=Need.READING,
-    answers={200: model_shapes.Labels},
-    errors=ABSENT,
-)
+@Call(bp, "GET /models/<name>/labels", Need.READING, {200: LabelsJson}, ABSENT)
 def labels(name: ModelName) -> ResponseReturnValue:
     """The labels of the live version as people see them, in the order of the network's outputs."""
-    return jsonify(payloads.labels(get_registry().card(name)))
+    return jsonify(labels_json(get_registry().card(name)))
 
 
-@call(
-    bp,
-    "GET",
-    "/models/<name>/compare",
-    needs=Need.REVIEW,
-    answers={200: model_shapes.Standing},
-    errors=ABSENT,
-)
+@Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: ComparisonJson}, ABSENT)
 def comparison(name: ModelName, query: CompareQuery) -> ResponseReturnValue:
-    """Two versions on the labelled photos of this history, by what they have said so far."""
-    return jsonify(payloads.standing(compare.standing(get_registry(), name, query.a, query.b)))
+    """Two versions on the labelled photos of this history, by their predictions up to now."""
+    return jsonify(comparison_json(compare.standing(get_registry(), name, query.a, query.b)))
 
 
-@call(
-    bp,
-    "POST",
-    "/models/<name>/promote",
-    needs=Need.ADMIN,
-    answers={200: model_shapes.Promotion},
-    errors=(*ABSENT, ModelRefusedError, PromotionRefusedError),
-)
+@Call(bp, "POST /models/<name>/promote", Need.ADMIN, {200: PromotionJson}, REFUSED)
 def take_over(name: ModelName, body: PromoteBody) -> ResponseReturnValue:
-    """Let a version serve, if the comparison on this history says that it is better, or by force with a reason."""
+    """Let a version serve, if the comparison says that it is better, or by force with a reason."""
     row = compare.promote_here(
         get_registry(), name, body.version, load_version, who(), force=body.force, why=body.why
     )
-    return jsonify(payloads.promotion(row))
+    return jsonify(promotion_json(row))
 
 
-@call(
-    bp,
-    "POST",
-    "/models/<name>/rollback",
-    needs=Need.ADMIN,
-    answers={200: model_shapes.Promotion},
-    errors=(*ABSENT, ModelRefusedError, PromotionRefusedError),
-)
+@Call(bp, "POST /models/<name>/rollback", Need.ADMIN, {200: PromotionJson}, REFUSED)
 def go_back(name: ModelName, body: RollbackBody) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    return jsonify(
-        payloads.promotion(
-            promote.rollback(get_registry(), name, load_version, who(), why=body.why)
-        )
-    )
+    row = promotion.rollback(get_registry(), name, load_version, who(), why=body.why)
+    return jsonify(promotion_json(row))
 
 
-@call(
-    bp,
-    "GET",
-    "/models/<name>/<int:version>",
-    needs=Need.READING,
-    answers={200: model_shapes.Card},
-    errors=ABSENT,
-)
+@Call(bp, "GET /models/<name>/<int:version>", Need.READING, {200: CardJson}, ABSENT)
 def read(name: ModelName, version: Version) -> ResponseReturnValue:
     """The card of one version: labels in order, how it was measured, threshold, limits."""
     registry = get_registry()
-    return jsonify(
-        payloads.card(registry.card(name, version), registry.live_version(name) == version)
-    )
+    live = registry.live_version(name) == version
+    return jsonify(card_json(registry.card(name, version), live))

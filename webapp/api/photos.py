@@ -7,19 +7,33 @@ from flask.typing import ResponseReturnValue
 
 from webapp import errors
 from webapp.api.authentication import guard, has, need, who
-from webapp.api.openapi.calls import Content, Need, call
-from webapp.api.schemas import presenters as payloads
-from webapp.api.schemas import responses as shapes
-from webapp.api.schemas.requests import (
+from webapp.api.openapi.calls import Call, Content, Need
+from webapp.api.schemas.base import PhotoId
+from webapp.api.schemas.photos import (
     ChoiceQuery,
+    ClassifiedJson,
     ClassifyForm,
+    ClassifyResultsJson,
     FileQuery,
     GroundTruthBody,
     HeatQuery,
+    LabelHistoryJson,
     ListQuery,
     PhotoForm,
-    PhotoId,
+    PhotoJson,
+    PhotoPageJson,
+    RelabelledPhotoJson,
     TokenQuery,
+    UploadedPhotoJson,
+    UploadResultsJson,
+    classified_json,
+    classify_result_json,
+    label_history_json,
+    photo_json,
+    photo_page_json,
+    relabelled_photo_json,
+    upload_result_json,
+    uploaded_json,
 )
 from webapp.domain import ALL_MODELS
 from webapp.extensions import (
@@ -36,14 +50,11 @@ from webapp.inference.decoding.detect_format import CONTENT_TYPES
 from webapp.inference.decoding.images import THUMBNAIL_TYPE, VIEW_TYPE
 from webapp.inference.heat_map import OVERLAY_TYPE
 from webapp.services.labels import relabel
-from webapp.services.photos import classify
-from webapp.services.photos import deletion as deleting
-from webapp.services.photos import gallery as history
-from webapp.services.photos import heat_map as heat
+from webapp.services.photos import classify, deletion, gallery
+from webapp.services.photos import heat_map as heat_maps
 from webapp.services.stats.training_membership import read_lists
 
-bp = Blueprint("api_photos", __name__)
-guard(bp)
+bp = guard(Blueprint("api_photos", __name__))
 REFUSED = (
     errors.NoFileError,
     errors.PhotoTooLargeError,
@@ -51,28 +62,36 @@ REFUSED = (
     errors.BrokenPhotoError,
     errors.ModelNotFoundError,
 )
+NOT_STORED = (*REFUSED, errors.UnknownLabelError, errors.StorageFullError)
 GONE = (errors.PhotoNotFoundError, errors.PhotoDeletedError)
-PICTURE = Content(tuple(CONTENT_TYPES.values()))
-THUMBNAIL, OVERLAY, VIEW = (
-    Content((THUMBNAIL_TYPE,)),
-    Content((OVERLAY_TYPE,)),
-    Content((VIEW_TYPE,)),
+NO_MODEL = (*GONE, errors.UnknownLabelError, errors.ModelNotFoundError)
+NO_HEAT_MAP = (
+    *GONE,
+    errors.NotAskedError,
+    errors.NoHeatMapError,
+    errors.ModelNotFoundError,
+    errors.UnknownLabelError,
 )
 
 
-@call(
+def _ranges(*types: str) -> dict[int, Content]:
+    """The answers of a picture, which can be had in parts."""
+    return {200: Content(types), 206: Content(types)}
+
+
+@Call(
     bp,
-    "POST",
-    "/photos",
-    needs=Need.PREDICTING,
-    answers={201: shapes.SentPhoto, 200: shapes.SentPhoto | shapes.SentResults},
-    errors=(*REFUSED, errors.UnknownLabelError, errors.StorageFullError),
+    "POST /photos",
+    Need.PREDICTING,
+    {201: UploadedPhotoJson, 200: UploadedPhotoJson | UploadResultsJson},
+    NOT_STORED,
 )
 def add(form: PhotoForm) -> ResponseReturnValue:
-    """Rank and remember photos.
+    """Classify and remember photos.
 
-    One photo: 201 with the photo, or 200 with the one that was there when its bytes are known. Several: 200 with a result for each, in
-    their order; one that is refused costs the others nothing.
+    One photo: 201 with the photo, or 200 with the one that was there when its bytes are known.
+    Several: 200 with a result for each, in their order; one that is refused costs the others
+    nothing.
     """
     first, *others = get_classifiers(form.model)
     tools = {
@@ -81,204 +100,147 @@ def add(form: PhotoForm) -> ResponseReturnValue:
         "files": get_files(),
         "limiter": get_limiter(),
         "who": who(),
+        "ground_truth": form.ground_truth,
         "place": "api",
     }
+    registry = get_registry()
     if len(form.file) == 1:
-        done = classify.classify_photo(form.file[0], ground_truth=form.ground_truth, **tools)  # type: ignore[arg-type]
-        body = payloads.sent_photo(done, get_registry(), form.model)
+        done = classify.classify_photo(form.file[0], **tools)  # type: ignore[arg-type]
         headers = {"Location": url_for("api_photos.read", public_id=done.photo.public_id)}
-        return jsonify(body), HTTPStatus.OK if done.duplicate else HTTPStatus.CREATED, headers
-    results = classify.classify_upload(form.file, ground_truth=form.ground_truth, **tools)  # type: ignore[arg-type]
-    return jsonify(payloads.sent_results(form.file, results, get_registry(), form.model))
+        status = HTTPStatus.OK if done.duplicate else HTTPStatus.CREATED
+        return jsonify(uploaded_json(done, registry, form.model)), status, headers
+    results = classify.classify_upload(form.file, **tools)  # type: ignore[arg-type]
+    pairs = zip(form.file, results, strict=True)
+    return jsonify(results=[upload_result_json(*pair, registry, form.model) for pair in pairs])
 
 
-@call(
+@Call(
     bp,
-    "POST",
-    "/classify",
-    needs=Need.PREDICTING,
-    answers={200: shapes.Said | shapes.SaidResults},
-    errors=REFUSED,
+    "POST /classify",
+    Need.PREDICTING,
+    {200: ClassifiedJson | ClassifyResultsJson},
+    REFUSED,
+    endpoint="look",
 )
-def look(form: ClassifyForm) -> ResponseReturnValue:
-    """Rank photos; nothing is stored.
+def classify_only(form: ClassifyForm) -> ResponseReturnValue:
+    """Classify photos; nothing is stored.
 
     One photo: its prediction. Several: a result for each, in their order.
     """
-    classifiers, limiter = get_classifiers(form.model), get_limiter()
+    tools = {"classifiers": get_classifiers(form.model), "limiter": get_limiter()}
     if len(form.file) == 1:
-        said = classify.answer_by_all(form.file[0], classifiers=classifiers, limiter=limiter)
-        return jsonify(payloads.said(form.file[0], said, form.model))
-    return jsonify(
-        payloads.said_results(
-            form.file,
-            classify.answer_photos(form.file, classifiers=classifiers, limiter=limiter),
-            form.model,
-        )
-    )
+        answers = classify.answer_by_all(form.file[0], **tools)
+        return jsonify(classified_json(form.file[0], answers, form.model))
+    results = classify.answer_photos(form.file, **tools)
+    pairs = zip(form.file, results, strict=True)
+    return jsonify(results=[classify_result_json(*pair, form.model) for pair in pairs])
 
 
-@call(bp, "GET", "/photos", needs=Need.READING, answers={200: shapes.PhotoPage})
+@Call(bp, "GET /photos", Need.READING, {200: PhotoPageJson})
 def index(query: ListQuery) -> ResponseReturnValue:
     """A page of photos, by the gallery's filters.
 
-    Cursors name a photo, so that photos which arrive meanwhile shift nothing. A cursor belongs to the order that it was made in.
+    Cursors name a photo, so that photos which arrive meanwhile shift nothing. A cursor belongs to
+    the order that it was made in.
     """
     wanted = query.wanted()
     if wanted.learnt:
         read_lists(get_registry())
-    page = history.gallery_page(wanted, limit=query.limit, cursor=query.cursor)
-    return jsonify(payloads.photo_page(page, get_registry()))
+    page = gallery.gallery_page(wanted, limit=query.limit, cursor=query.cursor)
+    return jsonify(photo_page_json(page, get_registry()))
 
 
-@call(
-    bp,
-    "GET",
-    "/photos/<public_id>",
-    needs=Need.READING,
-    answers={200: shapes.Photo},
-    errors=(*GONE, errors.NotAskedError),
-)
+@Call(bp, "GET /photos/<public_id>", Need.READING, {200: PhotoJson}, (*GONE, errors.NotAskedError))
 def read(public_id: PhotoId, query: ChoiceQuery) -> ResponseReturnValue:
     """One photo."""
-    item = history.get_item(public_id, "" if query.model == ALL_MODELS else query.model)
-    return jsonify(payloads.photo(item, get_registry(), query.model))
+    item = gallery.get_item(public_id, "" if query.model == ALL_MODELS else query.model)
+    return jsonify(photo_json(item, get_registry(), query.model))
 
 
-@call(
-    bp,
-    "GET",
-    "/photos/<public_id>/file",
-    needs=Need.READING,
-    answers={200: PICTURE, 206: PICTURE},
-    errors=GONE,
-)
+@Call(bp, "GET /photos/<public_id>/file", Need.READING, _ranges(*CONTENT_TYPES.values()), GONE)
 def file(public_id: PhotoId, query: FileQuery) -> Response:
     """The stored file.
 
-    When it tells where, when or with what it was taken, a copy without that, unless `metadata=keep` comes with a key of the scope `admin`.
+    When it tells where, when or with what it was taken, a copy without that, unless `metadata=keep`
+    comes with a key of the scope `admin`.
     """
     if query.metadata:
         need("admin")
-    photo = history.get_item(public_id).photo
-    found = history.original(
+    photo = gallery.get_item(public_id).photo
+    rendition = gallery.original(
         public_id, files=get_files(), limiter=get_limiter(), with_metadata=bool(query.metadata)
     )
-    return picture(found, download_name=photo.filename)
+    return picture(rendition, download_name=photo.filename)
 
 
-@call(
-    bp,
-    "GET",
-    "/photos/<public_id>/thumbnail",
-    needs=Need.READING,
-    answers={200: THUMBNAIL, 206: THUMBNAIL},
-    errors=GONE,
-)
+@Call(bp, "GET /photos/<public_id>/thumbnail", Need.READING, _ranges(THUMBNAIL_TYPE), GONE)
 def thumbnail(public_id: PhotoId) -> Response:
     """A small picture, without metadata."""
-    return picture(history.thumbnail(public_id))
+    return picture(gallery.thumbnail(public_id))
 
 
-@call(
-    bp,
-    "GET",
-    "/photos/<public_id>/view",
-    needs=Need.READING,
-    answers={200: VIEW, 206: VIEW},
-    errors=GONE,
-)
+@Call(bp, "GET /photos/<public_id>/view", Need.READING, _ranges(VIEW_TYPE), GONE)
 def view(public_id: PhotoId) -> Response:
-    """The photo as a page shows it: a JPEG of at most 1,600 pixels on its longer side, upright, without metadata."""
-    return picture(history.view(public_id, files=get_files(), limiter=get_limiter()))
+    """The photo as a page shows it.
+
+    A JPEG of at most 1,600 pixels on its longer side, upright, without metadata.
+    """
+    return picture(gallery.view(public_id, files=get_files(), limiter=get_limiter()))
 
 
-@call(
-    bp,
-    "GET",
-    "/photos/<public_id>/labels",
-    needs=Need.READING,
-    answers={200: shapes.LabelHistory},
-    errors=GONE,
-)
+@Call(bp, "GET /photos/<public_id>/labels", Need.READING, {200: LabelHistoryJson}, GONE)
 def labels(public_id: PhotoId) -> ResponseReturnValue:
-    """What people said that the photo shows: who, when, why, where; newest first."""
-    return jsonify(payloads.label_history(history.label_events(public_id)))
+    """The ground truths that people gave a photo: who, when, why, where; newest first."""
+    return jsonify(label_history_json(gallery.label_events(public_id)))
 
 
-@call(
-    bp,
-    "GET",
-    "/photos/<public_id>/heatmap",
-    needs=Need.READING,
-    answers={200: OVERLAY, 206: OVERLAY},
-    errors=(
-        *GONE,
-        errors.NotAskedError,
-        errors.NoHeatMapError,
-        errors.ModelNotFoundError,
-        errors.UnknownLabelError,
-    ),
-)
+@Call(bp, "GET /photos/<public_id>/heatmap", Need.READING, _ranges(OVERLAY_TYPE), NO_HEAT_MAP)
 def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
-    """Where the model looked: an overlay to lay over the photo, clear where the label has its grounds. It says where, not why."""
+    """The parts of the photo that speak for a label: it says where, not why.
+
+    A picture to lay over the photo, clear where the model looked.
+    """
     count_photos()
     classifier = get_classifier(query.model)
-    label = query.label or history.first_label(public_id, classifier.card.name)
-    found = heat.heat_map(
+    label = query.label or gallery.first_label(public_id, classifier.card.name)
+    rendition = heat_maps.heat_map(
         public_id, label, classifier=classifier, files=get_files(), limiter=get_limiter()
     )
-    return picture(found, varies=True)
+    return picture(rendition, varies=True)
 
 
-@call(
-    bp,
-    "PUT",
-    "/photos/<public_id>/ground-truth",
-    needs=Need.REVIEW,
-    answers={200: shapes.RelabelledPhoto},
-    errors=(*GONE, errors.UnknownLabelError, errors.ModelNotFoundError),
-)
+@Call(bp, "PUT /photos/<public_id>/ground-truth", Need.REVIEW, {200: RelabelledPhotoJson}, NO_MODEL)
 def put_ground_truth(public_id: PhotoId, body: GroundTruthBody) -> ResponseReturnValue:
-    """Say what a photo really shows."""
-    history.get_item(public_id)
+    """Give a photo a ground truth."""
+    gallery.get_item(public_id)
     first, *others = (
         [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
     )
     done = relabel.relabel_photos(
         [public_id], body.label, card=first, others=others, who=who(), place="api", why=body.why
     )
-    return jsonify(
-        payloads.relabelled_photo(history.get_item(public_id), get_registry(), body.label, done)
-    )
+    item = gallery.get_item(public_id)
+    return jsonify(relabelled_photo_json(item, get_registry(), body.label, done))
 
 
-@call(
-    bp,
-    "DELETE",
-    "/photos/<public_id>",
-    needs=Need.OWN,
-    answers={204: None},
-    errors=(*GONE, errors.NotAllowedError),
-)
+@Call(bp, "DELETE /photos/<public_id>", Need.OWN, {204: None}, (*GONE, errors.NotAllowedError))
 def delete(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
     """Delete a photo: with a key of the scope `admin`, or with the token of its uploader.
 
     For seven days it can be restored, then it is gone for good. A photo with a star is not deleted.
     """
-    deleting.delete_photo(public_id, who=who(), admin=has("admin"), token=query.token)
+    deletion.delete_photo(public_id, who=who(), admin=has("admin"), token=query.token)
     return "", HTTPStatus.NO_CONTENT
 
 
-@call(
+@Call(
     bp,
-    "POST",
-    "/photos/<public_id>/restore",
-    needs=Need.OWN,
-    answers={200: shapes.Photo},
-    errors=(errors.PhotoNotFoundError,),
+    "POST /photos/<public_id>/restore",
+    Need.OWN,
+    {200: PhotoJson},
+    (errors.PhotoNotFoundError,),
 )
 def restore(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
     """Bring a deleted photo back, with the key or token that may delete it."""
-    deleting.restore_photo(public_id, admin=has("admin"), token=query.token)
-    return jsonify(payloads.photo(history.get_item(public_id), get_registry()))
+    deletion.restore_photo(public_id, admin=has("admin"), token=query.token)
+    return jsonify(photo_json(gallery.get_item(public_id), get_registry()))

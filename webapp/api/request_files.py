@@ -1,6 +1,4 @@
-"""The files of a request, in whichever field its door calls for them."""
-
-from contextlib import closing
+"""The files of a multipart form."""
 
 from flask import request
 
@@ -10,23 +8,21 @@ from webapp.services.photos.classify import MAX_BYTES, Incoming
 
 
 def read_files(field: str) -> list[Incoming]:
-    """The files of the form's `field`. Raises `NoFileError` when the request is no form or has none there,
-    and `TooManyRequestsError` when they are more than the sender may send in a minute.
+    """The files of the form's `field`, each up to one byte more than a photo may have.
 
-    One byte more than allowed is read of each: enough to know that it is too large.
+    Raises:
+        NoFileError: The request is not a form or has no file in the field.
+        TooManyRequestsError: The sender may not send this number of photos now.
     """
+    example = f"in a field called {field}, for instance: curl -F {field}=@photo.jpg"
     if request.mimetype != "multipart/form-data":
-        raise NoFileError(
-            f"Send the photo as multipart/form-data in a field called {field}, for instance: curl -F {field}=@photo.jpg"
-        )
-    uploads = [one for one in request.files.getlist(field) if one.filename]
+        raise NoFileError(f"Send the photo as multipart/form-data {example}")
+    uploads = [upload for upload in request.files.getlist(field) if upload.filename]
     if not uploads:
-        raise NoFileError(
-            f"The form has no file in a field called {field}, for instance: curl -F {field}=@photo.jpg"
-        )
+        raise NoFileError(f"The form has no file {example}")
     count_photos(len(uploads))
     incoming = []
-    for one in uploads:
-        with closing(one):
-            incoming.append(Incoming(one.filename or "", one.read(MAX_BYTES + 1)))
+    for upload in uploads:
+        with upload.stream:
+            incoming.append(Incoming(upload.filename or "", upload.read(MAX_BYTES + 1)))
     return incoming

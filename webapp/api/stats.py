@@ -6,37 +6,27 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import guard
-from webapp.api.openapi.calls import Need, call
-from webapp.api.schemas import model_responses as model_shapes
-from webapp.api.schemas import presenters as payloads
-from webapp.api.schemas.requests import StatsQuery
+from webapp.api.openapi.calls import Call, Need
+from webapp.api.schemas.stats import StatisticsJson, StatsQuery, statistics_json
 from webapp.errors import ModelNotFoundError, TooMuchToCountError
 from webapp.extensions import get_classifier, get_registry, get_version_card
 from webapp.services.stats import stats
 
-bp = Blueprint("api_stats", __name__)
-guard(bp)
+bp = guard(Blueprint("api_stats", __name__))
+ERRORS = (ModelNotFoundError, TooMuchToCountError)
 
 
-@call(
-    bp,
-    "GET",
-    "/stats",
-    needs=Need.READING,
-    answers={200: model_shapes.Statistics},
-    errors=(ModelNotFoundError, TooMuchToCountError),
-)
+@Call(bp, "GET /stats", Need.READING, {200: StatisticsJson}, ERRORS)
 def index(query: StatsQuery) -> ResponseReturnValue:
-    """How good a version is on the checked photos that pass the filters; without a model the one that answers now.
+    """How good a version is on the checked photos that pass the filters.
 
-    Photos that the version has learnt from are only counted with `include=learnt`.
+    Without a model it is the one that answers now. Photos that the version was trained on are only
+    counted when `include` says so.
     """
-    asked = query.wanted()
+    asked, registry = query.wanted(), get_registry()
     card = get_version_card(asked.model, asked.version) if asked.model else get_classifier().card
     wanted = replace(asked, model="", version=None, sort="newest")
     with_learnt = bool(query.include)
-    counts, learnt = stats.count(wanted, card, get_registry(), with_learnt=with_learnt)
-    versions = stats.version_lines(
-        stats.versions(wanted, card.name, get_registry(), with_learnt=with_learnt)
-    )
-    return jsonify(payloads.statistics(card, counts, learnt, versions))
+    counts, learnt = stats.count(wanted, card, registry, with_learnt=with_learnt)
+    versions = stats.versions(wanted, card.name, registry, with_learnt=with_learnt)
+    return jsonify(statistics_json(card, counts, learnt, stats.version_lines(versions)))

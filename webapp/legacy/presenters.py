@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from webapp.api.schemas.presenters import Json
 from webapp.domain import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, RankedLabel
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
+from webapp.services.jobs.job_type import Json
 from webapp.services.jobs.queue import JobView
 from webapp.services.models.training_history import learning
 from webapp.services.photos.gallery import Item, Photo, full_ranking

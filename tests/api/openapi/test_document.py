@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
 from webapp.api.openapi.document import address_of, calls_of
-from webapp.api.schemas.requests import Filters
+from webapp.api.schemas.photos import Filters
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.services.photos.query_filters import NAMES

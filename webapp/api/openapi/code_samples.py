@@ -1,4 +1,4 @@
-"""Each call as a line for curl and a few lines of Python and JavaScript, made from the OpenAPI document."""
+"""Each call as a line for curl and a few lines of Python and JavaScript."""
 
 import json
 import shlex
@@ -6,15 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from webapp.api.openapi.document import FORM_TYPE, JSON_TYPE, Schema
+
 KEY = "KEY"
-JSON_TYPE = "application/json"
-FORM_TYPE = "multipart/form-data"
 LINE = 80
+SAVED_AS = {
+    "image/jpeg": "photo.jpg",
+    "image/png": "heatmap.png",
+    "application/jsonl": "photos.jsonl",
+}  # the name of a file for answers that are neither JSON nor text
 
 
 @dataclass(frozen=True)
 class Example:
-    """A request as somebody would send it: `body` is JSON, `file` the name of the form's field for a file, `name` what to save as."""
+    """A request: `body` is JSON, `file` the field of the form for a file, `name` what to save as."""
 
     method: str
     url: str
@@ -30,7 +35,7 @@ class Example:
         return f"{self.url}?{urlencode(self.params)}" if self.params else self.url
 
 
-def samples(example: Example) -> dict[str, str]:
+def code_samples(example: Example) -> dict[str, str]:
     """The code by language."""
     return {"curl": curl(example), "Python": python(example), "JavaScript": javascript(example)}
 
@@ -49,8 +54,8 @@ def curl(example: Example) -> str:
     if example.name:
         parts.append(f"-o {example.name}")
     parts.append(shlex.quote(example.address))
-    whole = " ".join(parts)
-    return whole if len(whole) <= LINE else " \\\n  ".join(parts)
+    command = " ".join(parts)
+    return command if len(command) <= LINE else " \\\n  ".join(parts)
 
 
 def python(example: Example) -> str:
@@ -64,85 +69,61 @@ def python(example: Example) -> str:
         arguments.append(f"json={example.body!r}")
     if example.key:
         arguments.append(f'headers={{"Authorization": "Bearer {KEY}"}}')
-    result = (
-        f'open("{example.name}", "wb").write(answer.content)'
-        if example.name
-        else "print(answer.status_code, answer.text)"
-    )
-    return f"import requests\n\nanswer = requests.{example.method.lower()}({', '.join(arguments)})\n{result}"
+    result = "print(answer.status_code, answer.text)"
+    if example.name:
+        result = f'open("{example.name}", "wb").write(answer.content)'
+    call = f"answer = requests.{example.method.lower()}({', '.join(arguments)})"
+    return f"import requests\n\n{call}\n{result}"
 
 
 def javascript(example: Example) -> str:
     """With fetch, in a browser or in Node."""
-    lines, options = [], []
+    lines, options, headers = [], [], {}
     if example.method != "GET":
         options.append(f'method: "{example.method}"')
-    headers = {
-        **({"Authorization": f"Bearer {KEY}"} if example.key else {}),
-        **({"Content-Type": JSON_TYPE} if example.body is not None else {}),
-    }
+    if example.key:
+        headers["Authorization"] = f"Bearer {KEY}"
+    if example.body is not None:
+        headers["Content-Type"] = JSON_TYPE
     if headers:
         options.append(f"headers: {json.dumps(headers)}")
     if example.body is not None:
         options.append(f"body: JSON.stringify({json.dumps(example.body, ensure_ascii=False)})")
     if example.file:
-        lines += [
-            "const form = new FormData();",
-            f'form.append("{example.file}", fileInput.files[0]);',
-        ]
+        lines.append("const form = new FormData();")
+        lines.append(f'form.append("{example.file}", fileInput.files[0]);')
         options.append("body: form")
-    wanted = "await answer.blob()" if example.name else "answer.status, await answer.text()"
+    result = "await answer.blob()" if example.name else "answer.status, await answer.text()"
     rest = f", {{ {', '.join(options)} }}" if options else ""
-    return "\n".join(
-        [
-            *lines,
-            f"const answer = await fetch({json.dumps(example.address)}{rest});",
-            f"console.log({wanted});",
-        ]
-    )
+    lines.append(f"const answer = await fetch({json.dumps(example.address)}{rest});")
+    return "\n".join([*lines, f"console.log({result});"])
 
 
-def example_of(
-    method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any], root: str
-) -> Example:
-    """A request that a call would take, with the examples of its document; `root` is the address of the server."""
-    parameters = operation.get("parameters", [])
-    parts = {one["name"]: _value(one["schema"]) for one in parameters if one["in"] == "path"}
-    media = (operation.get("requestBody") or {}).get("content", {})
+def example_of(method: str, path: str, operation: Schema, schemas: Schema, root: str) -> Example:
+    """A request of a call, with the examples of its document; `root` is the server's address."""
+    places: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
+    for parameter in operation.get("parameters", []):
+        if parameter["required"]:
+            places[parameter["in"]][parameter["name"]] = _value(parameter["schema"])
+    media = operation.get("requestBody", {}).get("content", {})
+    answers = operation["responses"].get("200", {}).get("content", {})
+    path = path.format(**{name: quote(value, safe="") for name, value in places["path"].items()})
     return Example(
         method.upper(),
-        root.rstrip("/")
-        + path.format(**{name: quote(value, safe="") for name, value in parts.items()}),
-        params={
-            one["name"]: _value(one["schema"])
-            for one in parameters
-            if one["in"] == "query" and one["required"]
-        },
+        root.rstrip("/") + path,
+        params=places["query"],
         key={} not in operation.get("security", [{}]) and bool(operation["security"]),
         body=body_example(media[JSON_TYPE]["schema"], schemas) if JSON_TYPE in media else None,
         file="file" if FORM_TYPE in media else "",
-        name=_save_as(operation),
+        name=SAVED_AS.get(next(iter(answers), "").partition(";")[0], ""),
     )
 
 
-def body_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+def body_example(schema: Schema, schemas: Schema) -> Any:
     """The first example of a JSON body."""
-    name = schema["$ref"].rpartition("/")[2]
-    return next(iter(schemas[name].get("examples", [])), {})
+    component = schemas[schema["$ref"].rpartition("/")[2]]
+    return next(iter(component.get("examples", [])), {})
 
 
-def _value(schema: dict[str, Any]) -> str:
+def _value(schema: Schema) -> str:
     return str(next(iter(schema.get("examples", [])), schema.get("minimum", "ID")))
-
-
-def _save_as(operation: dict[str, Any]) -> str:
-    """The name of a file for answers that are none of JSON and text."""
-    media = operation["responses"].get("200", {}).get("content", {})
-    first = next(iter(media), JSON_TYPE)
-    kind = first.partition(";")[0]
-    endings = {
-        "image/jpeg": "photo.jpg",
-        "image/png": "heatmap.png",
-        "application/jsonl": "photos.jsonl",
-    }
-    return endings.get(kind, "")

@@ -1,15 +1,15 @@
-"""What the page about the API shows of its document: calls by subject, each with its fields, answers, and code to copy."""
+"""The page about the API: calls by tag, each with its fields, answers, and code to copy."""
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from webapp.api.openapi.code_samples import FORM_TYPE, JSON_TYPE, body_example, example_of, samples
-from webapp.api.openapi.document import KEY_SCHEME, Json
+from webapp.api.openapi.code_samples import body_example, code_samples, example_of
+from webapp.api.openapi.document import FORM_TYPE, JSON_TYPE, KEY_SCHEME, Schema
 
-DEEPEST = 3
-WORDS = {
+MAX_DEPTH = 3
+TYPE_NAMES = {
     "string": "text",
     "integer": "whole number",
     "number": "number",
@@ -17,11 +17,15 @@ WORDS = {
     "object": "object",
     "null": "null",
 }
+FORMAT_NAMES = {"date": "day", "date-time": "time", "binary": "file"}
 
 
 @dataclass(frozen=True)
-class Field:
-    """A parameter, a field of a form, or a field of an answer, `depth` steps inside of it. `place` is path, query, header or form."""
+class FieldDoc:
+    """A parameter, a field of a form, or a field of JSON, `depth` steps inside of it.
+
+    `place` is path, query, header or form.
+    """
 
     name: str
     kind: str
@@ -34,193 +38,160 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResponseDoc:
     """One status: what it means, and the fields of its JSON or its media types."""
 
     status: str
     about: str
-    fields: tuple[Field, ...]
-    types: tuple[str, ...]
-
-    @property
-    def good(self) -> bool:
-        """True when the call did what was asked."""
-        return self.status < "400"
+    fields: list[FieldDoc]
+    types: list[str]
+    ok: bool
 
 
 @dataclass(frozen=True)
-class ShownCall:
-    """One call. `needs` is the scope of the key that it needs, `may` that of one it takes, "" for none. `body` is JSON to begin with,
-    `holds` what a body may hold."""
+class CallDoc:
+    """One call.
+
+    `scope` is that of the key that it takes, "" for none; `required` tells whether it must come.
+    `body` is JSON to begin with, `body_fields` what a body may hold.
+    """
 
     id: str
     method: str
     path: str
     summary: str
     about: str
-    needs: str
-    may: str
-    fields: tuple[Field, ...]
+    scope: str
+    required: bool
+    fields: list[FieldDoc]
     media: str
     body: str
-    holds: tuple[Field, ...]
-    answers: tuple[Answer, ...]
+    body_fields: list[FieldDoc]
+    responses: list[ResponseDoc]
     samples: dict[str, str]
 
     @property
     def plain(self) -> bool:
         """True when a form without any script can send it."""
-        return (
-            not self.body
-            and self.method in ("GET", "POST")
-            and not any(one.place == "path" for one in self.fields)
-        )
+        in_path = any(field.place == "path" for field in self.fields)
+        return not self.body and self.method in ("GET", "POST") and not in_path
 
 
-@dataclass(frozen=True)
-class Subject:
-    """Calls about one thing."""
-
-    name: str
-    about: str
-    calls: tuple[ShownCall, ...]
-
-
-def subjects(document: Json, root: str) -> list[Subject]:
-    """Everything in the document, by subject; `root` is the address of the server, for the code to copy."""
-    found = []
-    for tag in document["tags"]:
-        calls = tuple(
-            _call(method, path, operation, document, root)
-            for path, methods in document["paths"].items()
-            for method, operation in methods.items()
-            if tag["name"] in operation["tags"]
-        )
-        found.append(Subject(tag["name"], tag["description"], calls))
-    return found
-
-
-def _call(method: str, path: str, operation: Json, document: Json, root: str) -> ShownCall:
-    schemas = document["components"]["schemas"]
-    media, schema = next(
+def calls_by_tag(document: Schema, root: str) -> list[tuple[str, str, list[CallDoc]]]:
+    """Name, description and calls of each tag; `root` is the address of the server."""
+    return [
         (
-            (kind, one["schema"])
-            for kind, one in operation.get("requestBody", {}).get("content", {}).items()
-        ),
-        ("", {}),
-    )
-    scopes = [one[KEY_SCHEME][0] for one in operation["security"] if one]
-    return ShownCall(
+            tag["name"],
+            tag["description"],
+            [
+                _call(method, path, operation, document["components"]["schemas"], root)
+                for path, methods in document["paths"].items()
+                for method, operation in methods.items()
+                if tag["name"] in operation["tags"]
+            ],
+        )
+        for tag in document["tags"]
+    ]
+
+
+def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str) -> CallDoc:
+    content = operation.get("requestBody", {}).get("content", {})
+    media = next(iter(content), "")
+    schema = content[media]["schema"] if media else {}
+    fields, body, body_fields = [*_parameters(operation)], "", []
+    if media == FORM_TYPE:
+        fields += _fields(schema, schemas, place="form", max_depth=0)
+    elif media == JSON_TYPE:
+        body = json.dumps(body_example(schema, schemas), indent=2, ensure_ascii=False)
+        body_fields = [*_fields(schema, schemas)]
+    return CallDoc(
         id=operation["operationId"],
         method=method.upper(),
         path=path,
         summary=operation["summary"],
         about=operation.get("description", ""),
-        needs="".join(scopes) if {} not in operation["security"] else "",
-        may="".join(scopes) if {} in operation["security"] else "",
-        fields=(*_parameters(operation), *(_form(schema, schemas) if media == FORM_TYPE else ())),
+        scope="".join(key[KEY_SCHEME][0] for key in operation["security"] if key),
+        required={} not in operation["security"],
+        fields=fields,
         media=media,
-        body=json.dumps(body_example(schema, schemas), indent=2, ensure_ascii=False)
-        if media == JSON_TYPE
-        else "",
-        holds=tuple(_fields(schema, schemas, deepest=DEEPEST)) if media == JSON_TYPE else (),
-        answers=tuple(
-            _answer(status, one, schemas) for status, one in operation["responses"].items()
-        ),
-        samples=samples(example_of(method, path, operation, schemas, root)),
+        body=body,
+        body_fields=body_fields,
+        responses=[_response(*item, schemas) for item in operation["responses"].items()],
+        samples=code_samples(example_of(method, path, operation, schemas, root)),
     )
 
 
-def _parameters(operation: Json) -> Iterator[Field]:
-    for one in operation.get("parameters", []):
-        schema = one["schema"]
-        yield Field(
-            one["name"],
+def _parameters(operation: Schema) -> Iterator[FieldDoc]:
+    for parameter in operation.get("parameters", []):
+        schema = parameter["schema"]
+        yield FieldDoc(
+            parameter["name"],
             _kind(schema),
-            one.get("description", ""),
-            place=one["in"],
-            required=one["required"],
+            parameter.get("description", ""),
+            place=parameter["in"],
+            required=parameter["required"],
             choices=tuple(schema.get("enum", [schema["const"]] if "const" in schema else [])),
             example=str(next(iter(schema.get("examples", ())), "")),
         )
 
 
-def _form(schema: Json, schemas: Json) -> Iterator[Field]:
-    for one in _fields(schema, schemas, deepest=0):
-        yield Field(one.name, one.kind, one.about, place="form", required=one.required)
-
-
-def _answer(status: str, response: Json, schemas: Json) -> Answer:
-    content = response.get("content", {})
-    shape: Json = (
-        next((one["schema"] for one in content.values() if "schema" in one), {})
-        if int(status) < 400
-        else {}
-    )
-    return Answer(
-        status,
-        response["description"],
-        tuple(_fields(shape, schemas, deepest=DEEPEST)),
-        tuple(content),
-    )
+def _response(status: str, response: Schema, schemas: Schema) -> ResponseDoc:
+    content, ok = response.get("content", {}), status < "400"
+    schema = next((media["schema"] for media in content.values() if "schema" in media and ok), {})
+    fields = [*_fields(schema, schemas)]
+    return ResponseDoc(status, response["description"], fields, list(content), ok)
 
 
 # ---- schemas in words ----
 
 
 def _fields(
-    schema: Json, schemas: Json, *, deepest: int, depth: int = 0, told: set[str] | None = None
-) -> Iterator[Field]:
-    """The fields of a shape, those of the shapes in it behind them, each shape once."""
-    told = set() if told is None else told
-    for shape in _shapes(schema):
-        if shape in told:
-            continue
-        told.add(shape)
-        for name, inner in schemas[shape].get("properties", {}).items():
-            needed = name in schemas[shape].get("required", ())
-            yield Field(name, _kind(inner, schemas), _about(inner), depth=depth, required=needed)
-            if depth < deepest:
-                yield from _fields(inner, schemas, deepest=deepest, depth=depth + 1, told=told)
+    schema: Schema, schemas: Schema, *, place: str = "", max_depth: int = MAX_DEPTH
+) -> Iterator[FieldDoc]:
+    """The fields of a component, those of the components in it behind them, each once."""
+    shown: set[str] = set()
+
+    def walk(schema: Schema, depth: int) -> Iterator[FieldDoc]:
+        for name in _components(schema):
+            if name in shown:
+                continue
+            shown.add(name)
+            component = schemas[name]
+            for field, inner in component.get("properties", {}).items():
+                required = field in component.get("required", ())
+                about = inner.get("description", "")
+                yield FieldDoc(field, _kind(inner), about, place, depth, required)
+                if depth < max_depth:
+                    yield from walk(inner, depth + 1)
+
+    return walk(schema, 0)
 
 
-def _shapes(schema: Json) -> list[str]:
-    """The shapes that a schema may be, or may be a list of."""
+def _components(schema: Schema) -> list[str]:
+    """The components that a schema may be, or may be a list of."""
     if "$ref" in schema:
         return [_name(schema)]
     if "anyOf" in schema:
-        return [shape for one in schema["anyOf"] for shape in _shapes(one)]
-    return _shapes(schema["items"]) if "items" in schema else []
+        return [name for choice in schema["anyOf"] for name in _components(choice)]
+    return _components(schema["items"]) if "items" in schema else []
 
 
-def _kind(schema: Json, schemas: Json | None = None) -> str:
+def _kind(schema: Schema) -> str:
     if "anyOf" in schema:
-        return " or ".join(_kind(one, schemas) for one in schema["anyOf"])
+        return " or ".join(map(_kind, schema["anyOf"]))
     if "$ref" in schema:
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _name(schema)).lower()
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     if schema.get("type") == "array":
-        return (
-            "files"
-            if schema["items"].get("format") == "binary"
-            else f"list of {_kind(schema['items'], schemas)}"
-        )
-    if schema.get("format") in ("date", "date-time", "binary"):
-        return {"date": "day", "date-time": "time", "binary": "file"}[schema["format"]]
-    return WORDS.get(schema.get("type", ""), "anything") + _range(schema)
-
-
-def _range(schema: Json) -> str:
+        items = schema["items"]
+        return "files" if items.get("format") == "binary" else f"list of {_kind(items)}"
+    if schema.get("format") in FORMAT_NAMES:
+        return FORMAT_NAMES[schema["format"]]
     low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None and high is not None:
-        return f", {low} to {high:,}"
-    return f", from {low}" if low is not None else ""
+    span = "" if low is None else f", from {low}" if high is None else f", {low} to {high:,}"
+    return TYPE_NAMES.get(schema.get("type", ""), "anything") + span
 
 
-def _about(schema: Json) -> str:
-    return str(schema.get("description", ""))
-
-
-def _name(schema: Json) -> str:
+def _name(schema: Schema) -> str:
     return str(schema["$ref"]).rpartition("/")[2]

@@ -1,8 +1,7 @@
-"""What is wrong with a request, in our words: where, and what."""
-
-from typing import Any
+"""Sentences about the parts of a request that pydantic refuses."""
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from webapp.errors import InvalidFieldsError
 
@@ -33,24 +32,24 @@ SENTENCES = {
     "union_tag_not_found": "has no {discriminator}",
     "union_tag_invalid": "has a {discriminator} that is none of {expected_tags}",
     "value_error": "{error}",
-}
-"""By the kind of error that pydantic names; its own words for the rest."""
-MOST = 20
+}  # by pydantic's type of error; its own sentence for all others
+MOST_ERRORS = 20
 
 
-def invalid(place: str, error: ValidationError) -> InvalidFieldsError:
-    """The error for what does not fit; `place` is `query`, `body` or `form`."""
-    faults = error.errors(include_url=False, include_input=False)[:MOST]
-    return InvalidFieldsError([(_where(place, one["loc"]), _what(one)) for one in faults])
+def invalid_fields(place: str, error: ValidationError) -> InvalidFieldsError:
+    """The error for the invalid parts of a request; `place` is `query`, `body` or `form`."""
+    details = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+    return InvalidFieldsError(
+        [
+            (".".join([place, *(str(step)[:80] for step in detail["loc"])]), _sentence(detail))
+            for detail in details
+        ]
+    )
 
 
-def _where(place: str, path: tuple[int | str, ...]) -> str:
-    return ".".join([place, *(str(step)[:80] for step in path)])
-
-
-def _what(fault: Any) -> str:
-    known = {
-        name: int(one) if isinstance(one, float) and one.is_integer() else one
-        for name, one in fault.get("ctx", {}).items()
+def _sentence(detail: ErrorDetails) -> str:
+    values = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in detail.get("ctx", {}).items()
     }
-    return SENTENCES.get(fault["type"], "{msg}").format(msg=fault["msg"], **known)
+    return SENTENCES.get(detail["type"], "{msg}").format(msg=detail["msg"], **values)

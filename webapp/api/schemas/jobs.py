@@ -1,0 +1,297 @@
+"""Background jobs: what each type takes, and the state of a job."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from flask import url_for
+from pydantic import Field, RootModel, model_validator
+
+from webapp.api.schemas.base import (
+    BINARY,
+    OFF,
+    WHOLE,
+    Count,
+    JsonShape,
+    KeepMetadata,
+    Moment,
+    MultipartRequest,
+    OneOf,
+    Request,
+    Text,
+    VersionNumber,
+    Why,
+    enum,
+    example,
+    moment,
+)
+from webapp.api.schemas.exports import Format
+from webapp.api.schemas.photos import Filters, Limit
+from webapp.domain import JOB_STATES
+from webapp.services.jobs.queue import JobLine, JobPage, JobView
+from webapp.services.jobs.types import export as export_job
+from webapp.services.jobs.types.bulk import ACTIONS, UNDO
+from webapp.services.jobs.types.compare import MOST as MOST_COMPARED
+from webapp.services.jobs.types.compare import NEWEST as USUALLY_COMPARED
+from webapp.services.photos.gallery import PAGE
+
+# ---- requests ----
+
+
+class JobsQuery(Request):
+    """Which jobs."""
+
+    state: Annotated[str, OneOf(JOB_STATES)] = OFF
+    """Jobs in this state."""
+    kind: Text = ""
+    """The kind of job, like `upload`."""
+    limit: Limit = PAGE
+    """How many jobs."""
+    cursor: Text = ""
+    """`next` of another page."""
+
+
+class UploadBody(Request):
+    """Take in photos from a zip, or from a folder of the server."""
+
+    model_config = example(kind="upload", folder="2026/monza")
+
+    kind: Literal["upload"]
+    folder: str = ""
+    """A folder of the server, below the one that the operator allowed; with a key of the scope
+    `admin`."""
+    model: str = ""
+    """A live model, or `all`; without it the site's own."""
+    ground_truth: str = ""
+    """What all the photos show."""
+    folders: bool = False
+    """The folder that a photo lies in is its ground truth."""
+
+
+class ExportBody(Request):
+    """Make an export in the background; needs a key of the scope `review`."""
+
+    model_config = example(kind="export", format="csv", filter={"outcome": "wrong"})
+
+    kind: Literal["export"]
+    format: Format = "jsonl"
+    """The format: see docs/exports.md."""
+    filter: Filters = OFF
+    """The filters of the list of photos; all photos without it."""
+    after: Text = ""
+    """The id of the last photo that is there already: the export goes on behind it."""
+    metadata: KeepMetadata = OFF
+    """`keep`, with a key of the scope `admin`: photos with what their files tell about place, time
+    and camera."""
+
+
+class ManyBody(Request):
+    """One action on all photos that a filter lets through, as one batch, or taking a batch back;
+    needs a key of the scope `review`."""
+
+    model_config = example(
+        kind="many", action="label", label="mclaren", filter={"decision": "mclaren"}
+    )
+
+    kind: Literal["many"]
+    action: Annotated[str, OneOf((*ACTIONS, UNDO))]
+    """What shall be done; `delete` needs the scope `admin`."""
+    filter: Filters = OFF
+    """The filters of the list of photos; `{}` means all photos. Needed by every action but
+    `undo`."""
+    label: str = ""
+    """For `label`: a label, `none` or `unusable`."""
+    model: str = ""
+    """For `label`: the model whose label it is; without it any live one."""
+    why: Why = ""
+    batch: str = ""
+    """For `undo`: the batch to take back."""
+
+    @model_validator(mode="after")
+    def _needs_a_filter(self) -> Self:
+        if self.action != UNDO and "filter" not in self.model_fields_set:
+            raise ValueError("needs a filter; {} means all photos")
+        return self
+
+
+class KeepBody(Request):
+    """KeepMetadata a number of photos of each class and delete the rest; needs a key of the scope
+    `admin`."""
+
+    model_config = example(kind="keep", per_class=500, older_than="90d")
+
+    kind: Literal["keep"]
+    per_class: Annotated[int, Field(ge=0, le=999_999_999), WHOLE]
+    """How many photos of each class stay, the newest; labelled and starred ones always."""
+    older_than: Text = "0d"
+    """Only photos older than this go: `90d`, `12w`, `2y`."""
+
+
+class PredictBody(Request):
+    """Let the site's model classify a stored photo."""
+
+    model_config = example(kind="predict", photo="k7Qm2xVd9aBc")
+
+    kind: Literal["predict"]
+    photo: Text
+    """The id of the photo."""
+
+
+class RankBody(Request):
+    """A version classifies stored photos; needs a key of the scope `review`."""
+
+    model_config = example(kind="rank", model="f1-teams", version=2, filter={"since": "2026-01-01"})
+
+    kind: Literal["rank"]
+    model: Text
+    """The name of a model."""
+    version: Annotated[VersionNumber, WHOLE]
+    """The version that classifies."""
+    filter: Filters = OFF
+    """The filters of the list of photos; the whole history without it."""
+
+
+class CompareBody(Request):
+    """Two versions classify the newest photos; needs a key of the scope `admin`."""
+
+    model_config = example(kind="compare", model="f1-teams", champion=1, challenger=2, newest=2000)
+
+    kind: Literal["compare"]
+    model: Text
+    """The name of a model."""
+    challenger: Annotated[VersionNumber, WHOLE]
+    """One version."""
+    champion: Annotated[VersionNumber, WHOLE] = OFF
+    """The other one; without it the live version."""
+    newest: Annotated[int, Field(ge=1, le=MOST_COMPARED), WHOLE] = USUALLY_COMPARED
+    """How many of the newest photos both classify."""
+
+
+AnyBody = UploadBody | ExportBody | ManyBody | KeepBody | PredictBody | RankBody | CompareBody
+
+
+class JobBody(RootModel[Annotated[AnyBody, Field(discriminator="kind")]]):
+    """A job, by its kind."""
+
+
+class JobForm(MultipartRequest):
+    """A job, with the file that it works on: a zip of photos, or labels."""
+
+    files: ClassVar[tuple[str, ...]] = ()
+
+    kind: Annotated[str, OneOf(("upload", "labels"))]
+    """`labels` needs a key of the scope `review`."""
+    file: Annotated[Any, BINARY] = None
+    """The file; the view reads it, which may be large."""
+    folder: str = ""
+    """`upload`, instead of a file: a folder of the server, below the one that the operator allowed;
+    with a key of the scope `admin`."""
+    model: str = ""
+    """`upload`: a live model, or `all`; without it the site's own."""
+    ground_truth: str = ""
+    """`upload`: what all the photos show."""
+    folders: bool = False
+    """`upload`: the folder that a photo lies in is its ground truth."""
+    by_name: bool = False
+    """`labels`: match photos by file name, also where a line has another SHA-256."""
+    replace: bool = False
+    """`labels`: give photos that have another label this one."""
+    dry_run: bool = False
+    """`labels`: only report what would change."""
+
+
+# ---- answers ----
+
+
+class JobJson(JsonShape):
+    """The state of a job."""
+
+    id: str
+    kind: str
+    title: str
+    state: Annotated[str, enum(*JOB_STATES)]
+    stopping: bool
+    """It was cancelled, and parts of it come to a stop."""
+    done: Count
+    total: Annotated[int, Field(ge=1)] | None
+    """Null until it is known."""
+    failed: Count
+    rate: float | None
+    """Things a second."""
+    seconds_left: float | None
+    """At this rate."""
+    who: str
+    created_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+    result: dict[str, Any] | None
+    """What came of it, by kind; null until it has ended."""
+    error: str | None
+    """Why it failed."""
+
+
+class JobLineJson(JsonShape):
+    """A line of a job's log."""
+
+    at: Moment
+    text: str
+
+
+class JobWithLogJson(JobJson):
+    """The state of a job, with its log."""
+
+    log: list[JobLineJson]
+    """The last lines, the oldest first."""
+
+
+class JobPageJson(JsonShape):
+    """A page of jobs."""
+
+    items: list[JobJson]
+    next: str | None
+    """The `cursor` of the page behind this one; null on the last."""
+
+
+# ---- presenters ----
+
+
+def job_json(view: JobView) -> JobJson:
+    """The state of a job. `rate` is things a second; null when it is not known."""
+    row, progress = view.job, view.progress
+    return {
+        "id": row.public_id,
+        "kind": row.kind,
+        "title": row.title,
+        "state": row.state,
+        "stopping": view.stopping,
+        "done": progress.done,
+        "total": progress.total or None,
+        "failed": progress.failed,
+        "rate": round(view.rate, 2) if view.rate else None,
+        "seconds_left": round(view.left, 1) if view.left is not None else None,
+        "who": row.who,
+        "created_at": moment(row.created_at),
+        "started_at": row.started_at and moment(row.started_at),
+        "ended_at": row.ended_at and moment(row.ended_at),
+        "result": _with_addresses(view),
+        "error": row.error or None,
+    }
+
+
+def _with_addresses(view: JobView) -> dict[str, Any] | None:
+    """The result of a job; files that it has made and that are still there have their address."""
+    files = [
+        file | {"url": url_for("api_jobs.file", job_id=view.job.public_id, name=file["name"])}
+        for file in export_job.files_of(view)
+    ]
+    return {**(view.job.result or {}), "files": files} if files else view.job.result
+
+
+def job_with_log_json(view: JobView, log: Iterable[JobLine]) -> JobWithLogJson:
+    """The state of a job, with the end of its log."""
+    lines: list[JobLineJson] = [{"at": moment(line.at), "text": line.text} for line in log]
+    return {**job_json(view), "log": lines}
+
+
+def job_page_json(page: JobPage) -> JobPageJson:
+    """A page of jobs."""
+    return {"items": [job_json(view) for view in page.items], "next": page.next or None}

@@ -1,0 +1,492 @@
+"""Photos: filters, uploads, predictions, pages of the list, label history."""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from webapp.api.schemas.base import (
+    OFF,
+    File,
+    JsonShape,
+    KeepMetadata,
+    ModelVersionJson,
+    Moment,
+    MultipartRequest,
+    OneOf,
+    Request,
+    Share,
+    Text,
+    Why,
+    YesNo,
+    enum,
+    example,
+    moment,
+)
+from webapp.domain import (
+    ALL_MODELS,
+    AMONG_FIVE,
+    FIRST_GUESS,
+    KNOWN,
+    OUTCOMES,
+    SORTS,
+    YES,
+    Answer,
+    GalleryFilter,
+    RankedLabel,
+)
+from webapp.errors import MarqueError
+from webapp.inference.models.registry import Registry
+from webapp.services.labels.relabel import Relabelled
+from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, clean_name
+from webapp.services.photos.gallery import (
+    MAX_LIMIT,
+    PAGE,
+    Event,
+    Item,
+    Page,
+    Prediction,
+    full_ranking,
+    opinions,
+)
+from webapp.services.photos.query_filters import NAMES, parse_filter
+
+# ---- requests ----
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Day = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        json_schema_extra={"format": "date"},
+        examples=["2026-02-27"],
+    ),
+]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
+
+
+class Filters(Request):
+    """The gallery's filters: all that are given hold at once."""
+
+    predicted: Text = OFF
+    """Photos whose first label is this."""
+    decision: Text = OFF
+    """Photos whose answer is this label, or `unclassified`."""
+    ground_truth: Text = OFF
+    """Photos that a person gave this label or verdict."""
+    outcome: Annotated[str, OneOf(OUTCOMES)] = OFF
+    """Photos whose answer turned out so."""
+    min_confidence: Share = OFF
+    """Answered at least this surely."""
+    max_confidence: Share = OFF
+    """Answered at most this surely."""
+    min_margin: Share = OFF
+    """The first probability minus the second is at least this."""
+    max_margin: Share = OFF
+    """The first probability minus the second is at most this."""
+    filename: Text = OFF
+    """A part of the file name, upper and lower case alike."""
+    model: Text = OFF
+    """Photos that this model (`NAME` or `NAME@VERSION`) has classified; all other filters are about
+    its predictions then."""
+    version: Annotated[int, Field(ge=0, le=999_999_999)] = OFF
+    """With `model`: the predictions of this version."""
+    since: Day = OFF
+    """Photos that came on this day (UTC) or later."""
+    until: Day = OFF
+    """Photos that came on this day (UTC) or before."""
+    uploader: Text = OFF
+    """Photos that this person sent; `-`: without a login."""
+    source: Text = OFF
+    """Photos that came through `upload`, `api` or `cli`."""
+    batch: Text = OFF
+    """Photos that were sent together."""
+    labelled: Text = OFF
+    """Photos that were given a ground truth together: the batch of the label log."""
+    like: Text = OFF
+    """The 500 photos nearest to the one with this id, itself included."""
+    compared: Text = OFF
+    """The photos that two versions answered differently in the comparison with this job id."""
+    picked: Annotated[str, Field(max_length=2600)] = OFF
+    """The photos with these ids, up to 200 with commas between them."""
+    duplicates: YesNo = OFF
+    """Another photo looks the same."""
+    starred: YesNo = OFF
+    """Somebody starred it."""
+    audited: YesNo = OFF
+    """It was checked in a random sample."""
+    checked: Annotated[str, OneOf((YES, KNOWN, FIRST_GUESS, AMONG_FIVE))] = OFF
+    """Somebody said what it is: `yes`. Of these: those that have a label, whose first guess was
+    right, or whose label is among the first five."""
+    learnt: YesNo = OFF
+    """The version that is meant was trained on it."""
+    sort: Annotated[str, OneOf(SORTS)] = OFF
+    """The order; `newest` when left out. `most-wrong` knows only wrong answers, the surest first."""
+    from_percent: Percent = Field(OFF, alias="from")
+    """`min_confidence` in percent, as in the gallery's address."""
+    to: Percent = OFF
+    """`max_confidence` in percent."""
+    margin_from: Percent = OFF
+    """`min_margin` in percent."""
+    margin_to: Percent = OFF
+    """`max_margin` in percent."""
+
+    def wanted(self) -> GalleryFilter:
+        """The filter. Raises `BadRequestError` for what makes no sense together."""
+        given = self.model_dump(exclude_unset=True, by_alias=True)
+        return parse_filter({name: str(value) for name, value in given.items() if name in NAMES})
+
+
+class ListQuery(Filters):
+    """A page of photos."""
+
+    limit: Limit = PAGE
+    """How many photos."""
+    cursor: Text = ""
+    """`next` or `previous` of another page, or `last`."""
+
+
+class ChoiceQuery(Request):
+    """Whose prediction."""
+
+    model: Text = ""
+    """A model's name, or `all`; without it the photo's shown prediction."""
+
+
+class FileQuery(Request):
+    """Whether a file keeps its metadata."""
+
+    metadata: KeepMetadata = OFF
+    """`keep`, with a key of the scope `admin`: the file as it came, with what it tells about place,
+    time and camera."""
+
+
+class HeatQuery(Request):
+    """Which model, and which of its labels."""
+
+    model: Text = ""
+    """A live model; without it the site's own."""
+    label: Text = ""
+    """A label of that model; without it the first of its ranking."""
+
+
+class TokenQuery(Request):
+    """A token instead of a key."""
+
+    token: Text = ""
+    """From the delete link that the page showed to the uploader of the photo."""
+
+
+class ClassifyForm(MultipartRequest):
+    """Photos, and which models classify them."""
+
+    file: Annotated[list[File], Field(min_length=1, json_schema_extra={"maxItems": MAX_FILES})]
+    """A photo; the field may come several times."""
+    model: str = ""
+    """A live model, or `all`; without it the site's own."""
+
+
+class PhotoForm(ClassifyForm):
+    """Photos that are kept."""
+
+    ground_truth: str = ""
+    """What they show: a label of a model that is asked, `none` or `unusable`."""
+
+
+class GroundTruthBody(Request):
+    """What a photo really shows."""
+
+    model_config = example(label="mclaren", why="seen from the other side")
+
+    label: str
+    """A label, `none` (none of the labels) or `unusable`."""
+    why: Why = ""
+    model: str = ""
+    """The model whose label it is; without it any live one."""
+
+
+# ---- answers ----
+
+
+class RankedLabelJson(JsonShape):
+    """One line of a ranking."""
+
+    rank: Annotated[int, Field(ge=1)]
+    label: str
+    class_id: Annotated[int, Field(ge=-1)]
+    """The place of the label in the model's card; -1 when that card is gone."""
+    probability: Share
+
+
+class PredictionJson(JsonShape):
+    """The prediction of one model version for one photo."""
+
+    decision: str
+    """A label, or `unclassified` when the model is not sure enough."""
+    label: str
+    """The first label of the ranking, also when the decision is `unclassified`."""
+    confidence: Share
+    """The probability of the first label."""
+    familiarity: Share | None
+    """How similar the photo is to the training photos; null for a version without this measure."""
+    ranked: list[RankedLabelJson]
+    """Every label, the most probable first."""
+    model: ModelVersionJson
+    elapsed_ms: Annotated[float, Field(ge=0)]
+    """Decoding and network together, in milliseconds."""
+
+
+class PhotoJson(JsonShape):
+    """A photo with the prediction that was asked for."""
+
+    id: str
+    filename: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+    bytes: Annotated[int, Field(ge=1)]
+    created_at: Moment
+    ground_truth: str | None
+    """The label that a person gave it, `none` (none of the labels) or `unusable`; null without."""
+    outcome: Annotated[str, enum(*OUTCOMES)]
+    """What became of the prediction, held against the ground truth."""
+    prediction: PredictionJson | None
+    """Null when no model has classified the photo yet."""
+    predictions: NotRequired[list[PredictionJson]]
+    """One for each model, when all were asked."""
+
+
+class UploadedPhotoJson(PhotoJson):
+    """A photo that was sent."""
+
+    duplicate: bool
+    """True when its bytes were known already: it is the photo that was there."""
+
+
+class RelabelledPhotoJson(PhotoJson):
+    """A photo that was given a ground truth."""
+
+    taken_as: NotRequired[str]
+    """The label that was given, when the one that was sent had been merged into it."""
+
+
+LabelEventJson = TypedDict(
+    "LabelEventJson",
+    {
+        "event": int,
+        "from": Annotated[
+            str | None, Field(description="The label before, as it was given; null for none.")
+        ],
+        "to": Annotated[
+            str | None, Field(description="The label from then on; null when it was taken away.")
+        ],
+        "who": str,
+        "when": Moment,
+        "why": str,
+        "place": Annotated[
+            str,
+            Field(
+                description="Where it was done: queue, audit, gallery, photo, upload, api, cli, "
+                "undo or delete."
+            ),
+        ],
+        "batch": Annotated[
+            str, Field(description="`DELETE /labels/batches/{batch}` undoes the whole batch.")
+        ],
+        "undoes": Annotated[int | None, Field(description="The event that this one takes back.")],
+        "undone": Annotated[bool, Field(description="It was taken back since.")],
+    },
+)
+"""One entry of a photo's label history."""
+
+
+class LabelHistoryJson(JsonShape):
+    """The ground truths that people gave a photo, newest first."""
+
+    items: list[LabelEventJson]
+
+
+class UploadResultJson(JsonShape):
+    """The result of one of several files: `photo`, or `error` with the sentence that it would have
+    got alone."""
+
+    filename: str
+    status: int
+    """The HTTP status that this file alone would have got."""
+    photo: NotRequired[UploadedPhotoJson]
+    error: NotRequired[str]
+
+
+class UploadResultsJson(JsonShape):
+    """The results of several files, in their order."""
+
+    results: list[UploadResultJson]
+
+
+class ClassifiedJson(JsonShape):
+    """The answer about a photo that was not stored."""
+
+    filename: str
+    prediction: PredictionJson
+    predictions: NotRequired[list[PredictionJson]]
+    """One for each model, when all were asked."""
+
+
+class ClassifyResultJson(JsonShape):
+    """The answer about one of several files: `prediction`, or `error`."""
+
+    filename: str
+    status: int
+    """The HTTP status that this file alone would have got."""
+    prediction: NotRequired[PredictionJson]
+    predictions: NotRequired[list[PredictionJson]]
+    error: NotRequired[str]
+
+
+class ClassifyResultsJson(JsonShape):
+    """The answers about several files, in their order."""
+
+    results: list[ClassifyResultJson]
+
+
+class PhotoPageJson(JsonShape):
+    """A page of the list."""
+
+    items: list[PhotoJson]
+    next: str | None
+    """The `cursor` of the page behind this one; null on the last."""
+    previous: str | None
+    """The `cursor` of the page before this one; null on the first."""
+
+
+# ---- presenters ----
+
+
+def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -> PhotoJson:
+    """A photo; with the predictions of every model when the choice of models was all."""
+    photo = item.photo
+    shown: PhotoJson = {
+        "id": photo.public_id,
+        "filename": photo.filename,
+        "sha256": photo.sha256,
+        "width": photo.width,
+        "height": photo.height,
+        "bytes": photo.bytes,
+        "created_at": moment(photo.created_at),
+        "ground_truth": photo.ground_truth,
+        "outcome": item.outcome,
+        "prediction": photo.prediction and prediction_json(photo.prediction, registry),
+    }
+    if choice == ALL_MODELS:
+        every = [prediction_json(opinion.prediction, registry) for opinion in opinions(photo)]
+        shown["predictions"] = every
+    return shown
+
+
+def relabelled_photo_json(
+    item: Item, registry: Registry, asked: str, done: Relabelled
+) -> RelabelledPhotoJson:
+    """A photo that was given a ground truth; `asked` is the label of the request."""
+    shown: RelabelledPhotoJson = {**photo_json(item, registry)}
+    if done.label != asked:
+        shown["taken_as"] = done.label
+    return shown
+
+
+def label_history_json(events: Sequence[Event]) -> LabelHistoryJson:
+    """The label events of a photo."""
+    return {"items": [_event_json(event) for event in events]}
+
+
+def _event_json(event: Event) -> LabelEventJson:
+    row = event.event
+    return {
+        "event": row.id,
+        "from": row.from_label,
+        "to": row.to_label,
+        "who": row.who,
+        "when": moment(row.created_at),
+        "why": row.why,
+        "place": row.place,
+        "batch": row.batch,
+        "undoes": row.undoes,
+        "undone": event.undone,
+    }
+
+
+def photo_page_json(page: Page, registry: Registry) -> PhotoPageJson:
+    """A page of the list."""
+    items = [photo_json(item, registry) for item in page.items]
+    return {"items": items, "next": page.next or None, "previous": page.previous or None}
+
+
+def uploaded_json(done: StoredPhoto, registry: Registry, choice: str) -> UploadedPhotoJson:
+    """A photo that was sent."""
+    return {**photo_json(done, registry, choice), "duplicate": done.duplicate}
+
+
+def upload_result_json(
+    incoming: Incoming, result: StoredPhoto | MarqueError, registry: Registry, choice: str
+) -> UploadResultJson:
+    """The result of one of several files."""
+    filename = clean_name(incoming.filename)
+    if isinstance(result, MarqueError):
+        return {"filename": filename, "status": result.status, "error": str(result)}
+    photo = uploaded_json(result, registry, choice)
+    return {"filename": filename, "status": 200 if result.duplicate else 201, "photo": photo}
+
+
+def prediction_json(row: Prediction, registry: Registry) -> PredictionJson:
+    """A stored prediction."""
+    return {
+        "decision": row.decision,
+        "label": row.label,
+        "confidence": row.confidence,
+        "familiarity": row.familiarity,
+        "ranked": _ranking(full_ranking(row, registry)),
+        "model": {"name": row.model, "version": row.version},
+        "elapsed_ms": round(row.elapsed_ms, 2),
+    }
+
+
+def _answer_json(answer: Answer) -> PredictionJson:
+    return {
+        "decision": answer.decision,
+        "label": answer.label,
+        "confidence": answer.confidence,
+        "familiarity": answer.output.familiarity,
+        "ranked": _ranking(answer.ranked),
+        "model": {"name": answer.model, "version": answer.version},
+        "elapsed_ms": round(answer.elapsed_ms, 2),
+    }
+
+
+def _ranking(lines: Iterable[RankedLabel]) -> list[RankedLabelJson]:
+    return [
+        {
+            "rank": line.rank,
+            "label": line.label,
+            "class_id": line.class_id,
+            "probability": line.probability,
+        }
+        for line in lines
+    ]
+
+
+def classified_json(incoming: Incoming, answers: Sequence[Answer], choice: str) -> ClassifiedJson:
+    """The answer about a photo that was not stored; every model's when the choice was all."""
+    predictions = [_answer_json(answer) for answer in answers]
+    filename = clean_name(incoming.filename)
+    shown: ClassifiedJson = {"filename": filename, "prediction": predictions[0]}
+    return {**shown, "predictions": predictions} if choice == ALL_MODELS else shown
+
+
+def classify_result_json(
+    incoming: Incoming, result: list[Answer] | MarqueError, choice: str
+) -> ClassifyResultJson:
+    """The answer about one of several files."""
+    if isinstance(result, MarqueError):
+        filename = clean_name(incoming.filename)
+        return {"filename": filename, "status": result.status, "error": str(result)}
+    return {"status": 200, **classified_json(incoming, result, choice)}

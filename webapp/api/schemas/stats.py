@@ -1,0 +1,213 @@
+"""Stats: how good a version is on checked photos."""
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from webapp.api.schemas.base import OFF, JsonShape, ModelVersionJson, OneOf, Share
+from webapp.api.schemas.photos import Filters
+from webapp.inference.metrics.intervals import Share as CountedShare
+from webapp.inference.models.card import ModelCard
+from webapp.services.stats import stats
+from webapp.services.stats.stats import Counts, Learnt, Summary, VersionLine
+
+
+class StatsQuery(Filters):
+    """Which answers are counted."""
+
+    include: Annotated[str, OneOf(("learnt",))] = OFF
+    """Count also the photos that the version was trained on."""
+
+
+class CountedShareJson(JsonShape):
+    """A counted share with its 95 % interval (Wilson)."""
+
+    hits: int
+    n: int
+    share: Share | None
+    """Null when nothing was counted."""
+    low: Share
+    high: Share
+
+
+class SummaryJson(JsonShape):
+    """The headline figures."""
+
+    n: int
+    right: CountedShareJson
+    """Decisions that are right, of all photos."""
+    unsure: CountedShareJson
+    """`unclassified` although there is an answer, of all photos."""
+    wrong: CountedShareJson
+    """Another label was named, of all photos."""
+    named: CountedShareJson
+    """Names that are right."""
+    first: CountedShareJson
+    """The truth is the first guess."""
+    five: CountedShareJson
+    """The truth is among the first five."""
+    none: CountedShareJson
+    """Photos of none of the labels that got no name."""
+    macro_f1: Share | None
+
+
+class LabelFiguresJson(JsonShape):
+    """How good a version is on one label."""
+
+    label: str
+    found: CountedShareJson
+    """Recall."""
+    trust: CountedShareJson
+    """Precision."""
+    f1: Share | None
+    more_needed: int
+    """Photos to check until the interval of `found` is within 5 points."""
+
+
+class MixUpJson(JsonShape):
+    """How often one label was taken for another."""
+
+    ground_truth: str
+    decision: str
+    n: int
+
+
+ReliabilityJson = TypedDict(
+    "ReliabilityJson",
+    {"from": Share, "to": Share, "confidence": Share, "right": CountedShareJson},
+)
+"""Of answers this sure, how many are right."""
+
+
+class AtThresholdJson(JsonShape):
+    """What another threshold would do."""
+
+    threshold: Share
+    right: CountedShareJson
+    unclassified: CountedShareJson
+
+
+class MonthFiguresJson(JsonShape):
+    """The photos of one month."""
+
+    month: Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{2}$")]
+    right: CountedShareJson
+
+
+class VersionFiguresJson(JsonShape):
+    """One version beside the others."""
+
+    version: int
+    checked: CountedShareJson
+    audited: CountedShareJson
+
+
+class TrainingPhotosJson(JsonShape):
+    """The checked photos that the version was trained on."""
+
+    known: bool
+    """False when the version carries no list of them."""
+    photos: int | None
+    counted: bool
+    """True when they are in these figures."""
+
+
+class StatisticsJson(JsonShape):
+    """How good a version is on checked photos. The lists are about everything that was checked."""
+
+    model: ModelVersionJson
+    learnt: TrainingPhotosJson
+    checked: SummaryJson
+    """All checked photos: people check the doubtful ones first."""
+    audited: SummaryJson
+    """Photos of a random sample: only these shares hold for all photos."""
+    labels: list[LabelFiguresJson]
+    """The worst first."""
+    mix_ups: list[MixUpJson]
+    reliability: list[ReliabilityJson]
+    thresholds: list[AtThresholdJson]
+    months: list[MonthFiguresJson]
+    versions: list[VersionFiguresJson]
+
+
+def statistics_json(
+    card: ModelCard, counts: Counts, learnt: Learnt, versions: list[VersionLine]
+) -> StatisticsJson:
+    """The figures of one version's answers; the lists are about everything that was checked."""
+    every = stats.EVERYTHING
+    photos = learnt.photos if learnt.known else None
+    thresholds = [stats.threshold(counts, every, percent) for percent in stats.STEPS]
+    return {
+        "model": {"name": card.name, "version": card.version},
+        "learnt": {"known": learnt.known, "photos": photos, "counted": learnt.counted},
+        "checked": _summary_json(stats.summarize(counts, card, every)),
+        "audited": _summary_json(stats.summarize(counts, card, stats.AUDITED)),
+        "labels": [
+            {
+                "label": line.label,
+                "found": _share_json(line.found),
+                "trust": _share_json(line.trust),
+                "f1": line.f1,
+                "more_needed": line.more,
+            }
+            for line in stats.lines(counts, card, every)
+        ],
+        "mix_ups": [
+            {"ground_truth": mix_up.truth, "decision": mix_up.said, "n": mix_up.n}
+            for mix_up in stats.mix_ups(counts, every)
+        ],
+        "reliability": [
+            {
+                "from": band.low / 100,
+                "to": band.high / 100,
+                "confidence": band.said,
+                "right": _share_json(band.right),
+            }
+            for band in stats.reliability(counts, every)
+        ],
+        "thresholds": [
+            {
+                "threshold": step.percent / 100,
+                "right": _share_json(step.right),
+                "unclassified": _share_json(step.unsure),
+            }
+            for step in thresholds
+        ],
+        "months": [
+            {"month": f"{point.year}-{point.month:02d}", "right": _share_json(point.right)}
+            for point in stats.over_time(counts, every)
+        ],
+        "versions": [
+            {
+                "version": line.version,
+                "checked": _share_json(line.everything),
+                "audited": _share_json(line.audited),
+            }
+            for line in versions
+        ],
+    }
+
+
+def _summary_json(summary: Summary) -> SummaryJson:
+    return {
+        "n": summary.n,
+        "right": _share_json(summary.right),
+        "unsure": _share_json(summary.unsure),
+        "wrong": _share_json(summary.wrong),
+        "named": _share_json(summary.named),
+        "first": _share_json(summary.first),
+        "five": _share_json(summary.five),
+        "none": _share_json(summary.none),
+        "macro_f1": summary.macro_f1,
+    }
+
+
+def _share_json(share: CountedShare) -> CountedShareJson:
+    return {
+        "hits": share.hits,
+        "n": share.n,
+        "share": share.share if share.n else None,
+        "low": share.low,
+        "high": share.high,
+    }
