@@ -21,7 +21,7 @@ from werkzeug.security import generate_password_hash
 from tests.conforming import hold_to_the_document
 from tests.fakes import FakeClassifier, make_cars_card
 from webapp import extensions
-from webapp.api.schemas import presenters
+from webapp.api.schemas.photos import photo_json
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.models.card import ModelCard
@@ -71,7 +71,7 @@ class Apps:
         for current, made in zip((app.config, app.extensions), self._made[app], strict=True):
             current.clear()
             current.update(made)
-        extensions.init_app(app, config, classifiers, presenters.photo)
+        extensions.init_app(app, config, classifiers, photo_json)
         self._lent.append((config, app))
         return app
 
