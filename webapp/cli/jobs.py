@@ -1,47 +1,51 @@
-"""`flask jobs`, `flask worker` and `flask serve`: background work seen from the terminal, and who does it."""
+"""`flask jobs`, `flask worker` and `flask serve`: background jobs in the terminal."""
 
 import json
 import os
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 import click
 from flask import Blueprint
 
 from webapp.cli.history import needs_history
+from webapp.config import ROOT
 from webapp.domain import JOB_STATES, Who
-from webapp.errors import BadRequestError, JobNotFoundError, JobRefusedError
-from webapp.services.jobs import queue as jobs
+from webapp.errors import JobNotFoundError, JobRefusedError
+from webapp.services.jobs import queue
 from webapp.services.jobs.queue import JobView, Owner
 
 bp = Blueprint("cli_jobs", __name__, cli_group=None)
 OPERATOR = Owner("", all=True)
 TERMINAL = Who("the terminal")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @bp.cli.command("worker")
 @click.option(
+    "--threads",
     "--hands",
     type=click.IntRange(1, 64),
     help="How many parts of jobs at once; one for each core when not given.",
 )
-def worker(hands: int | None) -> None:
-    """Do background jobs until Ctrl-C. `flask serve` starts one; more may run, also on other machines."""
-    _become("webapp.worker", *([f"--hands={hands}"] if hands else []))
+def worker(threads: int | None) -> None:
+    """Do background jobs until Ctrl-C. `flask serve` starts one; any number may run."""
+    _become("webapp.worker", *([f"--threads={threads}"] if threads else []))
 
 
 @bp.cli.command("serve")
 def serve() -> None:
-    """Serve the site and do its background jobs, until Ctrl-C: gunicorn, and one worker that is started again when it dies."""
+    """Serve the site and do its background jobs, until Ctrl-C.
+
+    Starts gunicorn, and one worker that is started again when it dies.
+    """
     _become("webapp.serve")
 
 
-def _become(module: str, *words: str) -> None:
-    """Go on as another module: this process has the whole app in memory, of which the next one needs little or its own."""
+def _become(module: str, *arguments: str) -> None:
+    """Go on as another module, which has no use for the whole app that is in memory here."""
     sys.stdout.flush()
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
 
 
 @bp.cli.group("jobs")
@@ -51,20 +55,21 @@ def group() -> None:
 
 @group.command("list")
 @click.option("--state", type=click.Choice(JOB_STATES), help="Only jobs in this state.")
-@click.option("--kind", default="", help="Only jobs of this kind.")
+@click.option("--kind", "job_type", default="", help="Only jobs of this type.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output.")
 @needs_history
-def list_command(state: str | None, kind: str, as_json: bool) -> None:
+def list_command(state: str | None, job_type: str, as_json: bool) -> None:
     """The newest fifty jobs."""
-    found = jobs.list_jobs(OPERATOR, state=state or "", job_type=kind).items
+    views = queue.list_jobs(OPERATOR, state=state or "", job_type=job_type).items
     if as_json:
-        click.echo(json.dumps([_facts(one) for one in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([_facts(view) for view in views], indent=2, ensure_ascii=False))
         return
-    for one in found:
+    for view in views:
+        job = view.job
         click.echo(
-            f"{one.job.public_id}  {one.state:<9}  {one.job.type:<10}  {_far(one):<22}  {one.job.title}"
+            f"{job.public_id}  {view.state:<9}  {job.type:<10}  {_progress(view):<22}  {job.title}"
         )
-    if not found:
+    if not views:
         click.echo("No jobs.")
 
 
@@ -74,14 +79,13 @@ def list_command(state: str | None, kind: str, as_json: bool) -> None:
 @needs_history
 def show(job_id: str, as_json: bool) -> None:
     """One job: how it stands, what came of it, the end of its log. Exit code 1 when it failed."""
-    view = _get(job_id)
+    view = _run(lambda: queue.get_job(job_id, OPERATOR))
+    job = view.job
     if as_json:
         click.echo(json.dumps(_facts(view), indent=2, ensure_ascii=False))
     else:
-        click.echo(
-            f"{view.job.title} ({view.job.type}), {view.state}, {_far(view)}, by {view.job.who}"
-        )
-        for line in jobs.log_lines(view):
+        click.echo(f"{job.title} ({job.type}), {view.state}, {_progress(view)}, by {job.who}")
+        for line in queue.log_lines(view):
             click.echo(f"  {line.at:%Y-%m-%d %H:%M:%S}  {line.text}")
     sys.exit(1 if view.state == "failed" else 0)
 
@@ -91,10 +95,7 @@ def show(job_id: str, as_json: bool) -> None:
 @needs_history
 def cancel(job_id: str) -> None:
     """Cancel a job. What it did stays."""
-    try:
-        view = jobs.cancel_job(job_id, OPERATOR, TERMINAL)
-    except (JobNotFoundError, JobRefusedError) as error:
-        raise click.ClickException(str(error)) from error
+    view = _run(lambda: queue.cancel_job(job_id, OPERATOR, TERMINAL))
     click.echo("Cancelled." if view.over else "It stops within a few seconds.")
 
 
@@ -103,24 +104,21 @@ def cancel(job_id: str) -> None:
 @needs_history
 def retry(job_id: str) -> None:
     """Let a job that failed go on where it stopped."""
-    try:
-        jobs.retry_job(job_id, OPERATOR, TERMINAL)
-    except (JobNotFoundError, JobRefusedError) as error:
-        raise click.ClickException(str(error)) from error
+    _run(lambda: queue.retry_job(job_id, OPERATOR, TERMINAL))
     click.echo("It goes on as soon as a worker is free.")
 
 
-def _get(job_id: str) -> JobView:
+def _run(action: Callable[[], JobView]) -> JobView:
     try:
-        return jobs.get_job(job_id, OPERATOR)
-    except (JobNotFoundError, BadRequestError) as error:
+        return action()
+    except (JobNotFoundError, JobRefusedError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _far(view: JobView) -> str:
-    done, total = view.progress.done, view.progress.total
-    failed = f", {view.progress.failed:,} refused" if view.progress.failed else ""
-    return (f"{done:,} of {total:,}" if total else f"{done:,}" if done else "-") + failed
+def _progress(view: JobView) -> str:
+    done, total, failed = view.progress.done, view.progress.total, view.progress.failed
+    text = f"{done:,} of {total:,}" if total else f"{done:,}" if done else "-"
+    return f"{text}, {failed:,} refused" if failed else text
 
 
 def _facts(view: JobView) -> dict[str, object]:
