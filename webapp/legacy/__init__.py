@@ -1,1 +1,1 @@
-"""The calls of five earlier services, in their shapes."""
+"""The calls of five earlier services, unchanged for their clients; a module for each service."""

@@ -1,0 +1,15 @@
+"""The Stanford Cars classifier: `POST /infer`."""
+
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+
+from webapp.api.authentication import need_for_prediction
+from webapp.api.request_files import read_files
+from webapp.legacy.blueprint import bp, classify_only
+
+
+@bp.post("/infer", strict_slashes=False)
+def infer() -> ResponseReturnValue:
+    """The first label of the photo in the field `image`; nothing is stored."""
+    need_for_prediction()
+    return jsonify({"class": classify_only(read_files("image")[0]).label})
