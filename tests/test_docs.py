@@ -12,7 +12,7 @@ from webapp.config import KNOWN, RESERVED, Config
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 API = "\n".join(
-    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("api.md", "old-doors.md")
+    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("api.md", "legacy.md")
 )
 EVERYTHING = "\n".join(
     path.read_text(encoding="utf-8")
