@@ -254,16 +254,6 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a sender stands: `left` of `amount` in this minute, which ends in `resets_in` seconds. `exceeded`: it was too much."""
-
-    amount: int
-    left: int
-    resets_in: int
-    exceeded: bool
-
-
-@dataclass(frozen=True)
 class Rendition:
     """A picture as it is served. What it is, is known before its bytes are read or made, which happens with each look at `content`.
 

@@ -48,12 +48,12 @@ def redis(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         process.kill()
 
 
-def test_it_counts_down_to_nothing_and_then_says_no() -> None:
+def test_it_counts_down_to_nothing_and_then_refuses() -> None:
     counts = Rates()
-    found = [counts.take("photos", "a", 3) for _ in range(4)]
-    assert [one.left for one in found] == [2, 1, 0, 0]
-    assert [one.exceeded for one in found] == [False, False, False, True]
-    assert all(0 < one.resets_in <= 60 for one in found)
+    uses = [counts.take("photos", "a", 3) for _ in range(4)]
+    assert [use.remaining for use in uses] == [2, 1, 0, 0]
+    assert [use.exceeded for use in uses] == [False, False, False, True]
+    assert all(0 < use.reset <= 60 for use in uses)
 
 
 def test_each_name_and_sender_has_its_own_count() -> None:
@@ -65,7 +65,7 @@ def test_each_name_and_sender_has_its_own_count() -> None:
 
 def test_many_at_once_cost_as_many() -> None:
     counts = Rates()
-    assert counts.take("photos", "a", 100, cost=60).left == 40
+    assert counts.take("photos", "a", 100, cost=60).remaining == 40
     assert counts.take("photos", "a", 100, cost=60).exceeded
 
 
@@ -83,17 +83,17 @@ def test_threads_do_not_lose_a_count() -> None:
         one.start()
     for one in threads:
         one.join()
-    assert counts.take("photos", "a", 5000).left == 5000 - 1601
+    assert counts.take("photos", "a", 5000).remaining == 5000 - 1601
 
 
 def test_two_processes_share_their_counts_in_redis(
     redis: tuple[str, subprocess.Popen[bytes]],
 ) -> None:
     first, second = Rates(redis[0]), Rates(redis[0])
-    assert first.take("photos", "a", 3, cost=2).left == 1
-    standing = second.take("photos", "a", 3)
-    assert (standing.left, standing.exceeded) == (0, False)
-    assert 0 < standing.resets_in <= 60
+    assert first.take("photos", "a", 3, cost=2).remaining == 1
+    use = second.take("photos", "a", 3)
+    assert (use.remaining, use.exceeded) == (0, False)
+    assert 0 < use.reset <= 60
     assert first.take("photos", "a", 3).exceeded
 
 
@@ -113,11 +113,11 @@ def test_it_asks_redis_again_after_a_pause(
 ) -> None:
     monkeypatch.setattr(rates, "PAUSE", 0.0)
     counts, other = Rates(redis[0]), Rates(redis[0])
-    counts._away_until = float("inf")
-    assert counts.take("photos", "a", 9).left == 8
-    counts._away_until = 0.0
+    counts._local_until = float("inf")
+    assert counts.take("photos", "a", 9).remaining == 8
+    counts._local_until = 0.0
     other.take("photos", "a", 9, cost=5)
-    assert counts.take("photos", "a", 9).left == 3
+    assert counts.take("photos", "a", 9).remaining == 3
 
 
 def test_an_address_that_is_none_of_a_redis_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Answers leave packed where it pays: text, never pictures, and no page that somebody on the way could learn from.
+"""Compression of text, except of pages from which an attacker could learn secrets.
 
 Why pages are sometimes left as they are (BREACH): docs/decisions/0014-rate-limits-and-caching.md.
 """
@@ -20,12 +20,13 @@ TYPES = [
     "application/problem+json",
     "image/svg+xml",
 ]
-OWN_WISH = ("same-origin", "none")
-"""`Sec-Fetch-Site` of a page that the reader asked for: from one of our pages, or by typing. No other site can make a browser say so."""
+# `Sec-Fetch-Site` of a page that the reader asked for, from a page of this site or by typing. No
+# other site can make a browser send these.
+SAFE_SITES = ("same-origin", "none")
 
 
 def init_app(app: Flask) -> None:
-    """Pack answers last of all, after their ETags are made. What is sent while it is made is packed while it is sent."""
+    """Compress answers last of all, after their ETags are made; streams while they are sent."""
     app.config.update(
         COMPRESS_REGISTER=False,
         COMPRESS_MIMETYPES=TYPES,
@@ -33,32 +34,26 @@ def init_app(app: Flask) -> None:
         COMPRESS_ALGORITHM_STREAMING=["zstd", "gzip"],
         COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "layout.favicon"],
     )
-    packer = Compress()
-    packer.init_app(app)
+    compress = Compress()
+    compress.init_app(app)
 
-    def pack(response: Response) -> Response:
-        if not _pays(response):
+    def after_request(response: Response) -> Response:
+        if not _may_compress(response):
             return response
-        whole = response.response
-        packed = packer.after_request(response)
-        if packed.response is not whole and hasattr(whole, "close"):
-            packed.call_on_close(
-                whole.close
-            )  # the packer forgets what it reads from: a file, or an export that breaks off
-        return packed
+        content = response.response
+        compressed = compress.after_request(response)
+        if compressed.response is not content and hasattr(content, "close"):
+            # Flask-Compress does not close what it reads from: a file, or an export.
+            compressed.call_on_close(content.close)
+        return compressed
 
-    app.after_request(pack)
+    app.after_request(after_request)
 
 
-def _pays(response: Response) -> bool:
-    if (
-        response.mimetype not in TYPES
-        or response.status_code in (204, 206, 304)
-        or response.cache_control.no_transform
-    ):
+def _may_compress(response: Response) -> bool:
+    if response.mimetype not in TYPES or response.status_code in (204, 206, 304):
         return False
-    return (
-        response.mimetype != PAGE
-        or not request.is_secure
-        or request.headers.get("Sec-Fetch-Site") in OWN_WISH
-    )
+    if response.cache_control.no_transform:
+        return False
+    safe = not request.is_secure or request.headers.get("Sec-Fetch-Site") in SAFE_SITES
+    return safe or response.mimetype != PAGE

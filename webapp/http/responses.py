@@ -1,4 +1,4 @@
-"""What the HTML and the JSON door share: which error has which status, pictures with the right headers, headers for all answers."""
+"""What HTML and JSON share: sessions, sizes of requests, pictures, downloads, headers of answers."""
 
 import re
 from collections.abc import Iterator
@@ -14,45 +14,58 @@ from werkzeug.exceptions import MethodNotAllowed, RequestedRangeNotSatisfiable
 from webapp.domain import Rendition
 from webapp.extensions import get_config
 
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "geolocation=(), microphone=(), camera=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 CSP = (
-    "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-MAX_ZIP = 4 * 2**30
-"""Bytes of a zip of photos, with what else is in its form."""
-MAX_VISITORS_ZIP = 510 * 2**20
-"""The same for who has neither a login nor a key; what is in it counts for itself (`upload_job.VISITORS`)."""
-TAKE_ZIPS = ("api_jobs.add", "upload.send", "jobs.take")
+MAX_ZIP = 4 * 2**30  # bytes of a zip of photos, with what else is in its form
+MAX_VISITORS_ZIP = 510 * 2**20  # without a login or key; its content has limits of its own
+ZIP_ENDPOINTS = ("api_jobs.add", "upload.send", "jobs.take")
 ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Sessions in a signed cookie, which pictures and static files neither send nor depend on unless they changed something in it.
+    """Sessions in a signed cookie that pictures and static files do not renew.
 
-    Flask would renew the cookie with each of them: what browsers keep would be another thing with each new cookie, and of a page's many
-    pictures the last would bring back an older session.
+    Flask would renew the cookie with each of them: `Vary: Cookie` would make browsers fetch kept
+    pictures again, and the last of a page's pictures would restore an older session.
     """
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """See `SessionInterface.save_session`."""
-        kept = (response.mimetype or "").startswith("image/") or "max-age" in response.headers.get(
-            "Cache-Control", ""
-        )
-        if session.modified or not kept:
+        is_picture = (response.mimetype or "").startswith("image/")
+        is_kept = "max-age" in response.headers.get("Cache-Control", "")
+        if session.modified or not (is_picture or is_kept):
             super().save_session(app, session, response)
 
 
 def let_zips_in() -> None:
-    """Before anything reads the form: what takes many photos at once takes zips, which are larger than forms of photos."""
-    if request.endpoint in TAKE_ZIPS:
-        known = (
-            current_user.is_authenticated or request.authorization is not None
-        )  # a wrong key is refused before the body is read
+    """Before the form is read, allow larger requests where zips of photos are taken.
+
+    A wrong key is refused before the body is read.
+    """
+    if request.endpoint in ZIP_ENDPOINTS:
+        known = current_user.is_authenticated or request.authorization is not None
         request.max_content_length = MAX_ZIP if known else MAX_VISITORS_ZIP
 
 
+def wants_json() -> bool:
+    """True when the client prefers JSON to pages. A charset in `Accept` changes nothing."""
+    accepted = MIMEAccept(
+        [(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes]
+    )
+    return accepted.best_match(["text/html", "application/json"]) == "application/json"
+
+
 def headers_of(error: Exception) -> dict[str, str]:
-    """What an error's answer must say beside its words: `Retry-After`, `Allow`, how long the thing is of which a part was asked for."""
+    """The headers of an error's answer: `Retry-After`, `Allow`, `Content-Range`."""
     headers = {}
     if (wait := getattr(error, "retry_after", None)) is not None:
         headers["Retry-After"] = str(wait)
@@ -63,67 +76,58 @@ def headers_of(error: Exception) -> dict[str, str]:
     return headers
 
 
-def wants_json() -> bool:
-    """True when the script asks, which reads JSON, and not a browser, which reads pages. A charset in what it accepts changes nothing."""
-    asked = MIMEAccept(
-        [(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes]
-    )
-    return asked.best_match(["text/html", "application/json"]) == "application/json"
+# ---- pictures and files ----
 
 
-def picture(found: Rendition, *, download_name: str = "", varies: bool = False) -> Response:
-    """An image to be shown, or downloaded when it has a `download_name`. `varies`: other bytes tomorrow, or for others.
+def picture(rendition: Rendition, *, download_name: str = "", varies: bool = False) -> Response:
+    """An image to be shown, or downloaded when it has a `download_name`; a part of it is 206.
 
-    Its bytes are read or made only when they are sent: not for a 304, nor for HEAD. A part of it is 206. Raises
-    `RequestedRangeNotSatisfiable` (416) for a part that it has not.
+    Its bytes are read or made only when they are sent: not for a 304, nor for HEAD. Whatever they
+    hold, a browser runs nothing of them: the type is an image, sniffing is off, the CSP a sandbox.
+    Where the gallery is not public, browsers ask each time: after a logout they show none any more.
 
-    Whatever the bytes hold, a browser runs nothing of them: the type is one of our images, sniffing is off, the CSP a sandbox.
+    Args:
+        rendition: The picture.
+        download_name: The file name, "" for a picture that is shown.
+        varies: True for bytes that may change, or differ between readers.
+
+    Raises:
+        RequestedRangeNotSatisfiable: The picture does not have the part that was asked for (416).
     """
-    response = Response(content_type=found.content_type)
-    response.set_etag(found.tag)
-    response.last_modified = found.modified
+    response = Response(content_type=rendition.content_type)
+    response.set_etag(rendition.tag)
+    response.last_modified = rendition.modified
     response.accept_ranges = "bytes"
-    response.headers["Cache-Control"] = _keeping(varies)
+    kept = not varies and get_config().gallery == "public"
+    max_age = "max-age=86400, immutable" if kept else "no-cache"
+    response.headers["Cache-Control"] = f"private, {max_age}"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if download_name:
         response.headers["Content-Disposition"] = attachment(download_name)
     response.make_conditional(request)
     if response.status_code == 200:
-        _fill(response, found)
+        _fill(response, rendition)
     return response
 
 
-def _keeping(varies: bool) -> str:
-    """How long a browser may keep a picture; nothing between it and us ever may.
-
-    Where one must log in to see it, the browser asks each time, which costs no bytes: after a logout it shows none any more.
-    """
-    return (
-        "private, no-cache"
-        if varies or get_config().gallery != "public"
-        else "private, max-age=86400, immutable"
-    )
-
-
-def _fill(response: Response, found: Rendition) -> None:
-    """Put the bytes, or the part that is asked for, into an answer; of HEAD only their number, where it is known without making them."""
+def _fill(response: Response, rendition: Rendition) -> None:
+    """Add the bytes, or the requested part; for HEAD their number, where known without them."""
     if request.method == "HEAD":
         response.automatically_set_content_length = False
         response.headers.pop("Content-Length", None)
-        if found.size is not None:
-            response.content_length = found.size
+        if rendition.size is not None:
+            response.content_length = rendition.size
         return
-    content = found.content
+    content = rendition.content
     response.set_data(content)
-    if ONE_RANGE.fullmatch(
-        request.headers.get("Range", "")
-    ):  # several at once, or in another unit, may be ignored, and are
+    # Several ranges at once, or in another unit, may be ignored, and are.
+    if ONE_RANGE.fullmatch(request.headers.get("Range", "")):
         response.make_conditional(request, accept_ranges=True, complete_length=len(content))
 
 
 def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id: str) -> Response:
-    """A file that is made while it is sent. `Marque-Export` names the export, whose manifest is there once it is whole."""
+    """A file that is made while it is sent; `Marque-Export` is the id of the export."""
     response = Response(stream_with_context(pieces), content_type=content_type)
     response.headers["Content-Disposition"] = attachment(name)
     response.headers["Marque-Export"] = export_id
@@ -132,59 +136,44 @@ def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id
 
 
 def stored_file(path: Path, content_type: str, *, sha256: str) -> Response:
-    """A file of the data folder as a download that can be had in ranges, and that a client knows again by its SHA-256.
+    """A file of the data folder as a download with ranges, tagged by its SHA-256.
 
-    It is not packed on its way: who has a part of it could not ask for the rest.
+    It is not compressed: a client that has a part of it could not ask for the rest.
     """
-    response = send_file(
-        path,
-        content_type,
-        as_attachment=True,
-        download_name=path.name,
-        conditional=True,
-        etag=sha256 or True,
-    )
+    response = send_file(path, content_type, as_attachment=True, etag=sha256 or True)
     response.headers["Cache-Control"] = "private, no-cache, no-transform"
     return response
 
 
 def attachment(name: str) -> str:
-    """The header Content-Disposition for a file name in any script: a plain one for old browsers, and the real one (RFC 6266, RFC 5987)."""
-    plain = "".join(one if one.isascii() and one not in '"\\%' else "_" for one in name)
+    """`Content-Disposition` for a file name in any script (RFC 6266, RFC 5987)."""
+    plain = "".join(char if char.isascii() and char not in '"\\%' else "_" for char in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
+# ---- every answer ----
+
+
 def add_headers(response: Response) -> Response:
-    """The headers an auditor expects, on every answer."""
+    """Add the security headers and, where there is none, `Cache-Control`."""
     response.headers.setdefault("Content-Security-Policy", CSP)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Permissions-Policy"] = "geolocation=(), microphone=(), camera=()"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers.update(HEADERS)
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.path.startswith("/api/"):
         response.vary.add("Authorization")
-    if _is_json_to_keep(response):
-        response.headers["Cache-Control"] = "private, no-cache"
-        response.add_etag(weak=True)
-        response.make_conditional(request)
     if "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
+        if _may_be_kept(response):
+            response.headers["Cache-Control"] = "private, no-cache"
+            response.add_etag(weak=True)
+            response.make_conditional(request)
+        else:
+            response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _is_json_to_keep(response: Response) -> bool:
-    """True for what the JSON door has read: its reader may keep it, and ask next time whether it is still so."""
-    asked = (
-        request.method in ("GET", "HEAD")
-        and request.path.startswith("/api/")
-        and "Cache-Control" not in response.headers
-    )
-    return (
-        asked
-        and response.status_code == 200
-        and response.mimetype == "application/json"
-        and not response.is_streamed
-    )
+def _may_be_kept(response: Response) -> bool:
+    """True for JSON that a client may keep and revalidate with its ETag."""
+    is_read = request.method in ("GET", "HEAD") and request.path.startswith("/api/")
+    is_json = response.status_code == 200 and response.mimetype == "application/json"
+    return is_read and is_json and not response.is_streamed

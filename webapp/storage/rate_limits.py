@@ -1,55 +1,66 @@
-"""How much each sender asked for in the running minute: counted in this process, or in Redis for all processes."""
+"""Counts of each sender's requests in the running minute: in this process, or in Redis for all."""
 
 import logging
 import threading
 import time
+from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
-from webapp.domain import Standing
 from webapp.errors import ConfigError
 
 MINUTE = 60
-PATIENCE = 1.0
-"""Seconds to wait for Redis. A request that waits longer is counted in this process instead."""
-
-PAUSE = 30.0
-"""Seconds during which a Redis that failed is not asked again."""
+TIMEOUT = 1.0  # seconds to wait for Redis; then this process counts the request
+PAUSE = 30.0  # seconds during which a Redis that failed is not asked again
 
 log = logging.getLogger(__name__)
 
 
-class Rates:
-    """Counts for each name and sender, in windows of a minute that begin with the first request. Safe to use from many threads.
+@dataclass(frozen=True)
+class RateUse:
+    """A sender's use of a limit: `remaining` of `limit` in a minute that ends in `reset` seconds.
 
-    Without a `url` every process counts for itself. With one (redis://…) they share the counts; while that cannot be reached, each
-    counts for itself. Raises `ConfigError` when the URL is of no use.
+    `exceeded`: the request does not fit any more.
+    """
+
+    limit: int
+    remaining: int
+    reset: int
+    exceeded: bool
+
+
+class Rates:
+    """Counts by name and sender, in windows of a minute that begin with the first request.
+
+    Without a `url` every process counts for itself. With one (redis://…) they share the counts;
+    while that cannot be reached, each counts for itself. Thread-safe. Raises `ConfigError` for a
+    URL that cannot be used.
     """
 
     def __init__(self, url: str = "") -> None:
-        self._here = FixedWindowRateLimiter(MemoryStorage())
+        self._local = FixedWindowRateLimiter(MemoryStorage())
         self._shared = FixedWindowRateLimiter(_shared_storage(url)) if url else None
-        self._turn = threading.Lock()
-        self._away_until = 0.0
+        self._lock = threading.Lock()
+        self._local_until = 0.0
 
-    def take(self, name: str, sender: str, amount: int, cost: int = 1) -> Standing:
-        """Count `cost` of `amount` in a minute for a sender. A cost above the whole amount counts as the amount, or it could never be."""
-        if self._shared is not None and time.monotonic() >= self._away_until:
+    def take(self, name: str, sender: str, limit: int, cost: int = 1) -> RateUse:
+        """Count `cost` of `limit` for a sender. A cost above the limit counts as the limit."""
+        if self._shared is not None and time.monotonic() >= self._local_until:
             try:
-                return _take(self._shared, name, sender, amount, cost)
+                return _take(self._shared, name, sender, limit, cost)
             except StorageError as error:
-                self._away_until = time.monotonic() + PAUSE
+                self._local_until = time.monotonic() + PAUSE
                 log.warning(
                     "Rate limits: for %d seconds this process counts alone. %s", PAUSE, error
                 )
-        with self._turn:
-            return _take(self._here, name, sender, amount, cost)
+        with self._lock:
+            return _take(self._local, name, sender, limit, cost)
 
     def check(self) -> None:
-        """Raise `ConfigError` when counts should be shared and what keeps them does not answer."""
+        """Raise `ConfigError` when counts should be shared and Redis does not answer."""
         if self._shared is None:
             return
         try:
@@ -63,19 +74,19 @@ class Rates:
 
 
 def _take(
-    limiter: FixedWindowRateLimiter, name: str, sender: str, amount: int, cost: int
-) -> Standing:
-    item = RateLimitItemPerMinute(amount, namespace="marque")
-    fits = limiter.hit(item, name, sender, cost=min(cost, amount))
+    limiter: FixedWindowRateLimiter, name: str, sender: str, limit: int, cost: int
+) -> RateUse:
+    item = RateLimitItemPerMinute(limit, namespace="marque")
+    fits = limiter.hit(item, name, sender, cost=min(cost, limit))
     window = limiter.get_window_stats(item, name, sender)
-    resets_in = min(MINUTE, max(1, round(window.reset_time - time.time())))
-    return Standing(amount, window.remaining, resets_in, not fits)
+    reset = min(MINUTE, max(1, round(window.reset_time - time.time())))
+    return RateUse(limit, window.remaining, reset, not fits)
 
 
 def _shared_storage(url: str) -> Storage:
     try:
         storage = storage_from_string(
-            url, wrap_exceptions=True, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE
+            url, wrap_exceptions=True, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT
         )
     except ConfigurationError as error:
         raise ConfigError(
