@@ -1,4 +1,4 @@
-"""Keys at the JSON door: what opens, what is refused and why, and when a key was used."""
+"""Keys of the JSON API: what they open, what is refused and why, and when a key was used."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def test_a_history_that_cannot_be_written_to_is_still_read_with_a_key(
     with app.app_context():
         db.session.execute(
             text(
-                "CREATE TRIGGER no_more BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'read-only'); END"
+                "CREATE TRIGGER no_more BEFORE UPDATE ON api_keys "
+                "BEGIN SELECT RAISE(ABORT, 'read-only'); END"
             )
         )
         db.session.commit()

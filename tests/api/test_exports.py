@@ -1,4 +1,4 @@
-"""Exports through the JSON door."""
+"""Exports in the JSON API."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def test_only_an_admins_key_gets_what_files_tell_about_place_and_time(
 
 
 def test_what_makes_no_sense_is_refused(client: FlaskClient, key: dict[str, str]) -> None:
-    for question in ("format=doc", "limit=0", "after=nothing", "outcome=maybe"):
-        assert client.get(f"/api/v1/export?{question}", headers=key).status_code == 400
+    for query in ("format=doc", "limit=0", "after=nothing", "outcome=maybe"):
+        assert client.get(f"/api/v1/export?{query}", headers=key).status_code == 400

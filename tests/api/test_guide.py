@@ -28,7 +28,8 @@ class Reader:
     def __init__(self, site: str, key: str) -> None:
         self.names: dict[str, object] = {}
         assert START is not None
-        exec(START[1].replace("http://127.0.0.1:8000", site).replace("KEY", key), self.names)  # noqa: S102
+        start = START[1].replace("http://127.0.0.1:8000", site).replace("KEY", key)
+        exec(start, self.names)  # noqa: S102
 
     def does(self, job: str) -> None:
         exec(JOBS[job], self.names)  # noqa: S102
@@ -36,7 +37,7 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    """In a folder with a photo and a folder of photos, beside a server on which version 1 is live and version 2 waits."""
+    """In a folder with photos, beside a server whose version 1 is live and version 2 is not."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photo.jpg").write_bytes(draw("#FF8700"))
     for number in range(3):
@@ -85,7 +86,8 @@ def test_the_history_is_gone_through_page_by_page(
     reader.does("Send a folder")
     capsys.readouterr()
     exec(JOBS["Go through the history"].replace("100", "2"), reader.names)  # noqa: S102
-    assert [len(eval(line)) for line in capsys.readouterr().out.splitlines()] == [2, 1]  # noqa: S307
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(eval(line)) for line in lines] == [2, 1]  # noqa: S307
 
 
 def test_a_ground_truth_is_given(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:

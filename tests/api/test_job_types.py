@@ -46,7 +46,9 @@ def done(app: Flask, client: FlaskClient) -> Callable[..., Json]:
 
 
 def truths(client: FlaskClient) -> list[str | None]:
-    return [one["ground_truth"] for one in client.get("/api/v1/photos?sort=oldest").json["items"]]
+    return [
+        photo["ground_truth"] for photo in client.get("/api/v1/photos?sort=oldest").json["items"]
+    ]
 
 
 def test_a_key_that_was_used_for_another_filter_is_refused(
@@ -192,13 +194,13 @@ def test_they_need_a_key(client: FlaskClient, request_: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "sentence"),
     [({}, "has no 'kind'"), ({"kind": "dance"}, "has a 'kind' that is none of 'upload'")],
 )
 def test_a_job_without_a_kind_is_told_which_there_are(
-    client: FlaskClient, body: Json, said: str
+    client: FlaskClient, body: Json, sentence: str
 ) -> None:
-    assert said in client.post("/api/v1/jobs", json=body).json["errors"][0]["what"]
+    assert sentence in client.post("/api/v1/jobs", json=body).json["errors"][0]["what"]
 
 
 def test_the_same_key_of_a_request_is_the_same_job(client: FlaskClient, key_of: Key) -> None:

@@ -120,14 +120,14 @@ def test_a_job_that_ended_is_not_cancelled(app: Flask, client: FlaskClient) -> N
 
 
 def test_a_key_sees_its_own_jobs_and_a_reviewers_key_all(client: FlaskClient, key_of) -> None:
-    one, other, reviewers = key_of("predict"), key_of("predict"), key_of("review")
-    address = client.post("/api/v1/jobs", data=form("a.jpg"), headers=one).headers["Location"]
+    first, other, reviewers = key_of("predict"), key_of("predict"), key_of("review")
+    address = client.post("/api/v1/jobs", data=form("a.jpg"), headers=first).headers["Location"]
     assert [
-        client.get(address, headers=who).status_code for who in (one, other, reviewers, {})
+        client.get(address, headers=who).status_code for who in (first, other, reviewers, {})
     ] == [200, 404, 200, 404]
     assert [
         len(client.get("/api/v1/jobs", headers=who).json["items"])
-        for who in (one, other, reviewers)
+        for who in (first, other, reviewers)
     ] == [1, 0, 1]
     assert client.get("/api/v1/jobs").status_code == 401
     assert client.delete(address, headers=other).status_code == 404

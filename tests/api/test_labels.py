@@ -81,16 +81,16 @@ def test_suspected_ground_truths_are_listed(
     upload(mark=1, ground_truth="mclaren")
     classifier.says(mclaren=0.9, haas=0.05)
     photo = upload(mark=2, ground_truth="haas")
-    found = client.get("/api/v1/suspected", headers=key).json
-    assert (found["model"], found["left"], found["next"]) == (
+    page = client.get("/api/v1/suspected", headers=key).json
+    assert (page["model"], page["left"], page["next"]) == (
         {"name": "f1-teams", "version": 1},
         1,
         None,
     )
-    assert [(one["id"], one["ground_truth"], one["other"]) for one in found["items"]] == [
+    assert [(item["id"], item["ground_truth"], item["other"]) for item in page["items"]] == [
         (photo, "haas", "mclaren")
     ]
-    assert found["items"][0]["margin"] == pytest.approx(-0.85)
+    assert page["items"][0]["margin"] == pytest.approx(-0.85)
     assert client.get("/api/v1/suspected?other=haas", headers=key).json["items"] == []
 
 

@@ -1,4 +1,4 @@
-"""Models through the JSON door, on the models that the repository ships."""
+"""Models in the JSON API, on the models that the repository ships."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shipped(config: Config) -> FlaskClient:
 
 
 def test_the_shipped_model_is_listed_and_live(shipped: FlaskClient) -> None:
-    listed = {one["name"]: one for one in shipped.get("/api/v1/models").json["items"]}
+    listed = {item["name"]: item for item in shipped.get("/api/v1/models").json["items"]}
     assert listed["f1-teams"]["live"] in listed["f1-teams"]["versions"]
     assert listed["f1-teams"]["labels"] == 10
 
@@ -71,8 +71,13 @@ def test_a_model_names_its_versions_and_to_reviewers_its_history(
 
 
 def test_two_versions_are_compared_on_this_history(two: FlaskClient, key: dict[str, str]) -> None:
-    found = two.get("/api/v1/models/f1-teams/compare?a=1&b=2", headers=key).json
-    assert (found["state"], found["photos"], found["unknown"], found["comparison"]) == (
+    comparison = two.get("/api/v1/models/f1-teams/compare?a=1&b=2", headers=key).json
+    assert (
+        comparison["state"],
+        comparison["photos"],
+        comparison["unknown"],
+        comparison["comparison"],
+    ) == (
         "few",
         0,
         [1, 2],
@@ -92,7 +97,7 @@ def test_promote_then_go_back(two: FlaskClient, key: dict[str, str]) -> None:
     assert (done["from"], done["to"], done["who"], done["forced"]) == (1, 2, "API key tests", True)
     assert two.post("/api/v1/models/f1-teams/rollback", headers=key).json["to"] == 1
     assert [
-        one["kind"] for one in two.get("/api/v1/models/f1-teams", headers=key).json["history"]
+        item["kind"] for item in two.get("/api/v1/models/f1-teams", headers=key).json["history"]
     ] == ["rollback", "promote"]
 
 

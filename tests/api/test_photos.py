@@ -1,4 +1,4 @@
-"""Photos through the JSON door."""
+"""Photos in the JSON API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def test_a_new_photo_is_ranked_and_answered_with_201(client: FlaskClient) -> Non
 def test_the_photo_has_the_promised_shape(client: FlaskClient) -> None:
     photo = send(client, draw()).json
     assert set(photo) == {
-        "id", "filename", "sha256", "width", "height", "bytes", "created_at", "ground_truth", "outcome", "prediction", "duplicate"
+        *("id", "filename", "sha256", "width", "height", "bytes", "created_at"),
+        *("ground_truth", "outcome", "prediction", "duplicate"),
     }  # fmt: skip
     assert set(photo["prediction"]) == {
         "decision",
@@ -56,10 +57,10 @@ def test_the_photo_has_the_promised_shape(client: FlaskClient) -> None:
 
 def test_every_label_is_ranked_and_they_sum_to_one(client: FlaskClient) -> None:
     ranked = send(client, draw()).json["prediction"]["ranked"]
-    assert [one["rank"] for one in ranked] == list(range(1, 11))
-    assert sum(one["probability"] for one in ranked) == pytest.approx(1, abs=1e-3)
-    assert ranked == sorted(ranked, key=lambda one: -one["probability"])
-    assert {one["label"]: one["class_id"] for one in ranked}["mclaren"] == 4
+    assert [item["rank"] for item in ranked] == list(range(1, 11))
+    assert sum(item["probability"] for item in ranked) == pytest.approx(1, abs=1e-3)
+    assert ranked == sorted(ranked, key=lambda item: -item["probability"])
+    assert {item["label"]: item["class_id"] for item in ranked}["mclaren"] == 4
 
 
 def test_the_same_bytes_again_are_the_same_photo(client: FlaskClient) -> None:
@@ -115,8 +116,8 @@ def test_fields_that_nobody_may_set_are_ignored(client: FlaskClient) -> None:
 def test_several_files_get_a_result_each_in_order(client: FlaskClient) -> None:
     answer = send(client, draw(mark=1), b"not a photo", draw(mark=2))
     assert answer.status_code == 200
-    assert [one["status"] for one in answer.json["results"]] == [201, 415, 201]
-    assert [one["filename"] for one in answer.json["results"]] == [
+    assert [item["status"] for item in answer.json["results"]] == [201, 415, 201]
+    assert [item["filename"] for item in answer.json["results"]] == [
         "car0.jpg",
         "car1.jpg",
         "car2.jpg",
@@ -142,7 +143,7 @@ def test_classify_answers_and_stores_nothing(client: FlaskClient) -> None:
 
 def test_classify_takes_several(client: FlaskClient) -> None:
     results = send(client, draw(), b"no", path="/api/v1/classify").json["results"]
-    assert [one["status"] for one in results] == [200, 415]
+    assert [item["status"] for item in results] == [200, 415]
 
 
 # ---- bad input ----
@@ -306,7 +307,7 @@ def test_a_list_is_newest_first_and_goes_on_with_a_cursor(
     first = client.get("/api/v1/photos?limit=2").json
     second = client.get(f"/api/v1/photos?limit=2&cursor={first['next']}").json
     third = client.get(f"/api/v1/photos?limit=2&cursor={second['next']}").json
-    assert [one["id"] for page in (first, second, third) for one in page["items"]] == ids[::-1]
+    assert [item["id"] for page in (first, second, third) for item in page["items"]] == ids[::-1]
     assert third["next"] is None
 
 
@@ -315,7 +316,7 @@ def test_a_photo_that_arrives_meanwhile_shifts_nothing(client: FlaskClient, uplo
     first = client.get("/api/v1/photos?limit=2").json
     upload(mark=99)
     assert [
-        one["id"] for one in client.get(f"/api/v1/photos?cursor={first['next']}").json["items"]
+        item["id"] for item in client.get(f"/api/v1/photos?cursor={first['next']}").json["items"]
     ] == [ids[0]]
 
 
@@ -331,7 +332,7 @@ def test_least_sure_comes_first_when_asked_for(
         page = client.get(f"/api/v1/photos?sort=least-sure&limit=1&cursor={cursor}").json
         seen.append(page["items"][0]["id"])
         cursor = page["next"]
-    assert seen == [one[2] for one in sorted(expected)]
+    assert seen == [item[2] for item in sorted(expected)]
 
 
 def test_filters_combine(client: FlaskClient, upload: Upload) -> None:
@@ -339,8 +340,11 @@ def test_filters_combine(client: FlaskClient, upload: Upload) -> None:
     upload("#FF8700", mark=2, name="spa-1.jpg", ground_truth="mclaren")
     upload("#FF8700", mark=3, name="monza-2.jpg")
     upload("#0600EF", mark=4, name="monza-3.jpg", ground_truth="mclaren")
-    query = "predicted=mclaren&ground_truth=mclaren&outcome=correct&min_confidence=0.5&max_confidence=1&filename=MONZA"
-    assert [one["id"] for one in client.get(f"/api/v1/photos?{query}").json["items"]] == [wanted]
+    query = (
+        "predicted=mclaren&ground_truth=mclaren&outcome=correct"
+        "&min_confidence=0.5&max_confidence=1&filename=MONZA"
+    )
+    assert [item["id"] for item in client.get(f"/api/v1/photos?{query}").json["items"]] == [wanted]
 
 
 @pytest.mark.parametrize("outcome", ["correct", "wrong", "unlabelled", "unclassified", "unusable"])
@@ -355,7 +359,7 @@ def test_each_outcome_finds_its_photos(
     classifier.says(mclaren=0.3)
     upload(mark=5, ground_truth="mclaren")
     items = client.get(f"/api/v1/photos?outcome={outcome}").json["items"]
-    assert [one["outcome"] for one in items] == [outcome]
+    assert [item["outcome"] for item in items] == [outcome]
 
 
 def test_not_naming_a_team_is_right_when_there_is_none(
@@ -371,7 +375,7 @@ def test_a_percent_sign_in_a_file_name_is_only_a_percent_sign(
     upload(name="100%.jpg", mark=1)
     upload(name="100x.jpg", mark=2)
     assert [
-        one["filename"] for one in client.get("/api/v1/photos?filename=100%25").json["items"]
+        item["filename"] for item in client.get("/api/v1/photos?filename=100%25").json["items"]
     ] == ["100%.jpg"]
 
 

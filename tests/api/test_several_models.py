@@ -1,4 +1,4 @@
-"""The field `model` of the JSON door."""
+"""The field `model` of the JSON API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def send(client: FlaskClient, path: str = "/api/v1/photos", files: int = 1, **fi
 
 
 def models(predictions: list[dict]) -> list[str]:
-    return [one["model"]["name"] for one in predictions]
+    return [item["model"]["name"] for item in predictions]
 
 
 def test_without_a_model_the_sites_own_answers(client: FlaskClient) -> None:
@@ -53,7 +53,7 @@ def test_all_models_answer_side_by_side(client: FlaskClient) -> None:
 
 def test_several_files_for_all_have_all_predictions_each(client: FlaskClient) -> None:
     results = send(client, files=2, model="all").json["results"]
-    assert [models(one["photo"]["predictions"]) for one in results] == [
+    assert [models(item["photo"]["predictions"]) for item in results] == [
         ["f1-teams", "stanford-cars"]
     ] * 2
 

@@ -1,4 +1,7 @@
-"""Every number of the stats is the one that scikit-learn counts from the exported table: real photos, the shipped model."""
+"""Every number of the stats is what scikit-learn counts from the exported table.
+
+Real photos, the shipped model.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +42,15 @@ metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not ins
 calibration = pytest.importorskip("sklearn.calibration", reason="scikit-learn is not installed")
 ANNA = Who("Anna")
 EACH = 8
-"""Photos of each team that the version has learnt from, and others."""
+"""Photos of each team that the version was trained on, and others."""
 
 
 @pytest.fixture(scope="module")
 def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """A server with the shipped models and real photos, all checked: some of them in an audit, some relabelled as something else, half
-    also answered by the first version."""
+    """A server with the shipped models and real photos, all checked.
+
+    Some of them in an audit, some with another label, half also classified by the first version.
+    """
     app = create_app(
         Config(
             data=tmp_path_factory.mktemp("served"),
@@ -61,29 +66,29 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         app.config["KEY"] = {"Authorization": f"Bearer {key}"}
         card, tools = get_classifier().card, {"files": get_files(), "limiter": get_limiter()}
         older = load_classifier(Registry(ROOT / "models"), card.name, 1, "litert")
-        learnt = read_split(ROOT / "models" / card.name / str(card.version), card) or {}
+        trained_on = read_split(ROOT / "models" / card.name / str(card.version), card) or {}
         for folder in sorted(
-            one for one in (shared / "data" / "f1-photos").iterdir() if one.is_dir()
+            item for item in (shared / "data" / "f1-photos").iterdir() if item.is_dir()
         ):
             files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
             new = [
                 name
                 for name, content in files.items()
-                if learnt.get(hashlib.sha256(content).hexdigest(), HELD_OUT) == HELD_OUT
+                if trained_on.get(hashlib.sha256(content).hexdigest(), HELD_OUT) == HELD_OUT
             ]
-            for at, name in enumerate(
+            for number, name in enumerate(
                 sorted([*new[:EACH], *[name for name in files if name not in new][:EACH]])
             ):
-                truth = NONE_OF_THESE if at == 5 else "haas" if at == 6 else folder.name
+                truth = NONE_OF_THESE if number == 5 else "haas" if number == 6 else folder.name
                 incoming = Incoming(name, files[name])
-                said = {
+                label = {
                     "classifier": get_classifier(),
                     "ground_truth": truth,
                     "who": ANNA,
-                    "place": AUDIT if at % 3 == 1 else "api",
+                    "place": AUDIT if number % 3 == 1 else "api",
                 }
-                done = classify_photo(incoming, **said, **tools)  # type: ignore[arg-type]
-                if at % 2 == 0:
+                done = classify_photo(incoming, **label, **tools)  # type: ignore[arg-type]
+                if number % 2 == 0:
                     ask_aside(
                         db.session.get_one(Photo, done.photo.id), classifiers=[older], **tools
                     )
@@ -108,7 +113,7 @@ def client(served: Flask) -> FlaskClient:
 
 
 def exported(client: FlaskClient, **asked: str) -> list[dict[str, str]]:
-    """The lines of the table that a person would download, those that can be held against the labels."""
+    """The lines of the exported table that can be compared with the labels."""
     answer = client.get(
         "/api/v1/export",
         query_string={"format": "csv", **asked},
@@ -129,7 +134,7 @@ QUESTIONS = [
 ]
 
 
-@pytest.fixture(params=QUESTIONS, ids=lambda one: str(one[0]))
+@pytest.fixture(params=QUESTIONS, ids=lambda item: str(item[0]))
 def both(
     request: pytest.FixtureRequest, client: FlaskClient
 ) -> tuple[dict[str, Any], list[dict[str, str]], list[str]]:
@@ -148,8 +153,8 @@ def both(
     return client.get("/api/v1/stats", query_string=asked).json, rows, names
 
 
-def share(found: dict[str, Any]) -> tuple[int, float | None]:
-    return found["n"], found["share"]
+def share(figures: dict[str, Any]) -> tuple[int, float | None]:
+    return figures["n"], figures["share"]
 
 
 def accuracy(rows: list[dict[str, str]], column: str) -> tuple[int, float | None]:
@@ -174,24 +179,26 @@ def test_the_figures_of_both_samples(both: Any, sample: str) -> None:
     ]
     rows = [row for row in rows if sample == "checked" or row["audited"]]
     known = [row for row in rows if row["ground_truth"] != NONE_OF_THESE]
-    found = body[sample]
-    assert found["n"] == len(rows) > 0
-    assert share(found["right"]) == accuracy(rows, "said")
-    assert share(found["named"]) == accuracy(
+    figures = body[sample]
+    assert figures["n"] == len(rows) > 0
+    assert share(figures["right"]) == accuracy(rows, "said")
+    assert share(figures["named"]) == accuracy(
         [row for row in rows if row["decision"] != UNCLASSIFIED], "decision"
     )
-    assert share(found["first"]) == accuracy(known, "label_1")
-    assert found["unsure"]["hits"] == sum(row["decision"] == UNCLASSIFIED for row in known)
-    assert found["right"]["hits"] + found["unsure"]["hits"] + found["wrong"]["hits"] == len(rows)
-    assert found["none"]["n"] == len(rows) - len(known)
+    assert share(figures["first"]) == accuracy(known, "label_1")
+    assert figures["unsure"]["hits"] == sum(row["decision"] == UNCLASSIFIED for row in known)
+    assert figures["right"]["hits"] + figures["unsure"]["hits"] + figures["wrong"]["hits"] == len(
+        rows
+    )
+    assert figures["none"]["n"] == len(rows) - len(known)
     scores = np.array(
         [
             [
                 next(
                     (
-                        float(row[f"confidence_{at}"])
-                        for at in range(1, 6)
-                        if row[f"label_{at}"] == name
+                        float(row[f"confidence_{number}"])
+                        for number in range(1, 6)
+                        if row[f"label_{number}"] == name
                     ),
                     0.0,
                 )
@@ -201,31 +208,33 @@ def test_the_figures_of_both_samples(both: Any, sample: str) -> None:
         ]
     )
     places = [names.index(row["ground_truth"]) for row in known]
-    assert found["five"]["share"] == pytest.approx(
+    assert figures["five"]["share"] == pytest.approx(
         metrics.top_k_accuracy_score(places, scores, k=5, labels=range(len(names)))
     )
-    truths, said = [row["ground_truth"] for row in rows], [row["decision"] for row in rows]
-    seen = sorted({one for one in truths if one != NONE_OF_THESE})
-    assert found["macro_f1"] == pytest.approx(
-        metrics.f1_score(truths, said, labels=seen, average="macro", zero_division=0)
+    truths, decisions = [row["ground_truth"] for row in rows], [row["decision"] for row in rows]
+    seen = sorted({item for item in truths if item != NONE_OF_THESE})
+    assert figures["macro_f1"] == pytest.approx(
+        metrics.f1_score(truths, decisions, labels=seen, average="macro", zero_division=0)
     )
 
 
 def test_label_by_label(both: Any) -> None:
     body, rows, names = both
-    truths, said = [row["ground_truth"] for row in rows], [row["decision"] for row in rows]
+    truths, decisions = [row["ground_truth"] for row in rows], [row["decision"] for row in rows]
     precision, recall, f1, n = metrics.precision_recall_fscore_support(
-        truths, said, labels=names, zero_division=0
+        truths, decisions, labels=names, zero_division=0
     )
     for line in body["labels"]:
-        at = names.index(line["label"])
+        number = names.index(line["label"])
         got = (
             line["trust"]["share"] or 0,
             line["found"]["share"] or 0,
             line["f1"] or 0,
             line["found"]["n"],
         )
-        assert got == pytest.approx((precision[at], recall[at], f1[at], n[at])), line["label"]
+        assert got == pytest.approx((precision[number], recall[number], f1[number], n[number])), (
+            line["label"]
+        )
 
 
 def test_what_is_taken_for_what(both: Any) -> None:
@@ -236,12 +245,12 @@ def test_what_is_taken_for_what(both: Any) -> None:
         labels=[*names, UNCLASSIFIED, NONE_OF_THESE],
     )
     expected = {
-        (names[truth], names[said]): int(table[truth, said])
+        (names[truth], names[decision]): int(table[truth, decision])
         for truth in range(len(names))
-        for said in range(len(names))
-        if truth != said
+        for decision in range(len(names))
+        if truth != decision
     }
-    assert {(one["ground_truth"], one["decision"]): one["n"] for one in body["mix_ups"]} == {
+    assert {(item["ground_truth"], item["decision"]): item["n"] for item in body["mix_ups"]} == {
         pair: n for pair, n in expected.items() if n
     }
 
@@ -250,13 +259,14 @@ def test_the_confidence_and_the_thresholds(both: Any) -> None:
     body, rows, _names = both
     known = [row for row in rows if row["ground_truth"] != NONE_OF_THESE]
     right = [row["label_1"] == row["ground_truth"] for row in known]
-    fraction, said = calibration.calibration_curve(
+    fraction, confidence = calibration.calibration_curve(
         right, [float(row["confidence_1"]) for row in known], n_bins=10
     )
-    assert [one["right"]["share"] for one in body["reliability"]] == pytest.approx(
+    assert [item["right"]["share"] for item in body["reliability"]] == pytest.approx(
         fraction.tolist()
     )
-    assert [one["confidence"] for one in body["reliability"]] == pytest.approx(said.tolist())
+    answers = [item["confidence"] for item in body["reliability"]]
+    assert answers == pytest.approx(confidence.tolist())
     for step in body["thresholds"]:
         through = [row for row in rows if float(row["confidence_1"]) >= step["threshold"]]
         assert share(step["right"]) == accuracy(through, "label_1")
@@ -269,10 +279,10 @@ def test_months_and_versions(both: Any) -> None:
         Counter(row["created_at"][:7] for row in rows),
         Counter(row["created_at"][:7] for row in rows if row["outcome"] == "correct"),
     )
-    assert {one["month"]: (one["right"]["n"], one["right"]["hits"]) for one in body["months"]} == {
-        name: (n, right[name]) for name, n in months.items()
-    }
-    mine = next(one for one in body["versions"] if str(one["version"]) == rows[0]["version"])
+    assert {
+        item["month"]: (item["right"]["n"], item["right"]["hits"]) for item in body["months"]
+    } == {name: (n, right[name]) for name, n in months.items()}
+    mine = next(item for item in body["versions"] if str(item["version"]) == rows[0]["version"])
     assert (mine["checked"]["n"], mine["checked"]["hits"]) == (
         len(rows),
         sum(row["outcome"] == "correct" for row in rows),
@@ -283,27 +293,27 @@ def test_months_and_versions(both: Any) -> None:
 def test_the_tables_of_the_page(client: FlaskClient) -> None:
     rows = exported(client)
     lines = list(csv.DictReader(io.StringIO(client.get("/stats/labels.csv?include=learnt").text)))
-    truths, said, names = (
+    truths, decisions, names = (
         [row["ground_truth"] for row in rows],
         [row["decision"] for row in rows],
         [line["label"] for line in lines],
     )
     precision, recall, f1, n = metrics.precision_recall_fscore_support(
-        truths, said, labels=names, zero_division=0
+        truths, decisions, labels=names, zero_division=0
     )
     for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("photos", n)):
         assert [float(line[name] or 0) for line in lines] == pytest.approx(expected.tolist()), name
     cells = list(csv.reader(io.StringIO(client.get("/stats/matrix.csv?include=learnt").text)))
-    table = metrics.confusion_matrix(truths, said, labels=[*cells[0][1:], NONE_OF_THESE])
+    table = metrics.confusion_matrix(truths, decisions, labels=[*cells[0][1:], NONE_OF_THESE])
     assert [[int(cell) for cell in row[1:]] for row in cells[1:-1]] == table[:-2, :-1].tolist()
     assert [int(cell) for cell in cells[-1][1:]] == table[-1, :-1].tolist()
 
 
 def test_photos_that_the_version_has_learnt_from_are_told(client: FlaskClient) -> None:
-    rows, learnt = exported(client), client.get("/api/v1/stats").json["learnt"]
-    assert learnt == {
+    rows, trained_on = exported(client), client.get("/api/v1/stats").json["learnt"]
+    assert trained_on == {
         "known": True,
         "photos": sum(bool(row["learnt"]) for row in rows),
         "counted": False,
     }
-    assert 0 < learnt["photos"] < len(rows)
+    assert 0 < trained_on["photos"] < len(rows)

@@ -1,4 +1,4 @@
-"""Rate limits at the doors: real requests, small limits."""
+"""Rate limits of pages and calls: real requests, small limits."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_behind_a_proxy_the_senders_own_address_counts(
 def test_they_can_be_switched_off(make_app: Make, classifier: FakeClassifier) -> None:
     client = make_app(classifier, rate_photos=1, rate_requests=1, rate_limits=False).test_client()
     answers = [classify(client) for _ in range(3)]
-    assert [one.status_code for one in answers] == [200] * 3 and "RateLimit" not in answers[
+    assert [answer.status_code for answer in answers] == [200] * 3 and "RateLimit" not in answers[
         0
     ].headers
 

@@ -315,10 +315,10 @@ def test_head_begins_no_export(client: FlaskClient, key: dict[str, str]) -> None
 def test_a_rendition_makes_its_bytes_when_it_is_looked_at(app: Flask, upload: Upload) -> None:
     public_id = upload()
     with app.app_context():
-        found = history.original(
+        rendition = history.original(
             public_id,
             files=get_files(),
             limiter=app.extensions["marque"].limiter,
             with_metadata=True,
         )
-        assert found.size == len(found.content)
+        assert rendition.size == len(rendition.content)

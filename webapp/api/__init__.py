@@ -1,1 +1,1 @@
-"""The JSON door under `/api/v1`: the same services as the HTML door, in JSON."""
+"""The JSON API under `/api/v1`: the same services as the pages, in JSON."""

@@ -84,7 +84,7 @@ def _export(asked: ExportBody) -> Job:
 
 
 def _many(asked: ManyBody) -> Job:
-    """One action on all photos that a filter lets through, or taking back what was done together."""
+    """One action on all photos that pass a filter, or the undo of a batch."""
     need("admin" if asked.action == bulk_job.DELETE else "review")
     if asked.action == bulk_job.UNDO:
         question = bulk_job.undo_question(asked.batch, place="api")
@@ -116,7 +116,7 @@ def _labels(asked: JobForm) -> Job:
 
 
 def _keep(asked: KeepBody) -> Job:
-    """A rule of keeping."""
+    """Keep photos by a rule and delete the rest."""
     need("admin")
     age = deleting.parse_age(asked.older_than)
     return retention_job.enqueue(asked.per_class, age, _sender())

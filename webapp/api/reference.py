@@ -1,4 +1,4 @@
-"""What the API tells about itself: which photos it takes, its document, and a page to try it out."""
+"""What the API tells about itself: formats of photos, its document, a page to try it out."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ PAGE = Content(("text/html; charset=utf-8",))
 
 @Call(bp, "GET /formats", Need.NOTHING, {200: FormatsJson})
 def formats() -> ResponseReturnValue:
-    """Which formats of photos are read and how large they may be; what photos can be exported as."""
+    """The formats of photos, how large they may be, and the formats of exports."""
     return jsonify(formats_json(current_app.config["MAX_CONTENT_LENGTH"]))
 
 

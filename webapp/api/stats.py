@@ -27,6 +27,6 @@ def index(query: StatsQuery) -> ResponseReturnValue:
     card = get_version_card(asked.model, asked.version) if asked.model else get_classifier().card
     wanted = replace(asked, model="", version=None, sort="newest")
     with_learnt = bool(query.include)
-    counts, learnt = stats.count(wanted, card, registry, with_learnt=with_learnt)
+    counts, trained_on = stats.count(wanted, card, registry, with_learnt=with_learnt)
     versions = stats.versions(wanted, card.name, registry, with_learnt=with_learnt)
-    return jsonify(statistics_json(card, counts, learnt, stats.version_lines(versions)))
+    return jsonify(statistics_json(card, counts, trained_on, stats.version_lines(versions)))

@@ -1,4 +1,4 @@
-"""What HTML and JSON share: sessions, sizes of requests, pictures, downloads, headers of answers."""
+"""What HTML and JSON share: sessions, sizes of requests, pictures, downloads, headers."""
 
 import re
 from collections.abc import Iterator

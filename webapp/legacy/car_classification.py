@@ -34,7 +34,7 @@ def predict_several() -> ResponseReturnValue:
 
 
 def _by_filename(firsts: Sequence[tuple[str, RankedLabel]]) -> dict[str, object]:
-    """The first label by file name. Of several with one name the later ones become `car (2).jpg`."""
+    """The first label by file name. Of several with one name the later become `car (2).jpg`."""
     answers: dict[str, object] = {}
     taken = {name for name, _line in firsts}
     for name, line in firsts:

@@ -1,4 +1,4 @@
-"""Requests are held against what a call takes: everything that is wrong is named at once, and nothing is done."""
+"""Requests are checked against their call: all that is wrong is named, and nothing is done."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def faults(answer) -> dict[str, str]:
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json"), (
         answer.text
     )
-    return {one["where"]: one["what"] for one in answer.json["errors"]}
+    return {error["where"]: error["what"] for error in answer.json["errors"]}
 
 
 @pytest.mark.parametrize(
-    ("question", "where", "what"),
+    ("query", "where", "what"),
     [
         ("limit=0", "query.limit", "must be at least 1"),
         ("limit=201", "query.limit", "must be at most 200"),
@@ -38,9 +38,9 @@ def faults(answer) -> dict[str, str]:
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_named(
-    client: FlaskClient, question: str, where: str, what: str
+    client: FlaskClient, query: str, where: str, what: str
 ) -> None:
-    assert faults(client.get(f"/api/v1/photos?{question}")) == {where: what}
+    assert faults(client.get(f"/api/v1/photos?{query}")) == {where: what}
 
 
 def test_everything_that_is_wrong_is_named_at_once(client: FlaskClient) -> None:
@@ -62,10 +62,10 @@ def test_every_day_that_can_be_written_can_be_asked_for(
     client: FlaskClient, upload: Upload, day: str
 ) -> None:
     upload()
-    found = [
+    numbers = [
         len(client.get(f"/api/v1/photos?{side}={day}").json["items"]) for side in ("since", "until")
     ]
-    assert found == ([1, 0] if day < "2000" else [0, 1])
+    assert numbers == ([1, 0] if day < "2000" else [0, 1])
 
 
 def test_white_space_is_not_an_empty_parameter(client: FlaskClient) -> None:

@@ -47,8 +47,8 @@ def test_every_call_says_what_it_does_and_how_it_may_fail(document: dict) -> Non
             )
             assert "500" in told["responses"], f"{method} {path}"
             assert all(
-                one["description"]
-                for one in [*told["responses"].values(), *told.get("parameters", [])]
+                item["description"]
+                for item in [*told["responses"].values(), *told.get("parameters", [])]
             ), f"{method} {path}"
 
 
@@ -64,7 +64,7 @@ def test_the_filters_are_those_of_the_gallery() -> None:
 
 
 def test_the_list_knows_its_filters_its_page_and_nothing_else(document: dict) -> None:
-    names = [one["name"] for one in document["paths"]["/api/v1/photos"]["get"]["parameters"]]
+    names = [item["name"] for item in document["paths"]["/api/v1/photos"]["get"]["parameters"]]
     assert set(names) == {*NAMES, "limit", "cursor"}
 
 
@@ -77,10 +77,10 @@ def test_a_file_is_a_field_of_a_form_that_may_come_several_times(document: dict)
 def test_a_closed_server_says_that_reading_needs_a_key(app: Flask, config: Config) -> None:
     closed = create_app(config.model_copy(update={"gallery": "login"}))
     security = [
-        one.test_client()
+        item.test_client()
         .get("/api/v1/openapi.json")
         .json["paths"]["/api/v1/photos"]["get"]["security"]
-        for one in (app, closed)
+        for item in (app, closed)
     ]
     assert security == [[{}, {"key": ["predict"]}], [{"key": ["predict"]}]]
 

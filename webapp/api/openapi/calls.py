@@ -25,7 +25,7 @@ View = Callable[..., ResponseReturnValue]
 
 
 class Need(Enum):
-    """What a call needs: nothing, what a setting says, what its docstring says, a key of a scope."""
+    """What a call needs: nothing, a key if a setting says so, its own rule, a key of a scope."""
 
     NOTHING = "nothing"
     READING = "reading"
@@ -55,7 +55,7 @@ class Content:
 
 @dataclass(eq=False)
 class Call:
-    """Makes a function a call of the JSON API: `@Call(bp, "GET /photos", Need.READING, {200: …})`.
+    """Makes a function a call: `@Call(bp, "GET /photos", Need.READING, {200: PhotoPageJson})`.
 
     The function's arguments `query`, `body` and `form` are read from the request and checked; of
     body and form, where it has both, the one that did not come is None. Who may not call is refused

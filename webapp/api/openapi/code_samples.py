@@ -19,7 +19,7 @@ SAVED_AS = {
 
 @dataclass(frozen=True)
 class Example:
-    """A request: `body` is JSON, `file` the field of the form for a file, `name` what to save as."""
+    """A request: `body` is JSON, `file` a field for a file, `name` what to save the answer as."""
 
     method: str
     url: str

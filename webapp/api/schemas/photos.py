@@ -122,7 +122,7 @@ class Filters(Request):
     learnt: YesNo = OFF
     """The version that is meant was trained on it."""
     sort: Annotated[str, OneOf(SORTS)] = OFF
-    """The order; `newest` when left out. `most-wrong` knows only wrong answers, the surest first."""
+    """The order; `newest` when left out. `most-wrong`: only wrong answers, the surest first."""
     from_percent: Percent = Field(OFF, alias="from")
     """`min_confidence` in percent, as in the gallery's address."""
     to: Percent = OFF

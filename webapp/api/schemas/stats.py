@@ -132,15 +132,15 @@ class StatisticsJson(JsonShape):
 
 
 def statistics_json(
-    card: ModelCard, counts: Counts, learnt: Learnt, versions: list[VersionLine]
+    card: ModelCard, counts: Counts, trained_on: Learnt, versions: list[VersionLine]
 ) -> StatisticsJson:
     """The figures of one version's answers; the lists are about everything that was checked."""
     every = stats.EVERYTHING
-    photos = learnt.photos if learnt.known else None
+    photos = trained_on.photos if trained_on.known else None
     thresholds = [stats.threshold(counts, every, percent) for percent in stats.STEPS]
     return {
         "model": {"name": card.name, "version": card.version},
-        "learnt": {"known": learnt.known, "photos": photos, "counted": learnt.counted},
+        "learnt": {"known": trained_on.known, "photos": photos, "counted": trained_on.counted},
         "checked": _summary_json(stats.summarize(counts, card, every)),
         "audited": _summary_json(stats.summarize(counts, card, stats.AUDITED)),
         "labels": [
