@@ -162,7 +162,7 @@ def claim_part(part_id: int, owner: str, moment: datetime, until: datetime) -> b
     )
 
 
-def change_part(part_id: int, owner: str, **values: Any) -> bool:
+def change_part(part_id: int, owner: str, /, **values: Any) -> bool:
     """Change a part that this owner has claimed; False when it has it no more."""
     mine = and_(JobPart.id == part_id, JobPart.owner == owner, JobPart.state == RUNNING)
     return _count_rows(update(JobPart).where(mine).values(**values)) == 1
