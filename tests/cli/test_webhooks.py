@@ -48,7 +48,7 @@ def test_the_doctor_names_webhooks_that_fail(app: Flask, runner: FlaskCliRunner)
     assert "Webhooks      none" in runner.invoke(args=["doctor"]).output
     run(runner, "add", URL)
     with app.app_context():
-        webhooks.test(1)
+        webhooks.send_test(1)
         with writing():
             row = db.session.query(WebhookDelivery).one()
             row.state, row.answer = GIVEN_UP, "It answered 500."

@@ -165,7 +165,7 @@ def _jobs() -> str:
 def _webhooks() -> str:
     if trouble := webhooks.trouble():
         raise NotDeliveredError(trouble)
-    return webhooks.how_many()
+    return webhooks.overview()
 
 
 _CHECKS = {

@@ -1,31 +1,33 @@
-"""`flask webhooks`: who is told of what happens here."""
+"""`flask webhooks`: addresses of other services that are told what happens here."""
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
 from flask import Blueprint
 
 from webapp.cli.history import needs_history
-from webapp.domain import DELIVERED, GIVEN_UP, Who
+from webapp.domain import DELIVERED, GIVEN_UP, WAITING, Who
 from webapp.errors import WebhookError
 from webapp.extensions import get_config
-from webapp.services.jobs import queue as jobs
+from webapp.services.jobs import queue
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.webhooks import webhooks
 
 bp = Blueprint("cli_webhooks", __name__, cli_group="webhooks")
 bp.cli.help = "Addresses that get a signed message when something happens."
-TERMINAL = Who("terminal")
+Result = TypeVar("Result")
 
 
 @bp.cli.command("list")
 @needs_history
 def list_command() -> None:
     """Every webhook: number, state, what waits, arrived and was given up, events, address."""
-    for one in webhooks.every_webhook():
-        state = "on" if one.hook.active else "off"
-        figures = f"{one.waiting} waiting\t{one.delivered} arrived\t{one.given_up} given up"
-        click.echo(f"{one.hook.id}\t{state}\t{figures}\t{one.hook.events}\t{one.hook.url}")
+    for view in webhooks.every_webhook():
+        hook, state = view.hook, "on" if view.hook.active else "off"
+        figures = f"{view.waiting} waiting\t{view.delivered} arrived\t{view.given_up} given up"
+        click.echo(f"{hook.id}\t{state}\t{figures}\t{hook.events}\t{hook.url}")
 
 
 @bp.cli.command("add")
@@ -43,15 +45,12 @@ def list_command() -> None:
 @needs_history
 def add(url: str, events: tuple[str, ...], below: str) -> None:
     """Tell URL what happens here, and print the secret once."""
-    private = get_config().webhooks == "any"
-    try:
-        hook = webhooks.add(
-            url, events or list(webhooks.EVENTS), below=below, private=private, who=TERMINAL
-        )
-    except WebhookError as error:
-        raise click.ClickException(str(error)) from error
+    private, who = get_config().webhooks == "any", Who("terminal")
+    wanted = events or list(webhooks.EVENTS)
+    hook = _run(lambda: webhooks.add(url, wanted, below=below, private=private, who=who))
+    host = webhooks.host_of(hook)
     click.echo(
-        f"Webhook {hook.id} to {webhooks.host_of(hook)} hears of {hook.events}. Its secret is shown this once:"
+        f"Webhook {hook.id} to {host} hears of {hook.events}. Its secret is shown this once:"
     )
     click.echo(hook.secret)
 
@@ -60,11 +59,8 @@ def add(url: str, events: tuple[str, ...], below: str) -> None:
 @click.argument("number", type=int)
 @needs_history
 def remove(number: int) -> None:
-    """Forget webhook NUMBER, with what waits for it."""
-    try:
-        hook = webhooks.remove(number)
-    except WebhookError as error:
-        raise click.ClickException(str(error)) from error
+    """Remove webhook NUMBER, with what waits for it."""
+    hook = _run(lambda: webhooks.remove(number))
     click.echo(f"Removed the webhook to {webhooks.host_of(hook)}.")
 
 
@@ -81,26 +77,25 @@ def remove(number: int) -> None:
 @needs_history
 def test(number: int, wait: int) -> None:
     """Let webhook NUMBER be told of a test, and say what came back. A worker has to run."""
+    delivery_id = _run(lambda: webhooks.send_test(number))
+    end = time.monotonic() + wait
+    delivery = webhooks.get_delivery(delivery_id)
+    while delivery.state == WAITING and not delivery.attempts and time.monotonic() < end:
+        time.sleep(0.5)
+        delivery = webhooks.get_delivery(delivery_id)
+    if delivery.state == DELIVERED:
+        click.echo(f"It arrived. {delivery.answer}")
+    elif delivery.answer:
+        given_up = delivery.state == GIVEN_UP
+        what = "It was given up." if given_up else "It is tried again later."
+        raise click.ClickException(f"{delivery.answer} {what}")
+    else:
+        waits = "It waits: no answer yet. Look at /admin/webhooks."
+        raise click.ClickException(queue.missing_worker(JOB_TYPES) or waits)
+
+
+def _run(action: Callable[[], Result]) -> Result:
     try:
-        delivery = webhooks.test(number)
+        return action()
     except WebhookError as error:
         raise click.ClickException(str(error)) from error
-    end = time.monotonic() + wait
-    found = webhooks.see(delivery)
-    while (
-        found.state not in (DELIVERED, GIVEN_UP) and not found.attempts and time.monotonic() < end
-    ):
-        time.sleep(0.5)
-        found = webhooks.see(delivery)
-    if found.state != DELIVERED:
-        failed = (
-            f"{found.answer} {'It was given up.' if found.state == GIVEN_UP else 'It is tried again later.'}"
-            if found.answer
-            else ""
-        )
-        raise click.ClickException(
-            failed
-            or jobs.missing_worker(JOB_TYPES)
-            or "It waits: no answer yet. Look at /admin/webhooks."
-        )
-    click.echo(f"It arrived. {found.answer}")

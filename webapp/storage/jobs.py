@@ -162,9 +162,9 @@ def claim_part(part_id: int, owner: str, moment: datetime, until: datetime) -> b
     )
 
 
-def change_part(part_id: int, owner: str, /, **values: Any) -> bool:
+def change_part(part_id: int, claimed_by: str, **values: Any) -> bool:
     """Change a part that this owner has claimed; False when it has it no more."""
-    mine = and_(JobPart.id == part_id, JobPart.owner == owner, JobPart.state == RUNNING)
+    mine = and_(JobPart.id == part_id, JobPart.owner == claimed_by, JobPart.state == RUNNING)
     return _count_rows(update(JobPart).where(mine).values(**values)) == 1
 
 
@@ -252,6 +252,28 @@ def _waiting(job_types: Iterable[str], moment: datetime) -> Select[Any]:
     )
     statement = select(JobPart.id).join(Job, Job.id == JobPart.job_id)
     return statement.where(free, *_GOING_ON, Job.type.in_(list(job_types)))
+
+
+# ---- jobs of which one waits and one works at a time ----
+
+
+def bring_forward(owner: str, moment: datetime) -> bool:
+    """Let the newest job of an owner run from a moment on, if it waits; False when it does not."""
+    columns = (JobPart.id, JobPart.state, JobPart.run_after)
+    newest = select(*columns, *_GOING_ON).join(Job).where(Job.owner == owner)
+    row = db.session.execute(newest.order_by(Job.id.desc()).limit(1)).first()
+    if row is None or row.state != QUEUED or not all(row[3:]):
+        return False
+    if row.run_after > moment:
+        db.session.execute(update(JobPart).where(JobPart.id == row.id).values(run_after=moment))
+    return True
+
+
+def has_later_job(public_id: str, owner: str) -> bool:
+    """True when a later job of the owner waits or works."""
+    number = select(Job.id).where(Job.public_id == public_id).scalar_subquery()
+    later = select(Job.id).where(Job.owner == owner, Job.id > number, *_GOING_ON)
+    return db.session.execute(later.limit(1)).first() is not None
 
 
 # ---- photos that came with a job ----

@@ -1,62 +1,77 @@
-"""For admins: webhooks. Added here with a secret that is shown once, tried, watched, switched off, removed."""
+"""For admins: webhooks. Added with a secret that is shown once, tried, watched, switched, removed."""
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import HiddenField, SelectMultipleField, StringField
 
 from webapp.errors import WebhookError
 from webapp.extensions import get_config
-from webapp.services.jobs import queue as jobs
+from webapp.services.jobs import queue
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.webhooks import webhooks
 from webapp.views import guards
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.template_filters import count
 
 bp = Blueprint("webhooks", __name__, url_prefix="/admin/webhooks")
-ONCE = "webhook_once"
+_SHOWN_ONCE = "webhook_once"
+# Seconds after which the page of a webhook loads itself again, while something waits.
 REFRESH = 3
-"""Seconds after which the page of a webhook looks again, while something waits."""
+
+
+class WebhookForm(Form):
+    """Add a webhook."""
+
+    url = StringField("Address")
+    events = SelectMultipleField("Tell it when", choices=webhooks.EVENTS, validate_choice=False)
+    below = StringField("Also when an answer is less sure than, in percent")
+
+
+class SwitchForm(Form):
+    """Switch a webhook on or off."""
+
+    on = HiddenField()
 
 
 @bp.get("")
 @guards.admins_only
 def index() -> ResponseReturnValue:
     """Every webhook and how it goes, and a form for another."""
-    return _page()
+    return _page(WebhookForm(formdata=None, events=list(webhooks.EVENTS)))
 
 
 @bp.post("")
 @guards.admins_only
 def add() -> ResponseReturnValue:
-    """Make a webhook."""
-    form, private = request.form, get_config().webhooks == "any"
+    """Add a webhook."""
+    form, private = WebhookForm(), get_config().webhooks == "any"
     try:
         hook = webhooks.add(
-            form.get("url", ""),
-            form.getlist("events"),
-            below=form.get("below", ""),
+            form.url.data or "",
+            form.events.data or [],
+            below=form.below.data or "",
             private=private,
             who=guards.who(),
         )
     except WebhookError as error:
-        return _page(error), error.status
-    session[ONCE] = [hook.id, hook.secret]
+        return _page(form, error), error.status
+    session[_SHOWN_ONCE] = [hook.id, hook.secret]
     return redirect(url_for(".one", hook_id=hook.id), 303)
 
 
 @bp.get("/<int:hook_id>")
 @guards.admins_only
 def one(hook_id: int) -> ResponseReturnValue:
-    """One webhook: what it hears of, what it was told last. A secret made on the page before is shown once."""
+    """One webhook: what it hears of, its last messages; its secret, right after it was added."""
     view = webhooks.get_webhook(hook_id)
-    once = session.pop(ONCE, None)
+    once = session.pop(_SHOWN_ONCE, None)
     return render_template(
         "webhooks/webhook.html",
         view=view,
         deliveries=webhooks.last_deliveries(hook_id),
         once=once[1] if once and once[0] == hook_id else "",
-        words=webhooks.EVENTS,
-        trouble_of_jobs=jobs.missing_worker(JOB_TYPES) if view.waiting else "",
+        no_worker=queue.missing_worker(JOB_TYPES) if view.waiting else "",
         refresh=REFRESH if view.waiting and view.hook.active and not once else 0,
     )
 
@@ -64,12 +79,12 @@ def one(hook_id: int) -> ResponseReturnValue:
 @bp.post("/<int:hook_id>/test")
 @guards.admins_only
 def test(hook_id: int) -> ResponseReturnValue:
-    """Tell it of a test."""
+    """Send a test."""
     try:
-        webhooks.test(hook_id)
+        webhooks.send_test(hook_id)
         note("A test is on its way; its answer appears below within a few seconds.")
     except WebhookError as error:
-        webhooks.get_webhook(hook_id)  # gone meanwhile: 404
+        webhooks.get_webhook(hook_id)  # 404 when it was removed meanwhile
         note(str(error), kind="is-error")
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
@@ -77,12 +92,10 @@ def test(hook_id: int) -> ResponseReturnValue:
 @bp.post("/<int:hook_id>/again")
 @guards.admins_only
 def again(hook_id: int) -> ResponseReturnValue:
-    """Try what waits now, and what was given up anew."""
-    found = webhooks.send_again(hook_id)
-    note(
-        "What waits is tried now"
-        + (f", and {count(found, 'event')} that had been given up." if found else ".")
-    )
+    """Try now what waits and what was given up."""
+    given_up = webhooks.send_again(hook_id)
+    more = f", and {count(given_up, 'event')} that had been given up." if given_up else "."
+    note(f"What waits is tried now{more}")
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
 
@@ -90,10 +103,9 @@ def again(hook_id: int) -> ResponseReturnValue:
 @guards.admins_only
 def switch(hook_id: int) -> ResponseReturnValue:
     """Switch it on or off."""
-    hook = webhooks.switch(hook_id, on=request.form.get("on") == "yes")
-    note(
-        f"{'Switched on' if hook.active else 'Switched off'}:", strong=f"{webhooks.host_of(hook)}."
-    )
+    hook = webhooks.switch(hook_id, on=SwitchForm().on.data == "yes")
+    done = "Switched on:" if hook.active else "Switched off:"
+    note(done, strong=f"{webhooks.host_of(hook)}.")
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
 
@@ -107,20 +119,19 @@ def remove(hook_id: int) -> ResponseReturnValue:
 @bp.post("/<int:hook_id>/remove")
 @guards.admins_only
 def remove_now(hook_id: int) -> ResponseReturnValue:
-    """Forget it."""
+    """Remove it."""
     hook = webhooks.remove(hook_id)
     note("Removed:", strong=f"{webhooks.host_of(hook)}.")
     return redirect(url_for(".index"), 303)
 
 
-def _page(error: WebhookError | None = None) -> str:
+def _page(form: WebhookForm, error: WebhookError | None = None) -> str:
     views = webhooks.every_webhook()
     return render_template(
         "webhooks/index.html",
         views=views,
         on=sum(view.hook.active for view in views),
-        words=webhooks.EVENTS,
-        chosen=request.form.getlist("events") if error else list(webhooks.EVENTS),
+        form=form,
         private=get_config().webhooks == "any",
         error=error,
     )

@@ -81,7 +81,7 @@ def work_of(claim: Claim) -> RunningJob:
     return RunningJob(
         claim.job.public_id,
         claim.job.params,
-        claim.part.question,
+        claim.part.params,
         WHO,
         get_tools(),
         lambda _job: None,

@@ -15,7 +15,7 @@ import pytest
 
 from tests.receiver import Receiver, receiving
 from webapp.errors import NotDeliveredError, WebhookError
-from webapp.services.webhooks import transport as courier
+from webapp.services.webhooks import transport
 from webapp.services.webhooks.transport import check_url, is_public, post
 
 
@@ -181,7 +181,7 @@ def test_an_unknown_name_is_a_failure() -> None:
 
 
 def test_who_sends_a_byte_now_and_then_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "LONGEST", 0.3)
+    monkeypatch.setattr(transport, "LONGEST", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         over = threading.Event()
 

@@ -30,9 +30,8 @@ from webapp.services.labels import relabel
 from webapp.services.models import promotion as promote
 from webapp.services.photos import bulk as many
 from webapp.services.photos.bulk import Selection
-from webapp.services.webhooks import webhooks
+from webapp.services.webhooks import events, webhooks
 from webapp.services.webhooks.webhooks import HookView
-from webapp.storage import webhooks as storage
 from webapp.storage.database import db, end_reading, writing
 from webapp.storage.tables import Webhook, now
 
@@ -146,7 +145,7 @@ def test_without_a_webhook_nothing_is_written(classifier: FakeClassifier, upload
 def test_what_was_rolled_back_is_told_to_nobody(upload: Upload, hook: Webhook) -> None:
     upload()
     with pytest.raises(ZeroDivisionError), writing():
-        storage.note_relabelled("none")
+        events.labels_changed("none")
         raise ZeroDivisionError
     assert not all_jobs() and see(hook).waiting == 0
 
@@ -261,7 +260,7 @@ def test_the_lines_of_the_docs_believe_a_message_and_no_other(
     lines: dict[str, object] = {}
     exec(docs.split("```python\n")[1].split("```")[0], lines)  # noqa: S102
     verify = lines["verify"]
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     run_jobs(app)
     headers, body = receiver.messages[0]
     assert verify(hook.secret, headers, body)["type"] == "test"  # type: ignore[operator]
@@ -277,7 +276,7 @@ def test_the_lines_of_the_docs_believe_a_message_and_no_other(
 
 
 def test_the_signature_is_that_of_the_specification() -> None:
-    signed = webhooks.sign(
+    signed = delivery.sign(
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1614265330,
@@ -293,7 +292,7 @@ def test_what_did_not_arrive_is_sent_again_with_the_same_id_and_body(
     app: Flask, hook: Webhook, receiver: Receiver
 ) -> None:
     receiver.answers = [500, 503]
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     for expected in (500, 503):
         run_jobs(app)
         assert (see(hook).waiting, see(hook).trouble) == (1, f"It answered {expected}.")
@@ -306,7 +305,7 @@ def test_what_did_not_arrive_is_sent_again_with_the_same_id_and_body(
 
 def test_pauses_grow(app: Flask, hook: Webhook, receiver: Receiver) -> None:
     receiver.answers = [500] * 3
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     waits = []
     for _ in range(3):
         run_jobs(app)
@@ -321,7 +320,7 @@ def test_after_the_last_attempt_it_is_given_up_and_said(
 ) -> None:
     attempts = len(delivery.PAUSES) + 1
     receiver.answers = [500] * attempts
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     for _ in range(attempts):
         run_jobs(app)
     assert (see(hook).given_up, len(receiver.messages)) == (1, attempts)
@@ -333,7 +332,7 @@ def test_after_the_last_attempt_it_is_given_up_and_said(
 
 def test_what_was_given_up_can_be_sent_again(app: Flask, hook: Webhook, receiver: Receiver) -> None:
     receiver.answers = [500] * (len(delivery.PAUSES) + 1)
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     for _ in range(len(delivery.PAUSES) + 1):
         run_jobs(app)
     assert webhooks.send_again(hook.id) == 1
@@ -342,7 +341,7 @@ def test_what_was_given_up_can_be_sent_again(app: Flask, hook: Webhook, receiver
 
 
 def test_what_waits_for_days_is_given_up(app: Flask, hook: Webhook, receiver: Receiver) -> None:
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     with writing():
         db.session.execute(text("UPDATE webhook_deliveries SET created_at = '2020-01-01'"))
     run_jobs(app)
@@ -353,7 +352,7 @@ def test_a_webhook_that_fails_rests_and_new_events_do_not_wake_it(
     app: Flask, classifier: FakeClassifier, upload: Upload, hook: Webhook, receiver: Receiver
 ) -> None:
     receiver.answers = [500]
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     run_jobs(app)
     mark(upload(), card=classifier.card)
     Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
@@ -365,7 +364,7 @@ def test_who_wants_nothing_more_is_switched_off(
     app: Flask, hook: Webhook, receiver: Receiver
 ) -> None:
     receiver.answers = [410]
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     run_jobs(app)
     assert (see(hook).hook.active, see(hook).given_up) == (False, 1)
 
@@ -387,7 +386,7 @@ def test_one_that_is_off_hears_nothing_and_what_waits_stays(
 def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
     app: Flask, hook: Webhook, receiver: Receiver
 ) -> None:
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     strict = lambda: dataclasses.replace(get_tools(), private_webhooks=False)  # noqa: E731
     Worker(JOB_TYPES, strict, app.app_context).run_queue(SHORT)
     assert not receiver.messages and "not a public address" in see(hook).trouble
@@ -400,8 +399,8 @@ def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
     ("change", "said"),
     [
         ({"url": "nonsense"}, "address"),
-        ({"events": ["photo.eaten"]}, "no event"),
-        ({"events": []}, "at least one"),
+        ({"wanted": ["photo.eaten"]}, "no event"),
+        ({"wanted": []}, "at least one"),
         ({"below": "101"}, "percent"),
         ({"private": False}, "public"),
     ],
@@ -409,7 +408,7 @@ def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
 def test_it_refuses_what_makes_no_sense(change: dict[str, object], said: str) -> None:
     asked = {
         "url": "http://127.0.0.1/",
-        "events": [PROMOTED],
+        "wanted": [PROMOTED],
         "below": "",
         "private": True,
         "who": WHO,
@@ -420,7 +419,7 @@ def test_it_refuses_what_makes_no_sense(change: dict[str, object], said: str) ->
 
 
 def test_removing_one_drops_what_waits(app: Flask, hook: Webhook, receiver: Receiver) -> None:
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     webhooks.remove(hook.id)
     run_jobs(app)
     assert not receiver.messages
@@ -432,14 +431,14 @@ def test_removing_one_drops_what_waits(app: Flask, hook: Webhook, receiver: Rece
 def test_what_was_told_long_ago_is_forgotten(
     app: Flask, hook: Webhook, receiver: Receiver, tmp_path: Path
 ) -> None:
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     run_jobs(app)
     with writing():
         db.session.execute(
             text("UPDATE webhook_deliveries SET ended_at = '2020-01-01', created_at = '2020-01-01'")
         )
         db.session.execute(text("UPDATE webhook_events SET created_at = '2020-01-01'"))
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     run_jobs(app)
     assert len(webhooks.last_deliveries(hook.id)) == 1
     assert json.loads(receiver.messages[-1][1])["type"] == "test"
@@ -449,7 +448,7 @@ def test_what_happens_while_a_job_works_is_left_to_another_one(
     app: Flask, classifier: FakeClassifier, upload: Upload, hook: Webhook, receiver: Receiver
 ) -> None:
     photos = [upload(mark=number) for number in range(3)]
-    webhooks.test(hook.id)
+    webhooks.send_test(hook.id)
     with writing():
         db.session.execute(
             text(

@@ -17,6 +17,7 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label, reads_as
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import remember_labels, today
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.labels import events as storage
 from webapp.storage.photos import bulk as many
@@ -147,7 +148,9 @@ def record_label(
         batch=batch or new_batch(),
         undoes=None,
     )
-    storage.add_event(event, photo, told=told)
+    storage.add_event(event, photo)
+    if told:
+        webhook_events.labels_changed(event.batch)
 
 
 def remember_label_sets(registry: Registry) -> None:
@@ -170,6 +173,8 @@ def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
         with writing():
             events = many.standing_numbers(batch, last, CHUNK)
             back = many.take_back(events, stamp) if events else 0
+            if back:
+                webhook_events.labels_changed(stamp.batch)
         if not events:
             break
         changed, skipped, last = changed + back, skipped + len(events) - back, events[-1]

@@ -6,6 +6,7 @@ from datetime import datetime
 from webapp.domain import Who
 from webapp.errors import NothingToUndoError
 from webapp.services.labels.relabel import Relabelled, new_batch
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.labels import events as storage
 from webapp.storage.tables import LabelEvent
@@ -122,6 +123,7 @@ def _take_back(event: LabelEvent, who: Who, place: str, batch: str) -> None:
     )
     if event.photo is not None:
         storage.add_event(back, event.photo)
+        webhook_events.labels_changed(batch)
 
 
 def _parts(photo_ids: Sequence[int]) -> Iterator[Sequence[int]]:

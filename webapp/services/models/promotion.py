@@ -11,6 +11,7 @@ from webapp.inference.models.gate import BETTER, Comparison, compare, rank_both
 from webapp.inference.models.held_out import LabelledPhoto, Split, unseen
 from webapp.inference.models.label_set import right_answers
 from webapp.inference.models.registry import Registry
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.models import promotions as storage
 from webapp.storage.tables import Promotion
@@ -116,17 +117,17 @@ def note_first(registry: Registry, name: str, version: int, who: Who) -> None:
     """Remember that `version`, just published, went live by itself as the first of its name; nothing when it did not."""
     if registry.live_version(name) != version or storage.promotions_of(name):
         return
+    row = Promotion(
+        model=name,
+        kind="first",
+        from_version=None,
+        to_version=version,
+        who=who.name,
+        user_id=who.user_id,
+    )
     with writing():
-        storage.add_promotion(
-            Promotion(
-                model=name,
-                kind="first",
-                from_version=None,
-                to_version=version,
-                who=who.name,
-                user_id=who.user_id,
-            )
-        )
+        storage.add_promotion(row)
+        webhook_events.version_promoted(row)
 
 
 def way_back(registry: Registry, name: str) -> int | None:
@@ -187,6 +188,7 @@ def _write(
             user_id=who.user_id,
         )
         storage.add_promotion(row)
+        webhook_events.version_promoted(row)
         try:
             registry.make_live(name, version)  # when this fails, no row is written
         except OSError as error:

@@ -23,6 +23,7 @@ from webapp.services.labels.relabel import (
 )
 from webapp.services.photos.classify import ask_version
 from webapp.services.photos.deletion import GRACE, purge
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.file_stores.database import FileStore
 from webapp.storage.photos import bulk as storage
@@ -119,20 +120,27 @@ def relabel_all(
         raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
     model = model_of(label, card, *others)
     stamp = Stamp(new_batch(), who, place, why)
-    return replace(
-        _all(
-            selection, stamp.batch, lambda chunk: storage.label_photos(chunk, label, model, stamp)
-        ),
-        label=label,
-    )
+
+    def relabel(chunk: list[int]) -> int:
+        changed = storage.label_photos(chunk, label, model, stamp)
+        if changed:
+            webhook_events.labels_changed(stamp.batch)
+        return changed
+
+    return replace(_all(selection, stamp.batch, relabel), label=label)
 
 
 def confirm_all(selection: Selection, *, who: Who, place: str) -> Relabelled:
     """Make the answers the ground truths. Photos whose answer names no label are skipped."""
     stamp = Stamp(new_batch(), who, place)
-    return _all(
-        selection, stamp.batch, lambda chunk: storage.confirm_photos(chunk, selection.wanted, stamp)
-    )
+
+    def confirm(chunk: list[int]) -> int:
+        changed = storage.confirm_photos(chunk, selection.wanted, stamp)
+        if changed:
+            webhook_events.labels_changed(stamp.batch)
+        return changed
+
+    return _all(selection, stamp.batch, confirm)
 
 
 def star_all(selection: Selection, *, starred: bool) -> Relabelled:

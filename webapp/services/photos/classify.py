@@ -23,12 +23,12 @@ from webapp.inference.pipeline import ClassifiedPhoto, classify, make_answer
 from webapp.services.labels.label_mapping import remember_labels, today
 from webapp.services.labels.relabel import check_label, model_of, new_batch, record_label
 from webapp.services.photos.gallery import get_item, stored_content
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.file_stores.database import FileStore
 from webapp.storage.labels.label_sets import SAID, keep_originals
 from webapp.storage.photos import photos as storage
 from webapp.storage.tables import Photo, Prediction, Upload, now
-from webapp.storage.webhooks import note_unsure
 
 __all__ = [
     "MAX_BYTES",
@@ -263,7 +263,7 @@ def ask_models(
         unseen = photo.prediction is None
         _keep(photo, missing, answers)
         if unseen and photo.prediction is not None:
-            note_unsure(photo, photo.prediction)
+            webhook_events.photo_answered(photo, photo.prediction)
 
 
 def ask_aside(
@@ -434,7 +434,7 @@ def _remember_new(
             storage.add_prediction(photo, prediction, first=True, shown=number == 0)
             _keep_original(prediction, first)
         if read:
-            note_unsure(photo, read[0][0])
+            webhook_events.photo_answered(photo, read[0][0])
         if ground_truth:
             _label(photo, ground_truth, asked, who, place)
     if looked.answers and not ground_truth:

@@ -1,4 +1,4 @@
-"""One POST to an address that was looked at first: not followed elsewhere, not to a private network unless that is wanted, soon over."""
+"""One POST to an address that is checked first: no private network, no redirects, soon over."""
 
 import ipaddress
 import socket
@@ -7,35 +7,43 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
 from webapp.errors import NotDeliveredError, WebhookError
 
+# Seconds for a connection, and for each wait for bytes.
 CONNECT = 4.0
-"""Seconds for a connection, and for each wait for bytes."""
+# Seconds for all of it, up to the status: a receiver that sends a byte now and then is cut off.
 LONGEST = 10.0
-"""Seconds for all of it, from the first connection to the status: whoever sends a byte now and then is cut off."""
 LONGEST_URL = 500
 GONE = 410
+PORTS = {"https": 443, "http": 80}
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
-ADDRESS = "{} is not a public address, and webhooks go to public ones only (MARQUE_WEBHOOKS=any allows others)."
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[..., Iterable[tuple[Any, ...]]]
 
 
 def check_url(url: str, *, private: bool) -> str:
-    """The address as it is kept. Raises `WebhookError` when nothing can be sent there: a strange address, or one that leads to a private
-    network. A name that nobody knows just now is taken: it is looked up again with each delivery."""
+    """The address as it is stored.
+
+    Raises `WebhookError` for a malformed address and one that leads to a private network. A name
+    that is not known just now is accepted: it is looked up again with each delivery.
+    """
     url = url.strip()
-    parts = _parts(url)
-    with suppress(NotDeliveredError):
-        addresses = resolve(parts, private=True)
-        if not private and (bad := [one for one in addresses if not is_public(one)]):
-            raise WebhookError(ADDRESS.format(bad[0]))
+    parts = _split(url)
+    try:
+        addresses = _resolve(parts, socket.getaddrinfo)
+    except NotDeliveredError:
+        return url
+    if not private and (refusal := _refusal(addresses)):
+        raise WebhookError(refusal)
     return url
 
 
@@ -47,55 +55,41 @@ def post(
     private: bool,
     lookup: Resolve = socket.getaddrinfo,
 ) -> int:
-    """Send `body` and return the status, 200 to 299. The name is looked up once, and what was looked at is what is connected to.
+    """Send `body` and return the status, 200 to 299.
 
-    Raises `NotDeliveredError` for any other status, also for one that leads elsewhere, and when nothing came back.
+    The name is looked up once, and the connection goes to an address that was checked.
+
+    Raises:
+        NotDeliveredError: Another status came back, also a redirect, or nothing did.
     """
-    parts = _parts(url)
-    addresses = resolve(parts, private=private, lookup=lookup)
-    deadline = time.monotonic() + LONGEST
-    status = _ask(parts, addresses, body, headers, deadline)
+    parts = _split(url)
+    addresses = _resolve(parts, lookup)
+    if not private and (refusal := _refusal(addresses)):
+        raise NotDeliveredError(refusal)
+    status = _send(parts, addresses, body, {**headers, "Host": parts.netloc})
     if not 200 <= status < 300:
-        moved = "; it is not followed elsewhere" if 300 <= status < 400 else ""
+        moved = "; redirects are not followed" if 300 <= status < 400 else ""
         raise NotDeliveredError(f"It answered {status}{moved}.", gone=status == GONE)
     return status
 
 
 def is_public(address: Address) -> bool:
-    """True for an address of the internet. An IPv6 address that stands for an IPv4 one, or leads to one, is as public as that one."""
+    """True for an address of the internet.
+
+    An IPv6 address that stands for an IPv4 one, or leads to one, is as public as that one.
+    """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped or address in NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if (
-            address.is_site_local
-            or address in LOCAL_NAT64
-            or (address.sixtofour and not is_public(address.sixtofour))
-        ):
+        private_6to4 = address.sixtofour and not is_public(address.sixtofour)
+        if address.is_site_local or address in LOCAL_NAT64 or private_6to4:
             return False
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified
-    )
+    special = address.is_multicast or address.is_reserved or address.is_unspecified
+    return address.is_global and not special
 
 
-def resolve(
-    parts: SplitResult, *, private: bool, lookup: Resolve = socket.getaddrinfo
-) -> list[Address]:
-    """The addresses of a host, each once. Raises `NotDeliveredError` when it has none, or, unless `private`, one that is not public."""
-    host = parts.hostname or ""
-    try:
-        found = lookup(host, _port(parts), type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NotDeliveredError(f"The name {host[:100]} is not known.") from error
-    addresses = list(dict.fromkeys(ipaddress.ip_address(str(one[4][0])) for one in found))
-    if not addresses:
-        raise NotDeliveredError(f"The name {host[:100]} is not known.")
-    bad = [] if private else [one for one in addresses if not is_public(one)]
-    if bad:
-        raise NotDeliveredError(ADDRESS.format(bad[0]))
-    return addresses
-
-
-def _parts(url: str) -> SplitResult:
+def _split(url: str) -> SplitResult:
+    """The parts of an address. Raises `WebhookError` for a malformed one."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -103,82 +97,111 @@ def _parts(url: str) -> SplitResult:
         raise WebhookError(
             "This is not an address. It looks like https://example.org/marque."
         ) from error
-    if parts.scheme not in ("https", "http") or not parts.hostname or port == 0:
+    if parts.scheme not in PORTS or not parts.hostname or port == 0:
         raise WebhookError("A webhook is an address like https://example.org/marque.")
     if parts.username is not None or parts.password is not None:
         raise WebhookError("No name and password in the address: the signature proves who sends.")
-    if (
-        len(url) > LONGEST_URL
-        or not url.isascii()
-        or any(one.isspace() or not one.isprintable() for one in url)
-    ):
+    plain = url.isascii() and url.isprintable() and not any(map(str.isspace, url))
+    if len(url) > LONGEST_URL or not plain:
         raise WebhookError(
             f"An address has at most {LONGEST_URL} characters, plain ones without spaces."
         )
     return parts
 
 
-def _port(parts: SplitResult) -> int:
-    return parts.port or (443 if parts.scheme == "https" else 80)
+def _resolve(parts: SplitResult, lookup: Resolve) -> list[Address]:
+    """The addresses of a host, each once. Raises `NotDeliveredError` when it has none."""
+    host = parts.hostname or ""
+    try:
+        rows = lookup(host, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(ipaddress.ip_address(str(row[4][0])) for row in rows))
+    except (OSError, UnicodeError):
+        addresses = []
+    if not addresses:
+        raise NotDeliveredError(f"The name {host[:100]} is not known.")
+    return addresses
 
 
-def _ask(
-    parts: SplitResult,
-    addresses: list[Address],
-    body: bytes,
-    headers: Mapping[str, str],
-    deadline: float,
+def _refusal(addresses: Iterable[Address]) -> str:
+    private = [address for address in addresses if not is_public(address)]
+    if not private:
+        return ""
+    return (
+        f"{private[0]} is not a public address, and webhooks go to public ones only "
+        "(MARQUE_WEBHOOKS=any allows others)."
+    )
+
+
+class _Connection(HTTPConnection):
+    """Keeps a second handle on its socket, with which a timer can cut it at any time.
+
+    The socket itself is replaced in a TLS handshake, and each byte starts its timeout anew.
+    """
+
+    handle: socket.socket | None = None
+
+    def _new_conn(self) -> socket.socket:
+        connected = super()._new_conn()
+        self.handle = connected.dup()
+        return connected
+
+    def cut(self) -> None:
+        if self.handle is not None:
+            with suppress(OSError):
+                self.handle.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        if self.handle is not None:
+            self.handle.close()
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
+
+
+def _send(
+    parts: SplitResult, addresses: list[Address], body: bytes, headers: Mapping[str, str]
 ) -> int:
     """Send it to the first address that takes the connection; the status."""
-    connection = HTTPConnection(
-        parts.hostname or "", _port(parts)
-    )  # its host is what it writes into the request; it never dials itself
-    connection.auto_open = 0
-    connection.default_port = 443 if parts.scheme == "https" else 80
-    connection.sock = _dial(addresses, _port(parts), deadline)
-    watch = threading.Timer(max(0.1, deadline - time.monotonic()), _cut, [connection])
-    watch.start()
-    try:
-        if parts.scheme == "https":
-            secure = ssl.create_default_context().wrap_socket(
-                connection.sock, server_hostname=parts.hostname, do_handshake_on_connect=False
-            )
-            connection.sock = secure
-            secure.do_handshake()
-        connection.request("POST", _target(parts), body, dict(headers))
-        return connection.getresponse().status
-    except ssl.SSLCertVerificationError as error:
-        raise NotDeliveredError(f"Its certificate is not good ({error.verify_message}).") from error
-    except TimeoutError as error:
-        raise NotDeliveredError(f"No answer within {CONNECT:.0f} seconds.") from error
-    except (OSError, HTTPException, ValueError) as error:
-        raise NotDeliveredError("The connection broke before an answer came.") from error
-    finally:
-        watch.cancel()
-        connection.close()
-
-
-def _dial(addresses: list[Address], port: int, deadline: float) -> socket.socket:
-    """A connection to the first address that takes it."""
+    deadline = time.monotonic() + LONGEST
     trouble = "it took too long"
     for address in addresses:
         left = deadline - time.monotonic()
         if left <= 0:
             break
+        connection = _connection(parts, address, timeout=min(CONNECT, left))
+        timer = threading.Timer(left, connection.cut)
+        timer.start()
         try:
-            return socket.create_connection((str(address), port), timeout=min(CONNECT, left))
-        except OSError as error:
-            trouble = error.strerror or trouble
+            connection.connect()
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("POST", target, body, headers, preload_content=False)
+            return connection.getresponse().status
+        except (NewConnectionError, ConnectTimeoutError) as error:
+            trouble = getattr(error.__cause__, "strerror", None) or trouble
+        except ssl.SSLCertVerificationError as error:
+            reason = f"Its certificate is not good ({error.verify_message})."
+            raise NotDeliveredError(reason) from error
+        except TimeoutError as error:
+            raise NotDeliveredError(f"No answer within {CONNECT:.0f} seconds.") from error
+        except (OSError, HTTPException, HTTPError, ValueError) as error:
+            raise NotDeliveredError("The connection broke before an answer came.") from error
+        finally:
+            timer.cancel()
+            connection.close()
     raise NotDeliveredError(f"Nobody takes the connection ({trouble}).")
 
 
-def _cut(connection: HTTPConnection) -> None:
-    """Time is over: whoever reads from the connection is woken."""
-    with suppress(OSError):
-        socket.socket.shutdown(
-            connection.sock, socket.SHUT_RDWR
-        )  # under TLS too: nothing leaves any more, not even in clear
-
-
-def _target(parts: SplitResult) -> str:
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _connection(parts: SplitResult, address: Address, *, timeout: float) -> _Connection:
+    """A connection to exactly this address; the certificate is checked against the name."""
+    port = parts.port or PORTS[parts.scheme]
+    if parts.scheme == "http":
+        return _Connection(str(address), port, timeout=timeout)
+    return _SecureConnection(
+        str(address),
+        port,
+        timeout=timeout,
+        server_hostname=parts.hostname,
+        ssl_context=ssl.create_default_context(),
+    )

@@ -1,8 +1,6 @@
-"""Webhooks for those who look after the site: add one, see how it goes, try it, send again, switch it off, remove it."""
+"""Webhooks for admins: add one, see how it goes, try it, send again, switch it off, remove it."""
 
 import base64
-import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from urllib.parse import urlsplit
 
 from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, TESTED, UNSURE, WAITING, Who
 from webapp.errors import WebhookError, WebhookNotFoundError
-from webapp.services.webhooks import transport as courier
+from webapp.services.webhooks import events, transport
 from webapp.storage import webhooks as storage
 from webapp.storage.database import end_reading, writing
 from webapp.storage.tables import Webhook, WebhookDelivery, now
@@ -22,17 +20,18 @@ EVENTS = {
     RELABELLED: "Somebody changed or confirmed ground truths",
     PROMOTED: "Another version of a model serves",
 }
-"""What a webhook may hear of, in words."""
+"""The events that a webhook may hear of, with their names for people."""
 MOST = 20
+# Deliveries on the page of a webhook.
 SHOWN = 30
-"""Deliveries on the page of a webhook."""
-SECRET = 32
-"""Bytes of a secret; the specification asks for 24 to 64."""
+# Bytes; the specification asks for 24 to 64.
+SECRET_SIZE = 32
 
 
 @dataclass(frozen=True)
 class HookView:
-    """A webhook as it stands: how many events wait, arrived, were given up (of the last 30 days), and what came back the last time."""
+    """A webhook as it stands: how many events wait, arrived or were given up in the last 30 days,
+    and the last trouble ("" without any)."""
 
     hook: Webhook
     waiting: int
@@ -56,22 +55,31 @@ class HookView:
         return round(self.hook.below * 100)
 
 
-def add(url: str, events: Sequence[str], *, below: str = "", private: bool, who: Who) -> Webhook:
-    """Make a webhook, switched on, with a secret of its own. `below` is a confidence in percent, "" for none.
+def add(url: str, wanted: Sequence[str], *, below: str = "", private: bool, who: Who) -> Webhook:
+    """Add a webhook, switched on, with a new secret.
 
-    Raises `WebhookError` that says what cannot be taken.
+    Args:
+        wanted: The events that it hears of.
+        below: It also hears of answers with a confidence under this, in percent; "" for none.
+        private: True when private addresses are allowed.
+
+    Raises:
+        WebhookError: The address, an event or the limit cannot be accepted.
     """
-    url = courier.check_url(url, private=private)
-    unknown = [one for one in events if one not in EVENTS]
+    url = transport.check_url(url, private=private)
+    unknown = [event for event in wanted if event not in EVENTS]
     if unknown:
         raise WebhookError(f"There is no event {unknown[0][:40]!r}. Events: {', '.join(EVENTS)}.")
-    if not events:
+    if not wanted:
         raise WebhookError("Choose at least one event that it is to be told of.")
+    percent = below.strip().removesuffix("%").strip() or "0"
+    if not percent.isdecimal() or len(percent) > 3 or int(percent) > 100:
+        raise WebhookError("The limit is a whole number of percent, from 0 to 100.")
     row = Webhook(
         url=url,
-        events=" ".join(one for one in EVENTS if one in events),
-        below=_percent(below),
-        secret=f"whsec_{base64.b64encode(secrets.token_bytes(SECRET)).decode()}",
+        events=" ".join(event for event in EVENTS if event in wanted),
+        below=int(percent) / 100,
+        secret=f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_SIZE)).decode()}",
         active=True,
         failures=0,
         who=who.name,
@@ -102,10 +110,8 @@ def last_deliveries(number: int) -> Sequence[WebhookDelivery]:
 
 
 def switch(number: int, *, on: bool) -> Webhook:
-    """Switch a webhook on or off. What waits stays and is delivered once it is on; what happens while it is off is not told.
-
-    Raises `WebhookNotFoundError`.
-    """
+    """Switch a webhook on or off. What waits stays and is delivered once it is on; what happens
+    while it is off is not told. Raises `WebhookNotFoundError`."""
     with writing():
         _find(number)
         storage.change(number, active=on, failures=0, rest_until=None)
@@ -114,8 +120,8 @@ def switch(number: int, *, on: bool) -> Webhook:
     return hook
 
 
-def test(number: int) -> int:
-    """Let a webhook be told of a test; the number of the delivery, for `see`.
+def send_test(number: int) -> int:
+    """Let a webhook be told of a test; the number of the delivery, for `get_delivery`.
 
     Raises `WebhookNotFoundError`, and `WebhookError` when it is switched off.
     """
@@ -124,30 +130,35 @@ def test(number: int) -> int:
         if not hook.active:
             raise WebhookError("This webhook is switched off. Switch it on, then send the test.")
         storage.change(number, rest_until=None)
-        return storage.add_delivery(_find(number), storage.add_event(TESTED))
+        event_id = events.add_event(TESTED)
+        events.deliver([_find(number)], event_id, now())
+        return storage.delivery_of(event_id)
 
 
-def see(delivery: int) -> WebhookDelivery:
+def get_delivery(number: int) -> WebhookDelivery:
     """A delivery as it stands. Raises `WebhookNotFoundError` when its webhook was removed."""
     end_reading()
-    found = storage.delivery(delivery)
-    if found is None:
+    delivery = storage.find_delivery(number)
+    if delivery is None:
         raise WebhookNotFoundError("This webhook was removed.")
-    return found
+    return delivery
 
 
 def send_again(number: int) -> int:
-    """Try again what waits, now, and what was given up; how many of the latter. Raises `WebhookNotFoundError`."""
+    """Try again now what waits and what was given up; how many of the latter.
+
+    Raises `WebhookNotFoundError`.
+    """
     with writing():
         _find(number)
-        found = storage.send_again(number)
+        count = storage.send_again(number)
         storage.change(number, rest_until=None)
         _go_on(_find(number))
-    return found
+    return count
 
 
 def remove(number: int) -> Webhook:
-    """Forget a webhook, with what waits for it. Raises `WebhookNotFoundError`."""
+    """Delete a webhook, with what waits for it. Raises `WebhookNotFoundError`."""
     with writing():
         hook = _find(number)
         storage.remove(number)
@@ -161,41 +172,27 @@ def host_of(hook: Webhook) -> str:
 
 def trouble() -> str:
     """A sentence about webhooks that fail, "" when all is well."""
-    bad = [one for one in every_webhook() if one.failing]
     lines = [
-        f"{one.host}: {one.waiting:,} wait, {one.given_up:,} given up ({one.trouble or 'no answer yet'})"
-        for one in bad
+        f"{view.host}: {view.waiting:,} wait, {view.given_up:,} given up "
+        f"({view.trouble or 'no answer yet'})"
+        for view in every_webhook()
+        if view.failing
     ]
     return f"{'; '.join(lines)}. See /admin/webhooks." if lines else ""
 
 
-def how_many() -> str:
+def overview() -> str:
     """A line about webhooks for the operator."""
     views = every_webhook()
-    on = sum(one.hook.active for one in views)
-    return (
-        f"{on} on, {len(views) - on} off, {sum(one.waiting for one in views):,} events wait"
-        if views
-        else "none"
-    )
-
-
-def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The header `webhook-signature`: HMAC-SHA256 over id, timestamp and body, joined by dots, in base64.
-
-    Standard Webhooks, "Webhook signatures": https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-    """
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(digest).decode()}"
+    on, waiting = sum(view.hook.active for view in views), sum(view.waiting for view in views)
+    return f"{on} on, {len(views) - on} off, {waiting:,} events wait" if views else "none"
 
 
 def _go_on(hook: Webhook) -> None:
-    """Wake who delivers, if the webhook is on and something waits."""
-    due = storage.due_at(hook.id)
-    if hook.active and due is not None:
-        storage.hurry(hook.id)
-        storage.wake(hook, now())
+    """Deliver now what waits for the webhook, if it is on."""
+    if hook.active and storage.due_at(hook.id) is not None:
+        storage.make_due(hook.id)
+        events.enqueue_delivery(hook, now())
 
 
 def _find(number: int) -> Webhook:
@@ -209,20 +206,9 @@ def _views(rows: Sequence[Webhook]) -> list[HookView]:
     states = storage.count_states() if rows else {}
     return [
         HookView(
-            hook=one,
-            waiting=states.get(one.id, {}).get(WAITING, 0),
-            delivered=states.get(one.id, {}).get(DELIVERED, 0),
-            given_up=states.get(one.id, {}).get(GIVEN_UP, 0),
-            trouble=storage.last_trouble(one.id),
+            row,
+            *(states.get(row.id, {}).get(state, 0) for state in (WAITING, DELIVERED, GIVEN_UP)),
+            trouble=storage.last_trouble(row.id),
         )
-        for one in rows
+        for row in rows
     ]
-
-
-def _percent(text: str) -> float:
-    text = text.strip().removesuffix("%").strip()
-    if not text:
-        return 0.0
-    if not text.isdecimal() or len(text) > 3 or int(text) > 100:
-        raise WebhookError("The limit is a whole number of percent, from 0 to 100.")
-    return int(text) / 100

@@ -13,14 +13,13 @@ from webapp.domain import LogFilter
 from webapp.storage.database import db, insert_row
 from webapp.storage.photos.photos import UNSEEN, refresh_outcomes
 from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction, ReadLabel
-from webapp.storage.webhooks import note_relabelled
 
 _complete: set[tuple[str, str, int]] = set()
 """Label sets that are known to be kept: database, model, version. It saves each upload a question."""
 
 
-def add_event(event: LabelEvent, photo: Photo, *, told: bool = True) -> None:
-    """Append an event and mirror its label on the photo, and whether people disagree about it now. Webhooks are `told`."""
+def add_event(event: LabelEvent, photo: Photo) -> None:
+    """Append an event and mirror its label on the photo, and whether people disagree about it now."""
     event.photo_id = photo.id
     event.photo_ref = photo.public_id
     event.from_label, event.from_model = photo.given_label or photo.ground_truth, photo.truth_model
@@ -40,8 +39,6 @@ def add_event(event: LabelEvent, photo: Photo, *, told: bool = True) -> None:
         event.from_label is not None or event.undoes is not None
     ):  # a first label has nobody to disagree with
         refresh_disputed([photo.id])
-    if told:
-        note_relabelled(event.batch)
 
 
 def read_label(model: Any, label: Any) -> Any:

@@ -6,14 +6,12 @@ from sqlalchemy import select
 
 from webapp.storage.database import db
 from webapp.storage.tables import Promotion
-from webapp.storage.webhooks import note_promoted
 
 
 def add_promotion(row: Promotion) -> None:
-    """Append a change of the live version, and tell the webhooks."""
+    """Append a change of the live version."""
     db.session.add(row)
     db.session.flush()
-    note_promoted(row)
 
 
 def promotions_of(model: str) -> Sequence[Promotion]:

@@ -14,7 +14,6 @@ from webapp.storage.labels.events import read_label, refresh_disputed
 from webapp.storage.photos.photos import UNSEEN, given, refresh_outcomes, restore
 from webapp.storage.photos.query_filters import matching, number_column
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
-from webapp.storage.webhooks import note_relabelled
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,6 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
     if changed:
         refresh_outcomes(numbers)
         refresh_disputed(numbers)
-        note_relabelled(stamp.batch)
     return changed
 
 
@@ -179,7 +177,6 @@ def take_back(events: Sequence[int], stamp: Stamp) -> int:
     db.session.execute(mirror, execution_options=UNSEEN)
     refresh_outcomes(list(found.values()))
     refresh_disputed(list(found.values()))
-    note_relabelled(stamp.batch)
     return len(found)
 
 

@@ -14,6 +14,7 @@ from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels.relabel import CHUNK, check_label, check_why, model_of
 from webapp.services.photos.bulk import MOST, Selection
 from webapp.services.photos.query_filters import filter_params, parse_filter
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos.bulk import Stamp
@@ -174,30 +175,32 @@ def _change(job: RunningJob, numbers: list[int]) -> None:
     """Do the action with one chunk, inside the caller's transaction."""
     asked, batch = job.params, job.id
     stamp = Stamp(batch, job.who, asked["place"], asked.get("why", ""))
-    action = asked["action"]
+    action, relabelled = asked["action"], 0
     if action == UNDO:
-        _take_back(job.part["what"], asked["undo"], numbers, stamp)
+        relabelled = _take_back(job.part["what"], asked["undo"], numbers, stamp)
     elif action == LABEL:
-        storage.label_photos(
-            storage.not_in_batch(numbers, batch), asked["label"], asked["model"], stamp
-        )
+        numbers = storage.not_in_batch(numbers, batch)
+        relabelled = storage.label_photos(numbers, asked["label"], asked["model"], stamp)
     elif action == CONFIRM:
-        storage.confirm_photos(
-            storage.not_in_batch(numbers, batch), parse_filter(asked["filter"]), stamp
-        )
+        numbers = storage.not_in_batch(numbers, batch)
+        relabelled = storage.confirm_photos(numbers, parse_filter(asked["filter"]), stamp)
     elif action == DELETE:
         put_away(numbers, batch, job.who.name)
     else:
         storage.star_photos(storage.not_in_batch(numbers, batch), batch, starred=action == STAR)
+    if relabelled:
+        webhook_events.labels_changed(batch)
 
 
-def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> None:
+def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> int:
+    """Take back what was done to photos; returns how many labels changed."""
     if what == "labels":
-        storage.take_back(numbers, stamp)
-    elif what == "deleted":
+        return storage.take_back(numbers, stamp)
+    if what == "deleted":
         storage.restore_batch(batch, numbers)
     else:
         storage.unstar_batch(batch, numbers)
+    return 0
 
 
 def _ranges(wanted: GalleryFilter, up_to: int) -> Iterator[tuple[int, int, int]]:

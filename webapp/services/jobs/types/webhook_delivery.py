@@ -1,46 +1,51 @@
-"""Telling webhooks what happened, as a job: in turn, signed, again later when it did not arrive, until it is given up."""
+"""The job that tells a webhook what happened: in turn, signed, again later when it did not arrive,
+until it is given up."""
 
-import json
+import base64
+import hashlib
+import hmac
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, UNSURE
-from webapp.errors import JobWaitsError, NotDeliveredError, PhotoNotFoundError, WebhookError
+from webapp.domain import DELIVERED, GIVEN_UP
+from webapp.errors import JobWaitsError, NotDeliveredError, WebhookError
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
-from webapp.services.photos.gallery import get_item
-from webapp.services.webhooks import transport as courier
-from webapp.services.webhooks.webhooks import host_of, sign
+from webapp.services.webhooks import events, transport
+from webapp.services.webhooks.payloads import make_body
+from webapp.services.webhooks.webhooks import host_of
+from webapp.storage import jobs
 from webapp.storage import webhooks as storage
 from webapp.storage.database import writing
-from webapp.storage.tables import LabelEvent, Webhook, WebhookDelivery, WebhookEvent, now
+from webapp.storage.tables import Webhook, WebhookDelivery, WebhookEvent, now
 
+# Seconds before each further attempt; after the last one, some eighteen hours after the first,
+# an event is given up.
 PAUSES = (5, 30, 300, 1800, 7200, 18000, 36000)
-"""Seconds before each further attempt; after the last one, some eighteen hours after the first, an event is given up."""
+# What waits longer is given up: behind a receiver that is away, most never get their turn.
 OLDEST = timedelta(days=3)
-"""What waits longer is given up: behind a receiver that is away, most never get their turn."""
-LONGEST_REST = 300
-"""Seconds that a webhook rests at most after failures in a row: one that is away costs a worker ten seconds in five minutes."""
-FIRST_REST = 5
+# Seconds that a webhook rests after failures in a row: doubled each time, up to the longest. One
+# that is away costs a worker ten seconds in five minutes.
+FIRST_REST, LONGEST_REST = 5, 300
+# So long nobody else tries what is on its way; much longer than it can take.
 IN_FLIGHT = timedelta(seconds=60)
-"""So long nobody else tries what is on its way; much longer than it can take."""
+# Seconds after which other jobs have their turn.
 TURN = 15.0
-"""Seconds after which other jobs have their turn."""
 KEPT = timedelta(days=30)
-MOST_CHANGES = 200
-"""Changed photos that an event names one by one."""
 
 
 def deliver(job: RunningJob) -> Json:
-    """Tell a webhook all that waits for it. It may run twice: each event is taken by an UPDATE that puts its next attempt off. Killed
-    between the sending and the note of it, it sends the event again, with the same id, by which receivers know it."""
-    number, since = int(job.params["webhook"]), datetime.fromtimestamp(job.params["since"], UTC)
+    """Tell a webhook all that waits for it.
+
+    It may run twice: each event is taken by an UPDATE that puts its next attempt off. Killed
+    between sending an event and noting it, it sends the event again with the same id, by which
+    receivers know it.
+    """
+    number = int(job.params["webhook"])
     with writing():
         storage.forget_before(now() - KEPT)
         storage.give_up_older(number, now() - OLDEST, "It never got its turn.")
     end = time.monotonic() + TURN
-    while not storage.is_succeeded_by_another(number, job.id):
+    while not jobs.has_later_job(job.id, events.owner_of(number)):
         job.progress(job.done)
         if time.monotonic() > end:
             raise JobWaitsError("Others have their turn.", 0)
@@ -48,40 +53,33 @@ def deliver(job: RunningJob) -> Json:
         if hook is None or not hook.active:
             break
         if delivery is None:
-            wait = _seconds_to_wait(hook)
-            if wait is None:
+            due_at = storage.due_at(hook.id)
+            if due_at is None:
                 break
-            raise JobWaitsError(f"The next attempt is in {wait:.0f} s.", wait)
-        _tell(hook, delivery, job)
+            wait = (max(due_at, hook.rest_until or due_at) - now()).total_seconds()
+            raise JobWaitsError(f"The next attempt is in {max(0.5, wait):.0f} s.", max(0.5, wait))
+        _send(hook, delivery, job)
         job.done += 1
-    return _result(number, since)
+    return _result(number, datetime.fromtimestamp(job.params["since"], UTC))
 
 
-def make_body(event: WebhookEvent, tools: Tools) -> tuple[str, int]:
-    """What is sent of an event, and the last label event that it tells. A photo that is gone is told by its id alone."""
-    upto = 0
-    data: Mapping[str, Any] = {"message": "A test from Marque: it works."}
-    if event.type == UNSURE:
-        data = {"photo": _photo(event.about, tools)}
-    elif event.type == PROMOTED:
-        data = _promotion(int(event.about))
-    elif event.type == RELABELLED:
-        data, upto = _relabelling(event, tools)
-    return json.dumps(
-        {"type": event.type, "timestamp": _moment(event.created_at), "data": data},
-        ensure_ascii=False,
-    ), upto
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header `webhook-signature`: HMAC-SHA256 of id, timestamp and body, joined by dots, base64.
+
+    Standard Webhooks, "Webhook signatures":
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
-    """The webhook, and what it is told next, which nobody else takes up meanwhile; None when nothing is due or it rests."""
+    """The webhook, and the delivery that is taken; None when nothing is due or the webhook rests."""
     with writing():
         hook = storage.find(number)
-        if (
-            hook is None
-            or not hook.active
-            or (hook.rest_until is not None and hook.rest_until > now())
-        ):
+        resting = hook is not None and hook.rest_until is not None and hook.rest_until > now()
+        if hook is None or not hook.active or resting:
             return hook, None
         delivery = storage.next_delivery(number, now())
         if delivery is not None:
@@ -89,141 +87,74 @@ def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
     return hook, delivery
 
 
-def _seconds_to_wait(hook: Webhook) -> float | None:
-    """How long until something is due and the webhook has rested, None when nothing waits."""
-    due = storage.due_at(hook.id)
-    return (
-        None
-        if due is None
-        else max(0.5, (max(due, hook.rest_until or due) - now()).total_seconds())
-    )
-
-
-def _tell(hook: Webhook, delivery: WebhookDelivery, job: RunningJob) -> None:
+def _send(hook: Webhook, delivery: WebhookDelivery, job: RunningJob) -> None:
     """Send one event, and write down what came back."""
-    body, stamp = _body(delivery.event, job.tools).encode(), int(time.time())
+    body, timestamp = _body(delivery.event, job.tools).encode(), int(time.time())
+    message_id = delivery.event.public_id
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Marque",
-        "webhook-id": delivery.event.public_id,
-        "webhook-timestamp": str(stamp),
-        "webhook-signature": sign(hook.secret, delivery.event.public_id, stamp, body),
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(hook.secret, message_id, timestamp, body),
     }
     try:
-        status = courier.post(hook.url, body, headers, private=job.tools.private_webhooks)
+        status = transport.post(hook.url, body, headers, private=job.tools.private_webhooks)
     except (NotDeliveredError, WebhookError) as error:
-        job.say(f"{delivery.event.public_id} did not arrive: {error}")
-        _not_arrived(
-            hook, delivery, str(error), gone=isinstance(error, NotDeliveredError) and error.gone
-        )
+        job.say(f"{message_id} did not arrive: {error}")
+        gone = isinstance(error, NotDeliveredError) and error.gone
+        _note_failure(hook, delivery, str(error), gone=gone)
         return
+    ended = {"state": DELIVERED, "attempts": delivery.attempts + 1, "ended_at": now()}
     with writing():
-        answer = f"It answered {status}."
-        storage.change_delivery(
-            delivery.id,
-            state=DELIVERED,
-            answer=answer,
-            attempts=delivery.attempts + 1,
-            ended_at=now(),
-        )
+        storage.change_delivery(delivery.id, answer=f"It answered {status}.", **ended)
         if hook.failures:
             storage.change(hook.id, failures=0, rest_until=None)
 
 
 def _body(event: WebhookEvent, tools: Tools) -> str:
-    """What is sent of an event: made once, so that each attempt and each receiver gets the same."""
+    """What is sent of an event: made once, so that each attempt and receiver gets the same."""
     if event.body is not None:
         return event.body
     with writing():
-        body, upto = make_body(event, tools)
+        body, upto = make_body(event, tools.describe)
         storage.keep_body(event.id, body, upto)
     return body
 
 
-def _not_arrived(hook: Webhook, delivery: WebhookDelivery, answer: str, *, gone: bool) -> None:
-    """Let it wait for its next attempt, or give it up; let the webhook rest. Who says 410 wants nothing more: it is switched off."""
-    tried = delivery.attempts + 1
+def _note_failure(hook: Webhook, delivery: WebhookDelivery, answer: str, *, gone: bool) -> None:
+    """Let the delivery wait for its next attempt, or give it up; let the webhook rest.
+
+    A receiver that says 410 wants nothing more: its webhook is switched off.
+    """
+    attempts = delivery.attempts + 1
+    rest = min(LONGEST_REST, FIRST_REST * 2 ** min(hook.failures, 10))
     with writing():
-        if tried > len(PAUSES) or gone:
-            storage.change_delivery(
-                delivery.id, state=GIVEN_UP, answer=answer, attempts=tried, ended_at=now()
-            )
+        if attempts > len(PAUSES) or gone:
+            outcome = {"state": GIVEN_UP, "ended_at": now()}
         else:
-            later = now() + timedelta(seconds=PAUSES[tried - 1])
-            storage.change_delivery(delivery.id, next_at=later, answer=answer, attempts=tried)
-        rest = min(LONGEST_REST, FIRST_REST * 2 ** min(hook.failures, 10))
-        values = {"failures": hook.failures + 1, "rest_until": now() + timedelta(seconds=rest)}
-        storage.change(hook.id, **values, active=not gone)
+            outcome = {"next_at": now() + timedelta(seconds=PAUSES[attempts - 1])}
+        storage.change_delivery(delivery.id, answer=answer, attempts=attempts, **outcome)
+        resting = {"failures": hook.failures + 1, "rest_until": now() + timedelta(seconds=rest)}
+        storage.change(hook.id, active=not gone, **resting)
 
 
 def _result(number: int, since: datetime) -> Json:
-    """What came of it. Raises `WebhookError` when something was given up: the job has failed then."""
-    found = storage.count_states(since).get(number, {})
+    """What came of it. Raises `WebhookError` when something was given up: the job fails then."""
+    states = storage.count_states(since).get(number, {})
     hook = storage.find(number)
-    if hook is not None and found.get(GIVEN_UP):
+    if hook is not None and states.get(GIVEN_UP):
         raise WebhookError(
-            f"{found[GIVEN_UP]:,} events never arrived at {host_of(hook)} and were given up: {storage.last_trouble(number)} "
-            f"The page /admin/webhooks/{number} sends them again."
+            f"{states[GIVEN_UP]:,} events never arrived at {host_of(hook)} and were given up: "
+            f"{storage.last_trouble(number)} The page /admin/webhooks/{number} sends them again."
         )
-    return {"delivered": found.get(DELIVERED, 0)}
-
-
-# ---- what is told ----
-
-
-def _photo(public_id: str, tools: Tools) -> Mapping[str, Any]:
-    """The photo as the JSON door tells it now; its id alone when it is gone."""
-    try:
-        return tools.describe(get_item(public_id))
-    except PhotoNotFoundError:
-        return {"id": public_id}
-
-
-def _promotion(number: int) -> Json:
-    row = storage.promotion(number)
-    return {
-        "model": row.model,
-        "kind": row.kind,
-        "from": row.from_version,
-        "to": row.to_version,
-        "who": row.who,
-        "why": row.why,
-        "forced": row.forced,
-    }
-
-
-def _relabelling(event: WebhookEvent, tools: Tools) -> tuple[Json, int]:
-    """What was done together, the first changes one by one; with the photo itself when it was one."""
-    count, upto = storage.count_label_events(event.about, event.after)
-    rows = storage.label_events(event.about, event.after, MOST_CHANGES)
-    first = rows[0] if rows else None
-    data: Json = {
-        "batch": event.about,
-        "who": first.who if first else "",
-        "place": first.place if first else "",
-        "why": first.why if first else "",
-        "count": count,
-        "changes": list(map(_change, rows)),
-        "photo": _photo(rows[0].photo_ref, tools) if count == 1 else None,
-    }
-    return data, upto
-
-
-def _change(row: LabelEvent) -> Json:
-    return {"id": row.photo_ref, "from": row.from_label, "to": row.to_label}
-
-
-def _moment(when: datetime) -> str:
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"delivered": states.get(DELIVERED, 0)}
 
 
 def _summary(result: Json) -> str:
     delivered = result.get("delivered", 0)
-    return (
-        f"{delivered:,} {'event' if delivered == 1 else 'events'} arrived."
-        if delivered
-        else "Nothing waits any more."
-    )
+    events_arrived = f"{delivered:,} {'event' if delivered == 1 else 'events'} arrived."
+    return events_arrived if delivered else "Nothing waits any more."
 
 
-JOB_TYPE = JobType(storage.DELIVER, "Webhook", do=deliver, summary=_summary)
+JOB_TYPE = JobType(events.DELIVERY, "Webhook", do=deliver, summary=_summary)

@@ -1,0 +1,61 @@
+"""What is sent of an event."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from webapp.domain import PROMOTED, RELABELLED, UNSURE
+from webapp.errors import PhotoNotFoundError
+from webapp.services.photos.gallery import get_item
+from webapp.storage import webhooks as storage
+from webapp.storage.tables import LabelEvent, Promotion, WebhookEvent
+
+Describe = Callable[[Any], Mapping[str, Any]]
+# Changed photos that an event names singly.
+MOST_CHANGES = 200
+
+
+def make_body(event: WebhookEvent, describe: Describe) -> tuple[str, int]:
+    """What is sent of an event, and the number of the last label event in it (or 0).
+
+    `describe` makes the JSON of a photo; one that is gone is told by its id alone.
+    """
+    upto = 0
+    data: Mapping[str, Any] = {"message": "A test from Marque: it works."}
+    if event.type == UNSURE:
+        data = {"photo": _photo(event.about, describe)}
+    elif event.type == PROMOTED:
+        data = _promotion(storage.promotion(int(event.about)))
+    elif event.type == RELABELLED:
+        count, upto = storage.count_label_events(event.about, event.after)
+        rows = storage.label_events(event.about, event.after, MOST_CHANGES)
+        photo = _photo(rows[0].photo_ref, describe) if count == 1 else None
+        data = {**_relabelling(event.about, rows), "count": count, "photo": photo}
+    timestamp = event.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    body = {"type": event.type, "timestamp": timestamp, "data": data}
+    return json.dumps(body, ensure_ascii=False), upto
+
+
+def _photo(public_id: str, describe: Describe) -> Mapping[str, Any]:
+    try:
+        return describe(get_item(public_id))
+    except PhotoNotFoundError:
+        return {"id": public_id}
+
+
+def _promotion(row: Promotion) -> dict[str, Any]:
+    return {
+        "model": row.model,
+        "kind": row.kind,
+        "from": row.from_version,
+        "to": row.to_version,
+        "who": row.who,
+        "why": row.why,
+        "forced": row.forced,
+    }
+
+
+def _relabelling(batch: str, rows: Sequence[LabelEvent]) -> dict[str, Any]:
+    first = {name: getattr(rows[0], name) if rows else "" for name in ("who", "place", "why")}
+    changes = [{"id": row.photo_ref, "from": row.from_label, "to": row.to_label} for row in rows]
+    return {"batch": batch, **first, "changes": changes}
