@@ -1,4 +1,4 @@
-"""The tool extensions: what a process owns once, made on first need and handed out to the doors."""
+"""What a process owns once: file store, registry of models, classifiers, limiters."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,29 +19,30 @@ from webapp.inference.models.registry import Registry
 from webapp.inference.models.serving import MOST_LOADED, Serving
 from webapp.inference.process_pool import Alone, Pool
 from webapp.services.jobs.job_type import Tools
-from webapp.storage.file_stores.database import DatabaseFiles, FileStore
+from webapp.services.photos.classify import Pipeline
+from webapp.storage.file_stores.contract import FileStore
+from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels import label_sets as label_set
 from webapp.storage.models import promotions
 from webapp.storage.rate_limits import Rates
 
 NAME = "marque"
+SPARE_THREADS = 4  # of a worker, never wait for a model: they answer pings, pages and the gallery
+WORTH_A_PROCESS = 32  # photos make up for the start of a process
 Describe = Callable[[Any, Registry], Mapping[str, Any]]
-"""A photo in the shape of the JSON door; the factory lays it in, which knows that door."""
-SPARE_THREADS = 4
-"""Threads of a worker that never wait for the model: they keep answering pings, pages and the gallery."""
-
-WORTH_A_PROCESS = 32
-"""Photos that make up for the start of a process."""
 
 
 class LabelSets:
-    """Cards with their labels as people see them. Made again only when somebody changed a label, which is asked once for a page."""
+    """Cards with their labels as people see them.
+
+    They are made again only after a label was changed, which is looked up once in a request.
+    """
 
     def __init__(self) -> None:
         self._kept: tuple[int, dict[int, tuple[ModelCard, ModelCard]]] = (0, {})
 
     def seen(self, card: ModelCard) -> ModelCard:
-        """The card as people see it: as it is outside of an app, and while the history cannot be read."""
+        """The card as people see it; as it is outside of an app or without a database."""
         if not has_app_context():
             return card
         try:
@@ -68,7 +69,10 @@ class LabelSets:
 
 
 class Extensions:
-    """The tools of one process. `given` classifiers may come from outside (tests); then no network is read from the models folder."""
+    """What one process owns, made on first need.
+
+    `given` classifiers (of tests) replace the models folder. `describe` makes the JSON of a photo.
+    """
 
     def __init__(
         self,
@@ -81,140 +85,132 @@ class Extensions:
         self.registry = Registry(config.models, self._label_sets.seen)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
+        waiting = max(1, config.threads - slots - SPARE_THREADS)
+        self.limiter = AdmissionLimiter(slots, waiting)
         self.rates = Rates(config.rate_url if config.rate_limits else "")
-        self.limiter = AdmissionLimiter(
-            slots, waiting=max(1, config.threads - slots - SPARE_THREADS)
-        )
         self.describe = describe
         self._given = tuple(given)
         self._serving = Serving(self.registry, self._load, _live_before)
 
     def classifier(self, name: str = "") -> Classifier:
-        """What answers for a model (for the site's, without a name): its live version, loaded and self-tested on first need.
+        """The live version of a model, the site's own by default; self-tested on first need.
 
-        While that cannot be used, the last good version of the model. Raises `ModelUnavailableError` when there is none, and
-        `ModelNotFoundError` when no live model has this name.
+        While that cannot be used, the last good version of the model. Raises
+        `ModelUnavailableError` when there is none, `ModelNotFoundError` for an unknown name.
         """
+        name = self._resolve(name)
         if self._given:
-            return next(one for one in self._given if one.card.name == self._known(name))
-        return self._serving.classifier(self._known(name))
+            return next(given for given in self._given if given.card.name == name)
+        return self._serving.classifier(name)
 
     def classifiers(self, choice: str) -> list[Classifier]:
-        """Who looks at a photo, the one whose answer is shown first: `choice` is a model, "" for the site's, or `ALL_MODELS`.
+        """The models that a choice stands for, the one whose answer is shown first in front.
 
-        Of all, those that cannot be used just now are left out. Raises like `classifier`, and when none can be used.
+        `choice` is a model's name, "" for the site's own, or `ALL_MODELS`. Of all, those that
+        cannot be used now are left out. Raises like `classifier`, and when none can be used.
         """
         if choice != ALL_MODELS:
             return [self.classifier(choice)]
-        found, trouble = [], None
+        usable, trouble = [], None
         for name in self.live_models():
             try:
-                found.append(self.classifier(name))
+                usable.append(self.classifier(name))
             except ModelUnavailableError as error:
                 trouble = trouble or error
-        if trouble is not None and not found:
+        if trouble is not None and not usable:
             raise trouble
-        return found or [self.classifier()]
+        return usable or [self.classifier()]
 
     def card(self, name: str = "") -> ModelCard | None:
-        """The card of what answers for a model (for the site's, without a name), its labels as people see them.
+        """The card of the version that answers for a model, its labels as people see them.
 
-        None when there is no usable one.
+        None when no version can be used.
         """
         try:
-            card = (
-                self.classifier(name).card if self._given else self._serving.card(self._known(name))
-            )
+            if self._given:
+                return self._label_sets.seen(self.classifier(name).card)
+            card = self._serving.card(self._resolve(name))
         except (ModelNotFoundError, ModelUnavailableError):
             return None
-        return self._label_sets.seen(card) if card else None
+        return card and self._label_sets.seen(card)
 
     def trouble(self) -> str:
-        """Sentences about live versions that cannot be used, and what answers instead; "" when all is well."""
+        """Sentences about live versions that cannot be used; "" when all is well."""
         if self._given:
             return ""
         try:
-            names = self.live_models() or [self._known("")]
+            names = self.live_models() or [self._resolve("")]
         except ModelUnavailableError as error:
             return str(error)
-        return " ".join(filter(None, (self._serving.trouble(name) for name in names[:MOST_LOADED])))
+        return " ".join(filter(None, map(self._serving.trouble, names[:MOST_LOADED])))
 
     def live_models(self) -> list[str]:
-        """The names of all models that have a live version, the site's own first."""
+        """The names of all models with a live version, the site's own first."""
         if self._given:
-            return list(dict.fromkeys(one.card.name for one in self._given))
+            return list(dict.fromkeys(given.card.name for given in self._given))
         names = [name for name in self.registry.names() if self.registry.claims_live(name)]
         return sorted(names, key=lambda name: name != self.config.model)
 
     def version(self, name: str, version: int) -> Classifier:
-        """One version, live or not, loaded and self-tested: what fails here may not serve. Raises a `ModelError` that says why."""
-        given = next(
-            (one for one in self._given if (one.card.name, one.card.version) == (name, version)),
-            None,
-        )
+        """One version, live or not, loaded and self-tested. Raises a `ModelError` that says why."""
+        for given in self._given:
+            if (given.card.name, given.card.version) == (name, version):
+                return given
         try:
-            return given or self._load(name, version)
+            return self._load(name, version)
         except MarqueError:
             raise
-        except Exception as error:  # a damaged file breaks in any way; each means the same here
+        except Exception as error:  # a damaged file breaks in any way
             raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
     def pool(
-        self,
-        classifiers: Sequence[Classifier],
-        processes: int | None,
-        *,
-        photos: int,
-        store: bool,
-        top: int | None,
+        self, classifiers: Sequence[Classifier], processes: int | None, photos: int
     ) -> Alone | Pool:
-        """Who looks at the photos of a folder with these versions: so many processes, without a number one for each core.
+        """Processes that classify the files of a folder: `processes`, or one for each core.
 
-        For few photos, or one process, this one. The rest is as for `classify_file`. Raises `ModelUnavailableError`.
+        This process alone does it for few photos. Raises `ModelUnavailableError`.
         """
-        most = min(
-            processes or available_cores(), photos if processes else photos // WORTH_A_PROCESS
-        )
-        if most <= 1 or self._given:
-            return Alone(classifiers, store=store, top=top)
-        folders = [
-            self.registry.version_folder(one.card.name, one.card.version) for one in classifiers
-        ]
-        return Pool(most, folders, engine=self.config.engine, store=store, top=top)
+        enough = photos if processes else photos // WORTH_A_PROCESS
+        count = min(processes or available_cores(), enough)
+        if count <= 1 or self._given:
+            return Alone(classifiers)
+        cards = [classifier.card for classifier in classifiers]
+        folders = [self.registry.version_folder(card.name, card.version) for card in cards]
+        return Pool(count, folders, self.config.engine)
 
     def live(self, name: str = "") -> tuple[str, int]:
-        """Name and version of what serves. Raises `ModelUnavailableError` when nothing is live, `ModelNotFoundError` for a strange name."""
-        name = self._known(name)
+        """Name and version of a live model.
+
+        Raises `ModelUnavailableError` when nothing is live, `ModelNotFoundError` for an unknown
+        name.
+        """
+        name = self._resolve(name)
         version = self.registry.live_version(name)
         if version is None:
-            raise ModelUnavailableError(
-                self._serving.trouble(name) or f"The model {name!r} has no live version."
-            )
+            trouble = self._serving.trouble(name)
+            raise ModelUnavailableError(trouble or f"The model {name!r} has no live version.")
         return name, version
 
-    def _known(self, name: str) -> str:
+    def _resolve(self, name: str) -> str:
         """The name of a live model, the site's own for ""."""
-        names = self.live_models()
-        if name:
-            if name not in names:
-                raise ModelNotFoundError(
-                    f"There is no live model called {name[:80]!r}. Live: {', '.join(names) or 'none'}."
-                )
-            return name
-        if self.config.model and not self._given:
+        if not name and self.config.model and not self._given:
             return self.config.model
+        names = self.live_models()
+        if name and name not in names:
+            live = ", ".join(names) or "none"
+            raise ModelNotFoundError(f"There is no live model called {name[:80]!r}. Live: {live}.")
         if not names:
             raise ModelUnavailableError(
                 "No model is installed: nothing in the models folder is live."
             )
-        return names[0]
+        return name or names[0]
 
     def _load(self, name: str, version: int) -> Classifier:
         return load_classifier(self.registry, name, version, self.config.engine)
 
 
 def _live_before(name: str) -> list[int]:
-    """Versions of a model that were live earlier, the latest first; none when the history cannot be read."""
+    """Versions of a model that were live earlier, latest first; none without a database."""
     try:
         return promotions.versions_that_served(name)
     except SQLAlchemyError:
@@ -222,7 +218,7 @@ def _live_before(name: str) -> list[int]:
 
 
 def init_app(app: Flask, config: Config, given: Iterable[Classifier], describe: Describe) -> None:
-    """Hang the extensions into the app. `describe` tells a photo as the JSON door does."""
+    """Give the app its extensions."""
     app.extensions[NAME] = Extensions(config, given, describe)
 
 
@@ -246,6 +242,12 @@ def get_classifiers(choice: str) -> list[Classifier]:
     return get_extensions().classifiers(choice)
 
 
+def get_pipeline(choice: str = "") -> Pipeline:
+    """What a photo passes for the models of a choice: see `Extensions.classifiers`."""
+    extensions = get_extensions()
+    return Pipeline(extensions.classifiers(choice), extensions.files, extensions.limiter)
+
+
 def load_version(name: str, version: int) -> Classifier:
     """See `Extensions.version`."""
     return get_extensions().version(name, version)
@@ -257,19 +259,17 @@ def get_card(name: str = "") -> ModelCard | None:
 
 
 def get_cards() -> list[ModelCard]:
-    """The cards of all live models that have a readable one, the site's own first."""
-    cards = [get_card(name) for name in get_extensions().live_models()]
-    return [card for card in cards if card is not None]
+    """The readable cards of all live models, the site's own first."""
+    return [card for name in get_extensions().live_models() if (card := get_card(name))]
 
 
 def get_version_card(name: str, version: int | None = None) -> ModelCard:
-    """The card of a version; of what answers for the model, without a version. Raises `ModelNotFoundError` or `BadCardError`."""
-    answering = get_card(name)
-    return (
-        answering
-        if answering is not None and version in (None, answering.version)
-        else get_registry().card(name, version)
-    )
+    """The card of a version, by default of the one that answers.
+
+    Raises `ModelNotFoundError` or `BadCardError`.
+    """
+    card = get_card(name)
+    return card if card and version in (None, card.version) else get_registry().card(name, version)
 
 
 def live_models() -> list[str]:
@@ -288,12 +288,12 @@ def get_registry() -> Registry:
 
 
 def get_files() -> FileStore:
-    """Where the bytes live."""
+    """Where the bytes of photos live."""
     return get_extensions().files
 
 
 def get_limiter() -> AdmissionLimiter:
-    """The queue in front of the model."""
+    """The queue in front of the models."""
     return get_extensions().limiter
 
 
@@ -314,10 +314,10 @@ def get_tools() -> Tools:
 
 
 def describe_photo(item: Any) -> Mapping[str, Any]:
-    """A photo as the JSON door tells it."""
+    """The JSON of a photo."""
     return get_extensions().describe(item, get_registry())
 
 
 def get_rates() -> Rates:
-    """How much each sender asked for in the running minute."""
+    """How many requests each sender made in the running minute."""
     return get_extensions().rates

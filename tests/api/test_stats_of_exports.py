@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ from webapp.config import Config
 from webapp.domain import AUDIT, NONE_OF_THESE, UNCLASSIFIED, Who
 from webapp.extensions import (
     get_classifier,
-    get_files,
-    get_limiter,
+    get_pipeline,
     get_version_card,
     load_classifier,
 )
@@ -34,7 +34,7 @@ from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.accounts import api_keys
 from webapp.services.labels import relabel
-from webapp.services.photos.classify import Incoming, ask_aside, classify_photo
+from webapp.services.photos.classify import Incoming, Origin, ask_aside, classify_photo
 from webapp.storage.database import db
 from webapp.storage.tables import Photo
 
@@ -64,7 +64,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         db.create_all()
         _row, key = api_keys.create_key("tests", "admin")
         app.config["KEY"] = {"Authorization": f"Bearer {key}"}
-        card, tools = get_classifier().card, {"files": get_files(), "limiter": get_limiter()}
+        card, pipeline = get_classifier().card, get_pipeline()
         older = load_classifier(Registry(ROOT / "models"), card.name, 1, "litert")
         trained_on = read_split(ROOT / "models" / card.name / str(card.version), card) or {}
         for folder in sorted(
@@ -81,22 +81,14 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
             ):
                 truth = NONE_OF_THESE if number == 5 else "haas" if number == 6 else folder.name
                 incoming = Incoming(name, files[name])
-                label = {
-                    "classifier": get_classifier(),
-                    "ground_truth": truth,
-                    "who": ANNA,
-                    "place": AUDIT if number % 3 == 1 else "api",
-                }
-                done = classify_photo(incoming, **label, **tools)  # type: ignore[arg-type]
+                origin = Origin(ANNA, AUDIT if number % 3 == 1 else "api", truth)
+                photo = classify_photo(incoming, pipeline, origin).photo
                 if number % 2 == 0:
-                    ask_aside(
-                        db.session.get_one(Photo, done.photo.id), classifiers=[older], **tools
-                    )
+                    asked = replace(pipeline, classifiers=[older])
+                    ask_aside(db.session.get_one(Photo, photo.id), asked)
         unusable = [
-            classify_photo(
-                Incoming("x.png", _noise()), classifier=get_classifier(), who=ANNA, **tools
-            ).photo.public_id
-        ]  # type: ignore[arg-type]
+            classify_photo(Incoming("x.png", _noise()), pipeline, Origin(ANNA)).photo.public_id
+        ]
         relabel.relabel_photos(unusable, "unusable", card=card, who=ANNA, place="photo")
     return app
 

@@ -79,7 +79,5 @@ def test_without_javascript_a_form_requests_a_list(page: Any) -> None:
 @pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 800}}], indirect=True)
 def test_nothing_is_wider_than_a_phone(page: Any) -> None:
     page.goto(PAGE)
-    page.evaluate(
-        "for (const details of document.querySelectorAll('details')) details.open = true"
-    )
+    page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -12,12 +12,13 @@ import pytest
 
 from tests.conftest import ROOT, draw
 from webapp.errors import BrokenPhotoError, MarqueError, ModelUnavailableError
+from webapp.inference.classifier import ClassifiedPhoto
 from webapp.inference.models.loading import open_version
 from webapp.inference.models.registry import Registry
-from webapp.inference.pipeline import ClassifiedPhoto
-from webapp.inference.process_pool import Alone, Pool, Seen
+from webapp.inference.process_pool import Alone, Pool, Result, Task
 
 REGISTRY = Registry(ROOT / "models")
+TASK = Task(top=5)
 FOLDER = REGISTRY.version_folder("f1-teams", REGISTRY.live_version("f1-teams") or 1)
 
 
@@ -34,7 +35,7 @@ def paths(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    made = Pool(2, [FOLDER], engine="litert", store=False, top=5)
+    made = Pool(2, [FOLDER], "litert")
     yield made
     made.close()
 
@@ -47,7 +48,7 @@ def children() -> list[psutil.Process]:
     ]
 
 
-def said(seen: Seen) -> tuple[str, object]:
+def said(seen: tuple[Path, Result]) -> tuple[str, object]:
     path, looked = seen
     if isinstance(looked, ClassifiedPhoto):
         return path.name, [(line.label, line.probability) for line in looked.answers[0].ranked]
@@ -55,9 +56,9 @@ def said(seen: Seen) -> tuple[str, object]:
 
 
 def test_processes_say_what_one_says_in_the_same_order(pool: Pool, paths: list[Path]) -> None:
-    alone = Alone([open_version(FOLDER, "litert")], store=False, top=5)
-    found = [said(one) for one in pool.classify(paths)]
-    assert found == [said(one) for one in alone.classify(paths)]
+    alone = Alone([open_version(FOLDER, "litert")])
+    found = [said(one) for one in pool.classify(paths, TASK)]
+    assert found == [said(one) for one in alone.classify(paths, TASK)]
     assert [name for name, answer in found if isinstance(answer, str)] == ["06.jpg"]
 
 
@@ -65,13 +66,13 @@ def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(
     pool: Pool, paths: list[Path]
 ) -> None:
     children()[0].kill()
-    found = list(pool.classify(paths))
+    found = list(pool.classify(paths, TASK))
     assert [path for path, _looked in found] == paths
     assert [path.name for path, looked in found if isinstance(looked, MarqueError)] == ["06.jpg"]
 
 
 def test_one_that_is_killed_in_the_middle_is_replaced_too(pool: Pool, paths: list[Path]) -> None:
-    found = pool.classify(paths * 10)
+    found = pool.classify(paths * 10, TASK)
     first = next(found)
     for one in children():
         one.kill()
@@ -80,21 +81,21 @@ def test_one_that_is_killed_in_the_middle_is_replaced_too(pool: Pool, paths: lis
 
 
 def test_what_is_passed_over_has_its_place_and_no_answer(pool: Pool, paths: list[Path]) -> None:
-    found = list(pool.classify(paths, passed=lambda path: path in paths[10:50]))
+    found = list(pool.classify(paths, TASK, skip=lambda path: path in paths[10:50]))
     assert [path for path, _looked in found] == paths
     assert [path for path, looked in found if looked is None] == paths[10:50]
 
 
 def test_only_a_little_is_read_ahead(pool: Pool, paths: list[Path]) -> None:
     asked: list[Path] = []
-    found = pool.classify(iter(paths * 100), passed=lambda path: bool(asked.append(path)))
+    found = pool.classify(iter(paths * 100), TASK, skip=lambda path: bool(asked.append(path)))
     next(found)
     assert len(asked) <= 300
 
 
 def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> None:
-    pool = Pool(1, [FOLDER], engine="litert", store=True, top=None)
-    (_path, looked), *_others = pool.classify(paths[:2])
+    pool = Pool(1, [FOLDER], "litert")
+    (_path, looked), *_others = pool.classify(paths[:2], Task(store=True))
     pool.close()
     assert isinstance(looked, ClassifiedPhoto)
     assert (len(looked.sha256), looked.thumbnail[:2], len(looked.answers[0].ranked)) == (
@@ -106,18 +107,18 @@ def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> N
 
 
 def test_a_file_that_is_gone_is_an_error_of_its_own(pool: Pool, tmp_path: Path) -> None:
-    ((_path, error),) = pool.classify([tmp_path / "gone.jpg"])
+    ((_path, error),) = pool.classify([tmp_path / "gone.jpg"], TASK)
     assert isinstance(error, BrokenPhotoError)
 
 
 def test_a_version_that_cannot_be_loaded_is_told_before_the_first_photo(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError):
-        Pool(1, [tmp_path], engine="litert", store=False, top=5)
+        Pool(1, [tmp_path], "litert")
     assert children() == []
 
 
 def test_the_processes_end_when_they_are_no_longer_needed(pool: Pool, paths: list[Path]) -> None:
-    next(pool.classify(paths))
+    next(pool.classify(paths, TASK))
     pool.close()
     assert children() == []
 
@@ -125,7 +126,7 @@ def test_the_processes_end_when_they_are_no_longer_needed(pool: Pool, paths: lis
 def test_they_end_with_the_process_that_started_them() -> None:
     code = (
         "import sys, os\nfrom pathlib import Path\nfrom webapp.inference.process_pool import Pool\n"
-        f"pool = Pool(2, [Path({str(FOLDER)!r})], engine='litert', store=False, top=5)\n"
+        f"pool = Pool(2, [Path({str(FOLDER)!r})], 'litert')\n"
         "print(*(one.process.pid for one in pool._children), flush=True)\nos.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -39,9 +39,9 @@ from webapp.domain import ALL_MODELS
 from webapp.extensions import (
     get_cards,
     get_classifier,
-    get_classifiers,
     get_files,
     get_limiter,
+    get_pipeline,
     get_registry,
 )
 from webapp.http.rate_limits import count_photos
@@ -52,6 +52,7 @@ from webapp.inference.heat_map import OVERLAY_TYPE
 from webapp.services.labels import relabel
 from webapp.services.photos import classify, deletion, gallery
 from webapp.services.photos import heat_map as heat_maps
+from webapp.services.photos.classify import Origin
 from webapp.services.stats.training_membership import read_lists
 
 bp = guard(Blueprint("api_photos", __name__))
@@ -93,23 +94,14 @@ def add(form: PhotoForm) -> ResponseReturnValue:
     Several: 200 with a result for each, in their order; one that is refused costs the others
     nothing.
     """
-    first, *others = get_classifiers(form.model)
-    tools = {
-        "classifier": first,
-        "others": others,
-        "files": get_files(),
-        "limiter": get_limiter(),
-        "who": who(),
-        "ground_truth": form.ground_truth,
-        "place": "api",
-    }
-    registry = get_registry()
+    pipeline, registry = get_pipeline(form.model), get_registry()
+    origin = Origin(who(), "api", form.ground_truth)
     if len(form.file) == 1:
-        done = classify.classify_photo(form.file[0], **tools)  # type: ignore[arg-type]
+        done = classify.classify_photo(form.file[0], pipeline, origin)
         headers = {"Location": url_for("api_photos.read", public_id=done.photo.public_id)}
         status = HTTPStatus.OK if done.duplicate else HTTPStatus.CREATED
         return jsonify(uploaded_json(done, registry, form.model)), status, headers
-    results = classify.classify_upload(form.file, **tools)  # type: ignore[arg-type]
+    results = classify.classify_photos(form.file, pipeline, origin)
     pairs = zip(form.file, results, strict=True)
     return jsonify(results=[upload_result_json(*pair, registry, form.model) for pair in pairs])
 
@@ -127,11 +119,11 @@ def classify_only(form: ClassifyForm) -> ResponseReturnValue:
 
     One photo: its prediction. Several: a result for each, in their order.
     """
-    tools = {"classifiers": get_classifiers(form.model), "limiter": get_limiter()}
+    pipeline = get_pipeline(form.model)
     if len(form.file) == 1:
-        answers = classify.answer_by_all(form.file[0], **tools)
+        answers = classify.answer_photo(form.file[0], pipeline)
         return jsonify(classified_json(form.file[0], answers, form.model))
-    results = classify.answer_photos(form.file, **tools)
+    results = classify.answer_photos(form.file, pipeline)
     pairs = zip(form.file, results, strict=True)
     return jsonify(results=[classify_result_json(*pair, form.model) for pair in pairs])
 

@@ -1,22 +1,36 @@
-"""The classifier contract, and what every keeper of it shares: scaling, deciding, the golden self-test."""
+"""How a photo is classified: decode, predict, rank, decide. No Flask, no database."""
 
+import hashlib
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.domain import UNCLASSIFIED, NetworkOutput, RankedLabel
-from webapp.errors import ModelUnavailableError
-from webapp.inference.decoding.images import decode_photo, fit_input, working_side
+from webapp.domain import UNCLASSIFIED, Answer, DecodedPhoto, NetworkOutput, RankedLabel
+from webapp.errors import BrokenPhotoError, ModelUnavailableError
+from webapp.inference.decoding.images import (
+    MAX_BYTES,
+    decode_photo,
+    fit_input,
+    make_thumbnail,
+    working_side,
+)
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import added_up, outputs
 
+Floats = NDArray[np.float32]
 GOLDEN_TOLERANCE = 1e-3
+_NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
+_NOTHING = np.empty(0, dtype=np.float32)
 
 
 class Classifier(Protocol):
-    """Ranks photos with one model version. Safe to share between threads."""
+    """One version of a model. Safe to share between threads."""
 
     @property
     def card(self) -> ModelCard:
@@ -24,19 +38,116 @@ class Classifier(Protocol):
         ...
 
     @property
-    def head(self) -> NDArray[np.float32] | None:
-        """The last layer's weights, float32 of shape (labels, features), when it works on the mean of the feature map; else None."""
+    def head(self) -> Floats | None:
+        """Weights of the last layer, float32 of shape (labels, features).
+
+        None when that layer does not work on the mean of the feature map.
+        """
         ...
 
     def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        """What the network says about a decoded photo: uint8 RGB, any size, shape (height, width, 3)."""
+        """Run the network on a decoded photo: uint8 RGB of shape (height, width, 3), any size."""
         ...
 
 
-def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Temperature-scale a softmax output of shape (labels,): softmax(log p / T), float32, sums to 1.
+@dataclass(frozen=True)
+class ClassifiedPhoto:
+    """The answers in the order of the models, the decoded photo, and its thumbnail.
 
-    The same as dividing the logits by T (Guo et al. 2017, eq. 9), since log p differs from the logits by a constant.
+    `thumbnail` is empty when nothing is to be stored. `sha256` is that of the bytes, "" where the
+    caller knows it.
+    """
+
+    answers: list[Answer]
+    decoded: DecodedPhoto
+    thumbnail: bytes = b""
+    sha256: str = ""
+
+
+def classify(
+    content: bytes,
+    classifiers: Sequence[Classifier],
+    *,
+    thumbnail: bool = False,
+    top: int | None = None,
+) -> ClassifiedPhoto:
+    """Decode a photo and let each model answer, with `top` labels (at least two) or all.
+
+    It is decoded once for each size that the models need, so that each answers as it would alone.
+    Raises `PhotoRefusedError`.
+    """
+    decoded: dict[int, tuple[DecodedPhoto, float]] = {}
+    answers = []
+    for classifier in classifiers:
+        side = working_side(classifier.card.input)
+        if side not in decoded:
+            started = time.perf_counter()
+            decoded[side] = decode_photo(content, max_side=side), time.perf_counter() - started
+        photo, seconds = decoded[side]
+        started = time.perf_counter()
+        output = classifier.predict(photo.pixels)
+        elapsed_ms = (time.perf_counter() - started + seconds) * 1000
+        answers.append(make_answer(classifier.card, output, elapsed_ms, top))
+    first = decoded[working_side(classifiers[0].card.input)][0]
+    return ClassifiedPhoto(answers, first, make_thumbnail(first.pixels) if thumbnail else b"")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file, at most one more than a photo may have.
+
+    Raises `BrokenPhotoError` for anything else.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BrokenPhotoError("This is not a regular file.")
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BrokenPhotoError(f"The file cannot be read: {error.strerror}.") from error
+
+
+def classify_file(
+    path: Path, classifiers: Sequence[Classifier], *, store: bool, top: int | None
+) -> ClassifiedPhoto:
+    """`classify` a file, small enough to travel to another process: no pixels or feature maps.
+
+    To `store` it, embeddings, thumbnail and SHA-256 come along.
+    """
+    content = read_file(path)
+    photo = classify(content, classifiers, thumbnail=store, top=top)
+    dropped = {"feature_map": _NOTHING} | ({} if store else {"embedding": _NOTHING})
+    return replace(
+        photo,
+        answers=[
+            replace(answer, output=replace(answer.output, **dropped)) for answer in photo.answers
+        ],
+        decoded=replace(photo.decoded, pixels=_NO_PIXELS),
+        sha256=hashlib.sha256(content).hexdigest() if store else "",
+    )
+
+
+def make_answer(
+    card: ModelCard, output: NetworkOutput, elapsed_ms: float, top: int | None = None
+) -> Answer:
+    """The answer that a network's output gives by a card, with `top` labels or all."""
+    ranked = rank_labels(output.probabilities, card, top)
+    return Answer(
+        model=card.name,
+        version=card.version,
+        decision=decide(output, card),
+        confidence=ranked[0].probability,
+        margin=ranked[0].probability - ranked[1].probability,
+        ranked=ranked,
+        output=output,
+        elapsed_ms=elapsed_ms,
+    )
+
+
+def scale(probabilities: Floats, temperature: float) -> Floats:
+    """Temperature-scale a softmax output of shape (labels,): softmax(log p / T), float32, sum 1.
+
+    The same as dividing the logits by T (Guo et al. 2017, eq. 9), since log p differs from the
+    logits by a constant.
     """
     logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
     exponentials = np.exp(logits - logits.max())
@@ -44,79 +155,77 @@ def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.
 
 
 def rank_labels(
-    probabilities: NDArray[np.float32], card: ModelCard, top: int | None = None
+    probabilities: Floats, card: ModelCard, top: int | None = None
 ) -> tuple[RankedLabel, ...]:
-    """The first `top` labels of `card`, or all, as labels read today, most probable first; equal ones in the card's order. Merged ones are
-    added up."""
+    """The `top` labels of a card, or all, most probable first; equal ones in the card's order.
+
+    Merged labels are added up.
+    """
     places = outputs(card)
     names = list(places)
     sums = added_up(probabilities, card)
     order = np.argsort(-sums, kind="stable")[:top]
     return tuple(
-        RankedLabel(
-            rank=rank,
-            label=names[index],
-            class_id=places[names[index]][0],
-            probability=float(sums[index]),
-        )
+        RankedLabel(rank, names[index], places[names[index]][0], float(sums[index]))
         for rank, index in enumerate(order, start=1)
     )
 
 
 def decide(output: NetworkOutput, card: ModelCard) -> str:
-    """The first label when its probability reaches the card's threshold and the photo looks familiar enough, else `UNCLASSIFIED`."""
+    """The most probable label when the model is sure enough, else `UNCLASSIFIED`."""
     sums = added_up(output.probabilities, card)
     best = int(np.argmax(sums))
-    return (
-        list(outputs(card))[best] if is_sure(sums[best], output.familiarity, card) else UNCLASSIFIED
-    )
+    sure = is_sure(sums[best], output.familiarity, card)
+    return list(outputs(card))[best] if sure else UNCLASSIFIED
 
 
 def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:
-    """Whether the first label is named: its probability reaches the card's threshold and the photo looks familiar enough."""
+    """Whether the first label is named: probable enough by the card, on a familiar photo."""
     return bool(best >= card.threshold) and is_familiar(familiarity, card)
 
 
 def is_familiar(familiarity: float | None, card: ModelCard) -> bool:
-    """Whether a photo looks enough like those that the version learned from. True when nobody measured that."""
-    return (
-        familiarity is None or not card.familiarity or familiarity >= card.familiarity["threshold"]
-    )
+    """Whether a photo looks enough like those the version learned from; True if not measured."""
+    rule = card.familiarity
+    return familiarity is None or not rule or familiarity >= rule["threshold"]
 
 
 def self_test(classifier: Classifier, folder: Path) -> float:
-    """Rank the card's golden photos again and return the largest difference in probability from the card.
+    """Classify the card's golden photos again; the largest difference in probability.
 
-    Raises `ModelUnavailableError` when it is over `GOLDEN_TOLERANCE` or a golden photo is missing: this machine would give other answers.
+    Raises `ModelUnavailableError` when it is over `GOLDEN_TOLERANCE` or a golden photo is missing:
+    this machine would give other answers.
     """
-    worst = 0.0
-    for golden in classifier.card.golden:
-        path = folder / golden.file
+    card, worst = classifier.card, 0.0
+    for golden in card.golden:
         try:
-            content = path.read_bytes()
+            content = (folder / golden.file).read_bytes()
         except OSError as error:
             raise ModelUnavailableError(
-                f"{classifier.card.name} {classifier.card.version}: golden photo {golden.file} is missing"
+                f"{card.name} {card.version}: golden photo {golden.file} is missing"
             ) from error
-        got = classifier.predict(
-            decode_photo(content, max_side=working_side(classifier.card.input)).pixels
-        ).probabilities
-        difference = np.abs(got - np.asarray(golden.probabilities, dtype=np.float32))
+        pixels = decode_photo(content, max_side=working_side(card.input)).pixels
+        given = classifier.predict(pixels).probabilities
+        difference = np.abs(given - np.asarray(golden.probabilities, dtype=np.float32))
         place = int(np.argmax(difference))
         worst = max(worst, float(difference[place]))
         if worst > GOLDEN_TOLERANCE:
             raise ModelUnavailableError(
-                f"{classifier.card.name} {classifier.card.version} gives another answer on this machine: {golden.file} is "
-                f"{classifier.card.label_names[place]} with {got[place]:.4f}, the card says {golden.probabilities[place]:.4f}"
+                f"{card.name} {card.version} gives another answer on this machine: {golden.file} "
+                f"is {card.label_names[place]} with {given[place]:.4f}, "
+                f"the card says {golden.probabilities[place]:.4f}"
             )
     return worst
 
 
 def blank_photo(card: ModelCard) -> NDArray[np.uint8]:
-    """A grey photo of the input's size, to look at what a network does."""
+    """A grey photo of the input's size, to try a network with."""
     return np.full((card.input.height, card.input.width, 3), 127, dtype=np.uint8)
 
 
-def prepare(pixels: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
-    """The network's input for a decoded photo: float32 RGB in 0..255 of shape (1, height, width, 3); scaling is inside the network."""
+def prepare(pixels: NDArray[np.uint8], card: ModelCard) -> Floats:
+    """The network's input: float32 RGB in 0..255 of shape (1, height, width, 3).
+
+    Scaling to what the network was trained on is part of the network.
+    """
     return fit_input(pixels, card.input).astype(np.float32)[np.newaxis]

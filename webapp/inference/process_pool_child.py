@@ -1,4 +1,4 @@
-"""One process of a pool: `python -m webapp.inference.process_pool_child NUMBER`, the number of the open line to the process that started it."""
+"""One process of a pool: `python -m webapp.inference.process_pool_child FILE_DESCRIPTOR`."""
 
 import os
 import sys
@@ -9,27 +9,23 @@ from webapp.inference.models.loading import open_version
 from webapp.inference.process_pool import try_to_classify
 
 
-def main(number: int) -> None:
-    """Load what the first message names, say "" (or what is wrong), then answer chunk after chunk until the line ends."""
-    with Connection(number) as line:
-        task = line.recv()
+def main(descriptor: int) -> None:
+    """Load the versions of the first message, answer "" or what is wrong, then chunk by chunk."""
+    with Connection(descriptor) as connection:
+        folders, engine = connection.recv()
         try:
-            asked = [open_version(folder, task["engine"]) for folder in task["folders"]]
+            classifiers = [open_version(folder, engine) for folder in folders]
         except MarqueError as error:
-            line.send(str(error))
+            connection.send(str(error))
             return
-        line.send("")
+        connection.send("")
         while True:
-            line.send(
-                [
-                    try_to_classify(path, asked, store=task["store"], top=task["top"])
-                    for path in line.recv()
-                ]
-            )
+            paths, task = connection.recv()
+            connection.send([try_to_classify(path, classifiers, task) for path in paths])
 
 
-def silence_codecs() -> None:
-    """Keep what libraries in C write to the standard error about damaged photos away from people; what Python writes still gets there."""
+def _silence_codecs() -> None:
+    """Hide what libraries in C write to stderr about damaged photos; Python still gets there."""
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
@@ -37,8 +33,8 @@ def silence_codecs() -> None:
 
 
 if __name__ == "__main__":
-    silence_codecs()
+    _silence_codecs()
     try:
         main(int(sys.argv[1]))
-    except (EOFError, OSError):  # whoever asked is gone
+    except (EOFError, OSError):  # the parent is gone
         sys.exit(1)

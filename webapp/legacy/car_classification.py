@@ -10,7 +10,7 @@ from webapp.api.authentication import need_for_prediction
 from webapp.api.request_files import read_files
 from webapp.domain import RankedLabel
 from webapp.errors import MarqueError
-from webapp.extensions import get_classifier, get_limiter
+from webapp.extensions import get_pipeline
 from webapp.legacy.blueprint import bp
 from webapp.services.photos.classify import answer_photos, clean_name
 
@@ -23,7 +23,7 @@ def predict_several() -> ResponseReturnValue:
     """
     need_for_prediction()
     incoming = read_files("files")
-    results = answer_photos(incoming, classifiers=[get_classifier()], limiter=get_limiter())
+    results = answer_photos(incoming, get_pipeline())
     firsts = []
     for photo, result in zip(incoming, results, strict=True):
         if isinstance(result, MarqueError):

@@ -9,22 +9,15 @@ from flask.typing import ResponseReturnValue
 from webapp.api.authentication import who
 from webapp.api.request_files import read_files
 from webapp.domain import RankedLabel
-from webapp.extensions import get_classifier, get_files, get_limiter, get_registry
+from webapp.extensions import get_pipeline, get_registry
 from webapp.http.responses import wants_json
-from webapp.services.photos.classify import classify_photo
+from webapp.services.photos.classify import Origin, classify_photo
 from webapp.services.photos.gallery import full_ranking
 
 
 def predict_form() -> ResponseReturnValue:
     """Store the photo in the field `file`; answer with its ranking in JSON, or with its page."""
-    done = classify_photo(
-        read_files("file")[0],
-        classifier=get_classifier(),
-        files=get_files(),
-        limiter=get_limiter(),
-        who=who(),
-        place="api",
-    )
+    done = classify_photo(read_files("file")[0], get_pipeline(), Origin(who(), "api"))
     photo = done.photo
     if wants_json() and photo.prediction is not None:
         return jsonify(_sentences(full_ranking(photo.prediction, get_registry())))

@@ -21,7 +21,14 @@ from webapp.domain import (
     ready_rendition,
 )
 from webapp.errors import BadNumberError
-from webapp.extensions import get_classifier, get_files, get_limiter, get_registry, get_tools
+from webapp.extensions import (
+    get_classifier,
+    get_files,
+    get_limiter,
+    get_pipeline,
+    get_registry,
+    get_tools,
+)
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.decoding.images import VIEW_TYPE, render_view
@@ -30,7 +37,7 @@ from webapp.legacy.ranked_picture import draw_ranked
 from webapp.services.jobs.queue import Sender
 from webapp.services.jobs.types import predict as predict_job
 from webapp.services.models.training_history import learning
-from webapp.services.photos.classify import Incoming, clean_name, keep_photo
+from webapp.services.photos.classify import Incoming, Origin, clean_name, store_unclassified
 from webapp.services.photos.gallery import (
     MAX_LIMIT,
     Item,
@@ -59,15 +66,8 @@ def upload() -> ResponseReturnValue:
     need_for_prediction()
     incoming = read_files("file")[0]
     name = request.form.get("filename", "").strip() or incoming.filename
-    photo = keep_photo(
-        Incoming(name, incoming.content),
-        classifier=get_classifier(),
-        files=get_files(),
-        limiter=get_limiter(),
-        who=who(),
-        ground_truth=request.form.get("ground_truth", "").strip(),
-        place="api",
-    ).photo
+    origin = Origin(who(), "api", request.form.get("ground_truth", "").strip())
+    photo = store_unclassified(Incoming(name, incoming.content), get_pipeline(), origin).photo
     body = {
         "filename": clean_name(name),
         "file": url_for("api_photos.file", public_id=photo.public_id),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, Executable, MetaData, event, insert
+from sqlalchemy import Connection, Engine, Executable, Insert, MetaData, event, insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
 
@@ -203,18 +204,26 @@ def stopping_after(seconds: float) -> Iterator[None]:
         raw.set_progress_handler(None, 0)
 
 
-def insert_row(row: Base) -> int:
-    """Insert the columns of a new row object and return its primary key; the object itself does not join the session.
+def insert_row(row: Base, *, once: bool = False) -> int:
+    """Insert the columns of a new row object, which does not join the session; its primary key.
 
-    This is the upload's hot path: the unit of work takes four times as long for a handful of plain inserts.
+    With `once` a row that is there already stays as it is. Every upload passes here: the unit of
+    work takes four times as long for a handful of plain inserts.
     """
-    values = {
-        column.key: row.__dict__[column.key]
-        for column in row.__table__.columns
-        if column.key in row.__dict__
-    }
-    key = db.session.connection().execute(insert(type(row)), values).inserted_primary_key
+    statement: Insert = insert(type(row))
+    if once:
+        dialect = {"sqlite": sqlite, "postgresql": postgresql}[db.engine.dialect.name]
+        statement = dialect.insert(type(row)).on_conflict_do_nothing()
+    key = db.session.connection().execute(statement, column_values(row)).inserted_primary_key
     return key[0] if key else 0
+
+
+def column_values(row: Base) -> dict[str, Any]:
+    """The columns of a row object that were given values."""
+    given = row.__dict__
+    return {
+        column.key: given[column.key] for column in row.__table__.columns if column.key in given
+    }
 
 
 def checkpoint_if_large(at_least: int = CHECKPOINT_AT) -> bool:

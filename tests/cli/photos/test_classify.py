@@ -19,7 +19,7 @@ from flask.testing import FlaskCliRunner
 
 from tests.conftest import ROOT, draw
 from tests.fakes import FakeClassifier
-from webapp.cli.photos.output_formats import COLUMNS, Table
+from webapp.cli.photos.output_formats import COLUMNS, table_lines
 from webapp.cli.photos.paths import find_photos
 
 
@@ -48,8 +48,8 @@ def test_a_folder_becomes_a_json_list(runner: FlaskCliRunner, folder: Path) -> N
 
 def test_progress_and_counts_go_to_stderr(runner: FlaskCliRunner, folder: Path) -> None:
     done = runner.invoke(args=["photos", "classify", str(folder), "--json", "-"])
-    assert "3 ranked, 0 failed." in done.stderr
-    assert "ranked," not in done.stdout
+    assert "3 classified, 0 failed." in done.stderr
+    assert "classified," not in done.stdout
 
 
 def test_a_csv_has_a_line_for_each_photo(runner: FlaskCliRunner, folder: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_bad_file_is_named_and_the_rest_is_ranked(runner: FlaskCliRunner, fold
     done = runner.invoke(args=["photos", "classify", str(folder), "--json", "-"])
     assert done.exit_code == 1
     assert "broken.jpg" in done.stderr
-    assert "3 ranked, 1 failed." in done.stderr
+    assert "3 classified, 1 failed." in done.stderr
 
 
 def test_nothing_is_stored_unless_asked_for(runner: FlaskCliRunner, folder: Path, client) -> None:
@@ -142,9 +142,7 @@ def test_a_name_that_is_not_utf8_does_no_harm(runner: FlaskCliRunner, folder: Pa
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.jpg", "+1.jpg", "-1.jpg", "@SUM.jpg"])
 def test_a_cell_is_never_a_formula(name: str) -> None:
-    (row,) = csv.DictReader(
-        io.StringIO(Table().row({"path": name, "error": "no"}, first=True)), COLUMNS
-    )
+    (row,) = csv.DictReader(io.StringIO(table_lines({"path": name, "error": "no"})), COLUMNS)
     assert row["path"] == f"'{name}"
 
 

@@ -108,7 +108,7 @@ def test_a_server_says_what_this_machine_would(
     for row in (row for some in rows for row in some if "prediction" in row):
         row["prediction"].pop("elapsed_ms")
     assert rows[0] == rows[1]
-    assert (there.exit_code, "6 ranked, 1 failed." in there.stderr) == (1, True)
+    assert (there.exit_code, "6 classified, 1 failed." in there.stderr) == (1, True)
 
 
 def test_all_models_of_the_server_can_be_asked(
@@ -157,7 +157,7 @@ class TestClosed:
             _row, key = api_keys.create_key("folder", "predict")
             db.session.remove()
         assert (
-            "6 ranked, 1 failed."
+            "6 classified, 1 failed."
             in classify(runner, address, folder, env={"MARQUE_KEY": key}).stderr
         )
 
@@ -185,7 +185,7 @@ def test_it_waits_as_long_as_a_busy_server_says(
     busy = [lambda: Response("", status, {"Retry-After": "0"})] * 3
     with running(answering(*busy)) as address:
         done = classify(runner, address, folder, "--processes", 1)
-    assert (done.exit_code, "7 ranked, 0 failed." in done.stderr) == (0, True)
+    assert (done.exit_code, "7 classified, 0 failed." in done.stderr) == (0, True)
 
 
 def test_a_long_wait_is_cut_short(

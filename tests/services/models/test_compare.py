@@ -238,7 +238,6 @@ def test_what_a_promoted_version_said_before_counts_when_it_is_asked_again(
     photo = labelled(1)[0]
     challenger = version(2, ferrari=0.9)
     ask(registry, challenger)
-    classify.ask_models(
-        photo, classifiers=[challenger], files=DatabaseFiles(), limiter=AdmissionLimiter(1, 1)
-    )
+    pipeline = classify.Pipeline([challenger], DatabaseFiles(), AdmissionLimiter(1, 1))
+    classify.ask_models(photo, pipeline)
     assert client.get(f"/api/v1/photos/{photo}").json["prediction"]["model"]["version"] == 2

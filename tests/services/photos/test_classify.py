@@ -14,21 +14,20 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.config import Config
 from webapp.domain import Who
-from webapp.extensions import get_extensions
-from webapp.services.photos.classify import Incoming, StoredPhoto, classify_photo, clean_name
+from webapp.extensions import get_pipeline
+from webapp.services.photos.classify import (
+    Incoming,
+    Origin,
+    StoredPhoto,
+    classify_photo,
+    clean_name,
+)
 from webapp.storage.database import db
 from webapp.storage.tables import File, Photo, Prediction, Thumbnail, TopLabel
 
 
 def put(content: bytes, name: str = "car.jpg") -> StoredPhoto:
-    tools = get_extensions()
-    return classify_photo(
-        Incoming(name, content),
-        classifier=tools.classifier(),
-        files=tools.files,
-        limiter=tools.limiter,
-        who=Who("visitor"),
-    )
+    return classify_photo(Incoming(name, content), get_pipeline(), Origin(Who("visitor")))
 
 
 def test_everything_of_a_photo_is_one_transaction(app: Flask, config: Config) -> None:

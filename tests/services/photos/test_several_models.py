@@ -12,11 +12,18 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card, make_cars_card
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import NotAskedError, UnknownLabelError
-from webapp.extensions import get_extensions
+from webapp.extensions import get_files, get_limiter
 from webapp.services.labels.relabel import relabel_photos, undo_batch
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
-from webapp.services.photos.classify import Incoming, StoredPhoto, ask_models, classify_photo
+from webapp.services.photos.classify import (
+    Incoming,
+    Origin,
+    Pipeline,
+    StoredPhoto,
+    ask_models,
+    classify_photo,
+)
 from webapp.storage.database import db
 from webapp.storage.tables import KnownLabel, Prediction, now
 
@@ -29,23 +36,17 @@ def context(app: Flask) -> Iterator[None]:
         yield
 
 
+def pipeline(*classifiers: FakeClassifier) -> Pipeline:
+    return Pipeline(classifiers, get_files(), get_limiter())
+
+
 def put(*classifiers: FakeClassifier, mark: int = 0, ground_truth: str = "") -> StoredPhoto:
-    tools = get_extensions()
-    first, *others = classifiers
-    return classify_photo(
-        Incoming("car.jpg", draw("#C00000", mark=mark)),
-        classifier=first,
-        others=others,
-        files=tools.files,
-        limiter=tools.limiter,
-        who=ANNA,
-        ground_truth=ground_truth,
-    )
+    incoming = Incoming("car.jpg", draw("#C00000", mark=mark))
+    return classify_photo(incoming, pipeline(*classifiers), Origin(ANNA, ground_truth=ground_truth))
 
 
 def ask(public_id: str, *classifiers: FakeClassifier) -> None:
-    tools = get_extensions()
-    ask_models(public_id, classifiers=classifiers, files=tools.files, limiter=tools.limiter)
+    ask_models(public_id, pipeline(*classifiers))
 
 
 def outcomes(public_id: str) -> dict[str, str]:
@@ -121,7 +122,7 @@ def test_an_answer_is_the_same_alone_and_together(
     ).copy()
     db.session.rollback()
     deleting.delete_photo(put(cars, mark=1).photo.public_id, who=ANNA, admin=True)
-    deleting.purge(files=get_extensions().files, before=now())
+    deleting.purge(files=get_files(), before=now())
     put(classifier, cars, mark=1)
     together = np.frombuffer(
         db.session.query(Prediction).filter_by(model="stanford-cars").one().distribution, "<f4"

@@ -17,7 +17,7 @@ from webapp.extensions import get_files, get_limiter, get_registry
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
-from webapp.services.photos.classify import ask_models
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.review import queue as review
 from webapp.services.review.queue import (
     AHEAD,
@@ -113,7 +113,7 @@ def test_a_photo_about_which_two_versions_differ_is_found(
     second = FakeClassifier(make_card(version=2))
     second.says(mclaren=0.8)
     for photo in photos:
-        ask_models(photo, classifiers=[second], files=get_files(), limiter=get_limiter())
+        ask_models(photo, Pipeline([second], get_files(), get_limiter()))
     assert order("versions", anna) == [differs]
     assert order("versions", anna, model="f1-teams") == [differs]
     assert sorted(order("least-sure", anna)) == sorted([same, differs])

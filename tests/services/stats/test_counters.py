@@ -24,7 +24,7 @@ from webapp.services.labels import relabel, undo
 from webapp.services.photos import bulk as many
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos.bulk import Selection
-from webapp.services.photos.classify import Incoming, ask_aside, classify_photo
+from webapp.services.photos.classify import Incoming, Origin, Pipeline, ask_aside, classify_photo
 from webapp.services.stats.counters import check_tally
 from webapp.storage.database import db, writing
 from webapp.storage.file_stores.database import DatabaseFiles
@@ -90,18 +90,13 @@ class Life:
             )
         truth = self.dice.choice(("", *classifier.card.label_names[:4], NONE_OF_THESE))
         content = draw(self.dice.choice(COLORS), mark=self.dice.randrange(12))
-        tools = {"files": FILES, "limiter": LIMITER, "who": self.who(), "ground_truth": truth}
-        classify_photo(Incoming("a.jpg", content), classifier=classifier, others=others, **tools)  # type: ignore[arg-type]
+        pipeline = Pipeline([classifier, *others], FILES, LIMITER)
+        classify_photo(Incoming("a.jpg", content), pipeline, Origin(self.who(), ground_truth=truth))
         classifier.says()
 
     def ask_another(self) -> None:
         for photo in self.photos(1):
-            ask_aside(
-                photo,
-                classifiers=[self.dice.choice(self.versions)],
-                files=FILES,
-                limiter=LIMITER,
-            )
+            ask_aside(photo, Pipeline([self.dice.choice(self.versions)], FILES, LIMITER))
 
     def relabel(self) -> None:
         place = self.dice.choice((AUDIT, "queue", "gallery"))
@@ -235,14 +230,10 @@ def test_the_sums_are_those_of_a_full_count_whatever_happens(context: None, seed
 
 @pytest.fixture
 def some(context: None) -> None:
-    tools = {"files": FILES, "limiter": LIMITER, "who": ANNA}
+    pipeline = Pipeline([FakeClassifier()], FILES, LIMITER)
     for mark, label in enumerate(("haas", "mclaren", "mclaren")):
-        classify_photo(
-            Incoming("a.jpg", draw(mark=mark)),
-            classifier=FakeClassifier(),
-            ground_truth=label,
-            **tools,
-        )  # type: ignore[arg-type]
+        incoming = Incoming("a.jpg", draw(mark=mark))
+        classify_photo(incoming, pipeline, Origin(ANNA, ground_truth=label))
 
 
 def test_a_wrong_sum_is_found(some: None) -> None:

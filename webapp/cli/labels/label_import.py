@@ -9,10 +9,10 @@ from flask.cli import with_appcontext
 
 from webapp.cli.history import needs_history
 from webapp.cli.photos.paths import find_photos
-from webapp.cli.photos.store import TERMINAL, store_all
+from webapp.cli.photos.store import TERMINAL, store_photos
 from webapp.cli.progress import watch
 from webapp.errors import MarqueError
-from webapp.extensions import get_cards, get_classifiers
+from webapp.extensions import get_cards, get_pipeline
 from webapp.services.labels.import_formats import read_label_folders, read_labels
 from webapp.services.labels.label_import import UNKNOWN, Plan, apply_import, plan_import
 
@@ -108,7 +108,7 @@ def _add(folder: Path, quiet: bool) -> int:
     """Rank and remember what is not here yet; refused files are named. Returns how many were."""
     found = list(find_photos([str(folder)]))
     new, refused = 0, []
-    with closing(store_all(found, get_classifiers("")[:1])) as stored:
+    with closing(store_photos(found, get_pipeline())) as stored:
         for path, done in watch(stored, len(found), "Adding", quiet=quiet):
             if isinstance(done, MarqueError):
                 refused.append(f"{path}: {done}")

@@ -1,10 +1,7 @@
-"""Ranked labels as bars of text: as wide as the terminal, in blocks and colour where it has them."""
-
-from __future__ import annotations
+"""Ranked labels as bars of text: as wide as the terminal, in blocks and colour where it can."""
 
 import os
 import shutil
-import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +10,13 @@ from typing import TextIO
 import click
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
-WIDEST = 100
-"""Columns at the most: longer bars are harder to compare, not easier."""
+WIDEST = 100  # columns at the most: longer bars are harder to compare, not easier
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """What can be shown: so many `columns`, `blocks` and other letters than ASCII, `color` and all its shades (`exact`)."""
+    """What can be shown: `columns`, `blocks` and other letters than ASCII, `color` in all shades
+    (`exact`) or few."""
 
     columns: int
     blocks: bool
@@ -27,18 +24,13 @@ class Terminal:
     exact: bool = False
 
     @classmethod
-    def of(cls, stream: TextIO) -> Terminal:
-        """What this stream can show. Colour only on a terminal, and not when `NO_COLOR` is set (no-color.org)."""
-        color = (
-            stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        )
+    def of(cls, stream: TextIO) -> "Terminal":
+        """What this stream can show; no colour when `NO_COLOR` is set (no-color.org)."""
+        color = stream.isatty() and os.environ.get("TERM") != "dumb"
+        color = color and not os.environ.get("NO_COLOR")
         exact = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
-        return cls(
-            min(shutil.get_terminal_size((80, 24)).columns, WIDEST),
-            _can_write(stream, "█▏ж"),
-            color,
-            color and exact,
-        )
+        columns = min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
+        return cls(columns, _can_write(stream, "█▏ж"), color, color and exact)
 
     def plain(self, text: str) -> str:
         """The text in what the terminal can write."""
@@ -48,7 +40,7 @@ class Terminal:
 
 @dataclass(frozen=True)
 class Bar:
-    """One line: how people read the label, its probability (0 to 1) with its words, and a colour ("#RRGGBB", or "" for none)."""
+    """A label as people read it, its probability (0 to 1), that in words, and a colour or ""."""
 
     name: str
     probability: float
@@ -65,14 +57,14 @@ def draw_bars(bars: Sequence[Bar], terminal: Terminal) -> list[str]:
     room = max(4, terminal.columns - left - right - 6)
     lines = []
     for bar, name, word in zip(bars, names, words, strict=True):
-        drawn = _bar(bar.probability, room, terminal)
-        painted = _paint(drawn, bar.color, terminal) + " " * (room - len(drawn))
+        text = _bar(bar.probability, room, terminal)
+        painted = _paint(text, bar.color, terminal) + " " * (room - len(text))
         lines.append(f"  {_fit(name, left, terminal)}  {painted}  {word:>{right}}")
     return lines
 
 
 def _bar(probability: float, room: int, terminal: Terminal) -> str:
-    """At least a trace for what is not nothing."""
+    """At least a trace for what is more than nothing."""
     if not terminal.blocks:
         return "#" * max(round(probability * room), int(probability > 0))
     eighths = max(round(probability * room * 8), int(probability > 0))
@@ -84,26 +76,27 @@ def _paint(text: str, color: str, terminal: Terminal) -> str:
         return text
     if not color:
         return click.style(text, dim=True)
-    if terminal.exact:
-        return click.style(text, fg=(int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)))
-    return click.style(text, fg="red")
+    exact = (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
+    return click.style(text, fg=exact if terminal.exact else "red")
 
 
 def _fit(text: str, width: int, terminal: Terminal) -> str:
-    """The text in exactly so many columns."""
+    """The text in exactly `width` columns."""
     if _width(text) > width:
-        while text and _width(text) > width - (1 if terminal.blocks else 3):
+        dots = "…" if terminal.blocks else "..."
+        while text and _width(text) > width - len(dots):
             text = text[:-1]
-        text += "…" if terminal.blocks else "..."
+        text += dots
     return text + " " * (width - _width(text))
 
 
 def _width(text: str) -> int:
     """Columns of a text: wide characters take two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
-        for one in text
-    )
+    columns = 0
+    for char in text:
+        if not unicodedata.combining(char):
+            columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    return columns
 
 
 def _can_write(stream: TextIO, text: str) -> bool:
@@ -112,8 +105,3 @@ def _can_write(stream: TextIO, text: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def here() -> Terminal:
-    """The terminal that this process writes its results to."""
-    return Terminal.of(sys.stdout)

@@ -1,13 +1,13 @@
-"""`flask photos classify`: rank files and folders here or on a running server; results come out while it works."""
+"""`flask photos classify`: files and folders, here or on a running server."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import click
 from flask.cli import with_appcontext
@@ -16,410 +16,293 @@ from webapp.cli.history import make_history
 from webapp.cli.photos.output_formats import (
     FORMATS,
     RESUMABLE,
-    FilenameMap,
-    Format,
-    JsonLines,
-    JsonList,
-    Kept,
+    Done,
     Row,
-    Sentences,
-    Table,
     Writer,
-    read_kept,
-    shown,
+    make_format,
+    path_text,
+    read_done,
 )
 from webapp.cli.photos.paths import find_photos, read_photo
-from webapp.cli.photos.store import store_all
+from webapp.cli.photos.store import store_photos
 from webapp.cli.progress import pace, watch
-from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, Answer, RankedLabel
+from webapp.domain import ALL_MODELS, PHOTO_ENDINGS, RankedLabel
 from webapp.errors import MarqueError
-from webapp.extensions import get_card, get_classifiers, get_extensions, get_registry
-from webapp.inference.classifier import Classifier
+from webapp.extensions import get_card, get_extensions, get_pipeline, get_registry
+from webapp.inference.classifier import make_answer
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import reads_differently
-from webapp.inference.pipeline import ClassifiedPhoto, make_answer
-from webapp.inference.process_pool import Seen
+from webapp.inference.process_pool import Result, Task
 from webapp.services.photos import gallery as history
 from webapp.services.photos import wording
-from webapp.services.photos.classify import StoredPhoto
+from webapp.services.photos.classify import Pipeline, StoredPhoto
 
 TOP = 5
-AT_ONCE = 4
-"""Photos on the way to a server at the same time, unless somebody says otherwise."""
-STOPPED = 130
-"""The exit code of a command that was interrupted with Ctrl-C, as shells have it."""
+SENT_AT_ONCE = 4  # photos on the way to a server, unless --processes says otherwise
+INTERRUPTED = 130  # the exit code of a command that was stopped with Ctrl-C, as shells have it
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What was asked for, besides the photos and the file."""
+class Options:
+    """What was asked for, besides photos and output."""
 
     model: str
     store: bool
     truth: str
-    every_label: bool
+    all_labels: bool
     processes: int | None
     url: str
     key: str
 
 
+@dataclass(frozen=True)
+class Output:
+    """The format ("" for sentences), the file ("" for stdout), and whether to go on in it."""
+
+    format: str
+    file: str
+    resume: bool
+    quiet: bool
+
+
 @click.command("classify")
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.option("--format", type=click.Choice(FORMATS), help="Without it a sentence for each photo.")
+@click.option("--out", default="", metavar="FILE", help="Where to write.  [default: stdout]")
+@click.option("--json", "json_file", default="", metavar="FILE", help="--format json --out FILE")
+@click.option("--csv", "csv_file", default="", metavar="FILE", help="--format csv --out FILE")
+@click.option("--resume", is_flag=True, help="Go on in FILE (jsonl or csv) after an interruption.")
+@click.option("--all-labels", is_flag=True, help="In JSON every label, not only the first five.")
+@click.option("--store/--no-store", default=False, help="Store the photos, as an upload would.")
+@click.option("--truth", default="", metavar="LABEL", help="With --store: their ground truth.")
 @click.option(
-    "--format",
-    "format",
-    type=click.Choice(FORMATS),
-    help="How results are written; without it a sentence for each photo.",
-)
-@click.option(
-    "--out", default="", metavar="FILE", help="Where results are written.  [default: stdout]"
-)
-@click.option(
-    "--json",
-    "json_to",
-    default="",
-    metavar="FILE",
-    help="Short for --format json --out FILE (- for stdout).",
-)
-@click.option(
-    "--csv",
-    "csv_to",
-    default="",
-    metavar="FILE",
-    help="Short for --format csv --out FILE (- for stdout).",
-)
-@click.option(
-    "--resume", is_flag=True, help="Go on in FILE (jsonl or csv) where an interrupted run stopped."
-)
-@click.option(
-    "--all-labels", is_flag=True, help="In JSON name every label, not only the first five."
-)
-@click.option(
-    "--store/--no-store",
-    default=False,
-    show_default=True,
-    help="Remember the photos in the history, as an upload would.",
-)
-@click.option(
-    "--truth",
-    default="",
-    metavar="LABEL",
-    help="With --store: the ground truth of all these photos.",
-)
-@click.option(
-    "--model",
-    default="",
-    metavar="NAME|all",
-    help="Which live model looks at them, or all.  [default: the site's]",
+    "--model", default="", metavar="NAME|all", help="A live model.  [default: the site's]"
 )
 @click.option(
     "--processes",
     type=click.IntRange(1, 256),
-    help="So many at the same time.  [default: one for each core; 4 with --url]",
+    help="How many at a time.  [default: one for each core; 4 with --url]",
 )
+@click.option("--url", default="", metavar="URL", help="Send them to the Marque at this address.")
 @click.option(
-    "--url",
-    default="",
-    metavar="URL",
-    help="Let the Marque at this address rank them instead, such as http://127.0.0.1:8000.",
-)
-@click.option(
-    "--key",
-    default="",
-    envvar="MARQUE_KEY",
-    metavar="KEY",
-    help="With --url: an API key.  [default: MARQUE_KEY]",
+    "--key", default="", envvar="MARQUE_KEY", metavar="KEY", help="With --url: an API key."
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
 @with_appcontext
-def classify_command(
-    paths: tuple[str, ...],
-    format: str | None,
-    out: str,
-    json_to: str,
-    csv_to: str,
-    resume: bool,
-    quiet: bool,
-    **wishes: Any,
-) -> None:
-    """Rank every photo in PATHS: files, folders (with all below them) or patterns like '*.jpg'.
+def classify_command(paths: tuple[str, ...], resume: bool, quiet: bool, **given: Any) -> None:
+    """Classify every photo in PATHS: files, folders (with all below them) or patterns like '*.jpg'.
 
-    Results are written while it works, in the order of the photos. Files that cannot be read are named at the end, and the exit code is 1.
+    Results are written photo by photo, in the order of the photos. Files that cannot be read are
+    named at the end, and the exit code is 1.
     """
-    wish = Wish(every_label=wishes.pop("all_labels"), **wishes)
-    kind, file = _where(format, out, json_to, csv_to)
-    if wish.truth and not wish.store:
+    files = [given.pop(name) for name in ("out", "json_file", "csv_file")]
+    output = Output(*_choose_output(given.pop("format"), *files), resume, quiet)
+    options = Options(**given)
+    if options.truth and not options.store:
         raise click.UsageError("--truth needs --store.")
-    if resume and (kind not in RESUMABLE or not file):
+    if resume and (output.format not in RESUMABLE or not output.file):
         raise click.UsageError(
             f"--resume goes on in a file of --format {' or '.join(RESUMABLE)}: name it with --out."
         )
-    found = list(find_photos(paths))
-    if not found:
-        raise click.ClickException(
-            "No photo in these paths. Folders are searched for "
-            + ", ".join(sorted(PHOTO_ENDINGS))
-            + "."
-        )
+    photos = list(find_photos(paths))
+    if not photos:
+        endings = ", ".join(sorted(PHOTO_ENDINGS))
+        raise click.ClickException(f"No photo in these paths. Folders are searched for {endings}.")
     try:
-        kept = (
-            read_kept(Path(file), kind, several=wish.model == ALL_MODELS)
-            if resume
-            else Kept(frozenset(), 0, 0)
-        )
-        sys.exit(_run(found, kept, wish, kind, file, quiet))
+        sys.exit(_run(photos, options, output))
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.ClickException(
-            f"{error.filename or file or 'stdout'} cannot be written: {error.strerror}."
-        ) from error
+        place = error.filename or output.file or "stdout"
+        raise click.ClickException(f"{place} cannot be written: {error.strerror}.") from error
 
 
-def _where(format: str | None, out: str, json_to: str, csv_to: str) -> tuple[str, str]:
+def _choose_output(format: str | None, out: str, json_file: str, csv_file: str) -> tuple[str, str]:
     """The format ("" for sentences) and the file ("" for stdout)."""
-    asked = [(kind, file) for kind, file in (("json", json_to), ("csv", csv_to)) if file]
+    asked = [(kind, file) for kind, file in (("json", json_file), ("csv", csv_file)) if file]
     if format or out:
-        endings = {f".{kind}": kind for kind in FORMATS}
-        asked.append((format or endings.get(Path(out).suffix, ""), out))
+        by_ending = {f".{known}": known for known in FORMATS}
+        asked.append((format or by_ending.get(Path(out).suffix, ""), out))
     if len(asked) > 1:
         raise click.UsageError(
             "One format and one file at a time: --json and --csv are short for --format with --out."
         )
-    kind, file = asked[0] if asked else ("", "")
-    if file not in ("", "-") and not kind:
+    format, file = asked[0] if asked else ("", "")
+    if file not in ("", "-") and not format:
         raise click.UsageError(f"--out {file} does not say how: add --format {'|'.join(FORMATS)}.")
-    return kind, "" if file == "-" else file
+    return format, "" if file == "-" else file
 
 
-def _run(found: list[Path], kept: Kept, wish: Wish, kind: str, file: str, quiet: bool) -> int:
-    """Rank what is not kept, and return the exit code."""
-    left = [path for path in found if shown(path) not in kept.paths] if kept.paths else found
-    if kept.paths:
-        click.echo(f"{len(found) - len(left):,} of {len(found):,} are in {file} already.", err=True)
-    tally = Tally(time.monotonic())
-    quiet = (
-        quiet or not left or (not file and sys.stdout.isatty())
-    )  # the lines themselves show how far it is
+def _run(photos: list[Path], options: Options, output: Output) -> int:
+    """Classify what is not done, and return the exit code."""
+    done = Done()
+    if output.resume:
+        done = read_done(Path(output.file), output.format, several=options.model == ALL_MODELS)
+    left = [path for path in photos if path_text(path) not in done.paths] if done.paths else photos
+    if done.paths:
+        ready = len(photos) - len(left)
+        click.echo(f"{ready:,} of {len(photos):,} are in {output.file} already.", err=True)
+    summary = Summary(time.monotonic())
+    lines_are_seen = not output.file and sys.stdout.isatty()  # they show how far it is
     with ExitStack() as stack:
-        rows = _rows(left, wish, stack)  # first, so that nothing is written when nobody can rank
-        writer = stack.enter_context(
-            Writer(
-                stack.enter_context(_open(file, kept)), _format(kind, left), resumed=kept.end > 0
-            )
-        )
+        rows = _rows(left, options, stack)  # first: nothing is written when nobody can classify
+        stream = stack.enter_context(_open(output.file, done))
+        format = make_format(output.format, left, _sentence)
+        writer = stack.enter_context(Writer(stream, format, resumed=done.end > 0))
+        quiet = output.quiet or not left or lines_are_seen
         try:
-            for row in watch(rows, len(left), "Ranking", quiet=quiet):
+            for row in watch(rows, len(left), "Classifying", quiet=quiet):
                 writer.write(row)
-                tally.count(row)
-        except KeyboardInterrupt:
-            tally.say()
-            click.echo(_advice(kind, file), err=True)
-            return STOPPED
-        except MarqueError:
-            tally.say()
-            click.echo(_advice(kind, file), err=True)
-            raise
-    tally.say()
-    if kept.failed:
-        click.echo(f"{kept.failed:,} of those that were in {file} had failed.", err=True)
-    return 1 if tally.failed or kept.failed else 0
+                summary.count(row)
+        except (KeyboardInterrupt, MarqueError) as error:
+            summary.echo()
+            click.echo(_advice(output), err=True)
+            if isinstance(error, MarqueError):
+                raise
+            return INTERRUPTED
+    summary.echo()
+    if done.failed:
+        click.echo(f"{done.failed:,} of those that were in {output.file} had failed.", err=True)
+    return 1 if summary.failed or done.failed else 0
 
 
 @dataclass
-class Tally:
+class Summary:
     """What has become of the photos since `started`."""
 
     started: float
-    ranked: int = 0
+    classified: int = 0
     failed: list[str] = field(default_factory=list)
 
     def count(self, row: Row) -> None:
-        """One more."""
+        """Add a photo."""
         if "error" in row:
             self.failed.append(f"{row['path']}: {row['error']}")
         else:
-            self.ranked += 1
+            self.classified += 1
 
-    def say(self) -> None:
-        """Name what failed, then the numbers and how long it took."""
+    def echo(self) -> None:
+        """Name what failed, then the numbers and the time it took."""
         for line in self.failed:
             click.echo(line, err=True)
-        number, seconds = self.ranked + len(self.failed), time.monotonic() - self.started
+        number, seconds = self.classified + len(self.failed), time.monotonic() - self.started
         took = f" {pace(number, seconds).capitalize()}." if number > 1 else ""
-        click.echo(f"{self.ranked} ranked, {len(self.failed)} failed.{took}", err=True)
+        click.echo(f"{self.classified} classified, {len(self.failed)} failed.{took}", err=True)
 
 
-def _advice(kind: str, file: str) -> str:
-    if file and kind in RESUMABLE:
-        return (
-            f"Stopped. What was ranked is in {file}; the same command with --resume goes on there."
-        )
-    return "Stopped. What was ranked until now was written."
+def _advice(output: Output) -> str:
+    if output.file and output.format in RESUMABLE:
+        return f"Stopped. {output.file} has what is done; the same command with --resume goes on."
+    return "Stopped. What was classified until now was written."
 
 
-def _open(file: str, kept: Kept) -> IO[str]:
+def _open(file: str, done: Done) -> IO[str]:
     """stdout, or the file: new, or cut behind its last whole line."""
     if not file:
         return click.open_file("-", "w", encoding="utf-8")
-    if kept.end:
-        os.truncate(file, kept.end)
-    return Path(file).open("a" if kept.end else "w", encoding="utf-8", newline="")
+    if done.end:
+        os.truncate(file, done.end)
+    return Path(file).open("a" if done.end else "w", encoding="utf-8", newline="")
 
 
-def _format(kind: str, paths: list[Path]) -> Format:
-    makers: dict[str, Callable[[], Format]] = {
-        "json": JsonList,
-        "csv": Table,
-        "jsonl": JsonLines,
-        "filename-map": lambda: FilenameMap(paths),
-    }
-    return makers.get(kind, lambda: Sentences(_sentence))()
+# ---- from photos to rows ----
 
 
-# ---- who ranks ----
-
-
-def _rows(paths: list[Path], wish: Wish, stack: ExitStack) -> Iterator[Row]:
-    """A row for each path, in their order. What ranks them is ready when this returns, and ends with `stack`."""
+def _rows(paths: list[Path], options: Options, stack: ExitStack) -> Iterator[Row]:
+    """A row for each path, in order. What classifies is ready on return and ends with `stack`."""
     if not paths:
         return iter(())
-    if wish.url:
-        from webapp.services.photos.remote import (
-            Server,  # what speaks HTTP: no web process needs it
-        )
+    if options.url:
+        from webapp.services.photos.remote import Server  # no web process needs it
 
-        server = stack.enter_context(
-            Server(wish.url, wish.key, store=wish.store, model=wish.model, ground_truth=wish.truth)
-        )
-        return (
-            _sent(one, wish)
-            for one in server.send_all(paths, read_photo, at_once=wish.processes or AT_ONCE)
-        )
-    if wish.store:
+        fields = {"model": options.model, "ground_truth": options.truth}
+        server = stack.enter_context(Server(options.url, options.key, options.store, fields))
+        answers = server.send_all(paths, read_photo, at_once=options.processes or SENT_AT_ONCE)
+        return (_sent_row(path, answer, options) for path, answer in answers)
+    if options.store:
         make_history()
-    classifiers = get_classifiers(wish.model)
-    if wish.store:
-        stored = store_all(paths, classifiers, truth=wish.truth, processes=wish.processes)
+    pipeline = get_pipeline(options.model)
+    if options.store:
+        stored = store_photos(paths, pipeline, options.truth, options.processes)
         stack.callback(stored.close)
-        return (_stored(one, classifiers, wish) for one in stored)
-    top = None if wish.every_label else TOP
-    pool = stack.enter_context(
-        closing(
-            get_extensions().pool(
-                classifiers, wish.processes, photos=len(paths), store=False, top=top
-            )
-        )
-    )
-    seen = [get_card(one.card.name) or one.card for one in classifiers]
-    today = {card.name: card for card in seen if reads_differently(card)}
-    return (_looked(seen, today, wish) for seen in pool.classify(paths))
+        return (_stored_row(*each, pipeline, options) for each in stored)
+    pool = get_extensions().pool(pipeline.classifiers, options.processes, len(paths))
+    stack.enter_context(closing(pool))
+    cards = [get_card(model.card.name) or model.card for model in pipeline.classifiers]
+    changed = {card.name: card for card in cards if reads_differently(card)}
+    results = pool.classify(paths, Task(top=None if options.all_labels else TOP))
+    return (_plain_row(*each, changed, options) for each in results)
 
 
-def _sent(sent: tuple[Path, Row | MarqueError], wish: Wish) -> Row:
-    """The row of a photo that a server has seen, with as many labels as it would have here."""
-    path, answer = sent
+def _sent_row(path: Path, answer: Row | MarqueError, options: Options) -> Row:
+    """With as many labels as a photo that is classified here."""
     if isinstance(answer, MarqueError):
-        return {"path": shown(path), "error": str(answer)}
-    if not wish.every_label:
-        for said in [answer["prediction"], *answer.get("predictions", [])]:
-            said["ranked"] = said["ranked"][:TOP]
-    return {"path": shown(path)} | answer
+        return {"path": path_text(path), "error": str(answer)}
+    if not options.all_labels:
+        for prediction in [answer["prediction"], *answer.get("predictions", [])]:
+            prediction["ranked"] = prediction["ranked"][:TOP]
+    return {"path": path_text(path)} | answer
 
 
-def _looked(seen: Seen, today: Mapping[str, ModelCard], wish: Wish) -> Row:
-    """The row of a photo that is not stored; `today` has the cards of models with merged labels, as they read now."""
-    path, looked = seen
-    if isinstance(looked, MarqueError):
-        return {"path": shown(path), "error": str(looked)}
-    answers = cast(
-        ClassifiedPhoto, looked
-    ).answers  # nothing is passed over where nothing is stored
-    top = None if wish.every_label else TOP
-    read = [
-        make_answer(today[one.model], one.output, one.elapsed_ms, top)
-        if one.model in today
-        else one
-        for one in answers
-    ]
-    return _row({"path": shown(path)}, [_answered(one) for one in read], wish)
-
-
-def _stored(
-    stored: tuple[Path, StoredPhoto | MarqueError], classifiers: Sequence[Classifier], wish: Wish
+def _plain_row(
+    path: Path, result: Result, changed: Mapping[str, ModelCard], options: Options
 ) -> Row:
-    """The row of a photo that is in the history now."""
-    path, done = stored
-    if isinstance(done, MarqueError):
-        return {"path": shown(path), "error": str(done)}
-    kept = {one.prediction.model: one.prediction for one in history.opinions(done.photo)}
-    row: Row = {"path": shown(path), "photo": done.photo.public_id, "duplicate": done.duplicate}
-    return _row(row, [_kept(kept[one.card.name], wish) for one in classifiers], wish)
+    """`changed` are the cards of models with merged labels, as they read now."""
+    if isinstance(result, MarqueError) or result is None:
+        return {"path": path_text(path), "error": str(result)}
+    top = None if options.all_labels else TOP
+    predictions = []
+    for answer in result.answers:
+        if card := changed.get(answer.model):
+            answer = make_answer(card, answer.output, answer.elapsed_ms, top)
+        predictions.append(_prediction(answer, answer.ranked, answer.output.familiarity))
+    return _row({"path": path_text(path)}, predictions, options)
 
 
-# ---- the shape of a row ----
+def _stored_row(
+    path: Path, stored: StoredPhoto | MarqueError, pipeline: Pipeline, options: Options
+) -> Row:
+    if isinstance(stored, MarqueError):
+        return {"path": path_text(path), "error": str(stored)}
+    predictions = {}
+    for opinion in history.opinions(stored.photo):
+        prediction = opinion.prediction
+        ranked = history.full_ranking(prediction, get_registry())
+        ranked = ranked if options.all_labels else ranked[:TOP]
+        predictions[prediction.model] = _prediction(prediction, ranked, prediction.familiarity)
+    row: Row = {
+        "path": path_text(path),
+        "photo": stored.photo.public_id,
+        "duplicate": stored.duplicate,
+    }
+    return _row(row, [predictions[model.card.name] for model in pipeline.classifiers], options)
 
 
-def _row(row: Row, predictions: list[dict[str, Any]], wish: Wish) -> Row:
-    """A photo's first prediction, and all of them when every model was asked."""
-    return (
-        row
-        | {"prediction": predictions[0]}
-        | ({"predictions": predictions} if wish.model == ALL_MODELS else {})
-    )
-
-
-def _answered(said: Answer) -> dict[str, Any]:
-    return _prediction(
-        said.decision,
-        said.model,
-        said.version,
-        said.ranked,
-        said.output.familiarity,
-        said.elapsed_ms,
-    )
-
-
-def _kept(row: history.Prediction, wish: Wish) -> dict[str, Any]:
-    ranking = history.full_ranking(row, get_registry())
-    lines = ranking if wish.every_label else ranking[:TOP]
-    return _prediction(row.decision, row.model, row.version, lines, row.familiarity, row.elapsed_ms)
+def _row(row: Row, predictions: list[dict[str, Any]], options: Options) -> Row:
+    """With a photo's first prediction, and all of them when every model was asked."""
+    all_of_them = {"predictions": predictions} if options.model == ALL_MODELS else {}
+    return row | {"prediction": predictions[0]} | all_of_them
 
 
 def _prediction(
-    decision: str,
-    model: str,
-    version: int,
-    ranking: Sequence[RankedLabel],
-    familiarity: float | None,
-    elapsed_ms: float,
+    answer: Any, ranked: Sequence[RankedLabel], familiarity: float | None
 ) -> dict[str, Any]:
+    """In the shape of the JSON API. `answer` is an `Answer` or a stored `Prediction`."""
     return {
-        "decision": decision,
-        "label": ranking[0].label,
-        "confidence": ranking[0].probability,
+        "decision": answer.decision,
+        "label": ranked[0].label,
+        "confidence": ranked[0].probability,
         "familiarity": familiarity,
-        "ranked": [
-            {
-                "rank": one.rank,
-                "label": one.label,
-                "class_id": one.class_id,
-                "probability": one.probability,
-            }
-            for one in ranking
-        ],
-        "model": {"name": model, "version": version},
-        "elapsed_ms": round(elapsed_ms, 2),
+        "ranked": [asdict(line) for line in ranked],
+        "model": {"name": answer.model, "version": answer.version},
+        "elapsed_ms": round(answer.elapsed_ms, 2),
     }
 
 
-def _sentence(said: dict[str, Any]) -> str:
-    ranking = [
-        RankedLabel(one["rank"], one["label"], one["class_id"], one["probability"])
-        for one in said["ranked"]
-    ]
-    return wording.describe_answer(
-        said["decision"], ranking, get_card(said["model"]["name"]), said["familiarity"]
-    ).text
+def _sentence(prediction: dict[str, Any]) -> str:
+    ranked = [RankedLabel(**line) for line in prediction["ranked"]]
+    card = get_card(prediction["model"]["name"])
+    decision, familiarity = prediction["decision"], prediction["familiarity"]
+    return wording.describe_answer(decision, ranked, card, familiarity).text

@@ -1,4 +1,4 @@
-"""Photos of a folder into the history: looked at by several processes, remembered one after the other by this one."""
+"""Photos of a folder into the history: classified by several processes, stored by this one."""
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -8,59 +8,45 @@ from webapp.cli.photos.paths import read_photo
 from webapp.domain import Who
 from webapp.errors import MarqueError
 from webapp.extensions import get_extensions
-from webapp.inference.classifier import Classifier
-from webapp.inference.pipeline import read_file
-from webapp.inference.process_pool import Alone, Pool
+from webapp.inference.classifier import read_file
+from webapp.inference.process_pool import Task
 from webapp.services.labels.relabel import new_batch
-from webapp.services.photos import classify
-from webapp.services.photos.classify import StoredPhoto
+from webapp.services.photos.classify import (
+    Origin,
+    Pipeline,
+    StoredPhoto,
+    classify_photo,
+    is_stored,
+)
 
 TERMINAL = Who("terminal")
 
 
-def store_all(
-    paths: Sequence[Path],
-    classifiers: Sequence[Classifier],
-    *,
-    truth: str = "",
-    processes: int | None = None,
+def store_photos(
+    paths: Sequence[Path], pipeline: Pipeline, truth: str = "", processes: int | None = None
 ) -> Generator[tuple[Path, StoredPhoto | MarqueError]]:
-    """Each path with the photo that it is now, or why it was refused; in their order, each in its own transaction.
+    """Each path with its stored photo, or why it was refused; in order, a transaction for each.
 
-    What the history knows is not looked at again. Raises `ModelUnavailableError` before the first one when the processes cannot start.
+    What is stored already is not classified again. Raises `ModelUnavailableError` at once when the
+    processes cannot start.
     """
-    pool = get_extensions().pool(classifiers, processes, photos=len(paths), store=True, top=None)
-    return _store(paths, pool, classifiers, truth)
+    pool = get_extensions().pool(pipeline.classifiers, processes, len(paths))
+    origin = Origin(TERMINAL, "cli", truth, new_batch() if len(paths) > 1 else "")
 
-
-def _store(
-    paths: Sequence[Path], pool: Alone | Pool, classifiers: Sequence[Classifier], truth: str
-) -> Generator[tuple[Path, StoredPhoto | MarqueError]]:
-    def is_remembered(path: Path) -> bool:
+    def is_known(path: Path) -> bool:
         try:
-            return classify.is_remembered(read_file(path), classifiers, truth)
+            return is_stored(read_file(path), pipeline.classifiers, truth)
         except MarqueError:
             return False
 
-    extensions, batch = get_extensions(), new_batch() if len(paths) > 1 else ""
-    with closing(pool):
-        for path, looked in pool.classify(paths, passed=is_remembered):
-            try:
-                if isinstance(looked, MarqueError):
-                    raise looked
-                done = classify.classify_photo(
-                    read_photo(path),
-                    classifier=classifiers[0],
-                    others=classifiers[1:],
-                    files=extensions.files,
-                    limiter=extensions.limiter,
-                    who=TERMINAL,
-                    ground_truth=truth,
-                    place="cli",
-                    batch=batch,
-                    looked=looked,
-                )
-            except MarqueError as error:
-                yield path, error
-            else:
-                yield path, done
+    def store() -> Generator[tuple[Path, StoredPhoto | MarqueError]]:
+        with closing(pool):
+            for path, result in pool.classify(paths, Task(store=True), skip=is_known):
+                try:
+                    if isinstance(result, MarqueError):
+                        raise result
+                    yield path, classify_photo(read_photo(path), pipeline, origin, result)
+                except MarqueError as error:
+                    yield path, error
+
+    return store()

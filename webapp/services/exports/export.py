@@ -26,7 +26,7 @@ from webapp.services.photos.query_filters import filter_params
 from webapp.services.stats.training_membership import read_lists
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading, writing
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.tables import Export, now
 
 GOES_ON = ("csv", "jsonl")

@@ -12,7 +12,7 @@ from webapp.errors import JobStoppedError
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.registry import Registry
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 
 Json = dict[str, Any]
 # Seconds between two looks at whether the job was cancelled, which also save how far the part is.

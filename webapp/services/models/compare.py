@@ -13,8 +13,8 @@ from webapp.inference.models.held_out import HELD_OUT, read_split
 from webapp.inference.models.label_set import in_words_of, right_answers
 from webapp.inference.models.registry import Registry
 from webapp.services.models import promotion as promote
-from webapp.services.photos.classify import ask_aside
-from webapp.storage.file_stores.database import FileStore
+from webapp.services.photos.classify import Pipeline, ask_aside
+from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.models import comparisons as storage
 from webapp.storage.tables import Photo, Promotion
 
@@ -90,7 +90,7 @@ def ask_both(
     }
     for photo in watch([photo for photo, *_labels in rows if waiting[photo.id]]):
         try:
-            ask_aside(photo, classifiers=waiting[photo.id], files=files, limiter=limiter)
+            ask_aside(photo, Pipeline(waiting[photo.id], files, limiter))
         except (
             PhotoRefusedError,
             PhotoNotFoundError,

@@ -21,11 +21,11 @@ from webapp.services.labels.relabel import (
     model_of,
     new_batch,
 )
-from webapp.services.photos.classify import ask_version
+from webapp.services.photos.classify import Pipeline, ask_version
 from webapp.services.photos.deletion import GRACE, purge
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 from webapp.storage.photos.bulk import Stamp
@@ -180,7 +180,7 @@ def rank_all(
     for photo, _outcome in photos.photos_by_number(numbers):
         try:
             changed += ask_version(
-                photo.public_id, classifier, standing=standing, files=files, limiter=limiter
+                photo.public_id, Pipeline([classifier], files, limiter), standing=standing
             )
         except MarqueError as error:
             return Relabelled(changed, met - changed, ""), error

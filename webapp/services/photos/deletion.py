@@ -12,7 +12,7 @@ from webapp.errors import BadRequestError, NotAllowedError, PhotoNotFoundError
 from webapp.services.labels.relabel import Relabelled, new_batch
 from webapp.services.photos.gallery import get_item
 from webapp.storage.database import end_reading, writing
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
 from webapp.storage.photos import deletion as storage
 from webapp.storage.photos import photos

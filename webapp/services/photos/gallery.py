@@ -36,7 +36,7 @@ from webapp.inference.decoding.images import (
 )
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
 from webapp.storage.photos import pages
 from webapp.storage.photos import photos as storage

@@ -9,7 +9,7 @@ from webapp.inference.heat_map import OVERLAY_TYPE, class_activation, draw_overl
 from webapp.inference.models.label_set import outputs, reads_as
 from webapp.services.labels.label_mapping import today
 from webapp.services.photos.gallery import get_item, stored_content
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 
 
 def heat_map(

@@ -13,7 +13,7 @@ from webapp.services.photos.bulk import Selection, delete_all
 from webapp.services.photos.deletion import GRACE
 from webapp.storage import jobs as storage
 from webapp.storage.database import writing
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.photos import photos
 from webapp.storage.tables import Photo, now
 
@@ -35,7 +35,10 @@ def came_with(public_id: str, owner: str) -> bool:
 def is_theirs(view: JobView, owner: Owner) -> bool:
     """True for an upload that has ended and that this very owner put in. Who may see all jobs does not own them."""
     return (
-        view.over and view.job.type == JOB_TYPE.name and bool(owner.id) and view.job.owner == owner.id
+        view.over
+        and view.job.type == JOB_TYPE.name
+        and bool(owner.id)
+        and view.job.owner == owner.id
     )
 
 

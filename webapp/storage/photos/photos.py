@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, update
+from sqlalchemy import Select, and_, bindparam, case, delete, exists, func, insert, select, update
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
-from webapp.storage.database import db, insert_row
+from webapp.storage.database import column_values, db, insert_row
 from webapp.storage.labels.truths import expected, given, right_answer
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.photos.query_filters import outcome_column, with_prediction
@@ -82,18 +82,10 @@ def find_photo_by_sha256(sha256: str, model: str = "") -> tuple[Photo, str] | No
     return None if row is None else (row[0], row[1])
 
 
-def knows_sha256(sha256: str) -> bool:
-    """True when a photo has these bytes."""
-    return (
-        db.session.execute(select(Photo.id).where(Photo.sha256 == sha256)).scalar_one_or_none()
-        is not None
-    )
-
-
-def is_deleted(sha256: str) -> bool:
-    """True when the photo with these bytes waits for its end."""
-    question = select(Photo.id).where(Photo.sha256 == sha256, Photo.deleted_at.is_not(None))
-    return db.session.execute(question).scalar_one_or_none() is not None
+def find_bytes(sha256: str) -> Any:
+    """`public_id` and `deleted_at` of the photo that has these bytes, None when there is none."""
+    query = select(Photo.public_id, Photo.deleted_at).where(Photo.sha256 == sha256)
+    return db.session.execute(query).one_or_none()
 
 
 def was_deleted(public_id: str) -> bool:
@@ -217,29 +209,33 @@ def latest_photo_of(labels: Sequence[str]) -> dict[str, Photo]:
 # ---- writing ----
 
 
+_same_hash = and_(Photo.dhash == bindparam("its_dhash"), Photo.deleted_at.is_(None))
+_insert_photo = (
+    insert(Photo)
+    .values(has_duplicate=exists().where(_same_hash))
+    .returning(Photo.id, Photo.has_duplicate)
+)
+
+
 def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -> None:
-    """Add a photo with its small picture and the prediction that it will show; it has an `id` afterwards."""
+    """Add a photo, its thumbnail and its place in the indexes; it has an `id` afterwards.
+
+    `shown` is the prediction that it will show. Photos with the same difference hash have a
+    duplicate from now on.
+    """
     if shown is not None:
         for name in MIRRORED:
             setattr(photo, f"shown_{name}", getattr(shown, name))
     photo.outcome = UNLABELLED
-    photo.has_duplicate = photo.dhash is not None and _tell_duplicates(photo.dhash)
-    photo.id = insert_row(photo)
+    values = {"its_dhash": photo.dhash, **column_values(photo)}
+    photo.id, photo.has_duplicate = db.session.connection().execute(_insert_photo, values).one()
+    if photo.has_duplicate:
+        others = and_(Photo.dhash == photo.dhash, Photo.deleted_at.is_(None))
+        change = update(Photo).where(others, Photo.has_duplicate.is_(False))
+        db.session.execute(change.values(has_duplicate=True), execution_options=UNSEEN)
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
     names.add(photo)
     near.add_hash(photo)
-
-
-def _tell_duplicates(dhash: int) -> bool:
-    """True when photos have this difference hash already; from now on they have a duplicate."""
-    same = and_(Photo.dhash == dhash, Photo.deleted_at.is_(None))
-    if db.session.execute(select(Photo.id).where(same).limit(1)).first() is None:
-        return False
-    db.session.execute(
-        update(Photo).where(same, Photo.has_duplicate.is_(False)).values(has_duplicate=True),
-        execution_options=UNSEEN,
-    )
-    return True
 
 
 def add_prediction(

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import ALL_MODELS, GalleryFilter
 from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
-from webapp.extensions import get_classifiers, get_files, get_limiter, get_registry, live_models
+from webapp.extensions import get_files, get_limiter, get_pipeline, get_registry, live_models
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.models.label_set import SeenLabel, as_seen
@@ -163,9 +163,7 @@ def ask(public_id: str) -> ResponseReturnValue:
     """Let another model look at a photo, or all; what it says is kept."""
     choice = request.form.get("model", "")
     count_photos()
-    classify.ask_models(
-        public_id, classifiers=get_classifiers(choice), files=get_files(), limiter=get_limiter()
-    )
+    classify.ask_models(public_id, get_pipeline(choice))
     if choice == ALL_MODELS:
         return redirect(url_for(".opinions", public_id=public_id), 303)
     return redirect(url_for(".photo", public_id=public_id, model=choice or None), 303)

@@ -7,9 +7,9 @@ from flask import current_app
 
 from webapp.domain import Answer
 from webapp.errors import MarqueError, PhotoNotFoundError
-from webapp.extensions import get_card, get_classifiers, get_limiter
+from webapp.extensions import get_card, get_classifiers, get_files, get_limiter
 from webapp.inference.classifier import Classifier
-from webapp.services.photos.classify import Incoming, answer_photo
+from webapp.services.photos.classify import Incoming, Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
 FOLDER = "samples"
@@ -56,9 +56,8 @@ def _answer(one: Sample, classifier: Classifier) -> Answer:
     )
     if key not in kept:
         content = (_folder() / f"{one.name}.jpg").read_bytes()
-        kept[key] = answer_photo(
-            Incoming(f"{one.name}.jpg", content), classifier=classifier, limiter=get_limiter()
-        )
+        pipeline = Pipeline([classifier], get_files(), get_limiter())
+        kept[key] = answer_photo(Incoming(f"{one.name}.jpg", content), pipeline)[0]
     return kept[key]
 
 

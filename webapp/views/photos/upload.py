@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 
 from webapp.domain import ALL_MODELS, NONE_OF_THESE
 from webapp.errors import MarqueError, ModelUnavailableError
-from webapp.extensions import get_card, get_classifier, get_classifiers, get_files, get_limiter
+from webapp.extensions import get_card, get_classifier, get_pipeline
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import wants_json
 from webapp.inference.models.label_set import every_label
@@ -20,7 +20,7 @@ from webapp.services.labels.relabel import new_batch
 from webapp.services.models import cards
 from webapp.services.photos import classify
 from webapp.services.photos import gallery as history
-from webapp.services.photos.classify import MAX_BYTES, Incoming, StoredPhoto
+from webapp.services.photos.classify import MAX_BYTES, Incoming, Origin, StoredPhoto
 from webapp.services.photos.gallery import Photo
 from webapp.views import guards, jobs
 from webapp.views.layout import label_groups, model_choices
@@ -64,7 +64,7 @@ def send() -> ResponseReturnValue:
     if len(results) > 1:
         return redirect(
             url_for(
-                "upload.several", public_id=classify.remember_upload(incoming, results, _choice())
+                "upload.several", public_id=classify.store_upload(incoming, results, _choice())
             ),
             303,
         )
@@ -193,17 +193,9 @@ def _incoming(files: list[FileStorage]) -> list[Incoming]:
 
 def _classify(incoming: list[Incoming]) -> list[StoredPhoto | MarqueError]:
     """Rank and remember the files, and let this browser remember that it sent them."""
-    first, *others = get_classifiers(_choice())
-    results = classify.classify_upload(
-        incoming,
-        classifier=first,
-        others=others,
-        files=get_files(),
-        limiter=get_limiter(),
-        who=guards.who(),
-        ground_truth=request.form.get("ground_truth", "").strip(),
-        batch=_batch(),
-    )
+    truth = request.form.get("ground_truth", "").strip()
+    origin = Origin(guards.who(), ground_truth=truth, batch=_batch())
+    results = classify.classify_photos(incoming, get_pipeline(_choice()), origin)
     for result in results:
         if isinstance(result, StoredPhoto):
             session_uploads.remember(result.photo.public_id, result.delete_token)

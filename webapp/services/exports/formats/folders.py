@@ -15,7 +15,7 @@ from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.decoding.images import MAX_SIDE, content_type, render_view
 from webapp.services.exports.formats.tables import ENDINGS, Record, csv_line, moment, path_of
 from webapp.services.photos.gallery import stored_content
-from webapp.storage.file_stores.database import FileStore
+from webapp.storage.file_stores.contract import FileStore
 
 TABLE = "photos.csv"
 MANIFEST = "manifest.json"

@@ -10,7 +10,7 @@ from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.services.jobs.types.reclassify import parts_of
 from webapp.services.models import compare
-from webapp.services.photos.classify import ask_aside
+from webapp.services.photos.classify import Pipeline, ask_aside
 from webapp.storage.models import comparisons as storage
 from webapp.storage.photos import photos
 
@@ -90,7 +90,7 @@ def do(job: RunningJob) -> Json:
         ]
         if waiting:
             try:
-                ask_aside(photo, classifiers=waiting, files=tools.files, limiter=tools.limiter)
+                ask_aside(photo, Pipeline(waiting, tools.files, tools.limiter))
             except (PhotoRefusedError, PhotoNotFoundError) as error:
                 job.say(f"{photo.filename}: {error}")
                 gone += 1

@@ -5,7 +5,7 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.jobs.queue import Job, JobView, Owner, Sender, get_job, worker_seen
 from webapp.services.jobs.worker import do_here
-from webapp.services.photos.classify import ask_models
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage.tables import Photo
 
 ANYBODY = Owner("", all=True)
@@ -51,13 +51,9 @@ def do(job: RunningJob) -> Json:
 
     May run twice: a model that has looked at a photo is not asked again.
     """
-    classifiers = job.tools.classifiers("")
-    ask_models(
-        job.params["photo"],
-        classifiers=classifiers,
-        files=job.tools.files,
-        limiter=job.tools.limiter,
-    )
+    tools = job.tools
+    pipeline = Pipeline(tools.classifiers(""), tools.files, tools.limiter)
+    ask_models(job.params["photo"], pipeline)
     return {"photo": job.params["photo"]}
 
 

@@ -8,7 +8,7 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.photos.bulk import Selection
-from webapp.services.photos.classify import ask_version
+from webapp.services.photos.classify import Pipeline, ask_version
 from webapp.services.photos.query_filters import filter_params, parse_filter
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
@@ -64,20 +64,14 @@ def do(job: RunningJob) -> Json:
     May run twice: a version that has looked at a photo is not asked about it again, and what it said is kept once.
     """
     tools, (model, version) = job.tools, (job.params["model"], job.params["version"])
-    classifier = tools.one_version(model, version)
+    pipeline = Pipeline([tools.one_version(model, version)], tools.files, tools.limiter)
     standing = tools.registry.live_version(model) == version
     done = dict.fromkeys(COUNTED, 0)
     found = [photo for photo, _outcome in photos.photos_by_number(job.part["photos"])]
     done["gone"] = len(job.part["photos"]) - len(found)
     for photo in found:
         try:
-            fresh = ask_version(
-                photo.public_id,
-                classifier,
-                standing=standing,
-                files=tools.files,
-                limiter=tools.limiter,
-            )
+            fresh = ask_version(photo.public_id, pipeline, standing=standing)
         except (PhotoRefusedError, PhotoNotFoundError) as error:
             job.say(f"{photo.filename}: {error}")
             done["gone"] += 1

@@ -41,7 +41,7 @@ from webapp.services.photos.archives import (
     folder_below,
     open_zip,
 )
-from webapp.services.photos.classify import Incoming, classify_photo
+from webapp.services.photos.classify import Incoming, Origin, Pipeline, classify_photo
 from webapp.storage import jobs as storage
 from webapp.storage.photos import photos
 
@@ -350,8 +350,10 @@ def do(job: RunningJob) -> Json:
     changes nothing. Counts are made at the end, from what is stored.
     """
     asked = job.params
-    first, *others = job.tools.classifiers(asked["model"])
-    names = names_of_labels([one.card for one in (first, *others)]) if asked["folders"] else {}
+    tools = job.tools
+    pipeline = Pipeline(tools.classifiers(asked["model"]), tools.files, tools.limiter)
+    cards = [classifier.card for classifier in pipeline.classifiers]
+    names = names_of_labels(cards) if asked["folders"] else {}
     troubles: list[list[str]] = []
     refused, strange = 0, Counter[str]()
     with _source(job) as source:
@@ -359,7 +361,7 @@ def do(job: RunningJob) -> Json:
             entry, label = Entry(key, name, why_not), asked["ground_truth"]
             if asked["folders"] and not why_not:
                 label = names.get(entry.folder.casefold(), "")
-            trouble = _take(job, source, entry, first, others, label)
+            trouble = _take(job, source, entry, pipeline, label)
             if asked["folders"] and not trouble and not label:
                 strange[entry.folder] += 1
             if trouble:
@@ -373,26 +375,15 @@ def _take(
     job: RunningJob,
     source: Source,
     entry: Entry,
-    first: Classifier,
-    others: Sequence[Classifier],
+    pipeline: Pipeline,
     label: str,
 ) -> tuple[str, str] | None:
     """Store one photo; what went wrong, if something did."""
-    tools = job.tools
     if entry.why_not:
         return SKIPPED, entry.why_not
     try:
-        classify_photo(
-            Incoming(entry.filename, source.read(entry.key)),
-            classifier=first,
-            others=others,
-            files=tools.files,
-            limiter=tools.limiter,
-            who=job.who,
-            ground_truth=label,
-            place=job.params["place"],
-            batch=job.id,
-        )
+        incoming = Incoming(entry.filename, source.read(entry.key))
+        classify_photo(incoming, pipeline, Origin(job.who, job.params["place"], label, job.id))
     except NotAPhotoError:
         return SKIPPED, "not an image we read"
     except PhotoRefusedError as error:

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 
 from tests.fakes import FolderFiles
-from webapp.storage.file_stores.database import DatabaseFiles, FileStore
+from webapp.storage.file_stores.contract import FileStore
+from webapp.storage.file_stores.database import DatabaseFiles
 
 
 @pytest.fixture(params=["database", "folder"])
