@@ -15,9 +15,12 @@ import re
 import sys
 import tempfile
 import threading
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from sqlalchemy import Engine, event
 
 PASSWORD = "traced only here"  # noqa: S105
 CONTROL = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.IGNORECASE)
@@ -39,8 +42,6 @@ class Trace:
         }
 
     def __enter__(self) -> "Trace":
-        from sqlalchemy import Engine, event
-
         for name, listener in self._listeners.items():
             event.listen(Engine, name, listener)
         threading.setprofile(self._enter_function)
@@ -48,8 +49,6 @@ class Trace:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        from sqlalchemy import Engine, event
-
         sys.setprofile(None)
         threading.setprofile(None)
         for name, listener in self._listeners.items():
@@ -59,9 +58,9 @@ class Trace:
         if not CONTROL.match(statement):
             self.statements.append(" ".join(statement.split()))
 
-    def _enter_function(self, frame: FrameType, event: str, _argument: object) -> None:
+    def _enter_function(self, frame: FrameType, what: str, _argument: object) -> None:
         path = frame.f_code.co_filename
-        if event == "call" and path.startswith(self.folder) and frame.f_code.co_name != "<module>":
+        if what == "call" and path.startswith(self.folder) and frame.f_code.co_name != "<module>":
             self.files.add(path.removeprefix(self.folder))
 
 
@@ -70,17 +69,13 @@ def make_app(root: Path, data: str, *, stand_in: bool) -> Any:
     models = f"{data}/models" if stand_in else f"{root}/models"
     os.environ |= {"MARQUE_DATA": data, "MARQUE_MODELS": models, "MARQUE_MODEL": "f1-teams"}
     os.environ["MARQUE_ADMIN_PASSWORD"] = PASSWORD
-    from webapp.app import create_app
-
+    create_app = import_module("webapp.app").create_app
     if not stand_in:
         return create_app()
-    from tests.conftest import install
-    from tests.fakes import FakeClassifier
-    from webapp.config import Config
-
-    classifier = FakeClassifier()
-    install(classifier.card, Path(models))
-    return create_app(getattr(Config, "from_env", Config)(), classifier)
+    config = import_module("webapp.config").Config
+    classifier = import_module("tests.fakes").FakeClassifier()
+    import_module("tests.conftest").install(classifier.card, Path(models))
+    return create_app(getattr(config, "from_env", config)(), classifier)
 
 
 def trace_requests(root: Path, app: Any) -> dict[str, Trace]:
