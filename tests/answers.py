@@ -77,8 +77,8 @@ def remember(
 def trained_on(card: ModelCard, files: Sequence[str]) -> None:
     """Store that the version was trained on these files, by their SHA-256."""
     with writing():
-        counters.recount(stats.add_learnt_files(card.name, card.version, files))
-        stats.end_learnt_list(card.name, card.version, len(files))
+        counters.recount(stats.add_training_files(card.name, card.version, files))
+        stats.end_training_list(card.name, card.version, len(files))
 
 
 def certain(card: ModelCard, label: str, confidence: float = 0.9) -> NDArray[np.float32]:

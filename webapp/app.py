@@ -44,7 +44,7 @@ from webapp.legacy import routes as api_legacy
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
 from webapp.views import error_pages as view_errors
 from webapp.views import exports as export
-from webapp.views import jobs, layout, stats, webhooks
+from webapp.views import jobs, layout, webhooks
 from webapp.views.accounts import keys, login, users
 from webapp.views.labels import label_import as labelling
 from webapp.views.labels import label_sets as label_set
@@ -59,6 +59,7 @@ from webapp.views.photos import heat_map as heat
 from webapp.views.photos import retention as keeping
 from webapp.views.review import queue as review
 from webapp.views.review import suspects as suspicion
+from webapp.views.stats import stats
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 JSON_PATHS = ("/api/", "/health/", "/ping", "/healthcheck", "/infer", "/predict")

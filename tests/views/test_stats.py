@@ -266,7 +266,7 @@ def test_a_matrix_of_many_labels_is_a_picture_with_links(
     place = "/gallery?model=cars&version=1&ground_truth=car-000&decision=car-004"
     cell = '<g class="cell h1"><title>Car 0, answered Car 4: 1<'
     assert f'<a href="{place}">{cell}' in text
-    assert "Car 50" not in text.partition("plane-room")[2].partition("</svg>")[0]
+    assert "Car 50" not in text.partition("matrix-chart")[2].partition("</svg>")[0]
     assert '<abbr title="Maker 0">' in page(client, model="cars@1", group="parent")
 
 

@@ -10,7 +10,7 @@ from webapp.api.openapi.calls import Call, Need
 from webapp.api.schemas.stats import StatisticsJson, StatsQuery, statistics_json
 from webapp.errors import ModelNotFoundError, TooMuchToCountError
 from webapp.extensions import get_classifier, get_registry, get_version_card
-from webapp.services.stats import stats
+from webapp.services.stats import figures
 
 bp = guard(Blueprint("api_stats", __name__))
 ERRORS = (ModelNotFoundError, TooMuchToCountError)
@@ -23,10 +23,11 @@ def index(query: StatsQuery) -> ResponseReturnValue:
     Without a model it is the one that answers now. Photos that the version was trained on are only
     counted when `include` says so.
     """
-    asked, registry = query.wanted(), get_registry()
-    card = get_version_card(asked.model, asked.version) if asked.model else get_classifier().card
-    wanted = replace(asked, model="", version=None, sort="newest")
-    with_learnt = bool(query.include)
-    counts, trained_on = stats.count(wanted, card, registry, with_learnt=with_learnt)
-    versions = stats.versions(wanted, card.name, registry, with_learnt=with_learnt)
-    return jsonify(statistics_json(card, counts, trained_on, stats.version_lines(versions)))
+    photo_filter = query.wanted()
+    name, version = photo_filter.model, photo_filter.version
+    card = get_version_card(name, version) if name else get_classifier().card
+    photo_filter = replace(photo_filter, model="", version=None, sort="newest")
+    registry, with_trained = get_registry(), bool(query.include)
+    counts, trained = figures.count(photo_filter, card, registry, with_trained=with_trained)
+    versions = figures.versions(photo_filter, card.name, registry, with_trained=with_trained)
+    return jsonify(statistics_json(card, counts, trained, versions))

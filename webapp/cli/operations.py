@@ -38,7 +38,7 @@ from webapp.services.operations.health import (
     has_wal_reset_bug,
 )
 from webapp.services.photos import deletion
-from webapp.services.stats.counters import check_tally
+from webapp.services.stats.counters import check_counters
 from webapp.services.stats.training_membership import read_lists
 from webapp.services.webhooks import webhooks
 
@@ -116,10 +116,10 @@ def _files() -> str:
 
 
 def _stats() -> str:
-    counters = check_tally()
-    if not counters.right:
-        raise DamagedHistoryError(f"{counters.words}. Run: flask stats recount")
-    return counters.words
+    check = check_counters()
+    if not check.right:
+        raise DamagedHistoryError(f"{check.text}. Run: flask stats recount")
+    return check.text
 
 
 def _rate_limits() -> str:

@@ -1,10 +1,10 @@
-"""`flask stats`: compare what the stats page reads with a full count, and mend it."""
+"""`flask stats`: compare the counters of the statistics with a full count, and mend them."""
 
 import click
 from flask import Blueprint
 
 from webapp.cli.history import needs_history
-from webapp.services.stats import counters as recount
+from webapp.services.stats import counters
 
 bp = Blueprint("stats_cli", __name__, cli_group="stats")
 
@@ -12,17 +12,17 @@ bp = Blueprint("stats_cli", __name__, cli_group="stats")
 @bp.cli.command("recount")
 @needs_history
 def recount_command() -> None:
-    """Compare the sums that the stats page reads with a full count; where they differ, count again. Nothing else changes."""
-    found = recount.check_tally()
-    click.echo(found.words)
-    if found.right:
+    """Compare the counters of the statistics with a full count; where they differ, count again."""
+    check = counters.check_counters()
+    click.echo(check.text)
+    if check.right:
         return
-    for number in recount.recount():
+    for number in counters.recount():
         click.echo(f"\rcounted up to photo {number:,}", nl=False, err=True)
     click.echo(err=True)
-    found = recount.check_tally()
-    click.echo(found.words)
-    if not found.right:
+    check = counters.check_counters()
+    click.echo(check.text)
+    if not check.right:
         raise click.ClickException(
             "Labels or answers came in meanwhile, or the database is damaged: run flask doctor."
         )

@@ -14,7 +14,7 @@ from webapp.storage.photos.query_filters import (
     outcome_column,
     with_prediction,
 )
-from webapp.storage.stats.counters import has_learnt_from, was_audited
+from webapp.storage.stats.counters import was_audited, was_trained_on
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
 
 PHOTO = (
@@ -45,7 +45,7 @@ SAID = (
     Prediction.familiarity,
     Prediction.elapsed_ms,
     Prediction.distribution,
-    has_learnt_from(Prediction.model, Prediction.version).label("learnt"),
+    was_trained_on(Prediction.model, Prediction.version).label("learnt"),
 )
 
 

@@ -42,7 +42,8 @@ from webapp.services.labels.search import find_labels
 from webapp.services.models import compare
 from webapp.services.review import suspects as suspicion
 from webapp.services.review.queue import Queue, check_photo, get_sitting
-from webapp.services.stats import stats
+from webapp.services.stats import figures
+from webapp.services.stats.matrix import confusion_matrix
 from webapp.storage.database import db, end_reading
 from webapp.storage.tables import LabelEvent, OriginalAnswer, Photo, Prediction, Suspicion, TopLabel
 
@@ -316,19 +317,21 @@ def test_stats_count_the_parts_as_the_label_that_the_version_knows(registry: Reg
     split("haas", "haas-19", "haas-20", registry=registry)
     relabel_photos(["photo-1", "photo-2"], "haas-19", card=CARD, who=ANNA, place="photo")
     card = today(CARD)
-    counts = stats.count(GalleryFilter(), card, get_registry())[0]
-    line = next(one for one in stats.lines(counts, card, "all") if one.label == "haas")
-    assert (line.found.n, line.found.hits) == (2, 1) and stats.folded(card) == {
+    counts = figures.count(GalleryFilter(), card, get_registry())[0]
+    line = next(one for one in figures.label_accuracies(counts, card, "all") if one.label == "haas")
+    assert (line.recall.n, line.recall.hits) == (2, 1) and figures.split_labels(card) == {
         "haas": ["haas-19", "haas-20"]
     }
 
 
 def test_stats_have_one_row_for_merged_labels(registry: Registry) -> None:
     remember(CARD, [Checked("haas", certain(CARD, "bwt")), Checked("bwt", certain(CARD, "haas"))])
-    stats.count(GalleryFilter(), CARD, get_registry())  # what is kept of it must not be shown again
+    figures.count(
+        GalleryFilter(), CARD, get_registry()
+    )  # what is kept of it must not be shown again
     merge("haas", "bwt", registry)
     card = today(CARD)
-    found = stats.matrix(stats.count(GalleryFilter(), card, get_registry())[0], card, "all")
+    found = confusion_matrix(figures.count(GalleryFilter(), card, get_registry())[0], card, "all")
     assert "haas" not in found.rows and found.counts == {("bwt", "bwt"): 2}
 
 

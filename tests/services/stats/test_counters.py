@@ -25,20 +25,20 @@ from webapp.services.photos import bulk as many
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import Incoming, Origin, Pipeline, ask_aside, classify_photo
-from webapp.services.stats.counters import check_tally
+from webapp.services.stats.counters import check_counters
 from webapp.storage.database import db, writing
 from webapp.storage.file_stores.database import DatabaseFiles
-from webapp.storage.stats import counters as tally
+from webapp.storage.stats import counters
 from webapp.storage.tables import (
     CheckedAnswer,
     KnownLabel,
     LabelEvent,
-    LearntFile,
+    MonthCounter,
+    PairCounter,
     Photo,
     Prediction,
-    TallyMonth,
-    TallyPair,
     TopLabel,
+    TrainingFile,
     now,
 )
 
@@ -157,14 +157,14 @@ class Life:
 
 
 def pairs_from_scratch() -> Counter[tuple[object, ...]]:
-    """What `tally_pairs` should hold, counted from the rows one by one."""
+    """What `pair_counters` should hold, counted from the rows one by one."""
     audited = set(
         db.session.execute(select(LabelEvent.photo_id).where(LabelEvent.place == AUDIT)).scalars()
     )
     learnt = {
         tuple(row)
         for row in db.session.execute(
-            select(LearntFile.model, LearntFile.version, LearntFile.sha256)
+            select(TrainingFile.model, TrainingFile.version, TrainingFile.sha256)
         )
     }
     known = {
@@ -194,7 +194,7 @@ def pairs_from_scratch() -> Counter[tuple[object, ...]]:
 
 
 def pairs_kept() -> Counter[tuple[object, ...]]:
-    rows = db.session.execute(select(TallyPair.__table__)).all()
+    rows = db.session.execute(select(PairCounter.__table__)).all()
     return Counter({("n", *row[:-2]): row[-2] for row in rows}) + Counter(
         {("five", *row[:-2]): row[-1] for row in rows}
     )
@@ -220,7 +220,7 @@ def test_the_sums_are_those_of_a_full_count_whatever_happens(context: None, seed
             happening()
         db.session.rollback()
         assert pairs_kept() == +pairs_from_scratch(), happening.__name__
-        assert tally.differences() == (0, 0), happening.__name__
+        assert counters.differences() == (0, 0), happening.__name__
         seen = max(seen, pairs_kept().total())
     assert seen > 3
 
@@ -238,22 +238,22 @@ def some(context: None) -> None:
 
 def test_a_wrong_sum_is_found(some: None) -> None:
     with writing():
-        db.session.execute(update(TallyMonth).values(n=7))
-    found = check_tally()
+        db.session.execute(update(MonthCounter).values(n=7))
+    found = check_counters()
     assert (found.answers, found.sums, found.right) == (0, 1, False)
 
 
 def test_recounting_mends_what_is_wrong(some: None, runner: FlaskCliRunner) -> None:
     with writing():
-        db.session.execute(update(TallyPair).values(n=TallyPair.n + 1))
+        db.session.execute(update(PairCounter).values(n=PairCounter.n + 1))
         db.session.execute(delete(CheckedAnswer).where(CheckedAnswer.photo_id == 2))
         db.session.execute(
             update(CheckedAnswer).where(CheckedAnswer.photo_id == 3).values(truth="bwt")
         )
-    assert "2 answers" in check_tally().words
+    assert "2 answers" in check_counters().words
     done = runner.invoke(args=["stats", "recount"])
     assert done.exit_code == 0 and done.stdout.endswith("the sums are those of a full count\n")
-    assert check_tally().right and pairs_kept() == pairs_from_scratch()
+    assert check_counters().right and pairs_kept() == pairs_from_scratch()
 
 
 def test_recounting_what_is_right_changes_nothing(some: None, runner: FlaskCliRunner) -> None:
@@ -262,5 +262,5 @@ def test_recounting_what_is_right_changes_nothing(some: None, runner: FlaskCliRu
 
 def test_a_new_label_costs_a_few_short_questions(some: None) -> None:
     with statements() as asked, writing():
-        tally.recount([1])
+        counters.recount([1])
     assert sum("checked_answers" in text or "tally" in text for text, _values in asked) == 9

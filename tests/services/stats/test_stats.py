@@ -16,9 +16,11 @@ from tests.fakes import make_card
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, GalleryFilter
 from webapp.extensions import get_registry
 from webapp.inference.models.card import Label, ModelCard
-from webapp.services.stats import stats
-from webapp.services.stats.stats import AUDITED, EVERYTHING
+from webapp.services.stats import figures, stats
+from webapp.services.stats.figures import AUDITED, EVERYTHING
+from webapp.services.stats.matrix import cluster, confusion_matrix
 from webapp.storage.database import db
+from webapp.storage.stats.stats import Counts
 from webapp.storage.tables import Photo, Prediction
 
 sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
@@ -40,9 +42,9 @@ def make_wide_card() -> ModelCard:
     return make_card(name="cars", labels=labels, threshold=0.4)
 
 
-def count(wanted: GalleryFilter, card: ModelCard) -> stats.Counts:
+def count(wanted: GalleryFilter, card: ModelCard) -> Counts:
     """What was counted of a version's answers."""
-    return stats.count(wanted, card, get_registry())[0]
+    return figures.count(wanted, card, get_registry())[0]
 
 
 def answered() -> tuple[list[str], list[str], list[str], NDArray[np.float32]]:
@@ -65,7 +67,7 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
     """Every figure of everything that was checked is the one that scikit-learn counts from the rows."""
     truths, said, first, distributions = answered()
     counts = count(EVERY_PHOTO, card)
-    summary = stats.summarize(counts, card, EVERYTHING)
+    summary = figures.summarize(counts, card, EVERYTHING)
     names = list(card.label_names)
     assert summary.n == len(truths)
     assert summary.right.share == pytest.approx(sklearn.accuracy_score(truths, said))
@@ -81,20 +83,20 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
     precision, recall, f1, n = sklearn.precision_recall_fscore_support(
         truths, said, labels=names, zero_division=0
     )
-    for line in stats.lines(counts, card, EVERYTHING):
+    for line in figures.label_accuracies(counts, card, EVERYTHING):
         at = names.index(line.label)
-        got = (line.trust.share, line.found.share, line.f1 or 0.0, line.found.n)
+        got = (line.precision.share, line.recall.share, line.f1 or 0.0, line.recall.n)
         assert got == pytest.approx((precision[at], recall[at], f1[at], n[at])), line.label
     table = sklearn.confusion_matrix(truths, said, labels=[*names, UNCLASSIFIED])
-    drawn = stats.matrix(counts, card, EVERYTHING)
+    drawn = confusion_matrix(counts, card, EVERYTHING)
     assert [
         [drawn.counts.get((truth, one), 0) for one in drawn.columns] for truth in drawn.rows
     ] == table[:-1].tolist()
     assert_equals_calibration_curve(
-        truths, first, distributions.max(axis=1), stats.reliability(counts, EVERYTHING)
+        truths, first, distributions.max(axis=1), figures.reliability(counts, EVERYTHING)
     )
     named = distributions.max(axis=1) >= 0.7
-    step = stats.threshold(counts, EVERYTHING, 70)
+    step = figures.threshold_figures(counts, EVERYTHING, 70)
     assert step.unsure.share == pytest.approx(1 - named.mean())
     kept = [at for at, one in enumerate(named) if one]
     assert step.right.share == pytest.approx(
@@ -103,13 +105,16 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
 
 
 def assert_equals_calibration_curve(
-    truths: list[str], first: list[str], confidence: NDArray[np.float32], bins: list[stats.Bin]
+    truths: list[str],
+    first: list[str],
+    confidence: NDArray[np.float32],
+    bins: list[figures.ConfidenceBin],
 ) -> None:
     calibration = pytest.importorskip("sklearn.calibration")
     right = [one == other for one, other in zip(truths, first, strict=True)]
     share, said = calibration.calibration_curve(right, confidence, n_bins=10)
     assert [one.right.share for one in bins] == pytest.approx(share.tolist())
-    assert [one.said for one in bins] == pytest.approx(said.tolist())
+    assert [one.confidence for one in bins] == pytest.approx(said.tolist())
 
 
 def test_every_number_is_scikit_learns_for_196_labels() -> None:
@@ -137,11 +142,11 @@ def test_audited_photos_are_counted_apart() -> None:
     )
     counts = count(EVERY_PHOTO, CARD)
     assert (
-        stats.summarize(counts, CARD, AUDITED).right.hits
-        == stats.summarize(counts, CARD, AUDITED).n
+        figures.summarize(counts, CARD, AUDITED).right.hits
+        == figures.summarize(counts, CARD, AUDITED).n
         == 1
     )
-    assert stats.summarize(counts, CARD, EVERYTHING).right.share == pytest.approx(1 / 3)
+    assert figures.summarize(counts, CARD, EVERYTHING).right.share == pytest.approx(1 / 3)
 
 
 def test_photos_that_show_none_of_the_labels_are_answered_right_by_no_name() -> None:
@@ -154,7 +159,7 @@ def test_photos_that_show_none_of_the_labels_are_answered_right_by_no_name() -> 
             Checked("haas", unsure),
         ],
     )
-    summary = stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING)
+    summary = figures.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING)
     assert (summary.right.hits, summary.unsure.hits, summary.wrong.hits) == (1, 1, 1)
     assert (summary.none.hits, summary.none.n, summary.first.n) == (1, 2, 1)
 
@@ -165,7 +170,7 @@ def test_what_says_nothing_about_the_labels_is_left_out() -> None:
         CARD,
         [Checked("haas", sure), Checked(UNUSABLE, sure), Checked("lada", sure), Checked("", sure)],
     )
-    assert stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
+    assert figures.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
 
 
 def test_a_filter_of_the_gallery_narrows_the_count() -> None:
@@ -173,17 +178,17 @@ def test_a_filter_of_the_gallery_narrows_the_count() -> None:
         CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "bwt", 0.6))]
     )
     counts = count(GalleryFilter(min_confidence=0.8), CARD)
-    assert stats.summarize(counts, CARD, EVERYTHING).n == 1
+    assert figures.summarize(counts, CARD, EVERYTHING).n == 1
 
 
 def test_a_new_label_is_counted_at_once() -> None:
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
-    assert stats.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
+    assert figures.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
     other = make_card(version=2)
     remember(other, [Checked("haas", certain(CARD, "bwt"))], again=True)
-    lines = stats.version_lines(stats.versions(EVERY_PHOTO, CARD.name, get_registry()))
+    lines = figures.versions(EVERY_PHOTO, CARD.name, get_registry())
     assert [(line.version, line.everything.hits) for line in lines] == [(2, 0), (1, 1)]
-    assert stats.summarize(count(EVERY_PHOTO, other), other, EVERYTHING).right.hits == 0
+    assert figures.summarize(count(EVERY_PHOTO, other), other, EVERYTHING).right.hits == 0
 
 
 def test_months_are_those_of_the_upload() -> None:
@@ -196,7 +201,7 @@ def test_months_are_those_of_the_upload() -> None:
             Checked("haas", sure),
         ],
     )
-    points = stats.over_time(count(EVERY_PHOTO, CARD), EVERYTHING)
+    points = figures.by_month(count(EVERY_PHOTO, CARD), EVERYTHING)
     assert [(one.year, one.month, one.right.hits, one.right.n) for one in points] == [
         (2026, 3, 1, 2),
         (2026, 5, 1, 1),
@@ -214,10 +219,10 @@ def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
             Checked("haas", haas),
         ],
     )
-    found = stats.with_photos(
-        stats.mix_ups(count(EVERY_PHOTO, CARD), EVERYTHING), EVERY_PHOTO, CARD, EVERYTHING
+    found = figures.with_photos(
+        figures.mix_ups(count(EVERY_PHOTO, CARD), EVERYTHING), EVERY_PHOTO, CARD, EVERYTHING
     )
-    assert [(one.truth, one.said, one.n) for one in found] == [
+    assert [(one.truth, one.decision, one.n) for one in found] == [
         ("bwt", "haas", 2),
         ("ferrari", "haas", 1),
     ]
@@ -226,7 +231,7 @@ def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
 
 def test_labels_that_are_mixed_up_stand_beside_each_other() -> None:
     table = {("a", "d"): 5, ("d", "a"): 4, ("b", "e"): 3, ("a", "a"): 10, ("c", "c"): 9}
-    assert stats.cluster(["a", "b", "c", "d", "e"], table) == ["a", "d", "b", "e", "c"]
+    assert cluster(["a", "b", "c", "d", "e"], table) == ["a", "d", "b", "e", "c"]
 
 
 def test_a_grouped_matrix_counts_parents() -> None:
@@ -238,14 +243,14 @@ def test_a_grouped_matrix_counts_parents() -> None:
             Checked("car-001", certain(card, "car-002")),
         ],
     )
-    grouped = stats.matrix(count(EVERY_PHOTO, card), card, EVERYTHING, grouped=True)
+    grouped = confusion_matrix(count(EVERY_PHOTO, card), card, EVERYTHING, grouped=True)
     assert grouped.counts == {("Maker 0", "Maker 0"): 1, ("Maker 1", "Maker 2"): 1}
     assert grouped.rows == ("Maker 0", "Maker 1", "Maker 2", "Maker 3")
 
 
 def test_the_held_out_figure_counts_what_was_said() -> None:
     card = make_card(metrics={"test": {"n": 200, "unclassified": 0.1, "top1_when_decided": 0.95}})
-    share = stats.held_out(card)
+    share = figures.held_out(card)
     assert share is not None
     assert (share.hits, share.n) == (171, 200)
 
@@ -266,7 +271,7 @@ def plan_of(ask: Callable[[], object]) -> list[str]:
 def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
     steps = plan_of(lambda: stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
     assert steps == [
-        "SEARCH tally_months USING INDEX sqlite_autoindex_tally_months_1 (model=? AND version=?)"
+        "SEARCH month_counters USING INDEX sqlite_autoindex_tally_months_1 (model=? AND version=?)"
     ]
     assert "model=?" in plan_of(lambda: stats.storage.count_by_version(EVERY_PHOTO, "f1-teams"))[0]
 

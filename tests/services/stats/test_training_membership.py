@@ -15,8 +15,8 @@ from webapp.domain import GalleryFilter
 from webapp.extensions import get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import fingerprint, write_split
-from webapp.services.stats.training_membership import knows_learnt, read_lists
-from webapp.storage.stats import counters as tally
+from webapp.services.stats.training_membership import knows_training_photos, read_lists
+from webapp.storage.stats import counters
 from webapp.storage.stats import stats as storage
 
 Upload = Callable[..., str]
@@ -47,24 +47,27 @@ def left_out(client: FlaskClient) -> int:
 
 
 def test_a_list_is_taken_over_once(context: None, taught: ModelCard, app: Flask) -> None:
-    assert knows_learnt(get_registry(), taught)
-    assert storage.learnt_list("f1-teams", 2) == 2
+    assert knows_training_photos(get_registry(), taught)
+    assert storage.training_list_length("f1-teams", 2) == 2
     (app.extensions["marque"].config.models / "f1-teams" / "2" / "split.json").unlink()
-    assert knows_learnt(get_registry(), taught)
+    assert knows_training_photos(get_registry(), taught)
 
 
 def test_a_version_without_a_list_of_its_own_is_unknown(
     context: None, app: Flask, taught: ModelCard
 ) -> None:
     write_split(app.extensions["marque"].config.models / "f1-teams" / "2", {"0" * 64: "train"})
-    assert not knows_learnt(get_registry(), taught) and not knows_learnt(
+    assert not knows_training_photos(get_registry(), taught) and not knows_training_photos(
         get_registry(), make_card(1)
     )
 
 
 def test_all_lists_are_taken_over_together(context: None, taught: ModelCard) -> None:
     read_lists(get_registry())
-    assert storage.learnt_list("f1-teams", 2) == 2 and storage.learnt_list("f1-teams", 1) is None
+    assert (
+        storage.training_list_length("f1-teams", 2) == 2
+        and storage.training_list_length("f1-teams", 1) is None
+    )
 
 
 @pytest.mark.parametrize("first", ["photos", "list"])
@@ -92,4 +95,4 @@ def test_photos_are_left_out_whichever_came_first(
     assert client.get("/api/v1/stats?model=f1-teams@2&include=learnt").json["checked"]["n"] == 4
     assert len(client.get("/api/v1/photos?learnt=yes").json["items"]) == 2
     with app.app_context():
-        assert tally.differences() == (0, 0)
+        assert counters.differences() == (0, 0)

@@ -136,7 +136,7 @@ def test_no_page_reads_a_whole_table(
     for sort in PLANNED:
         wanted = parse_filter({**FILTERS[name], "sort": sort})
         steps = plan(wanted, Place(None if sort in BY_ARRIVAL else 0.5, 500_000))
-        scans = [step for step in steps if re.match(r"SCAN (?!photo_names|learnt_files)", step)]
+        scans = [step for step in steps if re.match(r"SCAN (?!photo_names|training_files)", step)]
         assert not scans, (sort, steps)
         if any("TEMP B-TREE" in step for step in steps):
             assert name in SORTING or few > 0, (sort, steps)

@@ -9,8 +9,9 @@ from webapp.api.schemas.base import OFF, JsonShape, ModelVersionJson, OneOf, Sha
 from webapp.api.schemas.photos import Filters
 from webapp.inference.metrics.intervals import Share as CountedShare
 from webapp.inference.models.card import ModelCard
-from webapp.services.stats import stats
-from webapp.services.stats.stats import Counts, Learnt, Summary, VersionLine
+from webapp.services.stats import figures
+from webapp.services.stats.figures import SampleFigures, TrainingShare, VersionAccuracy
+from webapp.storage.stats.stats import Counts
 
 
 class StatsQuery(Filters):
@@ -132,39 +133,41 @@ class StatisticsJson(JsonShape):
 
 
 def statistics_json(
-    card: ModelCard, counts: Counts, trained_on: Learnt, versions: list[VersionLine]
+    card: ModelCard, counts: Counts, trained: TrainingShare, versions: list[VersionAccuracy]
 ) -> StatisticsJson:
     """The figures of one version's answers; the lists are about everything that was checked."""
-    every = stats.EVERYTHING
-    photos = trained_on.photos if trained_on.known else None
-    thresholds = [stats.threshold(counts, every, percent) for percent in stats.STEPS]
+    every = figures.EVERYTHING
+    photos = trained.photos if trained.known else None
+    thresholds = [
+        figures.threshold_figures(counts, every, percent) for percent in figures.THRESHOLDS
+    ]
     return {
         "model": {"name": card.name, "version": card.version},
-        "learnt": {"known": trained_on.known, "photos": photos, "counted": trained_on.counted},
-        "checked": _summary_json(stats.summarize(counts, card, every)),
-        "audited": _summary_json(stats.summarize(counts, card, stats.AUDITED)),
+        "learnt": {"known": trained.known, "photos": photos, "counted": trained.counted},
+        "checked": _summary_json(figures.summarize(counts, card, every)),
+        "audited": _summary_json(figures.summarize(counts, card, figures.AUDITED)),
         "labels": [
             {
                 "label": line.label,
-                "found": _share_json(line.found),
-                "trust": _share_json(line.trust),
+                "found": _share_json(line.recall),
+                "trust": _share_json(line.precision),
                 "f1": line.f1,
                 "more_needed": line.more,
             }
-            for line in stats.lines(counts, card, every)
+            for line in figures.label_accuracies(counts, card, every)
         ],
         "mix_ups": [
-            {"ground_truth": mix_up.truth, "decision": mix_up.said, "n": mix_up.n}
-            for mix_up in stats.mix_ups(counts, every)
+            {"ground_truth": mix_up.truth, "decision": mix_up.decision, "n": mix_up.n}
+            for mix_up in figures.mix_ups(counts, every)
         ],
         "reliability": [
             {
                 "from": band.low / 100,
                 "to": band.high / 100,
-                "confidence": band.said,
+                "confidence": band.confidence,
                 "right": _share_json(band.right),
             }
-            for band in stats.reliability(counts, every)
+            for band in figures.reliability(counts, every)
         ],
         "thresholds": [
             {
@@ -176,7 +179,7 @@ def statistics_json(
         ],
         "months": [
             {"month": f"{point.year}-{point.month:02d}", "right": _share_json(point.right)}
-            for point in stats.over_time(counts, every)
+            for point in figures.by_month(counts, every)
         ],
         "versions": [
             {
@@ -189,7 +192,7 @@ def statistics_json(
     }
 
 
-def _summary_json(summary: Summary) -> SummaryJson:
+def _summary_json(summary: SampleFigures) -> SummaryJson:
     return {
         "n": summary.n,
         "right": _share_json(summary.right),

@@ -1,19 +1,18 @@
-"""Is what the stats read what a full count gives, and if not: count again."""
+"""Are the counters of the statistics those of a full count, and if not: count again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webapp.storage.database import writing
-from webapp.storage.photos import bulk as many
-from webapp.storage.stats import counters as tally
+from webapp.storage.photos import bulk
+from webapp.storage.stats import counters
 
-CHUNK = 5_000
-"""Photos that are counted anew in one transaction."""
+_CHUNK = 5_000  # photos that are counted anew in one transaction
 
 
 @dataclass(frozen=True)
-class Checked:
-    """How many checked answers, and how many sums of them, are not those of a full count."""
+class CounterCheck:
+    """How many checked answers, and how many sums of them, differ from a full count."""
 
     answers: int
     sums: int
@@ -24,27 +23,27 @@ class Checked:
         return not self.answers and not self.sums
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """A line about it."""
         if self.right:
             return "the sums are those of a full count"
         return f"{self.answers:,} answers and {self.sums:,} sums differ from a full count"
 
 
-def check_tally() -> Checked:
+def check_counters() -> CounterCheck:
     """Compare with a full count, which takes seconds for a million photos. Changes nothing."""
-    return Checked(*tally.differences())
+    return CounterCheck(*counters.differences())
 
 
 def recount() -> Iterator[int]:
-    """Count everything again, a chunk of photos in a transaction of its own, so that uploads come in between; the sums at the end.
+    """Count everything again, a chunk of photos per transaction, so that uploads come in between.
 
-    Gives the number of the photo that it has come to, chunk by chunk.
+    Yields the number of the last photo of each chunk; the sums are rebuilt at the end.
     """
-    last = many.last_number()
-    for start in range(0, last, CHUNK):
+    last = bulk.last_number()
+    for start in range(0, last, _CHUNK):
         with writing():
-            tally.recount(tally.numbered(start + 1, start + CHUNK))
-        yield min(start + CHUNK, last)
+            counters.recount(counters.numbered(start + 1, start + _CHUNK))
+        yield min(start + _CHUNK, last)
     with writing():
-        tally.rebuild_sums()
+        counters.rebuild_sums()

@@ -1,4 +1,4 @@
-"""Which photos of the history a version has learnt from: the list that travels with it, taken over into the database to count by."""
+"""Which photos of the history a version was trained on: its list, copied into the database."""
 
 from contextlib import suppress
 
@@ -7,19 +7,18 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import HELD_OUT, read_split
 from webapp.inference.models.registry import Registry
 from webapp.storage.database import writing
-from webapp.storage.stats import counters as tally
+from webapp.storage.stats import counters
 from webapp.storage.stats import stats as storage
 
-CHUNK = 2_000
-"""Photos that are counted anew in one transaction."""
+_CHUNK = 2_000  # photos that are counted anew in one transaction
 
 
-def knows_learnt(registry: Registry, card: ModelCard) -> bool:
-    """True when it is known what a version has learnt from, or was chosen or calibrated by; its list is taken over the first time.
+def knows_training_photos(registry: Registry, card: ModelCard) -> bool:
+    """True when it is known what a version was trained on; its list is copied the first time.
 
-    False when it carries none, or one that is not its card's.
+    False when the version carries no list, or one that is not its card's.
     """
-    if storage.learnt_list(card.name, card.version) is not None:
+    if storage.training_list_length(card.name, card.version) is not None:
         return True
     try:
         split = read_split(registry.version_folder(card.name, card.version), card)
@@ -29,18 +28,18 @@ def knows_learnt(registry: Registry, card: ModelCard) -> bool:
         return False
     files = [sha256 for sha256, part in split.items() if part != HELD_OUT]
     with writing():
-        photos = storage.add_learnt_files(card.name, card.version, files)
-    for start in range(0, len(photos), CHUNK):
+        photos = storage.add_training_files(card.name, card.version, files)
+    for start in range(0, len(photos), _CHUNK):
         with writing():
-            tally.recount(photos[start : start + CHUNK])
-    with writing():  # not before: who stops in between begins again
-        storage.end_learnt_list(card.name, card.version, len(files))
+            counters.recount(photos[start : start + _CHUNK])
+    with writing():  # not before: a process that stops in between begins again
+        storage.end_training_list(card.name, card.version, len(files))
     return True
 
 
 def read_lists(registry: Registry) -> None:
-    """Take over the lists of all versions that are there."""
+    """Copy the lists of all versions."""
     for name in registry.names():
         for version in registry.versions(name):
             with suppress(ModelError):
-                knows_learnt(registry, registry.card(name, version))
+                knows_training_photos(registry, registry.card(name, version))

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, case, func, or_, select, update
 
 from webapp.storage.database import db
 from webapp.storage.photos.photos import UNSEEN, refresh_duplicates
-from webapp.storage.stats import counters as tally
+from webapp.storage.stats import counters
 from webapp.storage.tables import Photo, now
 
 _protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
@@ -35,7 +35,7 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
     gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
     changed = int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
     refresh_duplicates(hashes)
-    tally.recount(numbers)
+    counters.recount(numbers)
     return changed
 
 

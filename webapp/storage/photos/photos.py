@@ -14,7 +14,7 @@ from webapp.storage.labels.truths import expected, given, right_answer
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.photos.query_filters import outcome_column, with_prediction
 from webapp.storage.sqlite import name_index as names
-from webapp.storage.stats import counters as tally
+from webapp.storage.stats import counters
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
 
 UNSEEN = {"synchronize_session": False}
@@ -320,7 +320,7 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
         update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
     )
     db.session.execute(mirror, execution_options=UNSEEN)
-    tally.recount(photo_ids)
+    counters.recount(photo_ids)
 
 
 def refresh_shown(*photo_ids: int) -> None:
@@ -371,7 +371,7 @@ def restore(which: Any) -> int:
     changed = list(db.session.execute(back, execution_options=UNSEEN).scalars())
     refresh_duplicates(hashes)
     for start in range(0, len(changed), AT_ONCE):
-        tally.recount(changed[start : start + AT_ONCE])
+        counters.recount(changed[start : start + AT_ONCE])
     return len(changed)
 
 

@@ -23,14 +23,14 @@ from webapp.storage.database import db
 from webapp.storage.models import comparisons
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.sqlite import name_index as names
-from webapp.storage.stats.counters import has_learnt_from
+from webapp.storage.stats.counters import was_trained_on
 from webapp.storage.tables import (
     CheckedAnswer,
     ExpectedAnswer,
     LabelEvent,
-    LearntFile,
     Photo,
     Prediction,
+    TrainingFile,
     User,
     UTCDateTime,
 )
@@ -213,12 +213,14 @@ def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
         if wanted.model
         else (Photo.shown_model, Photo.shown_version)
     )
-    learnt = answers.learnt if answers is CheckedAnswer else has_learnt_from(model, version)
+    learnt = answers.learnt if answers is CheckedAnswer else was_trained_on(model, version)
     if wanted.learnt != YES:
         return [~learnt]
-    files = select(LearntFile.sha256)
+    files = select(TrainingFile.sha256)
     if wanted.model and wanted.version is not None:
-        files = files.where(LearntFile.model == wanted.model, LearntFile.version == wanted.version)
+        files = files.where(
+            TrainingFile.model == wanted.model, TrainingFile.version == wanted.version
+        )
     return [
         narrow(
             Photo.sha256.in_(files), f"learnt {wanted.model} {wanted.version}", otherwise=learnt

@@ -1,7 +1,9 @@
-"""The tally of checked answers: a row for each, and the sums of these rows. What changes photos, labels or predictions calls `recount`.
+"""The checked answers of photos, and their sums: the counters that the statistics read.
 
-`recount` replaces the rows of some photos by what they are now, and moves the sums by the difference: the rows tell what the sums hold of
-them, so it does not matter what had changed, or how often it is called. See docs/decisions/0017-tally.md. Nothing here commits.
+Everything that changes photos, labels or predictions ends with `recount`. It replaces the rows of
+some photos by what they are now and moves the counters by the difference: the old rows tell what the
+counters hold of them, so it does not matter what changed, or how often it is called.
+See docs/decisions for why. Nothing here commits.
 """
 
 from collections.abc import Sequence
@@ -41,104 +43,104 @@ from webapp.storage.database import db
 from webapp.storage.labels.truths import right_answer
 from webapp.storage.tables import (
     CHECKED,
+    BandCounter,
     CheckedAnswer,
     LabelEvent,
-    LearntFile,
+    MonthCounter,
+    PairCounter,
     Photo,
     Prediction,
-    TallyBand,
-    TallyMonth,
-    TallyPair,
     TopLabel,
+    TrainingFile,
 )
 
 BILLION = 1_000_000_000
-ANSWERS: Table = CheckedAnswer.__table__  # type: ignore[assignment]
-TALLIES: tuple[Table, ...] = tuple(one.__table__ for one in (TallyPair, TallyBand, TallyMonth))  # type: ignore[misc]
+_ANSWERS: Table = CheckedAnswer.__table__  # type: ignore[assignment]
+PAIRS: Table = PairCounter.__table__  # type: ignore[assignment]
+BANDS: Table = BandCounter.__table__  # type: ignore[assignment]
+MONTHS: Table = MonthCounter.__table__  # type: ignore[assignment]
+COUNTERS = (PAIRS, BANDS, MONTHS)
 Rows = Table | Subquery | CTE
 
+# somebody has checked the photo in a random sample
 was_audited = (
     exists().where(LabelEvent.photo_id == Photo.id, LabelEvent.place == AUDIT).correlate(Photo)
 )
-"""Somebody has checked the photo in a random sample."""
 
 
-def has_learnt_from(model: Any, version: Any) -> ColumnElement[bool]:
-    """This version of this model has learnt from the photo."""
-    theirs = (
-        LearntFile.model == model,
-        LearntFile.version == version,
-        LearntFile.sha256 == Photo.sha256,
-    )
-    return exists().where(*theirs).correlate(Photo, Prediction)
+def was_trained_on(model: Any, version: Any) -> ColumnElement[bool]:
+    """SQL: this version of this model was trained on the photo."""
+    same_file = TrainingFile.sha256 == Photo.sha256
+    of_version = (TrainingFile.model == model, TrainingFile.version == version)
+    return exists().where(*of_version, same_file).correlate(Photo, Prediction)
 
 
 @dataclass(frozen=True)
-class Steps:
-    """What `recount` does, in this order: look for rows, take them out of the sums, and away; put them in again, and into the sums."""
+class _Steps:
+    """The statements of `recount`, in this order."""
 
-    any: Executable
-    out: tuple[Executable, ...]
-    away: Executable
-    again: Executable
-    into: tuple[Executable, ...]
+    any_rows: Executable
+    subtract: tuple[Executable, ...]
+    delete_rows: Executable
+    insert_rows: Executable
+    add: tuple[Executable, ...]
 
 
 def recount(photo_ids: Sequence[int] | Select[Any]) -> None:
-    """Bring the checked answers of these photos, and the sums, up to date with photos, labels and predictions."""
+    """Bring the checked answers of these photos, and the counters, up to date."""
     if isinstance(photo_ids, Select):
         steps, values = _steps(photo_ids, db.engine.dialect.name), {}
     else:
-        steps, values = _steps_for_a_list(db.engine.dialect.name), {"ids": list(photo_ids)}
+        steps, values = _steps_for_list(db.engine.dialect.name), {"ids": list(photo_ids)}
     connection = db.session.connection()
-    if connection.execute(steps.any, values).first() is not None:
-        for step in (*steps.out, steps.away):
+    if connection.execute(steps.any_rows, values).first() is not None:
+        for step in (*steps.subtract, steps.delete_rows):
             connection.execute(step, values)
-    if connection.execute(steps.again, values).rowcount:
-        for step in steps.into:
+    if connection.execute(steps.insert_rows, values).rowcount:
+        for step in steps.add:
             connection.execute(step, values)
 
 
 @cache
-def _steps_for_a_list(dialect: str) -> Steps:
-    """Made once: putting them together takes longer than the database takes for a photo."""
+def _steps_for_list(dialect: str) -> _Steps:
+    # made once: building them takes longer than running them for one photo
     return _steps(bindparam("ids", expanding=True), dialect)
 
 
-def _steps(photo_ids: Any, dialect: str) -> Steps:
-    theirs = ANSWERS.c.photo_id.in_(photo_ids)
-    return Steps(
-        any=select(ANSWERS.c.photo_id).where(theirs).limit(1),
-        out=tuple(_moved(table, theirs, -1, dialect) for table in TALLIES),
-        away=delete(ANSWERS).where(theirs),
-        again=insert(ANSWERS).from_select(list(ANSWERS.c), answers_now(Photo.id.in_(photo_ids))),
-        into=tuple(_moved(table, theirs, 1, dialect) for table in TALLIES),
+def _steps(photo_ids: Any, dialect: str) -> _Steps:
+    of_photos = _ANSWERS.c.photo_id.in_(photo_ids)
+    fresh = answers_now(Photo.id.in_(photo_ids))
+    return _Steps(
+        any_rows=select(_ANSWERS.c.photo_id).where(of_photos).limit(1),
+        subtract=tuple(_moved(table, of_photos, -1, dialect) for table in COUNTERS),
+        delete_rows=delete(_ANSWERS).where(of_photos),
+        insert_rows=insert(_ANSWERS).from_select(list(_ANSWERS.c), fresh),
+        add=tuple(_moved(table, of_photos, 1, dialect) for table in COUNTERS),
     )
 
 
 def sums(table: Table, rows: Rows, *where: Any, sign: int = 1) -> Select[Any]:
-    """What a table of sums holds of these rows, which have the columns of `CheckedAnswer`; `sign` -1 for the same below zero."""
-    told = _told(rows, where)
-    keys = [told.c[column.name] for column in table.primary_key]
+    """What a counter table holds of rows with the columns of `CheckedAnswer`; `sign` -1: negated."""
+    values = _counter_values(rows, where)
+    keys = [values.c[column.name] for column in table.primary_key]
     counted = [
-        func.count() if column.name == "n" else func.sum(told.c[column.name])
-        for column in table.c
-        if not column.primary_key
+        (sign * (func.count() if name == "n" else func.sum(values.c[name]))).label(name)
+        for name in _sum_columns(table)
     ]
-    return select(
-        *keys,
-        *((sign * one).label(name) for one, name in zip(counted, _sums_of(table), strict=True)),
-    ).group_by(*keys)
+    return select(*keys, *counted).group_by(*keys)
 
 
 def all_sums(rows: Rows) -> CompoundSelect[Any]:
-    """What every table of sums holds of these rows, read once: columns of all tables, and `kind`, the name of the table."""
-    columns = {column.name: column.type for table in TALLIES for column in table.c}
+    """What all counter tables hold of these rows, read once.
+
+    The columns of all tables, and `kind`: the name of the table.
+    """
+    columns = {column.name: column.type for table in COUNTERS for column in table.c}
     parts = []
-    for table in TALLIES:
-        found = sums(table, rows).subquery()
+    for table in COUNTERS:
+        part = sums(table, rows).subquery()
         values = (
-            found.c[name] if name in found.c else cast(null(), kind).label(name)
+            part.c[name] if name in part.c else cast(null(), kind).label(name)
             for name, kind in columns.items()
         )
         parts.append(select(literal(table.name).label("kind"), *values))
@@ -148,68 +150,57 @@ def all_sums(rows: Rows) -> CompoundSelect[Any]:
 def answers_now(*where: Any) -> Select[Any]:
     """The rows of `CheckedAnswer` as they should be, from photos, labels and predictions."""
     day = cast(Photo.created_at, String)
-    month = cast(func.substr(day, 1, 4), Integer) * 100 + cast(func.substr(day, 6, 2), Integer)
-    first = Prediction.label == right_answer
-    five = or_(
-        first,
-        exists().where(TopLabel.prediction_id == Prediction.id, TopLabel.label == right_answer),
+    in_top_five = exists().where(
+        TopLabel.prediction_id == Prediction.id, TopLabel.label == right_answer
     )
     values = {
         "truth": right_answer,
-        "month": month,
+        "month": cast(func.substr(day, 1, 4), Integer) * 100
+        + cast(func.substr(day, 6, 2), Integer),
         "audited": was_audited,
-        "learnt": has_learnt_from(Prediction.model, Prediction.version),
-        "five": five,
+        "trained": was_trained_on(Prediction.model, Prediction.version),
+        "five": or_(Prediction.label == right_answer, in_top_five),
     }
     columns = [
-        values[one.name] if one.name in values else getattr(Prediction, one.name)
-        for one in ANSWERS.c
-    ]
-    question = select(
-        *(column.label(one.name) for column, one in zip(columns, ANSWERS.c, strict=True))
-    ).join_from(Prediction, Photo)
-    return question.where(Prediction.outcome.in_(CHECKED), Photo.deleted_at.is_(None), *where)
-
-
-def _told(rows: Rows, where: Sequence[Any]) -> Subquery:
-    """The rows with all that is a key of a sum, or summed."""
-    hundredfold = rows.c.confidence * 100
-    rounded = cast(hundredfold, Integer)  # SQLite cuts off, PostgreSQL rounds
-    percent = rounded - case((rounded > hundredfold, 1), else_=0)
-    told = {
-        "percent": case((percent > 99, 99), else_=percent),
-        "known": case((rows.c.truth != NONE_OF_THESE, True), else_=False),
-        "first": _number(rows.c.label == rows.c.truth),
-        "five": _number(rows.c.five),
-        "right": _number(rows.c.outcome == "correct"),
-        "billionths": cast(func.round(rows.c.confidence * BILLION), BigInteger),
-    }
-    plain = [
-        rows.c[name]
-        for name in ("model", "version", "audited", "learnt", "truth", "label", "decision", "month")
+        (values[name] if name in values else getattr(Prediction, name)).label(name)
+        for name in _ANSWERS.c.keys()  # noqa: SIM118
     ]
     return (
-        select(*plain, *(value.label(name) for name, value in told.items()))
-        .where(*where)
-        .subquery("told")
+        select(*columns)
+        .join_from(Prediction, Photo)
+        .where(Prediction.outcome.in_(CHECKED), Photo.deleted_at.is_(None), *where)
     )
 
 
-def _sums_of(table: Table) -> list[str]:
+def _counter_values(rows: Rows, where: Sequence[Any]) -> Subquery:
+    """The rows with every value that is a key of a counter, or summed in one."""
+    hundredfold = rows.c.confidence * 100
+    rounded = cast(hundredfold, Integer)  # SQLite cuts off, PostgreSQL rounds
+    percent = rounded - case((rounded > hundredfold, 1), else_=0)
+    values = {
+        "percent": case((percent > 99, 99), else_=percent),
+        "known": case((rows.c.truth != NONE_OF_THESE, True), else_=False),
+        "first": case((rows.c.label == rows.c.truth, 1), else_=0),
+        "five": case((rows.c.five, 1), else_=0),
+        "right": case((rows.c.outcome == "correct", 1), else_=0),
+        "billionths": cast(func.round(rows.c.confidence * BILLION), BigInteger),
+    }
+    names = ("model", "version", "audited", "trained", "truth", "label", "decision", "month")
+    computed = (value.label(name) for name, value in values.items())
+    return select(*(rows.c[name] for name in names), *computed).where(*where).subquery("counted")
+
+
+def _sum_columns(table: Table) -> list[str]:
     return [column.name for column in table.c if not column.primary_key]
 
 
 def _moved(table: Table, which: Any, sign: int, dialect: str) -> Insert:
-    """Add these rows to the sums, or take them away."""
-    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    statement = make(table).from_select(list(table.c), sums(table, ANSWERS, which, sign=sign))
+    """Add the checked answers `which` to a counter table, or subtract them."""
+    upsert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = upsert(table).from_select(list(table.c), sums(table, _ANSWERS, which, sign=sign))
     keys = [column.name for column in table.primary_key]
-    added = {name: table.c[name] + statement.excluded[name] for name in _sums_of(table)}
-    return statement.on_conflict_do_update(index_elements=keys, set_=added)
-
-
-def _number(condition: Any) -> Any:
-    return case((condition, 1), else_=0)
+    moved = {name: table.c[name] + statement.excluded[name] for name in _sum_columns(table)}
+    return statement.on_conflict_do_update(index_elements=keys, set_=moved)
 
 
 # ---- from scratch ----
@@ -222,24 +213,22 @@ def numbered(first: int, last: int) -> Select[Any]:
 
 def rebuild_sums() -> None:
     """Sum up all checked answers anew."""
-    for table in TALLIES:
+    for table in COUNTERS:
         db.session.execute(delete(table))
-        db.session.execute(insert(table).from_select(list(table.c), sums(table, ANSWERS)))
+        db.session.execute(insert(table).from_select(list(table.c), sums(table, _ANSWERS)))
 
 
 def differences() -> tuple[int, int]:
-    """How many checked answers are not what they should be, and how many sums are not those of the checked answers."""
-    rows = _apart(select(ANSWERS), answers_now())
-    kept = (select(table).where(table.c.n != 0) for table in TALLIES)
-    return rows, sum(
-        _apart(one, sums(table, ANSWERS)) for one, table in zip(kept, TALLIES, strict=True)
+    """How many checked answers, and how many counters, are not what a full count gives."""
+    answers = _differing(select(_ANSWERS), answers_now())
+    return answers, sum(
+        _differing(select(table).where(table.c.n != 0), sums(table, _ANSWERS)) for table in COUNTERS
     )
 
 
-def _apart(kept: Select[Any], right: Select[Any]) -> int:
-    """How many rows of one question the other has not, or the other way round."""
-    questions = (kept.except_(right), right.except_(kept))
+def _differing(stored: Select[Any], right: Select[Any]) -> int:
+    """How many rows of one query the other lacks, or the other way round."""
     return max(
-        db.session.execute(select(func.count()).select_from(one.subquery())).scalar_one()
-        for one in questions
+        db.session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+        for query in (stored.except_(right), right.except_(stored))
     )

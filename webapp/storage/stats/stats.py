@@ -1,6 +1,6 @@
-"""Counts over checked photos: what a version said against what people said. Nothing here loads a photo.
+"""Counts over checked photos: what a version said against what people said. Loads no photo.
 
-Without a filter they are read from the sums that `webapp.storage.stats.counters` keeps; with one the checked answers that pass it are counted.
+Without a filter they are read from the counters; with one the checked answers that pass are counted.
 """
 
 from collections import defaultdict
@@ -15,12 +15,12 @@ from webapp.domain import GalleryFilter
 from webapp.errors import TooMuchToCountError
 from webapp.storage.database import db, stopping_after
 from webapp.storage.photos.query_filters import conditions, truths_of
-from webapp.storage.stats import counters as tally
-from webapp.storage.tables import CheckedAnswer, LearntFile, LearntList, Photo, Prediction
+from webapp.storage.stats import counters
+from webapp.storage.tables import CheckedAnswer, Photo, Prediction, TrainingFile, TrainingList
 
-COUNTING = 3.0
-"""Seconds that counting the photos of a filter may take."""
-SAID = (
+COUNTING = 3.0  # seconds that counting the photos of a filter may take
+# filters that ask nothing of the photos themselves
+_OF_PREDICTION = (
     "predicted",
     "decision",
     "outcome",
@@ -29,20 +29,20 @@ SAID = (
     "min_margin",
     "max_margin",
 )
-"""Filters that ask nothing of the photos themselves."""
-PAIRS, BANDS, MONTHS = tally.TALLIES
 
 
 @dataclass(frozen=True)
 class Pair:
-    """`n` photos that are `truth`, about which `decision` was said. Of these the first guess was right on `first`, and the truth was
-    among the first five of `five`. `audited` parts the photos that were drawn at random from the others, `learnt` those that the version
-    has learnt from."""
+    """`n` photos that are `truth`, about which `decision` was said.
+
+    The first guess was right on `first` of them, the truth among the first five on `five`.
+    `audited`: they were drawn at random; `trained`: the version was trained on them.
+    """
 
     truth: str
     decision: str
     audited: bool
-    learnt: bool
+    trained: bool
     n: int
     first: int
     five: int
@@ -50,12 +50,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Band:
-    """`n` photos whose first guess had a confidence of `percent` (0 to 99, rounded down); it was right on `first`. `confidence` is the
-    sum of theirs. `known` is False for photos that show none of the labels."""
+    """`n` photos whose first guess had a confidence of `percent` (0 to 99, rounded down).
+
+    It was right on `first`; `confidence` is the sum of theirs. Not `known`: photos that show none of
+    the labels.
+    """
 
     percent: int
     audited: bool
-    learnt: bool
+    trained: bool
     known: bool
     n: int
     first: int
@@ -64,11 +67,22 @@ class Band:
 
 @dataclass(frozen=True)
 class Month:
-    """`n` photos of one month (year * 100 + month, of their upload in UTC); what was said was right on `right`."""
+    """`n` photos uploaded in a month (year * 100 + month, UTC); `right` of them answered right."""
 
     month: int
     audited: bool
-    learnt: bool
+    trained: bool
+    n: int
+    right: int
+
+
+@dataclass(frozen=True)
+class VersionCount:
+    """`n` checked photos that a version has answered, `right` of them right."""
+
+    version: int
+    audited: bool
+    trained: bool
     n: int
     right: int
 
@@ -81,169 +95,161 @@ class Counts:
     bands: list[Band]
     months: list[Month]
 
-
-@dataclass(frozen=True)
-class VersionCount:
-    """`n` photos that a version has answered and somebody has checked; what was said was right on `right`. The flags as in `Pair`."""
-
-    version: int
-    audited: bool
-    learnt: bool
-    n: int
-    right: int
-
-
-def count_answers(wanted: GalleryFilter, model: str, version: int) -> Counts:
-    """Count a version's answers to the checked photos of a filter (whose `model` and `version` must be these, if any).
-
-    Photos whose truth says nothing about the version's labels are left out. Raises `TooMuchToCountError` when a filter takes too long.
-    """
-    if not _is_a_filter(wanted):
+    def without_trained(self) -> "Counts":
+        """The counts without photos that the version was trained on."""
         return Counts(
-            _pairs(_kept(PAIRS, model, version)),
-            _bands(_kept(BANDS, model, version)),
-            _months(_kept(MONTHS, model, version)),
+            [row for row in self.pairs if not row.trained],
+            [row for row in self.bands if not row.trained],
+            [row for row in self.months if not row.trained],
         )
-    rows = _in_time(tally.all_sums(_passing(wanted, model, version)))
-    pairs, bands, months = (
-        [row for row in rows if row.kind == table.name] for table in tally.TALLIES
+
+
+def count_answers(photo_filter: GalleryFilter, model: str, version: int) -> Counts:
+    """Count a version's answers to the checked photos of a filter.
+
+    Photos whose truth says nothing about the version's labels are left out.
+    Raises `TooMuchToCountError` when a filter takes too long.
+    """
+    if not _is_a_filter(photo_filter):
+        pairs, bands, months = (_stored(table, model, version) for table in counters.COUNTERS)
+    else:
+        rows = _in_time(counters.all_sums(_passing(photo_filter, model, version)))
+        pairs, bands, months = (
+            [row for row in rows if row.kind == table.name] for table in counters.COUNTERS
+        )
+    return Counts(
+        _pairs(pairs),
+        [
+            Band(
+                row.percent,
+                row.audited,
+                row.trained,
+                row.known,
+                row.n,
+                row.first,
+                row.billionths / counters.BILLION,
+            )
+            for row in bands
+        ],
+        [Month(row.month, row.audited, row.trained, row.n, row.right) for row in months],
     )
-    return Counts(_pairs(pairs), _bands(bands), _months(months))
 
 
-def count_by_version(wanted: GalleryFilter, model: str) -> list[VersionCount]:
-    """How often each version of a model was right on the checked photos of a filter that it has answered. Raises like `count_answers`."""
-    found: dict[tuple[int, bool, bool], list[int]] = defaultdict(lambda: [0, 0])
-    for row in (
-        _in_time(tally.sums(MONTHS, _passing(wanted, model)))
-        if _is_a_filter(wanted)
-        else _kept(MONTHS, model)
-    ):
-        total = found[row.version, row.audited, row.learnt]
-        total[0], total[1] = total[0] + row.n, total[1] + row.right
-    return [VersionCount(*key, *numbers) for key, numbers in sorted(found.items())]
+def count_by_version(photo_filter: GalleryFilter, model: str) -> list[VersionCount]:
+    """How often each version was right on the checked photos of a filter; see `count_answers`."""
+    filtered = counters.sums(counters.MONTHS, _passing(photo_filter, model))
+    is_filter = _is_a_filter(photo_filter)
+    rows = _in_time(filtered) if is_filter else _stored(counters.MONTHS, model)
+    totals: dict[tuple[int, bool, bool], list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        total = totals[row.version, row.audited, row.trained]
+        total[0] += row.n
+        total[1] += row.right
+    return [VersionCount(*key, *numbers) for key, numbers in sorted(totals.items())]
 
 
 def photos_of_pair(
-    wanted: GalleryFilter, model: str, version: int, truth: str, decision: str, *, limit: int
+    photo_filter: GalleryFilter, truth: str, decision: str, *, limit: int
 ) -> Sequence[Photo]:
-    """The newest photos of a filter, whose `model` and `version` are these, for which `truth` is right and of which it said `decision`."""
-    question = (
+    """The newest photos for which `truth` is right and of which a version said `decision`.
+
+    `photo_filter` names the version by its `model` and `version`.
+    """
+    model, version = photo_filter.model, photo_filter.version
+    of_version = (Prediction.model == model, Prediction.version == version)
+    statement = (
         select(Photo)
         .join(Prediction, Prediction.photo_id == Photo.id)
-        .where(
-            Prediction.model == model,
-            Prediction.version == version,
-            Prediction.decision == decision,
-        )
+        .where(*of_version, Prediction.decision == decision)
         .where(Photo.ground_truth.in_(truths_of(model, version, truth)))
-        .where(Photo.deleted_at.is_(None), *conditions(wanted))
+        .where(Photo.deleted_at.is_(None), *conditions(photo_filter))
         .order_by(Photo.id.desc())
         .limit(limit)
     )
-    return db.session.execute(question).scalars().all()
+    return db.session.execute(statement).scalars().all()
 
 
 def _pairs(rows: Iterable[Any]) -> list[Pair]:
-    found: dict[tuple[str, str, bool, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
+    totals: dict[tuple[str, str, bool, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in rows:
-        total = found[row.truth, row.decision, row.audited, row.learnt]
-        for at, number in enumerate((row.n, row.n if row.label == row.truth else 0, row.five)):
-            total[at] += number
-    return [Pair(*key, *numbers) for key, numbers in found.items()]
+        total = totals[row.truth, row.decision, row.audited, row.trained]
+        first = row.n if row.label == row.truth else 0
+        for place, number in enumerate((row.n, first, row.five)):
+            total[place] += number
+    return [Pair(*key, *numbers) for key, numbers in totals.items()]
 
 
-def _bands(rows: Iterable[Any]) -> list[Band]:
-    return [
-        Band(
-            row.percent,
-            row.audited,
-            row.learnt,
-            row.known,
-            row.n,
-            row.first,
-            row.billionths / tally.BILLION,
-        )
-        for row in rows
-    ]
+def _stored(table: Table, model: str, version: int | None = None) -> Sequence[Any]:
+    """The counters of a model, or of one version."""
+    statement = select(table).where(table.c.model == model, table.c.n != 0)
+    if version is not None:
+        statement = statement.where(table.c.version == version)
+    return db.session.execute(statement).all()
 
 
-def _months(rows: Iterable[Any]) -> list[Month]:
-    return [Month(row.month, row.audited, row.learnt, row.n, row.right) for row in rows]
-
-
-def _kept(table: Table, model: str, version: int | None = None) -> Sequence[Any]:
-    """The sums of a model's answers that are kept, or of one version's."""
-    kept = select(table).where(table.c.model == model, table.c.n != 0)
-    return db.session.execute(
-        kept if version is None else kept.where(table.c.version == version)
-    ).all()
-
-
-def _is_a_filter(wanted: GalleryFilter) -> bool:
+def _is_a_filter(photo_filter: GalleryFilter) -> bool:
     """True when a filter asks for more than a version and an order."""
-    return replace(wanted, model="", version=None, sort="newest") != GalleryFilter()
+    return replace(photo_filter, model="", version=None, sort="newest") != GalleryFilter()
 
 
-def _passing(wanted: GalleryFilter, model: str, version: int | None = None) -> CTE:
+def _passing(photo_filter: GalleryFilter, model: str, version: int | None = None) -> CTE:
     """The checked answers to the photos of a filter."""
-    mine = replace(wanted, model=model, version=version, sort="newest")
-    question: Select[Any] = select(CheckedAnswer).where(
-        CheckedAnswer.model == model, *conditions(mine, CheckedAnswer)
+    of_version = replace(photo_filter, model=model, version=version, sort="newest")
+    statement: Select[Any] = select(CheckedAnswer).where(
+        CheckedAnswer.model == model, *conditions(of_version, CheckedAnswer)
     )
     if version is not None:
-        question = question.where(CheckedAnswer.version == version)
-    if (
-        replace(
-            wanted,
-            **{name: getattr(GalleryFilter, name) for name in (*SAID, "model", "version", "sort")},
-        )
-        != GalleryFilter()
-    ):
-        question = question.join(Photo, Photo.id == CheckedAnswer.photo_id).where(
-            Photo.deleted_at.is_(None)
-        )  # as the indexes ask
-    return question.cte("passing")
+        statement = statement.where(CheckedAnswer.version == version)
+    defaults = {name: getattr(GalleryFilter, name) for name in _OF_PREDICTION}
+    if _is_a_filter(replace(photo_filter, **defaults)):
+        statement = statement.join(Photo, Photo.id == CheckedAnswer.photo_id)
+        statement = statement.where(Photo.deleted_at.is_(None))  # as the indexes ask
+    return statement.cte("passing")
 
 
-def _in_time(question: Any) -> Sequence[Any]:
-    """The rows of a question about the photos of a filter. Raises `TooMuchToCountError` when its time is over."""
+def _in_time(statement: Any) -> Sequence[Any]:
     try:
         with stopping_after(COUNTING):
-            return db.session.execute(question).all()
+            return db.session.execute(statement).all()
     except OperationalError as error:
         if "interrupted" not in str(error):
             raise
         raise TooMuchToCountError(
-            "These are more photos than can be counted while you wait. Narrow the filter, by days for example, or count all photos."
+            "These are more photos than can be counted while you wait. "
+            "Narrow the filter, by days for example, or count all photos."
         ) from error
 
 
-# ---- what a version has learnt from ----
+# ---- what versions were trained on ----
 
 
-def learnt_list(model: str, version: int) -> int | None:
-    """How many files a version has learnt from; None when nobody knows, or its list has not been read yet."""
-    question = select(LearntList.files).where(
-        LearntList.model == model, LearntList.version == version
+def training_list_length(model: str, version: int) -> int | None:
+    """How many files a version was trained on; None when nobody knows or its list is not read yet."""
+    statement = select(TrainingList.files).where(
+        TrainingList.model == model, TrainingList.version == version
     )
-    return db.session.execute(question).scalar_one_or_none()
+    return db.session.execute(statement).scalar_one_or_none()
 
 
-def add_learnt_files(model: str, version: int, files: Sequence[str]) -> list[int]:
-    """Remember files that a version has learnt from; the numbers of the photos that are here of them, for `tally.recount`."""
-    this = (LearntFile.model == model, LearntFile.version == version)
-    known = set(db.session.execute(select(LearntFile.sha256).where(*this)).scalars())
+def add_training_files(model: str, version: int, files: Sequence[str]) -> list[int]:
+    """Remember files that a version was trained on, by SHA-256.
+
+    Returns the numbers of the photos of them that are here, for `counters.recount`.
+    """
+    of_version = (TrainingFile.model == model, TrainingFile.version == version)
+    known = set(db.session.execute(select(TrainingFile.sha256).where(*of_version)).scalars())
     rows = [
-        {"model": model, "version": version, "sha256": one} for one in files if one not in known
+        {"model": model, "version": version, "sha256": sha256}
+        for sha256 in files
+        if sha256 not in known
     ]
     if rows:
-        db.session.connection().execute(insert(LearntFile), rows)
-    here = select(Photo.id).join(LearntFile, LearntFile.sha256 == Photo.sha256).where(*this)
-    return list(db.session.execute(here).scalars())
+        db.session.connection().execute(insert(TrainingFile), rows)
+    photos = select(Photo.id).join(TrainingFile, TrainingFile.sha256 == Photo.sha256)
+    return list(db.session.execute(photos.where(*of_version)).scalars())
 
 
-def end_learnt_list(model: str, version: int, files: int) -> None:
-    """Write down that the whole list of a version is here, and that its checked answers tell it."""
-    db.session.merge(LearntList(model=model, version=version, files=files))
+def end_training_list(model: str, version: int, files: int) -> None:
+    """Write down that the whole list of a version is stored and counted."""
+    db.session.merge(TrainingList(model=model, version=version, files=files))
     db.session.flush()

@@ -1,21 +1,21 @@
 """Checked answers, the counters made of them, and what versions were trained on."""
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain import AUDIT
 from webapp.storage.database import Base
 from webapp.storage.tables.labels import LabelEvent
 
-CHECKED = ("correct", "wrong", "unclassified")
-"""Outcomes of predictions that a ground truth can be held against."""
+CHECKED = ("correct", "wrong", "unclassified")  # outcomes with a ground truth to compare with
 
 
 class CheckedAnswer(Base):
-    """A version's answer to a photo that somebody has checked: what the stats count, one small row each. `webapp.storage.stats.counters` keeps it.
+    """A version's answer to a photo that somebody has checked: what the statistics count.
 
-    `truth` is the photo's ground truth; `five` tells that it is among the first five of the answer. `month` (year * 100 + month) is that
-    of the upload in UTC, `audited` tells that the photo was checked in a random sample, `learnt` that the version has learnt from it.
+    `five`: the truth is among the first five of the answer; `month`: year * 100 + month of the upload
+    in UTC; `audited`: checked in a random sample; `trained`: the version was trained on the photo.
+    Kept by `webapp.storage.stats.counters`.
     """
 
     __tablename__ = "checked_answers"
@@ -30,23 +30,23 @@ class CheckedAnswer(Base):
     label: Mapped[str] = mapped_column(String(120))
     decision: Mapped[str] = mapped_column(String(120))
     outcome: Mapped[str] = mapped_column(String(16))
-    confidence: Mapped[float] = mapped_column(Float)
-    margin: Mapped[float] = mapped_column(Float)
+    confidence: Mapped[float]
+    margin: Mapped[float]
     month: Mapped[int]
-    audited: Mapped[bool] = mapped_column(Boolean)
-    learnt: Mapped[bool] = mapped_column(Boolean)
-    five: Mapped[bool] = mapped_column(Boolean)
+    audited: Mapped[bool]
+    trained: Mapped[bool]
+    five: Mapped[bool]
 
 
-class TallyPair(Base):
-    """How many checked answers of a version have this truth, first label and decision; of these, how many have the truth among five."""
+class PairCounter(Base):
+    """Checked answers of a version by truth, first label and decision; `five` of them have the truth among five."""
 
-    __tablename__ = "tally_pairs"
+    __tablename__ = "pair_counters"
 
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
-    audited: Mapped[bool] = mapped_column(Boolean, primary_key=True)
-    learnt: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    audited: Mapped[bool] = mapped_column(primary_key=True)
+    trained: Mapped[bool] = mapped_column(primary_key=True)
     truth: Mapped[str] = mapped_column(String(120), primary_key=True)
     label: Mapped[str] = mapped_column(String(120), primary_key=True)
     decision: Mapped[str] = mapped_column(String(120), primary_key=True)
@@ -54,44 +54,45 @@ class TallyPair(Base):
     five: Mapped[int]
 
 
-class TallyBand(Base):
-    """How many checked answers of a version have a confidence of `percent` (0 to 99, rounded down), how often the first label was right.
+class BandCounter(Base):
+    """Checked answers of a version by confidence in whole percent, rounded down to 0..99.
 
-    `known` is False for photos that show none of the labels. `billionths` is the sum of the confidences: whole numbers, so that what is
-    added and taken away again leaves nothing behind.
+    `first` of them had the right first label; not `known`: the photos show none of the labels.
+    `billionths` is the sum of the confidences, in whole numbers: what is added and taken away again
+    leaves nothing behind.
     """
 
-    __tablename__ = "tally_bands"
+    __tablename__ = "band_counters"
 
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
-    audited: Mapped[bool] = mapped_column(Boolean, primary_key=True)
-    learnt: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    audited: Mapped[bool] = mapped_column(primary_key=True)
+    trained: Mapped[bool] = mapped_column(primary_key=True)
     percent: Mapped[int] = mapped_column(primary_key=True)
-    known: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    known: Mapped[bool] = mapped_column(primary_key=True)
     n: Mapped[int]
     first: Mapped[int]
     billionths: Mapped[int] = mapped_column(BigInteger)
 
 
-class TallyMonth(Base):
-    """How many photos of a month (see `CheckedAnswer`) a version has checked answers to, and how many of these are right."""
+class MonthCounter(Base):
+    """Checked answers of a version by month (see `CheckedAnswer`), and how many of them are right."""
 
-    __tablename__ = "tally_months"
+    __tablename__ = "month_counters"
 
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
-    audited: Mapped[bool] = mapped_column(Boolean, primary_key=True)
-    learnt: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    audited: Mapped[bool] = mapped_column(primary_key=True)
+    trained: Mapped[bool] = mapped_column(primary_key=True)
     month: Mapped[int] = mapped_column(primary_key=True)
     n: Mapped[int]
     right: Mapped[int]
 
 
-class LearntFile(Base):
-    """A file that a version learnt from, or was chosen or calibrated by, named by its SHA-256: from the list that travels with it."""
+class TrainingFile(Base):
+    """A file that a version was trained, chosen or calibrated with, by its SHA-256."""
 
-    __tablename__ = "learnt_files"
+    __tablename__ = "training_files"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -99,10 +100,10 @@ class LearntFile(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
-class LearntList(Base):
-    """A version whose whole list is in `LearntFile`, and whose checked answers tell it. Of others nobody knows what they learnt from."""
+class TrainingList(Base):
+    """A version all of whose files are in `TrainingFile`; of others nobody knows what trained them."""
 
-    __tablename__ = "learnt_lists"
+    __tablename__ = "training_lists"
 
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)

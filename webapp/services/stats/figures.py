@@ -1,0 +1,372 @@
+"""How good a version is on photos that people have checked: shares with their plausible ranges.
+
+What counts as trained on: photos that the version was trained, chosen or calibrated with
+(`webapp.services.stats.training_membership`). They flatter it, so they are left out by default.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from webapp.domain import NO, NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
+from webapp.errors import ModelError
+from webapp.inference.metrics.counts import LabelMeasure, calibration_error, mean_f1
+from webapp.inference.metrics.intervals import Share, more_needed, share_of
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import SeenLabel, every_label, outputs, right_answers
+from webapp.inference.models.registry import Registry
+from webapp.reports.csv_safety import to_csv
+from webapp.services.photos.wording import display
+from webapp.services.stats.training_membership import knows_training_photos
+from webapp.storage.stats import stats as storage
+from webapp.storage.stats.stats import Band, Counts, Pair, VersionCount
+from webapp.storage.tables import Photo
+
+EVERYTHING, AUDITED = "all", "audit"
+SAMPLES = (EVERYTHING, AUDITED)
+MIX_UPS_WITH_PHOTOS = 5
+_PHOTOS_OF_MIX_UP = 6
+THRESHOLDS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)  # of the table, in percent
+_WITHIN = 0.05  # a recall is known well enough when its range reaches this far to each side
+
+
+@dataclass(frozen=True)
+class TrainingShare:
+    """Of the checked photos of a filter the version was trained on `photos`.
+
+    The figures include them only when `counted`. Not `known`: the version carries no list.
+    """
+
+    known: bool
+    photos: int
+    counted: bool
+
+
+@dataclass(frozen=True)
+class SampleFigures:
+    """A version on one sample of `n` checked photos.
+
+    Of all: `right`, `unsure` and `wrong`. Of those with a label: `first` guess right, right label
+    among the first `five`. Of the names it said: right (`named`). Of those that show none of the
+    labels: left without a name (`none`).
+    """
+
+    n: int
+    right: Share
+    unsure: Share
+    wrong: Share
+    named: Share
+    first: Share
+    five: Share
+    none: Share
+    macro_f1: float | None
+
+
+@dataclass(frozen=True)
+class LabelAccuracy:
+    """One label: its recall, its precision, F1 (None when nothing was counted).
+
+    `more` is how many more photos it needs until its recall is known well; 0 when it has enough.
+    """
+
+    label: str
+    recall: Share
+    precision: Share
+    f1: float | None
+    more: int
+
+
+@dataclass(frozen=True)
+class MixUpCount:
+    """`n` photos that are `truth` and were called `decision`; `photos` are the newest of them."""
+
+    truth: str
+    decision: str
+    n: int
+    photos: Sequence[Photo] = ()
+
+
+@dataclass(frozen=True)
+class ConfidenceBin:
+    """First guesses with a confidence of `low` to `high` percent: its mean, and the share right."""
+
+    low: int
+    high: int
+    confidence: float
+    right: Share
+
+
+@dataclass(frozen=True)
+class ThresholdFigures:
+    """A threshold of `percent`: how many names would be right, how many photos get none."""
+
+    percent: int
+    right: Share
+    unsure: Share
+
+
+@dataclass(frozen=True)
+class MonthAccuracy:
+    """How often a version was right on the photos of one month."""
+
+    year: int
+    month: int
+    right: Share
+
+
+@dataclass(frozen=True)
+class VersionAccuracy:
+    """How often a version was right on checked photos, and on the audited ones among them."""
+
+    version: int
+    everything: Share
+    audited: Share
+
+
+# ---- counting ----
+
+
+def count(
+    photo_filter: GalleryFilter, card: ModelCard, registry: Registry, *, with_trained: bool = False
+) -> tuple[Counts, TrainingShare]:
+    """A version's answers to the checked photos of a filter.
+
+    Those that it was trained on count only `with_trained`, or when the filter asks for them.
+    Raises `TooMuchToCountError`.
+    """
+    known = knows_training_photos(registry, card)
+    of_version = replace(photo_filter, model=card.name, version=card.version, sort="newest")
+    counts = storage.count_answers(of_version, card.name, card.version)
+    counted = with_trained or bool(photo_filter.learnt)
+    trained = TrainingShare(known, _total(pair for pair in counts.pairs if pair.trained), counted)
+    return counts if counted else counts.without_trained(), trained
+
+
+def versions(
+    photo_filter: GalleryFilter, model: str, registry: Registry, *, with_trained: bool = False
+) -> list[VersionAccuracy]:
+    """How often each version of a model was right, the newest first; see `count`."""
+    for version in registry.versions(model):
+        with suppress(ModelError):
+            knows_training_photos(registry, registry.card(model, version))
+    of_model = replace(photo_filter, model=model, version=None, sort="newest")
+    counts = storage.count_by_version(of_model, model)
+    if not with_trained and not photo_filter.learnt:
+        counts = [row for row in counts if not row.trained]
+    return version_figures(counts)
+
+
+def version_figures(counts: Iterable[VersionCount]) -> list[VersionAccuracy]:
+    """The counts of each version together, the newest version first."""
+    totals: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for row in counts:
+        audited = (row.right, row.n) if row.audited else (0, 0)
+        for place, number in enumerate((row.right, row.n, *audited)):
+            totals[row.version][place] += number
+    return [
+        VersionAccuracy(version, share_of(*numbers[:2]), share_of(*numbers[2:]))
+        for version, numbers in sorted(totals.items(), reverse=True)
+    ]
+
+
+# ---- figures ----
+
+
+def of_sample(pairs: Iterable[Pair], sample: str) -> list[Pair]:
+    """The pairs of a sample: everything that was checked, or the audited photos only."""
+    return [pair for pair in pairs if pair.audited or sample == EVERYTHING]
+
+
+def summarize(counts: Counts, card: ModelCard, sample: str) -> SampleFigures:
+    """The figures of one sample."""
+    pairs = of_sample(counts.pairs, sample)
+    labelled = [pair for pair in pairs if pair.truth != NONE_OF_THESE]
+    n, known = _total(pairs), _total(labelled)
+    hits = _total(pair for pair in labelled if pair.truth == pair.decision)
+    unsure = _total(pair for pair in labelled if pair.decision == UNCLASSIFIED)
+    unnamed = _total(pair for pair in pairs if pair.decision == UNCLASSIFIED) - unsure
+    return SampleFigures(
+        n=n,
+        right=share_of(hits + unnamed, n),
+        unsure=share_of(unsure, n),
+        wrong=share_of(n - hits - unnamed - unsure, n),
+        named=share_of(hits, n - unsure - unnamed),
+        first=share_of(sum(pair.first for pair in labelled), known),
+        five=share_of(sum(pair.five for pair in labelled), known),
+        none=share_of(unnamed, n - known),
+        macro_f1=mean_f1(_measures(pairs, card).values()),
+    )
+
+
+def label_accuracies(counts: Counts, card: ModelCard, sample: str) -> list[LabelAccuracy]:
+    """Every label, the lowest recall first; those without a checked photo at the end."""
+    measures = _measures(of_sample(counts.pairs, sample), card)
+    labels = [
+        LabelAccuracy(
+            label,
+            share_of(measure.hits, measure.n),
+            share_of(measure.hits, measure.named),
+            measure.f1,
+            more_needed(measure.hits, measure.n, _WITHIN),
+        )
+        for label, measure in measures.items()
+    ]
+    return sorted(
+        labels, key=lambda row: (row.recall.n == 0, row.recall.share, -row.recall.n, row.label)
+    )
+
+
+def split_labels(card: ModelCard) -> dict[str, list[str]]:
+    """For each label that was split since: the new ones that this version cannot tell apart."""
+    right, parts = right_answers(card), defaultdict(list)
+    for label in every_label(card):
+        canonical = right.get(label.name, label.name)
+        if isinstance(label, SeenLabel) and label.split and canonical != label.name:
+            parts[canonical].append(label.name)
+    return dict(parts)
+
+
+def mix_ups(counts: Counts, sample: str) -> list[MixUpCount]:
+    """Which label was called which other one, the most common first."""
+    rows = [
+        MixUpCount(truth, decision, n)
+        for (truth, decision), n in count_pairs(of_sample(counts.pairs, sample)).items()
+        if decision not in (truth, UNCLASSIFIED) and truth != NONE_OF_THESE
+    ]
+    return sorted(rows, key=lambda row: (-row.n, row.truth, row.decision))
+
+
+def with_photos(
+    rows: Sequence[MixUpCount],
+    photo_filter: GalleryFilter,
+    card: ModelCard,
+    sample: str,
+    *,
+    with_trained: bool = False,
+) -> list[MixUpCount]:
+    """The same with the newest photos of each that pass the filter."""
+    narrowed = replace(photo_filter, model=card.name, version=card.version, sort="newest")
+    if sample == AUDITED:
+        narrowed = replace(narrowed, audited=YES)
+    if not with_trained and not photo_filter.learnt:
+        narrowed = replace(narrowed, learnt=NO)
+    return [
+        replace(
+            row,
+            photos=storage.photos_of_pair(
+                narrowed, row.truth, row.decision, limit=_PHOTOS_OF_MIX_UP
+            ),
+        )
+        for row in rows
+    ]
+
+
+def reliability(counts: Counts, sample: str) -> list[ConfidenceBin]:
+    """First guesses about photos with a label, in ten bins of equal width; empty ones left out."""
+    groups: dict[int, list[Band]] = defaultdict(list)
+    for band in counts.bands:
+        if band.known and (band.audited or sample == EVERYTHING):
+            groups[band.percent // 10].append(band)
+    bins = []
+    for place, bands in sorted(groups.items()):
+        n = sum(band.n for band in bands)
+        confidence = sum(band.confidence for band in bands) / n
+        right = share_of(sum(band.first for band in bands), n)
+        bins.append(ConfidenceBin(place * 10, place * 10 + 10, confidence, right))
+    return bins
+
+
+def mean_error(bins: Sequence[ConfidenceBin]) -> float:
+    """The expected calibration error, in [0, 1]."""
+    return calibration_error((row.right.n, row.confidence, row.right.share) for row in bins)
+
+
+def threshold_figures(counts: Counts, sample: str, percent: int) -> ThresholdFigures:
+    """What the version would have said with another threshold, in whole percent."""
+    bands = [band for band in counts.bands if band.audited or sample == EVERYTHING]
+    n = sum(band.n for band in bands)
+    passing = [band for band in bands if band.percent >= percent]
+    named = sum(band.n for band in passing)
+    right = share_of(sum(band.first for band in passing), named)
+    return ThresholdFigures(percent, right, share_of(n - named, n))
+
+
+def by_month(counts: Counts, sample: str) -> list[MonthAccuracy]:
+    """Month by month, oldest first; months without a checked photo are left out."""
+    totals: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for row in counts.months:
+        if row.audited or sample == EVERYTHING:
+            totals[row.month][0] += row.right
+            totals[row.month][1] += row.n
+    return [
+        MonthAccuracy(month // 100, month % 100, share_of(*totals[month]))
+        for month in sorted(totals)
+    ]
+
+
+def held_out(card: ModelCard) -> Share | None:
+    """How often the version was right on its held-out photos; None when the card has no figures."""
+    test: Mapping[str, Any] = card.metrics.get("test") or {}
+    test = (test.get("sources") or {}).get("photos", test)
+    n = int(test.get("n") or 0)
+    unsure, right = test.get("unclassified"), test.get("top1_when_decided")
+    if not n or unsure is None or right is None:
+        return None
+    return share_of(round(right * round((1 - unsure) * n)), n)
+
+
+def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
+    """The figures of all labels as a table, exact; empty cells where nothing was counted."""
+    header = [
+        "label",
+        "name",
+        "photos",
+        "found",
+        "precision",
+        "recall",
+        "f1",
+        "low",
+        "high",
+        "more_needed",
+    ]
+    rows = [
+        (
+            row.label,
+            display(card, row.label),
+            row.recall.n,
+            row.recall.hits,
+            row.precision.share if row.precision.n else None,
+            row.recall.share if row.recall.n else None,
+            row.f1,
+            row.recall.low,
+            row.recall.high,
+            row.more,
+        )
+        for row in label_accuracies(counts, card, sample)
+    ]
+    return to_csv(header, rows)
+
+
+def count_pairs(pairs: Iterable[Pair]) -> dict[tuple[str, str], int]:
+    """How many photos by ground truth and decision."""
+    table: dict[tuple[str, str], int] = defaultdict(int)
+    for pair in pairs:
+        table[pair.truth, pair.decision] += pair.n
+    return dict(table)
+
+
+def _measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]:
+    n: dict[str, int] = defaultdict(int)
+    named: dict[str, int] = defaultdict(int)
+    hits: dict[str, int] = defaultdict(int)
+    for pair in pairs:
+        n[pair.truth] += pair.n
+        named[pair.decision] += pair.n
+        hits[pair.truth] += pair.n if pair.truth == pair.decision else 0
+    return {name: LabelMeasure(n[name], named[name], hits[name]) for name in outputs(card)}
+
+
+def _total(pairs: Iterable[Pair]) -> int:
+    return sum(pair.n for pair in pairs)

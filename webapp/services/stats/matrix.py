@@ -1,0 +1,130 @@
+"""The confusion matrix of checked photos: what was taken for what."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import every_label, outputs
+from webapp.reports.csv_safety import to_csv
+from webapp.services.photos.wording import display
+from webapp.services.stats.figures import count_pairs, of_sample
+from webapp.storage.stats.stats import Counts
+
+CARD_ORDER, CLUSTER, PARENT = "card", "cluster", "parent"
+ORDERS = (CARD_ORDER, CLUSTER, PARENT)
+_NO_PARENT = "Others"
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """Photos by ground truth (rows) and decision (columns, the last one `UNCLASSIFIED`).
+
+    Names are labels, or parents when grouped. The truth "none" is the last row when a photo has it.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: dict[tuple[str, str], int]
+
+    @staticmethod
+    def is_hit(truth: str, decision: str) -> bool:
+        """True on the diagonal; no name is the right answer to "none of these"."""
+        return truth == decision or (truth == NONE_OF_THESE and decision == UNCLASSIFIED)
+
+    @property
+    def most_wrong(self) -> int:
+        """The largest count of a wrong name."""
+        wrong = (
+            n
+            for (truth, decision), n in self.counts.items()
+            if decision != UNCLASSIFIED and not self.is_hit(truth, decision)
+        )
+        return max(wrong, default=0)
+
+    def without_diagonal(self) -> "ConfusionMatrix":
+        """Only what was not right."""
+        counts = {key: n for key, n in self.counts.items() if not self.is_hit(*key)}
+        return replace(self, counts=counts)
+
+    def without_empty(self) -> "ConfusionMatrix":
+        """Only rows and columns that have a count."""
+        used = {name for pair in self.counts for name in pair}
+        rows = tuple(name for name in self.rows if name in used)
+        columns = tuple(name for name in self.columns if name in used)
+        return replace(self, rows=rows, columns=columns)
+
+    def to_csv(self) -> str:
+        """A row for each truth, a column for each decision."""
+        rows = [
+            (truth, *(self.counts.get((truth, decision), 0) for decision in self.columns))
+            for truth in self.rows
+        ]
+        return to_csv(("truth", *self.columns), rows)
+
+
+def confusion_matrix(
+    counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_ORDER, grouped: bool = False
+) -> ConfusionMatrix:
+    """What was taken for what.
+
+    Args:
+        order: labels as in the card, mixed-up ones beside each other, or those of one parent.
+        grouped: count parents instead of labels.
+    """
+    table = count_pairs(of_sample(counts.pairs, sample))
+    parents = {label.name: label.parent or _NO_PARENT for label in every_label(card)}
+    names = list(outputs(card))
+    if grouped:
+        by_parent: dict[tuple[str, str], int] = defaultdict(int)
+        for (truth, decision), n in table.items():
+            by_parent[parents.get(truth, truth), parents.get(decision, decision)] += n
+        table, names = dict(by_parent), list(dict.fromkeys(parents.values()))
+    elif order == PARENT:
+
+        def by_parent_and_name(name: str) -> tuple[bool, str, str]:
+            return parents[name] == _NO_PARENT, parents[name], display(card, name).casefold()
+
+        names.sort(key=by_parent_and_name)
+    if order == CLUSTER:
+        names = cluster(names, table)
+    nothing = (NONE_OF_THESE,) if any(truth == NONE_OF_THESE for truth, _ in table) else ()
+    return ConfusionMatrix((*names, *nothing), (*names, UNCLASSIFIED), table)
+
+
+def cluster(names: Sequence[str], table: Mapping[tuple[str, str], int]) -> list[str]:
+    """The names in an order that puts those that are mixed up beside each other.
+
+    Agglomerative clustering with average linkage (Sokal and Michener 1958) on how often two are
+    taken for each other, by their photos; the order is that of the leaves. What was never mixed up
+    keeps its place at the end.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    alike = np.zeros((len(names), len(names)))
+    photos = np.ones(len(names))
+    for (truth, decision), n in table.items():
+        if truth in places:
+            photos[places[truth]] += n
+            if decision in places and decision != truth:
+                alike[places[truth], places[decision]] += n
+    alike = (alike + alike.T) / (photos[:, np.newaxis] + photos[np.newaxis, :])
+    groups: list[list[int]] = [[place] for place in range(len(names))]
+    sizes = np.ones(len(names))
+    for _ in range(len(names) - 1):
+        first, second = sorted(divmod(int(alike.argmax()), len(names)))
+        if alike[first, second] <= 0:
+            break
+        weight = sizes[first] + sizes[second]
+        merged = (alike[first] * sizes[first] + alike[second] * sizes[second]) / weight
+        alike[first], alike[:, first] = merged, merged
+        alike[first, first] = 0
+        alike[second], alike[:, second] = 0, 0
+        groups[first] += groups[second]
+        groups[second] = []
+        sizes[first] = weight
+    mixed = sorted((group for group in groups if len(group) > 1), key=len, reverse=True)
+    single = [group for group in groups if len(group) == 1]
+    return [names[place] for group in (*mixed, *single) for place in group]

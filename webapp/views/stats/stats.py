@@ -1,0 +1,252 @@
+"""Statistics: how good a version is on checked photos, with every number leading to its photos."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, render_template
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
+from webapp.errors import BadRequestError, TooMuchToCountError
+from webapp.extensions import get_registry
+from webapp.http.responses import attachment
+from webapp.inference.metrics.intervals import Share
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import every_label
+from webapp.reports.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
+from webapp.services.models.cards import MATRIX_MOST, codes
+from webapp.services.photos.wording import display
+from webapp.services.stats import figures
+from webapp.services.stats.matrix import ConfusionMatrix, confusion_matrix
+from webapp.storage.stats.stats import Counts
+from webapp.views import guards
+from webapp.views.stats.query import StatsQuery, need_query, read_query
+
+bp = Blueprint("stats", __name__, url_prefix="/stats")
+_ALL_SHOWN, _FIRST_SHOWN = 30, 15  # up to 30 labels are all shown, of more the first 15
+_BELOW = 1e-9  # what makes a confidence lie below a limit that filters include
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@bp.get("")
+@guards.gallery_open
+def index() -> ResponseReturnValue:
+    """The figures of one version on the checked photos of a filter."""
+    try:
+        query = read_query()
+    except BadRequestError as error:
+        return render_template("stats/empty.html", error=error, card=None), error.status
+    if query is None:
+        return render_template("stats/empty.html", error=None, card=None)
+    try:
+        query, counts = _count(query)
+    except TooMuchToCountError as error:
+        return _empty_page(query, error), error.status
+    everything = figures.summarize(counts, query.card, figures.EVERYTHING)
+    if not everything.n:
+        return _empty_page(query)
+    audited = figures.summarize(counts, query.card, figures.AUDITED)
+    if query.sample == figures.AUDITED and not audited.n:
+        query = query.without_sample()
+    values = _page(query, counts)
+    return render_template("stats/index.html", **values, everything=everything, audited=audited)
+
+
+@bp.get("/labels.csv")
+@guards.gallery_open
+def labels_csv() -> ResponseReturnValue:
+    """The table label by label, exact."""
+    query, counts = _count(need_query())
+    return _csv(figures.labels_csv(counts, query.card, query.sample), query.card, "labels")
+
+
+@bp.get("/matrix.csv")
+@guards.gallery_open
+def matrix_csv() -> ResponseReturnValue:
+    """The confusion matrix: rows of truths, columns of decisions."""
+    query, counts = _count(need_query())
+    return _csv(_matrix(query, counts).to_csv(), query.card, "matrix")
+
+
+def _count(query: StatsQuery) -> tuple[StatsQuery, Counts]:
+    """The counts, and the query with what is known of the training. Raises `TooMuchToCountError`."""
+    counts, trained = figures.count(
+        query.photo_filter, query.card, get_registry(), with_trained=query.with_trained
+    )
+    return replace(query, trained=trained), counts
+
+
+def _csv(table: str, card: ModelCard, name: str) -> Response:
+    response = Response(table, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = attachment(f"{card.name}-{card.version}-{name}.csv")
+    return response
+
+
+def _empty_page(query: StatsQuery, error: TooMuchToCountError | None = None) -> str:
+    return render_template(
+        "stats/empty.html", error=error, card=query.card, query=query, versions=_versions(query)
+    )
+
+
+def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
+    card, sample = query.card, query.sample
+    labels = figures.label_accuracies(counts, card, sample)
+    mix_ups = figures.mix_ups(counts, sample)
+    bins = figures.reliability(counts, sample)
+    thresholds = [figures.threshold_figures(counts, sample, percent) for percent in range(100)]
+    return {
+        "query": query,
+        "card": card,
+        "sample": sample,
+        "versions": _versions(query),
+        "labels": labels,
+        "shown": len(labels) if len(labels) <= _ALL_SHOWN else _FIRST_SHOWN,
+        "most": max((label.recall.n for label in labels), default=0),
+        "by_need": sorted(labels, key=lambda row: (-row.more, row.recall.n, row.label)),
+        "has_parents": any(label.parent for label in card.labels),
+        "name": _namer(card),
+        **_matrix_values(query, counts),
+        "all_mix_ups": mix_ups[:_ALL_SHOWN],
+        "mix_ups": figures.with_photos(
+            mix_ups[: figures.MIX_UPS_WITH_PHOTOS],
+            query.photo_filter,
+            card,
+            sample,
+            with_trained=query.trained.counted,
+        ),
+        "bins": bins,
+        "calibration_error": figures.mean_error(bins),
+        "reliability": reliability_svg(
+            [_bin(row.right, row.confidence) for row in bins],
+            title="Said against right",
+            description="Dots near the dashed line mean honest confidence. "
+            "The numbers are in the table beside it.",
+        ),
+        "threshold": thresholds[query.at],
+        "thresholds": [thresholds[percent] for percent in figures.THRESHOLDS],
+        "curve": _curve(thresholds, query.at),
+        "bands": [[row.right.hits, row.right.n] for row in thresholds],
+        "below": lambda percent: 1.0 if percent >= 100 else percent / 100 - _BELOW,
+        **_month_values(counts, sample),
+        "version_rows": figures.versions(
+            query.photo_filter, card.name, get_registry(), with_trained=query.with_trained
+        ),
+        "held_out": figures.held_out(card),
+        "split_labels": figures.split_labels(card),
+    }
+
+
+def _versions(query: StatsQuery) -> list[tuple[str, str]]:
+    """Every version as (value in the URL, text), the newest of each model first."""
+    registry = get_registry()
+    choices = []
+    for name in dict.fromkeys([query.card.name, *registry.names()]):
+        live = registry.live_version(name)
+        for number in reversed(registry.versions(name)):
+            text = f"{name} {number}{' (live)' if number == live else ''}"
+            choices.append((f"{name}@{number}", text))
+    if query.version not in dict(choices):
+        choices.insert(0, (query.version, f"{query.card.name} {query.card.version}"))
+    return choices
+
+
+def _bin(right: Share, confidence: float = 0.0) -> Bin:
+    return Bin(confidence, right.share, right.low, right.high, right.n)
+
+
+def _curve(thresholds: list[figures.ThresholdFigures], chosen: int) -> Svg:
+    return lines_svg(
+        {
+            "right names": [(row.percent, row.right.share) for row in thresholds if row.right.n],
+            "no name": [(row.percent, row.unsure.share) for row in thresholds],
+        },
+        title="Right names and photos without one, by threshold",
+        description="The higher the threshold, the more of the names are right, "
+        "and the fewer there are. The numbers are beside it.",
+        x_label="threshold, %",
+        shares=True,
+        marks={float(chosen): ""},
+        ident="curve",
+    )
+
+
+def _month_values(counts: Counts, sample: str) -> dict[str, Any]:
+    months = figures.by_month(counts, sample)
+    timeline = shares_svg(
+        [(f"{_MONTHS[row.month - 1]} {row.year % 100:02d}", _bin(row.right)) for row in months],
+        title="Right, month by month",
+        description="A dot with its plausible range for each month. "
+        "The numbers are in the table beside it.",
+    )
+    return {"months": months, "month_names": _MONTHS, "timeline": timeline}
+
+
+# ---- the confusion matrix ----
+
+
+def _matrix(query: StatsQuery, counts: Counts) -> ConfusionMatrix:
+    """The matrix that was asked for; of many labels those without a count are left out."""
+    matrix = confusion_matrix(
+        counts, query.card, query.sample, order=query.order, grouped=query.grouped
+    )
+    if not query.diagonal:
+        matrix = matrix.without_diagonal()
+    return matrix if len(matrix.rows) <= MATRIX_MOST else matrix.without_empty()
+
+
+def _matrix_values(query: StatsQuery, counts: Counts) -> dict[str, Any]:
+    matrix = _matrix(query, counts)
+    small = len(matrix.rows) <= MATRIX_MOST
+    return {
+        "matrix": matrix,
+        "heat": _heat(matrix),
+        "codes": _codes(matrix, query.card) if small else {},
+        "matrix_chart": "" if small else _matrix_chart(query, matrix),
+    }
+
+
+def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> Svg:
+    gallery = query.gallery()
+
+    def address(truth: str, decision: str) -> str:
+        if query.grouped:
+            return ""
+        return f"{gallery}&{urlencode({'ground_truth': truth, 'decision': decision})}"
+
+    return links_svg(
+        matrix.rows,
+        matrix.columns,
+        matrix.counts,
+        look=_heat(matrix),
+        name=_namer(query.card),
+        address=address,
+        title="What it takes for what",
+    )
+
+
+def _namer(card: ModelCard) -> Callable[[str], str]:
+    names = {label.name: label.display for label in (*card.labels, *every_label(card))}
+    return lambda label: names.get(label) or display(None, label)
+
+
+def _codes(matrix: ConfusionMatrix, card: ModelCard) -> dict[str, str]:
+    name = _namer(card)
+    labels = [(label, name(label)) for label in matrix.rows if label != NONE_OF_THESE]
+    return {**codes(labels), NONE_OF_THESE: "–", UNCLASSIFIED: "?"}
+
+
+def _heat(matrix: ConfusionMatrix) -> Callable[[str, str, int], str]:
+    """The class of a cell: "hit", "unsure", or "h1" to "h4" by how often it went wrong."""
+    most = max(matrix.most_wrong, 4)
+
+    def heat(truth: str, decision: str, n: int) -> str:
+        if not n:
+            return ""
+        if matrix.is_hit(truth, decision):
+            return "hit"
+        return "unsure" if decision == UNCLASSIFIED else f"h{max(1, math.ceil(4 * n / most))}"
+
+    return heat
