@@ -211,7 +211,7 @@ def test_the_sums_are_those_of_a_full_count_whatever_happens(context: None, seed
     life = Life(seed)
     happenings: list[Callable[[], None]] = [
         *[life.upload] * 4, *[life.relabel] * 4, life.ask_another, life.relabel_many, life.confirm_many, life.undo_batch, life.undo_person,
-        life.delete, life.delete_one, life.restore, life.restore, life.purge, life.keep, life.learn,
+        life.delete, life.delete_one, life.restore, life.restore, life.purge, life.keep, life.trained_on,
     ]  # fmt: skip
     seen = 0
     for _ in range(45):
@@ -250,7 +250,7 @@ def test_recounting_mends_what_is_wrong(some: None, runner: FlaskCliRunner) -> N
         db.session.execute(
             update(CheckedAnswer).where(CheckedAnswer.photo_id == 3).values(truth="bwt")
         )
-    assert "2 answers" in check_counters().words
+    assert "2 answers" in check_counters().text
     done = runner.invoke(args=["stats", "recount"])
     assert done.exit_code == 0 and done.stdout.endswith("the sums are those of a full count\n")
     assert check_counters().right and pairs_kept() == pairs_from_scratch()

@@ -16,7 +16,7 @@ from tests.fakes import make_card
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, GalleryFilter
 from webapp.extensions import get_registry
 from webapp.inference.models.card import Label, ModelCard
-from webapp.services.stats import figures, stats
+from webapp.services.stats import figures
 from webapp.services.stats.figures import AUDITED, EVERYTHING
 from webapp.services.stats.matrix import cluster, confusion_matrix
 from webapp.storage.database import db
@@ -269,16 +269,18 @@ def plan_of(ask: Callable[[], object]) -> list[str]:
 
 
 def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
-    steps = plan_of(lambda: stats.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
+    steps = plan_of(lambda: figures.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
     assert steps == [
-        "SEARCH month_counters USING INDEX sqlite_autoindex_tally_months_1 (model=? AND version=?)"
+        "SEARCH month_counters USING INDEX sqlite_autoindex_month_counters_1 (model=? AND version=?)"
     ]
-    assert "model=?" in plan_of(lambda: stats.storage.count_by_version(EVERY_PHOTO, "f1-teams"))[0]
+    assert (
+        "model=?" in plan_of(lambda: figures.storage.count_by_version(EVERY_PHOTO, "f1-teams"))[0]
+    )
 
 
 def test_with_a_filter_its_photos_are_read_once() -> None:
     steps = plan_of(
-        lambda: stats.storage.count_answers(GalleryFilter(ground_truth="haas"), "f1-teams", 1)
+        lambda: figures.storage.count_answers(GalleryFilter(ground_truth="haas"), "f1-teams", 1)
     )
     assert sum("photos USING INDEX ix_photos_kept_ground_truth" in step for step in steps) == 1
     assert not [step for step in steps if step in ("SCAN photos", "SCAN checked_answers")]

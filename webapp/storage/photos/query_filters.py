@@ -213,7 +213,7 @@ def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
         if wanted.model
         else (Photo.shown_model, Photo.shown_version)
     )
-    learnt = answers.learnt if answers is CheckedAnswer else was_trained_on(model, version)
+    learnt = answers.trained if answers is CheckedAnswer else was_trained_on(model, version)
     if wanted.learnt != YES:
         return [~learnt]
     files = select(TrainingFile.sha256)

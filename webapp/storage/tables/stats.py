@@ -1,6 +1,6 @@
 """Checked answers, the counters made of them, and what versions were trained on."""
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain import AUDIT
@@ -30,8 +30,8 @@ class CheckedAnswer(Base):
     label: Mapped[str] = mapped_column(String(120))
     decision: Mapped[str] = mapped_column(String(120))
     outcome: Mapped[str] = mapped_column(String(16))
-    confidence: Mapped[float]
-    margin: Mapped[float]
+    confidence: Mapped[float] = mapped_column(Float)
+    margin: Mapped[float] = mapped_column(Float)
     month: Mapped[int]
     audited: Mapped[bool]
     trained: Mapped[bool]
