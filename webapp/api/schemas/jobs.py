@@ -259,7 +259,7 @@ def job_json(view: JobView) -> JobJson:
     row, progress = view.job, view.progress
     return {
         "id": row.public_id,
-        "kind": row.kind,
+        "kind": row.type,
         "title": row.title,
         "state": row.state,
         "stopping": view.stopping,
