@@ -24,11 +24,13 @@ WORKER = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from webapp.services.commands import run_command
-from webapp.services.work import RunningJob
-from webapp.values import Who
-work = RunningJob("a-job", {}, {}, Who("Anna"), SimpleNamespace(env={}), lambda _job: print("at work", flush=True), lambda: False)
-run_command(work, ["run", "--port", "0"], Path(sys.argv[1]))
+from webapp.domain import Who
+from webapp.services.jobs.commands import run_command
+from webapp.services.jobs.job_type import RunningJob
+tools = SimpleNamespace(env={})
+say = lambda _job: print("running", flush=True)
+job = RunningJob("a-job", {}, {}, Who("Anna"), tools, say, lambda: False)
+run_command(job, ["run", "--port", "0"], Path(sys.argv[1]))
 """
 
 
@@ -39,7 +41,7 @@ def context(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def run_jobs(stop: Callable[[], bool] = lambda: False) -> RunningJob:
+def running_job(stop: Callable[[], bool] = lambda: False) -> RunningJob:
     return RunningJob("a-job", {}, {}, Who("Anna"), get_tools(), lambda _job: None, stop)
 
 
@@ -53,19 +55,19 @@ def is_locked(folder: Path) -> bool:
 
 
 def test_a_command_sees_the_same_data_and_its_words_come_back(tmp_path: Path) -> None:
-    ended = run_command(run_jobs(), ["model", "list", "--json"], tmp_path)
+    ended = run_command(running_job(), ["model", "list", "--json"], tmp_path)
     assert (ended.status, '"name": "f1-teams"' in ended.output, ended.trouble) == (0, True, "")
 
 
 def test_one_that_fails_says_why_in_one_sentence(tmp_path: Path) -> None:
-    ended = run_command(run_jobs(), ["model", "show", "nobody"], tmp_path)
+    ended = run_command(running_job(), ["model", "show", "nobody"], tmp_path)
     assert (ended.status, ended.trouble) == (1, "There is no model called 'nobody'.")
 
 
 def test_a_job_that_stops_ends_its_command(tmp_path: Path) -> None:
     looks = iter(range(100))
     with pytest.raises(JobStoppedError):
-        run_command(run_jobs(lambda: next(looks) > 3), ["run", "--port", "0"], tmp_path)
+        run_command(running_job(lambda: next(looks) > 3), ["run", "--port", "0"], tmp_path)
     assert not is_locked(tmp_path)
 
 
@@ -87,10 +89,10 @@ def test_two_never_run_in_one_folder(tmp_path: Path) -> None:
     with (tmp_path / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(JobStoppedError):
-            run_command(run_jobs(lambda: next(looks) > 3), ["--version"], tmp_path)
+            run_command(running_job(lambda: next(looks) > 3), ["--version"], tmp_path)
     assert not (tmp_path / "output.txt").exists()
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(StorageFullError):
-        run_command(run_jobs(), ["--version"], tmp_path / "gone")
+        run_command(running_job(), ["--version"], tmp_path / "gone")
