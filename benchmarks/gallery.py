@@ -43,6 +43,7 @@ from webapp.services.photos import gallery as history
 from webapp.services.photos.query_filters import parse_filter
 from webapp.services.stats import counters as recount
 from webapp.storage.database import db
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.photos.pages import DOWNWARDS
 from webapp.storage.photos.query_filters import matching, number_column, sort_key
@@ -454,7 +455,7 @@ def measure_stats(app: Flask, photos: int, times: int = 15) -> None:
                 with app.app_context():
                     photo = f"p{dice.randrange(1, photos + 1):011}"
                     relabel.relabel_photos(
-                        [photo], dice.choice(NAMES), card=card, who=who, place="benchmark"
+                        [photo], dice.choice(NAMES), [card], Stamp(who, "benchmark")
                     )
 
             took = timed(
@@ -502,7 +503,7 @@ def measure_relabels(app: Flask, photos: int, times: int) -> Took:
 
     def one() -> None:
         photo = f"p{dice.randrange(1, photos + 1):011}"
-        relabel.relabel_photos([photo], dice.choice(NAMES), card=card, who=who, place="benchmark")
+        relabel.relabel_photos([photo], dice.choice(NAMES), [card], Stamp(who, "benchmark"))
 
     with app.app_context():
         return timed(one, times)

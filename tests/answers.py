@@ -69,7 +69,9 @@ def remember(
                 for line in lines
             ]
             connection.execute(insert(TopLabel), tops)
-        photos.refresh_outcomes([number for number, _checked in enumerate(answers, start)])
+        numbers = [number for number, _checked in enumerate(answers, start)]
+        photos.refresh_outcomes(numbers)
+        counters.recount(numbers)
         for number, _checked in enumerate(answers, start):
             photos.refresh_shown(number)
 

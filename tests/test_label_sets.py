@@ -13,7 +13,7 @@ from webapp.storage.database import db
 
 def rename(name: str) -> None:
     change_label(get_registry().published_card("f1-teams"), "haas", {"name": name}, who=Who("Anna"))
-    g.pop("last_label_change", None)  # as the next request finds it
+    g.pop("last_label_edit", None)  # as the next request finds it
 
 
 def test_every_door_to_a_card_has_the_new_names_and_the_published_one_has_not(app: Flask) -> None:
@@ -37,6 +37,6 @@ def test_a_card_is_made_once_until_somebody_changes_a_label(app: Flask) -> None:
 
 def test_cards_are_shown_as_published_while_the_history_cannot_be_read(app: Flask) -> None:
     with app.app_context():
-        db.session.execute(text("DROP TABLE label_changes"))
+        db.session.execute(text("DROP TABLE label_edits"))
         assert get_card().label("haas").display == "Haas"
         db.session.rollback()

@@ -30,6 +30,7 @@ from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.labels.relabel import relabel_photos
 from webapp.storage.database import db, end_reading
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import JobPart, JobWorker, Photo, now
 
 WHO, ANNA, EVERYBODY = Who("Anna"), Owner("user:1"), Owner("user:2", all=True)
@@ -211,9 +212,8 @@ def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
     relabel_photos(
         [one.public_id for one in db.session.query(Photo)],
         "none",
-        card=get_classifier().card,
-        who=WHO,
-        place="photo",
+        [get_classifier().card],
+        Stamp(WHO, "photo"),
     )
     job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     view = workers.wait(job.public_id, over)

@@ -46,10 +46,7 @@ from webapp.views import error_pages as view_errors
 from webapp.views import exports as export
 from webapp.views import jobs, layout, webhooks
 from webapp.views.accounts import keys, login, users
-from webapp.views.labels import label_import as labelling
-from webapp.views.labels import label_sets as label_set
-from webapp.views.labels import log, relabel
-from webapp.views.labels import merges as label_merge
+from webapp.views.labels import label_import, label_sets, log, merges, relabel
 from webapp.views.models import cards as models
 from webapp.views.models import model_import as imports
 from webapp.views.models import versions
@@ -104,7 +101,7 @@ def create_app(
         keeping,
         jobs,
         export,
-        labelling,
+        label_import,
         login,
         users,
         log,
@@ -112,8 +109,8 @@ def create_app(
         webhooks,
         models,
         versions,
-        label_merge,
-        label_set,
+        merges,
+        label_sets,
         imports,
         layout,
     ):

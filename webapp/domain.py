@@ -121,6 +121,7 @@ UNLABELLED = "unlabelled"
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
 """What the shown prediction turned out to be: see `webapp.storage.photos.photos.outcome`."""
 
+MERGE, UNDO = "merge", "undo"  # places of label events: a merge of labels, something taken back
 AUDIT = "audit"
 """The place of label events about photos that were drawn at random: only these tell how good a model is on all photos."""
 

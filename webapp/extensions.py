@@ -13,7 +13,7 @@ from webapp.errors import MarqueError, ModelNotFoundError, ModelRefusedError, Mo
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import fold, seen
+from webapp.inference.models.label_set import apply_edits, resolve_edits
 from webapp.inference.models.loading import load_classifier
 from webapp.inference.models.registry import Registry
 from webapp.inference.models.serving import MOST_LOADED, Serving
@@ -22,7 +22,7 @@ from webapp.services.jobs.job_type import Tools
 from webapp.services.photos.classify import Pipeline
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.file_stores.database import DatabaseFiles
-from webapp.storage.labels import label_sets as label_set
+from webapp.storage.labels import edits
 from webapp.storage.models import promotions
 from webapp.storage.rate_limits import Rates
 
@@ -41,30 +41,27 @@ class LabelSets:
     def __init__(self) -> None:
         self._kept: tuple[int, dict[int, tuple[ModelCard, ModelCard]]] = (0, {})
 
-    def seen(self, card: ModelCard) -> ModelCard:
+    def current(self, card: ModelCard) -> ModelCard:
         """The card as people see it; as it is outside of an app or without a database."""
         if not has_app_context():
             return card
         try:
-            if "last_label_change" not in g:
-                g.last_label_change = label_set.last_change()
-            return self._seen(card, g.last_label_change) if g.last_label_change else card
+            if "last_label_edit" not in g:
+                g.last_label_edit = edits.last_edit()
+            return self._current(card, g.last_label_edit)
         except SQLAlchemyError:
             return card
 
-    def _seen(self, card: ModelCard, number: int) -> ModelCard:
+    def _current(self, card: ModelCard, number: int) -> ModelCard:
         now, kept = self._kept
         if now != number:
             now, kept = self._kept = (number, {})
         if id(card) not in kept:
-            changes = [
-                (row.label, row.kind, row.value)
-                for row in label_set.changes_of(card.name)
-                if row.id <= number
-            ]
-            made = seen(card, fold(changes)) if changes else card
-            kept[id(card)] = (card, made)  # the card is kept too, so that its id stays its own
-            kept[id(made)] = (made, made)
+            rows = edits.edits_of(card.name) if number else ()
+            values = [(row.label, row.kind, row.value) for row in rows if row.id <= number]
+            current = apply_edits(card, resolve_edits(values))
+            kept[id(card)] = (card, current)  # the card is kept too, so that its id stays its own
+            kept[id(current)] = (current, current)
         return kept[id(card)][1]
 
 
@@ -82,7 +79,7 @@ class Extensions:
     ) -> None:
         self.config = config
         self._label_sets = LabelSets()
-        self.registry = Registry(config.models, self._label_sets.seen)
+        self.registry = Registry(config.models, self._label_sets.current)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         waiting = max(1, config.threads - slots - SPARE_THREADS)
@@ -128,11 +125,11 @@ class Extensions:
         """
         try:
             if self._given:
-                return self._label_sets.seen(self.classifier(name).card)
+                return self._label_sets.current(self.classifier(name).card)
             card = self._serving.card(self._resolve(name))
         except (ModelNotFoundError, ModelUnavailableError):
             return None
-        return card and self._label_sets.seen(card)
+        return card and self._label_sets.current(card)
 
     def trouble(self) -> str:
         """Sentences about live versions that cannot be used; "" when all is well."""

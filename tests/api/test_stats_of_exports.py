@@ -36,6 +36,7 @@ from webapp.services.accounts import api_keys
 from webapp.services.labels import relabel
 from webapp.services.photos.classify import Incoming, Origin, ask_aside, classify_photo
 from webapp.storage.database import db
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Photo
 
 metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
@@ -89,7 +90,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
         unusable = [
             classify_photo(Incoming("x.png", _noise()), pipeline, Origin(ANNA)).photo.public_id
         ]
-        relabel.relabel_photos(unusable, "unusable", card=card, who=ANNA, place="photo")
+        relabel.relabel_photos(unusable, "unusable", [card], Stamp(ANNA, "photo"))
     return app
 
 

@@ -19,6 +19,7 @@ from webapp.extensions import get_files
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
 from webapp.storage.database import writing
+from webapp.storage.labels.events import Stamp
 from webapp.training.dataset import read_photos
 from webapp.training.readers import list_photos
 from webapp.training.recipe import Layout
@@ -131,7 +132,7 @@ def test_a_relabelled_photo_moves_to_its_new_class(
     public_id = upload(ground_truth="haas")
     export("folders", "data")
     with app.app_context():
-        relabel_photos([public_id], "bwt", card=make_card(), who=Who("Anna"), place="gallery")
+        relabel_photos([public_id], "bwt", [make_card()], Stamp(Who("Anna"), "gallery"))
     assert "1 removed that no longer belong" in export("folders", "data").stderr
     assert [one.name for one in (tmp_path / "data").iterdir() if one.is_dir()] == ["bwt"]
 

@@ -18,10 +18,11 @@ from webapp.api.schemas.labels import (
 from webapp.domain import GalleryFilter
 from webapp.extensions import get_cards, get_classifier, get_registry
 from webapp.services.jobs.types import bulk as bulk_job
-from webapp.services.labels import relabel
+from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import bulk
 from webapp.services.photos.bulk import Selection
 from webapp.services.review import suspects
+from webapp.storage.labels.events import Stamp
 
 bp = guard(Blueprint("api_labels", __name__))
 ABSENT = (errors.PhotoNotFoundError, errors.UnknownLabelError, errors.ModelNotFoundError)
@@ -32,12 +33,10 @@ def add(body: LabelsBody) -> ResponseReturnValue:
     """Give many photos a ground truth, all in one batch: those of `ids`, or those of a `filter`."""
     ids = tuple(dict.fromkeys(body.ids or ()))
     selection = Selection(ids=ids) if ids else Selection(wanted=body.filter.wanted())
-    first, *others = (
+    cards = (
         [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
     )
-    done = bulk.relabel_all(
-        selection, body.label, card=first, others=others, who=who(), place="api", why=body.why
-    )
+    done = bulk.relabel_all(selection, body.label, cards, Stamp(who(), "api", body.why))
     return jsonify(relabelled_json(done, body.label))
 
 
@@ -55,7 +54,7 @@ def undo(batch: Batch) -> ResponseReturnValue:
             "This is too much to take back in one call. "
             'Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.'
         )
-    return jsonify(relabelled_json(relabel.undo_batch(batch, who=who(), place="api")))
+    return jsonify(relabelled_json(undo_batch(batch, Stamp(who(), "api"))))
 
 
 @Call(bp, "GET /suspected", Need.REVIEW, {200: SuspectsJson}, (errors.ModelNotFoundError,))

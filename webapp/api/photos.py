@@ -54,6 +54,7 @@ from webapp.services.photos import classify, deletion, gallery
 from webapp.services.photos import heat_map as heat_maps
 from webapp.services.photos.classify import Origin
 from webapp.services.stats.training_membership import read_lists
+from webapp.storage.labels.events import Stamp
 
 bp = guard(Blueprint("api_photos", __name__))
 REFUSED = (
@@ -204,13 +205,10 @@ def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
 @Call(bp, "PUT /photos/<public_id>/ground-truth", Need.REVIEW, {200: RelabelledPhotoJson}, NO_MODEL)
 def put_ground_truth(public_id: PhotoId, body: GroundTruthBody) -> ResponseReturnValue:
     """Give a photo a ground truth."""
-    gallery.get_item(public_id)
-    first, *others = (
+    cards = (
         [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
     )
-    done = relabel.relabel_photos(
-        [public_id], body.label, card=first, others=others, who=who(), place="api", why=body.why
-    )
+    done = relabel.relabel_photos([public_id], body.label, cards, Stamp(who(), "api", body.why))
     item = gallery.get_item(public_id)
     return jsonify(relabelled_photo_json(item, get_registry(), body.label, done))
 

@@ -21,7 +21,7 @@ from webapp.inference.decoding.images import (
     working_side,
 )
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import added_up, outputs
+from webapp.inference.models.label_set import outputs, sum_merged
 
 Floats = NDArray[np.float32]
 GOLDEN_TOLERANCE = 1e-3
@@ -163,7 +163,7 @@ def rank_labels(
     """
     places = outputs(card)
     names = list(places)
-    sums = added_up(probabilities, card)
+    sums = sum_merged(probabilities, card)
     order = np.argsort(-sums, kind="stable")[:top]
     return tuple(
         RankedLabel(rank, names[index], places[names[index]][0], float(sums[index]))
@@ -173,7 +173,7 @@ def rank_labels(
 
 def decide(output: NetworkOutput, card: ModelCard) -> str:
     """The most probable label when the model is sure enough, else `UNCLASSIFIED`."""
-    sums = added_up(output.probabilities, card)
+    sums = sum_merged(output.probabilities, card)
     best = int(np.argmax(sums))
     sure = is_sure(sums[best], output.familiarity, card)
     return list(outputs(card))[best] if sure else UNCLASSIFIED

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, exists, func, select, update
+from sqlalchemy.orm import aliased
 
-from webapp.domain import VERDICTS, GalleryFilter
+from webapp.domain import MERGE, VERDICTS, GalleryFilter
 from webapp.storage.database import db
 from webapp.storage.photos.query_filters import (
     conditions,
@@ -17,6 +18,21 @@ from webapp.storage.photos.query_filters import (
 from webapp.storage.stats.counters import was_audited, was_trained_on
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
 
+_undo = aliased(LabelEvent)
+# What a person said last about the photo, where labels were merged since; else NULL.
+given_label = (
+    select(func.nullif(LabelEvent.to_label, Photo.ground_truth))
+    .where(
+        LabelEvent.photo_id == Photo.id,
+        LabelEvent.place != MERGE,
+        LabelEvent.undoes.is_(None),
+        ~exists().where(_undo.undoes == LabelEvent.id),
+    )
+    .order_by(LabelEvent.id.desc())
+    .limit(1)
+    .correlate(Photo)
+    .scalar_subquery()
+)
 PHOTO = (
     Photo.id.label("number"),
     Photo.public_id,
@@ -30,7 +46,7 @@ PHOTO = (
     Photo.created_at,
     Photo.ground_truth,
     Photo.truth_model,
-    Photo.given_label,
+    given_label.label("given_label"),
     Photo.starred,
     was_audited.label("audited"),
 )

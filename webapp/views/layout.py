@@ -22,7 +22,7 @@ from webapp.domain import NONE_OF_THESE, UNUSABLE
 from webapp.extensions import get_card, get_cards, get_config, get_trouble
 from webapp.http.responses import wants_json
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import every_label, is_merged, offered, reads_as
+from webapp.inference.models.label_set import as_current, canonical_label, every_label, offered
 from webapp.services.photos.classify import MAX_BYTES, MAX_FILES
 from webapp.services.photos.wording import display
 from webapp.views import guards, template_filters
@@ -122,9 +122,9 @@ def shown_name(label: str) -> str:
     """
     card = _card_with(label)
     known = card.label(label) if card else None
-    if card is None or known is None or not is_merged(known):
+    if card is None or known is None or not as_current(known).merged:
         return display(card, label)
-    return f"{known.display} (now {display(card, reads_as(card, label))})"
+    return f"{known.display} (now {display(card, canonical_label(card, label))})"
 
 
 def model_title(name: str) -> str:

@@ -20,6 +20,7 @@ from webapp.reports.csv_safety import plain_cell, safe_cell
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools, get_export, make_order, start_export
 from webapp.services.labels.relabel import relabel_photos
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Export
 
 ANNA = Who("Anna")
@@ -56,7 +57,7 @@ def table(content: bytes) -> list[dict[str, str]]:
 
 
 def relabel(ids: list[str], label: str) -> None:
-    relabel_photos(ids, label, card=make_card(), who=ANNA, place="gallery")
+    relabel_photos(ids, label, [make_card()], Stamp(ANNA, "gallery"))
 
 
 def test_a_table_has_a_line_for_each_photo_oldest_first(upload: Upload) -> None:

@@ -19,9 +19,11 @@ from tests.fakes import TEAMS, make_card
 from webapp.domain import Who
 from webapp.errors import NothingToUndoError
 from webapp.services.accounts import users
-from webapp.services.labels.relabel import relabel_photos, undo_batch
+from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.undo import undo_batch
 from webapp.services.review.queue import Queue, check_photo, open_desk, undo_last
 from webapp.storage.database import db
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import LabelEvent, Photo
 
 SECONDS = 3.0
@@ -78,15 +80,14 @@ def relabel(crowd: Crowd, number: int) -> None:
     done = relabel_photos(
         picked,
         random.choice(LABELS),
-        card=make_card(),
-        who=Who(f"thread {number}"),
-        place="gallery",
+        [make_card()],
+        Stamp(Who(f"thread {number}"), "gallery"),
     )
     crowd.acknowledge("events", done.changed)
     if done.changed and random.random() < 0.3:
         with suppress(NothingToUndoError):
             crowd.acknowledge(
-                "events", undo_batch(done.batch, who=Who(f"thread {number}"), place="undo").changed
+                "events", undo_batch(done.batch, Stamp(Who(f"thread {number}"), "undo")).changed
             )
 
 

@@ -27,8 +27,9 @@ from webapp.services.labels.label_import import (
     plan_import,
     plan_of_file,
 )
-from webapp.services.labels.relabel import undo_batch
+from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import gallery as history
+from webapp.storage.labels.events import Stamp
 
 ANNA = Who("Anna")
 Upload = Callable[..., str]
@@ -190,7 +191,7 @@ def test_all_is_one_batch_with_one_undo(upload: Upload, monkeypatch: pytest.Monk
     text = "filename,label\n" + "".join(f"{number}.jpg,haas\n" for number in range(5))
     done = apply_import(plan(text), replace=False, who=ANNA, why="labels.csv")
     assert (done.changed, {truth(one) for one in ids}) == (5, {"haas"})
-    undo_batch(done.batch, who=ANNA, place="undo")
+    undo_batch(done.batch, Stamp(ANNA, "undo"))
     assert {truth(one) for one in ids} == {None}
 
 
@@ -235,7 +236,7 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
     for event in [one for public_id in ids for one in history.get_story(public_id).events]:
-        undo_batch(event.event.batch, who=ANNA, place="undo")
+        undo_batch(event.event.batch, Stamp(ANNA, "undo"))
     apply_import(
         plan_import(read_labels(io.BytesIO(content), name), [make_card()]),
         replace=False,

@@ -1,7 +1,5 @@
 """Label sets that leave as a file and come back."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 
@@ -11,12 +9,20 @@ from flask import Flask
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError
-from webapp.services.labels import label_sets as label_set
-from webapp.services.labels import merges as label_merge
-from webapp.services.labels.label_mapping import today
-from webapp.services.labels.label_set_files import Planned, take_in, to_json, to_table
+from webapp.extensions import get_registry
+from webapp.services.jobs.queue import Owner, Sender
+from webapp.services.jobs.types import remap
+from webapp.services.labels import label_sets, merges
+from webapp.services.labels.label_mapping import current_card
+from webapp.services.labels.label_set_files import (
+    PlannedChange,
+    import_file,
+    to_json,
+    to_table,
+)
+from webapp.services.labels.remap import Editor
 from webapp.storage.database import db
-from webapp.storage.labels import label_sets as storage
+from webapp.storage.labels import edits
 
 CARD = make_card()
 ANNA = Who("Anna")
@@ -29,8 +35,12 @@ def context(app: Flask) -> Iterator[None]:
         db.session.remove()
 
 
-def take(text: str, *, apply: bool = True) -> list[Planned]:
-    return take_in(CARD, text.encode(), who=ANNA, apply=apply)
+def editor() -> Editor:
+    return remap.editor(get_registry(), Sender(Owner("user:1"), ANNA))
+
+
+def take(text: str, *, apply: bool = True) -> list[PlannedChange]:
+    return import_file(CARD, text.encode(), editor(), apply=apply)
 
 
 def forget() -> None:
@@ -42,19 +52,19 @@ def forget() -> None:
 
 @pytest.mark.parametrize("write", [to_json, to_table])
 def test_a_label_set_comes_back_as_it_left(write) -> None:  # type: ignore[no-untyped-def]
-    label_set.change_label(
+    label_sets.change_label(
         CARD,
         "haas",
         {"name": "=Хаас", "aliases": "Лада\nГранта", "key": "h", "retired": "yes"},
         who=ANNA,
     )
-    label_merge.split_label(CARD, "ferrari", ["SF70", "СФ90"], who=ANNA)
-    label_merge.merge_label(CARD, "bwt", "mclaren", who=ANNA)
-    seen = label_set.card_now(CARD)
+    merges.split_label(CARD, "ferrari", ["SF70", "СФ90"], editor())
+    merges.merge_label(CARD, "bwt", "mclaren", editor())
+    seen = label_sets.card_now(CARD)
     text = write(seen)
     forget()
     assert len(take(text)) == 3
-    assert label_set.card_now(CARD) == seen and take(text) == []
+    assert label_sets.card_now(CARD) == seen and take(text) == []
 
 
 def test_a_look_says_what_would_change_and_changes_nothing() -> None:
@@ -62,20 +72,23 @@ def test_a_look_says_what_would_change_and_changes_nothing() -> None:
         "label,display,merged_into\nhaas,Хаас,\nbwt,,mclaren\n".replace("bwt,,", "bwt,BWT,"),
         apply=False,
     )
-    assert planned == [Planned("haas", "name: Хаас"), Planned("bwt", "merged into mclaren")]
-    assert storage.changes_of(CARD.name) == [] and today(CARD) is CARD
+    assert planned == [
+        PlannedChange("haas", "name: Хаас"),
+        PlannedChange("bwt", "merged into mclaren"),
+    ]
+    assert edits.edits_of(CARD.name) == [] and current_card(CARD) is CARD
 
 
 def test_a_file_is_taken_whole_or_not_at_all() -> None:
     with pytest.raises(BadRequestError, match="bwt: A colour is written"):
         take(json.dumps([{"label": "haas", "display": "Хаас"}, {"label": "bwt", "color": "red"}]))
-    assert storage.changes_of(CARD.name) == []
+    assert edits.edits_of(CARD.name) == []
 
 
 def test_what_the_file_leaves_out_stays() -> None:
-    label_set.change_label(CARD, "haas", {"key": "h"}, who=ANNA)
+    label_sets.change_label(CARD, "haas", {"key": "h"}, who=ANNA)
     take("label,display\nhaas,Хаас\n")
-    assert label_set.card_now(CARD).label("haas").key == "h"
+    assert label_sets.card_now(CARD).label("haas").key == "h"
 
 
 def test_parts_of_parts_come_in_whatever_their_order() -> None:
@@ -83,7 +96,7 @@ def test_parts_of_parts_come_in_whatever_their_order() -> None:
         '[{"label": "c1", "split_from": "b1"}, {"label": "c2", "split_from": "b1"}, {"label": "b1", "split_from": "haas"},'
         ' {"label": "b2", "split_from": "haas"}]'
     )
-    assert today(CARD).label("c2").split == "b1"
+    assert current_card(CARD).label("c2").split == "b1"
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,16 @@ from flask import Flask
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
-from webapp.inference.models.label_set import as_seen, fold, offered, seen
-from webapp.services.labels import label_sets as label_set
+from webapp.extensions import get_registry
+from webapp.inference.models.label_set import apply_edits, as_current, offered, resolve_edits
+from webapp.services.jobs.queue import Owner, Sender
+from webapp.services.jobs.types import remap
+from webapp.services.labels import label_sets
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.labels.search import examples, find_labels
 from webapp.storage.database import db
-from webapp.storage.labels import label_sets as storage
+from webapp.storage.labels import edits as storage
+from webapp.storage.labels.events import Stamp
 
 CARD = make_card()
 ANNA = Who("Anna")
@@ -29,23 +33,28 @@ def inside(app: Flask) -> Iterator[None]:
 
 
 def change(label: str, **wanted: str) -> int:
-    return label_set.change_label(CARD, label, wanted, who=ANNA)
+    return label_sets.change_label(CARD, label, wanted, who=ANNA)
+
+
+def undo(label: str) -> int:
+    editor = remap.editor(get_registry(), Sender(Owner("user:1"), ANNA))
+    return label_sets.undo_last_change(CARD, label, editor)
 
 
 def now():  # type: ignore[no-untyped-def]
-    return seen(
-        CARD, fold((row.label, row.kind, row.value) for row in storage.changes_of(CARD.name))
+    return apply_edits(
+        CARD, resolve_edits((row.label, row.kind, row.value) for row in storage.edits_of(CARD.name))
     )
 
 
 def test_the_last_change_of_a_kind_counts_and_none_takes_it_back() -> None:
-    assert fold(
+    assert resolve_edits(
         [("a", "name", "x"), ("a", "name", "y"), ("a", "key", "q"), ("a", "key", None)]
     ) == {"a": {"name": "y"}}
 
 
 def test_a_card_keeps_its_outputs_whatever_people_see() -> None:
-    other = seen(CARD, {"haas": {"name": "Хаас", "retired": "yes"}})
+    other = apply_edits(CARD, {"haas": {"name": "Хаас", "retired": "yes"}})
     assert other.label_names == CARD.label_names and other.label("haas").display == "Хаас"
     assert [one.name for one in offered(other)] == [
         name for name in CARD.label_names if name != "haas"
@@ -72,7 +81,7 @@ def test_what_is_the_same_is_not_saved(inside: None) -> None:
         )
         == 0
     )
-    assert label_set.changes(CARD.name) == []
+    assert label_sets.changes(CARD.name) == []
 
 
 def test_a_retired_label_is_not_found_by_people_who_label(inside: None) -> None:
@@ -83,13 +92,13 @@ def test_a_retired_label_is_not_found_by_people_who_label(inside: None) -> None:
 def test_undo_goes_back_save_by_save(inside: None) -> None:
     change("haas", name="One")
     change("haas", name="Two", color="#000000")
-    assert label_set.undo_last_change(CARD, "haas", who=ANNA) == 2
+    assert undo("haas") == 2
     assert (now().label("haas").display, now().label("haas").color) == ("One", "#787878")
-    label_set.undo_last_change(CARD, "haas", who=ANNA)
+    undo("haas")
     assert now().label("haas").display == "Haas"
     with pytest.raises(NothingToUndoError):
-        label_set.undo_last_change(CARD, "haas", who=ANNA)
-    assert [(one.undo, one.undone) for one in label_set.changes(CARD.name)] == [
+        undo("haas")
+    assert [(one.undo, one.undone) for one in label_sets.changes(CARD.name)] == [
         (True, False),
         (True, False),
         (False, True),
@@ -103,7 +112,7 @@ def test_an_undo_that_would_make_two_of_one_name_is_refused(inside: None) -> Non
     change("haas", name="Third")
     change("bwt", name="Other")
     with pytest.raises(BadRequestError, match="means Other already"):
-        label_set.undo_last_change(CARD, "haas", who=ANNA)
+        undo("haas")
 
 
 @pytest.mark.parametrize(
@@ -124,12 +133,12 @@ def test_an_undo_that_would_make_two_of_one_name_is_refused(inside: None) -> Non
 def test_what_makes_no_sense_is_refused(inside: None, wanted: dict[str, str], words: str) -> None:
     with pytest.raises(BadRequestError, match=words):
         change("haas", **wanted)
-    assert label_set.changes(CARD.name) == []
+    assert label_sets.changes(CARD.name) == []
 
 
 def test_a_key_belongs_to_one_label(inside: None) -> None:
     change("haas", key="H")
-    assert as_seen(now().label("haas")).key == "h"
+    assert as_current(now().label("haas")).key == "h"
     with pytest.raises(BadRequestError, match="gives Haas already"):
         change("bwt", key="h")
 
@@ -145,7 +154,7 @@ def test_a_reference_photo_is_one_that_was_checked_as_the_label(
     first, second = upload(mark=1), upload(mark=2)
     with pytest.raises(BadRequestError, match="must have been checked"):
         change("haas", photo=first)
-    relabel_photos([first, second], "haas", card=CARD, who=ANNA, place="cli")
+    relabel_photos([first, second], "haas", [CARD], Stamp(ANNA, "cli"))
     assert examples([now().label("haas")])["haas"].public_id == second
     change("haas", photo=first)
     assert examples([now().label("haas")])["haas"].public_id == first

@@ -11,8 +11,10 @@ from flask.ctx import AppContext
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError, UnknownLabelError
-from webapp.services.labels.relabel import Relabelled, relabel_photos, undo_batch
+from webapp.services.labels.relabel import Relabelled, relabel_photos
+from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import gallery as history
+from webapp.storage.labels.events import Stamp
 
 ANNA, BEN = Who("Anna"), Who("Ben")
 
@@ -30,7 +32,7 @@ def context(app: Flask, photos: list[str]):
 
 
 def relabel(ids: list[str], label: str, who: Who = ANNA) -> Relabelled:
-    return relabel_photos(ids, label, card=make_card(), who=who, place="gallery")
+    return relabel_photos(ids, label, [make_card()], Stamp(who, "gallery"))
 
 
 def truth(public_id: str) -> str | None:
@@ -88,38 +90,38 @@ def test_an_empty_selection_is_said_so() -> None:
 def test_undo_gives_every_photo_its_old_label_back(photos: list[str]) -> None:
     relabel(photos[:1], "mclaren")
     batch = relabel(photos, "ferrari").batch
-    assert undo_batch(batch, who=BEN, place="log").changed == 3
+    assert undo_batch(batch, Stamp(BEN, "log")).changed == 3
     assert [truth(one) for one in photos] == ["mclaren", None, None]
 
 
 def test_undo_is_one_more_line_in_the_log(photos: list[str]) -> None:
     batch = relabel(photos[:1], "ferrari").batch
-    undo_batch(batch, who=BEN, place="log")
+    undo_batch(batch, Stamp(BEN, "log"))
     assert log_of(photos[0]) == [("ferrari", None, "Ben"), (None, "ferrari", "Anna")]
 
 
 def test_what_was_undone_cannot_be_undone_twice(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
-    undo_batch(batch, who=ANNA, place="log")
+    undo_batch(batch, Stamp(ANNA, "log"))
     with pytest.raises(NothingToUndoError):
-        undo_batch(batch, who=ANNA, place="log")
+        undo_batch(batch, Stamp(ANNA, "log"))
 
 
 def test_an_undo_can_be_undone(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
-    undo = undo_batch(batch, who=ANNA, place="log").batch
-    undo_batch(undo, who=ANNA, place="log")
+    undo = undo_batch(batch, Stamp(ANNA, "log")).batch
+    undo_batch(undo, Stamp(ANNA, "log"))
     assert [truth(one) for one in photos] == ["ferrari"] * 3
 
 
 def test_undo_leaves_alone_what_was_relabelled_since(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
     relabel(photos[:1], "mclaren", who=BEN)
-    done = undo_batch(batch, who=ANNA, place="log")
+    done = undo_batch(batch, Stamp(ANNA, "log"))
     assert (done.changed, done.skipped) == (2, 1)
     assert truth(photos[0]) == "mclaren"
 
 
 def test_undo_of_nothing_is_said_so() -> None:
     with pytest.raises(NothingToUndoError):
-        undo_batch("no such batch", who=ANNA, place="log")
+        undo_batch("no such batch", Stamp(ANNA, "log"))

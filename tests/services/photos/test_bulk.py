@@ -12,11 +12,12 @@ from sqlalchemy import text
 from tests.fakes import make_card
 from webapp.domain import GalleryFilter, Who
 from webapp.extensions import get_extensions
-from webapp.services.labels import relabel
+from webapp.services.labels import relabel, undo
 from webapp.services.photos import bulk as many
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import Selection
 from webapp.storage.database import db
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import now
 
 ANNA, BEN = Who("Anna"), Who("Ben")
@@ -31,7 +32,7 @@ def seven(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPatc
 
 
 def everything(label: str) -> relabel.Relabelled:
-    return many.relabel_all(Selection(), label, card=make_card(), who=ANNA, place="gallery")
+    return many.relabel_all(Selection(), label, [make_card()], Stamp(ANNA, "gallery"))
 
 
 def numbers(statement: str) -> list[int]:
@@ -50,10 +51,10 @@ def test_all_chunks_are_one_batch(app: Flask, seven: list[str]) -> None:
 
 def test_one_undo_brings_every_chunk_back(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        relabel.relabel_photos(seven[:2], "ferrari", card=make_card(), who=BEN, place="photo")
+        relabel.relabel_photos(seven[:2], "ferrari", [make_card()], Stamp(BEN, "photo"))
         batch = everything("haas").batch
-        relabel.relabel_photos(seven[:1], "bwt", card=make_card(), who=BEN, place="photo")
-        undone = relabel.undo_batch(batch, who=ANNA, place="undo")
+        relabel.relabel_photos(seven[:1], "bwt", [make_card()], Stamp(BEN, "photo"))
+        undone = undo.undo_batch(batch, Stamp(ANNA, "undo"))
         assert (undone.changed, undone.skipped) == (6, 1)
         found = [history.get_item(one).photo.ground_truth for one in seven]
         assert found == ["bwt", "ferrari", *[None] * 5]
@@ -69,14 +70,14 @@ def test_a_change_that_moves_photos_out_of_the_filter_meets_all(
 ) -> None:
     with app.app_context():
         selection = Selection(wanted=GalleryFilter(outcome="unlabelled"))
-        assert many.confirm_all(selection, who=ANNA, place="gallery").changed == 7
+        assert many.confirm_all(selection, Stamp(ANNA, "gallery")).changed == 7
         assert many.forecast(selection).photos == 0
 
 
 def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) -> None:
     with app.app_context():
         done = many.confirm_all(
-            Selection(wanted=GalleryFilter(model="f1-teams", version=1)), who=ANNA, place="gallery"
+            Selection(wanted=GalleryFilter(model="f1-teams", version=1)), Stamp(ANNA, "gallery")
         )
         assert done.changed == 7 and history.get_item(seven[0]).photo.truth_model == "f1-teams"
 

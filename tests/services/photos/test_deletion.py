@@ -19,10 +19,11 @@ from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, P
 from webapp.extensions import get_extensions, get_files
 from webapp.services.exports.export import make_order, records
 from webapp.services.labels import log as label_log
-from webapp.services.labels.relabel import undo_batch
+from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, writing
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import File, LabelEvent, Photo, Thumbnail, now
 
 ANNA = Who("Anna")
@@ -222,7 +223,7 @@ def test_labelled_and_starred_photos_never_go_and_count_first(upload: Upload) ->
 def test_a_rule_that_was_applied_is_taken_back_as_one(upload: Upload) -> None:
     ids = [upload(mark=number) for number in range(3)]
     done = deleting.keep(1, timedelta(0), who=ANNA)
-    assert undo_batch(done.batch, who=ANNA, place="undo").changed == 2 and shown() == ids[::-1]
+    assert undo_batch(done.batch, Stamp(ANNA, "undo")).changed == 2 and shown() == ids[::-1]
 
 
 def test_a_class_is_what_a_person_said(upload: Upload) -> None:

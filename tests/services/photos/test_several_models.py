@@ -13,7 +13,8 @@ from tests.fakes import FakeClassifier, make_card, make_cars_card
 from webapp.domain import GalleryFilter, Who
 from webapp.errors import NotAskedError, UnknownLabelError
 from webapp.extensions import get_files, get_limiter
-from webapp.services.labels.relabel import relabel_photos, undo_batch
+from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
 from webapp.services.photos.classify import (
@@ -25,6 +26,7 @@ from webapp.services.photos.classify import (
     classify_photo,
 )
 from webapp.storage.database import db
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import KnownLabel, Prediction, now
 
 ANNA = Who("Anna")
@@ -182,7 +184,7 @@ def test_none_of_these_is_about_the_labels_that_were_offered(
     classifier: FakeClassifier, cars: FakeClassifier
 ) -> None:
     public_id = put(classifier, cars).photo.public_id
-    relabel_photos([public_id], "none", card=classifier.card, who=ANNA, place="photo")
+    relabel_photos([public_id], "none", [classifier.card], Stamp(ANNA, "photo"))
     assert outcomes(public_id) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
 
 
@@ -191,7 +193,7 @@ def test_none_of_these_for_many_is_about_each_photos_shown_answer(
 ) -> None:
     team, car = put(classifier, cars, mark=1).photo.public_id, put(cars, mark=2).photo.public_id
     relabel_photos(
-        [team, car], "none", card=classifier.card, others=[cars.card], who=ANNA, place="gallery"
+        [team, car], "none", [classifier.card, cars.card], Stamp(ANNA, "gallery")
     )
     assert outcomes(team) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
     assert outcomes(car) == {"stanford-cars": "wrong"}
@@ -206,16 +208,16 @@ def test_none_of_these_with_an_upload_for_all_is_about_all(
 
 def test_unusable_counts_for_every_model(classifier: FakeClassifier, cars: FakeClassifier) -> None:
     public_id = put(classifier, cars).photo.public_id
-    relabel_photos([public_id], "unusable", card=cars.card, who=ANNA, place="photo")
+    relabel_photos([public_id], "unusable", [cars.card], Stamp(ANNA, "photo"))
     assert set(outcomes(public_id).values()) == {"unusable"}
 
 
 def test_undo_remembers_whose_none_it_was(classifier: FakeClassifier, cars: FakeClassifier) -> None:
     public_id = put(classifier, cars).photo.public_id
-    relabel_photos([public_id], "none", card=classifier.card, who=ANNA, place="photo")
-    batch = relabel_photos([public_id], "none", card=cars.card, who=ANNA, place="photo").batch
+    relabel_photos([public_id], "none", [classifier.card], Stamp(ANNA, "photo"))
+    batch = relabel_photos([public_id], "none", [cars.card], Stamp(ANNA, "photo")).batch
     assert outcomes(public_id)["stanford-cars"] == "wrong"
-    undo_batch(batch, who=ANNA, place="undo")
+    undo_batch(batch, Stamp(ANNA, "undo"))
     assert outcomes(public_id) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
 
 

@@ -32,6 +32,7 @@ from webapp.services.review.queue import (
 from webapp.services.review.suspects import look
 from webapp.storage import database
 from webapp.storage.database import db, writing
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import LabelEvent, ReviewLease
 
 
@@ -218,7 +219,7 @@ def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(
 ) -> None:
     photo = answered(mclaren=0.9)
     open_desk(Queue(), who=anna)
-    relabel_photos([photo], "haas", card=make_card(), who=Who("Ben"), place="gallery")
+    relabel_photos([photo], "haas", [make_card()], Stamp(Who("Ben"), "gallery"))
     assert open_desk(Queue(), who=anna).photo is None
 
 

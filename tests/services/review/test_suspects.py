@@ -22,6 +22,7 @@ from webapp.services.photos.gallery import get_item
 from webapp.services.review import suspects as suspicion
 from webapp.services.review.queue import Queue, check_photo
 from webapp.storage.database import db, writing
+from webapp.storage.labels.events import Stamp
 from webapp.storage.review.suspects import labelled_answers_question
 from webapp.storage.tables import now
 
@@ -127,7 +128,7 @@ def test_a_label_that_changed_since_is_not_suspected_any_more(
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9)
     assert suspected(anna) == [photo]
-    relabel_photos([photo], "mclaren", card=make_card(), who=anna, place="gallery")
+    relabel_photos([photo], "mclaren", [make_card()], Stamp(anna, "gallery"))
     assert suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna).items == []
 
 

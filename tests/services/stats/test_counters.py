@@ -28,6 +28,7 @@ from webapp.services.photos.classify import Incoming, Origin, Pipeline, ask_asid
 from webapp.services.stats.counters import check_counters
 from webapp.storage.database import db, writing
 from webapp.storage.file_stores.database import DatabaseFiles
+from webapp.storage.labels.events import Stamp
 from webapp.storage.stats import counters
 from webapp.storage.tables import (
     CheckedAnswer,
@@ -102,7 +103,7 @@ class Life:
         place = self.dice.choice((AUDIT, "queue", "gallery"))
         card, other = self.dice.sample(self.cards, 2)
         done = relabel.relabel_photos(
-            self.ids(2), self.label(), card=card, others=[other], who=self.who(), place=place
+            self.ids(2), self.label(), [card, other], Stamp(self.who(), place)
         )
         self.batches.append(done.batch)
 
@@ -110,28 +111,19 @@ class Life:
         selection = Selection(
             wanted=GalleryFilter(outcome=self.dice.choice(("", "wrong", "unlabelled")))
         )
-        done = many.relabel_all(
-            selection,
-            self.label(),
-            card=self.cards[0],
-            others=self.cards[1:],
-            who=self.who(),
-            place="gallery",
-        )
+        done = many.relabel_all(selection, self.label(), self.cards, Stamp(self.who(), "gallery"))
         self.batches.append(done.batch)
 
     def confirm_many(self) -> None:
         self.batches.append(
-            many.confirm_all(
-                Selection(ids=tuple(self.ids(4))), who=self.who(), place="gallery"
-            ).batch
+            many.confirm_all(Selection(ids=tuple(self.ids(4))), Stamp(self.who(), "gallery")).batch
         )
 
     def undo_batch(self) -> None:
-        relabel.undo_batch(self.dice.choice(self.batches), who=self.who(), place="undo")
+        undo.undo_batch(self.dice.choice(self.batches), Stamp(self.who(), "undo"))
 
     def undo_person(self) -> None:
-        undo.undo_person(self.dice.choice(("Anna", "Ben")), self.start, who=ANNA, place="undo")
+        undo.undo_person(self.dice.choice(("Anna", "Ben")), self.start, Stamp(ANNA, "undo"))
 
     def delete(self) -> None:
         self.batches.append(

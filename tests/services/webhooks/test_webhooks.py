@@ -26,13 +26,14 @@ from webapp.services.jobs.queue import Owner
 from webapp.services.jobs.types import webhook_delivery as delivery
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
-from webapp.services.labels import relabel
+from webapp.services.labels import relabel, undo
 from webapp.services.models import promotion as promote
 from webapp.services.photos import bulk as many
 from webapp.services.photos.bulk import Selection
 from webapp.services.webhooks import events, webhooks
 from webapp.services.webhooks.webhooks import HookView
 from webapp.storage.database import db, end_reading, writing
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Webhook, now
 
 WHO = Who("Anna")
@@ -94,7 +95,7 @@ def all_jobs() -> list[jobs.JobView]:
 
 
 def mark(public_id: str, label: str = "haas", card: object = None) -> None:
-    relabel.relabel_photos([public_id], label, card=card, who=WHO, place="photo")  # type: ignore[arg-type]
+    relabel.relabel_photos([public_id], label, [card], Stamp(WHO, "photo"))  # type: ignore[arg-type]
 
 
 # ---- low confidence ----
@@ -179,13 +180,13 @@ def test_many_photos_are_one_event_and_their_undo_another(
 ) -> None:
     monkeypatch.setattr(many, "CHUNK", 2)
     photos = [upload(mark=number) for number in range(5)]
-    done = many.relabel_all(Selection(), "haas", card=classifier.card, who=WHO, place="gallery")
+    done = many.relabel_all(Selection(), "haas", [classifier.card], Stamp(WHO, "gallery"))
     run_jobs(app)
     assert [(one["data"]["count"], one["data"]["batch"]) for one in receiver.bodies] == [
         (5, done.batch)
     ]
     assert [one["id"] for one in receiver.bodies[0]["data"]["changes"]] == photos
-    relabel.undo_batch(done.batch, who=WHO, place="undo")
+    undo.undo_batch(done.batch, Stamp(WHO, "undo"))
     run_jobs(app)
     assert [one["data"]["count"] for one in receiver.bodies] == [5, 5]
 
@@ -197,9 +198,7 @@ def test_what_comes_after_a_batch_was_told_is_told_alone(
         photo = upload(mark=number)
         with writing():
             row = relabel.photos.photos_by_public_id([photo])[photo][0]
-            relabel.record_label(
-                row, "haas", model="f1-teams", who=WHO, place="import", batch="slow"
-            )
+            relabel.record_label(row, "haas", "f1-teams", Stamp(WHO, "import", batch="slow"))
         run_jobs(app)
     assert [len(one["data"]["changes"]) for one in receiver.bodies] == [1, 1]
     assert receiver.bodies[0]["data"]["changes"] != receiver.bodies[1]["data"]["changes"]

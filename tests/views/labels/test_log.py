@@ -14,6 +14,7 @@ from tests.views.conftest import Send
 from webapp.domain import Who
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
+from webapp.storage.labels.events import Stamp
 
 
 def truth(app: Flask, public_id: str) -> str | None:
@@ -92,7 +93,7 @@ def test_one_photo_of_a_batch_can_be_taken_back_alone(
 ) -> None:
     ids = [send(mark=number) for number in range(3)]
     with app.app_context():
-        relabel_photos(ids, "haas", card=make_card(), who=Who("Anna"), place="gallery")
+        relabel_photos(ids, "haas", [make_card()], Stamp(Who("Anna"), "gallery"))
     batch = re.search(r"/admin/log\?batch=([\w-]+)", admin.get("/admin/log").text)
     assert batch is not None
     page = admin.get(f"/admin/log?batch={batch[1]}").text

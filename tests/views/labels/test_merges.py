@@ -1,16 +1,20 @@
 """Merging and splitting labels in the browser, and the pages that read them."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send
-from webapp.services.labels import remapping as rereading
+from webapp.domain import LONG
+from webapp.extensions import get_tools
+from webapp.services.jobs.types import remap as remap_job
+from webapp.services.jobs.types.registry import JOB_TYPES
+from webapp.services.jobs.worker import Worker
+from webapp.services.labels import remap
 
 PAGE = "/models/f1-teams/labels"
 MERGE = {"label": "haas", "into": "bwt", "why": "one team"}
@@ -109,19 +113,29 @@ def test_what_makes_no_sense_is_said_and_kept_in_the_form(admin: FlaskClient) ->
     assert admin.get("/models/nobody/labels/merge").status_code == 404
 
 
-def test_reading_that_was_interrupted_is_shown_and_goes_on(
-    admin: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch, runner: FlaskCliRunner
+def test_a_job_that_was_interrupted_is_shown_and_goes_on(
+    app: Flask,
+    admin: FlaskClient,
+    send: Send,
+    monkeypatch: pytest.MonkeyPatch,
+    runner: FlaskCliRunner,
 ) -> None:
-    send("#787878", ground_truth="haas")
+    photo = send("#787878", ground_truth="haas")
     with monkeypatch.context() as patch:
-        patch.setattr(rereading, "go_on", lambda *_arguments, **_options: True)
+        patch.setattr(remap, "INLINE", 0)
         admin.post(f"{PAGE}/merge", data=MERGE)
+    page = admin.get(PAGE).text
+    assert "How far it is" in page and "interrupted" not in page
+    with app.app_context():
+        job = remap_job.latest_job("f1-teams").job.public_id
+    admin.post(f"/jobs/{job}/cancel")
     assert "It was interrupted; nothing is lost" in admin.get(PAGE).text
     admin.post(f"{PAGE}/reread")
-    assert "being read again" not in admin.get(PAGE).text
-    assert (
-        "reads as its labels are now" in runner.invoke(args=["model", "reread", "f1-teams"]).output
-    )
+    Worker(JOB_TYPES, get_tools, app.app_context).run_queue(LONG)
+    assert "labels as they are now" not in admin.get(PAGE).text
+    assert photo in admin.get("/gallery?ground_truth=bwt&outcome=correct").text
+    output = runner.invoke(args=["model", "reread", "f1-teams"]).output
+    assert "reads as its labels are now" in output
 
 
 def test_json_takes_the_old_name_and_says_so(

@@ -20,7 +20,7 @@ from webapp.api.schemas.base import (
 )
 from webapp.errors import BadCardError, ModelNotFoundError
 from webapp.inference.models.card import RESIZE_RULES, ModelCard
-from webapp.inference.models.label_set import SeenLabel, as_seen
+from webapp.inference.models.label_set import CurrentLabel, all_labels, as_current
 from webapp.inference.models.registry import Registry
 from webapp.services.models.compare import Standing
 from webapp.services.models.promotion import Promotion
@@ -266,12 +266,12 @@ def labels_json(card: ModelCard) -> LabelsJson:
             "retired": label.retired,
             "split_from": label.split or None,
         }
-        for label in map(as_seen, (*card.labels, *getattr(card, "added", ())))
+        for label in all_labels(card)
     ]
     return {"model": card.name, "version": card.version, "items": items}
 
 
-def _named_label_json(label: SeenLabel) -> _NamedLabelJson:
+def _named_label_json(label: CurrentLabel) -> _NamedLabelJson:
     return {
         "label": label.name,
         "display": label.display,
@@ -291,7 +291,7 @@ def card_json(card: ModelCard, live: bool) -> CardJson:
     }
     labels: list[CardLabelJson] = [
         {**_named_label_json(label), "class_id": class_id}
-        for class_id, label in enumerate(map(as_seen, card.labels))
+        for class_id, label in enumerate(map(as_current, card.labels))
     ]
     return {
         "name": card.name,

@@ -1,4 +1,5 @@
-"""`flask model labels` and `reread`: the labels of a model as people see them, and photos and answers read again after they changed."""
+"""`flask model labels` and `reread`: the labels of a model as people see them, and photos and
+answers brought up to date after merges and splits."""
 
 from typing import BinaryIO
 
@@ -9,10 +10,9 @@ from webapp.cli.history import needs_history
 from webapp.domain import Who
 from webapp.errors import MarqueError
 from webapp.extensions import get_registry
-from webapp.inference.models.label_set import SeenLabel, as_seen
+from webapp.inference.models.label_set import CurrentLabel, all_labels
 from webapp.services.labels import label_set_files
-from webapp.services.labels import remapping as rereading
-from webapp.services.labels.remapping import Progress
+from webapp.services.labels.remap import Editor, remap_all
 
 TERMINAL = Who("terminal")
 
@@ -39,7 +39,7 @@ def labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) 
     """The labels of NAME as people see them: key, name, parent, aliases, and whether it is retired, merged or split from another."""
     try:
         if source is not None:
-            _take_in(name, source.read(label_set_files.LARGEST + 1), apply=apply)
+            _import_file(name, source.read(label_set_files.LARGEST + 1), apply=apply)
             return
         card = get_registry().card(name)
     except MarqueError as error:
@@ -50,12 +50,10 @@ def labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) 
             nl=False,
         )
         return
-    for label in map(as_seen, (*card.labels, *getattr(card, "added", ()))):
-        click.echo(
-            "\t".join(
-                (label.name, label.display, label.parent, ", ".join(label.aliases), _state(label))
-            ).rstrip()
-        )
+    for label in all_labels(card):
+        aliases = ", ".join(label.aliases)
+        cells = (label.name, label.display, label.parent, aliases, _state(label))
+        click.echo("\t".join(cells).rstrip())
 
 
 @click.command("reread")
@@ -63,37 +61,38 @@ def labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) 
 @with_appcontext
 @needs_history
 def reread_command(name: str) -> None:
-    """Read the photos and answers of NAME again after labels were merged or split, from where that was stopped."""
+    """Bring the photos and answers of NAME up to date after labels were merged or split."""
     try:
         get_registry().published_card(name)
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
-    rereading.go_on(get_registry(), name, watch=_tell)
+    remap_all(get_registry(), name, _show_progress)
     click.echo(f"Every photo and answer of {name} reads as its labels are now.")
 
 
-def _take_in(name: str, content: bytes, *, apply: bool) -> None:
-    planned = label_set_files.take_in(
-        get_registry().published_card(name), content, who=TERMINAL, apply=apply
+def _import_file(name: str, content: bytes, *, apply: bool) -> None:
+    registry, large = get_registry(), list[str]()
+    editor = Editor(TERMINAL, registry, large.append)
+    planned = label_set_files.import_file(
+        registry.published_card(name), content, editor, apply=apply
     )
-    for one in planned:
-        click.echo(f"{one.label}: {one.change}")
+    for change in planned:
+        click.echo(f"{change.label}: {change.change}")
+    for model in large:
+        remap_all(registry, model, _show_progress)
     if apply:
-        rereading.go_on(get_registry(), name, watch=_tell)
         click.echo(f"{len(planned)} changed.")
+    elif planned:
+        click.echo(f"{len(planned)} would change; --apply changes them.")
     else:
-        click.echo(
-            f"{len(planned)} would change; --apply changes them."
-            if planned
-            else "This file changes nothing."
-        )
+        click.echo("This file changes nothing.")
 
 
-def _tell(where: Progress) -> None:
-    click.echo(f"\r{where.stage}: {where.share:4.0%} ", nl=False, err=True)
+def _show_progress(done: int, total: int) -> None:
+    click.echo(f"\ranswers: {done / max(total, 1):4.0%} ", nl=False, err=True)
 
 
-def _state(label: SeenLabel) -> str:
+def _state(label: CurrentLabel) -> str:
     if label.merged:
         return f"reads as {label.merged}"
     return "retired" if label.retired else f"split from {label.split}" if label.split else ""

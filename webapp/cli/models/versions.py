@@ -20,7 +20,7 @@ from webapp.inference.classifier import Classifier
 from webapp.inference.models import bundle
 from webapp.inference.models.gate import Comparison, Said
 from webapp.inference.models.held_out import Split, read_split
-from webapp.services.labels.label_mapping import today
+from webapp.services.labels.label_mapping import current_card
 from webapp.services.models import compare
 from webapp.services.models import promotion as promote
 
@@ -237,7 +237,7 @@ def _weigh(champion: Classifier, challenger: Classifier, asked: Photos) -> Compa
     found = photos_in(
         champion.card.name, asked.data, asked.layout, asked.image_column, asked.label_column
     )
-    cards = today(champion.card), today(challenger.card)
+    cards = current_card(champion.card), current_card(challenger.card)
     weighed = promote.weigh(
         champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched, cards=cards
     )

@@ -31,7 +31,7 @@ from webapp.errors import MarqueError
 from webapp.extensions import get_card, get_extensions, get_pipeline, get_registry
 from webapp.inference.classifier import make_answer
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import reads_differently
+from webapp.inference.models.label_set import has_merges
 from webapp.inference.process_pool import Result, Task
 from webapp.services.photos import gallery as history
 from webapp.services.photos import wording
@@ -231,7 +231,7 @@ def _rows(paths: list[Path], options: Options, stack: ExitStack) -> Iterator[Row
     pool = get_extensions().pool(pipeline.classifiers, options.processes, len(paths))
     stack.enter_context(closing(pool))
     cards = [get_card(model.card.name) or model.card for model in pipeline.classifiers]
-    changed = {card.name: card for card in cards if reads_differently(card)}
+    changed = {card.name: card for card in cards if has_merges(card)}
     results = pool.classify(paths, Task(top=None if options.all_labels else TOP))
     return (_plain_row(*each, changed, options) for each in results)
 

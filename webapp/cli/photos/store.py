@@ -10,7 +10,6 @@ from webapp.errors import MarqueError
 from webapp.extensions import get_extensions
 from webapp.inference.classifier import read_file
 from webapp.inference.process_pool import Task
-from webapp.services.labels.relabel import new_batch
 from webapp.services.photos.classify import (
     Origin,
     Pipeline,
@@ -18,6 +17,7 @@ from webapp.services.photos.classify import (
     classify_photo,
     is_stored,
 )
+from webapp.storage.labels.events import new_batch
 
 TERMINAL = Who("terminal")
 

@@ -12,7 +12,7 @@ from webapp.inference.decoding.crop import Box, decode_cut
 from webapp.inference.decoding.images import working_side
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import LabelledPhoto
-from webapp.inference.models.label_set import in_words_of, reads_as, right_answers
+from webapp.inference.models.label_set import canonical_label, in_terms_of, right_answers
 
 FALL = 0.05
 """A label may lose at most this share of its photos."""
@@ -109,14 +109,14 @@ def rank_both(
         except (OSError, PhotoRefusedError) as error:
             refused.append(f"{photo.name}: {error}")
             continue
-        truth = reads_as(cards[1], photo.label)
+        truth = canonical_label(cards[1], photo.label)
         said.append(
             Said(
                 photo.name,
                 photo.sha256,
                 truth,
-                in_words_of(truth, first, right[0]),
-                in_words_of(truth, second, right[1]),
+                in_terms_of(truth, first, right[0]),
+                in_terms_of(truth, second, right[1]),
             )
         )
     return said, refused

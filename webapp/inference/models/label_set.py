@@ -1,4 +1,7 @@
-"""A model's labels as people see them: what its card says, with the changes that were made since laid over it."""
+"""The labels of a model as people see them: what its card says, with the edits made since.
+
+See docs/decisions/0016-merged-and-split-labels.md.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -9,21 +12,23 @@ from numpy.typing import NDArray
 
 from webapp.inference.models.card import Label, ModelCard
 
+# Kinds of edits that change how a label is shown. Values are texts: `aliases` one on each line,
+# `key` a key of the keyboard, `photo` the id of a photo, `retired` "yes" or "".
 KINDS = ("name", "parent", "color", "aliases", "key", "photo", "retired")
-"""What can be changed. Values are texts: `aliases` one on each line, `key` a key of the keyboard, `photo` an id, `retired` "yes"."""
+# Kinds that change which labels there are: the label that it was merged into, or was split from.
 MERGED, SPLIT = "merged", "split"
 STRUCTURE = (MERGED, SPLIT)
-"""What changes which labels there are: on a merged label the one it reads as, on a new label the one it was split from."""
-Overlay = Mapping[str, Mapping[str, str]]
-"""For each changed label its values by kind."""
+
+Edits = Mapping[str, Mapping[str, str]]  # for each edited label its values by kind
 
 
 @dataclass(frozen=True)
-class SeenLabel(Label):
-    """A label with what no card knows: the `key` that gives it in a review, its reference `photo` (an id), and whether it is `retired`.
+class CurrentLabel(Label):
+    """A label as people see it now.
 
-    A retired label is no longer offered to people who label; photos and answers that have it keep it. `merged` is the label that it reads
-    as since it was merged, "" for none; `split` the label that it was split from, "" for none.
+    `key` gives it in the review, `photo` is the id of its reference photo. A `retired` label is no
+    longer offered; photos and answers keep it. `merged` is its canonical label since it was merged,
+    `split` the label that it was split from; "" for none.
     """
 
     key: str = ""
@@ -34,202 +39,189 @@ class SeenLabel(Label):
 
 
 @dataclass(frozen=True)
-class SeenCard(ModelCard):
-    """A card as people see it. `labels` stay the network's outputs; `added` are labels that this version does not know: made by a split,
-    or another version's that were merged or split.
+class CurrentCard(ModelCard):
+    """A card as people see it now.
 
-    `reads` has for each merged label the one that it reads as, the end of its chain.
+    `labels` stay the network's outputs. `added` are labels that this version does not know: made by
+    a split, or another version's that were merged or split. `canonical` maps each merged label to
+    its canonical label, the end of the chain.
     """
 
-    added: tuple[SeenLabel, ...] = ()
-    reads: Mapping[str, str] = field(default_factory=dict)
+    added: tuple[CurrentLabel, ...] = ()
+    canonical: Mapping[str, str] = field(default_factory=dict)
 
     def label(self, name: str) -> Label | None:
-        """The label called `name`, one that was added too, or None."""
+        """The label called `name`, also one of `added`, or None."""
         return next((label for label in (*self.labels, *self.added) if label.name == name), None)
 
     @cached_property
     def outputs(self) -> dict[str, list[int]]:
-        """See `outputs`; made once."""
-        found: dict[str, list[int]] = {}
+        """For each canonical label the places of the outputs that add up to it, its own first."""
+        outputs: dict[str, list[int]] = {}
         for place, name in enumerate(self.label_names):
-            today = self.reads.get(name, name)
-            places = found.setdefault(today, [])
-            places.insert(0 if today == name else len(places), place)
-        return found
+            places = outputs.setdefault(self.canonical.get(name, name), [])
+            places.insert(len(places) if name in self.canonical else 0, place)
+        return outputs
 
 
-def fold(changes: Iterable[tuple[str, str, str | None]]) -> dict[str, dict[str, str]]:
-    """The overlay that (label, kind, value) make, oldest first. The last one counts; None takes back what came before."""
-    found: dict[str, dict[str, str]] = {}
-    for label, kind, value in changes:
-        values = found.setdefault(label, {})
+def resolve_edits(edits: Iterable[tuple[str, str, str | None]]) -> dict[str, dict[str, str]]:
+    """What (label, kind, value) add up to, oldest first: the last one holds, None clears."""
+    resolved: dict[str, dict[str, str]] = {}
+    for label, kind, value in edits:
+        values = resolved.setdefault(label, {})
         values.pop(kind, None)
         if value is not None:
             values[kind] = value
-    return {label: values for label, values in found.items() if values}
+    return {label: values for label, values in resolved.items() if values}
 
 
-def seen(card: ModelCard, overlay: Overlay) -> SeenCard:
-    """The card with its labels as people see them. Their number, order and names stay: they are the network's outputs."""
-    reads = reading(overlay)
-    labels = tuple(_seen(label, overlay.get(label.name, {}), reads) for label in card.labels)
-    known = {label.name: label for label in labels}
-    added = []
-    for name, values in overlay.items():  # a label is split before its own new labels are
-        if SPLIT in values and name not in known:
-            known[name] = _seen(new_label(name, known.get(values[SPLIT])), values, reads)
-            added.append(known[name])
-    split = [values[SPLIT] for values in overlay.values() if SPLIT in values]
-    for name in dict.fromkeys([*reads, *reads.values(), *split]):  # another version's
+def apply_edits(card: ModelCard, edits: Edits) -> CurrentCard:
+    """The card as people see it with these edits."""
+    canonical = canonical_labels(edits)
+    known: dict[str, CurrentLabel] = {}
+
+    def add(label: Label) -> None:
+        values = edits.get(label.name, {})
+        known[label.name] = CurrentLabel(
+            name=label.name,
+            display=values.get("name", label.display),
+            color=values.get("color", label.color),
+            parent=values.get("parent", label.parent),
+            aliases=tuple(values["aliases"].splitlines()) if "aliases" in values else label.aliases,
+            key=values.get("key", ""),
+            photo=values.get("photo", ""),
+            retired=values.get("retired", "") == "yes",
+            merged=canonical.get(label.name, ""),
+            split=values.get(SPLIT, ""),
+        )
+
+    for label in card.labels:
+        add(label)
+    parts = {name: values[SPLIT] for name, values in edits.items() if SPLIT in values}
+    for name in dict.fromkeys([*parts, *canonical, *canonical.values(), *parts.values()]):
         if name not in known:
-            known[name] = _seen(new_label(name, None), overlay.get(name, {}), reads)
-            added.append(known[name])
-    facts = {one.name: getattr(card, one.name) for one in fields(ModelCard)}
-    return SeenCard(**{**facts, "labels": labels}, added=tuple(added), reads=reads)
+            add(new_label(name, known.get(parts.get(name, ""))))
+    own = {one.name: getattr(card, one.name) for one in fields(ModelCard)}
+    labels, number = tuple(known.values()), len(card.labels)
+    return CurrentCard(
+        **{**own, "labels": labels[:number]}, added=labels[number:], canonical=canonical
+    )
 
 
 def new_label(name: str, split: Label | None) -> Label:
-    """A label that a split makes, before anybody changed how it is seen: it has the parent of the one that was split."""
+    """A label that a split makes, as it is unedited: with the parent of the one that was split."""
     return Label(name, name, parent=split.parent if split else "")
 
 
-def reading(overlay: Overlay) -> dict[str, str]:
-    """For each merged label the one that it reads as, the end of its chain."""
-    into = {label: values[MERGED] for label, values in overlay.items() if MERGED in values}
-    ends = {}
+def canonical_labels(edits: Edits) -> dict[str, str]:
+    """For each merged label its canonical label, the end of its chain."""
+    into = {label: values[MERGED] for label, values in edits.items() if MERGED in values}
+    canonical = {}
     for label in into:
         end, steps = label, 0
         while end in into and steps <= len(into):
             end, steps = into[end], steps + 1
-        ends[label] = end
-    return ends
+        canonical[label] = end
+    return canonical
 
 
-def expected(overlay: Overlay, known: Collection[str]) -> dict[str, str]:
-    """The answer that is right for a ground truth, from a version that knows these labels; only where it is not the label itself.
+def expected_labels(edits: Edits, known: Collection[str]) -> dict[str, str]:
+    """For each ground truth the label that is right from a version that knows the labels `known`.
 
-    A merged label and the one it reads as are one. What a version does not know since it was split later, it is expected to call by the
-    label that was split.
+    Only where that is not the ground truth itself. A merged label counts as its canonical label. A
+    part that the version does not know is expected to be called by the label that was split.
     """
-    return _expected(
-        reading(overlay),
-        {label: values[SPLIT] for label, values in overlay.items() if SPLIT in values},
-        known,
-    )
+    canonical = canonical_labels(edits)
+    split = {label: values[SPLIT] for label, values in edits.items() if SPLIT in values}
+    answers = {canonical.get(label, label) for label in known}
+    expected = {}
+    for label in {*canonical, *canonical.values(), *split, *split.values()}:
+        answer, steps = canonical.get(label, label), 0
+        while answer not in answers and answer in split and steps <= len(split):
+            answer, steps = canonical.get(split[answer], split[answer]), steps + 1
+        if answer in answers and (answer != label or label not in known):
+            expected[label] = answer
+    return expected
 
 
 def right_answers(card: ModelCard) -> dict[str, str]:
-    """For each ground truth that the version's answers can be held against the answer that is right, as labels read today."""
-    found = {name: name for name in card.label_names}
-    if not isinstance(card, SeenCard):
-        return found
-    split = {one.name: one.split for one in map(as_seen, (*card.labels, *card.added)) if one.split}
-    return found | _expected(card.reads, split, card.label_names)
+    """For each ground truth that the version's answers can be compared with, the right answer."""
+    right = {name: name for name in card.label_names}
+    edits = {
+        label.name: {kind: value for kind in STRUCTURE if (value := getattr(label, kind))}
+        for label in all_labels(card)
+    }
+    return right | expected_labels(edits, card.label_names)
 
 
-def in_words_of(truth: str, said: str, right: Mapping[str, str]) -> str:
-    """The ground truth itself when what a version said is the answer that is right for it, by its `right_answers`; else what it said."""
-    return truth if said == right.get(truth, truth) else said
+def in_terms_of(truth: str, answer: str, right: Mapping[str, str]) -> str:
+    """The ground truth when the answer is right for it, by `right_answers`; else the answer."""
+    return truth if answer == right.get(truth, truth) else answer
 
 
-def _expected(
-    reads: Mapping[str, str], split: Mapping[str, str], known: Collection[str]
-) -> dict[str, str]:
-    answers = {reads.get(label, label) for label in known}
-    found = {}
-    for label in {*reads, *reads.values(), *split, *split.values()}:
-        answer, steps = reads.get(label, label), 0
-        while answer not in answers and answer in split and steps <= len(split):
-            answer, steps = reads.get(split[answer], split[answer]), steps + 1
-        if answer in answers and (answer != label or label not in known):
-            found[label] = answer
-    return found
+def canonical_label(card: ModelCard, label: str) -> str:
+    """The canonical label of a label: itself unless it was merged."""
+    return card.canonical.get(label, label) if isinstance(card, CurrentCard) else label
 
 
-def reads_as(card: ModelCard, label: str) -> str:
-    """The label that a label reads as today: itself unless it was merged."""
-    return card.reads.get(label, label) if isinstance(card, SeenCard) else label
-
-
-def reads_differently(card: ModelCard) -> bool:
-    """True when labels were merged, so that an answer is not what the network said."""
-    return isinstance(card, SeenCard) and bool(card.reads)
+def has_merges(card: ModelCard) -> bool:
+    """True when labels were merged, so that an answer may not be what the network said."""
+    return isinstance(card, CurrentCard) and bool(card.canonical)
 
 
 def outputs(card: ModelCard) -> dict[str, list[int]]:
-    """For each label that the version can answer as labels read today, the places of the outputs that add up to it, its own first."""
-    return (
-        card.outputs
-        if isinstance(card, SeenCard)
-        else {name: [place] for place, name in enumerate(card.label_names)}
-    )
+    """For each canonical label of the version the places of the outputs that add up to it."""
+    if isinstance(card, CurrentCard):
+        return card.outputs
+    return {name: [place] for place, name in enumerate(card.label_names)}
 
 
-def added_up(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
-    """The probabilities of `outputs(card)`, in that order: those of merged labels added up. The last axis is the card's outputs."""
-    if not isinstance(card, SeenCard) or not card.reads:
+def sum_merged(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
+    """The probabilities of `outputs(card)`, in that order: those of merged labels added up.
+
+    The last axis of `probabilities` is the network's outputs, in the card's label order.
+    """
+    if not has_merges(card):
         return probabilities
-    places = list(card.outputs.values())
-    sums = probabilities[..., [one[0] for one in places]]
-    for at, one in enumerate(places):
-        if len(one) > 1:
-            sums[..., at] = np.minimum(probabilities[..., one].sum(axis=-1), np.float32(1))
+    places = list(outputs(card).values())
+    sums = probabilities[..., [those[0] for those in places]]
+    for column, those in enumerate(places):
+        if len(those) > 1:
+            sums[..., column] = np.minimum(probabilities[..., those].sum(axis=-1), np.float32(1))
     return sums
 
 
-def as_seen(label: Label) -> SeenLabel:
-    """A label of a card that nobody has changed, in the shape of one that somebody has."""
-    return label if isinstance(label, SeenLabel) else _seen(label, {}, {})
+def as_current(label: Label) -> CurrentLabel:
+    """The label in the shape of an edited one."""
+    if isinstance(label, CurrentLabel):
+        return label
+    return CurrentLabel(label.name, label.display, label.color, label.parent, label.aliases)
 
 
-def is_retired(label: Label) -> bool:
-    """True when people who label are not offered it any more."""
-    return isinstance(label, SeenLabel) and label.retired
+def all_labels(card: ModelCard) -> list[CurrentLabel]:
+    """Every label of the card: the network's outputs, then those of `added`; merged ones too."""
+    added = card.added if isinstance(card, CurrentCard) else ()
+    return [as_current(label) for label in (*card.labels, *added)]
 
 
-def is_merged(label: Label) -> bool:
-    """True when the label reads as another one today."""
-    return isinstance(label, SeenLabel) and bool(label.merged)
+def every_label(card: ModelCard) -> list[CurrentLabel]:
+    """The labels that photos can have: all but merged ones."""
+    return [label for label in all_labels(card) if not label.merged]
 
 
-def every_label(card: ModelCard) -> list[Label]:
-    """The card's labels and those that splits have added, without merged ones: what photos can be, as labels read today."""
-    added = card.added if isinstance(card, SeenCard) else ()
-    return [label for label in (*card.labels, *added) if not is_merged(label)]
+def parts_by_label(card: ModelCard) -> dict[str, list[CurrentLabel]]:
+    """For each label that was split the labels that it was split into."""
+    parts: dict[str, list[CurrentLabel]] = {}
+    for label in every_label(card):
+        if label.split:
+            parts.setdefault(canonical_label(card, label.split), []).append(label)
+    return parts
 
 
-def split_into(card: ModelCard, name: str) -> list[SeenLabel]:
-    """The labels that a label was split into and that stand; empty when it was not split."""
-    return [
-        one
-        for one in every_label(card)
-        if isinstance(one, SeenLabel) and one.split and reads_as(card, one.split) == name
-    ]
+def offered(card: ModelCard) -> list[CurrentLabel]:
+    """The labels that people may choose from, in the card's order.
 
-
-def offered(card: ModelCard) -> list[Label]:
-    """The labels that people may choose from, in the card's order: neither retired nor merged ones, and for a split label its parts."""
-    split = {
-        reads_as(card, one.split)
-        for one in every_label(card)
-        if isinstance(one, SeenLabel) and one.split
-    }
-    return [
-        label for label in every_label(card) if not is_retired(label) and label.name not in split
-    ]
-
-
-def _seen(label: Label, values: Mapping[str, str], reads: Mapping[str, str]) -> SeenLabel:
-    return SeenLabel(
-        name=label.name,
-        display=values.get("name", label.display),
-        color=values.get("color", label.color),
-        parent=values.get("parent", label.parent),
-        aliases=tuple(values["aliases"].splitlines()) if "aliases" in values else label.aliases,
-        key=values.get("key", ""),
-        photo=values.get("photo", ""),
-        retired=values.get("retired", "") == "yes",
-        merged=reads.get(label.name, ""),
-        split=values.get(SPLIT, ""),
-    )
+    Neither retired nor merged ones, and the parts of a label that was split instead of it.
+    """
+    split = parts_by_label(card)
+    return [label for label in every_label(card) if not label.retired and label.name not in split]

@@ -118,6 +118,28 @@ def enqueue(
         BadRequestError: The key is too long or not printable.
     """
     key_hash = sender.key_hash()
+    try:
+        with writing():
+            known = storage.find_by_key(key_hash)
+            if known is None:
+                return add_job(job_type, params, title, sender, public_id=public_id)
+    except IntegrityError:  # the same key came in through another process at the same moment
+        known = storage.find_by_key(key_hash)
+        if known is None:
+            raise
+    asked = (job_type.name, title[:255], _without_moment(params))
+    if (known.type, known.title, _without_moment(known.params)) != asked:
+        raise JobRefusedError(
+            "This Idempotency-Key was used for another job. Nothing was put in: "
+            "send a key of its own with each job."
+        )
+    return known
+
+
+def add_job(
+    job_type: JobType, params: Json, title: str, sender: Sender, *, public_id: str = ""
+) -> Job:
+    """Store a new job inside the caller's transaction."""
     job = Job(
         public_id=public_id or new_id(),
         type=job_type.name,
@@ -127,30 +149,14 @@ def enqueue(
         owner=sender.owner.id,
         user_id=sender.who.user_id,
         who=sender.who.name,
-        key_hash=key_hash,
+        key_hash=sender.key_hash(),
         claimed_at=now(),
         created_at=now(),
     )
-    try:
-        with writing():
-            known = storage.find_by_key(key_hash)
-            if known is None:
-                storage.add_job(job)
-                role, number = (PLAN, 0) if job_type.plan else (DO, 1)
-                storage.add_parts(job.id, role, [{}], at=now(), first=number)
-    except IntegrityError:  # the same key came in through another process at the same moment
-        known = storage.find_by_key(key_hash)
-        if known is None:
-            raise
-    if known is None:
-        return job
-    asked = (job_type.name, title[:255], _without_moment(params))
-    if (known.type, known.title, _without_moment(known.params)) != asked:
-        raise JobRefusedError(
-            "This Idempotency-Key was used for another job. Nothing was put in: "
-            "send a key of its own with each job."
-        )
-    return known
+    storage.add_job(job)
+    role, number = (PLAN, 0) if job_type.plan else (DO, 1)
+    storage.add_parts(job.id, role, [{}], at=now(), first=number)
+    return job
 
 
 def known_job(sender: Sender) -> Job | None:

@@ -13,15 +13,16 @@ from typing import Any
 from webapp.domain import NONE_OF_THESE, VERDICTS, Who
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import reads_as
+from webapp.inference.models.label_set import all_labels
 from webapp.reports.csv_safety import to_csv
 from webapp.services.exports.formats.tables import folder_of
 from webapp.services.labels.import_formats import LabelLine, folder_line, read_labels
-from webapp.services.labels.label_mapping import today
-from webapp.services.labels.relabel import Relabelled, model_of, new_batch, record_label
+from webapp.services.labels.label_mapping import current_card
+from webapp.services.labels.relabel import Relabelled, model_of, record_label
 from webapp.storage import jobs
 from webapp.storage.database import end_reading, writing
 from webapp.storage.labels import label_files as storage
+from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import photos
 from webapp.storage.photos.bulk import not_in_batch
 from webapp.storage.tables import LabelFile, now
@@ -146,9 +147,7 @@ def give_labels(changes: Sequence[Change], *, who: Who, why: str, batch: str) ->
             photo = here[one.public_id][0] if one.public_id in here else None
             if photo is not None and photo.id in fresh and photo.ground_truth == one.before:
                 model = one.model or (photo.prediction.model if photo.prediction else None)
-                record_label(
-                    photo, one.label, model=model, who=who, place="import", why=why, batch=batch
-                )
+                record_label(photo, one.label, model, Stamp(who, "import", why, batch))
                 changed += 1
     return changed
 
@@ -271,7 +270,7 @@ def _take(
             f"{row.filename} is both {plan.changes[row.public_id].label} and {label}",
         )
         return
-    model = model_of(label, *([card for card in cards if card.name == line.model] or cards))
+    model = model_of(label, [card for card in cards if card.name == line.model] or cards)
     if row.ground_truth == label and (label != NONE_OF_THESE or model in (None, row.truth_model)):
         plan.same += 1
     else:
@@ -303,9 +302,9 @@ def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
     """What people may write for each label, as labels read today. A name comes before a display name, and that before an alias."""
     names: dict[str, str] = {}
     labels = [
-        (one, reads_as(card, one.name))
-        for card in map(today, cards)
-        for one in (*card.labels, *getattr(card, "added", ()))
+        (label, label.merged or label.name)
+        for card in map(current_card, cards)
+        for label in all_labels(card)
     ]
     for kind in (
         lambda one: [one.name],

@@ -1,32 +1,41 @@
-"""How labels read today: merged ones as another, split ones as the label that a version knows. Everything that meets a label asks here."""
+"""The map from labels to canonical labels: read by everything that meets a label."""
 
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import Overlay, SeenCard, expected, fold, reading, seen
-from webapp.storage.labels import events as labels
-from webapp.storage.labels import label_sets as storage
+from webapp.inference.models.label_set import (
+    CurrentCard,
+    Edits,
+    apply_edits,
+    canonical_labels,
+    expected_labels,
+    resolve_edits,
+)
+from webapp.storage.labels import canonical, edits, events
 
 
-def today(card: ModelCard) -> ModelCard:
-    """The card with merges and splits of labels laid over it; the card itself when there are none, or when it is seen already."""
-    overlay = structure(card.name)
-    return seen(card, overlay) if overlay and not isinstance(card, SeenCard) else card
+def current_card(card: ModelCard) -> ModelCard:
+    """The card with the merges and splits of its labels; itself when there are none."""
+    if isinstance(card, CurrentCard):
+        return card
+    structure = structure_of(card.name)
+    return apply_edits(card, structure) if structure else card
 
 
-def structure(model: str) -> Overlay:
+def structure_of(model: str) -> Edits:
     """The merges and splits of a model's labels that stand."""
-    return fold(storage.structure_of(model))
+    return resolve_edits(edits.structure_of(model))
 
 
 def remember_labels(card: ModelCard) -> None:
-    """Keep the label set of a version that answers, inside the caller's transaction, so that its answers can be held against labels."""
-    if labels.remember_label_set(card.name, card.version, card.label_names):
-        write_down(card.name)
+    """Keep the labels of a version that answers, inside the caller's transaction."""
+    if events.remember_label_set(card.name, card.version, card.label_names):
+        update_map(card.name)
 
 
-def write_down(model: str) -> None:
-    """Keep in tables how labels of a model read today, inside the caller's transaction: SQL reads it there."""
-    overlay = structure(model)
-    answers = {
-        version: expected(overlay, known) for version, known in labels.known_labels(model).items()
+def update_map(model: str) -> None:
+    """Write the map of a model anew, inside the caller's transaction: SQL reads it there."""
+    structure = structure_of(model)
+    maps = {
+        version: expected_labels(structure, known)
+        for version, known in events.known_labels(model).items()
     }
-    storage.write_reading(model, reading(overlay), answers)
+    canonical.write_map(model, {canonical.PEOPLE: canonical_labels(structure), **maps})

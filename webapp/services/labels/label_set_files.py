@@ -1,23 +1,23 @@
-"""A label set as a file: JSON or a table, to keep, to change in a spreadsheet, or to take to another Marque; and what comes back."""
+"""A label set as a file, JSON or a table: to keep, to edit elsewhere, and to import again."""
 
 import csv
 import io
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from webapp.domain import Who
 from webapp.errors import BadRequestError, UnknownLabelError
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import SeenLabel, as_seen, reads_as
+from webapp.inference.models.label_set import CurrentLabel, all_labels, canonical_label
 from webapp.reports.csv_safety import plain_cell, to_csv
-from webapp.services.labels.label_sets import WORDS, card_now, change_now, values_of
-from webapp.services.labels.merges import merge_now, read_anew, split_now
-from webapp.services.labels.relabel import check_why
+from webapp.services.labels.label_sets import KIND_NAMES, Reason, add_change, card_now, values_of
+from webapp.services.labels.merges import add_merge, add_split
+from webapp.services.labels.remap import Editor, remap
 from webapp.storage.database import writing
+from webapp.storage.labels.events import new_batch
 
+# Columns beside `label`, `merged_into` and `split_from`, with the kind of edit that each is.
 COLUMNS = {
     "display": "name",
     "parent": "parent",
@@ -26,107 +26,101 @@ COLUMNS = {
     "key": "key",
     "retired": "retired",
 }
-"""Columns beside `label`, `merged_into` and `split_from`, with the kind of change that each is."""
 HEADING = ("label", *COLUMNS, "merged_into", "split_from")
-BETWEEN = " | "
-"""Between aliases in a cell."""
-LARGEST = 1_000_000
-"""Bytes of a file: ten times what 196 labels with twenty aliases need."""
+BETWEEN = " | "  # between aliases in a cell
+LARGEST = 1_000_000  # bytes: ten times what 196 labels with twenty aliases need
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedChange:
     """What a file changes about one label, in words."""
 
     label: str
     change: str
 
 
-class _JustLookingError(Exception):
-    """Ends the transaction of a look, so that nothing of it stays."""
+class _PreviewError(Exception):
+    """Ends the transaction of a preview, so that nothing of it stays."""
 
 
 def to_json(card: ModelCard) -> str:
-    """Every label of a card as people see it: a list of objects with the keys of `HEADING`, aliases as a list."""
-    rows = [
-        {**row, "aliases": [one for one in row["aliases"].split(BETWEEN) if one]}
-        for row in _rows(card)
-    ]
+    """Every label as people see it: a list of objects with the keys of `HEADING`, aliases as a
+    list."""
+    rows = [{**_row(label), "aliases": list(label.aliases)} for label in all_labels(card)]
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_table(card: ModelCard) -> str:
     """The same as CSV."""
-    return to_csv(HEADING, [[row[name] for name in HEADING] for row in _rows(card)])
+    return to_csv(HEADING, [list(_row(label).values()) for label in all_labels(card)])
 
 
-def take_in(
-    published: ModelCard, content: bytes, *, who: Who, why: str = "", apply: bool
-) -> list[Planned]:
-    """What a file in one of these forms changes, label by label; done when `apply`, all of it or nothing.
+def import_file(
+    published: ModelCard, content: bytes, editor: Editor, *, apply: bool
+) -> list[PlannedChange]:
+    """What a file in one of these forms changes, label by label; done when `apply`, all or nothing.
 
-    Labels and columns that the file leaves out stay as they are, and so do merges and splits: a file can add those, not take them back.
-    Raises `BadRequestError` that names the label.
+    Labels and columns that the file leaves out stay as they are, and so do merges and splits: a
+    file can add those, not take them back. Raises `BadRequestError` that names the label.
     """
-    check_why(why)
     rows = _read(content)
-    planned: list[Planned] = []
-    with suppress(_JustLookingError), writing():
-        split = _split(published, rows, who, why)
-        changed = [one for row in rows for one in _change(published, row, who, why)]
-        merged = [one for row in rows for one in _merge(published, row, who, why)]
+    planned: list[PlannedChange] = []
+    with suppress(_PreviewError), writing():
+        split = _split(published, rows, editor)
+        changed = [change for row in rows for change in _change(published, row, editor)]
+        merged = [change for row in rows for change in _merge(published, row, editor)]
         planned = [*split, *changed, *merged]
-        if split or merged:
-            read_anew(published.name, answers=bool(merged))
         if not apply:
-            raise _JustLookingError
+            raise _PreviewError
+        if split or merged:
+            remap(published.name, editor, merged=bool(merged))
     return planned
 
 
+def _reason(editor: Editor) -> Reason:
+    return Reason(editor.who, "", new_batch())
+
+
 def _split(
-    published: ModelCard, rows: Sequence[dict[str, str]], who: Who, why: str
-) -> list[Planned]:
+    published: ModelCard, rows: Sequence[dict[str, str]], editor: Editor
+) -> list[PlannedChange]:
     """New labels of the file, those first whose whole is there."""
-    planned: list[Planned] = []
-    waiting = [row for row in rows if row.get("split_from")]
+    planned: list[PlannedChange] = []
     while True:
         card = card_now(published)
-        new: dict[str, list[str]] = defaultdict(list)
-        for row in waiting:
-            if card.label(row["label"]) is None and card.label(row["split_from"]) is not None:
-                new[row["split_from"]].append(row["label"])
+        new: dict[str, list[str]] = {}
+        for row in rows:
+            whole = row.get("split_from", "")
+            if whole and card.label(row["label"]) is None and card.label(whole) is not None:
+                new.setdefault(whole, []).append(row["label"])
         if not new:
             return planned
         for label, names in new.items():
             with _naming(label):
-                planned.append(
-                    Planned(
-                        label,
-                        f"split into {', '.join(split_now(published, label, names, who, why))}",
-                    )
-                )
+                names = add_split(published, label, names, _reason(editor))
+            planned.append(PlannedChange(label, f"split into {', '.join(names)}"))
 
 
-def _change(published: ModelCard, row: dict[str, str], who: Who, why: str) -> list[Planned]:
+def _change(published: ModelCard, row: dict[str, str], editor: Editor) -> list[PlannedChange]:
     wanted = {kind: row[name] for name, kind in COLUMNS.items() if name in row}
     if "aliases" in wanted:
         wanted["aliases"] = "\n".join(wanted["aliases"].split(BETWEEN.strip()))
     with _naming(row["label"]):
-        changed = change_now(published, row["label"], wanted, who, why)
-    words = [
-        f"{WORDS[kind]}: {value.replace(chr(10), ', ') or 'nothing'}"
+        changed = add_change(published, row["label"], wanted, _reason(editor))
+    sentences = [
+        f"{KIND_NAMES[kind]}: {value.replace(chr(10), ', ') or 'nothing'}"
         for kind, value in changed.items()
     ]
-    return [Planned(row["label"], "; ".join(words))] if words else []
+    return [PlannedChange(row["label"], "; ".join(sentences))] if sentences else []
 
 
-def _merge(published: ModelCard, row: dict[str, str], who: Who, why: str) -> list[Planned]:
+def _merge(published: ModelCard, row: dict[str, str], editor: Editor) -> list[PlannedChange]:
     card, label, into = card_now(published), row["label"], row.get("merged_into", "")
-    if not into or reads_as(card, label) == reads_as(card, into):
+    if not into or canonical_label(card, label) == canonical_label(card, into):
         return []
     with _naming(label):
-        merge_now(published, label, into, who, why)
-    return [Planned(label, f"merged into {into}")]
+        add_merge(published, label, into, _reason(editor))
+    return [PlannedChange(label, f"merged into {into}")]
 
 
 @contextmanager
@@ -138,20 +132,16 @@ def _naming(label: str) -> Iterator[None]:
         raise BadRequestError(f"{label[:80]}: {error}") from error
 
 
-def _rows(card: ModelCard) -> list[dict[str, str]]:
-    return [_row(one) for one in map(as_seen, (*card.labels, *getattr(card, "added", ())))]
-
-
-def _row(label: SeenLabel) -> dict[str, str]:
-    values = values_of(label)
-    shown = {name: values[kind] for name, kind in COLUMNS.items()} | {
-        "aliases": BETWEEN.join(label.aliases)
-    }
-    return {"label": label.name, **shown, "merged_into": label.merged, "split_from": label.split}
+def _row(label: CurrentLabel) -> dict[str, str]:
+    """A label as the cells of a line, in the order of `HEADING`."""
+    values = values_of(label) | {"aliases": BETWEEN.join(label.aliases)}
+    cells = {name: values[kind] for name, kind in COLUMNS.items()}
+    return {"label": label.name, **cells, "merged_into": label.merged, "split_from": label.split}
 
 
 def _read(content: bytes) -> list[dict[str, str]]:
-    """The rows of a file. Raises `BadRequestError` when it is neither, or names a label twice or not at all."""
+    """The rows of a file. Raises `BadRequestError` when it is neither form, or names a label twice
+    or not at all."""
     if len(content) > LARGEST:
         raise BadRequestError("This file is larger than a label set can be.")
     try:
@@ -162,7 +152,8 @@ def _read(content: bytes) -> list[dict[str, str]]:
     names = [row.get("label", "") for row in rows]
     if not rows or not all(names):
         raise BadRequestError(
-            f"A label set has the columns {', '.join(HEADING)}; label is needed, and every line needs one."
+            f"A label set has the columns {', '.join(HEADING)}; "
+            "label is needed, and every line needs one."
         )
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
@@ -180,17 +171,17 @@ def _from_table(text: str) -> list[dict[str, str]]:
 
 def _from_json(text: str) -> list[dict[str, str]]:
     try:
-        found = json.loads(text)
+        rows = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadRequestError(f"This is no JSON: {error}.") from error
-    found = found.get("items", []) if isinstance(found, dict) else found
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    rows = rows.get("items", []) if isinstance(rows, dict) else rows
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadRequestError("A label set in JSON is a list of objects, one for each label.")
-    return [{name: _text(row[name]) for name in HEADING if name in row} for row in found]
+    return [{name: _text(row[name]) for name in HEADING if name in row} for row in rows]
 
 
 def _text(value: object) -> str:
     """A value of JSON as a cell: lists joined, yes for true, nothing for null and false."""
     if isinstance(value, list):
-        return BETWEEN.join(str(one) for one in value)
+        return BETWEEN.join(map(str, value))
     return "yes" if value is True else str(value) if value else ""

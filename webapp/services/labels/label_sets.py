@@ -1,9 +1,11 @@
-"""An admin says how people see the labels of a model: another name, a parent, a colour, aliases, a key, a photo, or that it is retired."""
+"""An admin edits how people see the labels of a model: names, colours, keys, and so on.
+
+Every edit is a row that stays; undo is one more. Merges and splits are edits too: see `merges`.
+"""
 
 import re
-import secrets
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from webapp.domain import Who
@@ -14,27 +16,28 @@ from webapp.inference.models.label_set import (
     MERGED,
     SPLIT,
     STRUCTURE,
-    SeenCard,
-    SeenLabel,
-    as_seen,
-    fold,
+    CurrentCard,
+    CurrentLabel,
+    Edits,
+    all_labels,
+    apply_edits,
+    as_current,
     new_label,
-    seen,
+    resolve_edits,
 )
-from webapp.services.labels.label_mapping import write_down
 from webapp.services.labels.relabel import check_why
-from webapp.services.labels.remapping import begin
-from webapp.services.labels.search import fold as plain
+from webapp.services.labels.remap import Editor, remap
+from webapp.services.labels.search import plain
 from webapp.storage.database import writing
-from webapp.storage.labels import label_sets as storage
+from webapp.storage.labels import edits as storage
+from webapp.storage.labels.events import new_batch
 from webapp.storage.photos import photos
-from webapp.storage.tables import LabelChange
+from webapp.storage.tables import LabelEdit
 
 MAX_NAME = 120
 MAX_ALIASES = 20
-KEYS_IN_USE = "12345nukswzbg"
-"""The keys of the review: no label may have one of these."""
-WORDS = {
+KEYS_IN_USE = "12345nukswzbg"  # the keys of the review: no label may have one of these
+KIND_NAMES = {
     "name": "name",
     "parent": "parent",
     "color": "colour",
@@ -47,132 +50,110 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Change:
-    """What was saved together about one label: the rows, whether it was taken back since, and whether it takes another one back."""
+    """What was saved together, whether it was taken back, and whether it takes another one back."""
 
-    rows: tuple[LabelChange, ...]
+    rows: tuple[LabelEdit, ...]
     undone: bool
     undo: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Who edits a label set, and why. Edits that are saved together share their `batch`."""
+
+    who: Who
+    why: str
+    batch: str
 
 
 def change_label(
     published: ModelCard, label: str, wanted: Mapping[str, str], *, who: Who, why: str = ""
 ) -> int:
-    """Let people see a label as `wanted` says and return how many kinds changed: values by kind, see `KINDS`; an absent one stays.
+    """Save how people see a label and return how many kinds changed.
 
-    `published` is the card as it was published: the label itself, its place and the answers that have it stay what they are. A value
-    that is the card's own takes the changes of that kind back. Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
+    `published` is the card as it was published. `wanted` has values by kind, see `KINDS`; an absent
+    kind stays. A value that is the card's own clears the edits of that kind. Raises
+    `UnknownLabelError`, or `BadRequestError` that says what is wrong.
     """
     check_why(why)
     with writing():
-        return len(change_now(published, label, wanted, who, why))
+        return len(add_change(published, label, wanted, Reason(who, why, new_batch())))
 
 
-def change_now(
-    published: ModelCard, label: str, wanted: Mapping[str, str], who: Who, why: str
+def add_change(
+    published: ModelCard, label: str, wanted: Mapping[str, str], reason: Reason
 ) -> dict[str, str]:
     """The same inside the caller's transaction; returns what changed, by kind."""
-    wished = {kind: tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
     card = card_now(published)
-    current = as_seen(_known(card, label))
-    now, own = values_of(current), values_of(_own(published, card, label))
+    now = values_of(as_current(find_label(card, label)))
+    own = values_of(_unedited(published, card, label))
+    wished = {kind: tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
     changed = {kind: value for kind, value in wished.items() if value != now[kind]}
     _check(card, label, changed)
-    batch = secrets.token_urlsafe(9)
-    storage.add_changes(
-        [
-            row_of(
-                published.name, label, kind, None if value == own[kind] else value, who, why, batch
-            )
-            for kind, value in changed.items()
-        ]
+    values = {kind: None if value == own[kind] else value for kind, value in changed.items()}
+    storage.add_edits(
+        [edit_row(card.name, (label, kind, value), reason) for kind, value in values.items()]
     )
     return changed
 
 
-def undo_last_change(published: ModelCard, label: str, *, who: Who) -> int:
-    """Take back what was saved last about a label, by changes of their own; again: what was saved before. Returns how many kinds changed.
+def undo_last_change(published: ModelCard, label: str, editor: Editor) -> int:
+    """Take back what was saved last about a label, then what was saved before. Returns how many
+    edits that were.
 
-    A merge or a split is taken back whole. Raises `UnknownLabelError`, `NothingToUndoError` when nothing stands, and `BadRequestError`
-    when another label has taken the name, an alias or the key since, or when what a split made is in use.
+    A merge or a split is taken back whole. Raises `UnknownLabelError`, `NothingToUndoError` when
+    nothing stands, and `BadRequestError` when another label has taken the name, an alias or the key
+    since, or when what a split made is in use.
     """
     model = published.name
     with writing():
         card = card_now(published)
-        own = _own(published, card, label)
-        rows = storage.changes_of(model, label)
-        last = next(
-            (one for one in reversed(_together(rows)) if not (one.undo or one.undone)), None
-        )
-        if last is None:
+        own = _unedited(published, card, label)
+        rows = storage.edits_of(model, label)
+        standing = [one for one in changes_of(rows) if not (one.undo or one.undone)]
+        if not standing:
             raise NothingToUndoError("There is nothing to undo: this label is as its card says.")
-        taken = storage.changes_of_batch(model, last.rows[0].batch)
-        _check_unsplit(card, [one.label for one in taken if one.kind == SPLIT])
-        batch = secrets.token_urlsafe(9)
-        before = fold(plain_rows([row for row in rows if row.id < last.rows[0].id])).get(label, {})
-        values = values_of(own) | before
-        _check(
-            card,
-            label,
-            {one.kind: values[one.kind] for one in taken if one.kind in ("name", "aliases", "key")},
-        )
-        back = [
-            row_of(
-                model,
-                one.label,
-                one.kind,
-                None if one.kind == SPLIT else before.get(one.kind),
-                who,
-                "",
-                batch,
-                undoes=one.id,
-            )
-            for one in taken
-        ]
-        storage.add_changes(back)
-        if any(one.kind in STRUCTURE for one in taken):
-            write_down(model)
-            begin(model, answers=any(one.kind == MERGED for one in taken))
-    return len(back)
+        first = standing[0].rows[0]
+        taken = storage.edits_of_batch(model, first.batch)
+        _check_unsplit(card, [edit.label for edit in taken if edit.kind == SPLIT])
+        before = _resolve(row for row in rows if row.id < first.id).get(label, {})
+        values = values_of(own) | dict(before)
+        names = [edit.kind for edit in taken if edit.kind in ("name", "aliases", "key")]
+        _check(card, label, {kind: values[kind] for kind in names})
+        reason = Reason(editor.who, "", new_batch())
+        for edit in taken:
+            value = None if edit.kind == SPLIT else before.get(edit.kind)
+            row = edit_row(model, (edit.label, edit.kind, value), reason, undoes=edit.id)
+            storage.add_edits([row])
+        kinds = {edit.kind for edit in taken}
+        if kinds & {*STRUCTURE}:
+            remap(model, editor, merged=MERGED in kinds)
+    return len(taken)
 
 
-def card_now(published: ModelCard) -> SeenCard:
-    """The card with every change that stands laid over it, as the history has it at this moment."""
-    return seen(published, fold(plain_rows(storage.changes_of(published.name))))
-
-
-def _own(published: ModelCard, card: SeenCard, label: str) -> SeenLabel:
-    """A label as it is while nobody has changed how it is seen. Raises `UnknownLabelError`."""
-    current = as_seen(_known(card, label))
-    return as_seen(published.label(label) or new_label(label, card.label(current.split)))
-
-
-def _check_unsplit(card: SeenCard, labels: Sequence[str]) -> None:
-    """Raise `BadRequestError` when labels that a split made are in use: what people said would have no label."""
-    used = [one.display for one in card.added if one.split in labels and one.name not in labels]
-    used += [
-        one.display
-        for one in (*card.labels, *card.added)
-        if as_seen(one).merged and {one.name, as_seen(one).merged} & {*labels}
-    ]
-    if used:
-        raise BadRequestError(
-            f"{', '.join(dict.fromkeys(used))} was merged or split since. Undo that first."
-        )
-    photos = storage.count_given(card.name, labels) if labels else 0
-    if photos:
-        named = " or ".join(_known(card, one).display for one in labels)
-        raise BadRequestError(
-            f"{photos} {'photo is' if photos == 1 else 'photos are'} checked as {named}. Merge these labels into the one that was split "
-            "instead: that keeps what people said, and can be undone."
-        )
+def card_now(published: ModelCard) -> CurrentCard:
+    """The card with every edit that stands, as the history has it at this moment."""
+    return apply_edits(published, _resolve(storage.edits_of(published.name)))
 
 
 def changes(model: str, label: str | None = None) -> list[Change]:
     """What was saved about the labels of a model, or about one of them, newest first."""
-    return list(reversed(_together(storage.changes_of(model, label))))
+    return changes_of(storage.edits_of(model, label))
 
 
-def values_of(label: SeenLabel) -> dict[str, str]:
+def changes_of(rows: Sequence[LabelEdit]) -> list[Change]:
+    """Edits by batch, newest first."""
+    undone = {row.undoes for row in rows}
+    batches: dict[str, list[LabelEdit]] = {}
+    for row in rows:
+        batches.setdefault(row.batch, []).append(row)
+    return [
+        Change(tuple(those), those[0].id in undone, those[0].undoes is not None)
+        for those in reversed(batches.values())
+    ]
+
+
+def values_of(label: CurrentLabel) -> dict[str, str]:
     """A label's values by kind, as a form shows them."""
     return {
         "name": label.display,
@@ -185,55 +166,34 @@ def values_of(label: SeenLabel) -> dict[str, str]:
     }
 
 
-def _together(rows: Sequence[LabelChange]) -> list[Change]:
-    undone = {row.undoes for row in rows}
-    batches: dict[str, list[LabelChange]] = {}
-    for row in rows:
-        batches.setdefault(row.batch, []).append(row)
-    return [
-        Change(tuple(those), those[0].id in undone, those[0].undoes is not None)
-        for those in batches.values()
-    ]
-
-
-def plain_rows(rows: Sequence[LabelChange]) -> list[tuple[str, str, str | None]]:
-    """Changes as (label, kind, value)."""
-    return [(row.label, row.kind, row.value) for row in rows]
-
-
-def row_of(
-    model: str,
-    label: str,
-    kind: str,
-    value: str | None,
-    who: Who,
-    why: str,
-    batch: str,
-    undoes: int | None = None,
-) -> LabelChange:
-    """A change as a row that is not kept yet."""
-    return LabelChange(
+def edit_row(
+    model: str, edit: tuple[str, str, str | None], reason: Reason, undoes: int | None = None
+) -> LabelEdit:
+    """An edit (label, kind, value) as a row that is not kept yet."""
+    label, kind, value = edit
+    return LabelEdit(
         model=model,
         label=label,
         kind=kind,
         value=value,
-        why=why,
-        user_id=who.user_id,
-        who=who.name,
-        batch=batch,
+        why=reason.why,
+        user_id=reason.who.user_id,
+        who=reason.who.name,
+        batch=reason.batch,
         undoes=undoes,
     )
 
 
-def _known(card: ModelCard, label: str) -> Label:
-    found = card.label(label)
-    if found is None:
+def find_label(card: ModelCard, label: str) -> Label:
+    """A label of a card. Raises `UnknownLabelError`."""
+    known = card.label(label)
+    if known is None:
         raise UnknownLabelError(f"There is no label {label[:80]!r} of {card.name}.")
-    return found
+    return known
 
 
 def tidy(kind: str, value: str) -> str:
-    """A value without stray spaces, in the form of Unicode that is the same however it was typed (NFC)."""
+    """A value without stray spaces, in Unicode's form NFC: the same however it was typed."""
     text = unicodedata.normalize("NFC", value)
     if kind == "aliases":
         lines = (" ".join(line.split()) for line in text.splitlines())
@@ -242,68 +202,99 @@ def tidy(kind: str, value: str) -> str:
     return text.upper() if kind == "color" else text.casefold() if kind == "key" else text
 
 
-def _check(card: ModelCard, label: str, changed: Mapping[str, str]) -> None:
-    """Raise `BadRequestError` for what makes no sense, or would mean two labels."""
-    everything = (*card.labels, *card.added) if isinstance(card, SeenCard) else card.labels
-    others = [as_seen(one) for one in everything if one.name != label]
-    check_names(changed, others)
-    if changed.get("color") and not re.fullmatch(r"#[0-9A-F]{6}", changed["color"]):
-        raise BadRequestError("A colour is written as #RRGGBB, for example #C00000, or left empty.")
-    _check_key(changed.get("key", ""), others)
-    _check_photo(changed.get("photo", ""), label)
-    if changed.get("retired", "") not in ("", "yes"):
-        raise BadRequestError("retired is “yes” or empty.")
-
-
-def check_names(changed: Mapping[str, str], others: Sequence[SeenLabel]) -> None:
-    """Raise `BadRequestError` when a name, a parent or an alias cannot be, or means one of the `others` already."""
-    for kind in ("name", "parent", "aliases"):
-        for line in changed.get(kind, "").split("\n"):
-            if len(line) > MAX_NAME or not all(one.isprintable() for one in line):
-                raise BadRequestError(
-                    f"A name, parent or alias has up to {MAX_NAME} characters, all of which can be seen."
-                )
+def check_names(changed: Mapping[str, str], others: Iterable[CurrentLabel]) -> None:
+    """Raise `BadRequestError` when a name, a parent or an alias cannot be, or means one of the
+    `others` already."""
+    aliases = changed.get("aliases", "").splitlines()
+    for line in (changed.get("name", ""), changed.get("parent", ""), *aliases):
+        if len(line) > MAX_NAME or not line.isprintable():
+            raise BadRequestError(
+                f"A name, parent or alias has up to {MAX_NAME} characters, all of which can be seen."
+            )
     if "name" in changed and not plain(changed["name"]):
         raise BadRequestError("A label needs a name with a letter or a digit in it.")
-    aliases = changed.get("aliases", "").splitlines()
     if len(aliases) > MAX_ALIASES:
         raise BadRequestError(f"{len(aliases)} aliases are too many: {MAX_ALIASES} are the most.")
-    for text in [changed[kind] for kind in ("name",) if kind in changed] + aliases:
-        taken = next(
-            (
-                one
-                for one in others
-                if plain(text) in {plain(each) for each in (one.name, one.display, *one.aliases)}
-            ),
-            None,
-        )
-        if taken is not None:
+    taken = {
+        plain(text): label.display
+        for label in others
+        for text in (label.name, label.display, *label.aliases)
+    }
+    for text in (*([changed["name"]] if "name" in changed else []), *aliases):
+        if plain(text) in taken:
             raise BadRequestError(
-                f"“{text}” means {taken.display} already. Two labels of one name could not be told apart."
+                f"“{text}” means {taken[plain(text)]} already. "
+                "Two labels of one name could not be told apart."
             )
 
 
-def _check_key(key: str, others: Sequence[SeenLabel]) -> None:
-    if key and (len(key) != 1 or not key.isalnum()):
-        raise BadRequestError("A key is one letter or digit.")
-    if key and key in KEYS_IN_USE:
+def _resolve(rows: Iterable[LabelEdit]) -> Edits:
+    return resolve_edits((row.label, row.kind, row.value) for row in rows)
+
+
+def _unedited(published: ModelCard, card: CurrentCard, label: str) -> CurrentLabel:
+    """A label as it is without edits. Raises `UnknownLabelError`."""
+    current = as_current(find_label(card, label))
+    return as_current(published.label(label) or new_label(label, card.label(current.split)))
+
+
+def _check_unsplit(card: CurrentCard, labels: Sequence[str]) -> None:
+    """Raise `BadRequestError` when labels that a split made are in use: photos would have labels
+    that are in no label set."""
+    if not labels:
+        return
+    used = [one.display for one in card.added if one.split in labels and one.name not in labels]
+    used += [
+        one.display for one in all_labels(card) if one.merged and {one.name, one.merged} & {*labels}
+    ]
+    if used:
         raise BadRequestError(
-            f"The key {key} does something else in the review already. These are taken: {' '.join(KEYS_IN_USE)}."
+            f"{', '.join(dict.fromkeys(used))} was merged or split since. Undo that first."
         )
-    taken = next((one for one in others if key and one.key == key), None)
-    if taken is not None:
-        raise BadRequestError(f"The key {key} gives {taken.display} already.")
+    number = storage.count_labelled(card.name, labels)
+    if number:
+        named = " or ".join(find_label(card, label).display for label in labels)
+        raise BadRequestError(
+            f"{number} {'photo is' if number == 1 else 'photos are'} checked as {named}. "
+            "Merge these labels into the one that was split instead: that keeps what people said, "
+            "and can be undone."
+        )
+
+
+def _check(card: CurrentCard, label: str, changed: Mapping[str, str]) -> None:
+    """Raise `BadRequestError` for what makes no sense, or would mean two labels."""
+    others = [other for other in all_labels(card) if other.name != label]
+    check_names(changed, others)
+    if changed.get("color") and not re.fullmatch(r"#[0-9A-F]{6}", changed["color"]):
+        raise BadRequestError("A colour is written as #RRGGBB, for example #C00000, or left empty.")
+    if changed.get("retired", "") not in ("", "yes"):
+        raise BadRequestError("retired is “yes” or empty.")
+    if changed.get("key"):
+        _check_key(changed["key"], others)
+    if changed.get("photo"):
+        _check_photo(changed["photo"], label)
+
+
+def _check_key(key: str, others: Sequence[CurrentLabel]) -> None:
+    if len(key) != 1 or not key.isalnum():
+        raise BadRequestError("A key is one letter or digit.")
+    if key in KEYS_IN_USE:
+        raise BadRequestError(
+            f"The key {key} does something else in the review already. "
+            f"These are taken: {' '.join(KEYS_IN_USE)}."
+        )
+    for other in others:
+        if other.key == key:
+            raise BadRequestError(f"The key {key} gives {other.display} already.")
 
 
 def _check_photo(public_id: str, label: str) -> None:
-    if not public_id:
-        return
-    found = photos.photos_by_public_id([public_id[:80]]).get(public_id)
-    if found is None:
+    known = photos.photos_by_public_id([public_id[:80]]).get(public_id)
+    if known is None:
         raise BadRequestError(
             "There is no photo with this id. It is the last part of the address of a photo’s page."
         )
-    if found[0].ground_truth != label:
+    if known[0].ground_truth != label:
         raise BadRequestError(
             "A reference photo must have been checked as this label. Label the photo first."
         )

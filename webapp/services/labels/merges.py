@@ -1,35 +1,44 @@
-"""An admin merges a label into another one, or splits it into new ones; both are changes that can be undone, and nothing is rewritten."""
+"""An admin merges a label into another one, or splits it into new ones; both can be undone.
 
-import secrets
+A merge gives the photos label events in one batch and adds a line to the map of labels; what the
+network said is never rewritten. See docs/decisions/0016-merged-and-split-labels.md.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.domain import UNCLASSIFIED, VERDICTS, Who
-from webapp.errors import BadRequestError, UnknownLabelError
+from webapp.domain import UNCLASSIFIED, VERDICTS
+from webapp.errors import BadRequestError
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (
     MERGED,
     SPLIT,
-    SeenLabel,
-    as_seen,
-    every_label,
-    is_merged,
-    reads_as,
-    split_into,
+    all_labels,
+    as_current,
+    canonical_label,
+    parts_by_label,
 )
-from webapp.services.labels.label_mapping import write_down
-from webapp.services.labels.label_sets import card_now, check_names, check_why, row_of, tidy
-from webapp.services.labels.remapping import begin
+from webapp.services.labels.label_sets import (
+    Reason,
+    card_now,
+    check_names,
+    edit_row,
+    find_label,
+    tidy,
+)
+from webapp.services.labels.relabel import check_why
+from webapp.services.labels.remap import Editor, remap
 from webapp.storage.database import writing
-from webapp.storage.labels import label_sets as storage
-from webapp.storage.labels.events import known_labels
+from webapp.storage.labels import edits as storage
+from webapp.storage.labels.events import known_labels, new_batch
 
 MOST_NEW = 20
 
 
 @dataclass(frozen=True)
 class Touched:
-    """What a merge or split is about: photos with the ground truth, and photos that the model's standing answer names so first."""
+    """What a merge or a split is about: photos with the label, and current answers that name it
+    first."""
 
     photos: int
     answers: int
@@ -41,28 +50,22 @@ def preview_merge(published: ModelCard, label: str, into: str) -> Touched:
     return Touched(*storage.count_touched(published.name, label))
 
 
-def merge_label(published: ModelCard, label: str, into: str, *, who: Who, why: str = "") -> None:
-    """From now on `label` reads as `into`: it is no longer offered, and photos and answers that have it count as the other one.
+def merge_label(published: ModelCard, label: str, into: str, editor: Editor, why: str = "") -> None:
+    """Merge a label: photos that have it get the label `into`, answers that name it count as that
+    one, and it is no longer offered. Much of it is a job.
 
-    What people and the model said stays written as it was. `services.rereading` then reads everything again. Raises
-    `UnknownLabelError`, or `BadRequestError` that says what is wrong.
+    Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
     """
     check_why(why)
     with writing():
-        merge_now(published, label, into, who, why)
-        read_anew(published.name, answers=True)
+        add_merge(published, label, into, Reason(editor.who, why, new_batch()))
+        remap(published.name, editor, merged=True)
 
 
-def merge_now(published: ModelCard, label: str, into: str, who: Who, why: str) -> None:
-    """The same inside the caller's transaction, who also calls `read_anew`."""
+def add_merge(published: ModelCard, label: str, into: str, reason: Reason) -> None:
+    """The edit alone, inside the caller's transaction, who also calls `remap`."""
     _check_merge(card_now(published), label, into)
-    storage.add_changes([row_of(published.name, label, MERGED, into, who, why, _batch())])
-
-
-def read_anew(model: str, *, answers: bool) -> None:
-    """After merges (`answers`: what these say changed too) and splits, inside the transaction that made them: let all be read again."""
-    write_down(model)
-    begin(model, answers=answers)
+    storage.add_edits([edit_row(published.name, (label, MERGED, into), reason)])
 
 
 def preview_split(published: ModelCard, label: str, names: Sequence[str]) -> Touched:
@@ -72,67 +75,63 @@ def preview_split(published: ModelCard, label: str, names: Sequence[str]) -> Tou
 
 
 def split_label(
-    published: ModelCard, label: str, names: Sequence[str], *, who: Who, why: str = ""
+    published: ModelCard, label: str, names: Sequence[str], editor: Editor, why: str = ""
 ) -> list[str]:
-    """From now on people are offered these new labels instead of `label`; returns their names as they are kept.
+    """Split a label: people are offered the new labels instead; returns their names as kept.
 
-    Photos that were checked as `label` wait to be sorted. A version that does not know the new ones is right when it says `label`.
-    Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
+    Photos that have `label` wait to be sorted. A version that does not know the new ones is right
+    when it says `label`. Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
     """
     check_why(why)
     with writing():
-        new = split_now(published, label, names, who, why)
-        read_anew(published.name, answers=False)
+        new = add_split(published, label, names, Reason(editor.who, why, new_batch()))
+        remap(published.name, editor, merged=False)
     return new
 
 
-def split_now(
-    published: ModelCard, label: str, names: Sequence[str], who: Who, why: str
-) -> list[str]:
-    """The same inside the caller's transaction, who also calls `read_anew`."""
-    new, batch = tidy_names(names), _batch()
+def add_split(published: ModelCard, label: str, names: Sequence[str], reason: Reason) -> list[str]:
+    """The edit alone, inside the caller's transaction, who also calls `remap`."""
+    new = tidy_names(names)
     _check_split(card_now(published), label, new)
-    storage.add_changes([row_of(published.name, one, SPLIT, label, who, why, batch) for one in new])
+    storage.add_edits([edit_row(published.name, (name, SPLIT, label), reason) for name in new])
     return new
 
 
 def tidy_names(names: Sequence[str]) -> list[str]:
     """Names without stray spaces, empty lines left out."""
-    return [text for text in (tidy("name", one) for one in names) if text]
+    return [text for text in (tidy("name", name) for name in names) if text]
 
 
 def waiting_to_be_sorted(card: ModelCard, label: str) -> int:
     """How many photos still have a label that was split; 0 for any other."""
-    return storage.count_touched(card.name, label)[0] if split_into(card, label) else 0
+    return storage.count_touched(card.name, label)[0] if label in parts_by_label(card) else 0
 
 
 def former_labels(card: ModelCard) -> list[str]:
-    """Labels that only other versions of the model know and that were never merged: photos and answers may have them."""
+    """Labels that only other versions of the model know and that were never merged."""
     known = set().union(*known_labels(card.name).values())
     return sorted(name for name in known if card.label(name) is None)
 
 
-def _batch() -> str:
-    return secrets.token_urlsafe(9)
-
-
 def _check_merge(card: ModelCard, label: str, into: str) -> None:
-    one = _standing(card, label) if label not in former_labels(card) else Label(label, label)
-    other = _standing(card, into)
-    if one.name == other.name:
+    source = Label(label, label) if label in former_labels(card) else _unmerged(card, label)
+    target = _unmerged(card, into)
+    if source.name == target.name:
         raise BadRequestError("A label cannot be merged into itself. Choose another one.")
-    if as_seen(other).retired:
+    if as_current(target).retired:
         raise BadRequestError(
-            f"{other.display} is retired, so nothing is merged into it. Bring it back first, or choose another one."
+            f"{target.display} is retired, so nothing is merged into it. "
+            "Bring it back first, or choose another one."
         )
-    parts = split_into(card, label)
+    parts = parts_by_label(card).get(label)
     if parts:
         named = ", ".join(part.display for part in parts)
         raise BadRequestError(
-            f"{one.display} was split into {named}. Undo the split first, or merge these into one another."
+            f"{source.display} was split into {named}. "
+            "Undo the split first, or merge these into one another."
         )
-    for known in ({*card.label_names}, *known_labels(card.name).values()):
-        left = {reads_as(card, name) for name in known}
+    for known in (card.label_names, *known_labels(card.name).values()):
+        left = {canonical_label(card, name) for name in known}
         if label in left and len(left - {label} | {into}) < 2:
             raise BadRequestError(
                 "A version needs two labels to tell apart; this merge would leave one."
@@ -140,36 +139,31 @@ def _check_merge(card: ModelCard, label: str, into: str) -> None:
 
 
 def _check_split(card: ModelCard, label: str, names: Sequence[str]) -> None:
-    one = _standing(card, label)
-    if split_into(card, label):
+    source = _unmerged(card, label)
+    if label in parts_by_label(card):
         raise BadRequestError(
-            f"{one.display} was split already. Undo that first, or split one of its parts."
+            f"{source.display} was split already. Undo that first, or split one of its parts."
         )
     if not 2 <= len(names) <= MOST_NEW:
         raise BadRequestError(f"Give 2 to {MOST_NEW} new labels, one on each line.")
-    others: list[SeenLabel] = [
-        as_seen(each) for each in (*card.labels, *getattr(card, "added", ()))
-    ]
-    for at, name in enumerate(names):
+    others = all_labels(card)
+    for name in names:
         if name.casefold() in (*VERDICTS, UNCLASSIFIED):
             raise BadRequestError(
                 f"No label may be called “{name}”: the word has a meaning of its own."
             )
-        earlier = [as_seen(Label(each, each)) for each in names[:at]]
-        check_names({"name": name}, [*others, *earlier])
+        check_names({"name": name}, others)
+        others.append(as_current(Label(name, name)))
 
 
-def _standing(card: ModelCard, label: str) -> Label:
-    """A label that stands. Raises `UnknownLabelError`, or `BadRequestError` for a merged one."""
-    found = card.label(label)
-    if found is None:
-        raise UnknownLabelError(f"There is no label {label[:80]!r} of {card.name}.")
-    if is_merged(found):
-        target = next(
-            (one.display for one in every_label(card) if one.name == reads_as(card, label)),
-            reads_as(card, label),
-        )
+def _unmerged(card: ModelCard, label: str) -> Label:
+    """A label that was not merged. Raises `UnknownLabelError` or `BadRequestError`."""
+    known = find_label(card, label)
+    target = as_current(known).merged
+    if target:
+        name = find_label(card, target).display
         raise BadRequestError(
-            f"{found.display} reads as {target} since it was merged. Choose {target}, or undo the merge first."
+            f"{known.display} reads as {name} since it was merged. "
+            f"Choose {name}, or undo the merge first."
         )
-    return found
+    return known

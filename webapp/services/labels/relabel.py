@@ -1,41 +1,35 @@
-"""A person says what the car really is, and takes it back."""
+"""A person says what a car really is: one photo or many, each a label event."""
 
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from webapp.domain import NONE_OF_THESE, VERDICTS, Who
-from webapp.errors import (
-    BadRequestError,
-    ModelError,
-    NothingToUndoError,
-    PhotoNotFoundError,
-    UnknownLabelError,
-)
+from webapp.domain import NONE_OF_THESE, VERDICTS, GalleryFilter
+from webapp.errors import BadRequestError, ModelError, PhotoNotFoundError, UnknownLabelError
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import every_label, reads_as
+from webapp.inference.models.label_set import canonical_label, every_label
 from webapp.inference.models.registry import Registry
-from webapp.services.labels.label_mapping import remember_labels, today
+from webapp.services.labels.label_mapping import current_card, remember_labels
+from webapp.services.photos.gallery import absent
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
-from webapp.storage.labels import events as storage
-from webapp.storage.photos import bulk as many
-from webapp.storage.photos import photos
-from webapp.storage.photos.bulk import Stamp
+from webapp.storage.labels import events
+from webapp.storage.labels.events import Stamp
+from webapp.storage.photos import bulk, photos
+from webapp.storage.stats import counters
 from webapp.storage.tables import LabelEvent, Photo
 
 MAX_WHY = 500
 MAX_AT_ONCE = 500
-CHUNK = 2_000
-"""Photos that change in one transaction: many enough to be quick, few enough that uploads come in between."""
+CHUNK = 2_000  # photos that change in one transaction: uploads come in between
 
 
 @dataclass(frozen=True)
 class Relabelled:
-    """What a change did: `changed` photos, `skipped` ones (they had the label already, or changed since), and the batch to undo.
+    """What a change did.
 
-    `batch` is "" when nothing changed. `label` is the label that was given, as it reads today; "" where there is none to tell.
+    `changed` photos, `skipped` ones (they had the label already, or changed since), the `batch` to
+    undo ("" when nothing changed), and the canonical `label` that was given ("" for none).
     """
 
     changed: int
@@ -44,22 +38,22 @@ class Relabelled:
     label: str = ""
 
 
-def check_label(label: str, *cards: ModelCard) -> str:
-    """The label as it reads today: itself, or the one that it was merged into. Raises `UnknownLabelError` when it is neither a label of
-    one of the cards nor a verdict; the message lists what is."""
-    seen = [today(card) for card in cards]
-    known = next((card for card in seen if card.label(label) is not None), None)
-    if known is not None:
-        return reads_as(known, label)
+def check_label(label: str, cards: Sequence[ModelCard]) -> str:
+    """The canonical label. Raises `UnknownLabelError`, which lists the labels, when it is neither a
+    label of one of the cards nor a verdict."""
+    current = [current_card(card) for card in cards]
+    for card in current:
+        if card.label(label) is not None:
+            return canonical_label(card, label)
     if label in VERDICTS:
         return label
-    names = [one.name for card in seen for one in every_label(card)]
-    listed = (
-        ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:10])} … ({len(names)} in all)"
-    )
-    whose = "" if len(cards) != 1 else f" of {cards[0].name}"
+    names = [known.name for card in current for known in every_label(card)]
+    if len(names) > 20:
+        names = [", ".join(names[:10]) + f" … ({len(names)} in all)"]
+    whose = f" of {cards[0].name}" if len(cards) == 1 else ""
     raise UnknownLabelError(
-        f"There is no label {label[:80]!r}{whose}. Known labels: {listed}; or {' or '.join(VERDICTS)}."
+        f"There is no label {label[:80]!r}{whose}. "
+        f"Known labels: {', '.join(names)}; or {' or '.join(VERDICTS)}."
     )
 
 
@@ -69,29 +63,23 @@ def check_why(why: str) -> None:
         raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
 
 
-def model_of(label: str, *cards: ModelCard) -> str | None:
+def model_of(label: str, cards: Sequence[ModelCard]) -> str | None:
     """The model whose label this is, None when a verdict is about the labels of several."""
-    known = [card.name for card in map(today, cards) if card.label(label) is not None]
+    known = [card.name for card in map(current_card, cards) if card.label(label) is not None]
     return known[0] if known else cards[0].name if len(cards) == 1 else None
 
 
 def relabel_photos(
-    public_ids: Sequence[str],
-    label: str,
-    *,
-    card: ModelCard,
-    others: Sequence[ModelCard] = (),
-    who: Who,
-    place: str,
-    why: str = "",
+    public_ids: Sequence[str], label: str, cards: Sequence[ModelCard], stamp: Stamp
 ) -> Relabelled:
-    """Give photos a ground truth, all in one transaction and one batch. A photo that has the label already is skipped.
+    """Give photos a ground truth, in one transaction. A photo that has the label is skipped.
 
-    The label is one of `card` or `others`; a merged one is taken as the one that it reads as. A verdict is about the labels of `card`;
-    when there are others too, about those of the model whose answer each photo shows. Raises `UnknownLabelError`, `PhotoNotFoundError`
-    (one of the ids is unknown: nothing is changed) or `BadRequestError`.
+    A verdict is about the labels of the model, if there is one card; else of the model whose answer
+    each photo shows. Raises `UnknownLabelError`, `BadRequestError`, or `PhotoNotFoundError` when
+    one of the photos is unknown: then nothing is changed.
     """
-    label = check_label(label, card, *others)
+    cards = [current_card(card) for card in cards]
+    label = check_label(label, cards)
     wanted = list(dict.fromkeys(public_ids))
     if not wanted:
         raise BadRequestError(
@@ -101,94 +89,95 @@ def relabel_photos(
         raise BadRequestError(
             f"These are {len(wanted)} photos; {MAX_AT_ONCE} are the most at a time."
         )
-    check_why(why)
-    batch = new_batch()
-    changed = 0
+    check_why(stamp.why)
+    model, changed = model_of(label, cards), 0
     with writing():
-        found = photos.photos_by_public_id(wanted)
-        for public_id in wanted:
-            if public_id not in found:
-                raise PhotoNotFoundError(
-                    "One of these photos is not there any more. Nothing was changed: load the page again."
+        known = events.photos_by_id(wanted)
+        if len(known) < len(wanted):
+            raise (
+                absent(wanted[0])
+                if len(wanted) == 1
+                else PhotoNotFoundError(
+                    "One of these photos is not there any more. "
+                    "Nothing was changed: load the page again."
                 )
-            photo = found[public_id][0]
-            model = model_of(label, card, *others) or (
-                photo.prediction.model if photo.prediction else None
             )
+        for photo in map(known.get, wanted):
+            meant = model or photo.shown_model
             if photo.ground_truth != label or (
-                label == NONE_OF_THESE and photo.truth_model != model
+                label == NONE_OF_THESE and photo.truth_model != meant
             ):
-                record_label(photo, label, model=model, who=who, place=place, why=why, batch=batch)
+                record_label(photo, label, meant, stamp)
                 changed += 1
-    return Relabelled(changed, len(wanted) - changed, batch if changed else "", label)
+    return Relabelled(changed, len(wanted) - changed, stamp.batch if changed else "", label)
 
 
 def record_label(
     photo: Photo,
     label: str | None,
+    model: str | None,
+    stamp: Stamp,
     *,
-    model: str | None = None,
-    who: Who,
-    place: str,
-    why: str = "",
-    batch: str = "",
-    told: bool = True,
+    undoes: int | None = None,
+    notify: bool = True,
 ) -> None:
-    """Append one label event inside the caller's transaction; the caller checked the label. `model` is the one whose label it is.
+    """Append one label event inside the caller's transaction; the caller checked the label.
 
-    Webhooks are `told`, unless the label came with the photo.
+    `model` is the one whose label it is. Webhooks hear of it unless the label came with the photo.
     """
-    event = LabelEvent(
-        to_label=label,
-        to_model=model,
-        user_id=who.user_id,
-        who=who.name,
-        why=why,
-        place=place,
-        batch=batch or new_batch(),
-        undoes=None,
+    first = photo.ground_truth is None and undoes is None
+    events.add_event(
+        LabelEvent(
+            to_label=label,
+            to_model=model,
+            user_id=stamp.who.user_id,
+            who=stamp.who.name,
+            why=stamp.why,
+            place=stamp.place,
+            batch=stamp.batch,
+            undoes=undoes,
+        ),
+        photo,
     )
-    storage.add_event(event, photo)
-    if told:
-        webhook_events.labels_changed(event.batch)
+    photos.refresh_outcomes([photo.id])
+    counters.recount([photo.id])
+    if not first:  # nobody disagrees with a first label
+        events.refresh_disputed([photo.id])
+    if notify:
+        webhook_events.labels_changed(stamp.batch)
+
+
+def label_photos(numbers: Sequence[int], label: str, model: str | None, stamp: Stamp) -> int:
+    """Give photos a ground truth inside the caller's transaction; returns how many changed."""
+    changed = bulk.label_photos(numbers, label, model, stamp)
+    return _after(numbers, changed, stamp)
+
+
+def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
+    """The same with the answers of the model that is meant, where they name a label."""
+    changed = bulk.confirm_photos(numbers, wanted, stamp)
+    return _after(numbers, changed, stamp)
+
+
+def take_back(event_ids: Sequence[int], stamp: Stamp) -> int:
+    """Take label events back inside the caller's transaction; returns how many photos changed."""
+    numbers = bulk.take_back(event_ids, stamp)
+    return _after(numbers, len(numbers), stamp)
+
+
+def _after(numbers: Sequence[int], changed: int, stamp: Stamp) -> int:
+    if changed:
+        photos.refresh_outcomes(numbers)
+        counters.recount(numbers)
+        events.refresh_disputed(numbers)
+        webhook_events.labels_changed(stamp.batch)
+    return changed
 
 
 def remember_label_sets(registry: Registry) -> None:
-    """Keep the label sets of all versions that ever answered here and still have a card: after an upgrade some may be incomplete."""
+    """Keep the label sets of all versions that answered here and still have a card: after an
+    upgrade some may be incomplete."""
     with writing():
-        for model, version in storage.versions_that_answered():
+        for model, version in events.versions_that_answered():
             with suppress(ModelError):
                 remember_labels(registry.published_card(model, version))
-
-
-def undo_batch(batch: str, *, who: Who, place: str) -> Relabelled:
-    """Take an action back: labels get those from before (as events in a batch of its own), deleted photos return, stars change back.
-
-    Photos that were relabelled again since are skipped. Undoing an undo of labels works the same way. Raises `NothingToUndoError` when
-    nothing of the batch stands any more.
-    """
-    stamp = Stamp(new_batch(), who, place)
-    changed = skipped = last = 0
-    while True:
-        with writing():
-            events = many.standing_numbers(batch, last, CHUNK)
-            back = many.take_back(events, stamp) if events else 0
-            if back:
-                webhook_events.labels_changed(stamp.batch)
-        if not events:
-            break
-        changed, skipped, last = changed + back, skipped + len(events) - back, events[-1]
-    if changed:
-        return Relabelled(changed, skipped, stamp.batch)
-    with writing():
-        changed = photos.restore(Photo.deleted_batch == batch) or many.unstar_batch(batch)
-    if not changed:
-        raise NothingToUndoError(
-            "There is nothing to undo: it was undone already, or these photos were relabelled since."
-        )
-    return Relabelled(changed, 0, "")
-
-
-def new_batch() -> str:
-    """A fresh batch id: what was done together is undone together."""
-    return secrets.token_urlsafe(9)

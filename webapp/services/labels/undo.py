@@ -1,107 +1,158 @@
-"""Taking back single labels, and all that a person did since a time. Undo is one more event; what others said since stays."""
+"""Taking labels back: a batch, one event, or all that a person did since a time.
+
+Undo is one more event; what others said since stays. A merge is undone on the page of its label.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from webapp.domain import Who
+from webapp.domain import MERGE
 from webapp.errors import NothingToUndoError
-from webapp.services.labels.relabel import Relabelled, new_batch
-from webapp.services.webhooks import events as webhook_events
+from webapp.services.labels.relabel import CHUNK, Relabelled, record_label, take_back
 from webapp.storage.database import writing
+from webapp.storage.labels import canonical
 from webapp.storage.labels import events as storage
-from webapp.storage.tables import LabelEvent
+from webapp.storage.labels.events import Stamp
+from webapp.storage.photos import bulk, photos
+from webapp.storage.tables import LabelEvent, Photo
 
-AT_ONCE = 500
-"""Photos that change in one transaction."""
+AT_ONCE = 500  # photos that change in one transaction
 NOTHING = "There is nothing to undo: it was undone already, or these photos were relabelled since."
+OF_A_MERGE = (
+    "This label comes from a merge of labels. Undo the merge on the page of the label that was "
+    "merged: it takes back all of it."
+)
 
 
-def undo_event(event_id: int, *, who: Who, place: str) -> Relabelled:
-    """Take one event back, and leave what was done together with it. Raises `NothingToUndoError`."""
-    batch = new_batch()
+def undo_batch(batch: str, stamp: Stamp) -> Relabelled:
+    """Take an action back: labels get those from before (as events in the batch of `stamp`),
+    deleted photos return, stars change back.
+
+    Photos that were relabelled again since are skipped. Undoing an undo of labels works the same
+    way. Raises `NothingToUndoError` when nothing of the batch stands any more.
+    """
+    if storage.is_merge(batch):
+        raise NothingToUndoError(OF_A_MERGE)
+    changed = skipped = last = 0
+    while True:
+        with writing():
+            events = bulk.standing_numbers(batch, last, CHUNK)
+            back = take_back(events, stamp)
+        if not events:
+            break
+        changed, skipped, last = changed + back, skipped + len(events) - back, events[-1]
+    if changed:
+        return Relabelled(changed, skipped, stamp.batch)
+    with writing():
+        changed = photos.restore(Photo.deleted_batch == batch) or bulk.unstar_batch(batch)
+    if not changed:
+        raise NothingToUndoError(NOTHING)
+    return Relabelled(changed, 0, "")
+
+
+def undo_event(event_id: int, stamp: Stamp) -> Relabelled:
+    """Take one event back, and leave what was done together with it.
+
+    Raises `NothingToUndoError`.
+    """
     with writing():
         event = storage.find_event(event_id)
-        story = (
-            storage.stories_of([event.photo_id])[event.photo_id] if event and event.photo_id else []
+        history = (
+            storage.histories_of([event.photo_id])[event.photo_id]
+            if event and event.photo_id
+            else []
         )
-        found = next((one for one in story if one.id == event_id), None)
-        if found is None or not _is_last(found, story):
+        event = next((one for one in history if one.id == event_id), None)
+        if event is not None and event.place == MERGE:
+            raise NothingToUndoError(OF_A_MERGE)
+        if event is None or not _is_last(event, history):
             raise NothingToUndoError(NOTHING)
-        _take_back(found, who, place, batch)
-    return Relabelled(1, 0, batch)
+        _take_back(event, stamp)
+    return Relabelled(1, 0, stamp.batch)
 
 
-def undo_person(name: str, since: datetime, *, who: Who, place: str) -> Relabelled:
-    """Take back everything that the person called `name` did since a time: labels, and what they took back of others.
+def undo_person(name: str, since: datetime, stamp: Stamp) -> Relabelled:
+    """Take back all labels by the person called `name` since a time, also what they took back.
 
-    Numbers are of label events; `skipped` are those of photos that others have relabelled since. It is done in parts of 500 photos,
-    each committed, all in one batch. When it is cut short, asking again does the rest. Raises `NothingToUndoError`.
+    Numbers are of label events; `skipped` are those of photos that others have relabelled since. It
+    is done 500 photos at a time, each part committed, all in one batch. When it is cut short,
+    asking again does the rest. Raises `NothingToUndoError`.
     """
-    batch = new_batch()
     changed = skipped = 0
     for photo_ids in _parts(storage.photos_labelled_by(name, since)):
         with writing():
-            for story in storage.stories_of(photo_ids).values():
-                theirs = _deeds(story, name, since)
-                taken = _unwind(story, theirs)
+            for theirs, taken in _theirs(photo_ids, name, since):
                 for event in taken:
-                    _take_back(event, who, place, batch)
-                changed, skipped = changed + len(taken), skipped + len(theirs) - len(taken)
+                    _take_back(event, stamp)
+                changed, skipped = changed + len(taken), skipped + theirs - len(taken)
     if not changed:
         raise NothingToUndoError(NOTHING)
-    return Relabelled(changed, skipped, batch)
+    return Relabelled(changed, skipped, stamp.batch)
 
 
 def count_undo_person(name: str, since: datetime) -> Relabelled:
     """What `undo_person` would do now. Changes nothing."""
     changed = skipped = 0
     for photo_ids in _parts(storage.photos_labelled_by(name, since)):
-        for story in storage.stories_of(photo_ids).values():
-            theirs = _deeds(story, name, since)
-            taken = len(_unwind(story, theirs))
-            changed, skipped = changed + taken, skipped + len(theirs) - taken
+        for theirs, taken in _theirs(photo_ids, name, since):
+            changed, skipped = changed + len(taken), skipped + theirs - len(taken)
     return Relabelled(changed, skipped, "")
 
 
-def _deeds(story: Sequence[LabelEvent], name: str, since: datetime) -> list[LabelEvent]:
-    """What a person did since a time to one photo and stands, newest first. Who takes back an own word has done nothing."""
-    own = {one.id for one in story if one.who == name}
-    standing = _standing(story)
-    return [
-        one
-        for one in story
-        if one.id in standing
-        and one.who == name
-        and one.created_at >= since
-        and one.undoes not in own
-    ]
+def _parts(photo_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(photo_ids), AT_ONCE):
+        yield photo_ids[start : start + AT_ONCE]
 
 
-def _unwind(story: Sequence[LabelEvent], wanted: Sequence[LabelEvent]) -> list[LabelEvent]:
-    """Those of the wanted events that can be taken back one after the other, newest first, until something else stands in the way."""
-    left = list(story)
-    taken = []
-    for event in wanted:
-        if not _is_last(event, left):
-            break
-        taken.append(event)
-        left.remove(event)
-    return taken
+def _theirs(
+    photo_ids: Sequence[int], name: str, since: datetime
+) -> Iterator[tuple[int, list[LabelEvent]]]:
+    """For each photo how many standing events are a person's since a time, and those of them that
+    can be taken back one after the other, newest first.
+
+    Somebody who takes an own label back has done nothing.
+    """
+    for history in storage.histories_of(photo_ids).values():
+        own = {event.id for event in history if event.who == name}
+        standing = _standing(history)
+        theirs = [
+            event
+            for event in history
+            if event.id in standing
+            and event.who == name
+            and event.created_at >= since
+            and event.place != MERGE
+            and event.undoes not in own
+        ]
+        left, taken = list(history), []
+        for event in theirs:
+            if not _is_last(event, left):
+                break
+            taken.append(event)
+            left.remove(event)
+        yield len(theirs), taken
 
 
-def _is_last(event: LabelEvent, story: Sequence[LabelEvent]) -> bool:
-    """True when an event stands and no word after it does. `story` is newest first."""
-    standing = _standing(story)
+def _is_last(event: LabelEvent, history: Sequence[LabelEvent]) -> bool:
+    """True when an event stands and nobody has relabelled the photo since; a merge does not count.
+
+    `history` is newest first.
+    """
+    standing = _standing(history)
     return event.id in standing and not any(
-        one.id > event.id and one.undoes is None and one.id in standing for one in story
+        later.id > event.id
+        and later.undoes is None
+        and later.place != MERGE
+        and later.id in standing
+        for later in history
     )
 
 
-def _standing(story: Sequence[LabelEvent]) -> set[int]:
-    """The events of a photo that nobody has undone, or whose undo was undone. `story` is newest first."""
+def _standing(history: Sequence[LabelEvent]) -> set[int]:
+    """The events of a photo that nobody has undone, or whose undo was undone."""
     standing: set[int] = set()
     undone: set[int] = set()
-    for event in story:
+    for event in history:
         if event.id in undone:
             continue
         standing.add(event.id)
@@ -110,22 +161,7 @@ def _standing(story: Sequence[LabelEvent]) -> set[int]:
     return standing
 
 
-def _take_back(event: LabelEvent, who: Who, place: str, batch: str) -> None:
-    back = LabelEvent(
-        to_label=event.from_label,
-        to_model=event.from_model,
-        user_id=who.user_id,
-        who=who.name,
-        why="",
-        place=place,
-        batch=batch,
-        undoes=event.id,
-    )
+def _take_back(event: LabelEvent, stamp: Stamp) -> None:
     if event.photo is not None:
-        storage.add_event(back, event.photo)
-        webhook_events.labels_changed(batch)
-
-
-def _parts(photo_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(photo_ids), AT_ONCE):
-        yield photo_ids[start : start + AT_ONCE]
+        label = canonical.find_canonical(event.from_model, event.from_label)
+        record_label(event.photo, label, event.from_model, stamp, undoes=event.id)

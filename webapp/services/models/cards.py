@@ -144,13 +144,13 @@ def in_order(lines: Sequence[LabelLine], order: str, card: ModelCard) -> list[La
     return sorted(lines, key=keys[order]) if order in keys else list(lines)
 
 
-def labels_like(card: ModelCard, text: str, added: Sequence[Label] = ()) -> list[Label]:
-    """The labels whose name, display name, parent or an alias has every word of `text` in it, by display name; all for "". With those
-    of `added`, which the version does not know."""
+def labels_like(labels: Sequence[Label], text: str) -> list[Label]:
+    """The labels whose name, display name, parent or an alias has every word of `text` in it, by
+    display name; all for ""."""
     words = text.casefold().split()
     found = [
         one
-        for one in (*card.labels, *added)
+        for one in labels
         if all(
             word in " ".join((one.name, one.display, one.parent, *one.aliases)).casefold()
             for word in words

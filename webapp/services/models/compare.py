@@ -10,7 +10,7 @@ from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.gate import Comparison, Said, compare
 from webapp.inference.models.held_out import HELD_OUT, read_split
-from webapp.inference.models.label_set import in_words_of, right_answers
+from webapp.inference.models.label_set import in_terms_of, right_answers
 from webapp.inference.models.registry import Registry
 from webapp.services.models import promotion as promote
 from webapp.services.photos.classify import Pipeline, ask_aside
@@ -187,4 +187,4 @@ def _rows(
 
 
 def _in_words(photo: Photo, said: str | None, right: Mapping[str, str]) -> str | None:
-    return None if said is None else in_words_of(str(photo.ground_truth), said, right)
+    return None if said is None else in_terms_of(str(photo.ground_truth), said, right)

@@ -13,22 +13,23 @@ from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
+from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import (
     CHUNK,
-    MAX_WHY,
     Relabelled,
     check_label,
+    check_why,
+    confirm_photos,
+    label_photos,
     model_of,
-    new_batch,
 )
 from webapp.services.photos.classify import Pipeline, ask_version
 from webapp.services.photos.deletion import GRACE, purge
-from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.file_stores.contract import FileStore
+from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
-from webapp.storage.photos.bulk import Stamp
 from webapp.storage.photos.deletion import put_away
 from webapp.storage.tables import Photo
 
@@ -105,42 +106,20 @@ def is_long(selection: Selection) -> bool:
 
 
 def relabel_all(
-    selection: Selection,
-    label: str,
-    *,
-    card: ModelCard,
-    others: Sequence[ModelCard] = (),
-    who: Who,
-    place: str,
-    why: str = "",
+    selection: Selection, label: str, cards: Sequence[ModelCard], stamp: Stamp
 ) -> Relabelled:
     """Give photos a ground truth. Raises `UnknownLabelError`, or what `_all` raises."""
-    label = check_label(label, card, *others)
-    if len(why) > MAX_WHY:
-        raise BadRequestError(f"The reason is longer than {MAX_WHY} characters.")
-    model = model_of(label, card, *others)
-    stamp = Stamp(new_batch(), who, place, why)
-
-    def relabel(chunk: list[int]) -> int:
-        changed = storage.label_photos(chunk, label, model, stamp)
-        if changed:
-            webhook_events.labels_changed(stamp.batch)
-        return changed
-
-    return replace(_all(selection, stamp.batch, relabel), label=label)
+    cards = [current_card(card) for card in cards]
+    label, model = check_label(label, cards), model_of(label, cards)
+    check_why(stamp.why)
+    done = _all(selection, stamp.batch, lambda chunk: label_photos(chunk, label, model, stamp))
+    return replace(done, label=label)
 
 
-def confirm_all(selection: Selection, *, who: Who, place: str) -> Relabelled:
+def confirm_all(selection: Selection, stamp: Stamp) -> Relabelled:
     """Make the answers the ground truths. Photos whose answer names no label are skipped."""
-    stamp = Stamp(new_batch(), who, place)
-
-    def confirm(chunk: list[int]) -> int:
-        changed = storage.confirm_photos(chunk, selection.wanted, stamp)
-        if changed:
-            webhook_events.labels_changed(stamp.batch)
-        return changed
-
-    return _all(selection, stamp.batch, confirm)
+    wanted = selection.wanted
+    return _all(selection, stamp.batch, lambda chunk: confirm_photos(chunk, wanted, stamp))
 
 
 def star_all(selection: Selection, *, starred: bool) -> Relabelled:

@@ -19,13 +19,14 @@ from webapp.inference.decoding.images import (
     thumbnail_hash,
     working_side,
 )
-from webapp.services.labels.label_mapping import remember_labels, today
-from webapp.services.labels.relabel import check_label, model_of, new_batch, record_label
+from webapp.inference.models.label_set import has_merges
+from webapp.services.labels.label_mapping import current_card, remember_labels
+from webapp.services.labels.relabel import check_label, model_of, record_label
 from webapp.services.photos.gallery import get_item, stored_content
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.file_stores.contract import FileStore
-from webapp.storage.labels.label_sets import SAID, keep_originals
+from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import photos as storage
 from webapp.storage.tables import Photo, Prediction, Upload, now
 
@@ -93,7 +94,7 @@ def answer_photo(incoming: Incoming, pipeline: Pipeline) -> list[Answer]:
     """Each model's answer. Raises `PhotoRefusedError` or `ServerBusyError`."""
     answers = _classify(incoming.content, pipeline).answers
     return [
-        _as_today(classifier, answer)[0]
+        _with_merges(classifier, answer)
         for classifier, answer in zip(pipeline.classifiers, answers, strict=True)
     ]
 
@@ -220,13 +221,12 @@ def _store(
             _prediction_row(*each)
             for each in zip(pipeline.classifiers, classified.answers, strict=False)
         ]
-        storage.add_photo(photo, classified.thumbnail, rows[0][0] if rows else None)
-        for number, (prediction, original) in enumerate(rows):
+        storage.add_photo(photo, classified.thumbnail, rows[0] if rows else None)
+        for number, prediction in enumerate(rows):
             remember_labels(pipeline.classifiers[number].card)
             storage.add_prediction(photo, prediction, first=True, shown=number == 0)
-            _keep_original(prediction, original)
         if rows:
-            webhook_events.photo_answered(photo, rows[0][0])
+            webhook_events.photo_answered(photo, rows[0])
         if origin.ground_truth:
             _label(photo, pipeline, origin)
     if rows and not origin.ground_truth:
@@ -249,11 +249,10 @@ def _complete(
 
 def _label(photo: Photo, pipeline: Pipeline, origin: Origin) -> None:
     """Give a photo the label that it was sent with; webhooks hear nothing of it."""
-    cards = (classifier.card for classifier in pipeline.classifiers)
-    model = model_of(origin.ground_truth, *cards)
-    record_label(
-        photo, origin.ground_truth, model=model, who=origin.who, place=origin.place, told=False
-    )
+    cards = [classifier.card for classifier in pipeline.classifiers]
+    model = model_of(origin.ground_truth, cards)
+    stamp = Stamp(origin.who, origin.place)
+    record_label(photo, origin.ground_truth, model, stamp, notify=False)
 
 
 # ---- ask models about stored photos ----
@@ -386,8 +385,8 @@ def _checked(origin: Origin, pipeline: Pipeline) -> Origin:
     """With the ground truth as it is called now. Raises `UnknownLabelError`."""
     if not origin.ground_truth:
         return origin
-    cards = (classifier.card for classifier in pipeline.classifiers)
-    return replace(origin, ground_truth=check_label(origin.ground_truth, *cards))
+    cards = [classifier.card for classifier in pipeline.classifiers]
+    return replace(origin, ground_truth=check_label(origin.ground_truth, cards))
 
 
 def _find(sha256: str) -> Photo | None:
@@ -452,28 +451,24 @@ def _add_answer(
 ) -> None:
     """Store an answer in the caller's transaction, and the label set it was chosen from."""
     remember_labels(classifier.card)
-    prediction, original = _prediction_row(classifier, answer)
+    prediction = _prediction_row(classifier, answer)
     if standing:
         storage.add_prediction(photo, prediction)
     else:
         storage.add_aside(photo, prediction)
-    _keep_original(prediction, original)
 
 
-def _as_today(classifier: Classifier, answer: Answer) -> tuple[Answer, Answer | None]:
-    """The answer as labels read today; with it the one that the network gave, if different."""
-    card = today(classifier.card)
-    if card is classifier.card:
-        return answer, None
-    now_read = make_answer(card, answer.output, answer.elapsed_ms)
-    same = now_read.ranked[:TOP] == answer.ranked[:TOP] and now_read.decision == answer.decision
-    return now_read, None if same else answer
+def _with_merges(classifier: Classifier, answer: Answer) -> Answer:
+    """The answer with the probabilities of merged labels added up."""
+    card = current_card(classifier.card)
+    return make_answer(card, answer.output, answer.elapsed_ms) if has_merges(card) else answer
 
 
-def _prediction_row(classifier: Classifier, answer: Answer) -> tuple[Prediction, Answer | None]:
-    answer, original = _as_today(classifier, answer)
+def _prediction_row(classifier: Classifier, answer: Answer) -> Prediction:
+    """Made inside the transaction that keeps it: no merge of labels comes in between."""
+    answer = _with_merges(classifier, answer)
     top = answer.ranked[:TOP]
-    row = Prediction(
+    return Prediction(
         model=answer.model,
         version=answer.version,
         decision=answer.decision,
@@ -486,12 +481,3 @@ def _prediction_row(classifier: Classifier, answer: Answer) -> tuple[Prediction,
         embedding=answer.output.embedding.astype("<f2").tobytes(),
         top=storage.top_labels([(line.rank, line.label, line.probability) for line in top]),
     )
-    return row, original
-
-
-def _keep_original(prediction: Prediction, original: Answer | None) -> None:
-    """Keep what the network answered, when the prediction was added and reads differently."""
-    if original is not None and prediction.id is not None:
-        columns = {name: getattr(original, name) for name in SAID}
-        top = [[line.rank, line.label, line.probability] for line in original.ranked[:TOP]]
-        keep_originals([{"prediction_id": prediction.id, **columns, "top": top}])

@@ -9,11 +9,12 @@ from itertools import islice
 
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoNotFoundError
-from webapp.services.labels.relabel import Relabelled, new_batch
+from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.gallery import get_item
 from webapp.storage.database import end_reading, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
+from webapp.storage.labels.events import new_batch
 from webapp.storage.photos import deletion as storage
 from webapp.storage.photos import photos
 from webapp.storage.tables import LabelEvent, Photo, now

@@ -147,7 +147,7 @@ def get_item(public_id: str, model: str = "") -> Item:
         raise NotAskedError(
             f"{model[:80]} has not looked at this photo yet. Send the photo once more with model={model[:80]} to ask it."
         )
-    raise _absent(public_id)
+    raise absent(public_id)
 
 
 def get_numbered(number: int) -> Item:
@@ -237,7 +237,7 @@ def thumbnail(public_id: str) -> Rendition:
     """The small picture, without metadata. Raises `PhotoNotFoundError`."""
     found = storage.thumbnail_of(public_id)
     if found is None:
-        raise _absent(public_id)
+        raise absent(public_id)
     return ready_rendition(found[0], THUMBNAIL_TYPE, found[1])
 
 
@@ -285,7 +285,7 @@ def stored_content(photo: Photo, files: FileStore) -> bytes:
 # ---- small parts ----
 
 
-def _absent(public_id: str) -> PhotoNotFoundError:
+def absent(public_id: str) -> PhotoNotFoundError:
     """Why a photo is not shown."""
     if storage.was_deleted(public_id):
         return PhotoDeletedError("This photo was deleted.")

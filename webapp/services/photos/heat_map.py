@@ -6,8 +6,8 @@ from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.decoding.images import RENDERER, decode_photo, working_side
 from webapp.inference.heat_map import OVERLAY_TYPE, class_activation, draw_overlay
-from webapp.inference.models.label_set import outputs, reads_as
-from webapp.services.labels.label_mapping import today
+from webapp.inference.models.label_set import canonical_label, outputs
+from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.gallery import get_item, stored_content
 from webapp.storage.file_stores.contract import FileStore
 
@@ -26,8 +26,8 @@ def heat_map(
     Raises `PhotoNotFoundError`, `UnknownLabelError` or `NoHeatMapError`; making it, `ServerBusyError` and `PhotoNotFoundError`.
     """
     photo, card = get_item(public_id).photo, classifier.card
-    seen = today(card)
-    places = outputs(seen).get(reads_as(seen, label), [])
+    seen = current_card(card)
+    places = outputs(seen).get(canonical_label(seen, label), [])
     if not places:
         raise UnknownLabelError(
             f"{card.name} {card.version} has no label {label[:80]!r}, so it did not look for one."

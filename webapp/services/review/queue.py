@@ -7,13 +7,14 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from webapp.domain import UNUSABLE, GalleryFilter, Who
+from webapp.domain import MERGE, UNDO, UNUSABLE, GalleryFilter, Who
 from webapp.errors import BadRequestError, NotAllowedError, NothingToUndoError, PhotoNotFoundError
 from webapp.inference.models.card import ModelCard
-from webapp.services.labels.relabel import check_label, check_why, model_of, new_batch, record_label
+from webapp.services.labels.label_mapping import current_card
+from webapp.services.labels.relabel import check_label, check_why, model_of, record_label
 from webapp.services.labels.undo import undo_event
 from webapp.storage.database import writing
-from webapp.storage.labels.events import events_of
+from webapp.storage.labels.events import Stamp, events_of
 from webapp.storage.photos import photos
 from webapp.storage.review import queue as storage
 from webapp.storage.tables import Audit, Photo, now
@@ -159,28 +160,24 @@ def check_photo(
 
     The same word of the same person twice in a row is one. Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
     """
-    label = check_label(label, card, *others)
+    cards = [current_card(each) for each in (card, *others)]
+    label = check_label(label, cards)
     check_why(why)
-    user_id = _user(who)
+    user_id, stamp = _user(who), Stamp(who, queue.place, why.strip())
     with writing():
-        found = photos.find_photo(public_id)
-        if found is None:
+        row = photos.find_photo(public_id)
+        if row is None:
             raise PhotoNotFoundError(
                 "This photo is not there any more: somebody has deleted it. The next one is below."
             )
-        photo = found[0]
-        model = model_of(label, card, *others) or (
-            photo.prediction.model if photo.prediction else None
-        )
+        photo, batch = row[0], stamp.batch
+        model = model_of(label, cards) or photo.shown_model
         same = photo.ground_truth == label and photo.truth_model == model
         kept = photo.prediction is not None and storage.is_right_answer(photo.prediction, label)
-        batch = new_batch()
         if same and _said_last(photo, who):
             batch = ""
         else:
-            record_label(
-                photo, label, model=model, who=who, place=queue.place, why=why.strip(), batch=batch
-            )
+            record_label(photo, label, model, stamp)
         storage.give_back(photo.id, user_id)
     return Checked(label, same=same, kept=kept, batch=batch)
 
@@ -196,7 +193,7 @@ def undo_last(queue: Queue, *, who: Who) -> tuple[str, str]:
         raise NothingToUndoError(
             "There is nothing to undo: you have checked nothing in this sitting, or taken it all back."
         )
-    undo_event(last[0].event, who=who, place="undo")
+    undo_event(last[0].event, Stamp(who, UNDO))
     with writing():
         rest = [one for one in storage.desk_of(user_id, queue.key) if one != last[0].photo_id]
         storage.lay_on_desk(
@@ -256,7 +253,7 @@ def _user(who: Who) -> int:
 
 
 def _said_last(photo: Photo, who: Who) -> bool:
-    events = events_of(photo)
+    events = [event for event in events_of(photo) if event.place != MERGE]
     return (
         bool(events)
         and events[0].undoes is None

@@ -10,9 +10,9 @@ from webapp.domain import GalleryFilter, Who
 from webapp.inference.metrics.confident_learning import doubts
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import HELD_OUT, read_split
-from webapp.inference.models.label_set import added_up, outputs, right_answers
+from webapp.inference.models.label_set import outputs, right_answers, sum_merged
 from webapp.inference.models.registry import Registry
-from webapp.services.labels.label_mapping import today
+from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.gallery import make_cursor, read_cursor
 from webapp.services.review.queue import SITTING
 from webapp.storage.database import writing
@@ -108,7 +108,7 @@ def suspects(
 def _judge(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
     """Find a version's doubts and keep them with the run."""
     split = read_split(registry.version_folder(card.name, card.version), card)
-    card = today(card)
+    card = current_card(card)
     names = list(outputs(card))
     place = {
         truth: names.index(answer)
@@ -128,7 +128,7 @@ def _judge(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
         len(found) - len(rows),
         split is not None,
     )
-    said = added_up(
+    said = sum_merged(
         np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(
             len(rows), len(card.labels)
         ),

@@ -15,7 +15,7 @@ from webapp.errors import ModelError
 from webapp.inference.metrics.counts import LabelMeasure, calibration_error, mean_f1
 from webapp.inference.metrics.intervals import Share, more_needed, share_of
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import SeenLabel, every_label, outputs, right_answers
+from webapp.inference.models.label_set import every_label, outputs, right_answers
 from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
@@ -223,7 +223,7 @@ def split_labels(card: ModelCard) -> dict[str, list[str]]:
     right, parts = right_answers(card), defaultdict(list)
     for label in every_label(card):
         canonical = right.get(label.name, label.name)
-        if isinstance(label, SeenLabel) and label.split and canonical != label.name:
+        if label.split and canonical != label.name:
             parts[canonical].append(label.name)
     return dict(parts)
 

@@ -1,93 +1,104 @@
 """Questions about label events, and how they are written. Nothing here commits."""
 
+import secrets
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, exists, func, insert, literal, select, update
+from sqlalchemy import case, exists, func, insert, select, update
 from sqlalchemy.orm import aliased, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.domain import LogFilter
+from webapp.domain import MERGE, LogFilter, Who
 from webapp.storage.database import db, insert_row
+from webapp.storage.labels.canonical import canonical_of, merged_into
 from webapp.storage.photos.photos import UNSEEN, refresh_outcomes
-from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction, ReadLabel
+from webapp.storage.stats.counters import recount
+from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
+
+
+def new_batch() -> str:
+    """A fresh batch id: what was done together is undone together."""
+    return secrets.token_urlsafe(9)
+
 
 _complete: set[tuple[str, str, int]] = set()
 """Label sets that are known to be kept: database, model, version. It saves each upload a question."""
 
 
+@dataclass(frozen=True)
+class Stamp:
+    """What the label events of one action share. `place` is where it was done."""
+
+    who: Who
+    place: str
+    why: str = ""
+    batch: str = field(default_factory=new_batch)
+
+
+def photos_by_id(public_ids: Sequence[str]) -> dict[str, Photo]:
+    """The photos with these ids, without what belongs to them; unknown ids are absent."""
+    which = (Photo.public_id.in_(public_ids), Photo.deleted_at.is_(None))
+    statement = select(Photo).where(*which).execution_options(populate_existing=True)
+    return {photo.public_id: photo for photo in db.session.execute(statement).scalars()}
+
+
+def is_merge(batch: str) -> bool:
+    """True when a merge of labels wrote the events of this batch."""
+    which = (LabelEvent.batch == batch, LabelEvent.place == MERGE)
+    return db.session.execute(select(LabelEvent.id).where(*which).limit(1)).first() is not None
+
+
 def add_event(event: LabelEvent, photo: Photo) -> None:
-    """Append an event and mirror its label on the photo, and whether people disagree about it now."""
-    event.photo_id = photo.id
-    event.photo_ref = photo.public_id
-    event.from_label, event.from_model = photo.given_label or photo.ground_truth, photo.truth_model
-    today = db.session.execute(
-        select(read_label(literal(event.to_model), literal(event.to_label)))
-    ).scalar_one()
-    given = event.to_label if event.to_label != today else None
-    values = {"ground_truth": today, "given_label": given, "truth_model": event.to_model}
+    """Append an event and give the photo its label; it has an `id` afterwards."""
+    event.photo_id, event.photo_ref = photo.id, photo.public_id
+    event.from_label, event.from_model = photo.ground_truth, photo.truth_model
+    values = {"ground_truth": event.to_label, "truth_model": event.to_model}
     for name, value in values.items():
         set_committed_value(photo, name, value)
     db.session.execute(
         update(Photo).where(Photo.id == photo.id).values(values), execution_options=UNSEEN
     )
     event.id = insert_row(event)
-    refresh_outcomes([photo.id])
-    if (
-        event.from_label is not None or event.undoes is not None
-    ):  # a first label has nobody to disagree with
-        refresh_disputed([photo.id])
-
-
-def read_label(model: Any, label: Any) -> Any:
-    """What a label of a model reads as today, in SQL: itself unless it was merged."""
-    return func.coalesce(
-        select(ReadLabel.reads_as)
-        .where(ReadLabel.model == model, ReadLabel.label == label)
-        .scalar_subquery(),
-        label,
-    )
 
 
 def refresh_disputed(photo_ids: Sequence[int]) -> None:
-    """Mark the photos that people disagree about, and unmark the others of these. To be called after label events were written in bulk.
+    """Mark the photos that people disagree about, and unmark the others of these.
 
-    What counts is the last word of each person who was logged in, undone ones left out, about labels of the same model. A photo is
-    disputed while only one of them stands behind its label and somebody else's last word was another. A second voice settles it.
+    What counts is the last word of each person who was logged in, undone ones left out, about
+    labels of the same model. A photo is disputed while only one of them stands behind its label and
+    somebody else's last word was another. A second voice settles it.
     """
     later = aliased(LabelEvent)
-    nth = (
-        func.row_number()
-        .over(partition_by=(LabelEvent.photo_id, LabelEvent.user_id), order_by=LabelEvent.id.desc())
-        .label("nth")
-    )
-    today = read_label(LabelEvent.to_model, LabelEvent.to_label).label("to_label")
-    said = (
-        select(LabelEvent.photo_id, today, LabelEvent.to_model, nth)
-        .where(
-            LabelEvent.photo_id.in_(photo_ids), LabelEvent.user_id.is_not(None), *_sayings(later)
+    person = (LabelEvent.photo_id, LabelEvent.user_id)
+    newest_first = func.row_number().over(partition_by=person, order_by=LabelEvent.id.desc())
+    words = (
+        select(
+            LabelEvent.photo_id,
+            canonical_of(LabelEvent.to_model, LabelEvent.to_label).label("to_label"),
+            LabelEvent.to_model,
+            newest_first.label("place"),
         )
+        .where(LabelEvent.photo_id.in_(photo_ids), *_words_of_people(later))
         .subquery()
     )
+    same = words.c.to_label == Photo.ground_truth
     disputed = (
-        select(said.c.photo_id)
-        .join(Photo, Photo.id == said.c.photo_id)
+        select(words.c.photo_id)
+        .join(Photo, Photo.id == words.c.photo_id)
         .where(
-            said.c.nth == 1,
-            func.coalesce(said.c.to_model, "") == func.coalesce(Photo.truth_model, ""),
+            words.c.place == 1,
+            func.coalesce(words.c.to_model, "") == func.coalesce(Photo.truth_model, ""),
         )
-        .group_by(said.c.photo_id)
-        .having(func.sum(case((said.c.to_label != Photo.ground_truth, 1), else_=0)) > 0)
-        .having(func.sum(case((said.c.to_label == Photo.ground_truth, 1), else_=0)) == 1)
+        .group_by(words.c.photo_id)
+        .having(func.sum(case((same, 0), else_=1)) > 0)
+        .having(func.sum(case((same, 1), else_=0)) == 1)
     )
+    those = (Photo.id.in_(photo_ids), Photo.disputed)
     now = set(db.session.execute(disputed).scalars())
-    before = set(
-        db.session.execute(
-            select(Photo.id).where(Photo.id.in_(photo_ids), Photo.disputed)
-        ).scalars()
-    )
+    before = set(db.session.execute(select(Photo.id).where(*those)).scalars())
     for value, ids in ((True, now - before), (False, before - now)):
         if ids:
             change = update(Photo).where(Photo.id.in_(ids)).values(disputed=value)
@@ -95,23 +106,25 @@ def refresh_disputed(photo_ids: Sequence[int]) -> None:
 
 
 def last_words(photo: Photo) -> list[tuple[str, str]]:
-    """(person, label) for each person who was logged in: what they said last and did not take back, the latest first."""
-    later = aliased(LabelEvent)
-    question = (
+    """(person, label) of everybody who was logged in: what they said last and did not take back,
+    the latest first."""
+    statement = (
         select(LabelEvent.who, LabelEvent.to_label)
-        .where(LabelEvent.photo_id == photo.id, LabelEvent.user_id.is_not(None), *_sayings(later))
+        .where(LabelEvent.photo_id == photo.id, *_words_of_people(aliased(LabelEvent)))
         .order_by(LabelEvent.id.desc())
     )
     words: dict[str, str] = {}
-    for who, label in db.session.execute(question):
+    for who, label in db.session.execute(statement):
         words.setdefault(str(who), str(label))
     return list(words.items())
 
 
-def _sayings(later: Any) -> tuple[Any, ...]:
-    """Conditions: an event is a person's word, and nobody has undone it."""
+def _words_of_people(later: Any) -> tuple[Any, ...]:
+    """Conditions: an event is what a person said about the photo, and nobody has undone it."""
     return (
+        LabelEvent.user_id.is_not(None),
         LabelEvent.undoes.is_(None),
+        LabelEvent.place != MERGE,
         LabelEvent.to_label.is_not(None),
         ~exists().where(later.undoes == LabelEvent.id),
     )
@@ -120,7 +133,7 @@ def _sayings(later: Any) -> tuple[Any, ...]:
 def add_farewell(event: LabelEvent, photo: Photo) -> None:
     """Append the last event of a photo that is about to be deleted."""
     event.photo_ref = photo.public_id
-    event.from_label, event.from_model = photo.given_label or photo.ground_truth, photo.truth_model
+    event.from_label, event.from_model = photo.ground_truth, photo.truth_model
     db.session.add(event)
 
 
@@ -161,11 +174,8 @@ def _conditions(wanted: LogFilter) -> list[Any]:
         (LabelEvent.from_label, wanted.from_label),
         (LabelEvent.to_label, wanted.to_label),
     ):
-        if label:  # with what was merged into it
-            merged = db.session.execute(
-                select(ReadLabel.label).where(ReadLabel.reads_as == label)
-            ).scalars()
-            conditions.append(column.in_([label, *merged]))
+        if label:
+            conditions.append(column.in_([label, *merged_into(label)]))
     if wanted.since is not None:
         conditions.append(LabelEvent.created_at >= wanted.since)
     if wanted.until is not None:
@@ -191,6 +201,7 @@ def photos_labelled_by(who: str, since: datetime) -> list[int]:
     """The numbers of the photos about which a person said something, or took something back, since a time."""
     theirs = (
         LabelEvent.who == who,
+        LabelEvent.place != MERGE,
         LabelEvent.created_at >= since,
         LabelEvent.photo_id.is_not(None),
     )
@@ -207,7 +218,7 @@ def find_event(event_id: int) -> LabelEvent | None:
     return db.session.get(LabelEvent, event_id)
 
 
-def stories_of(photo_ids: Sequence[int]) -> dict[int, list[LabelEvent]]:
+def histories_of(photo_ids: Sequence[int]) -> dict[int, list[LabelEvent]]:
     """The events of each of these photos with the photo, newest first."""
     question = (
         select(LabelEvent)
@@ -268,11 +279,10 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
         theirs = select(Prediction.photo_id).where(
             Prediction.model == model, Prediction.version == version
         )
-        refresh_outcomes(
-            select(Photo.id).where(
-                Photo.id.in_(theirs), Photo.ground_truth.in_([one["label"] for one in missing])
-            )
-        )
+        labels = [row["label"] for row in missing]
+        labelled = select(Photo.id).where(Photo.id.in_(theirs), Photo.ground_truth.in_(labels))
+        refresh_outcomes(labelled)
+        recount(labelled)
     return True
 
 

@@ -1,30 +1,19 @@
 """Changes to many photos at once, said as sets: no row passes through Python. Nothing here commits; callers go chunk by chunk."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
-from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, GalleryFilter, Who
+from webapp.domain import MERGE, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
 from webapp.storage.database import db
-from webapp.storage.labels.events import read_label, refresh_disputed
-from webapp.storage.photos.photos import UNSEEN, given, refresh_outcomes, restore
+from webapp.storage.labels.canonical import canonical_of
+from webapp.storage.labels.events import Stamp
+from webapp.storage.photos.photos import UNSEEN, restore
 from webapp.storage.photos.query_filters import matching, number_column
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What the label events of one action share."""
-
-    batch: str
-    who: Who
-    place: str
-    why: str = ""
-
 
 # ---- which ----
 
@@ -60,7 +49,7 @@ def last_number() -> int:
 
 
 def label_photos(numbers: Sequence[int], label: str, model: str | None, stamp: Stamp) -> int:
-    """Give photos a ground truth; those that have it already are left alone. Returns how many changed.
+    """Add label events and change the photos that do not have the label yet; returns how many.
 
     Without `model` a verdict is about the labels of the model whose answer each photo shows.
     """
@@ -68,27 +57,28 @@ def label_photos(numbers: Sequence[int], label: str, model: str | None, stamp: S
 
 
 def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) -> int:
-    """Make what the model that is meant said the ground truth, where it named a label. Returns how many changed."""
+    """The same with what the meant model answered, where it named a label."""
     if not wanted.model:
-        return _label(
-            numbers, func.nullif(Photo.shown_decision, UNCLASSIFIED), Photo.shown_model, stamp
-        )
+        label = func.nullif(Photo.shown_decision, UNCLASSIFIED)
+        return _label(numbers, canonical_of(Photo.shown_model, label), Photo.shown_model, stamp)
     which = Prediction.current if wanted.version is None else Prediction.version == wanted.version
-    said = select(func.nullif(Prediction.decision, UNCLASSIFIED)).where(
+    decision = canonical_of(Prediction.model, func.nullif(Prediction.decision, UNCLASSIFIED))
+    answer = select(decision).where(
         Prediction.photo_id == Photo.id, Prediction.model == wanted.model, which
     )
-    return _label(numbers, said.correlate(Photo).scalar_subquery(), literal(wanted.model), stamp)
+    return _label(
+        numbers, answer.correlate(Photo).scalar_subquery(), literal(wanted.model), stamp
+    )
 
 
 def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
-    today = read_label(model, label)
-    other = Photo.ground_truth.is_distinct_from(today)
+    other = Photo.ground_truth.is_distinct_from(label)
     about_others = and_(label == NONE_OF_THESE, Photo.truth_model.is_distinct_from(model))
     changing = and_(Photo.id.in_(numbers), label.is_not(None), or_(other, about_others))
     columns = {
         "photo_id": Photo.id,
         "photo_ref": Photo.public_id,
-        "from_label": given,
+        "from_label": Photo.ground_truth,
         "to_label": label,
         "from_model": Photo.truth_model,
         "to_model": model,
@@ -99,20 +89,8 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
         list(columns), select(*columns.values()).where(changing).order_by(Photo.id)
     )
     db.session.execute(events)
-    relabel = (
-        update(Photo)
-        .where(changing)
-        .values(ground_truth=today, given_label=_where_it_differs(label, today), truth_model=model)
-    )
-    changed = int(db.session.execute(relabel, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
-    if changed:
-        refresh_outcomes(numbers)
-        refresh_disputed(numbers)
-    return changed
-
-
-def _where_it_differs(label: Any, today: Any) -> Any:
-    return case((label != today, label), else_=None)
+    relabel = update(Photo).where(changing).values(ground_truth=label, truth_model=model)
+    return int(db.session.execute(relabel, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
 
 
 def _stamped(stamp: Stamp) -> dict[str, Any]:
@@ -146,38 +124,55 @@ def standing_numbers(batch: str, after: int, limit: int) -> list[int]:
     return list(db.session.execute(question).scalars())
 
 
-def take_back(events: Sequence[int], stamp: Stamp) -> int:
-    """Give the photos of these events the labels from before; returns how many. A photo that was relabelled since is left alone."""
-    later = aliased(LabelEvent)
-    newer = exists().where(later.photo_id == LabelEvent.photo_id, later.id > LabelEvent.id)
-    question = select(LabelEvent.id, LabelEvent.photo_id).where(LabelEvent.id.in_(events), ~newer)
-    found = {int(row.id): int(row.photo_id) for row in db.session.execute(question)}
-    if not found:
-        return 0
+def take_back(events: Sequence[int], stamp: Stamp) -> list[int]:
+    """Give the photos of these events the labels from before; returns the photos' numbers.
+
+    A photo that was relabelled since is left alone, unless by a merge of labels. A label that was
+    merged since is replaced by its canonical label.
+    """
+    later, undo = aliased(LabelEvent), aliased(LabelEvent)
+    relabelled = exists().where(
+        later.photo_id == LabelEvent.photo_id,
+        later.id > LabelEvent.id,
+        later.undoes.is_(None),
+        later.place != MERGE,
+        ~exists().where(undo.undoes == later.id),
+    )
+    statement = (
+        select(LabelEvent.id, LabelEvent.photo_id)
+        .join(Photo, Photo.id == LabelEvent.photo_id)
+        .where(LabelEvent.id.in_(events), ~relabelled)
+        .where(
+            Photo.ground_truth.is_not_distinct_from(
+                canonical_of(LabelEvent.to_model, LabelEvent.to_label)
+            )
+        )
+    )
+    photos = {int(row.id): int(row.photo_id) for row in db.session.execute(statement)}
+    if not photos:
+        return []
+    label = canonical_of(LabelEvent.from_model, LabelEvent.from_label)
     columns = {
         "photo_id": LabelEvent.photo_id,
         "photo_ref": LabelEvent.photo_ref,
-        "from_label": LabelEvent.to_label,
-        "to_label": LabelEvent.from_label,
-        "from_model": LabelEvent.to_model,
+        "from_label": Photo.ground_truth,
+        "to_label": label,
+        "from_model": Photo.truth_model,
         "to_model": LabelEvent.from_model,
         "undoes": LabelEvent.id,
         **_stamped(stamp),
     }
-    back = select(*columns.values()).where(LabelEvent.id.in_(found)).order_by(LabelEvent.id.desc())
+    back = select(*columns.values()).join(Photo, Photo.id == LabelEvent.photo_id)
+    back = back.where(LabelEvent.id.in_(photos)).order_by(LabelEvent.id.desc())
     db.session.execute(insert(LabelEvent).from_select(list(columns), back))
-    today = read_label(LabelEvent.from_model, LabelEvent.from_label)
-    differs = _where_it_differs(LabelEvent.from_label, today)
-    values = {"ground_truth": today, "given_label": differs, "truth_model": LabelEvent.from_model}
+    values = {"ground_truth": label, "truth_model": LabelEvent.from_model}
     mirror = (
         update(Photo)
-        .where(LabelEvent.id.in_(found), Photo.id == LabelEvent.photo_id)
+        .where(LabelEvent.id.in_(photos), Photo.id == LabelEvent.photo_id)
         .values(values)
     )
     db.session.execute(mirror, execution_options=UNSEEN)
-    refresh_outcomes(list(found.values()))
-    refresh_disputed(list(found.values()))
-    return len(found)
+    return sorted(photos.values())
 
 
 # ---- stars and deletion ----

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select, union_all
 
 from webapp.storage.database import db, insert_row
-from webapp.storage.tables import ExpectedAnswer, Photo, PhotoHash, Prediction
+from webapp.storage.tables import CanonicalLabel, Photo, PhotoHash, Prediction
 
 BANDS = 5
 BAND_BITS = 13
@@ -90,10 +90,10 @@ def labelled_embeddings(
     label: str, model: str, version: int, *, without: int, limit: int
 ) -> Sequence[tuple[int, bytes]]:
     """(photo, embedding) of the newest `limit` photos for which this is the right answer, of those that the version has looked at."""
-    truths = select(ExpectedAnswer.label).where(
-        ExpectedAnswer.model == model,
-        ExpectedAnswer.version == version,
-        ExpectedAnswer.answer == label,
+    truths = select(CanonicalLabel.label).where(
+        CanonicalLabel.model == model,
+        CanonicalLabel.version == version,
+        CanonicalLabel.canonical == label,
     )
     labels = {label, *db.session.execute(truths).scalars()}
     newest = (

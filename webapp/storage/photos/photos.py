@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 from webapp.storage.database import column_values, db, insert_row
-from webapp.storage.labels.truths import expected, given, right_answer
+from webapp.storage.labels.canonical import expected, right_answer
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.photos.query_filters import outcome_column, with_prediction
 from webapp.storage.sqlite import name_index as names
@@ -32,7 +32,7 @@ _in_its_label_set = (
     .where(
         KnownLabel.model == Prediction.model,
         KnownLabel.version == Prediction.version,
-        KnownLabel.label == given,
+        KnownLabel.label == Photo.ground_truth,
     )
     .correlate(Photo, Prediction)
 )
@@ -262,6 +262,7 @@ def add_prediction(
     else:
         _mark(Prediction.id == known, shown=shown, current=True)
     refresh_outcomes([photo.id])
+    counters.recount([photo.id])
     refresh_shown(photo.id)
 
 
@@ -275,6 +276,7 @@ def add_aside(photo: Photo, prediction: Prediction) -> None:
     if db.session.execute(select(Prediction.id).where(same)).first() is None:
         _insert(photo, prediction, shown=False, standing=False)
         refresh_outcomes([photo.id])
+        counters.recount([photo.id])
 
 
 def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool) -> None:
@@ -320,7 +322,6 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
         update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
     )
     db.session.execute(mirror, execution_options=UNSEEN)
-    counters.recount(photo_ids)
 
 
 def refresh_shown(*photo_ids: int) -> None:

@@ -20,13 +20,13 @@ from webapp.domain import (
     GalleryFilter,
 )
 from webapp.storage.database import db
+from webapp.storage.labels.canonical import truths_of
 from webapp.storage.models import comparisons
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.sqlite import name_index as names
 from webapp.storage.stats.counters import was_trained_on
 from webapp.storage.tables import (
     CheckedAnswer,
-    ExpectedAnswer,
     LabelEvent,
     Photo,
     Prediction,
@@ -302,17 +302,6 @@ def _is(truth: str, model: str, version: int | None) -> Any:
     """The ground truth; with a version every one for which that is the right answer from it."""
     meant = truths_of(model, version, truth) if model and version is not None else [truth]
     return Photo.ground_truth == truth if meant == [truth] else Photo.ground_truth.in_(meant)
-
-
-def truths_of(model: str, version: int, answer: str) -> list[str]:
-    """The ground truths for which this answer of a version is right: itself, and what was split or merged into it."""
-    question = select(ExpectedAnswer.label).where(
-        ExpectedAnswer.model == model, ExpectedAnswer.version == version
-    )
-    others = db.session.execute(
-        question.where(ExpectedAnswer.answer == answer).order_by(ExpectedAnswer.label)
-    ).scalars()
-    return [answer, *(one for one in others if one != answer)]
 
 
 def _between(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:

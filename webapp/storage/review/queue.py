@@ -10,14 +10,14 @@ from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, se
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
-from webapp.domain import UNCLASSIFIED, UNLABELLED, GalleryFilter
+from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED, GalleryFilter
 from webapp.storage.database import db, insert_row, stopping_after
-from webapp.storage.labels.events import read_label
-from webapp.storage.photos.query_filters import matching, meant_columns, truths_of
+from webapp.storage.labels.canonical import canonical_of, truths_of
+from webapp.storage.photos.query_filters import matching, meant_columns
 from webapp.storage.tables import (
     Audit,
     AuditPhoto,
-    ExpectedAnswer,
+    CanonicalLabel,
     LabelEvent,
     Photo,
     Prediction,
@@ -155,7 +155,7 @@ def _open(scope: Scope) -> Select[Any]:
     if scope.order == "disputed":
         last = (
             select(LabelEvent.user_id)
-            .where(LabelEvent.photo_id == Photo.id)
+            .where(LabelEvent.photo_id == Photo.id, LabelEvent.place != MERGE)
             .order_by(LabelEvent.id.desc())
             .limit(1)
         )
@@ -343,13 +343,14 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
     that is the answer that is right for the label, the label itself.
     """
     later = aliased(LabelEvent)
-    label = read_label(LabelEvent.to_model, LabelEvent.to_label)
+    label = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
     right = (
-        select(ExpectedAnswer.answer)
+        select(CanonicalLabel.canonical)
         .where(
-            ExpectedAnswer.model == Photo.shown_model, ExpectedAnswer.version == Photo.shown_version
+            CanonicalLabel.model == Photo.shown_model,
+            CanonicalLabel.version == Photo.shown_version,
+            CanonicalLabel.label == LabelEvent.to_label,
         )
-        .where(ExpectedAnswer.label == LabelEvent.to_label)
         .scalar_subquery()
     )
     question = (

@@ -40,7 +40,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.domain import AUDIT, NONE_OF_THESE
 from webapp.storage.database import db
-from webapp.storage.labels.truths import right_answer
+from webapp.storage.labels.canonical import right_answer
 from webapp.storage.tables import (
     CHECKED,
     BandCounter,

@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 from webapp.domain import GalleryFilter
 from webapp.errors import TooMuchToCountError
 from webapp.storage.database import db, stopping_after
-from webapp.storage.photos.query_filters import conditions, truths_of
+from webapp.storage.labels.canonical import truths_of
+from webapp.storage.photos.query_filters import conditions
 from webapp.storage.stats import counters
 from webapp.storage.tables import CheckedAnswer, Photo, Prediction, TrainingFile, TrainingList
 

@@ -5,14 +5,11 @@ from webapp.storage.tables.base import UTCDateTime, now
 from webapp.storage.tables.exports import Export
 from webapp.storage.tables.jobs import Job, JobLine, JobPart, JobWorker
 from webapp.storage.tables.labels import (
-    ExpectedAnswer,
+    CanonicalLabel,
     KnownLabel,
-    LabelChange,
+    LabelEdit,
     LabelEvent,
     LabelFile,
-    OriginalAnswer,
-    ReadLabel,
-    Rereading,
 )
 from webapp.storage.tables.models import Promotion
 from webapp.storage.tables.photos import (
@@ -45,8 +42,8 @@ __all__ = [
     "Audit",
     "AuditPhoto",
     "BandCounter",
+    "CanonicalLabel",
     "CheckedAnswer",
-    "ExpectedAnswer",
     "Export",
     "File",
     "Job",
@@ -54,19 +51,16 @@ __all__ = [
     "JobPart",
     "JobWorker",
     "KnownLabel",
-    "LabelChange",
+    "LabelEdit",
     "LabelEvent",
     "LabelFile",
     "LoginAttempt",
     "MonthCounter",
-    "OriginalAnswer",
     "PairCounter",
     "Photo",
     "PhotoHash",
     "Prediction",
     "Promotion",
-    "ReadLabel",
-    "Rereading",
     "ReviewLease",
     "Suspicion",
     "SuspicionRun",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.storage.database import Base
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class KnownLabel(Base):
-    """One label of one model version's label set: a ground truth that this version's answers can be held against."""
+    """One label of a model version: a ground truth that its answers can be compared with."""
 
     __tablename__ = "known_labels"
 
@@ -25,16 +25,17 @@ class KnownLabel(Base):
     label: Mapped[str] = mapped_column(String(120), primary_key=True)
 
 
-class LabelChange(Base):
-    """One change of how a label of a model is seen by people; never changed, never removed. Undo is one more change (`undoes`).
+class LabelEdit(Base):
+    """One edit of a label set; never changed, never removed. Undo is one more edit (`undoes`).
 
-    `kind` is one of `webapp.inference.models.label_set.KINDS` or `STRUCTURE`; `value` what holds from now on, None what the card says. The label
-    itself, the network's output, stays what it is. What was saved together shares its `batch`.
+    `kind` is one of `KINDS` or `STRUCTURE` in `webapp.inference.models.label_set`, `value` what
+    holds from now on (None: what the card says). What was saved together shares its `batch`; the
+    label events of a merge have that batch too. The label itself, an output of the network, stays.
     """
 
-    __tablename__ = "label_changes"
+    __tablename__ = "label_edits"
     __table_args__ = (
-        Index("ix_label_changes_label", "model", "label", "id"),
+        Index("ix_label_edits_label", "model", "label", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -47,73 +48,35 @@ class LabelChange(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     who: Mapped[str] = mapped_column(String(80))
     batch: Mapped[str] = mapped_column(String(24))
-    undoes: Mapped[int | None] = mapped_column(ForeignKey("label_changes.id"))
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("label_edits.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
 
-class ReadLabel(Base):
-    """A label of a model that was merged: since then it reads as another one, the end of its chain. Made of the label changes."""
+class CanonicalLabel(Base):
+    """The map from a label to its canonical label, for a version of a model.
 
-    __tablename__ = "read_labels"
-
-    model: Mapped[str] = mapped_column(String(64), primary_key=True)
-    label: Mapped[str] = mapped_column(String(120), primary_key=True)
-    reads_as: Mapped[str] = mapped_column(String(120))
-
-
-class ExpectedAnswer(Base):
-    """The answer that is right for a ground truth, where it is not that label itself or the version does not know that label.
-
-    After a merge the label that both read as; after a split the label that was split, from a version that does not know the new ones.
-    Made of the label changes and the known labels.
+    Rows are there only where the two differ. After a merge the canonical label is the one that the
+    label was merged into (the end of the chain), for every version and for version 0, which stands
+    for people. After a split it is, for a version that does not know the part, the label that was
+    split. Written with each merge, split and undo, and when a version answers for the first time.
     """
 
-    __tablename__ = "expected_answers"
+    __tablename__ = "canonical_labels"
 
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     label: Mapped[str] = mapped_column(String(120), primary_key=True)
-    answer: Mapped[str] = mapped_column(String(120))
-
-
-class OriginalAnswer(Base):
-    """What a prediction said before labels were merged, kept while it reads differently. `top` is a list of [rank, label, probability]."""
-
-    __tablename__ = "original_answers"
-
-    prediction_id: Mapped[int] = mapped_column(
-        ForeignKey("predictions.id", ondelete="CASCADE"), primary_key=True
-    )
-    decision: Mapped[str] = mapped_column(String(120))
-    label: Mapped[str] = mapped_column(String(120))
-    confidence: Mapped[float] = mapped_column(Float)
-    margin: Mapped[float] = mapped_column(Float)
-    top: Mapped[list[Any]] = mapped_column(JSON)
-
-
-class Rereading(Base):
-    """How far the photos and answers of a model are read with its labels as they are since the change `change_id`.
-
-    `stage` is "photos" (ground truths first), then "answers", then "done"; `after` is the last photo or prediction that was read, and
-    `last` where the stage ends.
-    """
-
-    __tablename__ = "rereadings"
-
-    model: Mapped[str] = mapped_column(String(64), primary_key=True)
-    change_id: Mapped[int]
-    stage: Mapped[str] = mapped_column(String(16))
-    after: Mapped[int] = mapped_column(default=0)
-    last: Mapped[int] = mapped_column(default=0)
+    canonical: Mapped[str] = mapped_column(String(120))
 
 
 class LabelEvent(Base):
     """One change of a ground truth; never changed, never removed. Undo is one more event (`undoes` names the one it takes back).
 
-    `to_model` is the model whose label it is, `from_model` that of the label before; None when a verdict was about the labels of several.
-    `photo_ref` and `who` stay readable after the photo or the person is gone. `place` is where it was done: "queue" (the review), "audit"
-    (the review of a random sample, see `Audit`), "gallery", "photo", "upload", "api", "cli", "undo" or "delete". An event whose
-    `from_label` is its `to_label` is a person who confirms the label that was there.
+    `to_model` is the model whose label it is, `from_model` that of the label before; None when a
+    verdict was about the labels of several. `photo_ref` and `who` stay readable after the photo or
+    the person is gone. `place` is where it was done: "queue" (the review), "audit" (the review of a
+    random sample, see `Audit`), "gallery", "photo", "upload", "api", "cli", "merge" (of labels),
+    "undo" or "delete". An event whose `from_label` is its `to_label` confirms the label.
     """
 
     __tablename__ = "label_events"
@@ -152,6 +115,3 @@ class LabelFile(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-
-
-# ---- background work ----

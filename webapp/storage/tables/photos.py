@@ -55,8 +55,7 @@ def _of_kept(*columns: str) -> Index:
 class Photo(Base):
     """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
 
-    `ground_truth` and `truth_model` mirror the last label event as its label reads today, `given_label` holds the label as it was given
-    where it reads as another one (None: it reads as itself), `disputed` tells whether people disagree about it; `shown_…` mirror the shown
+    `ground_truth` and `truth_model` mirror the last label event, `disputed` tells whether people disagree about it; `shown_…` mirror the shown
     prediction and `outcome` its outcome, so that the gallery finds photos by one index: `webapp.storage.photos.photos` writes them. `prediction`
     is the shown one, or that of the model a query asked for. `source` is the door it came through ("" for photos of before that was kept),
     `batch` what came together with it.
@@ -127,7 +126,6 @@ class Photo(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     ground_truth: Mapped[str | None] = mapped_column(String(120))
     truth_model: Mapped[str | None] = mapped_column(String(64))
-    given_label: Mapped[str | None] = mapped_column(String(120))
     disputed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     uploader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     delete_hash: Mapped[str | None] = mapped_column(String(64))
@@ -210,8 +208,8 @@ class Prediction(Base):
     `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `current` marks the one that
     stands for its model: the version that looked last, at most one for a photo and model. `shown` marks the one among those that the
     gallery shows: at most one for a photo. `outcome` is what became of it, by the ground truth: see
-    `webapp.storage.photos.photos.outcome`. `decision`, `label`, `confidence`, `margin` and the top five are what the distribution says with the
-    labels as they read today; where that is not what was said at first, `OriginalAnswer` keeps the latter.
+    `webapp.storage.photos.photos.outcome`. `decision`, `label`, `confidence`, `margin` and the top
+    five follow from the distribution and the map of labels (merged ones are added up).
     """
 
     __tablename__ = "predictions"

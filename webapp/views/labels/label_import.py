@@ -18,7 +18,7 @@ from webapp.views.jobs import sender
 from webapp.views.layout import live_cards
 from webapp.views.template_filters import count
 
-bp = Blueprint("labelling", __name__, url_prefix="/import")
+bp = Blueprint("label_import", __name__, url_prefix="/import")
 
 
 @bp.get("")

@@ -1,57 +1,49 @@
-"""The labels of a model as people see them: a list, a form for one of them, and what was changed, with the way back."""
+"""The labels of a model as people see them: a list, a form for one of them, and what was changed,
+with the way back."""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
-from webapp.inference.models.label_set import KINDS, as_seen, every_label, reads_as, split_into
-from webapp.services.labels import label_set_files
-from webapp.services.labels import label_sets as label_set
-from webapp.services.labels import merges as label_merge
-from webapp.services.labels import remapping as rereading
-from webapp.services.labels import search as label_search
+from webapp.inference.models.label_set import KINDS, all_labels, as_current, parts_by_label
+from webapp.services.jobs.types import remap as remap_job
+from webapp.services.labels import label_set_files, label_sets, merges, search
 from webapp.services.models import cards
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.labels.merges import read_on
+from webapp.views.labels.forms import LabelChoiceForm, LabelForm, LabelSetFileForm
+from webapp.views.labels.merges import editor
 from webapp.views.template_filters import count
 
-bp = Blueprint("label_set", __name__, url_prefix="/models")
-LATEST = 50
-"""Changes on the page of a model; a label's own page has all of its own."""
+bp = Blueprint("label_sets", __name__, url_prefix="/models")
+LATEST = 50  # changes on the page of a model; a label's own page has all of its own
 
 
 @bp.get("/<name>/labels")
 @guards.admins_only
 def index(name: str) -> ResponseReturnValue:
     """Every label of the live version; with `?label=` the form for one."""
-    return _page(name, request.args.get("label", ""))
+    label = request.args.get("label", "")
+    return _label_page(name, label) if label else _list_page(name)
 
 
 @bp.post("/<name>/labels")
 @guards.admins_only
 def change(name: str) -> ResponseReturnValue:
     """Save how people see one label."""
-    label = request.form.get("label", "")
-    wanted = {kind: request.form.get(kind, "") for kind in KINDS}
+    form, published = LabelForm(), get_registry().published_card(name)
+    label, values, why = form.label.data or "", form.values(*KINDS), form.why.data or ""
     try:
-        changed = label_set.change_label(
-            get_registry().published_card(name),
-            label,
-            wanted,
-            who=guards.who(),
-            why=request.form.get("why", ""),
-        )
+        form.check()
+        changed = label_sets.change_label(published, label, values, who=guards.who(), why=why)
     except (BadRequestError, UnknownLabelError) as error:
-        return _page(name, label, error), error.status
-    note(
-        f"Saved: {count(changed, 'change')}."
-        if changed
-        else "Nothing was different, so nothing was saved.",
-        kind="is-ok" if changed else "",
-    )
+        return _label_page(name, label, error, values), error.status
+    if changed:
+        note(f"Saved: {count(changed, 'change')}.")
+    else:
+        note("Nothing was different, so nothing was saved.", kind="")
     return redirect(url_for(".index", name=name, label=label), 303)
 
 
@@ -59,16 +51,13 @@ def change(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def picture(name: str) -> ResponseReturnValue:
     """Make a photo the reference photo of its label, from the photo's page."""
-    card, label, photo = (
-        get_registry().published_card(name),
-        request.form.get("label", ""),
-        request.form.get("photo", ""),
-    )
+    form, published = LabelForm(), get_registry().published_card(name)
+    label, values = form.label.data or "", form.values("photo")
     try:
-        label_set.change_label(card, label, {"photo": photo}, who=guards.who())
-        note(
-            "It is the reference photo now:", strong=f"{display(get_registry().card(name), label)}."
-        )
+        form.check()
+        label_sets.change_label(published, label, values, who=guards.who())
+        shown = display(get_registry().card(name), label)
+        note("It is the reference photo now:", strong=f"{shown}.")
     except (BadRequestError, UnknownLabelError) as error:
         note(str(error), kind="is-error")
     return redirect(guards.way_back(url_for(".index", name=name)), 303)
@@ -77,114 +66,113 @@ def picture(name: str) -> ResponseReturnValue:
 @bp.get("/<name>/labels.json")
 @guards.admins_only
 def as_json(name: str) -> ResponseReturnValue:
-    """The label set as a file of JSON."""
-    return _file(
-        label_set_files.to_json(get_registry().card(name)),
-        f"{name}-labels.json",
-        "application/json",
-    )
+    """The label set as JSON."""
+    text = label_set_files.to_json(get_registry().card(name))
+    return _download(text, f"{name}-labels.json", "application/json")
 
 
 @bp.get("/<name>/labels.csv")
 @guards.admins_only
 def as_csv(name: str) -> ResponseReturnValue:
     """The label set as a table."""
-    return _file(
-        label_set_files.to_table(get_registry().card(name)),
-        f"{name}-labels.csv",
-        "text/csv; charset=utf-8",
-    )
+    text = label_set_files.to_table(get_registry().card(name))
+    return _download(text, f"{name}-labels.csv", "text/csv; charset=utf-8")
 
 
 @bp.post("/<name>/labels/file")
 @guards.admins_only
-def take_in(name: str) -> ResponseReturnValue:
+def import_file(name: str) -> ResponseReturnValue:
     """A file of labels: first what it changes, then, with the button of that page, the change."""
-    sent = request.files.get("file")
-    text = (
-        sent.read(label_set_files.LARGEST + 1).decode("utf-8", "replace")
-        if sent
-        else request.form.get("text", "")
-    )
-    apply = request.form.get("apply") == "yes"
-    published = get_registry().published_card(name)
+    form, published = LabelSetFileForm(), get_registry().published_card(name)
+    content, apply = form.content(label_set_files.LARGEST + 1), form.apply.data == "yes"
+    changes: list[label_set_files.PlannedChange] = []
+    error = None
     try:
-        planned = label_set_files.take_in(published, text.encode(), who=guards.who(), apply=apply)
-    except BadRequestError as error:
-        return render_template(
-            "labels/label_set_file.html",
-            card=get_registry().card(name),
-            error=error,
-            planned=[],
-            text="",
-        ), error.status
-    if not apply:
-        return render_template(
-            "labels/label_set_file.html",
-            card=get_registry().card(name),
-            error=None,
-            planned=planned,
-            text=text,
-        )
-    note(f"Saved: {count(len(planned), 'change')}.")
-    read_on(name)
-    return redirect(url_for(".index", name=name), 303)
-
-
-def _file(text: str, name: str, kind: str) -> Response:
-    response = Response(text, content_type=kind)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+        form.check()
+        changes = label_set_files.import_file(published, content, editor(), apply=apply)
+    except BadRequestError as trouble:
+        error = trouble
+    if apply and error is None:
+        note(f"Saved: {count(len(changes), 'change')}.")
+        return redirect(url_for(".index", name=name), 303)
+    page = render_template(
+        "labels/label_set_file.html",
+        card=get_registry().card(name),
+        error=error,
+        planned=changes,
+        text="" if error else content.decode(),
+    )
+    return page, error.status if error else 200
 
 
 @bp.post("/<name>/labels/undo")
 @guards.admins_only
 def undo(name: str) -> ResponseReturnValue:
     """Take back what was saved last about one label."""
-    label = request.form.get("label", "")
+    form, published = LabelChoiceForm(), get_registry().published_card(name)
+    label: str | None = form.label.data or ""
     try:
-        note(
-            f"Undone: {count(label_set.undo_last_change(get_registry().published_card(name), label, who=guards.who()), 'change')}."
-        )
+        form.check()
+        undone = label_sets.undo_last_change(published, label or "", editor())
+        note(f"Undone: {count(undone, 'change')}.")
     except (BadRequestError, NothingToUndoError) as error:
         note(str(error), kind="is-error")
-    read_on(name)
-    return redirect(
-        url_for(
-            ".index", name=name, label=label if get_registry().card(name).label(label) else None
-        ),
-        303,
+    known = get_registry().card(name).label(label or "")
+    return redirect(url_for(".index", name=name, label=label if known else None), 303)
+
+
+def _download(text: str, name: str, content_type: str) -> Response:
+    response = Response(text, content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _list_page(name: str) -> str:
+    card, text = get_registry().card(name), request.args.get("q", "")[:80]
+    changes = label_sets.changes(name)
+    return _page(
+        name,
+        changes=changes[:LATEST],
+        text=text,
+        labels=cards.labels_like(all_labels(card), text),
+        former=merges.former_labels(card),
+        split=parts_by_label(card),
     )
 
 
-def _page(name: str, chosen: str, error: Exception | None = None) -> str:
+def _label_page(
+    name: str, chosen: str, error: Exception | None = None, values: dict[str, str] | None = None
+) -> str:
+    """The form for one label; after an error with the values that were sent."""
     card = get_registry().card(name)
-    text = request.args.get("q", "")[:80]
-    label = card.label(chosen) if chosen else None
-    if chosen and label is None and error is None:
-        raise UnknownLabelError(f"There is no label {chosen[:80]!r} of {name}.")
-    changes = label_set.changes(name, chosen if label else None)
-    kept = label_set.values_of(as_seen(label)) if label else {}
+    known = card.label(chosen)
+    if known is None:
+        if error is None:
+            raise UnknownLabelError(f"There is no label {chosen[:80]!r} of {name}.")
+        return _list_page(name)
+    label = as_current(known)
+    changes = label_sets.changes(name, chosen)
+    return _page(
+        name,
+        changes=changes,
+        label=label,
+        parts=parts_by_label(card).get(chosen, []),
+        waiting=merges.waiting_to_be_sorted(card, chosen),
+        examples=search.examples([label]),
+        published=get_registry().published_card(name).label(chosen),
+        values=values or label_sets.values_of(label),
+        may_undo=any(not (one.undo or one.undone) for one in changes),
+        error=error,
+    )
+
+
+def _page(name: str, **about: object) -> str:
+    card, job = get_registry().card(name), remap_job.latest_job(name)
     return render_template(
         "labels/label_set.html",
         card=card,
-        text=text,
-        labels=[]
-        if label
-        else [as_seen(one) for one in cards.labels_like(card, text, getattr(card, "added", ()))],
-        former=[] if label else label_merge.former_labels(card),
-        number=len(every_label(card)),
-        split={reads_as(card, one.split) for one in map(as_seen, every_label(card)) if one.split},
-        parts=split_into(card, chosen) if label else [],
-        waiting=label_merge.waiting_to_be_sorted(card, chosen) if label else 0,
-        reading=rereading.progress(name),
-        job=rereading.job_of(name),
-        examples=label_search.examples([label]) if label else {},
-        label=label,
-        published=get_registry().published_card(name).label(chosen) if label else None,
-        values=kept | ({kind: request.form.get(kind, "") for kind in KINDS} if error else {}),
-        changes=changes if label else changes[:LATEST],
-        may_undo=any(not (one.undo or one.undone) for one in changes) if label else False,
-        words=label_set.WORDS,
-        error=error,
+        number=sum(not label.merged for label in all_labels(card)),
+        job=job if job and job.state != "succeeded" else None,
+        kind_names=label_sets.KIND_NAMES,
+        **about,
     )

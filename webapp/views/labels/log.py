@@ -8,10 +8,12 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.domain import UNDO
 from webapp.errors import BadRequestError, NothingToUndoError
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import count_undo_person, undo_person
 from webapp.services.photos.gallery import Event
+from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_undone
 from webapp.views.layout import label_groups, shown_name
@@ -23,6 +25,7 @@ PLACES = {
     "upload": "with the upload",
     "photo": "on the photo’s page",
     "gallery": "in the gallery",
+    "merge": "by a merge of labels",
     "undo": "by undo",
     "api": "through the API",
     "cli": "in the terminal",
@@ -89,7 +92,7 @@ def undo_now() -> ResponseReturnValue:
     """Take back what a person said since a time."""
     name, since = request.form.get("who", ""), label_log.parse_moment(request.form.get("since", ""))
     try:
-        note_undone(undo_person(name, since, who=guards.who(), place="undo"))
+        note_undone(undo_person(name, since, Stamp(guards.who(), UNDO)))
     except NothingToUndoError as trouble:
         note(str(trouble), kind="is-error")
     return redirect(url_for(".index"), 303)

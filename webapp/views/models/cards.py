@@ -42,7 +42,7 @@ def version(name: str, version: int) -> ResponseReturnValue:
     """The card of one version. With many labels `?q=` looks among them, `?sort=` orders them, `?labels=all` shows all."""
     card = _card(name, version)
     asked, order = request.args.get("q", "").strip()[:100], request.args.get("sort", "")
-    found = cards.labels_like(card, asked)
+    found = cards.labels_like(card.labels, asked)
     names = {one.name for one in found}
     lines = [one for one in cards.label_lines(card) if one.label in names]
     every = bool(asked) or request.args.get("labels") == "all" or len(card.labels) <= cards.MANY

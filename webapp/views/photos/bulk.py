@@ -22,6 +22,7 @@ from webapp.services.photos import bulk as many
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import GRACE, MOST, MOST_RANKED, Selection
 from webapp.services.photos.query_filters import NAMES, filter_params, parse_filter
+from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved
 from webapp.views.jobs import sender
@@ -105,15 +106,10 @@ def deleted() -> ResponseReturnValue:
 def _do(action: str, selection: Selection) -> None:
     if action == "label":
         label = request.form.get("label", "")
-        first, *others = live_choice()
-        note_saved(
-            many.relabel_all(
-                selection, label, card=first, others=others, who=guards.who(), place="gallery"
-            ),
-            label,
-        )
+        stamp = Stamp(guards.who(), "gallery")
+        note_saved(many.relabel_all(selection, label, live_choice(), stamp), label)
     elif action == "confirm":
-        _note_confirmed(many.confirm_all(selection, who=guards.who(), place="gallery"))
+        _note_confirmed(many.confirm_all(selection, Stamp(guards.who(), "gallery")))
     elif action in ("star", "unstar"):
         _note_starred(many.star_all(selection, starred=action == "star"), starred=action == "star")
     elif action == "ask":
@@ -197,7 +193,7 @@ def _action(form: Any) -> str:
     if action not in ACTIONS:
         raise BadRequestError("That is nothing that can be done with photos.")
     if action == "label":
-        check_label(form.get("label", ""), *live_choice())
+        check_label(form.get("label", ""), live_choice())
     if action == "delete":
         _demand_admin()
     return action

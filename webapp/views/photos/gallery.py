@@ -11,7 +11,7 @@ from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, 
 from webapp.extensions import get_files, get_limiter, get_pipeline, get_registry, live_models
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
-from webapp.inference.models.label_set import SeenLabel, as_seen
+from webapp.inference.models.label_set import CurrentLabel, as_current
 from webapp.services.accounts import users
 from webapp.services.photos import bulk as many
 from webapp.services.photos import classify, lookalikes, own_uploads
@@ -310,11 +310,11 @@ def _happenings(story: Story) -> list[dict[str, Any]]:
     ]
 
 
-def _reference(photo: Photo) -> SeenLabel | None:
+def _reference(photo: Photo) -> CurrentLabel | None:
     """The label that an admin may make this photo the reference photo of: its ground truth, when a live model has it."""
     card = next((one for one in live_cards() if one.name == photo.truth_model), None)
     label = card.label(photo.ground_truth) if card and photo.ground_truth and _is_admin() else None
-    return as_seen(label) if label else None
+    return as_current(label) if label else None
 
 
 def _is_admin() -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from webapp.domain import Answer, RankedLabel
 from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import is_retired, split_into
+from webapp.inference.models.label_set import as_current, parts_by_label
 from webapp.services.photos.gallery import Item, Prediction, card_of, full_ranking
 from webapp.services.photos.wording import Sentence, describe_answer, display, percent, short_answer
 
@@ -101,8 +101,8 @@ def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> Bar:
         width=round(max(THINNEST, line.probability * 100), 1),
         percent=percent(line.probability),
         key=str(line.rank) if line.rank <= FIRST else "",
-        offered=found is None or not is_retired(found),
-        parts=tuple((one.name, one.display) for one in split_into(card, line.label))
+        offered=found is None or not as_current(found).retired,
+        parts=tuple((one.name, one.display) for one in parts_by_label(card).get(line.label, ()))
         if card
         else (),
     )

@@ -16,12 +16,12 @@ from webapp.http.responses import wants_json
 from webapp.inference.models.label_set import every_label
 from webapp.services.jobs.queue import new_id
 from webapp.services.jobs.types.upload import allowance_of
-from webapp.services.labels.relabel import new_batch
 from webapp.services.models import cards
 from webapp.services.photos import classify
 from webapp.services.photos import gallery as history
 from webapp.services.photos.classify import MAX_BYTES, Incoming, Origin, StoredPhoto
 from webapp.services.photos.gallery import Photo
+from webapp.storage.labels.events import new_batch
 from webapp.views import guards, jobs
 from webapp.views.layout import label_groups, model_choices
 from webapp.views.photos import samples, session_uploads

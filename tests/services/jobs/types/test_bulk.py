@@ -19,6 +19,7 @@ from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db
+from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import LabelEvent
 
 ANNA, WHO = Owner("user:1", all=True), Who("Anna")
@@ -73,7 +74,7 @@ def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(
         enqueue()
         do_next()
         claim = do_next()
-        relabel_photos(photos[:1], "ferrari", card=make_card(), who=Who("Ben"), place="photo")
+        relabel_photos(photos[:1], "ferrari", [make_card()], Stamp(Who("Ben"), "photo"))
         job = worker.running_job(claim, get_tools(), lambda: False)
         bulk_job.do(job)
         assert [truth(one) for one in photos[:2]] == ["ferrari", "haas"]

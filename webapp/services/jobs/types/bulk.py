@@ -11,13 +11,21 @@ from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, Sender
-from webapp.services.labels.relabel import CHUNK, check_label, check_why, model_of
+from webapp.services.labels.relabel import (
+    CHUNK,
+    check_label,
+    check_why,
+    confirm_photos,
+    label_photos,
+    model_of,
+    take_back,
+)
+from webapp.services.labels.undo import NOTHING, OF_A_MERGE
 from webapp.services.photos.bulk import MOST, Selection
 from webapp.services.photos.query_filters import filter_params, parse_filter
-from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
+from webapp.storage.labels.events import Stamp, is_merge
 from webapp.storage.photos import bulk as storage
-from webapp.storage.photos.bulk import Stamp
 from webapp.storage.photos.deletion import put_away
 
 LABEL, CONFIRM, STAR, UNSTAR, DELETE, UNDO = "label", "confirm", "star", "unstar", "delete", "undo"
@@ -69,18 +77,18 @@ def action_question(
         raise BadRequestError(f"action must be one of {', '.join((*ACTIONS, UNDO))}.")
     check_why(why)
     if action == LABEL:
-        label = check_label(label, *cards)
-    model = model_of(label, *cards) if action == LABEL else None
+        label = check_label(label, cards)
+    model = model_of(label, cards) if action == LABEL else None
     which = {"filter": filter_params(wanted), "up_to": up_to or storage.last_number()}
     return {"action": action, **which, "label": label, "model": model, "why": why, "place": place}
 
 
 def undo_question(batch: str, *, place: str) -> Json:
     """What a job is asked that takes a batch back. Raises `NothingToUndoError`."""
+    if is_merge(batch):
+        raise NothingToUndoError(OF_A_MERGE)
     if not any(step(batch, 0, 1) for step in STEPS.values()):
-        raise NothingToUndoError(
-            "There is nothing to undo: it was undone already, or these photos were relabelled since."
-        )
+        raise NothingToUndoError(NOTHING)
     return {"action": UNDO, "undo": batch, "place": place}
 
 
@@ -173,34 +181,29 @@ def _next(job: RunningJob, last: int) -> list[int]:
 
 def _change(job: RunningJob, numbers: list[int]) -> None:
     """Do the action with one chunk, inside the caller's transaction."""
-    asked, batch = job.params, job.id
-    stamp = Stamp(batch, job.who, asked["place"], asked.get("why", ""))
-    action, relabelled = asked["action"], 0
+    asked, batch, action = job.params, job.id, job.params["action"]
+    stamp = Stamp(job.who, asked["place"], asked.get("why", ""), batch)
     if action == UNDO:
-        relabelled = _take_back(job.part["what"], asked["undo"], numbers, stamp)
-    elif action == LABEL:
-        numbers = storage.not_in_batch(numbers, batch)
-        relabelled = storage.label_photos(numbers, asked["label"], asked["model"], stamp)
-    elif action == CONFIRM:
-        numbers = storage.not_in_batch(numbers, batch)
-        relabelled = storage.confirm_photos(numbers, parse_filter(asked["filter"]), stamp)
+        _take_back(job.part["what"], asked["undo"], numbers, stamp)
     elif action == DELETE:
         put_away(numbers, batch, job.who.name)
     else:
-        storage.star_photos(storage.not_in_batch(numbers, batch), batch, starred=action == STAR)
-    if relabelled:
-        webhook_events.labels_changed(batch)
+        numbers = storage.not_in_batch(numbers, batch)
+        if action == LABEL:
+            label_photos(numbers, asked["label"], asked["model"], stamp)
+        elif action == CONFIRM:
+            confirm_photos(numbers, parse_filter(asked["filter"]), stamp)
+        else:
+            storage.star_photos(numbers, batch, starred=action == STAR)
 
 
-def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> int:
-    """Take back what was done to photos; returns how many labels changed."""
+def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> None:
     if what == "labels":
-        return storage.take_back(numbers, stamp)
-    if what == "deleted":
+        take_back(numbers, stamp)
+    elif what == "deleted":
         storage.restore_batch(batch, numbers)
     else:
         storage.unstar_batch(batch, numbers)
-    return 0
 
 
 def _ranges(wanted: GalleryFilter, up_to: int) -> Iterator[tuple[int, int, int]]:

@@ -8,10 +8,10 @@ from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.jobs.types import model_import as model_import_job
 from webapp.services.jobs.types import predict as predict_job
 from webapp.services.jobs.types import reclassify as reclassify_job
+from webapp.services.jobs.types import remap as remap_job
 from webapp.services.jobs.types import retention as retention_job
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types import webhook_delivery
-from webapp.services.labels import remapping as rereading
 
 JOB_TYPES: dict[str, JobType] = {
     one.name: one
@@ -25,7 +25,7 @@ JOB_TYPES: dict[str, JobType] = {
         predict_job.JOB_TYPE,
         reclassify_job.JOB_TYPE,
         compare_job.JOB_TYPE,
-        rereading.JOB_TYPE,
+        remap_job.JOB_TYPE,
         webhook_delivery.JOB_TYPE,
     )
 }

@@ -304,7 +304,7 @@ def question(
     `model` is who looks at the photos and `classifiers` those that this means now. Raises `UnknownLabelError` for a strange ground truth.
     """
     if ground_truth:
-        check_label(ground_truth, *(one.card for one in classifiers))
+        check_label(ground_truth, [one.card for one in classifiers])
     return {
         "model": model,
         "ground_truth": ground_truth,

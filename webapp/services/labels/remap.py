@@ -1,0 +1,250 @@
+"""After merges and splits: photos and answers are brought up to date with the map of labels.
+
+Photos get label events as in any bulk relabelling, and those of an undone merge are taken back.
+What an answer says is computed anew from its distribution, which is never rewritten. All of it may
+stop anywhere and run again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from webapp.domain import MERGE, UNCLASSIFIED, UNDO, Who
+from webapp.errors import ModelError
+from webapp.inference.classifier import is_sure
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import (
+    MERGED,
+    Edits,
+    apply_edits,
+    canonical_labels,
+    outputs,
+    sum_merged,
+)
+from webapp.inference.models.registry import Registry
+from webapp.services.labels.label_mapping import structure_of, update_map
+from webapp.services.labels.relabel import label_photos, take_back
+from webapp.storage.database import writing
+from webapp.storage.exports import top_lines
+from webapp.storage.labels import edits as storage
+from webapp.storage.labels.edits import Line
+from webapp.storage.labels.events import Stamp, refresh_disputed
+from webapp.storage.photos import bulk, photos
+from webapp.storage.stats import counters
+from webapp.storage.tables import LabelEdit
+
+CHUNK = 500  # photos or answers in one transaction: uploads and labels come in between
+TOP = 5
+INLINE = 2_000  # photos or answers that are updated while one waits; more are a job
+Transaction = Callable[[], AbstractContextManager[object]]
+Answer = tuple[dict[str, Any], Sequence[Line]]  # columns of a prediction, its first five
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Who edits a label set, with the cards of all versions.
+
+    `enqueue` adds the job for the large edits of a model, inside the caller's transaction.
+    """
+
+    who: Who
+    registry: Registry
+    enqueue: Callable[[str], None]
+
+
+def remap(model: str, editor: Editor, *, merged: bool) -> None:
+    """After merges (`merged`) or splits, inside the transaction of the edit: write the map, forget
+    doubts about the labels, and bring photos and answers up to date: now, or where that is too
+    much to wait for, in a job.
+    """
+    update_map(model)
+    labels = touched_labels(model)
+    storage.forget_suspicions(model, labels)
+    if storage.has_many(model, labels, INLINE, answers=merged):
+        editor.enqueue(model)
+        return
+    update_photos(model, nullcontext)
+    if merged:
+        for _done in update_answers(
+            editor.registry, model, 0, storage.last_prediction(), nullcontext
+        ):
+            pass
+
+
+def remap_all(
+    registry: Registry, model: str, watch: Callable[[int, int], None] = lambda _done, _total: None
+) -> None:
+    """Bring all photos and answers of a model up to date, a chunk in a transaction."""
+    update_photos(model)
+    last = storage.last_prediction()
+    for done in update_answers(registry, model, 0, last):
+        watch(done, last)
+
+
+def touched_labels(model: str) -> set[str]:
+    """Every label of a model that was ever merged or split, or is the other side of that."""
+    structure = storage.structure_of(model)
+    return {name for label, _kind, value in structure for name in (label, value) if name}
+
+
+def update_photos(model: str, transaction: Transaction = writing) -> None:
+    """Relabel the photos of merged labels, take the events of undone merges back, and refresh the
+    outcomes of photos whose label was touched. `transaction` is entered for each chunk."""
+    merges = [edit for edit in storage.edits_of(model) if edit.kind == MERGED]
+    undone = {edit.undoes: edit for edit in merges if edit.undoes is not None}
+    for edit in merges:
+        if edit.undoes is None and edit.id not in undone:
+            while _relabel_some(edit, transaction):
+                pass
+    for edit in reversed(merges):
+        if edit.id in undone:
+            _take_back(edit, undone[edit.id], transaction)
+    labels, last = touched_labels(model), 0
+    while True:
+        with transaction():
+            numbers = storage.photos_with(labels, last, CHUNK)
+            photos.refresh_outcomes(numbers)
+            counters.recount(numbers)
+            refresh_disputed(numbers)
+        if len(numbers) < CHUNK:
+            return
+        last = numbers[-1]
+
+
+def _relabel_some(edit: LabelEdit, transaction: Transaction) -> bool:
+    """Label events for some photos of a merged label; False when there are none left."""
+    with transaction():
+        numbers = storage.photos_labelled(edit.model, edit.label, CHUNK)
+        stamp = Stamp(Who(edit.who, edit.user_id), MERGE, edit.why, edit.batch)
+        label_photos(numbers, str(edit.value), edit.model, stamp)
+    return bool(numbers)
+
+
+def _take_back(edit: LabelEdit, undo: LabelEdit, transaction: Transaction) -> None:
+    stamp, last = Stamp(Who(undo.who, undo.user_id), UNDO, batch=undo.batch), 0
+    while True:
+        with transaction():
+            numbers = bulk.standing_numbers(edit.batch, last, CHUNK)
+            take_back(numbers, stamp)
+        if len(numbers) < CHUNK:
+            return
+        last = numbers[-1]
+
+
+def update_answers(
+    registry: Registry,
+    model: str,
+    after: int,
+    up_to: int,
+    transaction: Transaction = writing,
+) -> Iterator[int]:
+    """Compute anew what the predictions with these numbers say, a chunk in a transaction.
+
+    Yields how many predictions were looked at so far.
+    """
+    done = 0
+    while True:
+        with transaction():
+            rows = storage.next_predictions(model, after, up_to, CHUNK)
+            _update(registry, model, rows)
+        done += len(rows)
+        yield done
+        if len(rows) < CHUNK:
+            return
+        after = rows[-1].id
+
+
+def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
+    """Write what these predictions say where that changed. Others than those whose first five
+    have to do with merged labels stay as they are."""
+    structure, touched = structure_of(model), touched_labels(model)
+    stored = top_lines([row.id for row in rows])
+    columns, lines, photo_ids = [], {}, set()
+    for version, group in groupby(
+        sorted(rows, key=lambda row: row.version), lambda row: row.version
+    ):
+        theirs = list(group)
+        for row, (values, top) in zip(
+            theirs, _answers(registry, structure, model, version, theirs, stored), strict=True
+        ):
+            labels = {label for _rank, label, _probability in (*top, *stored[row.id])}
+            changed = any(getattr(row, name) != value for name, value in values.items())
+            if labels & touched and (changed or top != stored[row.id]):
+                columns.append({"id": row.id, **values})
+                photo_ids.add(row.photo_id)
+                if top != stored[row.id]:
+                    lines[row.id] = top
+    storage.update_answers(columns, lines)
+    if photo_ids:
+        photos.refresh_shown(*sorted(photo_ids))
+        photos.refresh_outcomes(sorted(photo_ids))
+        counters.recount(sorted(photo_ids))
+
+
+def _answers(
+    registry: Registry,
+    structure: Edits,
+    model: str,
+    version: int,
+    rows: Sequence[Any],
+    stored: Mapping[int, Sequence[Line]],
+) -> list[Answer]:
+    """What these predictions of one version say. Where its card is gone the stored first five are
+    added up, and only renamed in the decision."""
+    try:
+        card = apply_edits(registry.published_card(model, version), structure)
+    except ModelError:
+        canonical = canonical_labels(structure)
+        return [_from_lines(row, stored[row.id], canonical) for row in rows]
+    if any(len(row.distribution) != 4 * len(card.labels) for row in rows):
+        return [(_said(row), stored[row.id]) for row in rows]
+    return _from_distributions(card, rows)
+
+
+def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[Answer]:
+    names = list(outputs(card))
+    raw = np.frombuffer(b"".join(row.distribution for row in rows), "<f4")
+    sums = sum_merged(raw.reshape(len(rows), len(card.labels)), card)
+    order = np.argsort(-sums, axis=1, kind="stable")[:, :TOP]
+    answers: list[Answer] = []
+    for row, places, probabilities in zip(rows, order.tolist(), sums, strict=True):
+        first, second = (float(probabilities[place]) for place in places[:2])
+        label = names[places[0]]
+        sure = is_sure(probabilities[places[0]], row.familiarity, card)
+        values = {
+            "decision": label if sure else UNCLASSIFIED,
+            "label": label,
+            "confidence": first,
+            "margin": first - second,
+        }
+        top = [
+            (rank, names[place], float(probabilities[place]))
+            for rank, place in enumerate(places, start=1)
+        ]
+        answers.append((values, top))
+    return answers
+
+
+def _from_lines(row: Any, lines: Sequence[Line], canonical: Mapping[str, str]) -> Answer:
+    if not lines:
+        return _said(row), lines
+    sums: dict[str, float] = {}
+    for _rank, label, probability in lines:
+        label = canonical.get(label, label)
+        sums[label] = sums.get(label, 0.0) + probability
+    (label, first), (_, second) = (*sorted(sums.items(), key=lambda line: -line[1]), ("", 0.0))[:2]
+    values = {
+        "decision": row.decision if row.decision == UNCLASSIFIED else label,
+        "label": label,
+        "confidence": min(1.0, first),
+        "margin": min(1.0, first) - second,
+    }
+    return values, lines
+
+
+def _said(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("decision", "label", "confidence", "margin")}

@@ -1,0 +1,74 @@
+"""The map from labels to canonical labels, in SQL. Nothing here commits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+
+from webapp.storage.database import db
+from webapp.storage.tables import CanonicalLabel, Photo, Prediction
+
+PEOPLE = 0  # the version whose rows are for people: merged labels only
+
+# The right answer where that is not the ground truth itself (labels were merged or split), or NULL.
+expected = (
+    select(CanonicalLabel.canonical)
+    .where(
+        CanonicalLabel.model == Prediction.model,
+        CanonicalLabel.version == Prediction.version,
+        CanonicalLabel.label == Photo.ground_truth,
+    )
+    .correlate(Photo, Prediction)
+    .scalar_subquery()
+)
+# The answer of a prediction that is right for its photo.
+right_answer = func.coalesce(expected, Photo.ground_truth)
+
+
+def canonical_of(model: Any, label: Any) -> Any:
+    """The canonical label of a label, as an SQL expression; both arguments may be columns."""
+    canonical = select(CanonicalLabel.canonical).where(
+        CanonicalLabel.model == model,
+        CanonicalLabel.version == PEOPLE,
+        CanonicalLabel.label == label,
+    )
+    return func.coalesce(canonical.scalar_subquery(), label)
+
+
+def find_canonical(model: str | None, label: str | None) -> str | None:
+    """The canonical label of a label."""
+    if label is None:
+        return None
+    return str(db.session.execute(select(canonical_of(model, label))).scalar_one())
+
+
+def merged_into(label: str) -> list[str]:
+    """The labels, of any model, whose canonical label this is."""
+    rows = select(CanonicalLabel.label).where(
+        CanonicalLabel.version == PEOPLE, CanonicalLabel.canonical == label
+    )
+    return list(db.session.execute(rows).scalars())
+
+
+def truths_of(model: str, version: int, answer: str) -> list[str]:
+    """The ground truths for which this answer of a version is right: itself, and what was split
+    from it or merged into it."""
+    rows = select(CanonicalLabel.label).where(
+        CanonicalLabel.model == model,
+        CanonicalLabel.version == version,
+        CanonicalLabel.canonical == answer,
+        CanonicalLabel.label != answer,
+    )
+    return [answer, *db.session.execute(rows.order_by(CanonicalLabel.label)).scalars()]
+
+
+def write_map(model: str, maps: Mapping[int, Mapping[str, str]]) -> None:
+    """Replace the map of a model: for each version the canonical labels that differ."""
+    db.session.execute(delete(CanonicalLabel).where(CanonicalLabel.model == model))
+    rows = [
+        {"model": model, "version": version, "label": label, "canonical": canonical}
+        for version, labels in maps.items()
+        for label, canonical in labels.items()
+    ]
+    if rows:
+        db.session.execute(insert(CanonicalLabel), rows)

@@ -1,0 +1,143 @@
+"""Edits of label sets, and what a merge changes in photos and answers. Nothing here commits."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+
+from webapp.storage.database import db
+from webapp.storage.photos.photos import UNSEEN
+from webapp.storage.tables import (
+    LabelEdit,
+    Photo,
+    Prediction,
+    Suspicion,
+    SuspicionRun,
+    TopLabel,
+)
+
+MERGED, SPLIT = "merged", "split"
+Line = tuple[int, str, float]  # rank, label, probability
+
+
+def last_edit() -> int:
+    """The number of the newest edit, 0 when there is none: while it stays, so do all label sets."""
+    return db.session.execute(select(func.max(LabelEdit.id))).scalar() or 0
+
+
+def edits_of(model: str, label: str | None = None) -> Sequence[LabelEdit]:
+    """Every edit of the labels of a model, oldest first; of one label, those that split it too."""
+    statement = select(LabelEdit).where(LabelEdit.model == model)
+    if label is not None:
+        split = and_(LabelEdit.kind == SPLIT, LabelEdit.value == label)
+        statement = statement.where(or_(LabelEdit.label == label, split))
+    return db.session.execute(statement.order_by(LabelEdit.id)).scalars().all()
+
+
+def edits_of_batch(model: str, batch: str) -> Sequence[LabelEdit]:
+    """What was saved together, in the order it was saved."""
+    return [edit for edit in edits_of(model) if edit.batch == batch]
+
+
+def add_edits(rows: Sequence[LabelEdit]) -> None:
+    """Append edits, in this order."""
+    db.session.add_all(rows)
+    db.session.flush()
+
+
+def structure_of(model: str) -> list[tuple[str, str, str | None]]:
+    """Every merge and split of a model as (label, kind, value), oldest first, undone ones too."""
+    columns = (LabelEdit.label, LabelEdit.kind, LabelEdit.value)
+    statement = select(*columns).where(
+        LabelEdit.model == model, LabelEdit.kind.in_((MERGED, SPLIT))
+    )
+    rows = db.session.execute(statement.order_by(LabelEdit.id))
+    return [(row.label, row.kind, row.value) for row in rows]
+
+
+def forget_suspicions(model: str, labels: Collection[str]) -> None:
+    """Drop a model's doubts about these labels, and let it look again when somebody next asks."""
+    about = or_(Suspicion.given.in_(labels), Suspicion.other.in_(labels))
+    db.session.execute(delete(Suspicion).where(Suspicion.model == model, about))
+    db.session.execute(delete(SuspicionRun).where(SuspicionRun.model == model))
+
+
+def _count(*conditions: Any) -> int:
+    return int(db.session.execute(select(func.count()).where(*conditions)).scalar_one())
+
+
+def count_touched(model: str, label: str) -> tuple[int, int]:
+    """How many photos have this ground truth, and how many current answers name it first."""
+    answers = (Prediction.model == model, Prediction.current, Prediction.label == label)
+    return _count(Photo.deleted_at.is_(None), Photo.ground_truth == label), _count(*answers)
+
+
+def count_labelled(model: str, labels: Collection[str]) -> int:
+    """How many photos, deleted ones too, have one of these labels of a model."""
+    return _count(Photo.truth_model == model, Photo.ground_truth.in_(labels))
+
+
+def has_many(model: str, labels: Collection[str], limit: int, *, answers: bool) -> bool:
+    """True when more than `limit` photos have these labels, or a model has more `answers`."""
+    photos = select(Photo.id).where(Photo.ground_truth.in_(labels))
+    predictions = select(Prediction.id).where(Prediction.model == model)
+    return any(
+        len(db.session.execute(rows.limit(limit + 1)).all()) > limit
+        for rows in ((photos, predictions) if answers else (photos,))
+    )
+
+
+# ---- after a merge or its undo ----
+
+
+def photos_labelled(model: str, label: str, limit: int) -> list[int]:
+    """Numbers of photos, deleted ones too, that have this label of a model."""
+    which = (Photo.ground_truth == label, Photo.truth_model == model)
+    return list(db.session.execute(select(Photo.id).where(*which).limit(limit)).scalars())
+
+
+def photos_with(labels: Collection[str], after: int, limit: int) -> list[int]:
+    """The next photos, deleted ones too, with one of these labels of any model, by number."""
+    which = (Photo.id > after, Photo.ground_truth.in_(labels))
+    statement = select(Photo.id).where(*which).order_by(Photo.id).limit(limit)
+    return list(db.session.execute(statement).scalars())
+
+
+def last_prediction() -> int:
+    """The number of the newest prediction, 0 when there is none."""
+    return db.session.execute(select(func.max(Prediction.id))).scalar() or 0
+
+
+def next_predictions(model: str, after: int, up_to: int, limit: int) -> Sequence[Any]:
+    """The next predictions of a model by number, with all that an answer is made of."""
+    columns = (
+        Prediction.id,
+        Prediction.photo_id,
+        Prediction.version,
+        Prediction.decision,
+        Prediction.label,
+        Prediction.confidence,
+        Prediction.margin,
+        Prediction.familiarity,
+        Prediction.distribution,
+    )
+    which = (Prediction.model == model, Prediction.id > after, Prediction.id <= up_to)
+    statement = select(*columns).where(*which).order_by(Prediction.id).limit(limit)
+    return db.session.execute(statement).all()
+
+
+def update_answers(
+    answers: Sequence[Mapping[str, Any]], lines: Mapping[int, Sequence[Line]]
+) -> None:
+    """Write columns of predictions anew (rows with their `id`), and the first five of some."""
+    if answers:
+        db.session.execute(update(Prediction), list(answers))
+    if lines:
+        theirs = TopLabel.prediction_id.in_(lines)
+        db.session.execute(delete(TopLabel).where(theirs), execution_options=UNSEEN)
+        rows = [
+            {"prediction_id": number, "rank": rank, "label": label, "probability": probability}
+            for number, top in lines.items()
+            for rank, label, probability in top
+        ]
+        db.session.execute(insert(TopLabel), rows)
