@@ -579,4 +579,4 @@ def test_what_takes_long_is_a_job_that_may_run_twice(
 
 def _work(app: Flask) -> None:
     Worker(JOB_TYPES, get_tools, app.app_context).run_queue(LONG)
-    db.session.expire_all()
+    db.session.remove()
