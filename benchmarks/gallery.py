@@ -35,12 +35,12 @@ from benchmarks.servers import CAR_PHOTOS
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.domain import UNCLASSIFIED, NetworkOutput, Who
+from webapp.gallery_filter import parse_filter
 from webapp.inference.models.card import InputSpec, Label, ModelCard
 from webapp.services.accounts import users
 from webapp.services.labels import relabel
 from webapp.services.operations import health
 from webapp.services.photos import gallery as history
-from webapp.services.photos.query_filters import parse_filter
 from webapp.services.stats import counters as recount
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp

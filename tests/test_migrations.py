@@ -18,8 +18,8 @@ from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.domain import GalleryFilter
 from webapp.extensions import get_registry
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels.relabel import remember_label_sets
 from webapp.services.photos.gallery import gallery_page
 from webapp.storage.database import db

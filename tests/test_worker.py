@@ -21,8 +21,9 @@ from flask import Flask
 from tests.conftest import ROOT, draw
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.extensions import get_classifier
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.exports.export import make_order
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner, Sender

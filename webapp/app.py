@@ -50,10 +50,8 @@ from webapp.views.labels import label_import, label_sets, log, merges, relabel
 from webapp.views.models import cards as models
 from webapp.views.models import model_import as imports
 from webapp.views.models import versions
-from webapp.views.photos import bulk as many
-from webapp.views.photos import gallery, upload
+from webapp.views.photos import bulk, gallery, retention, upload
 from webapp.views.photos import heat_map as heat
-from webapp.views.photos import retention as keeping
 from webapp.views.review import queue as review
 from webapp.views.review import suspects as suspicion
 from webapp.views.stats import stats
@@ -93,12 +91,12 @@ def create_app(
         upload,
         gallery,
         heat,
-        many,
+        bulk,
         relabel,
         review,
         suspicion,
         stats,
-        keeping,
+        retention,
         jobs,
         export,
         label_import,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -136,52 +136,6 @@ YES, NO = "yes", "no"
 KNOWN, FIRST_GUESS, AMONG_FIVE = "label", "first", "five"
 """Instead of `YES`, of checked photos: those that have a label, those whose first guess was right, those whose label is among the first
 five."""
-
-
-@dataclass(frozen=True)
-class GalleryFilter:
-    """Which photos, in what order. An empty string or None leaves a filter off; all that are on hold at once.
-
-    `predicted` is the first label of the prediction that is meant, `decision` what was said out loud (a label or `UNCLASSIFIED`).
-    Confidences and margins are in [0, 1], both ends included. `filename` is a part of the name, upper and lower case alike. `model` is
-    the model whose answers are meant, and only photos that it has looked at; `version` (with `model`) a version of it, else the one
-    that stands. Without a model each photo's shown answer is meant. `since` and `until` are days in UTC, both included. `uploader` is
-    a person's name or `VISITORS`, `source` the door that a photo came through, `batch` the photos that came together, `labelled` those
-    that were given a ground truth together, `like` a photo's public id and those that show nearly the same picture, `compared` a job's
-    public id and the photos that two versions answered differently in it, `picked` the public ids of photos that somebody chose one by one,
-    with commas between them. `duplicates`, `starred` and `audited` (checked in a random sample)
-    are `YES` or `NO`, and so is `learnt`: the version that is meant has learnt from the photo. `checked` is `YES` for photos whose ground
-    truth the answer can be held against, or one of the narrower words above.
-
-    `webapp.services.photos.query_filters` reads it from a URL and writes it into one.
-    """
-
-    predicted: str = ""
-    decision: str = ""
-    ground_truth: str = ""
-    outcome: str = ""
-    min_confidence: float | None = None
-    max_confidence: float | None = None
-    min_margin: float | None = None
-    max_margin: float | None = None
-    filename: str = ""
-    model: str = ""
-    version: int | None = None
-    since: date | None = None
-    until: date | None = None
-    uploader: str = ""
-    source: str = ""
-    batch: str = ""
-    labelled: str = ""
-    like: str = ""
-    compared: str = ""
-    picked: str = ""
-    duplicates: str = ""
-    starred: str = ""
-    audited: str = ""
-    checked: str = ""
-    learnt: str = ""
-    sort: str = "newest"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.views.conftest import Send, form_of
-from webapp.domain import SHORT, GalleryFilter
+from webapp.domain import SHORT
 from webapp.extensions import get_tools
+from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports import export
 from webapp.services.jobs.types import export as export_job

@@ -17,7 +17,6 @@ from webapp.api.schemas.jobs import (
     UploadBody,
 )
 from webapp.api.schemas.photos import Filters
-from webapp.domain import GalleryFilter
 from webapp.errors import ModelUnavailableError, NoFileError
 from webapp.extensions import (
     get_cards,
@@ -26,6 +25,7 @@ from webapp.extensions import (
     get_registry,
     get_version_card,
 )
+from webapp.gallery_filter import GalleryFilter
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
 from webapp.services.exports import export

@@ -15,8 +15,8 @@ from webapp.api.schemas.labels import (
     relabelled_json,
     suspects_json,
 )
-from webapp.domain import GalleryFilter
 from webapp.extensions import get_cards, get_classifier, get_registry
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import bulk

@@ -137,7 +137,7 @@ def index(query: ListQuery) -> ResponseReturnValue:
     the order that it was made in.
     """
     wanted = query.wanted()
-    if wanted.learnt:
+    if wanted.trained_on:
         read_lists(get_registry())
     page = gallery.gallery_page(wanted, limit=query.limit, cursor=query.cursor)
     return jsonify(photo_page_json(page, get_registry()))
@@ -161,7 +161,7 @@ def file(public_id: PhotoId, query: FileQuery) -> Response:
         need("admin")
     photo = gallery.get_item(public_id).photo
     rendition = gallery.original(
-        public_id, files=get_files(), limiter=get_limiter(), with_metadata=bool(query.metadata)
+        photo, files=get_files(), limiter=get_limiter(), with_metadata=bool(query.metadata)
     )
     return picture(rendition, download_name=photo.filename)
 

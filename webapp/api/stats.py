@@ -1,7 +1,5 @@
 """Stats in JSON: how good a version is on checked photos."""
 
-from dataclasses import replace
-
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
@@ -26,7 +24,7 @@ def index(query: StatsQuery) -> ResponseReturnValue:
     photo_filter = query.wanted()
     name, version = photo_filter.model, photo_filter.version
     card = get_version_card(name, version) if name else get_classifier().card
-    photo_filter = replace(photo_filter, model="", version=None, sort="newest")
+    photo_filter = photo_filter.replace(model="", version=None, sort="newest")
     registry, with_trained = get_registry(), bool(query.include)
     counts, trained = figures.count(photo_filter, card, registry, with_trained=with_trained)
     versions = figures.versions(photo_filter, card.name, registry, with_trained=with_trained)

@@ -11,11 +11,11 @@ from webapp.cli.history import needs_history
 from webapp.cli.progress import watch
 from webapp.errors import MarqueError
 from webapp.extensions import get_config, get_extensions
+from webapp.gallery_filter import parse_filter
 from webapp.services.exports import export
 from webapp.services.exports import to_disk as export_disk
 from webapp.services.exports.export import Order, Tools
 from webapp.services.exports.formats.tables import Record
-from webapp.services.photos.query_filters import parse_filter
 
 
 @click.command("export")

@@ -107,7 +107,7 @@ def _database() -> str:
 
 
 def _files() -> str:
-    orphans, missing = deletion.look_for_files(files=get_files())
+    orphans, missing = deletion.count_orphans(files=get_files())
     if missing:
         raise DamagedHistoryError(f"{missing:,} photos have no file. Restore a backup.")
     if orphans:

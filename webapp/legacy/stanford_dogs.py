@@ -11,15 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import need_for_prediction, need_for_reading, owner, who
 from webapp.api.request_files import read_files
-from webapp.domain import (
-    CANCELLED,
-    FAILED,
-    QUEUED,
-    RUNNING,
-    SUCCEEDED,
-    GalleryFilter,
-    ready_rendition,
-)
+from webapp.domain import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, ready_rendition
 from webapp.errors import BadNumberError
 from webapp.extensions import (
     get_classifier,
@@ -29,6 +21,7 @@ from webapp.extensions import (
     get_registry,
     get_tools,
 )
+from webapp.gallery_filter import GalleryFilter
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.decoding.images import VIEW_TYPE, render_view

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row, Select, exists, func, select, update
 from sqlalchemy.orm import aliased
 
-from webapp.domain import MERGE, VERDICTS, GalleryFilter
+from webapp.domain import MERGE, VERDICTS
+from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
 from webapp.storage.photos.query_filters import (
     conditions,

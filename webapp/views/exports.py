@@ -6,15 +6,14 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, StorageFullError
 from webapp.extensions import get_config, get_files, get_limiter, get_registry
+from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types import export as export_job
-from webapp.services.photos.query_filters import filter_params, parse_filter
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.jobs import owner, sender

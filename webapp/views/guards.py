@@ -48,6 +48,12 @@ def person() -> Person | None:
     )
 
 
+def is_admin() -> bool:
+    """True when an admin is logged in."""
+    somebody = person()
+    return somebody is not None and somebody.is_admin
+
+
 def who() -> Who:
     """The person of this request as the log remembers them."""
     somebody = person()

@@ -8,9 +8,10 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from webapp.domain import JOB_STATES, GalleryFilter
+from webapp.domain import JOB_STATES
 from webapp.errors import BadRequestError, JobNotFoundError, MarqueError
 from webapp.extensions import get_classifiers, get_config, get_files
+from webapp.gallery_filter import GalleryFilter
 from webapp.http.responses import attachment
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Job, JobView, Owner, Sender

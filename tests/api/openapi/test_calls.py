@@ -31,7 +31,7 @@ def faults(answer) -> dict[str, str]:
             "query.outcome",
             "must be 'correct', 'wrong', 'unlabelled', 'unclassified' or 'unusable'",
         ),
-        ("since=yesterday", "query.since", "is not written as it should be"),
+        ("since=yesterday", "query.since", "must be a day like 2026-02-27"),
         ("filename=%00", "query.filename", "has characters that no name has"),
         ("filename=" + "x" * 300, "query.filename", "has more than 255 characters"),
         ("ground_thruth=haas", "query.ground_thruth", "is not known here"),

@@ -11,7 +11,7 @@ from webapp.api.openapi.document import address_of, calls_of
 from webapp.api.schemas.photos import Filters
 from webapp.app import create_app
 from webapp.config import Config
-from webapp.services.photos.query_filters import NAMES
+from webapp.gallery_filter import PARAMETERS
 
 PLACES = ("/api/v1/", "/ping", "/health/")
 
@@ -60,12 +60,12 @@ def test_every_call_has_a_name_of_its_own(document: dict) -> None:
 
 
 def test_the_filters_are_those_of_the_gallery() -> None:
-    assert {field.alias or name for name, field in Filters.model_fields.items()} == set(NAMES)
+    assert {field.alias or name for name, field in Filters.model_fields.items()} == set(PARAMETERS)
 
 
 def test_the_list_knows_its_filters_its_page_and_nothing_else(document: dict) -> None:
-    names = [item["name"] for item in document["paths"]["/api/v1/photos"]["get"]["parameters"]]
-    assert set(names) == {*NAMES, "limit", "cursor"}
+    names = [one["name"] for one in document["paths"]["/api/v1/photos"]["get"]["parameters"]]
+    assert set(names) == {*PARAMETERS, "limit", "cursor"}
 
 
 def test_a_file_is_a_field_of_a_form_that_may_come_several_times(document: dict) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from tests.conftest import draw
-from webapp.domain import GalleryFilter
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.photos import gallery as history
 
 Upload = Callable[..., str]

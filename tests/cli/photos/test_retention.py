@@ -11,8 +11,9 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import update
 
 from tests.conftest import draw
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.extensions import get_files
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, writing

@@ -13,9 +13,10 @@ import pytest
 from flask import Flask
 
 from tests.fakes import make_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadRequestError
 from webapp.extensions import get_extensions
+from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell, safe_cell
 from webapp.services.exports import export
 from webapp.services.exports.export import Tools, get_export, make_order, start_export

@@ -13,9 +13,10 @@ from flask import Flask
 
 from tests.conftest import draw
 from tests.fakes import make_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.extensions import get_extensions
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label
 from webapp.services.exports.export import Tools, make_order, start_export
 from webapp.services.labels import label_import as import_labels
@@ -235,7 +236,7 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
     )
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
-    for event in [one for public_id in ids for one in history.get_story(public_id).events]:
+    for event in [one for public_id in ids for one in history.get_details(public_id).events]:
         undo_batch(event.event.batch, Stamp(ANNA, "undo"))
     apply_import(
         plan_import(read_labels(io.BytesIO(content), name), [make_card()]),

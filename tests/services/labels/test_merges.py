@@ -11,9 +11,10 @@ from tests.answers import Checked, certain, remember
 from tests.conftest import install
 from tests.fakes import make_card, make_cars_card
 from webapp.config import Config
-from webapp.domain import LONG, UNCLASSIFIED, GalleryFilter, NetworkOutput, Who
+from webapp.domain import LONG, UNCLASSIFIED, NetworkOutput, Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry, get_tools
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.classifier import decide, rank_labels
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (

@@ -42,7 +42,7 @@ def truth(public_id: str) -> str | None:
 def log_of(public_id: str) -> list[tuple[str | None, str | None, str]]:
     return [
         (one.event.from_label, one.event.to_label, one.event.who)
-        for one in history.get_story(public_id).events
+        for one in history.get_details(public_id).events
     ]
 
 
@@ -60,7 +60,7 @@ def test_a_verdict_is_a_ground_truth(photos: list[str]) -> None:
 def test_many_photos_are_one_batch(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
     assert {
-        one.event.batch for public_id in photos for one in history.get_story(public_id).events
+        one.event.batch for public_id in photos for one in history.get_details(public_id).events
     } == {batch}
 
 

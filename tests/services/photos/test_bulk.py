@@ -10,10 +10,11 @@ from flask import Flask
 from sqlalchemy import text
 
 from tests.fakes import make_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.extensions import get_extensions
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels import relabel, undo
-from webapp.services.photos import bulk as many
+from webapp.services.photos import bulk
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import Selection
 from webapp.storage.database import db
@@ -26,13 +27,13 @@ ANNA, BEN = Who("Anna"), Who("Ben")
 @pytest.fixture
 def seven(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Seven photos, changed three at a time."""
-    for module in (many, relabel):
+    for module in (bulk, relabel):
         monkeypatch.setattr(module, "CHUNK", 3)
     return [upload(mark=mark) for mark in range(7)]
 
 
 def everything(label: str) -> relabel.Relabelled:
-    return many.relabel_all(Selection(), label, [make_card()], Stamp(ANNA, "gallery"))
+    return bulk.relabel_all(Selection(), label, [make_card()], Stamp(ANNA, "gallery"))
 
 
 def numbers(statement: str) -> list[int]:
@@ -70,13 +71,13 @@ def test_a_change_that_moves_photos_out_of_the_filter_meets_all(
 ) -> None:
     with app.app_context():
         selection = Selection(wanted=GalleryFilter(outcome="unlabelled"))
-        assert many.confirm_all(selection, Stamp(ANNA, "gallery")).changed == 7
-        assert many.forecast(selection).photos == 0
+        assert bulk.confirm_all(selection, Stamp(ANNA, "gallery")).changed == 7
+        assert bulk.forecast(selection).photos == 0
 
 
 def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        done = many.confirm_all(
+        done = bulk.confirm_all(
             Selection(wanted=GalleryFilter(model="f1-teams", version=1)), Stamp(ANNA, "gallery")
         )
         assert done.changed == 7 and history.get_item(seven[0]).photo.truth_model == "f1-teams"
@@ -84,9 +85,9 @@ def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) ->
 
 def test_what_waited_long_enough_goes_for_good(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        many.delete_all(Selection(ids=tuple(seven[:2])), who=ANNA, files=get_extensions().files)
-        assert many.purge(files=get_extensions().files) == 0
-        assert many.purge(files=get_extensions().files, before=now() + timedelta(minutes=1)) == 2
+        bulk.delete_all(Selection(ids=tuple(seven[:2])), who=ANNA, files=get_extensions().files)
+        assert bulk.purge(files=get_extensions().files) == 0
+        assert bulk.purge(files=get_extensions().files, before=now() + timedelta(minutes=1)) == 2
         for table in ("photos", "files", "thumbnails", "predictions"):
             assert numbers(f"SELECT count(*) FROM {table}") == [5]  # noqa: S608
         assert numbers(

@@ -14,13 +14,14 @@ from sqlalchemy import func, select, update
 
 from tests.conftest import draw
 from tests.fakes import FolderFiles
-from webapp.domain import GalleryFilter, LogFilter, Who
+from webapp.domain import LogFilter, Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, PhotoNotFoundError
 from webapp.extensions import get_extensions, get_files
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.exports.export import make_order, records
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import undo_batch
-from webapp.services.photos import deletion as deleting
+from webapp.services.photos import deletion
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, writing
 from webapp.storage.labels.events import Stamp
@@ -46,7 +47,7 @@ def folder(app: Flask, tmp_path: Path) -> FolderFiles:
 
 
 def delete(public_id: str) -> None:
-    deleting.delete_photo(public_id, who=ANNA, admin=True)
+    deletion.delete_photo(public_id, who=ANNA, admin=True)
 
 
 def change(public_id: str, **values: object) -> None:
@@ -91,10 +92,10 @@ def test_its_pictures_are_gone_too(upload: Upload) -> None:
 def test_it_comes_back_as_it_was(upload: Upload) -> None:
     public_id = upload(ground_truth="haas")
     delete(public_id)
-    deleting.restore_photo(public_id, admin=True)
+    deletion.restore_photo(public_id, admin=True)
     assert (
         history.get_item(public_id).photo.ground_truth == "haas"
-        and len(history.get_story(public_id).events) == 1
+        and len(history.get_details(public_id).events) == 1
     )
 
 
@@ -117,7 +118,7 @@ def test_only_who_may_brings_it_back(upload: Upload) -> None:
     public_id = upload()
     delete(public_id)
     with pytest.raises(PhotoNotFoundError):
-        deleting.restore_photo(public_id, admin=False, token="wrong")
+        deletion.restore_photo(public_id, admin=False, token="wrong")
 
 
 def test_after_the_time_of_grace_nothing_comes_back(upload: Upload) -> None:
@@ -125,7 +126,7 @@ def test_after_the_time_of_grace_nothing_comes_back(upload: Upload) -> None:
     delete(public_id)
     change(public_id, deleted_at=now() - SOON)
     with pytest.raises(PhotoNotFoundError, match="nothing to bring back"):
-        deleting.restore_photo(public_id, admin=True)
+        deletion.restore_photo(public_id, admin=True)
 
 
 # ---- for good ----
@@ -133,13 +134,13 @@ def test_after_the_time_of_grace_nothing_comes_back(upload: Upload) -> None:
 
 def test_a_purge_waits_for_the_time_of_grace(upload: Upload) -> None:
     delete(upload())
-    assert deleting.purge(files=get_files()) == 0 and count(Photo) == 1
+    assert deletion.purge(files=get_files()) == 0 and count(Photo) == 1
 
 
 def test_a_purge_leaves_a_line_in_the_log_and_nothing_else(upload: Upload) -> None:
     public_id = upload(ground_truth="haas")
     delete(public_id)
-    assert deleting.purge(files=get_files(), before=now() + SOON) == 1
+    assert deletion.purge(files=get_files(), before=now() + SOON) == 1
     assert (count(Photo), count(Thumbnail), count(File), count(LabelEvent)) == (0, 0, 0, 2)
     farewell = label_log.page_of_log(LogFilter())[0][0].event
     assert (farewell.place, farewell.photo_ref, farewell.from_label, farewell.who) == (
@@ -153,10 +154,10 @@ def test_a_purge_leaves_a_line_in_the_log_and_nothing_else(upload: Upload) -> No
 
 
 def test_a_purge_takes_any_number(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deleting, "CHUNK", 2)
+    monkeypatch.setattr(deletion, "CHUNK", 2)
     for number in range(5):
         delete(upload(mark=number))
-    assert deleting.purge(files=get_files(), before=now() + SOON) == 5 and count(File) == 0
+    assert deletion.purge(files=get_files(), before=now() + SOON) == 5 and count(File) == 0
 
 
 def test_a_crash_between_row_and_file_leaves_a_file_that_the_sweep_removes(
@@ -170,29 +171,29 @@ def test_a_crash_between_row_and_file_leaves_a_file_that_the_sweep_removes(
 
     monkeypatch.setattr(folder, "delete", power_cut)
     with pytest.raises(KeyboardInterrupt):
-        deleting.purge(files=folder, before=now() + SOON)
+        deletion.purge(files=folder, before=now() + SOON)
     monkeypatch.undo()
-    assert count(Photo) == 1 and deleting.look_for_files(files=folder) == (1, 0)
-    assert deleting.sweep(files=folder) == 1
+    assert count(Photo) == 1 and deletion.count_orphans(files=folder) == (1, 0)
+    assert deletion.sweep(files=folder) == 1
     assert list(folder.names()) == [hashlib.sha256(draw(mark=1)).hexdigest()] and shown() == [kept]
 
 
 def test_a_file_that_came_again_is_not_removed(folder: FolderFiles, upload: Upload) -> None:
     delete(upload())
-    (sha256,) = deleting._forget_rows(now() + SOON)
+    (sha256,) = deletion._remove_rows(now() + SOON)
     upload()
-    assert deleting._remove_files([sha256], folder) == 0 and folder.get(sha256) == draw()
+    assert deletion._remove_files([sha256], folder) == 0 and folder.get(sha256) == draw()
 
 
 def test_a_photo_without_its_file_is_found(folder: FolderFiles, upload: Upload) -> None:
     upload()
     folder.delete(hashlib.sha256(draw()).hexdigest())
-    assert deleting.look_for_files(files=folder) == (0, 1)
+    assert deletion.count_orphans(files=folder) == (0, 1)
 
 
 def test_a_sweep_leaves_photos_that_wait_alone(folder: FolderFiles, upload: Upload) -> None:
     delete(upload())
-    assert deleting.sweep(files=folder) == 0
+    assert deletion.sweep(files=folder) == 0
 
 
 # ---- a rule of keeping ----
@@ -207,28 +208,28 @@ def age(public_id: str, days: int) -> datetime:
 def test_each_class_keeps_its_newest(upload: Upload) -> None:
     orange = [upload(mark=number) for number in range(3)]
     red = upload("#C00000", mark=9)
-    assert deleting.surplus(1, timedelta(0)).classes["mclaren"][:2] == (3, 2)
-    assert deleting.keep(1, timedelta(0), who=ANNA).changed == 2
+    assert deletion.surplus(1, timedelta(0)).classes["mclaren"][:2] == (3, 2)
+    assert deletion.apply_rule(1, timedelta(0), who=ANNA).changed == 2
     assert shown() == [red, orange[2]]
 
 
 def test_labelled_and_starred_photos_never_go_and_count_first(upload: Upload) -> None:
     labelled, starred, plain = upload(ground_truth="mclaren"), upload(mark=1), upload(mark=2)
     change(starred, starred=True)
-    assert deleting.keep(2, timedelta(0), who=ANNA).changed == 1
+    assert deletion.apply_rule(2, timedelta(0), who=ANNA).changed == 1
     assert shown() == [starred, labelled] and plain not in shown()
-    assert deleting.keep(0, timedelta(0), who=ANNA).changed == 0
+    assert deletion.apply_rule(0, timedelta(0), who=ANNA).changed == 0
 
 
 def test_a_rule_that_was_applied_is_taken_back_as_one(upload: Upload) -> None:
     ids = [upload(mark=number) for number in range(3)]
-    done = deleting.keep(1, timedelta(0), who=ANNA)
+    done = deletion.apply_rule(1, timedelta(0), who=ANNA)
     assert undo_batch(done.batch, Stamp(ANNA, "undo")).changed == 2 and shown() == ids[::-1]
 
 
 def test_a_class_is_what_a_person_said(upload: Upload) -> None:
     upload(ground_truth="haas"), upload(mark=1)
-    assert {name: line[0] for name, line in deleting.surplus(5, timedelta(0)).classes.items()} == {
+    assert {name: line[0] for name, line in deletion.surplus(5, timedelta(0)).classes.items()} == {
         "haas": 1,
         "mclaren": 1,
     }
@@ -237,23 +238,23 @@ def test_a_class_is_what_a_person_said(upload: Upload) -> None:
 def test_young_photos_stay(upload: Upload) -> None:
     old, young = upload(), upload(mark=1)
     age(old, 100)
-    assert deleting.keep(0, deleting.parse_age("90d"), who=ANNA).changed == 1
+    assert deletion.apply_rule(0, deletion.parse_age("90d"), who=ANNA).changed == 1
     assert shown() == [young]
 
 
 def test_looking_deletes_nothing(upload: Upload) -> None:
     upload()
-    assert deleting.surplus(0, timedelta(0)).photos == 1 and len(shown()) == 1
+    assert deletion.surplus(0, timedelta(0)).photos == 1 and len(shown()) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "days"), [("90", 90), ("90d", 90), ("2w", 14), (" 1Y ", 365), ("0d", 0)]
 )
 def test_an_age_is_a_number_with_a_unit(text: str, days: int) -> None:
-    assert deleting.parse_age(text) == timedelta(days=days)
+    assert deletion.parse_age(text) == timedelta(days=days)
 
 
 @pytest.mark.parametrize("text", ["", "d", "-1", "1.5d", "ninety", "9999999", "٣d"])
 def test_an_age_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(BadRequestError):
-        deleting.parse_age(text)
+        deletion.parse_age(text)

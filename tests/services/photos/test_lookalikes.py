@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text, update
 
 from tests.fakes import FakeClassifier
-from webapp.domain import GalleryFilter
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.photos import gallery as history
 from webapp.services.photos import lookalikes
 from webapp.storage.database import db, writing
@@ -151,7 +151,7 @@ def sent(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[...
 
 
 def likes(public_id: str) -> list[tuple[str, list[str]]]:
-    found = lookalikes.looks_like(history.get_story(public_id).predictions[0])
+    found = lookalikes.looks_like(history.get_details(public_id).predictions[0])
     return [(one.label, [photo.public_id for photo, _cosine in one.photos]) for one in found]
 
 

@@ -10,9 +10,10 @@ from flask import Flask
 
 from tests.conftest import draw
 from tests.fakes import FakeClassifier, make_card, make_cars_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import NotAskedError, UnknownLabelError
 from webapp.extensions import get_files, get_limiter
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import deletion as deleting
@@ -53,8 +54,8 @@ def ask(public_id: str, *classifiers: FakeClassifier) -> None:
 
 def outcomes(public_id: str) -> dict[str, str]:
     return {
-        one.prediction.model: one.outcome
-        for one in history.opinions(history.get_item(public_id).photo)
+        one.model: one.outcome
+        for one in history.current_predictions(history.get_item(public_id).photo)
     }
 
 
@@ -192,9 +193,7 @@ def test_none_of_these_for_many_is_about_each_photos_shown_answer(
     classifier: FakeClassifier, cars: FakeClassifier
 ) -> None:
     team, car = put(classifier, cars, mark=1).photo.public_id, put(cars, mark=2).photo.public_id
-    relabel_photos(
-        [team, car], "none", [classifier.card, cars.card], Stamp(ANNA, "gallery")
-    )
+    relabel_photos([team, car], "none", [classifier.card, cars.card], Stamp(ANNA, "gallery"))
     assert outcomes(team) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
     assert outcomes(car) == {"stanford-cars": "wrong"}
 

@@ -11,9 +11,10 @@ from flask.ctx import AppContext
 from sqlalchemy import select, text
 
 from tests.fakes import FakeClassifier, make_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
 from webapp.extensions import get_files, get_limiter, get_registry
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
@@ -241,7 +242,7 @@ def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(
 def test_a_check_is_a_line_in_the_log(answered: Callable[..., str], anna: Who) -> None:
     photo = answered(mclaren=0.9)
     check_photo(photo, "haas", queue=Queue(), card=make_card(), who=anna, why=" the nose ")
-    event = history.get_story(photo).events[0].event
+    event = history.get_details(photo).events[0].event
     assert (event.who, event.from_label, event.to_label, event.place, event.why) == (
         "Anna",
         None,
@@ -256,7 +257,9 @@ def test_confirming_a_label_is_remembered_once(answered: Callable[..., str], ann
     photo = answered("haas", mclaren=0.9)
     for _time in range(2):
         assert check(photo, "haas", anna, Queue("suspected")).same
-    events = [(one.event.from_label, one.event.to_label) for one in history.get_story(photo).events]
+    events = [
+        (one.event.from_label, one.event.to_label) for one in history.get_details(photo).events
+    ]
     assert events == [("haas", "haas"), (None, "haas")]
 
 
@@ -350,7 +353,7 @@ def test_audit_labels_can_be_told_apart(answered: Callable[..., str], anna: Who)
     photo = answered("mclaren", mclaren=0.9)
     start_audit(50, who=anna)
     check(photo, "mclaren", anna, Queue("audit"))
-    assert history.get_story(photo).events[0].event.place == "audit"
+    assert history.get_details(photo).events[0].event.place == "audit"
     assert open_desk(Queue("audit"), who=anna).left == 0
 
 
@@ -388,11 +391,11 @@ def test_two_people_who_differ_make_a_photo_disputed_until_one_gets_a_second_voi
     carla = Who("Carla", users.create_user("Carla", role="reviewer").user.id)
     check(photo, "mclaren", anna)
     check(photo, "haas", ben)
-    assert history.get_story(photo).disagree == [("Ben", "haas"), ("Anna", "mclaren")]
+    assert history.get_details(photo).disagree == [("Ben", "haas"), ("Anna", "mclaren")]
     assert order("disputed", ben) == []  # he had the last word
     assert order("disputed", anna) == order("disputed", anna) == [photo]
     check(photo, "haas", carla, Queue("disputed"))
-    assert history.get_story(photo).disagree == []
+    assert history.get_details(photo).disagree == []
 
 
 def test_who_takes_the_word_back_disagrees_no_more(

@@ -12,9 +12,10 @@ from sqlalchemy import text
 
 from tests.conftest import install
 from tests.fakes import FakeClassifier, make_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadRequestError
 from webapp.extensions import get_registry
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos

@@ -16,13 +16,13 @@ from sqlalchemy import delete, select, update
 from tests.answers import trained_on
 from tests.conftest import draw, statements
 from tests.fakes import TEAMS, FakeClassifier, make_card, make_cars_card
-from webapp.domain import AUDIT, NONE_OF_THESE, UNUSABLE, GalleryFilter, Who
+from webapp.domain import AUDIT, NONE_OF_THESE, UNUSABLE, Who
 from webapp.errors import MarqueError
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels import relabel, undo
-from webapp.services.photos import bulk as many
-from webapp.services.photos import deletion as deleting
+from webapp.services.photos import bulk, deletion
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import Incoming, Origin, Pipeline, ask_aside, classify_photo
 from webapp.services.stats.counters import check_counters
@@ -109,14 +109,14 @@ class Life:
 
     def relabel_many(self) -> None:
         selection = Selection(
-            wanted=GalleryFilter(outcome=self.dice.choice(("", "wrong", "unlabelled")))
+            wanted=GalleryFilter().replace(outcome=self.dice.choice(("", "wrong", "unlabelled")))
         )
-        done = many.relabel_all(selection, self.label(), self.cards, Stamp(self.who(), "gallery"))
+        done = bulk.relabel_all(selection, self.label(), self.cards, Stamp(self.who(), "gallery"))
         self.batches.append(done.batch)
 
     def confirm_many(self) -> None:
         self.batches.append(
-            many.confirm_all(Selection(ids=tuple(self.ids(4))), Stamp(self.who(), "gallery")).batch
+            bulk.confirm_all(Selection(ids=tuple(self.ids(4))), Stamp(self.who(), "gallery")).batch
         )
 
     def undo_batch(self) -> None:
@@ -127,22 +127,22 @@ class Life:
 
     def delete(self) -> None:
         self.batches.append(
-            many.delete_all(Selection(ids=tuple(self.ids(3))), who=ANNA, files=FILES).batch
+            bulk.delete_all(Selection(ids=tuple(self.ids(3))), who=ANNA, files=FILES).batch
         )
 
     def delete_one(self) -> None:
         for public_id in self.ids(1):
-            deleting.delete_photo(public_id, who=ANNA, admin=True)
+            deletion.delete_photo(public_id, who=ANNA, admin=True)
 
     def restore(self) -> None:
         for photo in self.photos(4):
-            deleting.restore_photo(photo.public_id, admin=True)
+            deletion.restore_photo(photo.public_id, admin=True)
 
     def purge(self) -> None:
-        deleting.purge(files=FILES, before=now() + timedelta(minutes=1), most=1)
+        deletion.purge(files=FILES, before=now() + timedelta(minutes=1), most=1)
 
     def keep(self) -> None:
-        deleting.keep(1, timedelta(0), who=ANNA)
+        deletion.apply_rule(1, timedelta(0), who=ANNA)
 
     def trained_on(self) -> None:
         trained_on(self.dice.choice(self.versions).card, [photo.sha256 for photo in self.photos(2)])

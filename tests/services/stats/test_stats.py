@@ -13,8 +13,9 @@ from sqlalchemy import select
 from tests.answers import AUDIT, MARCH, Checked, certain, remember
 from tests.conftest import statements
 from tests.fakes import make_card
-from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE, GalleryFilter
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE
 from webapp.extensions import get_registry
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label, ModelCard
 from webapp.services.stats import figures
 from webapp.services.stats.figures import AUDITED, EVERYTHING

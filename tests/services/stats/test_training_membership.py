@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from tests.conftest import draw, install
 from tests.fakes import FakeClassifier, make_card
-from webapp.domain import GalleryFilter
 from webapp.extensions import get_registry
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.services.stats.training_membership import knows_training_photos, read_lists

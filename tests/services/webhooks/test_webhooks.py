@@ -28,7 +28,7 @@ from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 from webapp.services.labels import relabel, undo
 from webapp.services.models import promotion as promote
-from webapp.services.photos import bulk as many
+from webapp.services.photos import bulk
 from webapp.services.photos.bulk import Selection
 from webapp.services.webhooks import events, webhooks
 from webapp.services.webhooks.webhooks import HookView
@@ -178,9 +178,9 @@ def test_many_photos_are_one_event_and_their_undo_another(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(many, "CHUNK", 2)
+    monkeypatch.setattr(bulk, "CHUNK", 2)
     photos = [upload(mark=number) for number in range(5)]
-    done = many.relabel_all(Selection(), "haas", [classifier.card], Stamp(WHO, "gallery"))
+    done = bulk.relabel_all(Selection(), "haas", [classifier.card], Stamp(WHO, "gallery"))
     run_jobs(app)
     assert [(one["data"]["count"], one["data"]["batch"]) for one in receiver.bodies] == [
         (5, done.batch)

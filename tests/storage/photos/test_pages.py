@@ -11,12 +11,12 @@ from flask import Flask
 from sqlalchemy import update
 
 from tests.conftest import statements
-from webapp.domain import SORTS, GalleryFilter
+from webapp.domain import SORTS
 from webapp.extensions import get_files
+from webapp.gallery_filter import GalleryFilter, parse_filter
 from webapp.services.operations import health
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
-from webapp.services.photos.query_filters import parse_filter
 from webapp.storage.database import db, stopping_after, writing
 from webapp.storage.photos import pages
 from webapp.storage.photos.pages import Count, Place

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from webapp.domain import GalleryFilter
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.operations import health
 from webapp.storage.database import db
 from webapp.storage.review.queue import Scope, next_photos_question

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 
 from tests.fakes import FakeClassifier
 from tests.views.conftest import Send
-from webapp.domain import SHORT, GalleryFilter
+from webapp.domain import SHORT
 from webapp.extensions import get_tools
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 from webapp.services.photos import gallery as history
@@ -275,7 +276,7 @@ def test_a_version_s_page_leads_to_the_whole_history(
         ({"action": "confirm"}, "No photo was selected"),
         ({"action": "paint", "ids": "x"}, "nothing that can be done"),
         ({"action": "ask", "ids": "x"}, "Choose the version"),
-        ({"action": "star", "scope": "all", "from": "x"}, "Confidence is a number"),
+        ({"action": "star", "scope": "all", "from": "x"}, "Confidence must be a number"),
     ],
 )
 def test_what_cannot_be_done_is_said(

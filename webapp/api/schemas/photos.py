@@ -14,29 +14,22 @@ from webapp.api.schemas.base import (
     ModelVersionJson,
     Moment,
     MultipartRequest,
-    OneOf,
     Request,
     Share,
     Text,
     Why,
-    YesNo,
     enum,
     example,
     moment,
 )
 from webapp.domain import (
     ALL_MODELS,
-    AMONG_FIVE,
-    FIRST_GUESS,
-    KNOWN,
     OUTCOMES,
-    SORTS,
-    YES,
     Answer,
-    GalleryFilter,
     RankedLabel,
 )
 from webapp.errors import MarqueError
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, clean_name
@@ -47,95 +40,22 @@ from webapp.services.photos.gallery import (
     Item,
     Page,
     Prediction,
+    current_predictions,
     full_ranking,
-    opinions,
 )
-from webapp.services.photos.query_filters import NAMES, parse_filter
 
 # ---- requests ----
 
-Percent = Annotated[float, Field(ge=0, le=100)]
-Day = Annotated[
-    str,
-    Field(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-        json_schema_extra={"format": "date"},
-        examples=["2026-02-27"],
-    ),
-]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
 
-class Filters(Request):
+class Filters(GalleryFilter, Request):
     """The gallery's filters: all that are given hold at once."""
 
-    predicted: Text = OFF
-    """Photos whose first label is this."""
-    decision: Text = OFF
-    """Photos whose answer is this label, or `unclassified`."""
-    ground_truth: Text = OFF
-    """Photos that a person gave this label or verdict."""
-    outcome: Annotated[str, OneOf(OUTCOMES)] = OFF
-    """Photos whose answer turned out so."""
-    min_confidence: Share = OFF
-    """Answered at least this surely."""
-    max_confidence: Share = OFF
-    """Answered at most this surely."""
-    min_margin: Share = OFF
-    """The first probability minus the second is at least this."""
-    max_margin: Share = OFF
-    """The first probability minus the second is at most this."""
-    filename: Text = OFF
-    """A part of the file name, upper and lower case alike."""
-    model: Text = OFF
-    """Photos that this model (`NAME` or `NAME@VERSION`) has classified; all other filters are about
-    its predictions then."""
-    version: Annotated[int, Field(ge=0, le=999_999_999)] = OFF
-    """With `model`: the predictions of this version."""
-    since: Day = OFF
-    """Photos that came on this day (UTC) or later."""
-    until: Day = OFF
-    """Photos that came on this day (UTC) or before."""
-    uploader: Text = OFF
-    """Photos that this person sent; `-`: without a login."""
-    source: Text = OFF
-    """Photos that came through `upload`, `api` or `cli`."""
-    batch: Text = OFF
-    """Photos that were sent together."""
-    labelled: Text = OFF
-    """Photos that were given a ground truth together: the batch of the label log."""
-    like: Text = OFF
-    """The 500 photos nearest to the one with this id, itself included."""
-    compared: Text = OFF
-    """The photos that two versions answered differently in the comparison with this job id."""
-    picked: Annotated[str, Field(max_length=2600)] = OFF
-    """The photos with these ids, up to 200 with commas between them."""
-    duplicates: YesNo = OFF
-    """Another photo looks the same."""
-    starred: YesNo = OFF
-    """Somebody starred it."""
-    audited: YesNo = OFF
-    """It was checked in a random sample."""
-    checked: Annotated[str, OneOf((YES, KNOWN, FIRST_GUESS, AMONG_FIVE))] = OFF
-    """Somebody said what it is: `yes`. Of these: those that have a label, whose first guess was
-    right, or whose label is among the first five."""
-    learnt: YesNo = OFF
-    """The version that is meant was trained on it."""
-    sort: Annotated[str, OneOf(SORTS)] = OFF
-    """The order; `newest` when left out. `most-wrong`: only wrong answers, the surest first."""
-    from_percent: Percent = Field(OFF, alias="from")
-    """`min_confidence` in percent, as in the gallery's address."""
-    to: Percent = OFF
-    """`max_confidence` in percent."""
-    margin_from: Percent = OFF
-    """`min_margin` in percent."""
-    margin_to: Percent = OFF
-    """`max_margin` in percent."""
-
     def wanted(self) -> GalleryFilter:
-        """The filter. Raises `BadRequestError` for what makes no sense together."""
-        given = self.model_dump(exclude_unset=True, by_alias=True)
-        return parse_filter({name: str(value) for name, value in given.items() if name in NAMES})
+        """The filters alone."""
+        names = GalleryFilter.model_fields
+        return GalleryFilter().replace(**{name: getattr(self, name) for name in names})
 
 
 class ListQuery(Filters):
@@ -379,7 +299,7 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
         "prediction": photo.prediction and prediction_json(photo.prediction, registry),
     }
     if choice == ALL_MODELS:
-        every = [prediction_json(opinion.prediction, registry) for opinion in opinions(photo)]
+        every = [prediction_json(one, registry) for one in current_predictions(photo)]
         shown["predictions"] = every
     return shown
 

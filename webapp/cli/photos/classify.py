@@ -267,8 +267,7 @@ def _stored_row(
     if isinstance(stored, MarqueError):
         return {"path": path_text(path), "error": str(stored)}
     predictions = {}
-    for opinion in history.opinions(stored.photo):
-        prediction = opinion.prediction
+    for prediction in history.current_predictions(stored.photo):
         ranked = history.full_ranking(prediction, get_registry())
         ranked = ranked if options.all_labels else ranked[:TOP]
         predictions[prediction.model] = _prediction(prediction, ranked, prediction.familiarity)

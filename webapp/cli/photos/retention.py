@@ -1,4 +1,4 @@
-"""`flask photos purge|keep`: what goes for good, and what a rule of keeping lets go."""
+"""`flask photos purge|keep`: what goes for good, and the retention rule."""
 
 import click
 from flask.cli import with_appcontext
@@ -6,21 +6,21 @@ from flask.cli import with_appcontext
 from webapp.cli.history import needs_history
 from webapp.domain import Who
 from webapp.errors import MarqueError
-from webapp.extensions import get_extensions
-from webapp.services.photos import deletion as deleting
+from webapp.extensions import get_files
+from webapp.services.photos import deletion
 
-MB = 2**20
+_MB = 2**20
 
 
 @click.command("purge")
 @with_appcontext
 @needs_history
 def purge_command() -> None:
-    """Remove for good what was deleted longer than a week ago, and files that belong to no photo. Happens at every start too."""
-    files = get_extensions().files
+    """Remove for good what was deleted longer than a week ago, and files that belong to no photo.
+    Happens at every start too."""
     try:
-        photos = deleting.purge(files=files)
-        orphans = deleting.sweep(files=files)
+        photos = deletion.purge(files=get_files())
+        orphans = deletion.sweep(files=get_files())
     except MarqueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{photos:,} photos removed for good, {orphans:,} files that belonged to none.")
@@ -31,7 +31,7 @@ def purge_command() -> None:
     "--per-class",
     required=True,
     metavar="NUMBER",
-    help="So many photos of each class stay, the newest.",
+    help="How many photos of each class stay, the newest.",
 )
 @click.option(
     "--older-than",
@@ -49,26 +49,28 @@ def purge_command() -> None:
 @with_appcontext
 @needs_history
 def keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
-    """Keep a number of photos of each class and delete the rest. Labelled and starred photos never go.
+    """Keep a number of photos of each class and delete the rest. Labelled and starred photos never
+    go.
 
-    A class is the ground truth, else the first label of the answer. What is deleted can be brought back for a week.
+    A class is the ground truth, else the first label of the answer. What is deleted can be brought
+    back for a week.
     """
     try:
-        number, age = deleting.parse_number(per_class), deleting.parse_age(older_than)
-        found = deleting.surplus(number, age)
-        for name, (count, going, size) in found.classes.items():
+        number, age = deletion.parse_number(per_class), deletion.parse_age(older_than)
+        surplus = deletion.surplus(number, age)
+        for name, (count, going, size) in surplus.classes.items():
             if going:
                 click.echo(
-                    f"{name or 'not answered'}\t{count:,} photos\t{going:,} go\t{size / MB:.1f} MB"
+                    f"{name or 'not answered'}\t{count:,} photos\t{going:,} go\t{size / _MB:.1f} MB"
                 )
         if dry_run:
             click.echo(
-                f"{found.photos:,} photos would go, {found.bytes / MB:.1f} MB. Nothing was deleted: do it with --apply."
+                f"{surplus.photos:,} photos would go, {surplus.bytes / _MB:.1f} MB. Nothing was "
+                "deleted: do it with --apply."
             )
         else:
-            done = deleting.keep(number, age, who=Who("terminal"))
-            click.echo(
-                f"{done.changed:,} photos deleted. They go for good in {deleting.GRACE.days} days."
-            )
+            done = deletion.apply_rule(number, age, who=Who("terminal"))
+            days = deletion.GRACE.days
+            click.echo(f"{done.changed:,} photos deleted. They go for good in {days} days.")
     except MarqueError as error:
         raise click.ClickException(str(error)) from error

@@ -5,15 +5,16 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from webapp.domain import VERDICTS, GalleryFilter, RankedLabel, Who
+from webapp.domain import VERDICTS, RankedLabel, Who
 from webapp.errors import BadRequestError, ModelError, PhotoNotFoundError
+from webapp.gallery_filter import GalleryFilter, filter_params
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import rank_labels
 from webapp.inference.models.card import ModelCard
@@ -22,7 +23,6 @@ from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports.formats import tables as formats
 from webapp.services.exports.formats.folders import Bytes, write_zip
 from webapp.services.exports.formats.tables import Record
-from webapp.services.photos.query_filters import filter_params
 from webapp.services.stats.training_membership import read_lists
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading, writing
@@ -190,7 +190,7 @@ def size_of(wanted: GalleryFilter) -> Size:
 
 def question_of(wanted: GalleryFilter) -> dict[str, str]:
     """The filter as the parameters of a page; an export has its own order."""
-    return filter_params(replace(wanted, sort="newest"))
+    return filter_params(wanted.replace(sort="newest"))
 
 
 # ---- one download ----

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from webapp.domain import NONE_OF_THESE, VERDICTS, GalleryFilter
+from webapp.domain import NONE_OF_THESE, VERDICTS
 from webapp.errors import BadRequestError, ModelError, PhotoNotFoundError, UnknownLabelError
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import canonical_label, every_label
 from webapp.inference.models.registry import Registry

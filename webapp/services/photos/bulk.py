@@ -1,17 +1,18 @@
-"""One action on many photos: those that were picked, or all that a filter lets through. Each action is one batch, and one undo.
+"""One action on photos that were picked, or on all that a filter lets through: one batch, and one
+undo.
 
-Photos change a chunk at a time, each chunk in a transaction of its own, so that uploads and other people come in between. When the
-server stops in the middle, what was done stands and is undone by the same batch.
+Photos change a chunk at a time, each chunk in a transaction of its own, so that uploads and other
+people come in between. When the server stops in the middle, what was done stands and is undone by
+the same batch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
-from webapp.inference.admission import AdmissionLimiter
-from webapp.inference.classifier import Classifier
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import (
@@ -33,16 +34,16 @@ from webapp.storage.photos import photos
 from webapp.storage.photos.deletion import put_away
 from webapp.storage.tables import Photo
 
-MOST = 50_000
-"""Photos that one action may change: more would keep the browser waiting for minutes."""
-MOST_RANKED = 200
-"""Photos that a version looks at while one waits: some seconds of work, in which others are answered too. More become a job."""
-PURGED_AT_ONCE = 200
+MOST = 50_000  # photos that one action may change while the browser waits
+MOST_RANKED = 200  # photos that a version looks at meanwhile; more become a job
+NOTHING_SELECTED = "No photo was selected. Select one or more, then press the button again."
+_PURGED_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Photos that were picked by id, or, without ids, all that `wanted` lets through and that were there by the number `up_to`.
+    """Photos that were picked by id, or, without ids, all that `wanted` lets through and whose
+    number is at most `up_to` (0: all that are there now).
 
     `wanted` also says whose answers are meant.
     """
@@ -54,8 +55,14 @@ class Selection:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What an action would meet: `photos` of them (at most `MOST` + 1 are counted), `starred` ones among them, the first few, the number
-    of the newest photo, to be handed back so that photos that come meanwhile are left alone."""
+    """What an action would meet.
+
+    Attributes:
+        photos: How many; at most `MOST` + 1 are counted.
+        starred: How many of them have a star.
+        first: The first few, with their outcomes.
+        up_to: The number of the newest photo, for `Selection`: later ones are left alone.
+    """
 
     photos: int
     starred: int
@@ -69,98 +76,83 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Deletion:
     """Photos that were deleted together and can be brought back until `ends`."""
 
     batch: str
     who: str
-    at: datetime
+    deleted_at: datetime
     photos: int
 
     @property
     def ends(self) -> datetime:
         """When they go for good."""
-        return self.at + GRACE
+        return self.deleted_at + GRACE
 
 
 def forecast(selection: Selection, show: int = 7) -> Forecast:
     """How many photos an action on this selection would meet. Changes nothing."""
     up_to = storage.last_number()
-    found = starred = 0
+    met = starred = 0
     first: list[int] = []
     for chunk in _chunks(selection, up_to, limit=MOST + 1):
-        found += len(chunk)
+        met += len(chunk)
         starred += storage.count_starred(chunk)
         first = first or chunk[:show]
-    return Forecast(found, starred, photos.photos_by_number(first), up_to)
+    return Forecast(met, starred, photos.photos_by_number(first), up_to)
 
 
 def is_long(selection: Selection) -> bool:
     """True when a version cannot look at all of these photos while one waits."""
-    met = sum(
-        map(
-            len, _chunks(selection, selection.up_to or storage.last_number(), limit=MOST_RANKED + 1)
-        )
-    )
-    return met > MOST_RANKED
+    return len(_numbers(selection, MOST_RANKED + 1)) > MOST_RANKED
 
 
 def relabel_all(
     selection: Selection, label: str, cards: Sequence[ModelCard], stamp: Stamp
 ) -> Relabelled:
-    """Give photos a ground truth. Raises `UnknownLabelError`, or what `_all` raises."""
+    """Give photos a ground truth. Raises `UnknownLabelError`, or what `_change` raises."""
     cards = [current_card(card) for card in cards]
     label, model = check_label(label, cards), model_of(label, cards)
     check_why(stamp.why)
-    done = _all(selection, stamp.batch, lambda chunk: label_photos(chunk, label, model, stamp))
+    done = _change(selection, stamp.batch, lambda chunk: label_photos(chunk, label, model, stamp))
     return replace(done, label=label)
 
 
 def confirm_all(selection: Selection, stamp: Stamp) -> Relabelled:
     """Make the answers the ground truths. Photos whose answer names no label are skipped."""
     wanted = selection.wanted
-    return _all(selection, stamp.batch, lambda chunk: confirm_photos(chunk, wanted, stamp))
+    return _change(selection, stamp.batch, lambda chunk: confirm_photos(chunk, wanted, stamp))
 
 
 def star_all(selection: Selection, *, starred: bool) -> Relabelled:
     """Star photos, or take their stars off."""
     batch = new_batch()
-    return _all(selection, batch, lambda chunk: storage.star_photos(chunk, batch, starred=starred))
+    return _change(
+        selection, batch, lambda chunk: storage.star_photos(chunk, batch, starred=starred)
+    )
 
 
-def rank_all(
-    selection: Selection,
-    classifier: Classifier,
-    *,
-    standing: bool,
-    files: FileStore,
-    limiter: AdmissionLimiter,
+def ask_all(
+    selection: Selection, pipeline: Pipeline, *, standing: bool
 ) -> tuple[Relabelled, MarqueError | None]:
-    """Let a version look at photos, at most `MOST_RANKED`. What it says stands for its model when `standing`, else it is only remembered.
+    """Let a version look at photos, at most `MOST_RANKED`. What it says stands for its model when
+    `standing`, else it is only remembered.
 
-    Also returns what ended it early, if anything did: what was ranked until then is kept.
+    Returns:
+        What was done, and the error that ended it early, if any: what was done until then is kept.
     """
-    numbers = [
-        number
-        for chunk in _chunks(
-            selection, selection.up_to or storage.last_number(), limit=MOST_RANKED + 1
-        )
-        for number in chunk
-    ]
+    numbers = _numbers(selection, MOST_RANKED + 1)
     if len(numbers) > MOST_RANKED:
         raise BadRequestError(
-            f"These are more than {MOST_RANKED} photos, the most that a version can look at while you wait. Pick fewer."
+            f"These are more than {MOST_RANKED} photos, the most that a version can look at while "
+            "you wait. Pick fewer."
         )
     if not numbers:
-        raise BadRequestError(
-            "No photo was selected. Select one or more, then press the button again."
-        )
+        raise BadRequestError(NOTHING_SELECTED)
     changed = met = 0
     for photo, _outcome in photos.photos_by_number(numbers):
         try:
-            changed += ask_version(
-                photo.public_id, Pipeline([classifier], files, limiter), standing=standing
-            )
+            changed += ask_version(photo.public_id, pipeline, standing=standing)
         except MarqueError as error:
             return Relabelled(changed, met - changed, ""), error
         met += 1
@@ -168,29 +160,31 @@ def rank_all(
 
 
 def delete_all(selection: Selection, *, who: Who, files: FileStore, batch: str = "") -> Relabelled:
-    """Delete photos; starred ones are skipped. They can be brought back for `GRACE`; what waited longer goes now.
+    """Delete photos; starred ones are skipped. They can be brought back for `GRACE`; what was
+    deleted before that goes for good now.
 
-    `batch` is what the deletion is called, a new name when it is not given.
+    Args:
+        batch: What the deletion is called; a new name when it is not given.
     """
     batch = batch or new_batch()
-    done = _all(selection, batch, lambda chunk: put_away(chunk, batch, who.name))
-    purge(files=files, most=PURGED_AT_ONCE)
+    done = _change(selection, batch, lambda chunk: put_away(chunk, batch, who.name))
+    purge(files=files, most=_PURGED_AT_ONCE)
     return done
 
 
-def waiting() -> list[Waiting]:
+def deletions() -> list[Deletion]:
     """What was deleted and can be brought back, latest first."""
-    return [Waiting(*line) for line in storage.waiting_batches()]
+    return [Deletion(*row) for row in storage.deleted_batches()]
 
 
-def anything_waits() -> bool:
+def anything_deleted() -> bool:
     """True when something was deleted and can be brought back."""
-    return storage.anything_waits()
+    return storage.anything_deleted()
 
 
-def _all(selection: Selection, batch: str, change: Callable[[list[int]], int]) -> Relabelled:
-    """Change chunk after chunk. Raises `BadRequestError` for no photo or too many, `PhotoNotFoundError` for an unknown id: then nothing
-    is changed."""
+def _change(selection: Selection, batch: str, change: Callable[[list[int]], int]) -> Relabelled:
+    """Change chunk after chunk. Raises `BadRequestError` for no photo or too many, and
+    `PhotoNotFoundError` for an unknown id: then nothing is changed."""
     up_to = selection.up_to or storage.last_number()
     _check(selection, up_to)
     changed = met = 0
@@ -209,22 +203,28 @@ def _check(selection: Selection, up_to: int) -> None:
             )
         if len(storage.numbers_of(selection.ids)) < len(set(selection.ids)):
             raise PhotoNotFoundError(
-                "One of these photos is not there any more. Nothing was changed: load the page again."
+                "One of these photos is not there any more. Nothing was changed: load the page "
+                "again."
             )
         return
     met = sum(map(len, _chunks(selection, up_to, limit=MOST + 1)))
     if not met:
-        raise BadRequestError(
-            "No photo was selected. Select one or more, then press the button again."
-        )
+        raise BadRequestError(NOTHING_SELECTED)
     if met > MOST:
         raise BadRequestError(
-            f"These are more than {MOST:,} photos, the most at a time. Nothing was changed: put in a job for them."
+            f"These are more than {MOST:,} photos, the most at a time. Nothing was changed: put in "
+            "a job for them."
         )
+
+
+def _numbers(selection: Selection, limit: int) -> list[int]:
+    up_to = selection.up_to or storage.last_number()
+    return [number for chunk in _chunks(selection, up_to, limit=limit) for number in chunk]
 
 
 def _chunks(selection: Selection, up_to: int, *, limit: int) -> Iterator[list[int]]:
-    """The photos by number, in order of arrival, at most `limit` in all. What one chunk changes does not touch the next."""
+    """The photos by number, in order of arrival, at most `limit` in all. What one chunk changes
+    does not touch the next."""
     if selection.ids:
         yield storage.numbers_of(selection.ids)
         return

@@ -1,8 +1,9 @@
-"""Forgetting photos: first out of sight, after a time of grace for good; what protects them; which ones a rule of keeping lets go."""
+"""Deleting photos: first out of sight, after a time of grace for good; what protects them; and the
+retention rule."""
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,15 +20,15 @@ from webapp.storage.photos import deletion as storage
 from webapp.storage.photos import photos
 from webapp.storage.tables import LabelEvent, Photo, now
 
-GRACE = timedelta(days=7)
-"""How long a deleted photo can be brought back."""
-CHUNK = 200
-"""Photos that go in one transaction."""
+GRACE = timedelta(days=7)  # how long a deleted photo can be brought back
+CHUNK = 200  # photos that are deleted in one transaction
+NOT_YOURS = "Only the person who uploaded this photo, or an admin, may delete it."
 
 
 @dataclass(frozen=True)
 class Surplus:
-    """What a rule of keeping would let go: for each class how many photos there are, how many would go, and the bytes of their files."""
+    """What a retention rule would delete: for each class how many photos there are, how many would
+    go, and the bytes of their files."""
 
     classes: dict[str, tuple[int, int, int]]
 
@@ -53,27 +54,33 @@ def may_delete(photo: Photo, token: str) -> bool:
 
 
 def delete_photo(public_id: str, *, who: Who, admin: bool, token: str = "") -> str:
-    """Delete a photo: nobody sees it any more, and for `GRACE` it can be brought back. Returns the file name it has.
+    """Delete a photo: nobody sees it any more, and for `GRACE` it can be brought back.
 
-    Raises `PhotoNotFoundError`, or `NotAllowedError` unless the token fits or is not needed (`admin`: an admin, or whoever sent it among
-    many), and for a photo with a star.
+    Args:
+        admin: No token is needed: an admin deletes, or the person who sent it among many.
+
+    Returns:
+        The file name it has.
+
+    Raises:
+        PhotoNotFoundError: There is no such photo.
+        NotAllowedError: The token does not fit, or the photo has a star.
     """
     with writing():
         photo = get_item(public_id).photo
         if not admin and not may_delete(photo, token):
-            raise NotAllowedError(
-                "Only the person who uploaded this photo, or an admin, may delete it."
-            )
+            raise NotAllowedError(NOT_YOURS)
         if photo.starred:
             raise NotAllowedError(
-                "This photo has a star, which protects it. A reviewer can take the star off; then it can be deleted."
+                "This photo has a star, which protects it. A reviewer can take the star off; then "
+                "it can be deleted."
             )
         storage.put_away([photo.id], new_batch(), who.name)
         return photo.filename
 
 
 def restorable(public_id: str, *, admin: bool, token: str = "") -> Photo | None:
-    """A photo that was deleted and that this person may bring back, None when there is none such."""
+    """A photo that was deleted and that this person may bring back, or None."""
     photo = storage.find_deleted(public_id)
     if photo is None or photo.deleted_at is None or photo.deleted_at < now() - GRACE:
         return None
@@ -81,7 +88,8 @@ def restorable(public_id: str, *, admin: bool, token: str = "") -> Photo | None:
 
 
 def restore_photo(public_id: str, *, admin: bool, token: str = "") -> str:
-    """Bring a deleted photo back. Returns its file name. Raises `PhotoNotFoundError` when it is gone or not theirs."""
+    """Bring a deleted photo back. Returns its file name. Raises `PhotoNotFoundError` when it is
+    gone or not theirs."""
     with writing():
         photo = restorable(public_id, admin=admin, token=token)
         if photo is None:
@@ -96,40 +104,45 @@ def restore_photo(public_id: str, *, admin: bool, token: str = "") -> str:
 
 
 def purge(*, files: FileStore, before: datetime | None = None, most: int | None = None) -> int:
-    """Remove photos for good that were deleted longer than `GRACE` ago, about `most`; returns how many. The label log keeps a line each.
+    """Remove photos for good that were deleted longer than `GRACE` ago, about `most`; returns how
+    many. The label log keeps a line each.
 
-    Rows go first, in one transaction, then the files: a photo without its file would be damage, a file without a photo only takes space,
-    and `sweep` finds it when the machine stops in between.
+    Rows go first, in one transaction, then the files: a photo without its file would be damage, a
+    file without a photo only takes space, and `sweep` finds it when the machine stops in between.
     """
-    gone = 0
-    while (most is None or gone < most) and (names := _forget_rows(before or now() - GRACE)):
+    removed = 0
+    while (most is None or removed < most) and (names := _remove_rows(before or now() - GRACE)):
         _remove_files(names, files)
-        gone += len(names)
-    return gone
+        removed += len(names)
+    return removed
 
 
 def sweep(*, files: FileStore) -> int:
     """Remove files that belong to no photo; returns how many."""
     removed = 0
-    names = files.names()
-    while some := list(islice(names, CHUNK)):
-        orphans = sorted({*some} - storage.known_files(some))
+    for names, known in _files(files):
         end_reading()
-        removed += _remove_files(orphans, files) if orphans else 0
+        if orphans := sorted({*names} - known):
+            removed += _remove_files(orphans, files)
     return removed
 
 
-def look_for_files(*, files: FileStore) -> tuple[int, int]:
+def count_orphans(*, files: FileStore) -> tuple[int, int]:
     """How many files belong to no photo, and how many photos have no file."""
-    orphans = known = 0
+    files_seen = files_known = 0
+    for names, known in _files(files):
+        files_seen, files_known = files_seen + len(names), files_known + len(known)
+    return files_seen - files_known, storage.count_all() - files_known
+
+
+def _files(files: FileStore) -> Iterator[tuple[list[str], set[str]]]:
+    """The names of all files, a chunk at a time, with those among them that belong to a photo."""
     names = files.names()
-    while some := list(islice(names, CHUNK)):
-        theirs = len(storage.known_files(some))
-        known, orphans = known + theirs, orphans + len(some) - theirs
-    return orphans, storage.count_all() - known
+    while chunk := list(islice(names, CHUNK)):
+        yield chunk, storage.known_files(chunk)
 
 
-def _forget_rows(before: datetime) -> list[str]:
+def _remove_rows(before: datetime) -> list[str]:
     """Remove the rows of some photos that are due; the names of their files."""
     with writing():
         due = storage.due_photos(before, CHUNK)
@@ -149,7 +162,8 @@ def _forget_rows(before: datetime) -> list[str]:
 
 
 def _remove_files(names: Sequence[str], files: FileStore) -> int:
-    """Remove files unless a photo has them (again). An upload puts its file inside a transaction, so none is on its way meanwhile."""
+    """Remove files unless a photo has them (again). An upload puts its file inside a transaction,
+    so none is on its way meanwhile."""
     with writing():
         orphans = sorted({*names} - storage.known_files(names))
         for name in orphans:
@@ -157,22 +171,23 @@ def _remove_files(names: Sequence[str], files: FileStore) -> int:
     return len(orphans)
 
 
-# ---- a rule of keeping ----
+# ---- the retention rule ----
 
 
 def surplus(per_class: int, older_than: timedelta) -> Surplus:
-    """What would go if each class kept `per_class` photos and only older ones went. Labelled and starred photos never go."""
+    """What would go if each class kept `per_class` photos and only older ones went. Labelled and
+    starred photos never go."""
     return Surplus(storage.count_surplus(per_class, now() - older_than))
 
 
-def keep(per_class: int, older_than: timedelta, *, who: Who) -> Relabelled:
+def apply_rule(per_class: int, older_than: timedelta, *, who: Who) -> Relabelled:
     """Delete what `surplus` counts, as one batch that can be taken back for `GRACE`."""
     numbers = iter(storage.surplus_numbers(per_class, now() - older_than))
-    batch, gone = new_batch(), 0
-    while some := list(islice(numbers, CHUNK)):
+    batch, deleted = new_batch(), 0
+    while chunk := list(islice(numbers, CHUNK)):
         with writing():
-            gone += storage.put_away(some, batch, who.name, labelled=False)
-    return Relabelled(gone, 0, batch if gone else "")
+            deleted += storage.put_away(chunk, batch, who.name, labelled=False)
+    return Relabelled(deleted, 0, batch if deleted else "")
 
 
 def parse_age(text: str) -> timedelta:

@@ -1,4 +1,4 @@
-"""Gallery pages, one photo with its story, and the bytes behind them."""
+"""Gallery pages, one photo with its details, and the bytes behind them."""
 
 import base64
 import hashlib
@@ -9,14 +9,7 @@ from datetime import date
 
 import numpy as np
 
-from webapp.domain import (
-    ALL_MODELS,
-    GalleryFilter,
-    RankedLabel,
-    Rendition,
-    make_tag,
-    ready_rendition,
-)
+from webapp.domain import ALL_MODELS, RankedLabel, Rendition, make_tag, ready_rendition
 from webapp.errors import (
     BadRequestError,
     ModelError,
@@ -24,6 +17,7 @@ from webapp.errors import (
     PhotoDeletedError,
     PhotoNotFoundError,
 )
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import rank_labels
 from webapp.inference.decoding.images import (
@@ -45,30 +39,24 @@ from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
 
 PAGE = 24
 MAX_LIMIT = 200
-MOST_NUMBER = 2**62
-LAST = "last"
+LAST = "last"  # the cursor of the end of the list
 AFTER, BEFORE = "after", "before"
+_MOST_NUMBER = 2**62
+_SORT_KEYS = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}
 
 
 @dataclass(frozen=True)
 class Item:
-    """A photo with its shown prediction, or that of the model that was asked for, and what became of it."""
+    """A photo with its shown prediction, or that of the model that was asked for, and the outcome
+    of that."""
 
     photo: Photo
     outcome: str
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """What one model says about a photo, and what became of it."""
-
-    prediction: Prediction
-    outcome: str
-
-
-@dataclass(frozen=True)
 class Page:
-    """One page of the gallery. `next` and `previous` are the cursors of the pages beside it, "" where there is none."""
+    """One page of the gallery; `next` and `previous` are cursors of other pages, "" for none."""
 
     items: list[Item]
     next: str
@@ -77,53 +65,56 @@ class Page:
 
 @dataclass(frozen=True)
 class Event:
-    """A label event and whether pressing undo would still do something."""
+    """A label event, and whether it was undone."""
 
     event: LabelEvent
     undone: bool
 
 
 @dataclass(frozen=True)
-class Story:
-    """Everything the photo page tells: the photo, what each model says about it (the shown one first), all its predictions (newest
-    first), its label history (newest first), and while people disagree about it each one's last word as (person, label)."""
+class PhotoDetails:
+    """Everything that the page of a photo tells.
+
+    Attributes:
+        answers: What each model says, the shown answer first.
+        predictions: All predictions, newest first, of versions that were replaced too.
+        events: The label history, newest first.
+        disagree: While people disagree, each one's last word as (person, label).
+    """
 
     item: Item
-    opinions: list[Opinion]
+    answers: list[Prediction]
     predictions: Sequence[Prediction]
     events: list[Event]
     disagree: list[tuple[str, str]]
 
 
-# ---- questions ----
+# ---- lists ----
 
 
 def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") -> Page:
-    """A page of photos. Cursors name a photo and a direction, so photos that arrive meanwhile shift nothing. Raises `BadRequestError`.
-
-    The cursor `LAST` is the end of the list.
-    """
+    """A page of photos. Cursors name a photo and a direction, so photos that arrive meanwhile shift
+    nothing. Raises `BadRequestError` for a cursor of another list."""
     place, backwards = read_cursor(cursor, wanted.sort)
     rows = pages.page_of_photos(wanted, limit + 1, place, backwards=backwards)
     more = len(rows) > limit
     if backwards and not more and place is not None:  # this is the beginning: show it whole
         return gallery_page(wanted, limit=limit)
-    items = [
-        Item(photo, outcome) for photo, outcome in (rows[-limit:] if backwards else rows[:limit])
-    ]
+    items = [Item(*row) for row in (rows[-limit:] if backwards else rows[:limit])]
     if not items:
         return Page([], next="", previous="")
-    following = place is not None if backwards else more
-    before = more if backwards else place is not None
+    has_next = place is not None if backwards else more
+    has_previous = more if backwards else place is not None
     return Page(
         items,
-        next=_write_cursor(items[-1].photo, wanted.sort, AFTER) if following else "",
-        previous=_write_cursor(items[0].photo, wanted.sort, BEFORE) if before else "",
+        next=_cursor_of(items[-1].photo, wanted.sort, AFTER) if has_next else "",
+        previous=_cursor_of(items[0].photo, wanted.sort, BEFORE) if has_previous else "",
     )
 
 
 def cursor_at(wanted: GalleryFilter, day: date) -> str:
-    """The cursor of the page that begins with this day (UTC), in one of the orders by arrival; "" in the others."""
+    """The cursor of the page that begins with this day (UTC), in one of the orders by arrival; ""
+    in the others."""
     if wanted.sort == "newest":
         return make_cursor("newest", None, pages.first_number_of(pages.day_after(day)), AFTER)
     if wanted.sort == "oldest":
@@ -132,48 +123,86 @@ def cursor_at(wanted: GalleryFilter, day: date) -> str:
 
 
 def outcome_counts(wanted: GalleryFilter) -> dict[str, Count]:
-    """How many photos each outcome has under the other filters, every outcome named, and "all" of them. See `Count`."""
+    """How many photos each outcome has under the other filters, and "all" of them."""
     total, each = pages.count_by_outcome(wanted)
     return {"all": total, **each}
 
 
+def checked_examples() -> tuple[dict[str, Photo], dict[str, int]]:
+    """For each ground truth its newest photo, and how many photos have it."""
+    return storage.latest_checked_photo_of_each_label(), storage.count_by_ground_truth()
+
+
+def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
+    """What became of the files of one form, and its photos by id, each with the prediction that was
+    asked for. Raises `PhotoNotFoundError`."""
+    upload = storage.find_upload(public_id)
+    if upload is None:
+        raise PhotoNotFoundError("There is no such upload.")
+    ids = [str(result["photo"]) for result in upload.results if result["photo"]]
+    model = next((str(result["model"]) for result in upload.results if result.get("model")), "")
+    rows = storage.photos_by_public_id(ids, "" if model == ALL_MODELS else model)
+    return upload, {public_id: Item(*row) for public_id, row in rows.items()}
+
+
+# ---- one photo ----
+
+
 def get_item(public_id: str, model: str = "") -> Item:
-    """One photo with its shown prediction, or with that of `model`. Raises `PhotoNotFoundError` (`PhotoDeletedError` for one that was
-    deleted and waits for its end) or `NotAskedError`."""
-    found = storage.find_photo(public_id, model)
-    if found is not None:
-        return Item(*found)
+    """One photo with its shown prediction, or with that of `model`.
+
+    Raises:
+        PhotoNotFoundError: There is no such photo; a `PhotoDeletedError` while it can be restored.
+        NotAskedError: The model has not looked at it.
+    """
+    row = storage.find_photo(public_id, model)
+    if row is not None:
+        return Item(*row)
     if model and storage.find_photo(public_id) is not None:
+        name = model[:80]
         raise NotAskedError(
-            f"{model[:80]} has not looked at this photo yet. Send the photo once more with model={model[:80]} to ask it."
+            f"{name} has not looked at this photo yet. Send the photo once more with "
+            f"model={name} to ask it."
         )
     raise absent(public_id)
 
 
 def get_numbered(number: int) -> Item:
-    """The photo that came as the one with this number, with its shown prediction. Raises `PhotoNotFoundError`."""
-    found = storage.photos_by_number([number]) if number < MOST_NUMBER else []
-    if not found:
+    """The photo with this number in the order of arrival. Raises `PhotoNotFoundError`."""
+    rows = storage.photos_by_number([number]) if number < _MOST_NUMBER else []
+    if not rows:
         raise PhotoNotFoundError(f"There is no photo with the number {number}.")
-    return Item(*found[0])
+    return Item(*rows[0])
 
 
-def get_story(public_id: str) -> Story:
+def latest_item() -> Item | None:
+    """The newest photo, or None in an empty history."""
+    row = storage.latest_photo()
+    return None if row is None else Item(*row)
+
+
+def get_details(public_id: str) -> PhotoDetails:
     """One photo with its predictions and label history. Raises `PhotoNotFoundError`."""
     item = get_item(public_id)
-    disagree = labels.last_words(item.photo) if item.photo.disputed else []
-    return Story(
+    predictions = storage.predictions_of(item.photo)
+    return PhotoDetails(
         item,
-        opinions(item.photo),
-        storage.predictions_of(item.photo),
+        _current(predictions),
+        predictions,
         with_undone(labels.events_of(item.photo)),
-        disagree,
+        labels.last_words(item.photo) if item.photo.disputed else [],
     )
 
 
 def label_events(public_id: str) -> list[Event]:
     """The label history of a photo, newest first. Raises `PhotoNotFoundError`."""
     return with_undone(labels.events_of(get_item(public_id).photo))
+
+
+def with_undone(events: Sequence[LabelEvent]) -> list[Event]:
+    """Events, each with whether it was undone."""
+    undone = labels.undone_ids([event.id for event in events])
+    return [Event(event, event.id in undone) for event in events]
 
 
 def first_label(public_id: str, model: str) -> str:
@@ -184,35 +213,19 @@ def first_label(public_id: str, model: str) -> str:
     return prediction.label
 
 
-def opinions(photo: Photo) -> list[Opinion]:
+def current_predictions(photo: Photo) -> list[Prediction]:
     """What each model that has looked at a photo says about it, the shown one first."""
-    return [Opinion(*row) for row in storage.current_predictions(photo)]
+    return _current(storage.predictions_of(photo))
 
 
-def latest_item() -> Item | None:
-    """The newest photo, or None in an empty history."""
-    found = storage.latest_photo()
-    return None if found is None else Item(*found)
-
-
-def checked_examples() -> tuple[dict[str, Photo], dict[str, int]]:
-    """For each ground truth its newest photo, and how many photos have it."""
-    return storage.latest_checked_photo_of_each_label(), storage.count_by_ground_truth()
-
-
-def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
-    """What became of the files of one form, and the photos among them by id, each as it was asked for. Raises `PhotoNotFoundError`."""
-    upload = storage.find_upload(public_id)
-    if upload is None:
-        raise PhotoNotFoundError("There is no such upload.")
-    ids = [str(result["photo"]) for result in upload.results if result["photo"]]
-    asked = next((str(result["model"]) for result in upload.results if result.get("model")), "")
-    rows = storage.photos_by_public_id(ids, "" if asked == ALL_MODELS else asked)
-    return upload, {public_id: Item(*row) for public_id, row in rows.items()}
+def _current(predictions: Sequence[Prediction]) -> list[Prediction]:
+    current = [prediction for prediction in predictions if prediction.current]
+    return sorted(current, key=lambda prediction: (not prediction.shown, prediction.model))
 
 
 def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabel, ...]:
-    """Every label of a stored prediction, best first; only the stored top five when the version's card is gone."""
+    """Every label of a stored prediction, best first; only the stored top five when the version's
+    card is gone."""
     card = card_of(prediction, registry)
     distribution = np.frombuffer(prediction.distribution, dtype="<f4")
     if card is None or len(distribution) != len(card.labels):
@@ -223,7 +236,7 @@ def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabe
 
 
 def card_of(prediction: Prediction, registry: Registry) -> ModelCard | None:
-    """The card of the version that made a prediction, or None when it is not on this machine any more."""
+    """The card of the version that made a prediction, or None when it is not on this machine."""
     try:
         return registry.card(prediction.model, prediction.version)
     except ModelError:
@@ -235,98 +248,93 @@ def card_of(prediction: Prediction, registry: Registry) -> ModelCard | None:
 
 def thumbnail(public_id: str) -> Rendition:
     """The small picture, without metadata. Raises `PhotoNotFoundError`."""
-    found = storage.thumbnail_of(public_id)
-    if found is None:
+    row = storage.thumbnail_of(public_id)
+    if row is None:
         raise absent(public_id)
-    return ready_rendition(found[0], THUMBNAIL_TYPE, found[1])
+    return ready_rendition(row[0], THUMBNAIL_TYPE, row[1])
 
 
 def view(public_id: str, *, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
-    """The large picture for the page: a JPEG, upright, without metadata. Raises `PhotoNotFoundError` or `ServerBusyError`."""
+    """The large picture for the page: a JPEG, upright, without metadata. Raises
+    `PhotoNotFoundError` or `ServerBusyError`."""
     return _copy(get_item(public_id).photo, VIEW_SIDE, files, limiter)
 
 
 def original(
-    public_id: str, *, files: FileStore, limiter: AdmissionLimiter, with_metadata: bool
+    photo: Photo, *, files: FileStore, limiter: AdmissionLimiter, with_metadata: bool
 ) -> Rendition:
-    """The stored bytes. When they carry metadata (where it was taken, by whom) a stranger gets a copy without it instead."""
-    photo = get_item(public_id).photo
+    """The stored bytes. When they carry metadata (where it was taken, by whom) and that is not
+    asked for, a copy without it."""
     if photo.has_metadata and not with_metadata:
         return _copy(photo, max(photo.width, photo.height), files, limiter)
-    kind = content_type(photo.format)
     return Rendition(
-        kind, photo.sha256[:32], lambda: stored_content(photo, files), photo.bytes, photo.created_at
+        content_type(photo.format),
+        photo.sha256[:32],
+        lambda: stored_content(photo, files),
+        photo.bytes,
+        photo.created_at,
     )
 
 
 def _copy(photo: Photo, side: int, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
-    """A copy without metadata, at most `side` pixels long: always the same bytes, as long as the same library makes it."""
+    """A copy without metadata, at most `side` pixels long: the same bytes as long as the same
+    library makes it."""
 
     def make() -> bytes:
         content = stored_content(photo, files)
         with limiter.slot():
             return render_view(content, max_side=side)
 
-    return Rendition(
-        VIEW_TYPE, make_tag("copy", side, photo.sha256, RENDERER), make, modified=photo.created_at
-    )
+    tag = make_tag("copy", side, photo.sha256, RENDERER)
+    return Rendition(VIEW_TYPE, tag, make, modified=photo.created_at)
 
 
 def stored_content(photo: Photo, files: FileStore) -> bytes:
-    """The bytes of a photo as they came. Raises `PhotoNotFoundError` when they are missing or damaged."""
+    """The bytes of a photo as they came. Raises `PhotoNotFoundError` when they are missing or
+    damaged."""
     content = files.get(photo.sha256)
     if content is None or hashlib.sha256(content).hexdigest() != photo.sha256:
         raise PhotoNotFoundError(
-            "The stored file of this photo is missing or damaged. Its answer and its labels are kept."
+            "The stored file of this photo is missing or damaged. "
+            "Its answer and its labels are kept."
         )
     return content
 
 
-# ---- small parts ----
-
-
 def absent(public_id: str) -> PhotoNotFoundError:
-    """Why a photo is not shown."""
+    """The error for a photo that is not there: it was deleted, or there is none such."""
     if storage.was_deleted(public_id):
         return PhotoDeletedError("This photo was deleted.")
     return PhotoNotFoundError("There is no such photo. It may have been deleted.")
 
 
-def with_undone(events: Sequence[LabelEvent]) -> list[Event]:
-    """Events, each with whether it was undone."""
-    undone = labels.undone_ids([event.id for event in events])
-    return [Event(event, event.id in undone) for event in events]
+# ---- cursors ----
 
 
-def _write_cursor(photo: Photo, sort: str, direction: str) -> str:
-    said = photo.prediction
-    keys = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}
-    return make_cursor(
-        sort, getattr(said, keys[sort]) if sort in keys and said else None, photo.id, direction
-    )
+def _cursor_of(photo: Photo, sort: str, direction: str) -> str:
+    key = getattr(photo.prediction, _SORT_KEYS.get(sort, ""), None)
+    return make_cursor(sort, key, photo.id, direction)
 
 
 def make_cursor(sort: str, key: float | None, number: int, direction: str) -> str:
-    """The cursor of the page after (or before) the photo with this sort key and number. The orders by arrival have no key."""
+    """The cursor of the page after (or before) the photo with this sort key and number. The orders
+    by arrival have no key."""
     text = json.dumps([sort, key, number, direction], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str, sort: str) -> tuple[Place | None, bool]:
-    """Where a page begins or ends, and True when it is read backwards from there. Raises `BadRequestError`."""
+    """Where a page begins or ends, and True when it is read backwards from there. Raises
+    `BadRequestError`."""
     if cursor in ("", LAST):
         return None, cursor == LAST
     try:
-        made_for, key, number, direction = json.loads(
-            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        )
-        if (
-            made_for != sort
-            or not isinstance(number, int)
-            or not 0 <= number < 2**62
-            or direction not in (AFTER, BEFORE)
-        ):
+        padded = cursor + "=" * (-len(cursor) % 4)
+        made_for, key, number, direction = json.loads(base64.urlsafe_b64decode(padded))
+        if made_for != sort or direction not in (AFTER, BEFORE):
             raise ValueError("made for another order")
+        if not isinstance(number, int) or not 0 <= number < _MOST_NUMBER:
+            raise ValueError("no number of a photo")
         if (key is None) != (sort in ("newest", "oldest")):
             raise ValueError("made for another order")
         return Place(None if key is None else float(key), number), direction == BEFORE

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_
 
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import JobNotFoundError, JobRefusedError, NotAllowedError
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs.queue import JobView, Owner
 from webapp.services.jobs.types.upload import JOB_TYPE
 from webapp.services.labels.relabel import Relabelled

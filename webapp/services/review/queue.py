@@ -7,8 +7,9 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from webapp.domain import MERGE, UNDO, UNUSABLE, GalleryFilter, Who
+from webapp.domain import MERGE, UNDO, UNUSABLE, Who
 from webapp.errors import BadRequestError, NotAllowedError, NothingToUndoError, PhotoNotFoundError
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import check_label, check_why, model_of, record_label

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.metrics.confident_learning import doubts
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import HELD_OUT, read_split

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from webapp.domain import NO, NONE_OF_THESE, UNCLASSIFIED, YES, GalleryFilter
+from webapp.domain import NO, NONE_OF_THESE, UNCLASSIFIED, YES
 from webapp.errors import ModelError
+from webapp.gallery_filter import GalleryFilter
 from webapp.inference.metrics.counts import LabelMeasure, calibration_error, mean_f1
 from webapp.inference.metrics.intervals import Share, more_needed, share_of
 from webapp.inference.models.card import ModelCard
@@ -137,9 +138,9 @@ def count(
     Raises `TooMuchToCountError`.
     """
     known = knows_training_photos(registry, card)
-    of_version = replace(photo_filter, model=card.name, version=card.version, sort="newest")
+    of_version = photo_filter.replace(model=card.name, version=card.version, sort="newest")
     counts = storage.count_answers(of_version, card.name, card.version)
-    counted = with_trained or bool(photo_filter.learnt)
+    counted = with_trained or bool(photo_filter.trained_on)
     trained = TrainingShare(known, _total(pair for pair in counts.pairs if pair.trained), counted)
     return counts if counted else counts.without_trained(), trained
 
@@ -151,9 +152,9 @@ def versions(
     for version in registry.versions(model):
         with suppress(ModelError):
             knows_training_photos(registry, registry.card(model, version))
-    of_model = replace(photo_filter, model=model, version=None, sort="newest")
+    of_model = photo_filter.replace(model=model, version=None, sort="newest")
     counts = storage.count_by_version(of_model, model)
-    if not with_trained and not photo_filter.learnt:
+    if not with_trained and not photo_filter.trained_on:
         counts = [row for row in counts if not row.trained]
     return version_figures(counts)
 
@@ -247,11 +248,11 @@ def with_photos(
     with_trained: bool = False,
 ) -> list[MixUpCount]:
     """The same with the newest photos of each that pass the filter."""
-    narrowed = replace(photo_filter, model=card.name, version=card.version, sort="newest")
+    narrowed = photo_filter.replace(model=card.name, version=card.version, sort="newest")
     if sample == AUDITED:
-        narrowed = replace(narrowed, audited=YES)
-    if not with_trained and not photo_filter.learnt:
-        narrowed = replace(narrowed, learnt=NO)
+        narrowed = narrowed.replace(audited=YES)
+    if not with_trained and not photo_filter.trained_on:
+        narrowed = narrowed.replace(trained_on=NO)
     return [
         replace(
             row,

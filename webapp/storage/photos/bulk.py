@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
-from webapp.domain import MERGE, NONE_OF_THESE, UNCLASSIFIED, GalleryFilter
+from webapp.domain import MERGE, NONE_OF_THESE, UNCLASSIFIED
+from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
 from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.labels.events import Stamp
@@ -66,9 +67,7 @@ def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) 
     answer = select(decision).where(
         Prediction.photo_id == Photo.id, Prediction.model == wanted.model, which
     )
-    return _label(
-        numbers, answer.correlate(Photo).scalar_subquery(), literal(wanted.model), stamp
-    )
+    return _label(numbers, answer.correlate(Photo).scalar_subquery(), literal(wanted.model), stamp)
 
 
 def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:

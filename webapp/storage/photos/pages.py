@@ -1,14 +1,15 @@
 """Pages of photos by keyset, and counts that stop in time. Nothing here commits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.exc import OperationalError
 
-from webapp.domain import OUTCOMES, GalleryFilter
+from webapp.domain import OUTCOMES
+from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, stopping_after
 from webapp.storage.photos.photos import photos_by_number
 from webapp.storage.photos.query_filters import matching, number_column, outcome_column, sort_key
@@ -54,7 +55,7 @@ def page_of_photos(
     ):  # the index of names gives its photos by number: a page needs no list of all that have the name
         number = names.photo_names.c.rowid
         question = names.leading(
-            matching(number, wanted=replace(wanted, filename="")), wanted.filename
+            matching(number, wanted=wanted.replace(filename="")), wanted.filename
         )
     else:
         number = number_column(wanted)
@@ -108,7 +109,7 @@ def _last_number() -> int:
 
 def count_by_outcome(wanted: GalleryFilter) -> tuple[Count, dict[str, Count]]:
     """How many photos the filter lets through whatever became of them, and how many of them have each outcome."""
-    others = replace(wanted, outcome="", sort="newest")
+    others = wanted.replace(outcome="", sort="newest")
     some = _some(outcome_column(wanted.model).label("outcome"), others).subquery()
     rows = _in_time(select(some.c.outcome, func.count()).group_by(some.c.outcome))
     found = {str(name): int(number) for name, number in rows or ()}
@@ -117,7 +118,7 @@ def count_by_outcome(wanted: GalleryFilter) -> tuple[Count, dict[str, Count]]:
             name: Count(found.get(name, 0), exact=True) for name in OUTCOMES
         }
     total = UNKNOWN if rows is None else Count(ENOUGH, exact=False)
-    each = [_some(Photo.id, replace(others, outcome=name)).subquery() for name in OUTCOMES]
+    each = [_some(Photo.id, others.replace(outcome=name)).subquery() for name in OUTCOMES]
     rows = _in_time(
         select(*(select(func.count()).select_from(one).scalar_subquery() for one in each))
     )
@@ -133,7 +134,7 @@ def _some(column: Any, wanted: GalleryFilter) -> Select[Any]:
     """A column of at most `ENOUGH` + 1 photos that the filter lets through."""
     if names.can_lead(wanted):
         return names.leading(
-            matching(column, wanted=replace(wanted, filename="")), wanted.filename
+            matching(column, wanted=wanted.replace(filename="")), wanted.filename
         ).limit(ENOUGH + 1)
     return matching(column, wanted=wanted).limit(ENOUGH + 1)
 

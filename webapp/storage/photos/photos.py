@@ -118,20 +118,9 @@ def predictions_of(photo: Photo) -> Sequence[Prediction]:
         .where(Prediction.photo_id == photo.id)
         .options(selectinload(Prediction.top))
         .order_by(Prediction.id.desc())
-    )
-    return db.session.execute(question).scalars().all()
-
-
-def current_predictions(photo: Photo) -> list[tuple[Prediction, str]]:
-    """What each model says about a photo, with its top five and its outcome; the shown one first."""
-    question = (
-        select(Prediction, Prediction.outcome)
-        .where(Prediction.photo_id == photo.id, Prediction.current)
-        .options(selectinload(Prediction.top))
-        .order_by(Prediction.shown.desc(), Prediction.model)
         .execution_options(populate_existing=True)
     )
-    return [(row[0], row[1]) for row in db.session.execute(question)]
+    return db.session.execute(question).scalars().all()
 
 
 def current_versions(photo: Photo) -> dict[str, int]:

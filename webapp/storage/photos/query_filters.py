@@ -9,16 +9,8 @@ from typing import Any
 
 from sqlalchemy import Select, and_, exists, func, select
 
-from webapp.domain import (
-    AMONG_FIVE,
-    AUDIT,
-    FIRST_GUESS,
-    KNOWN,
-    NONE_OF_THESE,
-    VISITORS,
-    YES,
-    GalleryFilter,
-)
+from webapp.domain import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, VISITORS, YES
+from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.models import comparisons
@@ -203,7 +195,7 @@ def _columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
 def _about_truth(wanted: GalleryFilter, answers: Answers) -> list[Any]:
     """Whether somebody has checked the answer that is meant, how right it is, and whether its version has learnt from the photo."""
     return (_checked(wanted, answers) if wanted.checked else []) + (
-        _learnt(wanted, answers) if wanted.learnt else []
+        _learnt(wanted, answers) if wanted.trained_on else []
     )
 
 
@@ -214,7 +206,7 @@ def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
         else (Photo.shown_model, Photo.shown_version)
     )
     learnt = answers.trained if answers is CheckedAnswer else was_trained_on(model, version)
-    if wanted.learnt != YES:
+    if wanted.trained_on != YES:
         return [~learnt]
     files = select(TrainingFile.sha256)
     if wanted.model and wanted.version is not None:

@@ -10,7 +10,8 @@ from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, se
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
-from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED, GalleryFilter
+from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
+from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, insert_row, stopping_after
 from webapp.storage.labels.canonical import canonical_of, truths_of
 from webapp.storage.photos.query_filters import matching, meant_columns

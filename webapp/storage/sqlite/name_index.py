@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, column, func, insert, literal, select, table, text
 
-from webapp.domain import GalleryFilter
+from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
 from webapp.storage.tables import NAME_INDEX, Photo
 

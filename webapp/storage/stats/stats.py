@@ -5,14 +5,14 @@ Without a filter they are read from the counters; with one the checked answers t
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CTE, Select, Table, insert, select
 from sqlalchemy.exc import OperationalError
 
-from webapp.domain import GalleryFilter
 from webapp.errors import TooMuchToCountError
+from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, stopping_after
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.photos.query_filters import conditions
@@ -190,19 +190,20 @@ def _stored(table: Table, model: str, version: int | None = None) -> Sequence[An
 
 def _is_a_filter(photo_filter: GalleryFilter) -> bool:
     """True when a filter asks for more than a version and an order."""
-    return replace(photo_filter, model="", version=None, sort="newest") != GalleryFilter()
+    return photo_filter.replace(model="", version=None, sort="newest") != GalleryFilter()
 
 
 def _passing(photo_filter: GalleryFilter, model: str, version: int | None = None) -> CTE:
     """The checked answers to the photos of a filter."""
-    of_version = replace(photo_filter, model=model, version=version, sort="newest")
+    of_version = photo_filter.replace(model=model, version=version, sort="newest")
     statement: Select[Any] = select(CheckedAnswer).where(
         CheckedAnswer.model == model, *conditions(of_version, CheckedAnswer)
     )
     if version is not None:
         statement = statement.where(CheckedAnswer.version == version)
-    defaults = {name: getattr(GalleryFilter, name) for name in _OF_PREDICTION}
-    if _is_a_filter(replace(photo_filter, **defaults)):
+    off = GalleryFilter()
+    defaults = {name: getattr(off, name) for name in _OF_PREDICTION}
+    if _is_a_filter(photo_filter.replace(**defaults)):
         statement = statement.join(Photo, Photo.id == CheckedAnswer.photo_id)
         statement = statement.where(Photo.deleted_at.is_(None))  # as the indexes ask
     return statement.cte("passing")

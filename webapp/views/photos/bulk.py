@@ -1,12 +1,15 @@
-"""One action on the photos picked in the gallery, or on all that its filter lets through; and what was deleted, to bring it back."""
+"""One action on the photos picked in the gallery, or on all that its filter lets through; and the
+page of deleted photos."""
 
+import re
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import SelectField, StringField, ValidationError
+from wtforms.validators import AnyOf
 
-from webapp.domain import GalleryFilter
-from webapp.errors import BadRequestError, NotAllowedError
+from webapp.errors import BadRequestError, InvalidFormError, NotAllowedError
 from webapp.extensions import (
     get_classifier,
     get_files,
@@ -15,84 +18,152 @@ from webapp.extensions import (
     live_models,
     load_version,
 )
+from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import reclassify as reclassify_job
 from webapp.services.labels.relabel import Relabelled, check_label
-from webapp.services.photos import bulk as many
-from webapp.services.photos import gallery as history
+from webapp.services.photos import bulk
 from webapp.services.photos.bulk import GRACE, MOST, MOST_RANKED, Selection
-from webapp.services.photos.query_filters import NAMES, filter_params, parse_filter
+from webapp.services.photos.classify import Pipeline
+from webapp.services.photos.gallery import Item
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved
+from webapp.views.forms import Form
 from webapp.views.jobs import sender
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title, shown_name
 from webapp.views.photos.presenters import present_item
-from webapp.views.photos.query_filters import OUTCOME_WORDS, filter_tags
+from webapp.views.photos.query_filters import filter_words
 from webapp.views.template_filters import count
 
-bp = Blueprint("many", __name__)
+bp = Blueprint("bulk", __name__)
 ACTIONS = ("label", "confirm", "star", "unstar", "ask", "export", "delete")
-SURE_FIRST = ("delete",)
-"""Actions that ask once more also for photos that were picked one by one."""
+# What an action did, what is said when it changed nothing, and of the photos that it left alone.
+_DONE = {
+    "confirm": (
+        "Confirmed: the answer is the truth for {}.",
+        "Nothing to confirm: the answers named no label, or stood confirmed already.",
+        "{} had no answer to confirm, or had it confirmed already.",
+    ),
+    "star": (
+        "Starred: {}. Nobody deletes them while they have a star.",
+        "These photos had a star already.",
+        "",
+    ),
+    "unstar": ("The star is off {}.", "None of these photos had a star.", ""),
+    "delete": (
+        f"Deleted: {{}}. Gone for good in {GRACE.days} days.",
+        "Nothing was deleted: these photos have a star. Take it off first.",
+        "{} with a star stayed.",
+    ),
+}
+
+
+class BulkForm(Form):
+    """What to do with which photos; the gallery's filters come with it."""
+
+    action = StringField(
+        default="label",
+        validators=[AnyOf(ACTIONS, "that is nothing that can be done with photos.")],
+    )
+    label = SelectField("Really is", id="bulk-label", validate_choice=False)
+    asked = SelectField("Look again", id="bulk-asked", validate_choice=False)
+    scope = StringField()  # "all": every photo that the filter lets through
+    up_to = StringField()  # the number of the newest photo that is meant
+    sure = StringField()
+
+    def validate_asked(self, field: Any) -> None:
+        """The version that looks, as NAME@VERSION."""
+        if self.action.data == "ask" and not re.fullmatch(r"[^@]+@[0-9]{1,9}", field.data or ""):
+            raise ValidationError("Choose the version that shall look at these photos.")
+
+    @property
+    def whole(self) -> bool:
+        """True for all photos that the filter lets through."""
+        return bool(self.scope.data == "all")
+
+    @property
+    def version(self) -> tuple[str, int]:
+        """The version that looks."""
+        name, _, version = self.asked.data.partition("@")
+        return name, int(version)
+
+    def selection(self) -> Selection:
+        """The picked photos, or all that match. Raises `BadRequestError` for none."""
+        wanted = parse_filter(request.values)
+        if self.whole:
+            up_to = self.up_to.data or ""
+            up_to_number = int(up_to) if re.fullmatch(r"[0-9]{1,18}", up_to) else 0
+            return Selection(wanted=wanted, up_to=up_to_number)
+        ids = tuple(dict.fromkeys(request.values.getlist("ids")))
+        if not ids:
+            raise BadRequestError(bulk.NOTHING_SELECTED)
+        return Selection(ids=ids, wanted=wanted)
+
+    def check(self) -> None:
+        """Raises `InvalidFormError`, `UnknownLabelError`, or `NotAllowedError` for admins' actions."""
+        self.action.data = self.action.data or "label"
+        super().check()
+        if self.action.data == "label":
+            check_label(self.label.data or "", live_choice())
+        if self.action.data == "delete" and not guards.is_admin():
+            raise NotAllowedError("Only an admin may delete photos. Ask one, or log in as one.")
 
 
 @bp.post("/gallery/many")
 @guards.people_only
 def change() -> ResponseReturnValue:
-    """Do something with many photos. All that match, and deleting, are shown first and come here again with `sure`."""
-    back = guards.way_back(url_for("gallery.index"))
+    """Do something with photos. All that match, and deleting, are shown first and come here again
+    with `sure`."""
+    back, form = guards.way_back(url_for("gallery.index")), BulkForm()
     try:
-        action, whole = _action(request.form), request.form.get("scope") == "all"
+        form.check()
+        selection = form.selection()
+        action = form.action.data
         if action == "export":
-            return redirect(
-                url_for("export.index", **_exported(_selection(request.form, whole=whole))), 303
-            )
-        if (whole or action in SURE_FIRST) and not request.form.get("sure"):
-            return redirect(url_for(".look", **_parameters(action, whole=whole), next=back), 303)
-        selection = _selection(request.form, whole=whole)
-        if action in bulk_job.ACTIONS and bulk_job.is_large(selection):
-            return redirect(url_for("jobs.one", job_id=_put_in(action, selection)), 303)
-        if action == "ask" and whole and many.is_long(selection):
-            return redirect(url_for("jobs.one", job_id=_put_in_asking(selection)), 303)
-        _do(action, selection)
-    except BadRequestError as error:
+            return redirect(url_for("export.index", **_export_params(selection)), 303)
+        if (form.whole or action == "delete") and not form.sure.data:
+            return redirect(url_for(".preview", **_preview_params(form, selection), next=back), 303)
+        if job_id := _enqueue(form, selection):
+            return redirect(url_for("jobs.one", job_id=job_id), 303)
+        _do(form, selection)
+    except (BadRequestError, InvalidFormError) as error:
         note(str(error), kind="is-error")
     return redirect(back, 303)
 
 
 @bp.get("/gallery/many")
 @guards.people_only
-def look() -> ResponseReturnValue:
-    """What an action would do: how many photos it meets and which the first are, with the button that does it."""
-    action, whole = _action(request.args), request.args.get("scope") == "all"
-    back = guards.safe_path(request.args.get("next"), url_for("gallery.index"))
-    selection = _selection(request.args, whole=whole)
-    found = many.forecast(selection)
+def preview() -> ResponseReturnValue:
+    """What an action would do: how many photos it meets and which the first are, with the button
+    that does it."""
+    form = BulkForm(request.args, meta={"csrf": False})
+    form.check()
+    action, selection = form.action.data, form.selection()
+    forecast = bulk.forecast(selection)
     most = MOST_RANKED if action == "ask" else MOST
-    later = found.photos > most and (action in bulk_job.ACTIONS or (action == "ask" and whole))
+    by_job = forecast.photos > most and (
+        action in bulk_job.ACTIONS or (action == "ask" and form.whole)
+    )
+    number = count(min(forecast.photos, MOST), "photo")
     return render_template(
         "photos/bulk.html",
         action=action,
-        question=_question(
-            action,
-            f"more than {count(MOST, 'photo')}" if found.too_many else count(found.photos, "photo"),
-            request.args,
-        ),
-        found=found,
-        tiles=[(item, present_item(item)) for item in (history.Item(*row) for row in found.first)],
+        title=_title(form, f"more than {number}" if forecast.too_many else number),
+        forecast=forecast,
+        tiles=[(item, present_item(item)) for item in (Item(*row) for row in forecast.first)],
         most=most,
-        later=later,
-        too_many=found.photos > most and not later,
+        by_job=by_job,
+        too_many=forecast.photos > most and not by_job,
         grace=GRACE.days,
-        tags=_words(selection) if whole else [],
+        tags=filter_words(filter_params(selection.wanted)) if form.whole else [],
         hidden=[
             (name, value)
             for name, value in request.args.items(multi=True)
             if name not in ("next", "csrf_token")
         ],
-        back=back,
+        back=guards.safe_path(request.args.get("next"), url_for("gallery.index")),
     )
 
 
@@ -100,189 +171,103 @@ def look() -> ResponseReturnValue:
 @guards.admins_only
 def deleted() -> ResponseReturnValue:
     """What was deleted and can be brought back."""
-    return render_template("photos/deleted.html", waiting=many.waiting(), grace=GRACE.days)
+    return render_template("photos/deleted.html", deletions=bulk.deletions(), grace=GRACE.days)
 
 
-def _do(action: str, selection: Selection) -> None:
-    if action == "label":
-        label = request.form.get("label", "")
-        stamp = Stamp(guards.who(), "gallery")
-        note_saved(many.relabel_all(selection, label, live_choice(), stamp), label)
-    elif action == "confirm":
-        _note_confirmed(many.confirm_all(selection, Stamp(guards.who(), "gallery")))
-    elif action in ("star", "unstar"):
-        _note_starred(many.star_all(selection, starred=action == "star"), starred=action == "star")
-    elif action == "ask":
-        _ask(selection)
-    else:
-        _demand_admin()
-        _note_deleted(many.delete_all(selection, who=guards.who(), files=get_files()))
-
-
-def _put_in(action: str, selection: Selection) -> str:
-    """Put in the job for more photos than one waits for; its id."""
-    label, cards = (request.form.get("label", ""), live_choice()) if action == "label" else ("", [])
-    asked = bulk_job.action_question(
-        action, selection.wanted, up_to=selection.up_to, cards=cards, label=label, place="gallery"
-    )
-    return bulk_job.enqueue(asked, sender()).public_id
-
-
-def _exported(selection: Selection) -> dict[str, Any]:
-    """The parameters of the export page for the picked photos, or for all that match."""
-    meant = selection.wanted
-    return filter_params(
-        GalleryFilter(picked=",".join(selection.ids), model=meant.model, version=meant.version)
-        if selection.ids
-        else meant
-    )
-
-
-def _ask(selection: Selection) -> None:
-    name, version = _asked(request.form)
-    live = name in live_models() and get_classifier(name).card.version == version
-    classifier = get_classifier(name) if live else load_version(name, version)
-    done, trouble = many.rank_all(
-        selection, classifier, standing=live, files=get_files(), limiter=get_limiter()
-    )
-    known = f" {count(done.skipped, 'photo')} it had seen before." if done.skipped else ""
-    words = (
-        f"{model_title(name)}, version {version}, looked at {count(done.changed, 'photo')}.{known}"
-    )
-    note(
-        f"{words} Then it stopped: {trouble}" if trouble else words,
-        kind="is-error" if trouble else "is-ok",
-    )
-
-
-def _put_in_asking(selection: Selection) -> str:
-    """Put in the job for more photos than a version looks at while one waits; its id."""
-    name, version = _asked(request.form)
-    job = reclassify_job.enqueue(get_registry(), name, version, selection, sender())
-    return job.public_id
-
-
-def _asked(form: Any) -> tuple[str, int]:
-    """The version that shall look at photos. Raises `BadRequestError`."""
-    name, _, version = form.get("asked", "").partition("@")
-    if not name or not version.isascii() or not version.isdecimal() or len(version) > 9:
-        raise BadRequestError("Choose the version that shall look at these photos.")
-    return name, int(version)
-
-
-def _selection(form: Any, *, whole: bool) -> Selection:
-    """The picked photos, or all that match. Raises `BadRequestError` for none."""
-    wanted = parse_filter(form)
-    if whole:
-        text = form.get("up_to", "")
-        return Selection(
-            wanted=wanted,
-            up_to=int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0,
-        )
-    ids = tuple(dict.fromkeys(form.getlist("ids")))
-    if not ids:
-        raise BadRequestError(
-            "No photo was selected. Select one or more, then press the button again."
-        )
-    return Selection(ids=ids, wanted=wanted)
-
-
-def _action(form: Any) -> str:
-    """What shall be done. Raises `BadRequestError` or `UnknownLabelError`, and `NotAllowedError` for who may not."""
-    action = str(form.get("action", "label"))
-    if action not in ACTIONS:
-        raise BadRequestError("That is nothing that can be done with photos.")
-    if action == "label":
-        check_label(form.get("label", ""), live_choice())
-    if action == "delete":
-        _demand_admin()
-    return action
-
-
-def _demand_admin() -> None:
-    somebody = guards.person()
-    if somebody is None or not somebody.is_admin:
-        raise NotAllowedError("Only an admin may delete photos. Ask one, or log in as one.")
-
-
-def _parameters(action: str, *, whole: bool) -> dict[str, Any]:
-    """The address of the page that asks once more."""
-    form = request.form
-    chosen = {
-        name: form[name]
-        for name in ("label", "asked")
-        if action == {"label": "label", "asked": "ask"}[name] and form.get(name)
-    }
-    which = {"scope": "all"} if whole else {"ids": form.getlist("ids")}
-    return {
-        "action": action,
-        **chosen,
-        **which,
-        **filter_params(parse_filter({name: form[name] for name in NAMES if name in form})),
-    }
-
-
-def _question(action: str, number: str, args: Any) -> tuple[str, str]:
-    """The page's one sentence about a number of photos, in two parts: the known, and the rest."""
-    if action == "label":
-        return f"Mark {number}", f"as {shown_name(args.get('label', ''))}?"
+def _do(form: BulkForm, selection: Selection) -> None:
+    action, stamp = form.action.data, Stamp(guards.who(), "gallery")
     if action == "ask":
-        name, _, version = str(args.get("asked", "")).partition("@")
-        return f"Let {model_title(name)}, version {version},", f"look at {number}?"
-    words = {
-        "confirm": ("Confirm the answers", "of {}?"),
-        "star": ("Star", "{}?"),
-        "unstar": ("Take the stars", "off {}?"),
-        "delete": ("Delete", "{}?"),
-    }
-    known, rest = words[action]
-    return known, rest.format(number)
+        _ask(form.version, selection)
+    elif action == "label":
+        label = form.label.data
+        note_saved(bulk.relabel_all(selection, label, live_choice(), stamp), label)
+    elif action == "confirm":
+        _note_done(action, bulk.confirm_all(selection, stamp))
+    elif action == "delete":
+        _note_done(action, bulk.delete_all(selection, who=stamp.who, files=get_files()))
+    else:
+        _note_done(action, bulk.star_all(selection, starred=action == "star"))
 
 
-def _words(selection: Selection) -> list[str]:
-    """The filter in words."""
-    asked = filter_params(selection.wanted)
-    outcome = [OUTCOME_WORDS[asked["outcome"]]] if "outcome" in asked else []
-    return outcome + [tag["text"] for tag in filter_tags(asked)]
+def _ask(version: tuple[str, int], selection: Selection) -> None:
+    name, number = version
+    live = name in live_models() and get_classifier(name).card.version == number
+    classifier = get_classifier(name) if live else load_version(name, number)
+    pipeline = Pipeline([classifier], get_files(), get_limiter())
+    done, trouble = bulk.ask_all(selection, pipeline, standing=live)
+    words = f"{model_title(name)}, version {number}, looked at {count(done.changed, 'photo')}."
+    if done.skipped:
+        words += f" {count(done.skipped, 'photo')} it had seen before."
+    if trouble:
+        note(f"{words} Then it stopped: {trouble}", kind="is-error")
+    else:
+        note(words)
 
 
-def _note_confirmed(done: Relabelled) -> None:
+def _note_done(action: str, done: Relabelled) -> None:
+    words, nothing, left = _DONE[action]
     if not done.changed:
-        note("Nothing to confirm: the answers named no label, or stood confirmed already.", kind="")
+        note(nothing, kind="is-error" if action == "delete" else "")
         return
-    left = (
-        f" {count(done.skipped, 'photo')} had no answer to confirm, or had it confirmed already."
-        if done.skipped
-        else ""
-    )
-    note(
-        f"Confirmed: the answer is the truth for {count(done.changed, 'photo')}.{left}",
-        batch=done.batch,
-    )
+    text = words.format(count(done.changed, "photo"))
+    if left and done.skipped:
+        text += " " + left.format(count(done.skipped, "photo"))
+    note(text, batch=done.batch)
 
 
-def _note_starred(done: Relabelled, *, starred: bool) -> None:
-    if not done.changed:
-        note(
-            "These photos had a star already." if starred else "None of these photos had a star.",
-            kind="",
+def _enqueue(form: BulkForm, selection: Selection) -> str:
+    """The id of a new job when the photos are more than one waits for; else ""."""
+    action = form.action.data
+    if action in bulk_job.ACTIONS and bulk_job.is_large(selection):
+        cards = live_choice() if action == "label" else []
+        asked = bulk_job.action_question(
+            action,
+            selection.wanted,
+            up_to=selection.up_to,
+            cards=cards,
+            label=form.label.data if action == "label" else "",
+            place="gallery",
         )
-        return
-    words = (
-        "Starred: {}. Nobody deletes them while they have a star."
-        if starred
-        else "The star is off {}."
-    )
-    note(words.format(count(done.changed, "photo")), batch=done.batch)
+        return str(bulk_job.enqueue(asked, sender()).public_id)
+    if action == "ask" and form.whole and bulk.is_long(selection):
+        job = reclassify_job.enqueue(get_registry(), *form.version, selection, sender())
+        return str(job.public_id)
+    return ""
 
 
-def _note_deleted(done: Relabelled) -> None:
-    if not done.changed:
-        note("Nothing was deleted: these photos have a star. Take it off first.", kind="is-error")
-        return
-    left = f" {count(done.skipped, 'photo')} with a star stayed." if done.skipped else ""
-    verb = "It goes" if done.changed == 1 else "They go"
-    note(
-        f"Deleted: {count(done.changed, 'photo')}. {verb} for good in {GRACE.days} days.{left}",
-        batch=done.batch,
-    )
+def _export_params(selection: Selection) -> dict[str, str]:
+    """The parameters of the export page for the picked photos, or for all that match."""
+    wanted = selection.wanted
+    if selection.ids:
+        picked = GalleryFilter(picked=",".join(selection.ids))
+        wanted = picked.replace(model=wanted.model, version=wanted.version)
+    return filter_params(wanted)
+
+
+def _preview_params(form: BulkForm, selection: Selection) -> dict[str, Any]:
+    """The parameters of the page that asks once more."""
+    action = form.action.data
+    params: dict[str, Any] = {"action": action}
+    if action == "label":
+        params["label"] = form.label.data
+    if action == "ask":
+        params["asked"] = form.asked.data
+    params |= {"ids": selection.ids} if selection.ids else {"scope": "all"}
+    return params | filter_params(selection.wanted)
+
+
+def _title(form: BulkForm, number: str) -> tuple[str, str]:
+    """The page's sentence about a number of photos, in two parts: what is done, and the rest."""
+    match form.action.data:
+        case "label":
+            return f"Mark {number}", f"as {shown_name(form.label.data)}?"
+        case "ask":
+            name, version = form.version
+            return f"Let {model_title(name)}, version {version},", f"look at {number}?"
+        case "confirm":
+            return "Confirm the answers", f"of {number}?"
+        case "star":
+            return "Star", f"{number}?"
+        case "unstar":
+            return "Take the stars", f"off {number}?"
+    return "Delete", f"{number}?"

@@ -1,76 +1,96 @@
-"""History: the gallery with its filters, one photo with its story, its pictures, and forgetting it."""
+"""The gallery with its filters, one photo with its history, its pictures, and its deletion."""
 
+from operator import itemgetter
 from pathlib import PurePath
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import DateField
+from wtforms.validators import InputRequired
 
-from webapp.domain import ALL_MODELS, GalleryFilter
-from webapp.errors import BadRequestError, ModelNotFoundError, NotAllowedError, PhotoDeletedError
+from webapp.domain import ALL_MODELS, UNLABELLED
+from webapp.errors import (
+    BadRequestError,
+    InvalidFormError,
+    ModelNotFoundError,
+    NotAllowedError,
+    PhotoDeletedError,
+)
 from webapp.extensions import get_files, get_limiter, get_pipeline, get_registry, live_models
+from webapp.gallery_filter import (
+    PARAMETERS,
+    GalleryFilter,
+    choices_of,
+    filter_params,
+    parse_filter,
+    without,
+)
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.models.label_set import CurrentLabel, as_current
 from webapp.services.accounts import users
-from webapp.services.photos import bulk as many
-from webapp.services.photos import classify, lookalikes, own_uploads
-from webapp.services.photos import deletion as deleting
-from webapp.services.photos import gallery as history
-from webapp.services.photos.gallery import Opinion, Photo, Story
-from webapp.services.photos.query_filters import (
-    NAMES,
-    filter_params,
-    parse_day,
-    parse_filter,
-    without,
-)
+from webapp.services.photos import bulk, classify, deletion, gallery, lookalikes, own_uploads
+from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
 from webapp.views import guards, jobs
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.layout import label_groups, live_cards, model_choices, model_title
-from webapp.views.photos import heat_map as heat
-from webapp.views.photos import session_uploads
+from webapp.views.photos import heat_map, session_uploads
+from webapp.views.photos.bulk import BulkForm
 from webapp.views.photos.presenters import FIRST, card_for, present_item, present_prediction
 from webapp.views.photos.query_filters import (
-    MORE,
-    OUTCOME_WORDS,
-    SORT_WORDS,
-    SOURCE_WORDS,
-    asked_model,
+    TABS,
+    FilterForm,
     filter_tags,
+    grouped_choices,
     version_choices,
 )
 
 bp = Blueprint("gallery", __name__)
 SIZES = {"large": 24, "small": 56}
-KEPT = (*NAMES, "size")
-"""Every parameter of the gallery's URL but the cursor and the day to jump to."""
+"""Photos on a page, by the size of their tiles."""
+
+
+class JumpForm(Form):
+    """A day to go to, in the orders by arrival."""
+
+    class Meta:
+        csrf = False  # it changes nothing
+
+    jump = DateField(
+        "Go to the day", validators=[InputRequired("it must be a day like 2026-02-27.")]
+    )
 
 
 @bp.get("/gallery")
 @guards.gallery_open
 def index() -> ResponseReturnValue:
-    """A page of photos with the filters of the URL. A filter that makes no sense is said above the form; what was typed stays."""
-    asked: dict[str, Any] = {
-        name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()
+    """A page of photos with the filters of the URL. A filter that cannot be is named above the
+    form; what was typed stays."""
+    asked = {
+        name: text for name in (*PARAMETERS, "size") if (text := request.args.get(name, "").strip())
     }
-    size = asked.get("size", "") if asked.get("size") in SIZES else "large"
-    error = None
+    size = asked["size"] if asked.get("size") in SIZES else "large"
+    error, wanted, page = None, GalleryFilter(), gallery.Page([], "", "")
     try:
         wanted = parse_filter(asked)
         asked = filter_params(wanted) | ({"size": size} if "size" in asked else {})
-        if request.args.get("jump", "").strip():
-            cursor = history.cursor_at(wanted, parse_day(request.args, "jump"))
+        if request.args.get("jump"):
+            form = JumpForm(request.args)
+            form.check()
+            cursor = gallery.cursor_at(wanted, form.jump.data)
             return redirect(url_for(".index", **asked, cursor=cursor or None), 303)
-        if wanted.learnt:
+        if wanted.trained_on:
             read_lists(get_registry())
-        page = history.gallery_page(
+        page = gallery.gallery_page(
             wanted, limit=SIZES[size], cursor=request.args.get("cursor", "")
         )
-    except BadRequestError as trouble:
-        error, wanted, page = trouble, GalleryFilter(), history.Page([], "", "")
-    counts = history.outcome_counts(wanted)
+    except (BadRequestError, InvalidFormError) as refused:
+        error, wanted = refused, GalleryFilter()
+    counts = gallery.outcome_counts(wanted)
+    person = guards.person()
     body = render_template(
         "photos/gallery.html",
         page=page,
@@ -80,17 +100,11 @@ def index() -> ResponseReturnValue:
         size=size,
         counts=counts,
         total=counts[wanted.outcome or "all"],
-        words=OUTCOME_WORDS,
+        tabs={name: choices_of("outcome")[name] for name in TABS},
         tags=[] if error else filter_tags(asked),
-        groups=label_groups(wanted.model),
-        choices=label_groups(wanted.model, retired=False),
-        versions=version_choices(also=asked_model(asked)),
-        chosen=asked_model(asked),
-        sorts=SORT_WORDS,
-        sources=SOURCE_WORDS,
-        people=[user.name for user in users.all_users()] if guards.person() else [],
-        more=any(name in asked for name in MORE),
-        deleted=_is_admin() and many.anything_waits(),
+        form=FilterForm(asked, [user.name for user in users.all_users()] if person else [], error),
+        bulk_form=_bulk_form(wanted) if person else None,
+        deleted=guards.is_admin() and bulk.anything_deleted(),
         error=error,
     )
     return body, 400 if error else 200
@@ -99,41 +113,41 @@ def index() -> ResponseReturnValue:
 @bp.get("/photos/<public_id>")
 @guards.photo_open
 def photo(public_id: str) -> ResponseReturnValue:
-    """One photo: a model's answer in words, every label ranked, what became of it, facts. `?model=` says whose answer."""
+    """One photo: a model's answer in words, every label ranked, what became of it, facts.
+    `?model=` says whose answer."""
     try:
-        story = history.get_story(public_id)
+        details = gallery.get_details(public_id)
     except PhotoDeletedError:
         return _gone(public_id)
-    model = request.args.get("model", "")
-    opinion = _opinion(story, model)
-    said = opinion.prediction if opinion else None
-    shown = present_prediction(said) if said else None
-    theirs = own_uploads.came_with(public_id, jobs.owner().id)
+    model, token = request.args.get("model", ""), session_uploads.token_of(public_id)
+    prediction = _answer_of(details, model)
+    answer = present_prediction(prediction) if prediction else None
+    came_with = own_uploads.came_with(public_id, jobs.owner().id)
+    browsing = guards.may_browse()
     return render_template(
         "photos/photo.html",
-        heat=heat.offer(public_id, said, shown),
-        story=story,
-        photo=story.item.photo,
-        outcome=opinion.outcome if opinion else "unlabelled",
-        prediction=said,
-        card=card_for(said) if said else None,
-        shown=shown,
-        answered=[
-            (one.prediction.model, model_title(one.prediction.model)) for one in story.opinions
+        heat=heat_map.offer(public_id, prediction, answer),
+        details=details,
+        photo=details.item.photo,
+        outcome=prediction.outcome if prediction else UNLABELLED,
+        prediction=prediction,
+        card=card_for(prediction) if prediction else None,
+        answer=answer,
+        answered=[(name, model_title(name)) for name in _answered(details)],
+        silent=_silent(details),
+        chosen=prediction.model if prediction else model,
+        earlier=[
+            (other, present_prediction(other)) for other in details.predictions if not other.current
         ],
-        silent=_silent(story),
-        looking=said.model if said else model,
-        earlier=[(one, present_prediction(one)) for one in story.predictions if not one.current],
-        happenings=_happenings(story),
-        reference=_reference(story.item.photo),
+        history=_history(details),
+        reference=_reference(details.item.photo),
         first=FIRST,
-        same=lookalikes.nearly_same(story.item.photo) if guards.may_browse() else [],
-        alike=lookalikes.looks_like(said) if said and guards.may_browse() else [],
+        same=lookalikes.nearly_same(details.item.photo) if browsing else [],
+        alike=lookalikes.looks_like(prediction) if prediction and browsing else [],
         candidates=lookalikes.CANDIDATES,
-        token=session_uploads.token_of(public_id),
-        theirs=theirs,
+        token=token,
+        came_with=came_with,
         again=request.args.get("sent") == "again",
-        mine=theirs or bool(session_uploads.token_of(public_id)),
     )
 
 
@@ -141,17 +155,16 @@ def photo(public_id: str) -> ResponseReturnValue:
 @guards.photo_open
 def opinions(public_id: str) -> ResponseReturnValue:
     """What each model says about a photo, side by side."""
-    story = history.get_story(public_id)
-    answers = [
-        (one, present_prediction(one.prediction), card_for(one.prediction))
-        for one in story.opinions
-    ]
+    details = gallery.get_details(public_id)
     return render_template(
         "photos/predictions.html",
-        photo=story.item.photo,
-        answers=answers,
-        titles={one.prediction.model: model_title(one.prediction.model) for one in story.opinions},
-        silent=_silent(story),
+        photo=details.item.photo,
+        answers=[
+            (prediction, present_prediction(prediction), card_for(prediction))
+            for prediction in details.answers
+        ],
+        titles={name: model_title(name) for name in _answered(details)},
+        silent=_silent(details),
         again=request.args.get("sent") == "again",
     )
 
@@ -173,46 +186,43 @@ def ask(public_id: str) -> ResponseReturnValue:
 @guards.photo_open
 def view(public_id: str) -> ResponseReturnValue:
     """The large picture."""
-    return picture(history.view(public_id, files=get_files(), limiter=get_limiter()))
+    return picture(gallery.view(public_id, files=get_files(), limiter=get_limiter()))
 
 
 @bp.get("/photos/<public_id>/thumbnail")
 @guards.photo_open
 def thumbnail(public_id: str) -> ResponseReturnValue:
     """The small picture."""
-    return picture(history.thumbnail(public_id))
+    return picture(gallery.thumbnail(public_id))
 
 
 @bp.get("/photos/<public_id>/file")
 @guards.photo_open
 def file(public_id: str) -> ResponseReturnValue:
     """The file to keep. With its metadata only for an admin and for who uploaded it."""
-    photo = history.get_item(public_id).photo
-    keep = _may_always(public_id) or deleting.may_delete(photo, _token(public_id))
-    found = history.original(
-        public_id, files=get_files(), limiter=get_limiter(), with_metadata=keep
+    photo = gallery.get_item(public_id).photo
+    rendition = gallery.original(
+        photo, files=get_files(), limiter=get_limiter(), with_metadata=_may_delete(photo)
     )
-    return picture(found, download_name=_file_name(photo.filename, found.content_type), varies=True)
+    name = _file_name(photo.filename, rendition.content_type)
+    return picture(rendition, download_name=name, varies=True)
 
 
 @bp.get("/photos/<public_id>/delete")
 def delete(public_id: str) -> ResponseReturnValue:
     """Ask once more. Open to an admin, and to whoever has the link that the uploader was given."""
     try:
-        photo = history.get_item(public_id).photo
+        photo = gallery.get_item(public_id).photo
     except PhotoDeletedError:
         return _gone(public_id)
-    if not (_may_always(public_id) or deleting.may_delete(photo, _token(public_id))):
-        raise NotAllowedError(
-            "Only the person who uploaded this photo, or an admin, may delete it."
-        )
-    visible = guards.may_browse() or guards.sent_here(public_id)
+    if not _may_delete(photo):
+        raise NotAllowedError(deletion.NOT_YOURS)
     return render_template(
         "photos/delete.html",
         photo=photo,
         token=_token(public_id),
-        visible=visible,
-        days=deleting.GRACE.days,
+        visible=guards.may_browse() or guards.sent_here(public_id),
+        days=deletion.GRACE.days,
     )
 
 
@@ -220,111 +230,125 @@ def delete(public_id: str) -> ResponseReturnValue:
 def delete_now(public_id: str) -> ResponseReturnValue:
     """Delete a photo: nobody sees it any more, and for some days it can be brought back."""
     token = _token(public_id)
-    name = deleting.delete_photo(
-        public_id, who=guards.who(), admin=_may_always(public_id), token=token
+    name = deletion.delete_photo(
+        public_id, who=guards.who(), admin=_needs_no_token(public_id), token=token
     )
-    back = url_for(
-        ".photo",
-        public_id=public_id,
-        token=token if token and token != session_uploads.token_of(public_id) else None,
-    )
+    link_token = token if token != session_uploads.token_of(public_id) else ""
     note(
-        f"Deleted: {name}. It goes for good in {deleting.GRACE.days} days.",
-        link=back,
+        f"Deleted: {name}. It goes for good in {deletion.GRACE.days} days.",
+        link=url_for(".photo", public_id=public_id, token=link_token or None),
         link_text="Bring it back",
     )
-    return redirect(url_for("gallery.index" if guards.may_browse() else "upload.index"), 303)
+    return redirect(url_for(".index" if guards.may_browse() else "upload.index"), 303)
 
 
 @bp.post("/photos/<public_id>/restore")
 def restore(public_id: str) -> ResponseReturnValue:
     """Bring a deleted photo back. Open to an admin, and to whoever has its uploader's link."""
-    name = deleting.restore_photo(public_id, admin=_may_always(public_id), token=_token(public_id))
-    note("Back again:", strong=f"{name}.")
-    return redirect(
-        url_for(".photo", public_id=public_id)
-        if guards.may_browse() or guards.sent_here(public_id)
-        else url_for("upload.index"),
-        303,
+    name = deletion.restore_photo(
+        public_id, admin=_needs_no_token(public_id), token=_token(public_id)
     )
+    note("Back again:", strong=f"{name}.")
+    if guards.may_browse() or guards.sent_here(public_id):
+        return redirect(url_for(".photo", public_id=public_id), 303)
+    return redirect(url_for("upload.index"), 303)
+
+
+def _bulk_form(wanted: GalleryFilter) -> BulkForm:
+    """The form below the tiles that does something with the picked ones."""
+    form = BulkForm(formdata=None, label=wanted.ground_truth)
+    groups = label_groups(wanted.model, retired=False)
+    form.label.choices = grouped_choices(groups, wanted.ground_truth, off="Choose")
+    form.asked.choices = {}
+    for name, title in model_choices():
+        form.asked.choices |= version_choices(name, title)
+    return form
 
 
 def _gone(public_id: str) -> ResponseReturnValue:
     """The page of a deleted photo: who deleted it, or could, may bring it back."""
-    found = deleting.restorable(public_id, admin=_may_always(public_id), token=_token(public_id))
-    ends = found.deleted_at + deleting.GRACE if found and found.deleted_at else None
-    return render_template(
-        "photos/gone.html", photo=found, public_id=public_id, token=_token(public_id), ends=ends
-    ), 410
+    token = _token(public_id)
+    photo = deletion.restorable(public_id, admin=_needs_no_token(public_id), token=token)
+    body = render_template(
+        "photos/gone.html",
+        photo=photo,
+        public_id=public_id,
+        token=token,
+        ends=photo.deleted_at + deletion.GRACE if photo and photo.deleted_at else None,
+    )
+    return body, 410
 
 
-def _opinion(story: Story, model: str) -> Opinion | None:
-    """What `model` says, or the shown answer; None when it has not looked yet. Raises `ModelNotFoundError` when there is none such."""
-    if not model:
-        return next((one for one in story.opinions if one.prediction.shown), None)
-    found = next((one for one in story.opinions if one.prediction.model == model), None)
-    if found is None and model not in live_models():
+def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
+    """What `model` says, or the shown answer; None when it has not looked yet.
+
+    Raises:
+        ModelNotFoundError: There is no such model.
+    """
+    for prediction in details.answers:
+        if prediction.model == model or (not model and prediction.shown):
+            return prediction
+    if model and model not in live_models():
         raise ModelNotFoundError(
             f"There is no model called “{model[:80]}” that could look at this photo."
         )
-    return found
+    return None
 
 
-def _silent(story: Story) -> list[tuple[str, str]]:
+def _answered(details: PhotoDetails) -> list[str]:
+    return [prediction.model for prediction in details.answers]
+
+
+def _silent(details: PhotoDetails) -> list[tuple[str, str]]:
     """Live models that have not looked at the photo yet, as (name, title)."""
-    answered = {one.prediction.model for one in story.opinions}
+    answered = _answered(details)
     return [(name, title) for name, title in model_choices() if name not in answered]
 
 
-def _happenings(story: Story) -> list[dict[str, Any]]:
-    """Answers, labels and the upload in one line of time, newest first. Only the last label event can be undone."""
-    lines: list[dict[str, Any]] = []
-    for prediction in story.predictions:
-        lines.append(
-            {
-                "kind": "answer",
-                "at": prediction.created_at,
-                "prediction": prediction,
-                "shown": present_prediction(prediction),
-            }
-        )
-    for place, one in enumerate(story.events):
-        lines.append(
-            {
-                "kind": "label",
-                "at": one.event.created_at,
-                "event": one.event,
-                "undone": one.undone,
-                "last": place == 0,
-            }
-        )
-    lines.sort(key=lambda line: line["at"], reverse=True)
-    photo = story.item.photo
-    return [
-        *lines,
+def _history(details: PhotoDetails) -> list[dict[str, Any]]:
+    """Answers and labels, newest first, then the upload. Only the last label can be undone."""
+    answers = [
         {
-            "kind": "upload",
-            "at": photo.created_at,
-            "who": photo.uploader.name if photo.uploader else "",
-        },
+            "kind": "answer",
+            "moment": prediction.created_at,
+            "prediction": prediction,
+            "answer": present_prediction(prediction),
+        }
+        for prediction in details.predictions
     ]
+    labels = [
+        {
+            "kind": "label",
+            "moment": event.event.created_at,
+            "event": event.event,
+            "undone": event.undone,
+            "last": place == 0,
+        }
+        for place, event in enumerate(details.events)
+    ]
+    photo = details.item.photo
+    who = photo.uploader.name if photo.uploader else ""
+    upload = {"kind": "upload", "moment": photo.created_at, "who": who}
+    return [*sorted(answers + labels, key=itemgetter("moment"), reverse=True), upload]
 
 
 def _reference(photo: Photo) -> CurrentLabel | None:
-    """The label that an admin may make this photo the reference photo of: its ground truth, when a live model has it."""
-    card = next((one for one in live_cards() if one.name == photo.truth_model), None)
-    label = card.label(photo.ground_truth) if card and photo.ground_truth and _is_admin() else None
+    """The label that an admin may make this photo the reference photo of: its ground truth, when a
+    live model has it."""
+    card = next((card for card in live_cards() if card.name == photo.truth_model), None)
+    if card is None or not photo.ground_truth or not guards.is_admin():
+        return None
+    label = card.label(photo.ground_truth)
     return as_current(label) if label else None
 
 
-def _is_admin() -> bool:
-    somebody = guards.person()
-    return somebody is not None and somebody.is_admin
+def _needs_no_token(public_id: str) -> bool:
+    """True for who deletes a photo without its link: an admin, and who sent it among many."""
+    return guards.is_admin() or own_uploads.came_with(public_id, jobs.owner().id)
 
 
-def _may_always(public_id: str) -> bool:
-    """True for who deletes a photo without its link: an admin, and whoever sent it among many."""
-    return _is_admin() or own_uploads.came_with(public_id, jobs.owner().id)
+def _may_delete(photo: Photo) -> bool:
+    return _needs_no_token(photo.public_id) or deletion.may_delete(photo, _token(photo.public_id))
 
 
 def _token(public_id: str) -> str:
@@ -333,11 +357,8 @@ def _token(public_id: str) -> str:
 
 
 def _file_name(filename: str, content_type: str) -> str:
-    """The user's name, with another ending when the copy without metadata has become a JPEG."""
-    if content_type != "image/jpeg" or PurePath(filename).suffix.lower() in (
-        ".jpg",
-        ".jpeg",
-        ".jfif",
-    ):
+    """The user's name, with another ending when a copy without metadata has become a JPEG."""
+    endings = (".jpg", ".jpeg", ".jfif")
+    if content_type != "image/jpeg" or PurePath(filename).suffix.lower() in endings:
         return filename
     return f"{PurePath(filename).stem or 'photo'}.jpg"

@@ -1,133 +1,185 @@
-"""How a filter reads on a page: the words of its parts, the tags that take one off, what its fields offer."""
+"""The gallery's filters on pages: their form, their words, and the tags that take one off."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from flask import url_for
+from werkzeug.datastructures import MultiDict
+from wtforms import Field, SelectField, StringField
+from wtforms.widgets import DateInput
 
-from webapp.domain import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, VISITORS, YES
+from webapp.domain import UNCLASSIFIED, VISITORS
 from webapp.extensions import get_registry
-from webapp.services.photos.query_filters import without
-from webapp.views.layout import model_choices, model_title, shown_name
+from webapp.gallery_filter import choices_of, without, words_of
+from webapp.views.forms import Form
+from webapp.views.layout import LabelGroup, label_groups, model_choices, model_title, shown_name
 from webapp.views.template_filters import count
 
-OUTCOME_WORDS = {
-    "correct": "Right",
-    "wrong": "Wrong",
-    "unclassified": "Not sure",
-    "unlabelled": "Not checked",
-    "unusable": "Unusable",
-}
-SORT_WORDS = [
-    ("newest", "Newest first"),
-    ("oldest", "Oldest first"),
-    ("least-sure", "Least sure first"),
-    ("smallest-margin", "Closest calls first"),
-    ("most-wrong", "Surest mistakes first"),
-]
-SOURCE_WORDS = [("upload", "This site"), ("api", "The API"), ("cli", "The terminal")]
-MORE = (
-    "margin_from",
-    "margin_to",
-    "since",
-    "until",
-    "uploader",
-    "source",
-    "duplicates",
-    "starred",
-    "audited",
-    "checked",
-    "learnt",
-)
-"""Filters that are folded away under "More filters" while none of them is on."""
+TABS = ("correct", "wrong", "unclassified", "unlabelled", "unusable")
+_SOURCES = {"upload": "This site", "api": "The API", "cli": "The terminal"}
+_TAGGED = (
+    ("model", "version"),
+    ("predicted",),
+    ("decision",),
+    ("ground_truth",),
+    ("from", "to"),
+    ("margin_from", "margin_to"),
+    ("since", "until"),
+    *((name,) for name in ("filename", "uploader", "source", "batch", "labelled", "like")),
+    *((name,) for name in ("compared", "picked", "duplicates", "starred", "audited", "checked")),
+    ("learnt",),
+)  # parameters that have a tag together
 
-LABELS = {"predicted": "First guess: {}", "decision": "Answer: {}", "ground_truth": "Really is: {}"}
-RANGES = (("from", "to", "{}"), ("margin_from", "margin_to", "Margin {}"))
-FIXED = {
-    "duplicates": {YES: "Has look-alikes", NO: "No look-alikes"},
-    "starred": {YES: "Starred", NO: "Not starred"},
-    "audited": {YES: "Drawn for an audit", NO: "Not drawn for an audit"},
-    "checked": {
-        YES: "Checked",
-        KNOWN: "Checked, one of the labels",
-        FIRST_GUESS: "First guess was right",
-        AMONG_FIVE: "Right label among the first five",
-    },
-    "learnt": {YES: "Learnt from", NO: "Not learnt from"},
-}
 
-TOGETHER = (
-    ("batch", "Sent together"),
-    ("labelled", "Checked together"),
-    ("like", "Nearly the same photo"),
-    ("compared", "Versions differ"),
-)
+# ---- the form ----
+
+
+def _text(parameter: str, **options: object) -> Field:
+    title = words_of(parameter).title
+    return StringField(title, name=parameter, id=f"filter-{parameter}", **options)
+
+
+def _select(parameter: str, off: str = "") -> Field:
+    choices = ({"": off} if off else {}) | dict(choices_of(parameter))
+    title, id = words_of(parameter).title, f"filter-{parameter}"
+    return SelectField(title, name=parameter, id=id, choices=choices, validate_choice=False)
+
+
+class FilterForm(Form):
+    """The filters that people set in the gallery, as they were typed: `parse_filter` checks them."""
+
+    class Meta:
+        csrf = False  # it changes nothing
+
+    model = _select("model")
+    decision = _select("decision")
+    ground_truth = _select("ground_truth")
+    from_percent = _text("from")
+    to = _text("to")
+    sort = _select("sort")
+    filename = _text("filename")
+    since = _text("since", widget=DateInput())
+    until = _text("until", widget=DateInput())
+    margin_from = _text("margin_from")
+    margin_to = _text("margin_to")
+    uploader = _select("uploader")
+    source = _select("source")
+    duplicates = _select("duplicates", "Any")
+    starred = _select("starred", "Any")
+    audited = _select("audited", "Any")
+    checked = _select("checked", "Any")
+    trained_on = _select("learnt", "Any")
+
+    def __init__(self, asked: Mapping[str, str], people: list[str], error: object = None) -> None:
+        super().__init__(formdata=MultiDict(asked))
+        model, version = asked.get("model", ""), asked.get("version", "")
+        self.model.data = f"{model}@{version}" if model and version else model
+        versions = _versions(also=self.model.data)
+        several = len({choice.partition("@")[0] for choice in versions}) > 1
+        self.model.choices = {"": "Any model" if several else "Any version"} | versions
+        groups = label_groups(model)
+        not_sure = ("", "", [(UNCLASSIFIED, "Not sure")])
+        decision, truth = asked.get("decision", ""), asked.get("ground_truth", "")
+        self.decision.choices = grouped_choices([*groups[:-1], not_sure], decision)
+        self.ground_truth.choices = grouped_choices(groups, truth)
+        self.source.choices = {"": "Anything"} | _SOURCES
+        senders = {VISITORS: "Without a login"} | dict(zip(people, people, strict=True))
+        self.uploader.choices = {"": "Anybody"} | senders
+        if len(versions) < 2:
+            del self.model
+        if not people:
+            del self.uploader
+        subject = str(error or "").split(" ")[0]
+        for field in self:
+            if subject in (field.name, field.label.text):
+                field.render_kw = {"aria-invalid": "true", "aria-describedby": "trouble"}
+
+    @property
+    def more_in_use(self) -> bool:
+        """True when one of the filters under "More filters" is on."""
+        fields = list(self)
+        return any(field.data for field in fields[fields.index(self.filename) + 1 :])
+
+    def hidden(self, asked: Mapping[str, str]) -> dict[str, str]:
+        """The parameters that are on and have no field here."""
+        kept = without(asked, "outcome") if asked.get("sort") == "most-wrong" else asked
+        shown = {"version", *(field.name for field in self)}
+        return {name: value for name, value in kept.items() if name not in shown}
+
+
+def grouped_choices(groups: list[LabelGroup], chosen: str, off: str = "Any") -> dict[str, Any]:
+    """Choices of labels: in a row for one model, else under the titles of their models."""
+    known = {label for _model, _title, labels in groups for label, _name in labels}
+    choices: dict[str, Any] = {"": off}
+    if chosen and chosen not in known:
+        choices[chosen] = chosen
+    several = sum(bool(title) for _model, title, _labels in groups) > 1
+    for _model, title, labels in groups:
+        choices |= {title: dict(labels)} if several and title else dict(labels)
+    return choices
+
+
+def version_choices(name: str, title: str) -> dict[str, str]:
+    """The versions of a model, as NAME@VERSION, with their words; the newest first."""
+    versions = reversed(get_registry().versions(name))
+    return {f"{name}@{number}": f"{title}, version {number}" for number in versions}
+
+
+def _versions(also: str) -> dict[str, str]:
+    """The live models, each followed by its versions when there are several; then `also`."""
+    choices = {}
+    for name, title in model_choices():
+        versions = version_choices(name, title)
+        choices |= {name: title} | (versions if len(versions) > 1 else {})
+    return choices if not also or also in choices else choices | {also: _model_words(also)}
+
+
+# ---- words and tags ----
 
 
 def filter_tags(asked: Mapping[str, str], endpoint: str = "gallery.index") -> list[dict[str, str]]:
-    """The filters that are on, in words, each with the address of the page without it. The outcome has its tabs, the order no tag."""
+    """The filters that are on, in words, each with the address of the page without it. The outcome
+    has tabs and the order a field of its own."""
     return [
-        {"text": text, "url": url_for(endpoint, **without(asked, *names))}
+        {"text": text, "url": url_for(endpoint, **dict(without(asked, *names)))}
         for names, text in _parts(asked)
-    ]  # type: ignore[arg-type]
-
-
-def asked_model(asked: Mapping[str, str]) -> str:
-    """The choice of the field "Answered by": a model, or one version of it as NAME@VERSION."""
-    model, version = asked.get("model", ""), asked.get("version", "")
-    return f"{model}@{version}" if model and version else model
-
-
-def version_choices(also: str = "") -> list[tuple[str, str]]:
-    """The live models, each followed by its versions when there are several; `also` a choice that is not among them any more."""
-    found = []
-    for name, title in model_choices():
-        found.append((name, title))
-        versions = get_registry().versions(name)
-        found += (
-            [(f"{name}@{one}", f"{title}, version {one}") for one in reversed(versions)]
-            if len(versions) > 1
-            else []
-        )
-    return found if not also or also in dict(found) else [*found, (also, _model_words(also))]
-
-
-def _parts(asked: Mapping[str, str]) -> list[tuple[tuple[str, ...], str]]:
-    parts: list[tuple[tuple[str, ...], str]] = []
-    if "model" in asked:
-        parts.append((("model", "version"), f"Answered by: {_model_words(asked_model(asked))}"))
-    parts += [
-        ((name,), words.format(shown_name(asked[name])))
-        for name, words in LABELS.items()
-        if name in asked
     ]
-    for low, high, words in RANGES:
-        if low in asked or high in asked:
-            parts.append(((low, high), words.format(_range(asked.get(low), asked.get(high)))))
-    if "since" in asked or "until" in asked:
-        parts.append((("since", "until"), _days(asked.get("since"), asked.get("until"))))
-    if "filename" in asked:
-        parts.append((("filename",), f"Name has “{asked['filename']}”"))
-    if "uploader" in asked:
-        parts.append(
-            (
-                ("uploader",),
-                f"Sent {'without a login' if asked['uploader'] == VISITORS else 'by ' + asked['uploader']}",
-            )
-        )
-    if "source" in asked:
-        parts.append(
-            (
-                ("source",),
-                f"Through: {dict(SOURCE_WORDS).get(asked['source'], asked['source']).casefold()}",
-            )
-        )
-    parts += [((name,), words) for name, words in TOGETHER if name in asked]
-    if "picked" in asked:
-        parts.append(
-            (("picked",), count(len(asked["picked"].split(",")), "photo") + " picked by hand")
-        )
-    return parts + [((name,), words[asked[name]]) for name, words in FIXED.items() if name in asked]
+
+
+def filter_words(asked: Mapping[str, str]) -> list[str]:
+    """The filters that are on, in words."""
+    outcome = choices_of("outcome").get(asked.get("outcome", ""))
+    return ([outcome] if outcome else []) + [text for _names, text in _parts(asked)]
+
+
+def _parts(asked: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for names in _TAGGED:
+        values = [asked.get(name, "") for name in names]
+        if any(values):
+            yield names, _tag(names[0], values[0], values[-1])
+
+
+def _tag(name: str, value: str, other: str) -> str:
+    """The words of one filter; `other` is the end of a range, or the version of a model."""
+    match name:
+        case "from":
+            return _range(value, other)
+        case "margin_from":
+            return f"Margin {_range(value, other)}"
+        case "since":
+            return _days(value, other)
+        case "uploader" if value == VISITORS:
+            return "Sent without a login"
+        case "picked":
+            return f"{count(len(value.split(',')), 'photo')} picked by hand"
+        case "model":
+            value = _model_words(f"{value}@{other}" if other else value)
+        case "predicted" | "decision" | "ground_truth":
+            value = shown_name(value)
+        case "source":
+            value = _SOURCES.get(value, value).casefold()
+    return words_of(name).tag.format(choices_of(name).get(value, value))
 
 
 def _model_words(choice: str) -> str:
@@ -135,20 +187,20 @@ def _model_words(choice: str) -> str:
     return f"{model_title(name)}, version {version}" if version else model_title(name)
 
 
-def _range(low: str | None, high: str | None) -> str:
-    low, high = (f"{float(one):.6g}" if one else None for one in (low, high))
-    return (
-        f"{low} to {high} %" if low and high else f"{low} % or more" if low else f"{high} % or less"
-    )
+def _range(low: str, high: str) -> str:
+    low, high = (f"{float(share):.6g}" if share else "" for share in (low, high))
+    if low and high:
+        return f"{low} to {high} %"
+    return f"{low} % or more" if low else f"{high} % or less"
 
 
-def _days(since: str | None, until: str | None) -> str:
-    first, last = (_day(one) if one else "" for one in (since, until))
-    if since and since == until:
+def _days(since: str, until: str) -> str:
+    first, last = (_day(text) if text else "" for text in (since, until))
+    if since == until:
         return f"On {first}"
-    return (
-        f"{first} to {last}" if first and last else f"Since {first}" if first else f"Until {last}"
-    )
+    if since and until:
+        return f"{first} to {last}"
+    return f"Since {first}" if since else f"Until {last}"
 
 
 def _day(text: str) -> str:

@@ -1,39 +1,51 @@
-"""A rule of keeping: how many photos of each class stay, what would go, and the button for the job that lets it go."""
+"""The retention rule: how many photos of each class stay, what would go, and the button for the job
+that deletes it."""
+
+from datetime import timedelta
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import StringField
 
 from webapp.errors import BadRequestError
 from webapp.services.jobs.types import retention as retention_job
-from webapp.services.photos import deletion as deleting
-from webapp.services.photos.deletion import GRACE, Surplus
+from webapp.services.photos import deletion
 from webapp.views import guards
+from webapp.views.forms import Form
 from webapp.views.jobs import sender
 
-bp = Blueprint("keeping", __name__, url_prefix="/admin/keeping")
-USUAL = {"per_class": "500", "older_than": "90d"}
+bp = Blueprint("retention", __name__, url_prefix="/admin/keeping")
+
+
+class RetentionForm(Form):
+    """How many photos of each class stay, and from which age on the others go."""
+
+    per_class = StringField("Each class keeps", default="500")
+    older_than = StringField("Only photos older than", default="90d")
+
+    def rule(self) -> tuple[int, timedelta]:
+        """The number and the age. Raises `BadRequestError`."""
+        number = deletion.parse_number((self.per_class.data or "").strip())
+        return number, deletion.parse_age((self.older_than.data or "").strip() or "0")
 
 
 @bp.get("")
 @guards.admins_only
 def index() -> ResponseReturnValue:
-    """The rule as it is typed, and what it would let go; nothing is deleted."""
-    asked = {name: request.args.get(name, "").strip() for name in USUAL}
-    found: Surplus | None = None
-    error: BadRequestError | None = None
-    if any(asked.values()):
+    """The rule as it was typed, and what it would delete; nothing is deleted."""
+    typed = any(request.args.get(name, "").strip() for name in ("per_class", "older_than"))
+    form = RetentionForm(request.args if typed else None, meta={"csrf": False})
+    surplus, error = None, None
+    if typed:
         try:
-            found = deleting.surplus(
-                deleting.parse_number(asked["per_class"]),
-                deleting.parse_age(asked["older_than"] or "0"),
-            )
-        except BadRequestError as trouble:
-            error = trouble
+            surplus = deletion.surplus(*form.rule())
+        except BadRequestError as refused:
+            error = refused
     body = render_template(
         "photos/retention.html",
-        asked=asked if any(asked.values()) else USUAL,
-        found=found,
-        days=GRACE.days,
+        form=form,
+        surplus=surplus,
+        days=deletion.GRACE.days,
         error=error,
     )
     return body, 400 if error else 200
@@ -42,10 +54,8 @@ def index() -> ResponseReturnValue:
 @bp.post("")
 @guards.admins_only
 def apply() -> ResponseReturnValue:
-    """Put in the job that deletes what the rule lets go, as one batch."""
-    number, age = (
-        deleting.parse_number(request.form.get("per_class", "")),
-        deleting.parse_age(request.form.get("older_than", "") or "0"),
-    )
-    job = retention_job.enqueue(number, age, sender())
+    """Put in the job that deletes what the rule does not keep, as one batch."""
+    form = RetentionForm()
+    form.check()
+    job = retention_job.enqueue(*form.rule(), sender())
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)

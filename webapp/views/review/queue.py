@@ -1,6 +1,5 @@
 """The review: one photo large, its ranked labels as buttons with keys, and the next one comes by itself."""
 
-from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
@@ -13,11 +12,11 @@ from webapp.errors import (
     NothingToUndoError,
     PhotoNotFoundError,
 )
+from webapp.gallery_filter import filter_params, parse_filter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels import search as label_search
 from webapp.services.photos import gallery as history
-from webapp.services.photos.gallery import Prediction, Story
-from webapp.services.photos.query_filters import filter_params, parse_filter
+from webapp.services.photos.gallery import PhotoDetails, Prediction
 from webapp.services.photos.wording import display
 from webapp.services.review import queue as review
 from webapp.services.review.queue import Desk, Queue, Sitting
@@ -78,7 +77,7 @@ def index() -> ResponseReturnValue:
         look_for(queue)
     desk = review.open_desk(queue, who=guards.who(), later=session.get(LATER, []))
     wanted = request.args.get("photo", "") or (desk.photo.public_id if desk.photo else "")
-    story = history.get_story(wanted) if wanted else None
+    story = history.get_details(wanted) if wanted else None
     body = render_template(
         "review/index.html",
         queue=queue,
@@ -167,7 +166,7 @@ def _queue() -> Queue:
     order = request.args.get("order", "") or review.ORDERS[0]
     if order not in review.ORDERS:
         raise BadRequestError(f"order must be one of {', '.join(review.ORDERS)}.")
-    return Queue(order, replace(parse_filter(request.args), sort=SORTS[0]))
+    return Queue(order, parse_filter(request.args).replace(sort=SORTS[0]))
 
 
 def _asked(queue: Queue) -> dict[str, Any]:
@@ -185,18 +184,12 @@ def _cards(model: str) -> list[ModelCard]:
     return [card for card in cards if card.name == model] or cards
 
 
-def _about(story: Story, queue: Queue) -> dict[str, Any]:
+def _about(story: PhotoDetails, queue: Queue) -> dict[str, Any]:
     """What the page says about the photo: the answer, the question, other versions' answers, labels that letters found."""
     model = queue.wanted.model
-    opinion = next(
-        (
-            one
-            for one in story.opinions
-            if (one.prediction.model == model if model else one.prediction.shown)
-        ),
-        None,
+    said = next(
+        (one for one in story.answers if (one.model == model if model else one.shown)), None
     )
-    said = opinion.prediction if opinion else None
     shown = present_prediction(said) if said else None
     truth = (
         story.item.photo.ground_truth
@@ -226,7 +219,7 @@ def _question(shown: PresentedAnswer | None) -> str:
     return f"{shown.sentence.text} Right?" if shown.sentence.kind == "sure" else shown.sentence.text
 
 
-def _other_versions(story: Story, said: Prediction) -> list[tuple[int, str]]:
+def _other_versions(story: PhotoDetails, said: Prediction) -> list[tuple[int, str]]:
     """What other versions of the same model called the photo, where it was something else."""
     others = [
         one
@@ -251,7 +244,7 @@ def _found(text: str, model: str) -> dict[str, Any]:
     }
 
 
-def _reel(story: Story, desk: Desk) -> dict[str, Any]:
+def _reel(story: PhotoDetails, desk: Desk) -> dict[str, Any]:
     """The photos before and after the one that is shown, and the one to go back to."""
     checks = desk.sitting.checks
     here = story.item.photo.public_id

@@ -3,11 +3,10 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, PhotoNotFoundError
 from webapp.extensions import get_registry
+from webapp.gallery_filter import GalleryFilter, parse_filter
 from webapp.inference.models.card import ModelCard
-from webapp.services.photos.query_filters import parse_filter
 from webapp.services.review import queue as review
 from webapp.services.review import suspects as suspicion
 from webapp.services.review.queue import Queue

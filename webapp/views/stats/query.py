@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 
-from webapp.domain import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, YES, GalleryFilter
+from webapp.domain import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, YES
 from webapp.errors import BadRequestError, ModelError, ModelUnavailableError
 from webapp.extensions import get_card, get_registry, get_version_card
+from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.inference.models.card import ModelCard
-from webapp.services.photos.query_filters import filter_params, parse_filter
 from webapp.services.stats import figures, matrix
 from webapp.services.stats.figures import MonthAccuracy, TrainingShare
 
@@ -65,12 +65,12 @@ class StatsQuery:
         if self.sample == figures.AUDITED:
             values["audited"] = YES
         if self.trained.photos and not self.trained.counted:
-            values["learnt"] = NO
+            values["trained_on"] = NO
         values |= {
             name: _narrower(name, getattr(self.photo_filter, name), value)
             for name, value in narrower.items()
         }
-        params = filter_params(replace(self.photo_filter, **values))
+        params = filter_params(self.photo_filter.replace(**values))
         return f"{url_for('gallery.index')}?{urlencode(params)}"
 
     def month(self, point: MonthAccuracy, **narrower: Any) -> str:
@@ -101,7 +101,7 @@ def read_query() -> StatsQuery | None:
     grouped = _choice("group", ("", "parent")) == "parent"
     return StatsQuery(
         card=card,
-        photo_filter=replace(photo_filter, model="", version=None, sort="newest"),
+        photo_filter=photo_filter.replace(model="", version=None, sort="newest"),
         own={name: args[name] for name in _OWN if args.get(name)},
         sample=_choice("sample", figures.SAMPLES),
         order=_choice("order", matrix.ORDERS),

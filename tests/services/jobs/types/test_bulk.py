@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 
 from tests.fakes import make_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_tools
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs import worker
 from webapp.services.jobs.queue import Owner, Sender

@@ -10,9 +10,10 @@ from flask.testing import FlaskClient
 
 from tests.fakes import FakeClassifier, make_card
 from webapp.config import Config
-from webapp.domain import SHORT, GalleryFilter, Who
+from webapp.domain import SHORT, Who
 from webapp.errors import BadRequestError, ModelNotFoundError
 from webapp.extensions import get_registry, get_tools
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import compare as compare_job

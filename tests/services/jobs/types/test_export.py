@@ -15,9 +15,10 @@ import pytest
 from flask import Flask
 
 from webapp.config import Config
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadRequestError, JobNotFoundError, NotAllowedError, StorageFullError
 from webapp.extensions import get_tools
+from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports.export import Order, make_order
 from webapp.services.jobs import queue as jobs

@@ -5,8 +5,8 @@ The job's id is the batch. Photos are cut by their numbers, so that parts are sm
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError, NothingToUndoError
+from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
@@ -22,7 +22,6 @@ from webapp.services.labels.relabel import (
 )
 from webapp.services.labels.undo import NOTHING, OF_A_MERGE
 from webapp.services.photos.bulk import MOST, Selection
-from webapp.services.photos.query_filters import filter_params, parse_filter
 from webapp.storage.database import writing
 from webapp.storage.labels.events import Stamp, is_merge
 from webapp.storage.photos import bulk as storage

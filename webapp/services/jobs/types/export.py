@@ -15,6 +15,7 @@ from typing import IO
 
 from webapp.domain import SUCCEEDED
 from webapp.errors import ExportError, JobNotFoundError, NotAllowedError, StorageFullError
+from webapp.gallery_filter import parse_filter
 from webapp.services.exports import export
 from webapp.services.exports.export import FORMATS, GOES_ON, TYPES, ZIP_PHOTOS, Order, Tally
 from webapp.services.exports.formats.folders import Bytes, write_whole, write_zip
@@ -22,7 +23,6 @@ from webapp.services.exports.formats.tables import Record
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.jobs.queue import Job, JobView, Sender
-from webapp.services.photos.query_filters import parse_filter
 from webapp.storage import exports as storage
 from webapp.storage import jobs
 from webapp.storage.database import writing

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from webapp.errors import PhotoNotFoundError, PhotoRefusedError
+from webapp.gallery_filter import filter_params, parse_filter
 from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import Pipeline, ask_version
-from webapp.services.photos.query_filters import filter_params, parse_filter
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 

@@ -6,9 +6,8 @@ from datetime import date
 
 import pytest
 
-from webapp.domain import GalleryFilter
 from webapp.errors import BadRequestError
-from webapp.services.photos.query_filters import filter_params, parse_filter, without
+from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter, without
 
 EVERYTHING = GalleryFilter(
     predicted="bwt",
