@@ -398,3 +398,53 @@ def draw_stripes() -> bytes:
     image, stream = Image.linear_gradient("L").rotate(90).convert("RGB"), io.BytesIO()
     image.save(stream, "JPEG")
     return stream.getvalue()
+
+
+def test_merges_of_an_older_history_become_label_events_and_a_map(empty_app: Flask) -> None:
+    upgrade(revision="0017")
+    photo = {
+        "public_id": "p1",
+        "filename": "a.jpg",
+        "sha256": "s1",
+        "width": 1,
+        "height": 1,
+        "bytes": 1,
+        "format": "JPEG",
+        "has_metadata": False,
+        "created_at": "2026-01-01",
+        "outcome": "unlabelled",
+        "source": "",
+        "has_duplicate": False,
+        "starred": False,
+        "truth_model": "f1-teams",
+    }
+    edit = {"model": "f1-teams", "kind": "merged", "created_at": "2026-01-02", "who": "Anna"}
+    with db.engine.begin() as connection:
+        add(connection, "photos", id=1, ground_truth="ferrari", given_label="haas", **photo)
+        for number, (label, into) in enumerate((("haas", "bwt"), ("bwt", "ferrari")), start=1):
+            batch = f"b{number}"
+            add(connection, "label_changes", label=label, value=into, why="", batch=batch, **edit)
+            add(connection, "read_labels", model="f1-teams", label=label, reads_as="ferrari")
+        right = {"model": "f1-teams", "version": 1, "label": "haas", "answer": "ferrari"}
+        add(connection, "expected_answers", **right)
+    upgrade(revision="0018")
+    with db.engine.connect() as connection:
+        columns = "from_label, to_label, place, batch, who"
+        events = connection.execute(text(f"SELECT {columns} FROM label_events ORDER BY id")).all()
+        assert events == [
+            ("haas", "bwt", "merge", "b1", "Anna"),
+            ("bwt", "ferrari", "merge", "b2", "Anna"),
+        ]
+        lines = text("SELECT version, label, canonical FROM canonical_labels ORDER BY 1, 2")
+        assert connection.execute(lines).all() == [
+            (0, "bwt", "ferrari"),
+            (0, "haas", "ferrari"),
+            (1, "haas", "ferrari"),
+        ]
+        assert connection.execute(text("SELECT count(*) FROM label_edits")).scalar_one() == 2
+    downgrade(revision="0017")
+    with db.engine.connect() as connection:
+        labels = connection.execute(text("SELECT ground_truth, given_label FROM photos")).all()
+        assert labels == [("ferrari", "haas")]
+        assert connection.execute(text("SELECT count(*) FROM label_events")).scalar_one() == 0
+        assert connection.execute(text("SELECT count(*) FROM read_labels")).scalar_one() == 2

@@ -97,7 +97,7 @@ def test_the_parts_of_a_split_label_are_offered_and_its_photos_wait_to_be_sorted
         ).text
     )
     assert "Every photo is sorted" in admin.get(f"{PAGE}?label=haas").text
-    assert "so their photos are counted as Haas" in admin.get("/stats").text
+    assert "counted as Haas here" in admin.get("/stats").text
     assert photo in admin.get("/gallery?model=f1-teams@1&ground_truth=haas").text
 
 
