@@ -92,7 +92,7 @@ def test_the_history_is_gone_through_page_by_page(
 
 def test_a_ground_truth_is_given(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
     reader.does("Send a photo")
-    reader.does("Say what a photo really is")
+    reader.does("Correct a label")
     assert capsys.readouterr().out.endswith("mclaren correct\n")
 
 
@@ -101,7 +101,7 @@ def test_many_are_labelled_and_it_is_taken_back(
 ) -> None:
     reader.does("Send a folder")
     capsys.readouterr()
-    reader.does("Label many at once, and take it back")
+    reader.does("Label many at once, and undo it")
     assert capsys.readouterr().out == "3 labelled, 0 had it already\n3 taken back\n"
 
 

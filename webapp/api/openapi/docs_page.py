@@ -116,7 +116,10 @@ def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str)
         media=media,
         body=body,
         body_fields=body_fields,
-        responses=[_response(*item, schemas) for item in operation["responses"].items()],
+        responses=[
+            _response(status, response, schemas)
+            for status, response in operation["responses"].items()
+        ],
         samples=code_samples(example_of(method, path, operation, schemas, root)),
     )
 
@@ -137,7 +140,9 @@ def _parameters(operation: Schema) -> Iterator[FieldDoc]:
 
 def _response(status: str, response: Schema, schemas: Schema) -> ResponseDoc:
     content, ok = response.get("content", {}), status < "400"
-    schema = next((media["schema"] for media in content.values() if "schema" in media and ok), {})
+    schema: Schema = next(
+        (media["schema"] for media in content.values() if "schema" in media and ok), {}
+    )
     fields = [*_fields(schema, schemas)]
     return ResponseDoc(status, response["description"], fields, list(content), ok)
 

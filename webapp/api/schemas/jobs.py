@@ -270,8 +270,8 @@ def job_json(view: JobView) -> JobJson:
         "seconds_left": round(view.left, 1) if view.left is not None else None,
         "who": row.who,
         "created_at": moment(row.created_at),
-        "started_at": row.started_at and moment(row.started_at),
-        "ended_at": row.ended_at and moment(row.ended_at),
+        "started_at": moment(row.started_at) if row.started_at else None,
+        "ended_at": moment(row.ended_at) if row.ended_at else None,
         "result": _with_addresses(view),
         "error": row.error or None,
     }

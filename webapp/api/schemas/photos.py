@@ -296,8 +296,10 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
         "created_at": moment(photo.created_at),
         "ground_truth": photo.ground_truth,
         "outcome": item.outcome,
-        "prediction": photo.prediction and prediction_json(photo.prediction, registry),
+        "prediction": None,
     }
+    if photo.prediction is not None:
+        shown["prediction"] = prediction_json(photo.prediction, registry)
     if choice == ALL_MODELS:
         every = [prediction_json(one, registry) for one in current_predictions(photo)]
         shown["predictions"] = every
