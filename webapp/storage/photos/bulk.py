@@ -207,7 +207,7 @@ def count_starred(numbers: Sequence[int]) -> int:
     )
 
 
-def waiting_batches() -> Sequence[tuple[str, str, datetime, int]]:
+def deleted_batches() -> Sequence[tuple[str, str, datetime, int]]:
     """What was deleted and can be brought back, latest first: batch, who, when, how many photos."""
     question = (
         select(
@@ -226,7 +226,7 @@ def waiting_batches() -> Sequence[tuple[str, str, datetime, int]]:
     ]
 
 
-def anything_waits() -> bool:
+def anything_deleted() -> bool:
     """True when a photo was deleted and can be brought back."""
     return (
         db.session.execute(select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)).first()
