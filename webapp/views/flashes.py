@@ -28,10 +28,10 @@ def note_saved(done: Relabelled, label: str) -> None:
         those = "The photo is" if done.skipped == 1 else "These photos are all"
         note(f"{those} marked so already:", strong=f"{shown_name(label)}.", kind="")
         return
-    verb = "is" if done.changed == 1 else "are"
+    those = "1 photo is" if done.changed == 1 else f"{count(done.changed, 'photo')} are"
     already = f" {count(done.skipped, 'photo')} had it already." if done.skipped else ""
     note(
-        f"Saved: {count(done.changed, 'photo')} {verb}",
+        f"Saved: {those}",
         strong=f"{shown_name(label)}.{already}",
         batch=done.batch,
     )

@@ -122,8 +122,10 @@ def shown_name(label: str) -> str:
     """
     card = _card_with(label)
     known = card.label(label) if card else None
-    if card is None or known is None or not as_current(known).merged:
+    if card is None or known is None:
         return display(card, label)
+    if not as_current(known).merged:
+        return known.display
     return f"{known.display} (now {display(card, canonical_label(card, label))})"
 
 

@@ -140,8 +140,8 @@ def record_label(
         ),
         photo,
     )
-    photos.refresh_outcomes([photo.id])
-    counters.recount([photo.id])
+    photos.set_truth(photo, label, model)
+    counters.recount([photo.id], uncounted=first)
     if not first:  # nobody disagrees with a first label
         events.refresh_disputed([photo.id])
     if notify:

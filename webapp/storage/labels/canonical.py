@@ -10,19 +10,20 @@ from webapp.storage.tables import CanonicalLabel, Photo, Prediction
 
 PEOPLE = 0  # the version whose rows are for people: merged labels only
 
-# The right answer where that is not the ground truth itself (labels were merged or split), or NULL.
-expected = (
-    select(CanonicalLabel.canonical)
-    .where(
+
+def expected_for(truth: Any) -> Any:
+    """The answer of a prediction that is right for a ground truth where that is not the ground
+    truth itself (labels were merged or split), or NULL, as an SQL expression."""
+    statement = select(CanonicalLabel.canonical).where(
         CanonicalLabel.model == Prediction.model,
         CanonicalLabel.version == Prediction.version,
-        CanonicalLabel.label == Photo.ground_truth,
+        CanonicalLabel.label == truth,
     )
-    .correlate(Photo, Prediction)
-    .scalar_subquery()
-)
+    return statement.correlate(Photo, Prediction).scalar_subquery()
+
+
 # The answer of a prediction that is right for its photo.
-right_answer = func.coalesce(expected, Photo.ground_truth)
+right_answer = func.coalesce(expected_for(Photo.ground_truth), Photo.ground_truth)
 
 
 def canonical_of(model: Any, label: Any) -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import case, exists, func, insert, select, update
 from sqlalchemy.orm import aliased, selectinload
-from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain import MERGE, LogFilter, Who
 from webapp.storage.database import db, insert_row
@@ -52,15 +51,10 @@ def is_merge(batch: str) -> bool:
 
 
 def add_event(event: LabelEvent, photo: Photo) -> None:
-    """Append an event and give the photo its label; it has an `id` afterwards."""
+    """Append an event to the history of a photo, which does not have its label yet; it has an `id`
+    afterwards."""
     event.photo_id, event.photo_ref = photo.id, photo.public_id
     event.from_label, event.from_model = photo.ground_truth, photo.truth_model
-    values = {"ground_truth": event.to_label, "truth_model": event.to_model}
-    for name, value in values.items():
-        set_committed_value(photo, name, value)
-    db.session.execute(
-        update(Photo).where(Photo.id == photo.id).values(values), execution_options=UNSEEN
-    )
     event.id = insert_row(event)
 
 

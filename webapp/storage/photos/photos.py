@@ -4,13 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 from webapp.storage.database import column_values, db, insert_row
-from webapp.storage.labels.canonical import expected, right_answer
+from webapp.storage.labels.canonical import expected_for
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.photos.query_filters import outcome_column, with_prediction
 from webapp.storage.sqlite import name_index as names
@@ -27,33 +39,60 @@ HASHES = 1_000
 AT_ONCE = 2_000
 """Numbers of photos in one question."""
 
-_in_its_label_set = (
-    exists()
-    .where(
+
+def _outcome_for(truth: Any, truth_model: Any) -> Any:
+    """The outcome of a prediction by the ground truth of its photo, as an SQL expression.
+
+    "None of these" is answered right by not naming a label. Models have label sets of their own: a
+    label that the prediction's version does not know, or a "none of these" about another model's
+    labels, says nothing about the prediction, which is unlabelled then. After a merge or a split
+    the map of labels has the answer that is right.
+    """
+    expected = expected_for(truth)
+    known = exists().where(
         KnownLabel.model == Prediction.model,
         KnownLabel.version == Prediction.version,
-        KnownLabel.label == Photo.ground_truth,
+        KnownLabel.label == truth,
     )
-    .correlate(Photo, Prediction)
-)
-outcome = case(
-    (Photo.ground_truth.is_(None), UNLABELLED),
-    (Photo.ground_truth == UNUSABLE, "unusable"),
-    (and_(Photo.ground_truth == NONE_OF_THESE, Photo.truth_model != Prediction.model), UNLABELLED),
-    (and_(Photo.ground_truth == NONE_OF_THESE, Prediction.decision == UNCLASSIFIED), "correct"),
-    (Prediction.decision.is_(None), "unclassified"),
-    (Prediction.decision == right_answer, "correct"),
-    (and_(Photo.ground_truth != NONE_OF_THESE, ~_in_its_label_set, expected.is_(None)), UNLABELLED),
-    (Prediction.decision == UNCLASSIFIED, "unclassified"),
-    else_="wrong",
-)
-"""The outcome of a photo's prediction, in SQL; `refresh_outcomes` keeps it in the rows. "None of these" is answered right by not naming
-a label.
+    unknown = ~known.correlate(Photo, Prediction)
+    none = truth == NONE_OF_THESE
+    return case(
+        (truth.is_(None), UNLABELLED),
+        (truth == UNUSABLE, "unusable"),
+        (and_(none, truth_model != Prediction.model), UNLABELLED),
+        (and_(none, Prediction.decision == UNCLASSIFIED), "correct"),
+        (Prediction.decision.is_(None), "unclassified"),
+        (Prediction.decision == func.coalesce(expected, truth), "correct"),
+        (and_(truth != NONE_OF_THESE, unknown, expected.is_(None)), UNLABELLED),
+        (Prediction.decision == UNCLASSIFIED, "unclassified"),
+        else_="wrong",
+    )
 
-Models have label sets of their own: a label that the prediction's version does not know, or a "none of these" that was said about
-another model's labels, says nothing about the prediction, which is unlabelled then. After a merge or a split `expected` has the
-answer that is right.
-"""
+
+def _photo_outcome(truth: Any) -> Any:
+    """The outcome of a photo: that of the prediction it shows."""
+    shown = select(Prediction.outcome).where(Prediction.photo_id == Photo.id, Prediction.shown)
+    unanswered = case(
+        (truth.is_(None), UNLABELLED), (truth == UNUSABLE, UNUSABLE), else_=UNCLASSIFIED
+    )
+    return func.coalesce(shown.scalar_subquery(), unanswered)
+
+
+outcome = _outcome_for(Photo.ground_truth, Photo.truth_model)
+
+# Made once: building them takes longer than running them.
+_truth = bindparam("new_truth", type_=String())
+_truth_model = bindparam("new_model", type_=String())
+_set_outcomes = (
+    update(Prediction)
+    .where(Prediction.photo_id == bindparam("number"))
+    .values(outcome=_outcome_for(_truth, _truth_model))
+)
+_set_truth = (
+    update(Photo)
+    .where(Photo.id == bindparam("number"))
+    .values(ground_truth=_truth, truth_model=_truth_model, outcome=_photo_outcome(_truth))
+)
 
 
 def _full(model: str = "", version: int | None = None) -> Select[Any]:
@@ -297,20 +336,18 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     db.session.execute(
         update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN
     )
-    shown = (
-        select(Prediction.outcome)
-        .where(Prediction.photo_id == Photo.id, Prediction.shown)
-        .scalar_subquery()
-    )
-    without = case(
-        (Photo.ground_truth.is_(None), UNLABELLED),
-        (Photo.ground_truth == UNUSABLE, UNUSABLE),
-        else_=UNCLASSIFIED,
-    )
-    mirror = (
-        update(Photo).where(Photo.id.in_(photo_ids)).values(outcome=func.coalesce(shown, without))
-    )
+    mirror = update(Photo).where(Photo.id.in_(photo_ids))
+    mirror = mirror.values(outcome=_photo_outcome(Photo.ground_truth))
     db.session.execute(mirror, execution_options=UNSEEN)
+
+
+def set_truth(photo: Photo, label: str | None, model: str | None) -> None:
+    """Give a photo a ground truth, and it and its predictions their outcomes."""
+    values = {"number": photo.id, "new_truth": label, "new_model": model}
+    for statement in (_set_outcomes, _set_truth):
+        db.session.connection().execute(statement, values)
+    set_committed_value(photo, "ground_truth", label)
+    set_committed_value(photo, "truth_model", model)
 
 
 def refresh_shown(*photo_ids: int) -> None:

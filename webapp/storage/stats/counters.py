@@ -86,14 +86,17 @@ class _Steps:
     add: tuple[Executable, ...]
 
 
-def recount(photo_ids: Sequence[int] | Select[Any]) -> None:
-    """Bring the checked answers of these photos, and the counters, up to date."""
+def recount(photo_ids: Sequence[int] | Select[Any], *, uncounted: bool = False) -> None:
+    """Bring the checked answers of these photos, and the counters, up to date.
+
+    `uncounted` photos had no label before, so that nothing is counted of them yet.
+    """
     if isinstance(photo_ids, Select):
         steps, values = _steps(photo_ids, db.engine.dialect.name), {}
     else:
         steps, values = _steps_for_list(db.engine.dialect.name), {"ids": list(photo_ids)}
     connection = db.session.connection()
-    if connection.execute(steps.any_rows, values).first() is not None:
+    if not uncounted and connection.execute(steps.any_rows, values).first() is not None:
         for step in (*steps.subtract, steps.delete_rows):
             connection.execute(step, values)
     if connection.execute(steps.insert_rows, values).rowcount:
