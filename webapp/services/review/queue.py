@@ -1,13 +1,12 @@
 """The review: one photo at a time lies on a person's desk, gets its label, and the next one comes."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from webapp.domain import MERGE, UNDO, UNUSABLE, Who
+from webapp.domain import MERGE, UNDO, UNUSABLE, Who, make_tag
 from webapp.errors import BadRequestError, NotAllowedError, NothingToUndoError, PhotoNotFoundError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
@@ -49,7 +48,7 @@ class Queue:
     @property
     def key(self) -> str:
         """A short name: the same for the same order and filter."""
-        return hashlib.sha256(repr((self.order, astuple(self.wanted))).encode()).hexdigest()[:32]
+        return make_tag(self.order, self.wanted.model_dump_json())
 
     @property
     def place(self) -> str:

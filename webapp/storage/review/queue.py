@@ -258,7 +258,7 @@ def _by_surprise(wanted: GalleryFilter, question: Select[Any]) -> Select[Any]:
         said["decision"].label("decision"),
         said["confidence"].label("confidence"),
     )
-    same_model = GalleryFilter(model=wanted.model, version=wanted.version)
+    same_model = GalleryFilter().replace(model=wanted.model, version=wanted.version)
     newest = matching(decision, confidence, wanted=same_model).where(
         said["decision"] != UNCLASSIFIED
     )
