@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.openapi.document import PROBLEM_TYPE, has_tag, statuses_of
-from webapp.api.schemas.problems import ProblemJson
+from webapp.api.problems import ProblemJson
 
 
 def hold_to_the_document(app: Flask) -> None:

@@ -7,9 +7,9 @@ import shlex
 import pytest
 from flask.testing import FlaskClient
 
-from webapp.api.openapi.code_samples import Example, curl, javascript, python
+from webapp.api.openapi.code_samples import CodeExample, curl, javascript, python
 
-RELABEL = Example(
+RELABEL = CodeExample(
     "PUT",
     "http://car/api/v1/photos/x/ground-truth",
     key=True,
@@ -54,11 +54,11 @@ def test_the_line_for_curl_survives_a_shell() -> None:
     "example",
     [
         RELABEL,
-        Example("GET", "http://car/x", params={"a": "1"}),
-        Example("POST", "http://car/x", file="file", name="y.jpg"),
+        CodeExample("GET", "http://car/x", params={"a": "1"}),
+        CodeExample("POST", "http://car/x", file="file", name="y.jpg"),
     ],
 )
-def test_the_lines_for_python_can_be_read_by_python(example: Example) -> None:
+def test_the_lines_for_python_can_be_read_by_python(example: CodeExample) -> None:
     compile(python(example), "sample", "exec")
 
 

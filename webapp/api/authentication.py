@@ -1,5 +1,7 @@
 """Who may use the JSON API: `Authorization: Bearer <key>`, and what is open without one."""
 
+from enum import Enum
+
 from flask import Blueprint, g, request
 
 from webapp.domain import Who
@@ -10,6 +12,30 @@ from webapp.services.accounts import api_keys
 from webapp.services.jobs.queue import Owner
 
 PUBLIC = Who("API")
+
+
+class Need(Enum):
+    """What a call needs: nothing, a key if a setting says so, its own rule, a key of a scope."""
+
+    NOTHING = "nothing"
+    READING = "reading"
+    PREDICTING = "predicting"
+    OWN = "own"
+    PREDICT = "predict"
+    REVIEW = "review"
+    ADMIN = "admin"
+
+    @property
+    def scope(self) -> str:
+        """The scope that a key must have on this server, "" where none is needed."""
+        if self in (Need.READING, Need.PREDICTING):
+            config = get_config()
+            setting = config.gallery if self is Need.READING else config.uploads
+            return "" if setting == "public" else "predict"
+        return self.value if self in SCOPES else ""
+
+
+SCOPES = (Need.PREDICT, Need.REVIEW, Need.ADMIN)
 
 
 def guard(bp: Blueprint) -> Blueprint:
@@ -32,16 +58,10 @@ def need(scope: str) -> None:
         raise NotAllowedError(f"This key has the scope {key.scope}; the call needs {scope}.")
 
 
-def need_for_prediction() -> None:
-    """A key, when uploads are not public on this server."""
-    if get_config().uploads != "public":
-        need("predict")
-
-
-def need_for_reading() -> None:
-    """A key, when the gallery is not public on this server."""
-    if get_config().gallery != "public":
-        need("predict")
+def check(needs: Need) -> None:
+    """Raise what `need` raises, when the request lacks the key that a call needs."""
+    if needs.scope:
+        need(needs.scope)
 
 
 def has(scope: str) -> bool:

@@ -3,8 +3,8 @@
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import guard, need, who
-from webapp.api.openapi.calls import Call, Content, Need
+from webapp.api.authentication import Need, guard, need, who
+from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas.base import ExportId
 from webapp.api.schemas.exports import ExportJson, ExportQuery
 from webapp.errors import PhotoNotFoundError

@@ -1,10 +1,13 @@
 """Is it there, is it alive, can it answer photos: for load balancers and people with curl."""
 
+from typing import NotRequired
+
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api.openapi.calls import Call, Need
-from webapp.api.schemas.health import GreetingJson, LiveJson, NotReadyJson, ReadyJson
+from webapp.api.authentication import Need
+from webapp.api.openapi.calls import Call
+from webapp.api.schemas.base import JsonShape, ModelVersionJson
 from webapp.errors import MarqueError
 from webapp.extensions import get_classifier, get_trouble
 from webapp.services.jobs import queue
@@ -12,6 +15,35 @@ from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.operations.health import check_database
 
 bp = Blueprint("health", __name__)
+
+
+class GreetingJson(JsonShape):
+    """The shortest answer there is."""
+
+    message: str
+
+
+class LiveJson(JsonShape):
+    """The process answers."""
+
+    status: str
+
+
+class ReadyJson(JsonShape):
+    """Photos are answered."""
+
+    status: str
+    model: ModelVersionJson
+    trouble: NotRequired[str]
+    """Why another version answers than the live one."""
+
+
+class NotReadyJson(JsonShape):
+    """Photos cannot be answered now."""
+
+    status: str
+    problems: dict[str, str]
+    """A sentence for each part that does not work."""
 
 
 @Call(bp, "GET /ping", Need.NOTHING, {200: GreetingJson}, strict_slashes=False)

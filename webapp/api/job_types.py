@@ -18,13 +18,7 @@ from webapp.api.schemas.jobs import (
 )
 from webapp.api.schemas.photos import Filters
 from webapp.errors import ModelUnavailableError, NoFileError
-from webapp.extensions import (
-    get_cards,
-    get_classifiers,
-    get_config,
-    get_registry,
-    get_version_card,
-)
+from webapp.extensions import get_cards, get_classifiers, get_config, get_registry, get_version_card
 from webapp.gallery_filter import GalleryFilter
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
@@ -49,7 +43,7 @@ from webapp.services.photos.classify import clean_name
 
 def _upload(asked: UploadBody | JobForm) -> Job:
     """Photos in a zip; with a key of the scope `admin` also in a folder of the server."""
-    question = upload_job.question(
+    params = upload_job.question(
         get_classifiers(asked.model),
         model=asked.model,
         ground_truth=asked.ground_truth,
@@ -58,7 +52,7 @@ def _upload(asked: UploadBody | JobForm) -> Job:
     )
     sent = request.files.get("file")
     title = asked.folder if sent is None else clean_name(sent.filename or "photos.zip")
-    order = UploadOrder(question, title, _sender())
+    order = UploadOrder(params, title, _sender())
     if sent is not None:
         return upload_job.take_zip(get_config().data, sent.stream, order)
     if not asked.folder:
@@ -83,18 +77,18 @@ def _export(asked: ExportBody) -> Job:
     return export_job.enqueue(order, get_config().data, _sender())
 
 
-def _many(asked: ManyBody) -> Job:
+def _bulk(asked: ManyBody) -> Job:
     """One action on all photos that pass a filter, or the undo of a batch."""
     need("admin" if asked.action == bulk_job.DELETE else "review")
     if asked.action == bulk_job.UNDO:
-        question = bulk_job.undo_question(asked.batch, place="api")
+        params = bulk_job.undo_question(asked.batch, place="api")
     else:
         cards = _cards(asked.model) if asked.action == bulk_job.LABEL else []
         wanted = _filter(asked.filter)
-        question = bulk_job.action_question(
+        params = bulk_job.action_question(
             asked.action, wanted, cards=cards, label=asked.label, why=asked.why, place="api"
         )
-    return bulk_job.enqueue(question, _sender())
+    return bulk_job.enqueue(params, _sender())
 
 
 def _labels(asked: JobForm) -> Job:
@@ -111,8 +105,8 @@ def _labels(asked: JobForm) -> Job:
         return known
     public_id = import_labels.keep_file(name, sent.read(import_labels.MAX_BYTES + 1), who=who())
     flags = {"by_name": asked.by_name, "replace": asked.replace, "dry_run": asked.dry_run}
-    question = label_import_job.question(public_id, _cards(""), who=who(), **flags)
-    return label_import_job.enqueue(question, _sender())
+    params = label_import_job.question(public_id, _cards(""), who=who(), **flags)
+    return label_import_job.enqueue(params, _sender())
 
 
 def _keep(asked: KeepBody) -> Job:
@@ -166,7 +160,7 @@ def _sender() -> Sender:
 ADD_JOB: dict[str, Callable[[Any], Job]] = {
     "upload": _upload,
     "export": _export,
-    "many": _many,
+    "many": _bulk,
     "labels": _labels,
     "keep": _keep,
     "predict": _predict,

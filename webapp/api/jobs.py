@@ -6,21 +6,11 @@ from flask import Blueprint, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
-from webapp.api.authentication import guard, has, owner, who
+from webapp.api.authentication import Need, guard, has, owner, who
 from webapp.api.job_types import ADD_JOB
-from webapp.api.openapi.calls import Call, Content, Need
+from webapp.api.openapi.calls import Call, Content
+from webapp.api.schemas import jobs
 from webapp.api.schemas.base import FileName, JobId
-from webapp.api.schemas.jobs import (
-    JobBody,
-    JobForm,
-    JobJson,
-    JobPageJson,
-    JobsQuery,
-    JobWithLogJson,
-    job_json,
-    job_page_json,
-    job_with_log_json,
-)
 from webapp.extensions import get_config
 from webapp.http.responses import stored_file
 from webapp.services.exports import export
@@ -46,8 +36,8 @@ REFUSED = (
 HEADERS = {"Idempotency-Key": "The same key with the same request again finds the earlier job."}
 
 
-@Call(bp, "POST /jobs", Need.PREDICTING, {202: JobJson}, REFUSED, HEADERS)
-def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
+@Call(bp, "POST /jobs", Need.PREDICTING, {202: jobs.JobJson}, REFUSED, HEADERS)
+def add(body: jobs.JobBody | None, form: jobs.JobForm | None) -> ResponseReturnValue:
     """Add a job, or find the one that was added with the same `Idempotency-Key`.
 
     The header `Location` says where it is. A zip of photos, or a file of labels, comes in a form.
@@ -58,11 +48,11 @@ def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
     job = ADD_JOB[asked.kind](asked)
     view = queue.get_job(job.public_id, owner())
     headers = {"Location": url_for("api_jobs.read", job_id=job.public_id), "Retry-After": "2"}
-    return jsonify(job_json(view)), HTTPStatus.ACCEPTED, headers
+    return jsonify(jobs.job_json(view)), HTTPStatus.ACCEPTED, headers
 
 
-@Call(bp, "GET /jobs", Need.PREDICT, {200: JobPageJson})
-def index(query: JobsQuery) -> ResponseReturnValue:
+@Call(bp, "GET /jobs", Need.PREDICT, {200: jobs.JobPageJson})
+def index(query: jobs.JobsQuery) -> ResponseReturnValue:
     """Jobs, newest first: with a key its own, with one of the scope `review` everybody's."""
     page = queue.list_jobs(
         owner(),
@@ -71,30 +61,30 @@ def index(query: JobsQuery) -> ResponseReturnValue:
         cursor=query.cursor,
         limit=query.limit,
     )
-    return jsonify(job_page_json(page))
+    return jsonify(jobs.job_page_json(page))
 
 
-@Call(bp, "GET /jobs/<job_id>", Need.OWN, {200: JobWithLogJson}, ABSENT)
+@Call(bp, "GET /jobs/<job_id>", Need.OWN, {200: jobs.JobWithLogJson}, ABSENT)
 def read(job_id: JobId) -> ResponseReturnValue:
     """The state of a job, with the end of its log.
 
     One that was added with a key needs that key, or one of the scope `review`.
     """
     view = queue.get_job(job_id, owner())
-    return jsonify(job_with_log_json(view, queue.log_lines(view)))
+    return jsonify(jobs.job_with_log_json(view, queue.log_lines(view)))
 
 
 @Call(
     bp,
     "DELETE /jobs/<job_id>",
     Need.OWN,
-    {200: JobJson, 202: JobJson},
+    {200: jobs.JobJson, 202: jobs.JobJson},
     (errors.JobNotFoundError, errors.JobRefusedError),
 )
 def cancel(job_id: JobId) -> ResponseReturnValue:
     """Cancel a job: 200 when it is over, 202 while parts of it come to a stop. Its results stay."""
     view = queue.cancel_job(job_id, owner(), who())
-    return jsonify(job_json(view)), HTTPStatus.OK if view.over else HTTPStatus.ACCEPTED
+    return jsonify(jobs.job_json(view)), HTTPStatus.OK if view.over else HTTPStatus.ACCEPTED
 
 
 @Call(

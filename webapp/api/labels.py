@@ -4,17 +4,10 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
-from webapp.api.authentication import guard, who
-from webapp.api.openapi.calls import Call, Need
+from webapp.api.authentication import Need, guard, who
+from webapp.api.openapi.calls import Call
+from webapp.api.schemas import labels
 from webapp.api.schemas.base import Batch
-from webapp.api.schemas.labels import (
-    LabelsBody,
-    RelabelledJson,
-    SuspectedQuery,
-    SuspectsJson,
-    relabelled_json,
-    suspects_json,
-)
 from webapp.extensions import get_cards, get_classifier, get_registry
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs.types import bulk as bulk_job
@@ -28,8 +21,8 @@ bp = guard(Blueprint("api_labels", __name__))
 ABSENT = (errors.PhotoNotFoundError, errors.UnknownLabelError, errors.ModelNotFoundError)
 
 
-@Call(bp, "POST /labels", Need.REVIEW, {200: RelabelledJson}, ABSENT)
-def add(body: LabelsBody) -> ResponseReturnValue:
+@Call(bp, "POST /labels", Need.REVIEW, {200: labels.RelabelledJson}, ABSENT)
+def add(body: labels.LabelsBody) -> ResponseReturnValue:
     """Give many photos a ground truth, all in one batch: those of `ids`, or those of a `filter`."""
     ids = tuple(dict.fromkeys(body.ids or ()))
     selection = Selection(ids=ids) if ids else Selection(wanted=body.filter.wanted())
@@ -37,14 +30,14 @@ def add(body: LabelsBody) -> ResponseReturnValue:
         [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
     )
     done = bulk.relabel_all(selection, body.label, cards, Stamp(who(), "api", body.why))
-    return jsonify(relabelled_json(done, body.label))
+    return jsonify(labels.relabelled_json(done, body.label))
 
 
 @Call(
     bp,
     "DELETE /labels/batches/<batch>",
     Need.REVIEW,
-    {200: RelabelledJson},
+    {200: labels.RelabelledJson},
     (errors.NothingToUndoError,),
 )
 def undo(batch: Batch) -> ResponseReturnValue:
@@ -54,11 +47,11 @@ def undo(batch: Batch) -> ResponseReturnValue:
             "This is too much to take back in one call. "
             'Put in a job: {"kind": "many", "action": "undo", "batch": "…"}.'
         )
-    return jsonify(relabelled_json(undo_batch(batch, Stamp(who(), "api"))))
+    return jsonify(labels.relabelled_json(undo_batch(batch, Stamp(who(), "api"))))
 
 
-@Call(bp, "GET /suspected", Need.REVIEW, {200: SuspectsJson}, (errors.ModelNotFoundError,))
-def suspected(query: SuspectedQuery) -> ResponseReturnValue:
+@Call(bp, "GET /suspected", Need.REVIEW, {200: labels.SuspectsJson}, (errors.ModelNotFoundError,))
+def suspected(query: labels.SuspectedQuery) -> ResponseReturnValue:
     """Ground truths that a model doubts, the most suspected first.
 
     A relabelling settles one; that a label is right after all, people say in the review.
@@ -69,4 +62,4 @@ def suspected(query: SuspectedQuery) -> ResponseReturnValue:
     page = suspects.suspects(
         wanted, who=who(), other=query.other, cursor=query.cursor, limit=query.limit
     )
-    return jsonify(suspects_json(page, card))
+    return jsonify(labels.suspects_json(page, card))

@@ -3,25 +3,10 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import guard, has, who
-from webapp.api.openapi.calls import Call, Need
+from webapp.api.authentication import Need, guard, has, who
+from webapp.api.openapi.calls import Call
+from webapp.api.schemas import models
 from webapp.api.schemas.base import ModelName, Version
-from webapp.api.schemas.models import (
-    CardJson,
-    CompareQuery,
-    ComparisonJson,
-    LabelsJson,
-    ModelJson,
-    ModelsJson,
-    PromoteBody,
-    PromotionJson,
-    RollbackBody,
-    card_json,
-    comparison_json,
-    labels_json,
-    model_json,
-    promotion_json,
-)
 from webapp.errors import BadCardError, ModelNotFoundError, ModelRefusedError, PromotionRefusedError
 from webapp.extensions import get_registry, load_version
 from webapp.services.models import compare, promotion
@@ -31,14 +16,14 @@ ABSENT = (ModelNotFoundError, BadCardError)
 REFUSED = (*ABSENT, ModelRefusedError, PromotionRefusedError)
 
 
-@Call(bp, "GET /models", Need.READING, {200: ModelsJson})
+@Call(bp, "GET /models", Need.READING, {200: models.ModelsJson})
 def index() -> ResponseReturnValue:
     """Every model with its versions and the live one."""
     registry = get_registry()
-    return jsonify(items=[model_json(name, registry) for name in registry.names()])
+    return jsonify(items=[models.model_json(name, registry) for name in registry.names()])
 
 
-@Call(bp, "GET /models/<name>", Need.READING, {200: ModelJson}, ABSENT)
+@Call(bp, "GET /models/<name>", Need.READING, {200: models.ModelJson}, ABSENT)
 def versions(name: ModelName) -> ResponseReturnValue:
     """One model: its versions and the live one.
 
@@ -47,40 +32,40 @@ def versions(name: ModelName) -> ResponseReturnValue:
     if not get_registry().versions(name):
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
     history = promotion.history(name) if has("review") else None
-    return jsonify(model_json(name, get_registry(), history))
+    return jsonify(models.model_json(name, get_registry(), history))
 
 
-@Call(bp, "GET /models/<name>/labels", Need.READING, {200: LabelsJson}, ABSENT)
+@Call(bp, "GET /models/<name>/labels", Need.READING, {200: models.LabelsJson}, ABSENT)
 def labels(name: ModelName) -> ResponseReturnValue:
     """The labels of the live version as people see them, in the order of the network's outputs."""
-    return jsonify(labels_json(get_registry().card(name)))
+    return jsonify(models.labels_json(get_registry().card(name)))
 
 
-@Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: ComparisonJson}, ABSENT)
-def comparison(name: ModelName, query: CompareQuery) -> ResponseReturnValue:
+@Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: models.ComparisonJson}, ABSENT)
+def comparison(name: ModelName, query: models.CompareQuery) -> ResponseReturnValue:
     """Two versions on the labelled photos of this history, by their predictions up to now."""
-    return jsonify(comparison_json(compare.standing(get_registry(), name, query.a, query.b)))
+    return jsonify(models.comparison_json(compare.standing(get_registry(), name, query.a, query.b)))
 
 
-@Call(bp, "POST /models/<name>/promote", Need.ADMIN, {200: PromotionJson}, REFUSED)
-def take_over(name: ModelName, body: PromoteBody) -> ResponseReturnValue:
+@Call(bp, "POST /models/<name>/promote", Need.ADMIN, {200: models.PromotionJson}, REFUSED)
+def take_over(name: ModelName, body: models.PromoteBody) -> ResponseReturnValue:
     """Let a version serve, if the comparison says that it is better, or by force with a reason."""
     row = compare.promote_here(
         get_registry(), name, body.version, load_version, who(), force=body.force, why=body.why
     )
-    return jsonify(promotion_json(row))
+    return jsonify(models.promotion_json(row))
 
 
-@Call(bp, "POST /models/<name>/rollback", Need.ADMIN, {200: PromotionJson}, REFUSED)
-def go_back(name: ModelName, body: RollbackBody) -> ResponseReturnValue:
+@Call(bp, "POST /models/<name>/rollback", Need.ADMIN, {200: models.PromotionJson}, REFUSED)
+def go_back(name: ModelName, body: models.RollbackBody) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
     row = promotion.rollback(get_registry(), name, load_version, who(), why=body.why)
-    return jsonify(promotion_json(row))
+    return jsonify(models.promotion_json(row))
 
 
-@Call(bp, "GET /models/<name>/<int:version>", Need.READING, {200: CardJson}, ABSENT)
+@Call(bp, "GET /models/<name>/<int:version>", Need.READING, {200: models.CardJson}, ABSENT)
 def read(name: ModelName, version: Version) -> ResponseReturnValue:
     """The card of one version: labels in order, how it was measured, threshold, limits."""
     registry = get_registry()
     live = registry.live_version(name) == version
-    return jsonify(card_json(registry.card(name, version), live))
+    return jsonify(models.card_json(registry.card(name, version), live))

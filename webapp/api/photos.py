@@ -6,35 +6,10 @@ from flask import Blueprint, Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
-from webapp.api.authentication import guard, has, need, who
-from webapp.api.openapi.calls import Call, Content, Need
+from webapp.api.authentication import Need, guard, has, need, who
+from webapp.api.openapi.calls import Call, Content
+from webapp.api.schemas import photos
 from webapp.api.schemas.base import PhotoId
-from webapp.api.schemas.photos import (
-    ChoiceQuery,
-    ClassifiedJson,
-    ClassifyForm,
-    ClassifyResultsJson,
-    FileQuery,
-    GroundTruthBody,
-    HeatQuery,
-    LabelHistoryJson,
-    ListQuery,
-    PhotoForm,
-    PhotoJson,
-    PhotoPageJson,
-    RelabelledPhotoJson,
-    TokenQuery,
-    UploadedPhotoJson,
-    UploadResultsJson,
-    classified_json,
-    classify_result_json,
-    label_history_json,
-    photo_json,
-    photo_page_json,
-    relabelled_photo_json,
-    upload_result_json,
-    uploaded_json,
-)
 from webapp.domain import ALL_MODELS
 from webapp.extensions import (
     get_cards,
@@ -85,10 +60,10 @@ def _ranges(*types: str) -> dict[int, Content]:
     bp,
     "POST /photos",
     Need.PREDICTING,
-    {201: UploadedPhotoJson, 200: UploadedPhotoJson | UploadResultsJson},
+    {201: photos.UploadedPhotoJson, 200: photos.UploadedPhotoJson | photos.UploadResultsJson},
     NOT_STORED,
 )
-def add(form: PhotoForm) -> ResponseReturnValue:
+def add(form: photos.PhotoForm) -> ResponseReturnValue:
     """Classify and remember photos.
 
     One photo: 201 with the photo, or 200 with the one that was there when its bytes are known.
@@ -101,21 +76,23 @@ def add(form: PhotoForm) -> ResponseReturnValue:
         done = classify.classify_photo(form.file[0], pipeline, origin)
         headers = {"Location": url_for("api_photos.read", public_id=done.photo.public_id)}
         status = HTTPStatus.OK if done.duplicate else HTTPStatus.CREATED
-        return jsonify(uploaded_json(done, registry, form.model)), status, headers
+        return jsonify(photos.uploaded_json(done, registry, form.model)), status, headers
     results = classify.classify_photos(form.file, pipeline, origin)
     pairs = zip(form.file, results, strict=True)
-    return jsonify(results=[upload_result_json(*pair, registry, form.model) for pair in pairs])
+    return jsonify(
+        results=[photos.upload_result_json(*pair, registry, form.model) for pair in pairs]
+    )
 
 
 @Call(
     bp,
     "POST /classify",
     Need.PREDICTING,
-    {200: ClassifiedJson | ClassifyResultsJson},
+    {200: photos.ClassifiedJson | photos.ClassifyResultsJson},
     REFUSED,
     endpoint="look",
 )
-def classify_only(form: ClassifyForm) -> ResponseReturnValue:
+def classify_only(form: photos.ClassifyForm) -> ResponseReturnValue:
     """Classify photos; nothing is stored.
 
     One photo: its prediction. Several: a result for each, in their order.
@@ -123,14 +100,14 @@ def classify_only(form: ClassifyForm) -> ResponseReturnValue:
     pipeline = get_pipeline(form.model)
     if len(form.file) == 1:
         answers = classify.answer_photo(form.file[0], pipeline)
-        return jsonify(classified_json(form.file[0], answers, form.model))
+        return jsonify(photos.classified_json(form.file[0], answers, form.model))
     results = classify.answer_photos(form.file, pipeline)
     pairs = zip(form.file, results, strict=True)
-    return jsonify(results=[classify_result_json(*pair, form.model) for pair in pairs])
+    return jsonify(results=[photos.classify_result_json(*pair, form.model) for pair in pairs])
 
 
-@Call(bp, "GET /photos", Need.READING, {200: PhotoPageJson})
-def index(query: ListQuery) -> ResponseReturnValue:
+@Call(bp, "GET /photos", Need.READING, {200: photos.PhotoPageJson})
+def index(query: photos.ListQuery) -> ResponseReturnValue:
     """A page of photos, by the gallery's filters.
 
     Cursors name a photo, so that photos which arrive meanwhile shift nothing. A cursor belongs to
@@ -140,18 +117,24 @@ def index(query: ListQuery) -> ResponseReturnValue:
     if wanted.trained_on:
         read_lists(get_registry())
     page = gallery.gallery_page(wanted, limit=query.limit, cursor=query.cursor)
-    return jsonify(photo_page_json(page, get_registry()))
+    return jsonify(photos.photo_page_json(page, get_registry()))
 
 
-@Call(bp, "GET /photos/<public_id>", Need.READING, {200: PhotoJson}, (*GONE, errors.NotAskedError))
-def read(public_id: PhotoId, query: ChoiceQuery) -> ResponseReturnValue:
+@Call(
+    bp,
+    "GET /photos/<public_id>",
+    Need.READING,
+    {200: photos.PhotoJson},
+    (*GONE, errors.NotAskedError),
+)
+def read(public_id: PhotoId, query: photos.ChoiceQuery) -> ResponseReturnValue:
     """One photo."""
     item = gallery.get_item(public_id, "" if query.model == ALL_MODELS else query.model)
-    return jsonify(photo_json(item, get_registry(), query.model))
+    return jsonify(photos.photo_json(item, get_registry(), query.model))
 
 
 @Call(bp, "GET /photos/<public_id>/file", Need.READING, _ranges(*CONTENT_TYPES.values()), GONE)
-def file(public_id: PhotoId, query: FileQuery) -> Response:
+def file(public_id: PhotoId, query: photos.FileQuery) -> Response:
     """The stored file.
 
     When it tells where, when or with what it was taken, a copy without that, unless `metadata=keep`
@@ -181,14 +164,14 @@ def view(public_id: PhotoId) -> Response:
     return picture(gallery.view(public_id, files=get_files(), limiter=get_limiter()))
 
 
-@Call(bp, "GET /photos/<public_id>/labels", Need.READING, {200: LabelHistoryJson}, GONE)
+@Call(bp, "GET /photos/<public_id>/labels", Need.READING, {200: photos.LabelHistoryJson}, GONE)
 def labels(public_id: PhotoId) -> ResponseReturnValue:
     """The ground truths that people gave a photo: who, when, why, where; newest first."""
-    return jsonify(label_history_json(gallery.label_events(public_id)))
+    return jsonify(photos.label_history_json(gallery.label_events(public_id)))
 
 
 @Call(bp, "GET /photos/<public_id>/heatmap", Need.READING, _ranges(OVERLAY_TYPE), NO_HEAT_MAP)
-def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
+def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
     """The parts of the photo that speak for a label: it says where, not why.
 
     A picture to lay over the photo, clear where the model looked.
@@ -202,19 +185,25 @@ def heatmap(public_id: PhotoId, query: HeatQuery) -> Response:
     return picture(rendition, varies=True)
 
 
-@Call(bp, "PUT /photos/<public_id>/ground-truth", Need.REVIEW, {200: RelabelledPhotoJson}, NO_MODEL)
-def put_ground_truth(public_id: PhotoId, body: GroundTruthBody) -> ResponseReturnValue:
+@Call(
+    bp,
+    "PUT /photos/<public_id>/ground-truth",
+    Need.REVIEW,
+    {200: photos.RelabelledPhotoJson},
+    NO_MODEL,
+)
+def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> ResponseReturnValue:
     """Give a photo a ground truth."""
     cards = (
         [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
     )
     done = relabel.relabel_photos([public_id], body.label, cards, Stamp(who(), "api", body.why))
     item = gallery.get_item(public_id)
-    return jsonify(relabelled_photo_json(item, get_registry(), body.label, done))
+    return jsonify(photos.relabelled_photo_json(item, get_registry(), body.label, done))
 
 
 @Call(bp, "DELETE /photos/<public_id>", Need.OWN, {204: None}, (*GONE, errors.NotAllowedError))
-def delete(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
+def delete(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
     """Delete a photo: with a key of the scope `admin`, or with the token of its uploader.
 
     For seven days it can be restored, then it is gone for good. A photo with a star is not deleted.
@@ -227,10 +216,10 @@ def delete(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
     bp,
     "POST /photos/<public_id>/restore",
     Need.OWN,
-    {200: PhotoJson},
+    {200: photos.PhotoJson},
     (errors.PhotoNotFoundError,),
 )
-def restore(public_id: PhotoId, query: TokenQuery) -> ResponseReturnValue:
+def restore(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
     """Bring a deleted photo back, with the key or token that may delete it."""
     deletion.restore_photo(public_id, admin=has("admin"), token=query.token)
-    return jsonify(photo_json(gallery.get_item(public_id), get_registry()))
+    return jsonify(photos.photo_json(gallery.get_item(public_id), get_registry()))

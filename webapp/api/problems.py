@@ -2,11 +2,12 @@
 
 import json
 from http import HTTPStatus
+from typing import NotRequired
 
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from webapp.api.schemas.problems import ProblemJson
+from webapp.api.schemas.base import JsonShape
 from webapp.errors import InvalidFieldsError, LoginFailedError, MarqueError
 from webapp.http.responses import headers_of
 
@@ -19,6 +20,29 @@ SENTENCES = {
     500: "Something went wrong on the server. Nothing of this request was stored; "
     "the server's log has the details.",
 }
+
+
+class FieldErrorJson(JsonShape):
+    """One part of a request that cannot be used."""
+
+    where: str
+    """The part: `query.limit`, `body.label`, `form.file`."""
+    what: str
+    """What is wrong with it."""
+
+
+class ProblemJson(JsonShape):
+    """An error (RFC 9457)."""
+
+    type: str
+    """Always `about:blank`: the status says what kind of error it is."""
+    title: str
+    """The status in words."""
+    status: int
+    detail: str
+    """A sentence for a person: what happened, what was kept, what to do."""
+    errors: NotRequired[list[FieldErrorJson]]
+    """Every part of the request that has the wrong type or is not known."""
 
 
 def answer(error: Exception) -> Response:

@@ -3,9 +3,9 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import guard
-from webapp.api.openapi.calls import Call, Need
-from webapp.api.schemas.stats import StatisticsJson, StatsQuery, statistics_json
+from webapp.api.authentication import Need, guard
+from webapp.api.openapi.calls import Call
+from webapp.api.schemas.stats import StatisticsJson, StatisticsQuery, statistics_json
 from webapp.errors import ModelNotFoundError, TooMuchToCountError
 from webapp.extensions import get_classifier, get_registry, get_version_card
 from webapp.services.stats import figures
@@ -15,7 +15,7 @@ ERRORS = (ModelNotFoundError, TooMuchToCountError)
 
 
 @Call(bp, "GET /stats", Need.READING, {200: StatisticsJson}, ERRORS)
-def index(query: StatsQuery) -> ResponseReturnValue:
+def index(query: StatisticsQuery) -> ResponseReturnValue:
     """How good a version is on the checked photos that pass the filters.
 
     Without a model it is the one that answers now. Photos that the version was trained on are only

@@ -6,7 +6,7 @@ from itertools import count
 from flask import jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import need_for_prediction
+from webapp.api.authentication import Need, check
 from webapp.api.request_files import read_files
 from webapp.domain import RankedLabel
 from webapp.errors import MarqueError
@@ -21,7 +21,7 @@ def predict_several() -> ResponseReturnValue:
 
     A photo that cannot be read refuses the request: the shape has no place for its error.
     """
-    need_for_prediction()
+    check(Need.PREDICTING)
     incoming = read_files("files")
     results = answer_photos(incoming, get_pipeline())
     firsts = []

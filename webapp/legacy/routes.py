@@ -3,7 +3,7 @@
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import need_for_prediction
+from webapp.api.authentication import Need, check
 from webapp.http.responses import wants_json
 from webapp.legacy import car_classification, f1_teams, lada, stanford_cars, stanford_dogs
 from webapp.legacy.blueprint import bp
@@ -28,6 +28,6 @@ def running() -> ResponseReturnValue | None:
 @bp.post("/predict")
 def predict() -> ResponseReturnValue:
     """A photo in a form, which is stored; or in base64 in JSON, which is not."""
-    need_for_prediction()
+    check(Need.PREDICTING)
     is_form = request.mimetype == "multipart/form-data"
     return f1_teams.predict_form() if is_form else lada.predict_base64()

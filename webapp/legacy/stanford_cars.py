@@ -3,7 +3,7 @@
 from flask import jsonify
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import need_for_prediction
+from webapp.api.authentication import Need, check
 from webapp.api.request_files import read_files
 from webapp.legacy.blueprint import bp, classify_only
 
@@ -11,5 +11,5 @@ from webapp.legacy.blueprint import bp, classify_only
 @bp.post("/infer", strict_slashes=False)
 def infer() -> ResponseReturnValue:
     """The first label of the photo in the field `image`; nothing is stored."""
-    need_for_prediction()
+    check(Need.PREDICTING)
     return jsonify({"class": classify_only(read_files("image")[0]).label})

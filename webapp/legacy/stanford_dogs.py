@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import need_for_prediction, need_for_reading, owner, who
+from webapp.api.authentication import Need, check, owner, who
 from webapp.api.request_files import read_files
 from webapp.domain import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, ready_rendition
 from webapp.errors import BadNumberError
@@ -56,7 +56,7 @@ VIEW_LINES = 10
 @bp.post("/api/upload", strict_slashes=False)
 def upload() -> ResponseReturnValue:
     """Store the photo in the field `file`; it is not classified yet."""
-    need_for_prediction()
+    check(Need.PREDICTING)
     incoming = read_files("file")[0]
     name = request.form.get("filename", "").strip() or incoming.filename
     origin = Origin(who(), "api", request.form.get("ground_truth", "").strip())
@@ -74,7 +74,7 @@ def upload() -> ResponseReturnValue:
 @bp.post("/api/predict", strict_slashes=False)
 def predict_stored() -> ResponseReturnValue:
     """Have the photo `?img_id=` classified by a job; `device` changes nothing."""
-    need_for_prediction()
+    check(Need.PREDICTING)
     item = _numbered(request.args.get("img_id", ""))
     count_photos()
     task_id = predict_job.predict(item.photo, Sender(owner(), who()), get_tools())
@@ -84,7 +84,7 @@ def predict_stored() -> ResponseReturnValue:
 @bp.get("/api/tasks/<task_id>", strict_slashes=False)
 def task(task_id: str) -> ResponseReturnValue:
     """The state of a task. One that was cancelled failed: the shape knows no cancelling."""
-    need_for_reading()
+    check(Need.READING)
     view = predict_job.state_of(task_id, get_tools())
     status, message = STATUSES[view.state]
     return jsonify(_task(view.job.public_id, status, view.job.error or message))
@@ -93,21 +93,21 @@ def task(task_id: str) -> ResponseReturnValue:
 @bp.get("/api/images", strict_slashes=False)
 def images() -> ResponseReturnValue:
     """Every photo, the oldest first, sent while the list is read."""
-    need_for_reading()
+    check(Need.READING)
     return Response(stream_with_context(_list_of_images()), content_type="application/json")
 
 
 @bp.get("/api/images/<image_id>", strict_slashes=False)
 def image(image_id: str) -> ResponseReturnValue:
     """One photo."""
-    need_for_reading()
+    check(Need.READING)
     return jsonify(data=_image(_numbered(image_id)))
 
 
 @bp.get("/api/images/<image_id>/view", strict_slashes=False)
 def view(image_id: str) -> ResponseReturnValue:
     """The photo beside its first ten labels, as one picture; 204 before any prediction."""
-    need_for_reading()
+    check(Need.READING)
     photo = _numbered(image_id).photo
     if photo.prediction is None:
         return "", HTTPStatus.NO_CONTENT
@@ -122,7 +122,7 @@ def view(image_id: str) -> ResponseReturnValue:
 @bp.get("/api/stats/", strict_slashes=False)
 def stats() -> ResponseReturnValue:
     """A value for each epoch of the live version's training, and the figures at the end."""
-    need_for_reading()
+    check(Need.READING)
     card = get_classifier().card
     history = training.history if (training := learning(card)) else []
     curves = {

@@ -5,8 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from functools import partial, wraps
+from functools import wraps
 from types import UnionType
 from typing import Any, get_args
 
@@ -14,35 +13,14 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
-from webapp.api.authentication import need, need_for_prediction, need_for_reading
+from webapp.api.authentication import Need, check
 from webapp.api.openapi.validation_errors import invalid_fields
 from webapp.api.request_files import read_files
-from webapp.api.schemas.base import MultipartRequest, Request
+from webapp.api.schemas.base import ApiRequest, MultipartRequest
 from webapp.errors import BadRequestError, MarqueError
 
 MAX_JSON = 1024 * 1024  # bytes of a body: three times the longest list of ids
 View = Callable[..., ResponseReturnValue]
-
-
-class Need(Enum):
-    """What a call needs: nothing, a key if a setting says so, its own rule, a key of a scope."""
-
-    NOTHING = "nothing"
-    READING = "reading"
-    PREDICTING = "predicting"
-    OWN = "own"
-    PREDICT = "predict"
-    REVIEW = "review"
-    ADMIN = "admin"
-
-
-_CHECKS: dict[Need, Callable[[], None]] = {
-    Need.READING: need_for_reading,
-    Need.PREDICTING: need_for_prediction,
-    Need.PREDICT: partial(need, "predict"),
-    Need.REVIEW: partial(need, "review"),
-    Need.ADMIN: partial(need, "admin"),
-}
 
 
 @dataclass(frozen=True)
@@ -86,8 +64,7 @@ class Call:
 
         @wraps(view)
         def checked_view(**path: Any) -> ResponseReturnValue:
-            if self.needs in _CHECKS:
-                _CHECKS[self.needs]()
+            check(self.needs)
             return view(**path, **_read_arguments(self.takes))
 
         checked_view.call = self  # type: ignore[attr-defined]
@@ -106,12 +83,12 @@ class Call:
         return self.route.partition(" ")[0]
 
 
-def _read_arguments(takes: Mapping[str, Any]) -> dict[str, Request | None]:
+def _read_arguments(takes: Mapping[str, Any]) -> dict[str, ApiRequest | None]:
     """The parts of the request that a call takes, by name."""
     absent = ""
     if {"body", "form"} <= takes.keys():
         absent = "body" if request.mimetype == "multipart/form-data" else "form"
-    arguments: dict[str, Request | None] = {}
+    arguments: dict[str, ApiRequest | None] = {}
     for name, read in _READERS.items():
         if name in takes:
             try:
@@ -121,13 +98,13 @@ def _read_arguments(takes: Mapping[str, Any]) -> dict[str, Request | None]:
     return arguments
 
 
-def _read_query(kind: type[Request]) -> Request:
+def _read_query(kind: type[ApiRequest]) -> ApiRequest:
     """The parameters of the address. An empty one counts as absent."""
     given = {name: value for name, value in request.args.items() if value}
     return kind.model_validate_strings(given, strict=True)
 
 
-def _read_body(kind: type[Request]) -> Request:
+def _read_body(kind: type[ApiRequest]) -> ApiRequest:
     """The JSON body; none at all counts as `{}`."""
     request.max_content_length = MAX_JSON
     content = request.get_data() or b"{}"
@@ -145,7 +122,7 @@ def _read_form(kind: type[MultipartRequest]) -> MultipartRequest:
     return kind.model_validate(given | {name: text for name, text in texts.items() if text})
 
 
-_READERS: dict[str, Callable[[Any], Request]] = {
+_READERS: dict[str, Callable[[Any], ApiRequest]] = {
     "query": _read_query,
     "body": _read_body,
     "form": _read_form,

@@ -18,7 +18,7 @@ SAVED_AS = {
 
 
 @dataclass(frozen=True)
-class Example:
+class CodeExample:
     """A request: `body` is JSON, `file` a field for a file, `name` what to save the answer as."""
 
     method: str
@@ -35,12 +35,12 @@ class Example:
         return f"{self.url}?{urlencode(self.params)}" if self.params else self.url
 
 
-def code_samples(example: Example) -> dict[str, str]:
+def code_samples(example: CodeExample) -> dict[str, str]:
     """The code by language."""
     return {"curl": curl(example), "Python": python(example), "JavaScript": javascript(example)}
 
 
-def curl(example: Example) -> str:
+def curl(example: CodeExample) -> str:
     """One command."""
     parts = ["curl"]
     if example.method != "GET" and not example.file:
@@ -58,7 +58,7 @@ def curl(example: Example) -> str:
     return command if len(command) <= LINE else " \\\n  ".join(parts)
 
 
-def python(example: Example) -> str:
+def python(example: CodeExample) -> str:
     """With the library requests."""
     arguments = [json.dumps(example.url)]
     if example.params:
@@ -76,7 +76,7 @@ def python(example: Example) -> str:
     return f"import requests\n\n{call}\n{result}"
 
 
-def javascript(example: Example) -> str:
+def javascript(example: CodeExample) -> str:
     """With fetch, in a browser or in Node."""
     lines, options, headers = [], [], {}
     if example.method != "GET":
@@ -99,7 +99,9 @@ def javascript(example: Example) -> str:
     return "\n".join([*lines, f"console.log({result});"])
 
 
-def example_of(method: str, path: str, operation: Schema, schemas: Schema, root: str) -> Example:
+def example_of(
+    method: str, path: str, operation: Schema, schemas: Schema, root: str
+) -> CodeExample:
     """A request of a call, with the examples of its document; `root` is the server's address."""
     places: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
     for parameter in operation.get("parameters", []):
@@ -108,7 +110,7 @@ def example_of(method: str, path: str, operation: Schema, schemas: Schema, root:
     media = operation.get("requestBody", {}).get("content", {})
     answers = operation["responses"].get("200", {}).get("content", {})
     path = path.format(**{name: quote(value, safe="") for name, value in places["path"].items()})
-    return Example(
+    return CodeExample(
         method.upper(),
         root.rstrip("/") + path,
         params=places["query"],

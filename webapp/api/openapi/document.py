@@ -12,9 +12,9 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Rule
 
-from webapp.api.openapi.calls import Call, Content, Need
-from webapp.api.schemas.problems import ProblemJson
-from webapp.extensions import get_config
+from webapp.api.authentication import SCOPES, Need
+from webapp.api.openapi.calls import Call, Content
+from webapp.api.problems import ProblemJson
 
 Schema = dict[str, Any]
 
@@ -39,7 +39,6 @@ COMPONENT_NAMES = {
 MOUNT = "/api/v1/"
 MEDIA = {"form": FORM_TYPE, "body": JSON_TYPE}
 WAIT_STATUSES = (429, 503)
-SCOPES = (Need.PREDICT, Need.REVIEW, Need.ADMIN)
 SENTENCES = {
     400: "The request cannot be read, or parts of it are wrong, missing or unknown: `errors` names "
     "each.",
@@ -261,14 +260,9 @@ def statuses_of(rule: Rule, call: Call) -> dict[int, list[str]]:
 def _security(needs: Need) -> list[Schema]:
     if needs is Need.NOTHING:
         return []
-    if needs in SCOPES:
-        return [{KEY_SCHEME: [needs.value]}]
-    if needs is Need.OWN:
-        return [{}, {KEY_SCHEME: ["admin"]}]
-    config = get_config()
-    setting = config.gallery if needs is Need.READING else config.uploads
-    key = {KEY_SCHEME: ["predict"]}
-    return [{}, key] if setting == "public" else [key]
+    if needs.scope:
+        return [{KEY_SCHEME: [needs.scope]}]
+    return [{}, {KEY_SCHEME: ["admin" if needs is Need.OWN else "predict"]}]
 
 
 def _public(name: str) -> str:

@@ -84,13 +84,13 @@ def example(**fields: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
-class Request(BaseModel):
+class ApiRequest(BaseModel):
     """What a call takes. An unknown name is refused, so that a misspelt one is never ignored."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class MultipartRequest(Request):
+class MultipartRequest(ApiRequest):
     """A multipart form with files in the fields `files`. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")

@@ -10,13 +10,13 @@ from webapp.api.schemas.base import (
     BINARY,
     OFF,
     WHOLE,
+    ApiRequest,
     Count,
     JsonShape,
     KeepMetadata,
     Moment,
     MultipartRequest,
     OneOf,
-    Request,
     Text,
     VersionNumber,
     Why,
@@ -37,7 +37,7 @@ from webapp.services.photos.gallery import PAGE
 # ---- requests ----
 
 
-class JobsQuery(Request):
+class JobsQuery(ApiRequest):
     """Which jobs."""
 
     state: Annotated[str, OneOf(JOB_STATES)] = OFF
@@ -50,7 +50,7 @@ class JobsQuery(Request):
     """`next` of another page."""
 
 
-class UploadBody(Request):
+class UploadBody(ApiRequest):
     """Take in photos from a zip, or from a folder of the server."""
 
     model_config = example(kind="upload", folder="2026/monza")
@@ -67,7 +67,7 @@ class UploadBody(Request):
     """The folder that a photo lies in is its ground truth."""
 
 
-class ExportBody(Request):
+class ExportBody(ApiRequest):
     """Make an export in the background; needs a key of the scope `review`."""
 
     model_config = example(kind="export", format="csv", filter={"outcome": "wrong"})
@@ -84,7 +84,7 @@ class ExportBody(Request):
     and camera."""
 
 
-class ManyBody(Request):
+class ManyBody(ApiRequest):
     """One action on all photos that a filter lets through, as one batch, or taking a batch back;
     needs a key of the scope `review`."""
 
@@ -113,7 +113,7 @@ class ManyBody(Request):
         return self
 
 
-class KeepBody(Request):
+class KeepBody(ApiRequest):
     """KeepMetadata a number of photos of each class and delete the rest; needs a key of the scope
     `admin`."""
 
@@ -126,7 +126,7 @@ class KeepBody(Request):
     """Only photos older than this go: `90d`, `12w`, `2y`."""
 
 
-class PredictBody(Request):
+class PredictBody(ApiRequest):
     """Let the site's model classify a stored photo."""
 
     model_config = example(kind="predict", photo="k7Qm2xVd9aBc")
@@ -136,7 +136,7 @@ class PredictBody(Request):
     """The id of the photo."""
 
 
-class RankBody(Request):
+class RankBody(ApiRequest):
     """A version classifies stored photos; needs a key of the scope `review`."""
 
     model_config = example(kind="rank", model="f1-teams", version=2, filter={"since": "2026-01-01"})
@@ -150,7 +150,7 @@ class RankBody(Request):
     """The filters of the list of photos; the whole history without it."""
 
 
-class CompareBody(Request):
+class CompareBody(ApiRequest):
     """Two versions classify the newest photos; needs a key of the scope `admin`."""
 
     model_config = example(kind="compare", model="f1-teams", champion=1, challenger=2, newest=2000)

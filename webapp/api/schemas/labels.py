@@ -4,15 +4,7 @@ from typing import Annotated, NotRequired, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from webapp.api.schemas.base import (
-    OFF,
-    Count,
-    JsonShape,
-    ModelVersionJson,
-    Request,
-    Text,
-    Why,
-)
+from webapp.api.schemas.base import OFF, ApiRequest, Count, JsonShape, ModelVersionJson, Text, Why
 from webapp.api.schemas.photos import Filters, Limit
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import CHUNK, Relabelled
@@ -20,7 +12,7 @@ from webapp.services.photos.gallery import PAGE
 from webapp.services.review.suspects import Suspects
 
 
-class LabelsBody(Request):
+class LabelsBody(ApiRequest):
     """A ground truth for many photos: either those of `ids`, or all that pass the `filter`."""
 
     model_config = ConfigDict(
@@ -49,7 +41,7 @@ class LabelsBody(Request):
         return self
 
 
-class SuspectedQuery(Request):
+class SuspectedQuery(ApiRequest):
     """Which doubted ground truths."""
 
     model: Text = ""

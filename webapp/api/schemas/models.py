@@ -8,9 +8,9 @@ from typing_extensions import TypedDict
 
 from webapp.api.schemas.base import (
     WHOLE,
+    ApiRequest,
     JsonShape,
     Moment,
-    Request,
     Share,
     VersionNumber,
     Why,
@@ -28,7 +28,7 @@ from webapp.services.models.promotion import Promotion
 # ---- requests ----
 
 
-class CompareQuery(Request):
+class CompareQuery(ApiRequest):
     """Which two versions."""
 
     a: VersionNumber
@@ -37,7 +37,7 @@ class CompareQuery(Request):
     """The challenger."""
 
 
-class RollbackBody(Request):
+class RollbackBody(ApiRequest):
     """Why the version goes back."""
 
     model_config = example(why="it takes every red car for a Ferrari")

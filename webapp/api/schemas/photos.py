@@ -8,13 +8,13 @@ from typing_extensions import TypedDict
 
 from webapp.api.schemas.base import (
     OFF,
+    ApiRequest,
     File,
     JsonShape,
     KeepMetadata,
     ModelVersionJson,
     Moment,
     MultipartRequest,
-    Request,
     Share,
     Text,
     Why,
@@ -22,12 +22,7 @@ from webapp.api.schemas.base import (
     example,
     moment,
 )
-from webapp.domain import (
-    ALL_MODELS,
-    OUTCOMES,
-    Answer,
-    RankedLabel,
-)
+from webapp.domain import ALL_MODELS, OUTCOMES, Answer, RankedLabel
 from webapp.errors import MarqueError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.registry import Registry
@@ -49,7 +44,7 @@ from webapp.services.photos.gallery import (
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
 
-class Filters(GalleryFilter, Request):
+class Filters(GalleryFilter, ApiRequest):
     """The gallery's filters: all that are given hold at once."""
 
     def wanted(self) -> GalleryFilter:
@@ -67,14 +62,14 @@ class ListQuery(Filters):
     """`next` or `previous` of another page, or `last`."""
 
 
-class ChoiceQuery(Request):
+class ChoiceQuery(ApiRequest):
     """Whose prediction."""
 
     model: Text = ""
     """A model's name, or `all`; without it the photo's shown prediction."""
 
 
-class FileQuery(Request):
+class FileQuery(ApiRequest):
     """Whether a file keeps its metadata."""
 
     metadata: KeepMetadata = OFF
@@ -82,7 +77,7 @@ class FileQuery(Request):
     time and camera."""
 
 
-class HeatQuery(Request):
+class HeatQuery(ApiRequest):
     """Which model, and which of its labels."""
 
     model: Text = ""
@@ -91,7 +86,7 @@ class HeatQuery(Request):
     """A label of that model; without it the first of its ranking."""
 
 
-class TokenQuery(Request):
+class TokenQuery(ApiRequest):
     """A token instead of a key."""
 
     token: Text = ""
@@ -114,7 +109,7 @@ class PhotoForm(ClassifyForm):
     """What they show: a label of a model that is asked, `none` or `unusable`."""
 
 
-class GroundTruthBody(Request):
+class GroundTruthBody(ApiRequest):
     """What a photo really shows."""
 
     model_config = example(label="mclaren", why="seen from the other side")

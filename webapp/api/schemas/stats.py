@@ -14,7 +14,7 @@ from webapp.services.stats.figures import SampleFigures, TrainingShare, VersionA
 from webapp.storage.stats.stats import Counts
 
 
-class StatsQuery(Filters):
+class StatisticsQuery(Filters):
     """Which answers are counted."""
 
     include: Annotated[str, OneOf(("learnt",))] = OFF
@@ -75,8 +75,7 @@ class MixUpJson(JsonShape):
 
 
 ReliabilityJson = TypedDict(
-    "ReliabilityJson",
-    {"from": Share, "to": Share, "confidence": Share, "right": CountedShareJson},
+    "ReliabilityJson", {"from": Share, "to": Share, "confidence": Share, "right": CountedShareJson}
 )
 """Of answers this sure, how many are right."""
 
