@@ -53,7 +53,7 @@ from webapp.views.models import versions
 from webapp.views.photos import bulk, gallery, retention, upload
 from webapp.views.photos import heat_map as heat
 from webapp.views.review import queue as review
-from webapp.views.review import suspects as suspicion
+from webapp.views.review import suspects
 from webapp.views.stats import stats
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -94,7 +94,7 @@ def create_app(
         bulk,
         relabel,
         review,
-        suspicion,
+        suspects,
         stats,
         retention,
         jobs,

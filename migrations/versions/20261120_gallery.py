@@ -97,7 +97,7 @@ def upgrade():
     )
 
     op.execute(
-        f"UPDATE predictions SET outcome = (SELECT {OUTCOME} FROM photos WHERE photos.id = predictions.photo_id)"  # noqa: S608
+        f"UPDATE predictions SET outcome = (SELECT {OUTCOME} FROM photos WHERE photos.id = predictions.photo_id)"
     )  # noqa: RUF100, S608
     op.execute(
         "UPDATE photos SET outcome = CASE ground_truth WHEN 'unusable' THEN 'unusable' ELSE 'unclassified' END "

@@ -59,7 +59,7 @@ def upgrade():
         f"(dhash >> {13 * one}) & {0xFFF if one == 4 else 0x1FFF}" for one in range(5)
     )
     op.execute(
-        "INSERT INTO photo_hashes (photo_id, dhash, band0, band1, band2, band3, band4) "  # noqa: S608
+        "INSERT INTO photo_hashes (photo_id, dhash, band0, band1, band2, band3, band4) "
         f"SELECT id, dhash, {bands} FROM photos WHERE dhash IS NOT NULL"
     )
     for one in range(5):

@@ -96,7 +96,9 @@ def _write_events():
     step = sa.text(
         "UPDATE photos SET given_label = :value WHERE given_label = :label AND truth_model = :model"
     )
-    for merge in connection.execute(sa.text(STANDING.format(table="label_changes"))).mappings().all():
+    for merge in (
+        connection.execute(sa.text(STANDING.format(table="label_changes"))).mappings().all()
+    ):
         values = dict(merge)
         connection.execute(events, {name: values[name] for name in values if name != "id"})
         connection.execute(step, {name: values[name] for name in ("value", "label", "model")})

@@ -57,9 +57,9 @@ def suspected(query: labels.SuspectedQuery) -> ResponseReturnValue:
     A relabelling settles one; that a label is right after all, people say in the review.
     """
     card = get_classifier(query.model).card
-    suspects.look(get_registry(), [card])
+    suspects.find_suspects(get_registry(), [card])
     wanted = GalleryFilter(model=card.name, ground_truth=query.ground_truth or "")
-    page = suspects.suspects(
+    page = suspects.list_suspects(
         wanted, who=who(), other=query.other, cursor=query.cursor, limit=query.limit
     )
     return jsonify(labels.suspects_json(page, card))

@@ -21,7 +21,7 @@ from webapp.errors import NothingToUndoError
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.labels.undo import undo_batch
-from webapp.services.review.queue import Queue, check_photo, open_desk, undo_last
+from webapp.services.review.queue import ReviewQueue, check_photo, lease_next, undo_last
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import LabelEvent, Photo
@@ -93,10 +93,10 @@ def relabel(crowd: Crowd, number: int) -> None:
 
 def look_through(crowd: Crowd, number: int) -> None:
     who = Who(f"reviewer {number}", number)
-    queue = Queue("suspected")
-    desk = open_desk(queue, who=who)
+    queue = ReviewQueue("suspected")
+    desk = lease_next(queue, who=who)
     public_id = desk.photo.public_id if desk.photo else random.choice(crowd.photos)
-    done = check_photo(public_id, random.choice(LABELS), queue=queue, card=make_card(), who=who)
+    done = check_photo(public_id, random.choice(LABELS), queue=queue, cards=[make_card()], who=who)
     crowd.acknowledge("events", 1 if done.batch else 0)
     if random.random() < 0.3:
         with suppress(NothingToUndoError):

@@ -40,8 +40,8 @@ from webapp.services.labels.remap import Editor
 from webapp.services.labels.search import find_labels
 from webapp.services.labels.undo import undo_batch, undo_event
 from webapp.services.models import compare
-from webapp.services.review import suspects as suspicion
-from webapp.services.review.queue import Queue, check_photo, get_sitting
+from webapp.services.review import suspects
+from webapp.services.review.queue import ReviewQueue, check_photo, get_session
 from webapp.services.stats import figures
 from webapp.services.stats.matrix import confusion_matrix
 from webapp.storage.database import db
@@ -514,8 +514,8 @@ def test_a_reviewer_who_gives_a_part_keeps_what_the_version_said(registry: Regis
     anna = users.create_user("anna").user
     who = Who(anna.name, anna.id)
     assert (
-        check_photo("photo-1", "haas-19", queue=Queue(), card=CARD, who=who).kept
-        and get_sitting(who).kept == 1
+        check_photo("photo-1", "haas-19", queue=ReviewQueue(), cards=[CARD], who=who).kept
+        and get_session(who).kept == 1
     )
 
 
@@ -542,9 +542,9 @@ def test_doubts_about_merged_labels_are_forgotten(registry: Registry) -> None:
         [Checked("haas", certain(CARD, "haas")) for _ in range(5)]
         + [Checked("haas", certain(CARD, "bwt"))],
     )
-    suspicion.look(registry, [CARD], at_once=True)
+    suspects.find_suspects(registry, [CARD], at_once=True)
     merge("haas", "bwt", registry)
-    suspicion.look(registry, [current_card(CARD)], at_once=True)
+    suspects.find_suspects(registry, [current_card(CARD)], at_once=True)
     assert db.session.execute(select(Suspicion)).all() == []
 
 

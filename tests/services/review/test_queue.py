@@ -11,10 +11,9 @@ from flask.ctx import AppContext
 from sqlalchemy import select, text
 
 from tests.fakes import FakeClassifier, make_card
-from webapp.domain import Who
+from webapp.domain import GalleryFilter, Who
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
 from webapp.extensions import get_files, get_limiter, get_registry
-from webapp.gallery_filter import GalleryFilter
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
@@ -23,14 +22,14 @@ from webapp.services.review import queue as review
 from webapp.services.review.queue import (
     AHEAD,
     Desk,
-    Queue,
+    ReviewQueue,
     check_photo,
-    get_sitting,
-    open_desk,
+    get_session,
+    lease_next,
     start_audit,
     undo_last,
 )
-from webapp.services.review.suspects import look
+from webapp.services.review.suspects import find_suspects
 from webapp.storage import database
 from webapp.storage.database import db, writing
 from webapp.storage.labels.events import Stamp
@@ -73,8 +72,8 @@ def ids(desk: Desk) -> list[str]:
     ]
 
 
-def check(public_id: str, label: str, who: Who, queue: Queue | None = None):
-    return check_photo(public_id, label, queue=queue or Queue(), card=make_card(), who=who)
+def check(public_id: str, label: str, who: Who, queue: ReviewQueue | None = None):
+    return check_photo(public_id, label, queue=queue or ReviewQueue(), cards=[make_card()], who=who)
 
 
 def truth(public_id: str) -> str | None:
@@ -82,7 +81,7 @@ def truth(public_id: str) -> str | None:
 
 
 def order(name: str, who: Who, **wanted: str) -> list[str]:
-    return ids(open_desk(Queue(name, GalleryFilter(**wanted)), who=who))
+    return ids(lease_next(ReviewQueue(name, GalleryFilter(**wanted)), who=who))
 
 
 # ---- orders ----
@@ -122,7 +121,7 @@ def test_a_photo_about_which_two_versions_differ_is_found(
 
 
 def suspected(who: Who) -> list[str]:
-    look(get_registry(), [make_card()], at_once=True)
+    find_suspects(get_registry(), [make_card()], at_once=True)
     return order("suspected", who)
 
 
@@ -144,7 +143,7 @@ def test_a_suspected_label_that_was_confirmed_is_not_suspected_again(
     photo = answered("haas", mclaren=0.9)
     assert suspected(ben) == [photo]
     order("least-sure", ben)  # gives it back
-    check(photo, "haas", anna, Queue("suspected"))
+    check(photo, "haas", anna, ReviewQueue("suspected"))
     assert suspected(ben) == []
 
 
@@ -158,11 +157,11 @@ def test_a_filter_for_labelled_photos_brings_them_again(
     answered: Callable[..., str], anna: Who, ben: Who
 ) -> None:
     photo = answered("haas", haas=0.9)
-    queue = Queue("least-sure", GalleryFilter(ground_truth="haas"))
-    assert ids(open_desk(queue, who=anna)) == [photo]
+    queue = ReviewQueue("least-sure", GalleryFilter(ground_truth="haas"))
+    assert ids(lease_next(queue, who=anna)) == [photo]
     check(photo, "haas", anna, queue)
-    assert ids(open_desk(queue, who=anna)) == []
-    assert ids(open_desk(queue, who=ben)) == [photo]
+    assert ids(lease_next(queue, who=anna)) == []
+    assert ids(lease_next(queue, who=ben)) == [photo]
 
 
 # ---- desks ----
@@ -173,7 +172,10 @@ def test_two_people_never_have_the_same_photo(
 ) -> None:
     for _number in range(AHEAD + 2):
         answered(mclaren=0.9)
-    first, second = ids(open_desk(Queue(), who=anna)), ids(open_desk(Queue("margin"), who=ben))
+    first, second = (
+        ids(lease_next(ReviewQueue(), who=anna)),
+        ids(lease_next(ReviewQueue("margin"), who=ben)),
+    )
     assert (len(first), len(second)) == (AHEAD, 2)
     assert not {*first} & {*second}
 
@@ -182,7 +184,7 @@ def test_a_desk_that_was_left_goes_to_the_next(
     answered: Callable[..., str], anna: Who, ben: Who
 ) -> None:
     photo = answered(mclaren=0.9)
-    open_desk(Queue(), who=anna)
+    lease_next(ReviewQueue(), who=anna)
     with writing():
         for lease in db.session.execute(select(ReviewLease)).scalars():
             lease.until -= timedelta(minutes=6)
@@ -212,27 +214,27 @@ def test_a_photo_put_aside_comes_when_nothing_else_is_left(
 ) -> None:
     first, second = answered(mclaren=0.4), answered(mclaren=0.9)
     for _time in range(2):
-        assert ids(open_desk(Queue(), who=anna, later=[first])) == [second, first]
+        assert ids(lease_next(ReviewQueue(), who=anna, later=[first])) == [second, first]
 
 
 def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(
     answered: Callable[..., str], anna: Who
 ) -> None:
     photo = answered(mclaren=0.9)
-    open_desk(Queue(), who=anna)
+    lease_next(ReviewQueue(), who=anna)
     relabel_photos([photo], "haas", [make_card()], Stamp(Who("Ben"), "gallery"))
-    assert open_desk(Queue(), who=anna).photo is None
+    assert lease_next(ReviewQueue(), who=anna).photo is None
 
 
 def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(
     answered: Callable[..., str], anna: Who, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered(mclaren=0.9)
-    desk = open_desk(Queue(), who=anna)
+    desk = lease_next(ReviewQueue(), who=anna)
     assert (desk.left, desk.more) == (1, False)
     monkeypatch.setattr(review, "COUNTING", -1.0)
     monkeypatch.setattr(database, "STEPS", 1)
-    desk = open_desk(Queue(), who=anna)
+    desk = lease_next(ReviewQueue(), who=anna)
     assert (desk.left, desk.more) == (1, True)
 
 
@@ -241,7 +243,7 @@ def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(
 
 def test_a_check_is_a_line_in_the_log(answered: Callable[..., str], anna: Who) -> None:
     photo = answered(mclaren=0.9)
-    check_photo(photo, "haas", queue=Queue(), card=make_card(), who=anna, why=" the nose ")
+    check_photo(photo, "haas", queue=ReviewQueue(), cards=[make_card()], who=anna, why=" the nose ")
     event = history.get_details(photo).events[0].event
     assert (event.who, event.from_label, event.to_label, event.place, event.why) == (
         "Anna",
@@ -256,7 +258,7 @@ def test_a_check_is_a_line_in_the_log(answered: Callable[..., str], anna: Who) -
 def test_confirming_a_label_is_remembered_once(answered: Callable[..., str], anna: Who) -> None:
     photo = answered("haas", mclaren=0.9)
     for _time in range(2):
-        assert check(photo, "haas", anna, Queue("suspected")).same
+        assert check(photo, "haas", anna, ReviewQueue("suspected")).same
     events = [
         (one.event.from_label, one.event.to_label) for one in history.get_details(photo).events
     ]
@@ -269,20 +271,20 @@ def test_undo_takes_back_the_last_check_and_shows_it_again(
     first, second, third = answered(mclaren=0.4), answered(mclaren=0.5), answered(mclaren=0.6)
     check(first, "haas", anna)
     check(second, "haas", anna)
-    assert undo_last(Queue(), who=anna) == (second, "haas")
-    assert undo_last(Queue(), who=anna) == (first, "haas")
+    assert undo_last(ReviewQueue(), who=anna) == (second, "haas")
+    assert undo_last(ReviewQueue(), who=anna) == (first, "haas")
     assert order("least-sure", anna) == [first, second, third]
     with pytest.raises(NothingToUndoError):
-        undo_last(Queue(), who=anna)
+        undo_last(ReviewQueue(), who=anna)
 
 
 def test_undo_reaches_behind_a_second_thought(answered: Callable[..., str], anna: Who) -> None:
     photo = answered(mclaren=0.4)
     check(photo, "haas", anna)
     check(photo, "bwt", anna)
-    undo_last(Queue(), who=anna)
+    undo_last(ReviewQueue(), who=anna)
     assert truth(photo) == "haas"
-    undo_last(Queue(), who=anna)
+    undo_last(ReviewQueue(), who=anna)
     assert truth(photo) is None
 
 
@@ -291,7 +293,7 @@ def test_nobody_undoes_the_checks_of_another(
 ) -> None:
     check(answered(mclaren=0.4), "haas", anna)
     with pytest.raises(NothingToUndoError):
-        undo_last(Queue(), who=ben)
+        undo_last(ReviewQueue(), who=ben)
 
 
 def test_a_photo_deleted_meanwhile_is_said_so(anna: Who) -> None:
@@ -299,19 +301,19 @@ def test_a_photo_deleted_meanwhile_is_said_so(anna: Who) -> None:
         check("gone", "haas", anna)
 
 
-# ---- the sitting ----
+# ---- the session ----
 
 
-def test_a_sitting_counts_what_stands(answered: Callable[..., str], anna: Who) -> None:
+def test_a_session_counts_what_stands(answered: Callable[..., str], anna: Who) -> None:
     photos = [answered(mclaren=0.9) for _number in range(4)]
     for photo, label in zip(photos, ("mclaren", "haas", "unusable", "bwt"), strict=True):
         check(photo, label, anna)
-    undo_last(Queue(), who=anna)
-    sitting = get_sitting(anna)
-    assert (len(sitting.checks), sitting.kept, sitting.corrected) == (3, 1, 1)
+    undo_last(ReviewQueue(), who=anna)
+    session = get_session(anna)
+    assert (len(session.checks), session.kept, session.corrected) == (3, 1, 1)
 
 
-def test_a_long_pause_begins_a_new_sitting_and_the_pace_is_of_the_last_photos(
+def test_a_long_pause_begins_a_new_session_and_the_pace_is_of_the_last_photos(
     answered: Callable[..., str], anna: Who
 ) -> None:
     photos = [answered(mclaren=0.9) for _number in range(4)]
@@ -322,9 +324,9 @@ def test_a_long_pause_begins_a_new_sitting_and_the_pace_is_of_the_last_photos(
             db.session.execute(select(LabelEvent)).scalars(), (3600, 6, 4, 2), strict=True
         ):
             event.created_at -= timedelta(seconds=seconds)
-    sitting = get_sitting(anna)
-    assert len(sitting.checks) == 3
-    assert sitting.a_minute == pytest.approx(30, rel=0.1)
+    session = get_session(anna)
+    assert len(session.checks) == 3
+    assert session.a_minute == pytest.approx(30, rel=0.1)
 
 
 # ---- audits ----
@@ -336,7 +338,7 @@ def test_an_audit_is_a_repeatable_random_sample_of_all_photos(
     for number in range(60):
         answered("mclaren" if number % 2 else "", mclaren=0.9)
     assert start_audit(50, who=anna, seed=7) == 50
-    desk = open_desk(Queue("audit"), who=anna)
+    desk = lease_next(ReviewQueue("audit"), who=anna)
     assert desk.left == 50
     assert desk.audit is not None
     assert (desk.audit.done, desk.audit.size) == (0, 50)
@@ -352,16 +354,16 @@ def test_an_audit_is_a_repeatable_random_sample_of_all_photos(
 def test_audit_labels_can_be_told_apart(answered: Callable[..., str], anna: Who) -> None:
     photo = answered("mclaren", mclaren=0.9)
     start_audit(50, who=anna)
-    check(photo, "mclaren", anna, Queue("audit"))
+    check(photo, "mclaren", anna, ReviewQueue("audit"))
     assert history.get_details(photo).events[0].event.place == "audit"
-    assert open_desk(Queue("audit"), who=anna).left == 0
+    assert lease_next(ReviewQueue("audit"), who=anna).left == 0
 
 
 def test_an_undone_audit_label_is_open_again(answered: Callable[..., str], anna: Who) -> None:
     photo = answered(mclaren=0.9)
     start_audit(50, who=anna)
-    check(photo, "mclaren", anna, Queue("audit"))
-    undo_last(Queue("audit"), who=anna)
+    check(photo, "mclaren", anna, ReviewQueue("audit"))
+    undo_last(ReviewQueue("audit"), who=anna)
     assert order("audit", anna) == [photo]
 
 
@@ -372,7 +374,7 @@ def test_a_running_audit_is_not_drawn_again(
     start_audit(50, who=anna)
     answered(mclaren=0.9)
     assert start_audit(100, who=ben) == 1
-    check(photo, "mclaren", anna, Queue("audit"))
+    check(photo, "mclaren", anna, ReviewQueue("audit"))
     assert start_audit(100, who=ben) == 2
 
 
@@ -394,7 +396,7 @@ def test_two_people_who_differ_make_a_photo_disputed_until_one_gets_a_second_voi
     assert history.get_details(photo).disagree == [("Ben", "haas"), ("Anna", "mclaren")]
     assert order("disputed", ben) == []  # he had the last word
     assert order("disputed", anna) == order("disputed", anna) == [photo]
-    check(photo, "haas", carla, Queue("disputed"))
+    check(photo, "haas", carla, ReviewQueue("disputed"))
     assert history.get_details(photo).disagree == []
 
 
@@ -404,7 +406,7 @@ def test_who_takes_the_word_back_disagrees_no_more(
     photo = answered(mclaren=0.9)
     check(photo, "mclaren", anna)
     check(photo, "haas", ben)
-    undo_last(Queue(), who=ben)
+    undo_last(ReviewQueue(), who=ben)
     assert not history.get_item(photo).photo.disputed
 
 

@@ -20,11 +20,11 @@ from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos.gallery import get_item
-from webapp.services.review import suspects as suspicion
-from webapp.services.review.queue import Queue, check_photo
+from webapp.services.review import suspects
+from webapp.services.review.queue import ReviewQueue, check_photo
 from webapp.storage.database import db, writing
 from webapp.storage.labels.events import Stamp
-from webapp.storage.review.suspects import labelled_answers_question
+from webapp.storage.review.suspects import labelled_answers_statement
 from webapp.storage.tables import now
 
 
@@ -52,9 +52,9 @@ def answered(upload: Callable[..., str], classifier: FakeClassifier) -> Callable
 
 
 def suspected(who: Who, **wanted: str) -> list[str]:
-    suspicion.look(get_registry(), [make_card()], at_once=True)
+    suspects.find_suspects(get_registry(), [make_card()], at_once=True)
     other = wanted.pop("other", "")
-    found = suspicion.suspects(GalleryFilter(model="f1-teams", **wanted), who=who, other=other)
+    found = suspects.list_suspects(GalleryFilter(model="f1-teams", **wanted), who=who, other=other)
     return [one.photo.public_id for one in found.items]
 
 
@@ -64,7 +64,7 @@ def test_a_label_is_suspected_with_both_probabilities(
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9, haas=0.05)
     assert suspected(anna) == [photo]
-    found = suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna)
+    found = suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna)
     doubt = found.items[0].doubt
     assert (doubt.given, doubt.other) == ("haas", "mclaren")
     assert (doubt.probability, doubt.other_probability, doubt.margin) == pytest.approx(
@@ -83,12 +83,12 @@ def test_photos_that_the_version_learnt_from_are_left_out(
     card = replace(make_card(), split={"fingerprint": fingerprint(split)})
     (folder / "card.json").write_text(card.to_json(), encoding="utf-8")
     write_split(folder, split)
-    suspicion.look(get_registry(), [card])
+    suspects.find_suspects(get_registry(), [card])
     assert [
         one.photo.public_id
-        for one in suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna).items
+        for one in suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items
     ] == [fresh]
-    run = suspicion.last_look("f1-teams")
+    run = suspects.last_run("f1-teams")
     assert run is not None and (run.judged, run.learnt, run.learnt_known) == (2, 1, True)
 
 
@@ -96,8 +96,8 @@ def test_it_says_when_nobody_knows_what_the_version_learnt_from(
     answered: Callable[..., str],
 ) -> None:
     answered("mclaren", mclaren=0.8)
-    suspicion.look(get_registry(), [make_card()])
-    run = suspicion.last_look("f1-teams")
+    suspects.find_suspects(get_registry(), [make_card()])
+    run = suspects.last_run("f1-teams")
     assert run is not None and not run.learnt_known
 
 
@@ -108,8 +108,8 @@ def test_a_label_that_was_kept_or_changed_in_the_review_is_settled(
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9)
     assert suspected(anna) == [photo]
-    check_photo(photo, label, queue=Queue("suspected"), card=make_card(), who=anna)
-    assert suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna).items == []
+    check_photo(photo, label, queue=ReviewQueue("suspected"), cards=[make_card()], who=anna)
+    assert suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items == []
     assert suspected(anna) == []
 
 
@@ -119,7 +119,7 @@ def test_a_first_label_given_in_the_review_can_be_suspected(
     answered("mclaren", mclaren=0.8)
     classifier.says(mclaren=0.9)
     photo = upload(mark=900)
-    check_photo(photo, "haas", queue=Queue(), card=make_card(), who=anna)
+    check_photo(photo, "haas", queue=ReviewQueue(), cards=[make_card()], who=anna)
     assert suspected(anna) == [photo]
 
 
@@ -130,7 +130,7 @@ def test_a_label_that_changed_since_is_not_suspected_any_more(
     photo = answered("haas", mclaren=0.9)
     assert suspected(anna) == [photo]
     relabel_photos([photo], "mclaren", [make_card()], Stamp(anna, "gallery"))
-    assert suspicion.suspects(GalleryFilter(model="f1-teams"), who=anna).items == []
+    assert suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items == []
 
 
 def test_filters_by_both_labels(answered: Callable[..., str], anna: Who) -> None:
@@ -145,14 +145,14 @@ def test_filters_by_both_labels(answered: Callable[..., str], anna: Who) -> None
 def test_pages_follow_each_other(answered: Callable[..., str], anna: Who) -> None:
     answered("mclaren", mclaren=0.5)
     photos = [answered("haas", mclaren=0.9) for _one in range(3)]
-    suspicion.look(get_registry(), [make_card()])
+    suspects.find_suspects(get_registry(), [make_card()])
     wanted = GalleryFilter(model="f1-teams")
-    first = suspicion.suspects(wanted, who=anna, limit=2)
-    second = suspicion.suspects(wanted, who=anna, limit=2, cursor=first.next)
+    first = suspects.list_suspects(wanted, who=anna, limit=2)
+    second = suspects.list_suspects(wanted, who=anna, limit=2, cursor=first.next)
     assert [one.photo.public_id for one in [*first.items, *second.items]] == photos
     assert second.next == ""
     with pytest.raises(BadRequestError):
-        suspicion.suspects(wanted, who=anna, cursor="nonsense")
+        suspects.list_suspects(wanted, who=anna, cursor="nonsense")
 
 
 def test_it_looks_again_only_after_a_while_and_when_something_changed(
@@ -161,8 +161,10 @@ def test_it_looks_again_only_after_a_while_and_when_something_changed(
     start = now()
 
     def judged(minutes: int) -> int:
-        suspicion.look(get_registry(), [make_card()], moment=start + timedelta(minutes=minutes))
-        run = suspicion.last_look("f1-teams")
+        suspects.find_suspects(
+            get_registry(), [make_card()], moment=start + timedelta(minutes=minutes)
+        )
+        run = suspects.last_run("f1-teams")
         assert run is not None
         return run.judged
 
@@ -170,16 +172,16 @@ def test_it_looks_again_only_after_a_while_and_when_something_changed(
     assert judged(0) == 1
     answered("mclaren", mclaren=0.8)
     assert (judged(1), judged(6), judged(20)) == (1, 2, 2)
-    run = suspicion.last_look("f1-teams")
+    run = suspects.last_run("f1-teams")
     assert run is not None and run.created_at == start + timedelta(minutes=6)
 
 
 def test_another_version_looks_at_once(config, answered: Callable[..., str]) -> None:
     answered("mclaren", mclaren=0.8)
-    suspicion.look(get_registry(), [make_card()])
+    suspects.find_suspects(get_registry(), [make_card()])
     install(make_card(2), config.models)
-    suspicion.look(get_registry(), [make_card(2)])
-    run = suspicion.last_look("f1-teams")
+    suspects.find_suspects(get_registry(), [make_card(2)])
+    run = suspects.last_run("f1-teams")
     assert run is not None and (run.version, run.judged) == (2, 0)
 
 
@@ -187,21 +189,21 @@ def test_an_answer_that_does_not_fit_the_card_is_not_judged(answered: Callable[.
     answered("mclaren", mclaren=0.8)
     with writing():
         db.session.execute(text("UPDATE predictions SET distribution = x'00'"))
-    suspicion.look(get_registry(), [make_card()])
-    run = suspicion.last_look("f1-teams")
+    suspects.find_suspects(get_registry(), [make_card()])
+    run = suspects.last_run("f1-teams")
     assert run is not None and run.judged == 0
 
 
 def test_verdicts_are_not_judged(answered: Callable[..., str]) -> None:
     answered("none", mclaren=0.8)
     answered("unusable", mclaren=0.8)
-    suspicion.look(get_registry(), [make_card()])
-    run = suspicion.last_look("f1-teams")
+    suspects.find_suspects(get_registry(), [make_card()])
+    run = suspects.last_run("f1-teams")
     assert run is not None and run.judged == 0
 
 
 def test_labelled_answers_are_found_by_an_index() -> None:
-    question = labelled_answers_question("f1-teams", 1, 10).compile(
+    question = labelled_answers_statement("f1-teams", 1, 10).compile(
         db.engine, compile_kwargs={"literal_binds": True}
     )
     plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.operations import health
 from webapp.storage.database import db
-from webapp.storage.review.queue import Scope, next_photos_question
+from webapp.storage.review.queue import ReviewScope, next_photos_statement
 from webapp.storage.tables import now
 
 ORDERS = ["least-sure", "margin", "versions", "suspected", "audit"]
@@ -27,7 +27,7 @@ SORTING = [("margin", "f1-teams")]
 def test_the_next_photos_are_found_without_reading_or_sorting_all(
     app: Flask, order: str, model: str
 ) -> None:
-    scope = Scope(
+    scope = ReviewScope(
         order,
         GalleryFilter(model=model),
         user_id=1,
@@ -39,7 +39,7 @@ def test_the_next_photos_are_found_without_reading_or_sorting_all(
         health.tell_planner()
         db.session.remove()
         db.engine.dispose()  # a connection reads the figures when it opens
-        question = next_photos_question(scope, limit=5, without={1}).compile(
+        question = next_photos_statement(scope, limit=5, without={1}).compile(
             db.engine, compile_kwargs={"literal_binds": True}
         )
         plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]

@@ -1,4 +1,4 @@
-"""The review: one photo at a time lies on a person's desk, gets its label, and the next one comes."""
+"""The review: a person leases some photos of a queue, labels the first, and the next one comes."""
 
 import secrets
 from collections.abc import Sequence
@@ -19,36 +19,29 @@ from webapp.storage.photos import photos
 from webapp.storage.review import queue as storage
 from webapp.storage.tables import Audit, Photo, now
 
+# what each order means: `webapp.storage.review.queue`, and for people docs/review.md
 ORDERS = ("least-sure", "margin", "surprising", "versions", "suspected", "disputed", "audit")
-"""In what order photos come; what each means is said in `webapp.storage.review.queue`, and for people in docs/review.md."""
-
-AHEAD = 5
-"""Photos on a desk: the one that is shown, and the next ones, whose pictures the browser fetches meanwhile."""
-LEASE = timedelta(minutes=5)
-"""A desk that nobody touches for so long is cleared for the others."""
-PAUSE = timedelta(minutes=30)
-"""A longer pause ends a sitting."""
-SITTING = timedelta(hours=12)
-MOST_CHECKS = 2000
-"""A sitting counts so many photos, the newest ones."""
-PACE_OF = 20
-"""The pace is that of so many last photos."""
-COUNTING, COUNTING_AUDIT = 0.05, 5.0
-"""Seconds that counting what is left may take. An audit is counted to the end: it has a thousand photos at most."""
 AUDIT_SIZES = (50, 100, 200, 400, 1000)
+SESSION = timedelta(hours=12)
+_LEASED = 5  # photos: the one that is shown, and the next ones, which the browser fetches meanwhile
+_LEASE = timedelta(minutes=5)
+_PAUSE = timedelta(minutes=30)  # a longer pause ends a review session
+_MOST_CHECKS = 2000  # of a session, the newest ones
+_PACE_OF = 20  # the pace is that of the last checks
+_COUNTING, _COUNTING_AUDIT = 0.05, 5.0  # seconds; an audit has a thousand photos at most
 
 
 @dataclass(frozen=True)
-class Queue:
-    """What a person reviews: an order, and a filter (which an audit leaves aside)."""
+class ReviewQueue:
+    """What a person reviews: an order, and a filter, which an audit does not use."""
 
     order: str = ORDERS[0]
-    wanted: GalleryFilter = field(default_factory=GalleryFilter)
+    photo_filter: GalleryFilter = field(default_factory=GalleryFilter)
 
     @property
     def key(self) -> str:
         """A short name: the same for the same order and filter."""
-        return make_tag(self.order, self.wanted.model_dump_json())
+        return make_tag(self.order, self.photo_filter.model_dump_json())
 
     @property
     def place(self) -> str:
@@ -58,50 +51,56 @@ class Queue:
 
 @dataclass(frozen=True)
 class Check:
-    """A photo that was checked in this sitting: `kept` when its label is the first one of the answer."""
+    """A photo checked in this session; `kept`: its label is the first one of the answer."""
 
     public_id: str
     label: str
     kept: bool
-    at: datetime
+    checked_at: datetime
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """What a person has checked since their last longer pause, newest first. `a_minute` is the pace, None for less than two photos."""
+class ReviewSession:
+    """What a person has checked since their last longer pause, newest first.
+
+    `per_minute` is the pace, None for less than two checks.
+    """
 
     checks: Sequence[Check]
     kept: int
     corrected: int
-    a_minute: float | None
+    per_minute: float | None
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far an audit is: `done` of `size`, drawn by `who` at `at`."""
+class AuditProgress:
+    """How far an audit is: `done` of `size` photos, drawn by `who` at `drawn_at`."""
 
     done: int
     size: int
     who: str
-    at: datetime
+    drawn_at: datetime
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a reviewer sees: the photo to check (None when there is none), the ones after it, and how many are `left` in the queue, on
-    other desks too (`more`: at least so many). `audit` is None when none was drawn, and in other orders."""
+class ReviewState:
+    """What a reviewer sees: the photo to check, None without one, and the ones after it.
+
+    `left` photos are open in the queue, leased to others too (`more`: at least so many). `audit` is
+    None when none was drawn, and in other orders.
+    """
 
     photo: Photo | None
     coming: Sequence[Photo]
     left: int
     more: bool
-    sitting: Sitting
-    audit: Progress | None
+    session: ReviewSession
+    audit: AuditProgress | None
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What a decision did: the label, whether it was there before, whether it is the answer's first, and the batch to undo."""
+class CheckResult:
+    """What a check did: the label, was it there before, is it the answer's first; the batch to undo."""
 
     label: str
     same: bool
@@ -109,39 +108,36 @@ class Checked:
     batch: str
 
 
-def open_desk(queue: Queue, *, who: Who, later: Sequence[str] = ()) -> Desk:
-    """Give a person the next photos of a queue, for five minutes from now: as long, nobody else gets them.
+def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> ReviewState:
+    """Lease the next photos of a queue to a person for five minutes: nobody else gets them.
 
     `later` are photos that the person has put aside; they come when nothing else is left.
     """
-    sitting = get_sitting(who)
+    session = get_session(who)
     audit = storage.latest_audit() if queue.order == "audit" else None
     scope = _scope(queue, who, audit)
     with writing():
         aside = storage.ids_of(later)
-        ids = [one for one in storage.desk_of(scope.user_id, queue.key) if one not in aside]
-        still = storage.still_open(ids, scope)
-        ids = [one for one in ids if one in still]
-        ids += (
-            storage.next_photos(scope, limit=AHEAD - len(ids), without={*ids, *aside})
-            if len(ids) < AHEAD
-            else []
-        )
-        ids += (
-            storage.next_photos(scope, limit=AHEAD - len(ids), without=set(ids))
-            if len(ids) < AHEAD and aside
-            else []
-        )
-        storage.lay_on_desk(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + LEASE)
-    number, exact = storage.count_open(scope, seconds=COUNTING_AUDIT if audit else COUNTING)
+        leased = [
+            number for number in storage.leased(scope.user_id, queue.key) if number not in aside
+        ]
+        still_open = storage.still_open(leased, scope)
+        ids = [number for number in leased if number in still_open]
+        for put_aside in (aside, set()) if aside else (set(),):  # put aside only when needed
+            if len(ids) < _LEASED:
+                without = {*ids, *put_aside}
+                ids += storage.next_photos(scope, limit=_LEASED - len(ids), without=without)
+        storage.lease(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + _LEASE)
+    seconds = _COUNTING_AUDIT if audit else _COUNTING
+    number, exact = storage.count_open(scope, seconds=seconds)
     left = max(number, len(ids))
-    found = storage.photos_by_id(ids)
-    return Desk(
-        photo=found[0] if found else None,
-        coming=found[1:],
+    found_photos = storage.photos_by_id(ids)
+    return ReviewState(
+        photo=found_photos[0] if found_photos else None,
+        coming=found_photos[1:],
         left=left,
         more=not exact,
-        sitting=sitting,
+        session=session,
         audit=_progress(audit, left) if audit else None,
     )
 
@@ -150,20 +146,21 @@ def check_photo(
     public_id: str,
     label: str,
     *,
-    queue: Queue,
-    card: ModelCard,
-    others: Sequence[ModelCard] = (),
+    queue: ReviewQueue,
+    cards: Sequence[ModelCard],
     who: Who,
     why: str = "",
-) -> Checked:
-    """A person says in the review what a photo shows. Saying what it was said to be before is remembered too: it was checked.
+) -> CheckResult:
+    """A person says in the review what a photo shows; confirming what it has is an event too.
 
-    The same word of the same person twice in a row is one. Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
+    The same label by the same person twice in a row is one event. `cards` are those whose labels may
+    be given, the photo's own first.
+    Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
     """
-    cards = [current_card(each) for each in (card, *others)]
+    cards = [current_card(card) for card in cards]
     label = check_label(label, cards)
     check_why(why)
-    user_id, stamp = _user(who), Stamp(who, queue.place, why.strip())
+    user_id, stamp = _user_id(who), Stamp(who, queue.place, why.strip())
     with writing():
         row = photos.find_photo(public_id)
         if row is None:
@@ -174,109 +171,107 @@ def check_photo(
         model = model_of(label, cards) or photo.shown_model
         same = photo.ground_truth == label and photo.truth_model == model
         kept = photo.prediction is not None and storage.is_right_answer(photo.prediction, label)
-        if same and _said_last(photo, who):
+        if same and _was_last_said_by(photo, who):
             batch = ""
         else:
             record_label(photo, label, model, stamp)
-        storage.give_back(photo.id, user_id)
-    return Checked(label, same=same, kept=kept, batch=batch)
+        storage.release(photo.id, user_id)
+    return CheckResult(label, same=same, kept=kept, batch=batch)
 
 
-def undo_last(queue: Queue, *, who: Who) -> tuple[str, str]:
-    """Take back what a person checked last in this sitting, and put that photo first on the desk. Returns its id and the label it had.
+def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
+    """Take back the last check of this session and lease that photo again.
 
-    Raises `NothingToUndoError`.
+    Returns its public id and the label it had. Raises `NothingToUndoError`.
     """
-    user_id, moment = _user(who), now()
-    last = _checks(who, moment)[:1]
-    if not last:
+    user_id, moment = _user_id(who), now()
+    checks = _checks(who, moment)
+    if not checks:
         raise NothingToUndoError(
-            "There is nothing to undo: you have checked nothing in this sitting, or taken it all back."
+            "There is nothing to undo: you have checked nothing in this session, "
+            "or taken it all back."
         )
-    undo_event(last[0].event, Stamp(who, UNDO))
+    last = checks[0]
+    undo_event(last.event, Stamp(who, UNDO))
     with writing():
-        rest = [one for one in storage.desk_of(user_id, queue.key) if one != last[0].photo_id]
-        storage.lay_on_desk(
-            [last[0].photo_id, *rest][:AHEAD],
-            user_id=user_id,
-            queue=queue.key,
-            until=moment + LEASE,
-        )
-    return str(last[0].public_id), str(last[0].label)
+        others = [
+            number for number in storage.leased(user_id, queue.key) if number != last.photo_id
+        ]
+        ids = [last.photo_id, *others][:_LEASED]
+        storage.lease(ids, user_id=user_id, queue=queue.key, until=moment + _LEASE)
+    return str(last.public_id), str(last.label)
 
 
-def get_sitting(who: Who) -> Sitting:
+def get_session(who: Who) -> ReviewSession:
     """What a person has checked since their last pause of half an hour."""
     checks = [
-        Check(one.public_id, one.label, one.label == one.first, one.at)
-        for one in _checks(who, now())
+        Check(row.public_id, row.label, row.label == row.first, row.checked_at)
+        for row in _checks(who, now())
     ]
-    kept = sum(one.kept for one in checks)
-    corrected = sum(not one.kept and one.label != UNUSABLE for one in checks)
-    return Sitting(checks, kept, corrected, _pace([one.at for one in checks[:PACE_OF]]))
+    corrected = sum(not check.kept and check.label != UNUSABLE for check in checks)
+    moments = [check.checked_at for check in checks[:_PACE_OF]]
+    seconds = (moments[0] - moments[-1]).total_seconds() if len(moments) > 1 else 0.0
+    pace = 60 * (len(moments) - 1) / seconds if seconds else None
+    return ReviewSession(checks, sum(check.kept for check in checks), corrected, pace)
 
 
 def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
-    """Draw a random sample of all answered photos, unless the last one is not done yet. Returns how many photos it has.
+    """Draw a random sample of all answered photos, unless the last one is not done yet.
 
-    Raises `BadRequestError` when there is no photo to draw.
+    Returns how many photos it has. Raises `BadRequestError` when there is no photo to draw.
     """
     if size not in AUDIT_SIZES:
-        raise BadRequestError(f"A sample has {', '.join(str(one) for one in AUDIT_SIZES)} photos.")
+        raise BadRequestError(f"A sample has {', '.join(map(str, AUDIT_SIZES))} photos.")
     with writing():
         running = storage.latest_audit()
-        if (
-            running is not None
-            and storage.count_open(_scope(Queue("audit"), who, running), seconds=COUNTING_AUDIT)[0]
-        ):
-            return running.size
+        if running is not None:
+            scope = _scope(ReviewQueue("audit"), who, running)
+            if storage.count_open(scope, seconds=_COUNTING_AUDIT)[0]:
+                return running.size
         number = secrets.randbelow(2**31) if seed is None else seed
-        drawn = storage.draw_audit(
-            Audit(seed=number, size=size, user_id=who.user_id, who=who.name, created_at=now())
-        )
+        audit = Audit(seed=number, size=size, user_id=who.user_id, who=who.name, created_at=now())
+        drawn = storage.draw_audit(audit)
     if not drawn:
         raise BadRequestError("There is no photo to draw from yet. Upload some first.")
     return drawn
 
 
-def _scope(queue: Queue, who: Who, audit: Audit | None) -> storage.Scope:
+def _scope(queue: ReviewQueue, who: Who, audit: Audit | None) -> storage.ReviewScope:
     moment = now()
-    return storage.Scope(
-        queue.order, queue.wanted, _user(who), moment, moment - SITTING, audit.id if audit else None
+    return storage.ReviewScope(
+        queue.order,
+        queue.photo_filter,
+        _user_id(who),
+        moment,
+        moment - SESSION,
+        audit.id if audit else None,
     )
 
 
-def _user(who: Who) -> int:
+def _user_id(who: Who) -> int:
     if who.user_id is None:
         raise NotAllowedError("Only people who have logged in can review.")
     return who.user_id
 
 
-def _said_last(photo: Photo, who: Who) -> bool:
+def _was_last_said_by(photo: Photo, who: Who) -> bool:
     events = [event for event in events_of(photo) if event.place != MERGE]
-    return (
-        bool(events)
-        and events[0].undoes is None
-        and (events[0].user_id, events[0].who) == (who.user_id, who.name)
-    )
+    if not events or events[0].undoes is not None:
+        return False
+    return (events[0].user_id, events[0].who) == (who.user_id, who.name)
 
 
 def _checks(who: Who, moment: datetime) -> Sequence[Any]:
-    """The checks of this sitting that stand, newest first."""
-    found = storage.checks_of(_user(who), who.name, moment - SITTING, MOST_CHECKS)
-    later = [moment, *(one.at for one in found)]
-    pause = next(
-        (place for place, one in enumerate(found) if later[place] - one.at > PAUSE), len(found)
-    )
-    return found[:pause]
+    """The checks of this session that were not undone, newest first."""
+    rows = storage.checks_of(_user_id(who), who.name, moment - SESSION, _MOST_CHECKS)
+    later = moment
+    for place, row in enumerate(rows):
+        if later - row.checked_at > _PAUSE:
+            return rows[:place]
+        later = row.checked_at
+    return rows
 
 
-def _pace(moments: Sequence[datetime]) -> float | None:
-    """Photos a minute between the first and the last of these moments, newest first."""
-    seconds = (moments[0] - moments[-1]).total_seconds() if len(moments) > 1 else 0.0
-    return 60 * (len(moments) - 1) / seconds if seconds else None
-
-
-def _progress(audit: Audit, left: int) -> Progress:
+def _progress(audit: Audit, left: int) -> AuditProgress:
     size = storage.audit_size(audit.id)
-    return Progress(size - left, size, audit.who, audit.created_at)
+    return AuditProgress(size - left, size, audit.who, audit.created_at)

@@ -1,4 +1,4 @@
-"""Ground truths that are probably wrong, as a model sees it: found by confident learning, kept, and listed."""
+"""Ground truths that are probably wrong: found by confident learning, stored, and listed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,17 @@ from webapp.inference.models.label_set import outputs, right_answers, sum_merged
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.gallery import make_cursor, read_cursor
-from webapp.services.review.queue import SITTING
+from webapp.services.review.queue import SESSION
 from webapp.storage.database import writing
 from webapp.storage.review import queue
 from webapp.storage.review import suspects as storage
 from webapp.storage.tables import Photo, Suspicion, SuspicionRun, now
 
-MOST = 20_000
-"""Photos that are looked at: the newest ones with a ground truth that the version knows."""
-MOST_KEPT = 500
-"""Suspicions of a model that are kept, the strongest ones: more than people go through before the next look."""
-EVERY = timedelta(minutes=5)
-"""While labels and answers keep coming, a model goes through them again after this time, when somebody wants to see."""
-PAGE = 24
-COUNTING = 0.05
-"""Seconds that counting may take."""
+MOST_PHOTOS = 20_000  # the newest ones with a ground truth that the version knows are compared
+MOST_STORED = 500  # of a model, the strongest doubts: more than people go through before the next
+_EVERY = timedelta(minutes=5)  # while labels keep coming, a model compares again after this time
+_PAGE = 24
+_COUNTING = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -42,8 +38,11 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Suspects:
-    """A page of suspected ground truths, the most suspected first. `next` is the cursor of the following page, "" for none; `left` how
-    many there are (`more`: at least so many)."""
+    """A page of suspected ground truths, the most suspected first.
+
+    `next` is the cursor of the following page, "" for none; `left` how many there are (`more`: at
+    least so many).
+    """
 
     items: list[Suspect]
     next: str
@@ -51,102 +50,92 @@ class Suspects:
     more: bool
 
 
-def look(
+def find_suspects(
     registry: Registry,
     cards: Sequence[ModelCard],
     *,
     at_once: bool = False,
     moment: datetime | None = None,
 ) -> None:
-    """Let models go through the ground truths again, where something changed since they last did and that is not just now.
+    """Compare the ground truths with the models again, where something changed since the last time.
 
-    `at_once`: also when it was just now. The newest `MOST` photos are judged by what the version said about them; those that it has learnt
-    from (by the list that travels with it) are left out, since it agrees with what it learnt by heart.
+    Not when that was just now, unless `at_once`. The newest photos are compared; those that a version
+    was trained on are left out, since it agrees with them by heart.
     """
     moment = moment or now()
     for card in cards:
-        last, (event, prediction) = storage.run_of(card.name), storage.newest_event_and_prediction()
+        last, newest = storage.run_of(card.name), storage.newest_event_and_prediction()
         if last is not None and last.version == card.version:
-            recent = moment - last.created_at < EVERY and not at_once
-            if recent or (last.last_event, last.last_prediction) == (event, prediction):
+            recent = moment - last.created_at < _EVERY and not at_once
+            if recent or (last.last_event, last.last_prediction) == newest:
                 continue
-        _judge(
-            registry,
-            card,
-            SuspicionRun(
-                model=card.name, last_event=event, last_prediction=prediction, created_at=moment
-            ),
+        event, prediction = newest
+        run = SuspicionRun(
+            model=card.name, last_event=event, last_prediction=prediction, created_at=moment
         )
+        _compare(registry, card, run)
 
 
-def last_look(model: str) -> SuspicionRun | None:
-    """When a model last went through the ground truths, and what it saw."""
+def last_run(model: str) -> SuspicionRun | None:
+    """When a model was last compared with the ground truths, and what it saw."""
     return storage.run_of(model)
 
 
-def suspects(
-    wanted: GalleryFilter, *, who: Who, other: str = "", cursor: str = "", limit: int = PAGE
+def list_suspects(
+    photo_filter: GalleryFilter, *, who: Who, other: str = "", cursor: str = "", limit: int = _PAGE
 ) -> Suspects:
-    """A page of what the queue "suspected" asks with this filter, which names a model; `other` is the label that is suspected instead.
+    """A page of the queue "suspected" with a filter that names a model.
 
+    `other`, unless "", is the label that is suspected instead.
     Raises `BadRequestError` for a cursor that this list never gave out.
     """
     moment = now()
-    scope = queue.Scope("suspected", wanted, who.user_id or 0, moment, moment - SITTING)
+    scope = queue.ReviewScope("suspected", photo_filter, who.user_id or 0, moment, moment - SESSION)
     place = read_cursor(cursor, "suspected")[0]
     after = None if place is None or place.key is None else (place.key, place.number)
     rows = queue.suspects(scope, other=other, after=after, limit=limit + 1)
     items = [Suspect(photo, doubt) for photo, doubt in rows[:limit]]
-    end = (
-        make_cursor("suspected", items[-1].doubt.margin, items[-1].photo.id, "after")
-        if len(rows) > limit
-        else ""
-    )
-    number, exact = queue.count_open(scope, seconds=COUNTING, other=other)
-    return Suspects(items, end, max(number, len(items)), more=not exact)
+    following = ""
+    if len(rows) > limit:
+        last = items[-1]
+        following = make_cursor("suspected", last.doubt.margin, last.photo.id, "after")
+    number, exact = queue.count_open(scope, seconds=_COUNTING, other=other)
+    return Suspects(items, following, max(number, len(items)), more=not exact)
 
 
-def _judge(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
-    """Find a version's doubts and keep them with the run."""
+def _compare(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
+    """Find a version's doubts and store them with the run."""
     split = read_split(registry.version_folder(card.name, card.version), card)
     card = current_card(card)
     names = list(outputs(card))
-    place = {
+    places = {
         truth: names.index(answer)
         for truth, answer in right_answers(card).items()
         if answer in names
     }
-    answers = storage.labelled_answers(card.name, card.version, MOST)
-    found = [
+    answered = [
         row
-        for row in answers
-        if row.ground_truth in place and len(row.distribution) == 4 * len(card.labels)
+        for row in storage.labelled_answers(card.name, card.version, MOST_PHOTOS)
+        if row.ground_truth in places and len(row.distribution) == 4 * len(card.labels)
     ]
-    rows = [row for row in found if not split or split.get(row.sha256, HELD_OUT) == HELD_OUT]
-    run.version, run.judged, run.learnt, run.learnt_known = (
-        card.version,
-        len(rows),
-        len(found) - len(rows),
-        split is not None,
-    )
-    said = sum_merged(
-        np.frombuffer(b"".join(row.distribution for row in rows), "<f4").reshape(
-            len(rows), len(card.labels)
-        ),
-        card,
-    )
-    given = np.array([place[row.ground_truth] for row in rows], dtype=np.intp)
-    kept = [
+    rows = [row for row in answered if not split or split.get(row.sha256, HELD_OUT) == HELD_OUT]
+    run.version = card.version
+    run.judged, run.trained = len(rows), len(answered) - len(rows)
+    run.training_known = split is not None
+    distributions = np.frombuffer(b"".join(row.distribution for row in rows), "<f4")
+    probabilities = sum_merged(distributions.reshape(len(rows), len(card.labels)), card)
+    given = np.array([places[row.ground_truth] for row in rows], dtype=np.intp)
+    stored = [
         {
-            "photo_id": rows[one.row].id,
+            "photo_id": rows[doubt.row].id,
             "model": card.name,
-            "given": rows[one.row].ground_truth,
-            "other": names[one.other],
-            "probability": one.probability,
-            "other_probability": one.other_probability,
-            "margin": one.margin,
+            "given": rows[doubt.row].ground_truth,
+            "other": names[doubt.other],
+            "probability": doubt.probability,
+            "other_probability": doubt.other_probability,
+            "margin": doubt.margin,
         }
-        for one in doubts(said, given)[:MOST_KEPT]
+        for doubt in doubts(probabilities, given)[:MOST_STORED]
     ]
     with writing():
-        storage.replace(run, kept)
+        storage.replace(run, stored)

@@ -1,4 +1,4 @@
-"""Questions of the review: which photos are open in which order, who has which on the desk, audits. Nothing here commits."""
+"""Queries of the review: which photos are open in which order, leases, audits. Nothing here commits."""
 
 import random
 from collections.abc import Sequence
@@ -26,23 +26,21 @@ from webapp.storage.tables import (
     Suspicion,
 )
 
-CHECKS = ("queue", "audit")
-"""The places of label events that were made in the review."""
-USUAL_OF = 20_000
-"""So many of the newest answers tell how sure a model usually is of a label."""
-LEAST_SURE_OF = 5_000
-"""So many open photos, the least sure ones, are compared with what is usual for their label."""
-MOST_COUNTED = 1_000
-"""Open photos are counted so far: counting them all would take as long as there are."""
+CHECKS = ("queue", "audit")  # places of label events that were made in the review
+_USUAL_OF = 20_000  # newest answers that tell how sure a model usually is of a label
+_LEAST_SURE_OF = 5_000  # open photos, the least sure ones, that are compared with what is usual
+_MOST_COUNTED = 1_000  # counting all open photos would take as long as there are
 
 
 @dataclass(frozen=True)
-class Scope:
-    """What is asked for, and by whom: an order with its filter, the person, the moment it is now, when the person's sitting may have begun
-    at the earliest, and the audit (only for the order "audit")."""
+class ReviewScope:
+    """An order with its filter, for a person at a moment.
+
+    `since` is when their session may have begun at the earliest; `audit_id` is for the order "audit".
+    """
 
     order: str
-    wanted: GalleryFilter
+    photo_filter: GalleryFilter
     user_id: int
     now: datetime
     since: datetime
@@ -52,72 +50,63 @@ class Scope:
 # ---- which photos, in what order ----
 
 
-def next_photos(scope: Scope, *, limit: int, without: set[int]) -> list[int]:
-    """The first open photos that nobody else has on the desk, `without` some, at most `limit`. See `_open` and `_in_order`."""
-    return list(
-        db.session.execute(next_photos_question(scope, limit=limit, without=without)).scalars()
-    )
+def next_photos(scope: ReviewScope, *, limit: int, without: set[int]) -> list[int]:
+    """The first open photos that nobody else has leased, at most `limit`, `without` some."""
+    statement = next_photos_statement(scope, limit=limit, without=without)
+    return list(db.session.execute(statement).scalars())
 
 
-def next_photos_question(scope: Scope, *, limit: int, without: set[int]) -> Select[Any]:
-    """The same as a question, whose plan can be looked at."""
-    return _in_order(scope, _open(scope).where(~_taken(scope), Photo.id.not_in(without))).limit(
-        limit
-    )
+def next_photos_statement(scope: ReviewScope, *, limit: int, without: set[int]) -> Select[Any]:
+    """The statement of `next_photos`, whose plan a test looks at."""
+    statement = _open(scope).where(~_leased_by_others(scope), Photo.id.not_in(without))
+    return _in_order(scope, statement).limit(limit)
 
 
 def suspects(
-    scope: Scope, *, other: str, after: tuple[float, int] | None, limit: int
+    scope: ReviewScope, *, other: str, after: tuple[float, int] | None, limit: int
 ) -> list[tuple[Photo, Suspicion]]:
-    """The first open photos of the order "suspected", on a desk or not, with what is suspected; `after` is a margin and a photo.
+    """The first open photos of the order "suspected", leased or not, with the doubts.
 
-    `other`, unless it is "", is the label that is suspected instead.
+    Args:
+        other: the label that is suspected instead, "" for any.
+        after: the margin and the photo that the page comes after.
     """
-    question = (
-        _in_order(scope, _open(scope))
-        .with_only_columns(Photo, Suspicion)
-        .where(*_instead(other))
-        .limit(limit)
-    )
+    statement = _in_order(scope, _open(scope)).with_only_columns(Photo, Suspicion)
+    statement = statement.where(*_suspected_as(other)).limit(limit)
     if after is not None:
         margin, number = after
-        question = question.where(
-            or_(
-                Suspicion.margin > margin,
-                and_(Suspicion.margin == margin, Suspicion.photo_id > number),
-            )
-        )
-    return [(row[0], row[1]) for row in db.session.execute(question)]
+        tie = and_(Suspicion.margin == margin, Suspicion.photo_id > number)
+        statement = statement.where(or_(Suspicion.margin > margin, tie))
+    return [(row[0], row[1]) for row in db.session.execute(statement)]
 
 
-def _instead(other: str) -> list[Any]:
+def _suspected_as(other: str) -> list[Any]:
     return [Suspicion.other == other] if other else []
 
 
-def count_open(scope: Scope, *, seconds: float, other: str = "") -> tuple[int, bool]:
-    """How many photos are open, on a desk or not, and whether that is all of them. When the time
-    was not enough to count them it is (0, False). `other` as for `suspects`."""
-    question = select(func.count()).select_from(
-        _open(scope).where(*_instead(other)).limit(MOST_COUNTED + 1).subquery()
-    )
+def count_open(scope: ReviewScope, *, seconds: float, other: str = "") -> tuple[int, bool]:
+    """How many photos are open, leased or not, and whether that is all of them.
+
+    (0, False) when the time was not enough to count them. `other` as for `suspects`.
+    """
+    counted = _open(scope).where(*_suspected_as(other)).limit(_MOST_COUNTED + 1).subquery()
     try:
         with stopping_after(seconds):
-            number = int(db.session.execute(question).scalar_one())
+            number = db.session.execute(select(func.count()).select_from(counted)).scalar_one()
     except OperationalError as error:
         if "interrupted" in str(error):
             return 0, False
         raise
-    return min(number, MOST_COUNTED), number <= MOST_COUNTED
+    return min(number, _MOST_COUNTED), number <= _MOST_COUNTED
 
 
-def still_open(photo_ids: Sequence[int], scope: Scope) -> set[int]:
-    """Those of these photos that are open, and that nobody else has on the desk."""
-    return set(
-        db.session.execute(_open(scope).where(Photo.id.in_(photo_ids), ~_taken(scope))).scalars()
-    )
+def still_open(photo_ids: Sequence[int], scope: ReviewScope) -> set[int]:
+    """Those of these photos that are open, and that nobody else has leased."""
+    statement = _open(scope).where(Photo.id.in_(photo_ids), ~_leased_by_others(scope))
+    return set(db.session.execute(statement).scalars())
 
 
-def _taken(scope: Scope) -> Any:
+def _leased_by_others(scope: ReviewScope) -> Any:
     return exists().where(
         ReviewLease.photo_id == Photo.id,
         ReviewLease.until > scope.now,
@@ -125,34 +114,28 @@ def _taken(scope: Scope) -> Any:
     )
 
 
-def _open(scope: Scope) -> Select[Any]:
+def _open(scope: ReviewScope) -> Select[Any]:
     """The photos of an order that wait for somebody.
 
-    An audit: those of its sample that nobody has checked in an audit since it was drawn, whatever their label and the filter. Suspected
-    labels: those that `webapp.services.review.suspects` keeps, as long as the label is the same, unless a review has kept or changed a label of
-    the photo since the model answered.
-    Disputed: those that people disagree about, unless this person had the last word. All others: photos without a label; with a filter
-    that asks for labelled ones, those that this person has not checked in a review in this sitting.
+    - audit: those of its sample that nobody has checked in an audit since it was drawn, whatever
+      their label and the filter.
+    - suspected: those with a stored doubt about the label they have, unless a review has kept or
+      changed a label of theirs since the model answered.
+    - disputed: those that people disagree about, unless this person had the last word.
+    - all others: photos without a label; with a filter for labelled ones, those that this person has
+      not checked in this session.
     """
     if scope.order == "audit":
-        drawn = select(Audit.created_at).where(Audit.id == scope.audit_id).scalar_subquery()
+        drawn_at = select(Audit.created_at).where(Audit.id == scope.audit_id).scalar_subquery()
         return (
             select(Photo.id)
             .join(AuditPhoto, AuditPhoto.photo_id == Photo.id)
             .where(AuditPhoto.audit_id == scope.audit_id, Photo.deleted_at.is_(None))
-            .where(~_checked(LabelEvent.place == "audit", LabelEvent.created_at >= drawn))
+            .where(~_checked(LabelEvent.place == "audit", LabelEvent.created_at >= drawn_at))
         )
-    said = meant_columns(scope.wanted.model)
-    question = matching(Photo.id, wanted=scope.wanted)
+    statement = matching(Photo.id, wanted=scope.photo_filter)
     if scope.order == "suspected":
-        mine = Suspicion.model == (scope.wanted.model or Photo.shown_model)
-        settled = _checked(
-            LabelEvent.from_label.is_not(None), LabelEvent.created_at > _answered_at(scope.wanted)
-        )
-        doubted = question.join(Suspicion, and_(Suspicion.photo_id == Photo.id, mine))
-        return doubted.where(
-            Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled
-        )
+        return _suspected(scope, statement)
     if scope.order == "disputed":
         last = (
             select(LabelEvent.user_id)
@@ -160,118 +143,125 @@ def _open(scope: Scope) -> Select[Any]:
             .order_by(LabelEvent.id.desc())
             .limit(1)
         )
-        return question.where(
-            Photo.disputed, func.coalesce(last.scalar_subquery(), 0) != scope.user_id
-        )
-    question = question.where(
-        said["margin" if scope.order == "margin" else "confidence"].is_not(None)
-    )  # it was answered
-    if asks_for_labelled(scope.wanted):
-        question = question.where(
-            ~_checked(LabelEvent.user_id == scope.user_id, LabelEvent.created_at > scope.since)
-        )
-    else:
-        without_truth = (
-            func.coalesce(Photo.ground_truth, "") == ""
-        )  # no index shall find them all, to be sorted by something else
-        question = question.where(said["outcome"] == UNLABELLED, without_truth)
-    if scope.order == "versions":
-        other, model = aliased(Prediction), scope.wanted.model or Photo.shown_model
-        question = question.where(
-            exists().where(
-                other.photo_id == Photo.id, other.model == model, other.label != said["label"]
-            )
-        )
-    if scope.order == "surprising":
-        question = question.where(said["decision"] != UNCLASSIFIED)
-    return question
+        last_user = func.coalesce(last.scalar_subquery(), 0)
+        return statement.where(Photo.disputed, last_user != scope.user_id)
+    return _unlabelled(scope, statement)
 
 
-def _answered_at(wanted: GalleryFilter) -> Any:
-    """When the answer that is meant was given."""
-    if wanted.model:
-        return Prediction.created_at
-    shown = aliased(Prediction)
-    return (
-        select(shown.created_at)
-        .where(shown.photo_id == Photo.id, shown.shown)
-        .correlate(Photo)
-        .scalar_subquery()
+def _suspected(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
+    of_model = Suspicion.model == (scope.photo_filter.model or Photo.shown_model)
+    settled = _checked(
+        LabelEvent.from_label.is_not(None),
+        LabelEvent.created_at > _answered_at(scope.photo_filter),
+    )
+    doubted = statement.join(Suspicion, and_(Suspicion.photo_id == Photo.id, of_model))
+    return doubted.where(
+        Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled
     )
 
 
-def is_right_answer(said: Prediction, label: str) -> bool:
+def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
+    answer = meant_columns(scope.photo_filter.model)
+    answered = answer["margin" if scope.order == "margin" else "confidence"].is_not(None)
+    statement = statement.where(answered)
+    if asks_for_labelled(scope.photo_filter):
+        mine = (LabelEvent.user_id == scope.user_id, LabelEvent.created_at > scope.since)
+        statement = statement.where(~_checked(*mine))
+    else:
+        # coalesce, so that no index finds them all, to be sorted by something else
+        without_truth = func.coalesce(Photo.ground_truth, "") == ""
+        statement = statement.where(answer["outcome"] == UNLABELLED, without_truth)
+    if scope.order == "versions":
+        other, model = aliased(Prediction), scope.photo_filter.model or Photo.shown_model
+        differs = other.label != answer["label"]
+        statement = statement.where(
+            exists().where(other.photo_id == Photo.id, other.model == model, differs)
+        )
+    if scope.order == "surprising":
+        statement = statement.where(answer["decision"] != UNCLASSIFIED)
+    return statement
+
+
+def _answered_at(photo_filter: GalleryFilter) -> Any:
+    """When the answer that is meant was given."""
+    if photo_filter.model:
+        return Prediction.created_at
+    shown = aliased(Prediction)
+    statement = select(shown.created_at).where(shown.photo_id == Photo.id, shown.shown)
+    return statement.correlate(Photo).scalar_subquery()
+
+
+def is_right_answer(prediction: Prediction, label: str) -> bool:
     """True when the first label of an answer is the right one for this ground truth."""
-    return said.label == label or label in truths_of(said.model, said.version, said.label)
+    first = prediction.label
+    return first == label or label in truths_of(prediction.model, prediction.version, first)
 
 
-def asks_for_labelled(wanted: GalleryFilter) -> bool:
+def asks_for_labelled(photo_filter: GalleryFilter) -> bool:
     """True when a filter is about photos that have a label already."""
-    return bool(wanted.ground_truth) or wanted.outcome not in ("", UNLABELLED)
+    return bool(photo_filter.ground_truth) or photo_filter.outcome not in ("", UNLABELLED)
 
 
-def _checked(*conditions_: Any) -> Any:
+def _checked(*conditions: Any) -> Any:
     """Somebody has checked the photo in a review, and it was not undone."""
-    later = aliased(LabelEvent)
+    undo = aliased(LabelEvent)
     return (
         exists()
-        .where(
-            LabelEvent.photo_id == Photo.id,
-            LabelEvent.place.in_(CHECKS),
-            LabelEvent.undoes.is_(None),
-            *conditions_,
-        )
-        .where(~exists().where(later.undoes == LabelEvent.id))
+        .where(LabelEvent.photo_id == Photo.id, LabelEvent.place.in_(CHECKS))
+        .where(LabelEvent.undoes.is_(None), *conditions)
+        .where(~exists().where(undo.undoes == LabelEvent.id))
         .correlate(Photo, Prediction)
     )
 
 
-def _in_order(scope: Scope, question: Select[Any]) -> Select[Any]:
-    """Least sure, or smallest margin, first; an audit in the order of the draw; disputed ones by arrival, the newest first;
-    suspected labels by normalised margin, the lowest first; what versions disagree about by the surest answer first."""
-    said = meant_columns(scope.wanted.model)
-    if scope.order == "audit":
-        return question.order_by(AuditPhoto.position)
-    number = Prediction.photo_id if scope.wanted.model else Photo.id
-    if scope.order == "least-sure":
-        return question.order_by(said["confidence"], number)
-    if scope.order == "margin":
-        return question.order_by(said["margin"], number)
-    if scope.order == "suspected":
-        return question.order_by(Suspicion.margin, Suspicion.photo_id)
-    if scope.order == "disputed":
-        return question.order_by(Photo.id.desc())
+def _in_order(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
+    """Least sure or smallest margin first; an audit in the order of the draw; disputed ones newest
+    first; suspected ones by lowest margin; what versions disagree about by the surest answer."""
+    answer = meant_columns(scope.photo_filter.model)
+    number = Prediction.photo_id if scope.photo_filter.model else Photo.id
     if scope.order == "surprising":
-        return _by_surprise(scope.wanted, question)
-    return question.order_by(said["confidence"].desc(), number.desc())
+        return _by_surprise(scope.photo_filter, statement)
+    columns: dict[str, tuple[Any, ...]] = {
+        "audit": (AuditPhoto.position,),
+        "least-sure": (answer["confidence"], number),
+        "margin": (answer["margin"], number),
+        "suspected": (Suspicion.margin, Suspicion.photo_id),
+        "disputed": (Photo.id.desc(),),
+        "versions": (answer["confidence"].desc(), number.desc()),
+    }
+    return statement.order_by(*columns[scope.order])
 
 
-def _by_surprise(wanted: GalleryFilter, question: Select[Any]) -> Select[Any]:
+def _by_surprise(photo_filter: GalleryFilter, statement: Select[Any]) -> Select[Any]:
     """The named answers that are furthest below the usual confidence of their label first.
 
-    Surprise is mean(confidence of the label) - confidence, over answers that name a label: 80 % for a label that is usually named with
-    99 % is stranger than 70 % for one that is always hard. The means are of the newest answers, and only the least sure open photos are
-    compared, so that a large history costs no more than a small one.
+    Surprise is mean(confidence of the label) - confidence, over answers that name a label: 80 % for a
+    label that is usually named with 99 % is stranger than 70 % for one that is always hard. The means
+    are of the newest answers, and only the least sure open photos are compared, so that a large
+    history costs no more than a small one.
     """
-    said = meant_columns(wanted.model)
-    decision, confidence = (
-        said["decision"].label("decision"),
-        said["confidence"].label("confidence"),
-    )
-    same_model = GalleryFilter().replace(model=wanted.model, version=wanted.version)
-    newest = matching(decision, confidence, wanted=same_model).where(
-        said["decision"] != UNCLASSIFIED
-    )
-    newest_ones = newest.order_by(Photo.id.desc()).limit(USUAL_OF).subquery()
-    usual = (
-        select(newest_ones.c.decision, func.avg(newest_ones.c.confidence).label("mean"))
-        .group_by(newest_ones.c.decision)
+    answer = meant_columns(photo_filter.model)
+    decision = answer["decision"].label("decision")
+    confidence = answer["confidence"].label("confidence")
+    same_model = GalleryFilter().replace(model=photo_filter.model, version=photo_filter.version)
+    newest = (
+        matching(decision, confidence, wanted=same_model)
+        .where(answer["decision"] != UNCLASSIFIED)
+        .order_by(Photo.id.desc())
+        .limit(_USUAL_OF)
         .subquery()
     )
-    least = question.with_only_columns(Photo.id.label("id"), decision, confidence).order_by(
-        said["confidence"], Photo.id
+    usual = (
+        select(newest.c.decision, func.avg(newest.c.confidence).label("mean"))
+        .group_by(newest.c.decision)
+        .subquery()
     )
-    least_sure = least.limit(LEAST_SURE_OF).subquery()
+    least_sure = (
+        statement.with_only_columns(Photo.id.label("id"), decision, confidence)
+        .order_by(answer["confidence"], Photo.id)
+        .limit(_LEAST_SURE_OF)
+        .subquery()
+    )
     surprise = usual.c.mean - least_sure.c.confidence
     return (
         select(least_sure.c.id)
@@ -280,70 +270,63 @@ def _by_surprise(wanted: GalleryFilter, question: Select[Any]) -> Select[Any]:
     )
 
 
-# ---- desks ----
+# ---- leases ----
 
 
-def desk_of(user_id: int, queue: str) -> list[int]:
-    """The photos that a person has on the desk for a queue, in order, also when their time is over."""
-    mine = (ReviewLease.user_id == user_id, ReviewLease.queue == queue)
-    return list(
-        db.session.execute(
-            select(ReviewLease.photo_id).where(*mine).order_by(ReviewLease.position)
-        ).scalars()
+def leased(user_id: int, queue: str) -> list[int]:
+    """The photos that a person has leased from a queue, in order, also when their time is over."""
+    statement = (
+        select(ReviewLease.photo_id)
+        .where(ReviewLease.user_id == user_id, ReviewLease.queue == queue)
+        .order_by(ReviewLease.position)
     )
+    return list(db.session.execute(statement).scalars())
 
 
-def lay_on_desk(photo_ids: Sequence[int], *, user_id: int, queue: str, until: datetime) -> None:
-    """Make these photos, in this order, the desk of a person: what else was on it goes back, and what somebody left too long is taken."""
+def lease(photo_ids: Sequence[int], *, user_id: int, queue: str, until: datetime) -> None:
+    """Lease these photos, in this order, to a person instead of what they had leased before.
+
+    Leases of others on them have run out.
+    """
     db.session.execute(delete(ReviewLease).where(ReviewLease.user_id == user_id))
     db.session.execute(delete(ReviewLease).where(ReviewLease.photo_id.in_(photo_ids)))
+    row = {"user_id": user_id, "queue": queue, "until": until}
     rows = [
-        {
-            "photo_id": photo_id,
-            "user_id": user_id,
-            "queue": queue,
-            "position": place,
-            "until": until,
-        }
-        for place, photo_id in enumerate(photo_ids)
+        {"photo_id": photo_id, "position": place, **row} for place, photo_id in enumerate(photo_ids)
     ]
     if rows:
         db.session.execute(insert(ReviewLease), rows)
 
 
-def give_back(photo_id: int, user_id: int) -> None:
-    """Take a photo from a person's desk."""
-    db.session.execute(
-        delete(ReviewLease).where(ReviewLease.photo_id == photo_id, ReviewLease.user_id == user_id)
-    )
+def release(photo_id: int, user_id: int) -> None:
+    """End a person's lease of a photo."""
+    mine = (ReviewLease.photo_id == photo_id, ReviewLease.user_id == user_id)
+    db.session.execute(delete(ReviewLease).where(*mine))
 
 
 def photos_by_id(photo_ids: Sequence[int]) -> list[Photo]:
     """These photos in this order; those that were deleted are left out."""
-    found = {
-        photo.id: photo
-        for photo in db.session.execute(select(Photo).where(Photo.id.in_(photo_ids))).scalars()
-    }
-    return [found[photo_id] for photo_id in photo_ids if photo_id in found]
+    rows = db.session.execute(select(Photo).where(Photo.id.in_(photo_ids))).scalars()
+    photos = {photo.id: photo for photo in rows}
+    return [photos[photo_id] for photo_id in photo_ids if photo_id in photos]
 
 
 def ids_of(public_ids: Sequence[str]) -> set[int]:
     """The numbers of these photos."""
-    return set(
-        db.session.execute(select(Photo.id).where(Photo.public_id.in_(public_ids))).scalars()
-    )
+    statement = select(Photo.id).where(Photo.public_id.in_(public_ids))
+    return set(db.session.execute(statement).scalars())
 
 
 # ---- what a person has checked ----
 
 
 def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[Any]:
-    """What a person checked in the review after `since` and did not take back, newest first, at most `limit`.
+    """What a person checked in the review after `since` and did not take back, newest first.
 
-    Rows of event, batch, photo_id, public_id, at, label and first: the first label of the shown prediction, as labels read today; where
-    that is the answer that is right for the label, the label itself.
+    Rows of event, batch, photo_id, public_id, checked_at, label, and first: the first label of the
+    shown prediction; where that is the answer that is right for the label, the label itself.
     """
-    later = aliased(LabelEvent)
+    undo = aliased(LabelEvent)
     label = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
     right = (
         select(CanonicalLabel.canonical)
@@ -354,27 +337,24 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
         )
         .scalar_subquery()
     )
-    question = (
+    statement = (
         select(
             LabelEvent.id.label("event"),
             LabelEvent.batch,
             LabelEvent.photo_id,
             Photo.public_id,
-            LabelEvent.created_at.label("at"),
+            LabelEvent.created_at.label("checked_at"),
             label.label("label"),
             case((right == Photo.shown_label, label), else_=Photo.shown_label).label("first"),
         )
         .join(Photo, and_(Photo.id == LabelEvent.photo_id, Photo.deleted_at.is_(None)))
         .where(LabelEvent.who == name, LabelEvent.user_id == user_id, LabelEvent.created_at > since)
-        .where(
-            LabelEvent.place.in_(CHECKS),
-            LabelEvent.undoes.is_(None),
-            ~exists().where(later.undoes == LabelEvent.id),
-        )
+        .where(LabelEvent.place.in_(CHECKS), LabelEvent.undoes.is_(None))
+        .where(~exists().where(undo.undoes == LabelEvent.id))
         .order_by(LabelEvent.id.desc())
         .limit(limit)
     )
-    return db.session.execute(question).all()
+    return db.session.execute(statement).all()
 
 
 # ---- audits ----
@@ -387,28 +367,27 @@ def latest_audit() -> Audit | None:
 
 def audit_size(audit_id: int) -> int:
     """How many photos of an audit's sample are still there."""
-    there = (
-        select(func.count()).select_from(AuditPhoto).join(Photo, Photo.id == AuditPhoto.photo_id)
+    statement = (
+        select(func.count())
+        .select_from(AuditPhoto)
+        .join(Photo, Photo.id == AuditPhoto.photo_id)
+        .where(AuditPhoto.audit_id == audit_id, Photo.deleted_at.is_(None))
     )
-    return int(
-        db.session.execute(
-            there.where(AuditPhoto.audit_id == audit_id, Photo.deleted_at.is_(None))
-        ).scalar_one()
-    )
+    return int(db.session.execute(statement).scalar_one())
 
 
 def draw_audit(audit: Audit) -> int:
-    """Draw a uniform sample without replacement of all photos that have an answer, `audit.size` at most, and keep it; returns how many.
+    """Draw and store a uniform sample without replacement of all answered photos.
 
-    The same seed and the same photos give the same sample.
+    Returns how many: `audit.size` at most. The same seed and photos give the same sample.
     """
     answered = (
         select(Photo.id)
         .where(Photo.deleted_at.is_(None), Photo.shown_label.is_not(None))
         .order_by(Photo.id)
     )
-    everything = list(db.session.execute(answered).scalars())
-    sample = random.Random(audit.seed).sample(everything, min(audit.size, len(everything)))  # noqa: S311
+    numbers = list(db.session.execute(answered).scalars())
+    sample = random.Random(audit.seed).sample(numbers, min(audit.size, len(numbers)))  # noqa: S311
     if not sample:
         return 0
     audit.size = len(sample)

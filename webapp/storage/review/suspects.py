@@ -1,4 +1,7 @@
-"""What confident learning reads and keeps: answers about labelled photos, and which labels they cast doubt on. Nothing here commits."""
+"""What confident learning reads and stores: answers to labelled photos, doubted labels.
+
+Nothing here commits.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,61 +20,53 @@ from webapp.storage.tables import (
 
 
 def labelled_answers(model: str, version: int, limit: int) -> Sequence[Any]:
-    """The newest `limit` photos whose ground truth this version's answer can be held against.
+    """The newest photos whose ground truth this version's answer can be compared with.
 
     Rows of id, sha256, ground_truth and distribution, in no order.
     """
-    return db.session.execute(labelled_answers_question(model, version, limit)).all()
+    return db.session.execute(labelled_answers_statement(model, version, limit)).all()
 
 
-def labelled_answers_question(model: str, version: int, limit: int) -> Select[Any]:
-    """The same as a question, whose plan can be looked at."""
-    judged = select(CheckedAnswer.photo_id).where(
-        CheckedAnswer.model == model, CheckedAnswer.version == version
+def labelled_answers_statement(model: str, version: int, limit: int) -> Select[Any]:
+    """The statement of `labelled_answers`, whose plan a test looks at."""
+    numbers = (
+        select(CheckedAnswer.photo_id)
+        .where(CheckedAnswer.model == model, CheckedAnswer.version == version)
+        .order_by(CheckedAnswer.photo_id.desc())
+        .limit(limit)
+        .subquery()
     )
-    numbers = judged.order_by(CheckedAnswer.photo_id.desc()).limit(limit).subquery()
     columns: tuple[Any, ...] = (Photo.id, Photo.sha256, Photo.ground_truth, Prediction.distribution)
     return (
         select(*columns)
         .join_from(numbers, Photo, Photo.id == numbers.c.photo_id)
         .join(Prediction, Prediction.photo_id == Photo.id)
-        .where(
-            Prediction.model == model,
-            Prediction.version == version,
-            Photo.deleted_at.is_(None),
-            Photo.ground_truth.is_not(None),
-        )
+        .where(Prediction.model == model, Prediction.version == version)
+        .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
     )
 
 
 def run_of(model: str) -> SuspicionRun | None:
-    """When and on what a model last went through the ground truths, None when it has not."""
-    return db.session.execute(
-        select(SuspicionRun).where(SuspicionRun.model == model)
-    ).scalar_one_or_none()
+    """When and on what a model was last compared with the ground truths, None when never."""
+    statement = select(SuspicionRun).where(SuspicionRun.model == model)
+    return db.session.execute(statement).scalar_one_or_none()
 
 
 def newest_event_and_prediction() -> tuple[int, int]:
-    """The numbers of the last label event and the last prediction: while they stay, nothing new can be suspected."""
-    row = db.session.execute(
-        select(
-            select(func.max(LabelEvent.id)).scalar_subquery(),
-            select(func.max(Prediction.id)).scalar_subquery(),
-        )
-    ).one()
-    return int(row[0] or 0), int(row[1] or 0)
+    """The numbers of the last label event and prediction: while they stay, no new doubt can arise."""
+    event, prediction = (
+        db.session.execute(select(func.max(table.id))).scalar_one()
+        for table in (LabelEvent, Prediction)
+    )
+    return int(event or 0), int(prediction or 0)
 
 
 def replace(run: SuspicionRun, rows: Sequence[dict[str, Any]]) -> None:
-    """Keep these suspicions of a model instead of its former ones; photos that are gone meanwhile are left out."""
-    db.session.execute(delete(Suspicion).where(Suspicion.model == run.model))
-    db.session.execute(delete(SuspicionRun).where(SuspicionRun.model == run.model))
-    there = set(
-        db.session.execute(
-            select(Photo.id).where(Photo.id.in_([row["photo_id"] for row in rows]))
-        ).scalars()
-    )
-    kept = [row for row in rows if row["photo_id"] in there]
-    if kept:
-        db.session.execute(insert(Suspicion), kept)
+    """Store these doubts of a model instead of its former ones, without photos that are gone."""
+    for table in (Suspicion, SuspicionRun):
+        db.session.execute(delete(table).where(table.model == run.model))
+    photo_ids = [row["photo_id"] for row in rows]
+    present = set(db.session.execute(select(Photo.id).where(Photo.id.in_(photo_ids))).scalars())
+    if stored := [row for row in rows if row["photo_id"] in present]:
+        db.session.execute(insert(Suspicion), stored)
     insert_row(run)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.storage.database import Base
@@ -10,7 +10,7 @@ from webapp.storage.tables.base import UTCDateTime, now
 
 
 class ReviewLease(Base):
-    """A photo that lies on a reviewer's desk: until `until` nobody else is given it. The first by `position` is shown.
+    """A photo leased to a reviewer: until `until` nobody else gets it. The first by `position` is shown.
 
     `queue` names the order and filter it was taken from.
     """
@@ -28,7 +28,10 @@ class ReviewLease(Base):
 
 
 class Audit(Base):
-    """A random sample of all answered photos, drawn with `seed`. What is said about them in it are label events with the place "audit"."""
+    """A random sample of all answered photos, drawn with `seed`.
+
+    What people say about them in it are label events with the place "audit".
+    """
 
     __tablename__ = "audits"
 
@@ -54,10 +57,12 @@ class AuditPhoto(Base):
 
 
 class Suspicion(Base):
-    """A ground truth that a version of a model doubts. It counts while `given` is the photo's ground truth and nobody has settled it.
+    """A ground truth that a version of a model doubts.
 
-    `margin` is the probability of `given` minus the highest of another label, in [-1, 1]: the lowest are the most suspected. `probability`
-    is that of `given`, `other` the label that it suspects instead, `other_probability` that one's.
+    It counts while `given` is the photo's ground truth and nobody has settled it. `margin` is the
+    probability of `given` minus the highest of another label, in [-1, 1]: the lowest are the most
+    suspected. `probability` is that of `given`, `other_probability` that of `other`, the label
+    suspected instead.
     """
 
     __tablename__ = "suspicions"
@@ -78,10 +83,11 @@ class Suspicion(Base):
 
 
 class SuspicionRun(Base):
-    """When a model last went through the ground truths, with which version, and what it saw.
+    """When a model was last compared with the ground truths, with which version, and what it saw.
 
-    `judged` photos were looked at; `learnt` were left out because the version has learnt from them; `learnt_known` is False when nobody
-    knows what it learnt from. `last_event` and `last_prediction` tell whether something has changed since.
+    `judged` photos were compared; `trained` were left out because the version was trained on them;
+    not `training_known`: nobody knows what trained it. `last_event` and `last_prediction` tell whether
+    something has changed since.
     """
 
     __tablename__ = "suspicion_runs"
@@ -89,8 +95,8 @@ class SuspicionRun(Base):
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int]
     judged: Mapped[int]
-    learnt: Mapped[int]
-    learnt_known: Mapped[bool] = mapped_column(Boolean)
+    trained: Mapped[int] = mapped_column("learnt")
+    training_known: Mapped[bool] = mapped_column("learnt_known")
     last_event: Mapped[int]
     last_prediction: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -54,11 +54,15 @@ def undo() -> ResponseReturnValue:
     return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 
-def live_choice() -> list[ModelCard]:
-    """Whose labels may be given: those of the model that the page showed, else of all live ones."""
+def live_choice(model: str | None = None) -> list[ModelCard]:
+    """Whose labels may be given: those of `model`, else of all live ones.
+
+    Without an argument, `model` is the one that the form names. Raises `ModelUnavailableError`.
+    """
+    model = request.form.get("model", "") if model is None else model
     cards = live_cards()
     if not cards:
         raise ModelUnavailableError(
             "No model is live, so it is not known which labels there are. Nothing was changed."
         )
-    return [card for card in cards if card.name == request.form.get("model", "")] or cards
+    return [card for card in cards if card.name == model] or cards

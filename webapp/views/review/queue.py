@@ -1,4 +1,4 @@
-"""The review: one photo large, its ranked labels as buttons with keys, and the next one comes by itself."""
+"""The review: one photo large, its ranked labels as buttons with keys, and the next one comes."""
 
 from typing import Any
 
@@ -6,28 +6,24 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import SORTS, UNUSABLE
-from webapp.errors import (
-    BadRequestError,
-    ModelUnavailableError,
-    NothingToUndoError,
-    PhotoNotFoundError,
-)
+from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
 from webapp.gallery_filter import filter_params, parse_filter
-from webapp.inference.models.card import ModelCard
-from webapp.services.labels import search as label_search
-from webapp.services.photos import gallery as history
+from webapp.services.labels import search
+from webapp.services.photos import gallery
 from webapp.services.photos.gallery import PhotoDetails, Prediction
 from webapp.services.photos.wording import display
 from webapp.services.review import queue as review
-from webapp.services.review.queue import Desk, Queue, Sitting
+from webapp.services.review.queue import ReviewQueue, ReviewState
 from webapp.views import guards
 from webapp.views.flashes import note
+from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import label_groups, live_cards, shown_name
 from webapp.views.photos.presenters import FIRST, PresentedAnswer, card_for, present_prediction
-from webapp.views.review.suspects import look_for
+from webapp.views.review.forms import AuditForm, CheckForm
+from webapp.views.review.suspects import find_due_suspects
 
 bp = Blueprint("review", __name__, url_prefix="/review")
-ORDER_WORDS = {
+_ORDER_TEXTS = {
     "least-sure": (
         "Least sure first",
         "Photos without a label: what the model was least sure of comes first.",
@@ -46,7 +42,8 @@ ORDER_WORDS = {
     ),
     "suspected": (
         "Suspected wrong labels",
-        "Labels that the model has reason to doubt. Photos that it has learnt from, as far as known, are left out. Keep or correct it.",
+        "Labels that the model has reason to doubt. Photos that it was trained on, as far as known, "
+        "are left out. Keep or correct it.",
     ),
     "disputed": (
         "Reviewers disagree",
@@ -57,73 +54,75 @@ ORDER_WORDS = {
         "A random sample of all photos: only what is found here says how often the answers are right.",
     ),
 }
-LATER = "later"
-MOST_LATER = 40
-"""Photos put aside that a browser remembers; a cookie holds 4 KB."""
-EARLIER = 4
-"""Checked photos in the reel."""
+_LATER = "later"
+_MOST_LATER = 40  # photos put aside that a browser remembers; a cookie holds 4 KB
+_EARLIER = 4  # checked photos in the strip
 
 
 @bp.get("")
 @guards.people_only
 def index() -> ResponseReturnValue:
-    """The next photo of a queue, or the one that `?photo=` names. An order or filter that makes no sense is said above."""
+    """The next photo of a queue, or the one that `?photo=` names."""
     error = None
     try:
         queue = _queue()
-    except BadRequestError as trouble:
-        error, queue = trouble, Queue()
+    except BadRequestError as fault:  # said above everything, least sure first
+        error, queue = fault, ReviewQueue()
     if queue.order == "suspected":
-        look_for(queue)
-    desk = review.open_desk(queue, who=guards.who(), later=session.get(LATER, []))
-    wanted = request.args.get("photo", "") or (desk.photo.public_id if desk.photo else "")
-    story = history.get_details(wanted) if wanted else None
-    body = render_template(
+        find_due_suspects(queue)
+    state = review.lease_next(queue, who=guards.who(), later=session.get(_LATER, []))
+    again = request.args.get("photo", "")
+    public_id = again or (state.photo.public_id if state.photo else "")
+    details = gallery.get_details(public_id) if public_id else None
+    params = _params(queue)
+    page = render_template(
         "review/index.html",
         queue=queue,
-        asked=_asked(queue),
-        filter={name: value for name, value in _asked(queue).items() if name != "order"},
-        latest=story or history.latest_item(),
-        words=ORDER_WORDS,
-        desk=desk,
-        again=bool(request.args.get("photo")),
-        groups=label_groups(queue.wanted.model),
-        sizes=review.AUDIT_SIZES,
+        params=params,
+        filter={name: value for name, value in params.items() if name != "order"},
+        latest=details or gallery.latest_item(),
+        order_texts=_ORDER_TEXTS,
+        state=state,
+        again=bool(again),
+        groups=label_groups(queue.photo_filter.model),
+        audit_form=AuditForm(formdata=None),
         error=error,
         first=FIRST,
-        **(_about(story, queue) | _reel(story, desk) if story else {"story": None}),
+        **(
+            _answer_values(details, queue) | _strip_values(details, state)
+            if details
+            else {"details": None}
+        ),
     )
-    return body, 400 if error else 200
+    return page, error.status if error else 200
 
 
 @bp.post("")
 @guards.people_only
 def decide() -> ResponseReturnValue:
     """Give the photo its label; the next one follows."""
-    queue = _queue()
-    public_id, label, why = (request.form.get(name, "") for name in ("photo", "label", "why"))
+    queue, form = _queue(), CheckForm()
+    public_id, label, why = form.photo.data or "", form.label.data, form.why.data or ""
     if not label:
         note("Press the label itself: the reason goes with it.", kind="")
-        return redirect(url_for(".index", **_asked(queue), photo=public_id, why=why), 303)
-    first, *others = _cards(request.form.get("model", ""))
+        return redirect(url_for(".index", **_params(queue), photo=public_id, why=why), 303)
     try:
         review.check_photo(
-            public_id, label, queue=queue, card=first, others=others, who=guards.who(), why=why
+            public_id, label, queue=queue, cards=live_choice(), who=guards.who(), why=why
         )
-    except PhotoNotFoundError as trouble:
-        note(str(trouble), kind="is-error")
-    return redirect(url_for(".index", **_asked(queue)), 303)
+    except PhotoNotFoundError as error:
+        note(str(error), kind="is-error")
+    return redirect(url_for(".index", **_params(queue)), 303)
 
 
 @bp.post("/later")
 @guards.people_only
 def later() -> ResponseReturnValue:
     """Put the photo aside: it comes again after the others."""
-    public_id = request.form.get("photo", "")[:24]
-    session[LATER] = [*(one for one in session.get(LATER, []) if one != public_id), public_id][
-        -MOST_LATER:
-    ]
-    return redirect(url_for(".index", **_asked(_queue())), 303)
+    public_id = (CheckForm().photo.data or "")[:24]
+    others = [aside for aside in session.get(_LATER, []) if aside != public_id]
+    session[_LATER] = [*others, public_id][-_MOST_LATER:]
+    return redirect(url_for(".index", **_params(_queue())), 303)
 
 
 @bp.post("/undo")
@@ -133,143 +132,114 @@ def undo() -> ResponseReturnValue:
     queue = _queue()
     try:
         public_id, label = review.undo_last(queue, who=guards.who())
-    except NothingToUndoError as trouble:
-        note(str(trouble), kind="is-error")
-        return redirect(url_for(".index", **_asked(queue)), 303)
+    except NothingToUndoError as error:
+        note(str(error), kind="is-error")
+        return redirect(url_for(".index", **_params(queue)), 303)
     note("Taken back:", strong=f"{shown_name(label)}.", kind="")
-    return redirect(url_for(".index", **_asked(queue), photo=public_id), 303)
+    return redirect(url_for(".index", **_params(queue), photo=public_id), 303)
 
 
 @bp.post("/audits")
 @guards.people_only
 def audit() -> ResponseReturnValue:
     """Draw a random sample to be audited."""
-    size = request.form.get("size", "")
     try:
-        review.start_audit(int(size) if size.isdecimal() and len(size) < 6 else 0, who=guards.who())
-    except BadRequestError as trouble:
-        note(str(trouble), kind="is-error")
+        review.start_audit(AuditForm().size.data or 0, who=guards.who())
+    except BadRequestError as error:
+        note(str(error), kind="is-error")
     return redirect(url_for(".index", order="audit"), 303)
 
 
 @bp.get("/labels")
 @guards.people_only
 def labels() -> ResponseReturnValue:
-    """The labels that a few letters find, as buttons: the part of the page that the script fetches while somebody types."""
-    return render_template(
-        "review/labels.html", **_found(request.args.get("q", ""), request.args.get("model", ""))
-    )
+    """The labels that a few letters find, as buttons: fetched by the script while somebody types."""
+    values = _search_values(request.args.get("q", ""), request.args.get("model", ""))
+    return render_template("review/labels.html", **values)
 
 
-def _queue() -> Queue:
+def _queue() -> ReviewQueue:
     """The queue that the URL asks for. Raises `BadRequestError`."""
     order = request.args.get("order", "") or review.ORDERS[0]
     if order not in review.ORDERS:
         raise BadRequestError(f"order must be one of {', '.join(review.ORDERS)}.")
-    return Queue(order, parse_filter(request.args).replace(sort=SORTS[0]))
+    return ReviewQueue(order, parse_filter(request.args).replace(sort=SORTS[0]))
 
 
-def _asked(queue: Queue) -> dict[str, Any]:
+def _params(queue: ReviewQueue) -> dict[str, Any]:
     """The parameters of a URL that mean this queue."""
-    return {"order": queue.order, **filter_params(queue.wanted)}
+    return {"order": queue.order, **filter_params(queue.photo_filter)}
 
 
-def _cards(model: str) -> list[ModelCard]:
-    """Whose labels may be given: those of the model whose answer is shown, else of all live ones."""
-    cards = live_cards()
-    if not cards:
-        raise ModelUnavailableError(
-            "No model is live, so it is not known which labels there are. Nothing was changed."
-        )
-    return [card for card in cards if card.name == model] or cards
-
-
-def _about(story: PhotoDetails, queue: Queue) -> dict[str, Any]:
-    """What the page says about the photo: the answer, the question, other versions' answers, labels that letters found."""
-    model = queue.wanted.model
-    said = next(
-        (one for one in story.answers if (one.model == model if model else one.shown)), None
+def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
+    """The answer, the heading, other versions' answers, labels that letters found."""
+    model = queue.photo_filter.model
+    prediction = next(
+        (
+            answer
+            for answer in details.answers
+            if (answer.model == model if model else answer.shown)
+        ),
+        None,
     )
-    shown = present_prediction(said) if said else None
-    truth = (
-        story.item.photo.ground_truth
-        if queue.order != "audit" or request.args.get("photo")
-        else None
-    )
-    text = request.args.get("q", "")
+    answer = present_prediction(prediction) if prediction else None
+    of_model = prediction.model if prediction else ""
+    photo, text = details.item.photo, request.args.get("q", "")
+    shows_truth = queue.order != "audit" or request.args.get("photo")
     return {
-        "story": story,
-        "photo": story.item.photo,
-        "truth": truth,
-        "card": card_for(said) if said else None,
-        "model": said.model if said else "",
-        "shown": shown,
-        "question": _question(shown),
-        "others": _other_versions(story, said) if said else [],
-        "text": text,
-        "keyed": label_search.keyed(_cards(said.model if said else "")) if live_cards() else [],
-        **(_found(text, said.model if said else "") if text else {"labels": [], "examples": {}}),
+        "details": details,
+        "photo": photo,
+        "truth": photo.ground_truth if shows_truth else None,
+        "card": card_for(prediction) if prediction else None,
+        "model": of_model,
+        "answer": answer,
+        "heading": _heading(answer),
+        "others": _other_versions(details, prediction) if prediction else [],
+        "keyed": search.keyed(live_choice(of_model)) if live_cards() else [],
+        **(_search_values(text, of_model) if text else {"text": "", "labels": [], "examples": {}}),
     }
 
 
-def _question(shown: PresentedAnswer | None) -> str:
+def _heading(answer: PresentedAnswer | None) -> str:
     """ "McLaren, 97 %. Right?" """
-    if shown is None:
+    if answer is None:
         return "What is it?"
-    return f"{shown.sentence.text} Right?" if shown.sentence.kind == "sure" else shown.sentence.text
+    text = answer.sentence.text
+    return f"{text} Right?" if answer.sentence.kind == "sure" else text
 
 
-def _other_versions(story: PhotoDetails, said: Prediction) -> list[tuple[int, str]]:
+def _other_versions(details: PhotoDetails, prediction: Prediction) -> list[tuple[int, str]]:
     """What other versions of the same model called the photo, where it was something else."""
-    others = [
-        one
-        for one in story.predictions
-        if one.model == said.model and one.version != said.version and one.label != said.label
-    ]
     return [
         (
-            one.version,
-            f"{display(card_for(one), one.label)}, {present_prediction(one).bars[0].percent}",
+            other.version,
+            f"{display(card_for(other), other.label)}, {present_prediction(other).bars[0].percent}",
         )
-        for one in others
+        for other in details.predictions
+        if other.model == prediction.model
+        and other.version != prediction.version
+        and other.label != prediction.label
     ]
 
 
-def _found(text: str, model: str) -> dict[str, Any]:
-    found = label_search.find_labels(text[:80], _cards(model))
-    return {
-        "text": text,
-        "labels": found,
-        "examples": label_search.examples([label for _card, label in found]),
-    }
+def _search_values(text: str, model: str) -> dict[str, Any]:
+    labels = search.find_labels(text[:80], live_choice(model))
+    examples = search.examples([label for _card, label in labels])
+    return {"text": text, "labels": labels, "examples": examples}
 
 
-def _reel(story: PhotoDetails, desk: Desk) -> dict[str, Any]:
+def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
     """The photos before and after the one that is shown, and the one to go back to."""
-    checks = desk.sitting.checks
-    here = story.item.photo.public_id
-    place = next((place for place, one in enumerate(checks) if one.public_id == here), -1)
+    checks, public_id = state.session.checks, details.item.photo.public_id
+    place = next((i for i, check in enumerate(checks) if check.public_id == public_id), -1)
     earlier = [
-        (one, _kind(one.kept, one.label))
-        for one in reversed(checks[place + 1 : place + 1 + EARLIER])
+        (check, "kept" if check.kept else "unusable" if check.label == UNUSABLE else "corrected")
+        for check in reversed(checks[place + 1 : place + 1 + _EARLIER])
     ]
-    coming = [
-        one
-        for one in ([desk.photo] if desk.photo else []) + list(desk.coming)
-        if one.public_id != here
-    ]
+    leased = [*([state.photo] if state.photo else []), *state.coming]
     return {
         "earlier": earlier,
-        "coming": coming,
+        "coming": [photo for photo in leased if photo.public_id != public_id],
         "back": earlier[-1][0].public_id if earlier else "",
-        "last": _last(desk.sitting),
+        "last": checks[0] if checks else None,
     }
-
-
-def _kind(kept: bool, label: str) -> str:
-    return "kept" if kept else "unusable" if label == UNUSABLE else "corrected"
-
-
-def _last(sitting: Sitting) -> tuple[str, bool] | None:
-    """What was saved last, and whether it is what the model had said."""
-    return (sitting.checks[0].label, sitting.checks[0].kept) if sitting.checks else None

@@ -1,4 +1,4 @@
-"""Suspected wrong ground truths: a list with what the model says instead, each settled with one press."""
+"""Suspected wrong ground truths: a list with what the model says instead, each settled by a button."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -7,99 +7,86 @@ from webapp.errors import BadRequestError, PhotoNotFoundError
 from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter, parse_filter
 from webapp.inference.models.card import ModelCard
-from webapp.services.review import queue as review
-from webapp.services.review import suspects as suspicion
-from webapp.services.review.queue import Queue
+from webapp.services.review import suspects
+from webapp.services.review.queue import ReviewQueue, check_photo
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import label_groups, live_cards, model_choices, shown_name
+from webapp.views.review.forms import CheckForm
 
-bp = Blueprint("suspicion", __name__, url_prefix="/review/suspected")
-KEPT = ("model", "ground_truth", "other")
+bp = Blueprint("suspects", __name__, url_prefix="/review/suspected")
+_PARAMS = ("model", "ground_truth", "other")
 
 
 @bp.get("")
 @guards.people_only
 def index() -> ResponseReturnValue:
-    """Labels that a model doubts, the most doubted first. A filter that makes no sense is said above."""
-    asked = {
-        name: request.args[name].strip() for name in KEPT if request.args.get(name, "").strip()
-    }
-    card, error, found = (
-        _card(asked.get("model", "")),
-        None,
-        suspicion.Suspects([], "", 0, more=False),
-    )
+    """Labels that a model doubts, the most doubted first."""
+    args = {name: request.args.get(name, "").strip() for name in _PARAMS}
+    params = {name: value for name, value in args.items() if value}
+    card, error = _card(args["model"]), None
+    page = suspects.Suspects([], "", 0, more=False)
     if card is not None:
-        suspicion.look(get_registry(), [card])
+        suspects.find_suspects(get_registry(), [card])
+        other, cursor = args["other"], request.args.get("cursor", "")
         try:
-            wanted = parse_filter({**asked, "model": card.name})
-            found = suspicion.suspects(
-                wanted,
-                who=guards.who(),
-                other=asked.get("other", ""),
-                cursor=request.args.get("cursor", ""),
+            photo_filter = parse_filter({**params, "model": card.name})
+            page = suspects.list_suspects(
+                photo_filter, who=guards.who(), other=other, cursor=cursor
             )
-        except BadRequestError as trouble:
-            error, wanted = trouble, GalleryFilter(model=card.name)
-            found = suspicion.suspects(wanted, who=guards.who())
+        except BadRequestError as fault:  # said above all of them
+            error = fault
+            page = suspects.list_suspects(GalleryFilter(model=card.name), who=guards.who())
     body = render_template(
         "review/suspects.html",
         card=card,
-        asked=asked,
-        narrowed={name: value for name, value in asked.items() if name != "model"},
-        found=found,
-        run=suspicion.last_look(card.name) if card else None,
-        most=suspicion.MOST,
-        most_kept=suspicion.MOST_KEPT,
+        params=params,
+        narrowed={name: value for name, value in params.items() if name != "model"},
+        page=page,
+        run=suspects.last_run(card.name) if card else None,
+        most_photos=suspects.MOST_PHOTOS,
+        most_stored=suspects.MOST_STORED,
         models=model_choices(),
         groups=label_groups(card.name)[:-1] if card else [],
         error=error,
     )
-    return body, 400 if error else 200
+    return body, error.status if error else 200
 
 
 @bp.post("")
 @guards.people_only
 def decide() -> ResponseReturnValue:
     """Keep the label of a photo, or give it another one; either settles it."""
-    label = request.form.get("label", "")
-    first, *others = live_choice()
-    queue = Queue("suspected")
+    form, queue = CheckForm(), ReviewQueue("suspected")
+    photo, label = form.photo.data or "", form.label.data or ""
     try:
-        done = review.check_photo(
-            request.form.get("photo", ""),
-            label,
-            queue=queue,
-            card=first,
-            others=others,
-            who=guards.who(),
-        )
-        note("Kept:" if done.same else "Saved:", strong=f"{shown_name(label)}.", batch=done.batch)
-    except PhotoNotFoundError as trouble:
-        note(str(trouble), kind="is-error")
+        check = check_photo(photo, label, queue=queue, cards=live_choice(), who=guards.who())
+        text = "Kept:" if check.same else "Saved:"
+        note(text, strong=f"{shown_name(label)}.", batch=check.batch)
+    except PhotoNotFoundError as error:
+        note(str(error), kind="is-error")
     return redirect(guards.way_back(url_for(".index")), 303)
 
 
 @bp.post("/look")
 @guards.people_only
-def look() -> ResponseReturnValue:
-    """Let the model go through the labels again now."""
-    card = _card(request.form.get("model", ""))
-    if card is not None:
-        suspicion.look(get_registry(), [card], at_once=True)
-    return redirect(url_for(".index", model=request.form.get("model") or None), 303)
+def compare() -> ResponseReturnValue:
+    """Compare the labels with the model again now."""
+    model = request.form.get("model", "")
+    if (card := _card(model)) is not None:
+        suspects.find_suspects(get_registry(), [card], at_once=True)
+    return redirect(url_for(".index", model=model or None), 303)
 
 
-def look_for(queue: Queue) -> None:
-    """Before the queue of suspected labels is read: let the models that it is about go through them, if that is due."""
-    suspicion.look(
-        get_registry(), [card for card in live_cards() if queue.wanted.model in ("", card.name)]
-    )
+def find_due_suspects(queue: ReviewQueue) -> None:
+    """Before the queue of suspected labels is read: compare with the models, if that is due."""
+    model = queue.photo_filter.model
+    cards = [card for card in live_cards() if model in ("", card.name)]
+    suspects.find_suspects(get_registry(), cards)
 
 
 def _card(model: str) -> ModelCard | None:
-    """The card of a live model, of the site's own when there is no such, None when nothing is live."""
+    """The card of a live model, the site's own for an unknown one, None when nothing is live."""
     cards = live_cards()
     return next((card for card in cards if card.name == model), cards[0] if cards else None)

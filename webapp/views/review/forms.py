@@ -1,0 +1,26 @@
+"""Forms of the review."""
+
+from wtforms import HiddenField, SelectField, StringField
+
+from webapp.services.review.queue import AUDIT_SIZES
+from webapp.views.forms import Form
+
+
+class CheckForm(Form):
+    """Give a photo of the review its label; `model` is the one whose answer is shown."""
+
+    photo = HiddenField()
+    label = HiddenField()
+    model = HiddenField()
+    why = StringField("Reason")
+
+
+class AuditForm(Form):
+    """Draw a random sample."""
+
+    size = SelectField(
+        choices=[(size, f"{size:,} photos") for size in AUDIT_SIZES],
+        coerce=int,
+        default=200,
+        validate_choice=False,
+    )
