@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from tests.conftest import PASSWORD, Apps, draw
 from tests.fakes import FakeClassifier
@@ -75,3 +76,8 @@ def admin_of() -> Callable[[Flask], FlaskClient]:
         return client
 
     return log_in
+
+
+def text_of(response: TestResponse) -> str:
+    """A page with all white space as single spaces, as a browser shows it."""
+    return " ".join(response.text.split())

@@ -219,10 +219,12 @@ def insert_row(row: Base, *, once: bool = False) -> int:
 
 
 def column_values(row: Base) -> dict[str, Any]:
-    """The columns of a row object that were given values."""
-    given = row.__dict__
+    """The columns of a row object that were given values; attributes may have other names."""
+    given, attribute = row.__dict__, row.__mapper__.get_property_by_column
     return {
-        column.key: given[column.key] for column in row.__table__.columns if column.key in given
+        column.key: given[name]
+        for column in row.__table__.columns
+        if (name := attribute(column).key) in given
     }
 
 

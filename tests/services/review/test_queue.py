@@ -20,9 +20,9 @@ from webapp.services.photos import gallery as history
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.review import queue as review
 from webapp.services.review.queue import (
-    AHEAD,
-    Desk,
+    LEASED,
     ReviewQueue,
+    ReviewState,
     check_photo,
     get_session,
     lease_next,
@@ -66,7 +66,7 @@ def answered(upload: Callable[..., str], classifier: FakeClassifier) -> Callable
     return make
 
 
-def ids(desk: Desk) -> list[str]:
+def ids(desk: ReviewState) -> list[str]:
     return [one.public_id for one in ([desk.photo] if desk.photo else [])] + [
         one.public_id for one in desk.coming
     ]
@@ -170,13 +170,13 @@ def test_a_filter_for_labelled_photos_brings_them_again(
 def test_two_people_never_have_the_same_photo(
     answered: Callable[..., str], anna: Who, ben: Who
 ) -> None:
-    for _number in range(AHEAD + 2):
+    for _number in range(LEASED + 2):
         answered(mclaren=0.9)
     first, second = (
         ids(lease_next(ReviewQueue(), who=anna)),
         ids(lease_next(ReviewQueue("margin"), who=ben)),
     )
-    assert (len(first), len(second)) == (AHEAD, 2)
+    assert (len(first), len(second)) == (LEASED, 2)
     assert not {*first} & {*second}
 
 
@@ -326,7 +326,7 @@ def test_a_long_pause_begins_a_new_session_and_the_pace_is_of_the_last_photos(
             event.created_at -= timedelta(seconds=seconds)
     session = get_session(anna)
     assert len(session.checks) == 3
-    assert session.a_minute == pytest.approx(30, rel=0.1)
+    assert session.per_minute == pytest.approx(30, rel=0.1)
 
 
 # ---- audits ----

@@ -89,7 +89,7 @@ def test_photos_that_the_version_learnt_from_are_left_out(
         for one in suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items
     ] == [fresh]
     run = suspects.last_run("f1-teams")
-    assert run is not None and (run.judged, run.learnt, run.learnt_known) == (2, 1, True)
+    assert run is not None and (run.judged, run.trained, run.training_known) == (2, 1, True)
 
 
 def test_it_says_when_nobody_knows_what_the_version_learnt_from(
@@ -98,7 +98,7 @@ def test_it_says_when_nobody_knows_what_the_version_learnt_from(
     answered("mclaren", mclaren=0.8)
     suspects.find_suspects(get_registry(), [make_card()])
     run = suspects.last_run("f1-teams")
-    assert run is not None and not run.learnt_known
+    assert run is not None and not run.training_known
 
 
 @pytest.mark.parametrize("label", ["haas", "mclaren", "bwt"])

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.conftest import PASSWORD
-from tests.views.conftest import Send
+from tests.views.conftest import Send, text_of
 from webapp.services.accounts import users
 
 NEW = "another long password"
@@ -20,7 +20,7 @@ def enter(client: FlaskClient, password: str = PASSWORD, **fields: str) -> int:
 
 
 def test_the_right_password_lets_in(admin: FlaskClient) -> None:
-    assert ">Anna</a>" in admin.get("/").text
+    assert ">Anna</a>" in text_of(admin.get("/"))
 
 
 def test_a_wrong_password_is_said_and_the_name_kept(app: Flask, admin: FlaskClient) -> None:
@@ -29,10 +29,10 @@ def test_a_wrong_password_is_said_and_the_name_kept(app: Flask, admin: FlaskClie
     )
     assert (
         answer.status_code == 401
-        and "do not match" in answer.text
-        and 'value="Anna"' in answer.text
+        and "do not match" in text_of(answer)
+        and 'value="Anna"' in text_of(answer)
     )
-    assert "wrong wrong" not in answer.text
+    assert "wrong wrong" not in text_of(answer)
 
 
 def test_too_many_wrong_ones_are_slowed_down(app: Flask, admin: FlaskClient) -> None:
@@ -42,7 +42,7 @@ def test_too_many_wrong_ones_are_slowed_down(app: Flask, admin: FlaskClient) -> 
     assert (
         answer.status_code == 429
         and int(answer.headers["Retry-After"]) > 0
-        and "Too many wrong passwords" in answer.text
+        and "Too many wrong passwords" in text_of(answer)
     )
 
 
@@ -50,8 +50,8 @@ def test_it_leads_to_where_one_wanted_to_go(app: Flask, admin: FlaskClient) -> N
     client = app.test_client()
     asked = client.get("/admin/log?before=9")
     assert asked.status_code == 303 and asked.location == "/login?next=/admin/log?before%3D9"
-    page = client.get(asked.location).text
-    assert 'name="next" value="/admin/log?before=9"' in page
+    page = text_of(client.get(asked.location))
+    assert 'name="next" type="hidden" value="/admin/log?before=9"' in page
     answer = client.post(
         "/login", data={"name": "Anna", "password": PASSWORD, "next": "/admin/log?before=9"}
     )
@@ -89,7 +89,7 @@ def test_login_starts_a_fresh_session_but_keeps_what_was_sent(
     enter(client)
     with client.session_transaction() as session:
         assert "planted" not in session
-    assert "link to delete it" in client.get(f"/photos/{public_id}").text
+    assert "link to delete it" in text_of(client.get(f"/photos/{public_id}"))
 
 
 def test_logout_ends_the_session_on_every_device(app: Flask, admin: FlaskClient) -> None:
@@ -111,7 +111,7 @@ def test_a_copied_cookie_is_worthless_after_logout(app: Flask, admin: FlaskClien
 def test_logout_forgets_what_this_browser_sent(client: FlaskClient, send: Send) -> None:
     public_id = send()
     client.post("/logout")
-    assert "link to delete it" not in client.get(f"/photos/{public_id}").text
+    assert "link to delete it" not in text_of(client.get(f"/photos/{public_id}"))
 
 
 def test_the_password_can_be_changed(app: Flask, admin: FlaskClient) -> None:
@@ -120,7 +120,9 @@ def test_the_password_can_be_changed(app: Flask, admin: FlaskClient) -> None:
     answer = admin.post(
         "/account", data={"old": PASSWORD, "new": NEW, "again": NEW}, follow_redirects=True
     )
-    assert "Your password is changed" in answer.text and other.get("/account").status_code == 303
+    assert (
+        "Your password is changed" in text_of(answer) and other.get("/account").status_code == 303
+    )
     assert enter(app.test_client(), PASSWORD) == 401 and enter(app.test_client(), NEW) == 303
 
 
@@ -136,7 +138,7 @@ def test_a_password_that_cannot_be_changed_says_why(
     admin: FlaskClient, old: str, new: str, again: str, status: int, words: str
 ) -> None:
     answer = admin.post("/account", data={"old": old, "new": new, "again": again})
-    assert answer.status_code == status and words in answer.text
+    assert answer.status_code == status and words in text_of(answer)
 
 
 def test_a_made_up_password_asks_to_be_changed(app: Flask) -> None:
@@ -146,8 +148,8 @@ def test_a_made_up_password_asks_to_be_changed(app: Flask) -> None:
     answer = client.post(
         "/login", data={"name": "Cleo", "password": password}, follow_redirects=True
     )
-    assert "generated for you" in answer.text and re.search(
-        r'<a href="/account">Choose your own</a>', answer.text
+    assert "generated for you" in text_of(answer) and re.search(
+        r'<a href="/account">Choose your own</a>', text_of(answer)
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.views.conftest import Send
+from tests.views.conftest import Send, text_of
 from webapp.extensions import get_files
 from webapp.services.accounts import users
 from webapp.services.photos import deletion as deleting
@@ -20,12 +20,12 @@ def words(page: str) -> str:
 
 
 def test_an_empty_log_says_so(reviewer: FlaskClient) -> None:
-    assert "Nobody has labelled a photo yet" in reviewer.get("/admin/log").text
+    assert "Nobody has labelled a photo yet" in text_of(reviewer.get("/admin/log"))
 
 
 def test_the_log_tells_who_what_and_where(reviewer: FlaskClient, send: Send) -> None:
     reviewer.post(f"/photos/{send(ground_truth='haas')}/label", data={"label": "bwt"})
-    page = words(reviewer.get("/admin/log").text)
+    page = words(text_of(reviewer.get("/admin/log")))
     assert "Ben said BWT (was Haas)" in page and "on the photo’s page" in page
     assert "A visitor said Haas" in page and "with the upload" in page
 
@@ -35,11 +35,11 @@ def test_what_was_done_together_stands_together_and_is_undone_together(
 ) -> None:
     picked = [send(mark=number) for number in range(3)]
     reviewer.post("/gallery/many", data={"ids": picked, "label": "renault"}, follow_redirects=True)
-    page = reviewer.get("/admin/log").text
+    page = text_of(reviewer.get("/admin/log"))
     assert "said Renault for 3 photos" in words(page) and page.count('name="batch"') == 1
     batch = re.findall(r'name="batch" value="([\w-]+)"', page)[0]
     reviewer.post("/labels/undo", data={"batch": batch, "next": "/admin/log"})
-    assert "Ben took back 3 labels" in words(reviewer.get("/admin/log").text)
+    assert "Ben took back 3 labels" in words(text_of(reviewer.get("/admin/log")))
 
 
 def test_the_log_keeps_a_line_of_a_photo_that_is_gone(
@@ -48,16 +48,16 @@ def test_the_log_keeps_a_line_of_a_photo_that_is_gone(
     admin.post(f"/photos/{send(ground_truth='haas')}/delete")
     with app.app_context():
         deleting.purge(files=get_files(), before=now())
-    assert "Anna deleted a photo that was Haas" in words(admin.get("/admin/log").text)
+    assert "Anna deleted a photo that was Haas" in words(text_of(admin.get("/admin/log")))
 
 
 def test_a_long_log_has_pages(reviewer: FlaskClient, send: Send) -> None:
     public_id = send()
     for number in range(51):
         reviewer.post(f"/photos/{public_id}/label", data={"label": "bwt" if number % 2 else "haas"})
-    found = re.search(r'rel="next" href="([^"]+)"', reviewer.get("/admin/log").text)
+    found = re.search(r'rel="next" href="([^"]+)"', text_of(reviewer.get("/admin/log")))
     assert found is not None
-    older = reviewer.get(found[1]).text
+    older = text_of(reviewer.get(found[1]))
     assert "Back to the newest" in older and words(older).count("Ben said") == 1
 
 
@@ -69,11 +69,11 @@ def test_a_strange_page_of_the_log_is_refused(reviewer: FlaskClient, before: str
 def test_an_admin_lets_somebody_in_with_a_password_shown_once(
     app: Flask, admin: FlaskClient
 ) -> None:
-    page = admin.post(
-        "/admin/users", data={"name": "Dora", "role": "reviewer"}, follow_redirects=True
-    ).text
+    page = text_of(
+        admin.post("/admin/users", data={"name": "Dora", "role": "reviewer"}, follow_redirects=True)
+    )
     found = re.search(r'class="secret">([^<]+)<', page)
-    assert found is not None and 'class="secret"' not in admin.get("/admin/users").text
+    assert found is not None and 'class="secret"' not in text_of(admin.get("/admin/users"))
     assert (
         app.test_client().post("/login", data={"name": "Dora", "password": found[1]}).status_code
         == 303
@@ -89,15 +89,15 @@ def test_a_name_or_role_that_cannot_be_taken_is_said(
     answer = admin.post("/admin/users", data={"name": name, "role": role})
     assert (
         answer.status_code == 422
-        and 'role="alert"' in answer.text
-        and "<b>,</b>" not in answer.text
+        and 'role="alert"' in text_of(answer)
+        and "<b>,</b>" not in text_of(answer)
     )
 
 
 def test_a_new_password_ends_the_old_one(
     app: Flask, admin: FlaskClient, reviewer: FlaskClient
 ) -> None:
-    page = admin.post("/admin/users/reset", data={"name": "Ben"}, follow_redirects=True).text
+    page = text_of(admin.post("/admin/users/reset", data={"name": "Ben"}, follow_redirects=True))
     assert 'class="secret"' in page and reviewer.get("/account").status_code == 303
 
 
@@ -109,5 +109,5 @@ def test_an_admin_does_not_reset_their_own_password_here(admin: FlaskClient) -> 
 def test_the_list_names_everybody(app: Flask, admin: FlaskClient) -> None:
     with app.app_context():
         users.create_user("Zoe")
-    page = words(admin.get("/admin/users").text)
+    page = words(text_of(admin.get("/admin/users")))
     assert "Anna (you)" in page and "Zoe" in page and "generated, not changed yet" in page

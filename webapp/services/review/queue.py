@@ -23,12 +23,12 @@ from webapp.storage.tables import Audit, Photo, now
 ORDERS = ("least-sure", "margin", "surprising", "versions", "suspected", "disputed", "audit")
 AUDIT_SIZES = (50, 100, 200, 400, 1000)
 SESSION = timedelta(hours=12)
-_LEASED = 5  # photos: the one that is shown, and the next ones, which the browser fetches meanwhile
+LEASED = 5  # photos: the one that is shown, and the next ones, which the browser fetches meanwhile
 _LEASE = timedelta(minutes=5)
 _PAUSE = timedelta(minutes=30)  # a longer pause ends a review session
 _MOST_CHECKS = 2000  # of a session, the newest ones
 _PACE_OF = 20  # the pace is that of the last checks
-_COUNTING, _COUNTING_AUDIT = 0.05, 5.0  # seconds; an audit has a thousand photos at most
+COUNTING, COUNTING_AUDIT = 0.05, 5.0  # seconds; an audit has a thousand photos at most
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,11 @@ def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> Re
         still_open = storage.still_open(leased, scope)
         ids = [number for number in leased if number in still_open]
         for put_aside in (aside, set()) if aside else (set(),):  # put aside only when needed
-            if len(ids) < _LEASED:
+            if len(ids) < LEASED:
                 without = {*ids, *put_aside}
-                ids += storage.next_photos(scope, limit=_LEASED - len(ids), without=without)
+                ids += storage.next_photos(scope, limit=LEASED - len(ids), without=without)
         storage.lease(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + _LEASE)
-    seconds = _COUNTING_AUDIT if audit else _COUNTING
+    seconds = COUNTING_AUDIT if audit else COUNTING
     number, exact = storage.count_open(scope, seconds=seconds)
     left = max(number, len(ids))
     found_photos = storage.photos_by_id(ids)
@@ -197,7 +197,7 @@ def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
         others = [
             number for number in storage.leased(user_id, queue.key) if number != last.photo_id
         ]
-        ids = [last.photo_id, *others][:_LEASED]
+        ids = [last.photo_id, *others][:LEASED]
         storage.lease(ids, user_id=user_id, queue=queue.key, until=moment + _LEASE)
     return str(last.public_id), str(last.label)
 
@@ -226,7 +226,7 @@ def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
         running = storage.latest_audit()
         if running is not None:
             scope = _scope(ReviewQueue("audit"), who, running)
-            if storage.count_open(scope, seconds=_COUNTING_AUDIT)[0]:
+            if storage.count_open(scope, seconds=COUNTING_AUDIT)[0]:
                 return running.size
         number = secrets.randbelow(2**31) if seed is None else seed
         audit = Audit(seed=number, size=size, user_id=who.user_id, who=who.name, created_at=now())

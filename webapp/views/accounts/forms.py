@@ -1,6 +1,7 @@
 """Forms of accounts: log in, passwords, people, API keys."""
 
 from wtforms import HiddenField, PasswordField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, Length
 
 from webapp.services.accounts import api_keys, users
@@ -32,7 +33,7 @@ class UserForm(Form):
     name = StringField("User name")
     role = SelectField(
         "Role",
-        choices=[(role, role.capitalize()) for role in users.ROLES],
+        choices=[SelectChoice(role, role.capitalize()) for role in users.ROLES],
         validate_choice=False,
         default="reviewer",
     )
@@ -50,7 +51,8 @@ class KeyForm(Form):
     name = StringField("Who or what uses it")
     scope = SelectField(
         "Scope",
-        choices=[(scope, scope.capitalize()) for scope in api_keys.SCOPES],
+        choices=[SelectChoice(scope, scope.capitalize()) for scope in api_keys.SCOPES],
         validate_choice=False,
+        default="predict",
     )
     expires = StringField("Last day, if any")

@@ -1,6 +1,7 @@
 """Forms of the review."""
 
 from wtforms import HiddenField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 
 from webapp.services.review.queue import AUDIT_SIZES
 from webapp.views.forms import Form
@@ -19,7 +20,8 @@ class AuditForm(Form):
     """Draw a random sample."""
 
     size = SelectField(
-        choices=[(size, f"{size:,} photos") for size in AUDIT_SIZES],
+        "Photos",
+        choices=[SelectChoice(str(size), f"{size:,} photos") for size in AUDIT_SIZES],
         coerce=int,
         default=200,
         validate_choice=False,

@@ -143,8 +143,9 @@ def undo() -> ResponseReturnValue:
 @guards.people_only
 def audit() -> ResponseReturnValue:
     """Draw a random sample to be audited."""
+    form = AuditForm()
     try:
-        review.start_audit(AuditForm().size.data or 0, who=guards.who())
+        review.start_audit(form.size.data if form.validate() else 0, who=guards.who())
     except BadRequestError as error:
         note(str(error), kind="is-error")
     return redirect(url_for(".index", order="audit"), 303)
