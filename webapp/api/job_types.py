@@ -34,7 +34,7 @@ from webapp.services.jobs.types import retention as retention_job
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types.compare import Comparison
 from webapp.services.jobs.types.upload import UploadOrder
-from webapp.services.labels import label_import as import_labels
+from webapp.services.labels import label_import
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import Selection
@@ -103,9 +103,10 @@ def _labels(asked: JobForm) -> Job:
     known = known_job(_sender())
     if known is not None and (known.type, known.title) == (label_import_job.JOB_TYPE.name, name):
         return known
-    public_id = import_labels.keep_file(name, sent.read(import_labels.MAX_BYTES + 1), who=who())
+    public_id = label_import.keep_file(name, sent.read(label_import.MAX_BYTES + 1), who=who())
     flags = {"by_name": asked.by_name, "replace": asked.replace, "dry_run": asked.dry_run}
-    params = label_import_job.question(public_id, _cards(""), who=who(), **flags)
+    file = label_import.own_file(public_id, who())
+    params = label_import_job.params_for(file, _cards(""), **flags)
     return label_import_job.enqueue(params, _sender())
 
 

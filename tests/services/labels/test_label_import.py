@@ -19,14 +19,16 @@ from webapp.extensions import get_extensions
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label
 from webapp.services.exports.export import Tools, make_order, start_export
-from webapp.services.labels import label_import as import_labels
-from webapp.services.labels.import_formats import LabelLine, read_label_folders, read_labels
+from webapp.services.labels import label_import
+from webapp.services.labels.import_formats.folders import read_label_folders
+from webapp.services.labels.import_formats.label_line import LabelLine
+from webapp.services.labels.import_formats.reading import read_labels
 from webapp.services.labels.label_import import (
     Plan,
     apply_import,
     keep_file,
+    own_file,
     plan_import,
-    plan_of_file,
 )
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import gallery as history
@@ -187,7 +189,7 @@ def test_a_look_changes_nothing(upload: Upload) -> None:
 
 
 def test_all_is_one_batch_with_one_undo(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_labels, "BATCH", 2)
+    monkeypatch.setattr(label_import, "BATCH", 2)
     ids = [upload(name=f"{number}.jpg", mark=number) for number in range(5)]
     text = "filename,label\n" + "".join(f"{number}.jpg,haas\n" for number in range(5))
     done = apply_import(plan(text), replace=False, who=ANNA, why="labels.csv")
@@ -260,9 +262,9 @@ def test_folders_are_labels(upload: Upload, tmp_path: Path) -> None:
 
 def test_a_file_waits_for_the_one_who_sent_it() -> None:
     public_id = keep_file("a.csv", b"filename,label\n", who=Who("Anna", None))
-    assert plan_of_file(public_id, [make_card()], who=Who("Anna", None))[0] == "a.csv"
+    assert own_file(public_id, Who("Anna", None)).filename == "a.csv"
     with pytest.raises(PhotoNotFoundError, match="not here any more"):
-        plan_of_file(public_id, [make_card()], who=Who("Ben", 5))
+        own_file(public_id, Who("Ben", 5))
 
 
 def test_an_empty_file_is_refused() -> None:

@@ -19,7 +19,7 @@ from webapp.extensions import get_tools
 from webapp.services.jobs import worker
 from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.jobs.types.registry import JOB_TYPES
-from webapp.services.labels import label_import as import_labels
+from webapp.services.labels import label_import
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, writing
 from webapp.storage.tables import LabelFile
@@ -135,7 +135,7 @@ class TestALargeFile:
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(import_labels, "LARGE", 2)
+        monkeypatch.setattr(label_import, "LARGE", 2)
         monkeypatch.setattr(label_import_job, "BATCH", 1)
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""`flask photos import`: labels from elsewhere for the photos here, and photos of a folder that are not here yet."""
+"""`flask photos import`: labels from elsewhere for the photos here, and new photos of a folder."""
 
 import sys
 from contextlib import closing
@@ -13,7 +13,8 @@ from webapp.cli.photos.store import TERMINAL, store_photos
 from webapp.cli.progress import watch
 from webapp.errors import MarqueError
 from webapp.extensions import get_cards, get_pipeline
-from webapp.services.labels.import_formats import read_label_folders, read_labels
+from webapp.services.labels.import_formats.folders import read_label_folders
+from webapp.services.labels.import_formats.reading import read_labels
 from webapp.services.labels.label_import import UNKNOWN, Plan, apply_import, plan_import
 
 FOLDERS = "folders"
@@ -50,43 +51,39 @@ FOLDERS = "folders"
 def import_command(
     source: Path, labels: str, add: bool, by_name: bool, replace: bool, dry_run: bool, quiet: bool
 ) -> None:
-    """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio or COCO, or a folder of photos.
+    """Give photos the labels of SOURCE: a .csv, .tsv or .jsonl file, a .json file of Label Studio
+    or COCO, or a folder of photos.
 
-    Photos are found by their id or the SHA-256 of their file, else by file name. A folder's labels are the names of its folders, or in the
-    file that --labels names. All changes are one batch, which is undone as one in the label log.
+    Photos are found by their id or the SHA-256 of their file, else by file name. A folder's labels
+    are the names of its folders, or in the file that --labels names. All changes are one batch,
+    which is undone as one in the label log.
     """
-    if add and not source.is_dir():
+    folder = source.is_dir()
+    if add and not folder:
         raise click.UsageError("--add takes a folder of photos.")
+    file = None if folder and labels in ("", FOLDERS) else Path(labels) if folder else source
     try:
         refused = _add(source, quiet) if add and not dry_run else 0
-        file = (
-            None
-            if source.is_dir() and labels in ("", FOLDERS)
-            else Path(labels)
-            if source.is_dir()
-            else source
-        )
         plan = _plan(source, file, by_name)
         if not plan.lines:
             raise click.ClickException(
-                f"There are no labels in {file or source}. A folder of labels has a folder for each class."
+                f"There are no labels in {file or source}. "
+                "A folder of labels has a folder for each class."
             )
         coming = plan.troubles.pop(UNKNOWN, 0) if add and dry_run else 0
-        _say(plan, replace)
+        _show_plan(plan, replace)
         if coming:
             click.echo(
-                f"{coming:,} are about photos that are not here yet: with --apply those of the folder come in first."
+                f"{coming:,} are about photos that are not here yet: "
+                "with --apply those of the folder come in first."
             )
-        elif plan.unknown and source.is_dir() and not add:
+        elif plan.unknown and folder and not add:
             click.echo("To take in the photos of the folder that are not here yet, add --add.")
         if not dry_run:
-            done = apply_import(
-                plan, replace=replace, who=TERMINAL, why=(file or source).name[:200]
-            )
-            click.echo(
-                f"{done.changed:,} photos labelled."
-                + (f" Batch {done.batch}" if done.batch else "")
-            )
+            why = (file or source).name[:200]
+            done = apply_import(plan, replace=replace, who=TERMINAL, why=why)
+            batch = f" Batch {done.batch}" if done.batch else ""
+            click.echo(f"{done.changed:,} photos labelled.{batch}")
         elif plan.changes or coming:
             click.echo("Nothing was changed. Do it with --apply.")
     except MarqueError as error:
@@ -120,9 +117,10 @@ def _add(folder: Path, quiet: bool) -> int:
     return len(refused)
 
 
-def _say(plan: Plan, replace: bool) -> None:
+def _show_plan(plan: Plan, replace: bool) -> None:
     click.echo(
-        f"{plan.lines:,} lines: {plan.new:,} photos get a label, {plan.same:,} have it already, {plan.empty:,} say none."
+        f"{plan.lines:,} lines: {plan.new:,} photos get a label, {plan.same:,} have it already, "
+        f"{plan.empty:,} say none."
     )
     if plan.conflicts:
         what = "get the new one" if replace else "keep it; --replace gives them the new one"

@@ -1,42 +1,40 @@
-"""Photos by what a line of a label file says about them, and the files that wait to be imported. Nothing here commits."""
+"""Photos by what a line of a label file says about them, and files that wait to be imported.
 
-from __future__ import annotations
+Nothing here commits.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import delete, select
 
 from webapp.storage.database import db
 from webapp.storage.tables import LabelFile, Photo
 
 
-@dataclass(frozen=True)
-class Found:
+@dataclass
+class KnownPhotos:
     """Photos by id, by the SHA-256 of their file, and by file name, which several may share."""
 
-    ids: dict[str, Row[Any]]
-    sha256s: dict[str, Row[Any]]
-    names: dict[str, list[Row[Any]]]
+    ids: dict[str, Any]
+    sha256s: dict[str, Any]
+    names: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
-    def with_names(self, names: Sequence[str]) -> Found:
-        """The same with the photos that have these file names, which takes a look at every photo."""
-        named: dict[str, list[Row[Any]]] = defaultdict(list)
+    def add_names(self, names: Sequence[str]) -> None:
+        """Add the photos that have these file names, which takes a look at every photo."""
         for row in _photos(Photo.filename.in_(names)) if names else ():
-            named[row.filename].append(row)
-        return Found(self.ids, self.sha256s, named)
+            self.names[row.filename].append(row)
 
 
-def find_photos(ids: Sequence[str], sha256s: Sequence[str]) -> Found:
+def find_photos(ids: Sequence[str], sha256s: Sequence[str]) -> KnownPhotos:
     """The photos that have one of these ids or hashes."""
-    by_id = {row.public_id: row for row in _photos(Photo.public_id.in_(ids))}
-    return Found(
-        by_id,
-        {row.sha256: row for row in _photos(Photo.sha256.in_([one.lower() for one in sha256s]))},
-        {},
+    hashes = [sha256.lower() for sha256 in sha256s]
+    return KnownPhotos(
+        {row.public_id: row for row in _photos(Photo.public_id.in_(ids))},
+        {row.sha256: row for row in _photos(Photo.sha256.in_(hashes))},
     )
 
 
@@ -53,9 +51,8 @@ def add_file(row: LabelFile) -> None:
 
 def find_file(public_id: str) -> LabelFile | None:
     """The file, or None."""
-    return db.session.execute(
-        select(LabelFile).where(LabelFile.public_id == public_id)
-    ).scalar_one_or_none()
+    statement = select(LabelFile).where(LabelFile.public_id == public_id)
+    return db.session.execute(statement).scalar_one_or_none()
 
 
 def forget_file(public_id: str) -> None:
@@ -65,6 +62,5 @@ def forget_file(public_id: str) -> None:
 
 def forget_older(before: datetime, spare: Sequence[str] = ()) -> None:
     """Remove the files of before, but for those in `spare`."""
-    db.session.execute(
-        delete(LabelFile).where(LabelFile.created_at < before, LabelFile.public_id.not_in(spare))
-    )
+    which = (LabelFile.created_at < before, LabelFile.public_id.not_in(spare))
+    db.session.execute(delete(LabelFile).where(*which))

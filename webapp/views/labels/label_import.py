@@ -1,20 +1,22 @@
-"""Labels from a file: a look at what it would do, then one batch."""
+"""Labels from a file: a preview of what it would do, then one batch."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import IO
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import BadLabelFileError, MarqueError, ModelUnavailableError
+from webapp.errors import BadLabelFileError, ModelUnavailableError
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.types import label_import as label_import_job
-from webapp.services.labels import label_import as import_labels
-from webapp.services.labels.import_formats import read_sums
+from webapp.services.labels import label_import
+from webapp.services.labels.import_formats.folders import read_sums
 from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.jobs import sender
+from webapp.views.labels.forms import ImportForm, LabelFileForm, LabelFolderForm
 from webapp.views.layout import live_cards
 from webapp.views.template_filters import count
 
@@ -25,39 +27,41 @@ bp = Blueprint("label_import", __name__, url_prefix="/import")
 @guards.people_only
 def index() -> ResponseReturnValue:
     """The form for a file."""
-    return render_template("labels/import.html", error=None, max_bytes=import_labels.MAX_BYTES)
+    return _page()
 
 
 @bp.post("")
 @guards.people_only
 def send() -> ResponseReturnValue:
     """Keep the file and look at it. One that cannot be read is refused above the form."""
-    file = request.files.get("file")
+    form = LabelFileForm()
+    form.check()
+    file = form.file.data
+    content = file.read(label_import.MAX_BYTES + 1) if file else b""
+    name = clean_name(file.filename or "") if file else ""
     try:
-        content = file.read(import_labels.MAX_BYTES + 1) if file else b""
-        public_id = import_labels.keep_file(
-            clean_name(file.filename or "") if file else "", content, who=guards.who()
-        )
+        public_id = label_import.keep_file(name, content, who=guards.who())
     except BadLabelFileError as error:
-        return _refused(error)
+        return _page(error), error.status
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
 @bp.post("/folder")
 @guards.people_only
 def send_folder() -> ResponseReturnValue:
-    """Look at a folder of photos that has a folder for each label: the photos themselves, or, from the script, only their checksums."""
-    sums = request.files.get("sums")
-    files = [one for one in request.files.getlist("folder") if one.filename]
+    """Look at a folder of photos that has a folder for each label: the photos themselves, or, from
+    the script, only their checksums."""
+    form = LabelFolderForm()
+    form.check()
+    files: Iterable[tuple[str, str]] = (
+        (str(photo.filename), _sha256(photo.stream)) for photo in form.photos()
+    )
+    if form.sums.data:
+        files = read_sums(form.sums.data.stream)
     try:
-        lines = (
-            read_sums(sums.stream)
-            if sums
-            else ((str(one.filename), _sha256(one.stream)) for one in files)
-        )
-        public_id = import_labels.keep_folder(lines, who=guards.who())
+        public_id = label_import.keep_folder(files, who=guards.who())
     except BadLabelFileError as error:
-        return _refused(error)
+        return _page(error), error.status
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
@@ -65,16 +69,18 @@ def send_folder() -> ResponseReturnValue:
 @guards.people_only
 def look(public_id: str) -> ResponseReturnValue:
     """What the file would do; nothing is changed."""
-    by_name = bool(request.args.get("by_name"))
-    name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
-    about = {"like": import_labels.LIKE, "large": import_labels.LARGE}
+    file, by_name = (
+        label_import.own_file(public_id, guards.who()),
+        bool(request.args.get("by_name")),
+    )
     return render_template(
         "labels/import_preview.html",
         public_id=public_id,
-        name=name,
-        plan=plan,
+        name=file.filename,
+        plan=label_import.plan_file(file, _cards(), by_name=by_name),
         by_name=by_name,
-        **about,
+        like=label_import.LIKE,
+        large=label_import.LARGE,
     )
 
 
@@ -82,33 +88,27 @@ def look(public_id: str) -> ResponseReturnValue:
 @guards.people_only
 def do(public_id: str) -> ResponseReturnValue:
     """Give the photos their labels, as one batch; a large file is a job."""
-    by_name, who = bool(request.form.get("by_name")), guards.who()
-    if import_labels.is_large(public_id, who=who):
-        asked = label_import_job.question(
-            public_id, _cards(), who=who, by_name=by_name, replace=bool(request.form.get("replace"))
-        )
-        job = label_import_job.enqueue(asked, sender(public_id))
+    form = ImportForm()
+    form.check()
+    file, by_name = label_import.own_file(public_id, guards.who()), bool(form.by_name.data)
+    replace, cards = bool(form.replace.data), _cards()
+    if label_import.is_large(file):
+        params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
+        job = label_import_job.enqueue(params, sender(public_id))
         return redirect(url_for("jobs.one", job_id=job.public_id), 303)
-    name, plan = import_labels.plan_of_file(public_id, _cards(), who=guards.who(), by_name=by_name)
-    done = import_labels.apply_import(
-        plan, replace=bool(request.form.get("replace")), who=guards.who(), why=name
-    )
-    import_labels.forget_file(public_id)
+    plan = label_import.plan_file(file, cards, by_name=by_name)
+    done = label_import.apply_import(plan, replace=replace, who=guards.who(), why=file.filename)
+    label_import.forget_file(public_id)
     note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
     return redirect(url_for("log.index"), 303)
 
 
 def _sha256(stream: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while piece := stream.read(2**20):
-        digest.update(piece)
-    return digest.hexdigest()
+    return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def _refused(error: MarqueError) -> ResponseReturnValue:
-    return render_template(
-        "labels/import.html", error=error, max_bytes=import_labels.MAX_BYTES
-    ), error.status
+def _page(error: BadLabelFileError | None = None) -> str:
+    return render_template("labels/import.html", error=error, max_bytes=label_import.MAX_BYTES)
 
 
 def _cards() -> list[ModelCard]:

@@ -1,42 +1,40 @@
-"""The job that imports a large file of labels: the look at it is its plan, and what it changes is one batch."""
+"""The job that imports a large file of labels: its plan is the preview, its changes one batch."""
 
 import io
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
-from webapp.domain import Who
 from webapp.errors import BadLabelFileError
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.jobs.queue import Job, Sender
-from webapp.services.labels import label_import as import_labels
-from webapp.services.labels.import_formats import LabelLine, read_labels
+from webapp.services.labels import label_import
+from webapp.services.labels.import_formats.label_line import LabelLine
+from webapp.services.labels.import_formats.reading import read_labels
 from webapp.services.labels.label_import import BATCH, Change, Plan, plan_import
 from webapp.storage.labels import label_files as storage
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.bulk import count_batch
+from webapp.storage.tables import LabelFile
 
 MOST_PARTS = 200
 
 
-def question(
-    public_id: str,
+def params_for(
+    row: LabelFile,
     cards: Sequence[ModelCard],
     *,
-    who: Who,
     by_name: bool,
     replace: bool,
     dry_run: bool = False,
 ) -> Json:
-    """What a job is asked that imports a file which `import_labels.keep_file` kept. Its labels are those of the cards.
-
-    With `dry_run` it only looks. Raises `PhotoNotFoundError` for a file that somebody else sent or that is gone.
-    """
+    """The params of a job that imports a file which waits, with the labels of these cards; with
+    `dry_run` it only says what would change."""
     return {
-        "file": public_id,
-        "name": import_labels.own_file(public_id, who).filename,
-        "models": [[one.name, one.version] for one in cards],
+        "file": row.public_id,
+        "name": row.filename,
+        "models": [[card.name, card.version] for card in cards],
         "by_name": by_name,
         "replace": replace,
         "dry_run": dry_run,
@@ -57,51 +55,44 @@ def plan(job: RunningJob) -> list[Json]:
             "The file of labels is not here any more. Nothing was changed: send it again."
         )
     cards = [job.tools.registry.card(name, version) for name, version in asked["models"]]
-    found = plan_import(
-        _watched(read_labels(io.BytesIO(row.content), row.filename), job),
-        cards,
-        by_name=asked["by_name"],
-    )
+    lines = _watched(read_labels(io.BytesIO(row.content), row.filename), job)
+    found = plan_import(lines, cards, by_name=asked["by_name"])
     job.say(
-        f"{found.lines:,} lines: {found.new:,} photos would get a label, {found.conflicts:,} have another one."
+        f"{found.lines:,} lines: {found.new:,} photos would get a label, "
+        f"{found.conflicts:,} have another one."
     )
-    changes = (
-        []
-        if asked["dry_run"]
-        else [list(astuple(one)) for one in found.wanted(replace=asked["replace"])]
-    )
+    wanted = [] if asked["dry_run"] else found.wanted(replace=asked["replace"])
+    changes = [list(astuple(change)) for change in wanted]
     size = max(BATCH, -(-len(changes) // MOST_PARTS))
-    parts = [
-        {"changes": changes[at : at + size], "total": len(changes[at : at + size])}
-        for at in range(0, len(changes), size)
-    ]
+    chunks = [changes[start : start + size] for start in range(0, len(changes), size)]
+    parts = [{"changes": chunk, "total": len(chunk)} for chunk in chunks]
     return [{"changes": [], "look": _figures(found)}, *parts]
 
 
 def do(job: RunningJob) -> Json:
     """Give the photos of one part their labels, some in a transaction.
 
-    May run twice: a photo is left alone that has a label event of this job, or another label than when the job looked.
+    May run twice: a photo is left alone that has a label event of this job, or another label than
+    when it was planned.
     """
-    changes = [Change(*one) for one in job.part["changes"]]
-    for at in range(0, len(changes), BATCH):
-        import_labels.give_labels(
-            changes[at : at + BATCH], who=job.who, why=job.params["name"], batch=job.id
-        )
-        job.progress(min(at + BATCH, len(changes)))
+    changes = [Change(*values) for values in job.part["changes"]]
+    stamp = Stamp(job.who, "import", job.params["name"], job.id)
+    for start in range(0, len(changes), BATCH):
+        label_import.give_labels(changes[start : start + BATCH], stamp)
+        job.progress(min(start + BATCH, len(changes)))
     return {"look": job.part.get("look")}
 
 
 def finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """What the look found, how many photos were labelled, counted from what is stored, and the batch to undo. Twice gives the same."""
-    (look,) = [one["look"] for one in results if one["look"]]
+    """What was planned, how many photos were labelled, counted from what is stored, and the batch
+    to undo. Twice gives the same."""
+    (look,) = [result["look"] for result in results if result["look"]]
     changed = count_batch(job.id)
     wanted = look["new"] + (look["different"] if job.params["replace"] else 0)
-    skipped = 0 if job.params["dry_run"] else max(0, wanted - changed)
     return look | {
         "dry_run": job.params["dry_run"],
         "changed": changed,
-        "skipped": skipped,
+        "skipped": 0 if job.params["dry_run"] else max(0, wanted - changed),
         "batch": job.id if changed else None,
     }
 
@@ -109,19 +100,18 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
 def summary(result: Json) -> str:
     """What came of it in a sentence or two."""
     if result["dry_run"]:
-        return f"{result['new']:,} photos would get a label, {result['different']:,} have another one. Nothing was changed."
-    changed = result["changed"]
-    left = (
-        f" {result['skipped']:,} were relabelled or deleted meanwhile and stayed."
-        if result["skipped"]
-        else ""
-    )
+        return (
+            f"{result['new']:,} photos would get a label, "
+            f"{result['different']:,} have another one. Nothing was changed."
+        )
+    changed, skipped = result["changed"], result["skipped"]
+    left = f" {skipped:,} were relabelled or deleted meanwhile and stayed." if skipped else ""
     return f"{changed:,} photo{'' if changed == 1 else 's'} labelled.{left}"
 
 
-def clear(_job_id: str, asked: Json, _tools: Tools) -> None:
+def clear(_job_id: str, params: Json, _tools: Tools) -> None:
     """Remove the file."""
-    import_labels.forget_file(asked["file"])
+    label_import.forget_file(params["file"])
 
 
 def _watched(lines: Iterable[LabelLine], job: RunningJob) -> Iterator[LabelLine]:
@@ -132,20 +122,20 @@ def _watched(lines: Iterable[LabelLine], job: RunningJob) -> Iterator[LabelLine]
 
 
 def _figures(found: Plan) -> Json:
-    """What the look found. Counts are of lines, but `new` and `different` of photos."""
+    """Counts are of lines, but `new` and `different` of photos."""
     return {
         "lines": found.lines,
         "new": found.new,
         "different": found.conflicts,
         "same": found.same,
         "empty": found.empty,
-        "left_out": dict(Counter(found.troubles)),
+        "left_out": dict(found.troubles),
         "examples": found.examples,
     }
 
 
 JOB_TYPE = JobType(
-    name=import_labels.JOB,
+    name=label_import.JOB,
     title="Labels from a file",
     plan=plan,
     do=do,
