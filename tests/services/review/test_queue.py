@@ -11,9 +11,10 @@ from flask.ctx import AppContext
 from sqlalchemy import select, text
 
 from tests.fakes import FakeClassifier, make_card
-from webapp.domain import GalleryFilter, Who
+from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
 from webapp.extensions import get_files, get_limiter, get_registry
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
