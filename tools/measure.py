@@ -66,7 +66,7 @@ VARIABLES = {"one", "found", "said", "question", "at"}
 # What is left alone: routes, options, parameters and JSON fields that users have, and trade names.
 PUBLIC = re.compile(
     r"label[ _-]?studio|crew cab|/admin/keeping|--hands|with_learnt|follow_redirects"
-    r"|[\"'?&]learnt(?=[\"'=])|\blearnt(?=[:=])|^(?:name|display) = .*$",
+    r"|LearntPhotos|[\"'`?&=]learnt(?=[\"'`=])|\blearnt(?=[:=])|^(?:name|display) = .*$",
     re.IGNORECASE | re.MULTILINE,
 )
 # Names that templates and scripts bind: of loops, of assignments, of arrow functions.

@@ -14,7 +14,7 @@ from tests.fakes import FakeClassifier, make_cars_card
 from tests.keys import admin_key
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-EXAMPLES = 5
+REQUESTS = 5
 """For each call and way of making requests. `docs/development.md` says how to spend more."""
 
 
@@ -25,7 +25,7 @@ def test_no_request_gets_an_answer_that_the_document_does_not_know(tmp_path: Pat
             "--checks",
             "all",
             "--max-examples",
-            str(EXAMPLES),
+            str(REQUESTS),
             "--seed",
             "1",
             "--generation-database",

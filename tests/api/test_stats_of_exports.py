@@ -302,7 +302,7 @@ def test_the_tables_of_the_page(client: FlaskClient) -> None:
     assert [int(cell) for cell in cells[-1][1:]] == table[-1, :-1].tolist()
 
 
-def test_photos_that_the_version_has_learnt_from_are_told(client: FlaskClient) -> None:
+def test_photos_that_the_version_was_trained_on_are_told(client: FlaskClient) -> None:
     rows, trained_on = exported(client), client.get("/api/v1/stats").json["learnt"]
     assert trained_on == {
         "known": True,

@@ -73,7 +73,9 @@ def test_nothing_of_a_refused_request_is_stored(strict: FlaskClient) -> None:
         ("/api/v1/photos", "file"),
     ],
 )
-def test_every_door_for_photos_counts_them(strict: FlaskClient, path: str, field: str) -> None:
+def test_every_call_that_takes_photos_counts_them(
+    strict: FlaskClient, path: str, field: str
+) -> None:
     for _ in range(3):
         classify(strict)
     refused = classify(strict, path=path, field=field)

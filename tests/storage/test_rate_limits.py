@@ -79,10 +79,10 @@ def test_threads_do_not_lose_a_count() -> None:
         threading.Thread(target=lambda: [counts.take("photos", "a", 5000) for _ in range(200)])
         for _ in range(8)
     ]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert counts.take("photos", "a", 5000).remaining == 5000 - 1601
 
 

@@ -64,7 +64,7 @@ def test_the_filters_are_those_of_the_gallery() -> None:
 
 
 def test_the_list_knows_its_filters_its_page_and_nothing_else(document: dict) -> None:
-    names = [one["name"] for one in document["paths"]["/api/v1/photos"]["get"]["parameters"]]
+    names = [item["name"] for item in document["paths"]["/api/v1/photos"]["get"]["parameters"]]
     assert set(names) == {*PARAMETERS, "limit", "cursor"}
 
 

@@ -129,7 +129,7 @@ def _parameters(operation: Schema) -> Iterator[FieldDoc]:
         schema = parameter["schema"]
         yield FieldDoc(
             parameter["name"],
-            _kind(schema),
+            _type_name(schema),
             parameter.get("description", ""),
             place=parameter["in"],
             required=parameter["required"],
@@ -165,7 +165,7 @@ def _fields(
             for field, inner in component.get("properties", {}).items():
                 required = field in component.get("required", ())
                 about = inner.get("description", "")
-                yield FieldDoc(field, _kind(inner), about, place, depth, required)
+                yield FieldDoc(field, _type_name(inner), about, place, depth, required)
                 if depth < max_depth:
                     yield from walk(inner, depth + 1)
 
@@ -181,16 +181,16 @@ def _components(schema: Schema) -> list[str]:
     return _components(schema["items"]) if "items" in schema else []
 
 
-def _kind(schema: Schema) -> str:
+def _type_name(schema: Schema) -> str:
     if "anyOf" in schema:
-        return " or ".join(map(_kind, schema["anyOf"]))
+        return " or ".join(map(_type_name, schema["anyOf"]))
     if "$ref" in schema:
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _name(schema)).lower()
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     if schema.get("type") == "array":
         items = schema["items"]
-        return "files" if items.get("format") == "binary" else f"list of {_kind(items)}"
+        return "files" if items.get("format") == "binary" else f"list of {_type_name(items)}"
     if schema.get("format") in FORMAT_NAMES:
         return FORMAT_NAMES[schema["format"]]
     low, high = schema.get("minimum"), schema.get("maximum")

@@ -296,7 +296,7 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
     if photo.prediction is not None:
         shown["prediction"] = prediction_json(photo.prediction, registry)
     if choice == ALL_MODELS:
-        every = [prediction_json(one, registry) for one in current_predictions(photo)]
+        every = [prediction_json(row, registry) for row in current_predictions(photo)]
         shown["predictions"] = every
     return shown
 

@@ -10,7 +10,12 @@ from webapp.api.schemas.photos import Filters
 from webapp.inference.metrics.intervals import Share as CountedShare
 from webapp.inference.models.card import ModelCard
 from webapp.services.stats import figures
-from webapp.services.stats.figures import SampleFigures, TrainingShare, VersionAccuracy
+from webapp.services.stats.figures import (
+    LabelAccuracy,
+    SampleFigures,
+    TrainingShare,
+    VersionAccuracy,
+)
 from webapp.storage.stats.stats import Counts
 
 
@@ -145,16 +150,7 @@ def statistics_json(
         "learnt": {"known": trained.known, "photos": photos, "counted": trained.counted},
         "checked": _summary_json(figures.summarize(counts, card, every)),
         "audited": _summary_json(figures.summarize(counts, card, figures.AUDITED)),
-        "labels": [
-            {
-                "label": line.label,
-                "found": _share_json(line.recall),
-                "trust": _share_json(line.precision),
-                "f1": line.f1,
-                "more_needed": line.more,
-            }
-            for line in figures.label_accuracies(counts, card, every)
-        ],
+        "labels": [_label_json(line) for line in figures.label_accuracies(counts, card, every)],
         "mix_ups": [
             {"ground_truth": mix_up.truth, "decision": mix_up.decision, "n": mix_up.n}
             for mix_up in figures.mix_ups(counts, every)
@@ -188,6 +184,16 @@ def statistics_json(
             }
             for line in versions
         ],
+    }
+
+
+def _label_json(line: LabelAccuracy) -> LabelFiguresJson:
+    return {
+        "label": line.label,
+        "found": _share_json(line.recall),
+        "trust": _share_json(line.precision),
+        "f1": line.f1,
+        "more_needed": line.more,
     }
 
 
