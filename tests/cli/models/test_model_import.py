@@ -145,7 +145,7 @@ def test_an_exported_version_imports_elsewhere_bit_by_bit(
 
 def test_a_job_imports_through_the_same_command(house: Flask, tiny: Path, tmp_path: Path) -> None:
     with house.app_context(), tiny.open("rb") as content:
-        asked = import_model_job.question({"preprocess": "unit", "name": "small"})
+        asked = import_model_job.check_options({"preprocess": "unit", "name": "small"})
         owner, sent = Owner("user:1"), Sent("Tiny one.keras", content, "a\nb\nc")
         job = import_model_job.enqueue(tmp_path, sent, asked, Sender(owner, Who("Anna")))
     Worker(JOB_TYPES, get_tools, house.app_context).run_queue(LONG)

@@ -1,4 +1,4 @@
-"""Commands of ours that a part of a job runs in a process of its own: started, watched, and ended with the part."""
+"""`flask` commands that a part of a job runs in a process of its own, which ends with the part."""
 
 import fcntl
 import os
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import webapp
+from webapp.config import ROOT
 from webapp.errors import StorageFullError
 from webapp.services.jobs.job_type import RunningJob
 
-ROOT = Path(webapp.__file__).parents[1]
 OUTPUT, ERRORS, LOCK, SCRATCH = "output.txt", "errors.txt", "lock", "scratch"
+# Seconds between two looks whether the command has ended, or the job was cancelled.
 LOOK = 0.5
-"""Seconds between two looks whether the command has ended, or the job was cancelled."""
-CALM = 10
-"""Seconds in which a command that is told to stop may tidy up before it is killed."""
+# Seconds in which a command that is interrupted may tidy up before it is killed.
+STOP_TIMEOUT = 10
 LONGEST_OUTPUT = 1_000_000
+# Runs first in the new process: on Linux it is interrupted when its worker ends, in any way.
 LEASH = """
 import contextlib, ctypes, os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,66 +32,68 @@ if os.getppid() != int(sys.argv[1]):
     sys.exit("Its worker is gone.")
 os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
-"""What runs first in the new process: on Linux it is interrupted when its worker ends, however that ends. Then it becomes the command."""
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended: its exit status (negative: killed by that signal), what it printed, and the sentence it failed with, if any."""
+class CommandResult:
+    """How a command ended: its exit status (negative: killed by that signal), what it printed, and
+    the sentence that it failed with, if any."""
 
     status: int
     output: str
     trouble: str
 
 
-def run_command(job: RunningJob, words: Sequence[str], folder: Path) -> Ended:
-    """Run `flask` with `words` and wait for its end. `folder`, which must be there, is the job's own: output and temporary files lie in it.
+def run_command(job: RunningJob, arguments: Sequence[str], folder: Path) -> CommandResult:
+    """Run `flask` with these arguments and wait for its end.
 
-    While another worker, which lost this part, still has a command running in the same folder, its end is awaited first, so no two run at
-    once. Raises `JobStoppedError` when the job is to stop: the command is interrupted then, and killed if that does not help; and
-    `StorageFullError`.
+    While another worker, which lost this part, still has a command running in the same folder, its
+    end is awaited first: no two run at once.
+
+    Args:
+        folder: The existing folder of the job, for the output and temporary files.
+
+    Raises:
+        JobStoppedError: The job is to stop. The command was interrupted, and killed if need be.
+        StorageFullError: The disk is full or cannot be written.
     """
     try:
         with (folder / LOCK).open("w") as lock:
-            while not _take(lock):
+            while not _locked(lock):
                 time.sleep(LOOK)
                 job.progress(job.done)
             with (folder / OUTPUT).open("wb") as output, (folder / ERRORS).open("wb") as errors:
-                status = _run(job, words, folder, (output, errors), lock)
+                status = _run(job, arguments, folder, (output, errors, lock))
     except OSError as error:
         raise StorageFullError(
             "The server's disk is full or cannot be written. Tell the admin."
         ) from error
-    return Ended(status, read_output(folder), _last_word(_text(folder / ERRORS)) if status else "")
+    trouble = _error_sentence(_text(folder / ERRORS)) if status else ""
+    return CommandResult(status, read_output(folder), trouble)
 
 
 def read_output(folder: Path) -> str:
-    """What the last command in this folder printed, also one whose worker is gone; "" when there was none."""
+    """What the last command in a folder printed, also when its worker is gone; "" without one."""
     return _text(folder / OUTPUT)
 
 
 def _run(
-    job: RunningJob,
-    words: Sequence[str],
-    folder: Path,
-    streams: tuple[IO[bytes], IO[bytes]],
-    lock: IO[str],
+    job: RunningJob, arguments: Sequence[str], folder: Path, files: tuple[IO[bytes], IO[bytes], IO[str]]
 ) -> int:
-    """The exit status. The child holds the lock too: it is free when both are gone."""
+    """The exit status. The child holds the lock too: it is free when both processes are gone."""
+    output, errors, lock = files
     scratch = folder / SCRATCH
     scratch.mkdir(exist_ok=True)
-    flask = ["-m", "flask", "--app", str(ROOT / "wsgi.py"), *words]
+    flask = ["-m", "flask", "--app", str(ROOT / "wsgi.py"), *arguments]
     child = subprocess.Popen(
         [sys.executable, "-c", LEASH, str(os.getpid()), *flask],
         cwd=folder,
-        env=os.environ
-        | job.tools.env
-        | {"TMPDIR": str(scratch)},  # what it leaves when it is killed goes with the job's files
+        env=os.environ | job.tools.env | {"TMPDIR": str(scratch)},  # removed with the job's files
         stdin=subprocess.DEVNULL,
-        stdout=streams[0],
-        stderr=streams[1],
+        stdout=output,
+        stderr=errors,
         pass_fds=(lock.fileno(),),
-        start_new_session=True,  # a Ctrl-C is the worker's, who ends it in order
+        start_new_session=True,  # a Ctrl-C reaches only the worker, which ends the child in order
     )
     try:
         while True:
@@ -99,27 +101,26 @@ def _run(
                 return child.wait(LOOK)
             job.progress(job.done)
     finally:
-        _stop(child)
+        if child.poll() is None:
+            _stop(child)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Interrupt the command, so that it ends what it has started itself; kill it when it does not."""
-    if child.poll() is None:
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(CALM)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-
-
-def _take(file: IO[str]) -> bool:
-    """Lock an open file; False when another process has it."""
+    """Interrupt the command, so that it ends its own children; kill it when it does not end."""
+    child.send_signal(signal.SIGINT)
     try:
+        child.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _locked(file: IO[str]) -> bool:
+    """Lock an open file; False when another process has the lock."""
+    with suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _text(path: Path) -> str:
@@ -129,8 +130,8 @@ def _text(path: Path) -> str:
         return stream.read(LONGEST_OUTPUT).decode("utf-8", "replace")
 
 
-def _last_word(text: str) -> str:
-    """The sentence that a command failed with: its last line "Error: …", else its last line, else ""."""
+def _error_sentence(text: str) -> str:
+    """The last line that begins with "Error: ", without that, else the last line, else ""."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    named = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    return (named or lines or [""])[-1][:2000]
+    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    return (errors or lines or [""])[-1][:2000]

@@ -83,7 +83,7 @@ def _check_ready() -> None:
 
 def _take(file: FileStorage | None, labels_file: FileStorage | None) -> Job:
     """Put in the job for what the form sent."""
-    asked = model_import_job.question(request.form)
+    asked = model_import_job.check_options(request.form)
     if file is None or not file.filename:
         raise BadRequestError("Choose a file: a network (.keras, .h5, .hdf5), or a zip with one.")
     labels = (

@@ -1,4 +1,5 @@
-"""The job that compares two versions: both look at the newest photos, and those that they answer differently become a queue."""
+"""The job that compares two versions: both answer the newest photos, and those that they answer
+differently become a review queue."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -14,14 +15,14 @@ from webapp.services.photos.classify import Pipeline, ask_aside
 from webapp.storage.models import comparisons as storage
 from webapp.storage.photos import photos
 
+# Photos to compare when nobody says how many, and at most.
 NEWEST, MOST = 2_000, 20_000
-"""Photos that versions are compared on when nobody says how many, and at most: what differs among them is found again by its numbers."""
 BOTH = ("champion", "challenger")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two versions of a model that look at the `newest` uploads."""
+    """Two versions of a model that answer the `newest` photos."""
 
     model: str
     champion: int
@@ -30,8 +31,7 @@ class Comparison:
 
 
 def enqueue(registry: Registry, wanted: Comparison, sender: Sender) -> Job:
-    """Enqueue the job that compares two versions on the newest uploads, and on the photos by which
-    a promotion is judged.
+    """Compare two versions on the newest photos and on those by which a promotion is judged.
 
     Raises `BadRequestError` for a bad number or twice the same version, `ModelNotFoundError`,
     `BadCardError`, or what `queue.enqueue` raises.
@@ -58,69 +58,56 @@ def last(model: str, champion: int, challenger: int) -> JobView | None:
 
 
 def plan(job: RunningJob) -> list[Json]:
-    """Parts of the newest photos, and of those with a ground truth by which one version may take over from the other."""
-    asked = job.params
-    cards = [job.tools.registry.card(asked["model"], asked[one]) for one in BOTH]
-    newest = storage.newest_photos(asked["newest"])
-    judged = compare.photos_to_compare(job.tools.registry, (cards[0], cards[1]))
+    """Parts of the newest photos, and of those by which a promotion is judged."""
+    model, registry = job.params["model"], job.tools.registry
+    champion, challenger = (registry.card(model, job.params[name]) for name in BOTH)
+    newest = storage.newest_photos(job.params["newest"])
+    judged = compare.photos_to_compare(registry, (champion, challenger))
     older = len(judged.difference(newest))
-    job.say(
-        f"The newest {len(newest):,} photos{f', and {older:,} older ones that have a ground truth' if older else ''}."
-    )
+    more = f", and {older:,} older ones that have a ground truth" if older else ""
+    job.say(f"The newest {len(newest):,} photos{more}.")
     return parts_of(sorted(judged.union(newest)))
 
 
 def do(job: RunningJob) -> Json:
-    """Let both versions look at the photos of one part that they have not seen, and say which of them they answer differently.
+    """Let both versions answer the photos of one part, and list those that they answer differently.
 
-    May run twice: a version is not asked again about a photo whose answer is known, an answer is kept once, and it stands for neither
-    model, so galleries show what they showed. Which photos differ is read from what is kept.
+    May run twice: a version is not asked again about a photo whose answer is known, an answer is
+    kept once, and it does not become the model's answer. What differs is read from what is kept.
     """
-    tools, asked = job.tools, job.params
-    both = [tools.one_version(asked["model"], asked[one]) for one in BOTH]
-    versions = (int(asked["champion"]), int(asked["challenger"]))
-    numbers, gone = job.part["photos"], 0
-    known = storage.labels_of(asked["model"], versions, numbers)
-    found = [photo for photo, _outcome in photos.photos_by_number(numbers)]
-    for at, photo in enumerate(found, 1):
-        waiting = [
-            one
-            for one, label in zip(both, known.get(photo.id, (None, None)), strict=True)
+    tools, model, numbers = job.tools, job.params["model"], job.part["photos"]
+    versions = (int(job.params["champion"]), int(job.params["challenger"]))
+    classifiers = [tools.one_version(model, version) for version in versions]
+    known, failed = storage.labels_of(model, versions, numbers), 0
+    for done, (photo, _outcome) in enumerate(photos.photos_by_number(numbers), 1):
+        labels = known.get(photo.id, (None, None))
+        missing = [
+            classifier
+            for classifier, label in zip(classifiers, labels, strict=True)
             if label is None
         ]
-        if waiting:
+        if missing:
             try:
-                ask_aside(photo, Pipeline(waiting, tools.files, tools.limiter))
+                ask_aside(photo, Pipeline(missing, tools.files, tools.limiter))
             except (PhotoRefusedError, PhotoNotFoundError) as error:
                 job.say(f"{photo.filename}: {error}")
-                gone += 1
-        job.progress(at, failed=gone)
-    said = {
-        number: labels
-        for number, labels in storage.labels_of(asked["model"], versions, numbers).items()
-        if None not in labels
-    }
-    return {
-        "photos": len(said),
-        "gone": len(numbers) - len(said),
-        "differ": [number for number, (one, other) in said.items() if one != other],
-    }
+                failed += 1
+        job.progress(done, failed=failed)
+    answers = storage.labels_of(model, versions, numbers)
+    both = {number: labels for number, labels in answers.items() if None not in labels}
+    differ = [number for number, (first, second) in both.items() if first != second]
+    return {"photos": len(both), "gone": len(numbers) - len(both), "differ": differ}
 
 
 def finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """How many photos both looked at, how many they answer differently, and to how many of those nobody has given a ground truth.
-
-    Counting twice gives the same, or what became of the photos meanwhile.
-    """
-    seen = gone = 0
-    differ: list[int] = []
-    for one in results:
-        seen, gone, differ = seen + one["photos"], gone + one["gone"], differ + one["differ"]
-    facts = {name: job.params[name] for name in ("model", *BOTH)}
+    """How many photos both answered, how many differently, and how many of these have no ground
+    truth. Counting twice gives the same, or what became of the photos meanwhile."""
+    parts = list(results)
+    differ = [number for part in parts for number in part["differ"]]
     return {
-        **facts,
-        "photos": seen,
-        "gone": gone,
+        **{name: job.params[name] for name in ("model", *BOTH)},
+        "photos": sum(part["photos"] for part in parts),
+        "gone": sum(part["gone"] for part in parts),
         "differ": len(differ),
         "unlabelled": storage.count_unlabelled(differ),
     }
@@ -128,19 +115,19 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
 
 def summary(result: Json) -> str:
     """What came of a comparison in a sentence or two."""
-    one, other, n, differ, left = (
-        result[name] for name in (*BOTH, "photos", "differ", "unlabelled")
-    )
-    if not n:
+    champion, challenger = (result[name] for name in BOTH)
+    count, differ, left = result["photos"], result["differ"], result["unlabelled"]
+    if not count:
         return "There was no photo that both versions could look at."
+    versions = f"Versions {champion} and {challenger}"
     if not differ:
-        return f"Versions {one} and {other} give the same answer to {'the one photo' if n == 1 else f'all {n:,} photos'}."
-    rest = f"{'none' if not left else 'all' if left == differ else f'{left:,}'} of these without a ground truth"
+        photos_met = "the one photo" if count == 1 else f"all {count:,} photos"
+        return f"{versions} give the same answer to {photos_met}."
+    without = "none" if not left else "all" if left == differ else f"{left:,}"
     return (
-        f"Versions {one} and {other} give different answers to {differ:,} of {n:,} photos, {rest}."
+        f"{versions} give different answers to {differ:,} of {count:,} photos, "
+        f"{without} of these without a ground truth."
     )
 
 
-JOB_TYPE = JobType(
-    name="compare", title="Comparison", plan=plan, do=do, finish=finish, summary=summary
-)
+JOB_TYPE = JobType("compare", "Comparison", plan=plan, do=do, finish=finish, summary=summary)

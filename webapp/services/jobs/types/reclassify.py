@@ -1,4 +1,4 @@
-"""The job that lets a version look at photos that are here already: at the whole history, or at what a filter lets through."""
+"""The job that lets a version answer stored photos: the whole history, or what passes a filter."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,11 +13,11 @@ from webapp.services.photos.classify import Pipeline, ask_version
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 
+# Photos of a part: some seconds of work, so that a job spreads over workers and little is repeated,
+# and not too many parts of a million photos.
 LEAST_PART, MOST_PART, USUAL_PARTS = 20, 500, 200
-"""Photos of a part: some seconds of job, so that it spreads over workers and little is gone through again, and of a million photos not
-more parts than a worker can look through."""
+# Photos that are listed between two looks whether the job was cancelled.
 LISTED = 5_000
-"""Photos that are listed between two looks whether the job was cancelled."""
 COUNTED = ("looked", "known", "gone")
 
 
@@ -40,7 +40,7 @@ def enqueue(
 
 
 def plan(job: RunningJob) -> list[Json]:
-    """Parts of the photos that pass the filter now: what the version says may change who passes it."""
+    """Parts of the photos that pass the filter now: the version's answers may change which do."""
     wanted, last = parse_filter(job.params["filter"]), 0
     numbers: list[int] = []
     while chunk := storage.next_numbers(wanted, last, job.params["up_to"], LISTED):
@@ -54,45 +54,40 @@ def plan(job: RunningJob) -> list[Json]:
 def parts_of(numbers: Sequence[int]) -> list[Json]:
     """Photos, by number, in parts of a handy size."""
     size = min(MOST_PART, max(LEAST_PART, -(-len(numbers) // USUAL_PARTS)))
-    chunks = [list(numbers[at : at + size]) for at in range(0, len(numbers), size)]
+    chunks = [list(numbers[first : first + size]) for first in range(0, len(numbers), size)]
     return [{"photos": chunk, "total": len(chunk)} for chunk in chunks]
 
 
 def do(job: RunningJob) -> Json:
-    """Let the version look at the photos of one part. What it says stands for its model while it is the live one, else it is only kept.
+    """Let the version answer the photos of one part. Its answers are the model's while it is live,
+    else they are only kept.
 
-    May run twice: a version that has looked at a photo is not asked about it again, and what it said is kept once.
+    May run twice: a version that has answered a photo is not asked again, and an answer is kept once.
     """
-    tools, (model, version) = job.tools, (job.params["model"], job.params["version"])
+    tools, model, version = job.tools, job.params["model"], job.params["version"]
     pipeline = Pipeline([tools.one_version(model, version)], tools.files, tools.limiter)
     standing = tools.registry.live_version(model) == version
-    done = dict.fromkeys(COUNTED, 0)
     found = [photo for photo, _outcome in photos.photos_by_number(job.part["photos"])]
-    done["gone"] = len(job.part["photos"]) - len(found)
+    counts = dict.fromkeys(COUNTED, 0) | {"gone": len(job.part["photos"]) - len(found)}
     for photo in found:
         try:
-            fresh = ask_version(photo.public_id, pipeline, standing=standing)
+            asked = ask_version(photo.public_id, pipeline, standing=standing)
+            counts["looked" if asked else "known"] += 1
         except (PhotoRefusedError, PhotoNotFoundError) as error:
             job.say(f"{photo.filename}: {error}")
-            done["gone"] += 1
-        else:
-            done["looked" if fresh else "known"] += 1
-        job.progress(sum(done.values()), failed=done["gone"])
-    return done | {"standing": standing}
+            counts["gone"] += 1
+        job.progress(sum(counts.values()), failed=counts["gone"])
+    return counts | {"standing": standing}
 
 
 def finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """How many photos the version looked at, knew already, and could not see. Counting twice gives the same."""
-    total, standing = dict.fromkeys(COUNTED, 0), False
-    for one in results:
-        standing = one["standing"]
-        total = {name: total[name] + one[name] for name in COUNTED}
-    return {
-        "model": job.params["model"],
-        "version": job.params["version"],
-        **total,
-        "standing": standing,
-    }
+    """How many photos the version answered, had answered before, and could not open. Counting
+    twice gives the same."""
+    parts = list(results)
+    counts = {name: sum(part[name] for part in parts) for name in COUNTED}
+    standing = bool(parts) and parts[-1]["standing"]
+    which = {name: job.params[name] for name in ("model", "version")}
+    return which | counts | {"standing": standing}
 
 
 def summary(result: Json) -> str:
@@ -100,20 +95,14 @@ def summary(result: Json) -> str:
     looked, known, gone = (result[name] for name in COUNTED)
     if not looked + known + gone:
         return "No photo passed the filter, so there was nothing to look at."
-    before = f"; {known:,} it had seen before" if known else ""
-    lost = (
-        f" {gone:,} could not be looked at: deleted meanwhile, or the file is damaged."
-        if gone
-        else ""
-    )
-    shown = (
-        " These are the model's answers now."
-        if result["standing"]
-        else " Its answers are kept beside the model's."
-    )
-    return f"{result['model']} {result['version']} looked at {looked:,} photo{'s' if looked != 1 else ''}{before}.{lost}{shown}"
+    text = f"{result['model']} {result['version']} looked at {looked:,} photo"
+    text += "s" if looked != 1 else ""
+    text += f"; {known:,} it had seen before." if known else "."
+    if gone:
+        text += f" {gone:,} could not be looked at: deleted meanwhile, or the file is damaged."
+    if result["standing"]:
+        return f"{text} These are the model's answers now."
+    return f"{text} Its answers are kept beside the model's."
 
 
-JOB_TYPE = JobType(
-    name="rank", title="Looking again", plan=plan, do=do, finish=finish, summary=summary
-)
+JOB_TYPE = JobType("rank", "Looking again", plan=plan, do=do, finish=finish, summary=summary)
