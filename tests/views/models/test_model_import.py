@@ -84,7 +84,7 @@ def test_a_pickle_is_refused_by_the_gate(
     assert (
         "It failed." in page
         and "My-cars.h5 is a Python pickle" in page
-        and "Put in by Anna" in page
+        and "Added by Anna" in page
         and "Try again" in page
     )
     assert "refused" in admin.get("/imports").text

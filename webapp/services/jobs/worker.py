@@ -144,7 +144,7 @@ def end_part(claim: Claim, job_type: JobType, job: RunningJob, result: Json | li
     """Write down that a part is through, and what comes next: the parts of a plan, the finish after
     the last part, the end of the job."""
     moment, part, job_id = now(), claim.part, claim.job.id
-    values = {"done": max(job.done, job.total), "total": job.total, "failed": job.failed}
+    values: Json = {"done": max(job.done, job.total), "total": job.total, "failed": job.failed}
     if isinstance(result, dict):
         values["result"] = result
     with writing():

@@ -204,11 +204,11 @@ def _find(number: int) -> Webhook:
 
 def _views(rows: Sequence[Webhook]) -> list[HookView]:
     states = storage.count_states() if rows else {}
-    return [
-        HookView(
-            row,
-            *(states.get(row.id, {}).get(state, 0) for state in (WAITING, DELIVERED, GIVEN_UP)),
-            trouble=storage.last_trouble(row.id),
+    views = []
+    for row in rows:
+        counts = states.get(row.id, {})
+        waiting, delivered, given_up = (
+            counts.get(state, 0) for state in (WAITING, DELIVERED, GIVEN_UP)
         )
-        for row in rows
-    ]
+        views.append(HookView(row, waiting, delivered, given_up, storage.last_trouble(row.id)))
+    return views

@@ -179,7 +179,7 @@ def _as_job(files: list[FileStorage]) -> ResponseReturnValue:
     """A zip, or many photos: they come in while nobody waits; 303 to the job."""
     job_id = new_id()
     jobs.keep(job_id, files, 1)
-    return redirect(url_for("jobs.one", job_id=jobs.put_in(job_id, files).public_id), 303)
+    return redirect(url_for("jobs.one", job_id=jobs.enqueue(job_id, files).public_id), 303)
 
 
 def _incoming(files: list[FileStorage]) -> list[Incoming]:

@@ -196,7 +196,7 @@ def test_a_disk_that_fills_up_fails_the_job_and_says_so(
         raise StorageFullError("The server's disk is full or cannot be written.")
 
     job_id = send({"a.jpg": draw()})
-    monkeypatch.setattr(classifier, "rank", full)
+    monkeypatch.setattr(classifier, "predict", full)
     view = run_jobs(app, job_id)
     assert (view.state, "disk is full" in view.job.error) == ("failed", True)
     assert upload_job.was_kept(get_config().data, job_id)  # so that it can go on
@@ -208,7 +208,7 @@ def test_one_strange_file_does_not_keep_the_others_out(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    real = classifier.rank
+    real = classifier.predict
 
     def odd(pixels: object) -> object:
         if classifier.ranked_photos == 1:
@@ -216,7 +216,7 @@ def test_one_strange_file_does_not_keep_the_others_out(
             raise ZeroDivisionError
         return real(pixels)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(classifier, "rank", odd)
+    monkeypatch.setattr(classifier, "predict", odd)
     view = run_jobs(app, send({f"{mark}.jpg": draw(mark=mark) for mark in range(3)}))
     assert (view.job.result["added"], view.job.result["refused"]) == (2, 1)
 
