@@ -251,7 +251,9 @@ def keep_file(filename: str, content: bytes, *, who: Who) -> str:
         created_at=now(),
     )
     with writing():
-        storage.forget_older(now() - KEPT, spare=[params["file"] for params in jobs.uncleared_params(JOB)])
+        storage.forget_older(
+            now() - KEPT, spare=[params["file"] for params in jobs.uncleared_params(JOB)]
+        )
         storage.add_file(row)
     return row.public_id
 

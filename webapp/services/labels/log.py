@@ -6,22 +6,23 @@ from datetime import UTC, datetime, timedelta
 from webapp.domain import LogFilter
 from webapp.errors import BadRequestError
 from webapp.services.photos.gallery import Event, with_undone
-from webapp.storage.labels import events as labels
+from webapp.storage.labels import events as storage
 
 PAGE = 50
-PLACES = ("queue", "audit", "photo", "gallery", "upload", "api", "cli", "undo", "delete")
 LONGEST = 120
 
 
 def parse_filter(args: Mapping[str, str]) -> LogFilter:
-    """A filter from the parameters of a URL; days are in UTC, both included. Raises `BadRequestError` that names the parameter."""
+    """A filter from the parameters of a URL; days are in UTC, both included.
+
+    Raises `BadRequestError` that names the parameter.
+    """
+    texts = {
+        name: _text(args, name) for name in ("who", "from_label", "to_label", "place", "batch")
+    }
     until = _day(args, "until")
     return LogFilter(
-        who=_text(args, "who"),
-        from_label=_text(args, "from_label"),
-        to_label=_text(args, "to_label"),
-        place=_text(args, "place"),
-        batch=_text(args, "batch"),
+        **texts,
         since=_day(args, "since"),
         until=until + timedelta(days=1) if until else None,
         disputed=_text(args, "disputed") == "yes",
@@ -40,20 +41,23 @@ def parse_moment(text: str) -> datetime:
 
 
 def page_of_log(wanted: LogFilter, *, before: int | None = None) -> tuple[list[Event], int | None]:
-    """A page of label events, newest first, and the number to continue before (None on the last page).
+    """A page of label events, newest first, and the number to continue before (None on the last
+    page).
 
-    What was done together stays together where it fits: a page ends between two batches unless one batch fills it.
+    What was done together stays together where it fits: a page ends between two batches unless one
+    batch fills it.
     """
-    events = list(labels.page_of_events(PAGE + 1, wanted, before))
+    events = list(storage.page_of_events(PAGE + 1, wanted, before))
     if len(events) <= PAGE:
         return with_undone(events), None
-    cut = next((at for at in range(PAGE, 0, -1) if events[at - 1].batch != events[at].batch), PAGE)
-    return with_undone(events[:cut]), events[cut - 1].id
+    ends = (end for end in range(PAGE, 0, -1) if events[end - 1].batch != events[end].batch)
+    end = next(ends, PAGE)
+    return with_undone(events[:end]), events[end - 1].id
 
 
 def people_in_the_log() -> list[str]:
     """Everybody who ever labelled something."""
-    return labels.names_in_the_log()
+    return storage.names_in_the_log()
 
 
 def _text(args: Mapping[str, str], name: str) -> str:

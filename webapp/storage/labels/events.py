@@ -1,4 +1,4 @@
-"""Questions about label events, and how they are written. Nothing here commits."""
+"""Label events and the labels that versions know. Nothing here commits."""
 
 import secrets
 from collections import defaultdict
@@ -23,8 +23,8 @@ def new_batch() -> str:
     return secrets.token_urlsafe(9)
 
 
+# Label sets that are known to be kept, by database, model and version: saves uploads a query.
 _complete: set[tuple[str, str, int]] = set()
-"""Label sets that are known to be kept: database, model, version. It saves each upload a question."""
 
 
 @dataclass(frozen=True)
@@ -133,43 +133,32 @@ def add_farewell(event: LabelEvent, photo: Photo) -> None:
 
 def events_of(photo: Photo) -> Sequence[LabelEvent]:
     """The label history of a photo, newest first."""
-    return (
-        db.session.execute(
-            select(LabelEvent).where(LabelEvent.photo_id == photo.id).order_by(LabelEvent.id.desc())
-        )
-        .scalars()
-        .all()
-    )
+    statement = select(LabelEvent).where(LabelEvent.photo_id == photo.id)
+    return db.session.execute(statement.order_by(LabelEvent.id.desc())).scalars().all()
 
 
 def page_of_events(
     limit: int, wanted: LogFilter, before: int | None = None
 ) -> Sequence[LabelEvent]:
-    """At most `limit` events that pass the filter with their photos, newest first, older than the event `before`."""
-    question = (
-        select(LabelEvent)
-        .options(selectinload(LabelEvent.photo))
-        .order_by(LabelEvent.id.desc())
-        .limit(limit)
-    )
-    question = question.where(*_conditions(wanted))
+    """At most `limit` events that pass the filter with their photos, newest first, older than the
+    event `before`."""
+    statement = select(LabelEvent).options(selectinload(LabelEvent.photo))
+    statement = statement.where(*_conditions(wanted))
     if before is not None:
-        question = question.where(LabelEvent.id < before)
-    return db.session.execute(question).scalars().all()
+        statement = statement.where(LabelEvent.id < before)
+    statement = statement.order_by(LabelEvent.id.desc()).limit(limit)
+    return db.session.execute(statement).scalars().all()
 
 
 def _conditions(wanted: LogFilter) -> list[Any]:
-    columns = (LabelEvent.who, LabelEvent.place, LabelEvent.batch)
-    values = (wanted.who, wanted.place, wanted.batch)
     conditions: list[Any] = [
-        column == value for column, value in zip(columns, values, strict=True) if value
+        getattr(LabelEvent, name) == value
+        for name in ("who", "place", "batch")
+        if (value := getattr(wanted, name))
     ]
-    for column, label in (
-        (LabelEvent.from_label, wanted.from_label),
-        (LabelEvent.to_label, wanted.to_label),
-    ):
-        if label:
-            conditions.append(column.in_([label, *merged_into(label)]))
+    for name in ("from_label", "to_label"):
+        if label := getattr(wanted, name):
+            conditions.append(getattr(LabelEvent, name).in_([label, *merged_into(label)]))
     if wanted.since is not None:
         conditions.append(LabelEvent.created_at >= wanted.since)
     if wanted.until is not None:
@@ -180,31 +169,26 @@ def _conditions(wanted: LogFilter) -> list[Any]:
 
 
 def names_in_the_log() -> list[str]:
-    """Everybody who ever labelled something, by name. Walks from name to name in the index, not over the events."""
+    """Everybody who ever labelled something, by name. Walks from name to name in the index."""
     names: list[str] = []
-    following = db.session.execute(select(func.min(LabelEvent.who))).scalar()
-    while following is not None:
-        names.append(str(following))
-        following = db.session.execute(
-            select(func.min(LabelEvent.who)).where(LabelEvent.who > following)
-        ).scalar()
+    first = select(func.min(LabelEvent.who))
+    name = db.session.execute(first).scalar()
+    while name is not None:
+        names.append(str(name))
+        name = db.session.execute(first.where(LabelEvent.who > name)).scalar()
     return names
 
 
 def photos_labelled_by(who: str, since: datetime) -> list[int]:
-    """The numbers of the photos about which a person said something, or took something back, since a time."""
+    """The numbers of the photos that a person labelled since a time, or took a label back of."""
     theirs = (
         LabelEvent.who == who,
         LabelEvent.place != MERGE,
         LabelEvent.created_at >= since,
         LabelEvent.photo_id.is_not(None),
     )
-    return [
-        number or 0
-        for number in db.session.execute(
-            select(LabelEvent.photo_id).where(*theirs).distinct()
-        ).scalars()
-    ]
+    numbers = db.session.execute(select(LabelEvent.photo_id).where(*theirs).distinct())
+    return [int(number or 0) for number in numbers.scalars()]
 
 
 def find_event(event_id: int) -> LabelEvent | None:
@@ -214,67 +198,53 @@ def find_event(event_id: int) -> LabelEvent | None:
 
 def histories_of(photo_ids: Sequence[int]) -> dict[int, list[LabelEvent]]:
     """The events of each of these photos with the photo, newest first."""
-    question = (
+    statement = (
         select(LabelEvent)
         .where(LabelEvent.photo_id.in_(photo_ids))
         .options(selectinload(LabelEvent.photo))
         .order_by(LabelEvent.id.desc())
         .execution_options(populate_existing=True)
     )
-    stories: dict[int, list[LabelEvent]] = {}
-    for event in db.session.execute(question).scalars():
-        stories.setdefault(int(event.photo_id or 0), []).append(event)
-    return stories
+    histories: dict[int, list[LabelEvent]] = {}
+    for event in db.session.execute(statement).scalars():
+        histories.setdefault(int(event.photo_id or 0), []).append(event)
+    return histories
 
 
 def undone_ids(event_ids: Sequence[int]) -> set[int]:
     """Which of these events were undone."""
-    found = db.session.execute(
-        select(LabelEvent.undoes).where(LabelEvent.undoes.in_(event_ids))
-    ).scalars()
-    return {undone for undone in found if undone is not None}
+    statement = select(LabelEvent.undoes).where(LabelEvent.undoes.in_(event_ids))
+    return {undone for undone in db.session.execute(statement).scalars() if undone is not None}
 
 
-# ---- label sets ----
+# ---- the labels that versions know ----
 
 
 def versions_that_answered() -> Sequence[tuple[str, int]]:
-    """Model and version of everything that ever looked at a photo here."""
-    return [
-        (model, version)
-        for model, version in db.session.execute(
-            select(Prediction.model, Prediction.version).distinct()
-        )
-    ]
+    """Model and version of everything that ever answered for a photo here."""
+    rows = db.session.execute(select(Prediction.model, Prediction.version).distinct())
+    return [(model, version) for model, version in rows]
 
 
 def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
-    """Keep the label set of a version, so that its answers can be held against ground truths; False when it is kept already."""
+    """Keep the labels of a version, so that its answers can be compared with ground truths; False
+    when they are kept already."""
     this = (str(db.engine.url), model, version)
     if this in _complete:
         return False
-    kept = select(KnownLabel.label).where(KnownLabel.model == model, KnownLabel.version == version)
+    mine = (KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
-    if connection.execute(select(func.count()).select_from(kept.subquery())).scalar_one() == len(
-        labels
-    ):
-        _complete.add(
-            this
-        )  # seen in the database, so it was committed; label sets are never taken away
-        return False
-    known = set(connection.execute(kept).scalars())
-    missing = [
-        {"model": model, "version": version, "label": one} for one in labels if one not in known
-    ]
+    known = set(connection.execute(select(KnownLabel.label).where(*mine)).scalars())
+    missing = [label for label in labels if label not in known]
     if not missing:
+        _complete.add(this)  # seen in the database; label sets are never taken away
         return False
-    connection.execute(insert(KnownLabel), missing)
-    if known:  # its answers may be held against these labels now
-        theirs = select(Prediction.photo_id).where(
-            Prediction.model == model, Prediction.version == version
-        )
-        labels = [row["label"] for row in missing]
-        labelled = select(Photo.id).where(Photo.id.in_(theirs), Photo.ground_truth.in_(labels))
+    rows = [{"model": model, "version": version, "label": label} for label in missing]
+    connection.execute(insert(KnownLabel), rows)
+    if known:  # its answers can be compared with these labels now
+        theirs = (Prediction.model == model, Prediction.version == version)
+        answered = Photo.id.in_(select(Prediction.photo_id).where(*theirs))
+        labelled = select(Photo.id).where(answered, Photo.ground_truth.in_(missing))
         refresh_outcomes(labelled)
         recount(labelled)
     return True
@@ -282,9 +252,8 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
 
 def known_labels(model: str) -> dict[int, set[str]]:
     """The labels of each version of a model that ever answered, as they were published."""
-    found: dict[int, set[str]] = defaultdict(set)
-    for version, label in db.session.execute(
-        select(KnownLabel.version, KnownLabel.label).where(KnownLabel.model == model)
-    ):
-        found[version].add(label)
-    return dict(found)
+    statement = select(KnownLabel.version, KnownLabel.label).where(KnownLabel.model == model)
+    known: dict[int, set[str]] = defaultdict(set)
+    for version, label in db.session.execute(statement):
+        known[version].add(label)
+    return dict(known)

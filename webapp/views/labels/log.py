@@ -16,6 +16,7 @@ from webapp.services.photos.gallery import Event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_undone
+from webapp.views.labels.forms import UndoPersonForm
 from webapp.views.layout import label_groups, shown_name
 
 bp = Blueprint("log", __name__, url_prefix="/admin/log")
@@ -33,33 +34,37 @@ PLACES = {
     "delete": "when it was deleted",
 }
 FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
+TAGS = {
+    "who": "By {}",
+    "from_label": "Was: {}",
+    "to_label": "Said: {}",
+    "since": "Since {}",
+    "until": "Until {}",
+    "disputed": "Reviewers disagree",
+    "batch": "Done together",
+}
 
 
 @bp.get("")
 @guards.people_only
 def index() -> ResponseReturnValue:
     """Every change of a ground truth, newest first; what was done together stands together."""
-    asked = {
-        name: request.args[name].strip() for name in FILTERS if request.args.get(name, "").strip()
-    }
+    asked = {name: text for name in FILTERS if (text := request.args.get(name, "").strip())}
     text, error = request.args.get("before", ""), None
     if text and (not text.isdecimal() or len(text) > 18):
         raise BadRequestError(
             "The page number of the log makes no sense. Start again from the newest entries."
         )
     try:
-        events, following = label_log.page_of_log(
-            label_log.parse_filter(asked), before=int(text) if text else None
-        )
+        wanted = label_log.parse_filter(asked)
+        events, following = label_log.page_of_log(wanted, before=int(text) if text else None)
     except BadRequestError as trouble:
         events, following, error = [], None, trouble
-    body = render_template(
+    page = render_template(
         "labels/log.html",
-        entries=[{"events": [one], "batch": "", "standing": not one.undone} for one in events]
-        if "batch" in asked
-        else _by_batch(events),
+        entries=_entries(events, by_batch="batch" not in asked),
         following=following,
-        places_words=PLACES,
+        origins=PLACES,
         older=bool(text),
         asked=asked,
         tags=_tags(asked),
@@ -67,14 +72,15 @@ def index() -> ResponseReturnValue:
         groups=label_groups(),
         error=error,
     )
-    return body, 400 if error else 200
+    return page, error.status if error else 200
 
 
 @bp.get("/undo")
 @guards.admins_only
 def undo() -> ResponseReturnValue:
     """How much would be taken back of what a person said since a time. Nothing is done yet."""
-    name, since = request.args.get("who", ""), request.args.get("since", "")
+    form = UndoPersonForm(request.args)
+    name, since = form.who.data or "", form.since.data or ""
     moment = label_log.parse_moment(since) if since else None
     return render_template(
         "labels/undo_person.html",
@@ -90,38 +96,32 @@ def undo() -> ResponseReturnValue:
 @guards.admins_only
 def undo_now() -> ResponseReturnValue:
     """Take back what a person said since a time."""
-    name, since = request.form.get("who", ""), label_log.parse_moment(request.form.get("since", ""))
+    form = UndoPersonForm()
+    form.check()
+    since = label_log.parse_moment(form.since.data or "")
     try:
-        note_undone(undo_person(name, since, Stamp(guards.who(), UNDO)))
-    except NothingToUndoError as trouble:
-        note(str(trouble), kind="is-error")
+        note_undone(undo_person(form.who.data or "", since, Stamp(guards.who(), UNDO)))
+    except NothingToUndoError as error:
+        note(str(error), kind="is-error")
     return redirect(url_for(".index"), 303)
 
 
 def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     """The filters that are on, each with the address of the log without it."""
-    labels = {"from_label": "Was: {}", "to_label": "Said: {}"}
-    words = {
-        "who": "By {}",
-        "since": "Since {}",
-        "until": "Until {}",
-        "disputed": "Reviewers disagree",
-        "batch": "Done together",
-    }
     tags = []
     for name, value in asked.items():
-        text = (
-            labels[name].format(shown_name(value))
-            if name in labels
-            else words.get(name, "{}").format(PLACES.get(value, value))
-        )
+        shown = shown_name(value) if name.endswith("_label") else PLACES.get(value, value)
+        text = TAGS.get(name, "{}").format(shown)
         without = {other: kept for other, kept in asked.items() if other != name}
         tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".index", **without)})  # type: ignore[arg-type]
     return tags
 
 
-def _by_batch(events: Iterable[Event]) -> list[dict[str, Any]]:
-    """One entry for each run of events that were done together."""
+def _entries(events: Iterable[Event], *, by_batch: bool) -> list[dict[str, Any]]:
+    """Events as entries of the log: those next to each other that were done together as one, or
+    each for itself."""
+    if not by_batch:
+        return [{"events": [one], "batch": "", "standing": not one.undone} for one in events]
     entries = []
     for batch, group in groupby(events, key=lambda one: one.event.batch):
         members = list(group)
