@@ -83,9 +83,9 @@ def has_ended_before(moment: datetime) -> bool:
     return db.session.execute(statement).first() is not None
 
 
-def remove_jobs(ended_before: datetime) -> int:
-    """Delete jobs that ended before a moment, with their parts and lines; returns how many."""
-    return _count_rows(delete(Job).where(Job.ended_at < ended_before))
+def remove_jobs(ended_before: datetime) -> None:
+    """Delete jobs that ended before a moment, with their parts and lines."""
+    _count_rows(delete(Job).where(Job.ended_at < ended_before))
 
 
 def _jobs(*conditions: Any) -> Any:
@@ -147,19 +147,8 @@ def claim_part(part_id: int, owner: str, moment: datetime, until: datetime) -> b
     """Give a part to a worker: False when the UPDATE hits no row, as another one was quicker."""
     lost = and_(JobPart.state == RUNNING, JobPart.lease_until < moment)
     statement = update(JobPart).where(JobPart.id == part_id, or_(JobPart.state == QUEUED, lost))
-    return (
-        _count_rows(
-            statement.values(
-                state=RUNNING,
-                owner=owner,
-                lease_until=until,
-                attempts=JobPart.attempts + 1,
-                done=0,
-                failed=0,
-            )
-        )
-        == 1
-    )
+    values = {"state": RUNNING, "owner": owner, "lease_until": until, "done": 0, "failed": 0}
+    return _count_rows(statement.values(attempts=JobPart.attempts + 1, **values)) == 1
 
 
 def change_part(part_id: int, claimed_by: str, **values: Any) -> bool:
@@ -168,10 +157,10 @@ def change_part(part_id: int, claimed_by: str, **values: Any) -> bool:
     return _count_rows(update(JobPart).where(mine).values(**values)) == 1
 
 
-def renew(owners: Sequence[str], until: datetime) -> int:
-    """Extend the leases of the parts that these have; returns how many."""
+def renew(owners: Sequence[str], until: datetime) -> None:
+    """Extend the leases of the parts that these have."""
     mine = and_(JobPart.owner.in_(owners), JobPart.state == RUNNING)
-    return _count_rows(update(JobPart).where(mine).values(lease_until=until))
+    _count_rows(update(JobPart).where(mine).values(lease_until=until))
 
 
 def give_back(job_id: int, moment: datetime) -> None:
@@ -202,20 +191,14 @@ def jobs_to_stop(moment: datetime) -> Sequence[Job]:
     return _jobs(Job.state.in_(ACTIVE), Job.cancel_requested_at.is_not(None), ~busy).all()
 
 
-def count_open_parts(job_id: int) -> int:
-    """How many parts of a job are not through."""
-    statement = select(func.count(JobPart.id))
-    return int(
-        db.session.execute(
-            statement.where(JobPart.job_id == job_id, JobPart.state != SUCCEEDED)
-        ).scalar_one()
+def count_parts(job_id: int) -> tuple[int, int]:
+    """How many parts of a job are not through, and the highest number of its parts."""
+    is_open = case((JobPart.state != SUCCEEDED, 1))
+    statement = select(func.count(is_open), func.max(JobPart.number)).where(
+        JobPart.job_id == job_id
     )
-
-
-def last_part_number(job_id: int) -> int:
-    """The highest number of a job's parts."""
-    statement = select(func.max(JobPart.number)).where(JobPart.job_id == job_id)
-    return int(db.session.execute(statement).scalar_one() or 0)
+    left, last = db.session.execute(statement).one()
+    return left, last
 
 
 def results(job_id: int) -> list[dict[str, Any]]:
@@ -292,12 +275,10 @@ def came_with_job_of(public_id: str, owner: str, job_type: str) -> bool:
 
 def count_photos_of(public_id: str) -> tuple[int, int]:
     """How many of the photos that came with a job are there, and how many of these have a star."""
-    starred = func.coalesce(func.sum(case((Photo.starred.is_(True), 1), else_=0)), 0)
-    statement = select(func.count(), starred)
-    row = db.session.execute(
-        statement.where(Photo.batch == public_id, Photo.deleted_at.is_(None))
-    ).one()
-    return int(row[0]), int(row[1])
+    statement = select(func.count(Photo.id), func.count(case((Photo.starred.is_(True), 1))))
+    theirs = (Photo.batch == public_id, Photo.deleted_at.is_(None))
+    photos, starred = db.session.execute(statement.where(*theirs)).one()
+    return photos, starred
 
 
 def count_deleted(deleted_batch: str, since: datetime) -> int:
@@ -327,8 +308,7 @@ def last_lines(job_id: int, limit: int) -> list[JobLine]:
 
 def see_worker(name: str, moment: datetime, gone_before: datetime) -> None:
     """Note that a worker is there; forget those that were not seen since `gone_before`."""
-    if not _count_rows(update(JobWorker).where(JobWorker.name == name).values(seen_at=moment)):
-        db.session.execute(insert(JobWorker).values(name=name, started_at=moment, seen_at=moment))
+    db.session.merge(JobWorker(name=name, seen_at=moment))
     db.session.execute(delete(JobWorker).where(JobWorker.seen_at < gone_before))
 
 

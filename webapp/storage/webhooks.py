@@ -1,10 +1,10 @@
 """Queries about webhooks, their events and deliveries. Nothing here commits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import contains_eager
 
@@ -88,11 +88,11 @@ def forget_before(moment: datetime) -> None:
 # ---- deliveries ----
 
 
-def add_deliveries(webhook_ids: Iterable[int], event_id: int, next_at: datetime) -> None:
-    """Let an event wait for these webhooks until `next_at`."""
-    row = {"event_id": event_id, "state": WAITING, "next_at": next_at, "created_at": now()}
-    rows = [row | {"webhook_id": number, "attempts": 0, "answer": ""} for number in webhook_ids]
-    db.session.execute(insert(WebhookDelivery), rows)
+def add_delivery(webhook_id: int, event_id: int, next_at: datetime) -> int:
+    """Let an event wait for a webhook until `next_at`; the number of the delivery."""
+    row = WebhookDelivery(webhook_id=webhook_id, event_id=event_id, state=WAITING, next_at=next_at)
+    row.attempts, row.answer, row.created_at = 0, "", now()
+    return insert_row(row)
 
 
 def postpone(event_id: int, next_at: datetime) -> None:
@@ -111,12 +111,6 @@ def find_delivery(number: int) -> WebhookDelivery | None:
     """A delivery as it is now, or None."""
     statement = select(WebhookDelivery).where(WebhookDelivery.id == number)
     return _fresh(statement).scalar_one_or_none()
-
-
-def delivery_of(event_id: int) -> int:
-    """The number of the only delivery of an event."""
-    statement = select(WebhookDelivery.id).where(WebhookDelivery.event_id == event_id)
-    return db.session.execute(statement).scalar_one()
 
 
 def due_at(number: int) -> datetime | None:

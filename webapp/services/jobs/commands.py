@@ -78,7 +78,10 @@ def read_output(folder: Path) -> str:
 
 
 def _run(
-    job: RunningJob, arguments: Sequence[str], folder: Path, files: tuple[IO[bytes], IO[bytes], IO[str]]
+    job: RunningJob,
+    arguments: Sequence[str],
+    folder: Path,
+    files: tuple[IO[bytes], IO[bytes], IO[str]],
 ) -> int:
     """The exit status. The child holds the lock too: it is free when both processes are gone."""
     output, errors, lock = files

@@ -160,9 +160,9 @@ def end_part(claim: Claim, job_type: JobType, job: RunningJob, result: Json | li
             return
         if isinstance(result, list):
             storage.add_parts(job_id, DO, result, at=moment)
-        if not storage.count_open_parts(job_id):
-            number = storage.last_part_number(job_id) + 1
-            storage.add_parts(job_id, FINISH, [{}], at=moment, first=number)
+        left, last = storage.count_parts(job_id)
+        if not left:
+            storage.add_parts(job_id, FINISH, [{}], at=moment, first=last + 1)
 
 
 def put_back(claim: Claim, job: RunningJob, *, seconds: float = 0.0) -> None:

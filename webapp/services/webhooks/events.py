@@ -56,11 +56,12 @@ def add_event(event_type: str, about: str = "", *, after: int = 0) -> int:
     return storage.add_event(event)
 
 
-def deliver(hooks: Sequence[Any], event_id: int, moment: datetime) -> None:
-    """Let an event be told to webhooks from a moment on, each by its job."""
-    storage.add_deliveries([hook.id for hook in hooks], event_id, moment)
+def deliver(hooks: Sequence[Any], event_id: int, moment: datetime) -> list[int]:
+    """Let an event be told to webhooks from a moment on; the numbers of the deliveries."""
+    numbers = [storage.add_delivery(hook.id, event_id, moment) for hook in hooks]
     for hook in hooks:
         enqueue_delivery(hook, moment)
+    return numbers
 
 
 def enqueue_delivery(hook: Any, moment: datetime) -> None:

@@ -130,9 +130,7 @@ def send_test(number: int) -> int:
         if not hook.active:
             raise WebhookError("This webhook is switched off. Switch it on, then send the test.")
         storage.change(number, rest_until=None)
-        event_id = events.add_event(TESTED)
-        events.deliver([_find(number)], event_id, now())
-        return storage.delivery_of(event_id)
+        return events.deliver([_find(number)], events.add_event(TESTED), now())[0]
 
 
 def get_delivery(number: int) -> WebhookDelivery:
