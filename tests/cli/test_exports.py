@@ -20,7 +20,7 @@ from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
 from webapp.storage.database import writing
 from webapp.storage.labels.events import Stamp
-from webapp.training.dataset import read_photos
+from webapp.training.dataset import read_examples
 from webapp.training.readers import list_photos
 from webapp.training.recipe import Layout
 
@@ -108,7 +108,7 @@ def test_training_reads_what_was_exported(export, upload: Upload, tmp_path: Path
     export("folders", "data")
     listing = list_photos(tmp_path / "data", Layout())
     assert [one.label for one in listing.photos] == ["ferrari", "haas"]
-    examples, refused = read_photos(listing.photos, "export", max_side=64, say=print)
+    examples, refused = read_examples(listing.photos, "export", 64, print)
     assert refused == [] and {one.sha256 for one in examples} == {
         hashlib.sha256(one).hexdigest() for one in (draw(), draw("#C00000", mark=1))
     }

@@ -1,9 +1,6 @@
-"""The backbones: the same features as Keras', the right scaling inside, no model inside the model, and the same answers when compiled."""
-
-from __future__ import annotations
+"""The backbones give the features of Keras' Applications, also when compiled."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +22,7 @@ from webapp.inference.models.card import (
 from webapp.inference.models.publish_child import compile_network
 from webapp.training.backbones import BACKBONES, CAFFE_MEAN, DEVIATION, MEAN
 from webapp.training.network import build_network
-from webapp.training.recipe import BACKBONE_NAMES
+from webapp.training.recipe import BACKBONE_NAMES, Recipe
 
 pytestmark = pytest.mark.tensorflow
 FAMILIES = (
@@ -40,8 +37,8 @@ FAMILIES = (
 SIDE = 64
 
 
-def network(name: str, **settings: Any) -> keras.Model:
-    return build_network(name, SIDE, SIDE, 3, dropout=0.2, momentum=0.9, **settings)
+def network(name: str, labels: int = 3, weights: str | Path = "none") -> keras.Model:
+    return build_network(Recipe("toy", "Toy", backbone=name), labels, (SIDE, SIDE), weights)
 
 
 def photos() -> np.ndarray:
@@ -56,18 +53,18 @@ def as_keras_wants_it(name: str, pixels: np.ndarray) -> np.ndarray:
 
 
 def settled(model: keras.Model) -> keras.Model:
-    """The same model with weights that matter: BatchNorm statistics and layer scales as after a training, Normalization as shipped."""
+    """The same model with BatchNorm statistics and layer scales as after a training."""
     rng = np.random.default_rng(2)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights(
                 [
-                    one + rng.uniform(0.0, 0.2, one.shape).astype(np.float32)
-                    for one in layer.get_weights()
+                    array + rng.uniform(0.0, 0.2, array.shape).astype(np.float32)
+                    for array in layer.get_weights()
                 ]
             )
         elif type(layer).__name__ == "LayerScale":
-            layer.set_weights([np.full_like(one, 0.1) for one in layer.get_weights()])
+            layer.set_weights([np.full_like(array, 0.1) for array in layer.get_weights()])
         elif isinstance(layer, keras.layers.Normalization) and layer.weights:
             layer.load_own_variables({"0": MEAN, "1": DEVIATION**2, "2": np.array(0)})
     return model
@@ -85,8 +82,8 @@ def test_a_weights_file_gives_the_features_of_keras(name: str, tmp_path: Path) -
     twin.save_weights(tmp_path / "twin.weights.h5")
     ours = network(name, weights=tmp_path / "twin.weights.h5")
     theirs = np.asarray(twin(as_keras_wants_it(name, photos()), training=False))
-    found = np.asarray(ours(photos(), training=False)["feature_map"])
-    assert np.abs(found - theirs).max() <= 2e-3 * np.abs(theirs).max()
+    features = np.asarray(ours(photos(), training=False)["feature_map"])
+    assert np.abs(features - theirs).max() <= 2e-3 * np.abs(theirs).max()
     assert np.ptp(theirs) > 0
 
 
@@ -112,7 +109,7 @@ def test_it_compiles_and_answers_as_keras_does(name: str, tmp_path: Path) -> Non
         "things",
         "?",
         "",
-        tuple(Label(one, one) for one in "abc"),
+        tuple(Label(array, array) for array in "abc"),
         InputSpec(SIDE, SIDE),
         1.0,
         0.0,
@@ -134,20 +131,16 @@ def test_it_says_that_a_backbone_has_no_imagenet_weights() -> None:
         network("plain_cnn", weights="imagenet")
 
 
-def test_it_starts_from_a_version_of_ours(tmp_path: Path) -> None:
-    version = build_network("small_cnn", SIDE, SIDE, 3, dropout=0.0, momentum=0.9)
+def test_it_starts_from_a_published_version(tmp_path: Path) -> None:
+    version = network("small_cnn")
     version.save(tmp_path / "model.keras")
-    again = build_network(
-        "small_cnn", SIDE, SIDE, 7, dropout=0.0, momentum=0.9, weights=tmp_path / "model.keras"
-    )
+    again = network("small_cnn", labels=7, weights=tmp_path / "model.keras")
     photos = np.random.default_rng(2).uniform(0, 255, (2, SIDE, SIDE, 3)).astype(np.float32)
     np.testing.assert_allclose(again(photos)["embedding"], version(photos)["embedding"], atol=1e-6)
 
 
 def test_it_refuses_to_start_from_a_version_with_another_backbone(tmp_path: Path) -> None:
-    build_network("small_cnn", SIDE, SIDE, 3, dropout=0.0, momentum=0.9).save(
-        tmp_path / "model.keras"
-    )
+    network("small_cnn").save(tmp_path / "model.keras")
     with pytest.raises(TrainingError, match="another backbone"):
         network("mobilenet_v2", weights=tmp_path / "model.keras")
 

@@ -1,7 +1,5 @@
 """What a training leaves behind after every epoch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,9 +10,8 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 import tensorflow as tf
 
 from tests.training.toys import toy_recipe
-from webapp.training.callbacks import followed, to_board, to_curves
-from webapp.training.checkpoint import Progress
-from webapp.training.job import Job
+from webapp.training.callbacks import curves, tensorboard, with_callbacks
+from webapp.training.job import TrainingJob, TrainingProgress
 
 pytestmark = pytest.mark.tensorflow
 HEAD = {
@@ -35,26 +32,26 @@ EPOCH = {
 }
 
 
-def at(*history: dict[str, object]) -> Progress:
-    return Progress("photos", "recipe", history=list(history))
+def after(*history: dict[str, object]) -> TrainingProgress:
+    return TrainingProgress("photos", "recipe", history=list(history))
 
 
 def logged(folder: Path) -> dict[tuple[str, int], float]:
     """Every scalar of the log by tag and step."""
-    found = {}
+    scalars = {}
     for path in sorted(folder.glob("events*")):
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
                 assert value.metadata.plugin_data.plugin_name == "scalars"
-                found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
-    return found
+                scalars[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    return scalars
 
 
 def test_the_log_has_the_scalars_of_every_epoch(tmp_path: Path) -> None:
-    write = to_board(tmp_path / "board")
-    write(at(HEAD))
-    write(at(HEAD, EPOCH))
+    write = tensorboard(tmp_path / "board")
+    write(after(HEAD))
+    write(after(HEAD, EPOCH))
     scalars = logged(tmp_path / "board")
     assert scalars["loss/validation", 0] == pytest.approx(1.5)
     assert scalars["loss/learning", 1] == pytest.approx(1.0)
@@ -65,31 +62,33 @@ def test_the_log_has_the_scalars_of_every_epoch(tmp_path: Path) -> None:
 def test_a_run_that_starts_anew_forgets_the_old_log_and_one_that_goes_on_keeps_it(
     tmp_path: Path,
 ) -> None:
-    to_board(tmp_path)(at(HEAD))
-    to_board(tmp_path)(at(HEAD, EPOCH))
+    tensorboard(tmp_path)(after(HEAD))
+    tensorboard(tmp_path)(after(HEAD, EPOCH))
     assert ("loss/validation", 0) in logged(tmp_path)
-    to_board(tmp_path)(at(HEAD | {"validation_loss": 3.0}))
+    tensorboard(tmp_path)(after(HEAD | {"validation_loss": 3.0}))
     assert logged(tmp_path)["loss/validation", 0] == pytest.approx(3.0)
     assert ("loss/validation", 1) not in logged(tmp_path)
 
 
 def test_the_curves_are_pictures_that_say_what_they_show(tmp_path: Path) -> None:
-    to_curves(tmp_path)(at(HEAD, EPOCH))
+    curves(tmp_path)(after(HEAD, EPOCH))
     for name in ("loss.svg", "right.svg"):
         root = ElementTree.fromstring((tmp_path / name).read_bytes())  # noqa: S314
         assert root.get("role") == "img"
-        assert [one.tag.rpartition("}")[2] for one in root][:2] == ["title", "desc"]
+        assert [element.tag.rpartition("}")[2] for element in root][:2] == ["title", "desc"]
 
 
 def test_one_epoch_is_no_curve(tmp_path: Path) -> None:
-    to_curves(tmp_path)(at(HEAD))
+    curves(tmp_path)(after(HEAD))
     assert not list(tmp_path.iterdir())
 
 
-def test_everybody_is_told_in_turn(tmp_path: Path) -> None:
-    heard: list[str] = []
-    job = Job(toy_recipe(), (), tmp_path, tmp_path, after_epoch=lambda _: heard.append("first"))
-    followed(job, lambda _: heard.append("second"), lambda _: heard.append("third")).after_epoch(
-        at(HEAD)
+def test_callbacks_are_called_in_turn(tmp_path: Path) -> None:
+    called: list[str] = []
+    job = TrainingJob(
+        toy_recipe(), (), tmp_path, tmp_path, on_epoch=lambda _: called.append("first")
     )
-    assert heard == ["first", "second", "third"]
+    with_callbacks(
+        job, lambda _: called.append("second"), lambda _: called.append("third")
+    ).on_epoch(after(HEAD))
+    assert called == ["first", "second", "third"]

@@ -1,7 +1,5 @@
 """Reading folders, finding near-duplicates, splitting."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -11,35 +9,40 @@ from PIL import Image, ImageEnhance
 
 from tests.training.toys import COLORS, picture, write_pictures
 from webapp.errors import TrainingError
-from webapp.training.dataset import Example, drop_repeats, fingerprint, group, read_photos, split
+from webapp.training.dataset import (
+    TrainingExample,
+    drop_repeats,
+    fingerprint,
+    group,
+    read_examples,
+    split,
+)
 from webapp.training.readers import list_photos
 from webapp.training.recipe import Layout, SplitRule
 
 RULE = SplitRule(validation=0.2, test=0.2, seed=3)
 
 
-def read(folder: Path, source: str = "toys") -> list[Example]:
-    return read_photos(
-        list_photos(folder, Layout()).photos, source, max_side=200, say=lambda _: None
-    )[0]
+def read(folder: Path, source: str = "toys") -> list[TrainingExample]:
+    return read_examples(list_photos(folder, Layout()).photos, source, 200, lambda _: None)[0]
 
 
 def test_it_reads_a_folder_per_label(tmp_path: Path) -> None:
     examples = read(write_pictures(tmp_path, 3))
-    assert Counter(one.label for one in examples) == dict.fromkeys(COLORS, 3)
-    assert all(one.pixels.shape == (40, 60, 3) for one in examples)
+    assert Counter(example.label for example in examples) == dict.fromkeys(COLORS, 3)
+    assert all(example.pixels.shape == (40, 60, 3) for example in examples)
 
 
 def test_it_names_an_unreadable_file_and_goes_on(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     (tmp_path / "red" / "broken.jpg").write_bytes(b"not a photo at all")
-    said: list[str] = []
-    examples, refused = read_photos(
-        list_photos(tmp_path, Layout()).photos, "toys", max_side=200, say=said.append
+    messages: list[str] = []
+    examples, refused = read_examples(
+        list_photos(tmp_path, Layout()).photos, "toys", 200, messages.append
     )
     assert len(examples) == 6
-    assert [Path(one).name for one in refused] == ["broken.jpg"]
-    assert "broken.jpg" in said[0]
+    assert [Path(example).name for example in refused] == ["broken.jpg"]
+    assert "broken.jpg" in messages[0]
 
 
 def test_it_makes_large_photos_smaller(tmp_path: Path) -> None:
@@ -54,7 +57,7 @@ def test_it_drops_a_file_that_lies_under_two_labels(tmp_path: Path) -> None:
     kept, repeated, contradictory = drop_repeats(read(tmp_path))
     assert len(kept) == 5
     assert repeated == []
-    assert sorted(Path(one).name for one in contradictory) == ["000.png", "same.png"]
+    assert sorted(Path(example).name for example in contradictory) == ["000.png", "same.png"]
 
 
 def test_it_keeps_one_of_two_equal_files(tmp_path: Path) -> None:
@@ -71,7 +74,11 @@ def test_near_duplicates_share_a_group(tmp_path: Path) -> None:
     ImageEnhance.Brightness(original).enhance(0.9).resize((48, 32)).save(
         tmp_path / "red" / "copy.jpg", quality=60
     )
-    groups = {one.path.name: one.group for one in group(read(tmp_path), RULE) if one.label == "red"}
+    groups = {
+        example.path.name: example.group
+        for example in group(read(tmp_path), RULE)
+        if example.label == "red"
+    }
     assert groups["copy.jpg"] == groups["000.png"] != groups["001.png"]
 
 
@@ -79,7 +86,7 @@ def test_frames_of_one_burst_share_a_group(tmp_path: Path) -> None:
     (tmp_path / "red").mkdir()
     for seed, second in enumerate(("01", "03", "30")):
         picture(seed, COLORS["red"]).save(tmp_path / "red" / f"game-202004271910{second}_1.png")
-    first, second, third = (one.group for one in group(read(tmp_path), RULE))
+    first, second, third = (example.group for example in group(read(tmp_path), RULE))
     assert first == second != third
 
 
@@ -92,8 +99,8 @@ def test_no_group_crosses_a_border(tmp_path: Path) -> None:
     parts = split(group(read(tmp_path), RULE), RULE)
     homes: dict[int, set[str]] = defaultdict(set)
     for part, members in parts.items():
-        for one in members:
-            homes[one.group].add(part)
+        for example in members:
+            homes[example.group].add(part)
     assert all(len(home) == 1 for home in homes.values())
     assert len(homes) < sum(map(len, parts.values()))
 
@@ -104,7 +111,8 @@ def test_every_label_and_source_is_divided_by_the_same_shares(tmp_path: Path) ->
     )
     parts = split(group(examples, RULE), RULE)
     counts = {
-        part: Counter((one.source, one.label) for one in members) for part, members in parts.items()
+        part: Counter((example.source, example.label) for example in members)
+        for part, members in parts.items()
     }
     assert all(
         counts["test"]["a", label] == 4 and counts["test"]["b", label] == 2 for label in COLORS
@@ -124,12 +132,12 @@ def test_the_same_photos_are_split_alike_in_any_order(tmp_path: Path) -> None:
     )
 
 
-def test_what_the_starting_network_has_learnt_is_never_held_out(tmp_path: Path) -> None:
+def test_photos_that_the_starting_network_knows_are_never_held_out(tmp_path: Path) -> None:
     examples = group(read(write_pictures(tmp_path, 12)), RULE)
-    learnt = {one.sha256 for one in split(examples, RULE)["test"]}
-    parts = split(examples, RULE, learnt)
-    assert learnt <= {one.sha256 for one in parts["train"]}
-    assert len(parts["test"]) == len(learnt)  # others took their place
+    known = {example.sha256 for example in split(examples, RULE)["test"]}
+    parts = split(examples, RULE, known)
+    assert known <= {example.sha256 for example in parts["train"]}
+    assert len(parts["test"]) == len(known)  # others took their place
 
 
 def test_it_says_how_many_photos_it_takes_to_measure(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """What the report before training finds."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace
@@ -15,33 +13,39 @@ from PIL import Image, ImageEnhance
 
 from tests.training.toys import COLORS, picture, write_pictures
 from webapp.inference.models.card import Label
-from webapp.training.dataset_report import DatasetReport, Pair, Tiny, in_words, report
+from webapp.training.dataset_report import (
+    DatasetReport,
+    LabelConflict,
+    TinyPhoto,
+    make_report,
+    report_lines,
+)
 from webapp.training.recipe import Recipe
 
 RECIPE = Recipe(name="toys", title="Toys")
 
 
-def look(folder: Path, recipe: Recipe = RECIPE) -> DatasetReport:
-    return report(recipe, [(folder, "toys")])
+def report_on(folder: Path, recipe: Recipe = RECIPE) -> DatasetReport:
+    return make_report(recipe, [(folder, "toys")])
 
 
 def test_it_counts_by_label_and_source(tmp_path: Path) -> None:
     write_pictures(tmp_path / "a", 2)
     write_pictures(tmp_path / "b", 3, first_seed=100)
     (tmp_path / "a" / "red" / "000.png").unlink()
-    found = report(RECIPE, [(tmp_path / "a", "photos"), (tmp_path / "b", "frames")])
-    assert found.counts["red"] == {"frames": 3, "photos": 1}
-    assert (found.photos, found.imbalance) == (14, 1.25)
+    report = make_report(RECIPE, [(tmp_path / "a", "photos"), (tmp_path / "b", "frames")])
+    assert report.counts["red"] == {"frames": 3, "photos": 1}
+    assert (report.photos, report.imbalance) == (14, 1.25)
 
 
 def test_it_names_unreadable_and_tiny_files(tmp_path: Path) -> None:
     write_pictures(tmp_path, 1)
     (tmp_path / "red" / "broken.jpg").write_bytes(b"not a photo")
     picture(5, COLORS["red"], (300, 200)).save(tmp_path / "red" / "large.png")
-    found = look(tmp_path)
-    assert [Path(one.file).name for one in found.unreadable] == ["broken.jpg"]
-    assert len(found.tiny) == 3
-    assert Tiny(f"{tmp_path.name}/red/000.png", 60, 40) in found.tiny
+    report = report_on(tmp_path)
+    assert [Path(file.file).name for file in report.unreadable] == ["broken.jpg"]
+    assert len(report.tiny) == 3
+    assert TinyPhoto(f"{tmp_path.name}/red/000.png", 60, 40) in report.tiny
 
 
 def test_exact_and_near_duplicates_are_told_apart(tmp_path: Path) -> None:
@@ -50,11 +54,11 @@ def test_exact_and_near_duplicates_are_told_apart(tmp_path: Path) -> None:
     ImageEnhance.Brightness(Image.open(tmp_path / "red" / "001.png")).enhance(0.95).save(
         tmp_path / "red" / "near.png"
     )
-    found = look(tmp_path)
-    assert [[Path(one).name for one in names] for names in found.exact_duplicates] == [
+    report = report_on(tmp_path)
+    assert [[Path(file).name for file in names] for names in report.exact_duplicates] == [
         ["000.png", "again.png"]
     ]
-    assert [[Path(one).name for one in names] for names in found.near_duplicates] == [
+    assert [[Path(file).name for file in names] for names in report.near_duplicates] == [
         ["001.png", "near.png"]
     ]
 
@@ -65,9 +69,9 @@ def test_photos_that_look_alike_under_two_labels_are_listed(tmp_path: Path) -> N
     ImageEnhance.Brightness(Image.open(tmp_path / "red" / "001.png")).enhance(0.95).save(
         tmp_path / "green" / "near.png"
     )
-    first, second = look(tmp_path).two_labels
+    first, second = report_on(tmp_path).two_labels
     root = tmp_path.name
-    assert first == Pair(
+    assert first == LabelConflict(
         f"{root}/blue/same.png",
         "blue",
         f"{root}/red/000.png",
@@ -87,7 +91,7 @@ def test_a_shared_hash_of_other_colours_is_no_suspicion(tmp_path: Path) -> None:
     Image.open(tmp_path / "red" / "000.png").convert("L").convert("RGB").save(
         tmp_path / "blue" / "grey.png"
     )
-    assert look(tmp_path).two_labels == []
+    assert report_on(tmp_path).two_labels == []
 
 
 def test_labels_are_compared_with_those_of_the_recipe(tmp_path: Path) -> None:
@@ -95,23 +99,23 @@ def test_labels_are_compared_with_those_of_the_recipe(tmp_path: Path) -> None:
     recipe = replace(
         RECIPE, labels=(Label("red", "Red"), Label("green", "Green"), Label("white", "White"))
     )
-    found = look(tmp_path, recipe)
-    assert (found.unknown_labels, found.empty_labels) == (["blue"], ["white"])
+    report = report_on(tmp_path, recipe)
+    assert (report.unknown_labels, report.empty_labels) == (["blue"], ["white"])
 
 
-def test_in_words_it_says_what_is_fine_too(tmp_path: Path) -> None:
-    text = "\n".join(in_words(look(write_pictures(tmp_path, 2))))
+def test_its_text_says_what_is_fine_too(tmp_path: Path) -> None:
+    text = "\n".join(report_lines(report_on(write_pictures(tmp_path, 2))))
     assert text.startswith("toys: 6 photos, 3 labels, 1 source\n")
     assert "Cannot be read: none." in text
     assert "The largest label (blue, 2) has 1.0 times the photos of the smallest (blue, 2)." in text
 
 
-def test_in_words_a_long_list_is_cut_short(tmp_path: Path) -> None:
-    text = "\n".join(in_words(look(write_pictures(tmp_path, 9))))
+def test_in_its_text_a_long_list_is_cut_short(tmp_path: Path) -> None:
+    text = "\n".join(report_lines(report_on(write_pictures(tmp_path, 9))))
     assert "Smaller than 100 pixels: 27" in text
     assert "… and 7 more: see --json" in text
 
 
 def test_as_json_it_is_complete(tmp_path: Path) -> None:
-    found = json.loads(json.dumps(look(write_pictures(tmp_path, 9)).as_json()))
-    assert len(found["tiny"]) == found["photos"] == 27
+    report = json.loads(json.dumps(report_on(write_pictures(tmp_path, 9)).as_json()))
+    assert len(report["tiny"]) == report["photos"] == 27

@@ -1,14 +1,11 @@
 """Choosing and fitting the measure of familiarity."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from webapp.inference.familiarity import SCORES, Space, check_rule, combine
-from webapp.training.calibrate import dividing, keeping_both
+from webapp.training.calibration import fit_logistic, fit_rule, keeping_both, separating
 from webapp.training.evaluation.metrics import area_under_curve
-from webapp.training.familiarity import fit_logistic, fit_rule
 
 RNG = np.random.default_rng(8)
 
@@ -36,7 +33,7 @@ def test_the_area_is_how_often_a_known_photo_is_above_an_unknown_one() -> None:
     assert area_under_curve(np.array([1.0]), np.array([1.0])) == pytest.approx(0.5)
 
 
-def test_it_chooses_a_score_that_parts_them() -> None:
+def test_it_chooses_a_score_that_separates_them() -> None:
     known, unknown = np.concatenate([photos(20, 0), photos(20, 1)]), photos(40, 6)
     rule = fit_rule(make_space(), known, unknown, 1.0)
     assert rule is not None
@@ -53,7 +50,7 @@ def test_familiarity_is_near_one_for_known_photos_and_near_nought_for_others() -
     assert combine(space.scores(unknown, 1.0), rule).mean() < 0.1
 
 
-def test_there_is_no_rule_when_nothing_parts_them() -> None:
+def test_there_is_no_rule_when_nothing_separates_them() -> None:
     assert fit_rule(make_space(), photos(40, 0), photos(40, 0), 1.0) is None
 
 
@@ -63,7 +60,7 @@ def test_a_logistic_curve_is_a_half_where_both_are_as_many() -> None:
     assert slope == pytest.approx(2.0, abs=0.2)  # distance over variance
 
 
-def test_two_kinds_that_part_cleanly_have_a_finite_slope() -> None:
+def test_two_kinds_that_separate_cleanly_have_a_finite_slope() -> None:
     slope, _offset = fit_logistic(np.linspace(1, 2, 30), np.linspace(-2, -1, 30))
     assert 0 < slope < 20
 
@@ -80,5 +77,5 @@ def test_it_is_nought_when_too_few_are_sure_already() -> None:
     assert keeping_both(np.linspace(0, 1, 10), np.arange(10) < 5, 0.95) == 0.0
 
 
-def test_the_dividing_number_lies_between_two_kinds() -> None:
-    assert 0.4 < dividing(np.array([0.6, 0.8]), np.array([0.1, 0.4])) < 0.6
+def test_the_separating_number_lies_between_two_kinds() -> None:
+    assert 0.4 < separating(np.array([0.6, 0.8]), np.array([0.1, 0.4])) < 0.6

@@ -1,7 +1,5 @@
 """The network that learns is the network that is published, only faster."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,12 +10,13 @@ from webapp.training.network import (
     for_learning,
     precision_here,
 )
+from webapp.training.recipe import Recipe
 from webapp.training.run import make_step
 
 
 def small_network() -> keras.Model:
     keras.utils.set_random_seed(3)
-    return build_network("small_cnn", 64, 64, 3, dropout=0.0, momentum=0.9)
+    return build_network(Recipe("toy", "Toy", backbone="small_cnn", dropout=0.0), 3, (64, 64))
 
 
 def photos() -> tf.Tensor:

@@ -1,7 +1,5 @@
 """A run that was killed at any moment ends as one that was not."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal
@@ -15,8 +13,8 @@ from numpy.typing import NDArray
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.training.toys import toy_recipe, write_pictures
-from webapp.training.checkpoint import Checkpoint, Progress
-from webapp.training.job import Job
+from webapp.training.checkpoint import Checkpoint
+from webapp.training.job import TrainingJob, TrainingProgress
 from webapp.training.run import Run
 from webapp.training.train import prepare
 
@@ -27,13 +25,15 @@ LAST_STEP = 11  # inside the last epoch but one
 def toy_run(data: Path, work: Path, last_step: int = 0) -> Run:
     """A run with dropout and mixing. At its step `last_step` the process is killed without a word."""
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: TrainingProgress) -> None:
         if progress.steps == last_step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    job = Job(replace(toy_recipe(), dropout=0.4), (data,), work / "models", work, watch=watch)
-    recipe, _, parts = prepare(job)
-    return Run(job, recipe, parts, work)
+    job = TrainingJob(
+        replace(toy_recipe(), dropout=0.4), (data,), work / "models", work, on_step=watch
+    )
+    data = prepare(job)
+    return Run(job, data.recipe, data.parts, work)
 
 
 def train_until_killed(data: Path, work: Path) -> None:

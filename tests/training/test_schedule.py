@@ -1,7 +1,5 @@
 """Learning rates."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Searching for settings, on toy pictures."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +11,11 @@ import optuna
 
 from tests.training.toys import toy_recipe, write_pictures
 from webapp.errors import TrainingError
-from webapp.training.job import Job
-from webapp.training.recipe import RECIPES, Augmentation, Recipe, read_recipe
-from webapp.training.recipe_text import recipe_text
+from webapp.training.job import TrainingJob
+from webapp.training.recipe import RECIPES, Augmentation, Recipe, read_recipe, recipe_text
 from webapp.training.search import (
-    Found,
     Search,
+    SearchResult,
     applied,
     own_settings,
     search,
@@ -32,7 +29,7 @@ pytestmark = pytest.mark.tensorflow
 @pytest.fixture(scope="module")
 def wanted(tmp_path_factory: pytest.TempPathFactory) -> Search:
     folder = tmp_path_factory.mktemp("search")
-    job = Job(
+    job = TrainingJob(
         toy_recipe(), (write_pictures(folder / "data", 8),), folder / "models", folder / "work"
     )
     return Search(
@@ -41,7 +38,7 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> Search:
 
 
 @pytest.fixture(scope="module")
-def found(wanted: Search) -> Found:
+def result(wanted: Search) -> SearchResult:
     return search(wanted)
 
 
@@ -55,27 +52,29 @@ def read_back(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def test_the_best_trial_becomes_a_recipe_of_full_length(
-    found: Found, wanted: Search, tmp_path: Path
+    result: SearchResult, wanted: Search, tmp_path: Path
 ) -> None:
-    assert found.trials == 3
-    assert [stage.epochs for stage in found.recipe.stages] == [2, 2]
-    assert found.own_loss is not None
-    assert found.loss <= found.own_loss
-    assert read_back(found.recipe, tmp_path) == found.recipe
+    assert result.trials == 3
+    assert [stage.epochs for stage in result.recipe.stages] == [2, 2]
+    assert result.own_loss is not None
+    assert result.loss <= result.own_loss
+    assert read_back(result.recipe, tmp_path) == result.recipe
 
 
-def test_the_first_trial_has_the_settings_of_the_recipe(found: Found, wanted: Search) -> None:
+def test_the_first_trial_has_the_settings_of_the_recipe(
+    result: SearchResult, wanted: Search
+) -> None:
     assert trials_of(wanted)[0].params == own_settings(wanted.job.recipe)
     assert applied(wanted.job.recipe, own_settings(wanted.job.recipe)) == wanted.job.recipe
 
 
-def test_a_study_goes_on_where_it_was(found: Found, wanted: Search) -> None:
+def test_a_study_goes_on_where_it_was(result: SearchResult, wanted: Search) -> None:
     assert search(replace(wanted, trials=4)).trials == 4
     assert search(replace(wanted, trials=2)).trials == 4
 
 
 def test_the_same_seed_tries_the_same_settings(
-    found: Found, wanted: Search, tmp_path: Path
+    result: SearchResult, wanted: Search, tmp_path: Path
 ) -> None:
     again = replace(wanted, trials=2, storage=f"sqlite:///{tmp_path / 'again.sqlite'}")
     search(again)
@@ -87,7 +86,7 @@ def test_the_same_seed_tries_the_same_settings(
     )
 
 
-def test_every_epoch_is_judged(found: Found, wanted: Search) -> None:
+def test_every_epoch_is_judged(result: SearchResult, wanted: Search) -> None:
     assert set(trials_of(wanted)[0].intermediate_values) == {
         0,
         1,
@@ -95,7 +94,7 @@ def test_every_epoch_is_judged(found: Found, wanted: Search) -> None:
     }  # the last layer, and an epoch of each stage
 
 
-def test_a_bad_trial_is_stopped_early(found: Found, wanted: Search) -> None:
+def test_a_bad_trial_is_stopped_early(result: SearchResult, wanted: Search) -> None:
     study = optuna.load_study(study_name=wanted.study, storage=wanted.storage)
     first, well = study.trials[0], {0: 1e-9, 1: 1e-9, 2: 1e-9}
     for _ in range(4):
@@ -112,7 +111,7 @@ def test_a_bad_trial_is_stopped_early(found: Found, wanted: Search) -> None:
     assert set(trials_of(wanted)[-1].intermediate_values) == {0, 1}
 
 
-def test_a_study_takes_no_trials_of_another_recipe(found: Found, wanted: Search) -> None:
+def test_a_study_takes_no_trials_of_another_recipe(result: SearchResult, wanted: Search) -> None:
     other = replace(wanted, job=replace(wanted.job, recipe=replace(wanted.job.recipe, batch=4)))
     with pytest.raises(
         TrainingError, match="The study toy holds trials of other photos, another recipe"

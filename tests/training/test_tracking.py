@@ -1,7 +1,5 @@
 """A training that an MLflow server follows: a real one, where it is installed, and none at all."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -21,9 +19,8 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.training.toys import toy_recipe, write_pictures
 from webapp.inference.models.registry import Registry
-from webapp.training.checkpoint import Progress
-from webapp.training.job import Job
-from webapp.training.tracking import RUN_FILE, Server, Tracker, TrackingError, flat, tracking
+from webapp.training.job import TrainingJob, TrainingProgress
+from webapp.training.tracking import RUN_FILE, MlflowServer, Tracker, TrackingError, flat, tracking
 from webapp.training.train import train
 
 pytestmark = pytest.mark.tensorflow
@@ -71,8 +68,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return Job(
+def job(tmp_path: Path) -> TrainingJob:
+    return TrainingJob(
         replace(toy_recipe(), refit=False),
         (write_pictures(tmp_path / "toys", 8),),
         tmp_path / "models",
@@ -80,7 +77,7 @@ def job(tmp_path: Path) -> Job:
     )
 
 
-def asked(server: str, path: str, **query: str) -> Any:
+def fetch(server: str, path: str, **query: str) -> Any:
     with urllib.request.urlopen(  # noqa: S310
         f"{server}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}"
     ) as answer:
@@ -89,23 +86,23 @@ def asked(server: str, path: str, **query: str) -> Any:
 
 def history_of(server: str, run: str, key: str) -> list[tuple[int, float]]:
     return [
-        (one["step"], one["value"])
-        for one in asked(server, "metrics/get-history", run_id=run, metric_key=key)["metrics"]
+        (row["step"], row["value"])
+        for row in fetch(server, "metrics/get-history", run_id=run, metric_key=key)["metrics"]
     ]
 
 
 def test_a_training_becomes_a_run_and_a_registered_version(
-    job: Job, server: str, monkeypatch: pytest.MonkeyPatch
+    job: TrainingJob, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server + "/")
     card = train(job).card
-    version = asked(server, "model-versions/get", name="toy", version="1")["model_version"]
+    version = fetch(server, "model-versions/get", name="toy", version="1")["model_version"]
     assert {"key": "marque.version", "value": "1"} in version["tags"]
-    run = asked(server, "runs/get", run_id=version["run_id"])["run"]
-    params = {one["key"]: one["value"] for one in run["data"]["params"]}
-    metrics = {one["key"]: one["value"] for one in run["data"]["metrics"]}
+    run = fetch(server, "runs/get", run_id=version["run_id"])["run"]
+    params = {row["key"]: row["value"] for row in run["data"]["params"]}
+    metrics = {row["key"]: row["value"] for row in run["data"]["metrics"]}
     files = {
-        one["path"] for one in asked(server, "artifacts/list", run_id=version["run_id"])["files"]
+        row["path"] for row in fetch(server, "artifacts/list", run_id=version["run_id"])["files"]
     }
     assert run["info"]["status"] == "FINISHED"
     assert (params["batch"], params["stages.1.width"], params["backbone"]) == (
@@ -114,48 +111,48 @@ def test_a_training_becomes_a_run_and_a_registered_version(
         "small_cnn",
     )
     assert metrics["test.top1"] == pytest.approx(card.metrics["test"]["top1"])
-    losses = [one["validation_loss"] for one in card.training["history"]]
+    losses = [row["validation_loss"] for row in card.training["history"]]
     assert history_of(server, version["run_id"], "validation_loss") == list(enumerate(losses))
     assert files == {"card.json", "loss.svg", "right.svg", "model.keras"}
     assert not (job.work / RUN_FILE).exists()
 
 
-def test_a_training_that_goes_on_stays_one_run(job: Job, server: str) -> None:
+def test_a_training_that_goes_on_stays_one_run(job: TrainingJob, server: str) -> None:
     def tracker() -> Tracker:
-        return Tracker(Server(server, {}), job, job.recipe, "again")
+        return Tracker(MlflowServer(server, {}), job, job.recipe, "again")
 
     first, second = tracker(), tracker()
-    first.epoch(Progress("photos", "recipe", history=[LINE]))
+    first.on_epoch(TrainingProgress("photos", "recipe", history=[LINE]))
     first.end("KILLED")
-    second.epoch(Progress("photos", "recipe", history=[LINE, LINE]))
+    second.on_epoch(TrainingProgress("photos", "recipe", history=[LINE, LINE]))
     assert second.run == first.run
-    assert asked(server, "runs/get", run_id=first.run)["run"]["info"]["status"] == "RUNNING"
+    assert fetch(server, "runs/get", run_id=first.run)["run"]["info"]["status"] == "RUNNING"
     assert {step for step, _ in history_of(server, first.run, "loss")} == {0, 1}
 
 
-def test_a_run_that_the_server_forgot_is_made_anew(job: Job, server: str) -> None:
+def test_a_run_that_the_server_forgot_is_made_anew(job: TrainingJob, server: str) -> None:
     job.work.mkdir()
     (job.work / RUN_FILE).write_text("f" * 32)
-    tracker = Tracker(Server(server, {}), job, job.recipe, "forgotten")
-    tracker.epoch(Progress("photos", "recipe", history=[LINE, LINE]))
+    tracker = Tracker(MlflowServer(server, {}), job, job.recipe, "forgotten")
+    tracker.on_epoch(TrainingProgress("photos", "recipe", history=[LINE, LINE]))
     assert tracker.run == (job.work / RUN_FILE).read_text() != "f" * 32
     assert {step for step, _ in history_of(server, tracker.run, "loss")} == {0, 1}
 
 
 def test_what_a_silent_server_missed_is_sent_when_it_answers(
-    job: Job, server: str, capfd: pytest.CaptureFixture[str]
+    job: TrainingJob, server: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    tracker = Tracker(Server(f"http://127.0.0.1:{free_port()}", {}), job, job.recipe, "late")
-    tracker.epoch(Progress("photos", "recipe", history=[LINE]))
-    tracker.epoch(Progress("photos", "recipe", history=[LINE, LINE]))
+    tracker = Tracker(MlflowServer(f"http://127.0.0.1:{free_port()}", {}), job, job.recipe, "late")
+    tracker.on_epoch(TrainingProgress("photos", "recipe", history=[LINE]))
+    tracker.on_epoch(TrainingProgress("photos", "recipe", history=[LINE, LINE]))
     assert capfd.readouterr().err.count("The training goes on without it.") == 1
-    tracker.server = Server(server, {})
-    tracker.epoch(Progress("photos", "recipe", history=[LINE, LINE, LINE]))
+    tracker.server = MlflowServer(server, {})
+    tracker.on_epoch(TrainingProgress("photos", "recipe", history=[LINE, LINE, LINE]))
     assert {step for step, _ in history_of(server, tracker.run, "loss")} == {0, 1, 2}
 
 
 def test_a_server_that_is_not_there_stops_no_training(
-    job: Job, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     train(job)
@@ -165,7 +162,7 @@ def test_a_server_that_is_not_there_stops_no_training(
 
 @pytest.mark.parametrize("address", ["sqlite:///mlflow.db", "databricks", "http://", "nonsense"])
 def test_an_address_that_is_none_is_said_once(
-    job: Job, address: str, capfd: pytest.CaptureFixture[str]
+    job: TrainingJob, address: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with tracking(job, job.recipe, {"MLFLOW_TRACKING_URI": address}) as tracker:
         assert tracker is None
@@ -173,14 +170,16 @@ def test_an_address_that_is_none_is_said_once(
 
 
 def test_a_password_in_the_address_stands_in_no_message() -> None:
-    server = Server.from_env({"MLFLOW_TRACKING_URI": f"http://me:secret@127.0.0.1:{free_port()}"})
-    assert server.headers == {"Authorization": "Basic bWU6c2VjcmV0"}
+    server = MlflowServer.from_env(
+        {"MLFLOW_TRACKING_URI": f"http://me:secret@127.0.0.1:{free_port()}"}
+    )
+    assert server.headers == {"authorization": "Basic bWU6c2VjcmV0"}
     with pytest.raises(TrackingError) as refused:
         server.get("experiments/get-by-name", experiment_name="none")
     assert "secret" not in str(refused.value)
 
 
-def test_without_the_variable_nobody_is_told(job: Job) -> None:
+def test_without_the_variable_nobody_is_told(job: TrainingJob) -> None:
     with tracking(job, job.recipe, {}) as tracker:
         assert tracker is None
 

@@ -1,7 +1,5 @@
 """A whole training on toy pictures: stop, go on, publish."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +12,9 @@ from tests.training.toys import COLORS, toy_recipe, write_pictures
 from webapp.errors import TrainingError
 from webapp.inference.models.held_out import read_split
 from webapp.inference.models.registry import Registry
-from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress
-from webapp.training.job import Job
-from webapp.training.train import Outcome, learnt_before, train
+from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint
+from webapp.training.job import TrainingJob, TrainingProgress
+from webapp.training.train import TrainingResult, train, trained_on
 
 pytestmark = pytest.mark.tensorflow
 
@@ -25,29 +23,29 @@ class PowerCutError(Exception):
     """Somebody pulled the plug."""
 
 
-def pull_the_plug(progress: Progress) -> None:
+def pull_the_plug(progress: TrainingProgress) -> None:
     if progress.stage == 1 and progress.epoch == 1:
         raise PowerCutError
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+def job(tmp_path_factory: pytest.TempPathFactory) -> TrainingJob:
     folder = tmp_path_factory.mktemp("toy")
     write_pictures(folder / "data", 15)
     (folder / "data" / "manifest.json").write_text(
         '{"marque_export": 1, "complete": true, "label_event": 88}'
     )
     unknown = write_pictures(folder / "other", 4, first_seed=900)
-    return Job(
+    return TrainingJob(
         toy_recipe(), (folder / "data",), folder / "models", folder / "work", unknown=unknown
     )
 
 
 @pytest.fixture(scope="module")
-def outcome(job: Job) -> Outcome:
+def result(job: TrainingJob) -> TrainingResult:
     """A run that was cut off inside its fourth epoch, and went on."""
     with pytest.raises(PowerCutError):
-        train(replace(job, watch=pull_the_plug))
+        train(replace(job, on_step=pull_the_plug))
     stored = Checkpoint.read(job.work)
     assert stored is not None
     assert not stored.progress.finished
@@ -60,8 +58,8 @@ def outcome(job: Job) -> Outcome:
     return train(replace(job, resume=True))
 
 
-def test_an_interrupted_run_ends_with_all_its_epochs(outcome: Outcome) -> None:
-    assert [line["stage"] for line in outcome.card.training["history"]] == [
+def test_an_interrupted_run_ends_with_all_its_epochs(result: TrainingResult) -> None:
+    assert [line["stage"] for line in result.card.training["history"]] == [
         "head",
         "small",
         "small",
@@ -70,57 +68,57 @@ def test_an_interrupted_run_ends_with_all_its_epochs(outcome: Outcome) -> None:
     ]
 
 
-def test_the_first_version_is_published_and_live(job: Job, outcome: Outcome) -> None:
-    assert outcome.version == 1
+def test_the_first_version_is_published_and_live(job: TrainingJob, result: TrainingResult) -> None:
+    assert result.version == 1
     assert Registry(job.models).live_version("toy") == 1
     assert not (job.work / CHECKPOINT_FILE).exists()
 
 
-def test_the_card_tells_what_was_measured_on_what(outcome: Outcome) -> None:
-    test = outcome.card.metrics["test"]
-    assert test["n"] == outcome.card.split["test"]["n"] == 9
+def test_the_card_tells_what_was_measured_on_what(result: TrainingResult) -> None:
+    test = result.card.metrics["test"]
+    assert test["n"] == result.card.split["test"]["n"] == 9
     assert sum(row["n"] for row in test["per_label"].values()) == 9
     assert set(test["sources"]) == {"data"}
-    assert outcome.card.metrics["unknown"]["n"] == 6
-    assert len(outcome.card.split["fingerprint"]) == 64
+    assert result.card.metrics["unknown"]["n"] == 6
+    assert len(result.card.split["fingerprint"]) == 64
 
 
-def test_the_card_tells_which_labels_the_training_saw(outcome: Outcome) -> None:
-    assert outcome.card.label_event == 88
+def test_the_card_tells_which_labels_the_training_saw(result: TrainingResult) -> None:
+    assert result.card.label_event == 88
 
 
-def test_the_version_carries_the_list_of_the_files_it_learnt_from(
-    job: Job, outcome: Outcome
+def test_the_version_carries_the_list_of_its_files(
+    job: TrainingJob, result: TrainingResult
 ) -> None:
-    split = read_split(job.models / "toy" / "1", outcome.card)
+    split = read_split(job.models / "toy" / "1", result.card)
     assert split is not None
     assert Counter(split.values()) == {
-        part: outcome.card.split[part]["n"] for part in ("train", "validation", "test")
+        part: result.card.split[part]["n"] for part in ("train", "validation", "test")
     }
-    assert "split.json" in outcome.card.files
+    assert "split.json" in result.card.files
 
 
-def test_a_run_that_starts_from_a_version_knows_what_it_has_learnt(
-    job: Job, outcome: Outcome
+def test_a_run_that_starts_from_a_version_knows_what_that_was_trained_on(
+    job: TrainingJob, result: TrainingResult
 ) -> None:
-    learnt = learnt_before(replace(job, weights=job.models / "toy" / "1" / "model.keras"))
-    split = read_split(job.models / "toy" / "1", outcome.card)
-    assert split is not None and learnt == {
+    known = trained_on(replace(job, weights=job.models / "toy" / "1" / "model.keras"))
+    split = read_split(job.models / "toy" / "1", result.card)
+    assert split is not None and known == {
         digest for digest, part in split.items() if part != "test"
     }
-    assert learnt_before(job) == set()
+    assert trained_on(job) == set()
 
 
-def test_the_labels_are_the_folders(outcome: Outcome) -> None:
-    assert outcome.card.label_names == tuple(sorted(COLORS))
+def test_the_labels_are_the_folders(result: TrainingResult) -> None:
+    assert result.card.label_names == tuple(sorted(COLORS))
 
 
-def test_it_refuses_to_resume_nothing(job: Job, tmp_path: Path) -> None:
+def test_it_refuses_to_resume_nothing(job: TrainingJob, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no run to resume"):
         train(replace(job, work=tmp_path, resume=True))
 
 
-def test_it_refuses_weights_that_do_not_fit(job: Job, tmp_path: Path) -> None:
+def test_it_refuses_weights_that_do_not_fit(job: TrainingJob, tmp_path: Path) -> None:
     (tmp_path / "other.weights.h5").write_bytes(b"not weights")
     with pytest.raises(TrainingError, match="does not fit the backbone"):
         train(replace(job, work=tmp_path, weights=tmp_path / "other.weights.h5"))

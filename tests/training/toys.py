@@ -1,14 +1,12 @@
 """Toy data for the training room: folders of coloured pictures, and a recipe that learns them in seconds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from webapp.inference.models.card import InputSpec
-from webapp.training.recipe import Augmentation, Recipe, SplitRule, Stage
+from webapp.training.recipe import Augmentation, Recipe, SplitRule, TrainingStage
 
 COLORS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 40, 40)}
 
@@ -46,7 +44,11 @@ def toy_recipe(name: str = "toy", epochs: int = 2) -> Recipe:
         head_epochs=2,
         augmentation=Augmentation(mixup=0.2, cutmix=0.2, hue=0.01),
         stages=(
-            Stage(name="small", epochs=epochs, rate=1e-2, unfreeze=0.5, height=32, width=32),
-            Stage(name="large", epochs=epochs, rate=1e-2, unfreeze=1.0, height=32, width=64),
+            TrainingStage(
+                name="small", epochs=epochs, rate=1e-2, unfreeze=0.5, height=32, width=32
+            ),
+            TrainingStage(
+                name="large", epochs=epochs, rate=1e-2, unfreeze=1.0, height=32, width=64
+            ),
         ),
     )

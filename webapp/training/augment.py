@@ -1,15 +1,18 @@
-"""Random changes to training photos, and the batches made of them. Plain numpy and Pillow, so that pixels are resized as in serving."""
+"""Random changes to training photos and batches.
+
+Plain numpy and Pillow, so that pixels are resized as in serving.
+"""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageOps
 
-from webapp.training.randaugment import rand_augment
 from webapp.training.recipe import Augmentation
 
-GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -17,11 +20,9 @@ def vary(
     pixels: NDArray[np.uint8], height: int, width: int, how: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """A random view of a photo: float32 RGB in 0..255, shape (height, width, 3)."""
+    box = _crop(pixels.shape[1], pixels.shape[0], how, rng)
     image = Image.fromarray(pixels).resize(
-        (width, height),
-        Image.Resampling.BICUBIC,
-        box=_crop(pixels.shape[1], pixels.shape[0], how, rng),
-        reducing_gap=2.0,
+        (width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0
     )
     if how.rand_changes:
         image = rand_augment(image, how.rand_changes, how.rand_strength, rng)
@@ -35,7 +36,10 @@ def vary(
 
 
 def blend(batch: Batch, how: Augmentation, rng: np.random.Generator) -> Batch:
-    """A batch mixed with itself by MixUp or CutMix, each by its chance, or the batch as it is. Targets are mixed alike."""
+    """A batch of views and targets, blended with itself by chance or as it is.
+
+    By MixUp (Zhang et al. 2017) or CutMix (Yun et al. 2019); targets are blended alike.
+    """
     views, targets = batch
     chance = rng.random()
     order = rng.permutation(len(views))
@@ -47,7 +51,8 @@ def blend(batch: Batch, how: Augmentation, rng: np.random.Generator) -> Batch:
         top, left, bottom, right = _rectangle(height, width, float(rng.uniform(0.05, 0.4)), rng)
         views = views.copy()
         views[:, top:bottom, left:right] = views[order, top:bottom, left:right]
-        return views, _mix(targets, order, 1 - (bottom - top) * (right - left) / (height * width))
+        share = 1 - (bottom - top) * (right - left) / (height * width)
+        return views, _mix(targets, order, share)
     return batch
 
 
@@ -73,39 +78,32 @@ def _crop(
 def _recolour(
     view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    brightness, contrast, saturation = (
-        1 + how_much * rng.uniform(-1, 1)
-        for how_much in (how.brightness, how.contrast, how.saturation)
-    )
+    amounts = (how.brightness, how.contrast, how.saturation)
+    brightness, contrast, saturation = (1 + amount * rng.uniform(-1, 1) for amount in amounts)
     if how.hue:
         view = view @ _hue_turn(rng.uniform(-how.hue, how.hue))
-    grey: NDArray[np.float32] = (view @ GREY)[..., np.newaxis]
+    grey: NDArray[np.float32] = (view @ LUMA)[..., np.newaxis]
     mean = grey.mean(dtype=np.float32)
     coloured: NDArray[np.float32] = grey + (view - grey) * np.float32(saturation)
     return ((coloured - mean) * np.float32(contrast) + mean) * np.float32(brightness)
 
 
 def _hue_turn(share: float) -> NDArray[np.float32]:
-    """A rotation about the grey axis by `share` of a turn: (3, 3), for row vectors (Rodrigues' formula)."""
+    """Rotation about the grey axis by `share` of a turn: (3, 3), for row vectors (Rodrigues)."""
     cos, sin = math.cos(2 * math.pi * share), math.sin(2 * math.pi * share)
     third, root = (1 - cos) / 3, sin / math.sqrt(3)
-    turn = [
-        [cos + third, third - root, third + root],
-        [third + root, cos + third, third - root],
-        [third - root, third + root, cos + third],
-    ]
-    return np.array(turn, dtype=np.float32).T
+    a, b, c = cos + third, third - root, third + root
+    return np.array([[a, c, b], [b, a, c], [c, b, a]], dtype=np.float32)
 
 
 def _erase(
     view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Cover a random rectangle with noise (Zhong et al. 2017, "Random Erasing"), by its chance."""
+    """Cover a random rectangle with noise, by chance (Zhong et al. 2017, "Random Erasing")."""
     if rng.random() >= how.erase:
         return view
-    top, left, bottom, right = _rectangle(
-        view.shape[0], view.shape[1], float(rng.uniform(0.02, 0.15)), rng
-    )
+    height, width = view.shape[:2]
+    top, left, bottom, right = _rectangle(height, width, float(rng.uniform(0.02, 0.15)), rng)
     covered = view.copy()
     covered[top:bottom, left:right] = rng.uniform(0, 255, (bottom - top, right - left, 3))
     return covered
@@ -114,9 +112,59 @@ def _erase(
 def _rectangle(
     height: int, width: int, area: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right of a random rectangle that covers about `area` of the picture."""
+    """Top, left, bottom, right of a random rectangle on about `area` of the picture."""
     stretch = math.exp(rng.uniform(-0.7, 0.7))
     tall = max(1, min(height, round(height * math.sqrt(area * stretch))))
     wide = max(1, min(width, round(width * math.sqrt(area / stretch))))
     top, left = int(rng.integers(0, height - tall + 1)), int(rng.integers(0, width - wide + 1))
     return top, left, top + tall, left + wide
+
+
+# ---- RandAugment (Cubuk et al. 2019) ----
+
+
+def rand_augment(
+    image: Image.Image, changes: int, strength: float, rng: np.random.Generator
+) -> Image.Image:
+    """An RGB `image` after `changes` of `CHANGES`, each at `strength` in [0, 1] and a random sign.
+
+    The size stays.
+    """
+    known = list(CHANGES.values())
+    for place in rng.integers(0, len(known), changes):
+        sign = 1 if rng.random() < 0.5 else -1
+        image = known[place](image, sign * strength)
+    return image
+
+
+def _affine(image: Image.Image, *matrix: float) -> Image.Image:
+    method, resample = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+    return image.transform(image.size, method, matrix, resample, fillcolor=(128, 128, 128))
+
+
+def _rotate(image: Image.Image, amount: float) -> Image.Image:
+    return image.rotate(30 * amount, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
+
+
+def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> "Change":
+    return lambda image, amount: kind(image).enhance(1 + 0.9 * amount)
+
+
+Change = Callable[[Image.Image, float], Image.Image]
+# each takes an RGB image and a strength in [-1, 1]
+CHANGES: dict[str, Change] = {
+    "same": lambda image, _amount: image,
+    "rotate": _rotate,
+    "shear x": lambda image, amount: _affine(image, 1, 0.3 * amount, 0, 0, 1, 0),
+    "shear y": lambda image, amount: _affine(image, 1, 0, 0, 0.3 * amount, 1, 0),
+    "shift x": lambda image, amount: _affine(image, 1, 0, 0.3 * amount * image.width, 0, 1, 0),
+    "shift y": lambda image, amount: _affine(image, 1, 0, 0, 0, 1, 0.3 * amount * image.height),
+    "autocontrast": lambda image, _amount: ImageOps.autocontrast(image),
+    "equalize": lambda image, _amount: ImageOps.equalize(image),
+    "posterize": lambda image, amount: ImageOps.posterize(image, 8 - round(4 * abs(amount))),
+    "solarize": lambda image, amount: ImageOps.solarize(image, round(256 * (1 - abs(amount)))),
+    "color": _enhance(ImageEnhance.Color),
+    "contrast": _enhance(ImageEnhance.Contrast),
+    "brightness": _enhance(ImageEnhance.Brightness),
+    "sharpness": _enhance(ImageEnhance.Sharpness),
+}

@@ -1,7 +1,6 @@
-"""What is written down after every epoch: TensorBoard's log, and the curves as pictures."""
+"""What is written after every epoch: TensorBoard's log, and the curves as pictures."""
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,8 @@ from tensorflow.core.framework.summary_pb2 import SummaryMetadata
 
 from webapp.reports.charts import as_file
 from webapp.reports.training_curves import has_curves, loss_svg, right_svg
-from webapp.training.checkpoint import Progress
-from webapp.training.job import Job
+from webapp.training.job import Callback, TrainingJob, TrainingProgress
 
-BOARD = "tensorboard"
 TAGS = {
     "loss": "loss/learning",
     "validation_loss": "loss/validation",
@@ -24,25 +21,26 @@ TAGS = {
     "photos_per_second": "time/photos per second",
     "waited": "time/share waited for photos",
 }
-Follower = Callable[[Progress], None]
 
 
-def followed(job: Job, *followers: Follower) -> Job:
-    """The job with more who are told after every epoch, behind the one who is already."""
-    everybody = (job.after_epoch, *followers)
+def with_callbacks(job: TrainingJob, *callbacks: Callback) -> TrainingJob:
+    """The job with more callbacks after every epoch, behind its own."""
 
-    def tell(progress: Progress) -> None:
-        for one in everybody:
-            one(progress)
+    def call_all(progress: TrainingProgress) -> None:
+        for callback in (job.on_epoch, *callbacks):
+            callback(progress)
 
-    return replace(job, after_epoch=tell)
+    return replace(job, on_epoch=call_all)
 
 
-def to_board(folder: Path) -> Follower:
-    """A log in `folder` that `tensorboard --logdir` shows. A run that starts anew empties the folder; one that goes on adds to it."""
+def tensorboard(folder: Path) -> Callback:
+    """A log in `folder` that `tensorboard --logdir` shows.
+
+    A run that starts anew empties the folder; one that goes on adds to it.
+    """
     writers: list[Any] = []
 
-    def write(progress: Progress) -> None:
+    def write(progress: TrainingProgress) -> None:
         if not writers:
             if len(progress.history) == 1:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -51,31 +49,27 @@ def to_board(folder: Path) -> Follower:
             for key, tag in TAGS.items():
                 value = progress.history[-1].get(key)
                 if value is not None:
-                    _scalar(tag, float(value), len(progress.history) - 1)
+                    _write_scalar(tag, float(value), len(progress.history) - 1)
         writers[0].flush()
 
     return write
 
 
-def to_curves(folder: Path) -> Follower:
-    """`loss.svg` and `right.svg` in `folder`, drawn anew after every epoch."""
+def _write_scalar(tag: str, value: float, step: int) -> None:
+    """Do what `tf.summary.scalar` does, which needs TensorBoard installed to write a log."""
+    plugin = SummaryMetadata.PluginData(plugin_name="scalars")
+    metadata = SummaryMetadata(data_class="DATA_CLASS_SCALAR", plugin_data=plugin)
+    tf.summary.write(tag, tf.constant(value, tf.float32), step=step, metadata=metadata)
 
-    def draw(progress: Progress) -> None:
+
+def curves(folder: Path) -> Callback:
+    """`loss.svg` and `right.svg` in `folder`, written again after every epoch."""
+
+    def write(progress: TrainingProgress) -> None:
         if has_curves(progress.history):
             folder.mkdir(parents=True, exist_ok=True)
-            for name, drawn in (
-                ("loss.svg", loss_svg(progress.history)),
-                ("right.svg", right_svg(progress.history)),
-            ):
-                (folder / name).write_text(as_file(drawn), encoding="utf-8")
+            for name, chart in (("loss", loss_svg), ("right", right_svg)):
+                text = as_file(chart(progress.history))
+                (folder / f"{name}.svg").write_text(text, encoding="utf-8")
 
-    return draw
-
-
-def _scalar(tag: str, value: float, step: int) -> None:
-    """What `tf.summary.scalar` writes; that one wants TensorBoard installed, which only who reads the log needs."""
-    metadata = SummaryMetadata(
-        data_class="DATA_CLASS_SCALAR",
-        plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"),
-    )
-    tf.summary.write(tag, tf.constant(value, tf.float32), step=step, metadata=metadata)
+    return write

@@ -1,4 +1,4 @@
-"""From labelled photos to examples: reading, finding near-duplicates, splitting so that none of them crosses a border."""
+"""From labelled photos to examples, split so that no near-duplicates cross a border."""
 
 import hashlib
 import math
@@ -18,18 +18,24 @@ from PIL import Image
 from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.decoding.crop import Box, decode_cut
 from webapp.inference.decoding.images import difference_hash, fit_input, working_side
+from webapp.inference.models import held_out
 from webapp.inference.models.card import InputSpec
-from webapp.training.readers import Found
+from webapp.training.readers import ListedPhoto
 from webapp.training.recipe import SplitRule
 
-PARTS = ("train", "validation", "test")
-_TIME_IN_NAME = re.compile(r"(?<!\d)(\d{14})(?!\d)")
+Examples = list["TrainingExample"]
+Parts = dict[str, Examples]
 
 
 @dataclass(frozen=True)
-class Example:
-    """One labelled photo. `pixels` is uint8 RGB of shape (height, width, 3), decoded as in serving; `dhash` its difference hash;
-    `taken` seconds from the time in its file name, if there is one; `group` is shared by near-duplicates; `box` is what was cut out."""
+class TrainingExample:
+    """A labelled photo.
+
+    `pixels` is uint8 RGB of shape (height, width, 3), decoded as in serving and made smaller;
+    `size` the (width, height) before that; `dhash` the difference hash; `taken` seconds from the
+    time in the file's name, if there is one; `group` is shared by near-duplicates; `box` was cut
+    out of the file.
+    """
 
     path: Path
     label: str
@@ -40,6 +46,7 @@ class Example:
     taken: float | None = None
     group: int = -1
     box: Box | None = None
+    size: tuple[int, int] = (0, 0)
 
     @property
     def short_name(self) -> str:
@@ -49,9 +56,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples and what was found while reading them. All labels up to the event `label_event` are in them, None when that is not known."""
+    """Examples, and what was found while reading them.
 
-    examples: tuple[Example, ...]
+    All label events up to `label_event` are in them; None when that is not known.
+    """
+
+    examples: tuple[TrainingExample, ...]
     refused: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
     contradictory: tuple[str, ...] = ()
@@ -60,71 +70,18 @@ class Dataset:
     def report(self) -> dict[str, Any]:
         """What was read, what was left out and why, as plain JSON."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for one in self.examples:
-            counts[one.source][one.label] += 1
-        groups = Counter(one.group for one in self.examples)
+        for example in self.examples:
+            counts[example.source][example.label] += 1
+        groups = Counter(example.group for example in self.examples).values()
         return {
             "photos": len(self.examples),
-            "by_source": {
-                source: dict(sorted(labels.items())) for source, labels in sorted(counts.items())
-            },
+            "by_source": {name: dict(sorted(counts[name].items())) for name in sorted(counts)},
             "refused": list(self.refused),
             "exact_duplicates_dropped": list(self.repeated),
             "two_labels_dropped": list(self.contradictory),
-            "groups_of_near_duplicates": sum(1 for size in groups.values() if size > 1),
-            "photos_in_such_groups": sum(size for size in groups.values() if size > 1),
+            "groups_of_near_duplicates": sum(size > 1 for size in groups),
+            "photos_in_such_groups": sum(size for size in groups if size > 1),
         }
-
-
-Say = Callable[[str], None]
-
-
-def read_photos(
-    photos: Iterable[Found], source: str, *, max_side: int, say: Say
-) -> tuple[list[Example], list[str]]:
-    """The photos decoded, cut to their boxes and made no larger than `max_side`, and the names of the files that were refused.
-
-    A file that cannot be read is named through `say` and left out.
-    """
-    examples: list[Example] = []
-    refused: list[str] = []
-    for one in photos:
-        try:
-            content = one.path.read_bytes()
-            pixels = decode_cut(content, one.box)
-        except (OSError, PhotoRefusedError) as error:
-            refused.append(short_name(one.path))
-            say(f"left out {refused[-1]}: {error}")
-            continue
-        examples.append(
-            make_example(
-                one.path, one.label, source, content, pixels, max_side=max_side, box=one.box
-            )
-        )
-    return examples, refused
-
-
-def make_example(
-    path: Path,
-    label: str,
-    source: str,
-    content: bytes,
-    pixels: NDArray[np.uint8],
-    *,
-    max_side: int,
-    box: Box | None = None,
-) -> Example:
-    """An example from a decoded photo. Its pixels are made smaller when their longest side is over `max_side`."""
-    image = Image.fromarray(pixels)
-    dhash = difference_hash(image)
-    if max(image.size) > max_side:
-        image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-        pixels = np.asarray(image)
-    found = _TIME_IN_NAME.search(path.name)
-    taken = _seconds(found[1]) if found else None
-    return Example(
-        path, label, source, hashlib.sha256(content).hexdigest(), dhash, pixels, taken, box=box
-    )
 
 
 def short_name(path: Path) -> str:
@@ -132,25 +89,80 @@ def short_name(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-def drop_repeats(examples: list[Example]) -> tuple[list[Example], list[str], list[str]]:
-    """The examples without exact duplicates; the names of dropped repeats; the names of files that lie under two labels (all dropped)."""
-    by_bytes: dict[str, list[Example]] = defaultdict(list)
-    for one in examples:
-        by_bytes[one.sha256].append(one)
-    kept: list[Example] = []
+def read_example(photo: ListedPhoto, source: str, max_side: int) -> TrainingExample:
+    """A photo read as in serving, its longest side then made `max_side` at most.
+
+    Raises:
+        OSError: The file cannot be read.
+        PhotoRefusedError: It is no photo.
+    """
+    content = photo.path.read_bytes()
+    pixels = decode_cut(content, photo.box)
+    image = Image.fromarray(pixels)
+    size, dhash = image.size, difference_hash(image)
+    if max(size) > max_side:
+        image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        pixels = np.asarray(image)
+    return TrainingExample(
+        photo.path,
+        photo.label,
+        source,
+        hashlib.sha256(content).hexdigest(),
+        dhash,
+        pixels,
+        _time_in(photo.path.name),
+        box=photo.box,
+        size=size,
+    )
+
+
+def _time_in(name: str) -> float | None:
+    """Seconds since 1970 of a time like 20240131235959 in a file's name."""
+    match = re.search(r"(?<!\d)(\d{14})(?!\d)", name)
+    try:
+        taken = datetime.strptime(match[1], "%Y%m%d%H%M%S") if match else None  # noqa: DTZ007
+    except ValueError:
+        return None
+    return (taken - datetime(1970, 1, 1)).total_seconds() if taken else None  # noqa: DTZ001
+
+
+def read_examples(
+    photos: Iterable[ListedPhoto], source: str, max_side: int, say: Callable[[str], object]
+) -> tuple[Examples, list[str]]:
+    """The photos that can be read, and the names of the others, each told to `say`."""
+    examples: Examples = []
+    refused: list[str] = []
+    for photo in photos:
+        try:
+            examples.append(read_example(photo, source, max_side))
+        except (OSError, PhotoRefusedError) as error:
+            refused.append(short_name(photo.path))
+            say(f"left out {refused[-1]}: {error}")
+    return examples, refused
+
+
+def drop_repeats(examples: Examples) -> tuple[Examples, list[str], list[str]]:
+    """The examples without exact duplicates, and without files that lie under two labels.
+
+    Also the names of the dropped repeats, and those of the files under two labels.
+    """
+    by_content: dict[str, Examples] = defaultdict(list)
+    for example in examples:
+        by_content[example.sha256].append(example)
+    kept: Examples = []
     repeated: list[str] = []
     contradictory: list[str] = []
-    for same in by_bytes.values():
-        if len({one.label for one in same}) > 1:
-            contradictory += [one.short_name for one in same]
+    for same in by_content.values():
+        if len({example.label for example in same}) > 1:
+            contradictory += [example.short_name for example in same]
         else:
             kept.append(same[0])
-            repeated += [one.short_name for one in same[1:]]
+            repeated += [example.short_name for example in same[1:]]
     return kept, repeated, contradictory
 
 
-def group(examples: list[Example], rule: SplitRule) -> list[Example]:
-    """The examples with `group` set: near-duplicates by difference hash, and bursts by the time in the name, share one."""
+def group(examples: Examples, rule: SplitRule) -> Examples:
+    """The examples with `group` set: near-duplicates and bursts share one."""
     parents = list(range(len(examples)))
 
     def root(place: int) -> int:
@@ -159,80 +171,98 @@ def group(examples: list[Example], rule: SplitRule) -> list[Example]:
             place = parents[place]
         return place
 
-    for first, second in (
-        *near_pairs(examples, rule.near_distance),
-        *_bursts(examples, rule.burst_seconds),
-    ):
+    near, bursts = near_pairs(examples, rule.near_distance), _bursts(examples, rule.burst_seconds)
+    for first, second in (*near, *bursts):
         parents[root(second)] = root(first)
-    return [replace(one, group=root(place)) for place, one in enumerate(examples)]
+    return [replace(example, group=root(place)) for place, example in enumerate(examples)]
 
 
-def split(
-    examples: list[Example], rule: SplitRule, learnt: Collection[str] = ()
-) -> dict[str, list[Example]]:
-    """Train, validation and test. Whole groups move; the shares hold for each label and source apart; seeded.
+def near_pairs(examples: Examples, distance: int) -> list[tuple[int, int]]:
+    """The places of every two examples whose hashes differ in at most `distance` bits."""
+    hashes = np.array([example.dhash for example in examples], dtype=np.uint64)
+    pairs: list[tuple[int, int]] = []
+    for place in range(len(examples) - 1):
+        differing = np.bitwise_count(hashes[place + 1 :] ^ hashes[place])
+        near = np.flatnonzero(differing <= distance).tolist()
+        pairs += [(place, place + 1 + offset) for offset in near]
+    return pairs
 
-    Groups with a file in `learnt` (SHA-256) go to train: the network that training starts from knows them.
 
-    Raises `TrainingError` when a label ends up without a training photo.
+def _bursts(examples: Examples, seconds: int) -> list[tuple[int, int]]:
+    """The places of frames of one source and label whose names carry times this close."""
+    timed = sorted(
+        (example.source, example.label, example.taken, place)
+        for place, example in enumerate(examples)
+        if example.taken is not None
+    )
+    return [
+        (first[3], second[3])
+        for first, second in pairwise(timed)
+        if first[:2] == second[:2] and second[2] - first[2] <= seconds
+    ]
+
+
+def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ()) -> Parts:
+    """Train, validation and test. Seeded.
+
+    Whole groups move; the shares hold for each label and source apart. Groups with a file in
+    `trained_on` (SHA-256) go to train: the network that training starts from knows them.
+
+    Raises:
+        TrainingError: A label is left without a training photo, or a part is empty.
     """
-    groups: dict[int, list[Example]] = defaultdict(list)
-    for one in examples:
-        groups[one.group].append(one)
-    strata: dict[tuple[str, str], list[list[Example]]] = defaultdict(list)
-    for members in groups.values():
-        (stratum, _), *_ = Counter((one.label, one.source) for one in members).most_common(1)
-        strata[stratum].append(sorted(members, key=lambda one: one.sha256))
-    parts: dict[str, list[Example]] = {part: [] for part in PARTS}
-    for stratum in sorted(strata):
-        waiting = sorted(strata[stratum], key=lambda members: members[0].sha256)
-        np.random.default_rng([rule.seed, *"/".join(stratum).encode()]).shuffle(waiting)
-        total = sum(map(len, waiting))
-        known = [members for members in waiting if any(one.sha256 in learnt for one in members)]
-        waiting = [members for members in waiting if members not in known]
-        for part, share in (("test", rule.test), ("validation", rule.validation)):
-            taken, waiting = _take(waiting, round(share * total))
+    shares = {"test": rule.test, "validation": rule.validation}
+    parts: Parts = {"train": [], "validation": [], "test": []}
+    for stratum, groups in sorted(_strata(examples).items()):
+        groups.sort(key=lambda members: members[0].sha256)
+        np.random.default_rng([rule.seed, *"/".join(stratum).encode()]).shuffle(groups)
+        fresh: list[Examples] = []
+        for members in groups:
+            if any(example.sha256 in trained_on for example in members):
+                parts["train"] += members
+            else:
+                fresh.append(members)
+        total = sum(map(len, groups))
+        for part, share in shares.items():
+            taken, fresh = _take(fresh, round(share * total))
             parts[part] += taken
-        parts["train"] += [one for members in (*known, *waiting) for one in members]
-    missing = {one.label for one in examples} - {one.label for one in parts["train"]}
+        parts["train"] += [example for members in fresh for example in members]
+    labels = {example.label for example in parts["train"]}
+    missing = sorted({example.label for example in examples} - labels)
     if missing:
         raise TrainingError(
-            f"Too few photos of {', '.join(sorted(missing))}: none is left to train on after the split."
+            f"Too few photos of {', '.join(missing)}: none is left to train on after the split."
         )
-    for part, share in (("test", rule.test), ("validation", rule.validation)):
+    for part, share in shares.items():
         if not parts[part]:
-            needed = math.ceil(0.5 / share)
             raise TrainingError(
-                f"Too few photos: none is left for {part}. It takes {needed} of at least one label; ten of each are better."
+                f"Too few photos: none is left for {part}. It takes {math.ceil(0.5 / share)} of at "
+                "least one label; ten of each are better."
             )
     return parts
 
 
-def fingerprint(parts: dict[str, list[Example]]) -> str:
-    """SHA-256 over the sorted lines "<file's SHA-256> <part>": two models with the same one were measured on the same photos."""
-    lines = sorted(f"{one.sha256} {part}\n" for part, members in parts.items() for one in members)
-    return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
+def _strata(examples: Examples) -> dict[tuple[str, str], list[Examples]]:
+    """The groups by the label and source of most of their members."""
+    groups: dict[int, Examples] = defaultdict(list)
+    for example in examples:
+        groups[example.group].append(example)
+    strata: dict[tuple[str, str], list[Examples]] = defaultdict(list)
+    for members in groups.values():
+        counts = Counter((example.label, example.source) for example in members)
+        members.sort(key=lambda example: example.sha256)
+        strata[counts.most_common(1)[0][0]].append(members)
+    return strata
 
 
-def fit_all(examples: list[Example], spec: InputSpec) -> NDArray[np.uint8]:
-    """The examples exactly as the server would see them: uint8 of shape (examples, height, width, 3)."""
-    fitted = [
-        fit_input(decode_cut(one.path.read_bytes(), one.box, working_side(spec)), spec)
-        for one in examples
-    ]
-    return np.stack(fitted) if fitted else np.zeros((0, spec.height, spec.width, 3), dtype=np.uint8)
+def _take(groups: list[Examples], wanted: int) -> tuple[Examples, list[Examples]]:
+    """Groups from the front until `wanted` examples are there, and the groups that are left.
 
-
-def truths_of(examples: list[Example], names: tuple[str, ...]) -> NDArray[np.int64]:
-    """Each example's place in the label order."""
-    return np.array([names.index(one.label) for one in examples], dtype=np.int64)
-
-
-def _take(waiting: list[list[Example]], wanted: int) -> tuple[list[Example], list[list[Example]]]:
-    """Groups from the front until `wanted` examples are there; a group that would be too many is passed over."""
-    taken: list[Example] = []
-    left: list[list[Example]] = []
-    for members in waiting:
+    A group that would be too many is passed over.
+    """
+    taken: Examples = []
+    left: list[Examples] = []
+    for members in groups:
         if len(taken) + len(members) <= wanted:
             taken += members
         else:
@@ -240,27 +270,23 @@ def _take(waiting: list[list[Example]], wanted: int) -> tuple[list[Example], lis
     return taken, left
 
 
-def near_pairs(examples: list[Example], distance: int) -> list[tuple[int, int]]:
-    """The places of every two examples whose difference hashes differ in at most `distance` bits."""
-    hashes = np.array([one.dhash for one in examples], dtype=np.uint64)
-    pairs: list[tuple[int, int]] = []
-    for place in range(len(examples) - 1):
-        close = np.flatnonzero(np.bitwise_count(hashes[place + 1 :] ^ hashes[place]) <= distance)
-        pairs += [(place, place + 1 + int(one)) for one in close]
-    return pairs
-
-
-def _bursts(examples: list[Example], seconds: int) -> list[tuple[int, int]]:
-    timed = sorted(
-        (one.source, one.label, one.taken, place)
-        for place, one in enumerate(examples)
-        if one.taken is not None
+def fingerprint(parts: Parts) -> str:
+    """SHA-256 of which file is in which part: the same for models measured on the same photos."""
+    return held_out.fingerprint(
+        {example.sha256: part for part, members in parts.items() for example in members}
     )
-    return [(a[3], b[3]) for a, b in pairwise(timed) if a[:2] == b[:2] and b[2] - a[2] <= seconds]
 
 
-def _seconds(stamp: str) -> float | None:
-    try:
-        return (datetime.strptime(stamp, "%Y%m%d%H%M%S") - datetime(1970, 1, 1)).total_seconds()  # noqa: DTZ001, DTZ007
-    except ValueError:
-        return None
+def fit_all(examples: Examples, spec: InputSpec) -> NDArray[np.uint8]:
+    """The examples exactly as the server sees them: uint8 (examples, height, width, 3)."""
+    side = working_side(spec)
+    fitted = [
+        fit_input(decode_cut(example.path.read_bytes(), example.box, side), spec)
+        for example in examples
+    ]
+    return np.stack(fitted) if fitted else np.zeros((0, spec.height, spec.width, 3), np.uint8)
+
+
+def truths_of(examples: Examples, names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Each example's place in the label order."""
+    return np.array([names.index(example.label) for example in examples], dtype=np.int64)

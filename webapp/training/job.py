@@ -1,43 +1,59 @@
-"""What a training job is asked to do, and how it speaks."""
+"""What a training job is asked to do, how far it is, and its messages."""
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from webapp.training.checkpoint import Progress
 from webapp.training.recipe import Recipe
 
 
-def unwatched(_progress: Progress) -> None:
-    """Nobody looks on."""
+@dataclass
+class TrainingProgress:
+    """Where a run is.
+
+    `fingerprint` of the photos and `recipe` (a hash) tell whether it is the same run; `stage` and
+    `epoch` are the next ones to do.
+    """
+
+    fingerprint: str
+    recipe: str
+    stage: int = 0
+    epoch: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    best_loss: float = float("inf")
+    best_epoch: int = -1
+    head_done: bool = False
+    finished: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+Callback = Callable[[TrainingProgress], None]
+
+
+def _ignore(_progress: TrainingProgress) -> None:
+    pass
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """What to train, from what, and where things go."""
 
     recipe: Recipe
     data: tuple[Path, ...]  # folders of photos in the layout of the recipe
     models: Path  # the new version appears in models/<name>/
-    work: Path  # checkpoints and the trained model until it is published
-    weights: str | Path = "none"  # "none", "imagenet" or a weights file of the backbone
-    unknown: Path | None = (
-        None  # photos of other things: how often does the model admit that it does not know?
-    )
-    resume: bool | None = (
-        None  # True: must go on; False: must start again; None: go on when there is a run to go on with
-    )
-    watch: Callable[[Progress], None] = (
-        unwatched  # called after every step; may raise to stop the run, which can go on later
-    )
-    after_epoch: Callable[[Progress], None] = (
-        unwatched  # called after every epoch, with its line at the end of the history; may raise
-    )
+    work: Path  # checkpoints, and the trained model until it is published
+    weights: str | Path = "none"  # "none", "imagenet", or a file, see `build_backbone`
+    unknown: Path | None = None  # photos of other things, to measure how often it admits that
+    resume: bool | None = None  # True: must go on; False: must start again; None: go on if it can
+    on_step: Callback = _ignore  # called after every step; may raise to stop the run
+    on_epoch: Callback = _ignore  # called after every epoch, its line last in the history
 
 
 def say(text: str) -> None:
-    """One line on standard error, above a progress bar if there is one."""
+    """Write one line to standard error, above a progress bar if there is one."""
     tqdm.write(text, file=sys.stderr)

@@ -1,11 +1,10 @@
 """One training run: the last layer first, then stage after stage, saved after every epoch."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,302 +14,214 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from webapp.training.augment import Batch, blend
-from webapp.training.batches import Feed
-from webapp.training.calibrate import fit_temperature, scaled
-from webapp.training.checkpoint import Checkpoint, Progress
-from webapp.training.dataset import Example, fingerprint, fit_all, truths_of
+from webapp.training.calibration import fit_temperature, scaled
+from webapp.training.checkpoint import Arrays, Checkpoint
+from webapp.training.dataset import Parts, fingerprint, fit_all, truths_of
 from webapp.training.evaluation.metrics import negative_log_likelihood
-from webapp.training.head import busy, extract, learn_head, views_of
-from webapp.training.job import Job, say
+from webapp.training.head import extract, throughput, train_head
+from webapp.training.job import TrainingJob, TrainingProgress, say
 from webapp.training.network import build_network, for_learning, precision_here, reseed, unfreeze
-from webapp.training.recipe import Recipe, Stage
+from webapp.training.recipe import Recipe, TrainingStage
+from webapp.training.sampling import Sampler
 from webapp.training.schedule import rates_of_epoch
 
 EVALUATION_BATCH = 16
 
 
 class Run:
-    """One training run: two networks (the one that learns, and its running average, which is what counts) and where they are."""
+    """One training run.
 
-    def __init__(
-        self, job: Job, recipe: Recipe, parts: dict[str, list[Example]], folder: Path | None
-    ) -> None:
-        """`parts["validation"]` may be empty: then the last epoch is kept instead of the best. `folder` keeps the checkpoint, if any."""
-        keras.utils.set_random_seed(
-            recipe.seed
-        )  # a run that goes on in another process has the same dice
+    It has two networks: the one that learns, and its running average, which is what is validated
+    and kept.
+    """
+
+    def __init__(self, job: TrainingJob, recipe: Recipe, parts: Parts, folder: Path | None) -> None:
+        """Without validation photos the last epoch is kept instead of the best.
+
+        `folder` keeps the checkpoint, if any; a run of the same photos and recipe goes on.
+        """
+        keras.utils.set_random_seed(recipe.seed)  # the same in a process that goes on
         self.job, self.recipe, self.folder = job, recipe, folder
-        self.names = tuple(label.name for label in recipe.labels)
-        self.examples = parts["train"]
-        self.truths = truths_of(self.examples, self.names)
+        self.sampler = Sampler(parts["train"], recipe)
         self.validation = fit_all(parts["validation"], recipe.input)
-        self.validation_truths = truths_of(parts["validation"], self.names)
-        self.average = self._build(recipe.input.height, recipe.input.width, weights=job.weights)
+        self.validation_truths = truths_of(parts["validation"], recipe.label_names)
+        size = (recipe.input.height, recipe.input.width)
+        self.average = build_network(recipe, len(recipe.labels), size, job.weights)
         self.infer = Inference(self.average)
-        settings = json.dumps(
-            recipe.settings() | {"refit": None}, sort_keys=True
-        ).encode()  # both runs of a refit are one recipe
-        self.progress = Progress(fingerprint(parts), hashlib.sha256(settings).hexdigest())
-        self.best: list[NDArray[Any]] = []
+        settings = recipe.settings() | {"refit": None}  # both runs of a refit are one recipe
+        text = json.dumps(settings, sort_keys=True)
+        self.progress = TrainingProgress(
+            fingerprint(parts), hashlib.sha256(text.encode()).hexdigest()
+        )
+        self.best: Arrays = []
         self.stored = self._stored_run()
 
     def train(self) -> None:
-        """All stages, from the start or from the last epoch that was saved."""
+        """Train all stages, from the start or from the last epoch that was saved."""
         weights = self.average.get_weights()
-        optimizer_state: list[NDArray[Any]] = []
+        optimizer_state: Arrays = []
         if self.stored:
-            self.progress, self.best, optimizer_state = (
-                self.stored.progress,
-                self.stored.best,
-                self.stored.optimizer,
-            )
+            self.progress, self.best = self.stored.progress, self.stored.best
+            weights, optimizer_state = self.stored.weights, self.stored.optimizer
             self.average.set_weights(self.stored.average)
-            weights = self.stored.weights
             say(f"going on after {len(self.progress.history)} epochs")
         if not self.progress.head_done:
             self._train_head()
             weights = self.average.get_weights()
-        with tqdm(
-            total=self._cost(),
-            unit="pixel",
-            unit_scale=True,
-            file=sys.stderr,
-            desc="training",
-            smoothing=0.1,
-        ) as bar:
-            bar.update(self._cost_done())
-            for place in range(self.progress.stage, len(self.recipe.stages)):
-                weights = self._train_stage(place, weights, optimizer_state, bar)
+        with tqdm(unit="pixel", unit_scale=True, file=sys.stderr, smoothing=0.1) as bar:
+            bar.total = self._cost(self.recipe.stages)
+            bar.update(self._cost_so_far())
+            while not self.progress.finished:
+                weights = self._train_stage(weights, optimizer_state, bar)
                 optimizer_state = []
 
     def best_network(self) -> keras.Model:
-        """The averaged network of the epoch that did best on the validation photos, or of the last one when there are none."""
+        """The averaged network of the best epoch, or of the last one without validation photos."""
         self.average.set_weights(self.best)
         return self.average
 
-    def _build(self, height: int, width: int, weights: str | Path = "none") -> keras.Model:
-        recipe = self.recipe
-        return build_network(
-            recipe.backbone,
-            height,
-            width,
-            len(self.names),
-            dropout=recipe.dropout,
-            momentum=recipe.momentum,
-            weights=weights,
-        )
-
     def _stored_run(self) -> Checkpoint | None:
-        """The run to go on with, None when there is none or it was one of other photos or another recipe."""
+        """The run to go on with; None when there is none, or of other photos or another recipe."""
         if self.folder is None or self.job.resume is False:
             return None
         stored = Checkpoint.read(self.folder)
-        same = stored is not None and (stored.progress.fingerprint, stored.progress.recipe) == (
-            self.progress.fingerprint,
-            self.progress.recipe,
-        )
-        return stored if same else None
+        mine = (self.progress.fingerprint, self.progress.recipe)
+        if stored and (stored.progress.fingerprint, stored.progress.recipe) == mine:
+            return stored
+        return None
 
     def _train_head(self) -> None:
-        """The last layer alone, on features of a few random views of each photo that are computed once."""
-        recipe, started = self.recipe, time.monotonic()
-        places = np.tile(np.arange(len(self.examples)), recipe.head_views)
-        features, figures = extract(
-            self.infer, [self.examples[one].pixels for one in places], recipe, EVALUATION_BATCH
-        )
-        weights = (self._repeats() * self._label_weights()[self.truths])[places].astype(np.float32)
-        self.average.get_layer("probabilities").set_weights(
-            learn_head(features, self.truths[places], weights, len(self.names), recipe)
-        )
+        """Train the last layer alone, on a few random views of each photo."""
+        recipe, sampler, started = self.recipe, self.sampler, time.monotonic()
+        places = np.tile(np.arange(len(sampler.pixels)), recipe.head_views)
+        pixels = [sampler.pixels[place] for place in places]
+        features, speed = extract(self.infer, pixels, recipe, EVALUATION_BATCH)
+        weights = sampler.example_weights[places].astype(np.float32)
+        labels = len(recipe.labels)
+        head = train_head(features, sampler.truths[places], weights, labels, recipe)
+        self.average.get_layer("probabilities").set_weights(head)
         self.progress.head_done = True
-        self._remember("head", time.monotonic() - started, None, figures)
+        self._end_epoch("head", time.monotonic() - started, None, speed)
         self._save(self.average.get_weights(), [])
 
-    def _train_stage(
-        self,
-        place: int,
-        weights: list[NDArray[Any]],
-        optimizer_state: list[NDArray[Any]],
-        bar: tqdm[Any],
-    ) -> list[NDArray[Any]]:
-        recipe, stage = self.recipe, self.recipe.stages[place]
-        network = for_learning(
-            self._build(stage.height, stage.width), precision_here(recipe.precision)
-        )
+    def _train_stage(self, weights: Arrays, optimizer_state: Arrays, bar: "tqdm[Any]") -> Arrays:
+        """Train the current stage to its end; returns the weights of the network that learns."""
+        place, recipe = self.progress.stage, self.recipe
+        stage = recipe.stages[place]
+        network = build_network(recipe, len(recipe.labels), (stage.height, stage.width))
+        network = for_learning(network, precision_here(recipe.precision))
         network.set_weights(weights)
         unfreeze(network, stage.unfreeze)
-        optimizer = keras.optimizers.AdamW(
-            stage.rate, weight_decay=recipe.weight_decay, clipnorm=1.0
-        )
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        optimizer.build(network.trainable_variables)
-        if optimizer_state:
-            for variable, value in zip(optimizer.variables, optimizer_state, strict=True):
-                variable.assign(value)
-        step = make_step(network, self.average, optimizer, self._label_weights())
-        unit = _unit(stage)
-        while self.progress.epoch < stage.epochs:
-            started, losses = time.monotonic(), []
+        optimizer = _make_optimizer(recipe, stage, network, optimizer_state)
+        step = make_step(network, self.average, optimizer, self.sampler.label_weights)
+        while self.progress.stage == place:
+            started = time.monotonic()
             bar.set_description(f"{stage.name} {self.progress.epoch + 1}/{stage.epochs}")
             reseed(network, recipe.seed, place, self.progress.epoch)
-            feed = self._feed(place, stage)
-            rates = rates_of_epoch(
-                recipe.schedule, stage.rate, stage.epochs, feed.count, self._stage_losses()
-            )
-            for number, (views, targets) in enumerate(feed):
-                optimizer.learning_rate.assign(rates[number])
-                self.progress.steps += 1
-                decay = min(
-                    recipe.averaging, (1 + self.progress.steps) / (10 + self.progress.steps)
-                )
-                losses.append(
-                    float(
-                        step(
-                            tf.constant(views), tf.constant(targets), tf.constant(decay, tf.float32)
-                        )
-                    )
-                )
-                bar.update(len(views) * unit)
-                self.job.watch(self.progress)
+            loss, speed = self._train_epoch(stage, step, optimizer, bar)
             self.progress.epoch += 1
-            seconds = time.monotonic() - started
             rate = {"rate": float(f"{float(optimizer.learning_rate):.3g}")}
-            self._remember(
-                stage.name,
-                seconds,
-                float(np.mean(losses)),
-                rate | busy(feed.count * recipe.batch, seconds, feed.waited),
-            )
+            self._end_epoch(stage.name, time.monotonic() - started, loss, rate | speed)
             if self._is_over(stage):
                 self.progress.stage, self.progress.epoch = place + 1, 0
                 self.progress.finished = self.progress.stage == len(recipe.stages)
-            self._save(
-                network.get_weights(),
-                []
-                if self.progress.epoch == 0
-                else [np.asarray(one) for one in optimizer.variables],
-            )
-            if self.progress.epoch == 0:
-                break
+            state = optimizer.variables if self.progress.epoch else []
+            self._save(network.get_weights(), [np.asarray(variable) for variable in state])
         return list(network.get_weights())
 
-    def _is_over(self, stage: Stage) -> bool:
-        stale = len(self.progress.history) - 1 - self.progress.best_epoch
-        return self.progress.epoch >= stage.epochs or (
-            0 < self.recipe.patience <= min(stale, self.progress.epoch)
+    def _train_epoch(
+        self,
+        stage: TrainingStage,
+        step: Any,
+        optimizer: keras.optimizers.Optimizer,
+        bar: "tqdm[Any]",
+    ) -> tuple[float, dict[str, float]]:
+        """Train on every batch of an epoch; returns the mean loss and the throughput."""
+        recipe, progress, started = self.recipe, self.progress, time.monotonic()
+        batches = self.sampler.batches(stage, [recipe.seed, 1 + progress.stage, progress.epoch])
+        rates = rates_of_epoch(
+            recipe.schedule, stage.rate, stage.epochs, batches.count, self._stage_losses()
         )
-
-    def _remember(
-        self, stage: str, seconds: float, loss: float | None, more: dict[str, float]
-    ) -> None:
-        """Measure the average on the validation photos, add a line to the history, keep the weights when they are the best so far."""
-        self.progress.seconds += seconds
-        line: dict[str, Any] = {
-            "stage": stage,
-            "seconds": round(seconds, 1),
-            "loss": None if loss is None else round(loss, 4),
-        } | more
-        validation_loss = -float(
-            len(self.progress.history)
-        )  # without validation photos each epoch counts as better than the last
-        if len(self.validation):
-            raw = self.infer(self.validation)["probabilities"]
-            temperature = fit_temperature(
-                raw, self.validation_truths
-            )  # what calibration will do: smoothed labels leave a net too modest
-            validation_loss = negative_log_likelihood(
-                scaled(raw, temperature), self.validation_truths
-            )
-            accuracy = float((raw.argmax(axis=1) == self.validation_truths).mean())
-            line |= {
-                "validation_loss": round(validation_loss, 4),
-                "validation_top1": round(accuracy, 4),
-            }
-        if validation_loss < self.progress.best_loss or not self.best:
-            self.progress.best_loss, self.progress.best_epoch = (
-                validation_loss,
-                len(self.progress.history),
-            )
-            self.best = self.average.get_weights()
-        self.progress.history.append(line)
-        text = ", ".join(
-            f"{key.replace('_', ' ')} {value}"
-            for key, value in line.items()
-            if key != "stage" and value is not None
-        )
-        say(f"{stage}: {text}")
-
-    def _save(self, weights: list[NDArray[Any]], optimizer: list[NDArray[Any]]) -> None:
-        if self.folder is not None:
-            Checkpoint(
-                self.progress, weights, self.average.get_weights(), optimizer, self.best
-            ).write(self.folder)
-        self.job.after_epoch(self.progress)
-
-    def _repeats(self) -> NDArray[np.float64]:
-        """How often each example is shown in an epoch, on average: rare labels more often."""
-        counts = np.bincount(self.truths, minlength=len(self.names))
-        return np.asarray(
-            (counts.max() / counts[self.truths]) ** self.recipe.balance, dtype=np.float64
-        )
-
-    def _label_weights(self) -> NDArray[np.float32]:
-        """What the loss of each label's photos is multiplied by: 1, or what makes up for being shown more or less often than others."""
-        if not self.recipe.class_weights:
-            return np.ones(len(self.names), dtype=np.float32)
-        shown = np.bincount(self.truths, weights=self._repeats(), minlength=len(self.names))
-        return (shown.sum() / (np.count_nonzero(shown) * np.maximum(shown, 1e-9))).astype(
-            np.float32
-        ) * (shown > 0)
+        losses = []
+        for rate, (views, targets) in zip(rates, batches, strict=True):
+            optimizer.learning_rate.assign(rate)
+            progress.steps += 1
+            decay = min(recipe.averaging, (1 + progress.steps) / (10 + progress.steps))
+            decay = tf.constant(decay, tf.float32)
+            losses.append(float(step(tf.constant(views), tf.constant(targets), decay)))
+            bar.update(len(views) * stage.pixels)
+            self.job.on_step(progress)
+        photos, seconds = batches.count * recipe.batch, time.monotonic() - started
+        return float(np.mean(losses)), throughput(photos, seconds, batches.waited)
 
     def _stage_losses(self) -> list[float]:
-        """The losses of the stage's epochs so far: on validation photos, or where there are none, while learning."""
-        lines = self.progress.history[len(self.progress.history) - self.progress.epoch :]
+        """The losses of the stage's epochs so far: on validation photos, else while learning."""
+        history = self.progress.history
+        lines = history[len(history) - self.progress.epoch :]
         return [float(line.get("validation_loss", line["loss"])) for line in lines]
 
-    def _steps_per_epoch(self) -> int:
-        return max(1, round(float(self._repeats().sum()) / self.recipe.batch))
+    def _is_over(self, stage: TrainingStage) -> bool:
+        progress = self.progress
+        stale = min(len(progress.history) - 1 - progress.best_epoch, progress.epoch)
+        return progress.epoch >= stage.epochs or 0 < self.recipe.patience <= stale
 
-    def _feed(self, place: int, stage: Stage) -> Feed[Batch]:
-        """The batches of one epoch. The same epoch of the same recipe has the same views, whichever thread makes them."""
-        recipe, dice = self.recipe, [self.recipe.seed, 1 + place, self.progress.epoch]
-        rng = np.random.default_rng(dice)
-        wanted = self._steps_per_epoch() * recipe.batch
-        repeats = self._repeats()
-        counts = np.floor(repeats * wanted / repeats.sum() + rng.random(len(repeats))).astype(int)
-        order = np.repeat(np.arange(len(repeats)), counts)
-        rng.shuffle(order)
-        chunks = np.resize(order, wanted).reshape(-1, recipe.batch)
-        identity = np.eye(len(self.names), dtype=np.float32) * (
-            1 - recipe.smoothing
-        ) + recipe.smoothing / len(self.names)
+    def _end_epoch(
+        self, stage: str, seconds: float, loss: float | None, figures: dict[str, float]
+    ) -> None:
+        """Validate the average, add a line to the history, keep the best weights so far."""
+        progress, truths = self.progress, self.validation_truths
+        progress.seconds += seconds
+        rounded = None if loss is None else round(loss, 4)
+        line: dict[str, Any] = {"stage": stage, "seconds": round(seconds, 1), "loss": rounded}
+        line |= figures
+        validation_loss = -float(len(progress.history))  # without photos each epoch is the best
+        if len(self.validation):
+            raw = self.infer(self.validation)["probabilities"]
+            # as calibration will do: smoothed labels make a network too modest
+            probabilities = scaled(raw, fit_temperature(raw, truths))
+            validation_loss = negative_log_likelihood(probabilities, truths)
+            accuracy = float((raw.argmax(axis=1) == truths).mean())
+            line["validation_loss"] = round(validation_loss, 4)
+            line["validation_top1"] = round(accuracy, 4)
+        if validation_loss < progress.best_loss or not self.best:
+            progress.best_loss, progress.best_epoch = validation_loss, len(progress.history)
+            self.best = self.average.get_weights()
+        progress.history.append(line)
+        values = {key.replace("_", " "): value for key, value in line.items() if key != "stage"}
+        figures_text = [f"{key} {value}" for key, value in values.items() if value is not None]
+        say(f"{stage}: {', '.join(figures_text)}")
 
-        def make(number: int) -> Batch:
-            rng, chunk = np.random.default_rng([*dice, 1 + number]), chunks[number]
-            views = views_of(
-                [self.examples[one].pixels for one in chunk], stage.height, stage.width, recipe, rng
-            )
-            return blend(
-                (views, identity[self.truths[chunk]].astype(np.float32)), recipe.augmentation, rng
-            )
+    def _save(self, weights: Arrays, optimizer: Arrays) -> None:
+        if self.folder is not None:
+            average = self.average.get_weights()
+            Checkpoint(self.progress, weights, average, optimizer, self.best).write(self.folder)
+        self.job.on_epoch(self.progress)
 
-        return Feed(make, len(chunks))
+    def _cost(self, stages: Sequence[TrainingStage]) -> int:
+        """Pixels that the network sees in whole stages."""
+        photos = self.sampler.steps * self.recipe.batch
+        return photos * sum(stage.epochs * stage.pixels for stage in stages)
 
-    def _cost(self) -> int:
-        return (
-            sum(stage.epochs * _unit(stage) for stage in self.recipe.stages)
-            * self._steps_per_epoch()
-            * self.recipe.batch
-        )
+    def _cost_so_far(self) -> int:
+        progress, stages = self.progress, self.recipe.stages
+        cost = self._cost(stages[: progress.stage])
+        if progress.epoch:
+            stage = stages[progress.stage]
+            cost += self._cost([stage]) * progress.epoch // stage.epochs
+        return cost
 
-    def _cost_done(self) -> int:
-        done = sum(
-            stage.epochs * _unit(stage) for stage in self.recipe.stages[: self.progress.stage]
-        )
-        if self.progress.epoch:
-            done += self.progress.epoch * _unit(self.recipe.stages[self.progress.stage])
-        return done * self._steps_per_epoch() * self.recipe.batch
+
+def _make_optimizer(
+    recipe: Recipe, stage: TrainingStage, network: keras.Model, state: Arrays
+) -> keras.optimizers.Optimizer:
+    """AdamW for a stage, with the state of an interrupted one if there is any."""
+    optimizer = keras.optimizers.AdamW(stage.rate, weight_decay=recipe.weight_decay, clipnorm=1.0)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(network.trainable_variables)
+    if state:
+        for variable, value in zip(optimizer.variables, state, strict=True):
+            variable.assign(value)
+    return optimizer
 
 
 def make_step(
@@ -319,22 +230,24 @@ def make_step(
     optimizer: keras.optimizers.Optimizer,
     label_weights: NDArray[np.float32] | None = None,
 ) -> Any:
-    """A compiled step: learn from one batch, then move the average. Takes views, targets and the average's decay; returns the loss.
+    """A compiled step: learn from one batch, then move the average.
 
-    `label_weights` (labels,) multiply the loss of a photo, for a blended one in the shares of its labels.
+    It takes views, targets and the average's decay, and returns the loss. `label_weights` (labels,)
+    multiply the loss of a photo, of a blended one in the shares of its labels.
     """
     weights = None if label_weights is None else tf.constant(label_weights[:, np.newaxis])
 
     @tf.function(reduce_retracing=True)
     def step(views: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            answers = network(views, training=True)["probabilities"]
-            losses = keras.losses.categorical_crossentropy(targets, answers)
-            loss = tf.reduce_mean(
-                losses if weights is None else losses * tf.squeeze(targets @ weights, 1)
-            )
+            probabilities = network(views, training=True)["probabilities"]
+            losses = keras.losses.categorical_crossentropy(targets, probabilities)
+            if weights is not None:
+                losses *= tf.squeeze(targets @ weights, 1)
+            loss = tf.reduce_mean(losses)
         variables = network.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
         for kept, new in zip(average.weights, network.weights, strict=True):
             if kept.dtype == "float32":
                 kept.assign(kept * decay + new * (1 - decay))
@@ -344,29 +257,25 @@ def make_step(
 
 
 class Inference:
-    """What a network says about fitted photos, in batches. Traced once; sees the network's weights of the moment."""
+    """A network's outputs for fitted photos, in batches; with its weights of the moment."""
 
     def __init__(self, network: keras.Model) -> None:
-        def answer(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        def infer(batch: tf.Tensor) -> dict[str, tf.Tensor]:
             outputs = network(batch, training=False)
-            return {key: outputs[key] for key in ("probabilities", "embedding")}
+            return {name: outputs[name] for name in ("probabilities", "embedding")}
 
-        signature = [tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)]
-        self._run = tf.function(answer, input_signature=signature)
+        shape = (None, *network.input_shape[1:])
+        self._infer = tf.function(infer, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
     def __call__(self, photos: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """`probabilities` (photos, labels) and `embedding` (photos, features) for photos of shape (photos, height, width, 3)."""
-        chunks = [
-            photos[place : place + EVALUATION_BATCH]
-            for place in range(0, len(photos), EVALUATION_BATCH)
-        ]
-        answers = [self._run(tf.constant(chunk.astype(np.float32))) for chunk in chunks]
+        """`probabilities` (photos, labels) and `embedding` (photos, features).
+
+        `photos` have the shape (photos, height, width, 3).
+        """
+        starts = range(0, len(photos), EVALUATION_BATCH)
+        chunks = (photos[start : start + EVALUATION_BATCH] for start in starts)
+        outputs = [self._infer(tf.constant(chunk.astype(np.float32))) for chunk in chunks]
         return {
-            key: np.concatenate([np.asarray(one[key]) for one in answers])
-            for key in ("probabilities", "embedding")
+            name: np.concatenate([np.asarray(chunk[name]) for chunk in outputs])
+            for name in ("probabilities", "embedding")
         }
-
-
-def _unit(stage: Stage) -> int:
-    """Cost of a photo: its pixels."""
-    return stage.height * stage.width

@@ -1,14 +1,13 @@
-"""How the learning rate moves through a stage: along a cosine, or down a step whenever nothing gets better any more."""
+"""How the learning rate moves through a stage: along a cosine, or down a step on a plateau."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEDULES = ("cosine", "plateau")
-STALE_EPOCHS = 2  # so many without a better loss are a plateau
-STEP = 0.3  # and the rate falls to this share of itself
-WARM = 20  # the first of so many parts of a stage is spent on the way up
+STALE_EPOCHS = 2  # this many in a row without a better loss are a plateau
+STEP = 0.3  # the share of itself to which the rate falls then
+WARM = 20  # the first of this many parts of a stage is spent on the way up
 
 
 def rates_of_epoch(
@@ -16,8 +15,12 @@ def rates_of_epoch(
 ) -> NDArray[np.float64]:
     """The rate of each step of a stage's next epoch, shape (steps,).
 
-    The stage has `epochs` epochs of `steps` steps; `losses` are those after each epoch that is done, so that a run which goes on after
-    a power cut finds the same rates.
+    Args:
+        schedule: "cosine" or "plateau".
+        highest: The stage's highest rate.
+        epochs: Epochs of the stage.
+        steps: Steps of one epoch.
+        losses: The loss after each epoch that is done: a resumed run gets the same rates.
     """
     done = len(losses) * steps
     if schedule == "cosine":
@@ -27,17 +30,19 @@ def rates_of_epoch(
 
 
 def cosine(highest: float, steps: int) -> NDArray[np.float64]:
-    """Learning rates: up in the first twentieth, then down a cosine to a fiftieth (Loshchilov and Hutter 2016, "SGDR", one cycle)."""
+    """Learning rates: up in the first twentieth, then down a cosine to a fiftieth.
+
+    One cycle of Loshchilov and Hutter 2016, "SGDR".
+    """
     warm = max(1, steps // WARM)
     places = np.arange(steps + 1)
-    falling = 0.02 + 0.98 * 0.5 * (
-        1 + np.cos(np.pi * np.clip((places - warm) / max(1, steps - warm), 0, 1))
-    )
+    share = np.clip((places - warm) / max(1, steps - warm), 0, 1)
+    falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share))
     return highest * np.minimum((places + 1) / warm, falling)
 
 
 def plateau(highest: float, losses: Sequence[float]) -> float:
-    """The rate after epochs with these losses: a step lower after every `STALE_EPOCHS` epochs in a row that brought no better one."""
+    """The rate after epochs with these losses: a step lower after every plateau."""
     rate, best, stale = highest, float("inf"), 0
     for loss in losses:
         best, stale = (loss, 0) if loss < best else (best, stale + 1)

@@ -1,4 +1,7 @@
-"""Search: short trainings with other settings, judged on the validation photos; the best settings become a recipe."""
+"""Search: short trainings with other settings, judged on the validation photos.
+
+The best settings become a recipe.
+"""
 
 import hashlib
 import json
@@ -15,36 +18,31 @@ import tensorflow as tf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from webapp.errors import TrainingError
-from webapp.training.checkpoint import Progress
-from webapp.training.dataset import Example, fingerprint
-from webapp.training.job import Job, say
+from webapp.training.dataset import Parts, fingerprint
+from webapp.training.job import TrainingJob, TrainingProgress, say
 from webapp.training.recipe import Augmentation, Recipe
 from webapp.training.run import Run
 from webapp.training.train import prepare
 
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-HEARTBEAT = (
-    60  # seconds; a trial silent for three of them was cut off, and no longer counts as running
-)
-SQLITE_WAIT = 60  # seconds that one process waits for another one's write
+HEARTBEAT = 60  # seconds; a trial silent for three of them no longer counts as running
+SQLITE_WAIT = 60  # seconds that one process waits for the write of another
 
 
 @dataclass(frozen=True)
 class Search:
-    """What to search: a training job whose recipe is where it starts, and the study that keeps the trials."""
+    """A training job whose recipe is where the search starts, and the study that keeps trials."""
 
-    job: Job
-    trials: int  # finished trials that the study shall hold, those of other processes and earlier calls included
+    job: TrainingJob
+    trials: int  # finished trials of the study in the end, with those of other processes
     study: str  # the study's name
     storage: str  # SQLAlchemy's URL of the database that keeps it
-    epochs: int | None = (
-        None  # of one trial, shared out among its stages; None: as many as the recipe says
-    )
+    epochs: int | None = None  # of one trial, shared among its stages; None: those of the recipe
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a study has found so far. `settings` are those searched, as they stand in `recipe`, which is of full length."""
+class SearchResult:
+    """The best trial so far, and its settings as they stand in `recipe`, of full length."""
 
     recipe: Recipe
     settings: dict[str, Any]
@@ -56,49 +54,50 @@ class Found:
     failed: int
 
 
-def search(wanted: Search) -> Found:
-    """Run trials until the study holds as many as wanted, then say which was best. The test photos are left alone.
+def search(wanted: Search) -> SearchResult:
+    """Run trials until the study holds as many as wanted; the first has the recipe's own settings.
 
-    Other processes and machines may work on the same study at the same time. The first trial has the recipe's own settings.
-    Raises `TrainingError` when data, recipe, weights or the study's database cannot be used, or when no trial came to an end.
+    The test photos are left alone. Other processes may work on the same study at the same time.
+
+    Raises:
+        TrainingError: Data, recipe, weights or the database cannot be used, or no trial ended.
     """
-    recipe, _, parts = prepare(wanted.job)
-    seen = {part: parts[part] for part in ("train", "validation")}
+    data = prepare(wanted.job)
+    recipe, parts = data.recipe, {part: data.parts[part] for part in ("train", "validation")}
     try:
-        study = open_study(wanted, recipe, fingerprint(parts))
+        study = _open_study(wanted, recipe, fingerprint(data.parts))
         left = wanted.trials - len(study.get_trials(deepcopy=False, states=DONE))
         if left > 0:
             enough = optuna.study.MaxTrialsCallback(wanted.trials, states=DONE)
             study.optimize(
-                lambda trial: try_out(wanted, recipe, seen, study, trial),
+                lambda trial: _run_trial(wanted, recipe, parts, study, trial),
                 n_trials=left,
                 catch=(tf.errors.ResourceExhaustedError,),
                 callbacks=[_say_trial, enough],
             )
-        return best_of(study, replace(recipe, labels=wanted.job.recipe.labels))
+        return _best_of(study, replace(recipe, labels=wanted.job.recipe.labels))
     except (
         optuna.exceptions.StorageInternalError,
         sqlalchemy.exc.SQLAlchemyError,
         ImportError,
     ) as error:
-        raise TrainingError(
-            f"The database of the study cannot be used: {str(error).splitlines()[0]}"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"The database of the study cannot be used: {reason}") from error
 
 
-def open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
-    """The study, made when it is not there. Raises `TrainingError` when its trials are of other photos, settings, weights or length."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # each trial gets a line of ours
-    waiting = (
-        {"connect_args": {"timeout": SQLITE_WAIT}} if wanted.storage.startswith("sqlite") else {}
-    )
+def _open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
+    """The study, made when it is not there.
+
+    Raises:
+        TrainingError: Its trials are of other photos, settings, weights or length.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # `_say_trial` writes a line per trial
+    sqlite = wanted.storage.startswith("sqlite")
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", optuna.exceptions.ExperimentalWarning
-        )  # heartbeats are called that
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # for heartbeats
         storage = optuna.storages.RDBStorage(
             wanted.storage,
-            engine_kwargs=waiting,
+            engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT}} if sqlite else {},
             heartbeat_interval=HEARTBEAT,
             grace_period=3 * HEARTBEAT,
         )
@@ -106,18 +105,16 @@ def open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
         storage=storage,
         study_name=wanted.study,
         direction="minimize",
-        pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=4, n_warmup_steps=1
-        ),  # the last layer alone condemns nobody
+        # the last layer alone, which is the first epoch, stops no trial
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
         load_if_exists=True,
     )
-    text = json.dumps(
-        [recipe.settings(), str(wanted.job.weights), wanted.epochs, photos], sort_keys=True
-    )
-    subject = hashlib.sha256(text.encode()).hexdigest()
+    about = [recipe.settings(), str(wanted.job.weights), wanted.epochs, photos]
+    subject = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     if study.user_attrs.get("subject", subject) != subject:
         raise TrainingError(
-            f"The study {wanted.study} holds trials of other photos, another recipe, other weights or --epochs. Name another --study."
+            f"The study {wanted.study} holds trials of other photos, another recipe, other weights "
+            "or --epochs. Name another --study."
         )
     if not study.user_attrs:
         study.set_user_attr("subject", subject)
@@ -125,31 +122,75 @@ def open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
     return study
 
 
-def try_out(
-    wanted: Search,
-    recipe: Recipe,
-    parts: dict[str, list[Example]],
-    study: optuna.Study,
-    trial: Trial,
+def _run_trial(
+    wanted: Search, recipe: Recipe, parts: Parts, study: optuna.Study, trial: Trial
 ) -> float:
-    """One trial: a short training, pruned when it is worse than half of the others were after as many epochs. The best validation loss."""
-    # a seed of each trial's own: processes that share a study would otherwise all throw the same dice
-    study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + trial.number)
-    candidate = shortened(applied(recipe, suggest(trial, recipe)), wanted.epochs)
+    """A short training; its best validation loss.
 
-    def judge(progress: Progress) -> None:
+    It is pruned when it is worse than half of the others were after as many epochs.
+    """
+    # a seed of each trial's own: processes that share a study would all try the same settings
+    study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + trial.number)
+    candidate = shortened(applied(recipe, _suggest(trial, recipe)), wanted.epochs)
+
+    def judge(progress: TrainingProgress) -> None:
         trial.report(progress.history[-1]["validation_loss"], len(progress.history) - 1)
         if trial.should_prune():
             raise optuna.TrialPruned
 
     keras.backend.clear_session()  # the networks of the last trial
-    run = Run(replace(wanted.job, after_epoch=judge), replace(candidate, refit=False), parts, None)
+    run = Run(replace(wanted.job, on_epoch=judge), replace(candidate, refit=False), parts, None)
     run.train()
     return run.progress.best_loss
 
 
+def _say_trial(_study: optuna.Study, trial: FrozenTrial) -> None:
+    end = "failed"
+    if trial.state == TrialState.PRUNED:
+        end = "stopped early: worse than half of the others"
+    elif trial.state == TrialState.COMPLETE:
+        end = f"validation loss {trial.value:.4f}"
+    settings = ", ".join(f"{name} {value:.3g}" for name, value in trial.params.items())
+    say(f"trial {trial.number}: {end} ({settings})")
+
+
+def _best_of(study: optuna.Study, recipe: Recipe) -> SearchResult:
+    """The best of the study's trials, for this recipe.
+
+    Raises:
+        TrainingError: No trial has come to its end.
+    """
+    trials = study.get_trials(deepcopy=False)
+    counts = Counter(trial.state for trial in trials)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if not complete:
+        raise TrainingError(
+            f"No trial of the study {study.study_name} came to its end "
+            f"({counts[TrialState.FAIL]} failed)."
+        )
+    own = own_settings(recipe)
+    best, better = study.best_trial, applied(recipe, study.best_trial.params)
+    settings = own_settings(better) | {
+        "rate": [stage.rate for stage in better.stages],
+        "strength": round(best.params["strength"], 2),
+    }
+    return SearchResult(
+        recipe=better,
+        settings=settings,
+        trial=best.number,
+        loss=study.best_value,
+        own_loss=next((trial.value for trial in complete if trial.params == own), None),
+        trials=sum(counts[state] for state in DONE),
+        pruned=counts[TrialState.PRUNED],
+        failed=counts[TrialState.FAIL],
+    )
+
+
+# ---- settings ----
+
+
 def own_settings(recipe: Recipe) -> dict[str, Any]:
-    """The settings, as `suggest` names them, that leave the recipe as it is."""
+    """The settings that leave the recipe as it is, see `applied`."""
     return {
         "head_rate": recipe.head_rate,
         "rate": 1.0,
@@ -161,30 +202,32 @@ def own_settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def suggest(trial: Trial, recipe: Recipe) -> dict[str, Any]:
-    """Settings to try next. The ranges lie around the recipe's own settings."""
+def _suggest(trial: Trial, recipe: Recipe) -> dict[str, Any]:
+    """Settings to try next, in ranges around the recipe's own."""
+    number, head_rate = trial.suggest_float, recipe.head_rate
     batches = sorted({max(2, recipe.batch // 2), recipe.batch, recipe.batch * 2})
     return {
-        "head_rate": trial.suggest_float(
-            "head_rate", recipe.head_rate / 5, recipe.head_rate * 5, log=True
-        ),
-        "rate": trial.suggest_float("rate", 0.2, 5.0, log=True),
-        "depth": trial.suggest_float("depth", min(0.2, recipe.stages[-1].unfreeze), 1.0),
-        "strength": trial.suggest_float("strength", 0.0, 2.0),
+        "head_rate": number("head_rate", head_rate / 5, head_rate * 5, log=True),
+        "rate": number("rate", 0.2, 5.0, log=True),
+        "depth": number("depth", min(0.2, recipe.stages[-1].unfreeze), 1.0),
+        "strength": number("strength", 0.0, 2.0),
         "batch": trial.suggest_categorical("batch", batches),
-        "dropout": trial.suggest_float("dropout", 0.0, max(0.5, recipe.dropout)),
-        "smoothing": trial.suggest_float("smoothing", 0.0, max(0.2, recipe.smoothing)),
+        "dropout": number("dropout", 0.0, max(0.5, recipe.dropout)),
+        "smoothing": number("smoothing", 0.0, max(0.2, recipe.smoothing)),
     }
 
 
 def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
-    """The recipe with these settings. `rate` multiplies the rate of each stage; `depth` is how far down the last stage learns, and the
-    others learn no deeper than that; `strength` is that of the augmentation, see `strengthened`."""
+    """The recipe with these settings.
+
+    `rate` multiplies the rate of each stage; `depth` is the share of layers that learn in the last
+    stage, and at most in the others; `strength` is that of the augmentation, see `strengthened`.
+    """
     last, depth = len(recipe.stages) - 1, max(0.01, round(settings["depth"], 2))
     stages = tuple(
         replace(
             stage,
-            rate=_short(stage.rate * settings["rate"]),
+            rate=_three_figures(stage.rate * settings["rate"]),
             unfreeze=depth if place == last else min(stage.unfreeze, depth),
         )
         for place, stage in enumerate(recipe.stages)
@@ -192,7 +235,7 @@ def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     return replace(
         recipe,
         stages=stages,
-        head_rate=_short(settings["head_rate"]),
+        head_rate=_three_figures(settings["head_rate"]),
         batch=settings["batch"],
         dropout=round(settings["dropout"], 3),
         smoothing=round(settings["smoothing"], 3),
@@ -200,8 +243,15 @@ def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     )
 
 
+def _three_figures(rate: float) -> float:
+    return float(f"{rate:.3g}")
+
+
 def strengthened(how: Augmentation, strength: float) -> Augmentation:
-    """Augmentation that changes photos `strength` times as much; chances end at 1. Mirroring stays: it is right or wrong, not strong."""
+    """Augmentation that changes photos `strength` times as much; chances end at 1.
+
+    Mirroring stays: it is right or wrong, not strong.
+    """
 
     def times(amount: float, most: float = 1.0) -> float:
         return round(min(max(most, amount), amount * strength), 3)
@@ -223,63 +273,13 @@ def strengthened(how: Augmentation, strength: float) -> Augmentation:
 
 
 def shortened(recipe: Recipe, epochs: int | None) -> Recipe:
-    """The recipe with `epochs` epochs in all, shared out as its stages share theirs; each stage keeps one at least."""
+    """The recipe with `epochs` epochs in all, shared out as its stages share theirs.
+
+    Each stage keeps one at least.
+    """
     whole = sum(stage.epochs for stage in recipe.stages)
     if epochs is None or epochs >= whole:
         return recipe
-    return replace(
-        recipe,
-        stages=tuple(
-            replace(stage, epochs=max(1, round(stage.epochs * epochs / whole)))
-            for stage in recipe.stages
-        ),
-    )
-
-
-def best_of(study: optuna.Study, recipe: Recipe) -> Found:
-    """What the study has found so far, for this recipe. Raises `TrainingError` when no trial has come to its end."""
-    counts = Counter(trial.state for trial in study.get_trials(deepcopy=False))
-    if not counts[TrialState.COMPLETE]:
-        raise TrainingError(
-            f"No trial of the study {study.study_name} came to its end ({counts[TrialState.FAIL]} failed)."
-        )
-    best, own = study.best_trial, own_settings(recipe)
-    losses = [
-        trial.value
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if trial.params == own
-    ]
-    found = applied(recipe, best.params)
-    return Found(
-        recipe=found,
-        settings=own_settings(found)
-        | {
-            "rate": [stage.rate for stage in found.stages],
-            "strength": round(best.params["strength"], 2),
-        },
-        trial=best.number,
-        loss=study.best_value,
-        own_loss=losses[0] if losses else None,
-        trials=sum(counts[state] for state in DONE),
-        pruned=counts[TrialState.PRUNED],
-        failed=counts[TrialState.FAIL],
-    )
-
-
-def _short(rate: float) -> float:
-    """Three figures of a rate: more mean nothing."""
-    return float(f"{rate:.3g}")
-
-
-def _say_trial(_study: optuna.Study, trial: FrozenTrial) -> None:
-    ends = {
-        TrialState.PRUNED: "stopped early: worse than half of the others",
-        TrialState.FAIL: "failed",
-    }
-    end = (
-        f"validation loss {trial.value:.4f}"
-        if trial.state == TrialState.COMPLETE and trial.value is not None
-        else ends[trial.state]
-    )
-    settings = ", ".join(f"{name} {value:.3g}" for name, value in trial.params.items())
-    say(f"trial {trial.number}: {end} ({settings})")
+    shares = (max(1, round(stage.epochs * epochs / whole)) for stage in recipe.stages)
+    pairs = zip(recipe.stages, shares, strict=True)
+    return replace(recipe, stages=tuple(replace(stage, epochs=share) for stage, share in pairs))

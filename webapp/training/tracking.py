@@ -1,130 +1,116 @@
-"""An MLflow server that follows a training, when `MLFLOW_TRACKING_URI` names one. A server that does not answer never stops a training."""
+"""A training as a run on an MLflow server, when `MLFLOW_TRACKING_URI` names one.
 
-from __future__ import annotations
+A server that does not answer never stops a training.
+"""
 
-import base64
-import http.client
 import json
 import os
 import re
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+import urllib3
 
 from webapp.inference.models.card import CARD_FILE, KERAS_FILE, ModelCard
-from webapp.training.checkpoint import Progress
-from webapp.training.job import Job, say
+from webapp.training.job import TrainingJob, TrainingProgress, say
 from webapp.training.recipe import Recipe
 
-RUN_FILE = "mlflow-run.txt"
-"""In the work folder: the run of the training that is under way, so that one which goes on stays one run."""
-ANSWER_WITHIN = 10  # seconds
-UPLOAD_WITHIN = 120  # seconds
-MOST_AT_ONCE = 100  # params in one call; metrics may be a thousand
-LONGEST_VALUE = 6000  # characters of a param
-FINAL = ("test", "unknown")  # parts of the card's metrics that a run ends with
-CURVES = ("loss.svg", "right.svg")
+RUN_FILE = "mlflow-run.txt"  # in the work folder: the run of the training that is under way
+_ANSWER_WITHIN = 10  # seconds
+_UPLOAD_WITHIN = 120  # seconds
+_MOST_PARAMS = 100  # in one call; metrics may be a thousand
+_LONGEST_VALUE = 6000  # characters of a param
 
 
 class TrackingError(Exception):
-    """The server did not answer, or said no. Never leaves this module."""
+    """The server did not answer, or refused. Never leaves this module."""
 
 
 @dataclass(frozen=True)
-class Server:
+class MlflowServer:
     """MLflow's REST interface at `address`, without the slash at its end."""
 
     address: str
     headers: Mapping[str, str]
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> Server:
-        """The server of `MLFLOW_TRACKING_URI`, with the name and password or token of MLflow's own variables.
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """The server of `MLFLOW_TRACKING_URI`, with the name, password or token of MLflow's own.
 
-        Raises `TrackingError` when it is none that is reached over HTTP.
+        Raises:
+            TrackingError: It is none that is reached over HTTP.
         """
-        parts = urllib.parse.urlsplit(env["MLFLOW_TRACKING_URI"].strip())
+        parts = urlsplit(env["MLFLOW_TRACKING_URI"].strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TrackingError(
                 "MLFLOW_TRACKING_URI must be the http:// or https:// address of a tracking server"
             )
-        name = env.get("MLFLOW_TRACKING_USERNAME") or urllib.parse.unquote(parts.username or "")
-        password = env.get("MLFLOW_TRACKING_PASSWORD") or urllib.parse.unquote(parts.password or "")
+        name = env.get("MLFLOW_TRACKING_USERNAME") or unquote(parts.username or "")
+        password = env.get("MLFLOW_TRACKING_PASSWORD") or unquote(parts.password or "")
         headers = {}
         if name:
-            headers["Authorization"] = "Basic " + base64.b64encode(
-                f"{name}:{password}".encode()
-            ).decode("ascii")
+            headers = urllib3.make_headers(basic_auth=f"{name}:{password}")
         elif token := env.get("MLFLOW_TRACKING_TOKEN"):
-            headers["Authorization"] = f"Bearer {token}"
-        place = parts.netloc.rpartition("@")[
-            2
-        ]  # a password in the address shall stand in no message
-        return cls(
-            urllib.parse.urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", "")), headers
-        )
+            headers = {"authorization": f"Bearer {token}"}
+        host = parts.netloc.rpartition("@")[2]  # no message may show a password in the address
+        return cls(f"{parts.scheme}://{host}{parts.path.rstrip('/')}", headers)
 
     def get(self, path: str, **query: str) -> Any:
-        """What the server answers, as JSON. Raises `TrackingError`, also below."""
-        return self._ask("GET", f"/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}")
+        """The server's JSON. Raises `TrackingError`, also below."""
+        return self._request("GET", f"/api/2.0/mlflow/{path}?{urlencode(query)}")
 
     def post(self, path: str, **fields: Any) -> Any:
-        """What the server answers, as JSON."""
-        return self._ask(
-            "POST", f"/api/2.0/mlflow/{path}", json.dumps(fields).encode(), "application/json"
-        )
+        """The server's JSON."""
+        return self._request("POST", f"/api/2.0/mlflow/{path}", json=fields)
 
     def upload(self, folder: str, name: str, content: bytes) -> None:
         """Keep `content` as the artifact `name` in a folder of the server's artifacts."""
-        path = urllib.parse.quote(f"{folder}/{name}")
-        self._ask(
-            "PUT",
-            f"/api/2.0/mlflow-artifacts/artifacts/{path}",
-            content,
-            "application/octet-stream",
-            UPLOAD_WITHIN,
-        )
+        path = f"/api/2.0/mlflow-artifacts/artifacts/{quote(f'{folder}/{name}')}"
+        self._request("PUT", path, body=content, timeout=_UPLOAD_WITHIN)
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        kind: str = "",
-        within: float = ANSWER_WITHIN,
-    ) -> Any:
-        headers = dict(self.headers) | ({"Content-Type": kind} if kind else {})
-        request = urllib.request.Request(self.address + path, body, headers, method=method)  # noqa: S310  the scheme was looked at
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        options = {"timeout": _ANSWER_WITHIN, "retries": False, **options}
         try:
-            with urllib.request.urlopen(request, timeout=within) as answer:  # noqa: S310
-                return json.loads(answer.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            raise TrackingError(_said(error)) from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise TrackingError(
-                f"{self.address} does not answer ({getattr(error, 'reason', error)})"
-            ) from error
+            with urllib3.PoolManager(headers=self.headers) as pool:
+                answer = pool.request(method, self.address + path, **options)
+            if answer.status < 400:
+                return json.loads(answer.data or b"{}")
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise TrackingError(f"{self.address} does not answer ({error})") from error
+        raise TrackingError(_refusal(answer))
+
+
+def _refusal(answer: urllib3.BaseHTTPResponse) -> str:
+    """What the server says against a call: its code and the first line of its message."""
+    try:
+        problem = answer.json()
+        message = str(problem["message"]).splitlines()[0][:200]
+        return f"the server says {problem['error_code']}: {message}"
+    except (ValueError, KeyError, TypeError, IndexError):
+        return f"the server answers {answer.status} {answer.reason}"
 
 
 class Tracker:
-    """One training as one run on the server: settings first, a line of metrics after every epoch, figures and files in the end.
+    """One training as one run: settings first, metrics after every epoch, files in the end.
 
-    What a silent server misses is sent when it answers again. Only the first failure after a success is said.
+    What a silent server misses is sent when it answers again. Only the first failure after a
+    success is told.
     """
 
-    def __init__(self, server: Server, job: Job, recipe: Recipe, experiment: str) -> None:
+    def __init__(
+        self, server: MlflowServer, job: TrainingJob, recipe: Recipe, experiment: str
+    ) -> None:
         self.server, self.job, self.recipe, self.experiment = server, job, recipe, experiment
         self.run = ""
         self.artifacts = ""
         self.sent = 0
         self.silent = False
 
-    def epoch(self, progress: Progress) -> None:
+    def on_epoch(self, progress: TrainingProgress) -> None:
         """Send the lines of the history that the server does not have."""
         self._attempt(lambda: self._send(progress.history))
 
@@ -133,13 +119,10 @@ class Tracker:
         self._attempt(lambda: self._finish(card))
 
     def end(self, status: str) -> None:
-        """Say how a run ended that was not finished: "FAILED" or "KILLED". One that goes on later is running again."""
+        """Mark an unfinished run as "FAILED" or "KILLED"; one that goes on is running again."""
         if self.run:
-            self._attempt(
-                lambda: self.server.post(
-                    "runs/update", run_id=self.run, status=status, end_time=_now()
-                )
-            )
+            ended = {"run_id": self.run, "status": status, "end_time": _now()}
+            self._attempt(lambda: self.server.post("runs/update", **ended))
 
     def _attempt(self, send: Callable[[], Any]) -> None:
         try:
@@ -154,107 +137,92 @@ class Tracker:
         if not self.run:
             self._begin(fresh=len(history) == 1)
         metrics = [
-            {"key": key, "value": value, "timestamp": _now(), "step": step}
+            _metric(key, value, step)
             for step, line in list(enumerate(history))[self.sent :]
             for key, value in line.items()
             if key != "stage" and value is not None
         ]
-        for place in range(0, len(metrics), 1000):
-            self.server.post(
-                "runs/log-batch", run_id=self.run, metrics=metrics[place : place + 1000]
-            )
+        for start in range(0, len(metrics), 1000):
+            self._log(self.run, metrics=metrics[start : start + 1000])
         self.sent = len(history)
 
+    def _log(self, run: str, **values: list[dict[str, Any]]) -> None:
+        self.server.post("runs/log-batch", run_id=run, **values)
+
     def _begin(self, *, fresh: bool) -> None:
-        """Take up the run that the work folder names, or make one, with the settings as its params."""
+        """Resume the run that the work folder names, or make one, with the settings as params."""
         kept = self.job.work / RUN_FILE
-        found = (
-            None
-            if fresh or not kept.is_file()
-            else self._running(kept.read_text(encoding="ascii").strip())
-        )
-        info = (
-            found
-            or self.server.post(
-                "runs/create",
-                experiment_id=self._experiment(),
-                run_name=self.recipe.name,
-                start_time=_now(),
-                tags=[
-                    {"key": "mlflow.source.name", "value": f"flask model train {self.recipe.name}"}
-                ],
-            )["run"]["info"]
-        )
-        self.artifacts = info["artifact_uri"]
-        if not found:
-            params = [
-                {"key": key, "value": value[:LONGEST_VALUE]}
-                for key, value in flat(self.recipe.settings()).items()
-            ]
-            for place in range(0, len(params), MOST_AT_ONCE):
-                self.server.post(
-                    "runs/log-batch",
-                    run_id=info["run_id"],
-                    params=params[place : place + MOST_AT_ONCE],
-                )
+        info = None
+        if not fresh and kept.is_file():
+            info = self._resumed(kept.read_text(encoding="ascii").strip())
+        if info is None:
+            info = self._create_run()
             self.job.work.mkdir(parents=True, exist_ok=True)
             kept.write_text(info["run_id"], encoding="ascii")
-        self.run = info["run_id"]
+        self.run, self.artifacts = info["run_id"], info["artifact_uri"]
 
-    def _running(self, run: str) -> dict[str, Any] | None:
+    def _resumed(self, run: str) -> dict[str, Any] | None:
         """The run, running again; None when the server has forgotten it."""
         try:
-            found: dict[str, Any] = self.server.post("runs/update", run_id=run, status="RUNNING")[
-                "run_info"
-            ]
+            info: dict[str, Any] = self.server.post("runs/update", run_id=run, status="RUNNING")
+            return info["run_info"]  # type: ignore[no-any-return]
         except TrackingError as error:
             if "RESOURCE_DOES_NOT_EXIST" in str(error):
                 return None
             raise
-        return found
 
-    def _experiment(self) -> str:
+    def _create_run(self) -> Any:
+        name = self.recipe.name
+        source = {"key": "mlflow.source.name", "value": f"flask model train {name}"}
+        info = self.server.post(
+            "runs/create",
+            experiment_id=self._experiment_id(),
+            run_name=name,
+            start_time=_now(),
+            tags=[source],
+        )["run"]["info"]
+        params = [
+            {"key": key, "value": value[:_LONGEST_VALUE]}
+            for key, value in flat(self.recipe.settings()).items()
+        ]
+        for start in range(0, len(params), _MOST_PARAMS):
+            self._log(info["run_id"], params=params[start : start + _MOST_PARAMS])
+        return info
+
+    def _experiment_id(self) -> Any:
         try:
-            made: str = self.server.post("experiments/create", name=self.experiment)[
-                "experiment_id"
-            ]
-            return made
+            return self.server.post("experiments/create", name=self.experiment)["experiment_id"]
         except TrackingError as error:
             if "RESOURCE_ALREADY_EXISTS" not in str(error):
                 raise
-        found: str = self.server.get("experiments/get-by-name", experiment_name=self.experiment)[
-            "experiment"
-        ]["experiment_id"]
-        return found
+        known = self.server.get("experiments/get-by-name", experiment_name=self.experiment)
+        return known["experiment"]["experiment_id"]
 
     def _finish(self, card: ModelCard) -> None:
         history = card.training["history"]
         self._send(history)
-        figures = {
-            f"{part}.{key}": value
-            for part in FINAL
-            for key, value in card.metrics.get(part, {}).items()
-            if _is_number(value)
-        }
         metrics = [
-            {"key": key, "value": value, "timestamp": _now(), "step": len(history) - 1}
-            for key, value in figures.items()
+            _metric(f"{part}.{key}", value, len(history) - 1)
+            for part in ("test", "unknown")
+            for key, value in card.metrics.get(part, {}).items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
         ]
-        self.server.post("runs/log-batch", run_id=self.run, metrics=metrics)
+        self._log(self.run, metrics=metrics)
         self._keep_files(card)
         self.server.post("runs/update", run_id=self.run, status="FINISHED", end_time=_now())
         (self.job.work / RUN_FILE).unlink(missing_ok=True)
         say(f"MLflow: run {self.run} in the experiment {self.experiment} on {self.server.address}")
 
     def _keep_files(self, card: ModelCard) -> None:
-        """Upload card, curves and network, and register them as a version of a model of the same name."""
+        """Upload card, curves and network, and register them as a version of a model."""
         folder = re.sub(r"^mlflow-artifacts:(//[^/]*)?/?", "", self.artifacts)
         if folder == self.artifacts:
             raise TrackingError(
-                f"the server takes no files (it keeps them at {self.artifacts}); start it with --serve-artifacts"
+                f"the server takes no files (it keeps them at {self.artifacts}); "
+                "start it with --serve-artifacts"
             )
         self.server.upload(folder, CARD_FILE, card.to_json().encode())
-        for name in (*CURVES, KERAS_FILE):
+        for name in ("loss.svg", "right.svg", KERAS_FILE):
             path = self.job.work / name
             if path.is_file():
                 self.server.upload(folder, name, path.read_bytes())
@@ -275,15 +243,14 @@ class Tracker:
 
 @contextmanager
 def tracking(
-    job: Job, recipe: Recipe, env: Mapping[str, str] = os.environ
+    job: TrainingJob, recipe: Recipe, env: Mapping[str, str] = os.environ
 ) -> Iterator[Tracker | None]:
-    """A tracker while a training lasts, or None when no server is named (or one that cannot be used, which is said)."""
+    """A tracker while a training lasts; None without a server that can be used."""
     tracker: Tracker | None = None
     if env.get("MLFLOW_TRACKING_URI"):
+        experiment = env.get("MLFLOW_EXPERIMENT_NAME") or recipe.name
         try:
-            tracker = Tracker(
-                Server.from_env(env), job, recipe, env.get("MLFLOW_EXPERIMENT_NAME") or recipe.name
-            )
+            tracker = Tracker(MlflowServer.from_env(env), job, recipe, experiment)
         except TrackingError as error:
             say(f"MLflow: {error}. The training goes on without it.")
     try:
@@ -294,31 +261,24 @@ def tracking(
         raise
 
 
-def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Nested settings by dotted names: `{"stages": [{"rate": 0.1}]}` is `{"stages.0.rate": "0.1"}`. What is None is left out."""
-    found: dict[str, str] = {}
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings by dotted names, without those that are None.
+
+    `{"stages": [{"rate": 0.1}]}` is `{"stages.0.rate": "0.1"}`.
+    """
+    values: dict[str, str] = {}
     for key, value in settings.items():
-        name = f"{above}{key}"
+        if isinstance(value, list | tuple):
+            value = {str(place): member for place, member in enumerate(value)}
         if isinstance(value, Mapping):
-            found |= flat(value, f"{name}.")
-        elif isinstance(value, list | tuple):
-            found |= flat({str(place): one for place, one in enumerate(value)}, f"{name}.")
+            values |= flat(value, f"{prefix}{key}.")
         elif value is not None:
-            found[name] = str(value)
-    return found
+            values[f"{prefix}{key}"] = str(value)
+    return values
 
 
-def _said(error: urllib.error.HTTPError) -> str:
-    """What the server says against a call: its code and the first line of its message."""
-    try:
-        answer = json.loads(error.read())
-        return f"the server says {answer['error_code']}: {str(answer['message']).splitlines()[0][:200]}"
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return f"the server answers {error.code} {error.reason}"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _metric(key: str, value: float, step: int) -> dict[str, Any]:
+    return {"key": key, "value": value, "timestamp": _now(), "step": step}
 
 
 def _now() -> int:

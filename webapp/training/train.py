@@ -1,4 +1,4 @@
-"""From folders of labelled photos to a published model version, top to bottom: read, split, train, measure, publish."""
+"""From folders of labelled photos to a published model version: read, train, measure, publish."""
 
 import sys
 from dataclasses import dataclass
@@ -14,55 +14,56 @@ from webapp.inference.models.golden import write_golden
 from webapp.inference.models.held_out import HELD_OUT, read_split
 from webapp.inference.models.publish import publish
 from webapp.inference.models.registry import Registry
-from webapp.training.callbacks import BOARD, followed, to_board, to_curves
+from webapp.training.callbacks import curves, tensorboard, with_callbacks
+from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
-from webapp.training.dataset import Dataset, Example, drop_repeats, group, read_photos, split
-from webapp.training.job import Job, say
-from webapp.training.measure import Bench, make_card
+from webapp.training.dataset import Dataset, Examples, drop_repeats, group, read_examples, split
+from webapp.training.job import TrainingJob, say
+from webapp.training.measure import Measurement
 from webapp.training.readers import labels_in, list_photos
-from webapp.training.recipe import Recipe, check, fitted, source_of, with_labels
+from webapp.training.recipe import Recipe, fitted, source_of, with_labels
 from webapp.training.run import Run
 from webapp.training.tracking import tracking
 
-__all__ = ["Job", "Outcome", "train"]
-
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """A finished training: the version that was published and its card."""
 
     version: int
     card: ModelCard
 
 
-def train(job: Job) -> Outcome:
-    """Train and publish. Progress goes to standard error. A run that was stopped goes on after its last epoch.
+def train(job: TrainingJob) -> TrainingResult:
+    """Train and publish; a run that was stopped goes on after its last epoch.
 
-    Raises `TrainingError` when data, recipe, weights or checkpoint cannot be used, `ModelRefusedError` when the publishing gate says no.
+    Raises:
+        TrainingError: Data, recipe, weights or checkpoint cannot be used.
+        ModelRefusedError: The publishing gate refuses the network.
     """
-    recipe, dataset, parts = prepare(job)
-    require_a_run(job)
-    with tracking(job, recipe) as tracker:
-        followers = (
-            to_board(job.work / BOARD),
-            to_curves(job.work),
-            *([tracker.epoch] if tracker else []),
+    data = prepare(job)
+    if job.resume and not (job.work / CHECKPOINT_FILE).is_file():
+        raise TrainingError(
+            f"There is no run to resume in {job.work}. Leave out --resume to start one."
         )
-        outcome = learn(followed(job, *followers), recipe, dataset, parts)
+    with tracking(job, data.recipe) as tracker:
+        callbacks = [tensorboard(job.work / "tensorboard"), curves(job.work)]
         if tracker:
-            tracker.finish(outcome.card)
-    return outcome
+            callbacks.append(tracker.on_epoch)
+        result = _train_and_publish(with_callbacks(job, *callbacks), data)
+        if tracker:
+            tracker.finish(result.card)
+    return result
 
 
-def learn(job: Job, recipe: Recipe, dataset: Dataset, parts: dict[str, list[Example]]) -> Outcome:
-    """All but reading: train, measure, publish."""
+def _train_and_publish(job: TrainingJob, data: TrainingData) -> TrainingResult:
+    recipe, parts = data.recipe, data.parts
     run = Run(job, recipe, parts, job.work)
     run.train()
-    network = run.best_network()
-    bench = Bench(job, recipe, parts, network)
-    calibration = bench.calibrate("validation")
-    judged = {part: calibration.judge(said) for part, said in bench.said.items()}
-    runs = [run.progress]
+    network, runs = run.best_network(), [run.progress]
+    measurement = Measurement(job, recipe, parts, network)
+    calibration = measurement.calibrate("validation")
+    judged = {part: calibration.judge(outputs) for part, outputs in measurement.outputs.items()}
 
     if recipe.refit:
         say("once more, on train and validation photos together")
@@ -71,25 +72,72 @@ def learn(job: Job, recipe: Recipe, dataset: Dataset, parts: dict[str, list[Exam
         run.train()
         network = run.best_network()
         runs.append(run.progress)
-        bench = Bench(job, recipe, parts | {"train": together}, network)
-        calibration = bench.calibrate("test")
-        judged |= {
-            "test": bench.judge_crossed("test"),
-            "train": calibration.judge(bench.said["train"]),
-        }
+        measurement = Measurement(job, recipe, parts | {"train": together}, network)
+        calibration = measurement.calibrate("test")
+        judged["test"] = measurement.judge_crossed("test")
+        judged["train"] = calibration.judge(measurement.outputs["train"])
 
     say("measuring")
-    metrics = bench.measure(judged, calibration)
-    card = make_card(job, recipe, dataset, parts, calibration, metrics, runs)
-    return hand_over(job, network, card, parts, calibration.familiarity)
+    metrics = measurement.metrics(judged, calibration)
+    card = make_card(data, job.weights, calibration, metrics, runs)
+    files = {example.sha256: part for part, members in parts.items() for example in members}
+    return _publish(job, network, card, files, calibration.familiarity)
 
 
-def learnt_before(job: Job) -> set[str]:
-    """SHA-256 of the photos that the version learnt from that the backbone starts from; empty for other weights.
+def _publish(
+    job: TrainingJob,
+    network: keras.Model,
+    card: ModelCard,
+    split: dict[str, str],
+    familiarity: Familiarity | None,
+) -> TrainingResult:
+    """Save the network in the work folder, publish it, and forget the run when that worked."""
+    job.work.mkdir(parents=True, exist_ok=True)
+    network.save(job.work / KERAS_FILE)
+    (job.work / "card.json").write_text(card.to_json(), encoding="utf-8")
+    say("publishing")
+    golden = write_golden(job.work / "golden")
+    space = None
+    if familiarity is not None:
+        space = job.work / FAMILIARITY_FILE
+        familiarity.space.write(space)
+    number = publish(
+        job.work / KERAS_FILE, card, golden, job.models, split=split, familiarity=space
+    )
+    for folder in (job.work, job.work / "refit"):
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    return TrainingResult(number, Registry(job.models).card(card.name, number))
 
-    Raises `TrainingError` when that version's card cannot be read.
+
+def prepare(job: TrainingJob) -> TrainingData:
+    """Read the photos and divide them into parts; seeds the random generators.
+
+    Raises:
+        TrainingError: Data, recipe or weights cannot be used.
     """
-    start = Path(job.weights)
+    displays = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
+    recipe = with_labels(job.recipe, displays, displays)
+    keras.utils.set_random_seed(recipe.seed)
+    dataset = _read(job, recipe)
+    parts = split(list(dataset.examples), recipe.split, trained_on(job.weights))
+    report = dataset.report()
+    sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
+    say(
+        f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a "
+        f"near-duplicate; {len(dataset.refused)} refused"
+    )
+    return TrainingData(fitted(recipe, len(parts["train"])), dataset, parts)
+
+
+def trained_on(weights: str | Path) -> set[str]:
+    """SHA-256 of the photos that the version which the backbone starts from was trained on.
+
+    Empty for other weights.
+
+    Raises:
+        TrainingError: That version's card cannot be read.
+    """
+    start = Path(weights)
     if start.name != KERAS_FILE:
         return set()
     try:
@@ -100,92 +148,34 @@ def learnt_before(job: Job) -> set[str]:
         ) from error
     if known is None:
         say(
-            f"{start.parent.name} carries no list of what it has learnt: if photos of yours are among that, the figures will flatter"
+            f"{start.parent.name} carries no list of the photos it was trained on: if photos of "
+            "yours are among them, the figures will flatter"
         )
-    return {digest for digest, part in (known or {}).items() if part != HELD_OUT}
+    return {sha256 for sha256, part in (known or {}).items() if part != HELD_OUT}
 
 
-def prepare(job: Job) -> tuple[Recipe, Dataset, dict[str, list[Example]]]:
-    """The recipe with its labels and stages, the photos, and the parts they were divided into. Seeds the dice. Raises `TrainingError`."""
-    shown = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
-    recipe = with_labels(job.recipe, shown, shown)
-    check(recipe)
-    keras.utils.set_random_seed(recipe.seed)
-    dataset = read(job, recipe)
-    parts = split(list(dataset.examples), recipe.split, learnt_before(job))
-    say_parts(dataset, parts)
-    return fitted(recipe, len(parts["train"])), dataset, parts
-
-
-def require_a_run(job: Job) -> None:
-    """Raise `TrainingError` when the job insists on going on and its work folder holds nothing to go on with."""
-    if job.resume and not (job.work / CHECKPOINT_FILE).is_file():
-        raise TrainingError(
-            f"There is no run to resume in {job.work}. Leave out --resume to start one."
-        )
-
-
-def read(job: Job, recipe: Recipe) -> Dataset:
+def _read(job: TrainingJob, recipe: Recipe) -> Dataset:
     """Every readable photo of the job's folders, grouped, without exact duplicates."""
     max_side = round(1.5 * max(recipe.input.height, recipe.input.width))
-    listings = [
-        (list_photos(folder, recipe.layout), source_of(recipe, folder).name) for folder in job.data
-    ]
-    examples: list[Example] = []
+    examples: Examples = []
     refused: list[str] = []
-    for listing, source in listings:
+    label_events: list[int] = []
+    for folder in job.data:
+        listing, source = list_photos(folder, recipe.layout), source_of(recipe, folder).name
         for line in listing.missing:
             say(f"left out {line}")
-        photos = tqdm(
-            listing.photos, desc=f"reading {source}", unit="photo", file=sys.stderr, leave=False
-        )
-        found, left_out = read_photos(photos, source, max_side=max_side, say=say)
-        examples += found
-        refused += [*listing.missing, *left_out]
+        bar = tqdm(listing.photos, f"reading {source}", unit="photo", file=sys.stderr, leave=False)
+        readable, unreadable = read_examples(bar, source, max_side, say)
+        examples += readable
+        refused += [*listing.missing, *unreadable]
+        label_events += [] if listing.label_event is None else [listing.label_event]
     kept, repeated, contradictory = drop_repeats(examples)
     for name in contradictory:
         say(f"left out {name}: the same file lies under another label too")
-    events = [listing.label_event for listing, _ in listings if listing.label_event is not None]
-    seen = min(events, default=None)
     return Dataset(
         tuple(group(kept, recipe.split)),
         tuple(refused),
         tuple(repeated),
         tuple(contradictory),
-        seen,
+        min(label_events, default=None),
     )
-
-
-def say_parts(dataset: Dataset, parts: dict[str, list[Example]]) -> None:
-    """One line about what was read and how it was divided."""
-    report = dataset.report()
-    sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
-    say(
-        f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a near-duplicate; {len(dataset.refused)} refused"
-    )
-
-
-def hand_over(
-    job: Job,
-    network: keras.Model,
-    card: ModelCard,
-    parts: dict[str, list[Example]],
-    familiarity: Familiarity | None,
-) -> Outcome:
-    """Save the network in the work folder, ask the publishing gate, and forget the run when it said yes."""
-    job.work.mkdir(parents=True, exist_ok=True)
-    network.save(job.work / "model.keras")
-    (job.work / "card.json").write_text(card.to_json(), encoding="utf-8")
-    say("publishing")
-    golden = write_golden(job.work / "golden")
-    files = {one.sha256: part for part, members in parts.items() for one in members}
-    beside = None
-    if familiarity is not None:
-        beside = job.work / FAMILIARITY_FILE
-        familiarity.space.write(beside)
-    number = publish(
-        job.work / "model.keras", card, golden, job.models, split=files, familiarity=beside
-    )
-    for folder in (job.work, job.work / "refit"):
-        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
-    return Outcome(number, Registry(job.models).card(card.name, number))

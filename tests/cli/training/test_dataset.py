@@ -1,18 +1,17 @@
 """`flask model dataset`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from flask import Flask
 
-pytest.importorskip("scipy", reason="the training room needs SciPy")
+pytest.importorskip("scipy", reason="the readers need SciPy")
 
 from tests.training.toys import write_pictures
-from webapp.cli.training.dataset import LAYOUTS
-from webapp.training import recipe
+from webapp.cli.training.options import LAYOUTS
+from webapp.training.recipe import Layout
 
 
 def test_it_reports_in_words(app: Flask, tmp_path: Path) -> None:
@@ -43,4 +42,4 @@ def test_it_refuses_an_empty_folder_in_one_sentence(app: Flask, tmp_path: Path) 
 
 
 def test_the_terminal_offers_every_layout() -> None:
-    assert LAYOUTS == recipe.LAYOUTS
+    assert get_args(get_type_hints(Layout)["kind"]) == LAYOUTS

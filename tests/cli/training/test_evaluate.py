@@ -1,7 +1,5 @@
 """`flask model evaluate`, with the shipped model and its drawings."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace
@@ -40,7 +38,7 @@ def things(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models(tmp_path: Path, photos: Path) -> Path:
-    """The shipped version as version 1; it has learnt from the BWT, and was calibrated on the Ferrari."""
+    """The shipped version as version 1; it was trained on the BWT, and was calibrated on the Ferrari."""
     source = SHIPPED / str(Registry(SHIPPED.parent).live_version("f1-teams"))
     folder = tmp_path / "models" / "f1-teams" / "1"
     shutil.copytree(source, folder)
@@ -54,7 +52,7 @@ def models(tmp_path: Path, photos: Path) -> Path:
 
 
 def teach(folder: Path, split: dict[str, str]) -> None:
-    """Let the version in `folder` say that it has learnt from these photos."""
+    """Let the version in `folder` say that it was trained on these photos."""
     card = replace(ModelCard.read(folder), version=1, split={"fingerprint": fingerprint(split)})
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
     write_split(folder, split)
@@ -72,8 +70,8 @@ def evaluate(house: Flask, *words: str | Path) -> Result:
 def test_it_measures_what_the_live_version_has_not_seen(house: Flask, photos: Path) -> None:
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 0, answer.output
-    assert "(f1-teams 1), asked about 2 photos that it has never seen" in answer.stdout
-    assert "Left out: 1 that it has learnt from; 1 of its validation part" in answer.stdout
+    assert "(f1-teams 1), measured on 2 photos that it has never seen" in answer.stdout
+    assert "Left out: 1 that it was trained on; 1 of its validation part" in answer.stdout
     assert "\x1b[31m" not in answer.stdout
 
 
@@ -110,7 +108,7 @@ def test_it_refuses_photos_that_it_has_learnt_from(house: Flask, photos: Path) -
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 1
     assert answer.stderr.startswith(
-        "Error: f1-teams 1 has seen every one of these photos: 1 that it has learnt from; 1 of its validation"
+        "Error: f1-teams 1 has seen every one of these photos: 1 that it was trained on; 1 of its validation"
     )
     assert answer.stdout == ""
 
@@ -121,7 +119,7 @@ def test_a_version_without_a_list_is_measured_with_a_warning_in_red(
     (models / "f1-teams" / "1" / "split.json").unlink()
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 0
-    assert answer.stdout.startswith("\x1b[31mNobody knows which photos f1-teams 1 has learnt from")
+    assert answer.stdout.startswith("\x1b[31mNobody knows which photos f1-teams 1 was trained on")
 
 
 def test_it_reads_a_table_as_training_does(house: Flask, photos: Path) -> None:

@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.training.toys import toy_recipe, write_pictures
 from webapp.config import Config
-from webapp.training.recipe_text import recipe_text
+from webapp.training.recipe import recipe_text
 
 pytestmark = pytest.mark.tensorflow
 

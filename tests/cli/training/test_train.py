@@ -1,7 +1,5 @@
 """`flask model train` as a new user tries it: three folders of pictures and no recipe."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -52,4 +50,6 @@ def test_three_folders_of_photos_become_a_live_model(tmp_path: Path) -> None:
     live = LiteRTClassifier(registry.version_folder("my-things", 1), registry.card("my-things"))
     answers = {kind: live.predict(np.asarray(picture_of(kind, 6))).probabilities for kind in KINDS}
     if WEIGHTS.is_file():  # from random weights eighteen pictures teach nothing
-        assert [KINDS[int(one.argmax())] for one in answers.values()] == list(KINDS)
+        assert [KINDS[int(probabilities.argmax())] for probabilities in answers.values()] == list(
+            KINDS
+        )

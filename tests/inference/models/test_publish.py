@@ -51,9 +51,10 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Keras model with the three outputs."""
     pytest.importorskip("tensorflow", reason="publishing needs TensorFlow")
     from webapp.training.network import build_network
+    from webapp.training.recipe import Recipe
 
     path = tmp_path_factory.mktemp("toy") / KERAS_FILE
-    build_network("small_cnn", 32, 48, 3, dropout=0.1, momentum=0.9).save(path)
+    build_network(Recipe("toy", "Toy", backbone="small_cnn", dropout=0.1), 3, (32, 48)).save(path)
     return path
 
 
@@ -136,12 +137,15 @@ def test_it_refuses_a_compiled_network_that_answers_otherwise(
     from webapp.inference.keras_classifier import KerasClassifier
     from webapp.inference.models.publish_child import check_answers, compare, compile_network
     from webapp.training.network import build_network
+    from webapp.training.recipe import Recipe
 
     card, (honest, other) = make_card(), (tmp_path / "honest", tmp_path / "other")
     for folder in (honest, other):
         folder.mkdir()
     (honest / KERAS_FILE).write_bytes(toy.read_bytes())
-    build_network("small_cnn", 32, 48, 3, dropout=0.1, momentum=0.9).save(other / KERAS_FILE)
+    build_network(Recipe("toy", "Toy", backbone="small_cnn", dropout=0.1), 3, (32, 48)).save(
+        other / KERAS_FILE
+    )
     compile_network(other, card)
     compared = compare(KerasClassifier(honest, card), LiteRTClassifier(other, card), golden)
     with pytest.raises(

@@ -1,6 +1,4 @@
-"""Which photos a version may be asked about, what it says, and the report of it, with a classifier that answers by colour."""
-
-from __future__ import annotations
+"""Which photos a version is measured on, and the report, with a classifier that answers by colour."""
 
 import csv
 import hashlib
@@ -22,7 +20,7 @@ from webapp.domain import NetworkOutput
 from webapp.errors import TrainingError
 from webapp.inference.models.card import Label
 from webapp.inference.models.held_out import CALIBRATED_ON_IT
-from webapp.training.evaluation.evaluation import ask
+from webapp.training.evaluation.evaluation import Evaluation, PredictedPhoto, predict_photos
 from webapp.training.evaluation.files import (
     FILES,
     confusion_csv,
@@ -31,9 +29,14 @@ from webapp.training.evaluation.files import (
     predictions_csv,
     write_files,
 )
-from webapp.training.evaluation.photos import Question, Questions, choose_others, choose_questions
-from webapp.training.evaluation.report import Exam, make_report, warnings
-from webapp.training.evaluation.report_text import in_words, page
+from webapp.training.evaluation.photos import (
+    EvaluationPhoto,
+    PhotoSelection,
+    choose_others,
+    choose_photos,
+)
+from webapp.training.evaluation.report import make_report, warnings
+from webapp.training.evaluation.report_text import page, terminal_lines
 from webapp.training.readers import Listing, list_photos
 from webapp.training.recipe import Layout
 
@@ -79,35 +82,28 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def hold(
-    data: Path, things: Path | None = None, split: dict[str, str] | None = None, **options: bool
-) -> Exam:
-    """An exam of a classifier that is torn between labels when a photo has none of their colours."""
+def evaluate(
+    data: Path,
+    things: Path | None = None,
+    split: dict[str, str] | None = None,
+    *,
+    include: bool = False,
+    mirror: bool = False,
+) -> Evaluation:
+    """With a classifier that is torn between labels when a photo has none of their colours."""
     classifier = FakeClassifier(replace(CARD, threshold=0.9))
-    include = options.get("include_training", False)
-    mirror = options.get("mirror", False)
-    questions = choose_questions(listed(data), classifier.card, split, include_training=include)
-    others = choose_others(things, split) if things else None
-    answers, refused = ask(classifier, questions.asked, mirror=mirror)
-    said, no_photos = ask(classifier, others.asked, mirror=mirror) if others else ([], [])
-    card = classifier.card
-    return Exam(
-        card,
-        "litert",
-        "folders",
-        questions,
-        answers,
-        refused,
-        split is not None,
-        include,
-        others,
-        said,
-        no_photos,
+    selection = choose_photos(listed(data), classifier.card, split, include_training=include)
+    known = predict_photos(classifier, selection, mirror=mirror)
+    others = (
+        predict_photos(classifier, choose_others(things, split), mirror=mirror) if things else None
+    )
+    return Evaluation(
+        classifier.card, "litert", "folders", split is not None, include, known, others
     )
 
 
-def names(questions: Questions) -> list[str]:
-    return ["/".join(one.path.parts[-2:]) for one in questions.asked]
+def names(selection: PhotoSelection) -> list[str]:
+    return ["/".join(photo.file.path.parts[-2:]) for photo in selection.photos]
 
 
 # ---- which photos ----
@@ -119,7 +115,7 @@ def test_photos_it_has_learnt_from_or_was_chosen_by_are_left_out_and_counted(dat
         digest(data / "haas" / "1.jpg"): "validation",
     }
     split[digest(data / "haas" / "2.jpg")] = "test"
-    chosen = choose_questions(listed(data), CARD, split)
+    chosen = choose_photos(listed(data), CARD, split)
     assert names(chosen) == [
         "haas/2.jpg",
         "mclaren/0.jpg",
@@ -127,7 +123,7 @@ def test_photos_it_has_learnt_from_or_was_chosen_by_are_left_out_and_counted(dat
         "mclaren/2.jpg",
         "mclaren/old.jpg",
     ]
-    assert {one.part for one in chosen.asked} == {"test", "new"}
+    assert {photo.part for photo in chosen.photos} == {"test", "new"}
     assert chosen.left_out == {"train": 1, "validation": 1}
     assert chosen.flattering == {}
 
@@ -136,10 +132,10 @@ def test_it_refuses_when_every_photo_was_seen_unless_one_insists(data: Path) -> 
     split = {digest(path): "train" for path in data.rglob("*.jpg")}
     with pytest.raises(
         TrainingError,
-        match=r"has seen every one of these photos: 7 that it has learnt from\..*--include-training",
+        match=r"has seen every one of these photos: 7 that it was trained on\..*--include-training",
     ):
-        choose_questions(listed(data), CARD, split)
-    chosen = choose_questions(listed(data), CARD, split, include_training=True)
+        choose_photos(listed(data), CARD, split)
+    chosen = choose_photos(listed(data), CARD, split, include_training=True)
     assert chosen.flattering == {"train": 7}
 
 
@@ -151,45 +147,45 @@ def test_a_refitted_version_has_learnt_from_its_validation_part_too(data: Path) 
         },
     )
     with pytest.raises(
-        TrainingError, match="chose its temperature and threshold and were learnt after that"
+        TrainingError, match="chose its temperature and threshold and were trained on after that"
     ):
-        choose_questions(
+        choose_photos(
             listed(data), card, {digest(path): "validation" for path in data.rglob("*.jpg")}
         )
 
 
 def test_a_version_calibrated_on_its_test_photos_says_what_that_flatters(data: Path) -> None:
     split = {digest(path): "test" for path in data.rglob("*.jpg")}
-    exam = hold(data, split=split)
-    assert warnings(exam) == []
+    evaluation = evaluate(data, split=split)
+    assert warnings(evaluation) == []
     card = replace(
-        exam.card,
+        evaluation.card,
         split={
             "learnt_from": f"train and validation together; {CALIBRATED_ON_IT}, which are measured by halves"
         },
     )
-    assert "set the temperature and the limits" in warnings(replace(exam, card=card))[0]
+    assert "set the temperature and the limits" in warnings(replace(evaluation, card=card))[0]
 
 
 def test_new_photos_that_nearly_repeat_a_training_photo_are_left_out_too(data: Path) -> None:
     (data / "haas" / "again.jpg").write_bytes(speckled(TEAMS["haas"][1], 0, quality=60))
     split = {digest(data / "haas" / "0.jpg"): "train", digest(data / "haas" / "1.jpg"): "test"}
-    chosen = choose_questions(listed(data), CARD, split)
+    chosen = choose_photos(listed(data), CARD, split)
     assert chosen.left_out == {"train": 1, "near": 1}
     assert "haas/again.jpg" not in names(chosen)
-    everything = choose_questions(listed(data), CARD, split, include_training=True)
+    everything = choose_photos(listed(data), CARD, split, include_training=True)
     assert everything.flattering == {"train": 1, "near": 1}
 
 
 def test_without_a_photo_that_it_has_seen_nothing_is_compared(data: Path) -> None:
-    def never(questions: object) -> list[Question]:
-        raise AssertionError(questions)
+    def never(photos: object) -> list[EvaluationPhoto]:
+        raise AssertionError(photos)
 
     assert (
         len(
-            choose_questions(
+            choose_photos(
                 listed(data), CARD, {digest(data / "haas" / "1.jpg"): "test"}, watch=never
-            ).asked
+            ).photos
         )
         == 7
     )
@@ -198,8 +194,8 @@ def test_without_a_photo_that_it_has_seen_nothing_is_compared(data: Path) -> Non
 def test_each_content_counts_once_and_none_under_two_labels(data: Path) -> None:
     (data / "haas" / "copy.jpg").write_bytes((data / "haas" / "0.jpg").read_bytes())
     (data / "haas" / "doubtful.jpg").write_bytes((data / "mclaren" / "old.jpg").read_bytes())
-    chosen = choose_questions(listed(data), CARD, {})
-    assert len(chosen.asked) == 6
+    chosen = choose_photos(listed(data), CARD, {})
+    assert len(chosen.photos) == 6
     assert chosen.repeated == 1
     assert chosen.two_labels == ("data/haas/doubtful.jpg", "data/mclaren/old.jpg")
 
@@ -214,8 +210,8 @@ def test_labels_are_known_by_display_name_and_alias_too(data: Path) -> None:
     (data / "mclaren").rename(data / "mcl")
     (data / "lada").mkdir()
     (data / "lada" / "a.jpg").write_bytes(draw("#111111"))
-    chosen = choose_questions(listed(data), replace(CARD, labels=labels), {})
-    assert {one.truth for one in chosen.asked} == {"haas", "mclaren"}
+    chosen = choose_photos(listed(data), replace(CARD, labels=labels), {})
+    assert {photo.truth for photo in chosen.photos} == {"haas", "mclaren"}
     assert chosen.unknown_labels == {"lada": 1}
 
 
@@ -226,15 +222,15 @@ def test_it_says_which_labels_the_data_and_the_version_have_when_they_share_none
     with pytest.raises(
         TrainingError, match="The data has haas, mclaren; the version knows audi, bmw"
     ):
-        choose_questions(listed(data), card, {})
+        choose_photos(listed(data), card, {})
 
 
 def test_other_things_that_chose_its_limits_are_left_out(data: Path, things: Path) -> None:
     split = {digest(things / "fog.jpg"): "validation"}
-    assert [one.path.name for one in choose_others(things, split).asked] == ["tomato.jpg"]
+    assert [photo.name for photo in choose_others(things, split).photos] == ["things/tomato.jpg"]
     (things / "car.jpg").write_bytes((data / "haas" / "0.jpg").read_bytes())
-    known = choose_questions(listed(data), CARD, {}).asked
-    assert [one.path.name for one in choose_others(things, {}, known=known).asked] == [
+    known = choose_photos(listed(data), CARD, {}).photos
+    assert [photo.file.path.name for photo in choose_others(things, {}, known=known).photos] == [
         "fog.jpg",
         "tomato.jpg",
     ]
@@ -248,18 +244,13 @@ def test_other_things_that_chose_its_limits_are_left_out(data: Path, things: Pat
 
 def test_a_file_that_is_no_photo_is_named_and_left_out(data: Path) -> None:
     (data / "haas" / "notes.jpg").write_text("no photo")
-    answers, refused = ask(FakeClassifier(), choose_questions(listed(data), CARD, {}).asked)
-    assert len(answers) == 7
-    assert [one.split(":")[0] for one in refused] == ["data/haas/notes.jpg"]
+    selection = choose_photos(listed(data), CARD, {})
+    known = predict_photos(FakeClassifier(), selection)
+    assert len(known.photos) == 7
+    assert [sentence.split(":")[0] for sentence in known.refused] == ["data/haas/notes.jpg"]
+    notes = tuple(photo for photo in selection.photos if photo.file.path.name == "notes.jpg")
     with pytest.raises(TrainingError, match="Not one of the 1 files can be read as a photo"):
-        ask(
-            FakeClassifier(),
-            [
-                one
-                for one in choose_questions(listed(data), CARD, {}).asked
-                if one.path.name == "notes.jpg"
-            ],
-        )
+        predict_photos(FakeClassifier(), replace(selection, photos=notes))
 
 
 class LeftEye(FakeClassifier):
@@ -275,19 +266,18 @@ def test_mirrored_answers_are_the_mean_of_both(tmp_path: Path) -> None:
     halves = np.zeros((80, 120, 3), dtype=np.uint8)
     halves[:, :60], halves[:, 60:] = (255, 135, 0), (120, 120, 120)
     Image.fromarray(halves).save(tmp_path / "data" / "haas" / "a.png")
-    (answer,), _ = ask(
-        LeftEye(), choose_questions(listed(tmp_path / "data"), CARD, {}).asked, mirror=True
-    )
-    assert answer.said.decision == "mclaren"
-    assert answer.mirrored is not None
-    assert answer.mirrored.confidence == pytest.approx(0.5, abs=0.01)
+    selection = choose_photos(listed(tmp_path / "data"), CARD, {})
+    (result,) = predict_photos(LeftEye(), selection, mirror=True).photos
+    assert result.answer.decision == "mclaren"
+    assert result.mirrored is not None
+    assert result.mirrored.confidence == pytest.approx(0.5, abs=0.01)
 
 
 # ---- the report ----
 
 
 def test_the_report_counts_what_was_right_decided_and_mistaken(data: Path, things: Path) -> None:
-    report = make_report(hold(data, things, split={}))
+    report = make_report(evaluate(data, things, split={}))
     figures = report["figures"]
     assert (
         figures["n"],
@@ -297,7 +287,7 @@ def test_the_report_counts_what_was_right_decided_and_mistaken(data: Path, thing
     ) == (7, 0.8571, 0.0, 0.8571)
     assert report["mix_ups"] == [{"truth": "mclaren", "answer": "ferrari", "n": 1, "of": 4}]
     assert [
-        (one["label"], one["right"], one["n"], one["most_taken_for"]) for one in report["labels"]
+        (row["label"], row["right"], row["n"], row["most_taken_for"]) for row in report["labels"]
     ] == [
         ("mclaren", 3, 4, "ferrari"),
         ("haas", 3, 3, None),
@@ -330,66 +320,72 @@ class Wary(FakeClassifier):
         return replace(super().predict(pixels), familiarity=0.1 + 0.8 * colourful)
 
 
-def test_what_looks_like_nothing_learnt_is_counted_apart(data: Path, things: Path) -> None:
-    exam = hold(data, things, split={}, mirror=True)
-    assert make_report(exam)["figures"]["unfamiliar"] is None
-    wary = Wary(replace(exam.card, familiarity=RULE))
-    answers, others = (
-        ask(wary, [one.question for one in some], mirror=True)[0]
-        for some in (exam.answers, exam.others)
+def test_what_looks_unlike_the_training_photos_is_counted_apart(data: Path, things: Path) -> None:
+    evaluation = evaluate(data, things, split={}, mirror=True)
+    assert make_report(evaluation)["figures"]["unfamiliar"] is None
+    wary = Wary(replace(evaluation.card, familiarity=RULE))
+    known, others = (
+        predict_photos(wary, group.selection, mirror=True)
+        for group in (evaluation.known, evaluation.others)
     )
-    report = make_report(replace(exam, card=wary.card, answers=answers, others=others))
-    figures, things_said = report["figures"], report["others"]
-    assert (figures["unfamiliar"], figures["unclassified"]) == (
-        0.4286,
-        0.4286,
-    )  # the three grey cars of Haas
-    assert (things_said["unfamiliar"], things_said["auroc_of_familiarity"]) == (0.5, 0.5357)
+    report = make_report(replace(evaluation, card=wary.card, known=known, others=others))
+    figures, other_figures = report["figures"], report["others"]
+    # the three grey cars of Haas
+    assert (figures["unfamiliar"], figures["unclassified"]) == (0.4286, 0.4286)
+    assert (other_figures["unfamiliar"], other_figures["auroc_of_familiarity"]) == (0.5, 0.5357)
     assert report["mirrored"]["unfamiliar"] == 0.4286
     assert any(
-        line.startswith("AUROC") and "of the familiarity" in line for line in in_words(report)
+        line.startswith("AUROC") and "of the familiarity" in line for line in terminal_lines(report)
     )
 
 
 def test_training_photos_are_confessed_everywhere(data: Path) -> None:
     split = {digest(path): "train" for path in (data / "haas").iterdir()}
-    exam = hold(data, split=split, include_training=True)
-    report = make_report(exam)
+    evaluation = evaluate(data, split=split, include=True)
+    report = make_report(evaluation)
     assert report["warnings"] == [
-        "f1-teams 1 has seen 3 of these 7 photos before: 3 that it has learnt from. "
+        "f1-teams 1 has seen 3 of these 7 photos before: 3 that it was trained on. "
         "The figures say how well it remembers, not how well it sees."
     ]
     assert set(report["parts"]) == {"new", "train"}
-    assert "3 of which it has seen before" in in_words(report)[0]
+    assert "3 of which it has seen before" in terminal_lines(report)[0]
     assert page(report).splitlines()[2:4] == ["> [!CAUTION]", f"> **{report['warnings'][0]}**"]
 
 
 def test_a_version_that_does_not_say_what_it_learnt_from_is_not_believed(data: Path) -> None:
-    report = make_report(hold(data))
-    assert "Nobody knows which photos f1-teams 1 has learnt from" in report["warnings"][0]
-    assert "nobody knows whether it has seen them" in in_words(report)[0]
+    report = make_report(evaluate(data))
+    assert "Nobody knows which photos f1-teams 1 was trained on" in report["warnings"][0]
+    assert "nobody knows whether it has seen them" in terminal_lines(report)[0]
 
 
 def test_before_temperature_the_answers_are_those_of_the_network(data: Path) -> None:
-    exam = hold(data, split={})
-    warm = replace(exam, card=replace(exam.card, temperature=2.0))
-    assert make_report(exam)["figures"]["ece_before"] == make_report(exam)["figures"]["ece_after"]
+    evaluation = evaluate(data, split={})
+    warm = replace(evaluation, card=replace(evaluation.card, temperature=2.0))
+    assert (
+        make_report(evaluation)["figures"]["ece_before"]
+        == make_report(evaluation)["figures"]["ece_after"]
+    )
     assert make_report(warm)["figures"]["ece_before"] != make_report(warm)["figures"]["ece_after"]
 
 
+def with_photos(evaluation: Evaluation, photos: list[PredictedPhoto]) -> Evaluation:
+    return replace(evaluation, known=replace(evaluation.known, photos=photos))
+
+
 def test_figures_by_source_come_with_two_sources_only(data: Path, tmp_path: Path) -> None:
-    exam = hold(data, split={})
-    assert make_report(exam)["sources"] == {}
-    answers = [
-        replace(one, question=replace(one.question, source=one.question.truth))
-        for one in exam.answers
+    evaluation = evaluate(data, split={})
+    assert make_report(evaluation)["sources"] == {}
+    photos = [
+        replace(result, photo=replace(result.photo, source=result.photo.truth))
+        for result in evaluation.known.photos
     ]
-    sources = make_report(replace(exam, answers=answers))["sources"]
-    assert {name: one["top1"] for name, one in sources.items()} == {"haas": 1.0, "mclaren": 0.75}
+    sources = make_report(with_photos(evaluation, photos))["sources"]
+    shares = {name: figures["top1"] for name, figures in sources.items()}
+    assert shares == {"haas": 1.0, "mclaren": 0.75}
 
 
 def test_what_a_second_look_changes_is_weighed(data: Path, things: Path) -> None:
-    report = make_report(hold(data, things, split={}, mirror=True))
+    report = make_report(evaluate(data, things, split={}, mirror=True))
     assert (
         report["mirrored"]["fixed"],
         report["mirrored"]["broken"],
@@ -401,7 +397,7 @@ def test_what_a_second_look_changes_is_weighed(data: Path, things: Path) -> None
         "auroc_of_confidence",
     }
     assert "ece_before" not in report["mirrored"]
-    assert any(line.startswith("Mirrored as well") for line in in_words(report))
+    assert any(line.startswith("Mirrored as well") for line in terminal_lines(report))
 
 
 # ---- its files ----
@@ -412,12 +408,12 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_every_file_is_written_and_can_be_read(data: Path, things: Path, tmp_path: Path) -> None:
-    exam = hold(data, things, split={}, mirror=True)
+    evaluation = evaluate(data, things, split={}, mirror=True)
     make_folder(tmp_path / "out" / "report")
-    report = make_report(exam)
-    write_files(tmp_path / "out" / "report", exam, report)
+    report = make_report(evaluation)
+    write_files(tmp_path / "out" / "report", evaluation, report)
     folder = tmp_path / "out" / "report"
-    assert sorted(one.name for one in folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     assert json.loads((folder / "report.json").read_text()) == report
     assert (
         "[0, 0, 0, 3, 0, 0, 0, 0, 0, 0]" in (folder / "report.json").read_text()
@@ -431,21 +427,21 @@ def test_every_file_is_written_and_can_be_read(data: Path, things: Path, tmp_pat
 def test_predictions_have_a_line_for_each_photo_those_of_other_things_last(
     data: Path, things: Path
 ) -> None:
-    found = rows(predictions_csv(hold(data, things, split={})))
-    assert len(found) == 9
-    old = next(one for one in found if one["file"] == "data/mclaren/old.jpg")
+    lines = rows(predictions_csv(evaluate(data, things, split={})))
+    assert len(lines) == 9
+    old = next(line for line in lines if line["file"] == "data/mclaren/old.jpg")
     assert (old["truth"], old["right"], old["decision"], old["label_1"]) == (
         "mclaren",
         "no",
         "ferrari",
         "ferrari",
     )
-    assert [(one["truth"], one["right"]) for one in found[-2:]] == [("other things", "")] * 2
-    assert found[-2]["decision"] == "unclassified"
+    assert [(line["truth"], line["right"]) for line in lines[-2:]] == [("other things", "")] * 2
+    assert lines[-2]["decision"] == "unclassified"
 
 
 def test_tables_list_the_weakest_label_first_and_every_count(data: Path) -> None:
-    report = make_report(hold(data, split={}))
+    report = make_report(evaluate(data, split={}))
     worst, best = rows(per_class_csv(report))
     assert (worst["label"], worst["recall"], worst["most_taken_for"]) == (
         "mclaren",
@@ -465,15 +461,15 @@ def test_tables_list_the_weakest_label_first_and_every_count(data: Path) -> None
 def test_names_of_files_and_labels_are_neither_formulas_nor_markup(data: Path) -> None:
     (data / "haas" / "0.jpg").rename(data / "haas" / "=cmd|x.jpg")
     labels = tuple(
-        replace(one, display="=<b>McLaren</b>|x") if one.name == "mclaren" else one
-        for one in CARD.labels
+        replace(label, display="=<b>McLaren</b>|x") if label.name == "mclaren" else label
+        for label in CARD.labels
     )
-    exam = hold(data, split={})
-    exam = replace(exam, card=replace(exam.card, labels=labels))
-    report = make_report(exam)
+    evaluation = evaluate(data, split={})
+    evaluation = replace(evaluation, card=replace(evaluation.card, labels=labels))
+    report = make_report(evaluation)
     assert rows(per_class_csv(report))[0]["display"].startswith("'=")
     assert "<b>" not in page(report)
-    assert "<b>" not in (confusion_csv(report) + predictions_csv(exam))
+    assert "<b>" not in (confusion_csv(report) + predictions_csv(evaluation))
 
 
 def test_names_that_are_not_utf8_and_labels_in_any_script_are_written(
@@ -482,9 +478,9 @@ def test_names_that_are_not_utf8_and_labels_in_any_script_are_written(
     (data / "haas" / "0.jpg").rename(data / "haas" / os.fsdecode(b"caf\xe9.jpg"))
     (data / "haas" / "1.jpg").rename(data / "haas" / "Лада 2107.jpg")
     (data / "haas" / os.fsdecode(b"no\xe9.jpg")).write_text("no photo")
-    exam = hold(data, split={})
+    evaluation = evaluate(data, split={})
     make_folder(tmp_path / "out")
-    write_files(tmp_path / "out", exam, make_report(exam))
+    write_files(tmp_path / "out", evaluation, make_report(evaluation))
     written = (tmp_path / "out" / "predictions.csv").read_text(encoding="utf-8")
     assert "data/haas/caf?.jpg" in written
     assert "data/haas/Лада 2107.jpg" in written
@@ -510,17 +506,16 @@ def test_with_196_labels_the_words_stay_short_and_the_matrix_is_a_link(data: Pat
     )
     card = make_card(labels=labels)
     rng = np.random.default_rng(1)
-    exam = hold(data, split={})
-    one = exam.answers[0]
-    answers = []
+    evaluation = evaluate(data, split={})
+    result = evaluation.known.photos[0]
+    photos = []
     for number in range(400):
         probabilities = rng.dirichlet(np.full(196, 0.02)).astype(np.float32)
-        said = replace(one.said, probabilities=probabilities, decision="unclassified")
-        answers.append(
-            replace(one, question=replace(one.question, truth=f"car-{number % 190}"), said=said)
-        )
-    report = make_report(replace(exam, card=card, answers=answers))
-    words = in_words(report)
+        file = replace(result.photo.file, label=f"car-{number % 190}")
+        answer = replace(result.answer, probabilities=probabilities, decision="unclassified")
+        photos.append(replace(result, photo=replace(result.photo, file=file), answer=answer))
+    report = make_report(with_photos(replace(evaluation, card=card), photos))
+    words = terminal_lines(report)
     assert len(words) < 60
     assert max(map(len, words)) < 150
     assert "Not measured, for want of a photo: 6 of its 196 teams." in words

@@ -1,13 +1,11 @@
 """Figures and calibration from probabilities."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from webapp.inference.classifier import scale
-from webapp.training.calibrate import fit_temperature, keeping
+from webapp.training.calibration import fit_temperature, keeping
 from webapp.training.evaluation.metrics import (
     area_under_curve,
     calibration_error,

@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from webapp.cli.history import needs_history
-from webapp.cli.training.dataset import layout_options, photos_in
+from webapp.cli.training.options import DataOptions, layout_options, photos_in
 from webapp.domain import Who
 from webapp.errors import MarqueError, ModelError, ModelRefusedError
 from webapp.extensions import get_files, get_limiter, get_registry, load_version
@@ -50,14 +50,10 @@ any_photo_option = click.option(
 )
 
 
-@dataclass(frozen=True)
-class Photos:
-    """Which photos two versions are compared on: in data folders of some layout, or `here` in the history."""
+@dataclass(frozen=True, kw_only=True)
+class Photos(DataOptions):
+    """Which photos two versions are compared on: in data folders, or `here` in the history."""
 
-    data: tuple[Path, ...]
-    layout: str | None
-    image_column: str
-    label_column: str
     here: bool
     any_photo: bool
 
@@ -234,9 +230,7 @@ def _weigh(champion: Classifier, challenger: Classifier, asked: Photos) -> Compa
     if asked.here:
         return _weigh_here(champion, challenger, asked)
     splits = [_split(one) for one in (champion, challenger)]
-    found = photos_in(
-        champion.card.name, asked.data, asked.layout, asked.image_column, asked.label_column
-    )
+    found = photos_in(champion.card.name, asked)
     cards = current_card(champion.card), current_card(challenger.card)
     weighed = promote.weigh(
         champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched, cards=cards

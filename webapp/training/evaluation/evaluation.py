@@ -1,7 +1,7 @@
-"""An exam for a published version: what it says about each photo, as it would while serving, and how long it takes."""
+"""What a published version answers for each photo, as while serving, and how long it takes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,15 +14,18 @@ from webapp.inference.classifier import Classifier, decide, is_familiar
 from webapp.inference.decoding.crop import decode_cut
 from webapp.inference.decoding.images import working_side
 from webapp.inference.models.card import ModelCard
-from webapp.training.evaluation.photos import Question, Watch
+from webapp.training.evaluation.photos import EvaluationPhoto, PhotoSelection, Watch
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the version said about a photo. `probabilities` is float32 of shape (labels,), temperature-scaled; `decision` a label or
-    `UNCLASSIFIED`; `familiarity` in [0, 1] how like the photos it learned from the photo looks, None when the version cannot tell."""
+class EvaluationAnswer:
+    """What the version answers for a photo.
+
+    `probabilities` is float32 of shape (labels,), temperature-scaled; `decision` a label or
+    `UNCLASSIFIED`; `familiarity` in [0, 1], None when the version has no measure for it.
+    """
 
     probabilities: NDArray[np.float32]
     decision: str
@@ -36,90 +39,113 @@ class Said:
 
     @property
     def decided(self) -> bool:
-        """True when a label was named."""
+        """Whether a label was named."""
         return self.decision != UNCLASSIFIED
 
 
 @dataclass(frozen=True)
-class Answered:
-    """A photo and the answer; `mirrored` is the mean of the answer and that to the mirrored photo, if it was asked for.
+class PredictedPhoto:
+    """A photo and the answer.
 
-    Times are in milliseconds: `decode_ms` from bytes to pixels, `network_ms` from pixels to the answer, `mirror_ms` for the second look.
+    `mirrored` is the mean of the answer and that to the mirrored photo, if it was asked for. Times
+    are in milliseconds: from bytes to pixels, from pixels to the answer, for the mirrored photo.
     """
 
-    question: Question
-    said: Said
+    photo: EvaluationPhoto
+    answer: EvaluationAnswer
     decode_ms: float
     network_ms: float
-    mirrored: Said | None = None
+    mirrored: EvaluationAnswer | None = None
     mirror_ms: float = 0.0
 
 
-def ask(
+@dataclass(frozen=True)
+class PredictedSelection:
+    """The answers for a selection of photos; `refused` has a sentence for each file that is no photo."""
+
+    selection: PhotoSelection
+    photos: list[PredictedPhoto]
+    refused: list[str]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured: `known` photos of the version's labels, and `others` of other things.
+
+    `split_known` tells whether the version says which photos it was trained on; `engine` is what
+    predicts ("litert" or "keras").
+    """
+
+    card: ModelCard
+    engine: str
+    layout: str
+    split_known: bool
+    include_training: bool
+    known: PredictedSelection
+    others: PredictedSelection | None = None
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether every photo was looked at twice."""
+        return self.known.photos[0].mirrored is not None
+
+
+def predict_photos(
     classifier: Classifier,
-    questions: Sequence[Question],
+    selection: PhotoSelection,
     *,
     mirror: bool = False,
     watch: Watch = iter,
-) -> tuple[list[Answered], list[str]]:
-    """What a version says about each photo, one after the other as while serving; and a sentence for each file that is no photo.
+) -> PredictedSelection:
+    """Rank each photo, one after the other; with `mirror` a second time, turned left to right.
 
-    With `mirror` it looks at each photo a second time, turned left to right, and the two answers are averaged. Raises `TrainingError`
-    when not a single file is a photo.
+    Raises `TrainingError` when not a single file is a photo.
     """
-    answered: list[Answered] = []
+    results: list[PredictedPhoto] = []
     refused: list[str] = []
     side = working_side(classifier.card.input)
-    for one in watch(questions):
+    for photo in watch(selection.photos):
         try:
-            content = one.path.read_bytes()
-            pixels, decode_ms = _timed(decode_cut, content, one.box, side)
+            content = photo.file.path.read_bytes()
+            pixels, decode_ms = _timed(decode_cut, content, photo.file.box, side)
         except (OSError, PhotoRefusedError) as error:
-            refused.append(f"{one.name}: {error}")
+            refused.append(f"{photo.name}: {error}")
             continue
         output, network_ms = _timed(classifier.predict, pixels)
-        answer = Answered(one, _say(output, classifier.card), decode_ms, network_ms)
-        answered.append(_look_again(classifier, pixels, output, answer) if mirror else answer)
-    if not answered:
-        raise TrainingError(
-            f"Not one of the {len(questions):,} files can be read as a photo. {refused[0] if refused else ''}".strip()
-        )
-    return answered, refused
+        answer, mirrored, mirror_ms = _answer(output, classifier.card), None, 0.0
+        if mirror:
+            turned, mirror_ms = _timed(classifier.predict, np.ascontiguousarray(pixels[:, ::-1]))
+            mirrored = _answer(_mean(output, turned), classifier.card)
+        results.append(PredictedPhoto(photo, answer, decode_ms, network_ms, mirrored, mirror_ms))
+    if not results:
+        files = f"{len(selection.photos):,} files"
+        raise TrainingError(f"Not one of the {files} can be read as a photo. {refused[0]}")
+    return PredictedSelection(selection, results, refused)
 
 
-def _look_again(
-    classifier: Classifier, pixels: NDArray[np.uint8], first: NetworkOutput, answer: Answered
-) -> Answered:
-    second, mirror_ms = _timed(classifier.predict, np.ascontiguousarray(pixels[:, ::-1]))
-    turned = second.feature_map[:, ::-1]
-    familiarities = [one.familiarity for one in (first, second) if one.familiarity is not None]
-    both = NetworkOutput(
-        _mean(first.probabilities, second.probabilities),
-        _mean(first.embedding, second.embedding),
-        _mean(first.feature_map, turned),
-        sum(familiarities) / len(familiarities) if familiarities else None,
+def _mean(output: NetworkOutput, turned: NetworkOutput) -> NetworkOutput:
+    """The mean of what a network answers for a photo and for the mirrored photo."""
+    pairs = (
+        (output.probabilities, turned.probabilities),
+        (output.embedding, turned.embedding),
+        (output.feature_map, turned.feature_map[:, ::-1]),
     )
-    return Answered(
-        answer.question,
-        answer.said,
-        answer.decode_ms,
-        answer.network_ms,
-        _say(both, classifier.card),
-        mirror_ms,
-    )
+    means = (((first + second) / 2).astype(np.float32) for first, second in pairs)
+    familiarities = [
+        value for value in (output.familiarity, turned.familiarity) if value is not None
+    ]
+    familiarity = sum(familiarities) / len(familiarities) if familiarities else None
+    return NetworkOutput(*means, familiarity)
 
 
-def _mean(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    return ((one + other) / 2).astype(np.float32)
-
-
-def _say(output: NetworkOutput, card: ModelCard) -> Said:
+def _answer(output: NetworkOutput, card: ModelCard) -> EvaluationAnswer:
     familiar = is_familiar(output.familiarity, card)
-    return Said(output.probabilities, decide(output, card), output.familiarity, familiar)
+    decision = decide(output, card)
+    return EvaluationAnswer(output.probabilities, decision, output.familiarity, familiar)
 
 
-def _timed(work: Callable[..., T], *given: Any) -> tuple[T, float]:
-    """What the work gives, and its milliseconds."""
+def _timed(function: Callable[..., T], *arguments: Any) -> tuple[T, float]:
+    """What the function returns, and its milliseconds."""
     started = time.perf_counter()
-    done = work(*given)
-    return done, (time.perf_counter() - started) * 1000
+    result = function(*arguments)
+    return result, (time.perf_counter() - started) * 1000

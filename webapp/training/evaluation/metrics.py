@@ -1,100 +1,51 @@
-"""How good, how sure, how sure rightly: figures from probabilities and truths. Plain numpy, so that serving machines can measure too."""
+"""Figures from probabilities and truths; plain numpy, so that serving machines measure too."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from webapp.inference.metrics import counts
 from webapp.inference.metrics.counts import LabelMeasure
-from webapp.inference.metrics.counts import calibration_error as error_of_bins
-from webapp.inference.metrics.counts import mean_f1 as mean_of_f1
 from webapp.inference.metrics.intervals import wilson
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
-def confusion(probabilities: Floats, truths: Ints) -> NDArray[np.int64]:
-    """Counts of shape (labels, labels): row = truth, column = first label of the ranking."""
-    labels = probabilities.shape[1]
-    table = np.zeros((labels, labels), dtype=np.int64)
-    np.add.at(table, (truths, probabilities.argmax(axis=1)), 1)
-    return table
+@dataclass(frozen=True)
+class JudgedPhotos:
+    """What a network answers for some photos, decided; arrays by photo.
 
+    `raw` and `scaled` are the softmax before and after temperature, float32 of shape (photos,
+    labels). `decided` tells which got a label. `score` is the familiarity, or the confidence where
+    nothing measures that.
+    """
 
-def per_label(
-    table: NDArray[np.int64], names: tuple[str, ...]
-) -> dict[str, dict[str, float | int | None]]:
-    """n, precision, recall and F1 of every label from a confusion table. None where nothing was counted."""
-    return {
-        name: {
-            "n": one.n,
-            "precision": _maybe(one.precision),
-            "recall": _maybe(one.recall),
-            "f1": _maybe(one.f1),
-        }
-        for name, one in zip(names, label_measures(table), strict=True)
-    }
+    raw: Floats
+    scaled: Floats
+    decided: NDArray[np.bool_]
+    score: NDArray[np.float64]
 
-
-def label_measures(table: NDArray[np.int64]) -> list[LabelMeasure]:
-    """The counts of every label, in the order of the table."""
-    return [
-        LabelMeasure(int(table[at].sum()), int(table[:, at].sum()), int(table[at, at]))
-        for at in range(len(table))
-    ]
-
-
-def calibration_error(probabilities: Floats, truths: Ints, bins: int = 10) -> float:
-    """Expected calibration error (Naeini et al. 2015): mean distance of confidence and accuracy over equally wide bins, by photos."""
-    return error_of_bins(
-        (one["n"], one["confidence"], one["accuracy"])
-        for one in reliability(probabilities, truths, bins)
-    )
-
-
-def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dict[str, Any]]:
-    """Photos by confidence in equally wide bins: n, mean confidence, accuracy. Empty bins are left out."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truths
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
-    rows = []
-    for place in sorted(set(places.tolist())):
-        inside = places == place
-        rows.append(
-            {
-                "from": place / bins,
-                "to": (place + 1) / bins,
-                "n": int(inside.sum()),
-                "confidence": _round(confidence[inside].mean()),
-                "accuracy": _round(right[inside].mean()),
-            }
-        )
-    return rows
+    def only(self, inside: NDArray[np.bool_]) -> "JudgedPhotos":
+        """Those of the photos that are `inside`."""
+        return JudgedPhotos(*(array[inside] for array in vars(self).values()))
 
 
 def summary(
-    raw: Floats,
-    scaled: Floats,
-    truths: Ints,
-    names: tuple[str, ...],
-    decided: Bools,
-    *,
-    short: bool = False,
+    judged: JudgedPhotos, truths: Ints, names: tuple[str, ...], *, short: bool = False
 ) -> dict[str, Any]:
-    """All figures of one set of photos, as plain JSON; only `n` of an empty one. See docs/models.md for each key.
+    """All figures of a set of photos, as plain JSON; only `n` of an empty one.
 
-    `raw` and `scaled` are the softmax before and after temperature, float32 of shape (photos, labels); `decided` tells which photos got a
-    label and not "unclassified". `short` leaves out the confusion table and the labels.
+    docs/models.md explains each key. `short` leaves out the confusion matrix and the labels.
     """
-    n = len(truths)
+    n, scaled, decided = len(truths), judged.scaled, judged.decided
     if n == 0:
         return {"n": 0}
     right = scaled.argmax(axis=1) == truths
     top = np.argsort(-scaled, axis=1, kind="stable")[:, :5]
     table = confusion(scaled, truths)
-    rows = per_label(table, names)
     result: dict[str, Any] = {
         "n": n,
         "top1": _round(right.mean()),
@@ -103,28 +54,52 @@ def summary(
         "macro_f1": _round(mean_f1(table)),
         "weighted_f1": _round(mean_f1(table, weighted=True)),
         "nll": _round(negative_log_likelihood(scaled, truths)),
-        "ece_before": _round(calibration_error(raw, truths)),
+        "ece_before": _round(calibration_error(judged.raw, truths)),
         "ece_after": _round(calibration_error(scaled, truths)),
         "unclassified": _round(1 - decided.mean()),
         "top1_when_decided": _round(right[decided].mean()) if decided.any() else None,
     }
     if not short:
-        result |= {
-            "per_label": rows,
-            "confusion": table.tolist(),
-            "reliability": reliability(scaled, truths),
-        }
+        result["per_label"] = per_label(table, names)
+        result["confusion"] = table.tolist()
+        result["reliability"] = reliability(scaled, truths)
     return result
 
 
-def mean_f1(table: NDArray[np.int64], *, weighted: bool = False) -> float:
-    """The mean F1 of the labels that have photos, from a confusion table with at least one photo; by their photos when `weighted`."""
-    return mean_of_f1(label_measures(table), weighted=weighted) or 0.0
+def confusion(probabilities: Floats, truths: Ints) -> Ints:
+    """Counts of shape (labels, labels): row = truth, column = first label of the ranking."""
+    labels = probabilities.shape[1]
+    table = np.zeros((labels, labels), dtype=np.int64)
+    np.add.at(table, (truths, probabilities.argmax(axis=1)), 1)
+    return table
 
 
-def mix_ups(table: NDArray[np.int64], names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Which label was taken for which: truth, answer, how many photos (`n`), of how many of that truth. The commonest first."""
-    found = [
+def per_label(table: Ints, names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
+    """n, precision, recall and F1 of every label; None where nothing was counted."""
+    return {
+        name: {
+            "n": label.n,
+            "precision": _round_or_none(label.precision),
+            "recall": _round_or_none(label.recall),
+            "f1": _round_or_none(label.f1),
+        }
+        for name, label in zip(names, _label_measures(table), strict=True)
+    }
+
+
+def _label_measures(table: Ints) -> list[LabelMeasure]:
+    totals = zip(table.sum(axis=1), table.sum(axis=0), table.diagonal(), strict=True)
+    return [LabelMeasure(int(n), int(named), int(hits)) for n, named, hits in totals]
+
+
+def mean_f1(table: Ints, *, weighted: bool = False) -> float:
+    """The mean F1 of the labels that have photos; by their photos when `weighted`."""
+    return counts.mean_f1(_label_measures(table), weighted=weighted) or 0.0
+
+
+def mix_ups(table: Ints, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Which label was taken for which: `n` photos, of all with that truth. The commonest first."""
+    pairs = [
         {
             "truth": names[truth],
             "answer": names[answer],
@@ -135,21 +110,42 @@ def mix_ups(table: NDArray[np.int64], names: tuple[str, ...]) -> list[dict[str, 
         if truth != answer
     ]
     return sorted(
-        found, key=lambda one: (-one["n"], -one["n"] / one["of"], one["truth"], one["answer"])
+        pairs, key=lambda row: (-row["n"], -row["n"] / row["of"], row["truth"], row["answer"])
     )
+
+
+def calibration_error(probabilities: Floats, truths: Ints, bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al. 2015) over equally wide bins, by photos."""
+    rows = reliability(probabilities, truths, bins)
+    return counts.calibration_error((row["n"], row["confidence"], row["accuracy"]) for row in rows)
+
+
+def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dict[str, Any]]:
+    """Photos by confidence in equally wide bins: n, mean confidence, accuracy; no empty bins."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truths
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [
+        {
+            "from": place / bins,
+            "to": (place + 1) / bins,
+            "n": int((places == place).sum()),
+            "confidence": _round(confidence[places == place].mean()),
+            "accuracy": _round(right[places == place].mean()),
+        }
+        for place in np.unique(places).tolist()
+    ]
 
 
 def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
-    """How well a score parts known photos (high) from others: the chance that one of `known` scores over one of `unknown`, ties half.
+    """The chance that a score of `known` photos is over one of `unknown`, ties counting half.
 
-    The area under the ROC curve, which is the Mann-Whitney statistic over the number of pairs (Mann and Whitney 1947; Hanley and McNeil
-    1982, "The Meaning and Use of the Area under a Receiver Operating Characteristic (ROC) Curve"). Neither may be empty.
+    The area under the ROC curve, which is the Mann-Whitney statistic over the number of pairs
+    (Hanley and McNeil 1982). Neither may be empty.
     """
     ordered = np.sort(unknown)
-    below, up_to = (
-        np.searchsorted(ordered, known, side="left"),
-        np.searchsorted(ordered, known, side="right"),
-    )
+    below = np.searchsorted(ordered, known, side="left")
+    up_to = np.searchsorted(ordered, known, side="right")
     return float((below + up_to).mean() / (2 * len(unknown)))
 
 
@@ -163,5 +159,5 @@ def _round(value: float) -> float:
     return round(float(value), 4)
 
 
-def _maybe(value: float | None) -> float | None:
+def _round_or_none(value: float | None) -> float | None:
     return None if value is None else _round(value)

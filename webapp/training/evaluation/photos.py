@@ -1,4 +1,4 @@
-"""Which photos an exam may ask a published version about: those that it has never seen, each content once, with a label that it knows."""
+"""Which photos a published version may be measured on: those that it has never seen."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -7,49 +7,55 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from webapp.errors import PhotoRefusedError, TrainingError
-from webapp.inference.decoding.crop import decode_cut
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import CALIBRATED_ON_IT, HELD_OUT, Split
-from webapp.training.dataset import Example, group, make_example, short_name
-from webapp.training.readers import Box, Listing
+from webapp.training.dataset import group, read_example, short_name
+from webapp.training.readers import ListedPhoto, Listing
 from webapp.training.recipe import SplitRule
 
-NEW = "new"
-"""The part of photos that a version's list of files does not name."""
-NEAR = "near"
-"""The part of such photos that nearly repeat one that taught or chose the version."""
-LEARNT, CHOSE = "train", "validation"
-ASKED = (HELD_OUT, NEW)
-"""The parts that a version may be asked about: it has neither learnt from them nor were its limits chosen by them."""
-HASHED_SIDE = 32  # pixels that are kept of a photo once it is hashed
-
-Watch = Callable[[Sequence["Question"]], Iterable["Question"]]
+NEW = "new"  # the part of photos that a version's list of files does not name
+NEAR = "near"  # the part of new photos that nearly repeat one that the version has seen
+SEEN = ("train", "validation")
+UNSEEN = (HELD_OUT, NEW)
+_HASHED_SIDE = 32  # pixels that are kept of a photo once it is hashed
 
 
 @dataclass(frozen=True)
-class Question:
-    """A photo that is asked about. `truth` is a label of the card, "" for a photo of another thing; `part` that of the version's split."""
+class EvaluationPhoto:
+    """A photo to measure on.
 
-    path: Path
-    truth: str
+    `file.label` is a label of the card, "" for another thing; `part` that of the version's split.
+    """
+
+    file: ListedPhoto
     source: str
     sha256: str
     part: str
-    box: Box | None = None
+
+    @property
+    def truth(self) -> str:
+        """A label of the card, "" for a photo of another thing."""
+        return self.file.label
 
     @property
     def name(self) -> str:
-        """Folder, label and file name, enough to find the file again, as text that every file takes, also when it is not UTF-8."""
-        return short_name(self.path).encode("utf-8", "replace").decode("utf-8")
+        """Folder, label and file name, as text also when it is not UTF-8."""
+        return short_name(self.file.path).encode("utf-8", "replace").decode("utf-8")
+
+
+Watch = Callable[[Sequence[EvaluationPhoto]], Iterable[EvaluationPhoto]]
 
 
 @dataclass(frozen=True)
-class Questions:
-    """The photos to ask about, and what became of the others: `left_out` by part, `repeated` (further copies of a file), `two_labels`
-    (names of files under two labels), `unknown_labels` (photos by labels that the version does not have), `missing` (lines that led to no
-    photo)."""
+class PhotoSelection:
+    """The photos to measure on, and what became of the others.
 
-    asked: tuple[Question, ...]
+    `left_out` by part, `repeated` (further copies of a file), `two_labels` (names of files under
+    two labels), `unknown_labels` (photos by labels that the version does not have), `missing`
+    (lines that led to no photo).
+    """
+
+    photos: tuple[EvaluationPhoto, ...]
     left_out: Mapping[str, int]
     repeated: int = 0
     two_labels: tuple[str, ...] = ()
@@ -58,11 +64,11 @@ class Questions:
 
     @property
     def flattering(self) -> dict[str, int]:
-        """Photos among those asked about that the version has learnt from or was chosen by, by part."""
-        return dict(Counter(one.part for one in self.asked if one.part not in ASKED))
+        """How many of the photos the version was trained on or chosen by, by part."""
+        return dict(Counter(photo.part for photo in self.photos if photo.part not in UNSEEN))
 
 
-def choose_questions(
+def choose_photos(
     listings: Iterable[tuple[Listing, str]],
     card: ModelCard,
     split: Split | None,
@@ -70,187 +76,182 @@ def choose_questions(
     rule: SplitRule | None = None,
     include_training: bool = False,
     watch: Watch = iter,
-) -> Questions:
-    """The photos of the (listing, source) pairs that the version has never seen, each content once; all of them with `include_training`.
+) -> PhotoSelection:
+    """The photos of the (listing, source) pairs that the version has never seen, each once.
 
-    Labels are matched by name, else by display name or alias. New photos that nearly repeat one of these pairs' photos that taught the
-    version count as seen; `rule` says what near is, and `watch` is handed the photos that are compared. Raises `TrainingError` when no
-    photo is left, and says why.
+    Labels are matched by name, else by display name or alias. New photos that nearly repeat one
+    that the version was trained on count as seen.
+
+    Args:
+        split: The version's list of files, if it has one.
+        rule: Says what near is.
+        include_training: Take photos that the version has seen too.
+        watch: Is handed the photos that are compared.
+
+    Raises:
+        TrainingError: No photo is left.
     """
     pairs = list(listings)
     copies, unknown = _labelled(pairs, card, split or {})
     labels: dict[str, set[str]] = defaultdict(set)
-    for one in copies:
-        labels[one.sha256].add(one.truth)
-    torn = {digest for digest, truths in labels.items() if len(truths) > 1}
-    clear = _mark_near(
-        _first_of_each(one for one in copies if one.sha256 not in torn), rule or SplitRule(), watch
-    )
-    questions = Questions(
-        *_may_be_asked(clear, include_training),
-        repeated=sum(one.sha256 not in torn for one in copies) - len(clear),
-        two_labels=tuple(one.name for one in copies if one.sha256 in torn),
+    for photo in copies:
+        labels[photo.sha256].add(photo.truth)
+    clear = [photo for photo in copies if len(labels[photo.sha256]) == 1]
+    unique = _first_of_each(clear)
+    selection = _select(_mark_near(unique, rule or SplitRule(), watch), include_training)
+    selection = replace(
+        selection,
+        repeated=len(clear) - len(unique),
+        two_labels=tuple(photo.name for photo in copies if len(labels[photo.sha256]) > 1),
         unknown_labels=dict(sorted(unknown.items())),
         missing=tuple(line for listing, _ in pairs for line in listing.missing),
     )
-    if not questions.asked:
-        raise TrainingError(_nothing_left(card, questions, bool(copies)))
-    return questions
+    if not selection.photos:
+        raise TrainingError(_why_none(card, selection, any_known=bool(copies)))
+    return selection
 
 
 def choose_others(
     folder: Path,
     split: Split | None,
     *,
-    known: Iterable[Question] = (),
+    known: Iterable[EvaluationPhoto] = (),
     include_training: bool = False,
-) -> Questions:
-    """The files in a folder of other things, each content once, without those that chose or taught the version and those in `known`.
+) -> PhotoSelection:
+    """The files in a folder of other things that the version has not seen, each once.
 
-    Raises `TrainingError` when none is left.
+    Raises:
+        TrainingError: None is left.
     """
-    files = [
-        one for one in sorted(folder.rglob("*")) if one.is_file() and not one.name.startswith(".")
-    ]
-    copies = [_question(path, "", folder.resolve().name, split or {}) for path in files]
-    ours = {one.sha256 for one in known}
-    clear = _first_of_each(one for one in copies if one.sha256 not in ours)
-    questions = Questions(*_may_be_asked(clear, include_training), repeated=len(files) - len(clear))
-    if not questions.asked:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [path for path in files if not path.name.startswith(".")]
+    source = folder.resolve().name
+    copies = [_photo(ListedPhoto(path, ""), source, split or {}) for path in files]
+    ours = {photo.sha256 for photo in known}
+    unique = _first_of_each(photo for photo in copies if photo.sha256 not in ours)
+    selection = _select(unique, include_training)
+    if not selection.photos:
         raise TrainingError(
             f"There is no photo of other things in {folder} that the version has not seen."
         )
-    return questions
+    return replace(selection, repeated=len(files) - len(unique))
 
 
-def fingerprint(questions: Iterable[Question]) -> str:
-    """SHA-256 over the sorted SHA-256 of the photos: two evaluations with the same one asked about the same photos."""
-    return hashlib.sha256(
-        "\n".join(sorted(one.sha256 for one in questions)).encode("ascii")
-    ).hexdigest()
+def fingerprint(photos: Iterable[EvaluationPhoto]) -> str:
+    """SHA-256 over the sorted SHA-256 of the photos: the same for two evaluations of the same."""
+    digests = sorted(photo.sha256 for photo in photos)
+    return hashlib.sha256("\n".join(digests).encode("ascii")).hexdigest()
 
 
-def in_parts(counts: Mapping[str, int], card: ModelCard) -> str:
-    """How many photos taught the version, how many chose its limits, and how many nearly repeat one of these, in words."""
-    refitted = "validation" in str(
-        card.split.get("learnt_from", "")
-    )  # such a version has learnt from its validation part in the end
-    chose = (
-        "epoch"
-        if CALIBRATED_ON_IT in str(card.split.get("learnt_from", ""))
-        else "temperature and threshold"
-    )
+def describe_seen(counts: Mapping[str, int], card: ModelCard) -> str:
+    """How many photos trained the version, chose its limits, or nearly repeat one of these."""
+    trained_on = str(card.split.get("learnt_from", ""))
+    chose = "epoch" if CALIBRATED_ON_IT in trained_on else "temperature and threshold"
+    refitted = " and were trained on after that" if "validation" in trained_on else ""
     words = {
-        LEARNT: "{} that it has learnt from",
-        CHOSE: f"{{}} of its validation part, which chose its {chose}"
-        + (" and were learnt after that" if refitted else ""),
-        NEAR: "{} that nearly repeat one that it has seen",
+        "train": "{:,} that it was trained on",
+        "validation": f"{{:,}} of its validation part, which chose its {chose}{refitted}",
+        NEAR: "{:,} that nearly repeat one that it has seen",
     }
-    return "; ".join(
-        text.format(f"{counts[part]:,}") for part, text in words.items() if counts.get(part)
-    )
-
-
-def _names_of(card: ModelCard) -> dict[str, str]:
-    """What data may call a label (its name, or in lower case its display name and aliases) and its name; what means two is left out."""
-    found: dict[str, set[str]] = {}
-    for label in card.labels:
-        for word in (label.name, label.display, *label.aliases):
-            found.setdefault(word.casefold(), set()).add(label.name)
-    clear = {word: next(iter(names)) for word, names in found.items() if len(names) == 1}
-    return clear | {label.name: label.name for label in card.labels}
+    return "; ".join(text.format(counts[part]) for part, text in words.items() if counts.get(part))
 
 
 def _labelled(
     pairs: Iterable[tuple[Listing, str]], card: ModelCard, split: Split
-) -> tuple[list[Question], Counter[str]]:
+) -> tuple[list[EvaluationPhoto], Counter[str]]:
     """Every photo with a label of the card, and the numbers of those with other labels."""
-    known = _names_of(card)
-    questions: list[Question] = []
+    names = _names_of(card)
+    photos: list[EvaluationPhoto] = []
     unknown: Counter[str] = Counter()
     for listing, source in pairs:
-        for one in listing.photos:
-            name = known.get(one.label) or known.get(
-                listing.labels.get(one.label, one.label).casefold()
-            )
+        for file in listing.photos:
+            display = listing.labels.get(file.label, file.label)
+            name = names.get(file.label) or names.get(display.casefold())
             if name is None:
-                unknown[one.label] += 1
+                unknown[file.label] += 1
             else:
-                questions.append(_question(one.path, name, source, split, one.box))
-    return questions, unknown
+                photos.append(_photo(replace(file, label=name), source, split))
+    return photos, unknown
 
 
-def _question(
-    path: Path, truth: str, source: str, split: Split, box: Box | None = None
-) -> Question:
+def _names_of(card: ModelCard) -> dict[str, str]:
+    """What data may call a label (name; display name and aliases in lower case) -> its name.
+
+    What may mean two labels is left out.
+    """
+    names: dict[str, set[str]] = defaultdict(set)
+    for label in card.labels:
+        for word in (label.name, label.display, *label.aliases):
+            names[word.casefold()].add(label.name)
+    clear = {word: min(same) for word, same in names.items() if len(same) == 1}
+    return clear | {name: name for name in card.label_names}
+
+
+def _photo(file: ListedPhoto, source: str, split: Split) -> EvaluationPhoto:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
     except OSError as error:
-        raise TrainingError(f"{short_name(path)} cannot be read: {error.strerror}.") from error
-    return Question(path, truth, source, digest, split.get(digest, NEW), box)
+        raise TrainingError(f"{short_name(file.path)} cannot be read: {error.strerror}.") from error
+    return EvaluationPhoto(file, source, digest, split.get(digest, NEW))
 
 
-def _mark_near(questions: list[Question], rule: SplitRule, watch: Watch) -> list[Question]:
-    """The questions, with new ones marked that training would have grouped with a photo that the version has seen."""
-    present = {one.part for one in questions}
-    if NEW not in present or not present & {LEARNT, CHOSE}:
-        return questions
-    compared = [one for one in questions if one.part != HELD_OUT]
-    examples = [example for one in watch(compared) for example in _hashed(one)]
-    parts = {one.sha256: one.part for one in questions}
+def _mark_near(
+    photos: list[EvaluationPhoto], rule: SplitRule, watch: Watch
+) -> list[EvaluationPhoto]:
+    """The photos, new ones marked that training would have grouped with one it has seen."""
+    parts = {photo.sha256: photo.part for photo in photos}
+    if NEW not in parts.values() or not {*parts.values()} & {*SEEN}:
+        return photos
+    examples = []
+    for photo in watch([photo for photo in photos if photo.part != HELD_OUT]):
+        try:
+            examples.append(read_example(photo.file, photo.source, _HASHED_SIDE))
+        except (OSError, PhotoRefusedError):
+            continue  # it is named when it is to be ranked
     grouped = group(examples, rule)
-    seen = {one.group for one in grouped if parts[one.sha256] in (LEARNT, CHOSE)}
-    near = {one.sha256 for one in grouped if one.group in seen and parts[one.sha256] == NEW}
-    return [replace(one, part=NEAR) if one.sha256 in near else one for one in questions]
-
-
-def _hashed(one: Question) -> list[Example]:
-    """The photo with its difference hash; nothing when it cannot be read: who asks about it will say so."""
-    try:
-        content = one.path.read_bytes()
-        pixels = decode_cut(content, one.box)
-    except (OSError, PhotoRefusedError):
-        return []
+    seen = {example.group for example in grouped if parts[example.sha256] in SEEN}
+    near = {example.sha256 for example in grouped if example.group in seen}
     return [
-        make_example(
-            one.path, one.truth, one.source, content, pixels, max_side=HASHED_SIDE, box=one.box
-        )
+        replace(photo, part=NEAR) if photo.part == NEW and photo.sha256 in near else photo
+        for photo in photos
     ]
 
 
-def _first_of_each(questions: Iterable[Question]) -> list[Question]:
-    """One question for each content."""
-    first: dict[str, Question] = {}
-    for one in questions:
-        first.setdefault(one.sha256, one)
+def _first_of_each(photos: Iterable[EvaluationPhoto]) -> list[EvaluationPhoto]:
+    """One photo for each content."""
+    first: dict[str, EvaluationPhoto] = {}
+    for photo in photos:
+        first.setdefault(photo.sha256, photo)
     return list(first.values())
 
 
-def _may_be_asked(
-    questions: list[Question], include_training: bool
-) -> tuple[tuple[Question, ...], dict[str, int]]:
-    """The photos to ask about, and how many of the others are in which part."""
-    asked = tuple(one for one in questions if include_training or one.part in ASKED)
-    return asked, dict(
-        Counter(one.part for one in questions if not include_training and one.part not in ASKED)
-    )
+def _select(photos: list[EvaluationPhoto], include_training: bool) -> PhotoSelection:
+    kept = [photo for photo in photos if include_training or photo.part in UNSEEN]
+    left_out = Counter(photo.part for photo in photos) - Counter(photo.part for photo in kept)
+    return PhotoSelection(tuple(kept), dict(left_out))
 
 
-def _nothing_left(card: ModelCard, found: Questions, any_known: bool) -> str:
+def _why_none(card: ModelCard, selection: PhotoSelection, any_known: bool) -> str:
     version = f"{card.name} {card.version}"
     if not any_known:
-        theirs, ours = (
-            _some(names) for names in (list(found.unknown_labels or {}), list(card.label_names))
+        return (
+            f"No photo has a label that {version} knows. "
+            f"The data has {shortened(list(selection.unknown_labels or {}), 5)}; "
+            f"the version knows {shortened(card.label_names, 5)}."
         )
-        return f"No photo has a label that {version} knows. The data has {theirs}; the version knows {ours}."
-    if found.two_labels and not found.left_out:
-        return f"Every photo lies under two labels, such as {found.two_labels[0]}: nobody can tell which one is true."
+    if selection.two_labels and not selection.left_out:
+        return (
+            f"Every photo lies under two labels, such as {selection.two_labels[0]}: "
+            "nobody can tell which is true."
+        )
     return (
-        f"{version} has seen every one of these photos: {in_parts(found.left_out, card)}. "
+        f"{version} has seen every one of these photos: {describe_seen(selection.left_out, card)}. "
         "Its figures would say how well it remembers, not how well it sees. "
         "Name photos that are new to it, or insist with --include-training and mistrust the result."
     )
 
 
-def _some(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def shortened(names: Sequence[str], most: int) -> str:
+    """The first names of a long list, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,312 +1,264 @@
-"""The report of an evaluation: every figure as plain JSON, from what a version said about each photo."""
+"""The report of an evaluation: every figure as plain JSON; docs/models.md explains them."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from webapp.inference.classifier import scale
 from webapp.inference.metrics.intervals import wilson
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.gate import mcnemar
 from webapp.inference.models.held_out import CALIBRATED_ON_IT, HELD_OUT
-from webapp.training.evaluation.evaluation import Answered, Said
-from webapp.training.evaluation.metrics import area_under_curve, mix_ups, summary
-from webapp.training.evaluation.photos import Questions, fingerprint, in_parts
+from webapp.training.evaluation.evaluation import (
+    Evaluation,
+    EvaluationAnswer,
+    PredictedPhoto,
+    PredictedSelection,
+)
+from webapp.training.evaluation.metrics import JudgedPhotos, area_under_curve, mix_ups, summary
+from webapp.training.evaluation.photos import describe_seen, fingerprint
 
-NAMED_MOST = 10
-"""Labels that the report lists as given to photos of other things."""
-
-
-@dataclass(frozen=True)
-class Exam:
-    """What was asked of a version and what it said. `others` are photos of other things; `split_known` tells whether the version says
-    which photos it has learnt from; `engine` is what ranked ("litert" or "keras")."""
-
-    card: ModelCard
-    engine: str
-    layout: str
-    questions: Questions
-    answers: Sequence[Answered]
-    refused: Sequence[str]
-    split_known: bool
-    include_training: bool = False
-    other_questions: Questions | None = None
-    others: Sequence[Answered] = ()
-    others_refused: Sequence[str] = field(default=())
-
-    @property
-    def mirrored(self) -> bool:
-        """True when every photo was looked at twice."""
-        return bool(self.answers) and self.answers[0].mirrored is not None
+NAMED_MOST = 10  # labels that are listed as given to photos of other things
 
 
-def make_report(exam: Exam) -> dict[str, Any]:
-    """Every figure as plain JSON; docs/models.md says how each is computed. There is at least one answer."""
-    figures = _figures(exam.card, exam.answers)
+def make_report(evaluation: Evaluation) -> dict[str, Any]:
+    """Every figure as plain JSON."""
+    card, photos = evaluation.card, evaluation.known.photos
+    figures = _figures(card, photos)
     per_label = figures.pop("per_label")
+    others = evaluation.others.photos if evaluation.others else []
     return {
-        "model": _model(exam),
+        "model": _model(evaluation),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "warnings": warnings(exam),
-        "photos": _photos(exam),
+        "warnings": warnings(evaluation),
+        "photos": _photos(evaluation),
         "figures": figures,
-        "labels": _labels(per_label, figures["confusion"], exam.card),
-        "mix_ups": mix_ups(np.array(figures["confusion"]), exam.card.label_names),
-        "sources": _by(exam, lambda one: one.question.source),
-        "parts": _by(exam, lambda one: one.question.part),
-        "mirrored": _mirrored(exam) if exam.mirrored else None,
-        "others": _others(exam) if exam.others else None,
-        "speed": speed([*exam.answers, *exam.others]),
+        "labels": _labels(per_label, figures["confusion"], card),
+        "mix_ups": mix_ups(np.array(figures["confusion"]), card.label_names),
+        "sources": _by(evaluation, lambda result: result.photo.source),
+        "parts": _by(evaluation, lambda result: result.photo.part),
+        "mirrored": _mirrored(evaluation) if evaluation.mirrored else None,
+        "others": _others(evaluation, evaluation.others) if evaluation.others else None,
+        "speed": _speed([*photos, *others]),
     }
 
 
-def warnings(exam: Exam) -> list[str]:
-    """What a reader must know before believing a figure, as sentences; empty when all is well."""
-    version = f"{exam.card.name} {exam.card.version}"
-    flattering, others = (
-        exam.questions.flattering,
-        exam.other_questions.flattering if exam.other_questions else {},
-    )
-    found = []
-    if flattering:
-        total = len(exam.questions.asked)
-        found.append(
-            f"{version} has seen {sum(flattering.values()):,} of these {total:,} photos before: {in_parts(flattering, exam.card)}. "
+def warnings(evaluation: Evaluation) -> list[str]:
+    """What a reader must know before believing a figure, as sentences."""
+    card, selection = evaluation.card, evaluation.known.selection
+    version = f"{card.name} {card.version}"
+    sentences = []
+    if seen := selection.flattering:
+        sentences.append(
+            f"{version} has seen {sum(seen.values()):,} of these {len(selection.photos):,} photos "
+            f"before: {describe_seen(seen, card)}. "
             "The figures say how well it remembers, not how well it sees."
         )
-    if others:
-        found.append(
-            f"{version} has seen {sum(others.values()):,} of the photos of other things before: {in_parts(others, exam.card)}."
+    if seen := evaluation.others.selection.flattering if evaluation.others else {}:
+        sentences.append(
+            f"{version} has seen {sum(seen.values()):,} of the photos of other things before: "
+            f"{describe_seen(seen, card)}."
         )
-    if CALIBRATED_ON_IT in str(exam.card.split.get("learnt_from", "")) and any(
-        one.part == HELD_OUT for one in exam.questions.asked
-    ):
-        found.append(
-            f"Some of these photos set the temperature and the limits of {version}, so how sure it is and what it leaves unclassified look "
-            "a little better here than on new photos; the card measured that by halves. Which label comes first is not touched by it."
+    held_out = any(photo.part == HELD_OUT for photo in selection.photos)
+    if held_out and CALIBRATED_ON_IT in str(card.split.get("learnt_from", "")):
+        sentences.append(
+            f"Some of these photos set the temperature and the limits of {version}, so how sure it "
+            "is and what it leaves unclassified look a little better here than on new photos; the "
+            "card measured that by halves. Which label comes first is not touched by it."
         )
-    if not exam.split_known:
-        found.append(
-            f"Nobody knows which photos {version} has learnt from: it carries no list of them. "
+    if not evaluation.split_known:
+        sentences.append(
+            f"Nobody knows which photos {version} was trained on: it carries no list of them. "
             "If they are among these, the figures flatter it."
         )
-    return found
+    return sentences
 
 
-def speed(answers: Sequence[Answered]) -> dict[str, Any]:
-    """Milliseconds for one photo, one after the other: mean, median and 99th percentile of decoding, network and both."""
-    decode = np.array([one.decode_ms for one in answers])
-    network = np.array([one.network_ms for one in answers])
-    found = {
-        "n": len(answers),
-        "decode": _spread(decode),
-        "network": _spread(network),
-        "both": _spread(decode + network),
-    }
-    mirror = np.array([one.mirror_ms for one in answers if one.mirrored is not None])
-    return found | ({"mirror": _spread(mirror)} if len(mirror) else {})
-
-
-def _spread(values: NDArray[np.float64]) -> dict[str, float]:
-    return {
-        "mean": round(float(values.mean()), 2),
-        "p50": round(float(np.percentile(values, 50)), 2),
-        "p99": round(float(np.percentile(values, 99)), 2),
-    }
-
-
-def _model(exam: Exam) -> dict[str, Any]:
-    card = exam.card
-    return {
-        "name": card.name,
-        "version": card.version,
-        "title": card.title,
-        "noun": card.noun,
-        "noun_plural": card.noun_plural,
+def _model(evaluation: Evaluation) -> dict[str, Any]:
+    card = evaluation.card
+    same = ("name", "version", "title", "noun", "noun_plural", "temperature", "threshold", "files")
+    return {key: getattr(card, key) for key in same} | {
         "labels": len(card.labels),
         "display": {label.name: label.display for label in card.labels},
-        "engine": exam.engine,
-        "temperature": card.temperature,
-        "threshold": card.threshold,
-        "files": card.files,
+        "engine": evaluation.engine,
         "split": card.split.get("fingerprint", ""),
         "created_at": card.created_at,
     }
 
 
-def _photos(exam: Exam) -> dict[str, Any]:
-    questions = exam.questions
+def _photos(evaluation: Evaluation) -> dict[str, Any]:
+    selection = evaluation.known.selection
+    photos = [result.photo for result in evaluation.known.photos]
     return {
-        "measured": len(exam.answers),
-        "fingerprint": fingerprint(one.question for one in exam.answers),
-        "layout": exam.layout,
-        "sources": dict(Counter(one.question.source for one in exam.answers)),
-        "parts": dict(Counter(one.question.part for one in exam.answers)),
-        "split_known": exam.split_known,
-        "include_training": exam.include_training,
-        "left_out": dict(questions.left_out),
-        "left_out_because": in_parts(questions.left_out, exam.card),
-        "seen_before": sum(questions.flattering.values()),
-        "repeated": questions.repeated,
-        "two_labels": list(questions.two_labels),
-        "unknown_labels": dict(questions.unknown_labels or {}),
-        "missing": list(questions.missing),
-        "unreadable": list(exam.refused),
+        "measured": len(photos),
+        "fingerprint": fingerprint(photos),
+        "layout": evaluation.layout,
+        "sources": dict(Counter(photo.source for photo in photos)),
+        "parts": dict(Counter(photo.part for photo in photos)),
+        "split_known": evaluation.split_known,
+        "include_training": evaluation.include_training,
+        "left_out": dict(selection.left_out),
+        "left_out_because": describe_seen(selection.left_out, evaluation.card),
+        "seen_before": sum(selection.flattering.values()),
+        "repeated": selection.repeated,
+        "two_labels": list(selection.two_labels),
+        "unknown_labels": dict(selection.unknown_labels or {}),
+        "missing": list(selection.missing),
+        "unreadable": list(evaluation.known.refused),
     }
 
 
 def _figures(
-    card: ModelCard, answers: Sequence[Answered], *, short: bool = False, mirrored: bool = False
+    card: ModelCard,
+    photos: Sequence[PredictedPhoto],
+    *,
+    short: bool = False,
+    mirrored: bool = False,
 ) -> dict[str, Any]:
-    """See `evaluate.summary`. Before temperature there is no answer to the mirrored photo: that figure is left out then."""
+    """See `metrics.summary`; for mirrored photos there is no answer before temperature."""
     names = card.label_names
-    said = [_pick(one, mirrored) for one in answers]
-    scaled = np.stack([one.probabilities for one in said])
-    raw = np.stack(
-        [scale(one, 1 / card.temperature) for one in scaled]
-    )  # what divides by T is undone by dividing by 1 / T
-    truths = np.array([names.index(one.question.truth) for one in answers], dtype=np.int64)
-    found = summary(
-        raw, scaled, truths, names, np.array([one.decided for one in said]), short=short
-    )
-    decided = [one for one, words in zip(answers, said, strict=True) if words.decided]
-    hits = sum(_first(_pick(one, mirrored), card) == one.question.truth for one in decided)
-    found["unclassified_interval"] = _interval(len(said) - len(decided), len(said))
-    found["when_decided_interval"] = _interval(hits, len(decided))
-    found["unfamiliar"] = _unfamiliar(said)
+    answers = [_pick(result, mirrored) for result in photos]
+    scaled = np.stack([answer.probabilities for answer in answers])
+    # dividing by the temperature is undone by dividing by its inverse
+    raw = np.stack([scale(probabilities, 1 / card.temperature) for probabilities in scaled])
+    decided = np.array([answer.decided for answer in answers])
+    truths = np.array([names.index(result.photo.truth) for result in photos], dtype=np.int64)
+    judged = JudgedPhotos(raw, scaled, decided, scaled.max(axis=1))
+    figures = summary(judged, truths, names, short=short)
+    right = scaled.argmax(axis=1) == truths
+    figures["unclassified_interval"] = _interval(int((~decided).sum()), len(decided))
+    figures["when_decided_interval"] = _interval(int(right[decided].sum()), int(decided.sum()))
+    figures["unfamiliar"] = _unfamiliar(answers)
     if mirrored:
-        del found["ece_before"]
-    return found
+        del figures["ece_before"]
+    return figures
 
 
-def _unfamiliar(said: Sequence[Said]) -> float | None:
-    """The share that looks like nothing it learned from; None when the version cannot tell."""
-    if any(one.familiarity is None for one in said):
+def _pick(result: PredictedPhoto, mirrored: bool) -> EvaluationAnswer:
+    return result.mirrored if mirrored and result.mirrored is not None else result.answer
+
+
+def _unfamiliar(answers: Sequence[EvaluationAnswer]) -> float | None:
+    """The share that looks unlike the training photos; None when the version cannot tell."""
+    if any(answer.familiarity is None for answer in answers):
         return None
-    return round(sum(not one.familiar for one in said) / len(said), 4)
-
-
-def _pick(one: Answered, mirrored: bool) -> Said:
-    return one.mirrored if mirrored and one.mirrored is not None else one.said
-
-
-def _first(said: Said, card: ModelCard) -> str:
-    return card.label_names[int(said.probabilities.argmax())]
+    return round(sum(not answer.familiar for answer in answers) / len(answers), 4)
 
 
 def _interval(hits: int, n: int) -> list[float]:
     return [round(bound, 4) for bound in wilson(hits, n)]
 
 
-def _by(exam: Exam, key: Callable[[Answered], str]) -> dict[str, Any]:
+def _by(evaluation: Evaluation, key: Callable[[PredictedPhoto], str]) -> dict[str, Any]:
     """Short figures for each group of photos; empty when there is only one."""
-    groups = sorted({key(one) for one in exam.answers})
+    photos = evaluation.known.photos
+    groups = sorted({key(result) for result in photos})
+    members = {group: [result for result in photos if key(result) == group] for group in groups}
     if len(groups) < 2:
         return {}
-    return {
-        group: _figures(exam.card, [one for one in exam.answers if key(one) == group], short=True)
-        for group in groups
-    }
+    return {group: _figures(evaluation.card, members[group], short=True) for group in groups}
 
 
 def _labels(
     per_label: dict[str, Any], confusion: list[list[int]], card: ModelCard
 ) -> list[dict[str, Any]]:
-    """A row for each label that has photos here, worst first: how often it is found, how far its name can be trusted."""
-    table = np.array(confusion)
-    rows = []
+    """A row for each label that has photos, worst first."""
+    table, rows = np.array(confusion), []
     for place, label in enumerate(card.labels):
         row = per_label[label.name]
         if not row["n"]:
             continue
         hits, wrong = int(table[place, place]), table[place].copy()
         wrong[place] = 0
+        named = int(table[:, place].sum())
         rows.append(
-            {"label": label.name, "display": label.display, "right": hits}
-            | row
-            | {
+            {
+                "label": label.name,
+                "display": label.display,
+                "right": hits,
+                **row,
                 "recall_interval": _interval(hits, row["n"]),
-                "precision_interval": _interval(hits, int(table[:, place].sum()))
-                if row["precision"] is not None
-                else None,
+                "precision_interval": _interval(hits, named) if named else None,
                 "most_taken_for": card.label_names[int(wrong.argmax())] if wrong.any() else None,
             }
         )
     return sorted(rows, key=lambda row: (row["recall"], row["f1"], -row["n"], row["label"]))
 
 
-def _mirrored(exam: Exam) -> dict[str, Any]:
-    """The figures of the averaged answers, and the photos that the second look puts right or wrong."""
-    fixed: list[str] = []
-    broken: list[str] = []
-    for one in exam.answers:
-        before, after = (
-            _first(_pick(one, look), exam.card) == one.question.truth for look in (False, True)
-        )
-        if before != after:
-            (fixed if after else broken).append(one.question.name)
-    p_value = mcnemar(len(fixed), len(broken))
-    return _figures(exam.card, exam.answers, short=True, mirrored=True) | {
-        "fixed": fixed,
-        "broken": broken,
-        "p_value": round(p_value, 4),
-    }
+def _mirrored(evaluation: Evaluation) -> dict[str, Any]:
+    """The figures of the averaged answers, and the photos that they put right or wrong."""
+    card, photos = evaluation.card, evaluation.known.photos
+
+    def is_right(result: PredictedPhoto, mirrored: bool) -> bool:
+        best = int(_pick(result, mirrored).probabilities.argmax())
+        return card.label_names[best] == result.photo.truth
+
+    changed = [result for result in photos if is_right(result, False) != is_right(result, True)]
+    fixed = [result.photo.name for result in changed if is_right(result, True)]
+    broken = [result.photo.name for result in changed if is_right(result, False)]
+    p_value = round(mcnemar(len(fixed), len(broken)), 4)
+    figures = _figures(card, photos, short=True, mirrored=True)
+    return figures | {"fixed": fixed, "broken": broken, "p_value": p_value}
 
 
-def _others(exam: Exam) -> dict[str, Any]:
-    """Photos of other things: how many were left unclassified, and how well the version tells known photos from them."""
-    said = [one.said for one in exam.others]
-    silent = sum(not one.decided for one in said)
-    named = Counter(one.decision for one in said if one.decided)
-    questions = exam.other_questions
-    found: dict[str, Any] = {
-        "source": exam.others[0].question.source,
-        "n": len(said),
-        "unclassified": round(silent / len(said), 4),
-        "interval": _interval(silent, len(said)),
-        "unfamiliar": _unfamiliar(said),
-        **_areas([one.said for one in exam.answers], said),
-        "against": len(exam.answers),
+def _others(evaluation: Evaluation, others: PredictedSelection) -> dict[str, Any]:
+    """How many photos of other things were left unclassified, and how well they are told apart."""
+    known, photos = evaluation.known.photos, others.photos
+    answers = [result.answer for result in photos]
+    named = Counter(answer.decision for answer in answers if answer.decided)
+    silent, source = len(answers) - named.total(), photos[0].photo.source
+    fitted = evaluation.card.metrics.get("unknown", {})  # a folder of this name chose its limits
+    figures = {
+        "source": source,
+        "n": len(answers),
+        "unclassified": round(silent / len(answers), 4),
+        "interval": _interval(silent, len(answers)),
+        "unfamiliar": _unfamiliar(answers),
+        **_areas(known, photos, mirrored=False),
+        "against": len(known),
         "named": dict(named.most_common(NAMED_MOST)),
-        "left_out": dict(questions.left_out) if questions else {},
-        "unreadable": list(exam.others_refused),
-        "fitted_on": _fitted_on(exam),
+        "left_out": dict(others.selection.left_out),
+        "unreadable": list(others.refused),
+        "fitted_on": int(fitted.get("fitted_on") or 0) if fitted.get("source") == source else 0,
     }
-    if exam.mirrored:
-        known, others = (
-            [_pick(one, True) for one in answers] for answers in (exam.answers, exam.others)
-        )
-        found["mirrored"] = {
-            "unclassified": round(sum(not one.decided for one in others) / len(others), 4),
-            **_areas(known, others),
-        }
-    return found
+    if evaluation.mirrored:
+        silent = sum(not _pick(result, True).decided for result in photos)
+        share = {"unclassified": round(silent / len(answers), 4)}
+        figures["mirrored"] = share | _areas(known, photos, mirrored=True)
+    return figures
 
 
-def _areas(known: Sequence[Said], others: Sequence[Said]) -> dict[str, float | None]:
-    """How well two scores part known photos from others: the familiarity (None when the version has none), and the confidence alone."""
-    familiar = [
-        [one.familiarity for one in said if one.familiarity is not None] for said in (known, others)
-    ]
-    sure = [[one.confidence for one in said] for said in (known, others)]
+def _areas(
+    known: Sequence[PredictedPhoto], others: Sequence[PredictedPhoto], *, mirrored: bool
+) -> dict[str, float | None]:
+    """How well familiarity (None without one) and confidence separate known photos from others."""
+    groups = [[_pick(result, mirrored) for result in photos] for photos in (known, others)]
+
+    def area(key: str) -> float | None:
+        scores = [[getattr(answer, key) for answer in answers] for answers in groups]
+        if any(None in values for values in scores):
+            return None
+        return round(area_under_curve(*map(np.array, scores)), 4)
+
+    return {f"auroc_of_{key}": area(key) for key in ("familiarity", "confidence")}
+
+
+def _speed(photos: Sequence[PredictedPhoto]) -> dict[str, Any]:
+    """Milliseconds for one photo: mean, median and 99th percentile of decoding, network, both."""
+
+    def spread(values: Sequence[float]) -> dict[str, float]:
+        p50, p99 = np.percentile(values, [50, 99])
+        figures = {"mean": np.mean(values), "p50": p50, "p99": p99}
+        return {name: round(float(value), 2) for name, value in figures.items()}
+
+    mirrored = [result.mirror_ms for result in photos if result.mirrored is not None]
     return {
-        "auroc_of_familiarity": round(area_under_curve(*map(np.array, familiar)), 4)
-        if all(familiar)
-        else None,
-        "auroc_of_confidence": round(area_under_curve(*map(np.array, sure)), 4),
+        "n": len(photos),
+        "decode": spread([result.decode_ms for result in photos]),
+        "network": spread([result.network_ms for result in photos]),
+        "both": spread([result.decode_ms + result.network_ms for result in photos]),
+        **({"mirror": spread(mirrored)} if mirrored else {}),
     }
-
-
-def _fitted_on(exam: Exam) -> int:
-    """How many photos of a folder of this name chose the version's limits, as its card tells."""
-    theirs = exam.card.metrics.get("unknown", {})
-    return (
-        int(theirs.get("fitted_on") or 0)
-        if theirs.get("source") == exam.others[0].question.source
-        else 0
-    )

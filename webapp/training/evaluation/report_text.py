@@ -1,49 +1,84 @@
-"""The report of an evaluation in words: lines for the terminal, and a page of Markdown."""
+"""The report of an evaluation as text: lines for the terminal, and a page of Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-WORST, PAIRS = 12, 10
-"""Labels and pairs that the terminal shows; the files have them all."""
-PAGE_WORST, PAGE_PAIRS = 25, 20
-LISTED = 3
-PARTS = {
+from webapp.training.evaluation.photos import shortened
+
+_PARTS = {
     "test": "kept apart in training",
     "new": "new to it",
-    "train": "learnt",
+    "train": "trained on",
     "validation": "validation part",
     "near": "nearly repeated",
 }
-DRAWN = 40
-"""Labels up to which a page shows its confusion matrix in place; a larger one is a link."""
-LARGE = "The matrix is large: open [confusion.svg](confusion.svg) in a browser. Each cell says what it counts."
-READING = """## How to read it
+_LARGE = 40  # labels; a larger confusion matrix is a link on the page
+_EXPLANATION = """## How to read it
 
-- **Interval**: with this many photos any true share in it is plausible (95 %, Wilson). Differences inside the intervals may be chance.
-- **Found** is recall: of a label’s photos, how many it named first. **Trust** is precision: when it names the label, how often that
-  is right. **F1** is the harmonic mean of the two; **macro** counts each label the same, **weighted** by its photos.
+- **Interval**: with this many photos any true share in it is plausible (95 %, Wilson). Differences
+  inside the intervals may be chance.
+- **Found** is recall: of a label’s photos, how many it named first. **Trust** is precision: when it
+  names the label, how often that is right. **F1** is the harmonic mean of the two; **macro** counts
+  each label the same, **weighted** by its photos.
 - **Confidence is off by** is the expected calibration error over ten equally wide bins.
-- **Unclassified**: it was not sure enough to name a label. **AUROC**: the chance that it is surer of a known photo than of another thing.
+- **Unclassified**: it was not sure enough to name a label. **AUROC**: the chance that it is surer of
+  a known photo than of another thing.
 
-Files: `report.json` (every figure), `per_class.csv`, `confusion.csv`, `predictions.csv` (a line for each photo), `confusion.svg`,
-`reliability.svg`."""
+Files: `report.json` (every figure), `per_class.csv`, `confusion.csv`, `predictions.csv` (a line for
+each photo), `confusion.svg`, `reliability.svg`."""
+
+Row = tuple[str, ...]
 
 
-def in_words(report: dict[str, Any]) -> list[str]:
-    """The report for the terminal, without its warnings: what was measured, the figures, the weakest labels, the commonest mistakes."""
-    lines = [headline(report), *held_out(report), ""]
-    lines += [f"{name:<22}{value:>8}  {more}".rstrip() for name, value, more in rows(report)]
-    for heading, groups in (("source", report["sources"]), ("part", _named(report["parts"]))):
-        if groups:
-            lines += ["", *_columns(heading, groups)]
-    lines += ["", *_labels(report)]
+def terminal_lines(report: dict[str, Any]) -> list[str]:
+    """The report for the terminal, without its warnings."""
+    lines = [headline(report), *_where_from(report), ""]
+    lines += [f"{name:<22}{value:>8}  {more}".rstrip() for name, value, more in _figures(report)]
+    for heading, groups in _groups(report).items():
+        lines += ["", *_columns(heading.lower(), _GROUP_COLUMNS, _group_rows(groups))]
+    rows = _label_rows(report, 12)
+    lines += ["", *_columns(report["model"]["noun"], _LABEL_COLUMNS, rows)]
+    lines += _unlisted_labels(report, len(rows))
     if report["mix_ups"]:
-        lines += ["", "Most often mistaken:", *(f"  {one}" for one in _pairs(report, PAIRS))]
+        lines += ["", "Most often mistaken:", *(f"  {pair}" for pair in _pairs(report, 10))]
     return lines
 
 
+def page(report: dict[str, Any]) -> str:
+    """The report as Markdown, its warnings first, for the folder of the other files."""
+    model, noun = report["model"], _escaped(report["model"]["noun"])
+    measured_at = report["measured_at"][:16].replace("T", " ")
+    photos, split = report["photos"]["fingerprint"][:16], model["split"][:16] or "not known"
+    lines = [f"# {_escaped(headline(report))}", ""]
+    for warning in report["warnings"]:
+        lines += ["> [!CAUTION]", f"> **{_escaped(warning)}**", ""]
+    lines += [f"- {_escaped(line)}" for line in _where_from(report)]
+    lines.append(f"- Measured {measured_at} UTC. Photos {photos}, split {split}.")
+    lines += ["", *_table(("Figure", "Value", ""), _figures(report))]
+    for heading, groups in _groups(report).items():
+        table = _table(("", *_GROUP_COLUMNS), _group_rows(groups))
+        lines += ["", f"## By {heading.lower()}", "", *table]
+    matrix = "![Confusion matrix](confusion.svg)"
+    if model["labels"] > _LARGE:
+        matrix = "The matrix is large: open [confusion.svg](confusion.svg) in a browser."
+    pairs = [f"- {_escaped(pair)}" for pair in _pairs(report, 20)] or ["No photo was mistaken."]
+    lines += ["", "## Does 90 % mean 90 %?", ""]
+    lines += ["![Confidence against how often it was right](reliability.svg)"]
+    lines += ["", "## What it takes for what", "", matrix, "", *pairs]
+    rows = _label_rows(report, 25)
+    lines += ["", f"## {noun.capitalize()} by {noun}, weakest first", ""]
+    lines += _table(("", *_LABEL_COLUMNS), rows)
+    if left := len(report["labels"]) - len(rows):
+        lines += ["", f"{left:,} more are in [per_class.csv](per_class.csv)."]
+    if report["others"] and report["others"]["named"]:
+        display, named = model["display"], report["others"]["named"].items()
+        names = ", ".join(f"{display.get(name, name)} {n}" for name, n in named)
+        lines += ["", "## Other things that it named", "", _escaped(names)]
+    return "\n".join([*lines, "", _EXPLANATION]) + "\n"
+
+
 def headline(report: dict[str, Any]) -> str:
-    """Which version was asked about what."""
+    """Which version was measured on what."""
     model, photos = report["model"], report["photos"]
     if not photos["split_known"]:
         seen = "; nobody knows whether it has seen them"
@@ -51,320 +86,201 @@ def headline(report: dict[str, Any]) -> str:
         seen = f", {photos['seen_before']:,} of which it has seen before"
     else:
         seen = " that it has never seen"
-    return f"{model['title']} ({model['name']} {model['version']}), asked about {_photos(photos['measured'])}{seen}"
+    version = f"{model['title']} ({model['name']} {model['version']})"
+    return f"{version}, measured on {_photos(photos['measured'])}{seen}"
 
 
-def held_out(report: dict[str, Any]) -> list[str]:
+def _where_from(report: dict[str, Any]) -> list[str]:
     """Where the photos come from, and what was left out and why."""
-    photos = report["photos"]
-    lines = []
+    photos, lines = report["photos"], []
     if photos["split_known"]:
-        parts = sorted(photos["parts"].items())
-        lines.append(
-            "Asked: " + ", ".join(f"{n:,} {PARTS.get(part, part)}" for part, n in parts) + "."
-        )
+        parts = (f"{n:,} {_PARTS.get(part, part)}" for part, n in sorted(photos["parts"].items()))
+        lines.append(f"Photos: {', '.join(parts)}.")
     if photos["left_out"]:
         lines.append(f"Left out: {photos['left_out_because']}.")
-    if photos["unknown_labels"]:
-        names = photos["unknown_labels"]
-        lines.append(
-            f"Left out: {_photos(sum(names.values()))} of labels that it does not know ({_some(list(names))})."
-        )
-    if photos["two_labels"]:
-        lines.append(
-            f"Left out: {len(photos['two_labels']):,} files under two labels ({_some(photos['two_labels'])})."
-        )
+    if unknown := photos["unknown_labels"]:
+        count, names = _photos(sum(unknown.values())), shortened(list(unknown), 3)
+        lines.append(f"Left out: {count} of labels that it does not know ({names}).")
     if photos["repeated"]:
         lines.append(f"Counted once: {photos['repeated']:,} further copies of a file.")
-    for what, files in (
-        ("cannot be read", photos["unreadable"]),
-        ("led to no photo", photos["missing"]),
-    ):
-        if files:
-            lines.append(f"Left out: {len(files):,} that {what} ({_some(files)}).")
+    problems = {
+        "two_labels": "files under two labels",
+        "unreadable": "that cannot be read",
+        "missing": "that led to no photo",
+    }
+    for key, problem in problems.items():
+        if names := photos[key]:
+            lines.append(f"Left out: {len(names):,} {problem} ({shortened(names, 3)}).")
     return lines
 
 
-def rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _figures(report: dict[str, Any]) -> list[Row]:
     """The main figures: name, value, and what belongs to it."""
-    figures, model = report["figures"], report["model"]
-    found = [
-        (
-            "Right at first",
-            _share(figures["top1"]),
-            f"of {_photos(figures['n'])} ({_range(figures['top1_interval'])})",
-        ),
+    figures, temperature = report["figures"], report["model"]["temperature"]
+    before = f"{_share(figures['ece_before'])} before temperature {temperature:.2f}"
+    weighted = f"{figures['weighted_f1']:.3f} weighted by photos"
+    silent = _range(figures["unclassified_interval"]) + _unfamiliar(figures)
+    of_all = f"of {_photos(figures['n'])} ({_range(figures['top1_interval'])})"
+    rows: list[Row] = [
+        ("Right at first", _share(figures["top1"]), of_all),
         ("Among the first five", _share(figures["top5"]), ""),
-        (
-            "Macro F1",
-            f"{figures['macro_f1']:.3f}",
-            f"each label counts the same; {figures['weighted_f1']:.3f} weighted by photos",
-        ),
-        (
-            "Confidence is off by",
-            _share(figures["ece_after"]),
-            f"on average; {_share(figures['ece_before'])} before temperature {model['temperature']:.2f}",
-        ),
-        (
-            "Left unclassified",
-            _share(figures["unclassified"]),
-            f"({_range(figures['unclassified_interval'])}){_unfamiliar(figures)}",
-        ),
+        ("Macro F1", f"{figures['macro_f1']:.3f}", f"each label counts the same; {weighted}"),
+        ("Confidence is off by", _share(figures["ece_after"]), f"on average; {before}"),
+        ("Left unclassified", _share(figures["unclassified"]), silent),
     ]
     if figures["top1_when_decided"] is not None:
-        found.append(
-            (
-                "Right when it decides",
-                _share(figures["top1_when_decided"]),
-                f"({_range(figures['when_decided_interval'])})",
-            )
-        )
-    return (
-        found
-        + _rows_of_others(report)
-        + _rows_of_mirror(report)
-        + _rows_of_speed(report["speed"], model["engine"])
-    )
+        right, interval = figures["top1_when_decided"], figures["when_decided_interval"]
+        rows.append(("Right when it decides", _share(right), _range(interval)))
+    if report["others"]:
+        rows += _other_rows(report["others"])
+    if report["mirrored"]:
+        rows += _mirror_rows(report["mirrored"], report["others"])
+    return rows + _speed_rows(report["speed"], report["model"]["engine"])
 
 
-def _rows_of_others(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    others = report["others"]
-    if not others:
-        return []
-    silent = f"of {_photos(others['n'])} of {others['source']} left unclassified ({_range(others['interval'])})"
-    fitted = (
-        f"; {others['fitted_on']} photos of a folder of this name chose its limits"
-        if others["fitted_on"]
-        else ""
-    )
+def _other_rows(others: dict[str, Any]) -> list[Row]:
+    silent = f"of {_photos(others['n'])} of {others['source']} left unclassified"
+    silent += f" ({_range(others['interval'])}){_unfamiliar(others)}"
+    fitted = ""
+    if others["fitted_on"]:
+        fitted = f"; {others['fitted_on']} photos of a folder of this name chose its limits"
     area, alone = others["auroc_of_familiarity"], others["auroc_of_confidence"]
-    if area is None:
-        return [
-            ("Other things", _share(others["unclassified"]), silent),
-            ("AUROC", f"{alone:.3f}", f"of the confidence{fitted}"),
-        ]
-    return [
-        ("Other things", _share(others["unclassified"]), silent + _unfamiliar(others)),
-        (
-            "AUROC",
-            f"{area:.3f}",
-            f"of the familiarity; {alone:.3f} of the confidence alone{fitted}",
-        ),
-    ]
+    what = "of the confidence"
+    if area is not None:
+        what = f"of the familiarity; {alone:.3f} of the confidence alone"
+    row = ("AUROC", f"{alone if area is None else area:.3f}", what + fitted)
+    return [("Other things", _share(others["unclassified"]), silent), row]
 
 
 def _unfamiliar(figures: dict[str, Any]) -> str:
-    return (
-        ""
-        if figures["unfamiliar"] is None
-        else f", {_share(figures['unfamiliar'])} as like nothing it learned from"
+    share = figures["unfamiliar"]
+    return "" if share is None else f", {_share(share)} unlike anything it was trained on"
+
+
+def _mirror_rows(mirrored: dict[str, Any], others: dict[str, Any] | None) -> list[Row]:
+    p_value = mirrored["p_value"]
+    chance = "more than chance explains" if p_value < 0.05 else "which may be chance"
+    changes = (
+        f"right at first; fixes {len(mirrored['fixed'])}, breaks {len(mirrored['broken'])}, "
+        f"{chance} (McNemar’s exact p = {p_value:.2g})"
     )
+    more = f"off by {_share(mirrored['ece_after'])}, "
+    more += f"unclassified {_share(mirrored['unclassified'])}"
+    if others:
+        other = others["mirrored"]
+        area = other["auroc_of_familiarity"] or other["auroc_of_confidence"]
+        more += f"; other things {_share(other['unclassified'])}, AUROC {area:.3f}"
+    return [("Mirrored as well", _share(mirrored["top1"]), changes), ("", "", more)]
 
 
-def _rows_of_mirror(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    mirrored = report["mirrored"]
-    if not mirrored:
-        return []
-    chance = "more than chance explains" if mirrored["p_value"] < 0.05 else "which may be chance"
-    differ = f"fixes {len(mirrored['fixed'])}, breaks {len(mirrored['broken'])}, {chance} (McNemar’s exact p = {mirrored['p_value']:.2g})"
-    rest = (
-        f"off by {_share(mirrored['ece_after'])}, unclassified {_share(mirrored['unclassified'])}"
-    )
-    others = (report["others"] or {}).get("mirrored")
-    area = (others["auroc_of_familiarity"] or others["auroc_of_confidence"]) if others else 0
-    more = f"; other things {_share(others['unclassified'])}, AUROC {area:.3f}" if others else ""
-    return [
-        ("Mirrored as well", _share(mirrored["top1"]), f"right at first; {differ}"),
-        ("", "", rest + more),
-    ]
-
-
-def _rows_of_speed(speed: dict[str, Any], engine: str) -> list[tuple[str, str, str]]:
+def _speed_rows(speed: dict[str, Any], engine: str) -> list[Row]:
     names = {
         "both": "Time for a photo",
         "decode": "  decoding",
         "network": "  network",
         "mirror": "  network, mirrored",
     }
-    notes = {"both": f"; one at a time, engine {engine}"}
+    rows: list[Row] = []
+    for key in (key for key in names if key in speed):
+        note = f"; one at a time, engine {engine}" if key == "both" else ""
+        p50, p99 = speed[key]["p50"], speed[key]["p99"]
+        more = f"median; 99 of 100 take at most {p99:.1f}{note}"
+        rows.append((names[key], f"{p50:.1f} ms", more))
+    return rows
+
+
+# ---- tables ----
+
+_GROUP_COLUMNS = ("Photos", "Right", "95 % interval", "Top five", "Macro F1", "Off by", "Unclass.")
+_LABEL_COLUMNS = ("Photos", "Found", "95 % interval", "Trust", "F1", "Most taken for")
+
+
+def _groups(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures by source and by part, where there are several."""
+    parts = {_PARTS.get(part, part): figures for part, figures in report["parts"].items()}
+    groups = {"Source": report["sources"], "Part": parts}
+    return {heading: figures for heading, figures in groups.items() if figures}
+
+
+def _group_rows(groups: dict[str, Any]) -> list[Row]:
     return [
         (
-            words,
-            f"{speed[key]['p50']:.1f} ms",
-            f"median; 99 of 100 take at most {speed[key]['p99']:.1f}{notes.get(key, '')}",
+            name,
+            f"{figures['n']:,}",
+            _share(figures["top1"]),
+            " to ".join(map(_share, figures["top1_interval"])),
+            _share(figures["top5"]),
+            f"{figures['macro_f1']:.3f}",
+            _share(figures["ece_after"]),
+            _share(figures["unclassified"]),
         )
-        for key, words in names.items()
-        if key in speed
+        for name, figures in groups.items()
     ]
 
 
-def _columns(heading: str, groups: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{heading:<24}{'photos':>8}{'right':>8}  {'95 % interval':<17}{'top five':>9}{'macro F1':>10}{'off by':>8}{'unclass.':>10}"
+def _label_rows(report: dict[str, Any], most: int) -> list[Row]:
+    names = report["model"]["display"]
+    return [
+        (
+            row["display"],
+            f"{row['n']:,}",
+            f"{row['recall']:.0%}",
+            " to ".join(f"{bound:.0%}" for bound in row["recall_interval"]),
+            "-" if row["precision"] is None else f"{row['precision']:.0%}",
+            f"{row['f1']:.2f}",
+            names.get(row["most_taken_for"], ""),
+        )
+        for row in report["labels"][:most]
     ]
-    for name, one in groups.items():
-        plausible = f"{_share(one['top1_interval'][0])} to {_share(one['top1_interval'][1])}"
-        lines.append(
-            f"{_cut(name, 23):<24}{one['n']:>8,}{_share(one['top1']):>8}  {plausible:<17}{_share(one['top5']):>9}"
-            f"{one['macro_f1']:>10.3f}{_share(one['ece_after']):>8}{_share(one['unclassified']):>10}"
-        )
-    return lines
 
 
-def _labels(report: dict[str, Any]) -> list[str]:
-    found, noun = report["labels"], report["model"]["noun"]
-    names = _display(report)
-    wide = max([len(noun), *(len(one["display"]) for one in found[:WORST])]) + 2
-    columns = f"{'photos':>7}{'found':>8}{'95 % interval':>16}{'trust':>8}{'F1':>7}  most taken for"
-    lines = [f"{noun:<{wide}}{columns}"]
-    for one in found[:WORST]:
-        plausible = f"{one['recall_interval'][0]:.0%} to {one['recall_interval'][1]:.0%}"
-        trust = "-" if one["precision"] is None else f"{one['precision']:.0%}"
-        shares = f"{one['recall']:>8.0%}{plausible:>16}{trust:>8}{one['f1']:>7.2f}"
-        taken = names[one["most_taken_for"]] if one["most_taken_for"] else ""
-        lines.append(f"{one['display']:<{wide}}{one['n']:>7,}{shares}  {taken}".rstrip())
-    if len(found) > WORST:
+def _unlisted_labels(report: dict[str, Any], listed: int) -> list[str]:
+    model, lines = report["model"], []
+    measured, plural = len(report["labels"]), model["noun_plural"]
+    if measured > listed:
+        lines.append(f"… and {measured - listed:,} {plural} that it finds more often")
+    if without := model["labels"] - measured:
         lines.append(
-            f"… and {len(found) - WORST:,} {report['model']['noun_plural']} that it finds more often"
-        )
-    without = report["model"]["labels"] - len(found)
-    if without:
-        lines.append(
-            f"Not measured, for want of a photo: {without:,} of its {report['model']['labels']:,} {report['model']['noun_plural']}."
+            f"Not measured, for want of a photo: {without:,} of its {model['labels']:,} {plural}."
         )
     return lines
 
 
 def _pairs(report: dict[str, Any], most: int) -> list[str]:
-    names = _display(report)
-    found = [
-        f"{names[one['truth']]} taken for {names[one['answer']]}: {one['n']:,} of {one['of']:,}"
-        for one in report["mix_ups"][:most]
+    names, pairs = report["model"]["display"], report["mix_ups"]
+    lines = [
+        f"{names[pair['truth']]} taken for {names[pair['answer']]}: {pair['n']:,} of {pair['of']:,}"
+        for pair in pairs[:most]
     ]
-    left = len(report["mix_ups"]) - most
-    return found + ([f"… and {left:,} more pairs"] if left > 0 else [])
+    return lines + ([f"… and {len(pairs) - most:,} more pairs"] if len(pairs) > most else [])
 
 
-# ---- a page ----
-
-
-def page(report: dict[str, Any]) -> str:
-    """The report as Markdown, with its warnings first, for the folder in which the other files lie."""
-    model, photos = report["model"], report["photos"]
-    lines = [f"# {_plain(headline(report))}", ""]
-    for one in report["warnings"]:
-        lines += ["> [!CAUTION]", f"> **{_plain(one)}**", ""]
-    lines += [f"- {_plain(one)}" for one in held_out(report)]
-    when = report["measured_at"][:16].replace("T", " ")
-    lines.append(
-        f"- Measured {when} UTC. Photos {photos['fingerprint'][:16]}, split {model['split'][:16] or 'not known'}."
-    )
-    lines += ["", *_table(("Figure", "Value", ""), rows(report))]
-    for heading, groups in (("By source", report["sources"]), ("By part", _named(report["parts"]))):
-        if groups:
-            columns = (
-                "",
-                "Photos",
-                "Right",
-                "95 % interval",
-                "Top five",
-                "Macro F1",
-                "Unclassified",
-            )
-            lines += ["", f"## {heading}", "", *_table(columns, _group_rows(groups))]
-    lines += [
-        "",
-        "## Does 90 % mean 90 %?",
-        "",
-        "![What was said against how often it was right](reliability.svg)",
-    ]
-    lines += [
-        "",
-        "## What it takes for what",
-        "",
-        "![Confusion matrix](confusion.svg)" if model["labels"] <= DRAWN else LARGE,
-        "",
-    ]
-    lines += [f"- {_plain(one)}" for one in _pairs(report, PAGE_PAIRS)] or [
-        "No photo was mistaken."
-    ]
-    lines += [
-        "",
-        f"## {_plain(model['noun']).capitalize()} by {_plain(model['noun'])}, weakest first",
-        "",
-        *_label_table(report),
-    ]
-    if report["others"] and report["others"]["named"]:
-        named = ", ".join(
-            f"{_display(report).get(name, name)} {n}"
-            for name, n in report["others"]["named"].items()
-        )
-        lines += ["", "## Other things that it named", "", _plain(named)]
-    return "\n".join([*lines, "", READING]) + "\n"
-
-
-def _group_rows(groups: dict[str, Any]) -> list[tuple[str, ...]]:
+def _columns(first: str, headings: Row, rows: Sequence[Row]) -> list[str]:
+    """A table for the terminal: the first and a last column of names left, all others right."""
+    table = [(first, *(heading.lower() for heading in headings)), *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    align: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * len(headings)]
+    if headings[-1] == "Most taken for":
+        align[-1] = str.ljust
     return [
-        (
-            name,
-            f"{one['n']:,}",
-            _share(one["top1"]),
-            " to ".join(map(_share, one["top1_interval"])),
-            _share(one["top5"]),
-            f"{one['macro_f1']:.3f}",
-            _share(one["unclassified"]),
-        )
-        for name, one in groups.items()
+        "  ".join(
+            fit(cell, width) for fit, cell, width in zip(align, row, widths, strict=True)
+        ).rstrip()
+        for row in table
     ]
 
 
-def _label_table(report: dict[str, Any]) -> list[str]:
-    names = _display(report)
-    found = [
-        (
-            one["display"],
-            f"{one['n']:,}",
-            f"{one['recall']:.0%}",
-            f"{one['recall_interval'][0]:.0%} to {one['recall_interval'][1]:.0%}",
-            "-" if one["precision"] is None else f"{one['precision']:.0%}",
-            f"{one['f1']:.2f}",
-            names.get(one["most_taken_for"], ""),
-        )
-        for one in report["labels"][:PAGE_WORST]
-    ]
-    left = len(report["labels"]) - PAGE_WORST
-    more = ["", f"{left:,} more are in [per_class.csv](per_class.csv)."] if left > 0 else []
-    return [
-        *_table(("", "Photos", "Found", "95 % interval", "Trust", "F1", "Most taken for"), found),
-        *more,
-    ]
+def _table(headings: Row, rows: Sequence[Row]) -> list[str]:
+    """A table in Markdown."""
+    lines = [f"| {' | '.join(headings)} |", "|" + "---|" * len(headings)]
+    return lines + [f"| {' | '.join(map(_escaped, row))} |" for row in rows]
 
 
-def _table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    head = "| " + " | ".join(heading) + " |"
-    return [
-        head,
-        "|" + "---|" * len(heading),
-        *("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines),
-    ]
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: names of files and labels may carry anything."""
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is: names of files and labels may contain anything."""
     for mark in "\\`*_[]<>|#":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
-
-
-# ---- words ----
-
-
-def _display(report: dict[str, Any]) -> dict[str, str]:
-    return report["model"]["display"]
-
-
-def _named(parts: dict[str, Any]) -> dict[str, Any]:
-    return {PARTS.get(part, part): figures for part, figures in parts.items()}
 
 
 def _photos(n: int) -> str:
@@ -377,13 +293,3 @@ def _share(share: float) -> str:
 
 def _range(bounds: Sequence[float]) -> str:
     return f"95 % interval {_share(bounds[0])} to {_share(bounds[1])}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (
-        f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
-    )
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,127 @@
+"""The options that name photos to train or measure on, and a recipe."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from webapp.extensions import get_registry
+from webapp.inference.models.card import KERAS_FILE
+from webapp.inference.models.held_out import LabelledPhoto, find_photos, once_each
+
+if TYPE_CHECKING:
+    from webapp.training.recipe import Recipe
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+LAYOUTS = ("folders", "table", "cars-devkit", "dogs")
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Folders of photos, and how they are laid out."""
+
+    data: tuple[Path, ...]
+    layout: str | None
+    image_column: str
+    label_column: str
+
+    def recipe(self, name: str, recipe_file: Path | None = None) -> "Recipe":
+        """The recipe of the model NAME, or the one in the file, for this layout.
+
+        Raises `TrainingError`.
+        """
+        from webapp.training.recipe import find_recipe, laid_out, named, read_recipe
+
+        recipe = read_recipe(recipe_file) if recipe_file else find_recipe(name)
+        return named(laid_out(recipe, self.layout, self.image_column, self.label_column), name)
+
+
+def options_as(kind: type) -> Callable[[Command], Command]:
+    """Pass the options that are fields of a dataclass to a command as one object."""
+    names = [field.name for field in fields(kind)]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def call(*arguments: Any, **options: Any) -> Any:
+            group = kind(**{name: options.pop(name) for name in names})
+            return command(*arguments, group, **options)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def layout_options(command: Command) -> Command:
+    """`--layout`, `--image-column` and `--label-column`."""
+    for what, column in (("label", "--label-column"), ("photo", "--image-column")):
+        text = f"Of a table: the column that names the {what}, if it has no usual name."
+        command = click.option(column, default="", help=text)(command)
+    text = "How the data is laid out.  [default: the recipe's, or folders]"
+    return click.option("--layout", type=click.Choice(LAYOUTS), help=text)(command)
+
+
+data_option = click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    type=FOLDER,
+    help="A folder of photos, with a folder per label or in another layout. May be repeated.",
+)
+recipe_option = click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A recipe of your own instead of NAME's.",
+)
+weights_option = click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="Where the backbone starts: a weights file, a version that is here (NAME@VERSION), "
+    "'imagenet' (downloaded) or 'none'.",
+)
+
+
+def weights_of(option: str) -> str | Path:
+    """Where a backbone starts: "imagenet", "none", a file, or the network of NAME@VERSION."""
+    name, separator, version = option.rpartition("@")
+    if separator and version.isdecimal() and not Path(option).exists():
+        return get_registry().version_folder(name, int(version)) / KERAS_FILE
+    return option if option in ("imagenet", "none") else Path(option)
+
+
+def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], list[str]]:
+    """The labelled photos in data folders, each content once; and a sentence for what is left out.
+
+    Boxes are cut out as in training. Raises `TrainingError`.
+    """
+    layout = options.recipe(name).layout
+    missing: list[str] = []
+    if layout.kind == "folders":
+        kept, twice = find_photos(options.data)
+    else:
+        from webapp.training.readers import list_photos
+
+        listings = [list_photos(folder, layout) for folder in options.data]
+        photos = (photo for listing in listings for photo in listing.photos)
+        kept, twice = once_each((photo.path, photo.label, photo.box) for photo in photos)
+        missing = [line for listing in listings for line in listing.missing]
+    return kept, missing + [f"{name}: the same file lies under another label too" for name in twice]
+
+
+@contextmanager
+def needs_training_libraries() -> Iterator[None]:
+    """Say what is missing where an import fails; TensorFlow is not installed to serve only."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else it writes over the progress bar
+    try:
+        yield
+    except ImportError as error:
+        raise click.ClickException(
+            f"This needs what requirements.txt lists ({error.name} is missing)."
+        ) from error

@@ -1,0 +1,85 @@
+"""`flask model train`: train a model and publish it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from webapp.cli.history import needs_history
+from webapp.cli.models.card_text import describe
+from webapp.cli.models.versions import in_words
+from webapp.cli.training.options import (
+    FOLDER,
+    DataOptions,
+    data_option,
+    layout_options,
+    needs_training_libraries,
+    options_as,
+    recipe_option,
+    weights_of,
+    weights_option,
+)
+from webapp.domain import Who
+from webapp.extensions import get_config, get_registry
+from webapp.services.models import promotion
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TrainOptions(DataOptions):
+    recipe_file: Path | None
+    weights: str
+    unknown: Path | None
+    resume: bool | None
+    work: Path | None
+
+
+@click.command("train")
+@click.argument("name")
+@data_option
+@layout_options
+@weights_option
+@recipe_option
+@click.option(
+    "--unknown",
+    type=FOLDER,
+    help="A folder of photos of other things, to measure how often the model admits that it does "
+    "not know.",
+)
+@click.option(
+    "--resume/--fresh",
+    default=None,
+    help="Insist on going on, or on starting again.  [default: go on if there is a run]",
+)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for checkpoints.  [default: training/NAME in the data folder]",
+)
+@options_as(_TrainOptions)
+@with_appcontext
+@needs_history
+def train_command(options: _TrainOptions, name: str) -> None:
+    """Train the model NAME and publish it as its next version.
+
+    It can be stopped at any time and goes on after the last epoch.
+    """
+    with needs_training_libraries():
+        from webapp.training.train import TrainingJob, train
+
+    config = get_config()
+    with in_words():
+        job = TrainingJob(
+            recipe=options.recipe(name, options.recipe_file),
+            data=options.data,
+            models=config.models,
+            work=options.work or config.data / "training" / name,
+            weights=weights_of(options.weights),
+            unknown=options.unknown,
+            resume=options.resume,
+        )
+        result = train(job)
+    click.echo("\n".join(describe(result.card)))
+    promotion.note_first(get_registry(), name, result.version, Who("terminal"))
+    live = get_registry().live_version(name)
+    click.echo("It is live." if live == result.version else f"Version {live} stays live.")

@@ -1,0 +1,205 @@
+"""Temperature, thresholds and familiarity, fitted on photos that the network was not trained on."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize, minimize_scalar
+
+from webapp.inference.classifier import scale
+from webapp.inference.familiarity import Familiarity, Space, add_up
+from webapp.training.evaluation.metrics import (
+    JudgedPhotos,
+    area_under_curve,
+    negative_log_likelihood,
+)
+
+# which scores may make up the familiarity
+CANDIDATES = (
+    ("probability",),
+    ("energy",),
+    ("logit",),
+    ("distance",),
+    ("probability", "distance"),
+    ("energy", "distance"),
+    ("logit", "distance"),
+)
+MOST_DIMENSIONS = 256
+LEAST_AREA = 0.7  # a measure that separates less would silence known photos for nothing
+# share of the fitted photos that are named, so that 95 % of new ones are: they fare a little worse
+KNOWN_KEPT = 0.97
+SURE_ENOUGH = 0.99  # share that reaches the threshold where the familiarity finds other things
+HIGHEST_THRESHOLD = 0.9  # what the model gives nine in ten is always named
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted; `familiarity` is None when nothing measures it."""
+
+    temperature: float
+    threshold: float
+    familiarity: Familiarity | None
+
+    def judge(self, outputs: dict[str, Floats]) -> JudgedPhotos:
+        """Decide a network's outputs `probabilities` and `embedding`."""
+        raw = outputs["probabilities"]
+        probabilities = scaled(raw, self.temperature)
+        confidences = probabilities.max(axis=1)
+        decided = confidences >= self.threshold
+        if self.familiarity is None:
+            return JudgedPhotos(raw, probabilities, decided, confidences.astype(np.float64))
+        familiarity = self.familiarity.of(outputs["embedding"])
+        decided &= familiarity >= self.familiarity.rule["threshold"]
+        return JudgedPhotos(raw, probabilities, decided, familiarity)
+
+
+def calibrate(
+    known: dict[str, Floats], truths: NDArray[np.int64], unknown: Floats | None, space: Space
+) -> Calibration:
+    """Fit temperature, threshold and familiarity.
+
+    Without photos of other things, or when no measure separates them, the confidence alone decides.
+
+    Args:
+        known: The network's outputs for photos that it was not trained on.
+        truths: Their places in the label order.
+        unknown: Embeddings of photos of other things, if there are any.
+        space: Where the training photos lie.
+    """
+    temperature = fit_temperature(known["probabilities"], truths)
+    confidences = scaled(known["probabilities"], temperature).max(axis=1)
+    rule = None
+    if unknown is not None:
+        rule = fit_rule(space, known["embedding"], unknown, temperature)
+    if rule is None or unknown is None:
+        threshold = min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT))
+        return Calibration(temperature, threshold, None)
+    threshold = min(HIGHEST_THRESHOLD, keeping(confidences, SURE_ENOUGH))
+    familiarity = Familiarity(space, temperature, rule)
+    inside, outside = familiarity.of(known["embedding"]), familiarity.of(unknown)
+    kept = keeping_both(inside, confidences >= threshold, KNOWN_KEPT)
+    rule["threshold"] = min(separating(inside, outside), kept)
+    return Calibration(temperature, threshold, familiarity)
+
+
+def fit_temperature(raw: Floats, truths: NDArray[np.int64]) -> float:
+    """The temperature with the smallest negative log-likelihood (Guo et al. 2017, part 4.2).
+
+    Between 0.5 and 5: a few photos that are all right would ask for 0.
+    """
+
+    def cost(power: float) -> float:
+        return negative_log_likelihood(scaled(raw, math.exp(power)), truths)
+
+    bounds = (math.log(0.5), math.log(5.0))
+    best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-7})
+    return round(math.exp(best.x), 4)
+
+
+def scaled(raw: Floats, temperature: float) -> Floats:
+    """Temperature-scaled probabilities for raw ones of shape (photos, labels)."""
+    return np.stack([scale(probabilities, temperature) for probabilities in raw])
+
+
+def _four_places(number: float) -> float:
+    """Rounded down."""
+    return math.floor(float(number) * 1e4) / 1e4
+
+
+def keeping(confidences: Floats, share: float) -> float:
+    """The largest threshold that at least `share` of the confidences reach, to four places."""
+    allowed = math.floor((1 - share) * len(confidences) + 1e-9)
+    return _four_places(np.sort(confidences)[allowed])
+
+
+def keeping_both(familiarities: Doubles, sure: Bools, share: float) -> float:
+    """The largest familiarity that `share` of the photos reach and are `sure`, to four places.
+
+    0 when fewer are sure.
+    """
+    ordered = np.sort(familiarities[sure])[::-1]
+    wanted = math.ceil(share * len(sure) - 1e-9)
+    return _four_places(ordered[wanted - 1]) if wanted <= len(ordered) else 0.0
+
+
+def separating(known: Doubles, unknown: Doubles) -> float:
+    """The number that best separates `unknown` photos (below) from `known` ones, to four places.
+
+    By Youden's J (1950).
+    """
+    ends = np.unique(np.concatenate([known, unknown]))
+    middles = ((ends[1:] + ends[:-1]) / 2).tolist()
+
+    def benefit(limit: float) -> float:
+        return float((unknown < limit).mean() - (known < limit).mean())
+
+    return _four_places(max(middles, key=benefit, default=0.0))
+
+
+# ---- familiarity ----
+
+
+def build_space(network: keras.Model, embeddings: Floats) -> Space:
+    """The last layer, and the main directions of training embeddings (photos, features).
+
+    Few photos span little: there are as many directions as a quarter of the photos, half of the
+    features, or 256 at most.
+    """
+    weights, bias = network.get_layer("probabilities").get_weights()
+    wide = embeddings.astype(np.float64)
+    unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    mean = unit.mean(axis=0)
+    count = max(1, min(MOST_DIMENSIONS, unit.shape[1] // 2, len(unit) // 4))
+    directions = np.linalg.svd(unit - mean, full_matrices=False)[2][:count]
+    arrays = (weights, bias, mean, directions)
+    return Space(*(np.asarray(array, dtype=np.float32) for array in arrays))
+
+
+def fit_rule(
+    space: Space, known: Floats, unknown: Floats, temperature: float
+) -> dict[str, Any] | None:
+    """The card's rule without its threshold, from embeddings of known photos and other things.
+
+    Of the candidates the one with the largest area under the ROC curve, fitted; `candidates` in the
+    rule holds every area. None when all separate badly.
+    """
+    inside, outside = space.scores(known, temperature), space.scores(unknown, temperature)
+    rules = [_standardised(names, inside) for names in CANDIDATES]
+    areas = [area_under_curve(add_up(inside, rule), add_up(outside, rule)) for rule in rules]
+    best = int(np.argmax(areas))
+    if areas[best] < LEAST_AREA:
+        return None
+    slope, offset = fit_logistic(add_up(inside, rules[best]), add_up(outside, rules[best]))
+    names = [" + ".join(names) for names in CANDIDATES]
+    candidates = dict(zip(names, (round(area, 4) for area in areas), strict=True))
+    return rules[best] | {"slope": slope, "offset": offset, "candidates": candidates}
+
+
+def fit_logistic(known: Doubles, unknown: Doubles) -> tuple[float, float]:
+    """Slope (over 0) and offset of the logistic curve that tells known from unknown numbers.
+
+    Both kinds weigh alike. Targets stay a little inside 0 and 1, so that two kinds that separate
+    cleanly have a finite slope (Platt 1999, part 2.2).
+    """
+    sure, unsure = (len(known) + 1) / (len(known) + 2), 1 / (len(unknown) + 2)
+
+    def cost(line: Doubles) -> float:
+        high, low = np.exp(line[0]) * known + line[1], np.exp(line[0]) * unknown + line[1]
+        known_cost = (np.logaddexp(0, high) - sure * high).mean()
+        return float(known_cost + (np.logaddexp(0, low) - unsure * low).mean())
+
+    options = {"xatol": 1e-6, "fatol": 1e-9, "maxiter": 2000}
+    power, offset = minimize(cost, np.zeros(2), method="Nelder-Mead", options=options).x
+    return round(math.exp(power), 6), round(float(offset), 6)
+
+
+def _standardised(names: tuple[str, ...], known: dict[str, Doubles]) -> dict[str, Any]:
+    means = [float(known[name].mean()) for name in names]
+    spreads = [max(float(known[name].std()), 1e-6) for name in names]
+    return {"scores": list(names), "means": means, "spreads": spreads, "slope": 1.0, "offset": 0.0}

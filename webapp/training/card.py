@@ -1,0 +1,113 @@
+"""The card of a trained version: everything but what publishing adds."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from webapp.inference.models.card import KERAS_FILE, ModelCard
+from webapp.inference.models.held_out import CALIBRATED_ON_IT
+from webapp.reports.training_curves import by_stage
+from webapp.training.calibration import Calibration
+from webapp.training.dataset import Dataset, Parts, fingerprint
+from webapp.training.job import TrainingProgress
+from webapp.training.recipe import DataSource, Recipe
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training starts from: the recipe with labels and stages, and the photos in parts."""
+
+    recipe: Recipe
+    dataset: Dataset
+    parts: Parts
+
+
+def make_card(
+    data: TrainingData,
+    weights: str | Path,
+    calibration: Calibration,
+    metrics: dict[str, Any],
+    runs: list[TrainingProgress],
+) -> ModelCard:
+    """The card without version, files and golden photos; `runs` are the run, and the refit."""
+    recipe, libraries = data.recipe, ("keras", "numpy", "pillow")
+    return ModelCard(
+        name=recipe.name,
+        version=1,
+        title=recipe.title,
+        noun=recipe.noun,
+        noun_plural=recipe.noun_plural,
+        question=recipe.question,
+        summary=recipe.summary,
+        labels=recipe.labels,
+        input=recipe.input,
+        temperature=calibration.temperature,
+        threshold=calibration.threshold,
+        familiarity=calibration.familiarity.rule if calibration.familiarity else {},
+        limits=recipe.limits,
+        metrics=metrics,
+        split=_split(data),
+        data=_sources(recipe, data.dataset),
+        label_event=data.dataset.label_event,
+        training={
+            "weights": start_name(weights),
+            "settings": recipe.settings(),
+            "epochs": len(runs[0].history),
+            "best_epoch": runs[0].best_epoch,
+            "seconds": round(sum(run.seconds for run in runs)),
+            "stages": [stage.as_json() for stage in by_stage(runs[0].history)],
+            "history": runs[0].history,
+        },
+        libraries={name: library_version(name) for name in libraries}
+        | {"tensorflow": tf.__version__},
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _split(data: TrainingData) -> dict[str, Any]:
+    """Fingerprint, rule, sizes of the parts by source, and what was found while reading."""
+    rule = data.recipe.split
+    trained_on = "train"
+    if data.recipe.refit:
+        trained_on = (
+            f"train and validation together; {CALIBRATED_ON_IT}, which are measured by halves, "
+            "each calibrated on the other"
+        )
+    return {
+        "fingerprint": fingerprint(data.parts),
+        "seed": rule.seed,
+        "rule": "by groups of near-duplicates (64-bit difference hash, distance up to "
+        f"{rule.near_distance}; frames up to {rule.burst_seconds} s apart), for each label and "
+        "source apart",
+        "learnt_from": trained_on,
+        **{
+            part: {
+                "n": len(members),
+                "sources": dict(Counter(example.source for example in members)),
+            }
+            for part, members in data.parts.items()
+        },
+        "reading": data.dataset.report(),
+    }
+
+
+def _sources(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Any], ...]:
+    """Each source with its licence and number of photos."""
+    counts = Counter(example.source for example in dataset.examples)
+    known = {source.name: source for source in recipe.data}
+    return tuple(
+        {"source": name, "photos": counts[name], "licence": source.licence, "note": source.note}
+        for name in sorted(counts)
+        for source in [known.get(name, DataSource(name, name))]
+    )
+
+
+def start_name(weights: str | Path) -> str:
+    """What the backbone started from: "imagenet", a file's name, or a version like "f1-teams 1"."""
+    path = Path(weights)
+    return f"{path.parent.parent.name} {path.parent.name}" if path.name == KERAS_FILE else path.name
