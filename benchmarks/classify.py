@@ -1,7 +1,8 @@
-"""A folder from the terminal: photos a second of `flask photos classify` against the engine's bare speed, and the memory of all processes.
+"""A folder from the terminal: `flask photos classify` against the engine's bare speed.
 
-Run `python -m benchmarks.classify FOLDER`. Both decode every photo and rank it with the same version on all cores, in turns; the command's
-time is that of the whole command, with the start of Python, Flask and the processes, the bare one's begins when every network is loaded.
+Run `python -m benchmarks.classify FOLDER`. Both decode and rank every photo with the same version
+on all cores, in turns; the command's time has the start of Python, Flask and the processes in it,
+the bare one's begins when every network is loaded. The memory is that of all processes.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from webapp.inference.models.loading import open_version
 from webapp.inference.models.registry import Registry
 
 AIM, LIMIT_MB = 0.9, 400
-SAMPLE_EVERY = 0.25
+CORES = len(os.sched_getaffinity(0))
 
 
 def main() -> None:
@@ -34,33 +35,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="f1-teams")
-    parser.add_argument("--photos", type=int, default=6000, help="so many of the folder")
+    parser.add_argument("--photos", type=int, default=6000, help="how many of the folder")
     parser.add_argument("--rounds", type=int, default=5)
-    asked = parser.parse_args()
-    photos = list(find_photos([str(asked.folder)]))[: asked.photos]
+    options = parser.parse_args()
+    photos = list(find_photos([str(options.folder)]))[: options.photos]
     registry = Registry(ROOT / "models")
-    version = registry.version_folder(asked.model, registry.live_version(asked.model) or 1)
+    live = registry.live_version(options.model) or 1
+    version = registry.version_folder(options.model, live)
+    rounds = []
     with tempfile.TemporaryDirectory() as scratch:
-        folder = _gather(photos, Path(scratch))
-        rounds = [
-            _round(number, version, folder, asked.model, Path(scratch))
-            for number in range(1, asked.rounds + 1)
-        ]
-    bare, command = (statistics.median(one[at] for one in rounds) for at in (0, 1))
-    share = statistics.median(one[1] / one[0] for one in rounds)
-    memory = max(one[2] for one in rounds)
-    print(
-        f"{len(photos):,} photos, {_cores()} cores, {asked.model}: bare {bare:.0f}/s, command {command:.0f}/s"
-    )
-    print(
-        f"{share:.1%} of the bare speed (aim {AIM:.0%}); {memory:.0f} MB in all (limit {LIMIT_MB})"
-    )
+        folder = _link(photos, Path(scratch) / "photos")
+        for number in range(1, options.rounds + 1):
+            rounds.append(_round(version, folder, options.model, Path(scratch)))
+            bare, command, megabytes, work = rounds[-1]
+            speeds = f"bare {bare:.0f}/s, command {command:.0f}/s ({command / bare:.1%})"
+            print(f"round {number}: {speeds}, {megabytes:.0f} MB; {work}", flush=True)
+    bare, command = (statistics.median(figures[place] for figures in rounds) for place in (0, 1))
+    share = statistics.median(figures[1] / figures[0] for figures in rounds)
+    memory = max(figures[2] for figures in rounds)
+    print(f"{len(photos):,} photos, {CORES} cores, {options.model}: ", end="")
+    print(f"bare {bare:.0f}/s, command {command:.0f}/s")
+    print(f"{share:.1%} of the bare speed (aim {AIM:.0%}); {memory:.0f} MB (limit {LIMIT_MB})")
     raise SystemExit(1 if share < AIM or memory >= LIMIT_MB else 0)
 
 
-def _gather(photos: list[Path], scratch: Path) -> Path:
-    """A folder with links to exactly these photos, so that both look at the same ones; hard links, for the command follows no others."""
-    folder = scratch / "photos"
+def _link(photos: list[Path], folder: Path) -> Path:
+    """A folder with hard links to exactly these photos; the command follows no others."""
     folder.mkdir()
     for number, path in enumerate(photos):
         target = folder / f"{number:06}{path.suffix}"
@@ -72,40 +72,32 @@ def _gather(photos: list[Path], scratch: Path) -> Path:
 
 
 def _round(
-    number: int, version: Path, folder: Path, model: str, scratch: Path
-) -> tuple[float, float, float]:
-    """Photos a second of the engine and of the command, and the command's megabytes at the most."""
+    version: Path, folder: Path, model: str, scratch: Path
+) -> tuple[float, float, float, str]:
+    """Photos a second, bare and of the command; its megabytes at most; both processor times."""
     photos = sorted(folder.iterdir())
     for path in photos:  # both find them in memory
         path.read_bytes()
-    before = _work()
+    before = _processor_seconds()
     bare = len(photos) / _bare(version, photos)
-    between = _work()
+    between = _processor_seconds()
     seconds, megabytes = _command(folder, model, scratch)
-    command = len(photos) / seconds
-    work = f"{between - before:.1f} and {_work() - between:.1f} s of processor time"
-    print(
-        f"round {number}: bare {bare:.0f}/s, command {command:.0f}/s ({command / bare:.1%}), {megabytes:.0f} MB; {work}",
-        flush=True,
-    )
-    return bare, command, megabytes
+    work = f"{between - before:.1f} and {_processor_seconds() - between:.1f} s of processor time"
+    return bare, len(photos) / seconds, megabytes, work
 
 
 def _bare(version: Path, photos: list[Path]) -> float:
-    """Seconds for all photos with one process for each core, from when all are ready to when the last is done."""
+    """Seconds for all photos with a process per core, from when all of them are ready."""
     context = multiprocessing.get_context("spawn")
-    cores = _cores()
-    ready = context.Barrier(cores + 1)
-    workers = [
-        context.Process(target=_rank, args=(version, photos[at::cores], ready))
-        for at in range(cores)
-    ]
-    for one in workers:
-        one.start()
+    ready = context.Barrier(CORES + 1)
+    shares = [photos[core::CORES] for core in range(CORES)]
+    workers = [context.Process(target=_rank, args=(version, share, ready)) for share in shares]
+    for worker in workers:
+        worker.start()
     ready.wait()
     started = time.perf_counter()
-    for one in workers:
-        one.join()
+    for worker in workers:
+        worker.join()
     return time.perf_counter() - started
 
 
@@ -118,21 +110,10 @@ def _rank(version: Path, photos: list[Path], ready: Barrier) -> None:
 
 
 def _command(folder: Path, model: str, scratch: Path) -> tuple[float, float]:
-    """Seconds and the largest PSS of the command and its children, which counts what they share once."""
+    """Seconds, and the largest memory (PSS) of the command and its children in megabytes."""
     out = scratch / "results.jsonl"
-    command = [
-        sys.executable,
-        "-m",
-        "flask",
-        "--app",
-        "wsgi",
-        "photos",
-        "classify",
-        str(folder),
-        "--model",
-        model,
-    ]
-    command += ["--format", "jsonl", "--out", str(out), "--quiet"]
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "photos", "classify", str(folder)]
+    command += ["--model", model, "--format", "jsonl", "--out", str(out), "--quiet"]
     env = {**os.environ, "MARQUE_DATA": str(scratch / "data")}
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
@@ -153,20 +134,17 @@ def _watch(process: psutil.Process, largest: list[float]) -> None:
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         try:
             family = [process, *process.children(recursive=True)]
-            largest[0] = max(largest[0], sum(one.memory_full_info().pss for one in family) / 1e6)
+            total = sum(member.memory_full_info().pss for member in family) / 1e6
+            largest[0] = max(largest[0], total)
         except psutil.Error:
             continue
-        time.sleep(SAMPLE_EVERY)
+        time.sleep(0.25)
 
 
-def _work() -> float:
-    """Seconds that all processes which have ended until now worked: on a machine with other work, this says more than the time."""
+def _processor_seconds() -> float:
+    """Seconds that all processes which have ended worked: other work hardly changes them."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":

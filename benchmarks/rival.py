@@ -1,4 +1,4 @@
-"""The rival: a photo endpoint as the earlier services wrote it. FastAPI, Pillow, resize, `model.predict`; nothing is stored."""
+"""The rival: a photo endpoint as the earlier services wrote it; nothing is stored."""
 
 import io
 import os
@@ -14,27 +14,22 @@ from benchmarks.servers import ROOT
 from webapp.inference.models.registry import Registry
 
 registry = Registry(Path(os.environ.get("MARQUE_MODELS") or ROOT / "models"))
-name = "f1-teams"
-card = registry.card(name)
-model = keras.saving.load_model(
-    registry.version_folder(name, card.version) / "model.keras", compile=False
-)
+card = registry.card("f1-teams")
+folder = registry.version_folder(card.name, card.version)
+model = keras.saving.load_model(folder / "model.keras", compile=False)
 app = FastAPI()
 
 
 @app.get("/ping")
 def ping() -> dict[str, str]:
-    """It is there."""
+    """Whether the server is ready."""
     return {"message": "pong"}
 
 
 @app.post("/infer")
 def infer(file: Annotated[bytes, File()]) -> dict[str, str]:
     """The first label of a photo."""
-    image = (
-        Image.open(io.BytesIO(file)).convert("RGB").resize((card.input.width, card.input.height))
-    )
-    probabilities = model.predict(np.asarray(image, dtype=np.float32)[np.newaxis])["probabilities"][
-        0
-    ]
-    return {"class": card.label_names[int(np.argmax(probabilities))]}
+    image = Image.open(io.BytesIO(file)).convert("RGB")
+    image = image.resize((card.input.width, card.input.height))
+    outputs = model.predict(np.asarray(image, dtype=np.float32)[np.newaxis])
+    return {"class": card.label_names[int(np.argmax(outputs["probabilities"][0]))]}

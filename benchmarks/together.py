@@ -1,7 +1,7 @@
-"""Ten clients upload, relabel and undo at once, for a minute, on a real server: nobody is turned away and no event is lost.
+"""Ten clients upload, relabel and undo at once, on a real server: no event is lost.
 
-Run `python -m benchmarks.together`. It ends with an error when an answer was not as it should be, or when the log lacks something that was
-acknowledged. The photos are pictures of cars, the history lies in a temporary folder.
+Run `python -m benchmarks.together`. It ends with an error when an answer was not as it should be,
+or when the log lacks something that was acknowledged. The history lies in a temporary folder.
 """
 
 import argparse
@@ -24,48 +24,47 @@ from benchmarks.servers import BOUNDARY, CAR_PHOTOS, ROOT, form, marque
 
 PORT = 8733
 UPLOADERS, RELABELLERS = 4, 6
+PICTURES = [path.read_bytes() for path in CAR_PHOTOS]
+LABELS = [path.stem for path in CAR_PHOTOS]
 
 
 @dataclass
-class Crowd:
-    """What the clients share: the photos that are there, what was acknowledged, the waits in milliseconds, what went wrong."""
+class SharedState:
+    """What the clients share: photos, acknowledged calls, waits in milliseconds, problems."""
 
     key: str
     end: float
-    pictures: list[bytes]
     photos: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    trouble: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, what: str, wait: float, events: int, photo: str = "") -> None:
-        """One acknowledged call and the label events that it made."""
+    def note(self, what: str, wait: float, events: int, *photos: str) -> None:
+        """Note an acknowledged call and the label events that it made."""
         with self.lock:
             self.done[what] += 1
             self.done["events"] += events
             self.waits[what].append(wait)
-            if photo:
-                self.photos.append(photo)
+            self.photos += photos
 
 
-class Client:
+class BenchmarkClient:
     """One kept-alive connection with a key that may review."""
 
-    def __init__(self, crowd: Crowd, number: int) -> None:
-        self.crowd = crowd
-        self.dice = random.Random(number)
+    def __init__(self, state: SharedState, number: int) -> None:
+        self.state = state
+        self.rng = random.Random(number)
         self.number = number * 1_000_000
         self._connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
 
     def call(
-        self, method: str, path: str, body: bytes | None, kind: str = "application/json"
+        self, method: str, path: str, body: bytes | None, content_type: str = "application/json"
     ) -> tuple[Any, float]:
-        """The JSON of an answer and the wait for it. Raises `RuntimeError` for an answer that is no success."""
+        """The JSON of an answer and the wait for it. Raises `RuntimeError` when it is no success."""
+        headers = {"Authorization": f"Bearer {self.state.key}", "Content-Type": content_type}
         started = time.perf_counter()
-        self._connection.request(
-            method, path, body, {"Authorization": f"Bearer {self.crowd.key}", "Content-Type": kind}
-        )
+        self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
         text = answer.read()
         if answer.status not in (200, 201):
@@ -73,121 +72,90 @@ class Client:
         return json.loads(text), (time.perf_counter() - started) * 1000
 
     def upload(self) -> None:
-        """A new photo with a ground truth, which is one event."""
+        """Send a new photo with a ground truth, which is one event."""
         self.number += 1
-        label = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="ground_truth"\r\n\r\n{self.dice.choice(CAR_PHOTOS).stem}\r\n'
-        body = label.encode() + form(self.dice.choice(self.crowd.pictures), self.number)
-        said, wait = self.call(
-            "POST", "/api/v1/photos", body, f"multipart/form-data; boundary={BOUNDARY}"
-        )
-        self.crowd.note("uploads", wait, 1, said["id"])
+        name = 'Content-Disposition: form-data; name="ground_truth"'
+        label = f"--{BOUNDARY}\r\n{name}\r\n\r\n{self.rng.choice(LABELS)}\r\n"
+        body = label.encode() + form(self.rng.choice(PICTURES), self.number)
+        content_type = f"multipart/form-data; boundary={BOUNDARY}"
+        photo, wait = self.call("POST", "/api/v1/photos", body, content_type)
+        self.state.note("uploads", wait, 1, photo["id"])
 
     def relabel(self) -> None:
-        """Three photos get another ground truth, and one time in three that is taken back."""
-        with self.crowd.lock:
-            picked = self.dice.sample(self.crowd.photos, min(3, len(self.crowd.photos)))
+        """Give three photos another ground truth, and undo that one time in three."""
+        with self.state.lock:
+            picked = self.rng.sample(self.state.photos, min(3, len(self.state.photos)))
         if not picked:
             time.sleep(0.01)
             return
-        body = json.dumps({"ids": picked, "label": self.dice.choice(CAR_PHOTOS).stem}).encode()
-        said, wait = self.call("POST", "/api/v1/labels", body)
-        self.crowd.note("relabels", wait, said["processed"])
-        if said["batch"] and self.dice.random() < 1 / 3:
-            back, wait = self.call("DELETE", f"/api/v1/labels/batches/{said['batch']}", None)
-            self.crowd.note("undos", wait, back["processed"])
+        body = json.dumps({"ids": picked, "label": self.rng.choice(LABELS)}).encode()
+        change, wait = self.call("POST", "/api/v1/labels", body)
+        self.state.note("relabels", wait, change["processed"])
+        if change["batch"] and self.rng.random() < 1 / 3:
+            undo, wait = self.call("DELETE", f"/api/v1/labels/batches/{change['batch']}", None)
+            self.state.note("undos", wait, undo["processed"])
 
-    def work(self, uploads: bool) -> None:
-        """One thing after the other until the time is over or something went wrong anywhere."""
-        while time.monotonic() < self.crowd.end and not self.crowd.trouble:
+    def run(self, uploads: bool) -> None:
+        """Upload or relabel until the time is over or something went wrong anywhere."""
+        while time.monotonic() < self.state.end and not self.state.problems:
             try:
                 (self.upload if uploads else self.relabel)()
             except (RuntimeError, OSError, http.client.HTTPException) as error:
-                if "409" not in str(
-                    error
-                ):  # somebody else changed those photos meanwhile: there is nothing to undo
-                    self.crowd.trouble.append(str(error))
+                # 409: another client has changed those photos, so there is nothing to undo
+                if "409" not in str(error):
+                    self.state.problems.append(str(error))
 
 
 def main() -> None:
-    """Run the crowd, compare what was acknowledged with what is in the log, and print both."""
+    """Run the clients, and compare what was acknowledged with what is in the log."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
-    pictures = [path.read_bytes() for path in CAR_PHOTOS]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        marque(Path(folder), PORT, MARQUE_RATE_LIMITS="off"),
-    ):
-        crowd = Crowd(_key(Path(folder)), time.monotonic() + seconds, pictures)
-        clients = [Client(crowd, number) for number in range(UPLOADERS + RELABELLERS)]
+    with tempfile.TemporaryDirectory() as folder, marque(Path(folder), PORT):
+        state = SharedState(_make_key(Path(folder)), time.monotonic() + seconds)
+        clients = [BenchmarkClient(state, number) for number in range(UPLOADERS + RELABELLERS)]
         threads = [
-            threading.Thread(target=one.work, args=(at < UPLOADERS,))
-            for at, one in enumerate(clients)
+            threading.Thread(target=client.run, args=(number < UPLOADERS,))
+            for number, client in enumerate(clients)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        _tell(crowd, seconds)
-        lost = [*crowd.trouble, *_missing(Path(folder) / "marque.sqlite", crowd)]
-    sys.exit("\n".join(lost) if lost else 0)
+        print(f"{UPLOADERS} clients uploaded and {RELABELLERS} relabelled for {seconds:.0f} s")
+        for what, waits in state.waits.items():
+            waits.sort()
+            p50, p99 = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]
+            print(f"{what:>10}{len(waits):>8}  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms")
+        print(f"{'events':>10}{state.done['events']:>8}")
+        problems = [*state.problems, *_missing(Path(folder) / "marque.sqlite", state)]
+    sys.exit("\n".join(problems) if problems else 0)
 
 
-def _key(data: Path) -> str:
-    command = [
-        sys.executable,
-        "-m",
-        "flask",
-        "--app",
-        "wsgi",
-        "keys",
-        "create",
-        "crowd",
-        "--scope",
-        "review",
-    ]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "MARQUE_DATA": str(data)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.split()[-1]
+def _make_key(data: Path) -> str:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "keys", "create", "benchmark"]
+    command += ["--scope", "review"]
+    env = {**os.environ, "MARQUE_DATA": str(data)}
+    return subprocess.check_output(command, cwd=ROOT, env=env, text=True).split()[-1]
 
 
-def _tell(crowd: Crowd, seconds: float) -> None:
-    print(f"{UPLOADERS} clients uploaded and {RELABELLERS} relabelled for {seconds:.0f} s")
-    for what, waits in crowd.waits.items():
-        waits.sort()
-        print(
-            f"{what:>10}{len(waits):>8}  p50 {waits[len(waits) // 2]:6.1f} ms  p99 {waits[int(len(waits) * 0.99)]:6.1f} ms"
-        )
-    print(f"{'events':>10}{crowd.done['events']:>8}")
-
-
-def _missing(database: Path, crowd: Crowd) -> list[str]:
-    """What the history lacks of what was acknowledged: the numbers must agree, and each photo's events must follow from each other."""
+def _missing(database: Path, state: SharedState) -> list[str]:
+    """What the history lacks of what was acknowledged; each photo's events must form a chain."""
+    events = "SELECT photo_id, from_label, to_label FROM label_events ORDER BY id"
     with sqlite3.connect(database) as connection:
-        (photos,) = connection.execute("SELECT count(*) FROM photos").fetchone()
-        rows = connection.execute(
-            "SELECT photo_id, from_label, to_label FROM label_events ORDER BY id"
-        ).fetchall()
+        rows = connection.execute(events).fetchall()
         truths = dict(connection.execute("SELECT id, ground_truth FROM photos").fetchall())
-    found, last = [] if rows else ["nothing was done at all"], {}
-    if (photos, len(rows)) != (crowd.done["uploads"], crowd.done["events"]):
-        found.append(
-            f"acknowledged {crowd.done['uploads']} photos and {crowd.done['events']} events, found {photos} and {len(rows)}"
-        )
+    problems = [] if rows else ["nothing was done at all"]
+    acknowledged, stored = (state.done["uploads"], state.done["events"]), (len(truths), len(rows))
+    if acknowledged != stored:
+        problems.append(f"photos and events: acknowledged {acknowledged}, stored {stored}")
+    last: dict[int, str] = {}
     for photo, before, after in rows:
         if last.get(photo) != before:
-            found.append(f"photo {photo}: an event from {before} follows one to {last.get(photo)}")
+            problems.append(f"photo {photo}: an event from {before} follows {last.get(photo)}")
         last[photo] = after
     wrong = [photo for photo, truth in truths.items() if last.get(photo) != truth]
-    return found + [
-        f"photo {photo}: its ground truth is not what its last event says" for photo in wrong
-    ]
+    return problems + [f"photo {photo}: its ground truth is not its last event" for photo in wrong]
 
 
 if __name__ == "__main__":
