@@ -40,7 +40,11 @@ def make_measurement(count: int = 90) -> Measurement:
     probabilities[np.arange(count), named] = 0.4
     measurement: Any = object.__new__(Measurement)  # without a network: its outputs are given
     measurement.recipe = SimpleNamespace(label_names=LABELS)
-    measurement.job, measurement.others = SimpleNamespace(unknown=None), None
+    measurement.job, measurement.others, measurement.space = (
+        SimpleNamespace(unknown=None),
+        None,
+        None,
+    )
     measurement.parts, measurement.outputs = (
         {"test": examples},
         {"test": {"probabilities": probabilities, "embedding": probabilities}},

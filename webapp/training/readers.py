@@ -100,10 +100,12 @@ def labels_in(listings: Iterable[Listing]) -> dict[str, str]:
 def _read_folders(folder: Path, _layout: Layout) -> Listing:
     labels = _label_folders(folder)
     if not labels:
-        tables = _tables(folder)
-        hint = f" If {tables[0].name} names the labels, read it with --layout table."
+        hints = [
+            f" If {table.name} names the labels, read it with --layout table."
+            for table in _tables(folder)[:1]
+        ]
         raise TrainingError(
-            f"The data folder {folder} has no folder per label in it.{hint if tables else ''}"
+            f"The data folder {folder} has no folder per label in it.{''.join(hints)}"
         )
     photos = [ListedPhoto(path, label.name) for label in labels for path in _files(label)]
     return Listing(tuple(photos), {label.name: label.name for label in labels})

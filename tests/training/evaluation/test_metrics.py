@@ -7,6 +7,7 @@ from sklearn import metrics
 from webapp.inference.classifier import scale
 from webapp.training.calibration import fit_temperature, keeping
 from webapp.training.evaluation.metrics import (
+    JudgedPhotos,
     area_under_curve,
     calibration_error,
     confusion,
@@ -21,6 +22,11 @@ SURE = np.array(
     [[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]], dtype=np.float32
 )
 TRUTHS = np.array([0, 1, 1, 2])
+
+
+def judged(probabilities: np.ndarray, decided: list[bool]) -> JudgedPhotos:
+    decisions = np.array(decided, dtype=bool)
+    return JudgedPhotos(probabilities, probabilities, decisions, probabilities.max(axis=1))
 
 
 def test_confusion_has_truths_in_rows() -> None:
@@ -45,10 +51,10 @@ def test_calibration_error_is_the_mean_distance_of_confidence_and_accuracy() -> 
 
 
 def test_a_summary_takes_the_decisions_that_were_made() -> None:
-    got = summary(SURE, SURE, TRUTHS, NAMES, np.array([True, False, False, True]), short=True)
+    got = summary(judged(SURE, [True, False, False, True]), TRUTHS, NAMES, short=True)
     assert (got["unclassified"], got["top1_when_decided"]) == (0.5, 1.0)
     assert "confusion" not in got
-    assert summary(SURE[:0], SURE[:0], TRUTHS[:0], NAMES, np.array([], dtype=bool)) == {"n": 0}
+    assert summary(judged(SURE[:0], []), TRUTHS[:0], NAMES) == {"n": 0}
 
 
 def random_answers(seed: int, n: int = 300, labels: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -63,26 +69,24 @@ def random_answers(seed: int, n: int = 300, labels: int = 7) -> tuple[np.ndarray
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_figures_are_those_of_scikit_learn(seed: int) -> None:
     probabilities, truths = random_answers(seed)
-    said, labels = probabilities.argmax(axis=1), np.arange(7)
-    got = summary(
-        probabilities, probabilities, truths, tuple("abcdefg"), np.ones(len(truths), dtype=bool)
-    )
+    named, labels = probabilities.argmax(axis=1), np.arange(7)
+    got = summary(judged(probabilities, [True] * len(truths)), truths, tuple("abcdefg"))
     there = np.unique(truths)
-    assert got["top1"] == pytest.approx(metrics.accuracy_score(truths, said), abs=1e-4)
+    assert got["top1"] == pytest.approx(metrics.accuracy_score(truths, named), abs=1e-4)
     assert got["top5"] == pytest.approx(
         metrics.top_k_accuracy_score(truths, probabilities, k=5, labels=labels), abs=1e-4
     )
     assert got["macro_f1"] == pytest.approx(
-        metrics.f1_score(truths, said, labels=there, average="macro"), abs=1e-4
+        metrics.f1_score(truths, named, labels=there, average="macro"), abs=1e-4
     )
     assert got["weighted_f1"] == pytest.approx(
-        metrics.f1_score(truths, said, labels=there, average="weighted"), abs=1e-4
+        metrics.f1_score(truths, named, labels=there, average="weighted"), abs=1e-4
     )
     assert got["nll"] == pytest.approx(
         metrics.log_loss(truths, probabilities, labels=labels), abs=1e-3
     )
-    assert got["confusion"] == metrics.confusion_matrix(truths, said, labels=labels).tolist()
-    rows = metrics.precision_recall_fscore_support(truths, said, labels=there)
+    assert got["confusion"] == metrics.confusion_matrix(truths, named, labels=labels).tolist()
+    rows = metrics.precision_recall_fscore_support(truths, named, labels=there)
     for place, values in enumerate(zip(*rows, strict=True)):
         row = got["per_label"]["abcdefg"[there[place]]]
         assert (row["precision"], row["recall"], row["f1"], row["n"]) == pytest.approx(
@@ -112,7 +116,7 @@ def test_a_label_without_photos_does_not_count_in_the_mean_f1() -> None:
 def test_the_commonest_mistake_comes_first_and_of_two_that_of_the_rarer_label() -> None:
     table = np.array([[5, 2, 0], [0, 8, 2], [3, 0, 1]])
     assert [
-        (one["truth"], one["answer"], one["n"], one["of"]) for one in mix_ups(table, NAMES)
+        (row["truth"], row["answer"], row["n"], row["of"]) for row in mix_ups(table, NAMES)
     ] == [
         ("c", "a", 3, 4),
         ("a", "b", 2, 7),
@@ -123,8 +127,8 @@ def test_the_commonest_mistake_comes_first_and_of_two_that_of_the_rarer_label() 
 def test_the_temperature_mends_an_overconfident_network() -> None:
     rng = np.random.default_rng(1)
     honest = rng.dirichlet((1, 1, 1), 4000).astype(np.float32)
-    truths = np.array([rng.choice(3, p=one / one.sum()) for one in honest.astype(np.float64)])
-    overconfident = np.stack([scale(one, 0.5) for one in honest])
+    truths = np.array([rng.choice(3, p=row / row.sum()) for row in honest.astype(np.float64)])
+    overconfident = np.stack([scale(row, 0.5) for row in honest])
     assert fit_temperature(overconfident, truths) == pytest.approx(2.0, rel=0.1)
 
 
