@@ -24,7 +24,7 @@ from webapp.config import Config
 from webapp.domain import Who
 from webapp.extensions import get_classifier
 from webapp.gallery_filter import GalleryFilter
-from webapp.services.exports.export import make_order
+from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import export as export_job
@@ -207,7 +207,7 @@ def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
 def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
     workers.start()
     workers.wait(workers.enqueue(3), over)
-    order = make_order("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
+    order = ExportOrder("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
     job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     assert workers.wait(job.public_id, over).job.result["photos"] == 0
     relabel_photos(

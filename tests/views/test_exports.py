@@ -18,7 +18,8 @@ from webapp.domain import SHORT
 from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
-from webapp.services.exports import export
+from webapp.services.exports import order as orders
+from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
@@ -104,7 +105,7 @@ def test_a_zip_that_broke_off_is_offered_again(reviewer: FlaskClient, send: Send
 def test_a_large_zip_offers_its_next_part(
     reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "ZIP_PHOTOS", 1)
+    monkeypatch.setattr(orders, "ZIP_PHOTOS", 1)
     send(ground_truth="haas"), send(mark=1, ground_truth="haas")
     assert "in 2 parts" in reviewer.get("/export").text
     assert reviewer.post("/export", data={"format": "folders"}).data
@@ -153,7 +154,7 @@ def test_an_unknown_export_is_not_there(reviewer: FlaskClient) -> None:
 
 
 def test_an_order_knows_its_bounds() -> None:
-    order = export.make_order("folders", GalleryFilter(), limit="9", base_url="http://x.test/")
+    order = ExportOrder("folders", GalleryFilter(), limit=9, base_url="http://x.test/")
     assert (order.most, order.base_url) == (9, "http://x.test")
 
 
@@ -248,6 +249,6 @@ class TestInTheBackground:
         self, reviewer: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         send()
-        monkeypatch.setattr(export_job, "RESERVE", 2**60)
+        monkeypatch.setattr(export_job, "_RESERVE", 2**60)
         answer = reviewer.post("/export", data={"format": "csv", "later": "yes"})
         assert answer.status_code == 507 and "no room" in answer.text

@@ -10,12 +10,14 @@ from webapp.api.schemas.exports import ExportJson, ExportQuery
 from webapp.errors import PhotoNotFoundError
 from webapp.extensions import get_files, get_limiter, get_registry
 from webapp.http.responses import download
-from webapp.services.exports import export
-from webapp.services.exports.export import Tools
+from webapp.services.exports import downloads
+from webapp.services.exports.formats import CONTENT_TYPES
+from webapp.services.exports.order import ExportOrder
+from webapp.services.exports.run import ExportTools
 
 bp = guard(Blueprint("api_export", __name__))
 FILE = Content(
-    (*export.TYPES.values(), "application/json"),
+    CONTENT_TYPES,
     {"Marque-Export": "The id of the export: `GET /api/v1/exports/{export_id}`."},
 )
 
@@ -25,22 +27,24 @@ def take(query: ExportQuery) -> ResponseReturnValue:
     """Photos as a stream, oldest first, by the gallery's filters."""
     if query.metadata:
         need("admin")
-    order = export.make_order(
+    order = ExportOrder(
         query.format,
         query.wanted(),
-        after=query.after,
-        limit=str(query.limit or ""),
+        query.after,
+        query.limit,
         keep_metadata=bool(query.metadata),
         base_url=request.url_root,
     )
+    content_type = order.format_spec.content_type
     if request.method == "HEAD":  # an export that nobody reads would be listed as stopped
-        return Response(content_type=order.content_type)
-    tools = Tools(get_registry(), get_files(), get_limiter())
-    row, pieces = export.start_export(order, who=who(), tools=tools)
-    return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
+        return Response(content_type=content_type)
+    tools = ExportTools(get_registry(), get_files(), get_limiter())
+    export, pieces = downloads.start_export(order, who=who(), tools=tools)
+    name = downloads.name_of(order, export)
+    return download(pieces, content_type, name, export_id=export.public_id)
 
 
 @Call(bp, "GET /exports/<export_id>", Need.REVIEW, {200: ExportJson}, (PhotoNotFoundError,))
 def read(export_id: ExportId) -> ResponseReturnValue:
     """The state of an export, and its manifest once it is complete."""
-    return jsonify(export.describe(export.get_export(export_id)))
+    return jsonify(downloads.describe(downloads.get_export(export_id)))

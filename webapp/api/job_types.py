@@ -22,7 +22,7 @@ from webapp.extensions import get_cards, get_classifiers, get_config, get_regist
 from webapp.gallery_filter import GalleryFilter
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
-from webapp.services.exports import export
+from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs.queue import Job, Sender, known_job
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import compare as compare_job
@@ -66,13 +66,12 @@ def _upload(asked: UploadBody | JobForm) -> Job:
 def _export(asked: ExportBody) -> Job:
     """What a filter leaves, in one of the formats."""
     need("admin" if asked.metadata else "review")
-    home = request.url_root
-    order = export.make_order(
+    order = ExportOrder(
         asked.format,
         _filter(asked.filter),
-        after=asked.after,
+        asked.after,
         keep_metadata=bool(asked.metadata),
-        base_url=home,
+        base_url=request.url_root,
     )
     return export_job.enqueue(order, get_config().data, _sender())
 

@@ -13,12 +13,12 @@ from webapp.api.schemas import jobs
 from webapp.api.schemas.base import FileName, JobId
 from webapp.extensions import get_config
 from webapp.http.responses import stored_file
-from webapp.services.exports import export
+from webapp.services.exports.formats import CONTENT_TYPES
 from webapp.services.jobs import queue
 from webapp.services.jobs.types import export as export_job
 
 bp = guard(Blueprint("api_jobs", __name__))
-FILE = Content((*export.TYPES.values(), "application/json"), {"ETag": "The SHA-256 of the file."})
+FILE = Content(CONTENT_TYPES, {"ETag": "The SHA-256 of the file."})
 ABSENT = (errors.JobNotFoundError,)
 REFUSED = (
     errors.NoFileError,

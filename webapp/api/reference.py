@@ -12,7 +12,7 @@ from webapp.api.openapi.document import Schema, make_document
 from webapp.api.schemas.base import JsonShape
 from webapp.inference.decoding.detect_format import CONTENT_TYPES
 from webapp.inference.decoding.images import MAX_BYTES, MAX_PIXELS, MAX_PIXELS_OF, MAX_SIDE
-from webapp.services.exports.export import FORMATS
+from webapp.services.exports.formats import FORMATS
 from webapp.services.photos.classify import MAX_FILES
 
 bp = Blueprint("api_reference", __name__)

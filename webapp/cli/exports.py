@@ -1,4 +1,5 @@
-"""`flask photos export`: the history, or what a filter leaves of it, as a file or a folder of photos."""
+"""`flask photos export`: the history, or what a filter leaves of it, as a file or a folder of
+photos."""
 
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from webapp.cli.progress import watch
 from webapp.errors import MarqueError
 from webapp.extensions import get_config, get_extensions
 from webapp.gallery_filter import parse_filter
-from webapp.services.exports import export
-from webapp.services.exports import to_disk as export_disk
-from webapp.services.exports.export import Order, Tools
-from webapp.services.exports.formats.tables import Record
+from webapp.services.exports import to_disk
+from webapp.services.exports.formats import FORMATS
+from webapp.services.exports.formats.base import Record
+from webapp.services.exports.order import ExportOrder, size_of
+from webapp.services.exports.run import ExportTools
 
 
 @click.command("export")
@@ -23,7 +25,7 @@ from webapp.services.exports.formats.tables import Record
     "--format",
     "format",
     required=True,
-    type=click.Choice(list(export.FORMATS)),
+    type=click.Choice(list(FORMATS)),
     help="How it is written.",
 )
 @click.option(
@@ -71,16 +73,21 @@ def export_command(
     base_url: str,
     quiet: bool,
 ) -> None:
-    """Write photos and what is known about them, oldest first; a manifest with counts and checksums is written with it.
+    """Write photos and what is known about them, oldest first; a manifest with counts and checksums
+    is written with it.
 
-    An interrupted export goes on when the same command is given again. `folders` holds the photos that a person gave a class, a folder for
-    each, as `flask model train --data` reads them; brought up to date, it keeps what is there.
+    An interrupted export goes on when the same command is given again. `folders` holds the photos
+    that a person gave a class, a folder for each, as `flask model train --data` reads them; brought
+    up to date, it keeps what is there.
     """
     try:
-        wanted = parse_filter(dict(_pair(one) for one in where))
         home = base_url or f"http://{get_config().host}:{get_config().port}"
-        order = export.make_order(
-            format, wanted, after=after, keep_metadata=metadata == "keep", base_url=home
+        order = ExportOrder(
+            format,
+            parse_filter(dict(map(_name_and_value, where))),
+            after,
+            keep_metadata=metadata == "keep",
+            base_url=home,
         )
         manifest = _write(order, out, quiet)
     except MarqueError as error:
@@ -91,52 +98,42 @@ def export_command(
         raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
     click.echo(_summary(manifest), err=True)
     if manifest["lost"]:
-        click.echo(
-            f"The files of these photos are missing or damaged: {', '.join(manifest['lost'])}",
-            err=True,
-        )
+        ids = ", ".join(manifest["lost"])
+        click.echo(f"The files of these photos are missing or damaged: {ids}", err=True)
         sys.exit(1)
 
 
-def _write(order: Order, out: Path, quiet: bool) -> export_disk.Json:
+def _write(order: ExportOrder, out: Path, quiet: bool) -> to_disk.Json:
     extensions = get_extensions()
-    tools = Tools(extensions.registry, extensions.files, extensions.limiter)
-    size = export.size_of(order.wanted)
+    tools = ExportTools(extensions.registry, extensions.files, extensions.limiter)
+    size, in_folders = size_of(order.wanted), order.format_spec.holds_photos
+    total = size.labelled if in_folders else size.photos
 
     def progress(photos: Iterator[Record]) -> Iterator[Record]:
-        return watch(
-            photos,
-            size.labelled if order.format == "folders" else size.photos,
-            "Exporting",
-            quiet=quiet,
-        )
+        return watch(photos, total, "Exporting", quiet=quiet)
 
-    if order.format == "folders":
+    if in_folders:
         if str(out) == "-":
             raise click.UsageError("--format folders writes a folder: name one with --out.")
         if order.after:
             raise click.UsageError("--after is not for folders: what is there already is kept.")
-        return export_disk.export_folder(order, out, tools=tools, watch=progress)
+        return to_disk.export_folder(order, out, tools=tools, watch=progress)
     if str(out) == "-":
-        return export_disk.export_stream(order, sys.stdout.buffer, tools=tools, watch=progress)
-    return export_disk.export_file(order, out, tools=tools, watch=progress)
+        return to_disk.export_stream(order, sys.stdout.buffer, tools=tools, watch=progress)
+    return to_disk.export_file(order, out, tools=tools, watch=progress)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _name_and_value(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--where takes NAME=VALUE, such as outcome=wrong, got {text!r}.")
     return name.strip(), value.strip()
 
 
-def _summary(manifest: export_disk.Json) -> str:
+def _summary(manifest: to_disk.Json) -> str:
     words = [f"{manifest['photos']:,} photos exported"]
-    words += [
-        f"{number:,} {name} left out" for name, number in sorted(manifest["left_out"].items())
-    ]
-    words += (
-        [f"{manifest['removed']:,} removed that no longer belong"]
-        if manifest.get("removed")
-        else []
-    )
-    return ", ".join(words) + f"; labels up to event {manifest['label_event']}."
+    for name, number in sorted(manifest["left_out"].items()):
+        words.append(f"{number:,} {name} left out")
+    if manifest.get("removed"):
+        words.append(f"{manifest['removed']:,} removed that no longer belong")
+    return f"{', '.join(words)}; labels up to event {manifest['label_event']}."

@@ -1,71 +1,95 @@
-"""Taking photos and answers out: how much there is, in which form, what was taken before."""
+"""Exports: how much there is, in which format, and what was exported before."""
 
 import json
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import BooleanField, StringField
 
-from webapp.errors import BadRequestError, StorageFullError
+from webapp.errors import BadRequestError, InvalidFormError, MarqueError, StorageFullError
 from webapp.extensions import get_config, get_files, get_limiter, get_registry
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
-from webapp.services.exports import export
-from webapp.services.exports.export import Tools
+from webapp.services.exports import downloads
+from webapp.services.exports.downloads import Export
+from webapp.services.exports.formats import FORMATS
+from webapp.services.exports.order import ZIP_PHOTOS, ExportOrder, size_of
+from webapp.services.exports.run import ExportTools
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types import export as export_job
 from webapp.views import guards
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.jobs import owner, sender
+from webapp.views.photos.query_filters import filter_words
 
 bp = Blueprint("export", __name__)
-SHOWN = 5
-"""Of the exports that jobs made."""
+_JOBS_SHOWN = 5
+
+
+class ExportForm(Form):
+    """In which format, and what is there already; the gallery's filters come with it."""
+
+    format = StringField()
+    after = StringField("Only photos after this one")
+    metadata = BooleanField(
+        "In folders: leave in the photos what they tell about place, time and camera"
+    )
+    later = StringField()
+
+    def order(self) -> ExportOrder:
+        """What was asked for. Raises `BadRequestError` or `InvalidFormError`."""
+        self.check()
+        return ExportOrder(
+            self.format.data or "",
+            parse_filter(request.form),
+            self.after.data or "",
+            keep_metadata=bool(self.metadata.data) and guards.is_admin(),
+            base_url=request.url_root,
+        )
 
 
 @bp.get("/export")
 @guards.people_only
 def index() -> ResponseReturnValue:
-    """Counts first, then the forms to choose from, then what was exported earlier. The filter is that of the gallery, in the URL."""
-    return _page()
+    """Counts first, then the formats to choose from, then what was exported earlier. The filter is
+    that of the gallery, in the URL."""
+    return _page(ExportForm(request.args, meta={"csrf": False}))
 
 
 @bp.post("/export")
 @guards.people_only
 def take() -> ResponseReturnValue:
     """The export itself, piece by piece; or a job that makes it in the data folder."""
+    form = ExportForm()
     try:
-        order = export.make_order(
-            request.form.get("format", ""),
-            parse_filter(request.form),
-            after=request.form.get("after", ""),
-            keep_metadata=bool(request.form.get("metadata")) and _is_admin(),
-            base_url=request.url_root,
-        )
-        if request.form.get("later"):
+        order = form.order()
+        if form.later.data:
             job = export_job.enqueue(order, get_config().data, sender())
             return redirect(url_for("jobs.one", job_id=job.public_id), 303)
-        row, pieces = export.start_export(
-            order, who=guards.who(), tools=Tools(get_registry(), get_files(), get_limiter())
-        )
-    except (BadRequestError, StorageFullError) as error:
-        return _page(error)
-    return download(pieces, order.content_type, export.name_of(order, row), export_id=row.public_id)
+        tools = ExportTools(get_registry(), get_files(), get_limiter())
+        export, pieces = downloads.start_export(order, who=guards.who(), tools=tools)
+    except (BadRequestError, InvalidFormError, StorageFullError) as error:
+        return _page(form, error)
+    name = downloads.name_of(order, export)
+    return download(pieces, order.format_spec.content_type, name, export_id=export.public_id)
 
 
 @bp.get("/export/<public_id>/manifest.json")
 @guards.people_only
 def manifest(public_id: str) -> Response:
     """What an export says about itself."""
-    return jsonify(export.describe(export.get_export(public_id)))
+    return jsonify(downloads.describe(downloads.get_export(public_id)))
 
 
 @bp.get("/jobs/<job_id>/files/<name>")
 @guards.people_only
 def file(job_id: str, name: str) -> ResponseReturnValue:
     """A file that a job has made."""
+    view = jobs.get_job(job_id, owner())
     path, content_type, sha256 = export_job.file_of(
-        jobs.get_job(job_id, owner()), name, get_config().data, admin=_is_admin()
+        view, name, get_config().data, admin=guards.is_admin()
     )
     return stored_file(path, content_type, sha256=sha256)
 
@@ -79,44 +103,44 @@ def remove(job_id: str) -> ResponseReturnValue:
     return redirect(url_for("jobs.one", job_id=job_id), 303)
 
 
-def _page(error: BadRequestError | StorageFullError | None = None) -> ResponseReturnValue:
-    asked, wanted = request.values, GalleryFilter()
+def _page(form: ExportForm, error: MarqueError | None = None) -> ResponseReturnValue:
+    wanted = GalleryFilter()
     try:
-        wanted = parse_filter(asked)
-    except BadRequestError as trouble:
-        error = trouble
-    params = export.question_of(wanted)
+        wanted = parse_filter(request.values).replace(sort="newest")
+    except BadRequestError as refused:
+        error = refused
+    params = filter_params(wanted)
+    made = jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=_JOBS_SHOWN).items
     body = render_template(
         "exports/index.html",
-        size=export.size_of(wanted),
+        form=form,
+        formats=FORMATS.values(),
+        size=size_of(wanted),
         params=params,
-        chosen=request.values.get("format", "csv"),
-        after=request.values.get("after", ""),
+        words=filter_words(params),
         going_on="go_on" in request.args,
-        earlier=[_earlier(row) for row in export.last_exports()],
-        zip_photos=export.ZIP_PHOTOS,
-        whole=not filter_params(wanted),
-        later=jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=SHOWN).items,
+        earlier=[_earlier(export) for export in downloads.last_exports()],
+        zip_photos=ZIP_PHOTOS,
+        made=made,
         kept=export_job.KEPT.days,
         error=error,
     )
     return body, error.status if error else 200
 
 
-def _earlier(row: export.Export) -> dict[str, Any]:
-    """A line about an export and what can be done about the rest of it: the next part (`after` which photo), the same again, or, where
-    what has arrived is of use, going on after the last photo of that, which only the reader knows."""
-    manifest, broken = row.manifest or {}, row.state == "stopped"
+def _earlier(export: Export) -> dict[str, Any]:
+    """A line about an export and what can be done about the rest of it: the next part (`after` which
+    photo), the same again, or, where what has arrived is of use, going on after the last photo of
+    that, which only the reader knows."""
+    manifest, broken = export.manifest or {}, export.state == "stopped"
+    params = json.loads(export.filter_json)
+    goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
     return {
-        "row": row,
-        "params": json.loads(row.question),
+        "export": export,
+        "params": params,
+        "words": filter_words(params),
         "after": manifest.get("next") or "",
-        "again": broken and row.format not in export.GOES_ON,
-        "go_on": broken and row.format in export.GOES_ON,
+        "again": broken and not goes_on,
+        "go_on": broken and goes_on,
         "sha256": manifest.get("sha256", ""),
     }
-
-
-def _is_admin() -> bool:
-    somebody = guards.person()
-    return somebody is not None and somebody.is_admin

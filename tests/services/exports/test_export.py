@@ -18,8 +18,11 @@ from webapp.errors import BadRequestError
 from webapp.extensions import get_extensions
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell, safe_cell
-from webapp.services.exports import export
-from webapp.services.exports.export import Tools, get_export, make_order, start_export
+from webapp.services.exports import order as orders
+from webapp.services.exports import records
+from webapp.services.exports.downloads import get_export, start_export
+from webapp.services.exports.order import ExportOrder
+from webapp.services.exports.run import ExportTools
 from webapp.services.labels.relabel import relabel_photos
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Export
@@ -40,9 +43,9 @@ def begin(
     **options: object,
 ) -> tuple[Export, Iterator[bytes]]:
     extensions = get_extensions()
-    order = make_order(format, wanted, base_url="http://marque.test", **options)  # type: ignore[arg-type]
+    order = ExportOrder(format, wanted, base_url="http://marque.test", **options)  # type: ignore[arg-type]
     return start_export(
-        order, who=ANNA, tools=Tools(extensions.registry, extensions.files, extensions.limiter)
+        order, who=ANNA, tools=ExportTools(extensions.registry, extensions.files, extensions.limiter)
     )
 
 
@@ -114,7 +117,7 @@ def test_a_filter_keeps_the_others_at_home(upload: Upload) -> None:
 def test_it_reads_in_batches_and_misses_none(
     upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "BATCH", 2)
+    monkeypatch.setattr(records, "BATCH", 2)
     ids = [upload(mark=number) for number in range(5)]
     assert [row["id"] for row in table(exported("csv"))] == ids
 
@@ -122,7 +125,7 @@ def test_it_reads_in_batches_and_misses_none(
 def test_photos_that_arrive_meanwhile_wait_for_the_next_export(
     upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "BATCH", 1)
+    monkeypatch.setattr(records, "BATCH", 1)
     ids = [upload(mark=number) for number in range(2)]
     pieces = begin("jsonl")[1]
     first = next(pieces)
@@ -191,7 +194,7 @@ def test_every_file_of_a_zip_stands_in_its_table(upload: Upload) -> None:
 
 
 def test_a_large_zip_comes_in_parts(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "ZIP_PHOTOS", 2)
+    monkeypatch.setattr(orders, "ZIP_PHOTOS", 2)
     for number in range(3):
         upload(mark=number, ground_truth="haas")
     row, pieces = begin("folders")

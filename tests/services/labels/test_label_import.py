@@ -18,7 +18,9 @@ from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.extensions import get_extensions
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label
-from webapp.services.exports.export import Tools, make_order, start_export
+from webapp.services.exports.downloads import start_export
+from webapp.services.exports.order import ExportOrder
+from webapp.services.exports.run import ExportTools
 from webapp.services.labels import label_import
 from webapp.services.labels.import_formats.folders import read_label_folders
 from webapp.services.labels.import_formats.label_line import LabelLine
@@ -230,10 +232,10 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
         upload(name="b.jpg", mark=1, ground_truth="none"): "none",
     }
     extensions = get_extensions()
-    order = make_order(format, GalleryFilter(), base_url="http://marque.test")
+    order = ExportOrder(format, GalleryFilter(), base_url="http://marque.test")
     content = b"".join(
         start_export(
-            order, who=ANNA, tools=Tools(extensions.registry, extensions.files, extensions.limiter)
+            order, who=ANNA, tools=ExportTools(extensions.registry, extensions.files, extensions.limiter)
         )[1]
     )
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")

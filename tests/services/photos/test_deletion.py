@@ -18,7 +18,8 @@ from webapp.domain import LogFilter, Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, PhotoNotFoundError
 from webapp.extensions import get_extensions, get_files
 from webapp.gallery_filter import GalleryFilter
-from webapp.services.exports.export import make_order, records
+from webapp.services.exports.order import ExportOrder
+from webapp.services.exports.records import records
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import deletion
@@ -74,9 +75,9 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
     assert history.outcome_counts(GalleryFilter())[
         "all"
     ].number == 1 and history.checked_examples() == ({}, {})
-    order = make_order("csv", GalleryFilter(), base_url="")
+    order = ExportOrder("csv", GalleryFilter(), base_url="")
     assert [
-        one.row.public_id for one in records(order, after=0, registry=get_extensions().registry)
+        one.row.public_id for one in records(order, get_extensions().registry, after=0)
     ] == [other]
 
 

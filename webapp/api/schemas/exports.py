@@ -6,7 +6,7 @@ from pydantic import Field
 
 from webapp.api.schemas.base import OFF, JsonShape, KeepMetadata, Moment, OneOf, Text, enum
 from webapp.api.schemas.photos import Filters
-from webapp.services.exports.export import FORMATS
+from webapp.services.exports.formats import FORMATS
 
 Format = Annotated[str, OneOf(tuple(FORMATS))]
 

@@ -1,6 +1,6 @@
-"""Exports that the terminal writes: one file, or a folder of photos. Both go on where they stopped, and have a manifest when complete."""
+"""Exports that the terminal writes: one file, or a folder of photos. Both go on where they stopped,
+and have a manifest when complete."""
 
-import csv
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,142 +10,126 @@ from pathlib import Path
 from typing import IO, Any
 
 from webapp.errors import ExportError
-from webapp.reports.csv_safety import plain_cell
-from webapp.services.exports.export import (
-    GOES_ON,
-    Order,
-    Tally,
-    Tools,
-    as_json,
-    counted,
-    manifest_of,
-    number_after,
-    question_of,
-    text_pieces,
-)
 from webapp.services.exports.formats import folders
-from webapp.services.exports.formats.tables import COLUMNS, Record, folder_of
+from webapp.services.exports.formats.base import Record, folder_of
+from webapp.services.exports.order import ExportOrder, number_after
+from webapp.services.exports.run import ExportCounts, ExportRun, ExportTools, as_json
+from webapp.services.exports.whole_files import write_whole
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading
-from webapp.storage.tables import now
 
-BATCH = 500
+_BATCH = 500
 Watch = Callable[[Iterator[Record]], Iterator[Record]]
 Json = dict[str, Any]
 
 
-def export_stream(order: Order, stream: IO[bytes], *, tools: Tools, watch: Watch) -> Json:
+def export_stream(
+    order: ExportOrder, stream: IO[bytes], *, tools: ExportTools, watch: Watch
+) -> Json:
     """Write an export of one file to a stream, such as standard output. Returns its manifest."""
-    tally, event, made = Tally(), storage.last_event(), now()
-    photos = watch(counted(order, number_after(order.after), tally, tools.registry))
-    for piece in text_pieces(order, photos, made):
-        tally.feed(piece)
+    run = ExportRun(order, tools)
+    for piece in run.write(watch(run.photos())):
         stream.write(piece)
-    return manifest_of(order, tally, event, made) | tally.checksum
+    return run.manifest | run.counts.checksum
 
 
-def export_file(order: Order, path: Path, *, tools: Tools, watch: Watch) -> Json:
+def export_file(order: ExportOrder, path: Path, *, tools: ExportTools, watch: Watch) -> Json:
     """Write an export to a file, and its manifest beside it. Returns the manifest.
 
-    Until it is whole the file is called `.NAME.part`; a line for each photo goes on in it after its last whole line. Raises `ExportError`
-    when there is a file of this name, or when what lies there began as another export.
+    Until it is whole the file is called `.NAME.part`; a line for each photo goes on in it after its
+    last whole line.
+
+    Raises:
+        ExportError: There is a file of this name, or what lies there began as another export.
     """
     if path.exists():
         raise ExportError(f"{path} is there already. Choose another name, or remove it.")
     part, note = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.part.json")
-    tally = Tally(last=order.after)
-    made, event = _take_up(order, part, note, tally)
+    run = _resume(order, part, note, tools) or _begin(order, part, note, tools)
+    goes_on = run.counts.photos > 0
     with part.open("ab") as stream:
-        going_on = tally.photos > 0
-        photos = watch(counted(order, number_after(tally.last), tally, tools.registry))
-        for piece in text_pieces(order, photos, made, heading=not going_on):
-            tally.feed(piece)
+        photos = watch(run.photos(number_after(run.counts.last)))
+        for piece in run.write(photos, heading=not goes_on):
             stream.write(piece)
-    manifest = manifest_of(order, tally, event, made) | tally.checksum
-    folders.write_whole(path.with_name(f"{path.name}.manifest.json"), as_json(manifest))
+    manifest = run.manifest | run.counts.checksum
+    write_whole(path.with_name(f"{path.name}.manifest.json"), as_json(manifest))
     part.replace(path)
     note.unlink(missing_ok=True)
     return manifest
 
 
-def export_folder(order: Order, folder: Path, *, tools: Tools, watch: Watch) -> Json:
-    """Bring a folder of photos up to date: what is there and whole stays, what is missing is written, what no longer belongs goes.
+def export_folder(order: ExportOrder, folder: Path, *, tools: ExportTools, watch: Watch) -> Json:
+    """Bring a folder of photos up to date: what is there and whole stays, what is missing is
+    written, what no longer belongs is removed.
 
-    Returns the manifest, which lies in the folder; while it says `"complete": false` the export was interrupted. Raises `ExportError` for
-    a folder that holds something else, or another export.
+    Returns:
+        The manifest, which lies in the folder; while it says `"complete": false` the export was
+        interrupted.
+
+    Raises:
+        ExportError: The folder holds something else, or another export.
     """
-    order = Order(order.format, order.wanted, keep_metadata=order.keep_metadata)
+    order = ExportOrder(order.format, order.wanted, keep_metadata=order.keep_metadata)
+    run = ExportRun(order, tools)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_folder(order, folder)
-    tally, event, made = Tally(), storage.last_event(), now()
-    begun = manifest_of(order, tally, event, made) | {"complete": False}
-    folders.write_whole(folder / folders.MANIFEST, as_json(begun))
-    source = folders.Bytes(tools.files, tools.limiter, order.keep_metadata)
-    photos = watch(counted(order, 0, tally, tools.registry))
-    checksum = folders.write_folder(photos, source, folder, lost=tally.lose)
+    _check_folder(run, folder)
+    write_whole(folder / folders.MANIFEST, as_json(run.manifest | {"complete": False}))
+    photos = watch(run.photos(in_parts=False))
+    digest = folders.write_folder(photos, run.output(), folder)
     removed = _remove_stale(order, folder)
-    manifest = manifest_of(order, tally, event, made) | {"files": {folders.TABLE: checksum}}
-    folders.write_whole(folder / folders.MANIFEST, as_json(manifest))
+    manifest = run.manifest | {"files": {folders.TABLE: digest}}
+    write_whole(folder / folders.MANIFEST, as_json(manifest))
     return manifest | {"removed": removed}
 
 
-def _take_up(order: Order, part: Path, note: Path, tally: Tally) -> tuple[datetime, int]:
-    """When the export of a file began and which label event it saw: now, or earlier when it was interrupted; `tally` has counted since."""
-    if order.format in GOES_ON and part.exists() and note.exists():
-        begun = json.loads(note.read_text(encoding="utf-8"))
-        if begun["about"] != _about(order):
-            raise ExportError(
-                f"{part} began as an export of other photos. Remove it, or choose another name."
-            )
-        _count_lines(order.format, part, tally)
-        return datetime.fromisoformat(begun["made"]), begun["label_event"]
-    made, event = now(), storage.last_event()
+def _begin(order: ExportOrder, part: Path, note: Path, tools: ExportTools) -> ExportRun:
+    run = ExportRun(order, tools, counts=ExportCounts(last=order.after))
     part.unlink(missing_ok=True)
-    folders.write_whole(
-        note, as_json({"about": _about(order), "made": made.isoformat(), "label_event": event})
-    )
-    return made, event
+    begun = {"about": _about(order), "made": run.made.isoformat(), "label_event": run.event}
+    write_whole(note, as_json(begun))
+    return run
 
 
-def _about(order: Order) -> Json:
-    return {"format": order.format, "filter": question_of(order.wanted), "after": order.after}
+def _resume(order: ExportOrder, part: Path, note: Path, tools: ExportTools) -> ExportRun | None:
+    """An export that was interrupted, with what it has counted; None when there is none that can go
+    on."""
+    if not (order.format_spec.goes_on and part.exists() and note.exists()):
+        return None
+    begun = json.loads(note.read_text(encoding="utf-8"))
+    if begun["about"] != _about(order):
+        raise ExportError(
+            f"{part} began as an export of other photos. Remove it, or choose another name."
+        )
+    counts = _count_lines(order, part)
+    made = datetime.fromisoformat(begun["made"])
+    return ExportRun(order, tools, begun["label_event"], made, counts)
 
 
-def _count_lines(format: str, part: Path, tally: Tally) -> None:
+def _about(order: ExportOrder) -> Json:
+    return {"format": order.format, "filter": order.filter, "after": order.after}
+
+
+def _count_lines(order: ExportOrder, part: Path) -> ExportCounts:
     """Count the whole lines of an interrupted export and cut off the last one when it is not."""
-    whole = 0
+    counts, read_line = ExportCounts(last=order.after), order.format_spec.read_line
     with part.open("rb") as stream:
-        for number, line in enumerate(stream):
+        for line in stream:
             if not line.endswith(b"\n"):
                 break
-            whole += len(line)
-            tally.feed(line)
-            if format == "csv" and number == 0:
-                continue
-            public_id, truth = _first_cells(line) if format == "csv" else _first_fields(line)
-            tally.photos += 1
-            tally.classes[truth] += 1
-            tally.last = public_id
-    if not tally.photos:
-        tally.restart()
-        whole = 0
+            counts.feed(line)
+            if read_line and (photo := read_line(line)):
+                counts.add(photo[1], photo[0])
+    if not counts.photos:
+        counts = ExportCounts(last=order.after)
     with part.open("r+b") as stream:
-        stream.truncate(whole)
+        stream.truncate(counts.written)
+    return counts
 
 
-def _first_cells(line: bytes) -> tuple[str, str]:
-    cells = next(csv.reader([line.decode()]))
-    return plain_cell(cells[0]), plain_cell(cells[COLUMNS.index("ground_truth")])
-
-
-def _first_fields(line: bytes) -> tuple[str, str]:
-    photo = json.loads(line)
-    return photo["id"], photo["ground_truth"] or ""
-
-
-def _check_folder(order: Order, folder: Path) -> None:
+def _check_folder(run: ExportRun, folder: Path) -> None:
+    manifest = folder / folders.MANIFEST
     try:
-        known = json.loads((folder / folders.MANIFEST).read_text(encoding="utf-8"))
+        known = json.loads(manifest.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if any(folder.iterdir()):
             raise ExportError(
@@ -153,24 +137,21 @@ def _check_folder(order: Order, folder: Path) -> None:
             ) from None
         return
     except (OSError, ValueError) as error:
-        raise ExportError(
-            f"{folder / folders.MANIFEST} cannot be read. Choose another folder."
-        ) from error
-    mine = manifest_of(order, Tally(), 0, now())
-    if not isinstance(known, dict) or any(
-        known.get(name) != mine[name] for name in ("format", "filter", "metadata")
-    ):
+        raise ExportError(f"{manifest} cannot be read. Choose another folder.") from error
+    mine, names = run.manifest, ("format", "filter", "metadata")
+    if not isinstance(known, dict) or any(known.get(name) != mine[name] for name in names):
         raise ExportError(f"{folder} holds an export of other photos. Choose another folder.")
 
 
-def _remove_stale(order: Order, folder: Path) -> int:
-    """Remove photos of an earlier export that no longer belong where they lie: relabelled, or gone. Returns how many."""
+def _remove_stale(order: ExportOrder, folder: Path) -> int:
+    """Remove photos of an earlier export that no longer belong where they lie: relabelled, or gone.
+    Returns how many."""
     removed = 0
     files = folders.files_in(folder)
-    while some := list(islice(files, BATCH)):
-        standing = storage.still_matching(order.wanted, [public_id for _, public_id in some])
+    while batch := list(islice(files, _BATCH)):
+        standing = storage.still_matching(order.wanted, [public_id for _, public_id in batch])
         end_reading()
-        for file, public_id in some:
+        for file, public_id in batch:
             if folder_of(standing.get(public_id) or "") != file.parent.name:
                 file.unlink()
                 removed += 1

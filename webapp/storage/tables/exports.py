@@ -13,8 +13,12 @@ from webapp.storage.tables.base import UTCDateTime, now
 class Export(Base):
     """One download of photos or their answers: what was asked, who asked, and how it ended.
 
-    `question` is the filter as the parameters of a URL, `after` the photo it went on after. `state` is "running", "complete" or "stopped";
-    `photos` were handed to the network, of which a broken download has fewer. `manifest` is what a complete export says about itself.
+    Attributes:
+        filter_json: The filter as the parameters of a URL.
+        state: "running", "complete" or "stopped".
+        photos: How many were handed to the network; a broken download has fewer.
+        after: The id of the photo it went on after.
+        manifest: What a complete export says about itself.
     """
 
     __tablename__ = "exports"
@@ -22,7 +26,7 @@ class Export(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(24), unique=True)
     format: Mapped[str] = mapped_column(String(16))
-    question: Mapped[str] = mapped_column(String(2000))
+    filter_json: Mapped[str] = mapped_column("question", String(2000))
     state: Mapped[str] = mapped_column(String(16))
     photos: Mapped[int] = mapped_column(default=0)
     after: Mapped[str] = mapped_column(String(24), default="")

@@ -20,7 +20,8 @@ from webapp.errors import BadRequestError, JobNotFoundError, NotAllowedError, St
 from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
-from webapp.services.exports.export import Order, make_order
+from webapp.services.exports import order as orders
+from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs import worker
 from webapp.services.jobs.queue import JobView, Owner, Sender
@@ -35,8 +36,8 @@ ANNA, WHO = Owner("user:1", all=True), Who("Anna")
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_job, "PIECE", 2)
-    monkeypatch.setattr(export_job, "ZIP_PHOTOS", 2)
+    monkeypatch.setattr(export_job, "_PIECE", 2)
+    monkeypatch.setattr(orders, "ZIP_PHOTOS", 2)
 
 
 @pytest.fixture
@@ -51,11 +52,11 @@ def data(config: Config) -> Path:
     return config.data
 
 
-def order(format: str = "csv", **more: object) -> Order:
-    return replace(make_order(format, GalleryFilter(), base_url="http://marque"), **more)  # type: ignore[arg-type]
+def order(format: str = "csv", **more: object) -> ExportOrder:
+    return replace(ExportOrder(format, GalleryFilter(), base_url="http://marque"), **more)  # type: ignore[arg-type]
 
 
-def enqueue(data: Path, wanted: Order) -> str:
+def enqueue(data: Path, wanted: ExportOrder) -> str:
     return export_job.enqueue(wanted, data, Sender(ANNA, WHO)).public_id
 
 
@@ -63,7 +64,7 @@ def run_jobs(app: Flask) -> None:
     Worker(JOB_TYPES, get_tools, app.app_context).run_queue("short")
 
 
-def done(app: Flask, data: Path, wanted: Order) -> JobView:
+def done(app: Flask, data: Path, wanted: ExportOrder) -> JobView:
     job_id = enqueue(data, wanted)
     run_jobs(app)
     view = jobs.get_job(job_id, ANNA)
@@ -200,7 +201,7 @@ def test_a_cancelled_export_leaves_nothing(app: Flask, data: Path, photos: list[
         assert names_in(export_job.folder_of(data, job_id)) == {"piece-000001"}
         jobs.cancel_job(job_id, ANNA, WHO)
         worker.clear_ended(JOB_TYPES, get_tools)
-        assert not names_in(data / export_job.PLACE)
+        assert not names_in(data / "exports")
 
 
 def test_exports_have_their_share_of_the_disk(
@@ -210,7 +211,7 @@ def test_exports_have_their_share_of_the_disk(
         job_id = enqueue(data, order())
         other = done(app, data, order())
         run_jobs(app)
-        monkeypatch.setattr(export_job, "QUOTA", 10)
+        monkeypatch.setattr(export_job, "_QUOTA", 10)
         with pytest.raises(StorageFullError, match="Remove the files of another one"):
             enqueue(data, order())
         export_job.remove_files(other, data)
@@ -223,10 +224,10 @@ def test_a_full_share_in_the_middle_fails_the_job_which_goes_on(
 ) -> None:
     with app.app_context():
         job_id = enqueue(data, order())
-        monkeypatch.setattr(export_job, "QUOTA", 10)
+        monkeypatch.setattr(export_job, "_QUOTA", 10)
         run_jobs(app)
         assert "Exports take" in jobs.get_job(job_id, ANNA).job.error
-        monkeypatch.setattr(export_job, "QUOTA", 10**9)
+        monkeypatch.setattr(export_job, "_QUOTA", 10**9)
         jobs.retry_job(job_id, ANNA, WHO)
         run_jobs(app)
         end_reading()

@@ -1,103 +1,86 @@
-"""Photos as a folder for each class, what `flask model train --data` reads: as a zip that is streamed, or on disk."""
+"""Photos as a folder for each class, what `flask model train --data` reads: as a zip that is
+streamed, or on disk."""
 
 import hashlib
 import io
 import os
-import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from webapp.errors import PhotoNotFoundError, ServerBusyError
-from webapp.inference.admission import AdmissionLimiter
-from webapp.inference.decoding.images import MAX_SIDE, content_type, render_view
-from webapp.services.exports.formats.tables import ENDINGS, Record, csv_line, moment, path_of
-from webapp.services.photos.gallery import stored_content
-from webapp.storage.file_stores.contract import FileStore
+from webapp.errors import PhotoNotFoundError
+from webapp.services.exports.formats.base import (
+    ExportFormat,
+    Output,
+    Record,
+    csv_line,
+    moment,
+)
+from webapp.services.exports.whole_files import replacing, write_whole
 
 TABLE = "photos.csv"
 MANIFEST = "manifest.json"
-COLUMNS = ("path", "file_sha256", "sha256", "bytes", "id", "filename", "ground_truth", "created_at")
-"""The columns of photos.csv. `sha256` is that of the upload; `file_sha256` that of the file here, another when metadata was left out."""
+# `sha256` is that of the upload; `file_sha256` that of the file here, another when metadata was
+# left out.
+_COLUMNS = (
+    *("path", "file_sha256", "sha256", "bytes", "id", "filename", "ground_truth", "created_at"),
+)
 
 
-@dataclass(frozen=True)
-class Bytes:
-    """Where the bytes of photos come from, and whether they keep what they tell about place, time and camera."""
-
-    files: FileStore
-    limiter: AdmissionLimiter
-    keep_metadata: bool
-
-    def of(self, row: Any) -> bytes:
-        """The file of a photo, or a copy as JPEG without metadata. Raises `PhotoNotFoundError` when it is missing or damaged, and
-        `ServerBusyError` when there was no turn for a minute."""
-        content = stored_content(row, self.files)
-        if not self.strips(row):
-            return content
-        for _ in range(PATIENCE):
-            try:
-                with self.limiter.slot():
-                    return render_view(content, max_side=MAX_SIDE)
-            except ServerBusyError as busy:
-                time.sleep(busy.retry_after)  # people who wait for an answer come first
-        raise ServerBusyError("The server is too busy for an export just now. Go on with it later.")
-
-    def strips(self, row: Any) -> bool:
-        """True when a photo carries metadata that this export leaves out."""
-        return row.has_metadata and not self.keep_metadata
-
-    def path(self, one: Record) -> str:
-        """Where the photo lies in the export."""
-        return path_of(one, ending=ENDINGS[content_type("JPEG")] if self.strips(one.row) else "")
-
-
-PATIENCE = 30
-"""How often an export asks for a turn; each time it is told how long to wait."""
-Lost = Callable[[Record], None]
-Manifest = Callable[[dict[str, str]], bytes]
-
-
-def write_zip(
-    photos: Iterable[Record], source: Bytes, *, lost: Lost, manifest: Manifest
-) -> Iterator[bytes]:
-    """A zip of the photos, photos.csv and manifest.json, in pieces of one photo: `zipfile` writes to what cannot be rewound.
-
-    The photos are stored as they are, for they are compressed already. `lost` is told of each whose file is gone; `manifest` gets the
-    SHA-256 of the other files of the export by name.
-    """
-    sink = _Sink()
-    table = io.BytesIO(csv_line(COLUMNS))
+def _write_zip(records: Iterable[Record], output: Output) -> Iterator[bytes]:
+    """A zip of the photos, photos.csv and manifest.json, in pieces of one photo: `zipfile` writes
+    to what cannot be rewound. The photos are stored as they are, being compressed already."""
+    source, sink = output.photo_bytes, _Sink()
+    table = io.BytesIO(csv_line(_COLUMNS))
     table.seek(0, os.SEEK_END)
     with zipfile.ZipFile(sink, "w") as archive:
-        for one in photos:
+        for record in records:
             try:
-                content = source.of(one.row)
+                content = source.read(record.row)
             except PhotoNotFoundError:
-                lost(one)
+                output.lost(record)
                 continue
-            path = source.path(one)
-            archive.writestr(zipfile.ZipInfo(path, one.row.created_at.timetuple()[:6]), content)
-            table.write(_line(path, one, content))
+            path = source.path(record)
+            archive.writestr(zipfile.ZipInfo(path, record.row.created_at.timetuple()[:6]), content)
+            table.write(_line(path, record.row, content))
             yield sink.take()
         archive.writestr(TABLE, table.getvalue(), zipfile.ZIP_DEFLATED)
-        archive.writestr(MANIFEST, manifest({TABLE: hashlib.sha256(table.getvalue()).hexdigest()}))
+        digest = hashlib.sha256(table.getvalue()).hexdigest()
+        archive.writestr(MANIFEST, output.manifest({TABLE: digest}))
     yield sink.take()
 
 
-def write_folder(photos: Iterable[Record], source: Bytes, folder: Path, *, lost: Lost) -> str:
-    """The photos and photos.csv in a folder. Files that are there and whole are kept; each appears whole or not at all.
+def write_folder(records: Iterable[Record], output: Output, folder: Path) -> str:
+    """The photos and photos.csv in a folder. Files that are there and whole are kept; each appears
+    whole or not at all.
 
-    Returns the SHA-256 of photos.csv.
+    Returns:
+        The SHA-256 of photos.csv.
     """
-    whole = hashlib.sha256()
-    with _replacing(folder / TABLE) as table:
-        for line in _lines(photos, source, folder, lost):
+    digest = hashlib.sha256()
+    with replacing(folder / TABLE) as table:
+        for line in _folder_lines(records, output, folder):
             table.write(line)
-            whole.update(line)
-    return whole.hexdigest()
+            digest.update(line)
+    return digest.hexdigest()
+
+
+def _folder_lines(records: Iterable[Record], output: Output, folder: Path) -> Iterator[bytes]:
+    source = output.photo_bytes
+    yield csv_line(_COLUMNS)
+    for record in records:
+        path, row = source.path(record), record.row
+        content = _kept(folder / path, "" if source.strips(row) else row.sha256)
+        if content is None:
+            try:
+                content = source.read(row)
+            except PhotoNotFoundError:
+                output.lost(record)
+                continue
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / path, content)
+        yield _line(path, row, content)
 
 
 def files_in(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -109,70 +92,19 @@ def files_in(folder: Path) -> Iterator[tuple[Path, str]]:
                     yield file, file.stem[-12:]
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """A file that appears whole or not at all."""
-    with _replacing(path) as stream:
-        stream.write(content)
-
-
-def _lines(photos: Iterable[Record], source: Bytes, folder: Path, lost: Lost) -> Iterator[bytes]:
-    yield csv_line(COLUMNS)
-    for one in photos:
-        path = source.path(one)
-        kept = _kept(folder / path, "" if source.strips(one.row) else one.row.sha256)
-        if kept is None:
-            try:
-                kept = source.of(one.row)
-            except PhotoNotFoundError:
-                lost(one)
-                continue
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / path, kept)
-        yield _line(path, one, kept)
-
-
 def _kept(path: Path, sha256: str) -> bytes | None:
-    """What a file holds, None when it is not there or not what it should be. `sha256` is "" when that is not known."""
+    """The content of a file, None when it is not there or not what it should be. `sha256` is ""
+    when that is not known."""
     if not path.is_file() or path.is_symlink():
         return None
     content = path.read_bytes()
     return content if not sha256 or hashlib.sha256(content).hexdigest() == sha256 else None
 
 
-def _line(path: str, one: Record, content: bytes) -> bytes:
-    row = one.row
-    digest = hashlib.sha256(content).hexdigest()
-    created = moment(row.created_at)
-    return csv_line(
-        (
-            path,
-            digest,
-            row.sha256,
-            len(content),
-            row.public_id,
-            row.filename,
-            row.ground_truth or "",
-            created,
-        )
-    )
-
-
-class _replacing:  # noqa: N801
-    """A file beside `path` that takes its place when the block ends well, and goes when it does not."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.fresh = path, path.with_name(f".{path.name}.part")
-
-    def __enter__(self) -> IO[bytes]:
-        self.stream = self.fresh.open("wb")
-        return self.stream
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self.stream.close()
-        if kind is None:
-            self.fresh.replace(self.path)
-        else:
-            self.fresh.unlink(missing_ok=True)
+def _line(path: str, row: Any, content: bytes) -> bytes:
+    digest, created = hashlib.sha256(content).hexdigest(), moment(row.created_at)
+    facts = (row.public_id, row.filename, row.ground_truth, created)
+    return csv_line((path, digest, row.sha256, len(content), *facts))
 
 
 class _Sink:
@@ -196,3 +128,14 @@ class _Sink:
         """What was written since the last time."""
         taken, self.pieces = b"".join(self.pieces), []
         return taken
+
+
+FORMAT = ExportFormat(
+    name="folders",
+    title="Photos in folders",
+    about="A zip of the photos with a class, a folder for each. To train on, or to sort by hand.",
+    ending=".zip",
+    content_type="application/zip",
+    write=_write_zip,
+    holds_photos=True,
+)

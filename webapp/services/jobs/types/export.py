@@ -1,11 +1,9 @@
-"""The job that makes an export in the data folder, piece by piece, where it can be fetched for some days."""
+"""The job that makes an export in the data folder, piece by piece, where it can be fetched for some
+days."""
 
 import hashlib
-import os
 import re
-import secrets
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,10 +14,24 @@ from typing import IO
 from webapp.domain import SUCCEEDED
 from webapp.errors import ExportError, JobNotFoundError, NotAllowedError, StorageFullError
 from webapp.gallery_filter import parse_filter
-from webapp.services.exports import export
-from webapp.services.exports.export import FORMATS, GOES_ON, TYPES, ZIP_PHOTOS, Order, Tally
-from webapp.services.exports.formats.folders import Bytes, write_whole, write_zip
-from webapp.services.exports.formats.tables import Record
+from webapp.services.exports import order as orders
+from webapp.services.exports.formats import FORMATS
+from webapp.services.exports.formats.base import Record
+from webapp.services.exports.order import (
+    ExportOrder,
+    describe_filter,
+    number_after,
+    without_class,
+)
+from webapp.services.exports.records import records
+from webapp.services.exports.run import (
+    MOST_LOST,
+    ExportCounts,
+    ExportRun,
+    ExportTools,
+    as_json,
+)
+from webapp.services.exports.whole_files import replacing, write_whole
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.jobs.queue import Job, JobView, Sender
@@ -28,82 +40,69 @@ from webapp.storage import jobs
 from webapp.storage.database import writing
 from webapp.storage.tables import now
 
-PLACE = "exports"
-MANIFEST = "manifest.json"
 KEPT = timedelta(days=7)
-QUOTA = 20 * 2**30
-"""Bytes that exports may take in the data folder, all together."""
-RESERVE = 200 * 2**20
-"""Bytes of the disk that an export must leave free."""
-PIECE, MOST_PARTS = 1_000, 200
-"""Photos of a piece at least, and pieces of an export at most, but for zips."""
-CHUNK = 2**20
-TITLES = {
-    "csv": "Table",
-    "jsonl": "Lines of JSON",
-    "folders": "Photos in folders",
-    "coco": "COCO",
-    "label-studio": "Label Studio",
-}
+_FOLDER = "exports"  # in the data folder
+_MANIFEST = "manifest.json"
+_QUOTA = 20 * 2**30  # bytes that exports may take there, all together
+_RESERVE = 200 * 2**20  # bytes of the disk that an export must leave free
+_PIECE, _MOST_PARTS = 1_000, 200  # photos of a piece at least; pieces at most, but for zips
+_CHUNK = 2**20
+
+Range = tuple[int, int, int]  # over a number, up to a number, how many photos
 
 
-# ---- putting in, fetching, removing ----
+# ---- adding, fetching, removing ----
 
 
-def enqueue(order: Order, data: Path, sender: Sender) -> Job:
-    """Enqueue the job. Raises `BadRequestError` when there is no photo `order.after`,
-    `StorageFullError` when the exports that lie there leave no room, or what `queue.enqueue` raises."""
-    export.number_after(order.after)
+def enqueue(order: ExportOrder, data: Path, sender: Sender) -> Job:
+    """Enqueue the job.
+
+    Raises:
+        BadRequestError: There is no photo `order.after`.
+        StorageFullError: The exports that are there leave no room.
+    """
+    number_after(order.after)
     _check_room(data)
-    wanted = export.question_of(order.wanted)
-    about = [
-        "picked photos" if name == "picked" else f"{name} {value}" for name, value in wanted.items()
-    ]
-    title = f"{TITLES[order.format]}: {', '.join(about) or 'everything'}"
-    return queue.enqueue(JOB_TYPE, asdict(order) | {"wanted": wanted}, title, sender)
+    params = asdict(order) | {"wanted": order.filter}
+    title = f"{order.format_spec.title}: {describe_filter(order)}"
+    return queue.enqueue(JOB_TYPE, params, title, sender)
 
 
 def file_of(view: JobView, name: str, data: Path, *, admin: bool) -> tuple[Path, str, str]:
-    """A file of an export that is ready: where it lies, its media type, and its SHA-256 ("" for that of the manifest).
+    """A file of an export that is ready: its path, its media type, and its SHA-256 ("" for that of
+    the manifest).
 
-    Raises `JobNotFoundError` when there is none such, or not any more; `NotAllowedError` when its photos carry their metadata and it is
-    no admin who asks.
+    Raises:
+        JobNotFoundError: There is none such, or not any more.
+        NotAllowedError: Its photos carry their metadata, which is for admins.
     """
-    known = {one["name"]: one["sha256"] for one in files_of(view)} | {MANIFEST: ""}
+    known = {file["name"]: file["sha256"] for file in files_of(view)} | {_MANIFEST: ""}
     path = folder_of(data, view.job.public_id) / name
-    if (
-        view.job.type != JOB_TYPE.name
-        or view.state != SUCCEEDED
-        or name not in known
-        or not path.is_file()
-    ):
+    ready = view.job.type == JOB_TYPE.name and view.state == SUCCEEDED
+    if not ready or name not in known or not path.is_file():
         raise JobNotFoundError(
-            f"There is no such file here. Exports are removed after {KEPT.days} days; make it once more."
+            f"There is no such file here. Exports are removed after {KEPT.days} days; make it once "
+            "more."
         )
     if view.job.params["keep_metadata"] and not admin:
         raise NotAllowedError(
-            "These photos carry what they tell about place, time and camera. Only an admin may have them so."
+            "These photos carry what they tell about place, time and camera. Only an admin may "
+            "have them so."
         )
-    return (
-        path,
-        "application/json"
-        if name == MANIFEST
-        else TYPES.get(view.job.params["format"], "application/json"),
-        known[name],
-    )
+    spec = FORMATS[view.job.params["format"]]
+    return path, "application/json" if name == _MANIFEST else spec.content_type, known[name]
 
 
 def files_of(view: JobView) -> list[Json]:
     """The files of an export that can be fetched now: name, bytes, sha256, photos."""
-    return (
-        []
-        if view.job.type != JOB_TYPE.name or view.job.cleared_at or not view.job.result
-        else list(view.job.result["files"])
-    )
+    if view.job.type != JOB_TYPE.name or view.job.cleared_at or not view.job.result:
+        return []
+    return list(view.job.result["files"])
 
 
 def remove_files(view: JobView, data: Path) -> None:
-    """Remove the files of an export before their time. Raises `JobNotFoundError` when there are none."""
+    """Remove the files of an export before their time. Raises `JobNotFoundError` when there are
+    none."""
     if not files_of(view):
         raise JobNotFoundError("There are no files of it any more.")
     shutil.rmtree(folder_of(data, view.job.public_id), ignore_errors=True)
@@ -115,56 +114,57 @@ def folder_of(data: Path, job_id: str) -> Path:
     """Where the files of an export lie."""
     if not re.fullmatch(r"[\w-]{8,24}", job_id, re.ASCII):
         raise JobNotFoundError("Nothing is kept under this name.")
-    return data / PLACE / job_id
+    return data / _FOLDER / job_id
 
 
 # ---- the job ----
 
 
 def plan(job: RunningJob) -> list[Json]:
-    """Pieces, each with the numbers of its first and last photo. Photos that come later are in none. Planning changes nothing."""
+    """Pieces, each with the numbers of its first and last photo. Photos that come later are in
+    none. Planning changes nothing."""
     order = _order(job)
-    after, upto = export.number_after(order.after), storage.newest_number()
+    first, upto = number_after(order.after), storage.newest_number()
     common = {"made": now().isoformat(), "event": storage.last_event()}
-    ranges = []
-    while numbers := storage.next_numbers(
-        order.wanted, after, upto, _piece(order), classes_only=order.classes_only
-    ):
+    selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
+    size = orders.ZIP_PHOTOS if order.format_spec.holds_photos else _PIECE
+    ranges, after = [], first
+    while numbers := storage.next_numbers(selection, after, size):
         ranges.append((after, numbers[-1], len(numbers)))
         after = numbers[-1]
         job.progress(0)
     job.say(f"{sum(number for *_range, number in ranges):,} photos to write.")
-    several = list(_merged(order, ranges)) or [
-        (after, upto, 0)
-    ]  # an empty file has its heading too
+    pieces = list(_merged(order, ranges)) or [(first, upto, 0)]  # an empty file has a heading too
     return [
-        common | {"number": at, "of": len(several), "after": first, "upto": last, "total": total}
-        for at, (first, last, total) in enumerate(several, 1)
+        common | {"number": n, "of": len(pieces), "after": after, "upto": upto, "total": total}
+        for n, (after, upto, total) in enumerate(pieces, 1)
     ]
 
 
 def do(job: RunningJob) -> Json:
     """Write one piece into the data folder.
 
-    May run twice: a piece is written beside its place, which it takes when it is whole, so that the last one stands.
+    May run twice: a piece is written beside its place, which it takes when it is whole.
     """
-    order, part, tally = _order(job), job.part, Tally()
+    order, part = _order(job), job.part
     folder = folder_of(job.tools.data, job.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _check_room(job.tools.data)
+    run = ExportRun(order, _tools(job), part["event"], datetime.fromisoformat(part["made"]))
     name = _name_of_piece(order, part)
-    with _taking_its_place(folder / name) as stream:
-        for piece in _bytes(job, order, tally):
-            tally.feed(piece)
+    with _writing_file(folder / name) as stream:
+        for piece in run.write(_photos(job, run), heading=part["number"] == 1):
             stream.write(piece)
-    facts = {
+    counts = run.counts
+    return counts.checksum | {
         "name": name,
-        "photos": tally.photos,
-        "classes": dict(tally.classes),
-        "left_out": dict(tally.left_out),
-        "lost": tally.lost,
+        "photos": counts.photos,
+        "classes": dict(counts.classes),
+        "left_out": dict(counts.left_out),
+        "lost": counts.lost,
+        "made": part["made"],
+        "event": part["event"],
     }
-    return facts | tally.checksum | {"made": part["made"], "event": part["event"]}
 
 
 def finish(job: RunningJob, results: Iterable[Json]) -> Json:
@@ -175,21 +175,25 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     order, pieces = _order(job), list(results)
     folder = folder_of(job.tools.data, job.id)
     made = datetime.fromisoformat(pieces[0]["made"])
-    files = [_joined(job, order, folder, pieces, made)] if order.format in GOES_ON else pieces
-    told = [{name: one[name] for name in ("name", "bytes", "sha256", "photos")} for one in files]
-    manifest = export.manifest_of(order, _sum(order, pieces), pieces[0]["event"], made) | {
-        "files": told
-    }
-    write_whole(folder / MANIFEST, export.as_json(manifest))
+    files = pieces
+    if order.format_spec.goes_on:
+        files = [_joined(job, folder / _name(order, made), pieces)]
+    listed = [
+        {name: file[name] for name in ("name", "bytes", "sha256", "photos")} for file in files
+    ]
+    run = ExportRun(order, _tools(job), pieces[0]["event"], made, _sum(order, pieces))
+    manifest = run.manifest | {"files": listed}
+    write_whole(folder / _MANIFEST, as_json(manifest))
     for left in folder.glob(".*.part"):
         left.unlink(missing_ok=True)
+    noun = "file" if len(listed) == 1 else "files"
     job.say(
-        f"{manifest['photos']:,} photos in {len(told):,} file{'' if len(told) == 1 else 's'}. They are kept for {KEPT.days} days."
+        f"{manifest['photos']:,} photos in {len(listed):,} {noun}. They are kept for "
+        f"{KEPT.days} days."
     )
-    kept = {
-        name: manifest[name] for name in ("photos", "classes", "left_out", "lost", "label_event")
-    }
-    return kept | {"files": told, "until": (now() + KEPT).isoformat(timespec="seconds")}
+    told = ("photos", "classes", "left_out", "lost", "label_event")
+    until = (now() + KEPT).isoformat(timespec="seconds")
+    return {name: manifest[name] for name in told} | {"files": listed, "until": until}
 
 
 def summary(result: Json) -> str:
@@ -207,140 +211,105 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
 # ---- parts ----
 
 
-def _order(job: RunningJob) -> Order:
-    return Order(**job.params | {"wanted": parse_filter(job.params["wanted"])})
+def _order(job: RunningJob) -> ExportOrder:
+    return ExportOrder(**job.params | {"wanted": parse_filter(job.params["wanted"])})
 
 
-def _piece(order: Order) -> int:
-    return ZIP_PHOTOS if order.format == "folders" else PIECE
+def _tools(job: RunningJob) -> ExportTools:
+    return ExportTools(job.tools.registry, job.tools.files, job.tools.limiter)
 
 
-def _merged(order: Order, ranges: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Pieces of several ranges: a zip is one, lines are few enough pieces, a document of JSON is written in one piece."""
-    size = (
-        1
-        if order.format == "folders"
-        else max(1, -(-len(ranges) // MOST_PARTS))
-        if order.format in GOES_ON
-        else max(1, len(ranges))
-    )
-    for at in range(0, len(ranges), size):
-        some = ranges[at : at + size]
-        yield some[0][0], some[-1][1], sum(number for *_range, number in some)
+def _merged(order: ExportOrder, ranges: list[Range]) -> Iterator[Range]:
+    """Pieces of several ranges: a zip is one, lines are few enough pieces, a document of JSON is
+    written in one piece."""
+    size = max(1, len(ranges))
+    if order.format_spec.holds_photos:
+        size = 1
+    elif order.format_spec.goes_on:
+        size = max(1, -(-len(ranges) // _MOST_PARTS))
+    for start in range(0, len(ranges), size):
+        group = ranges[start : start + size]
+        yield group[0][0], group[-1][1], sum(number for *_range, number in group)
 
 
-def _bytes(job: RunningJob, order: Order, tally: Tally) -> Iterator[bytes]:
-    """What a piece holds; each photo is counted."""
-    part, tools = job.part, job.tools
-    made = datetime.fromisoformat(part["made"])
-
-    def photos() -> Iterator[Record]:
-        several = export.records(
-            order,
-            after=part["after"],
-            upto=part["upto"],
-            registry=tools.registry,
-            classes_only=order.classes_only,
-        )
-        for one in several:
-            tally.count(one)
-            yield one
-            job.progress(tally.photos)
-
-    if order.format != "folders":
-        return export.text_pieces(order, photos(), made, heading=part["number"] == 1)
-    source = Bytes(tools.files, tools.limiter, order.keep_metadata)
-
-    def manifest(files: dict[str, str]) -> bytes:
-        return export.as_json(
-            export.manifest_of(order, tally, part["event"], made) | {"files": files}
-        )
-
-    return write_zip(photos(), source, lost=tally.lose, manifest=manifest)
+def _photos(job: RunningJob, run: ExportRun) -> Iterator[Record]:
+    """The photos of a piece, each counted."""
+    part = job.part
+    for record in records(run.order, job.tools.registry, after=part["after"], upto=part["upto"]):
+        run.counts.add(record.row.ground_truth or "", record.row.public_id)
+        yield record
+        job.progress(run.counts.photos)
 
 
-def _name_of_piece(order: Order, part: Json) -> str:
-    """A zip is fetched as it is, and so is what comes in one piece; other pieces are put together at the end."""
-    if order.format in GOES_ON:
+def _name_of_piece(order: ExportOrder, part: Json) -> str:
+    """A zip is fetched as it is, and so is what comes in one piece; other pieces are put together
+    at the end."""
+    if order.format_spec.goes_on:
         return f"piece-{part['number']:06d}"
-    return _name(
-        order,
-        datetime.fromisoformat(part["made"]),
-        f"-{part['number']}-of-{part['of']}" if part["of"] > 1 else "",
-    )
+    which = f"-{part['number']}-of-{part['of']}" if part["of"] > 1 else ""
+    return _name(order, datetime.fromisoformat(part["made"]), which)
 
 
-def _name(order: Order, made: datetime, which: str = "") -> str:
-    return f"marque-{made:%Y-%m-%d}-{order.format}{which}{FORMATS[order.format]}"
+def _name(order: ExportOrder, made: datetime, which: str = "") -> str:
+    return f"marque-{made:%Y-%m-%d}-{order.format}{which}{order.format_spec.ending}"
 
 
-def _joined(
-    job: RunningJob, order: Order, folder: Path, pieces: list[Json], made: datetime
-) -> Json:
+def _joined(job: RunningJob, path: Path, pieces: list[Json]) -> Json:
     """All pieces as one file."""
-    path = folder / _name(order, made)
+    folder = path.parent
     if not path.exists():
-        with _taking_its_place(path) as stream:
-            for one in pieces:
-                with (folder / one["name"]).open("rb") as piece:
-                    while content := piece.read(CHUNK):
+        with _writing_file(path) as stream:
+            for piece in pieces:
+                with (folder / piece["name"]).open("rb") as source:
+                    while content := source.read(_CHUNK):
                         stream.write(content)
                         job.progress(0)
-    for one in pieces:
-        (folder / one["name"]).unlink(missing_ok=True)
+    for piece in pieces:
+        (folder / piece["name"]).unlink(missing_ok=True)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "name": path.name,
         "bytes": path.stat().st_size,
         "sha256": digest,
-        "photos": sum(one["photos"] for one in pieces),
+        "photos": sum(piece["photos"] for piece in pieces),
     }
 
 
-def _sum(order: Order, pieces: list[Json]) -> Tally:
+def _sum(order: ExportOrder, pieces: list[Json]) -> ExportCounts:
     """The counts of all pieces."""
-    tally = Tally()
-    for one in pieces:
-        tally.photos += one["photos"]
-        tally.classes.update(one["classes"])
-        tally.left_out.update(one["left_out"])
-        tally.lost = [*tally.lost, *one["lost"]][: export.MOST_LOST]
+    counts = ExportCounts()
+    for piece in pieces:
+        counts.photos += piece["photos"]
+        counts.classes.update(piece["classes"])
+        counts.left_out.update(piece["left_out"])
+        counts.lost = [*counts.lost, *piece["lost"]][:MOST_LOST]
     if order.classes_only:
-        tally.left_out.update(Counter(export.unclassed(order.wanted)))
-    return tally
+        counts.left_out.update(without_class(order.wanted))
+    return counts
 
 
 def _check_room(data: Path) -> None:
-    """Raise `StorageFullError` when exports have their share of the disk, or the disk is nearly full."""
-    folder = data / PLACE
-    taken = (
-        sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
-        if folder.is_dir()
-        else 0
-    )
-    if taken >= QUOTA:
+    """Raise `StorageFullError` when exports have their share of the disk, or it is nearly full."""
+    files = (file for file in (data / _FOLDER).rglob("*") if file.is_file())
+    if sum(file.stat().st_size for file in files) >= _QUOTA:
         raise StorageFullError(
-            f"Exports take the {QUOTA // 2**30} GB that they may have. Remove the files of another one on its job's page, then go on."
+            f"Exports take the {_QUOTA // 2**30} GB that they may have. Remove the files of another "
+            "one on its job's page, then go on."
         )
-    if shutil.disk_usage(data).free < RESERVE:
+    if shutil.disk_usage(data).free < _RESERVE:
         raise StorageFullError(
-            "The server's disk has no room for this. What was written is kept: make room, then go on."
+            "The server's disk has no room for this. What was written is kept: make room, then go "
+            "on."
         )
 
 
 @contextmanager
-def _taking_its_place(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path` that takes its place, synced to the disk, when the block ends well, and goes when it does not."""
-    fresh = path.with_name(
-        f".{path.name}.{secrets.token_hex(4)}.part"
-    )  # of its own: another worker may be at the same piece
+def _writing_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears whole or not at all; errors of the disk in words for people."""
     try:
-        with fresh.open("wb") as stream:
+        with replacing(path, shared=True) as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(path)
     except FileNotFoundError as error:
         raise ExportError(
             "A piece of this export is gone from the data folder. Make it once more."
@@ -349,8 +318,6 @@ def _taking_its_place(path: Path) -> Iterator[IO[bytes]]:
         raise StorageFullError(
             "The server's disk is full or cannot be written. What was written before is kept."
         ) from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 JOB_TYPE = JobType(

@@ -1,0 +1,94 @@
+"""Exports that are streamed, and what is remembered about them."""
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from webapp.domain import Who
+from webapp.errors import PhotoNotFoundError
+from webapp.services.exports.formats.base import moment
+from webapp.services.exports.order import ExportOrder, number_after
+from webapp.services.exports.run import ExportRun, ExportTools
+from webapp.storage import exports as storage
+from webapp.storage.database import writing
+from webapp.storage.tables import Export, now
+
+_SHOWN = 20
+
+
+def start_export(
+    order: ExportOrder, *, who: Who, tools: ExportTools
+) -> tuple[Export, Iterator[bytes]]:
+    """Remember that an export begins. What became of it is written down when its bytes end.
+
+    Returns:
+        The export, and its bytes piece by piece.
+
+    Raises:
+        BadRequestError: There is no photo `order.after`.
+    """
+    after = number_after(order.after)
+    export = Export(
+        public_id=secrets.token_urlsafe(9),
+        format=order.format,
+        filter_json=json.dumps(order.filter, ensure_ascii=False),
+        after=order.after,
+        state="running",
+        user_id=who.user_id,
+        who=who.name,
+        created_at=now(),
+    )
+    with writing():
+        storage.add_export(export)
+    return export, _watched(ExportRun(order, tools, made=export.created_at), after, export)
+
+
+def _watched(run: ExportRun, after: int, export: Export) -> Iterator[bytes]:
+    """The bytes of an export; at the end, however it comes, the row says how far it got."""
+    state, manifest = "stopped", None
+    try:
+        yield from run.write(run.photos(after))
+        state, manifest = "complete", run.manifest | run.counts.checksum
+    finally:
+        with writing():
+            storage.end_export(
+                export.public_id,
+                state=state,
+                photos=run.counts.photos,
+                manifest=manifest,
+                ended_at=now(),
+            )
+
+
+def name_of(order: ExportOrder, export: Export) -> str:
+    """What the file of a download is called."""
+    part = f"-after-{order.after}" if order.after else ""
+    return f"marque-{export.created_at:%Y-%m-%d}-{order.format}{part}{order.format_spec.ending}"
+
+
+def get_export(public_id: str) -> Export:
+    """An export. Raises `PhotoNotFoundError` when there is none such."""
+    export = storage.find_export(public_id)
+    if export is None:
+        raise PhotoNotFoundError("There is no such export.")
+    return export
+
+
+def last_exports() -> Sequence[Export]:
+    """The newest exports, newest first."""
+    return storage.last_exports(_SHOWN)
+
+
+def describe(export: Export) -> dict[str, Any]:
+    """What an export says about itself, also when it is not complete."""
+    return {
+        "id": export.public_id,
+        "state": export.state,
+        "format": export.format,
+        "who": export.who,
+        "created_at": moment(export.created_at),
+        "after": export.after,
+        "photos": export.photos,
+        "manifest": export.manifest,
+    }

@@ -1,0 +1,180 @@
+"""What an export format is, and the parts that several of them use."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from webapp.domain import VERDICTS, RankedLabel
+from webapp.errors import ServerBusyError
+from webapp.inference.admission import AdmissionLimiter
+from webapp.inference.decoding.images import MAX_SIDE, content_type, render_view
+from webapp.reports.csv_safety import safe_cell
+from webapp.services.photos.gallery import stored_content
+from webapp.storage.file_stores.contract import FileStore
+
+_ENDINGS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tif",
+    "image/avif": ".avif",
+    "image/heic": ".heic",
+    "image/heif": ".heif",
+}
+_UNSAFE = '<>:"/\\|?*'
+_TRIES = 30  # to get a slot for a copy without metadata
+
+
+@dataclass(frozen=True)
+class Record:
+    """One photo of an export.
+
+    Attributes:
+        row: The columns of `webapp.storage.exports`.
+        ranking: The labels of its prediction, best first; empty without one.
+        events: The label history, oldest first.
+    """
+
+    row: Any
+    ranking: tuple[RankedLabel, ...]
+    events: list[Any]
+
+    @property
+    def label(self) -> str:
+        """The class that a person gave; "" without a ground truth and for a verdict."""
+        truth = self.row.ground_truth
+        return truth if truth and truth not in VERDICTS else ""
+
+
+@dataclass(frozen=True)
+class PhotoBytes:
+    """Where the bytes of photos come from, and whether they keep what they tell about place, time
+    and camera."""
+
+    files: FileStore
+    limiter: AdmissionLimiter
+    keep_metadata: bool
+
+    def read(self, row: Any) -> bytes:
+        """The file of a photo, or a copy as JPEG without metadata.
+
+        Raises:
+            PhotoNotFoundError: It is missing or damaged.
+            ServerBusyError: There was no slot for the copy in a minute.
+        """
+        content = stored_content(row, self.files)
+        if not self.strips(row):
+            return content
+        for _ in range(_TRIES):
+            try:
+                with self.limiter.slot():
+                    return render_view(content, max_side=MAX_SIDE)
+            except ServerBusyError as busy:
+                time.sleep(busy.retry_after)  # people who wait for an answer come first
+        raise ServerBusyError("The server is too busy for an export just now. Go on with it later.")
+
+    def strips(self, row: Any) -> bool:
+        """True when a photo carries metadata that this export leaves out."""
+        return row.has_metadata and not self.keep_metadata
+
+    def path(self, record: Record) -> str:
+        """Where the photo lies in the export."""
+        return path_of(record, "JPEG" if self.strips(record.row) else record.row.format)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a format is told besides the photos.
+
+    Attributes:
+        base_url: Where this Marque is, for addresses of photos.
+        made: When the export began.
+        heading: False leaves out that of a table which goes on.
+        photo_bytes: For formats that hold the photos themselves.
+        lost: Called for each photo whose file is gone.
+        manifest: The export's manifest, given the SHA-256 of its other files by name.
+    """
+
+    base_url: str
+    made: datetime
+    heading: bool
+    photo_bytes: PhotoBytes
+    lost: Callable[[Record], None]
+    manifest: Callable[[dict[str, str]], bytes]
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """A format of exports.
+
+    Attributes:
+        about: What is in it, for people who choose.
+        write: Photos in, the bytes of the file out.
+        read_line: For formats with a line for each photo: the id and the ground truth of the photo
+            of a line, None for a heading. An export that broke off can go on after a whole line.
+        every_rank: It names all labels of a prediction, not only the first five.
+        holds_photos: It holds the files of photos that have a class, and nothing of the others.
+    """
+
+    name: str
+    title: str
+    about: str
+    ending: str
+    content_type: str
+    write: Callable[[Iterable[Record], Output], Iterator[bytes]]
+    read_line: Callable[[bytes], tuple[str, str] | None] | None = None
+    every_rank: bool = False
+    holds_photos: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """True when an export that broke off can go on after its last whole line."""
+        return self.read_line is not None
+
+
+def csv_line(cells: Iterable[object]) -> bytes:
+    """A line of a table; no cell is a formula, and None is an empty cell."""
+    line = io.StringIO()
+    row = [safe_cell("" if cell is None else cell) for cell in cells]
+    csv.writer(line, lineterminator="\n").writerow(row)
+    return line.getvalue().encode()
+
+
+def json_item(value: dict[str, Any], *, first: bool) -> bytes:
+    """An item of a JSON list, on a line of its own."""
+    return (b"\n" if first else b",\n") + json.dumps(value, ensure_ascii=False).encode()
+
+
+def moment(when: datetime) -> str:
+    """ISO 8601 in UTC with a Z, as in the API."""
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def path_of(record: Record, format: str = "") -> str:
+    """Where a photo lies in an export: the folder of its class, and its own name with its id.
+
+    Args:
+        format: Pillow's name of the file's format, when it is not that of the upload.
+    """
+    name = PurePosixPath(record.row.filename)
+    stem = _safe_name(name.stem)[:80].strip(". ") or "photo"
+    ending = _ENDINGS.get(content_type(format or record.row.format), ".jpg")
+    truth = record.row.ground_truth
+    return f"{folder_of(truth) + '/' if truth else ''}{stem}-{record.row.public_id}{ending}"
+
+
+def folder_of(label: str) -> str:
+    """A label as the name of a folder: a dash for characters that some file system refuses."""
+    return _safe_name(label).strip(". ") or "label"
+
+
+def _safe_name(text: str) -> str:
+    return "".join("-" if char in _UNSAFE or not char.isprintable() else char for char in text)

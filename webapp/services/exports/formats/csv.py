@@ -1,0 +1,62 @@
+"""A table in UTF-8 with a line for each photo."""
+
+import csv
+from collections.abc import Iterable, Iterator
+
+from webapp.reports.csv_safety import plain_cell
+from webapp.services.exports.formats.base import ExportFormat, Output, Record, csv_line, moment
+
+_TOP = 5
+# `ground_truth` is the label as it reads now, `given_label` as it was given where labels were merged
+# since. `label_1` is the model's first label whatever was decided; `outcome` holds the decision
+# against the truth; `audited`: checked in a random sample; `learnt`: the version was trained on it.
+_COLUMNS = (
+    *("id", "filename", "sha256", "width", "height", "bytes", "format", "created_at"),
+    *("ground_truth", "given_label", "truth_model", "labelled_at", "labelled_by"),
+    *("audited", "outcome", "starred"),
+    *("model", "version", "learnt", "decision", "margin", "familiarity"),
+    *(f"{column}_{rank}" for rank in range(1, _TOP + 1) for column in ("label", "confidence")),
+)
+
+
+def _write(records: Iterable[Record], output: Output) -> Iterator[bytes]:
+    if output.heading:
+        yield csv_line(_COLUMNS)
+    for record in records:
+        yield csv_line(_cells(record))
+
+
+def _cells(record: Record) -> Iterator[object]:
+    row, last = record.row, record.events[-1] if record.events else None
+    yield from (row.public_id, row.filename, row.sha256, row.width, row.height, row.bytes)
+    yield from (row.format, moment(row.created_at))
+    yield from (row.ground_truth, row.given_label, row.truth_model)
+    labelled = last is not None and row.ground_truth
+    yield from (moment(last.created_at), last.who) if labelled else ("", "")
+    yield from (_yes(row.audited), row.outcome, _yes(row.starred))
+    yield from (row.model, row.version, _yes(row.trained), row.decision, row.margin)
+    yield row.familiarity
+    for line in record.ranking[:_TOP]:
+        yield from (line.label, line.probability)
+    yield from [""] * 2 * (_TOP - len(record.ranking[:_TOP]))
+
+
+def _yes(flag: object) -> str:
+    return "yes" if flag else ""
+
+
+def _read_line(line: bytes) -> tuple[str, str] | None:
+    cells = [plain_cell(cell) for cell in next(csv.reader([line.decode()]))]
+    return None if cells[0] == "id" else (cells[0], cells[_COLUMNS.index("ground_truth")])
+
+
+FORMAT = ExportFormat(
+    name="csv",
+    title="Table",
+    about="A CSV with a line for each photo: file, label, who said it, the first five answers. "
+    "Opens in a spreadsheet.",
+    ending=".csv",
+    content_type="text/csv; charset=utf-8",
+    write=_write,
+    read_line=_read_line,
+)

@@ -1,0 +1,156 @@
+"""An export while it is written: the bytes, the counts, and the manifest."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from webapp.inference.admission import AdmissionLimiter
+from webapp.inference.models.registry import Registry
+from webapp.services.exports.formats.base import Output, PhotoBytes, Record, moment
+from webapp.services.exports.order import ExportOrder, number_after, without_class
+from webapp.services.exports.records import records
+from webapp.storage import exports as storage
+from webapp.storage.file_stores.contract import FileStore
+from webapp.storage.tables import now
+
+MOST_LOST = 100  # ids of photos without a file that a manifest names
+
+
+@dataclass(frozen=True)
+class ExportTools:
+    """What an export needs of the process."""
+
+    registry: Registry
+    files: FileStore
+    limiter: AdmissionLimiter
+
+
+@dataclass
+class ExportCounts:
+    """What was written so far.
+
+    Attributes:
+        lost: Ids of photos whose file is gone.
+        last: The id of the last photo.
+        more: Photos were left for a next part.
+        written: Bytes of the file, of which `digest` is the SHA-256.
+    """
+
+    photos: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    last: str = ""
+    more: bool = False
+    written: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def checksum(self) -> dict[str, Any]:
+        """Size and SHA-256 of the file."""
+        return {"bytes": self.written, "sha256": self.digest.hexdigest()}
+
+    def add(self, truth: str, public_id: str) -> None:
+        """One more photo."""
+        self.photos += 1
+        self.classes[truth] += 1
+        self.last = public_id
+
+    def lose(self, record: Record) -> None:
+        """A photo that was counted cannot be written, for its file is gone."""
+        self.photos -= 1
+        self.classes[record.row.ground_truth or ""] -= 1
+        self.left_out["file missing"] += 1
+        self.lost = [*self.lost, record.row.public_id][:MOST_LOST]
+
+    def feed(self, content: bytes) -> None:
+        """Bytes that were written."""
+        self.written += len(content)
+        self.digest.update(content)
+
+
+@dataclass
+class ExportRun:
+    """One export while it is written.
+
+    Attributes:
+        event: The newest label event; every label up to it is in the export.
+        made: When the export began.
+    """
+
+    order: ExportOrder
+    tools: ExportTools
+    event: int = field(default_factory=storage.last_event)
+    made: datetime = field(default_factory=now)
+    counts: ExportCounts = field(default_factory=ExportCounts)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the export says about itself: what was asked, what it has, where to go on."""
+        counts = self.counts
+        classes = {name: count for name, count in sorted(counts.classes.items()) if name and count}
+        unlabelled = counts.classes[""]
+        return {
+            "marque_export": 1,
+            "complete": True,
+            "format": self.order.format,
+            "created_at": moment(self.made),
+            "filter": self.order.filter,
+            "metadata": "kept" if self.order.keep_metadata else "left out",
+            "label_event": self.event,
+            "after": self.order.after,
+            "next": counts.last if counts.more else None,
+            "photos": counts.photos,
+            "classes": classes | ({"": unlabelled} if unlabelled else {}),
+            "left_out": dict(counts.left_out),
+            "lost": counts.lost,
+        }
+
+    def photos(self, after: int | None = None, *, in_parts: bool = True) -> Iterator[Record]:
+        """The photos of the order, each counted. Folders have no place for what has no class, which
+        is counted as left out.
+
+        Args:
+            after: The number of the photo to go on after; None for that of the order.
+            in_parts: At most as many as one file holds.
+
+        Raises:
+            BadRequestError: There is no photo to go on after.
+        """
+        order, counts = self.order, self.counts
+        after = number_after(order.after) if after is None else after
+        if order.classes_only:
+            counts.left_out.update(without_class(order.wanted))
+        for written, record in enumerate(records(order, self.tools.registry, after=after)):
+            if in_parts and written == order.most:
+                counts.more = True
+                return
+            counts.add(record.row.ground_truth or "", record.row.public_id)
+            yield record
+
+    def write(self, photos: Iterable[Record], *, heading: bool = True) -> Iterator[bytes]:
+        """The bytes of the file, counted; without `heading` those of a table which goes on."""
+        for piece in self.order.format_spec.write(photos, self.output(heading=heading)):
+            self.counts.feed(piece)
+            yield piece
+
+    def output(self, *, heading: bool = True) -> Output:
+        """What the format is told."""
+        tools, order = self.tools, self.order
+        return Output(
+            order.base_url,
+            self.made,
+            heading,
+            PhotoBytes(tools.files, tools.limiter, order.keep_metadata),
+            self.counts.lose,
+            lambda files: as_json(self.manifest | {"files": files}),
+        )
+
+
+def as_json(value: dict[str, Any]) -> bytes:
+    """A manifest as it lies in a file."""
+    return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
