@@ -72,30 +72,31 @@ def refused(tmp_path: Path, golden: list[Path]) -> Callable[..., str]:
     return attempt
 
 
+@pytest.fixture(scope="module")
+def published(toy: Path, golden: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder into which the toy was published twice."""
+    models = tmp_path_factory.mktemp("models")
+    assert [publish(toy, make_card(), golden, models) for _ in range(2)] == [1, 2]
+    return models
+
+
 @pytest.mark.tensorflow
-def test_a_published_version_is_whole_and_its_answers_agree(
-    toy: Path, golden: list[Path], tmp_path: Path
-) -> None:
-    assert publish(toy, make_card(), golden, tmp_path) == 1
-    folder = tmp_path / "toy" / "1"
+def test_a_published_version_is_whole_and_its_answers_agree(published: Path) -> None:
+    folder = published / "toy" / "1"
     card = ModelCard.read(folder)
-    assert sorted(card.files) == sorted(
-        [KERAS_FILE, COMPILED_FILE, "golden/1-shapes.png", "golden/2-shapes.png"]
-    )
+    golden = ["golden/1-shapes.png", "golden/2-shapes.png"]
+    assert sorted(card.files) == sorted([KERAS_FILE, COMPILED_FILE, *golden])
     check_files(folder, card, tuple(card.files))
     assert self_test(LiteRTClassifier(folder, card), folder) <= GOLDEN_TOLERANCE
     assert card.metrics["compiled"]["largest_difference"] <= GOLDEN_TOLERANCE
 
 
 @pytest.mark.tensorflow
-def test_the_first_version_is_live_and_the_second_waits(
-    toy: Path, golden: list[Path], tmp_path: Path
-) -> None:
-    assert [publish(toy, make_card(), golden, tmp_path) for _ in range(2)] == [1, 2]
-    registry = Registry(tmp_path)
+def test_the_first_version_is_live_and_the_second_waits(published: Path) -> None:
+    registry = Registry(published)
     assert registry.versions("toy") == [1, 2]
     assert registry.live_version("toy") == 1
-    assert not [one for one in (tmp_path / "toy").iterdir() if one.name.startswith(".")]
+    assert not [path for path in (published / "toy").iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.tensorflow
