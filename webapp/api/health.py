@@ -17,19 +17,19 @@ from webapp.services.operations.health import check_database
 bp = Blueprint("health", __name__)
 
 
-class GreetingJson(JsonShape):
+class _GreetingJson(JsonShape):
     """The shortest answer there is."""
 
     message: str
 
 
-class LiveJson(JsonShape):
+class _LiveJson(JsonShape):
     """The process answers."""
 
     status: str
 
 
-class ReadyJson(JsonShape):
+class _ReadyJson(JsonShape):
     """Photos are answered."""
 
     status: str
@@ -38,7 +38,7 @@ class ReadyJson(JsonShape):
     """Why another version answers than the live one."""
 
 
-class NotReadyJson(JsonShape):
+class _NotReadyJson(JsonShape):
     """Photos cannot be answered now."""
 
     status: str
@@ -46,19 +46,19 @@ class NotReadyJson(JsonShape):
     """A sentence for each part that does not work."""
 
 
-@Call(bp, "GET /ping", Need.NOTHING, {200: GreetingJson}, strict_slashes=False)
+@Call(bp, "GET /ping", Need.NOTHING, {200: _GreetingJson}, strict_slashes=False)
 def ping() -> ResponseReturnValue:
     """The shortest answer there is."""
     return jsonify(message="pong")
 
 
-@Call(bp, "GET /health/live", Need.NOTHING, {200: LiveJson})
+@Call(bp, "GET /health/live", Need.NOTHING, {200: _LiveJson})
 def live() -> ResponseReturnValue:
     """200 as long as this process answers at all."""
     return jsonify(status="live")
 
 
-@Call(bp, "GET /health/ready", Need.NOTHING, {200: ReadyJson, 503: NotReadyJson})
+@Call(bp, "GET /health/ready", Need.NOTHING, {200: _ReadyJson, 503: _NotReadyJson})
 def ready() -> ResponseReturnValue:
     """200 when a photo could be answered now, else 503.
 

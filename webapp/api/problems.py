@@ -22,7 +22,7 @@ SENTENCES = {
 }
 
 
-class FieldErrorJson(JsonShape):
+class _FieldErrorJson(JsonShape):
     """One part of a request that cannot be used."""
 
     where: str
@@ -41,7 +41,7 @@ class ProblemJson(JsonShape):
     status: int
     detail: str
     """A sentence for a person: what happened, what was kept, what to do."""
-    errors: NotRequired[list[FieldErrorJson]]
+    errors: NotRequired[list[_FieldErrorJson]]
     """Every part of the request that has the wrong type or is not known."""
 
 

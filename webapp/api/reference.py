@@ -20,7 +20,7 @@ EXTENSION = "marque-openapi"
 PAGE = Content(("text/html; charset=utf-8",))
 
 
-class PhotoFormatJson(JsonShape):
+class _PhotoFormatJson(JsonShape):
     """A format of photos."""
 
     name: str
@@ -29,10 +29,10 @@ class PhotoFormatJson(JsonShape):
     """The most pixels that a photo of this format may have."""
 
 
-class FormatsJson(JsonShape):
+class _FormatsJson(JsonShape):
     """What can be sent: formats and limits."""
 
-    formats: list[PhotoFormatJson]
+    formats: list[_PhotoFormatJson]
     bytes: int
     """The most bytes of one photo."""
     side: int
@@ -45,10 +45,10 @@ class FormatsJson(JsonShape):
     """What photos can be exported as."""
 
 
-@Call(bp, "GET /formats", Need.NOTHING, {200: FormatsJson})
+@Call(bp, "GET /formats", Need.NOTHING, {200: _FormatsJson})
 def formats() -> ResponseReturnValue:
     """The formats of photos, how large they may be, and the formats of exports."""
-    answer: FormatsJson = {
+    answer: _FormatsJson = {
         "formats": [
             {"name": name, "content_type": kind, "pixels": MAX_PIXELS_OF.get(name, MAX_PIXELS)}
             for name, kind in CONTENT_TYPES.items()

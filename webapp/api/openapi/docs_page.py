@@ -21,7 +21,7 @@ FORMAT_NAMES = {"date": "day", "date-time": "time", "binary": "file"}
 
 
 @dataclass(frozen=True)
-class FieldDoc:
+class _FieldDoc:
     """A parameter, a field of a form, or a field of JSON, `depth` steps inside of it.
 
     `place` is path, query, header or form.
@@ -38,18 +38,18 @@ class FieldDoc:
 
 
 @dataclass(frozen=True)
-class ResponseDoc:
+class _ResponseDoc:
     """One status: what it means, and the fields of its JSON or its media types."""
 
     status: str
     about: str
-    fields: list[FieldDoc]
+    fields: list[_FieldDoc]
     types: list[str]
     ok: bool
 
 
 @dataclass(frozen=True)
-class CallDoc:
+class _CallDoc:
     """One call.
 
     `scope` is that of the key that it takes, "" for none; `required` tells whether it must come.
@@ -63,11 +63,11 @@ class CallDoc:
     about: str
     scope: str
     required: bool
-    fields: list[FieldDoc]
+    fields: list[_FieldDoc]
     media: str
     body: str
-    body_fields: list[FieldDoc]
-    responses: list[ResponseDoc]
+    body_fields: list[_FieldDoc]
+    responses: list[_ResponseDoc]
     samples: dict[str, str]
 
     @property
@@ -77,7 +77,7 @@ class CallDoc:
         return not self.body and self.method in ("GET", "POST") and not in_path
 
 
-def calls_by_tag(document: Schema, root: str) -> list[tuple[str, str, list[CallDoc]]]:
+def calls_by_tag(document: Schema, root: str) -> list[tuple[str, str, list[_CallDoc]]]:
     """Name, description and calls of each tag; `root` is the address of the server."""
     return [
         (
@@ -94,7 +94,7 @@ def calls_by_tag(document: Schema, root: str) -> list[tuple[str, str, list[CallD
     ]
 
 
-def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str) -> CallDoc:
+def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str) -> _CallDoc:
     content = operation.get("requestBody", {}).get("content", {})
     media = next(iter(content), "")
     schema = content[media]["schema"] if media else {}
@@ -104,7 +104,7 @@ def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str)
     elif media == JSON_TYPE:
         body = json.dumps(body_example(schema, schemas), indent=2, ensure_ascii=False)
         body_fields = [*_fields(schema, schemas)]
-    return CallDoc(
+    return _CallDoc(
         id=operation["operationId"],
         method=method.upper(),
         path=path,
@@ -124,10 +124,10 @@ def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str)
     )
 
 
-def _parameters(operation: Schema) -> Iterator[FieldDoc]:
+def _parameters(operation: Schema) -> Iterator[_FieldDoc]:
     for parameter in operation.get("parameters", []):
         schema = parameter["schema"]
-        yield FieldDoc(
+        yield _FieldDoc(
             parameter["name"],
             _type_name(schema),
             parameter.get("description", ""),
@@ -138,13 +138,13 @@ def _parameters(operation: Schema) -> Iterator[FieldDoc]:
         )
 
 
-def _response(status: str, response: Schema, schemas: Schema) -> ResponseDoc:
+def _response(status: str, response: Schema, schemas: Schema) -> _ResponseDoc:
     content, ok = response.get("content", {}), status < "400"
     schema: Schema = next(
         (media["schema"] for media in content.values() if "schema" in media and ok), {}
     )
     fields = [*_fields(schema, schemas)]
-    return ResponseDoc(status, response["description"], fields, list(content), ok)
+    return _ResponseDoc(status, response["description"], fields, list(content), ok)
 
 
 # ---- schemas in words ----
@@ -152,11 +152,11 @@ def _response(status: str, response: Schema, schemas: Schema) -> ResponseDoc:
 
 def _fields(
     schema: Schema, schemas: Schema, *, place: str = "", max_depth: int = MAX_DEPTH
-) -> Iterator[FieldDoc]:
+) -> Iterator[_FieldDoc]:
     """The fields of a component, those of the components in it behind them, each once."""
     shown: set[str] = set()
 
-    def walk(schema: Schema, depth: int) -> Iterator[FieldDoc]:
+    def walk(schema: Schema, depth: int) -> Iterator[_FieldDoc]:
         for name in _components(schema):
             if name in shown:
                 continue
@@ -165,7 +165,7 @@ def _fields(
             for field, inner in component.get("properties", {}).items():
                 required = field in component.get("required", ())
                 about = inner.get("description", "")
-                yield FieldDoc(field, _type_name(inner), about, place, depth, required)
+                yield _FieldDoc(field, _type_name(inner), about, place, depth, required)
                 if depth < max_depth:
                     yield from walk(inner, depth + 1)
 

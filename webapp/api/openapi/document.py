@@ -75,8 +75,12 @@ class _Schemas(GenerateJsonSchema):
 
     def normalize_name(self, name: str) -> str:
         """The name of a component."""
-        name = super().normalize_name(name).removesuffix("Json")
-        return COMPONENT_NAMES.get(name, name)
+        return _component_name(super().normalize_name(name))
+
+
+def _component_name(name: str) -> str:
+    name = name.removeprefix("_").removesuffix("Json")
+    return COMPONENT_NAMES.get(name, name)
 
 
 def calls_of(app: Flask) -> Iterator[tuple[Rule, Call]]:
@@ -126,8 +130,19 @@ def _schemas(calls: list[Call]) -> tuple[dict[Any, Schema], Schema]:
         ref_template="#/components/schemas/{model}",
         schema_generator=_Schemas,
     )
-    by_type = {kind: _tidy(schema) for (kind, _mode), schema in schemas.items()}
-    return by_type, _tidy(definitions.get("$defs", {}))
+    components = _tidy(definitions.get("$defs", {}))
+    for kind in types:
+        for base in getattr(kind, "__orig_bases__", ()):
+            _inherit_descriptions(components, kind, base)
+    return {kind: _tidy(schema) for (kind, _mode), schema in schemas.items()}, components
+
+
+def _inherit_descriptions(components: Schema, kind: Any, base: Any) -> None:
+    """Describe inherited fields of an answer, which pydantic leaves out."""
+    own, inherited = (components.get(_component_name(shape.__name__), {}) for shape in (kind, base))
+    for name, field in inherited.get("properties", {}).items():
+        if "description" in field:
+            own["properties"][name].setdefault("description", field["description"])
 
 
 def _tidy(node: Any) -> Any:

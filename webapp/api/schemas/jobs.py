@@ -114,7 +114,7 @@ class ManyBody(ApiRequest):
 
 
 class KeepBody(ApiRequest):
-    """KeepMetadata a number of photos of each class and delete the rest; needs a key of the scope
+    """Keep a number of photos of each class and delete the rest; needs a key of the scope
     `admin`."""
 
     model_config = example(kind="keep", per_class=500, older_than="90d")
@@ -229,7 +229,7 @@ class JobJson(JsonShape):
     """Why it failed."""
 
 
-class JobLineJson(JsonShape):
+class _JobLineJson(JsonShape):
     """A line of a job's log."""
 
     at: Moment
@@ -239,7 +239,7 @@ class JobLineJson(JsonShape):
 class JobWithLogJson(JobJson):
     """The state of a job, with its log."""
 
-    log: list[JobLineJson]
+    log: list[_JobLineJson]
     """The last lines, the oldest first."""
 
 
@@ -288,7 +288,7 @@ def _with_addresses(view: JobView) -> dict[str, Any] | None:
 
 def job_with_log_json(view: JobView, log: Iterable[JobLine]) -> JobWithLogJson:
     """The state of a job, with the end of its log."""
-    lines: list[JobLineJson] = [{"at": moment(line.at), "text": line.text} for line in log]
+    lines: list[_JobLineJson] = [{"at": moment(line.at), "text": line.text} for line in log]
     return {**job_json(view), "log": lines}
 
 

@@ -56,7 +56,7 @@ class SuspectedQuery(ApiRequest):
     """`next` of the page before."""
 
 
-class SuspectJson(JsonShape):
+class _SuspectJson(JsonShape):
     """A photo whose ground truth the model doubts."""
 
     id: str
@@ -76,7 +76,7 @@ class SuspectsJson(JsonShape):
 
     model: ModelVersionJson
     """Who doubts them."""
-    items: list[SuspectJson]
+    items: list[_SuspectJson]
     left: int
     """How many there are, at least."""
     next: str | None
@@ -109,7 +109,7 @@ def relabelled_json(done: Relabelled, asked: str = "") -> RelabelledJson:
 
 def suspects_json(page: Suspects, card: ModelCard) -> SuspectsJson:
     """A page of doubted ground truths."""
-    items: list[SuspectJson] = [
+    items: list[_SuspectJson] = [
         {
             "id": suspect.photo.public_id,
             "filename": suspect.photo.filename,

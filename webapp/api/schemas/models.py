@@ -112,14 +112,14 @@ class _NamedLabelJson(JsonShape):
     """The label that it was merged into."""
 
 
-class CardLabelJson(_NamedLabelJson):
+class _CardLabelJson(_NamedLabelJson):
     """A label in the card."""
 
     class_id: int
     """Its place among the outputs of the network."""
 
 
-class LabelJson(_NamedLabelJson):
+class _LabelJson(_NamedLabelJson):
     """A label as people see it."""
 
     class_id: int | None
@@ -141,10 +141,10 @@ class LabelsJson(JsonShape):
 
     model: str
     version: int
-    items: list[LabelJson]
+    items: list[_LabelJson]
 
 
-class InputJson(JsonShape):
+class _InputJson(JsonShape):
     """What the network takes, in pixels, and how a photo is resized to it."""
 
     height: int
@@ -162,8 +162,8 @@ class CardJson(JsonShape):
     summary: str
     limits: list[str]
     """What it cannot do, in sentences."""
-    labels: list[CardLabelJson]
-    input: InputJson
+    labels: list[_CardLabelJson]
+    input: _InputJson
     temperature: float
     """Divides the logits before the softmax."""
     threshold: Share
@@ -257,7 +257,7 @@ def comparison_json(standing: Standing) -> ComparisonJson:
 def labels_json(card: ModelCard) -> LabelsJson:
     """The labels of a card; those made by a split at the end, without a `class_id`."""
     class_ids = {name: class_id for class_id, name in enumerate(card.label_names)}
-    items: list[LabelJson] = [
+    items: list[_LabelJson] = [
         {
             **_named_label_json(label),
             "class_id": class_ids.get(label.name),
@@ -284,12 +284,12 @@ def _named_label_json(label: CurrentLabel) -> _NamedLabelJson:
 
 def card_json(card: ModelCard, live: bool) -> CardJson:
     """A version's card without the golden photos' figures."""
-    size: InputJson = {
+    size: _InputJson = {
         "height": card.input.height,
         "width": card.input.width,
         "resize": card.input.resize,
     }
-    labels: list[CardLabelJson] = [
+    labels: list[_CardLabelJson] = [
         {**_named_label_json(label), "class_id": class_id}
         for class_id, label in enumerate(map(as_current, card.labels))
     ]

@@ -124,7 +124,7 @@ class GroundTruthBody(ApiRequest):
 # ---- answers ----
 
 
-class RankedLabelJson(JsonShape):
+class _RankedLabelJson(JsonShape):
     """One line of a ranking."""
 
     rank: Annotated[int, Field(ge=1)]
@@ -134,7 +134,7 @@ class RankedLabelJson(JsonShape):
     probability: Share
 
 
-class PredictionJson(JsonShape):
+class _PredictionJson(JsonShape):
     """The prediction of one model version for one photo."""
 
     decision: str
@@ -145,7 +145,7 @@ class PredictionJson(JsonShape):
     """The probability of the first label."""
     familiarity: Share | None
     """How similar the photo is to the training photos; null for a version without this measure."""
-    ranked: list[RankedLabelJson]
+    ranked: list[_RankedLabelJson]
     """Every label, the most probable first."""
     model: ModelVersionJson
     elapsed_ms: Annotated[float, Field(ge=0)]
@@ -166,9 +166,9 @@ class PhotoJson(JsonShape):
     """The label that a person gave it, `none` (none of the labels) or `unusable`; null without."""
     outcome: Annotated[str, enum(*OUTCOMES)]
     """What became of the prediction, held against the ground truth."""
-    prediction: PredictionJson | None
+    prediction: _PredictionJson | None
     """Null when no model has classified the photo yet."""
-    predictions: NotRequired[list[PredictionJson]]
+    predictions: NotRequired[list[_PredictionJson]]
     """One for each model, when all were asked."""
 
 
@@ -222,7 +222,7 @@ class LabelHistoryJson(JsonShape):
     items: list[LabelEventJson]
 
 
-class UploadResultJson(JsonShape):
+class _UploadResultJson(JsonShape):
     """The result of one of several files: `photo`, or `error` with the sentence that it would have
     got alone."""
 
@@ -236,33 +236,33 @@ class UploadResultJson(JsonShape):
 class UploadResultsJson(JsonShape):
     """The results of several files, in their order."""
 
-    results: list[UploadResultJson]
+    results: list[_UploadResultJson]
 
 
 class ClassifiedJson(JsonShape):
     """The answer about a photo that was not stored."""
 
     filename: str
-    prediction: PredictionJson
-    predictions: NotRequired[list[PredictionJson]]
+    prediction: _PredictionJson
+    predictions: NotRequired[list[_PredictionJson]]
     """One for each model, when all were asked."""
 
 
-class ClassifyResultJson(JsonShape):
+class _ClassifyResultJson(JsonShape):
     """The answer about one of several files: `prediction`, or `error`."""
 
     filename: str
     status: int
     """The HTTP status that this file alone would have got."""
-    prediction: NotRequired[PredictionJson]
-    predictions: NotRequired[list[PredictionJson]]
+    prediction: NotRequired[_PredictionJson]
+    predictions: NotRequired[list[_PredictionJson]]
     error: NotRequired[str]
 
 
 class ClassifyResultsJson(JsonShape):
     """The answers about several files, in their order."""
 
-    results: list[ClassifyResultJson]
+    results: list[_ClassifyResultJson]
 
 
 class PhotoPageJson(JsonShape):
@@ -294,9 +294,9 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
         "prediction": None,
     }
     if photo.prediction is not None:
-        shown["prediction"] = prediction_json(photo.prediction, registry)
+        shown["prediction"] = _prediction_json(photo.prediction, registry)
     if choice == ALL_MODELS:
-        every = [prediction_json(row, registry) for row in current_predictions(photo)]
+        every = [_prediction_json(row, registry) for row in current_predictions(photo)]
         shown["predictions"] = every
     return shown
 
@@ -345,7 +345,7 @@ def uploaded_json(done: StoredPhoto, registry: Registry, choice: str) -> Uploade
 
 def upload_result_json(
     incoming: Incoming, result: StoredPhoto | MarqueError, registry: Registry, choice: str
-) -> UploadResultJson:
+) -> _UploadResultJson:
     """The result of one of several files."""
     filename = clean_name(incoming.filename)
     if isinstance(result, MarqueError):
@@ -354,7 +354,7 @@ def upload_result_json(
     return {"filename": filename, "status": 200 if result.duplicate else 201, "photo": photo}
 
 
-def prediction_json(row: Prediction, registry: Registry) -> PredictionJson:
+def _prediction_json(row: Prediction, registry: Registry) -> _PredictionJson:
     """A stored prediction."""
     return {
         "decision": row.decision,
@@ -367,7 +367,7 @@ def prediction_json(row: Prediction, registry: Registry) -> PredictionJson:
     }
 
 
-def _answer_json(answer: Answer) -> PredictionJson:
+def _answer_json(answer: Answer) -> _PredictionJson:
     return {
         "decision": answer.decision,
         "label": answer.label,
@@ -379,7 +379,7 @@ def _answer_json(answer: Answer) -> PredictionJson:
     }
 
 
-def _ranking(lines: Iterable[RankedLabel]) -> list[RankedLabelJson]:
+def _ranking(lines: Iterable[RankedLabel]) -> list[_RankedLabelJson]:
     return [
         {
             "rank": line.rank,
@@ -401,7 +401,7 @@ def classified_json(incoming: Incoming, answers: Sequence[Answer], choice: str) 
 
 def classify_result_json(
     incoming: Incoming, result: list[Answer] | MarqueError, choice: str
-) -> ClassifyResultJson:
+) -> _ClassifyResultJson:
     """The answer about one of several files."""
     if isinstance(result, MarqueError):
         filename = clean_name(incoming.filename)

@@ -26,7 +26,7 @@ class StatisticsQuery(Filters):
     """Count also the photos that the version was trained on."""
 
 
-class CountedShareJson(JsonShape):
+class _CountedShareJson(JsonShape):
     """A counted share with its 95 % interval (Wilson)."""
 
     hits: int
@@ -37,41 +37,41 @@ class CountedShareJson(JsonShape):
     high: Share
 
 
-class SummaryJson(JsonShape):
+class _SummaryJson(JsonShape):
     """The headline figures."""
 
     n: int
-    right: CountedShareJson
+    right: _CountedShareJson
     """Decisions that are right, of all photos."""
-    unsure: CountedShareJson
+    unsure: _CountedShareJson
     """`unclassified` although there is an answer, of all photos."""
-    wrong: CountedShareJson
+    wrong: _CountedShareJson
     """Another label was named, of all photos."""
-    named: CountedShareJson
+    named: _CountedShareJson
     """Names that are right."""
-    first: CountedShareJson
+    first: _CountedShareJson
     """The truth is the first guess."""
-    five: CountedShareJson
+    five: _CountedShareJson
     """The truth is among the first five."""
-    none: CountedShareJson
+    none: _CountedShareJson
     """Photos of none of the labels that got no name."""
     macro_f1: Share | None
 
 
-class LabelFiguresJson(JsonShape):
+class _LabelFiguresJson(JsonShape):
     """How good a version is on one label."""
 
     label: str
-    found: CountedShareJson
+    found: _CountedShareJson
     """Recall."""
-    trust: CountedShareJson
+    trust: _CountedShareJson
     """Precision."""
     f1: Share | None
     more_needed: int
     """Photos to check until the interval of `found` is within 5 points."""
 
 
-class MixUpJson(JsonShape):
+class _MixUpJson(JsonShape):
     """How often one label was taken for another."""
 
     ground_truth: str
@@ -80,35 +80,35 @@ class MixUpJson(JsonShape):
 
 
 ReliabilityJson = TypedDict(
-    "ReliabilityJson", {"from": Share, "to": Share, "confidence": Share, "right": CountedShareJson}
+    "ReliabilityJson", {"from": Share, "to": Share, "confidence": Share, "right": _CountedShareJson}
 )
 """Of answers this sure, how many are right."""
 
 
-class AtThresholdJson(JsonShape):
+class _AtThresholdJson(JsonShape):
     """What another threshold would do."""
 
     threshold: Share
-    right: CountedShareJson
-    unclassified: CountedShareJson
+    right: _CountedShareJson
+    unclassified: _CountedShareJson
 
 
-class MonthFiguresJson(JsonShape):
+class _MonthFiguresJson(JsonShape):
     """The photos of one month."""
 
     month: Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{2}$")]
-    right: CountedShareJson
+    right: _CountedShareJson
 
 
-class VersionFiguresJson(JsonShape):
+class _VersionFiguresJson(JsonShape):
     """One version beside the others."""
 
     version: int
-    checked: CountedShareJson
-    audited: CountedShareJson
+    checked: _CountedShareJson
+    audited: _CountedShareJson
 
 
-class TrainingPhotosJson(JsonShape):
+class _TrainingPhotosJson(JsonShape):
     """The checked photos that the version was trained on."""
 
     known: bool
@@ -122,18 +122,18 @@ class StatisticsJson(JsonShape):
     """How good a version is on checked photos. The lists are about everything that was checked."""
 
     model: ModelVersionJson
-    learnt: TrainingPhotosJson
-    checked: SummaryJson
+    learnt: _TrainingPhotosJson
+    checked: _SummaryJson
     """All checked photos: people check the doubtful ones first."""
-    audited: SummaryJson
+    audited: _SummaryJson
     """Photos of a random sample: only these shares hold for all photos."""
-    labels: list[LabelFiguresJson]
+    labels: list[_LabelFiguresJson]
     """The worst first."""
-    mix_ups: list[MixUpJson]
+    mix_ups: list[_MixUpJson]
     reliability: list[ReliabilityJson]
-    thresholds: list[AtThresholdJson]
-    months: list[MonthFiguresJson]
-    versions: list[VersionFiguresJson]
+    thresholds: list[_AtThresholdJson]
+    months: list[_MonthFiguresJson]
+    versions: list[_VersionFiguresJson]
 
 
 def statistics_json(
@@ -187,7 +187,7 @@ def statistics_json(
     }
 
 
-def _label_json(line: LabelAccuracy) -> LabelFiguresJson:
+def _label_json(line: LabelAccuracy) -> _LabelFiguresJson:
     return {
         "label": line.label,
         "found": _share_json(line.recall),
@@ -197,7 +197,7 @@ def _label_json(line: LabelAccuracy) -> LabelFiguresJson:
     }
 
 
-def _summary_json(summary: SampleFigures) -> SummaryJson:
+def _summary_json(summary: SampleFigures) -> _SummaryJson:
     return {
         "n": summary.n,
         "right": _share_json(summary.right),
@@ -211,7 +211,7 @@ def _summary_json(summary: SampleFigures) -> SummaryJson:
     }
 
 
-def _share_json(share: CountedShare) -> CountedShareJson:
+def _share_json(share: CountedShare) -> _CountedShareJson:
     return {
         "hits": share.hits,
         "n": share.n,
