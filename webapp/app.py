@@ -36,9 +36,14 @@ from webapp.cli.photos import demo as cli_demo
 from webapp.cli.photos import group as cli_photos
 from webapp.config import ROOT, Config, warn_of_unknown_settings
 from webapp.errors import MarqueError, ServerBusyError, StorageFullError
-from webapp.http import compression as packing
 from webapp.http import rate_limits as throttle
-from webapp.http.responses import Sessions, add_headers, let_zips_in, wants_json
+from webapp.http.responses import (
+    Sessions,
+    add_headers,
+    allow_large_requests,
+    compress_answers,
+    wants_json,
+)
 from webapp.inference.classifier import Classifier
 from webapp.legacy import routes as api_legacy
 from webapp.storage.database import checkpoint_if_large, db, open_with_manners
@@ -78,12 +83,9 @@ def create_app(
     _configure(app, config)
     ext.init_app(app, config, [classifier, *others] if classifier else [], photo_json)
     _open_database(app)
-    packing.init_app(app)
-    throttle.init_app(app)
-    app.before_request(
-        imports.let_large_files_in
-    )  # before the forms are read, which the next line but one does
-    app.before_request(let_zips_in)
+    compress_answers(app)
+    throttle.init_app(app, config)
+    app.before_request(allow_large_requests)  # before the forms are read
     csrf = CSRFProtect(app)
     login.init_app(app)
     layout.init_app(app)

@@ -24,7 +24,6 @@ from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels import edits
 from webapp.storage.models import promotions
-from webapp.storage.rate_limits import Rates
 
 NAME = "marque"
 SPARE_THREADS = 4  # of a worker, never wait for a model: they answer pings, pages and the gallery
@@ -84,7 +83,6 @@ class Extensions:
         slots = max(1, (os.cpu_count() or 1) // config.workers)
         waiting = max(1, config.threads - slots - SPARE_THREADS)
         self.limiter = AdmissionLimiter(slots, waiting)
-        self.rates = Rates(config.rate_url if config.rate_limits else "")
         self.describe = describe
         self._given = tuple(given)
         self._serving = Serving(self.registry, self._load, _live_before)
@@ -313,8 +311,3 @@ def get_tools() -> Tools:
 def describe_photo(item: Any) -> Mapping[str, Any]:
     """The JSON of a photo."""
     return get_extensions().describe(item, get_registry())
-
-
-def get_rates() -> Rates:
-    """How many requests each sender made in the running minute."""
-    return get_extensions().rates

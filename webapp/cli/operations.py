@@ -23,10 +23,10 @@ from webapp.extensions import (
     get_config,
     get_extensions,
     get_files,
-    get_rates,
     get_registry,
     load_classifier,
 )
+from webapp.http.rate_limits import get_rates
 from webapp.inference.classifier import self_test
 from webapp.services.accounts import users
 from webapp.services.jobs import queue as jobs

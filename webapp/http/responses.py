@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, request, send_file, stream_with_context
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask_compress import Compress
 from flask_login import current_user
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import MethodNotAllowed, RequestedRangeNotSatisfiable
@@ -27,8 +28,27 @@ CSP = (
 )
 MAX_ZIP = 4 * 2**30  # bytes of a zip of photos, with what else is in its form
 MAX_VISITORS_ZIP = 510 * 2**20  # without a login or key; its content has limits of its own
+MAX_MODEL = 1024**3  # bytes of a model file; an EfficientNetB7 with its optimiser has less
 ZIP_ENDPOINTS = ("api_jobs.add", "upload.send", "jobs.take")
 ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
+
+_PAGE = "text/html"
+_COMPRESSED = [
+    _PAGE,
+    "text/css",
+    "text/csv",
+    "text/javascript",
+    "text/plain",
+    "application/javascript",
+    "application/json",
+    "application/jsonl",
+    "application/x-ndjson",
+    "application/problem+json",
+    "image/svg+xml",
+]
+# `Sec-Fetch-Site` of a page that the reader asked for, from a page of this site or by typing. No
+# other site can make a browser send these.
+_SAFE_SITES = ("same-origin", "none")
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -46,14 +66,16 @@ class Sessions(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
-def let_zips_in() -> None:
-    """Before the form is read, allow larger requests where zips of photos are taken.
+def allow_large_requests() -> None:
+    """Before the form is read, allow more where zips of photos and model files are taken.
 
     A wrong key is refused before the body is read.
     """
     if request.endpoint in ZIP_ENDPOINTS:
         known = current_user.is_authenticated or request.authorization is not None
         request.max_content_length = MAX_ZIP if known else MAX_VISITORS_ZIP
+    elif request.endpoint == "imports.take" and getattr(current_user, "is_admin", False):
+        request.max_content_length = MAX_MODEL
 
 
 def wants_json() -> bool:
@@ -177,3 +199,40 @@ def _may_be_kept(response: Response) -> bool:
     is_read = request.method in ("GET", "HEAD") and request.path.startswith("/api/")
     is_json = response.status_code == 200 and response.mimetype == "application/json"
     return is_read and is_json and not response.is_streamed
+
+
+# ---- compression: see docs/decisions/0014-rate-limits-and-caching.md ----
+
+
+def compress_answers(app: Flask) -> None:
+    """Compress answers last of all, after their ETags are made; streams while they are sent."""
+    app.config.update(
+        COMPRESS_REGISTER=False,
+        COMPRESS_MIMETYPES=_COMPRESSED,
+        COMPRESS_ALGORITHM=["br", "zstd", "gzip"],
+        COMPRESS_ALGORITHM_STREAMING=["zstd", "gzip"],
+        COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "layout.favicon"],
+    )
+    compress = Compress()
+    compress.init_app(app)
+
+    def after_request(response: Response) -> Response:
+        if not _may_compress(response):
+            return response
+        content = response.response
+        compressed = compress.after_request(response)
+        if compressed.response is not content and hasattr(content, "close"):
+            # Flask-Compress does not close what it reads from: a file, or an export.
+            compressed.call_on_close(content.close)
+        return compressed
+
+    app.after_request(after_request)
+
+
+def _may_compress(response: Response) -> bool:
+    if response.mimetype not in _COMPRESSED or response.status_code in (204, 206, 304):
+        return False
+    if response.cache_control.no_transform:
+        return False
+    safe = not request.is_secure or request.headers.get("Sec-Fetch-Site") in _SAFE_SITES
+    return safe or response.mimetype != _PAGE

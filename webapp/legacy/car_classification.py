@@ -7,7 +7,7 @@ from flask import jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import Need, check
-from webapp.api.request_files import read_files
+from webapp.api.openapi.calls import read_files
 from webapp.domain import RankedLabel
 from webapp.errors import MarqueError
 from webapp.extensions import get_pipeline

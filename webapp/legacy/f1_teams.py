@@ -7,7 +7,7 @@ from flask import jsonify, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import who
-from webapp.api.request_files import read_files
+from webapp.api.openapi.calls import read_files
 from webapp.domain import RankedLabel
 from webapp.extensions import get_pipeline, get_registry
 from webapp.http.responses import wants_json

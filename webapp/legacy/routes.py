@@ -1,6 +1,7 @@
 """The calls that belong to several of the services; importing it registers all others."""
 
 from flask import jsonify, request
+from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import Need, check
@@ -17,12 +18,17 @@ def healthcheck() -> ResponseReturnValue:
     return jsonify(message="Hello World")
 
 
-@bp.before_app_request
-def running() -> ResponseReturnValue | None:
+@bp.record_once
+def _answer_first_page_in_json(state: BlueprintSetupState) -> None:
     """`GET /` for clients that accept JSON; browsers get the first page."""
-    if request.path == "/" and request.method in ("GET", "HEAD") and wants_json():
-        return jsonify(status="The car classification service is running!")
-    return None
+    first_page = state.app.view_functions["upload.index"]
+
+    def index() -> ResponseReturnValue:
+        if wants_json():
+            return jsonify(status="The car classification service is running!")
+        return first_page()
+
+    state.app.view_functions["upload.index"] = index
 
 
 @bp.post("/predict")

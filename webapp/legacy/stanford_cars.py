@@ -4,7 +4,7 @@ from flask import jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import Need, check
-from webapp.api.request_files import read_files
+from webapp.api.openapi.calls import read_files
 from webapp.legacy.blueprint import bp, classify_only
 
 

@@ -10,7 +10,7 @@ from flask import Response, jsonify, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.api.authentication import Need, check, owner, who
-from webapp.api.request_files import read_files
+from webapp.api.openapi.calls import read_files
 from webapp.domain import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, ready_rendition
 from webapp.errors import BadNumberError
 from webapp.extensions import (

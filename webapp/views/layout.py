@@ -73,7 +73,7 @@ def init_app(app: Flask) -> None:
     """Give every template its helpers."""
     template_filters.init_app(app)
     app.context_processor(_page_values)
-    app.after_request(_cache_assets)
+    _cache_assets(app)
     app.jinja_env.globals |= {"asset": _asset, "color": _color, "display": shown_name}
 
 
@@ -93,12 +93,17 @@ def _content_hash(name: str) -> str:
     return hashes[key]
 
 
-def _cache_assets(response: Response) -> Response:
-    if request.endpoint == "static" and response.status_code in (200, 304):
-        name = (request.view_args or {})["filename"]
-        if request.args.get("v") == _content_hash(name):
+def _cache_assets(app: Flask) -> None:
+    """Let browsers keep a static file whose address has the hash of its content."""
+    serve = app.view_functions["static"]
+
+    def static(filename: str) -> Response:
+        response: Response = serve(filename=filename)
+        if request.args.get("v") == _content_hash(filename):
             response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
-    return response
+        return response
+
+    app.view_functions["static"] = static
 
 
 def live_cards() -> list[ModelCard]:

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from webapp.api.authentication import Need, check
 from webapp.api.openapi.validation_errors import invalid_fields
-from webapp.api.request_files import read_files
 from webapp.api.schemas.base import ApiRequest, MultipartRequest
-from webapp.errors import BadRequestError, MarqueError
+from webapp.errors import BadRequestError, MarqueError, NoFileError
+from webapp.http.rate_limits import count_photos
+from webapp.services.photos.classify import MAX_BYTES, Incoming
 
 MAX_JSON = 1024 * 1024  # bytes of a body: three times the longest list of ids
 View = Callable[..., ResponseReturnValue]
@@ -127,3 +128,24 @@ _READERS: dict[str, Callable[[Any], ApiRequest]] = {
     "body": _read_body,
     "form": _read_form,
 }
+
+
+def read_files(field: str) -> list[Incoming]:
+    """The files of the form's `field`, each up to one byte more than a photo may have.
+
+    Raises:
+        NoFileError: The request is not a form or has no file in the field.
+        TooManyRequestsError: The sender may not send this number of photos now.
+    """
+    example = f"in a field called {field}, for instance: curl -F {field}=@photo.jpg"
+    if request.mimetype != "multipart/form-data":
+        raise NoFileError(f"Send the photo as multipart/form-data {example}")
+    uploads = [upload for upload in request.files.getlist(field) if upload.filename]
+    if not uploads:
+        raise NoFileError(f"The form has no file {example}")
+    count_photos(len(uploads))
+    incoming = []
+    for upload in uploads:
+        with upload.stream:
+            incoming.append(Incoming(upload.filename or "", upload.read(MAX_BYTES + 1)))
+    return incoming

@@ -281,6 +281,7 @@ class PhotoPageJson(JsonShape):
 def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -> PhotoJson:
     """A photo; with the predictions of every model when the choice of models was all."""
     photo = item.photo
+    ranked = item.ranked if isinstance(item, StoredPhoto) else ()
     shown: PhotoJson = {
         "id": photo.public_id,
         "filename": photo.filename,
@@ -294,7 +295,7 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
         "prediction": None,
     }
     if photo.prediction is not None:
-        shown["prediction"] = _prediction_json(photo.prediction, registry)
+        shown["prediction"] = _prediction_json(photo.prediction, registry, ranked)
     if choice == ALL_MODELS:
         every = [_prediction_json(row, registry) for row in current_predictions(photo)]
         shown["predictions"] = every
@@ -354,14 +355,16 @@ def upload_result_json(
     return {"filename": filename, "status": 200 if result.duplicate else 201, "photo": photo}
 
 
-def _prediction_json(row: Prediction, registry: Registry) -> _PredictionJson:
-    """A stored prediction."""
+def _prediction_json(
+    row: Prediction, registry: Registry, ranked: Sequence[RankedLabel] = ()
+) -> _PredictionJson:
+    """A stored prediction; `ranked` where all its labels are known already."""
     return {
         "decision": row.decision,
         "label": row.label,
         "confidence": row.confidence,
         "familiarity": row.familiarity,
-        "ranked": _ranking(full_ranking(row, registry)),
+        "ranked": _ranking(ranked or full_ranking(row, registry)),
         "model": {"name": row.model, "version": row.version},
         "elapsed_ms": round(row.elapsed_ms, 2),
     }

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from webapp.domain import UNLABELLED, Answer, Who
+from webapp.domain import UNLABELLED, Answer, RankedLabel, Who
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import ClassifiedPhoto, Classifier, classify, make_answer
@@ -78,13 +78,14 @@ class StoredPhoto:
     """A stored photo with the prediction of the first model that was asked, and its outcome.
 
     `duplicate`: its bytes were known already; then `delete_token`, of which only a hash is
-    stored, is "".
+    stored, is "". `ranked` are all labels of a new prediction.
     """
 
     photo: Photo
     outcome: str
     duplicate: bool
     delete_token: str = ""
+    ranked: Sequence[RankedLabel] = ()
 
 
 # ---- classify, store nothing ----
@@ -230,7 +231,8 @@ def _store(
         if origin.ground_truth:
             _label(photo, pipeline, origin)
     if rows and not origin.ground_truth:
-        return StoredPhoto(photo, UNLABELLED, duplicate=False, delete_token=token)
+        ranked = classified.answers[0].ranked if rows[0][1] is None else ()
+        return StoredPhoto(photo, UNLABELLED, False, token, ranked)
     model = pipeline.classifiers[0].card.name if rows else ""
     return replace(_load(photo.sha256, model, duplicate=False), delete_token=token)
 

@@ -10,6 +10,7 @@ from werkzeug.datastructures import FileStorage
 
 from webapp.errors import BadRequestError, MarqueError, ModelRefusedError
 from webapp.extensions import get_config
+from webapp.http.responses import MAX_MODEL
 from webapp.inference.model_import.model_import import PREPROCESSING
 from webapp.inference.models.card import RESIZE_RULES
 from webapp.services.jobs import queue as jobs
@@ -20,16 +21,8 @@ from webapp.views import guards
 from webapp.views.jobs import owner, sender
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
-MAX_BYTES = 1024**3
-"""Of a network's file: an EfficientNetB7 with its optimiser has less."""
 LAST = 20
 """Imports that are listed."""
-
-
-def let_large_files_in() -> None:
-    """Before anything reads the form: an admin may send a network, which is larger than what everybody may send."""
-    if request.endpoint == "imports.take" and (somebody := guards.person()) and somebody.is_admin:
-        request.max_content_length = MAX_BYTES
 
 
 @bp.get("")
@@ -61,7 +54,7 @@ def _page(error: MarqueError | None = None) -> str:
         preprocessing=PREPROCESSING,
         resize_rules=RESIZE_RULES,
         endings=FILE_ENDINGS,
-        most=MAX_BYTES,
+        most=MAX_MODEL,
     )
 
 

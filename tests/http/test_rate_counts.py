@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from webapp.errors import ConfigError
-from webapp.storage import rate_limits as rates
-from webapp.storage.rate_limits import Rates
+from webapp.http import rate_limits as rates
+from webapp.http.rate_limits import Rates
 
 
 def free_port() -> int:
