@@ -24,6 +24,7 @@ from webapp import extensions
 from webapp.api.schemas.photos import photo_json
 from webapp.app import create_app
 from webapp.config import Config
+from webapp.http.rate_limits import Rates
 from webapp.inference.models.card import ModelCard
 from webapp.services.accounts import api_keys, users
 from webapp.storage.database import db
@@ -72,6 +73,7 @@ class Apps:
             current.clear()
             current.update(made)
         extensions.init_app(app, config, classifiers, photo_json)
+        app.extensions["marque-rates"] = Rates()
         self._lent.append((config, app))
         return app
 

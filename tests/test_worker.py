@@ -30,6 +30,7 @@ from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.labels.relabel import relabel_photos
+from webapp.services.photos.spool import Spool
 from webapp.storage.database import db, end_reading
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import JobPart, JobWorker, Photo, now
@@ -69,8 +70,8 @@ class Workers:
                     f"photo {mark}.png", draw(size=(400, 300), mark=mark * 5, format="PNG")
                 )
         content.seek(0)
-        upload_job.keep_zip(self.data, job_id, content)
-        asked = upload_job.question([], model="f1-teams", place="upload")
+        Spool(self.data, job_id).add_zip(content)
+        asked = upload_job.make_params([], "f1-teams")
         sender = Sender(ANNA, WHO)
         jobs.enqueue(upload_job.JOB_TYPE, asked, "photos.zip", sender, public_id=job_id)
         return job_id

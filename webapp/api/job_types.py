@@ -43,24 +43,21 @@ from webapp.services.photos.classify import clean_name
 
 def _upload(asked: UploadBody | JobForm) -> Job:
     """Photos in a zip; with a key of the scope `admin` also in a folder of the server."""
-    params = upload_job.question(
-        get_classifiers(asked.model),
-        model=asked.model,
-        ground_truth=asked.ground_truth,
-        folders=asked.folders,
-        place="api",
+    classifiers = get_classifiers(asked.model)
+    params = upload_job.make_params(
+        classifiers, asked.model, "api", asked.ground_truth, asked.folders
     )
     sent = request.files.get("file")
     title = asked.folder if sent is None else clean_name(sent.filename or "photos.zip")
     order = UploadOrder(params, title, _sender())
     if sent is not None:
-        return upload_job.take_zip(get_config().data, sent.stream, order)
+        return upload_job.enqueue_zip(get_config().data, sent.stream, order)
     if not asked.folder:
         raise NoFileError(
             "Send a zip of photos in a field called file: curl -F kind=upload -F file=@photos.zip"
         )
     need("admin")
-    return upload_job.take_folder(get_config().import_folder, asked.folder, order)
+    return upload_job.enqueue_folder(get_config().import_folder, asked.folder, order)
 
 
 def _export(asked: ExportBody) -> Job:

@@ -29,7 +29,7 @@ CSP = (
 MAX_ZIP = 4 * 2**30  # bytes of a zip of photos, with what else is in its form
 MAX_VISITORS_ZIP = 510 * 2**20  # without a login or key; its content has limits of its own
 MAX_MODEL = 1024**3  # bytes of a model file; an EfficientNetB7 with its optimiser has less
-ZIP_ENDPOINTS = ("api_jobs.add", "upload.send", "jobs.take")
+ZIP_ENDPOINTS = ("api_jobs.add", "upload.send", "upload.send_group")
 ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
 
 _PAGE = "text/html"

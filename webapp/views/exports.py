@@ -21,7 +21,7 @@ from webapp.services.jobs.types import export as export_job
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
-from webapp.views.jobs import owner, sender
+from webapp.views.guards import owner, sender
 from webapp.views.photos.query_filters import filter_words
 
 bp = Blueprint("export", __name__)

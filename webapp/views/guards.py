@@ -1,29 +1,34 @@
-"""Who is here and who may come in: the person behind a request, decorators for views, safe ways back."""
+"""Who is here, what this browser has sent, who may come in, safe ways back."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import redirect, request, url_for
+from flask import redirect, request, session, url_for
 from flask_login import UserMixin, current_user
 from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
-from webapp.domain import Who
 from webapp.errors import NotAllowedError
 from webapp.extensions import get_config
+from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.photos import own_uploads
-from webapp.views.photos import session_uploads
 
 View = TypeVar("View", bound=Callable[..., Any])
 VISITOR = "a visitor"
+SENT, BROWSER = "sent", "browser"  # keys of the session
+MOST_SENT = 30  # photos kept in the session's cookie of 4 KB, of which they take about half
 
 
 @dataclass(frozen=True)
 class Person(UserMixin):
-    """Somebody who has logged in. `session_id` is what their cookie holds; it changes when their sessions are ended."""
+    """Somebody who has logged in.
+
+    `session_id` is what their cookie holds; it changes when their sessions are ended.
+    """
 
     id: int
     name: str
@@ -41,28 +46,73 @@ class Person(UserMixin):
         return self.role == "admin"
 
 
+# ---- who is here ----
+
+
 def person() -> Person | None:
     """Who is logged in, None for a visitor."""
-    return (
-        cast(Person, current_user._get_current_object()) if current_user.is_authenticated else None
-    )
+    user = current_user._get_current_object()
+    return cast(Person, user) if user.is_authenticated else None
 
 
 def is_admin() -> bool:
-    """True when an admin is logged in."""
-    somebody = person()
-    return somebody is not None and somebody.is_admin
+    """True for an admin."""
+    user = person()
+    return user is not None and user.is_admin
 
 
-def who() -> Who:
-    """The person of this request as the log remembers them."""
-    somebody = person()
-    return Who(somebody.name, somebody.id) if somebody else Who(VISITOR)
+def owner(*, new: bool = False) -> Owner:
+    """Who is here as the owner of jobs: people see every job, a visitor what this browser sent in.
+
+    `new` gives a browser its name.
+    """
+    if user := person():
+        return Owner(f"user:{user.id}", all=True)
+    if new:
+        session.setdefault(BROWSER, secrets.token_urlsafe(12))
+    return Owner(_browser_owner() or "nobody")
 
 
-def may_browse() -> bool:
-    """True when this person may see the photos of others."""
-    return get_config().gallery == "public" or person() is not None
+def sender(key: str = "") -> Sender:
+    """Who is here, as the sender of a job."""
+    return Sender(owner(), who(), key)
+
+
+def has_jobs() -> bool:
+    """True when this browser has sent in a job."""
+    return BROWSER in session
+
+
+def _browser_owner() -> str:
+    return f"browser:{session[BROWSER]}" if has_jobs() else ""
+
+
+# ---- what this browser has sent: visitors find and delete their photos without an account ----
+
+
+def remember_sent(public_id: str, token: str) -> None:
+    """Keep the delete token of a photo just sent; one that was known already has none."""
+    token = token or delete_token(public_id)
+    others = [pair for pair in session.get(SENT, []) if pair[0] != public_id]
+    session[SENT] = [*others, [public_id, token]][-MOST_SENT:]
+
+
+def delete_token(public_id: str) -> str:
+    """The delete token of a photo that this browser stored, else ""."""
+    return next((token for known, token in session.get(SENT, []) if known == public_id), "")
+
+
+def has_sent(public_id: str) -> bool:
+    """True when this browser sent the photo by itself, whether it was new or known already."""
+    return any(known == public_id for known, _token in session.get(SENT, []))
+
+
+def sent_here(public_id: str) -> bool:
+    """True when this browser sent the photo, by itself or among many."""
+    return has_sent(public_id) or own_uploads.came_with(public_id, _browser_owner())
+
+
+# ---- ways back ----
 
 
 def safe_path(target: str | None, default: str) -> str:
@@ -71,7 +121,7 @@ def safe_path(target: str | None, default: str) -> str:
     Browsers read a backslash as a slash and drop tabs and line ends, so any of these is refused.
     """
     text = target or ""
-    strange = any(ord(one) <= 32 or ord(one) == 127 or one == "\\" for one in text)
+    strange = any(ord(char) <= 32 or ord(char) == 127 or char == "\\" for char in text)
     if strange or not text.startswith("/") or text.startswith("//") or len(text) > 2000:
         return default
     try:
@@ -82,66 +132,64 @@ def safe_path(target: str | None, default: str) -> str:
 
 
 def way_back(default: str) -> str:
-    """Where the form says that its page was, when that is a path of ours."""
+    """Where the form says that its page was, if that is a path on this host."""
     return safe_path(request.form.get("next"), default)
 
 
 def here() -> str:
-    """The path of this page with its question, to come back to; the upload page when this page cannot be asked for again."""
+    """The address of this page, to come back to; the upload page after a form."""
     if request.method not in ("GET", "HEAD"):
         return url_for("upload.index")
     return request.script_root + (request.full_path if request.query_string else request.path)
 
 
 def ask_to_log_in() -> Response:
-    """Send a reader to the login page and back here. Raises `Unauthorized` for a form: its content would be lost on the way."""
+    """Send a reader to the login page and back here.
+
+    Raises `Unauthorized` for a form: its content would be lost on the way.
+    """
     if request.method not in ("GET", "HEAD"):
         raise Unauthorized("Log in first, then send the form again. Nothing was changed.")
     return redirect(url_for("login.form", next=here()), 303)
 
 
+# ---- who may come in ----
+
+
+def may_browse() -> bool:
+    """True when this person may see the photos of others."""
+    return get_config().gallery == "public" or person() is not None
+
+
 def uploads_open(view: View) -> View:
     """Everybody may upload, unless the setting says `login`."""
-    return _guarded(
-        view, lambda _arguments: get_config().uploads == "public" or person() is not None
-    )
+    return _guarded(view, lambda _args: get_config().uploads == "public" or person() is not None)
 
 
 def gallery_open(view: View) -> View:
     """Everybody may look at all photos, unless the setting says `login`."""
-    return _guarded(view, lambda _arguments: may_browse())
+    return _guarded(view, lambda _args: may_browse())
 
 
 def photo_open(view: View) -> View:
-    """Like `gallery_open`, and who sent the photo from this browser may always see it. The view takes `public_id`."""
-    return _guarded(view, lambda arguments: may_browse() or sent_here(arguments["public_id"]))
-
-
-def sent_here(public_id: str) -> bool:
-    """True when this browser sent the photo, by itself or among many."""
-    return session_uploads.was_sent(public_id) or own_uploads.came_with(
-        public_id, session_uploads.owner_id()
-    )
+    """Like `gallery_open`, and who sent the photo from this browser. The view takes `public_id`."""
+    return _guarded(view, lambda args: may_browse() or sent_here(args["public_id"]))
 
 
 def people_only(view: View) -> View:
-    """Whoever is logged in: reviewers and admins."""
-    return _guarded(view, lambda _arguments: person() is not None)
+    """Those who are logged in: reviewers and admins."""
+    return _guarded(view, lambda _args: person() is not None)
 
 
 def admins_only(view: View) -> View:
     """Admins. Others who are logged in are refused with `NotAllowedError`."""
 
-    @wraps(view)
-    def guarded(**arguments: Any) -> Any:
-        somebody = person()
-        if somebody is None:
-            return ask_to_log_in()
-        if not somebody.is_admin:
+    def allowed(_args: dict[str, Any]) -> bool:
+        if person() is not None and not is_admin():
             raise NotAllowedError("Only an admin may do this. Ask one, or log in as one.")
-        return view(**arguments)
+        return is_admin()
 
-    return cast(View, guarded)
+    return _guarded(view, allowed)
 
 
 def _guarded(view: View, allowed: Callable[[dict[str, Any]], bool]) -> View:

@@ -26,7 +26,6 @@ from webapp.inference.models.label_set import as_current, canonical_label, every
 from webapp.services.photos.classify import MAX_BYTES, MAX_FILES
 from webapp.services.photos.wording import display
 from webapp.views import guards, template_filters
-from webapp.views.photos import session_uploads
 
 bp = Blueprint("layout", __name__)
 _THEMES = ("light", "dark")
@@ -176,7 +175,7 @@ def _page_values() -> dict[str, Any]:
     if person:
         places.append(("review.index", "Review"))
     places += [("stats.index", "Stats"), ("models.index", "Models")]
-    if person or session_uploads.browser():
+    if person or guards.has_jobs():
         places.append(("jobs.index", "Jobs"))
     if person:
         places.append(("log.index", "Log"))

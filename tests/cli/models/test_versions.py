@@ -199,7 +199,7 @@ def test_a_version_that_is_damaged_while_it_serves_goes_on_answering(
         photo = np.zeros((40, 60, 3), dtype=np.uint8)
         with ThreadPoolExecutor(3) as pool:  # each may need an interpreter of its own
             sums = [
-                float(one.probabilities.sum()) for one in pool.map(classifier.rank, [photo] * 12)
+                float(one.probabilities.sum()) for one in pool.map(classifier.predict, [photo] * 12)
             ]
     assert sums == pytest.approx([1.0] * 12)
 

@@ -1,4 +1,4 @@
-"""The samples that are shipped to be tried: which there are, and what people call them."""
+"""Which sample pictures there are, and what people call them."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from webapp.services.photos.wording import display
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: `name` as in its address, `title` for people, `is_label` when it shows one of the model's labels."""
+    """`name` as in its address, `title` for people; `is_label` when it shows a label."""
 
     name: str
     title: str
@@ -18,16 +18,11 @@ class Sample:
 
 
 def find_samples(folder: Path, card: ModelCard | None) -> list[Sample]:
-    """The samples of `folder` (`<name>.jpg`) by name, those that show none of the card's labels last."""
-    names = sorted(one.stem for one in folder.glob("*.jpg")) if folder.is_dir() else []
-    found = [_sample(name, card) for name in names if re.fullmatch(r"[a-z0-9_-]+", name)]
-    return sorted(found, key=lambda one: not one.is_label)
-
-
-def _sample(name: str, card: ModelCard | None) -> Sample:
-    is_label = card is not None and card.label(name) is not None
-    return Sample(
-        name,
-        display(card, name) if is_label else name.replace("-", " ").replace("_", " ").capitalize(),
-        is_label,
-    )
+    """The samples of `folder` (`<name>.jpg`) by name, those that show none of the labels last."""
+    samples = []
+    for name in sorted(path.stem for path in folder.glob("*.jpg")):
+        if re.fullmatch(r"[a-z0-9_-]+", name):
+            is_label = card is not None and card.label(name) is not None
+            title = re.sub("[-_]", " ", name).capitalize()
+            samples.append(Sample(name, display(card, name) if is_label else title, is_label))
+    return sorted(samples, key=lambda sample: not sample.is_label)

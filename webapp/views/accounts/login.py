@@ -12,7 +12,6 @@ from webapp.views import guards
 from webapp.views.accounts.forms import LoginForm, PasswordForm
 from webapp.views.flashes import note
 from webapp.views.guards import Person
-from webapp.views.photos import session_uploads
 
 bp = Blueprint("login", __name__)
 
@@ -102,9 +101,9 @@ def _person(user: users.User) -> Person:
 
 def _begin_session(user: users.User) -> None:
     """A fresh session, so that nothing planted in the old one lives on."""
-    uploads = session.get(session_uploads.NAME)
+    uploads = session.get(guards.SENT)
     session.clear()
     if uploads:
-        session[session_uploads.NAME] = uploads
+        session[guards.SENT] = uploads
     session.permanent = True
     login_user(_person(user))

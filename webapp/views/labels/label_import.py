@@ -15,7 +15,7 @@ from webapp.services.labels.import_formats.folders import read_sums
 from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.jobs import sender
+from webapp.views.guards import sender
 from webapp.views.labels.forms import ImportForm, LabelFileForm, LabelFolderForm
 from webapp.views.layout import live_cards
 from webapp.views.template_filters import count

@@ -12,7 +12,7 @@ from webapp.services.labels.remap import Editor
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.jobs import sender
+from webapp.views.guards import sender
 from webapp.views.labels.forms import MergeForm, SplitForm
 from webapp.views.template_filters import count
 

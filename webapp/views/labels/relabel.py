@@ -12,7 +12,7 @@ from webapp.services.labels.undo import undo_batch, undo_event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, note_undone
-from webapp.views.jobs import sender
+from webapp.views.guards import sender
 from webapp.views.labels.forms import RelabelForm, UndoForm
 from webapp.views.layout import live_cards
 

@@ -18,7 +18,7 @@ from webapp.services.jobs.queue import Job
 from webapp.services.jobs.types import model_import as model_import_job
 from webapp.services.jobs.types.model_import import FILE_ENDINGS, Sent
 from webapp.views import guards
-from webapp.views.jobs import owner, sender
+from webapp.views.guards import owner, sender
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
 LAST = 20

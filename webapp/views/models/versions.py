@@ -25,7 +25,8 @@ from webapp.services.models.compare import Standing
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.jobs import REFRESH, sender
+from webapp.views.guards import sender
+from webapp.views.jobs import REFRESH
 
 bp = Blueprint("versions", __name__, url_prefix="/models")
 STRIP = 24

@@ -30,7 +30,7 @@ from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved
 from webapp.views.forms import Form
-from webapp.views.jobs import sender
+from webapp.views.guards import sender
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title, shown_name
 from webapp.views.photos.presenters import present_item

@@ -33,11 +33,11 @@ from webapp.services.accounts import users
 from webapp.services.photos import bulk, classify, deletion, gallery, lookalikes, own_uploads
 from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
-from webapp.views import guards, jobs
+from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
 from webapp.views.layout import label_groups, live_cards, model_choices, model_title
-from webapp.views.photos import heat_map, session_uploads
+from webapp.views.photos import heat_map
 from webapp.views.photos.bulk import BulkForm
 from webapp.views.photos.presenters import FIRST, card_for, present_item, present_prediction
 from webapp.views.photos.query_filters import (
@@ -119,10 +119,10 @@ def photo(public_id: str) -> ResponseReturnValue:
         details = gallery.get_details(public_id)
     except PhotoDeletedError:
         return _gone(public_id)
-    model, token = request.args.get("model", ""), session_uploads.token_of(public_id)
+    model, token = request.args.get("model", ""), guards.delete_token(public_id)
     prediction = _answer_of(details, model)
     answer = present_prediction(prediction) if prediction else None
-    came_with = own_uploads.came_with(public_id, jobs.owner().id)
+    came_with = own_uploads.came_with(public_id, guards.owner().id)
     browsing = guards.may_browse()
     return render_template(
         "photos/photo.html",
@@ -233,7 +233,7 @@ def delete_now(public_id: str) -> ResponseReturnValue:
     name = deletion.delete_photo(
         public_id, who=guards.who(), admin=_needs_no_token(public_id), token=token
     )
-    link_token = token if token != session_uploads.token_of(public_id) else ""
+    link_token = token if token != guards.delete_token(public_id) else ""
     note(
         f"Deleted: {name}. It goes for good in {deletion.GRACE.days} days.",
         link=url_for(".photo", public_id=public_id, token=link_token or None),
@@ -344,7 +344,7 @@ def _reference(photo: Photo) -> CurrentLabel | None:
 
 def _needs_no_token(public_id: str) -> bool:
     """True for who deletes a photo without its link: an admin, and who sent it among many."""
-    return guards.is_admin() or own_uploads.came_with(public_id, jobs.owner().id)
+    return guards.is_admin() or own_uploads.came_with(public_id, guards.owner().id)
 
 
 def _may_delete(photo: Photo) -> bool:
@@ -353,7 +353,7 @@ def _may_delete(photo: Photo) -> bool:
 
 def _token(public_id: str) -> str:
     """The delete token from the link or form, else the one that this browser keeps."""
-    return request.values.get("token", "") or session_uploads.token_of(public_id)
+    return request.values.get("token", "") or guards.delete_token(public_id)
 
 
 def _file_name(filename: str, content_type: str) -> str:

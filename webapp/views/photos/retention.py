@@ -12,7 +12,7 @@ from webapp.services.jobs.types import retention as retention_job
 from webapp.services.photos import deletion
 from webapp.views import guards
 from webapp.views.forms import Form
-from webapp.views.jobs import sender
+from webapp.views.guards import sender
 
 bp = Blueprint("retention", __name__, url_prefix="/admin/keeping")
 

@@ -1,7 +1,7 @@
-"""The samples that are shipped to be tried: which there are, and what the model says about one."""
+"""The sample pictures that are shipped to be tried, and their answers."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from flask import current_app
 
@@ -12,62 +12,57 @@ from webapp.inference.classifier import Classifier
 from webapp.services.photos.classify import Incoming, Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
-FOLDER = "samples"
 STRIP = 6
-KEPT = "marque-samples"
 
 
 def all_samples() -> list[Sample]:
-    """The samples that are there by name, those of other things last."""
+    """The samples by name, those of other things last."""
     return find_samples(_folder(), get_card())
 
 
 def strip() -> list[Sample]:
     """A few to try: labels evenly spread, and one that shows something else."""
     samples = all_samples()
-    labels = [one for one in samples if one.is_label]
-    others = [one for one in samples if not one.is_label][:1]
+    labels = [sample for sample in samples if sample.is_label]
+    others = [sample for sample in samples if not sample.is_label][:1]
     room = min(len(labels), STRIP - len(others))
     return [labels[place * len(labels) // room] for place in range(room)] + others
 
 
-def sample(name: str) -> Sample:
+def get_sample(name: str) -> Sample:
     """The sample of this name. Raises `PhotoNotFoundError`."""
-    for one in all_samples():
-        if one.name == name:
-            return one
+    for sample in all_samples():
+        if sample.name == name:
+            return sample
     raise PhotoNotFoundError("There is no sample of this name.")
 
 
-def answers(one: Sample, choice: str = "") -> list[Answer]:
-    """What a live model (or all) says about a sample; asked once for each version, then remembered. Raises like `answer_photo`."""
-    return [_answer(one, classifier) for classifier in get_classifiers(choice)]
+def answers(sample: Sample, choice: str = "") -> list[Answer]:
+    """The answers of a live model, or all, about a sample; made once for each version.
+
+    Raises like `answer_photo`.
+    """
+    return [_answer(sample, classifier) for classifier in get_classifiers(choice)]
 
 
-def _answer(one: Sample, classifier: Classifier) -> Answer:
-    kept = cast(dict[tuple[Any, ...], Answer], current_app.extensions.setdefault(KEPT, {}))
-    reads = tuple(sorted(getattr(get_card(classifier.card.name), "reads", {}).items()))
-    key = (
-        one.name,
-        classifier.card.name,
-        classifier.card.version,
-        reads,
-        (_folder() / f"{one.name}.jpg").stat().st_mtime_ns,
-    )
-    if key not in kept:
-        content = (_folder() / f"{one.name}.jpg").read_bytes()
-        pipeline = Pipeline([classifier], get_files(), get_limiter())
-        kept[key] = answer_photo(Incoming(f"{one.name}.jpg", content), pipeline)[0]
-    return kept[key]
-
-
-def answer_if_ready(one: Sample) -> Answer | None:
-    """What the site's model says, None when there is no model or no time for it now."""
+def answer_if_ready(sample: Sample) -> Answer | None:
+    """The site's answer, None when there is no model or no time for it now."""
     try:
-        return answers(one)[0]
+        return answers(sample)[0]
     except MarqueError:
         return None
 
 
+def _answer(sample: Sample, classifier: Classifier) -> Answer:
+    known: dict[Any, Answer] = current_app.extensions.setdefault("marque-samples", {})
+    card, path = classifier.card, _folder() / f"{sample.name}.jpg"
+    reads = tuple(sorted(getattr(get_card(card.name), "reads", {}).items()))
+    key = (sample.name, card.name, card.version, reads, path.stat().st_mtime_ns)
+    if key not in known:
+        pipeline = Pipeline([classifier], get_files(), get_limiter())
+        known[key] = answer_photo(Incoming(path.name, path.read_bytes()), pipeline)[0]
+    return known[key]
+
+
 def _folder() -> Path:
-    return Path(str(current_app.static_folder)) / FOLDER
+    return Path(str(current_app.static_folder)) / "samples"

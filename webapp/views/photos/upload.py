@@ -1,4 +1,4 @@
-"""The first page: photos come in, here or by the script, and are answered; samples to try; what the model knows."""
+"""Photos come in: one or several that are classified at once, or many that become a job."""
 
 import re
 from contextlib import closing
@@ -6,105 +6,173 @@ from typing import Any
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.file import MultipleFileField
 from werkzeug.datastructures import FileStorage
+from wtforms import BooleanField, IntegerField, StringField
 
-from webapp.domain import ALL_MODELS, NONE_OF_THESE
-from webapp.errors import MarqueError, ModelUnavailableError
-from webapp.extensions import get_card, get_classifier, get_pipeline
+from webapp.domain import ALL_MODELS
+from webapp.errors import JobNotFoundError, MarqueError
+from webapp.extensions import get_classifiers, get_config, get_pipeline
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import wants_json
-from webapp.inference.models.label_set import every_label
-from webapp.services.jobs.queue import new_id
-from webapp.services.jobs.types.upload import allowance_of
-from webapp.services.models import cards
-from webapp.services.photos import classify
-from webapp.services.photos import gallery as history
-from webapp.services.photos.classify import MAX_BYTES, Incoming, Origin, StoredPhoto
-from webapp.services.photos.gallery import Photo
-from webapp.storage.labels.events import new_batch
-from webapp.views import guards, jobs
-from webapp.views.layout import label_groups, model_choices
-from webapp.views.photos import samples, session_uploads
+from webapp.services.jobs import queue
+from webapp.services.jobs.queue import Job, Sender
+from webapp.services.jobs.types import upload as upload_job
+from webapp.services.jobs.types.upload import UploadOrder
+from webapp.services.photos import gallery
+from webapp.services.photos.classify import (
+    MAX_BYTES,
+    MAX_FILES,
+    Incoming,
+    Origin,
+    StoredPhoto,
+    classify_photos,
+    clean_name,
+    store_upload,
+)
+from webapp.services.photos.gallery import Item, Photo
+from webapp.services.photos.spool import Spool, allowance_of
+from webapp.views import guards
+from webapp.views.flashes import note
+from webapp.views.forms import Form
+from webapp.views.layout import model_choices
+from webapp.views.photos import first_page, samples
 from webapp.views.photos.presenters import present_answer, present_item
 
 bp = Blueprint("upload", __name__)
+
+
+def _strip(text: str | None) -> str:
+    return (text or "").strip()
+
+
+class FolderForm(Form):
+    """What is known of many photos: a label for all, or folders that are labels."""
+
+    folder = StringField("Folder", filters=[_strip])
+    model = StringField("Model", filters=[_strip])
+    ground_truth = StringField("Ground truth", filters=[_strip])
+    folders = BooleanField("The folders are named after the labels of their photos")
+
+    def order(self, title: str) -> UploadOrder:
+        """The job for them. Raises `UnknownLabelError` or `ModelNotFoundError`."""
+        model, truth = self.model.data, self.ground_truth.data
+        classifiers, folders = get_classifiers(model), self.folders.data
+        params = upload_job.make_params(classifiers, model, "upload", truth, folders)
+        return UploadOrder(params, title, Sender(guards.owner(new=True), guards.who()))
+
+
+class UploadForm(FolderForm):
+    """Photos or zips, and what is known of them. `batch` names the files of one form: the script
+    sends each by itself."""
+
+    files = MultipleFileField()
+    file = MultipleFileField()
+    batch = StringField()
+    title = StringField(filters=[_strip])
+    job = StringField()
+    group = IntegerField(default=1)
+    last = StringField()
+
+    def uploads(self) -> list[FileStorage]:
+        """The files that came."""
+        return [*(self.files.data or []), *(self.file.data or [])]
+
+    def origin(self) -> Origin:
+        """Where the photos come from."""
+        batch = self.batch.data or ""
+        batch = batch if re.fullmatch(r"[\w-]{1,24}", batch, re.ASCII) else ""
+        return Origin(guards.who(), "upload", self.ground_truth.data, batch)
+
+    def spool(self, job_id: str, group: int) -> Spool:
+        """Store the files for a job: each zip as it is, the photos together.
+
+        Raises what `Spool.add_zip` raises.
+        """
+        spool, first = Spool(get_config().data, job_id), group * 100
+        allowance = allowance_of(guards.owner())
+        zips = [upload for upload in self.uploads() if _is_zip(upload)]
+        for number, upload in enumerate(zips, first):
+            with closing(upload.stream):
+                spool.add_zip(upload.stream, number, allowance)
+        photos = [upload for upload in self.uploads() if not _is_zip(upload)]
+        if photos:
+            spool.add_photos(_read(photos), first + len(zips), allowance)
+        return spool
+
+    def enqueue(self, spool: Spool) -> Job:
+        """Enqueue the job for what was stored."""
+        names = ", ".join(clean_name(upload.filename or "") for upload in self.uploads()[:3])
+        try:
+            return upload_job.enqueue_spool(spool, self.order(self.title.data or names))
+        except MarqueError:
+            spool.clear()
+            raise
 
 
 @bp.get("/")
 @guards.uploads_open
 def index() -> ResponseReturnValue:
     """The form, the latest answer, samples to try, what the model knows and cannot do."""
-    return _page()
+    return first_page.render(UploadForm())
 
 
 @bp.post("/")
 @guards.uploads_open
 def send() -> ResponseReturnValue:
-    """Take one photo (303 to it), several (303 to their list), or a zip or very many (303 to their job).
+    """Take one photo (303 to it), several (303 to their list), or a zip or very many (to their job).
 
     What is refused is said above the form, which keeps what was typed.
     """
-    incoming: list[Incoming] = []
-    files = jobs.files_of_form()
+    form, incoming, results = UploadForm(), [], []
+    uploads = form.uploads()
     try:
-        if jobs.belong_in_a_job(files):
-            return _as_job(files)
-        incoming = _incoming(files)
+        if len(uploads) > MAX_FILES or any(map(_is_zip, uploads)):
+            job = form.enqueue(form.spool(queue.new_id(), 1))
+            return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+        incoming = _read(uploads)
         count_photos(len(incoming))
-        results = _classify(incoming)
+        results = classify_photos(incoming, get_pipeline(form.model.data), form.origin())
     except MarqueError as error:
-        return _refused(error, incoming)
+        return _refuse(error, form, incoming)
+    for result in results:
+        if isinstance(result, StoredPhoto):
+            guards.remember_sent(result.photo.public_id, result.delete_token)
+    choice, first = form.model.data, results[0]
     if wants_json():
-        status = (
-            results[0].status if len(results) == 1 and isinstance(results[0], MarqueError) else 200
-        )
-        return jsonify(
-            results=[_result(one, result) for one, result in zip(incoming, results, strict=True)]
-        ), status
+        lines = [_result(*pair, choice) for pair in zip(incoming, results, strict=True)]
+        failed = len(results) == 1 and isinstance(first, MarqueError)
+        return jsonify(results=lines), first.status if failed else 200
     if len(results) > 1:
-        return redirect(
-            url_for(
-                "upload.several", public_id=classify.store_upload(incoming, results, _choice())
-            ),
-            303,
-        )
-    return (
-        _refused(results[0], incoming)
-        if isinstance(results[0], MarqueError)
-        else redirect(_page_of(results[0]), 303)
-    )
+        public_id = store_upload(incoming, results, choice)
+        return redirect(url_for("upload.several", public_id=public_id), 303)
+    if isinstance(first, MarqueError):
+        return _refuse(first, form, incoming)
+    return redirect(_address(first.photo, choice, again=first.duplicate), 303)
 
 
 @bp.get("/uploads/<public_id>")
 @guards.uploads_open
 def several(public_id: str) -> ResponseReturnValue:
     """What became of each file of an upload."""
-    upload, items = history.get_upload(public_id)
+    upload, items = gallery.get_upload(public_id)
     visible = guards.may_browse()
     lines = []
     for result in upload.results:
-        item = (
-            items.get(result["photo"])
-            if visible or session_uploads.was_sent(str(result["photo"]))
-            else None
-        )
+        known = visible or guards.has_sent(str(result["photo"]))
+        item = items.get(result["photo"]) if known else None
         url = _address(item.photo, result.get("model", ""), again=False) if item else ""
-        lines.append(
-            {**result, "item": item, "url": url, "shown": present_item(item) if item else None}
-        )
-    return render_template(
-        "photos/several.html",
-        upload=upload,
-        lines=lines,
-        answered=sum(bool(line["photo"]) for line in lines),
-    )
+        shown = present_item(item) if item else None
+        lines.append({**result, "item": item, "url": url, "shown": shown})
+    answered = sum(bool(line["photo"]) for line in lines)
+    return render_template("photos/several.html", upload=upload, lines=lines, answered=answered)
 
 
 @bp.get("/samples/<name>")
 @guards.uploads_open
 def sample(name: str) -> ResponseReturnValue:
-    """One of the sample pictures with its answer; nothing is stored."""
-    picture, choice = samples.sample(name), request.args.get("model", "")
+    """A sample picture with its answer; nothing is stored."""
+    picture, choice = samples.get_sample(name), request.args.get("model", "")
     answers = samples.answers(picture, choice)
     return render_template(
         "photos/sample.html",
@@ -116,147 +184,99 @@ def sample(name: str) -> ResponseReturnValue:
     )
 
 
-def _page(error: MarqueError | None = None) -> ResponseReturnValue:
-    card = get_card()
-    trouble = _model_trouble() if error is None else None
-    latest = history.latest_item() if guards.may_browse() else None
-    page = render_template(
-        "photos/upload.html",
-        card=card,
-        error=error or trouble,
-        batch=new_batch(),
-        kept=request.form.get("ground_truth", ""),
-        chosen=_choice(),
-        allowance=allowance_of(jobs.owner()),
-        models=model_choices(),
-        groups=label_groups(verdicts=(NONE_OF_THESE,), retired=False),
-        latest=latest,
-        latest_shown=present_item(latest) if latest else None,
-        stand_in=None if latest else _stand_in(),
-        samples=samples.strip() if card and not trouble else [],
-        knows=_what_it_knows(),
-        found={line.label: line.found for line in cards.label_lines(card)} if card else {},
-    )
-    said = error or trouble
-    wait = said.retry_after if said else None
-    return page, said.status if said else 200, {"Retry-After": str(wait)} if wait else {}
+# ---- many photos as a job ----
 
 
-def _model_trouble() -> ModelUnavailableError | None:
+@bp.post("/jobs/upload")
+@guards.uploads_open
+def send_group() -> ResponseReturnValue:
+    """Zips and photos that become one job.
+
+    The script sends them in groups, the last one marked; a form sends all at once.
+    """
+    form = UploadForm()
+    job_id = form.job.data or ""
     try:
-        get_classifier()
-    except ModelUnavailableError as error:
-        return error
-    return None
+        if known := _own_job(job_id):  # the answer to the last group was lost, and it came again
+            return jsonify(job=job_id, url=url_for("jobs.one", job_id=known.public_id))
+        if job_id:
+            Spool(get_config().data, job_id).check_open()
+        group = min(max(form.group.data or 1, 0), 99_999)
+        spool = form.spool(job_id or queue.new_id(), group)
+        if form.last.data == "no":
+            return jsonify(job=spool.folder.name)
+        job = form.enqueue(spool)
+    except MarqueError as error:
+        return jsonify(error=str(error)), error.status
+    return jsonify(job=job.public_id, url=url_for("jobs.one", job_id=job.public_id))
 
 
-def _stand_in() -> dict[str, Any] | None:
-    """On a fresh install a sample stands where the latest photo will, with the answer that the model gave, if it gave one."""
-    there = samples.strip() or samples.all_samples()
-    if not there:
+@bp.post("/jobs/folder")
+@guards.admins_only
+def take_folder() -> ResponseReturnValue:
+    """Take in the photos below a folder of the server."""
+    form = FolderForm()
+    try:
+        order = form.order(form.folder.data or "the whole folder")
+        job = upload_job.enqueue_folder(get_config().import_folder, form.folder.data, order)
+    except MarqueError as error:
+        note(str(error), kind="is-error")
+        return redirect(url_for("jobs.index"), 303)
+    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+
+
+def _own_job(job_id: str) -> Job | None:
+    """The job with this id if it was sent in from here, else None."""
+    try:
+        job = queue.get_job(job_id, guards.owner()).job if job_id else None
+    except JobNotFoundError:
         return None
-    one = there[len(there) // 2]
-    answer = samples.answer_if_ready(one)
-    return {"sample": one, "shown": present_answer(answer) if answer else None}
+    return job if job and job.owner == guards.owner().id else None
 
 
-def _what_it_knows() -> list[dict[str, Any]]:
-    """A tile for each label: its newest checked photo, else its sample, else its colour. Of many labels only those with a picture."""
-    card = get_card()
-    photos = history.checked_examples()[0] if card and guards.may_browse() else {}
-    drawn = {one.name: one for one in samples.all_samples()}
-    labels = sorted(every_label(card), key=lambda one: one.display.casefold()) if card else []
-    tiles = [
-        {"label": one, "photo": photos.get(one.name), "sample": drawn.get(one.name)}
-        for one in labels
-    ]
-    if len(tiles) <= cards.MANY:
-        return tiles
-    return [tile for tile in tiles if tile["photo"] or tile["sample"]][: cards.MANY]
+# ---- steps ----
 
 
-def _as_job(files: list[FileStorage]) -> ResponseReturnValue:
-    """A zip, or many photos: they come in while nobody waits; 303 to the job."""
-    job_id = new_id()
-    jobs.keep(job_id, files, 1)
-    return redirect(url_for("jobs.one", job_id=jobs.enqueue(job_id, files).public_id), 303)
+def _is_zip(upload: FileStorage) -> bool:
+    return (upload.filename or "").lower().endswith(".zip")
 
 
-def _incoming(files: list[FileStorage]) -> list[Incoming]:
-    """The files of the form. One byte more than allowed is enough to know that a file is too large."""
+def _read(uploads: list[FileStorage]) -> list[Incoming]:
+    """One byte more than allowed is enough to know that a file is too large."""
     incoming = []
-    for one in files:
-        with closing(one.stream):  # a large upload waits in a temporary file
-            incoming.append(Incoming(one.filename or "", one.read(MAX_BYTES + 1)))
+    for upload in uploads:
+        with closing(upload.stream):  # a large upload waits in a temporary file
+            incoming.append(Incoming(upload.filename or "", upload.read(MAX_BYTES + 1)))
     return incoming
 
 
-def _classify(incoming: list[Incoming]) -> list[StoredPhoto | MarqueError]:
-    """Rank and remember the files, and let this browser remember that it sent them."""
-    truth = request.form.get("ground_truth", "").strip()
-    origin = Origin(guards.who(), ground_truth=truth, batch=_batch())
-    results = classify.classify_photos(incoming, get_pipeline(_choice()), origin)
-    for result in results:
-        if isinstance(result, StoredPhoto):
-            session_uploads.remember(result.photo.public_id, result.delete_token)
-    return results
-
-
-def _batch() -> str:
-    """What names the files of one form: the script sends each by itself, with the same field."""
-    name = request.form.get("batch", "")
-    return name if re.fullmatch(r"[\w-]{1,24}", name, re.ASCII) else ""
-
-
-def _choice() -> str:
-    """Who shall look at the photos of the form: a model, "" for the site's, or all."""
-    return request.form.get("model", "").strip()
-
-
-def _refused(error: MarqueError, incoming: list[Incoming]) -> ResponseReturnValue:
+def _refuse(error: MarqueError, form: Form, incoming: list[Incoming]) -> ResponseReturnValue:
     if not wants_json():
-        return _page(error)
-    wait = error.retry_after
-    names = [classify.clean_name(one.filename) for one in incoming] or [""]
+        return first_page.render(form, error)
+    names = [clean_name(photo.filename) for photo in incoming] or [""]
     body = jsonify(results=[{"filename": name, "error": str(error)} for name in names])
-    return body, error.status, {"Retry-After": str(wait)} if wait else {}
+    return body, error.status, first_page.retry_header(error)
 
 
-def _result(one: Incoming, result: StoredPhoto | MarqueError) -> dict[str, Any]:
-    name = classify.clean_name(one.filename)
+def _result(photo: Incoming, result: StoredPhoto | MarqueError, choice: str) -> dict[str, Any]:
+    line = dict.fromkeys(("url", "answer", "thumbnail", "error")) | {"duplicate": False}
+    line["filename"] = clean_name(photo.filename)
     if isinstance(result, MarqueError):
-        return {
-            "filename": name,
-            "url": None,
-            "answer": None,
-            "thumbnail": None,
-            "duplicate": False,
-            "error": str(result),
-        }
-    shown = present_item(history.Item(result.photo, result.outcome))
-    return {
-        "filename": name,
-        "url": _page_of(result),
+        return line | {"error": str(result)}
+    shown = present_item(Item(result.photo, result.outcome))
+    return line | {
+        "url": _address(result.photo, choice, again=result.duplicate),
         "answer": shown.title if shown else "",
         "thumbnail": url_for("gallery.thumbnail", public_id=result.photo.public_id),
         "duplicate": result.duplicate,
-        "error": None,
     }
 
 
-def _page_of(result: StoredPhoto) -> str:
-    return _address(result.photo, _choice(), again=result.duplicate)
-
-
 def _address(photo: Photo, choice: str, *, again: bool) -> str:
-    """Where a photo's answer is: on its page, in the view of the model that was asked, or with the answers of all."""
-    sent_again = "again" if again else None
+    """A photo's page, in the view of the model that was asked, or with the answers of all."""
+    sent = "again" if again else None
     if choice == ALL_MODELS:
-        return url_for("gallery.opinions", public_id=photo.public_id, sent=sent_again)
-    answered = photo.prediction
-    return url_for(
-        "gallery.photo",
-        public_id=photo.public_id,
-        model=answered.model if answered and not answered.shown else None,
-        sent=sent_again,
-    )
+        return url_for("gallery.opinions", public_id=photo.public_id, sent=sent)
+    answer = photo.prediction
+    model = answer.model if answer and not answer.shown else None
+    return url_for("gallery.photo", public_id=photo.public_id, model=model, sent=sent)

@@ -28,7 +28,9 @@ from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types.upload import JOB_TYPE, UploadOrder
 from webapp.services.jobs.worker import Worker
+from webapp.services.photos import spool
 from webapp.services.photos.classify import Incoming
+from webapp.services.photos.spool import Spool
 from webapp.storage.database import db, end_reading
 from webapp.storage.tables import Photo
 
@@ -51,12 +53,12 @@ def zip_of(members: dict[str, bytes]) -> io.BytesIO:
 
 
 def order(**changes: object) -> UploadOrder:
-    asked = upload_job.question(get_classifiers(""), model="", place="upload", **changes)  # type: ignore[arg-type]
+    asked = upload_job.make_params(get_classifiers(""), "", **changes)  # type: ignore[arg-type]
     return UploadOrder(asked, "photos.zip", Sender(ANNA, Who("Anna")))
 
 
 def send(members: dict[str, bytes], **changes: object) -> str:
-    return upload_job.take_zip(get_config().data, zip_of(members), order(**changes)).public_id
+    return upload_job.enqueue_zip(get_config().data, zip_of(members), order(**changes)).public_id
 
 
 def run_jobs(app: Flask, job_id: str) -> JobView:
@@ -149,7 +151,7 @@ def test_names_of_any_script_are_kept(app: Flask) -> None:
 
 def test_the_zip_goes_when_the_job_has_ended(app: Flask) -> None:
     job_id = send({"a.jpg": draw()})
-    assert upload_job.was_kept(get_config().data, job_id)
+    assert Spool(get_config().data, job_id).zips()
     run_jobs(app, job_id)
     worker.clear_ended({"upload": JOB_TYPE}, get_tools)
     assert not (get_config().data / "spool" / job_id).exists()
@@ -157,7 +159,7 @@ def test_the_zip_goes_when_the_job_has_ended(app: Flask) -> None:
 
 def test_a_zip_that_disappeared_is_said(app: Flask) -> None:
     job_id = send({"a.jpg": draw()})
-    upload_job.forget(get_config().data, job_id)
+    Spool(get_config().data, job_id).clear()
     assert "send it again" in run_jobs(app, job_id).job.error
 
 
@@ -172,18 +174,18 @@ def test_groups_of_files_are_one_job(app: Flask) -> None:
             Incoming(f"g{group}/{number}.jpg", draw(mark=10 * group + number))
             for number in range(3)
         ]
-        upload_job.keep_files(data, job_id, files, group)
-    upload_job.take_kept(data, job_id, order())
+        Spool(data, job_id).add_photos(files, group)
+    upload_job.enqueue_spool(Spool(data, job_id), order())
     assert run_jobs(app, job_id).job.result["added"] == 6
 
 
 def test_nothing_is_put_in_for_nothing() -> None:
     with pytest.raises(BadRequestError, match="No file"):
-        upload_job.take_kept(get_config().data, jobs.new_id(), order())
+        upload_job.enqueue_spool(Spool(get_config().data, jobs.new_id()), order())
 
 
 def test_a_full_disk_refuses_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_job, "RESERVE", 2**62)
+    monkeypatch.setattr(spool, "RESERVE", 2**62)
     with pytest.raises(StorageFullError, match="no room"):
         send({"a.jpg": draw()})
     assert not list(get_config().data.glob("spool/*/*"))
@@ -199,7 +201,7 @@ def test_a_disk_that_fills_up_fails_the_job_and_says_so(
     monkeypatch.setattr(classifier, "predict", full)
     view = run_jobs(app, job_id)
     assert (view.state, "disk is full" in view.job.error) == ("failed", True)
-    assert upload_job.was_kept(get_config().data, job_id)  # so that it can go on
+    assert Spool(get_config().data, job_id).zips()  # so that it can go on
 
 
 def test_one_strange_file_does_not_keep_the_others_out(
@@ -223,7 +225,7 @@ def test_one_strange_file_does_not_keep_the_others_out(
 
 def test_what_is_no_zip_leaves_nothing() -> None:
     with pytest.raises(BadArchiveError):
-        upload_job.take_zip(get_config().data, io.BytesIO(b"hello"), order())
+        upload_job.enqueue_zip(get_config().data, io.BytesIO(b"hello"), order())
     assert not list(get_config().data.glob("spool/*/*"))
 
 
@@ -231,25 +233,17 @@ VISITOR = Owner("browser:b1")
 
 
 def test_a_visitor_may_send_less_than_people() -> None:
-    assert (
-        upload_job.allowance_of(VISITOR)
-        == upload_job.allowance_of(Owner(""))
-        == upload_job.VISITORS
-    )
-    assert (
-        upload_job.allowance_of(ANNA)
-        == upload_job.allowance_of(Owner("key:1"))
-        == upload_job.PEOPLE
-    )
+    assert spool.allowance_of(VISITOR) == spool.allowance_of(Owner("")) == spool.VISITORS
+    assert spool.allowance_of(ANNA) == spool.allowance_of(Owner("key:1")) == spool.PEOPLE
 
 
 def test_too_many_files_of_a_visitor_are_refused_and_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upload_job, "VISITORS", replace(upload_job.VISITORS, files=2))
+    monkeypatch.setattr(spool, "VISITORS", replace(spool.VISITORS, files=2))
     three = {f"{mark}.jpg": b"x" for mark in range(3)}
     with pytest.raises(BadArchiveError, match="Nothing was stored: log in"):
-        upload_job.take_zip(
+        upload_job.enqueue_zip(
             get_config().data, zip_of(three), replace(order(), sender=Sender(VISITOR, Who("Anna")))
         )
     assert not list(get_config().data.glob("spool/*"))
@@ -259,29 +253,29 @@ def test_groups_that_are_too_large_together_are_refused_and_forgotten() -> None:
     data, job_id, small = (
         get_config().data,
         jobs.new_id(),
-        replace(upload_job.VISITORS, bytes=2000),
+        replace(spool.VISITORS, bytes=2000),
     )
-    upload_job.keep_files(data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small)
-    upload_job.keep_files(
-        data, job_id, [Incoming("a.jpg", b"x" * 1000)], 1, small
+    Spool(data, job_id).add_photos([Incoming("a.jpg", b"x" * 1000)], 1, small)
+    Spool(data, job_id).add_photos(
+        [Incoming("a.jpg", b"x" * 1000)], 1, small
     )  # the same group again counts once
     with pytest.raises(BadArchiveError, match="Nothing was stored"):
-        upload_job.keep_files(data, job_id, [Incoming("b.jpg", b"x" * 1000)], 2, small)
-    assert not upload_job.was_kept(data, job_id)
+        Spool(data, job_id).add_photos([Incoming("b.jpg", b"x" * 1000)], 2, small)
+    assert not Spool(data, job_id).zips()
 
 
 def test_nothing_is_added_to_a_job_that_was_put_in() -> None:
     job_id = send({"a.jpg": draw()})
     with pytest.raises(JobRefusedError, match="complete already"):
-        upload_job.check_open(get_config().data, job_id)
+        Spool(get_config().data, job_id).check_open()
 
 
 def test_nothing_is_kept_under_a_name_that_somebody_made_up() -> None:
     with pytest.raises(JobNotFoundError):
-        upload_job.check_open(get_config().data, "abcdefgh12345678")
+        Spool(get_config().data, "abcdefgh12345678").check_open()
 
 
 @pytest.mark.parametrize("job_id", ["../../etc", "a/b", "", "x" * 40])
 def test_a_name_that_is_none_of_ours_is_not_a_folder(job_id: str) -> None:
-    with pytest.raises(Exception, match="Nothing can be kept"):
-        upload_job.keep_zip(get_config().data, job_id, zip_of({}))
+    with pytest.raises(Exception, match="Nothing can be stored"):
+        Spool(get_config().data, job_id).add_zip(zip_of({}))

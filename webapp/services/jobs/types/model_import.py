@@ -17,7 +17,7 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.commands import read_output, run_command
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.jobs.queue import Job, Sender, new_id
-from webapp.services.jobs.types.upload import CHUNK, SPOOL, forget, forget_abandoned
+from webapp.services.photos.spool import CHUNK, Spool, clear_abandoned
 
 FILE_ENDINGS = (*ENDINGS, ".zip")
 LIMITS = (
@@ -83,14 +83,14 @@ def enqueue(data: Path, sent: Sent, options: Json, sender: Sender) -> Job:
     Raises `BadRequestError` for another kind of file, `StorageFullError`; nothing is kept then.
     """
     name = file_name(sent.filename)
-    forget_abandoned(data)
-    job_id = new_id()
+    clear_abandoned(data)
+    spool = Spool(data, new_id())
     try:
-        labels = _keep(data / SPOOL / job_id, name, sent)
+        labels = _keep(spool.folder, name, sent)
         params = {"options": options, "file": name, "labels": labels}
-        return queue.enqueue(JOB_TYPE, params, name, sender, public_id=job_id)
+        return queue.enqueue(JOB_TYPE, params, name, sender, public_id=spool.folder.name)
     except BaseException as error:
-        forget(data, job_id)
+        spool.clear()
         if isinstance(error, OSError):
             raise StorageFullError(
                 "The disk is full or read-only. Nothing was stored; make room and try again."
@@ -125,7 +125,7 @@ def do(job: RunningJob) -> Json:
     was gone is used. Killed between the rename and the output, the same model is published once
     more, as the next version, which waits like the first.
     """
-    folder, params = job.tools.data / SPOOL / job.id, job.params
+    folder, params = Spool(job.tools.data, job.id).folder, job.params
     file = folder / params["file"]
     if not file.is_file():
         raise ModelRefusedError("What was sent is not in the data folder any more. Send it again.")
@@ -161,7 +161,7 @@ def _summary(result: Json) -> str:
 
 
 def _clear(job_id: str, _params: Json, tools: Tools) -> None:
-    forget(tools.data, job_id)
+    Spool(tools.data, job_id).clear()
 
 
 JOB_TYPE = JobType(

@@ -1,0 +1,87 @@
+"""The first page: the upload form, the latest answer, samples, what the model knows."""
+
+from typing import Any
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import NONE_OF_THESE
+from webapp.errors import MarqueError, ModelUnavailableError
+from webapp.extensions import get_card, get_classifier
+from webapp.inference.models.card import ModelCard
+from webapp.inference.models.label_set import every_label
+from webapp.services.models import cards
+from webapp.services.photos import gallery
+from webapp.services.photos.spool import allowance_of
+from webapp.storage.labels.events import new_batch
+from webapp.views import guards
+from webapp.views.forms import Form
+from webapp.views.layout import label_groups, model_choices
+from webapp.views.photos import samples
+from webapp.views.photos.presenters import present_answer, present_item
+
+
+def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
+    """The page with the form as it was sent; `error` is why that was refused."""
+    card = get_card()
+    trouble = error or _model_trouble()
+    latest = gallery.latest_item() if guards.may_browse() else None
+    page = render_template(
+        "photos/upload.html",
+        form=form,
+        card=card,
+        error=trouble,
+        batch=new_batch(),
+        allowance=allowance_of(guards.owner()),
+        models=model_choices(),
+        groups=label_groups(verdicts=(NONE_OF_THESE,), retired=False),
+        latest=latest,
+        latest_shown=present_item(latest) if latest else None,
+        stand_in=None if latest else _stand_in(),
+        samples=samples.strip() if card and (error or not trouble) else [],
+        knows=_what_it_knows(card),
+        found={line.label: line.found for line in cards.label_lines(card)} if card else {},
+    )
+    return page, trouble.status if trouble else 200, retry_header(trouble)
+
+
+def retry_header(error: MarqueError | None) -> dict[str, str]:
+    """When to try again, if that may help."""
+    wait = getattr(error, "retry_after", None)
+    return {"Retry-After": str(wait)} if wait else {}
+
+
+def _model_trouble() -> ModelUnavailableError | None:
+    try:
+        get_classifier()
+    except ModelUnavailableError as error:
+        return error
+    return None
+
+
+def _stand_in() -> dict[str, Any] | None:
+    """On a fresh install a sample stands where the latest photo will, with its answer, if any."""
+    there = samples.strip() or samples.all_samples()
+    if not there:
+        return None
+    sample = there[len(there) // 2]
+    answer = samples.answer_if_ready(sample)
+    return {"sample": sample, "shown": present_answer(answer) if answer else None}
+
+
+def _what_it_knows(card: ModelCard | None) -> list[dict[str, Any]]:
+    """A tile for each label: its newest checked photo, else its sample, else its colour.
+
+    Of many labels only those with a picture.
+    """
+    if card is None:
+        return []
+    photos = gallery.checked_examples()[0] if guards.may_browse() else {}
+    pictures = {sample.name: sample for sample in samples.all_samples()}
+    tiles = [
+        {"label": label, "photo": photos.get(label.name), "sample": pictures.get(label.name)}
+        for label in sorted(every_label(card), key=lambda label: label.display.casefold())
+    ]
+    if len(tiles) <= cards.MANY:
+        return tiles
+    return [tile for tile in tiles if tile["photo"] or tile["sample"]][: cards.MANY]
