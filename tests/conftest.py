@@ -79,7 +79,7 @@ class Apps:
 
     def take_back(self) -> None:
         """End the database connections of the apps that a test had."""
-        label_events._complete.clear()
+        label_events.remembered_sets.clear()
         for config, app in self._lent:
             close(app)
             self._free[config].append(app)

@@ -21,7 +21,7 @@ from webapp.inference.decoding.images import (
     working_side,
 )
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import outputs, sum_merged
+from webapp.inference.models.label_set import CurrentCard, outputs, sum_merged
 
 Floats = NDArray[np.float32]
 GOLDEN_TOLERANCE = 1e-3
@@ -161,22 +161,27 @@ def rank_labels(
 
     Merged labels are added up.
     """
-    places = outputs(card)
-    names = list(places)
-    sums = sum_merged(probabilities, card)
+    names, places, sums = _outputs(probabilities, card)
     order = np.argsort(-sums, kind="stable")[:top]
     return tuple(
-        RankedLabel(rank, names[index], places[names[index]][0], float(sums[index]))
+        RankedLabel(rank, names[index], places[index], float(sums[index]))
         for rank, index in enumerate(order, start=1)
     )
 
 
+def _outputs(probabilities: Floats, card: ModelCard) -> tuple[Sequence[str], Sequence[int], Floats]:
+    """Labels, the place of each among the network's outputs, and their probabilities."""
+    if not isinstance(card, CurrentCard):
+        return card.label_names, range(len(probabilities)), probabilities
+    places = outputs(card)
+    return list(places), [those[0] for those in places.values()], sum_merged(probabilities, card)
+
+
 def decide(output: NetworkOutput, card: ModelCard) -> str:
     """The most probable label when the model is sure enough, else `UNCLASSIFIED`."""
-    sums = sum_merged(output.probabilities, card)
+    names, _places, sums = _outputs(output.probabilities, card)
     best = int(np.argmax(sums))
-    sure = is_sure(sums[best], output.familiarity, card)
-    return list(outputs(card))[best] if sure else UNCLASSIFIED
+    return names[best] if is_sure(sums[best], output.familiarity, card) else UNCLASSIFIED
 
 
 def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:

@@ -228,6 +228,11 @@ def column_values(row: Base) -> dict[str, Any]:
     }
 
 
+def database_name() -> str:
+    """What names the database among those of this process."""
+    return str(db.engine.url)
+
+
 def checkpoint_if_large(at_least: int = CHECKPOINT_AT) -> bool:
     """Fold the write-ahead log back into the database when it has grown to `at_least` bytes; True when that was done.
 

@@ -55,6 +55,12 @@ def person() -> Person | None:
     return cast(Person, user) if user.is_authenticated else None
 
 
+def who() -> Who:
+    """The person of this request as the log has them."""
+    user = person()
+    return Who(user.name, user.id) if user else Who(VISITOR)
+
+
 def is_admin() -> bool:
     """True for an admin."""
     user = person()

@@ -6,7 +6,6 @@ is called `PhotoJson`, its component in the document `Photo`.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -108,8 +107,3 @@ class ModelVersionJson(JsonShape):
 
     name: str
     version: int
-
-
-def moment(when: datetime) -> str:
-    """ISO 8601 in UTC with a Z."""
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -20,11 +20,11 @@ from webapp.api.schemas.base import (
     Why,
     enum,
     example,
-    moment,
 )
 from webapp.domain import ALL_MODELS, OUTCOMES, Answer, RankedLabel
 from webapp.errors import MarqueError
 from webapp.gallery_filter import GalleryFilter
+from webapp.http.responses import moment
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, clean_name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class ModelCard:
     golden: tuple[Golden, ...] = ()
     created_at: str = ""
 
-    @property
+    @cached_property
     def label_names(self) -> tuple[str, ...]:
         """The labels' names, in the order of the network's outputs."""
         return tuple(label.name for label in self.labels)

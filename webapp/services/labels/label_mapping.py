@@ -9,6 +9,7 @@ from webapp.inference.models.label_set import (
     expected_labels,
     resolve_edits,
 )
+from webapp.storage.database import database_name
 from webapp.storage.labels import canonical, edits, events
 
 
@@ -22,11 +23,14 @@ def current_card(card: ModelCard) -> ModelCard:
 
 def structure_of(model: str) -> Edits:
     """The merges and splits of a model's labels that stand."""
-    return resolve_edits(edits.structure_of(model))
+    rows = edits.structure_of(model)
+    return resolve_edits(rows) if rows else {}
 
 
 def remember_labels(card: ModelCard) -> None:
     """Keep the labels of a version that answers, inside the caller's transaction."""
+    if (database_name(), card.name, card.version) in events.remembered_sets:
+        return
     if events.remember_label_set(card.name, card.version, card.label_names):
         update_map(card.name)
 

@@ -218,10 +218,9 @@ def _store(
     )
     with writing():
         pipeline.files.put(photo.sha256, incoming.content)
-        rows = [
-            _prediction_row(*each)
-            for each in zip(pipeline.classifiers, classified.answers, strict=False)
-        ]
+        pairs = zip(pipeline.classifiers, classified.answers, strict=False)
+        answers = [_with_merges(*pair) for pair in pairs]
+        rows = [_prediction_row(answer) for answer in answers]
         storage.add_photo(photo, classified.thumbnail, rows[0] if rows else None)
         for number, prediction in enumerate(rows):
             remember_labels(pipeline.classifiers[number].card)
@@ -231,8 +230,7 @@ def _store(
         if origin.ground_truth:
             _label(photo, pipeline, origin)
     if rows and not origin.ground_truth:
-        ranked = classified.answers[0].ranked if rows[0][1] is None else ()
-        return StoredPhoto(photo, UNLABELLED, False, token, ranked)
+        return StoredPhoto(photo, UNLABELLED, False, token, answers[0].ranked)
     model = pipeline.classifiers[0].card.name if rows else ""
     return replace(_load(photo.sha256, model, duplicate=False), delete_token=token)
 
@@ -453,7 +451,7 @@ def _add_answer(
 ) -> None:
     """Store an answer in the caller's transaction, and the label set it was chosen from."""
     remember_labels(classifier.card)
-    prediction = _prediction_row(classifier, answer)
+    prediction = _prediction_row(_with_merges(classifier, answer))
     if standing:
         storage.add_prediction(photo, prediction)
     else:
@@ -461,14 +459,17 @@ def _add_answer(
 
 
 def _with_merges(classifier: Classifier, answer: Answer) -> Answer:
-    """The answer with the probabilities of merged labels added up."""
+    """The answer with the probabilities of merged labels added up.
+
+    Where it is stored, this is done in the same transaction: no merge comes in between.
+    """
     card = current_card(classifier.card)
-    return make_answer(card, answer.output, answer.elapsed_ms) if has_merges(card) else answer
+    if card is classifier.card or not has_merges(card):
+        return answer
+    return make_answer(card, answer.output, answer.elapsed_ms)
 
 
-def _prediction_row(classifier: Classifier, answer: Answer) -> Prediction:
-    """Made inside the transaction that keeps it: no merge of labels comes in between."""
-    answer = _with_merges(classifier, answer)
+def _prediction_row(answer: Answer) -> Prediction:
     top = answer.ranked[:TOP]
     return Prediction(
         model=answer.model,

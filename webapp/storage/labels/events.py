@@ -11,7 +11,7 @@ from sqlalchemy import case, exists, func, insert, select, update
 from sqlalchemy.orm import aliased, selectinload
 
 from webapp.domain import MERGE, LogFilter, Who
-from webapp.storage.database import db, insert_row
+from webapp.storage.database import database_name, db, insert_row
 from webapp.storage.labels.canonical import canonical_of, merged_into
 from webapp.storage.photos.photos import UNSEEN, refresh_outcomes
 from webapp.storage.stats.counters import recount
@@ -24,7 +24,7 @@ def new_batch() -> str:
 
 
 # Label sets that are known to be kept, by database, model and version: saves uploads a query.
-_complete: set[tuple[str, str, int]] = set()
+remembered_sets: set[tuple[str, str, int]] = set()
 
 
 @dataclass(frozen=True)
@@ -229,15 +229,12 @@ def versions_that_answered() -> Sequence[tuple[str, int]]:
 def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
     """Keep the labels of a version, so that its answers can be compared with ground truths; False
     when they are kept already."""
-    this = (str(db.engine.url), model, version)
-    if this in _complete:
-        return False
     mine = (KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
     known = set(connection.execute(select(KnownLabel.label).where(*mine)).scalars())
     missing = [label for label in labels if label not in known]
     if not missing:
-        _complete.add(this)  # seen in the database; label sets are never taken away
+        remembered_sets.add((database_name(), model, version))  # seen in the database; label sets are never taken away
         return False
     rows = [{"model": model, "version": version, "label": label} for label in missing]
     connection.execute(insert(KnownLabel), rows)
