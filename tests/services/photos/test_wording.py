@@ -90,7 +90,7 @@ def test_in_between_it_is_not_sure() -> None:
     [("mclaren", 0.9, 0.1, "McLaren"), (UNCLASSIFIED, 0.45, 0.44, "Close call")],
 )
 def test_a_chip_says_it_in_two_words(decision: str, first: float, second: float, chip: str) -> None:
-    assert short_answer(decision, ranking(first, second, 0.0), make_card()) == chip
+    assert short_answer(describe_answer(decision, ranking(first, second, 0.0), make_card())) == chip
 
 
 def test_a_label_without_a_card_is_shown_as_it_is() -> None:

@@ -24,7 +24,7 @@ def others(cars: FakeClassifier) -> list[FakeClassifier]:
 def test_the_form_asks_who_shall_look(client: FlaskClient) -> None:
     page = client.get("/").text
     assert (
-        "Who looks at it?" in page
+        "Which model answers?" in page
         and "Formula One teams: ten teams" in page
         and "Road cars: four cars" in page
     )
@@ -35,7 +35,7 @@ def test_the_form_asks_who_shall_look(client: FlaskClient) -> None:
 
 def test_the_chosen_models_answer_is_shown(client: FlaskClient, send: Send) -> None:
     page = client.get(f"/photos/{send('#C00000', model='stanford-cars')}").text
-    assert "Ferrari 458" in page and "Road cars says:" in page and "Alfa Romeo" not in page
+    assert "Ferrari 458" in page and "Answer of the model Road cars:" in page and "Alfa Romeo" not in page
 
 
 def test_all_lead_to_the_answers_side_by_side(client: FlaskClient) -> None:

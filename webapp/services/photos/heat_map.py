@@ -1,4 +1,4 @@
-"""Where a model looked in a stored photo: asked again, since feature maps are not kept."""
+"""Where a model looked in a stored photo: it is classified again, feature maps are not stored."""
 
 from webapp.domain import Rendition, make_tag
 from webapp.errors import NoHeatMapError, UnknownLabelError
@@ -20,36 +20,30 @@ def heat_map(
     files: FileStore,
     limiter: AdmissionLimiter,
 ) -> Rendition:
-    """An overlay over a photo that is clear where the model looked for `label`: a PNG in the photo's shape. Of labels that were merged it
-    shows the one that the network thought likelier.
+    """An overlay that is clear where the model looked for `label`: a PNG in the photo's shape.
 
-    Raises `PhotoNotFoundError`, `UnknownLabelError` or `NoHeatMapError`; making it, `ServerBusyError` and `PhotoNotFoundError`.
+    Of merged labels it shows the most probable. Raises `PhotoNotFoundError`, `UnknownLabelError` or
+    `NoHeatMapError`; making it, `ServerBusyError` and `PhotoNotFoundError`.
     """
-    photo, card = get_item(public_id).photo, classifier.card
-    seen = current_card(card)
-    places = outputs(seen).get(canonical_label(seen, label), [])
+    photo, published = get_item(public_id).photo, classifier.card
+    card = current_card(published)
+    places = outputs(card).get(canonical_label(card, label), [])
+    version = f"{card.name} {card.version}"
     if not places:
-        raise UnknownLabelError(
-            f"{card.name} {card.version} has no label {label[:80]!r}, so it did not look for one."
-        )
+        raise UnknownLabelError(f"{version} has no label {label[:80]!r}, so it has no heat map.")
     head = classifier.head
     if head is None:
-        raise NoHeatMapError(
-            f"{card.name} {card.version} is not built so that one could see where it looked."
-        )
+        raise NoHeatMapError(f"{version} is not built so that one could see where it looked.")
 
     def make() -> bytes:
         content = stored_content(photo, files)
         with limiter.slot():
-            output = classifier.predict(
-                decode_photo(content, max_side=working_side(card.input)).pixels
-            )
-        strongest = max(places, key=lambda place: output.probabilities[place])
-        return draw_overlay(
-            class_activation(output, head, strongest), card.input, photo.width, photo.height
-        )
+            pixels = decode_photo(content, max_side=working_side(published.input)).pixels
+            output = classifier.predict(pixels)
+        place = max(places, key=lambda place: output.probabilities[place])
+        activation = class_activation(output, head, place)
+        return draw_overlay(activation, published.input, photo.width, photo.height)
 
-    version = (card.name, card.version, sorted(card.files.items()))
-    return Rendition(
-        OVERLAY_TYPE, make_tag("overlay", label, places, photo.sha256, *version, RENDERER), make
-    )
+    model = (published.name, published.version, sorted(published.files.items()))
+    tag = make_tag("overlay", label, places, photo.sha256, *model, RENDERER)
+    return Rendition(OVERLAY_TYPE, tag, make)

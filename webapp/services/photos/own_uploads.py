@@ -1,4 +1,4 @@
-"""What those who sent an upload may do with its photos, without an account: see them, delete them, bring them back."""
+"""What senders may do with the photos of an upload without an account: see, delete, restore."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from webapp.storage.tables import Photo, now
 
 @dataclass(frozen=True)
 class Holdings:
-    """The photos that came with an upload: how many are there, how many of these have a star, how many its sender can bring back."""
+    """How many photos of an upload are there, have a star, or can be restored by their sender."""
 
     photos: int
     starred: int
@@ -29,66 +29,68 @@ class Holdings:
 
 
 def came_with(public_id: str, owner: str) -> bool:
-    """True when a photo came in with an upload of this owner (the id of an `Owner`; "" has none)."""
+    """True when a photo came in with an upload of this owner, by the id of an `Owner`."""
     return bool(owner) and storage.came_with_job_of(public_id, owner, JOB_TYPE.name)
 
 
 def is_theirs(view: JobView, owner: Owner) -> bool:
-    """True for an upload that has ended and that this very owner put in. Who may see all jobs does not own them."""
-    return (
-        view.over
-        and view.job.type == JOB_TYPE.name
-        and bool(owner.id)
-        and view.job.owner == owner.id
-    )
+    """True for an upload that has ended and that this very owner sent in.
+
+    Those who may see all jobs do not own them.
+    """
+    job = view.job
+    return view.over and job.type == JOB_TYPE.name and bool(owner.id) and job.owner == owner.id
 
 
 def holdings(view: JobView) -> Holdings:
     """What there is of an upload's photos."""
     there, starred = storage.count_photos_of(view.job.public_id)
-    return Holdings(there, starred, storage.count_deleted(_name(view), now() - GRACE))
+    return Holdings(there, starred, storage.count_deleted(_batch(view), now() - GRACE))
 
 
 def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabelled:
-    """Delete the photos that were new with an upload, as one batch that can be taken back for `GRACE`; those with a star stay.
+    """Delete the new photos of an upload, as one batch that can be restored for `GRACE`.
 
-    Raises `NotAllowedError` for somebody else, `JobRefusedError` while photos still come in or when none is there.
+    Those with a star stay. Raises `NotAllowedError` for somebody else, `JobRefusedError` while
+    photos still come in or when none is there.
     """
     _check(view, owner)
     if not storage.count_photos_of(view.job.public_id)[0]:
         raise JobRefusedError("None of these photos is there any more. Nothing was changed.")
-    return delete_all(
-        Selection(wanted=GalleryFilter(batch=view.job.public_id)),
-        who=who,
-        files=files,
-        batch=_name(view),
-    )
+    selection = Selection(wanted=GalleryFilter(batch=view.job.public_id))
+    return delete_all(selection, who=who, files=files, batch=_batch(view))
 
 
 def restore(view: JobView, owner: Owner) -> int:
-    """Bring back what `delete` took away; returns how many photos. Raises `NotAllowedError`, and `JobNotFoundError` when there is none."""
+    """Restore what `delete` deleted; how many photos.
+
+    Raises `NotAllowedError`, and `JobNotFoundError` when there is none.
+    """
     _check(view, owner)
-    mine = and_(Photo.deleted_batch == _name(view), Photo.deleted_at >= now() - GRACE)
     with writing():
-        back = photos.restore(mine)
-    if not back:
-        raise JobNotFoundError(
-            "There is nothing to bring back: the photos are there, or they are gone for good."
+        restored = photos.restore(
+            and_(Photo.deleted_batch == _batch(view), Photo.deleted_at >= now() - GRACE)
         )
-    return back
+    if not restored:
+        raise JobNotFoundError(
+            "There is nothing to restore: the photos are there, or they are gone for good."
+        )
+    return restored
 
 
 def _check(view: JobView, owner: Owner) -> None:
     if not view.over:
         raise JobRefusedError(
-            "Photos of this upload still come in. Cancel it first, or wait until it is through. Nothing was changed."
+            "Photos of this upload still come in. Cancel it first, or wait until it has ended. "
+            "Nothing was changed."
         )
     if not is_theirs(view, owner):
         raise NotAllowedError(
-            "Only whoever sent these photos, or an admin in the gallery, may delete them. Nothing was changed."
+            "Only the sender of these photos, or an admin in the gallery, may delete them. "
+            "Nothing was changed."
         )
 
 
-def _name(view: JobView) -> str:
-    """What a deletion by the sender is called, so that they bring back what they deleted and nothing else."""
+def _batch(view: JobView) -> str:
+    """A deletion by the sender has a name of its own: they restore that and nothing else."""
     return f"job-{view.job.public_id}"[:24]

@@ -1,4 +1,4 @@
-"""The answer in words. Only what the numbers show: confidence, margin, and how often such answers were right on held-out photos."""
+"""The answer in words: only what confidence, margin and held-out photos show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,32 +8,18 @@ from webapp.inference.classifier import is_familiar
 from webapp.inference.models.card import ModelCard
 
 NARROW = "\u202f"
-CLOSE_TOGETHER = 0.75
-"""Two labels that share at least this much of the probability are "one of the two"."""
-ENOUGH = 20
-"""So many held-out answers a reliability bin needs before we quote it."""
-NUMBERS = (
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
+_TOGETHER = 0.75  # of the probability: two labels that share this much are "one of the two"
+_ENOUGH = 20  # held-out answers that a reliability bin needs before it is quoted
+_VERDICTS = {NONE_OF_THESE: "None of these", UNUSABLE: "Unusable", UNCLASSIFIED: "Not sure"}
+_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """The answer as it is set: `strong` in bold, `light` before or after it; `reason` under it, its point in `reason_strong`.
+    """The answer as it is set: `strong` in bold, `before` and `after` around it.
 
-    `kind` is "sure", "close" or "none"; `named` the labels that the sentence names, which are the ones drawn in colour.
+    `reason` stands under it, its point in `reason_strong`. `kind` is "sure", "close" or "none".
+    `named` are the labels that the sentence names; they are the ones in colour.
     """
 
     kind: str
@@ -47,19 +33,12 @@ class Sentence:
     @property
     def text(self) -> str:
         """The sentence as plain text."""
-        return " ".join(
-            part
-            for part in (
-                self.before,
-                self.strong + ("," if self.kind == "sure" else ""),
-                self.after,
-            )
-            if part
-        )
+        strong = f"{self.strong}," if self.kind == "sure" else self.strong
+        return " ".join(filter(None, (self.before, strong, self.after)))
 
 
 def percent(probability: float) -> str:
-    """A probability for people: whole percent, "< 1 %" and "> 99 %" at the ends (never 0 or 100), with a narrow no-break space."""
+    """Whole percent with a narrow no-break space, "< 1 %" and "> 99 %" at the ends."""
     if probability < 0.005:
         return f"<{NARROW}1{NARROW}%"
     if probability > 0.99:
@@ -69,81 +48,62 @@ def percent(probability: float) -> str:
 
 def count_word(number: int) -> str:
     """ "ten" for 10, "196" for 196."""
-    return NUMBERS[number] if number < len(NUMBERS) else f"{number:,}"
+    return _NUMBERS[number] if number < len(_NUMBERS) else f"{number:,}"
 
 
 def display(card: ModelCard | None, label: str) -> str:
     """How people read a label or verdict; the label itself when the card does not know it."""
-    verdicts = {NONE_OF_THESE: "None of these", UNUSABLE: "Unusable", UNCLASSIFIED: "Not sure"}
-    found = card.label(label) if card else None
-    return found.display if found else verdicts.get(label, label)
+    known = card.label(label) if card else None
+    return known.display if known else _VERDICTS.get(label, label)
 
 
 def describe_answer(
     decision: str,
-    ranking: Sequence[RankedLabel],
+    ranked: Sequence[RankedLabel],
     card: ModelCard | None,
     familiarity: float | None = None,
 ) -> Sentence:
-    """The decision in words for a ranking of at least two labels.
+    """The decision in words, for at least two ranked labels.
 
-    A decided label is named. Else it is "none of these, most likely" when the photo looks unlike those that the version learned from, a
-    close call when two labels share most of the probability, and "not sure" otherwise.
+    A decided label is named. Else it is "none of these, most likely" for a photo unlike those the
+    version learned from, a close call when two labels share most of the probability, and "not sure"
+    otherwise.
     """
-    first, second = ranking[0], ranking[1]
-    one, two = display(card, first.label), display(card, second.label)
+    first, second = ranked[0], ranked[1]
+    name, next_name = display(card, first.label), display(card, second.label)
     noun = card.noun if card else "label"
     if decision != UNCLASSIFIED:
-        lead = "Far ahead of" if first.probability - second.probability >= 0.5 else "Ahead of"
-        reason = (
-            f"{lead} the next {noun}."
-            if first.probability - second.probability >= 0.2
-            else f"Only just ahead of {two}."
-        )
-        return Sentence(
-            "sure",
-            "",
-            one,
-            f"{percent(first.probability)}.",
-            reason,
-            _track_record(first.probability, card),
-            (first.label,),
-        )
-    guess = f"If it had to guess: {one}, with {percent(first.probability)}."
+        margin = first.probability - second.probability
+        lead = f"{'Far ahead' if margin >= 0.5 else 'Ahead'} of the next {noun}."
+        reason = lead if margin >= 0.2 else f"Only just ahead of {next_name}."
+        record = _track_record(first.probability, card)
+        after = f"{percent(first.probability)}."
+        return Sentence("sure", "", name, after, reason, record, (first.label,))
+    guess = f"If it had to guess: {name}, with {percent(first.probability)}."
     if card is not None and not is_familiar(familiarity, card):
         known = f"None of the {count_word(len(card.labels))} {card.noun_plural},"
-        return Sentence(
-            "none", "", known, "most likely.", f"Unlike the photos it learned from. {guess}", "", ()
-        )
-    if first.probability + second.probability >= CLOSE_TOGETHER:
-        reason = f"{_share(first.probability)} against {_share(second.probability)} in 100. Too near to name one of them."
-        return Sentence(
-            "close", "Close call:", f"{one} or {two}.", "", reason, "", (first.label, second.label)
-        )
+        reason = f"Unlike the photos it learned from. {guess}"
+        return Sentence("none", "", known, "most likely.", reason, "", ())
+    if first.probability + second.probability >= _TOGETHER:
+        shares = f"{round(first.probability * 100)} against {round(second.probability * 100)}"
+        reason = f"{shares} in 100. Too near to name one of them."
+        named = (first.label, second.label)
+        return Sentence("close", "Close call:", f"{name} or {next_name}.", "", reason, "", named)
     return Sentence("none", "", "Not sure.", "", f"No {noun} stands out. {guess}", "", ())
 
 
-def short_answer(
-    decision: str,
-    ranking: Sequence[RankedLabel],
-    card: ModelCard | None,
-    familiarity: float | None = None,
-) -> str:
-    """The decision for a chip or a log line: "McLaren", "Close call" or "Not sure"."""
-    sentence = describe_answer(decision, ranking, card, familiarity)
+def short_answer(sentence: Sentence) -> str:
+    """The sentence for a chip or a log line: "McLaren", "Close call" or "Not sure"."""
     return {"sure": sentence.strong, "close": "Close call"}.get(sentence.kind, "Not sure")
 
 
-def _share(probability: float) -> str:
-    return str(round(probability * 100))
-
-
 def _track_record(confidence: float, card: ModelCard | None) -> str:
-    """What held-out photos say about answers of about this confidence, "" when too few were measured."""
-    measured = (card.metrics.get("test") or {}).get("reliability") or [] if card else []
-    for one in measured:
-        if one["from"] <= confidence <= one["to"] and one["n"] >= ENOUGH:
-            right = round(one["accuracy"] * one["n"])
-            share = f"all {right} times" if right == one["n"] else f"{right} times in {one['n']}"
+    """How often answers of about this confidence were right on held-out photos, if known."""
+    bins = (card.metrics.get("test") or {}).get("reliability") or [] if card else []
+    for measured in bins:
+        n = measured["n"]
+        if measured["from"] <= confidence <= measured["to"] and n >= _ENOUGH:
+            right = round(measured["accuracy"] * n)
+            share = f"all {right} times" if right == n else f"{right} times in {n}"
             return f"When it was this sure about a new photo, it was right {share}."
     return ""
