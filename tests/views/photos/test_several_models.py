@@ -35,7 +35,11 @@ def test_the_form_asks_who_shall_look(client: FlaskClient) -> None:
 
 def test_the_chosen_models_answer_is_shown(client: FlaskClient, send: Send) -> None:
     page = client.get(f"/photos/{send('#C00000', model='stanford-cars')}").text
-    assert "Ferrari 458" in page and "Answer of the model Road cars:" in page and "Alfa Romeo" not in page
+    assert (
+        "Ferrari 458" in page
+        and "Answer of the model Road cars:" in page
+        and "Alfa Romeo" not in page
+    )
 
 
 def test_all_lead_to_the_answers_side_by_side(client: FlaskClient) -> None:
