@@ -12,6 +12,7 @@ from flask_login import UserMixin, current_user
 from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
+from webapp.domain import Who
 from webapp.errors import NotAllowedError
 from webapp.extensions import get_config
 from webapp.services.jobs.queue import Owner, Sender
