@@ -234,7 +234,9 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
     known = set(connection.execute(select(KnownLabel.label).where(*mine)).scalars())
     missing = [label for label in labels if label not in known]
     if not missing:
-        remembered_sets.add((database_name(), model, version))  # seen in the database; label sets are never taken away
+        remembered_sets.add(
+            (database_name(), model, version)
+        )  # seen in the database; label sets are never taken away
         return False
     rows = [{"model": model, "version": version, "label": label} for label in missing]
     connection.execute(insert(KnownLabel), rows)
