@@ -17,7 +17,7 @@ DOOR = ("upload", "gallery", "relabel", "login", "users", "log", "keys", "models
 
 
 def posts(app: Flask) -> list[str]:
-    """The paths of the HTML door that take a form."""
+    """The paths of the pages that take a form."""
     return sorted(
         rule.rule
         for rule in app.url_map.iter_rules()

@@ -1,1 +1,1 @@
-"""The HTML door: read the form, call a service, choose the page."""
+"""The HTML pages: read the form, call a service, choose the page."""

@@ -1,4 +1,4 @@
-"""`flask keys`: keys of the JSON door."""
+"""`flask keys`: keys of the JSON API."""
 
 from datetime import datetime
 

@@ -35,7 +35,7 @@ class LoginAttempt(Base):
 
 
 class ApiKey(Base):
-    """A key of the JSON door. Only its SHA-256 is kept; `prefix` is what people recognise it by.
+    """A key of the JSON API. Only its SHA-256 is kept; `prefix` is what people recognise it by.
 
     From `expires_at` on it opens nothing (None: it never expires). `last_used_at` may be a minute behind.
     """
