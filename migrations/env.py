@@ -3,7 +3,8 @@
 from alembic import context
 from flask import current_app
 
-from webapp.storage.tables import UTCDateTime, is_a_table_of_ours
+from webapp.storage.sqlite.name_index import is_not_of_index
+from webapp.storage.tables import UTCDateTime
 
 db = current_app.extensions["migrate"].db
 
@@ -25,7 +26,7 @@ def run():
             target_metadata=db.metadata,
             transaction_per_migration=True,
             render_item=render_item,
-            include_name=is_a_table_of_ours,
+            include_name=is_not_of_index,
             **options,
         )
         with context.begin_transaction():

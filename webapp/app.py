@@ -46,7 +46,8 @@ from webapp.http.responses import (
 )
 from webapp.inference.classifier import Classifier
 from webapp.legacy import routes as api_legacy
-from webapp.storage.database import checkpoint_if_large, db, open_with_manners
+from webapp.storage.database import checkpoint_if_large, db
+from webapp.storage.sqlite import connection as sqlite_connection
 from webapp.views import error_pages as view_errors
 from webapp.views import exports as export
 from webapp.views import jobs, layout, webhooks
@@ -194,7 +195,7 @@ def _configure(app: Flask, config: Config) -> None:
 def _open_database(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
-        open_with_manners(db.engine)
+        sqlite_connection.set_up(db.engine)
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     app.teardown_request(_tidy)
 

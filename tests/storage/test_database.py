@@ -13,8 +13,9 @@ from sqlalchemy import text
 
 from webapp.config import Config
 from webapp.errors import ServerBusyError
-from webapp.storage import database
-from webapp.storage.database import checkpoint_if_large, db, wal_reset_bug, writing
+from webapp.storage.database import checkpoint_if_large, db, writing
+from webapp.storage.sqlite import connection
+from webapp.storage.sqlite.connection import has_wal_reset_bug
 from webapp.storage.tables import File
 
 
@@ -55,7 +56,7 @@ def test_a_block_that_raises_leaves_nothing(app: Flask, config: Config) -> None:
 def test_a_locked_database_is_said_in_words(
     app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_MS", 50)
+    monkeypatch.setattr(connection, "BUSY_MS", 50)
     other = sqlite3.connect(config.data / "marque.sqlite", isolation_level=None)
     with app.app_context():
         db.engine.dispose()
@@ -122,9 +123,9 @@ def test_a_log_in_use_is_left_for_next_time(app: Flask, config: Config) -> None:
 
 def test_it_knows_which_sqlite_carries_the_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
-    assert wal_reset_bug()
+    assert has_wal_reset_bug()
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
-    assert not wal_reset_bug()
+    assert not has_wal_reset_bug()
 
 
 def count(path: Path) -> int:

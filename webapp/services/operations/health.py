@@ -4,8 +4,8 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from webapp.errors import DamagedHistoryError, ServerBusyError
-from webapp.storage.database import db, sqlite_path, wal_reset_bug, writing
-from webapp.storage.sqlite import planner
+from webapp.storage.database import db, writing
+from webapp.storage.sqlite import connection, planner
 
 
 def check_database() -> None:
@@ -31,7 +31,7 @@ def tell_planner() -> None:
 
 def check_integrity() -> str:
     """A line about the database after a full check. Raises `DamagedHistoryError`."""
-    path = sqlite_path(db.engine)
+    path = connection.sqlite_path(db.engine)
     if path is None:
         return f"{db.engine.dialect.name}, reachable"
     try:
@@ -47,4 +47,4 @@ def check_integrity() -> str:
 
 def has_wal_reset_bug() -> bool:
     """True when this Python's SQLite carries the WAL-reset bug, which is worked around."""
-    return wal_reset_bug()
+    return connection.has_wal_reset_bug()

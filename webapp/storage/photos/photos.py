@@ -25,7 +25,7 @@ from webapp.storage.database import column_values, db, insert_row
 from webapp.storage.labels.canonical import expected_for
 from webapp.storage.photos import lookalikes as near
 from webapp.storage.photos.query_filters import outcome_column, with_prediction
-from webapp.storage.sqlite import name_index as names
+from webapp.storage.sqlite import name_index
 from webapp.storage.stats import counters
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
 
@@ -262,7 +262,7 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
         change = update(Photo).where(others, Photo.has_duplicate.is_(False))
         db.session.execute(change.values(has_duplicate=True), execution_options=UNSEEN)
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
-    names.add(photo)
+    name_index.add(photo)
     near.add_hash(photo)
 
 
@@ -377,7 +377,7 @@ def delete_photo(photo: Photo, *, named: bool = True) -> None:
     """Remove a photo that waits for its end, with its thumbnail and predictions; `named` when its name still is in the index. Its label
     events stay, without it."""
     if named:
-        names.remove([photo.id])
+        name_index.remove([photo.id])
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
 
 

@@ -15,7 +15,7 @@ from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.models import comparisons
 from webapp.storage.photos import lookalikes as near
-from webapp.storage.sqlite import name_index as names
+from webapp.storage.sqlite import name_index
 from webapp.storage.stats.counters import was_trained_on
 from webapp.storage.tables import (
     CheckedAnswer,
@@ -129,9 +129,9 @@ def narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
     if name not in known:
         known[name] = (
             db.session.execute(
-                select(func.count()).select_from(some.limit(names.FEW + 1).subquery())
+                select(func.count()).select_from(some.limit(name_index.FEW + 1).subquery())
             ).scalar_one()
-            <= names.FEW
+            <= name_index.FEW
         )
     return Photo.id.in_(some) if known[name] else condition if otherwise is None else otherwise
 
@@ -252,7 +252,7 @@ def _about_photos(wanted: GalleryFilter) -> list[Any]:
     if wanted.ground_truth:
         found.append(_is(wanted.ground_truth, wanted.model, wanted.version))
     if wanted.filename:
-        found.append(names.has(wanted.filename))
+        found.append(name_index.has(wanted.filename))
     if wanted.uploader:
         person = select(User.id).where(User.name == wanted.uploader).scalar_subquery()
         theirs = (
@@ -313,7 +313,7 @@ def _between(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
     first, last = _first_since(start), _last_until(end)
     arrived = func.coalesce(Photo.created_at, Photo.created_at, type_=UTCDateTime())
     exact = ([arrived >= start] if start else []) + ([arrived < end] if end else [])
-    if max(last - first, 0) > names.FEW and sort_key(wanted) is not None:
+    if max(last - first, 0) > name_index.FEW and sort_key(wanted) is not None:
         return exact
     return [*exact, number_column(wanted, answers).between(first, last)]
 

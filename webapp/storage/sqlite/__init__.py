@@ -1,1 +1,1 @@
-"""What only SQLite has."""
+"""What only SQLite has: every other query runs on PostgreSQL too."""

@@ -1,27 +1,50 @@
-"""The index of file names: which photos have some characters in their name. SQLite only; elsewhere the names themselves are asked."""
+"""The index of file names, which finds parts of a name without reading all of them: SQLite's full
+text index of every three characters. Its rows have the ids of the photos. Another database looks
+through the names themselves."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, column, func, insert, literal, select, table, text
+from sqlalchemy import (
+    DDL,
+    Select,
+    column,
+    event,
+    func,
+    insert,
+    literal,
+    select,
+    table,
+    text,
+)
 
-from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
-from webapp.storage.tables import NAME_INDEX, Photo
+from webapp.storage.sqlite.connection import is_sqlite
+from webapp.storage.tables.photos import Photo
 
-SHORTEST = 3
-"""Characters that a part of a name must have to be looked up in the index."""
+_TABLE = "photo_names"
+_SHORTEST = 3  # characters that a part of a name must have to be looked up in the index
+FEW = 5000  # photos that are made a list of: finding and sorting them takes some milliseconds
 
-FEW = 5000
-"""Photos that are made a list of: finding and sorting them takes some milliseconds."""
-
-photo_names = table(NAME_INDEX, column("rowid"), column("filename"), column(NAME_INDEX))
+photo_names = table(_TABLE, column("rowid"), column("filename"), column(_TABLE))
 """The column with the table's own name takes commands."""
+
+_CREATE = f"CREATE VIRTUAL TABLE {_TABLE} USING fts5(filename, content='', tokenize='trigram')"
+for _moment, _statement in (
+    ("after_create", _CREATE),
+    ("before_drop", f"DROP TABLE IF EXISTS {_TABLE}"),
+):
+    event.listen(Photo.__table__, _moment, DDL(_statement).execute_if(dialect="sqlite"))
+
+
+def is_not_of_index(name: str | None, kind: str, _parents: object) -> bool:
+    """False for the tables in which SQLite keeps the index: migrations do not compare them."""
+    return kind != "table" or not str(name).startswith(_TABLE)
 
 
 def add(photo: Photo) -> None:
     """A photo has come."""
-    if _kept():
+    if is_sqlite(db.engine):
         db.session.connection().execute(
             insert(photo_names), {"rowid": photo.id, "filename": photo.filename}
         )
@@ -29,45 +52,36 @@ def add(photo: Photo) -> None:
 
 def remove(photo_ids: Sequence[int]) -> None:
     """Photos go, which are still there. The index is told what it knew of each."""
-    if _kept():
-        gone = select(literal("delete"), Photo.id, Photo.filename).where(Photo.id.in_(photo_ids))
-        db.session.execute(insert(photo_names).from_select([NAME_INDEX, "rowid", "filename"], gone))
+    if is_sqlite(db.engine):
+        known = select(literal("delete"), Photo.id, Photo.filename).where(Photo.id.in_(photo_ids))
+        db.session.execute(insert(photo_names).from_select([_TABLE, "rowid", "filename"], known))
 
 
 def has(part: str) -> Any:
     """The condition that a photo's name has these characters, upper and lower case alike.
 
-    A name that few photos have is looked up in the index; one that many have is soon met in any order.
+    A name that few photos have is looked up in the index; one that many have is soon met in any
+    order.
     """
-    if len(part) < SHORTEST or not _kept():
+    if not can_find(part):
         return Photo.filename.icontains(part, autoescape=True)
-    few = select(photo_names.c.rowid).where(matches(part))
-    met = db.session.execute(
-        select(func.count()).select_from(few.limit(FEW + 1).subquery())
-    ).scalar_one()
-    return Photo.id.in_(few) if met <= FEW else Photo.filename.icontains(part, autoescape=True)
+    few = select(photo_names.c.rowid).where(_matches(part))
+    counted = select(func.count()).select_from(few.limit(FEW + 1).subquery())
+    if db.session.execute(counted).scalar_one() <= FEW:
+        return Photo.id.in_(few)
+    return Photo.filename.icontains(part, autoescape=True)
 
 
-def can_lead(wanted: GalleryFilter) -> bool:
-    """True when a page in this order may be read from the index of names itself."""
-    return (
-        len(wanted.filename) >= SHORTEST
-        and wanted.sort in ("newest", "oldest")
-        and not wanted.model
-        and _kept()
-    )
+def can_find(part: str) -> bool:
+    """True when there is an index, and the part of a name is long enough for it."""
+    return len(part) >= _SHORTEST and is_sqlite(db.engine)
 
 
-def leading(question: Select[Any], part: str) -> Select[Any]:
-    """The question about photos, joined to the rows of the index that have the name."""
-    return question.join(photo_names, photo_names.c.rowid == Photo.id).where(matches(part))
+def leading(statement: Select[Any], part: str) -> Select[Any]:
+    """A query of photos, joined to the rows of the index that have the name."""
+    return statement.join(photo_names, photo_names.c.rowid == Photo.id).where(_matches(part))
 
 
-def matches(part: str) -> Any:
-    """The condition on the index itself. `part` has at least `SHORTEST` characters."""
+def _matches(part: str) -> Any:
     quoted = part.replace('"', '""')
-    return text(f"{NAME_INDEX} MATCH :part_of_name").bindparams(part_of_name=f'"{quoted}"')
-
-
-def _kept() -> bool:
-    return db.engine.dialect.name == "sqlite"
+    return text(f"{_TABLE} MATCH :part_of_name").bindparams(part_of_name=f'"{quoted}"')

@@ -13,7 +13,6 @@ from webapp.storage.tables.labels import (
 )
 from webapp.storage.tables.models import Promotion
 from webapp.storage.tables.photos import (
-    NAME_INDEX,
     File,
     Photo,
     PhotoHash,
@@ -21,7 +20,6 @@ from webapp.storage.tables.photos import (
     Thumbnail,
     TopLabel,
     Upload,
-    is_a_table_of_ours,
 )
 from webapp.storage.tables.review import Audit, AuditPhoto, ReviewLease, Suspicion, SuspicionRun
 from webapp.storage.tables.stats import (
@@ -37,7 +35,6 @@ from webapp.storage.tables.webhooks import Webhook, WebhookDelivery, WebhookEven
 
 __all__ = [
     "CHECKED",
-    "NAME_INDEX",
     "ApiKey",
     "Audit",
     "AuditPhoto",
@@ -74,6 +71,5 @@ __all__ = [
     "Webhook",
     "WebhookDelivery",
     "WebhookEvent",
-    "is_a_table_of_ours",
     "now",
 ]

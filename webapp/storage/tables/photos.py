@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
-    event,
     false,
     text,
 )
@@ -156,26 +154,6 @@ class Photo(Base):
         lazy="raise",
     )
     uploader: Mapped[User | None] = relationship(lazy="raise")
-
-
-NAME_INDEX = "photo_names"
-"""SQLite's index of every three characters of the file names: parts of a name are found without reading all of them. Its rows have the
-ids of the photos. Another database looks through the names themselves."""
-
-_make_name_index = DDL(
-    f"CREATE VIRTUAL TABLE {NAME_INDEX} USING fts5(filename, content='', tokenize='trigram')"
-)
-event.listen(Photo.__table__, "after_create", _make_name_index.execute_if(dialect="sqlite"))
-event.listen(
-    Photo.__table__,
-    "before_drop",
-    DDL(f"DROP TABLE IF EXISTS {NAME_INDEX}").execute_if(dialect="sqlite"),
-)
-
-
-def is_a_table_of_ours(name: str | None, kind: str, _parents: object) -> bool:
-    """False for the tables in which SQLite keeps the index of names: migrations do not compare them."""
-    return kind != "table" or not str(name).startswith(NAME_INDEX)
 
 
 class Thumbnail(Base):
