@@ -19,7 +19,7 @@ PAIR = """
 import sys
 from webapp import serve
 serve.FIRST_PAUSE = 0.1
-sys.exit(serve.Pair(["sh", "-c", sys.argv[1]], ["sh", "-c", sys.argv[2]]).run())
+sys.exit(serve.Supervisor(["sh", "-c", sys.argv[1]], ["sh", "-c", sys.argv[2]]).run())
 """
 STAYS = "exec sleep 60"
 Start = Callable[[str, str], subprocess.Popen[str]]
@@ -35,20 +35,20 @@ def start() -> Iterator[Start]:
         return started[-1]
 
     yield go
-    for one in started:
-        one.kill()
-        one.wait()
-        if one.stderr:
-            one.stderr.close()
+    for process in started:
+        process.kill()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
 
 
 def wait_for(path: Path, lines: int = 1) -> list[int]:
-    """Until the file has so many lines, each a process number."""
+    """Wait until the file has this many lines, each a process number."""
     deadline = time.monotonic() + 20
     while not path.exists() or len(path.read_text().split()) < lines:
         assert time.monotonic() < deadline, "it did not start"
         threading.Event().wait(0.05)
-    return [int(one) for one in path.read_text().split()]
+    return [int(number) for number in path.read_text().split()]
 
 
 def gone(process: int) -> bool:

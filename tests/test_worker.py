@@ -41,7 +41,7 @@ BREATH = threading.Event()
 
 
 class Workers:
-    """Starts worker processes on one data folder, and puts in uploads for them."""
+    """Starts worker processes on one data folder, and enqueues uploads for them."""
 
     def __init__(self, app: Flask, config: Config) -> None:
         self.app = app
@@ -85,7 +85,7 @@ class Workers:
         deadline = time.monotonic() + PATIENCE
         while not until(view := self.see(job_id)):
             assert time.monotonic() < deadline, (
-                f"{view.state}, {view.progress}, {[one.text for one in jobs.log_lines(view)]}"
+                f"{view.state}, {view.progress}, {[line.text for line in jobs.log_lines(view)]}"
             )
             BREATH.wait(0.1)  # the workers need the processor too
         return view
@@ -102,9 +102,9 @@ def begin(settings: Config) -> Iterator[Workers]:
         db.create_all()
         several = Workers(app, settings)
         yield several
-        for one in several.processes:
-            one.kill()
-            one.wait()
+        for process in several.processes:
+            process.kill()
+            process.wait()
         db.session.remove()
         db.engine.dispose()
 
@@ -194,7 +194,10 @@ def test_two_workers_share_a_job(workers: Workers) -> None:
 
 
 def test_the_worker_loads_no_tensorflow(tmp_path: Path) -> None:
-    code = "import webapp.worker, sys; print([one for one in sys.modules if one.startswith(('tensorflow', 'keras', 'webapp.training.'))])"
+    code = (
+        "import webapp.worker, sys; heavy = ('tensorflow', 'keras', 'webapp.training.');"
+        "print([name for name in sys.modules if name.startswith(heavy)])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -212,7 +215,7 @@ def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
     job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     assert workers.wait(job.public_id, over).job.result["photos"] == 0
     relabel_photos(
-        [one.public_id for one in db.session.query(Photo)],
+        [photo.public_id for photo in db.session.query(Photo)],
         "none",
         [get_classifier().card],
         Stamp(WHO, "photo"),
@@ -228,7 +231,7 @@ def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
         assert sum(name.startswith("none/") for name in archive.namelist()) == 3
 
 
-def test_a_worker_does_what_the_old_door_was_asked(workers: Workers) -> None:
+def test_a_worker_does_what_the_earlier_routes_were_asked(workers: Workers) -> None:
     client = workers.app.test_client()
     stored = client.post(
         "/api/upload", data={"file": (io.BytesIO(draw(size=(400, 300))), "car.jpg")}

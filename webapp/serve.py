@@ -23,7 +23,7 @@ LOOK_EVERY = 0.2
 PR_SET_PDEATHSIG = 1
 
 
-class Pair:
+class Supervisor:
     """The web server and its worker. They have sessions of their own, so that a Ctrl-C reaches only
     this process, which ends both in order."""
 
@@ -98,7 +98,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
 def main() -> int:
     """`python -m webapp.serve`."""
     python = [sys.executable, "-m"]
-    return Pair([*python, "gunicorn"], [*python, "webapp.worker"]).run()
+    return Supervisor([*python, "gunicorn"], [*python, "webapp.worker"]).run()
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def test_the_list_names_every_job(app: Flask, runner: FlaskCliRunner) -> None:
 
 def test_the_list_as_json(app: Flask, runner: FlaskCliRunner) -> None:
     job_id = enqueue(app)
-    (one,) = json.loads(runner.invoke(args=["jobs", "list", "--json"]).stdout)
-    assert (one["id"], one["state"], one["title"]) == (job_id, "queued", "Кириллица.zip")
+    (job,) = json.loads(runner.invoke(args=["jobs", "list", "--json"]).stdout)
+    assert (job["id"], job["state"], job["title"]) == (job_id, "queued", "Кириллица.zip")
 
 
 def test_a_job_can_be_cancelled_and_started_again(app: Flask, runner: FlaskCliRunner) -> None:

@@ -19,8 +19,8 @@ def run(runner: FlaskCliRunner, *words: str) -> tuple[int, str]:
 
 
 def test_one_is_added_listed_and_removed(app: Flask, runner: FlaskCliRunner) -> None:
-    code, said = run(runner, "add", URL, "--event", "model.promoted")
-    assert code == 0 and "whsec_" in said
+    code, output = run(runner, "add", URL, "--event", "model.promoted")
+    assert code == 0 and "whsec_" in output
     assert (
         run(runner, "list")[1]
         == f"1\ton\t0 waiting\t0 arrived\t0 given up\tmodel.promoted\t{URL}\n"
@@ -30,14 +30,14 @@ def test_one_is_added_listed_and_removed(app: Flask, runner: FlaskCliRunner) -> 
 
 
 def test_a_private_address_is_refused(runner: FlaskCliRunner) -> None:
-    code, said = run(runner, "add", "http://192.168.1.1/")
-    assert code == 1 and "not a public address" in said
+    code, output = run(runner, "add", "http://192.168.1.1/")
+    assert code == 1 and "not a public address" in output
 
 
 def test_a_test_without_a_worker_says_who_is_missing(runner: FlaskCliRunner) -> None:
     run(runner, "add", URL)
-    code, said = run(runner, "test", "1", "--wait", "0")
-    assert code == 1 and "no worker was seen" in said
+    code, output = run(runner, "test", "1", "--wait", "0")
+    assert code == 1 and "no worker was seen" in output
 
 
 def test_an_unknown_number_is_an_error(runner: FlaskCliRunner) -> None:

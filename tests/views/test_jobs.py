@@ -39,7 +39,7 @@ def send(client: FlaskClient, *names: str, **fields: str) -> str:
 
 def group(client: FlaskClient, number: int, *, job: str = "", last: str = "no", photos: int = 2):
     files = [
-        (io.BytesIO(draw(mark=10 * number + one)), f"{number}-{one}.jpg") for one in range(photos)
+        (io.BytesIO(draw(mark=10 * number + mark)), f"{number}-{mark}.jpg") for mark in range(photos)
     ]
     return client.post(
         "/jobs/upload",
@@ -123,14 +123,14 @@ def test_a_failed_job_says_why_and_goes_on(
     app: Flask, client: FlaskClient, run_jobs: Callable[[], None], config
 ) -> None:
     address = send(client)
-    for one in (config.data / "spool").rglob("*.zip"):
-        one.rename(one.with_suffix(".away"))
+    for path in (config.data / "spool").rglob("*.zip"):
+        path.rename(path.with_suffix(".away"))
     run_jobs()
     page = client.get(address).text
     assert "It failed." in page
     assert "send it again" in page
-    for one in (config.data / "spool").rglob("*.away"):
-        one.rename(one.with_suffix(".zip"))
+    for path in (config.data / "spool").rglob("*.away"):
+        path.rename(path.with_suffix(".zip"))
     assert client.post(f"{address}/retry").status_code == 303
     run_jobs()
     assert "1 photo is new." in client.get(address).text
@@ -141,14 +141,14 @@ def test_a_visitor_sees_their_own_jobs_only(
 ) -> None:
     address = send(client)
     stranger = app.test_client()
-    assert [one.get(address).status_code for one in (client, stranger, reviewer)] == [200, 404, 200]
+    assert [browser.get(address).status_code for browser in (client, stranger, reviewer)] == [200, 404, 200]
     assert stranger.post(f"{address}/cancel").status_code == 404
-    assert ["photos.zip" in one.get("/jobs").text for one in (client, stranger, reviewer)] == [
+    assert ["photos.zip" in browser.get("/jobs").text for browser in (client, stranger, reviewer)] == [
         True,
         False,
         True,
     ]
-    assert ['href="/jobs"' in one.get("/").text for one in (client, stranger, reviewer)] == [
+    assert ['href="/jobs"' in browser.get("/").text for browser in (client, stranger, reviewer)] == [
         True,
         False,
         True,
@@ -218,12 +218,12 @@ def test_nobody_else_deletes_them(
     address = send(client)
     run_jobs()
     assert "Delete its photos" not in reviewer.get(address).text
-    assert [one.post(f"{address}/delete").status_code for one in (app.test_client(), reviewer)] == [
+    assert [browser.post(f"{address}/delete").status_code for browser in (app.test_client(), reviewer)] == [
         404,
         403,
     ]
     assert [
-        one.post(f"{address}/restore").status_code for one in (app.test_client(), reviewer)
+        browser.post(f"{address}/restore").status_code for browser in (app.test_client(), reviewer)
     ] == [404, 403]
     assert len(client.get("/api/v1/photos").json["items"]) == 1
 
@@ -281,7 +281,7 @@ def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(
     run_jobs()
     photo = photo_addresses(client.get(address).text)[0]
     assert "/gallery?batch" not in client.get(address).text
-    assert [one.get(f"{photo}/thumbnail").status_code for one in (client, app.test_client())] == [
+    assert [browser.get(f"{photo}/thumbnail").status_code for browser in (client, app.test_client())] == [
         200,
         303,
     ]

@@ -36,7 +36,7 @@ def test_the_secret_is_shown_once(admin: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "reason"),
     [
         ({"url": "http://127.0.0.1/"}, "not a public address"),
         ({"events": []}, "at least one"),
@@ -44,11 +44,11 @@ def test_the_secret_is_shown_once(admin: FlaskClient) -> None:
     ],
 )
 def test_what_cannot_be_made_is_said_and_what_was_typed_stays(
-    admin: FlaskClient, wrong: dict[str, object], said: str
+    admin: FlaskClient, wrong: dict[str, object], reason: str
 ) -> None:
     answer = admin.post("/admin/webhooks", data=FORM | wrong)
     assert (
-        answer.status_code == 422 and said in answer.text and "No webhook was made" in answer.text
+        answer.status_code == 422 and reason in answer.text and "No webhook was made" in answer.text
     )
     assert f'value="{(FORM | wrong)["url"]}"' in answer.text
 

@@ -32,7 +32,7 @@ from webapp.services.jobs.types import predict as predict_job
 from webapp.services.jobs.types import reclassify as reclassify_job
 from webapp.services.jobs.types import retention as retention_job
 from webapp.services.jobs.types import upload as upload_job
-from webapp.services.jobs.types.compare import Comparison
+from webapp.services.jobs.types.compare import ComparisonOrder
 from webapp.services.jobs.types.upload import UploadOrder
 from webapp.services.labels import label_import
 from webapp.services.photos import deletion as deleting
@@ -132,7 +132,7 @@ def _compare(asked: CompareBody) -> Job:
     need("admin")
     registry = get_registry()
     champion = asked.champion or registry.card(asked.model).version
-    wanted = Comparison(asked.model, champion, asked.challenger, asked.newest)
+    wanted = ComparisonOrder(asked.model, champion, asked.challenger, asked.newest)
     return compare_job.enqueue(registry, wanted, _sender())
 
 

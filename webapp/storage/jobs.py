@@ -110,10 +110,10 @@ def _conditions(wanted: JobFilter) -> list[Any]:
 
 
 def add_parts(
-    job_id: int, role: str, parts: Iterable[dict[str, Any]], *, at: datetime, first: int = 1
+    job_id: int, role: str, parts: Iterable[dict[str, Any]], *, run_after: datetime, first: int = 1
 ) -> None:
-    """Add parts with these params to a job, numbered from `first`; they may run from `at` on."""
-    new = {"job_id": job_id, "role": role, "state": QUEUED, "run_after": at}
+    """Add parts with these params to a job, numbered from `first`; they may run after a moment."""
+    new = {"job_id": job_id, "role": role, "state": QUEUED, "run_after": run_after}
     rows = [
         new | {"number": number, "params": params, "total": params.get("total", 0)}
         for number, params in enumerate(parts, first)
@@ -164,7 +164,7 @@ def renew(owners: Sequence[str], until: datetime) -> None:
 
 
 def give_back(job_id: int, moment: datetime) -> None:
-    """Let the parts of a job that are not through wait again from a moment on, as if never tried."""
+    """Let the open parts of a job wait again from a moment on, as if never tried."""
     open_parts = and_(JobPart.job_id == job_id, JobPart.state != SUCCEEDED)
     fresh = {"state": QUEUED, "owner": "", "lease_until": None, "attempts": 0}
     db.session.execute(update(JobPart).where(open_parts).values(run_after=moment, **fresh))

@@ -153,7 +153,7 @@ def latest(number: int, limit: int) -> Sequence[WebhookDelivery]:
 
 
 def count_states(since: datetime | None = None) -> dict[int, dict[str, int]]:
-    """How many deliveries each webhook has in each state; with `since`, of those that ended since."""
+    """How many deliveries each webhook has in each state, of those that ended `since` if given."""
     columns = (WebhookDelivery.webhook_id, WebhookDelivery.state)
     statement = select(*columns, func.count()).group_by(*columns)
     if since is not None:
@@ -214,7 +214,8 @@ def _fresh(statement: Select[Any]) -> Any:
 def _change(table: Any, condition: ColumnElement[bool], **values: Any) -> int:
     statement = update_rows(table).where(condition).values(**values)
     options = {"synchronize_session": False}
-    return int(db.session.execute(statement, execution_options=options).rowcount)  # type: ignore[attr-defined]
+    result: Any = db.session.execute(statement, execution_options=options)
+    return int(result.rowcount)
 
 
 def _delete(table: Any, *conditions: ColumnElement[bool]) -> None:

@@ -29,7 +29,7 @@ from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.jobs.types import model_import as import_model_job
-from webapp.services.jobs.types.model_import import Sent
+from webapp.services.jobs.types.model_import import ModelUpload
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 from webapp.storage.database import db
@@ -156,7 +156,7 @@ def test_an_exported_version_imports_bit_by_bit(site: Flask, carried: Path, tmp_
 def test_a_job_imports_through_the_same_command(site: Flask, tiny: Path, tmp_path: Path) -> None:
     with site.app_context(), tiny.open("rb") as content:
         asked = import_model_job.check_options({"preprocess": "unit", "name": "small"})
-        owner, sent = Owner("user:1"), Sent("Tiny one.keras", content, "a\nb\nc")
+        owner, sent = Owner("user:1"), ModelUpload("Tiny one.keras", content, "a\nb\nc")
         job = import_model_job.enqueue(tmp_path, sent, asked, Sender(owner, Who("Anna")))
     Worker(JOB_TYPES, get_tools, site.app_context).run_queue(LONG)
     with site.app_context():

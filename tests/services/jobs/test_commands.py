@@ -1,4 +1,4 @@
-"""Commands that a job runs in a process of its own: watched, ended with it, never two in one folder."""
+"""Commands in a process of their own: ended with their job, never two in one folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten threads upload, relabel, review and undo for a while on one SQLite file: nobody is turned away and no event is lost."""
+"""Ten threads upload, relabel, review and undo on one SQLite file: no event is lost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ LABELS = list(TEAMS)
 
 
 class Crowd:
-    """Threads that do something again and again; `events` counts what was acknowledged, `trouble` is what went wrong."""
+    """Threads that do something again and again.
+
+    `events` counts what was acknowledged, `trouble` has the errors.
+    """
 
     def __init__(self, app: Flask, photos: list[str], seconds: float) -> None:
         self.app = app
@@ -132,9 +135,10 @@ def test_ten_threads_lose_nothing_and_nobody_is_turned_away(app: Flask, photos: 
                 .all()
             )
             assert photo.ground_truth == (story[-1].to_label if story else None)
-            assert [one.from_label for one in story] == [None, *(one.to_label for one in story)][
-                : len(story)
-            ]
+            assert [event.from_label for event in story] == [
+                None,
+                *(event.to_label for event in story),
+            ][: len(story)]
 
 
 def crowd_at_work(app: Flask, photos: list[str], seconds: float) -> Crowd:

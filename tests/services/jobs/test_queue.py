@@ -1,4 +1,4 @@
-"""Jobs: put in once, claimed once, tried again with patience, ended honestly. Time is given, not waited for."""
+"""Jobs: enqueued once, claimed once, tried again after pauses. Moments are given, not awaited."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ ADD = JobType(
     "add",
     "Add",
     do=lambda job: {"sum": sum(job.part["numbers"])},
-    plan=lambda job: [{"numbers": [one], "total": 1} for one in job.params["numbers"]],
-    finish=lambda _job, results: {"sum": sum(one["sum"] for one in results)},
+    plan=lambda job: [{"numbers": [number], "total": 1} for number in job.params["numbers"]],
+    finish=lambda _job, results: {"sum": sum(part["sum"] for part in results)},
 )
 ONE = JobType("one", "One", do=lambda job: {"said": job.params["say"]}, queue=LONG)
 
@@ -73,8 +73,8 @@ def failing(error: Exception) -> JobType:
     return JobType("fail", "Fail", do=do)
 
 
-def claim(kind: JobType, at: datetime | None = None) -> Claim | None:
-    return worker.claim_part({kind.name: kind}, "w1", at)
+def claim(kind: JobType, moment: datetime | None = None) -> Claim | None:
+    return worker.claim_part({kind.name: kind}, "w1", moment)
 
 
 def work_of(claim: Claim) -> RunningJob:
@@ -131,19 +131,19 @@ def test_a_strange_key_is_refused() -> None:
 
 
 def test_ten_threads_with_one_key_put_in_one_job(app: Flask) -> None:
-    found: list[str] = []
+    job_ids: list[str] = []
 
     def run() -> None:
         with app.app_context():
-            found.append(enqueue(key="abc"))
+            job_ids.append(enqueue(key="abc"))
 
     threads = [threading.Thread(target=run) for _ in range(10)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert len(found) == 10
-    assert len(set(found)) == 1
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(job_ids) == 10
+    assert len(set(job_ids)) == 1
 
 
 # ---- claiming ----
@@ -184,9 +184,9 @@ def test_a_worker_that_lost_its_part_is_told_to_stop() -> None:
 
 
 def test_jobs_take_turns() -> None:
-    one, other = enqueue(numbers=[1, 2, 3]), enqueue(numbers=[4, 5, 6])
-    taken = [found.job.public_id for found in (claim(ADD), claim(ADD)) if found]
-    assert taken == [one, other]
+    first, second = enqueue(numbers=[1, 2, 3]), enqueue(numbers=[4, 5, 6])
+    taken = [part.job.public_id for part in (claim(ADD), claim(ADD)) if part]
+    assert taken == [first, second]
 
 
 def test_short_work_does_not_wait_for_long_work(app: Flask) -> None:
@@ -204,20 +204,20 @@ def test_short_work_does_not_wait_for_long_work(app: Flask) -> None:
 def test_what_is_busy_is_tried_again_with_patience(app: Flask) -> None:
     kind = failing(ServerBusyError("Busy."))
     job_id = enqueue(kind)
-    moments, at = [], now()
+    pauses, moment = [], now()
     for _ in range(worker.ATTEMPTS - 1):
-        taken = claim(kind, at)
+        taken = claim(kind, moment)
         assert taken
-        worker.try_again(taken, work_of(taken), "Busy.", at)
-        waits = db.session.query(JobPart.run_after).scalar() - at
-        moments.append(waits.total_seconds())
-        assert claim(kind, at + waits - timedelta(seconds=0.1)) is None
-        at += waits
-    assert moments == [2, 8, 32, 128]
+        worker.try_again(taken, work_of(taken), "Busy.", moment)
+        waits = db.session.query(JobPart.run_after).scalar() - moment
+        pauses.append(waits.total_seconds())
+        assert claim(kind, moment + waits - timedelta(seconds=0.1)) is None
+        moment += waits
+    assert pauses == [2, 8, 32, 128]
     assert see(job_id).state == "running"
-    last = claim(kind, at)
+    last = claim(kind, moment)
     assert last
-    worker.try_again(last, work_of(last), "Busy.", at)
+    worker.try_again(last, work_of(last), "Busy.", moment)
     assert (see(job_id).state, see(job_id).job.error) == ("failed", "Busy.")
 
 
@@ -240,12 +240,12 @@ def test_a_fault_of_the_program_is_tried_again(
 
 
 def test_a_part_that_takes_its_worker_with_it_fails_in_the_end() -> None:
-    job_id, at = enqueue(ONE, say="x"), now()
+    job_id, moment = enqueue(ONE, say="x"), now()
     for _ in range(worker.ATTEMPTS):
-        assert claim(ONE, at)
-        at += worker.LEASE + timedelta(seconds=1)
-    assert claim(ONE, at) is None
-    worker.fail_lost(at)
+        assert claim(ONE, moment)
+        moment += worker.LEASE + timedelta(seconds=1)
+    assert claim(ONE, moment) is None
+    worker.fail_lost(moment)
     assert (see(job_id).state, "interrupted" in see(job_id).job.error) == ("failed", True)
 
 
@@ -342,14 +342,16 @@ def test_others_do_not_see_a_job() -> None:
     with pytest.raises(JobNotFoundError):
         jobs.get_job(job_id, BEN)
     assert jobs.list_jobs(BEN).items == []
-    assert [one.job.public_id for one in jobs.list_jobs(EVERYBODY).items] == [job_id]
+    assert [view.job.public_id for view in jobs.list_jobs(EVERYBODY).items] == [job_id]
 
 
 def test_the_list_has_pages_and_filters() -> None:
     made = [enqueue() for _ in range(5)]
     page = jobs.list_jobs(ANNA, limit=2)
-    assert [one.job.public_id for one in page.items] == [made[4], made[3]]
-    assert [one.job.public_id for one in jobs.list_jobs(ANNA, limit=2, cursor=page.next).items] == [
+    assert [view.job.public_id for view in page.items] == [made[4], made[3]]
+    assert [
+        view.job.public_id for view in jobs.list_jobs(ANNA, limit=2, cursor=page.next).items
+    ] == [
         made[2],
         made[1],
     ]

@@ -1,4 +1,4 @@
-"""One POST: to the address that was looked at and no other, never to a private network, and soon over."""
+"""One POST: to the checked address and no other, never to a private network, soon over."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from webapp.services.webhooks.transport import check_url, is_public, post
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 def answers(*addresses: str) -> Any:
-    """A name server that knows these addresses for every name, one after the other: the next one with each question."""
+    """A name server that answers with these addresses, the next one with each lookup."""
     left = list(addresses)
     return lambda _host, port, **_more: [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (left.pop(0), port))
@@ -138,7 +138,8 @@ def test_it_sends_nothing_to_a_private_address(receiver: Receiver) -> None:
 
 def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
     lookup = lambda _host, port, **_more: [  # noqa: E731
-        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("8.8.8.8", "10.0.0.1")
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+        for address in ("8.8.8.8", "10.0.0.1")
     ]
     with pytest.raises(NotDeliveredError, match=r"10\.0\.0\.1"):
         post("http://rebound.example/", b"", {}, private=False, lookup=lookup)
@@ -151,7 +152,7 @@ def test_the_name_is_asked_for_once_and_the_host_is_told(receiver: Receiver) -> 
         {},
         private=True,
         lookup=answers("127.0.0.1"),
-    )  # a second question would fail
+    )  # a second lookup would fail
     assert receiver.messages[0][0]["host"] == f"rebound.example:{receiver.port}"
 
 

@@ -1,4 +1,4 @@
-"""Webhooks: what is told, to whom, how often; with a real receiver and real jobs. Time is given, not waited for."""
+"""Webhooks: what is told, to whom, how often; with a real receiver and real jobs."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def context(app: Flask) -> Iterator[None]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -72,13 +72,13 @@ def run_jobs(app: Flask) -> None:
     """Do all that is due, as if all waiting were over."""
     with writing():
         past = now() - timedelta(seconds=1)
-        for question in (
+        for statement in (
             "UPDATE webhook_deliveries SET next_at = :at WHERE state = 'waiting'",
             "UPDATE webhooks SET rest_until = NULL",
             "UPDATE job_parts SET run_after = :at WHERE state = 'queued'",
         ):
             db.session.execute(
-                text(question), {"at": past.replace(tzinfo=None)} if ":at" in question else {}
+                text(statement), {"at": past.replace(tzinfo=None)} if ":at" in statement else {}
             )
     Worker(JOB_TYPES, get_tools, app.app_context).run_queue(SHORT)
     end_reading()
@@ -101,7 +101,7 @@ def mark(public_id: str, label: str = "haas", card: object = None) -> None:
 # ---- low confidence ----
 
 
-def test_an_unsure_answer_is_told_in_the_shape_of_the_json_door(
+def test_an_unsure_answer_is_told_as_in_the_json_api(
     app: Flask,
     client: FlaskClient,
     classifier: FakeClassifier,
@@ -182,13 +182,13 @@ def test_many_photos_are_one_event_and_their_undo_another(
     photos = [upload(mark=number) for number in range(5)]
     done = bulk.relabel_all(Selection(), "haas", [classifier.card], Stamp(WHO, "gallery"))
     run_jobs(app)
-    assert [(one["data"]["count"], one["data"]["batch"]) for one in receiver.bodies] == [
+    assert [(body["data"]["count"], body["data"]["batch"]) for body in receiver.bodies] == [
         (5, done.batch)
     ]
-    assert [one["id"] for one in receiver.bodies[0]["data"]["changes"]] == photos
+    assert [change["id"] for change in receiver.bodies[0]["data"]["changes"]] == photos
     undo.undo_batch(done.batch, Stamp(WHO, "undo"))
     run_jobs(app)
-    assert [one["data"]["count"] for one in receiver.bodies] == [5, 5]
+    assert [body["data"]["count"] for body in receiver.bodies] == [5, 5]
 
 
 def test_what_comes_after_a_batch_was_told_is_told_alone(
@@ -200,7 +200,7 @@ def test_what_comes_after_a_batch_was_told_is_told_alone(
             row = relabel.photos.photos_by_public_id([photo])[photo][0]
             relabel.record_label(row, "haas", "f1-teams", Stamp(WHO, "import", batch="slow"))
         run_jobs(app)
-    assert [len(one["data"]["changes"]) for one in receiver.bodies] == [1, 1]
+    assert [len(body["data"]["changes"]) for body in receiver.bodies] == [1, 1]
     assert receiver.bodies[0]["data"]["changes"] != receiver.bodies[1]["data"]["changes"]
 
 
@@ -295,9 +295,9 @@ def test_what_did_not_arrive_is_sent_again_with_the_same_id_and_body(
     for expected in (500, 503):
         run_jobs(app)
         assert (see(hook).waiting, see(hook).trouble) == (1, f"It answered {expected}.")
-        assert [one.state for one in all_jobs()] == ["running"]
+        assert [job.state for job in all_jobs()] == ["running"]
     run_jobs(app)
-    assert [one.state for one in all_jobs()] == ["succeeded"]
+    assert [job.state for job in all_jobs()] == ["succeeded"]
     assert len({(headers["webhook-id"], body) for headers, body in receiver.messages}) == 1
     assert len(receiver.messages) == 3 and not see(hook).failing
 
@@ -379,7 +379,7 @@ def test_one_that_is_off_hears_nothing_and_what_waits_stays(
     assert not receiver.messages and see(hook).waiting == 1
     webhooks.switch(hook.id, on=True)
     run_jobs(app)
-    assert [one["data"]["changes"][0]["to"] for one in receiver.bodies] == ["haas"]
+    assert [body["data"]["changes"][0]["to"] for body in receiver.bodies] == ["haas"]
 
 
 def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
@@ -395,7 +395,7 @@ def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "reason"),
     [
         ({"url": "nonsense"}, "address"),
         ({"wanted": ["photo.eaten"]}, "no event"),
@@ -404,7 +404,7 @@ def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
         ({"private": False}, "public"),
     ],
 )
-def test_it_refuses_what_makes_no_sense(change: dict[str, object], said: str) -> None:
+def test_it_refuses_what_makes_no_sense(change: dict[str, object], reason: str) -> None:
     asked = {
         "url": "http://127.0.0.1/",
         "wanted": [PROMOTED],
@@ -412,7 +412,7 @@ def test_it_refuses_what_makes_no_sense(change: dict[str, object], said: str) ->
         "private": True,
         "who": WHO,
     }
-    with pytest.raises(WebhookError, match=said):
+    with pytest.raises(WebhookError, match=reason):
         webhooks.add(**(asked | change))  # type: ignore[arg-type]
     assert webhooks.every_webhook() == []
 
@@ -422,7 +422,7 @@ def test_removing_one_drops_what_waits(app: Flask, hook: Webhook, receiver: Rece
     webhooks.remove(hook.id)
     run_jobs(app)
     assert not receiver.messages
-    assert [one.state for one in all_jobs()] == ["succeeded"]
+    assert [job.state for job in all_jobs()] == ["succeeded"]
     with pytest.raises(WebhookNotFoundError):
         webhooks.get_webhook(hook.id)
 

@@ -47,7 +47,7 @@ class Tools:
 
 @dataclass
 class RunningJob:
-    """A part of a job in the hands of a worker thread, which calls `progress` often.
+    """A part of a job that a worker thread does. It calls `progress` often.
 
     Args:
         id: The job's public id.

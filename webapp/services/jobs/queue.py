@@ -155,7 +155,7 @@ def add_job(
     )
     storage.add_job(job)
     role, number = (PLAN, 0) if job_type.plan else (DO, 1)
-    storage.add_parts(job.id, role, [{}], at=now(), first=number)
+    storage.add_parts(job.id, role, [{}], run_after=now(), first=number)
     return job
 
 
@@ -186,7 +186,7 @@ def get_job(public_id: str, owner: Owner) -> JobView:
 def list_jobs(
     owner: Owner, *, state: str = "", job_type: str = "", cursor: str = "", limit: int = PAGE
 ) -> JobPage:
-    """The newest jobs that the owner may see. Raises `BadRequestError` for a bad state or cursor."""
+    """The newest jobs that the owner may see. Raises `BadRequestError`."""
     if state and state not in JOB_STATES:
         raise BadRequestError(f"A job is {', '.join(JOB_STATES)}; {state[:40]!r} is none of them.")
     if cursor and (not cursor.isdecimal() or len(cursor) > 15):

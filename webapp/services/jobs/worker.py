@@ -159,10 +159,10 @@ def end_part(claim: Claim, job_type: JobType, job: RunningJob, result: Json | li
             storage.change_job(job_id, RUNNING, state=SUCCEEDED, result=result, ended_at=moment)
             return
         if isinstance(result, list):
-            storage.add_parts(job_id, DO, result, at=moment)
+            storage.add_parts(job_id, DO, result, run_after=moment)
         left, last = storage.count_parts(job_id)
         if not left:
-            storage.add_parts(job_id, FINISH, [{}], at=moment, first=last + 1)
+            storage.add_parts(job_id, FINISH, [{}], run_after=moment, first=last + 1)
 
 
 def put_back(claim: Claim, job: RunningJob, *, seconds: float = 0.0) -> None:
@@ -335,7 +335,7 @@ class Worker:
             if free := self._slots[queue] - len(threads):
                 for _ in range(storage.count_waiting(self._types_of(queue), moment, limit=free)):
                     thread = threading.Thread(
-                        target=self._work, args=(queue,), name=f"jobs-{queue}"
+                        target=self._run_thread, args=(queue,), name=f"jobs-{queue}"
                     )
                     threads.append(thread)
                     thread.start()
@@ -362,7 +362,7 @@ class Worker:
             self._cleared_at = moment
         self._renewed_at = moment
 
-    def _work(self, queue: str) -> None:
+    def _run_thread(self, queue: str) -> None:
         try:
             self.run_queue(queue)
         except Exception:  # the next poll starts another thread

@@ -21,7 +21,7 @@ HOLD = timedelta(seconds=5)
 
 
 def photo_answered(photo: Photo, prediction: Prediction) -> None:
-    """Tell of a new photo when its answer names no label, or is less sure than a webhook's limit."""
+    """Tell of a new photo when its answer names no label, or is less sure than the limit."""
     unclassified = prediction.decision == UNCLASSIFIED
     limits = () if unclassified else (Webhook.below > prediction.confidence,)
     if hooks := storage.subscribers(UNSURE, *limits):
@@ -83,7 +83,7 @@ def enqueue_delivery(hook: Any, moment: datetime) -> None:
         owner=owner_of(hook.id),
     )
     jobs.add_job(job)
-    jobs.add_parts(job.id, DO, [{}], at=moment)
+    jobs.add_parts(job.id, DO, [{}], run_after=moment)
 
 
 def owner_of(webhook_id: int) -> str:

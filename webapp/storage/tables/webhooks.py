@@ -10,9 +10,10 @@ from webapp.storage.tables.base import UTCDateTime, now
 
 
 class Webhook(Base):
-    """An address that is told of what happens here. `events` are the types it hears of, separated by spaces.
+    """An address that is told what happens here.
 
-    `below`: it also hears of answers whose confidence is under this (0 to 1), not only of those that name no label. `secret` signs what it
+    `events` are the types it hears of, separated by spaces. `below`: it also hears of answers whose
+    confidence is under this (0 to 1), not only of those that name no label. `secret` signs what it
     is sent. After failures in a row (`failures`) it rests until `rest_until`.
     """
 
@@ -31,10 +32,11 @@ class Webhook(Base):
 
 
 class WebhookEvent(Base):
-    """Something that happened and that a webhook wants to hear of, written in the same transaction as what it tells of.
+    """Something that a webhook wants to hear of, written in the transaction in which it happened.
 
-    `about` is a photo's id, a batch of label events, or the number of a promotion. Of a batch it tells the label events with numbers over
-    `after`, up to `upto`. `body` is what is sent, None until it is sent first; from then on it stays the same.
+    `about` is a photo's id, a batch of label events, or the number of a promotion. Of a batch it
+    tells the label events with numbers over `after`, up to `upto`. `body` is what is sent, made
+    when it is sent first.
     """
 
     __tablename__ = "webhook_events"
@@ -54,7 +56,10 @@ class WebhookEvent(Base):
 
 
 class WebhookDelivery(Base):
-    """An event on its way to one webhook. `state` is "waiting", "delivered" or "given up"; `answer` is what came back the last time."""
+    """An event on its way to one webhook.
+
+    `state` is "waiting", "delivered" or "given up"; `answer` is what came back the last time.
+    """
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (

@@ -16,7 +16,7 @@ from webapp.inference.models.card import RESIZE_RULES
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Job
 from webapp.services.jobs.types import model_import as model_import_job
-from webapp.services.jobs.types.model_import import FILE_ENDINGS, Sent
+from webapp.services.jobs.types.model_import import FILE_ENDINGS, ModelUpload
 from webapp.views import guards
 from webapp.views.guards import owner, sender
 
@@ -85,5 +85,5 @@ def _take(file: FileStorage | None, labels_file: FileStorage | None) -> Job:
         else None
     )
     with closing(file.stream):
-        sent = Sent(file.filename, file.stream, request.form.get("labels", ""), labels)
+        sent = ModelUpload(file.filename, file.stream, request.form.get("labels", ""), labels)
         return model_import_job.enqueue(get_config().data, sent, asked, sender())

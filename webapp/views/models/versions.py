@@ -18,7 +18,7 @@ from webapp.extensions import get_config, get_registry, load_version
 from webapp.inference.models import bundle
 from webapp.inference.models.gate import Said
 from webapp.services.jobs.types import compare as compare_job
-from webapp.services.jobs.types.compare import Comparison
+from webapp.services.jobs.types.compare import ComparisonOrder
 from webapp.services.models import cards, compare
 from webapp.services.models import promotion as promote
 from webapp.services.models.compare import Standing
@@ -70,7 +70,7 @@ def ask(name: str) -> ResponseReturnValue:
     text = request.form.get("newest", "").strip() or str(compare_job.NEWEST)
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     try:
-        wanted = Comparison(name, one, other, newest)
+        wanted = ComparisonOrder(name, one, other, newest)
         job = compare_job.enqueue(get_registry(), wanted, sender())
     except BadRequestError as error:
         return _comparison(name, one, other, error)

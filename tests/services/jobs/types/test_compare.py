@@ -44,7 +44,7 @@ def context(app: Flask, config: Config) -> Iterator[None]:
 
 
 def put(champion: int = 1, challenger: int = 2, newest: int = 2_000) -> str:
-    wanted = compare_job.Comparison("f1-teams", champion, challenger, newest)
+    wanted = compare_job.ComparisonOrder("f1-teams", champion, challenger, newest)
     sender = Sender(EVERYBODY, Who("Anna"))
     return compare_job.enqueue(get_registry(), wanted, sender).public_id
 
@@ -70,11 +70,13 @@ def test_what_differs_is_found_again_by_the_job(
     job_id = put()
     view = run_jobs(app, job_id)
     assert view.job.result == {
-        "model": "f1-teams", "champion": 1, "challenger": 2, "photos": 2, "gone": 0, "differ": 1, "unlabelled": 1,
+        "model": "f1-teams", "champion": 1, "challenger": 2,
+        "photos": 2, "gone": 0, "differ": 1, "unlabelled": 1,
     }  # fmt: skip
     assert of_job(job_id) == {other} and same not in of_job(job_id)
     assert compare_job.summary(view.job.result) == (
-        "Versions 1 and 2 give different answers to 1 of 2 photos, all of these without a ground truth."
+        "Versions 1 and 2 give different answers to 1 of 2 photos, "
+        "all of these without a ground truth."
     )
 
 
@@ -102,8 +104,8 @@ def test_nobody_is_asked_twice_and_it_comes_out_the_same(
 ) -> None:
     upload()
     challenger.says(ferrari=0.9)
-    one, again = run_jobs(app, put()), run_jobs(app, put())
-    assert challenger.ranked_photos == 1 and one.job.result == again.job.result
+    first, again = run_jobs(app, put()), run_jobs(app, put())
+    assert challenger.ranked_photos == 1 and first.job.result == again.job.result
 
 
 def test_versions_that_agree_leave_nothing_to_review(app: Flask, upload: Upload) -> None:
@@ -125,8 +127,8 @@ def test_the_last_comparison_of_a_pair_is_known(app: Flask) -> None:
     assert compare_job.last("f1-teams", 1, 2) is None
     job_id = put()
     put(2, 1)
-    found = compare_job.last("f1-teams", 1, 2)
-    assert found and found.job.public_id == job_id
+    view = compare_job.last("f1-teams", 1, 2)
+    assert view and view.job.public_id == job_id
 
 
 def test_what_makes_no_sense_is_refused() -> None:

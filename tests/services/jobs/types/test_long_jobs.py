@@ -1,4 +1,4 @@
-"""The long queue: a process of its own, which ends with its job, and which holds up nothing short."""
+"""The long queue: a process that ends with its job and holds up nothing short."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ from webapp.storage.database import end_reading
 ANNA = Owner("user:1", all=True)
 PATIENCE = 30
 BREATH = threading.Event()
-CHILD = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('here'); time.sleep(float(sys.argv[2]))"
+CHILD = """
+import pathlib, sys, time
+pathlib.Path(sys.argv[1]).write_text("here")
+time.sleep(float(sys.argv[2]))
+"""
 
 
 class Place:
@@ -35,7 +39,7 @@ class Place:
         self.child: subprocess.Popen[bytes] | None = None
 
     def do(self, job: RunningJob) -> Json:
-        """Wait for a child for as long as asked. May run twice: it only leaves the same sign again."""
+        """Wait for a child. May run twice: it only leaves the same sign again."""
         with subprocess.Popen(
             [sys.executable, "-c", CHILD, str(self.sign), str(job.params["seconds"])]
         ) as child:

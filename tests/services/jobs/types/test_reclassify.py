@@ -1,4 +1,4 @@
-"""A version looks at photos that are here already: in parts, again without harm, for good only while it is live."""
+"""A version answers stored photos: in parts, twice without harm, for its model while live."""
 
 from __future__ import annotations
 
@@ -169,4 +169,4 @@ def test_a_million_photos_are_cut_into_two_thousand_parts(monkeypatch: pytest.Mo
     monkeypatch.undo()
     parts = reclassify_job.parts_of(range(1_000_000))
     assert (len(parts), parts[-1]["total"], parts[-1]["photos"][-1]) == (2_000, 500, 999_999)
-    assert [one["total"] for one in reclassify_job.parts_of(range(50))] == [20, 20, 10]
+    assert [part["total"] for part in reclassify_job.parts_of(range(50))] == [20, 20, 10]

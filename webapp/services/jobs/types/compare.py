@@ -21,7 +21,7 @@ BOTH = ("champion", "challenger")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonOrder:
     """Two versions of a model that answer the `newest` photos."""
 
     model: str
@@ -30,7 +30,7 @@ class Comparison:
     newest: int = NEWEST
 
 
-def enqueue(registry: Registry, wanted: Comparison, sender: Sender) -> Job:
+def enqueue(registry: Registry, wanted: ComparisonOrder, sender: Sender) -> Job:
     """Compare two versions on the newest photos and on those by which a promotion is judged.
 
     Raises `BadRequestError` for a bad number or twice the same version, `ModelNotFoundError`,

@@ -1,5 +1,4 @@
-"""The job that makes a version of an uploaded model: the file is kept, and checked in a process of its
-own."""
+"""The job that makes a version of an uploaded model, checked in a process of its own."""
 
 import json
 import re
@@ -31,7 +30,7 @@ KILLED = (
 
 
 @dataclass(frozen=True)
-class Sent:
+class ModelUpload:
     """A model file that somebody sent: its name and content. `labels` are lines or a comma list;
     `labels_file`, if any, is a file of labels with its name, and goes before them."""
 
@@ -77,7 +76,7 @@ def file_name(given: str) -> str:
     return (stem or "model") + ending
 
 
-def enqueue(data: Path, sent: Sent, options: Json, sender: Sender) -> Job:
+def enqueue(data: Path, sent: ModelUpload, options: Json, sender: Sender) -> Job:
     """Keep what was sent and enqueue its job. Acknowledged means kept and committed.
 
     Raises `BadRequestError` for another kind of file, `StorageFullError`; nothing is kept then.
@@ -98,7 +97,7 @@ def enqueue(data: Path, sent: Sent, options: Json, sender: Sender) -> Job:
         raise
 
 
-def _keep(folder: Path, name: str, sent: Sent) -> str:
+def _keep(folder: Path, name: str, sent: ModelUpload) -> str:
     """Write the files; returns the name of the one with the labels, "" without any."""
     folder.mkdir(parents=True, mode=0o700)
     with (folder / name).open("wb") as file:
@@ -118,7 +117,7 @@ def _keep(folder: Path, name: str, sent: Sent) -> str:
 
 
 def do(job: RunningJob) -> Json:
-    """Let `flask model import` check the model; returns name and version of what it made, and notes.
+    """Let `flask model import` check the model; returns name, version and notes.
 
     May run twice: two never run at once (a lock on the job's folder), a version appears by one
     rename when everything was checked, and the output of a command that ended well when its worker

@@ -1,4 +1,4 @@
-"""Ranking a photo that is here already, as a job whose state can be asked for afterwards."""
+"""The job that classifies a stored photo, whose state can be asked for afterwards."""
 
 from webapp.errors import JobNotFoundError
 from webapp.services.jobs import queue
@@ -25,9 +25,10 @@ def predict(photo: Photo, sender: Sender, tools: Tools) -> str:
 
 
 def state_of(job_id: str, tools: Tools) -> JobView:
-    """The job, as it stands for whoever knows its id. One that waits while no worker was seen for a minute is done first, here.
+    """The job as it stands, for everybody who knows its id.
 
-    Raises `JobNotFoundError`, also for jobs of another kind.
+    One that waits while no worker was seen for a minute is done first, in this process. Raises
+    `JobNotFoundError`, also for jobs of another type.
     """
     try:
         view = get_job(job_id, ANYBODY)
@@ -41,16 +42,12 @@ def state_of(job_id: str, tools: Tools) -> JobView:
 
 
 def _do_without_worker(job_id: str, tools: Tools) -> None:
-    """Nobody may wait for ever for a worker that is not there."""
     if not worker_seen():
         do_here(job_id, JOB_TYPE, tools)
 
 
 def do(job: RunningJob) -> Json:
-    """Let the site's model look at the photo.
-
-    May run twice: a model that has looked at a photo is not asked again.
-    """
+    """Let the site's model classify the photo. May run twice: it is not asked twice."""
     tools = job.tools
     pipeline = Pipeline(tools.classifiers(""), tools.files, tools.limiter)
     ask_models(job.params["photo"], pipeline)

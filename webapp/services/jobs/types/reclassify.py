@@ -62,14 +62,14 @@ def do(job: RunningJob) -> Json:
     """Let the version answer the photos of one part. Its answers are the model's while it is live,
     else they are only kept.
 
-    May run twice: a version that has answered a photo is not asked again, and an answer is kept once.
+    May run twice: a version that has answered a photo is not asked again.
     """
     tools, model, version = job.tools, job.params["model"], job.params["version"]
     pipeline = Pipeline([tools.one_version(model, version)], tools.files, tools.limiter)
     standing = tools.registry.live_version(model) == version
-    found = [photo for photo, _outcome in photos.photos_by_number(job.part["photos"])]
-    counts = dict.fromkeys(COUNTED, 0) | {"gone": len(job.part["photos"]) - len(found)}
-    for photo in found:
+    present = [photo for photo, _outcome in photos.photos_by_number(job.part["photos"])]
+    counts = dict.fromkeys(COUNTED, 0) | {"gone": len(job.part["photos"]) - len(present)}
+    for photo in present:
         try:
             asked = ask_version(photo.public_id, pipeline, standing=standing)
             counts["looked" if asked else "known"] += 1

@@ -64,7 +64,7 @@ def deliver(job: RunningJob) -> Json:
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The header `webhook-signature`: HMAC-SHA256 of id, timestamp and body, joined by dots, base64.
+    """The header `webhook-signature`: HMAC-SHA256 of id, timestamp and body, joined by dots.
 
     Standard Webhooks, "Webhook signatures":
     https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -75,7 +75,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
-    """The webhook, and the delivery that is taken; None when nothing is due or the webhook rests."""
+    """The webhook, and its next delivery; None when nothing is due or the webhook rests."""
     with writing():
         hook = storage.find(number)
         resting = hook is not None and hook.rest_until is not None and hook.rest_until > now()
