@@ -1,1 +1,1 @@
-"""Photos to pixels, pixels to ranked labels: decoding, model cards and the classifiers. No Flask, no database."""
+"""Photos to pixels, pixels to ranked labels: decoding, cards, classifiers. No database."""

@@ -1,9 +1,10 @@
-"""How like the photos it learned from a photo looks to a version: one number in [0, 1] from the embedding. Plain numpy.
+"""How similar a photo is to those a version learned from: a number in [0, 1] from the embedding.
 
-Three readings of the last layer and one of the layer before it are known to part what a network learned from other things, each with
-blind spots of its own: the highest probability (Hendrycks and Gimpel 2017), the energy of the logits (Liu et al. 2020), the highest logit
-(Hendrycks et al. 2022), and the distance from the subspace that the training photos span (the residual of Wang et al. 2022, "ViM").
-Training chooses one, or one of the first three with the distance, on validation photos and photos of other things; the card says which.
+Four scores are known to separate what a network learned from other things, each with blind spots:
+the highest probability (Hendrycks and Gimpel 2017), the energy of the logits (Liu et al. 2020), the
+highest logit (Hendrycks et al. 2022), and the distance from the subspace that the training photos
+span (the residual of Wang et al. 2022, "ViM"). Training chooses one, or one of the first three with
+the distance, on validation photos and photos of other things; the card says which.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ Floats = NDArray[np.float32]
 class Space:
     """What the scores need: the last layer, and where the training photos lie. All float32.
 
-    `weights` (features, labels) and `bias` (labels,) give the logits of an embedding. `mean` (features,) and `basis` (dimensions,
-    features), whose rows are orthonormal, span the subspace in which the training photos' embeddings of length 1 lie.
+    `weights` (features, labels) and `bias` (labels,) give the logits of an embedding. `mean`
+    (features,) and `basis` (dimensions, features), whose rows are orthonormal, span the subspace in
+    which the training photos' embeddings of length 1 lie.
     """
 
     weights: Floats
@@ -43,14 +45,13 @@ class Space:
     basis: Floats
 
     def scores(self, embeddings: Floats, temperature: float) -> dict[str, NDArray[np.float64]]:
-        """Every score in `SCORES` for embeddings of shape (photos, features): shape (photos,), higher is more familiar.
+        """Each of `SCORES` for embeddings of shape (photos, features): shape (photos,).
 
-        `probability` is the log-odds of the highest temperature-scaled probability, `energy` log(sum(exp(logits))), `logit` the highest
-        logit, `distance` minus the length of what the subspace leaves of the embedding.
+        Higher is more familiar. `probability` is the log-odds of the highest temperature-scaled
+        probability, `energy` log(sum(exp(logits))), `logit` the highest logit, `distance` minus the
+        length of what the subspace leaves of the embedding.
         """
-        narrow = embeddings.astype(
-            np.float32
-        )  # as the arrays are: else each photo would widen them all
+        narrow = embeddings.astype(np.float32)  # as the arrays are: else they would be widened
         logits = (narrow @ self.weights + self.bias).astype(np.float64)
         highest = logits.max(axis=1)
         scaled = (logits - highest[:, np.newaxis]) / temperature
@@ -70,12 +71,12 @@ class Space:
         }
 
     def write(self, path: Path) -> None:
-        """Write the arrays to `path`, halved to float16 where it costs nothing: directions need no more."""
+        """Write the arrays to `path` as float16: directions need no more."""
         np.savez(path, **{name: getattr(self, name).astype(np.float16) for name in ARRAYS})
 
     @classmethod
     def read(cls, path: Path) -> Space:
-        """Read what `write` wrote. Raises `ValueError` for anything else; nothing in the file can run."""
+        """Read what `write` wrote; nothing in the file can run. Raises `ValueError`."""
         try:
             with zipfile.ZipFile(path) as archive:
                 if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE:
@@ -101,8 +102,8 @@ class Space:
 def combine(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDArray[np.float64]:
     """The familiarity in [0, 1] of each photo by a card's rule.
 
-    A logistic curve (Platt 1999) makes the sum of its scores the share of known photos among known and other ones, of which it saw as
-    many each.
+    A logistic curve (Platt 1999) makes the sum of its scores the share of known photos among as
+    many known as other ones.
     """
     return np.asarray(
         1.0
@@ -111,7 +112,7 @@ def combine(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDA
 
 
 def add_up(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDArray[np.float64]:
-    """The sum of the scores that a rule names, each brought to mean 0 and deviation 1 over its validation photos."""
+    """The sum of a rule's scores, each with mean 0 and deviation 1 over its validation photos."""
     parts = zip(rule["scores"], rule["means"], rule["spreads"], strict=True)
     return np.sum(
         [(scores[name] - mean) / spread for name, mean, spread in parts], axis=0, dtype=np.float64
@@ -120,14 +121,14 @@ def add_up(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDAr
 
 @dataclass(frozen=True)
 class Familiarity:
-    """Reads the familiarity off embeddings: where the photos lie, the temperature, and the card's rule."""
+    """Measures familiarity: where the training photos lie, the temperature, the card's rule."""
 
     space: Space
     temperature: float
     rule: dict[str, Any]
 
     def of(self, embeddings: Floats) -> NDArray[np.float64]:
-        """The familiarity in [0, 1] of each photo, from embeddings of shape (photos, features): shape (photos,)."""
+        """The familiarity in [0, 1] for embeddings of shape (photos, features): shape (photos,)."""
         return combine(self.space.scores(embeddings, self.temperature), self.rule)
 
     def of_one(self, embedding: Floats) -> float:
@@ -136,9 +137,9 @@ class Familiarity:
 
 
 def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
-    """What reads the familiarity for the version in `folder`; None when its card has no rule for it.
+    """What measures familiarity for the version in `folder`; None when its card has no rule.
 
-    Raises `ModelUnavailableError` when the card has one and the file is missing, damaged, or of another network.
+    Raises `ModelUnavailableError` when the file is missing, damaged, or of another network.
     """
     if not card.familiarity:
         return None
@@ -148,7 +149,8 @@ def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
         raise ModelUnavailableError(f"{card.name} {card.version}: {error}") from error
     if space.bias.shape != (len(card.labels),):
         raise ModelUnavailableError(
-            f"{card.name} {card.version}: its familiarity is of a network with {len(space.bias)} labels"
+            f"{card.name} {card.version}: its familiarity is of a network with "
+            f"{len(space.bias)} labels"
         )
     return Familiarity(space, card.temperature, card.familiarity)
 

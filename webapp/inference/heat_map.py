@@ -1,4 +1,4 @@
-"""Where a network looked for a label: class activation maps, drawn as an overlay that lets the photo through where they are high."""
+"""Where a network looked for a label: class activation maps, drawn as an overlay of the photo."""
 
 import io
 from collections.abc import Iterable
@@ -12,20 +12,19 @@ from webapp.inference.classifier import scale
 from webapp.inference.models.card import InputSpec, ModelCard
 
 Floats = NDArray[np.float32]
-OVERLAY_SIDE = 384
-"""Longest side of the overlay in pixels: a map of a few cells has no more to say."""
-DARKEST = 0.82
-"""How much of the photo the overlay takes away where the map is lowest."""
+OVERLAY_SIDE = 384  # pixels on the longest side: a map of a few cells has no more to say
+DARKEST = 0.82  # of the photo is taken away where the map is lowest
 OVERLAY_TYPE = "image/png"
 
 
 def find_head(
     arrays: Iterable[NDArray[np.generic]], output: NetworkOutput, card: ModelCard
 ) -> Floats | None:
-    """The weights of the last layer among a network's constants: float32 of shape (labels, features). None when there is no such layer.
+    """The last layer's weights among a network's constants: float32 of shape (labels, features).
 
-    They are recognised by what they do: the embedding must be the mean of the feature map, and the weights, with one of the constants as
-    bias, must give the probabilities of `output` from its embedding. Only then a class activation map says something.
+    They are recognised by what they do: the embedding must be the mean of the feature map, and the
+    weights, with one of the constants as bias, must give the probabilities of `output` from its
+    embedding. None if there are none, as class activation maps would mean nothing then.
     """
     labels, features = len(card.labels), len(output.embedding)
     rows = output.feature_map.mean(axis=(0, 1))
@@ -33,10 +32,11 @@ def find_head(
         rows, output.embedding, rtol=1e-2, atol=1e-3 * float(np.abs(rows).max() or 1.0)
     ):
         return None
-    constants = [one.astype(np.float32) for one in arrays if one.dtype.kind == "f"]
-    kernels = [one for one in constants if one.shape == (labels, features)]
-    kernels += [one.T for one in constants if one.shape == (features, labels)]
-    biases = [one for one in constants if one.shape == (labels,)] + [np.zeros(labels, np.float32)]
+    constants = [array.astype(np.float32) for array in arrays if array.dtype.kind == "f"]
+    kernels = [array for array in constants if array.shape == (labels, features)]
+    kernels += [array.T for array in constants if array.shape == (features, labels)]
+    biases = [array for array in constants if array.shape == (labels,)]
+    biases.append(np.zeros(labels, np.float32))
     for kernel in kernels:
         for bias in biases:
             logits = kernel @ output.embedding + bias
@@ -49,26 +49,27 @@ def find_head(
 
 
 def class_activation(output: NetworkOutput, head: Floats, place: int) -> Floats:
-    """How much each cell of the feature map speaks for the label at `place`: (rows, columns), 0 for nothing, 1 for the most in this photo.
+    """How much each cell of the feature map speaks for the label at `place`: (rows, columns).
 
-    The class activation map of Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", eq. 2: the features of a cell,
-    weighted by the label's weights in the last layer. The weights are taken against the mean over all labels, since a softmax knows only
-    differences: so 0 is a cell that speaks for this label no more than for any other. What speaks against it is cut off at 0.
+    0 is nothing, 1 the most in this photo. The class activation map of Zhou et al. 2016, "Learning
+    Deep Features for Discriminative Localization", eq. 2: the features of a cell, weighted by the
+    label's weights in the last layer. The weights are taken against the mean over all labels, since
+    a softmax knows only differences. What speaks against the label is cut off at 0.
     """
     values = output.feature_map @ (head[place] - head.mean(axis=0))
     return np.asarray(np.maximum(values, 0) / max(float(values.max()), 1e-9), dtype=np.float32)
 
 
 def draw_overlay(activation: Floats, spec: InputSpec, width: int, height: int) -> bytes:
-    """A PNG in the shape of the upright photo of `width` x `height`: black, and the more transparent the higher the activation.
+    """A PNG in the shape of the upright photo: black, more transparent where activation is higher.
 
     It undoes the card's resize rule: what a crop cut off is dark, what a border added is gone.
     """
     side = OVERLAY_SIDE / max(width, height)
     size = (max(1, round(width * side)), max(1, round(height * side)))
-    seen = Image.fromarray(activation)
+    grid = Image.fromarray(activation)
     if spec.resize == "pad":
-        seen = seen.resize((spec.width, spec.height), Image.Resampling.BICUBIC).crop(
+        grid = grid.resize((spec.width, spec.height), Image.Resampling.BICUBIC).crop(
             _inside(spec, width, height)
         )
     if spec.resize == "crop":
@@ -78,11 +79,11 @@ def draw_overlay(activation: Floats, spec: InputSpec, width: int, height: int) -
             for share, whole in zip(_cut(spec, width, height), size * 2, strict=True)
         )
         light.paste(
-            seen.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC),
+            grid.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC),
             (left, top),
         )
     else:
-        light = seen.resize(size, Image.Resampling.BICUBIC)
+        light = grid.resize(size, Image.Resampling.BICUBIC)
     alpha = np.round(255 * DARKEST * (1 - np.clip(np.asarray(light), 0, 1))).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.dstack([np.zeros_like(alpha), alpha])).save(file, "PNG")

@@ -1,4 +1,4 @@
-"""The Keras model in TensorFlow itself: the reference for the compiled network, and the way out for one that does not compile."""
+"""The Keras model in TensorFlow: the reference, and the way out for what does not compile."""
 
 import threading
 from functools import cached_property
@@ -18,7 +18,7 @@ from webapp.inference.models.card import KERAS_FILE, ModelCard
 
 
 class KerasClassifier:
-    """Serves `model.keras` through one traced function; a lock keeps two threads from running it at once."""
+    """Serves `model.keras` through one traced function, one thread at a time."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.card = card
@@ -41,9 +41,9 @@ class KerasClassifier:
     def head(self) -> NDArray[np.float32] | None:
         """See `Classifier.head`."""
         constants = [
-            np.asarray(one.value)
-            for one in self._weights
-            if len(self.card.labels) in one.shape and len(one.shape) <= 2
+            np.asarray(weight.value)
+            for weight in self._weights
+            if len(self.card.labels) in weight.shape and len(weight.shape) <= 2
         ]
         return find_head(constants, self.predict(blank_photo(self.card)), self.card)
 

@@ -1,12 +1,10 @@
 """The compiled network in the LiteRT runtime: what serves. No TensorFlow in the process."""
 
-from __future__ import annotations
-
 import os
 import queue
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,21 +22,21 @@ from webapp.inference.models.card import COMPILED_FILE, ModelCard
 
 
 class LiteRTClassifier:
-    """Keeps single-threaded interpreters, one for each thread that ranks at the same moment.
+    """Keeps single-threaded interpreters, made on first need and used by one thread at a time.
 
-    An interpreter is lent to one thread at a time and made on first need, so there are never more than threads rank at once.
+    So there are never more than threads that classify at once.
     """
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.card = card
         self._familiarity = read_familiarity(folder, card)
-        try:  # kept in memory: a file that is damaged or replaced while it serves hurts nobody who is being answered
+        try:  # kept in memory: it may be damaged or replaced on disk while it serves
             self._content = (folder / COMPILED_FILE).read_bytes()
         except OSError as error:
             raise ModelUnavailableError(
                 f"{card.name} {card.version}: {COMPILED_FILE} cannot be read ({error.strerror})"
             ) from error
-        self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
+        self._idle: queue.LifoQueue["_Network"] = queue.LifoQueue()
         self._idle.put(self._open())
 
     @cached_property
@@ -58,7 +56,7 @@ class LiteRTClassifier:
         )
 
     @contextmanager
-    def _borrowed(self) -> Iterator[_Network]:
+    def _borrowed(self) -> Iterator["_Network"]:
         try:
             network = self._idle.get_nowait()
         except queue.Empty:
@@ -68,7 +66,7 @@ class LiteRTClassifier:
         finally:
             self._idle.put(network)
 
-    def _open(self) -> _Network:
+    def _open(self) -> "_Network":
         try:
             return _Network(self._content, len(self.card.labels))
         except (ValueError, RuntimeError) as error:
@@ -90,27 +88,26 @@ class _Network:
     def run(
         self, batch: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities (labels,), embedding (features,) and feature map (rows, columns, features) of a batch of one."""
+        """Probabilities (labels,), embedding (features,), feature map (rows, columns, features)."""
         self._interpreter.set_tensor(self._input, batch)
         self._interpreter.invoke()
         first, second, third = (self._interpreter.get_tensor(index)[0] for index in self._outputs)
         return first, second, third
 
     def constants(self, labels: int) -> list[NDArray[np.float32]]:
-        """Copies of the tensors that have a side of this many labels: weights and biases of the last layer are among them."""
-        found = []
-        for one in self._interpreter.get_tensor_details():
-            if labels in one["shape"] and len(one["shape"]) <= 2 and one["dtype"] is np.float32:
-                try:
-                    found.append(np.array(self._interpreter.get_tensor(one["index"])))
-                except ValueError:  # a value that exists only while the network runs
-                    continue
-        return found
+        """Copies of the tensors with a side of this many labels, such as those of the last layer."""
+        constants = []
+        for tensor in self._interpreter.get_tensor_details():
+            shape = tensor["shape"]
+            if labels in shape and len(shape) <= 2 and tensor["dtype"] is np.float32:
+                with suppress(ValueError):  # a value that exists only while the network runs
+                    constants.append(np.array(self._interpreter.get_tensor(tensor["index"])))
+        return constants
 
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Keep the runtime's "Created XNNPACK delegate" off stderr: it is written by C++ for every interpreter, and nothing turns it off.
+    """Keep "Created XNNPACK delegate" off stderr: C++ writes it for every interpreter.
 
     What goes wrong is raised, so nothing worth reading is lost.
     """
@@ -126,14 +123,15 @@ def _without_chatter() -> Iterator[None]:
 
 
 def _find_outputs(details: list[dict[str, Any]], labels: int) -> tuple[int, int, int]:
-    """The tensor indices of probabilities, embedding and feature map. Raises ValueError when the network has other outputs."""
-    flat = [one for one in details if len(one["shape"]) == 2]
-    maps = [one for one in details if len(one["shape"]) == 4]
-    probabilities = [one for one in flat if int(one["shape"][1]) == labels]
-    embeddings = [one for one in flat if int(one["shape"][1]) != labels]
-    if len(probabilities) != 1 or len(embeddings) != 1 or len(maps) != 1:
-        shapes = ", ".join(str(tuple(int(n) for n in one["shape"])) for one in details)
+    """The tensor indices of probabilities, embedding and feature map. Raises `ValueError`."""
+    shapes = {tensor["index"]: tuple(map(int, tensor["shape"])) for tensor in details}
+    flat = {index: shape for index, shape in shapes.items() if len(shape) == 2}
+    probabilities = [index for index, shape in flat.items() if shape[1] == labels]
+    embeddings = [index for index, shape in flat.items() if shape[1] != labels]
+    maps = [index for index, shape in shapes.items() if len(shape) == 4]
+    if not len(probabilities) == len(embeddings) == len(maps) == 1:
         raise ValueError(
-            f"needs outputs of probabilities ({labels}), embedding and feature map, has {shapes}"
+            f"needs outputs of probabilities ({labels}), embedding and feature map, "
+            f"has {', '.join(map(str, shapes.values()))}"
         )
-    return probabilities[0]["index"], embeddings[0]["index"], maps[0]["index"]
+    return probabilities[0], embeddings[0], maps[0]

@@ -387,7 +387,7 @@ def test_a_file_of_a_million_parts_takes_no_time(make):
 
 MEASURE = """
 import pathlib, resource, sys
-from webapp.inference.images import decode_photo
+from webapp.inference.decoding.images import decode_photo
 content = pathlib.Path(sys.argv[1]).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 decode_photo(content)

@@ -1,7 +1,8 @@
-"""How large the pictures inside an AVIF really are: its boxes may claim little while the AV1 data in them unfolds to gigabytes.
+"""How large the pictures inside an AVIF really are, whatever its boxes claim.
 
-The decoder below Pillow believes the AV1 data and scales afterwards, so the size in the boxes bounds nothing. Read here: the item
-boxes (ISO 14496-12, 8.11) as far as needed to find the data, and the sequence header in it (AV1 specification, 5.5).
+The decoder below Pillow believes the AV1 data and scales afterwards, so the size in the boxes
+bounds nothing: the data may unfold to gigabytes. Read here: the item boxes (ISO 14496-12, 8.11) as
+far as needed to find the data, and the sequence header in it (AV1 specification, 5.5).
 """
 
 from collections.abc import Iterator
@@ -9,14 +10,14 @@ from math import prod
 
 _SEQUENCE_HEADER = 1
 _MAX_BOXES = 10_000
-_MAX_PIECES = 1000
-"""Pieces of an item, and units of AV1 data in it, that are looked at. A photo has a handful of each."""
+_MAX_PIECES = 1000  # of an item, and units of AV1 data in it; a photo has a handful of each
+# How many times larger the frames of an animation may be than their sequence header says: the spare
+# bits of its size fields.
 _LOOSE = 4
-"""How many times larger the frames of an animation may be than their sequence header says; the spare bits of its size fields."""
 
 
 def largest_frame(content: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels of the largest AV1 frame in an AVIF, or None when it cannot be found out: the file is not sound."""
+    """Width and height in pixels of the largest AV1 frame; None when the file is not sound."""
     outer = {
         kind: content[start:end]
         for kind, start, end in _boxes(content, 0, len(content))
@@ -39,48 +40,49 @@ def largest_frame(content: bytes) -> tuple[int, int] | None:
     return max(sizes.values(), key=prod) if wanted and len(sizes) == len(wanted) else None
 
 
-def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, end) of each box between `at` and `end`, without its header."""
+def _boxes(content: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, start, end) of each box between `place` and `end`, without its header."""
     for _ in range(_MAX_BOXES):
-        if at + 8 > end:
+        if place + 8 > end:
             return
-        size, kind, head = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8], 8
+        size, head = int.from_bytes(content[place : place + 4], "big"), 8
+        kind = content[place + 4 : place + 8]
         if size == 1:
-            size, head = int.from_bytes(content[at + 8 : at + 16], "big"), 16
+            size, head = int.from_bytes(content[place + 8 : place + 16], "big"), 16
         elif size == 0:
-            size = end - at
-        if size < head or at + size > end:
+            size = end - place
+        if size < head or place + size > end:
             return
-        yield kind, at + head, at + size
-        at += size
+        yield kind, place + head, place + size
+        place += size
 
 
 class _Fields:
-    """Reads big-endian numbers one after the other, of so many bits each. Raises IndexError at the end."""
+    """Reads big-endian numbers of some bits each. Raises `IndexError` at the end."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._at = 0
+        self._place = 0
 
     def take(self, bits: int) -> int:
-        first, last = self._at // 8, (self._at + bits + 7) // 8
+        first, last = self._place // 8, (self._place + bits + 7) // 8
         if last > len(self._content):
             raise IndexError("the box ends here")
-        self._at += bits
+        self._place += bits
         whole = int.from_bytes(self._content[first:last], "big")
-        return whole >> (last * 8 - self._at) & (1 << bits) - 1
+        return whole >> (last * 8 - self._place) & (1 << bits) - 1
 
 
 def _av1_items(info: bytes) -> set[int]:
-    """The numbers of the items that are AV1 pictures: the picture itself, its tiles, its transparency."""
+    """The numbers of the items that are AV1 pictures: picture, tiles, transparency."""
     start = 6 if info[:1] == b"\0" else 8
-    found = set()
-    for kind, at, end in _boxes(info, start, len(info)):
-        entry, wide = info[at:end], info[at : at + 1] == b"\3"
+    numbers = set()
+    for kind, place, end in _boxes(info, start, len(info)):
+        entry, wide = info[place:end], info[place : place + 1] == b"\3"
         number, rest = (entry[4:8], entry[10:14]) if wide else (entry[4:6], entry[8:12])
         if kind == b"infe" and rest == b"av01":
-            found.add(int.from_bytes(number, "big"))
-    return found
+            numbers.add(int.from_bytes(number, "big"))
+    return numbers
 
 
 def _items(places: bytes, content: bytes, inner: bytes) -> Iterator[tuple[int, bytes]]:
@@ -111,32 +113,35 @@ def _items(places: bytes, content: bytes, inner: bytes) -> Iterator[tuple[int, b
 
 def _frame_sizes(data: bytes) -> Iterator[tuple[int, int]]:
     """The size in each sequence header of a run of AV1 units."""
-    at = 0
+    place = 0
     for _ in range(_MAX_PIECES):
-        if at >= len(data):
+        if place >= len(data):
             return
-        kind, has_extension, has_size = data[at] >> 3 & 15, data[at] & 4, data[at] & 2
-        at += 2 if has_extension else 1
-        size = len(data) - at
+        kind, has_extension, has_size = data[place] >> 3 & 15, data[place] & 4, data[place] & 2
+        place += 2 if has_extension else 1
+        size = len(data) - place
         if has_size:
-            size, at = _leb128(data, at)
+            size, place = _leb128(data, place)
         if kind == _SEQUENCE_HEADER:
-            yield _frame_size(_Fields(data[at : at + min(size, 1024)]))
-        at += size
+            yield _frame_size(_Fields(data[place : place + min(size, 1024)]))
+        place += size
     raise ValueError("a picture of too many units")
 
 
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
+def _leb128(data: bytes, place: int) -> tuple[int, int]:
     value = 0
     for step in range(8):
-        value |= (data[at + step] & 127) << 7 * step
-        if data[at + step] < 128:
-            return value, at + step + 1
+        value |= (data[place + step] & 127) << 7 * step
+        if data[place + step] < 128:
+            return value, place + step + 1
     raise ValueError("a length without an end")
 
 
 def _frame_size(fields: _Fields) -> tuple[int, int]:
-    """Width and height that one sequence header allows. An animation's frames may exceed the stated size up to its size fields' bits."""
+    """Width and height that a sequence header allows.
+
+    An animation's frames may exceed the stated size up to the bits of its size fields.
+    """
     fields.take(4)  # profile, still_picture
     is_still = bool(fields.take(1))
     if is_still:

@@ -12,7 +12,9 @@ Box = tuple[int, int, int, int]
 
 
 def decode_cut(content: bytes, box: Box | None, max_side: int = WORKING_SIDE) -> NDArray[np.uint8]:
-    """A photo as in serving, or what its box cuts out of it; uint8 RGB of shape (height, width, 3), longest side at most `max_side`.
+    """A photo as in serving, or what its box cuts out: uint8 RGB of shape (height, width, 3).
+
+    The longest side has at most `max_side` pixels.
 
     Raises `PhotoRefusedError`, also for a box outside the photo.
     """

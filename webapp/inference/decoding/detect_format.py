@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and never by its name: one of the formats we read, or a sentence about what it is instead."""
+"""What a file is by its first bytes: a format that we read, or a sentence about what it is."""
 
 import re
 
@@ -14,7 +14,7 @@ CONTENT_TYPES = {
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
 }
-"""The formats we read, by Pillow's names, and the MIME types they are served with. Nothing else ever reaches Pillow."""
+"""The formats we read, by Pillow's names, and their MIME types. Nothing else reaches Pillow."""
 
 SEND = "Send a JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF."
 
@@ -63,7 +63,7 @@ _STRANGERS = (
 def detect_format(content: bytes) -> str:
     """The format of `content` by its first bytes, as Pillow names it: a key of `CONTENT_TYPES`.
 
-    Raises `NotAPhotoError` with a sentence that says what the file seems to be and what to send instead.
+    Raises `NotAPhotoError` with what the file seems to be and what to send instead.
     """
     if not content:
         raise NotAPhotoError("This file is empty.")
@@ -92,7 +92,7 @@ def detect_format(content: bytes) -> str:
 
 
 def content_type(name: str) -> str:
-    """The MIME type of a stored photo's format, such as "image/jpeg" for "JPEG". Raises KeyError for a format we do not read."""
+    """The MIME type of a stored photo's format: "image/jpeg" for "JPEG". Raises `KeyError`."""
     return CONTENT_TYPES[name]
 
 
@@ -102,25 +102,22 @@ def refusal_of_picture(what: str) -> str:
 
 
 def _boxed_format(content: bytes) -> str:
-    """AVIF or HEIF by the brands of the ftyp box, or "" for another file in boxes, such as a video."""
+    """AVIF or HEIF by the brands of the ftyp box, "" for another file in boxes, as a video."""
     if content[8:12] == b"avis":
         raise NotAPhotoError(refusal_of_picture("an AVIF animation"))
     length = min(int.from_bytes(content[:4], "big"), 256)
-    brands = {content[8:12]} | {content[at : at + 4] for at in range(16, length, 4)}
+    brands = {content[8:12]} | {content[start : start + 4] for start in range(16, length, 4)}
     if content[8:12] == b"avif":
         return "AVIF"
     if content[8:12] in _HEIF_BRANDS:
         return "HEIF"
-    if content[8:12] in (
-        b"mif1",
-        b"msf1",
-    ):  # the general brands: the list after them says which codec
+    if content[8:12] in (b"mif1", b"msf1"):  # the list after these says which codec
         return "AVIF" if b"avif" in brands else "HEIF"
     return ""
 
 
 def _guess(content: bytes) -> str:
-    """What a file that is none of our formats seems to be, with its article; "" when nothing fits."""
+    """What a file of another format seems to be, with its article; "" when nothing fits."""
     for prefixes, what in _STRANGERS:
         if content.startswith(prefixes):
             return what

@@ -1,4 +1,4 @@
-"""One way from bytes to pixels, for the web, the terminal and training alike; and the small copies that are shown to people."""
+"""From bytes to pixels, for the web, the terminal and training alike; copies to look at."""
 
 import io
 import itertools
@@ -24,37 +24,21 @@ from webapp.inference.decoding.file_structure import (
 )
 from webapp.inference.models.card import InputSpec
 
-__all__ = [
-    "MAX_BYTES",
-    "RENDERER",
-    "THUMBNAIL_TYPE",
-    "VIEW_SIDE",
-    "VIEW_TYPE",
-    "WORKING_SIDE",
-    "content_type",
-    "decode_photo",
-    "difference_hash",
-    "fit_input",
-    "make_thumbnail",
-    "render_view",
-    "thumbnail_hash",
-    "working_side",
-]
+__all__ = ["content_type", "decode_photo"]
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 30_000_000
-MAX_PIXELS_OF = {
-    "JPEG": 50_000_000,
-    "HEIF": 50_000_000,
-}  # JPEG shrinks while decoding; phones make HEIC of this size
+# JPEG shrinks while decoding; phones make HEIC of this size.
+MAX_PIXELS_OF = {"JPEG": 50_000_000, "HEIF": 50_000_000}
 MAX_SIDE = 20_000
 MAX_SCANS = 100
 
 WORKING_SIDE = 1024
 VIEW_SIDE = 1600
 VIEW_TYPE = "image/jpeg"
+# What makes copies: another Pillow may make other bytes of the same photo; so may a change here,
+# which then gets another number.
 RENDERER = f"1 on Pillow {pillow_version}"
-"""What makes copies. Another Pillow may make other bytes of the same photo; so does another way of ours, which then gets another number."""
 
 THUMBNAIL_SIDE = 480
 THUMBNAIL_TYPE = "image/jpeg"
@@ -63,22 +47,21 @@ _BAND_PIXELS = 1_000_000
 
 _BROKEN = "The photo is cut off or damaged: it cannot be decoded."
 
-# Pillow's own guard stays on behind ours, with its warning an error. Its other warnings tell of odd metadata, which is no news here.
+# Pillow's own guard stays on behind ours, with its warning an error. Its other warnings tell of odd
+# metadata.
 Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS, *MAX_PIXELS_OF.values())
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-# Embedded thumbnails and depth maps are never wanted; one thread, because the web process has a worker for every core.
+# Embedded thumbnails and depth maps are never wanted; one thread, because every core has a worker.
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
-# ---- the doors ----
-
-
 def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhoto:
-    """Decode an upload: uint8 RGB in sRGB, upright, at most `max_side` pixels on its longest side; the same bytes give the same pixels.
+    """Decode an upload: uint8 RGB in sRGB, upright, at most `max_side` pixels on its longest side.
 
-    Of several frames the first is taken; what is transparent is shown on white. Raises `NotAPhotoError` for a format we do not read,
-    `PhotoTooLargeError` before anything is decoded, `BrokenPhotoError` when decoding fails. The messages are sentences for people.
+    The same bytes give the same pixels. Of several frames the first is taken; what is transparent
+    is shown on white. Raises `NotAPhotoError` for a format we do not read, `PhotoTooLargeError`
+    before anything is decoded, `BrokenPhotoError` when decoding fails.
     """
     picture = _read(content, max_side)
     return DecodedPhoto(
@@ -91,16 +74,16 @@ def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhot
 
 
 def working_side(spec: InputSpec) -> int:
-    """The `max_side` with which photos for this input are decoded, in serving, measuring and publishing alike.
+    """The `max_side` with which photos for this input are decoded, in serving and measuring alike.
 
-    A quarter more than the input, so that the last resize has something to average, and never less than a thumbnail: the smaller it is,
-    the more of the work the JPEG decoder does for nothing.
+    A quarter more than the input, so that the last resize has something to average, and never less
+    than a thumbnail: the smaller it is, the more of the work the JPEG decoder does for free.
     """
     return max(THUMBNAIL_SIDE, round(1.25 * max(spec.height, spec.width)))
 
 
 def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
-    """Resize a decoded photo to the network's input by the card's rule: uint8 RGB of shape (spec.height, spec.width, 3)."""
+    """Resize a decoded photo by the card's rule: uint8 RGB of shape (height, width, 3)."""
     image = Image.fromarray(pixels)
     size = (spec.width, spec.height)
     if spec.resize == "pad":
@@ -113,9 +96,9 @@ def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 
 
 def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
-    """A small copy of a decoded photo for tiles: a JPEG, 480 pixels on its longest side or fewer, without metadata.
+    """A JPEG of a decoded photo for tiles, at most 480 pixels on its longest side, no metadata.
 
-    JPEG, because it is made in a third of the time of a WebP that is a third smaller, and every upload waits for it.
+    A WebP would be a third smaller and take three times as long, and every upload waits for it.
     """
     image = Image.fromarray(pixels)
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -123,9 +106,10 @@ def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def difference_hash(image: Image.Image) -> int:
-    """64 bits: is each of 8 x 8 grey cells darker than its right neighbour? Pictures that look alike differ in few of them.
+    """64 bits: is each of 8 x 8 grey cells darker than its right neighbour? Similar pictures differ
+    in few of them; 0 for a picture without structure.
 
-    Neal Krawetz, "Kind of Like That" (hackerfactor.com, 2013). 0 for a picture without structure.
+    Neal Krawetz, "Kind of Like That" (hackerfactor.com, 2013).
     """
     grey = np.asarray(
         image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0),
@@ -135,15 +119,15 @@ def difference_hash(image: Image.Image) -> int:
 
 
 def thumbnail_hash(thumbnail: bytes) -> int | None:
-    """The difference hash of a photo from its thumbnail, as a signed number for a database; None for a picture without structure."""
+    """The difference hash of a thumbnail as a signed 64-bit number, None without structure."""
     with Image.open(io.BytesIO(thumbnail)) as image:
         image.draft("L", (72, 64))
-        found = difference_hash(image)
-    return (found - 2**64 if found >= 2**63 else found) or None
+        bits = difference_hash(image)
+    return (bits - 2**64 if bits >= 2**63 else bits) or None
 
 
 def render_view(content: bytes, max_side: int = VIEW_SIDE) -> bytes:
-    """A copy of an upload to look at: JPEG, upright, sRGB, at most `max_side` pixels on its longest side, without metadata.
+    """A JPEG of an upload to look at: upright, sRGB, at most `max_side` pixels, no metadata.
 
     Raises what `decode_photo` raises.
     """
@@ -161,7 +145,7 @@ def _encode(image: Image.Image, quality: int) -> bytes:
 
 @dataclass(frozen=True)
 class _Picture:
-    """`image` is RGB, upright, shrunk and carries nothing but pixels; the rest is as in `DecodedPhoto`."""
+    """`image` is RGB, upright, shrunk and has no metadata; the rest is as in `DecodedPhoto`."""
 
     image: Image.Image
     width: int
@@ -171,7 +155,7 @@ class _Picture:
 
 
 def _read(content: bytes, max_side: int) -> _Picture:
-    """Look, check the caps, decode. Raises the three refusals and nothing else."""
+    """Inspect, check the caps, decode. Raises the three refusals and nothing else."""
     if len(content) > MAX_BYTES:
         size, most = ceil(len(content) / 1024**2), MAX_BYTES // 1024**2
         raise PhotoTooLargeError(
@@ -192,16 +176,14 @@ def _read(content: bytes, max_side: int) -> _Picture:
         raise PhotoTooLargeError(
             "The photo needs more memory than there is. Send a smaller copy."
         ) from error
-    except (
-        Exception
-    ) as error:  # Pillow and the codecs below it raise nearly every kind for bad bytes
+    except Exception as error:  # Pillow and its codecs raise nearly everything for bad bytes
         raise BrokenPhotoError(_BROKEN) from error
 
 
 def _decode(
     image: ImageFile.ImageFile, name: str, structure: FileStructure, max_side: int, length: int
 ) -> _Picture:
-    """Shrink, then turn, then convert colours: each step has as few pixels as the one before allows."""
+    """Shrink, then turn, then convert colours, so that each step has few pixels."""
     width, height = image.size
     _check_size(width, height, name, scalable=structure.scalable or name == "HEIF")
     if name == "TIFF":
@@ -212,9 +194,8 @@ def _decode(
     size = _fitted(width, height, max_side)
     image.draft(None, size)
     if name == "JPEG":
-        image.decodermaxblock = (
-            length  # all at once: else libjpeg can be made to start again for every 64 KB
-        )
+        # All at once: else libjpeg can be made to start again for every 64 KB.
+        image.decodermaxblock = length
     image.load()
     turn = _turn(image, name)
     small = _shrink(image, size)
@@ -235,11 +216,14 @@ def _check_structure(structure: FileStructure, name: str) -> None:
     if structure.width and structure.height:
         _check_size(structure.width, structure.height, name, scalable=structure.scalable)
     if structure.scans > MAX_SCANS:
-        text = f"The photo is built of {structure.scans:,} passes; {MAX_SCANS} is the most. Save it again as an ordinary JPEG."
-        raise PhotoTooLargeError(text)
+        raise PhotoTooLargeError(
+            f"The photo is built of {structure.scans:,} passes; {MAX_SCANS} is the most. "
+            "Save it again as an ordinary JPEG."
+        )
     if structure.parts_exceeded:
         raise PhotoTooLargeError(
-            "The file is built of more parts than any photo needs. Save it again and send that copy."
+            "The file is built of more parts than any photo needs. "
+            "Save it again and send that copy."
         )
 
 
@@ -249,7 +233,8 @@ def _check_size(width: int, height: int, name: str, *, scalable: bool = True) ->
     if max(width, height) > MAX_SIDE:
         side = "wide" if width > height else "high"
         raise PhotoTooLargeError(
-            f"The photo is {max(width, height):,} pixels {side}; {MAX_SIDE:,} is the most. Send a smaller copy."
+            f"The photo is {max(width, height):,} pixels {side}; {MAX_SIDE:,} is the most. "
+            "Send a smaller copy."
         )
     if min(width, height) < 1:
         raise BrokenPhotoError("The photo has no pixels.")
@@ -263,8 +248,10 @@ def _too_many_pixels(pixels: int, name: str, *, scalable: bool = True) -> PhotoR
     most = MAX_PIXELS_OF.get(name, MAX_PIXELS) if scalable else MAX_PIXELS
     article = "an" if name == "AVIF" else "a"
     shown = {"WEBP": "WebP", "HEIF": "HEIC"}.get(name, name)
-    text = f"The photo has {ceil(pixels / 1e6):,} megapixels; {most // 1_000_000} is the most for {article} {shown}. Send a smaller copy."
-    return PhotoTooLargeError(text)
+    return PhotoTooLargeError(
+        f"The photo has {ceil(pixels / 1e6):,} megapixels; {most // 1_000_000} is the most for "
+        f"{article} {shown}. Send a smaller copy."
+    )
 
 
 # ---- the steps ----
@@ -291,7 +278,7 @@ _QUARTER_TURNS = {_TURNS[number] for number in (5, 6, 7, 8)}
 
 
 def _turn(image: Image.Image, name: str) -> Image.Transpose | None:
-    """What sets the loaded image upright, or None. TIFF and HEIC come upright from their decoders; an orientation nobody can read is 1."""
+    """What sets the loaded image upright, or None. TIFF and HEIC are decoded upright."""
     if name in ("TIFF", "HEIF"):
         return None
     try:
@@ -303,8 +290,8 @@ def _turn(image: Image.Image, name: str) -> Image.Transpose | None:
 def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The loaded image at `size`, in a mode without transparency: RGB, L, CMYK or LAB.
 
-    Whole-number reduction first, then bicubic (what `Image.resize` does with reducing_gap=2.0), in bands of rows, so that a large
-    image in a wide mode never stands in memory twice.
+    Whole-number reduction first, then bicubic (what `Image.resize` does with reducing_gap=2.0), in
+    bands of rows, so that a large image in a wide mode never stands in memory twice.
     """
     across, down = (
         max(1, int(whole / part / 2)) for whole, part in zip(image.size, size, strict=True)
@@ -350,7 +337,7 @@ def _is_plain(image: Image.Image) -> bool:
 
 
 def _plain(image: Image.Image, white: float) -> Image.Image:
-    """The image in 8 bits without transparency. Transparent parts become white: cut-out cars are made for white pages."""
+    """The image in 8 bits on white: pictures with transparent parts are made for white pages."""
     if _is_plain(image):
         return image
     if image.mode.startswith("I;16"):
@@ -367,7 +354,7 @@ def _plain(image: Image.Image, white: float) -> Image.Image:
 
 
 def _white(image: Image.Image) -> float:
-    """The value of white in an image of 32-bit numbers, which name none: the first of 1, 255 and 65535 that no pixel exceeds."""
+    """White in an image of 32-bit numbers: the first of 1, 255 and 65535 that no pixel exceeds."""
     values = np.asarray(image)
     brightest = float(values.max(where=np.isfinite(values), initial=0))
     usual = (1, 255, 65535) if image.mode == "F" else (255, 65535)
@@ -401,7 +388,7 @@ def _convert(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Imag
 
 
 def _is_useful(profile: bytes, mode: str) -> bool:
-    """Whether a profile is whole, meant for images of this mode, and says anything that sRGB does not."""
+    """Whether a profile is whole, meant for images of this mode, and differs from sRGB."""
     whole = (
         128 < len(profile) <= _MAX_PROFILE_BYTES
         and profile[36:40] == b"acsp"
@@ -413,21 +400,13 @@ def _is_useful(profile: bytes, mode: str) -> bool:
 
 # ---- what else a file carries ----
 
-# Tags that describe how the pixels of a TIFF are stored: baseline, tiles, inks, sample formats, JPEG tables, YCbCr, colour profile.
+# Tags that describe how the pixels of a TIFF are stored: baseline, tiles, inks, sample formats,
+# JPEG tables, YCbCr, colour profile.
 _TIFF_PICTURE = {
-    *range(254, 267),
-    273,
-    274,
-    *range(277, 285),
-    *range(290, 294),
-    296,
-    297,
-    301,
-    *range(317, 326),
-    332,
-    334,
+    *(*range(254, 267), 273, 274, *range(277, 285), *range(290, 294), 296, 297, 301),
+    *(*range(317, 326), 332, 334, 336, 338, 339, 340, 341, 347),
+    *(*range(512, 522), *range(529, 533), 34675),
 }
-_TIFF_PICTURE |= {336, 338, 339, 340, 341, 347, *range(512, 522), *range(529, 533), 34675}
 
 
 def _has_metadata(image: Image.Image, name: str) -> bool:
@@ -441,7 +420,7 @@ def _has_metadata(image: Image.Image, name: str) -> bool:
 
 
 def _refuse_camera_raw(image: Image.Image) -> None:
-    """Camera raw files are TIFFs whose first picture is a stamp-sized preview: better refused than misjudged."""
+    """Camera raw files are TIFFs whose first picture is a tiny preview."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     if tags.get(254) == 1 or 50706 in tags:  # NewSubfileType "reduced resolution"; DNGVersion
         raise NotAPhotoError(refusal_of_picture("a camera raw file"))
