@@ -235,7 +235,9 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
     order = ExportOrder(format, GalleryFilter(), base_url="http://marque.test")
     content = b"".join(
         start_export(
-            order, who=ANNA, tools=ExportTools(extensions.registry, extensions.files, extensions.limiter)
+            order,
+            who=ANNA,
+            tools=ExportTools(extensions.registry, extensions.files, extensions.limiter),
         )[1]
     )
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")

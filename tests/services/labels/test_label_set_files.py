@@ -93,7 +93,8 @@ def test_what_the_file_leaves_out_stays() -> None:
 
 def test_parts_of_parts_come_in_whatever_their_order() -> None:
     take(
-        '[{"label": "c1", "split_from": "b1"}, {"label": "c2", "split_from": "b1"}, {"label": "b1", "split_from": "haas"},'
+        '[{"label": "c1", "split_from": "b1"}, {"label": "c2", "split_from": "b1"}, '
+        '{"label": "b1", "split_from": "haas"},'
         ' {"label": "b2", "split_from": "haas"}]'
     )
     assert current_card(CARD).label("c2").split == "b1"

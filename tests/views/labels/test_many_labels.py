@@ -19,7 +19,8 @@ NUMBER = 196
 
 
 def many_labels() -> ModelCard:
-    """196 cars of seven makes; car 3 is found in 1 of 10 photos and taken for car 4, all others in 9 of 10."""
+    """196 cars of seven makes; car 3 is found in 1 of 10 photos and taken for car 4, all others
+    in 9 of 10."""
     names = [f"make{number % 7}-{number:03}" for number in range(NUMBER)]
     labels = tuple(
         Label(name, f"Make{name[4]} Type {name[-3:]}", f"#{number:06x}", f"Make{name[4]}")

@@ -36,7 +36,8 @@ TERMINAL = Who("terminal")
 @with_appcontext
 @needs_history
 def labels_command(name: str, shape: str, source: BinaryIO | None, apply: bool) -> None:
-    """The labels of NAME as people see them: key, name, parent, aliases, and whether it is retired, merged or split from another."""
+    """The labels of NAME as people see them: key, name, parent, aliases, and whether it is retired,
+    merged or split from another."""
     try:
         if source is not None:
             _import_file(name, source.read(label_set_files.LARGEST + 1), apply=apply)

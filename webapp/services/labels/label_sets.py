@@ -209,7 +209,8 @@ def check_names(changed: Mapping[str, str], others: Iterable[CurrentLabel]) -> N
     for line in (changed.get("name", ""), changed.get("parent", ""), *aliases):
         if len(line) > MAX_NAME or not line.isprintable():
             raise BadRequestError(
-                f"A name, parent or alias has up to {MAX_NAME} characters, all of which can be seen."
+                f"A name, parent or alias has up to {MAX_NAME} characters, "
+                "all of which can be seen."
             )
     if "name" in changed and not plain(changed["name"]):
         raise BadRequestError("A label needs a name with a letter or a digit in it.")

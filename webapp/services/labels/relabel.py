@@ -103,7 +103,7 @@ def relabel_photos(
                     "Nothing was changed: load the page again."
                 )
             )
-        for photo in map(known.get, wanted):
+        for photo in (known[public_id] for public_id in wanted):
             meant = model or photo.shown_model
             if photo.ground_truth != label or (
                 label == NONE_OF_THESE and photo.truth_model != meant

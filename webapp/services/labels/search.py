@@ -11,7 +11,7 @@ from webapp.storage.photos import photos
 MOST = 24  # labels for a few letters; without any all are shown
 
 
-def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, Label]]:
+def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, CurrentLabel]]:
     """The offered labels that have every word of `text` somewhere, the best first; without a text
     all of them, by name.
 

@@ -79,7 +79,7 @@ def count_labelled(model: str, labels: Collection[str]) -> int:
 
 def has_many(model: str, labels: Collection[str], limit: int, *, answers: bool) -> bool:
     """True when more than `limit` photos have these labels, or a model has more `answers`."""
-    photos = select(Photo.id).where(Photo.ground_truth.in_(labels))
+    photos = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.ground_truth.in_(labels))
     predictions = select(Prediction.id).where(Prediction.model == model)
     return any(
         len(db.session.execute(rows.limit(limit + 1)).all()) > limit
@@ -91,9 +91,13 @@ def has_many(model: str, labels: Collection[str], limit: int, *, answers: bool) 
 
 
 def photos_labelled(model: str, label: str, limit: int) -> list[int]:
-    """Numbers of photos, deleted ones too, that have this label of a model."""
-    which = (Photo.ground_truth == label, Photo.truth_model == model)
-    return list(db.session.execute(select(Photo.id).where(*which).limit(limit)).scalars())
+    """Numbers of photos that have this label of a model; deleted ones when there are no others."""
+    for deleted in (Photo.deleted_at.is_(None), Photo.deleted_at.is_not(None)):  # each by an index
+        which = (deleted, Photo.ground_truth == label, Photo.truth_model == model)
+        rows = db.session.execute(select(Photo.id).where(*which).limit(limit))
+        if numbers := list(rows.scalars()):
+            return numbers
+    return []
 
 
 def photos_with(labels: Collection[str], after: int, limit: int) -> list[int]:

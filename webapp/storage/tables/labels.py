@@ -55,9 +55,9 @@ class LabelEdit(Base):
 class CanonicalLabel(Base):
     """The map from a label to its canonical label, for a version of a model.
 
-    Rows are there only where the two differ. After a merge the canonical label is the one that the
-    label was merged into (the end of the chain), for every version and for version 0, which stands
-    for people. After a split it is, for a version that does not know the part, the label that was
+    Rows are there only where the two differ, or the version does not know the label. After a merge
+    the canonical label is the one that the label was merged into (the end of the chain), for every
+    version and for version 0, which stands for people. After a split it is, for a version that does not know the part, the label that was
     split. Written with each merge, split and undo, and when a version answers for the first time.
     """
 
@@ -70,7 +70,8 @@ class CanonicalLabel(Base):
 
 
 class LabelEvent(Base):
-    """One change of a ground truth; never changed, never removed. Undo is one more event (`undoes` names the one it takes back).
+    """One change of a ground truth; never changed, never removed. Undo is one more event, whose
+    `undoes` names the one it takes back.
 
     `to_model` is the model whose label it is, `from_model` that of the label before; None when a
     verdict was about the labels of several. `photo_ref` and `who` stay readable after the photo or

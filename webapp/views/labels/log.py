@@ -112,8 +112,8 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     for name, value in asked.items():
         shown = shown_name(value) if name.endswith("_label") else PLACES.get(value, value)
         text = TAGS.get(name, "{}").format(shown)
-        without = {other: kept for other, kept in asked.items() if other != name}
-        tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".index", **without)})  # type: ignore[arg-type]
+        without: dict[str, Any] = {other: asked[other] for other in asked if other != name}
+        tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".index", **without)})
     return tags
 
 
