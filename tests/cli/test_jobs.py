@@ -9,8 +9,8 @@ from flask.testing import FlaskCliRunner
 
 from webapp.domain import Who
 from webapp.extensions import get_tools
+from webapp.services.jobs import parts
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker
 from webapp.services.jobs.job_type import JobType
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.jobs.types import upload as upload_job
@@ -53,10 +53,10 @@ def test_a_job_can_be_cancelled_and_started_again(app: Flask, runner: FlaskCliRu
 def test_a_failed_job_is_shown_with_exit_code_1(app: Flask, runner: FlaskCliRunner) -> None:
     job_id = enqueue(app)
     with app.app_context():
-        claim = worker.claim_part({"one": JOB_TYPE}, "w1")
+        claim = parts.claim_part({"one": JOB_TYPE}, "w1")
         assert claim
-        job = worker.running_job(claim, get_tools(), lambda: False)
-        worker.fail_job(claim, job, "The disk is full.")
+        job = parts.running_job(claim, get_tools(), lambda: False)
+        parts.fail_job(claim, job, "The disk is full.")
     done = runner.invoke(args=["jobs", "show", job_id])
     assert (done.exit_code, "The disk is full." in done.stdout) == (1, True)
 

@@ -18,8 +18,8 @@ from tests.fakes import TEAMS, FakeClassifier
 from tests.legacy.calls import as_file, predicted, stored
 from webapp.extensions import get_tools
 from webapp.inference.admission import AdmissionLimiter
+from webapp.services.jobs import parts
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.storage import jobs as storage
 from webapp.storage.database import db, writing
@@ -202,10 +202,10 @@ class TestWithAWorker:
         task = predicted(client, number)
         assert self.status(client, task) == ("PENDING", "Task received")
         with app.app_context():
-            claim = worker.claim_part(JOB_TYPES, "w1")
+            claim = parts.claim_part(JOB_TYPES, "w1")
             assert claim is not None
             assert self.status(client, task) == ("STARTED", "Task started")
-            worker.do_part(claim, JOB_TYPES["predict"], get_tools())
+            parts.do_part(claim, JOB_TYPES["predict"], get_tools())
         assert self.status(client, task) == ("SUCCESS", "Task finished")
         assert client.get(f"/api/images/{number}").json["data"]["predictions"]
 

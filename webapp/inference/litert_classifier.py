@@ -36,7 +36,7 @@ class LiteRTClassifier:
             raise ModelUnavailableError(
                 f"{card.name} {card.version}: {COMPILED_FILE} cannot be read ({error.strerror})"
             ) from error
-        self._idle: queue.LifoQueue["_Network"] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[_Network] = queue.LifoQueue()
         self._idle.put(self._open())
 
     @cached_property

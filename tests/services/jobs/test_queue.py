@@ -19,11 +19,12 @@ from webapp.errors import (
     ServerBusyError,
 )
 from webapp.extensions import get_tools
+from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.parts import Claim
 from webapp.services.jobs.queue import JobView, Owner, Sender
-from webapp.services.jobs.worker import Claim, Worker
+from webapp.services.jobs.worker import Worker
 from webapp.storage.database import db, end_reading
 from webapp.storage.tables import JobPart, now
 
@@ -74,7 +75,7 @@ def failing(error: Exception) -> JobType:
 
 
 def claim(kind: JobType, moment: datetime | None = None) -> Claim | None:
-    return worker.claim_part({kind.name: kind}, "w1", moment)
+    return parts.claim_part({kind.name: kind}, "w1", moment)
 
 
 def work_of(claim: Claim) -> RunningJob:
@@ -158,7 +159,7 @@ def test_a_part_is_claimed_once() -> None:
 def test_a_part_whose_worker_is_gone_is_taken_up_again() -> None:
     enqueue(ONE, say="x")
     first = claim(ONE)
-    later = now() + worker.LEASE + timedelta(seconds=1)
+    later = now() + parts.LEASE + timedelta(seconds=1)
     again = claim(ONE, later)
     assert first and again
     assert (first.part.id, first.owner != again.owner) == (again.part.id, True)
@@ -166,21 +167,21 @@ def test_a_part_whose_worker_is_gone_is_taken_up_again() -> None:
 
 def test_a_worker_that_lost_its_part_writes_nothing() -> None:
     job_id = enqueue(ONE, say="x")
-    first, again = claim(ONE), claim(ONE, now() + worker.LEASE + timedelta(seconds=1))
+    first, again = claim(ONE), claim(ONE, now() + parts.LEASE + timedelta(seconds=1))
     assert first and again
-    worker.end_part(first, ONE, work_of(first), {"said": "late"})
+    parts.end_part(first, ONE, work_of(first), {"said": "late"})
     assert see(job_id).state == "running"
-    worker.end_part(again, ONE, work_of(again), {"said": "right"})
+    parts.end_part(again, ONE, work_of(again), {"said": "right"})
     assert see(job_id).job.result == {"said": "right"}
 
 
 def test_a_worker_that_lost_its_part_is_told_to_stop() -> None:
     enqueue(ONE, say="x")
     first = claim(ONE)
-    claim(ONE, now() + worker.LEASE + timedelta(seconds=1))
+    claim(ONE, now() + parts.LEASE + timedelta(seconds=1))
     assert first
     with pytest.raises(JobStoppedError, match="Another worker"):
-        worker.save_progress(first, work_of(first))
+        parts.save_progress(first, work_of(first))
 
 
 def test_jobs_take_turns() -> None:
@@ -205,10 +206,10 @@ def test_what_is_busy_is_tried_again_with_patience(app: Flask) -> None:
     kind = failing(ServerBusyError("Busy."))
     job_id = enqueue(kind)
     pauses, moment = [], now()
-    for _ in range(worker.ATTEMPTS - 1):
+    for _ in range(parts.ATTEMPTS - 1):
         taken = claim(kind, moment)
         assert taken
-        worker.try_again(taken, work_of(taken), "Busy.", moment)
+        parts.try_again(taken, work_of(taken), "Busy.", moment)
         waits = db.session.query(JobPart.run_after).scalar() - moment
         pauses.append(waits.total_seconds())
         assert claim(kind, moment + waits - timedelta(seconds=0.1)) is None
@@ -217,7 +218,7 @@ def test_what_is_busy_is_tried_again_with_patience(app: Flask) -> None:
     assert see(job_id).state == "running"
     last = claim(kind, moment)
     assert last
-    worker.try_again(last, work_of(last), "Busy.", moment)
+    parts.try_again(last, work_of(last), "Busy.", moment)
     assert (see(job_id).state, see(job_id).job.error) == ("failed", "Busy.")
 
 
@@ -241,9 +242,9 @@ def test_a_fault_of_the_program_is_tried_again(
 
 def test_a_part_that_takes_its_worker_with_it_fails_in_the_end() -> None:
     job_id, moment = enqueue(ONE, say="x"), now()
-    for _ in range(worker.ATTEMPTS):
+    for _ in range(parts.ATTEMPTS):
         assert claim(ONE, moment)
-        moment += worker.LEASE + timedelta(seconds=1)
+        moment += parts.LEASE + timedelta(seconds=1)
     assert claim(ONE, moment) is None
     worker.fail_lost(moment)
     assert (see(job_id).state, "interrupted" in see(job_id).job.error) == ("failed", True)
@@ -308,7 +309,7 @@ def test_a_cancelled_job_whose_worker_is_gone_is_cancelled_when_its_lease_ends()
     jobs.cancel_job(job_id, ANNA, WHO)
     worker.stop_cancelled()
     assert see(job_id).state == "running"
-    worker.stop_cancelled(now() + worker.LEASE + timedelta(seconds=1))
+    worker.stop_cancelled(now() + parts.LEASE + timedelta(seconds=1))
     assert see(job_id).state == "cancelled"
 
 

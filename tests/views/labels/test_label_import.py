@@ -16,7 +16,7 @@ from tests.conftest import draw
 from tests.views.conftest import Send
 from webapp.domain import SHORT
 from webapp.extensions import get_tools
-from webapp.services.jobs import worker
+from webapp.services.jobs import parts, worker
 from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.labels import label_import
@@ -183,10 +183,10 @@ class TestALargeFile:
     ) -> None:
         reviewer.post(self.path(reviewer))
         with app.app_context():
-            claims = [worker.claim_part(JOB_TYPES, "w1")]
-            worker.do_part(claims[0], JOB_TYPES["labels"], get_tools())
-            claims += [worker.claim_part(JOB_TYPES, "w1") for _ in range(2)]
-            job = worker.running_job(claims[-1], get_tools(), lambda: False)
+            claims = [parts.claim_part(JOB_TYPES, "w1")]
+            parts.do_part(claims[0], JOB_TYPES["labels"], get_tools())
+            claims += [parts.claim_part(JOB_TYPES, "w1") for _ in range(2)]
+            job = parts.running_job(claims[-1], get_tools(), lambda: False)
             label_import_job.do(job)
             reviewer.post("/labels/undo", data={"batch": job.id})
             label_import_job.do(job)

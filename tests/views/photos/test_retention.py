@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from tests.views.conftest import Send
 from webapp.domain import SHORT
 from webapp.extensions import get_tools
-from webapp.services.jobs import worker
+from webapp.services.jobs import parts, worker
 from webapp.services.jobs.types.registry import JOB_TYPES
 
 
@@ -47,9 +47,9 @@ def test_what_was_labelled_meanwhile_stays(app: Flask, admin: FlaskClient, send:
     ids = [send(mark=number) for number in range(3)]
     address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
     with app.app_context():
-        claim = worker.claim_part(JOB_TYPES, "w1")
+        claim = parts.claim_part(JOB_TYPES, "w1")
         assert claim is not None
-        worker.do_part(claim, JOB_TYPES["keep"], get_tools())
+        parts.do_part(claim, JOB_TYPES["keep"], get_tools())
     admin.post(f"/photos/{ids[0]}/label", data={"label": "haas"})
     run_jobs(app)
     assert "1 photo deleted. For good in 7 days. 1 stayed" in admin.get(address).text
@@ -61,9 +61,9 @@ def test_when_all_were_labelled_meanwhile_there_is_nothing_to_undo(
     ids = [send(mark=number) for number in range(2)]
     address = admin.post("/admin/keeping", data={"per_class": "1", "older_than": ""}).location
     with app.app_context():
-        claim = worker.claim_part(JOB_TYPES, "w1")
+        claim = parts.claim_part(JOB_TYPES, "w1")
         assert claim is not None
-        worker.do_part(claim, JOB_TYPES["keep"], get_tools())
+        parts.do_part(claim, JOB_TYPES["keep"], get_tools())
     admin.post(f"/photos/{ids[0]}/label", data={"label": "haas"})
     run_jobs(app)
     admin.get("/gallery")  # which shows the note about the label

@@ -12,8 +12,8 @@ from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
+from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -42,10 +42,10 @@ def enqueue(action: str = "label", **more: str) -> str:
     return bulk_job.enqueue(asked, Sender(ANNA, WHO)).public_id
 
 
-def do_next() -> worker.Claim:
-    claim = worker.claim_part(JOB_TYPES, "w1")
+def do_next() -> parts.Claim:
+    claim = parts.claim_part(JOB_TYPES, "w1")
     assert claim is not None
-    worker.do_part(claim, JOB_TYPES["many"], get_tools())
+    parts.do_part(claim, JOB_TYPES["many"], get_tools())
     return claim
 
 
@@ -76,7 +76,7 @@ def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(
         do_next()
         claim = do_next()
         relabel_photos(photos[:1], "ferrari", [make_card()], Stamp(Who("Ben"), "photo"))
-        job = worker.running_job(claim, get_tools(), lambda: False)
+        job = parts.running_job(claim, get_tools(), lambda: False)
         bulk_job.do(job)
         assert [truth(one) for one in photos[:2]] == ["ferrari", "haas"]
         assert db.session.query(LabelEvent).count() == 3

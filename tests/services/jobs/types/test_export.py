@@ -22,8 +22,8 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports import order as orders
 from webapp.services.exports.order import ExportOrder
+from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker
 from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -145,9 +145,9 @@ def test_photos_that_come_meanwhile_are_not_in_it(
 ) -> None:
     with app.app_context():
         job_id = enqueue(data, order("jsonl"))
-        claim = worker.claim_part(JOB_TYPES, "w1")
+        claim = parts.claim_part(JOB_TYPES, "w1")
         assert claim is not None
-        worker.do_part(claim, JOB_TYPES["export"], get_tools())
+        parts.do_part(claim, JOB_TYPES["export"], get_tools())
     upload(mark=20)
     with app.app_context():
         run_jobs(app)
@@ -158,14 +158,14 @@ def test_a_piece_and_the_end_may_come_twice(app: Flask, data: Path, photos: list
     with app.app_context():
         job_id = enqueue(data, order())
         claims = []
-        while claim := worker.claim_part(JOB_TYPES, "w1"):
+        while claim := parts.claim_part(JOB_TYPES, "w1"):
             claims.append(claim)
-            part = worker.running_job(claim, get_tools(), lambda: False)
+            part = parts.running_job(claim, get_tools(), lambda: False)
             if claim.part.role == "do":
                 export_job.do(part)
             if claim.part.role == "finish":
                 again = export_job.finish(part, jobs.part_results(jobs.get_job(job_id, ANNA)))
-            worker.do_part(claim, JOB_TYPES["export"], get_tools())
+            parts.do_part(claim, JOB_TYPES["export"], get_tools())
         view = jobs.get_job(job_id, ANNA)
         assert view.state == "succeeded" and view.job.result["files"] == again["files"]
         assert content(view, data).count(b"\n") == 6
@@ -195,9 +195,9 @@ def test_a_cancelled_export_leaves_nothing(app: Flask, data: Path, photos: list[
     with app.app_context():
         job_id = enqueue(data, order())
         for _ in range(2):
-            claim = worker.claim_part(JOB_TYPES, "w1")
+            claim = parts.claim_part(JOB_TYPES, "w1")
             assert claim is not None
-            worker.do_part(claim, JOB_TYPES["export"], get_tools())
+            parts.do_part(claim, JOB_TYPES["export"], get_tools())
         assert names_in(export_job.folder_of(data, job_id)) == {"piece-000001"}
         jobs.cancel_job(job_id, ANNA, WHO)
         worker.clear_ended(JOB_TYPES, get_tools)

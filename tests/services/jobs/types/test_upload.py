@@ -22,8 +22,8 @@ from webapp.errors import (
     UnknownLabelError,
 )
 from webapp.extensions import get_classifiers, get_config, get_tools
+from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
-from webapp.services.jobs import worker
 from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types.upload import JOB_TYPE, UploadOrder
@@ -105,14 +105,14 @@ def test_photos_that_are_here_already_are_not_new(app: Flask) -> None:
 def test_a_part_that_is_done_twice_counts_once(app: Flask) -> None:
     job_id = send({f"{mark}.jpg": draw(mark=mark) for mark in range(3)})
     for _ in range(2):  # the plan, then the only part, of which nobody hears that it is through
-        claim = worker.claim_part({"upload": JOB_TYPE}, "w1")
+        claim = parts.claim_part({"upload": JOB_TYPE}, "w1")
         assert claim
-        one = worker.running_job(claim, get_tools(), lambda: False)
+        one = parts.running_job(claim, get_tools(), lambda: False)
         if claim.part.role == "plan":
-            worker.end_part(claim, JOB_TYPE, one, upload_job.plan(one))
+            parts.end_part(claim, JOB_TYPE, one, upload_job.plan(one))
         else:
             upload_job.do(one)
-            worker.put_back(claim, one)
+            parts.put_back(claim, one)
     assert run_jobs(app, job_id).job.result["added"] == 3
 
 

@@ -3,8 +3,8 @@
 from webapp.errors import JobNotFoundError
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.parts import do_here
 from webapp.services.jobs.queue import Job, JobView, Owner, Sender, get_job, worker_seen
-from webapp.services.jobs.worker import do_here
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage.tables import Photo
 
