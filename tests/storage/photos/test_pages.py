@@ -18,7 +18,7 @@ from webapp.services.operations import health
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, stopping_after, writing
-from webapp.storage.photos import pages
+from webapp.storage.photos import pages, query_filters
 from webapp.storage.photos.pages import Count, Place
 from webapp.storage.sqlite import name_index
 from webapp.storage.tables import Photo, now
@@ -338,3 +338,11 @@ def test_a_look_alike_that_comes_back_alone_has_none(
     with app.app_context():
         assert history.gallery_page(GalleryFilter(duplicates="yes")).items == []
         assert ids(history.gallery_page(GalleryFilter(duplicates="no"))) == [second]
+
+
+def test_each_filter_narrows_a_query() -> None:
+    ranges = {f"{end}_{name}" for end in ("min", "max") for name in ("confidence", "margin")}
+    percentages = {"from_percent", "to", "margin_from", "margin_to"}
+    columns = {"model", "version", "sort", "since", "until"}
+    narrowed = {*query_filters._NARROWING, *ranges, *percentages, *columns}
+    assert narrowed == set(GalleryFilter.model_fields)

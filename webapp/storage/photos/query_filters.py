@@ -1,9 +1,12 @@
-"""From a filter to SQL: which photos, by which prediction, in what order. The one place that knows; gallery, counts, exports ask it.
+"""From a filter to SQL: which photos, by which prediction, in what order. Gallery, counts and
+exports ask here; `_NARROWING` says how each filter narrows a query.
 
-Without a model the question is about the shown predictions, whose mirror stands on the photos: one table, one index. With a model it
-is about the predictions of that model, joined.
+Without a model the filters are about the shown predictions, which are mirrored on the photos: one
+table, one index. With a model they are about the predictions of that model, joined.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -14,7 +17,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.models import comparisons
-from webapp.storage.photos import lookalikes as near
+from webapp.storage.photos import lookalikes
 from webapp.storage.sqlite import name_index
 from webapp.storage.stats.counters import was_trained_on
 from webapp.storage.tables import (
@@ -28,317 +31,295 @@ from webapp.storage.tables import (
 )
 
 Answers = type[Prediction] | type[CheckedAnswer]
-MOST_NUMBERS = 2**62
-CLOCK = timedelta(hours=1)
-"""Photos are numbered as they are stored, and stamped a little before: by less than this."""
-MEANT = {
-    "outcome": "outcome",
-    "predicted": "label",
-    "decision": "decision",
-    "ground_truth": "truth",
+_MOST_NUMBER = 2**62
+_CLOCK = timedelta(hours=1)  # photos are stamped less than this before they are numbered
+# No photo came before, none will come after; an hour more or less can still be written.
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(9999, 12, 30)
+# The column of each filter that has an index together with one by confidence or margin: few of a
+# label or an outcome may be within a range that many have.
+_INDEXED_WITH = {
+    "outcome": ("outcome", ("confidence", "margin")),
+    "predicted": ("label", ("confidence", "margin")),
+    "decision": ("decision", ("confidence", "margin")),
+    "ground_truth": ("truth", ("confidence",)),
 }
-BESIDE = {
-    "outcome": ("confidence", "margin"),
-    "predicted": ("confidence", "margin"),
-    "decision": ("confidence", "margin"),
-    "ground_truth": ("confidence",),
+_SORT_COLUMNS = {
+    "least-sure": "confidence",
+    "smallest-margin": "margin",
+    "most-wrong": "confidence",
 }
-"""Filters whose photos stand in an index by confidence or margin: few of a label or an outcome may be within a range that many have."""
-
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9999, 12, 30)
-"""No photo came before, none will come after; and an hour more or less is still a moment that can be written."""
+_OF_PREDICTION = ("label", "decision", "outcome", "confidence", "margin")
 
 
 def with_prediction(*columns: Any, model: str = "", version: int | None = None) -> Select[Any]:
-    """Each photo with the prediction that is meant: the shown one, or that of `model` (which stands, or of `version`); then only photos
-    that have one."""
-    question = select(*columns).select_from(Photo)
+    """Each photo with its shown prediction; or with that of `model` (its current one, or that of
+    `version`), and then only photos that have one."""
+    statement = select(*columns).select_from(Photo)
+    of_photo = Photo.id == Prediction.photo_id
     if not model:
-        return question.join(
-            Prediction, and_(Photo.id == Prediction.photo_id, Prediction.shown), isouter=True
-        )
+        return statement.join(Prediction, and_(of_photo, Prediction.shown), isouter=True)
     which = Prediction.current if version is None else Prediction.version == version
-    return question.join(
-        Prediction, and_(Photo.id == Prediction.photo_id, Prediction.model == model, which)
-    )
+    return statement.join(Prediction, and_(of_photo, Prediction.model == model, which))
 
 
 def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
-    """These columns of every photo that the filter lets through, in no order. They may be of `Photo`; with `wanted.model` also of
-    `Prediction`, which is the one that is meant then."""
-    question = (
-        with_prediction(*columns, model=wanted.model, version=wanted.version)
-        if wanted.model
-        else select(*columns).select_from(Photo)
-    )
-    return question.where(Photo.deleted_at.is_(None), *conditions(wanted))
+    """These columns of every photo that the filter lets through, in no order. They may be of
+    `Photo`; with a model also of `Prediction`."""
+    statement = select(*columns).select_from(Photo)
+    if wanted.model:
+        statement = with_prediction(*columns, model=wanted.model, version=wanted.version)
+    return statement.where(Photo.deleted_at.is_(None), *conditions(wanted))
 
 
 def conditions(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
-    """What the filter asks of photos, and of predictions when it names a model; `with_prediction` joins those.
+    """What the filter asks of photos, and of predictions when it names a model; `with_prediction`
+    joins those.
 
-    `answers` may be another table that says the same of them.
+    Args:
+        answers: Another table may say the same of predictions.
     """
-    said = _columns(wanted.model, answers)
-    found: list[Any] = []
-    if wanted.predicted:
-        found.append(said["label"] == wanted.predicted)
-    if wanted.decision:
-        found.append(said["decision"] == wanted.decision)
-    if wanted.outcome:
-        found.append(said["outcome"] == wanted.outcome)
-    for name in ("confidence", "margin"):
-        found += _in_range(wanted, name, said)
-    return [
-        *found,
-        *_about_truth(wanted, answers),
-        *_about_photos(wanted),
-        *_between(wanted, answers),
-    ]
+    meant = _Meant(wanted, answers)
+    parts = [*_in_range(meant, "confidence"), *_in_range(meant, "margin")]
+    for name, narrowing in _NARROWING.items():
+        if value := getattr(wanted, name):
+            parts += narrowing(meant, value)
+    return parts + _between_days(meant)
 
 
-def _in_range(wanted: GalleryFilter, name: str, said: dict[str, Any]) -> list[Any]:
-    """The confidence or margin, by the column that holds it."""
-    low, high = getattr(wanted, f"min_{name}"), getattr(wanted, f"max_{name}")
-    if low is None and high is None:
-        return []
-    column, key = said[name], sort_key(wanted)
-    between = column.between(0.0 if low is None else low, 1.0 if high is None else high)
-    if wanted.model or (key is not None and key is column):
-        return [between]
-    hidden = func.coalesce(column, column).between(
-        0.0 if low is None else low, 1.0 if high is None else high
-    )
-    indexed = [one for one, names in BESIDE.items() if getattr(wanted, one) and name in names]
-    together = [
-        said[MEANT[one]] == getattr(wanted, one) for one in indexed[:1]
-    ]  # one index has both
-    key_of_both = "".join(f" {one} {getattr(wanted, one)}" for one in indexed[:1])
-    return [narrow(and_(*together, between), f"{name} {low} {high}{key_of_both}", otherwise=hidden)]
+@dataclass(frozen=True)
+class _Meant:
+    """A filter, and the table with the predictions that it is about."""
+
+    wanted: GalleryFilter
+    answers: Answers
+
+    def __getitem__(self, name: str) -> Any:
+        """A column of the meant prediction."""
+        return meant_columns(self.wanted.model, self.answers)[name]
+
+    @property
+    def version(self) -> tuple[Any, Any]:
+        """The columns that name the version of the meant prediction."""
+        if self.wanted.model:
+            return self.answers.model, self.answers.version
+        return Photo.shown_model, Photo.shown_version
 
 
-def narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
-    """A condition on photos that has an index of its own; the list of its photos instead when they are few.
-
-    Few photos are sorted at once, in any order; many are soon met while an index in the wanted order is walked. The planner cannot tell
-    the one from the other; `otherwise` may say the same in words that no index knows, lest it finds all of many and sorts them. `name`
-    keeps what was found out for the rest of the request.
-    """
-    known = db.session.info.setdefault("narrow", {})
-    some = select(Photo.id).where(Photo.deleted_at.is_(None), condition)
-    if name not in known:
-        known[name] = (
-            db.session.execute(
-                select(func.count()).select_from(some.limit(name_index.FEW + 1).subquery())
-            ).scalar_one()
-            <= name_index.FEW
-        )
-    return Photo.id.in_(some) if known[name] else condition if otherwise is None else otherwise
+def meant_columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
+    """The meant prediction's label, decision, outcome, confidence and margin: on the photo, or on
+    the prediction of a model; and the photo's ground truth as "truth"."""
+    truth = {"truth": Photo.ground_truth}
+    if model:
+        return {name: getattr(answers, name) for name in _OF_PREDICTION} | truth
+    shown = {name: f"shown_{name}" for name in _OF_PREDICTION} | {"outcome": "outcome"}
+    return {name: getattr(Photo, column) for name, column in shown.items()} | truth
 
 
 def outcome_column(model: str) -> Any:
     """Where the outcome of the meant prediction stands."""
-    return _columns(model)["outcome"]
+    return meant_columns(model)["outcome"]
+
+
+def sort_key(wanted: GalleryFilter) -> Any:
+    """The column that the order goes by before the photo's number; None for orders by arrival."""
+    name = _SORT_COLUMNS.get(wanted.sort)
+    return meant_columns(wanted.model)[name] if name else None
 
 
 def number_column(wanted: GalleryFilter, answers: Answers = Prediction) -> Any:
     """Where a photo's number stands for ordering: in the table whose index finds the photos."""
     by_photo = (
-        wanted.ground_truth,
-        wanted.batch,
-        wanted.labelled,
-        wanted.like,
-        wanted.compared,
-        wanted.picked,
-        wanted.uploader,
-        wanted.starred,
-        wanted.duplicates,
+        *(wanted.ground_truth, wanted.batch, wanted.labelled, wanted.like, wanted.compared),
+        *(wanted.picked, wanted.uploader, wanted.starred, wanted.duplicates),
     )
     by_prediction = (wanted.predicted, wanted.decision, wanted.outcome)
-    return (
-        answers.photo_id
-        if wanted.model
-        and (any(by_prediction) or not any(by_photo) or sort_key(wanted) is not None)
-        else Photo.id
-    )
+    if not wanted.model:
+        return Photo.id
+    sorted_by_prediction = sort_key(wanted) is not None
+    in_prediction = any(by_prediction) or not any(by_photo) or sorted_by_prediction
+    return answers.photo_id if in_prediction else Photo.id
 
 
-def meant_columns(model: str) -> dict[str, Any]:
-    """The meant prediction's label, decision, outcome, confidence and margin, for a question made by `matching`."""
-    return _columns(model)
+def _narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
+    """A condition on photos that has an index of its own; the list of its photos instead when they
+    are few.
 
+    Few photos are sorted at once, in any order; many are soon met while an index in the wanted order
+    is walked. The planner cannot tell the one from the other.
 
-def sort_key(wanted: GalleryFilter) -> Any:
-    """The column that the order goes by before the photo's number; None for the orders by arrival."""
-    name = {
-        "least-sure": "confidence",
-        "smallest-margin": "margin",
-        "most-wrong": "confidence",
-    }.get(wanted.sort)
-    return _columns(wanted.model)[name] if name else None
-
-
-def _columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
-    """The meant prediction's columns: on the photo, or on the prediction of a model. The truth is the photo's."""
-    if model:
-        return {
-            name: getattr(answers, name)
-            for name in ("label", "decision", "outcome", "confidence", "margin")
-        } | {"truth": Photo.ground_truth}
-    mirrored = {
-        name: getattr(Photo, f"shown_{name}")
-        for name in ("label", "decision", "confidence", "margin")
-    }
-    return mirrored | {"outcome": Photo.outcome, "truth": Photo.ground_truth}
-
-
-def _about_truth(wanted: GalleryFilter, answers: Answers) -> list[Any]:
-    """Whether somebody has checked the answer that is meant, how right it is, and whether its version has learnt from the photo."""
-    return (_checked(wanted, answers) if wanted.checked else []) + (
-        _learnt(wanted, answers) if wanted.trained_on else []
-    )
-
-
-def _learnt(wanted: GalleryFilter, answers: Answers) -> list[Any]:
-    model, version = (
-        (answers.model, answers.version)
-        if wanted.model
-        else (Photo.shown_model, Photo.shown_version)
-    )
-    learnt = answers.trained if answers is CheckedAnswer else was_trained_on(model, version)
-    if wanted.trained_on != YES:
-        return [~learnt]
-    files = select(TrainingFile.sha256)
-    if wanted.model and wanted.version is not None:
-        files = files.where(
-            TrainingFile.model == wanted.model, TrainingFile.version == wanted.version
-        )
-    return [
-        narrow(
-            Photo.sha256.in_(files), f"learnt {wanted.model} {wanted.version}", otherwise=learnt
-        ),
-        learnt,
-    ]
-
-
-def _checked(wanted: GalleryFilter, answers: Answers) -> list[Any]:
-    """Conditions that say nothing to an index but which photos have a label, while these are few: most of them pass."""
-    words: dict[str, list[Any]] = {
-        KNOWN: [CheckedAnswer.truth != NONE_OF_THESE],
-        FIRST_GUESS: [CheckedAnswer.label == CheckedAnswer.truth],
-        AMONG_FIVE: [CheckedAnswer.five],
-    }
-    narrower = words.get(wanted.checked, [])
-    if answers is CheckedAnswer:
-        return narrower
-    model, version = (
-        (Prediction.model, Prediction.version)
-        if wanted.model
-        else (Photo.shown_model, Photo.shown_version)
-    )
-    mine = (
-        CheckedAnswer.photo_id == Photo.id,
-        CheckedAnswer.model == model,
-        CheckedAnswer.version == version,
-    )
-    labelled = narrow(
-        Photo.ground_truth > "", "labelled", otherwise=func.coalesce(Photo.ground_truth, "") != ""
-    )
-    return [labelled, exists().where(*mine, *narrower).correlate(Photo, Prediction)]
-
-
-def _about_photos(wanted: GalleryFilter) -> list[Any]:
-    found: list[Any] = []
-    if wanted.ground_truth:
-        found.append(_is(wanted.ground_truth, wanted.model, wanted.version))
-    if wanted.filename:
-        found.append(name_index.has(wanted.filename))
-    if wanted.uploader:
-        person = select(User.id).where(User.name == wanted.uploader).scalar_subquery()
-        theirs = (
-            Photo.uploader_id.is_(None)
-            if wanted.uploader == VISITORS
-            else Photo.uploader_id == person
-        )
-        found.append(narrow(theirs, f"uploader {wanted.uploader}"))
-    if wanted.source:
-        found.append(narrow(Photo.source == wanted.source, f"source {wanted.source}"))
-    if wanted.batch:
-        found.append(Photo.batch == wanted.batch)
-    if wanted.labelled:
-        found.append(
-            Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == wanted.labelled))
-        )
-    if wanted.picked:
-        found.append(
-            Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(wanted.picked.split(","))))
-        )
-    if wanted.like:
-        found.append(Photo.id.in_(near.numbers_like(wanted.like)))
-    if wanted.compared:
-        found.append(Photo.id.in_(comparisons.numbers_that_differ(wanted.compared)))
-    for name, column in (("duplicates", Photo.has_duplicate), ("starred", Photo.starred)):
-        asked = getattr(wanted, name)
-        found += [narrow(column == (asked == YES), f"{name} {asked}")] if asked else []
-    if wanted.audited:
-        drawn = Photo.id.in_(
-            select(LabelEvent.photo_id).where(
-                LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)
-            )
-        )
-        found.append(drawn if wanted.audited == YES else ~drawn)
-    return found
-
-
-def _is(truth: str, model: str, version: int | None) -> Any:
-    """The ground truth; with a version every one for which that is the right answer from it."""
-    meant = truths_of(model, version, truth) if model and version is not None else [truth]
-    return Photo.ground_truth == truth if meant == [truth] else Photo.ground_truth.in_(meant)
-
-
-def _between(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
-    """The days. Numbers follow time, so the days are said in numbers too: every index that ends with the number knows them then.
-
-    In an order that is not by arrival, many days are only checked while the order's index is walked: a function hides them from the
-    planner, which would sort them all.
+    Args:
+        name: Keeps what was counted for the rest of the request.
+        otherwise: The same condition in a form that no index knows, so that the planner does not
+            find all of many photos and sort them.
     """
+    counted = db.session.info.setdefault("narrow", {})
+    some = select(Photo.id).where(Photo.deleted_at.is_(None), condition)
+    if name not in counted:
+        few = select(func.count()).select_from(some.limit(name_index.FEW + 1).subquery())
+        counted[name] = db.session.execute(few).scalar_one() <= name_index.FEW
+    if counted[name]:
+        return Photo.id.in_(some)
+    return condition if otherwise is None else otherwise
+
+
+# ---- ranges ----
+
+
+def _in_range(meant: _Meant, name: str) -> list[Any]:
+    """The confidence or margin, by the column that holds it."""
+    wanted = meant.wanted
+    low, high = getattr(wanted, f"min_{name}"), getattr(wanted, f"max_{name}")
+    if low is None and high is None:
+        return []
+    column, key = meant[name], sort_key(wanted)
+    ends = (0.0 if low is None else low, 1.0 if high is None else high)
+    if wanted.model or (key is not None and key is column):
+        return [column.between(*ends)]
+    condition, counted = column.between(*ends), f"{name} {low} {high}"
+    for indexed, (other, ranges) in _INDEXED_WITH.items():
+        if (value := getattr(wanted, indexed)) and name in ranges:  # one index has both
+            condition, counted = and_(meant[other] == value, condition), f"{counted} {value}"
+            break
+    hidden = func.coalesce(column, column).between(*ends)
+    return [_narrow(condition, counted, otherwise=hidden)]
+
+
+def _between_days(meant: _Meant) -> list[Any]:
+    """The days, also in numbers, which follow time: every index that ends with the number knows
+    them then.
+
+    In an order that is not by arrival, many days are only checked while the order's index is walked:
+    a function hides them from the planner, which would sort them all.
+    """
+    wanted = meant.wanted
+    start = end = None
+    if wanted.since:
+        start = datetime.combine(max(wanted.since, _FIRST_DAY), time(), UTC)
+    if wanted.until and wanted.until < _LAST_DAY:
+        end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1)
     if wanted.since is None and wanted.until is None:
         return []
-    start = datetime.combine(max(wanted.since, FIRST_DAY), time(), UTC) if wanted.since else None
-    end = (
-        datetime.combine(wanted.until, time(), UTC) + timedelta(days=1)
-        if wanted.until and wanted.until < LAST_DAY
-        else None
-    )
     first, last = _first_since(start), _last_until(end)
     arrived = func.coalesce(Photo.created_at, Photo.created_at, type_=UTCDateTime())
     exact = ([arrived >= start] if start else []) + ([arrived < end] if end else [])
     if max(last - first, 0) > name_index.FEW and sort_key(wanted) is not None:
         return exact
-    return [*exact, number_column(wanted, answers).between(first, last)]
+    return [*exact, number_column(wanted, meant.answers).between(first, last)]
 
 
 def _first_since(start: datetime | None) -> int:
     """The number from which photos may have come at this moment or later."""
     if start is None:
         return 0
-    question = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at >= start - CLOCK)
-    return (
-        db.session.execute(
-            question.order_by(Photo.created_at, Photo.id).limit(1)
-        ).scalar_one_or_none()
-        or MOST_NUMBERS
-    )
+    since = Photo.created_at >= start - _CLOCK
+    return _number(since, Photo.created_at, Photo.id) or _MOST_NUMBER
 
 
 def _last_until(end: datetime | None) -> int:
     """The number up to which photos may have come before this moment."""
     if end is None:
-        return MOST_NUMBERS
-    question = select(Photo.id).where(Photo.deleted_at.is_(None), Photo.created_at < end + CLOCK)
-    return (
-        db.session.execute(
-            question.order_by(Photo.created_at.desc(), Photo.id.desc()).limit(1)
-        ).scalar_one_or_none()
-        or 0
+        return _MOST_NUMBER
+    before = Photo.created_at < end + _CLOCK
+    return _number(before, Photo.created_at.desc(), Photo.id.desc()) or 0
+
+
+def _number(condition: Any, *order: Any) -> int | None:
+    statement = select(Photo.id).where(Photo.deleted_at.is_(None), condition).order_by(*order)
+    return db.session.execute(statement.limit(1)).scalar_one_or_none()
+
+
+# ---- one filter each ----
+
+
+def _with_truth(meant: _Meant, truth: str) -> list[Any]:
+    """The ground truth; with a version every one for which that is the right answer from it."""
+    model, version = meant.wanted.model, meant.wanted.version
+    truths = truths_of(model, version, truth) if model and version is not None else [truth]
+    if truths == [truth]:
+        return [Photo.ground_truth == truth]
+    return [Photo.ground_truth.in_(truths)]
+
+
+def _sent_by(_meant: _Meant, name: str) -> list[Any]:
+    person = select(User.id).where(User.name == name).scalar_subquery()
+    theirs = Photo.uploader_id.is_(None) if name == VISITORS else Photo.uploader_id == person
+    return [_narrow(theirs, f"uploader {name}")]
+
+
+def _labelled_in(_meant: _Meant, batch: str) -> list[Any]:
+    return [Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == batch))]
+
+
+def _picked(_meant: _Meant, ids: str) -> list[Any]:
+    return [Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(ids.split(","))))]
+
+
+def _audited(_meant: _Meant, answer: str) -> list[Any]:
+    events = select(LabelEvent.photo_id).where(
+        LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)
     )
+    audited = Photo.id.in_(events)
+    return [audited if answer == YES else ~audited]
+
+
+def _checked(meant: _Meant, answer: str) -> list[Any]:
+    """Conditions that say nothing to an index but which photos have a label, while these are few:
+    most of them pass."""
+    narrower: list[Any] = {
+        KNOWN: [CheckedAnswer.truth != NONE_OF_THESE],
+        FIRST_GUESS: [CheckedAnswer.label == CheckedAnswer.truth],
+        AMONG_FIVE: [CheckedAnswer.five],
+    }.get(answer, [])
+    if meant.answers is CheckedAnswer:
+        return narrower
+    model, version = meant.version
+    of_prediction = (
+        CheckedAnswer.photo_id == Photo.id,
+        CheckedAnswer.model == model,
+        CheckedAnswer.version == version,
+    )
+    has_truth, hidden = Photo.ground_truth > "", func.coalesce(Photo.ground_truth, "") != ""
+    labelled = _narrow(has_truth, "labelled", otherwise=hidden)
+    return [labelled, exists().where(*of_prediction, *narrower).correlate(Photo, Prediction)]
+
+
+def _trained_on(meant: _Meant, answer: str) -> list[Any]:
+    wanted, answers = meant.wanted, meant.answers
+    trained = was_trained_on(*meant.version)
+    if answers is CheckedAnswer:
+        trained = answers.trained
+    if answer != YES:
+        return [~trained]
+    files = select(TrainingFile.sha256)
+    if wanted.model and wanted.version is not None:
+        of_version = (TrainingFile.model == wanted.model, TrainingFile.version == wanted.version)
+        files = files.where(*of_version)
+    name = f"trained {wanted.model} {wanted.version}"
+    return [_narrow(Photo.sha256.in_(files), name, otherwise=trained), trained]
+
+
+def _flag(name: str, column: Any) -> Callable[[_Meant, str], list[Any]]:
+    return lambda _meant, answer: [_narrow(column == (answer == YES), f"{name} {answer}")]
+
+
+# The conditions of each filter that is on. Ranges and days are narrowed above; the model, its version
+# and the order say which columns are meant.
+_NARROWING: dict[str, Callable[[_Meant, Any], list[Any]]] = {
+    "predicted": lambda meant, label: [meant["label"] == label],
+    "decision": lambda meant, decision: [meant["decision"] == decision],
+    "outcome": lambda meant, outcome: [meant["outcome"] == outcome],
+    "checked": _checked,
+    "trained_on": _trained_on,
+    "ground_truth": _with_truth,
+    "filename": lambda _meant, part: [name_index.has(part)],
+    "uploader": _sent_by,
+    "source": lambda _meant, source: [_narrow(Photo.source == source, f"source {source}")],
+    "batch": lambda _meant, batch: [Photo.batch == batch],
+    "labelled": _labelled_in,
+    "picked": _picked,
+    "like": lambda _meant, photo: [Photo.id.in_(lookalikes.numbers_like(photo))],
+    "compared": lambda _meant, job: [Photo.id.in_(comparisons.numbers_that_differ(job))],
+    "duplicates": _flag("duplicates", Photo.has_duplicate),
+    "starred": _flag("starred", Photo.starred),
+    "audited": _audited,
+}
