@@ -103,10 +103,10 @@ def _plan(source: Path, file: Path | None, by_name: bool) -> Plan:
 
 def _add(folder: Path, quiet: bool) -> int:
     """Rank and remember what is not here yet; refused files are named. Returns how many were."""
-    found = list(find_photos([str(folder)]))
+    paths = list(find_photos([str(folder)]))
     new, refused = 0, []
-    with closing(store_photos(found, get_pipeline())) as stored:
-        for path, done in watch(stored, len(found), "Adding", quiet=quiet):
+    with closing(store_photos(paths, get_pipeline())) as stored:
+        for path, done in watch(stored, len(paths), "Adding", quiet=quiet):
             if isinstance(done, MarqueError):
                 refused.append(f"{path}: {done}")
             else:

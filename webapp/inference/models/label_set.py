@@ -101,7 +101,7 @@ def apply_edits(card: ModelCard, edits: Edits) -> CurrentCard:
     for name in dict.fromkeys([*parts, *canonical, *canonical.values(), *parts.values()]):
         if name not in known:
             add(new_label(name, known.get(parts.get(name, ""))))
-    own = {one.name: getattr(card, one.name) for one in fields(ModelCard)}
+    own = {entry.name: getattr(card, entry.name) for entry in fields(ModelCard)}
     labels, number = tuple(known.values()), len(card.labels)
     return CurrentCard(
         **{**own, "labels": labels[:number]}, added=labels[number:], canonical=canonical

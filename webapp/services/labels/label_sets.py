@@ -110,7 +110,7 @@ def undo_last_change(published: ModelCard, label: str, editor: Editor) -> int:
         card = card_now(published)
         own = _unedited(published, card, label)
         rows = storage.edits_of(model, label)
-        standing = [one for one in changes_of(rows) if not (one.undo or one.undone)]
+        standing = [change for change in changes_of(rows) if not (change.undo or change.undone)]
         if not standing:
             raise NothingToUndoError("There is nothing to undo: this label is as its card says.")
         first = standing[0].rows[0]
@@ -244,9 +244,11 @@ def _check_unsplit(card: CurrentCard, labels: Sequence[str]) -> None:
     that are in no label set."""
     if not labels:
         return
-    used = [one.display for one in card.added if one.split in labels and one.name not in labels]
+    used = [part.display for part in card.added if part.split in labels and part.name not in labels]
     used += [
-        one.display for one in all_labels(card) if one.merged and {one.name, one.merged} & {*labels}
+        label.display
+        for label in all_labels(card)
+        if label.merged and {label.name, label.merged} & {*labels}
     ]
     if used:
         raise BadRequestError(

@@ -56,7 +56,7 @@ def plain(text: str) -> str:
         for letter in unicodedata.normalize("NFKD", text.casefold())
         if not unicodedata.combining(letter)
     )
-    return " ".join("".join(one if one.isalnum() else " " for one in letters).split())
+    return " ".join("".join(letter if letter.isalnum() else " " for letter in letters).split())
 
 
 def _former_names(card: ModelCard) -> dict[str, list[str]]:

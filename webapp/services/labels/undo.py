@@ -62,7 +62,7 @@ def undo_event(event_id: int, stamp: Stamp) -> Relabelled:
             if event and event.photo_id
             else []
         )
-        event = next((one for one in history if one.id == event_id), None)
+        event = next((each for each in history if each.id == event_id), None)
         if event is not None and event.place == MERGE:
             raise NothingToUndoError(OF_A_MERGE)
         if event is None or not _is_last(event, history):

@@ -161,7 +161,7 @@ def _label_page(
         examples=search.examples([label]),
         published=get_registry().published_card(name).label(chosen),
         values=values or label_sets.values_of(label),
-        may_undo=any(not (one.undo or one.undone) for one in changes),
+        may_undo=any(not (change.undo or change.undone) for change in changes),
         error=error,
     )
 

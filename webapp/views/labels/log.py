@@ -121,10 +121,10 @@ def _entries(events: Iterable[Event], *, by_batch: bool) -> list[dict[str, Any]]
     """Events as entries of the log: those next to each other that were done together as one, or
     each for itself."""
     if not by_batch:
-        return [{"events": [one], "batch": "", "standing": not one.undone} for one in events]
+        return [{"events": [line], "batch": "", "standing": not line.undone} for line in events]
     entries = []
-    for batch, group in groupby(events, key=lambda one: one.event.batch):
+    for batch, group in groupby(events, key=lambda line: line.event.batch):
         members = list(group)
-        standing = any(not one.undone and one.event.photo is not None for one in members)
+        standing = any(not line.undone and line.event.photo is not None for line in members)
         entries.append({"batch": batch, "events": members, "standing": standing})
     return entries

@@ -88,7 +88,7 @@ def _merge_page(name: str, form: MergeForm, error: MarqueError | None = None) ->
             touched = merges.preview_merge(published, label, into)
         except (BadRequestError, UnknownLabelError) as trouble:
             error = trouble
-    labels = sorted(every_label(card), key=lambda one: one.display.casefold())
+    labels = sorted(every_label(card), key=lambda each: each.display.casefold())
     return render_template(
         "labels/merge.html",
         card=card,

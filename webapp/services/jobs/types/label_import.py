@@ -56,17 +56,17 @@ def plan(job: RunningJob) -> list[Json]:
         )
     cards = [job.tools.registry.card(name, version) for name, version in asked["models"]]
     lines = _watched(read_labels(io.BytesIO(row.content), row.filename), job)
-    found = plan_import(lines, cards, by_name=asked["by_name"])
+    preview = plan_import(lines, cards, by_name=asked["by_name"])
     job.say(
-        f"{found.lines:,} lines: {found.new:,} photos would get a label, "
-        f"{found.conflicts:,} have another one."
+        f"{preview.lines:,} lines: {preview.new:,} photos would get a label, "
+        f"{preview.conflicts:,} have another one."
     )
-    wanted = [] if asked["dry_run"] else found.wanted(replace=asked["replace"])
+    wanted = [] if asked["dry_run"] else preview.wanted(replace=asked["replace"])
     changes = [list(astuple(change)) for change in wanted]
     size = max(BATCH, -(-len(changes) // MOST_PARTS))
     chunks = [changes[start : start + size] for start in range(0, len(changes), size)]
     parts = [{"changes": chunk, "total": len(chunk)} for chunk in chunks]
-    return [{"changes": [], "look": _figures(found)}, *parts]
+    return [{"changes": [], "look": _figures(preview)}, *parts]
 
 
 def do(job: RunningJob) -> Json:
@@ -121,16 +121,16 @@ def _watched(lines: Iterable[LabelLine], job: RunningJob) -> Iterator[LabelLine]
         yield line
 
 
-def _figures(found: Plan) -> Json:
+def _figures(preview: Plan) -> Json:
     """Counts are of lines, but `new` and `different` of photos."""
     return {
-        "lines": found.lines,
-        "new": found.new,
-        "different": found.conflicts,
-        "same": found.same,
-        "empty": found.empty,
-        "left_out": dict(found.troubles),
-        "examples": found.examples,
+        "lines": preview.lines,
+        "new": preview.new,
+        "different": preview.conflicts,
+        "same": preview.same,
+        "empty": preview.empty,
+        "left_out": dict(preview.troubles),
+        "examples": preview.examples,
     }
 
 
