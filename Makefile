@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
+# that share the test files; each may load TensorFlow and start Chromium
+PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format doctor serve-deps dev-deps train bench screenshots lock image clean
@@ -17,7 +19,7 @@ run: serve-deps  ## install, migrate, print the first admin's password, serve on
 	@exec $(FLASK) serve
 
 test: dev-deps  ## install what tests need and run them all; what this machine lacks is skipped by name
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # ---- for developers ----
 
