@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from tests.conftest import ROOT
 from webapp.reports.charts import (
-    Bin,
+    ReliabilityBin,
     Svg,
     as_file,
     heat,
@@ -34,7 +34,8 @@ CURVES = {
 def all_charts() -> dict[str, Svg]:
     return {
         "reliability": reliability_svg(
-            [Bin(0.9, 0.8, 0.6, 0.9, 12), Bin(1.0, 1.0, 0.9, 1.0, 40)], **WORDS
+            [ReliabilityBin(0.9, 0.8, 0.6, 0.9, 12), ReliabilityBin(1.0, 1.0, 0.9, 1.0, 40)],
+            **WORDS,
         ),
         "matrix": matrix_svg([[5, 1], [0, 7]], ["a", NASTY], **WORDS),
         "large matrix": matrix_svg(
@@ -147,7 +148,10 @@ def test_a_matrix_of_links_opens_its_photos_and_may_have_a_column_of_its_own() -
 
 def test_shares_in_a_row_have_their_names_and_ranges() -> None:
     drawing = shares_svg(
-        [("Jan", Bin(0, 0.5, 0.2, 0.8, 4)), ("Feb", Bin(0, 1.0, 0.5, 1.0, 2))],
+        [
+            ("Jan", ReliabilityBin(0, 0.5, 0.2, 0.8, 4)),
+            ("Feb", ReliabilityBin(0, 1.0, 0.5, 1.0, 2)),
+        ],
         title="Right",
         description="By month.",
     )

@@ -39,7 +39,8 @@ def send(client: FlaskClient, *names: str, **fields: str) -> str:
 
 def group(client: FlaskClient, number: int, *, job: str = "", last: str = "no", photos: int = 2):
     files = [
-        (io.BytesIO(draw(mark=10 * number + mark)), f"{number}-{mark}.jpg") for mark in range(photos)
+        (io.BytesIO(draw(mark=10 * number + mark)), f"{number}-{mark}.jpg")
+        for mark in range(photos)
     ]
     return client.post(
         "/jobs/upload",
@@ -141,14 +142,22 @@ def test_a_visitor_sees_their_own_jobs_only(
 ) -> None:
     address = send(client)
     stranger = app.test_client()
-    assert [browser.get(address).status_code for browser in (client, stranger, reviewer)] == [200, 404, 200]
+    assert [browser.get(address).status_code for browser in (client, stranger, reviewer)] == [
+        200,
+        404,
+        200,
+    ]
     assert stranger.post(f"{address}/cancel").status_code == 404
-    assert ["photos.zip" in browser.get("/jobs").text for browser in (client, stranger, reviewer)] == [
+    assert [
+        "photos.zip" in browser.get("/jobs").text for browser in (client, stranger, reviewer)
+    ] == [
         True,
         False,
         True,
     ]
-    assert ['href="/jobs"' in browser.get("/").text for browser in (client, stranger, reviewer)] == [
+    assert [
+        'href="/jobs"' in browser.get("/").text for browser in (client, stranger, reviewer)
+    ] == [
         True,
         False,
         True,
@@ -218,7 +227,9 @@ def test_nobody_else_deletes_them(
     address = send(client)
     run_jobs()
     assert "Delete its photos" not in reviewer.get(address).text
-    assert [browser.post(f"{address}/delete").status_code for browser in (app.test_client(), reviewer)] == [
+    assert [
+        browser.post(f"{address}/delete").status_code for browser in (app.test_client(), reviewer)
+    ] == [
         404,
         403,
     ]
@@ -281,7 +292,9 @@ def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(
     run_jobs()
     photo = photo_addresses(client.get(address).text)[0]
     assert "/gallery?batch" not in client.get(address).text
-    assert [browser.get(f"{photo}/thumbnail").status_code for browser in (client, app.test_client())] == [
+    assert [
+        browser.get(f"{photo}/thumbnail").status_code for browser in (client, app.test_client())
+    ] == [
         200,
         303,
     ]

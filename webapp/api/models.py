@@ -44,22 +44,24 @@ def labels(name: ModelName) -> ResponseReturnValue:
 @Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: models.ComparisonJson}, ABSENT)
 def comparison(name: ModelName, query: models.CompareQuery) -> ResponseReturnValue:
     """Two versions on the labelled photos of this history, by their predictions up to now."""
-    return jsonify(models.comparison_json(compare.standing(get_registry(), name, query.a, query.b)))
+    result = compare.compare_on_history(get_registry(), name, query.a, query.b)
+    return jsonify(models.comparison_json(result))
 
 
 @Call(bp, "POST /models/<name>/promote", Need.ADMIN, {200: models.PromotionJson}, REFUSED)
 def take_over(name: ModelName, body: models.PromoteBody) -> ResponseReturnValue:
     """Let a version serve, if the comparison says that it is better, or by force with a reason."""
-    row = compare.promote_here(
-        get_registry(), name, body.version, load_version, who(), force=body.force, why=body.why
-    )
+    decision = promotion.Decision(who(), body.why, force=body.force)
+    row = compare.promote_on_history(get_registry(), name, body.version, load_version, decision)
     return jsonify(models.promotion_json(row))
 
 
 @Call(bp, "POST /models/<name>/rollback", Need.ADMIN, {200: models.PromotionJson}, REFUSED)
 def go_back(name: ModelName, body: models.RollbackBody) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    row = promotion.rollback(get_registry(), name, load_version, who(), why=body.why)
+    row = promotion.rollback(
+        get_registry(), name, load_version, promotion.Decision(who(), body.why)
+    )
     return jsonify(models.promotion_json(row))
 
 

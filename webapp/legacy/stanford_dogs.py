@@ -29,7 +29,7 @@ from webapp.legacy.blueprint import bp
 from webapp.legacy.ranked_picture import draw_ranked
 from webapp.services.jobs.queue import Sender
 from webapp.services.jobs.types import predict as predict_job
-from webapp.services.models.training_history import learning
+from webapp.services.models.training_history import training_history
 from webapp.services.photos.classify import Incoming, Origin, clean_name, store_unclassified
 from webapp.services.photos.gallery import (
     MAX_LIMIT,
@@ -124,7 +124,7 @@ def stats() -> ResponseReturnValue:
     """A value for each epoch of the live version's training, and the figures at the end."""
     check(Need.READING)
     card = get_classifier().card
-    history = training.history if (training := learning(card)) else []
+    history = training.history if (training := training_history(card)) else []
     curves = {
         "train": _curves(history, "loss", "top1", "macro_f1"),
         "validation": _curves(history, "validation_loss", "validation_top1", "validation_macro_f1"),

@@ -45,11 +45,13 @@ class Svg(str):
 
 
 @dataclass(frozen=True)
-class Bin:
-    """Answers of about the same confidence. `said` is their mean confidence, `right` the share that was right, `low` to `high` its
-    plausible range; all in [0, 1]. `n` counts them."""
+class ReliabilityBin:
+    """`n` answers of about the same confidence, which is their mean.
 
-    said: float
+    `right` is the share that was right, `low` to `high` its plausible range; all in [0, 1].
+    """
+
+    confidence: float
     right: float
     low: float
     high: float
@@ -57,7 +59,7 @@ class Bin:
 
 
 def reliability_svg(
-    bins: Sequence[Bin], *, title: str, description: str, ident: str = "reliability"
+    bins: Sequence[ReliabilityBin], *, title: str, description: str, ident: str = "reliability"
 ) -> Svg:
     """What was said against how often it was right, with plausible ranges, and bars for the number of answers below.
 
@@ -82,8 +84,8 @@ def reliability_svg(
     parts.append(f'<path class="ideal" d="M{left:g} {bottom:g}L{right:g} {top:g}"/>')
     most = max((one.n for one in bins), default=1)
     for one in bins:
-        at, height = x(one.said), max(1.0, 34 * one.n / most)
-        words = f"Said {percent(one.said)} on average, right {percent(one.right)} ({percent(one.low)} to {percent(one.high)}), {one.n} answers"
+        at, height = x(one.confidence), max(1.0, 34 * one.n / most)
+        words = f"Said {percent(one.confidence)} on average, right {percent(one.right)} ({percent(one.low)} to {percent(one.high)}), {one.n} answers"
         parts += [
             f"<g><title>{escape(words)}</title>",
             f'<path class="whisker" d="M{at:.1f} {y(one.low):.1f}V{y(one.high):.1f}"/>',
@@ -222,7 +224,11 @@ def links_svg(
 
 
 def shares_svg(
-    shares: Sequence[tuple[str, Bin]], *, title: str, description: str, ident: str = "shares"
+    shares: Sequence[tuple[str, ReliabilityBin]],
+    *,
+    title: str,
+    description: str,
+    ident: str = "shares",
 ) -> Svg:
     """Shares in a row, each under its name with its plausible range, joined by a line: how often it was right, month by month."""
     left, right, top, bottom = 44.0, 384.0, 20.0, 236.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from webapp.errors import ModelRefusedError
-from webapp.inference.models.gate import Said, compare, mcnemar
+from webapp.inference.models.gate import ComparedPhoto, compare, mcnemar
 
 
 def said(
     truth: str, both: int = 0, fixed: int = 0, broken: int = 0, neither: int = 0
-) -> list[Said]:
+) -> list[ComparedPhoto]:
     """So many photos of one label on which both, only the challenger, only the champion, or none of the two is right."""
     pairs = (
         [(truth, truth)] * both
@@ -19,7 +19,7 @@ def said(
         + [("?", "?")] * neither
     )
     return [
-        Said(f"{truth}/{place}.jpg", f"{place:064d}", truth, *pair)
+        ComparedPhoto(f"{truth}/{place}.jpg", f"{place:064d}", truth, *pair)
         for place, pair in enumerate(pairs)
     ]
 

@@ -45,7 +45,9 @@ def begin(
     extensions = get_extensions()
     order = ExportOrder(format, wanted, base_url="http://marque.test", **options)  # type: ignore[arg-type]
     return start_export(
-        order, who=ANNA, tools=ExportTools(extensions.registry, extensions.files, extensions.limiter)
+        order,
+        who=ANNA,
+        tools=ExportTools(extensions.registry, extensions.files, extensions.limiter),
     )
 
 

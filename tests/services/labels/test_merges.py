@@ -527,7 +527,7 @@ def test_versions_are_compared_as_labels_read_today(registry: Registry, config: 
     remember(newer, [Checked("haas", certain(CARD, "ferrari"))] * 30, again=True)
     merge("haas", "bwt", registry)
     overlay = resolve_edits([("haas", "merged", "bwt")])
-    found = compare.standing(
+    found = compare.compare_on_history(
         Registry(config.models, lambda card: apply_edits(card, overlay)), CARD.name, 1, 2
     )
     assert found.comparison is not None and (

@@ -12,8 +12,8 @@ def test_a_card_without_figures_has_nothing_to_say() -> None:
     card = make_card(metrics={})
     assert cards.headline(card) is None
     assert not (
-        cards.measures(card)
-        or cards.label_lines(card)
+        cards.measurements(card)
+        or cards.card_labels(card)
         or cards.matrix(card)
         or cards.mix_ups(card)
         or cards.reliability(card)
@@ -41,7 +41,7 @@ def test_the_fairest_measure_comes_first() -> None:
         "sources": {"game": {"n": 10, "top1": 0.5}, "photos": {"n": 20, "top1": 0.95}},
     }
     card = make_card(metrics={"test": test, "unknown": {"n": 40, "unclassified": 0.9}})
-    assert [one.name for one in cards.measures(card)] == [
+    assert [one.name for one in cards.measurements(card)] == [
         "Held-out photos",
         "Held-out game",
         "All held-out",
@@ -56,8 +56,8 @@ def test_the_weakest_label_comes_first() -> None:
         "ferrari": {"n": 0, "recall": None},
         "gone": {"n": 5, "recall": 1.0},
     }
-    lines = cards.label_lines(make_card(metrics={"test": {"per_label": rows}}))
-    assert [(line.label, line.found.hits) for line in lines] == [("bwt", 5), ("haas", 9)]
+    lines = cards.card_labels(make_card(metrics={"test": {"per_label": rows}}))
+    assert [(line.label, line.recall.hits) for line in lines] == [("bwt", 5), ("haas", 9)]
 
 
 def test_plausible_ranges_are_those_of_wilson() -> None:
@@ -81,7 +81,7 @@ def test_the_matrix_marks_hits_and_the_worst_mistakes() -> None:
         "hit",
         "",
     )
-    assert [(cell.truth, cell.said, cell.count) for cell in cards.mix_ups(card)] == [
+    assert [(cell.truth, cell.decision, cell.count) for cell in cards.mix_ups(card)] == [
         ("williams", "bwt", 8),
         ("alfa_romeo", "bwt", 1),
     ]

@@ -22,8 +22,9 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.inference.models.registry import Registry
 from webapp.services.models import compare
-from webapp.services.models import promotion as promote
+from webapp.services.models.promotion import Decision, version_before
 from webapp.services.photos import classify
+from webapp.services.photos.classify import Pipeline
 from webapp.storage.database import db
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.tables import Photo
@@ -75,28 +76,31 @@ def version(number: int, **says: float) -> FakeClassifier:
     return classifier
 
 
-def ask(registry: Registry, challenger: FakeClassifier) -> compare.Standing:
-    compare.ask_both(
-        registry, (version(1), challenger), files=DatabaseFiles(), limiter=AdmissionLimiter(1, 1)
-    )
-    return compare.standing(registry, "f1-teams", 1, 2)
+def load(_name: str, number: int) -> Classifier:
+    return version(number)
+
+
+def ask(registry: Registry, challenger: FakeClassifier) -> compare.HistoryComparison:
+    versions = (version(1), challenger)
+    compare.answer_history(registry, Pipeline(versions, DatabaseFiles(), AdmissionLimiter(1, 1)))
+    return compare.compare_on_history(registry, "f1-teams", 1, 2)
 
 
 def test_with_few_photos_there_is_nothing_to_compare(
     registry: Registry, labelled: Callable[[int], list[str]]
 ) -> None:
     labelled(2)
-    found = compare.standing(registry, "f1-teams", 1, 2)
+    found = compare.compare_on_history(registry, "f1-teams", 1, 2)
     assert (found.state, found.photos, found.comparison) == (compare.FEW, 2, None)
     with pytest.raises(ModelRefusedError, match="30 are needed"):
-        compare.demand_comparison(found)
+        found.require_comparison()
 
 
 def test_the_challenger_is_asked_and_the_gallery_shows_what_it_showed(
     registry: Registry, client: FlaskClient, labelled: Callable[[int], list[str]]
 ) -> None:
     first = labelled(30)[0]
-    assert compare.standing(registry, "f1-teams", 1, 2).state == compare.WAITING
+    assert compare.compare_on_history(registry, "f1-teams", 1, 2).state == compare.WAITING
     challenger = version(2, ferrari=0.9)
     found = ask(registry, challenger)
     assert (found.state, found.waiting, challenger.ranked_photos) == (compare.READY, 0, 30)
@@ -120,7 +124,7 @@ def test_photos_that_a_version_learnt_from_are_left_out(
     first, second, _third = labelled(3)
     digests = [client.get(f"/api/v1/photos/{one}").json["sha256"] for one in (first, second)]
     with_split(config.models, 2, {digests[0]: "train", digests[1]: "test"})
-    found = compare.standing(registry, "f1-teams", 1, 2)
+    found = compare.compare_on_history(registry, "f1-teams", 1, 2)
     assert (found.photos, found.seen) == (2, 1)
 
 
@@ -139,7 +143,7 @@ def test_a_better_version_takes_over(
     classifier.says(ferrari=0.9)
     labelled(30)
     ask(registry, version(2))
-    row = compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA)
+    row = compare.promote_on_history(registry, "f1-teams", 2, load, Decision(ANNA))
     assert (row.forced, row.figures["verdict"], registry.live_version("f1-teams")) == (
         False,
         "better",
@@ -155,26 +159,18 @@ def test_a_worse_version_needs_force_and_a_reason(
     labelled(30)
     ask(registry, version(2, ferrari=0.9))
     with pytest.raises(PromotionRefusedError, match="is worse than version 1"):
-        compare.promote_here(
-            registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="please"
-        )
-    row = compare.promote_here(
-        registry,
-        "f1-teams",
-        2,
-        lambda _name, number: version(number),
-        ANNA,
-        force=True,
-        why="new liveries",
+        compare.promote_on_history(registry, "f1-teams", 2, load, Decision(ANNA, "please"))
+    row = compare.promote_on_history(
+        registry, "f1-teams", 2, load, Decision(ANNA, "new liveries", force=True)
     )
     assert (row.forced, row.figures["verdict"]) == (True, "worse")  # type: ignore[index]
 
 
 def test_with_nothing_to_compare_a_reason_is_enough(registry: Registry) -> None:
     with pytest.raises(PromotionRefusedError, match="Say why"):
-        compare.promote_here(registry, "f1-teams", 2, lambda _name, number: version(number), ANNA)
-    assert compare.promote_here(
-        registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="the first photos"
+        compare.promote_on_history(registry, "f1-teams", 2, load, Decision(ANNA))
+    assert compare.promote_on_history(
+        registry, "f1-teams", 2, load, Decision(ANNA, "the first photos")
     ).forced
 
 
@@ -184,7 +180,7 @@ def test_for_a_broken_champion_nothing_is_asked(registry: Registry) -> None:
             raise ModelUnavailableError("broken")
         return version(number)
 
-    assert not compare.promote_here(registry, "f1-teams", 2, load, ANNA).forced
+    assert not compare.promote_on_history(registry, "f1-teams", 2, load, Decision(ANNA)).forced
 
 
 def test_a_photo_without_bytes_is_passed_over(
@@ -204,22 +200,22 @@ def test_labels_that_only_one_knows_do_not_count(
         card, labels=tuple(one for one in card.labels if one.name != "haas")
     )
     (config.models / "f1-teams" / "2" / "card.json").write_text(fewer.to_json(), encoding="utf-8")
-    assert compare.standing(registry, "f1-teams", 1, 2).photos == 0
+    assert compare.compare_on_history(registry, "f1-teams", 1, 2).photos == 0
 
 
 def test_the_way_back_is_what_was_live_before(registry: Registry) -> None:
-    assert promote.way_back(registry, "f1-teams") is None
-    compare.promote_here(
-        registry, "f1-teams", 2, lambda _name, number: version(number), ANNA, why="a try"
-    )
-    assert promote.way_back(registry, "f1-teams") == 1
+    assert version_before(registry, "f1-teams") is None
+    compare.promote_on_history(registry, "f1-teams", 2, load, Decision(ANNA, "a try"))
+    assert version_before(registry, "f1-teams") == 1
 
 
 def test_a_first_version_needs_nothing(registry: Registry, config: Config) -> None:
     install(make_card(1, name="other"), config.models)
     (config.models / "other" / "LIVE").unlink()
     load = lambda _name, _number: FakeClassifier(make_card(1, name="other"))  # noqa: E731
-    assert compare.promote_here(registry, "other", 1, load, ANNA).from_version is None
+    assert (
+        compare.promote_on_history(registry, "other", 1, load, Decision(ANNA)).from_version is None
+    )
 
 
 def test_the_photos_page_names_what_the_challenger_said(

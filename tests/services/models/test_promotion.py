@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ from webapp.errors import (
     StorageFullError,
 )
 from webapp.inference.classifier import Classifier
-from webapp.inference.models.held_out import find_photos
+from webapp.inference.models.held_out import Split, find_photos
 from webapp.inference.models.registry import Registry
-from webapp.services.models import promotion as promote
+from webapp.services.models import promotion
+from webapp.services.models.compare import FolderComparison, compare_on_photos
+from webapp.services.models.promotion import Decision
 from webapp.storage.database import db
 
 ANNA = Who("Anna")
@@ -61,8 +63,15 @@ def poor(version: int) -> FakeClassifier:
     return classifier
 
 
-def weigh(champion: Classifier, challenger: Classifier, photos: Path) -> promote.Weighed:
-    return promote.weigh(champion, challenger, find_photos([photos]), [{}, {}])
+def compared(
+    versions: tuple[Classifier, Classifier],
+    photos: Path,
+    splits: Sequence[Split | None] = ({}, {}),
+    *,
+    any_photo: bool = False,
+) -> FolderComparison:
+    cards = (versions[0].card, versions[1].card)
+    return compare_on_photos(versions, find_photos([photos]), splits, cards, any_photo=any_photo)
 
 
 def load(name: str, version: int) -> Classifier:
@@ -70,8 +79,8 @@ def load(name: str, version: int) -> Classifier:
 
 
 def test_a_better_version_takes_over(registry: Registry, photos: Path) -> None:
-    weighed = weigh(poor(1), good(2), photos)
-    row = promote.promote(registry, good(2), ANNA, comparison=weighed.comparison)
+    result = compared((poor(1), good(2)), photos)
+    row = promotion.promote(registry, good(2), Decision(ANNA), comparison=result.comparison)
     assert registry.live_version("f1-teams") == 2
     assert (row.from_version, row.to_version, row.forced, row.who) == (1, 2, False, "Anna")
     assert row.figures is not None
@@ -86,46 +95,48 @@ def test_a_better_version_takes_over(registry: Registry, photos: Path) -> None:
 def test_one_that_is_no_better_is_refused(
     registry: Registry, photos: Path, champion, challenger, words: str
 ) -> None:
-    weighed = weigh(champion(1), challenger(2), photos)
+    result = compared((champion(1), challenger(2)), photos)
     with pytest.raises(PromotionRefusedError, match=words):
-        promote.promote(registry, challenger(2), ANNA, comparison=weighed.comparison)
+        promotion.promote(registry, challenger(2), Decision(ANNA), comparison=result.comparison)
     assert registry.live_version("f1-teams") == 1
-    assert promote.history("f1-teams") == []
+    assert promotion.history("f1-teams") == []
 
 
 def test_without_a_comparison_it_is_refused(registry: Registry) -> None:
     with pytest.raises(PromotionRefusedError, match="has not been compared"):
-        promote.promote(registry, good(2), ANNA)
+        promotion.promote(registry, good(2), Decision(ANNA))
 
 
 def test_a_comparison_with_another_champion_does_not_count(
     registry: Registry, photos: Path
 ) -> None:
-    weighed = weigh(poor(3), good(2), photos)
+    result = compared((poor(3), good(2)), photos)
     with pytest.raises(PromotionRefusedError, match="has not been compared"):
-        promote.promote(registry, good(2), ANNA, comparison=weighed.comparison)
+        promotion.promote(registry, good(2), Decision(ANNA), comparison=result.comparison)
 
 
 def test_force_needs_a_reason_and_is_remembered(registry: Registry) -> None:
     with pytest.raises(PromotionRefusedError, match="Say why"):
-        promote.promote(registry, good(2), ANNA, force=True)
-    row = promote.promote(registry, good(2), ANNA, force=True, why="new liveries")
+        promotion.promote(registry, good(2), Decision(ANNA, force=True))
+    row = promotion.promote(registry, good(2), Decision(ANNA, "new liveries", force=True))
     assert (row.forced, row.why) == (True, "new liveries")
 
 
 def test_for_a_live_version_that_is_broken_any_other_may_come(registry: Registry) -> None:
-    promote.promote(registry, good(2), ANNA, champion_works=False)
+    promotion.promote(registry, good(2), Decision(ANNA), champion_works=False)
     assert registry.live_version("f1-teams") == 2
 
 
 def test_going_back_goes_back_step_by_step(registry: Registry) -> None:
     for version in (2, 3):
-        promote.promote(registry, good(version), ANNA, force=True, why="a try")
-    assert promote.rollback(registry, "f1-teams", load, ANNA, why="complaints").to_version == 2
-    assert promote.rollback(registry, "f1-teams", load, ANNA).to_version == 1
+        promotion.promote(registry, good(version), Decision(ANNA, "a try", force=True))
+    assert (
+        promotion.rollback(registry, "f1-teams", load, Decision(ANNA, "complaints")).to_version == 2
+    )
+    assert promotion.rollback(registry, "f1-teams", load, Decision(ANNA)).to_version == 1
     assert registry.live_version("f1-teams") == 1
     assert [
-        (row.kind, row.from_version, row.to_version) for row in promote.history("f1-teams")
+        (row.kind, row.from_version, row.to_version) for row in promotion.history("f1-teams")
     ] == [
         ("rollback", 2, 1),
         ("rollback", 3, 2),
@@ -136,58 +147,53 @@ def test_going_back_goes_back_step_by_step(registry: Registry) -> None:
 
 def test_there_is_nothing_to_go_back_to_before_the_first_change(registry: Registry) -> None:
     with pytest.raises(PromotionRefusedError, match="Nobody wrote down"):
-        promote.rollback(registry, "f1-teams", load, ANNA)
+        promotion.rollback(registry, "f1-teams", load, Decision(ANNA))
 
 
 def test_it_does_not_go_back_to_a_broken_version(registry: Registry) -> None:
     def broken(name: str, version: int) -> Classifier:
         raise ModelUnavailableError("broken")
 
-    promote.promote(registry, good(2), ANNA, force=True, why="a try")
+    promotion.promote(registry, good(2), Decision(ANNA, "a try", force=True))
     with pytest.raises(ModelUnavailableError):
-        promote.rollback(registry, "f1-teams", broken, ANNA)
+        promotion.rollback(registry, "f1-teams", broken, Decision(ANNA))
     assert registry.live_version("f1-teams") == 2
 
 
 def test_the_live_version_cannot_be_promoted_again(registry: Registry) -> None:
     with pytest.raises(PromotionRefusedError, match="is live already"):
-        promote.promote(registry, good(1), ANNA)
+        promotion.promote(registry, good(1), Decision(ANNA))
 
 
 def test_what_cannot_be_remembered_does_not_happen(registry: Registry) -> None:
     db.session.connection().exec_driver_sql("PRAGMA query_only = ON")
     with pytest.raises(StorageFullError):
-        promote.promote(registry, good(2), ANNA, force=True, why="a try")
+        promotion.promote(registry, good(2), Decision(ANNA, "a try", force=True))
     assert registry.live_version("f1-teams") == 1
 
 
-def test_photos_a_version_learnt_from_are_left_out(photos: Path) -> None:
-    learnt = {one.sha256: "train" for one in find_photos([photos])[0] if one.label == "haas"}
-    weighed = promote.weigh(good(1), good(2), find_photos([photos]), [learnt, {}])
-    assert (weighed.comparison.n, weighed.seen) == (3, 3)
+def test_photos_a_version_was_trained_on_are_left_out(photos: Path) -> None:
+    trained_on = {one.sha256: "train" for one in find_photos([photos])[0] if one.label == "haas"}
+    result = compared((good(1), good(2)), photos, [trained_on, {}])
+    assert (result.comparison.n, result.trained_on) == (3, 3)
 
 
-def test_it_refuses_when_nobody_knows_what_a_version_learnt_from(photos: Path) -> None:
-    with pytest.raises(ModelRefusedError, match="not known which photos version 2 has learnt from"):
-        promote.weigh(good(1), good(2), find_photos([photos]), [{}, None])
-    assert (
-        promote.weigh(
-            good(1), good(2), find_photos([photos]), [{}, None], any_photo=True
-        ).comparison.n
-        == 6
-    )
+def test_it_refuses_when_nobody_knows_what_a_version_was_trained_on(photos: Path) -> None:
+    with pytest.raises(ModelRefusedError, match="not known which photos version 2 was trained on"):
+        compared((good(1), good(2)), photos, [{}, None])
+    assert compared((good(1), good(2)), photos, [{}, None], any_photo=True).comparison.n == 6
 
 
-def test_it_refuses_when_every_photo_was_learnt(photos: Path) -> None:
-    learnt = {one.sha256: "train" for one in find_photos([photos])[0]}
-    with pytest.raises(ModelRefusedError, match="learnt from each of the 6 photos"):
-        promote.weigh(good(1), good(2), find_photos([photos]), [learnt, {}])
+def test_it_refuses_when_a_version_was_trained_on_every_photo(photos: Path) -> None:
+    trained_on = {one.sha256: "train" for one in find_photos([photos])[0]}
+    with pytest.raises(ModelRefusedError, match="trained on each of the 6 photos"):
+        compared((good(1), good(2)), photos, [trained_on, {}])
 
 
 def test_it_names_files_that_are_no_photos_and_labels_nobody_knows(photos: Path) -> None:
     (photos / "haas" / "notes.txt").write_text("no photo")
     (photos / "boat").mkdir()
     (photos / "boat" / "a.jpg").write_bytes(draw("#123456"))
-    weighed = weigh(good(1), good(2), photos)
-    assert weighed.other_labels == 1
-    assert weighed.left_out[0].startswith("photos/haas/notes.txt: ")
+    result = compared((good(1), good(2)), photos)
+    assert result.other_labels == 1
+    assert result.left_out[0].startswith("photos/haas/notes.txt: ")

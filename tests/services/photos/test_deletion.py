@@ -76,9 +76,9 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
         "all"
     ].number == 1 and history.checked_examples() == ({}, {})
     order = ExportOrder("csv", GalleryFilter(), base_url="")
-    assert [
-        one.row.public_id for one in records(order, get_extensions().registry, after=0)
-    ] == [other]
+    assert [one.row.public_id for one in records(order, get_extensions().registry, after=0)] == [
+        other
+    ]
 
 
 def test_its_pictures_are_gone_too(upload: Upload) -> None:

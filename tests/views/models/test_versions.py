@@ -26,6 +26,7 @@ from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 from webapp.services.models import compare
+from webapp.services.photos.classify import Pipeline
 from webapp.storage.database import db
 from webapp.storage.file_stores.database import DatabaseFiles
 
@@ -72,9 +73,8 @@ def compared(
         label_photos(client, reviewer, 30)
         with app.app_context():
             both = load_version("f1-teams", 1), load_version("f1-teams", 2)
-            compare.ask_both(
-                get_registry(), both, files=DatabaseFiles(), limiter=AdmissionLimiter(1, 1)
-            )
+            pipeline = Pipeline(both, DatabaseFiles(), AdmissionLimiter(1, 1))
+            compare.answer_history(get_registry(), pipeline)
 
     return make
 
@@ -170,7 +170,7 @@ def test_photos_that_the_challenger_has_not_seen_are_counted(
     assert (
         "Not compared yet." in page
         and "none of them has been looked at by both" in page
-        and "Let both look at them" in page
+        and "Let both answer them" in page
     )
     assert (
         "An admin can let both versions look"
@@ -195,7 +195,7 @@ def test_a_version_that_nobody_knows_decides_nothing(
     (config.models / "f1-teams" / "2" / "split.json").unlink()
     compared()
     assert (
-        "Nobody knows which photos version 2 has learnt from."
+        "Nobody knows which photos version 2 was trained on."
         in reviewer.get("/models/f1-teams/compare").text
     )
 
@@ -359,7 +359,7 @@ def test_a_comparison_that_failed_says_so_and_can_be_tried_again(
     run_jobs()
     (config.models / "away").rename(config.models / "f1-teams" / "2" / "card.json")
     page = admin.get("/models/f1-teams/compare?a=1&b=2").text
-    assert "What was seen is kept." in page and "Let both look" in page
+    assert "What was answered is kept." in page and "Let both look" in page
 
 
 # ---- with the shipped network ----

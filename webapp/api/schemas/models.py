@@ -22,7 +22,7 @@ from webapp.http.responses import moment
 from webapp.inference.models.card import RESIZE_RULES, ModelCard
 from webapp.inference.models.label_set import CurrentLabel, all_labels, as_current
 from webapp.inference.models.registry import Registry
-from webapp.services.models.compare import Standing
+from webapp.services.models.compare import HistoryComparison
 from webapp.services.models.promotion import Promotion
 
 # ---- requests ----
@@ -240,17 +240,17 @@ def promotion_json(row: Promotion) -> PromotionJson:
     }
 
 
-def comparison_json(standing: Standing) -> ComparisonJson:
+def comparison_json(result: HistoryComparison) -> ComparisonJson:
     """Two versions on the labelled photos of this history."""
     return {
-        "a": standing.champion.version,
-        "b": standing.challenger.version,
-        "state": standing.state,
-        "photos": standing.photos,
-        "waiting": standing.waiting,
-        "left_out": standing.seen,
-        "unknown": list(standing.unknown),
-        "comparison": standing.comparison.to_json() if standing.comparison else None,
+        "a": result.champion.version,
+        "b": result.challenger.version,
+        "state": result.state,
+        "photos": result.photos,
+        "waiting": result.waiting,
+        "left_out": result.trained_on,
+        "unknown": list(result.unknown),
+        "comparison": result.comparison.to_json() if result.comparison else None,
     }
 
 

@@ -9,11 +9,11 @@ import click
 from flask.cli import with_appcontext
 
 from webapp.cli.history import needs_history
-from webapp.cli.models.versions import TERMINAL, in_words
+from webapp.cli.models.versions import TERMINAL, terminal_errors
 from webapp.extensions import get_config, get_registry
 from webapp.inference.model_import.model_import import PREPROCESSING, Request, import_model
 from webapp.inference.models.card import RESIZE_RULES
-from webapp.services.models import promotion as promote
+from webapp.services.models import promotion
 
 
 class Size(click.ParamType):
@@ -25,12 +25,12 @@ class Size(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         """(height, width). Fails in words."""
-        found = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", str(value))
-        if not found:
+        size = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", str(value))
+        if not size:
             self.fail(
                 f"a size is height x width in pixels, such as 224x224, not {value!r}", param, ctx
             )
-        return int(found[1]), int(found[2])
+        return int(size[1]), int(size[2])
 
 
 @click.command("import")
@@ -96,25 +96,25 @@ def import_command(
             "Importing needs what requirements.txt lists (tensorflow is missing)."
         )
     request = Request(source, labels, name, title, preprocess, size, resize, threshold)
-    with in_words():
-        made = import_model(request, get_config().models, live=live)
-        promote.note_first(get_registry(), made.name, made.version, TERMINAL)
+    with terminal_errors():
+        imported = import_model(request, get_config().models, live=live)
+        promotion.note_first(get_registry(), imported.name, imported.version, TERMINAL)
     if as_json:
         click.echo(
             json.dumps(
-                {"name": made.name, "version": made.version, "notes": made.notes},
+                {"name": imported.name, "version": imported.version, "notes": imported.notes},
                 ensure_ascii=False,
             )
         )
         return
-    for note in made.notes:
+    for note in imported.notes:
         click.echo(note, err=True)
     click.echo(
-        f"{made.name} {made.version} is there, not measured here: flask model show {made.name} --version {made.version}"
+        f"{imported.name} {imported.version} is there, not measured here: flask model show {imported.name} --version {imported.version}"
     )
-    is_live = get_registry().live_version(made.name) == made.version
+    is_live = get_registry().live_version(imported.name) == imported.version
     click.echo(
         "It is live."
         if is_live
-        else f"It waits. To let it serve: flask model promote {made.name} {made.version}"
+        else f"It waits. To let it serve: flask model promote {imported.name} {imported.version}"
     )

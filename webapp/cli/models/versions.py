@@ -12,23 +12,22 @@ import click
 from flask.cli import with_appcontext
 
 from webapp.cli.history import needs_history
-from webapp.cli.training.options import DataOptions, layout_options, photos_in
+from webapp.cli.training.options import FOLDER, DataOptions, layout_options, photos_in
 from webapp.domain import Who
 from webapp.errors import MarqueError, ModelError, ModelRefusedError
 from webapp.extensions import get_files, get_limiter, get_registry, load_version
 from webapp.inference.classifier import Classifier
 from webapp.inference.models import bundle
-from webapp.inference.models.gate import Comparison, Said
-from webapp.inference.models.held_out import Split, read_split
+from webapp.inference.models.gate import ComparedPhoto, Comparison
+from webapp.inference.models.held_out import read_split
 from webapp.services.labels.label_mapping import current_card
-from webapp.services.models import compare
-from webapp.services.models import promotion as promote
+from webapp.services.models import compare, promotion
+from webapp.services.models.promotion import Decision
+from webapp.services.photos.classify import Pipeline
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 TERMINAL = Who("terminal")
-Watched = TypeVar("Watched")
-SHOWN = 20
-"""Photos that a list of fixed or broken ones shows."""
+_Item = TypeVar("_Item")
+_LISTED = 20  # fixed or broken photos that are listed
 
 data_option = click.option(
     "--data",
@@ -46,13 +45,16 @@ history_option = click.option(
 any_photo_option = click.option(
     "--any-photo",
     is_flag=True,
-    help="Compare on all these photos, even if a version has learnt from them or nobody knows.",
+    help="Compare on all these photos, even if a version was trained on them or nobody knows.",
+)
+why_option = click.option(
+    "--why", default="", metavar="TEXT", help="The reason, kept in the history."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Photos(DataOptions):
-    """Which photos two versions are compared on: in data folders, or `here` in the history."""
+class _Photos(DataOptions):
+    """Which photos two versions are compared on: in folders, or `here` in the history."""
 
     here: bool
     any_photo: bool
@@ -70,18 +72,19 @@ class Photos(DataOptions):
 @with_appcontext
 @needs_history
 def compare_command(
-    name: str, champion: int, challenger: int, as_json: bool, **photos: Any
+    name: str, champion: int, challenger: int, as_json: bool, **options: Any
 ) -> None:
-    """Compare the versions CHAMPION and CHALLENGER of NAME on photos that neither has learnt from: what is fixed, what is broken."""
-    asked = Photos(**photos)
-    if not asked.data and not asked.here:
+    """Compare the versions CHAMPION and CHALLENGER of NAME on photos that neither was trained on."""
+    photos = _Photos(**options)
+    if not photos.data and not photos.here:
         raise click.UsageError("Name photos to compare on: --data FOLDER, or --history.")
-    with in_words():
-        comparison = _weigh(load_version(name, champion), load_version(name, challenger), asked)
+    with terminal_errors():
+        versions = load_version(name, champion), load_version(name, challenger)
+        comparison = _compare(versions, photos)
     if as_json:
         click.echo(json.dumps(comparison.to_json(), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(describe(comparison)))
+        click.echo("\n".join(_describe(comparison)))
 
 
 @click.command("promote")
@@ -96,29 +99,30 @@ def compare_command(
     is_flag=True,
     help="Let it take over though it is no better, or was not compared. Needs --why.",
 )
-@click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
+@why_option
 @with_appcontext
 @needs_history
-def promote_command(name: str, version: int, force: bool, why: str, **photos: Any) -> None:
-    """Let VERSION of NAME serve, if it is better than the live one on photos that neither has learnt from (--data or --history)."""
-    asked = Photos(**photos)
+def promote_command(name: str, version: int, force: bool, why: str, **options: Any) -> None:
+    """Let VERSION of NAME serve, if it is better than the live one.
+
+    Compared on photos that neither was trained on (--data or --history).
+    """
+    photos = _Photos(**options)
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
-    with in_words():
+    with terminal_errors():
         challenger = load_version(name, version)
         champion = _champion(name, version)
-        wanted = bool(asked.data or asked.here) and champion is not None
-        comparison = _weigh(champion, challenger, asked) if wanted and champion else None
-        if comparison is not None:
-            click.echo("\n".join(describe(comparison)) + "\n", err=True)
-        row = promote.promote(
+        comparison = None
+        if champion is not None and (photos.data or photos.here):
+            comparison = _compare((champion, challenger), photos)
+            click.echo("\n".join(_describe(comparison)) + "\n", err=True)
+        row = promotion.promote(
             get_registry(),
             challenger,
-            TERMINAL,
+            Decision(TERMINAL, why, force=force),
             comparison=comparison,
             champion_works=champion is not None,
-            force=force,
-            why=why,
         )
     instead = f" instead of version {row.from_version}" if row.from_version is not None else ""
     click.echo(f"{name} {version} is live{instead}. Back again: flask model rollback {name}")
@@ -126,13 +130,13 @@ def promote_command(name: str, version: int, force: bool, why: str, **photos: An
 
 @click.command("rollback")
 @click.argument("name")
-@click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
+@why_option
 @with_appcontext
 @needs_history
 def rollback_command(name: str, why: str) -> None:
     """Let the version of NAME serve again that was live before the present one."""
-    with in_words():
-        row = promote.rollback(get_registry(), name, load_version, TERMINAL, why=why)
+    with terminal_errors():
+        row = promotion.rollback(get_registry(), name, load_version, Decision(TERMINAL, why))
     click.echo(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
 
 
@@ -143,35 +147,30 @@ def rollback_command(name: str, why: str) -> None:
 @needs_history
 def history_command(name: str, as_json: bool) -> None:
     """Which version of NAME was live when, who decided it and why; newest first."""
-    rows = promote.history(name)
+    rows = promotion.history(name)
     if as_json:
         keys = ("kind", "from_version", "to_version", "forced", "why", "who", "figures")
-        listed = [
+        items = [
             {"at": row.created_at.isoformat(timespec="seconds")}
             | {key: getattr(row, key) for key in keys}
             for row in rows
         ]
-        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(items, indent=2, ensure_ascii=False))
         return
     if not rows:
         click.echo(f"The history knows of no change of the live version of {name}.")
+    kinds = {"first": "first version", "promote": "promoted", "rollback": "rolled back"}
     for row in rows:
-        what = {"first": "first version", "promote": "promoted", "rollback": "rolled back"}[
-            row.kind
-        ] + (" by force" if row.forced else "")
-        versions = f"{row.from_version if row.from_version is not None else '-'} → {row.to_version}"
-        found = f"{row.figures['verdict']}: {row.figures['reasons'][1]}" if row.figures else ""
-        click.echo(
-            "\t".join(
-                [
-                    f"{row.created_at:%Y-%m-%d %H:%M} UTC",
-                    versions,
-                    what,
-                    row.who,
-                    row.why or found or "-",
-                ]
-            )
+        before = row.from_version if row.from_version is not None else "-"
+        verdict = f"{row.figures['verdict']}: {row.figures['reasons'][1]}" if row.figures else "-"
+        columns = (
+            f"{row.created_at:%Y-%m-%d %H:%M} UTC",
+            f"{before} → {row.to_version}",
+            kinds[row.kind] + (" by force" if row.forced else ""),
+            row.who,
+            row.why or verdict,
         )
+        click.echo("\t".join(columns))
 
 
 @click.command("export")
@@ -179,9 +178,12 @@ def history_command(name: str, as_json: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @with_appcontext
 def export_command(name_and_version: str, file: Path) -> None:
-    """Write a version (without @VERSION the live one) with its card into the zip FILE; `flask model import FILE` takes it elsewhere."""
+    """Write a version (without @VERSION the live one) with its card into the zip FILE.
+
+    `flask model import FILE` imports it elsewhere.
+    """
     name, number = name_and_number(name_and_version)
-    with in_words():
+    with terminal_errors():
         card = get_registry().card(name, number)
         bundle.pack(get_registry(), name, card.version, file)
     click.echo(f"{name} {card.version} is in {file}, {file.stat().st_size / 2**20:.1f} MiB.")
@@ -191,118 +193,121 @@ COMMANDS = (compare_command, promote_command, rollback_command, history_command,
 
 
 def name_and_number(text: str) -> tuple[str, int | None]:
-    """A model and its version from NAME or NAME@VERSION, None without one. Fails in words."""
-    name, at, number = text.partition("@")
-    if at and not number.isdecimal():
+    """A model and its version from NAME or NAME@VERSION, None without one."""
+    name, separator, number = text.partition("@")
+    if separator and not number.isdecimal():
         raise click.UsageError(f"A version is a number: {name}@1, not {text}.")
     return name, int(number) if number else None
 
 
-def describe(comparison: Comparison) -> list[str]:
-    """A comparison in words, line by line: verdict, reasons, each label that changed, the photos."""
-    verdict = {"better": "better than", "same": "no better than", "worse": "worse than"}[
-        comparison.verdict
-    ]
+@contextmanager
+def terminal_errors() -> Iterator[None]:
+    """Errors raised on purpose become the one line that the terminal shows."""
+    try:
+        yield
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _describe(comparison: Comparison) -> list[str]:
+    """A comparison line by line: verdict, reasons, each label that changed, the photos."""
+    champion, challenger = comparison.champion, comparison.challenger
+    verdict = {"better": "better than", "same": "no better than", "worse": "worse than"}
     lines = [
-        f"Version {comparison.challenger} is {verdict} version {comparison.champion}.",
+        f"Version {challenger} is {verdict[comparison.verdict]} version {champion}.",
         *comparison.reasons,
         "",
     ]
-    changed = [one for one in comparison.labels if one.champion != one.challenger]
+    changed = [label for label in comparison.labels if label.champion != label.challenger]
     if changed:
-        lines.append(
-            f"{'label':<22}{'photos':>7}{f'version {comparison.champion}':>12}{f'version {comparison.challenger}':>12}"
-        )
-        lines += [
-            f"{one.label:<22}{one.n:>7}{one.champion:>12}{one.challenger:>12}" for one in changed
-        ]
+        columns = f"{f'version {champion}':>12}{f'version {challenger}':>12}"
+        lines.append(f"{'label':<22}{'photos':>7}{columns}")
+    lines += [
+        f"{label.label:<22}{label.n:>7}{label.champion:>12}{label.challenger:>12}"
+        for label in changed
+    ]
     lines += _list("fixed", comparison.fixed) + _list("broken", comparison.broken)
     return lines if lines[-1] else lines[:-1]
 
 
-def _list(word: str, photos: Sequence[Said]) -> list[str]:
-    lines = [f"{word:<7} {one.photo}: {one.champion} → {one.challenger}" for one in photos[:SHOWN]]
-    return lines + ([f"{word:<7} … and {len(photos) - SHOWN} more"] if len(photos) > SHOWN else [])
+def _list(word: str, photos: Sequence[ComparedPhoto]) -> list[str]:
+    lines = [
+        f"{word:<7} {photo.photo}: {photo.champion} → {photo.challenger}"
+        for photo in photos[:_LISTED]
+    ]
+    more = len(photos) - _LISTED
+    return lines + ([f"{word:<7} … and {more} more"] if more > 0 else [])
 
 
-def _weigh(champion: Classifier, challenger: Classifier, asked: Photos) -> Comparison:
-    """The comparison on the photos that were asked for; what was left out is said on standard error."""
-    if asked.here:
-        return _weigh_here(champion, challenger, asked)
-    splits = [_split(one) for one in (champion, challenger)]
-    found = photos_in(champion.card.name, asked)
-    cards = current_card(champion.card), current_card(challenger.card)
-    weighed = promote.weigh(
-        champion, challenger, found, splits, any_photo=asked.any_photo, watch=_watched, cards=cards
+def _compare(versions: tuple[Classifier, Classifier], photos: _Photos) -> Comparison:
+    """The comparison; what was left out is said on standard error."""
+    if photos.here:
+        return _compare_on_history(versions, photos)
+    registry = get_registry()
+    first, second = (version.card for version in versions)
+    result = compare.compare_on_photos(
+        versions,
+        photos_in(first.name, photos),
+        [
+            read_split(registry.version_folder(card.name, card.version), card)
+            for card in (first, second)
+        ],
+        (current_card(first), current_card(second)),
+        any_photo=photos.any_photo,
+        watch=_with_progress,
     )
-    for left_out in weighed.left_out:
-        click.echo(f"left out {left_out}", err=True)
-    if weighed.seen:
+    for sentence in result.left_out:
+        click.echo(f"left out {sentence}", err=True)
+    _say_trained_on(result.trained_on)
+    if result.other_labels:
         click.echo(
-            f"left out {weighed.seen} photos that one of the versions has learnt from or was calibrated by",
+            f"left out {result.other_labels} photos whose label one of the versions does not know",
             err=True,
         )
-    if weighed.other_labels:
-        click.echo(
-            f"left out {weighed.other_labels} photos whose label one of the versions does not know",
-            err=True,
-        )
-    if asked.any_photo:
+    if photos.any_photo:
         _warn()
-    return weighed.comparison
+    return result.comparison
 
 
-def _weigh_here(champion: Classifier, challenger: Classifier, asked: Photos) -> Comparison:
-    """The same on the photos of the history; what the versions say is kept there."""
-    if asked.data:
+def _compare_on_history(versions: tuple[Classifier, Classifier], photos: _Photos) -> Comparison:
+    """The same on the photos of the history, where the answers are stored."""
+    if photos.data:
         raise click.UsageError("Compare on --data or on the --history, not on both.")
-    registry, name, versions = (
-        get_registry(),
-        champion.card.name,
-        (champion.card.version, challenger.card.version),
-    )
-    found = compare.standing(registry, name, *versions)
-    if found.unknown and not asked.any_photo:
-        raise ModelRefusedError(promote.not_known(found.unknown))
-    compare.ask_both(
-        registry,
-        (champion, challenger),
-        files=get_files(),
-        limiter=get_limiter(),
-        watch=_watched,
-    )
-    found = compare.standing(registry, name, *versions)
-    if found.seen:
+    registry = get_registry()
+    champion, challenger = (version.card for version in versions)
+    ids = (champion.name, champion.version, challenger.version)
+    result = compare.compare_on_history(registry, *ids)
+    if result.unknown and not photos.any_photo:
+        raise ModelRefusedError(compare.unknown_training(result.unknown))
+    pipeline = Pipeline(versions, get_files(), get_limiter())
+    compare.answer_history(registry, pipeline, _with_progress)
+    result = compare.compare_on_history(registry, *ids)
+    _say_trained_on(result.trained_on)
+    if result.unknown:
+        _warn()
+    return result.require_comparison()
+
+
+def _say_trained_on(photos: int) -> None:
+    if photos:
         click.echo(
-            f"left out {found.seen} photos that one of the versions has learnt from or was calibrated by",
+            f"left out {photos} photos that one of the versions was trained or calibrated on",
             err=True,
         )
-    if found.unknown:
-        _warn()
-    return compare.demand_comparison(found)
 
 
 def _warn() -> None:
-    click.secho(
-        "These may be photos that a version has learnt by heart: mistrust the result.",
-        fg="red",
-        err=True,
-    )
+    text = "A version may have been trained on these photos: mistrust the result."
+    click.secho(text, fg="red", err=True)
 
 
-def _watched(photos: Sequence[Watched]) -> Iterator[Watched]:
-    """The photos one by one, with a progress bar on standard error."""
+def _with_progress(photos: Sequence[_Item]) -> Iterator[_Item]:
     with click.progressbar(photos, label="Comparing", file=sys.stderr, show_pos=True) as bar:
         yield from bar
 
 
-def _split(classifier: Classifier) -> Split | None:
-    card = classifier.card
-    return read_split(get_registry().version_folder(card.name, card.version), card)
-
-
 def _champion(name: str, challenger: int) -> Classifier | None:
-    """The live version, None when there is none or it cannot be used: then there is nothing to compare with."""
+    """The live version, None without one that works: then there is nothing to compare with."""
     live = get_registry().live_version(name)
     if live is None or live == challenger:
         return None
@@ -311,12 +316,3 @@ def _champion(name: str, challenger: int) -> Classifier | None:
     except ModelError as error:
         click.echo(f"The live version cannot be compared with: {error}", err=True)
         return None
-
-
-@contextmanager
-def in_words() -> Iterator[None]:
-    """Errors of ours become the one line that the terminal shows."""
-    try:
-        yield
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error

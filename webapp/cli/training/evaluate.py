@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.models.versions import in_words, name_and_number
+from webapp.cli.models.versions import name_and_number, terminal_errors
 from webapp.cli.training.options import (
     FOLDER,
     DataOptions,
@@ -77,7 +77,7 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
     from webapp.training.evaluation.report_text import terminal_lines
 
     name, version = name_and_number(name_and_version)
-    with in_words():
+    with terminal_errors():
         recipe = options.recipe(name, options.recipe_file)
         classifier = load_version(name, get_registry().card(name, version).version)
         if options.out is not None:

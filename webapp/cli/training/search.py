@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.models.versions import in_words
+from webapp.cli.models.versions import terminal_errors
 from webapp.cli.training.options import (
     DataOptions,
     data_option,
@@ -87,7 +87,7 @@ def search_command(options: _SearchOptions, name: str) -> None:
     out = options.out or folder / f"{study}.toml"
     if not out.parent.is_dir():
         raise click.ClickException(f"There is no folder {out.parent} to write the recipe to.")
-    with in_words():
+    with terminal_errors():
         job = TrainingJob(
             recipe=options.recipe(name, options.recipe_file),
             data=options.data,

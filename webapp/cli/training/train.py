@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from webapp.cli.history import needs_history
 from webapp.cli.models.card_text import describe
-from webapp.cli.models.versions import in_words
+from webapp.cli.models.versions import terminal_errors
 from webapp.cli.training.options import (
     FOLDER,
     DataOptions,
@@ -68,7 +68,7 @@ def train_command(options: _TrainOptions, name: str) -> None:
         from webapp.training.train import TrainingJob, train
 
     config = get_config()
-    with in_words():
+    with terminal_errors():
         job = TrainingJob(
             recipe=options.recipe(name, options.recipe_file),
             data=options.data,

@@ -1,4 +1,4 @@
-"""May a challenger take the champion's place: both on the same photos, what is fixed, what is broken, a verdict with reasons."""
+"""May a challenger replace the champion: both on the same photos, a verdict with reasons."""
 
 import hashlib
 import math
@@ -14,17 +14,14 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import LabelledPhoto
 from webapp.inference.models.label_set import canonical_label, in_terms_of, right_answers
 
-FALL = 0.05
-"""A label may lose at most this share of its photos."""
-LEAST = 10
-"""Photos that a label needs before its fall counts."""
-LEAST_LOST = 2
-"""Photos that a label must lose, on balance, before its fall counts: one may be chance."""
+_FALL = 0.05  # a label may lose at most this share of its photos
+_FALL_LEAST = 10  # photos that a label needs before its fall counts
+_FALL_LOST = 2  # photos that a label must lose, on balance: one may be chance
 BETTER, SAME, WORSE = "better", "same", "worse"
 
 
 @dataclass(frozen=True)
-class Said:
+class ComparedPhoto:
     """The first labels that both versions gave a photo whose label is `truth`."""
 
     photo: str
@@ -45,7 +42,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class LabelChange:
+class LabelDifference:
     """On how many of a label's `n` photos each version is right."""
 
     label: str
@@ -54,32 +51,28 @@ class LabelChange:
     challenger: int
 
     @property
-    def change(self) -> float:
-        """Share of the label's photos that the challenger wins (over 0) or loses, in [-1, 1]."""
-        return (self.challenger - self.champion) / self.n
-
-    @property
     def falls(self) -> bool:
-        """True when the label loses more than may be, on enough photos."""
-        return (
-            self.n >= LEAST
-            and self.champion - self.challenger >= LEAST_LOST
-            and self.change < -FALL
-        )
+        """True when the label loses more than it may, on enough photos."""
+        lost = self.champion - self.challenger
+        return self.n >= _FALL_LEAST and lost >= _FALL_LOST and lost / self.n > _FALL
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out. `p_value` is McNemar's; `verdict` is "better", "same" or "worse"; `photos` names the set of photos (SHA-256)."""
+    """Two versions on `n` photos.
+
+    `p_value` is McNemar's; `verdict` is "better", "same" or "worse"; `photos` is the SHA-256 of the set
+    of photos.
+    """
 
     champion: int
     challenger: int
     n: int
     champion_right: int
     challenger_right: int
-    fixed: tuple[Said, ...]
-    broken: tuple[Said, ...]
-    labels: tuple[LabelChange, ...]
+    fixed: tuple[ComparedPhoto, ...]
+    broken: tuple[ComparedPhoto, ...]
+    labels: tuple[LabelDifference, ...]
     p_value: float
     verdict: str
     reasons: tuple[str, ...]
@@ -90,94 +83,86 @@ class Comparison:
         return asdict(self)
 
 
-def rank_both(
-    champion: Classifier,
-    challenger: Classifier,
+def classify_with_both(
+    classifiers: tuple[Classifier, Classifier],
     photos: Iterable[LabelledPhoto],
     cards: tuple[ModelCard, ModelCard],
-) -> tuple[list[Said], list[str]]:
-    """What both say about each photo, decoded for each as in serving, as `cards` read labels; and a sentence for each file that is no
-    photo."""
-    right = right_answers(cards[0]), right_answers(cards[1])
-    said: list[Said] = []
+) -> tuple[list[ComparedPhoto], list[str]]:
+    """What both versions say about each photo, decoded as in serving, in canonical labels of `cards`.
+
+    Also returns a sentence for each file that cannot be read as a photo.
+    """
+    answers = [right_answers(card) for card in cards]
+    compared: list[ComparedPhoto] = []
     refused: list[str] = []
     for photo in photos:
         try:
             content = photo.path.read_bytes()
-            first = _first_label(champion, cards[0], content, photo.box)
-            second = _first_label(challenger, cards[1], content, photo.box)
+            first = [
+                _first_label(classifier, card, content, photo.box)
+                for classifier, card in zip(classifiers, cards, strict=True)
+            ]
         except (OSError, PhotoRefusedError) as error:
             refused.append(f"{photo.name}: {error}")
             continue
         truth = canonical_label(cards[1], photo.label)
-        said.append(
-            Said(
-                photo.name,
-                photo.sha256,
-                truth,
-                in_terms_of(truth, first, right[0]),
-                in_terms_of(truth, second, right[1]),
-            )
-        )
-    return said, refused
+        labels = (in_terms_of(truth, *pair) for pair in zip(first, answers, strict=True))
+        compared.append(ComparedPhoto(photo.name, photo.sha256, truth, *labels))
+    return compared, refused
 
 
-def compare(champion: int, challenger: int, said: Sequence[Said]) -> Comparison:
-    """Weigh what both versions said. Raises `ModelRefusedError` when there is no photo to weigh."""
-    if not said:
+def compare(champion: int, challenger: int, photos: Sequence[ComparedPhoto]) -> Comparison:
+    """The verdict on two versions. Raises `ModelRefusedError` without photos."""
+    if not photos:
         raise ModelRefusedError("There is no photo left to compare the two versions on.")
-    fixed, broken = (
-        tuple(one for one in said if one.fixed),
-        tuple(one for one in said if one.broken),
-    )
-    labels = tuple(_label_changes(said))
+    fixed = tuple(photo for photo in photos if photo.fixed)
+    broken = tuple(photo for photo in photos if photo.broken)
+    labels = tuple(_label_differences(photos))
+    fallen = [label for label in labels if label.falls]
     p_value = mcnemar(len(fixed), len(broken))
-    right = (
-        sum(one.champion == one.truth for one in said),
-        sum(one.challenger == one.truth for one in said),
-    )
-    fallen = [one for one in labels if one.falls]
-    verdict = (
-        WORSE
-        if len(broken) > len(fixed) or fallen
-        else SAME
-        if len(fixed) == len(broken)
-        else BETTER
-    )
+    champion_right = sum(photo.champion == photo.truth for photo in photos)
+    challenger_right = sum(photo.challenger == photo.truth for photo in photos)
+    verdict = SAME if len(fixed) == len(broken) else BETTER
+    if len(broken) > len(fixed) or fallen:
+        verdict = WORSE
     reasons = [
-        f"Version {challenger} is right on {right[1]} of {len(said)} photos, version {champion} on {right[0]}.",
+        f"Version {challenger} is right on {challenger_right} of {len(photos)} photos, "
+        f"version {champion} on {champion_right}.",
         _fixes(len(fixed), len(broken), p_value),
         *(
-            f"{one.label} falls: {one.champion} of {one.n} were right, now {one.challenger}."
-            for one in fallen
+            f"{label.label} falls: {label.champion} of {label.n} were right, now {label.challenger}."
+            for label in fallen
         ),
     ]
     if not fallen:
-        reasons.append(f"No label with at least {LEAST} photos loses more than {FALL:.0%} of them.")
-    photos = hashlib.sha256(
-        "\n".join(sorted(one.sha256 for one in said)).encode("ascii")
-    ).hexdigest()
+        reasons.append(
+            f"No label with at least {_FALL_LEAST} photos loses more than {_FALL:.0%} of them."
+        )
+    digests = "\n".join(sorted(photo.sha256 for photo in photos))
     return Comparison(
         champion,
         challenger,
-        len(said),
-        *right,
+        len(photos),
+        champion_right,
+        challenger_right,
         fixed,
         broken,
         labels,
         p_value,
         verdict,
         tuple(reasons),
-        photos,
+        hashlib.sha256(digests.encode("ascii")).hexdigest(),
     )
 
 
 def mcnemar(fixed: int, broken: int) -> float:
-    """McNemar's exact p-value, two-sided, in (0, 1]: how often chance alone parts the photos on which the two differ at least so unevenly.
+    """McNemar's exact p-value, two-sided, in (0, 1].
 
-    Twice the smaller tail of a binomial of fixed + broken tosses with p = 1/2, at most 1 (McNemar 1947, "Note on the sampling error of
-    the difference between correlated proportions or percentages"; the exact form as in Fagerland, Lydersen and Laake 2013, "The
-    McNemar test for binary matched-pairs data", eq. 2).
+    How often chance alone divides the photos on which two versions differ at least so unevenly: twice
+    the smaller tail of a binomial of fixed + broken tosses with p = 1/2, at most 1 (McNemar 1947, "Note
+    on the sampling error of the difference between correlated proportions or percentages"; the exact
+    form as in Fagerland, Lydersen and Laake 2013, "The McNemar test for binary matched-pairs data",
+    eq. 2).
     """
     tosses = fixed + broken
     tail = sum(math.comb(tosses, hits) for hits in range(min(fixed, broken) + 1))
@@ -193,15 +178,12 @@ def _fixes(fixed: int, broken: int, p_value: float) -> str:
     )
 
 
-def _label_changes(said: Sequence[Said]) -> Iterable[LabelChange]:
-    for label in sorted({one.truth for one in said}):
-        own = [one for one in said if one.truth == label]
-        yield LabelChange(
-            label,
-            len(own),
-            sum(one.champion == label for one in own),
-            sum(one.challenger == label for one in own),
-        )
+def _label_differences(photos: Sequence[ComparedPhoto]) -> Iterable[LabelDifference]:
+    for label in sorted({photo.truth for photo in photos}):
+        own = [photo for photo in photos if photo.truth == label]
+        champion = sum(photo.champion == label for photo in own)
+        challenger = sum(photo.challenger == label for photo in own)
+        yield LabelDifference(label, len(own), champion, challenger)
 
 
 def _first_label(classifier: Classifier, card: ModelCard, content: bytes, box: Box | None) -> str:

@@ -1,4 +1,4 @@
-"""A model card for people: how it was measured, label by label, what it takes for what, how honest its confidence is."""
+"""A model card for people: how it was measured, label by label, what it takes for what."""
 
 import math
 import re
@@ -10,19 +10,17 @@ from webapp.errors import BadCardError, ModelNotFoundError
 from webapp.inference.metrics.intervals import Share, share_of
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.registry import Registry
+from webapp.reports.charts import ReliabilityBin
 from webapp.reports.csv_safety import to_csv
 
-MATRIX_MOST = 30
-"""Labels that a confusion matrix may have to be drawn; above it the pairs say more."""
-PAIRS, PAIRS_OF_MANY = 5, 20
-MANY = MATRIX_MOST
-"""With more labels than this a page shows the `FIRST` ones, and the rest when it is asked for."""
-FIRST = 20
+MATRIX_MOST = 30  # labels of a confusion matrix that is drawn; above it the pairs say more
+MANY, FIRST = 30, 20  # of more labels than MANY a page shows the FIRST ones
 ORDERS = ("worst", "best", "photos", "trust", "name")
+_PAIRS, _PAIRS_OF_MANY = 5, 20
 
 
 @dataclass(frozen=True)
-class Measure:
+class Measurement:
     """One way the version was measured: on which photos, and what came out."""
 
     name: str
@@ -31,36 +29,31 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class LabelLine:
-    """How well one label is found, and how far its name can be trusted (precision in [0, 1], None when it was never said)."""
+class CardLabel:
+    """How well one label is found, and how far its name can be trusted.
+
+    `precision` is in [0, 1], None when it was never said.
+    """
 
     label: str
-    found: Share
-    trust: float | None
+    recall: Share
+    precision: float | None
     f1: float | None
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One number of the confusion matrix. `heat` is "hit" on the diagonal, "h1" to "h4" for mistakes, "" for none."""
+class MatrixCell:
+    """A number of the confusion matrix; `heat` is "hit", "h1" to "h4" for mistakes, "" for none."""
 
     truth: str
-    said: str
+    decision: str
     count: int
     heat: str
 
 
 @dataclass(frozen=True)
-class Bin:
-    """Answers of about the same confidence: what they said on average, and how often they were right."""
-
-    said: float
-    right: Share
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """One version in the catalogue. `card` is None when it cannot be read; `trouble` says why."""
+class CatalogueEntry:
+    """One version. `card` is None when it cannot be read; `trouble` says why."""
 
     name: str
     version: int
@@ -68,60 +61,59 @@ class Shelf:
     card: ModelCard | None
     trouble: str
 
+    @property
+    def right(self) -> Share | None:
+        """See `headline`."""
+        return headline(self.card) if self.card else None
 
-def catalogue(registry: Registry) -> list[Shelf]:
-    """Every version of every model, the newest of each first."""
-    shelves = []
-    for name in registry.names():
+
+def catalogue(registry: Registry, names: Sequence[str] | None = None) -> list[CatalogueEntry]:
+    """Every version of every model, or of these, the newest of each first."""
+    entries = []
+    for name in registry.names() if names is None else names:
         live = registry.live_version(name)
         for version in reversed(registry.versions(name)):
+            card, trouble = None, ""
             try:
-                shelves.append(
-                    Shelf(name, version, version == live, registry.card(name, version), "")
-                )
+                card = registry.card(name, version)
             except BadCardError as error:
-                shelves.append(Shelf(name, version, version == live, None, str(error)))
-    return shelves
+                trouble = str(error)
+            entries.append(CatalogueEntry(name, version, version == live, card, trouble))
+    return entries
 
 
 def headline(card: ModelCard) -> Share | None:
-    """How often the first label was right on held-out photos: of the source called "photos" when there are several, else of all."""
+    """How often the first label was right on held-out photos.
+
+    Of the source called "photos" when there are several, else of all.
+    """
     test = _test(card)
-    sources: Mapping[str, Any] = test.get("sources") or {}
-    return _top1(sources.get("photos", test))
+    return _top1((test.get("sources") or {}).get("photos", test))
 
 
-def measures(card: ModelCard) -> list[Measure]:
+def measurements(card: ModelCard) -> list[Measurement]:
     """The ways a version was measured, the fairest first; empty when the card says nothing."""
-    test = _test(card)
-    found = []
-    for name, one in (test.get("sources") or {}).items():
-        found.append(
-            Measure(f"Held-out {name}", "kept apart before training", _top1(one) or share_of(0, 0))
-        )
+    test, apart = _test(card), "kept apart before training"
+    rows = [
+        Measurement(f"Held-out {name}", apart, _top1(figures) or share_of(0, 0))
+        for name, figures in (test.get("sources") or {}).items()
+    ]
     whole = _top1(test)
-    if whole is not None and len(found) != 1:
-        found.append(Measure("All held-out", "kept apart before training", whole))
+    if whole is not None and len(rows) != 1:
+        rows.append(Measurement("All held-out", apart, whole))
     unknown = card.metrics.get("unknown") or {}
     if unknown.get("n") and unknown.get("unclassified") is not None:
-        hits = round(unknown["unclassified"] * unknown["n"])
-        found.append(
-            Measure(
-                "Photos of other things", "right is to name no label", share_of(hits, unknown["n"])
-            )
-        )
-    found.sort(key=lambda one: one.name != "Held-out photos")
-    return [one for one in found if one.right.n]
+        share = share_of(round(unknown["unclassified"] * unknown["n"]), unknown["n"])
+        rows.append(Measurement("Photos of other things", "right is to name no label", share))
+    rows.sort(key=lambda row: row.name != "Held-out photos")
+    return [row for row in rows if row.right.n]
 
 
-def label_lines(card: ModelCard) -> list[LabelLine]:
-    """Each label with how often it was found among held-out photos, weakest first; labels that were not measured are left out.
-
-    Equally weak ones: those with more photos first, since that says more.
-    """
+def card_labels(card: ModelCard) -> list[CardLabel]:
+    """Each measured label of held-out photos, weakest first; of equally weak ones more photos first."""
     rows: Mapping[str, Any] = _test(card).get("per_label") or {}
-    lines = [
-        LabelLine(
+    labels = [
+        CardLabel(
             name,
             share_of(round(row["recall"] * row["n"]), row["n"]),
             row.get("precision"),
@@ -130,103 +122,110 @@ def label_lines(card: ModelCard) -> list[LabelLine]:
         for name, row in rows.items()
         if card.label(name) is not None and row.get("n") and row.get("recall") is not None
     ]
-    return sorted(lines, key=lambda line: (line.found.share, -line.found.n, line.label))
+    return sorted(labels, key=lambda row: (row.recall.share, -row.recall.n, row.label))
 
 
-def in_order(lines: Sequence[LabelLine], order: str, card: ModelCard) -> list[LabelLine]:
-    """The lines in one of `ORDERS`: worst or best found first, fewest photos first, least trusted first, or by name."""
+def in_order(labels: Sequence[CardLabel], order: str, card: ModelCard) -> list[CardLabel]:
+    """The labels in one of `ORDERS`; "worst" is the order of `card_labels`."""
+
+    def name(row: CardLabel) -> str:
+        label = card.label(row.label)
+        return (label.display if label else row.label).casefold()
+
     keys: dict[str, Any] = {
-        "best": lambda line: (-line.found.share, -line.found.n, line.label),
-        "photos": lambda line: (line.found.n, line.label),
-        "trust": lambda line: (2.0 if line.trust is None else line.trust, line.label),
-        "name": lambda line: _display(card, line.label).casefold(),
+        "best": lambda row: (-row.recall.share, -row.recall.n, row.label),
+        "photos": lambda row: (row.recall.n, row.label),
+        "trust": lambda row: (2.0 if row.precision is None else row.precision, row.label),
+        "name": name,
     }
-    return sorted(lines, key=keys[order]) if order in keys else list(lines)
+    return sorted(labels, key=keys[order]) if order in keys else list(labels)
 
 
 def labels_like(labels: Sequence[Label], text: str) -> list[Label]:
-    """The labels whose name, display name, parent or an alias has every word of `text` in it, by
-    display name; all for ""."""
+    """The labels with every word of `text` in a name, parent or alias, by display name; all for ""."""
     words = text.casefold().split()
-    found = [
-        one
-        for one in labels
-        if all(
-            word in " ".join((one.name, one.display, one.parent, *one.aliases)).casefold()
-            for word in words
-        )
-    ]
-    return sorted(found, key=lambda one: one.display.casefold())
+
+    def matches(label: Label) -> bool:
+        names = " ".join((label.name, label.display, label.parent, *label.aliases)).casefold()
+        return all(word in names for word in words)
+
+    return sorted(filter(matches, labels), key=lambda label: label.display.casefold())
 
 
 def confusion_csv(card: ModelCard) -> str:
-    """The whole confusion matrix as CSV: a row for each truth, a column for each first label. Raises `ModelNotFoundError` without one."""
+    """The whole confusion matrix: a row for each truth, a column for each first label.
+
+    Raises `ModelNotFoundError` when the card has none.
+    """
     table = _table(card)
     if not table:
         raise ModelNotFoundError(f"The card of {card.name} {card.version} has no confusion matrix.")
-    return to_csv(
-        ["truth", *card.label_names],
-        [[name, *row] for name, row in zip(card.label_names, table, strict=True)],
-    )
+    rows = [[name, *row] for name, row in zip(card.label_names, table, strict=True)]
+    return to_csv(["truth", *card.label_names], rows)
 
 
-def _display(card: ModelCard, label: str) -> str:
-    found = card.label(label)
-    return found.display if found else label
-
-
-def matrix(card: ModelCard) -> list[list[Cell]]:
-    """The confusion matrix of held-out photos by rows of truth, in the card's order; empty when absent or too large to be drawn."""
+def matrix(card: ModelCard) -> list[list[MatrixCell]]:
+    """The confusion matrix by rows of truth, in the card's order; empty when absent or too large."""
     table = _table(card)
     if not table or len(table) > MATRIX_MOST:
         return []
+    most = max((cell.count for cell in _mistakes(card)), default=0)
+
+    def heat(hit: bool, count: int) -> str:
+        if hit:
+            return "hit"
+        return f"h{max(1, math.ceil(4 * count / max(most, 4)))}" if count else ""
+
     names = card.label_names
-    most = max(
-        (count for at, row in enumerate(table) for there, count in enumerate(row) if at != there),
-        default=0,
-    )
     return [
         [
-            Cell(names[at], names[there], count, _heat(at == there, count, most))
-            for there, count in enumerate(row)
+            MatrixCell(truth, decision, count, heat(truth == decision, count))
+            for decision, count in zip(names, row, strict=True)
         ]
-        for at, row in enumerate(table)
+        for truth, row in zip(names, table, strict=True)
     ]
 
 
-def mix_ups(card: ModelCard) -> list[Cell]:
-    """The most common mistakes on held-out photos, the commonest first, at most five; twenty where no matrix is drawn."""
-    table = _table(card)
+def mix_ups(card: ModelCard) -> list[MatrixCell]:
+    """The most common mistakes: at most five; twenty where no matrix is drawn."""
+    most = _PAIRS if len(card.labels) <= MATRIX_MOST else _PAIRS_OF_MANY
+    return sorted(_mistakes(card), key=lambda cell: -cell.count)[:most]
+
+
+def _mistakes(card: ModelCard) -> list[MatrixCell]:
     names = card.label_names
-    cells = [
-        Cell(names[at], names[there], count, "")
-        for at, row in enumerate(table)
-        for there, count in enumerate(row)
-        if at != there and count
-    ]
-    return sorted(cells, key=lambda cell: -cell.count)[
-        : PAIRS if len(table) <= MATRIX_MOST else PAIRS_OF_MANY
+    return [
+        MatrixCell(truth, decision, count, "")
+        for truth, row in zip(names, _table(card), strict=False)
+        for decision, count in zip(names, row, strict=True)
+        if truth != decision and count
     ]
 
 
-def reliability(card: ModelCard) -> list[Bin]:
+def reliability(card: ModelCard) -> list[ReliabilityBin]:
     """Held-out answers grouped by confidence, least sure first; empty when the card says nothing."""
     bins = []
-    for one in _test(card).get("reliability") or []:
-        n = int(one.get("n") or 0)
-        if n and one.get("confidence") is not None and one.get("accuracy") is not None:
-            bins.append(Bin(float(one["confidence"]), share_of(round(one["accuracy"] * n), n)))
-    return bins
+    for row in _test(card).get("reliability") or []:
+        n = int(row.get("n") or 0)
+        if n and row.get("confidence") is not None and row.get("accuracy") is not None:
+            right = share_of(round(row["accuracy"] * n), n)
+            bins.append(
+                ReliabilityBin(
+                    float(row["confidence"]), right.share, right.low, right.high, right.n
+                )
+            )
+    return sorted(bins, key=lambda row: row.confidence)
 
 
 def codes(names: Sequence[tuple[str, str]]) -> dict[str, str]:
     """A code of three letters for each (label, display name), no two alike: MER, MCL, RED."""
     taken: dict[str, str] = {}
-    for label, shown in names:
-        letters = re.sub(r"[^A-Z0-9]", "", shown.upper()) or label.upper()
+    for label, display in names:
+        letters = re.sub(r"[^A-Z0-9]", "", display.upper()) or label.upper()
         choices = [letters[:2] + third for third in letters[2:]] or [letters]
         numbered = (f"{letters[:2]}{number}" for number in range(1, 1000))
-        taken[label] = next(one for one in (*choices, *numbered) if one not in taken.values())
+        used = set(taken.values())
+        taken[label] = next(code for code in (*choices, *numbered) if code not in used)
     return taken
 
 
@@ -236,21 +235,12 @@ def _test(card: ModelCard) -> Mapping[str, Any]:
 
 def _table(card: ModelCard) -> list[list[int]]:
     table = _test(card).get("confusion") or []
-    return (
-        table
-        if len(table) == len(card.labels) and all(len(row) == len(table) for row in table)
-        else []
-    )
+    square = len(table) == len(card.labels) and all(len(row) == len(table) for row in table)
+    return table if square else []
 
 
 def _top1(figures: Mapping[str, Any]) -> Share | None:
     n = int(figures.get("n") or 0)
-    return (
-        share_of(round(figures["top1"] * n), n) if n and figures.get("top1") is not None else None
-    )
-
-
-def _heat(hit: bool, count: int, most: int) -> str:
-    if hit:
-        return "hit"
-    return f"h{max(1, math.ceil(4 * count / max(most, 4)))}" if count else ""
+    if not n or figures.get("top1") is None:
+        return None
+    return share_of(round(figures["top1"] * n), n)

@@ -1,152 +1,232 @@
-"""Two versions on the photos of this history: those with a ground truth that both know and that neither has learnt from."""
+"""Two versions compared: on the labelled photos of this history, or on photos in folders.
+
+Only photos that neither version was trained on count; what is left out is said.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from webapp.domain import Who
 from webapp.errors import ModelError, ModelRefusedError, PhotoNotFoundError, PhotoRefusedError
-from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.gate import Comparison, Said, compare
-from webapp.inference.models.held_out import HELD_OUT, read_split
+from webapp.inference.models.gate import ComparedPhoto, Comparison, classify_with_both, compare
+from webapp.inference.models.held_out import HELD_OUT, LabelledPhoto, Split, read_split, unseen
 from webapp.inference.models.label_set import in_terms_of, right_answers
 from webapp.inference.models.registry import Registry
-from webapp.services.models import promotion as promote
+from webapp.services.models.promotion import Decision, Load, promote
 from webapp.services.photos.classify import Pipeline, ask_aside
-from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.models import comparisons as storage
 from webapp.storage.tables import Photo, Promotion
 
-MOST = 2000
-"""Photos that are compared on: the newest ones. Two thousand take a minute or two."""
-LEAST = 30
-"""Photos that a comparison needs: with fewer there is nothing to compare with."""
-COVERED = 0.9
-"""Share of the photos that both must have looked at: labels may come in while a comparison is read."""
+_MOST = 2000  # photos that are compared on: the newest ones; they take a minute or two
+LEAST = 30  # photos that a comparison needs
+_COVERED = 0.9  # share that both must have answered: labels may come in meanwhile
 FEW, WAITING, UNKNOWN, READY = "few", "waiting", "unknown", "ready"
 
-Load = Callable[[str, int], Classifier]
+
+# ---- on photos in folders ----
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How two versions stand here. `photos` could be compared on, of which `waiting` have not been looked at by both.
+class FolderComparison:
+    """A comparison and what was left out of it.
 
-    `seen` were left out because a version has learnt from them. `unknown` are the versions of which nobody knows what they learnt from.
-    `comparison` is on the photos that both have looked at; None when there are too few.
+    Photos that a version was trained on, photos whose label not both know, and sentences about files
+    that are no photos.
+    """
+
+    comparison: Comparison
+    trained_on: int
+    other_labels: int
+    left_out: tuple[str, ...]
+
+
+def compare_on_photos(
+    versions: tuple[Classifier, Classifier],
+    photos: tuple[list[LabelledPhoto], list[str]],
+    splits: Sequence[Split | None],
+    cards: tuple[ModelCard, ModelCard],
+    *,
+    any_photo: bool = False,
+    watch: Callable[[Sequence[LabelledPhoto]], Iterable[LabelledPhoto]] = iter,
+) -> FolderComparison:
+    """Compare champion and challenger on photos that neither was trained on.
+
+    Args:
+        photos: with sentences about what was left out while they were listed.
+        splits: what the versions were trained on, None when unknown.
+        cards: how labels are seen now.
+        any_photo: take all photos, trained on or not.
+        watch: is handed the photos and gives them back one by one (a progress bar).
+
+    Raises `ModelRefusedError` when it is unknown what a version was trained on, or no photo is left.
+    """
+    numbers = tuple(version.card.version for version in versions)
+    known = [split for split in splits if split is not None]
+    if len(known) < len(splits) and not any_photo:
+        raise ModelRefusedError(
+            unknown_training(
+                [number for number, split in zip(numbers, splits, strict=True) if split is None]
+            )
+        )
+    listed, left_out = photos
+    labels = right_answers(cards[0]).keys() & right_answers(cards[1]).keys()
+    labelled = [photo for photo in listed if photo.label in labels]
+    kept, trained_on = (labelled, []) if any_photo else unseen(labelled, known)
+    if not kept:
+        raise ModelRefusedError(_nothing_left(len(listed), len(labelled)))
+    compared, refused = classify_with_both(versions, watch(kept), cards)
+    return FolderComparison(
+        compare(*numbers, compared),
+        len(trained_on),
+        len(listed) - len(labelled),
+        (*left_out, *refused),
+    )
+
+
+def unknown_training(versions: Sequence[int]) -> str:
+    """Why versions without a list of what they were trained on are not compared."""
+    return (
+        f"It is not known which photos version {' and '.join(map(str, versions))} was trained on, "
+        "so a comparison may flatter it. "
+        "Name photos that are surely new and say so with --any-photo."
+    )
+
+
+def _nothing_left(photos: int, labelled: int) -> str:
+    if not photos:
+        return "There is no photo to compare on. A data folder has one folder of photos per label."
+    if not labelled:
+        return (
+            "None of the photos has a label that both versions know. "
+            "The names of the folders must be labels."
+        )
+    return (
+        f"One of the versions was trained on each of the {labelled} photos. "
+        "Name new ones, or say --any-photo and mistrust the result."
+    )
+
+
+# ---- on the history ----
+
+
+@dataclass(frozen=True)
+class HistoryComparison:
+    """Two versions on the labelled photos of the history.
+
+    `photos` could be compared on; `waiting` of them were not answered by both. `trained_on` were left
+    out because a version was trained on them; of the versions `unknown` nobody knows. `comparison` is
+    on the photos that both have answered, None when there are too few; `pictures` are those that they
+    answer differently, by SHA-256.
     """
 
     champion: ModelCard
     challenger: ModelCard
     photos: int
     waiting: int
-    seen: int
+    trained_on: int
     unknown: tuple[int, ...]
     comparison: Comparison | None
     pictures: Mapping[str, Photo] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        """FEW photos, WAITING to be looked at, UNKNOWN what was learnt (so the figures may flatter), or READY: the verdict counts."""
+        """FEW photos, WAITING for answers, UNKNOWN training (may flatter), or READY: it counts."""
         if self.photos < LEAST:
             return FEW
-        if self.comparison is None or self.waiting > (1 - COVERED) * self.photos:
+        if self.comparison is None or self.waiting > (1 - _COVERED) * self.photos:
             return WAITING
         return UNKNOWN if self.unknown else READY
 
+    def require_comparison(self) -> Comparison:
+        """The comparison. Raises `ModelRefusedError` when there are too few photos."""
+        if self.comparison is not None:
+            return self.comparison
+        photos = "photo of the history has" if self.photos == 1 else "photos of the history have"
+        more = ""
+        if self.trained_on:
+            more = f" {self.trained_on} more are left out: a version was trained on them."
+        raise ModelRefusedError(
+            f"There is nothing to compare on: {self.photos} {photos} a ground truth that both versions "
+            f"know, without having been trained on it; {LEAST} are needed.{more}"
+        )
 
-def standing(registry: Registry, name: str, champion: int, challenger: int) -> Standing:
-    """Compare two versions on what they have said so far; nobody is asked. Raises `ModelNotFoundError` or `BadCardError`."""
+
+def compare_on_history(
+    registry: Registry, name: str, champion: int, challenger: int
+) -> HistoryComparison:
+    """Compare two versions by their answers so far; neither is asked.
+
+    Raises `ModelNotFoundError` or `BadCardError`.
+    """
     cards = registry.card(name, champion), registry.card(name, challenger)
-    rows, seen, unknown = _rows(registry, cards)
-    said = [
-        Said(photo.filename, photo.sha256, str(photo.ground_truth), one, other)
-        for photo, one, other in rows
-        if one and other
+    rows = _comparable(registry, cards)
+    compared = [
+        ComparedPhoto(photo.filename, photo.sha256, str(photo.ground_truth), *labels)
+        for photo, *labels in rows.photos
+        if all(labels)
     ]
-    found = compare(champion, challenger, said) if len(said) >= LEAST else None
-    differ = {one.sha256 for one in (*found.fixed, *found.broken)} if found else set()
-    pictures = {photo.sha256: photo for photo, _one, _other in rows if photo.sha256 in differ}
-    return Standing(*cards, len(rows), len(rows) - len(said), seen, unknown, found, pictures)
+    result = compare(champion, challenger, compared) if len(compared) >= LEAST else None
+    differing = {photo.sha256 for photo in (*result.fixed, *result.broken)} if result else set()
+    pictures = {photo.sha256: photo for photo, *_ in rows.photos if photo.sha256 in differing}
+    count = len(rows.photos)
+    return HistoryComparison(
+        *cards, count, count - len(compared), rows.trained_on, rows.unknown, result, pictures
+    )
 
 
-def ask_both(
+def answer_history(
     registry: Registry,
-    versions: tuple[Classifier, Classifier],
-    *,
-    files: FileStore,
-    limiter: AdmissionLimiter,
+    pipeline: Pipeline,
     watch: Callable[[Sequence[Photo]], Iterable[Photo]] = iter,
 ) -> None:
-    """Let both versions look at the photos that they could be compared on and have not seen; what they say is kept, photo by photo.
+    """Let the two versions of `pipeline` answer the photos that they could be compared on.
 
-    It stands for neither model: galleries and pages go on showing what they showed. Stopped half-way it goes on where it was.
+    Their answers are stored photo by photo and become neither model's answer: galleries and pages go
+    on showing what they showed. Stopped half-way it goes on where it was.
     """
-    rows, _seen, _unknown = _rows(registry, (versions[0].card, versions[1].card))
-    waiting = {
-        photo.id: [one for one, said in zip(versions, labels, strict=True) if said is None]
-        for photo, *labels in rows
-    }
-    for photo in watch([photo for photo, *_labels in rows if waiting[photo.id]]):
+    champion, challenger = pipeline.classifiers
+    missing: dict[int, list[Classifier]] = {}
+    photos = []
+    for photo, *labels in _comparable(registry, (champion.card, challenger.card)).photos:
+        pairs = zip(pipeline.classifiers, labels, strict=True)
+        if unanswered := [version for version, label in pairs if label is None]:
+            photos.append(photo)
+            missing[photo.id] = unanswered
+    for photo in watch(photos):
         try:
-            ask_aside(photo, Pipeline(waiting[photo.id], files, limiter))
-        except (
-            PhotoRefusedError,
-            PhotoNotFoundError,
-        ):  # deleted meanwhile, or its bytes are damaged
+            ask_aside(photo, replace(pipeline, classifiers=missing[photo.id]))
+        except (PhotoRefusedError, PhotoNotFoundError):  # deleted meanwhile, or damaged bytes
             continue
 
 
 def photos_to_compare(registry: Registry, cards: tuple[ModelCard, ModelCard]) -> set[int]:
-    """The numbers of the photos that a comparison of these two goes by, whether they have looked at them or not."""
-    return {photo.id for photo, _one, _other in _rows(registry, cards)[0]}
+    """The numbers of the photos that a comparison of these versions goes by, answered or not."""
+    return {photo.id for photo, *_ in _comparable(registry, cards).photos}
 
 
-def promote_here(
-    registry: Registry,
-    name: str,
-    version: int,
-    load: Load,
-    who: Who,
-    *,
-    force: bool = False,
-    why: str = "",
+def promote_on_history(
+    registry: Registry, name: str, version: int, load: Load, decision: Decision
 ) -> Promotion:
-    """Let a version serve, judged on the photos of this history. With nothing to judge by, a reason is enough.
+    """Let a version serve, judged on the photos of this history.
 
-    Raises `PromotionRefusedError` and what `load` raises for the version itself.
+    With nothing to judge by, a reason is enough. Raises `PromotionRefusedError` and what `load` raises
+    for the version itself.
     """
     challenger = load(name, version)
     live = registry.live_version(name)
-    found = None
+    result = None
     if live is not None and live != version and _works(load, name, live):
-        found = standing(registry, name, live, version)
-    return promote.promote(
+        result = compare_on_history(registry, name, live, version)
+    if result is not None and result.state in (FEW, UNKNOWN):
+        decision = replace(decision, force=True)
+    return promote(
         registry,
         challenger,
-        who,
-        comparison=found.comparison if found and found.state == READY else None,
-        champion_works=found is not None,
-        force=force or (found is not None and found.state in (FEW, UNKNOWN)),
-        why=why,
+        decision,
+        comparison=result.comparison if result and result.state == READY else None,
+        champion_works=result is not None,
     )
-
-
-def demand_comparison(found: Standing) -> Comparison:
-    """The comparison. Raises `ModelRefusedError` when there are too few photos."""
-    if found.comparison is None:
-        left_out = (
-            f" {found.seen} more are left out: a version has learnt from them."
-            if found.seen
-            else ""
-        )
-        photos = "photo of the history has" if found.photos == 1 else "photos of the history have"
-        raise ModelRefusedError(
-            f"There is nothing to compare on: {found.photos} {photos} a ground truth that both versions know, without having learnt "
-            f"from it; {LEAST} are needed.{left_out}"
-        )
-    return found.comparison
 
 
 def _works(load: Load, name: str, version: int) -> bool:
@@ -157,34 +237,33 @@ def _works(load: Load, name: str, version: int) -> bool:
     return True
 
 
-def _rows(
-    registry: Registry, cards: tuple[ModelCard, ModelCard]
-) -> tuple[list[tuple[Photo, str | None, str | None]], int, tuple[int, ...]]:
-    """The photos that these versions can be compared on, with what each said; how many were left out; whose list is missing."""
-    right = right_answers(cards[0]), right_answers(cards[1])
-    rows = storage.first_labels(
-        cards[0].name, (cards[0].version, cards[1].version), set(right[0]) & set(right[1]), MOST
-    )
-    found = [
-        (photo, _in_words(photo, one, right[0]), _in_words(photo, other, right[1]))
-        for photo, one, other in rows
-    ]
+@dataclass(frozen=True)
+class _ComparablePhotos:
+    """Photos with the first label of each version, None without an answer; see `HistoryComparison`."""
+
+    photos: list[tuple[Photo, str | None, str | None]]
+    trained_on: int
+    unknown: tuple[int, ...]
+
+
+def _comparable(registry: Registry, cards: tuple[ModelCard, ModelCard]) -> _ComparablePhotos:
+    answers = right_answers(cards[0]), right_answers(cards[1])
+    versions = (cards[0].version, cards[1].version)
+    labels = set(answers[0]) & set(answers[1])
+    rows = storage.first_labels(cards[0].name, versions, labels, _MOST)
     splits = {
-        one.version: read_split(registry.version_folder(one.name, one.version), one)
-        for one in cards
+        card.version: read_split(registry.version_folder(card.name, card.version), card)
+        for card in cards
     }
     known = [split for split in splits.values() if split is not None]
-    fresh = [
-        row
-        for row in found
-        if all(split.get(row[0].sha256, HELD_OUT) == HELD_OUT for split in known)
+    photos = [
+        (photo, *(_in_terms_of(photo, *pair) for pair in zip(first, answers, strict=True)))
+        for photo, *first in rows
+        if all(split.get(photo.sha256, HELD_OUT) == HELD_OUT for split in known)
     ]
-    return (
-        fresh,
-        len(found) - len(fresh),
-        tuple(version for version, split in splits.items() if split is None),
-    )
+    unknown = tuple(version for version, split in splits.items() if split is None)
+    return _ComparablePhotos(photos, len(rows) - len(photos), unknown)
 
 
-def _in_words(photo: Photo, said: str | None, right: Mapping[str, str]) -> str | None:
-    return None if said is None else in_terms_of(str(photo.ground_truth), said, right)
+def _in_terms_of(photo: Photo, label: str | None, answers: Mapping[str, str]) -> str | None:
+    return None if label is None else in_terms_of(str(photo.ground_truth), label, answers)

@@ -17,8 +17,8 @@ from webapp.reports.training_curves import (
 
 
 @dataclass(frozen=True)
-class Learning:
-    """A training as its card tells it. `best` is the epoch that was kept, `seconds` what it all took; None where the card is silent."""
+class TrainingHistory:
+    """A training: `best` is the number of the kept epoch, `seconds` what it all took, if known."""
 
     history: History
     stages: list[StageFigures]
@@ -31,39 +31,30 @@ class Learning:
         """The curves with their headings; none when there were too few epochs."""
         if not has_curves(self.history):
             return ()
-        return ("Loss", loss_svg(self.history)), (
-            "Right on validation photos",
-            right_svg(self.history),
-        )
+        right = ("Right on validation photos", right_svg(self.history))
+        return ("Loss", loss_svg(self.history)), right
 
 
-def learning(card: ModelCard) -> Learning | None:
-    """The card's training, None when it has no epochs: the version was made elsewhere. What is no number is left out, whoever wrote it."""
-    lines = card.training.get("history")
-    history = (
-        [_line(one) for one in lines if isinstance(one, dict)] if isinstance(lines, list) else []
-    )
+def training_history(card: ModelCard) -> TrainingHistory | None:
+    """The card's training, None when it has no epochs: the version was made elsewhere."""
+    epochs = card.training.get("history")
+    if not isinstance(epochs, list):
+        return None
+    history = [_epoch(epoch) for epoch in epochs if isinstance(epoch, dict)]
     if not history:
         return None
     best, seconds = (_number(card.training.get(key)) for key in ("best_epoch", "seconds"))
-    head = (
-        history[0]["stage"] == "head"
-    )  # it is no epoch, so that the first epoch after it is number 1
+    if best is not None:  # training the head is no epoch: the first one after it is number 1
+        best = int(best) + (0 if history[0]["stage"] == "head" else 1)
     weights = str(card.training.get("weights") or "")
-    return Learning(
-        history,
-        by_stage(history),
-        weights,
-        None if best is None else int(best) + (0 if head else 1),
-        seconds,
-    )
+    return TrainingHistory(history, by_stage(history), weights, best, seconds)
 
 
-def _line(raw: dict[str, Any]) -> dict[str, Any]:
+def _epoch(raw: dict[str, Any]) -> dict[str, Any]:
+    """The stage and all numbers of an epoch; cards may have been written elsewhere."""
     numbers = {key: _number(value) for key, value in raw.items() if key != "stage"}
-    return {"stage": str(raw.get("stage") or "")} | {
-        key: value for key, value in numbers.items() if value is not None
-    }
+    known = {key: value for key, value in numbers.items() if value is not None}
+    return {"stage": str(raw.get("stage") or ""), **known}
 
 
 def _number(value: Any) -> float | None:

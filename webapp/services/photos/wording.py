@@ -11,7 +11,21 @@ NARROW = "\u202f"
 _TOGETHER = 0.75  # of the probability: two labels that share this much are "one of the two"
 _ENOUGH = 20  # held-out answers that a reliability bin needs before it is quoted
 _VERDICTS = {NONE_OF_THESE: "None of these", UNUSABLE: "Unusable", UNCLASSIFIED: "Not sure"}
-_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_NUMBERS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
 
 
 @dataclass(frozen=True)

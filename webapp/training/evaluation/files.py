@@ -9,7 +9,7 @@ from typing import Any
 from webapp.errors import TrainingError
 from webapp.inference.classifier import rank_labels
 from webapp.inference.metrics.intervals import wilson
-from webapp.reports.charts import Bin, Svg, as_file, matrix_svg, reliability_svg
+from webapp.reports.charts import ReliabilityBin, Svg, as_file, matrix_svg, reliability_svg
 from webapp.reports.csv_safety import to_csv
 from webapp.training.evaluation.evaluation import Evaluation, PredictedPhoto
 from webapp.training.evaluation.report_text import headline, page
@@ -149,7 +149,7 @@ def _reliability_chart(report: dict[str, Any]) -> Svg:
     bins = []
     for row in report["figures"]["reliability"]:
         low, high = wilson(round(row["accuracy"] * row["n"]), row["n"])
-        bins.append(Bin(row["confidence"], row["accuracy"], low, high, row["n"]))
+        bins.append(ReliabilityBin(row["confidence"], row["accuracy"], low, high, row["n"]))
     off = report["figures"]["ece_after"]
     return reliability_svg(
         bins,

@@ -1,18 +1,18 @@
 """Models: which there are, and each version's card in plain words."""
 
-from itertools import groupby
-
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import get_card, get_registry
+from webapp.http.responses import attachment
 from webapp.inference.models.card import ModelCard
+from webapp.reports.charts import reliability_svg
 from webapp.services.models import cards
-from webapp.services.models.training_history import learning
+from webapp.services.models.training_history import training_history
 from webapp.services.photos.wording import display
 
 bp = Blueprint("models", __name__, url_prefix="/models")
-ORDER_WORDS = {
+_ORDER_TEXTS = {
     "worst": "Worst first",
     "best": "Best first",
     "photos": "Fewest photos",
@@ -24,63 +24,68 @@ ORDER_WORDS = {
 @bp.get("")
 def index() -> ResponseReturnValue:
     """Every version with how well it was measured."""
-    models = [
-        (name, list(shelves))
-        for name, shelves in groupby(cards.catalogue(get_registry()), key=lambda one: one.name)
-    ]
-    return render_template(
-        "models/index.html",
-        models=[
-            (name, [(one, cards.headline(one.card) if one.card else None) for one in shelves])
-            for name, shelves in models
-        ],
-    )
+    registry = get_registry()
+    models = [(name, cards.catalogue(registry, [name])) for name in registry.names()]
+    return render_template("models/index.html", models=models)
 
 
 @bp.get("/<name>/<int:version>")
 def version(name: str, version: int) -> ResponseReturnValue:
-    """The card of one version. With many labels `?q=` looks among them, `?sort=` orders them, `?labels=all` shows all."""
+    """The card of a version.
+
+    With many labels `?q=` searches among them, `?sort=` orders them, `?labels=all` shows all.
+    """
     card = _card(name, version)
-    asked, order = request.args.get("q", "").strip()[:100], request.args.get("sort", "")
-    found = cards.labels_like(card.labels, asked)
-    names = {one.name for one in found}
-    lines = [one for one in cards.label_lines(card) if one.label in names]
-    every = bool(asked) or request.args.get("labels") == "all" or len(card.labels) <= cards.MANY
+    text, order = request.args.get("q", "").strip()[:100], request.args.get("sort", "")
+    found_labels = cards.labels_like(card.labels, text)
+    names = {label.name for label in found_labels}
+    measured = cards.card_labels(card)
+    labels = cards.in_order([row for row in measured if row.label in names], order, card)
+    many = len(card.labels) > cards.MANY
+    every = bool(text) or request.args.get("labels") == "all" or not many
     return render_template(
         "models/version.html",
         card=card,
         is_live=card == get_card(name),
         is_default=card == get_card(),
         right=cards.headline(card),
-        measures=cards.measures(card),
-        many=len(card.labels) > cards.MANY,
-        asked=asked,
+        measurements=cards.measurements(card),
+        many=many,
+        text=text,
         order=order if order in cards.ORDERS else cards.ORDERS[0],
-        orders=cards.ORDERS,
-        found_labels=found,
-        lines=cards.in_order(lines, order, card)[: None if every else cards.FIRST],
-        lines_left=0 if every else max(0, len(lines) - cards.FIRST),
-        measured=bool(lines) or bool(cards.label_lines(card)),
+        order_texts=_ORDER_TEXTS,
+        found_labels=found_labels,
+        labels=labels if every else labels[: cards.FIRST],
+        labels_left=0 if every else max(0, len(labels) - cards.FIRST),
+        measured=bool(measured),
         matrix=cards.matrix(card),
-        codes=cards.codes([(label.name, label.display) for label in card.labels])
-        if len(card.labels) <= cards.MANY
-        else {},
+        codes={} if many else cards.codes([(row.name, row.display) for row in card.labels]),
         mix_ups=cards.mix_ups(card),
-        shown=lambda label: display(card, label),
-        order_words=ORDER_WORDS,
+        name_of=lambda label: display(card, label),
         live_version=get_registry().live_version(name),
-        bins=cards.reliability(card),
-        learning=learning(card),
+        **_reliability_values(card),
+        training=training_history(card),
     )
 
 
 @bp.get("/<name>/<int:version>/confusion.csv")
 def confusion(name: str, version: int) -> ResponseReturnValue:
-    """What the version takes for what, for a table program."""
-    text = cards.confusion_csv(_card(name, version))
-    answer = Response(text, content_type="text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}-{version}-confusion.csv"'
-    return answer
+    """What the version takes for what, as a table."""
+    table = cards.confusion_csv(_card(name, version))
+    response = Response(table, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = attachment(f"{name}-{version}-confusion.csv")
+    return response
+
+
+def _reliability_values(card: ModelCard) -> dict[str, object]:
+    bins = cards.reliability(card)
+    chart = reliability_svg(
+        bins,
+        title="Said against right",
+        description="Dots near the dashed line mean honest confidence. "
+        "The numbers are in the table beside it.",
+    )
+    return {"bins": bins, "reliability": chart}
 
 
 def _card(name: str, version: int) -> ModelCard:

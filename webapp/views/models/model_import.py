@@ -1,4 +1,4 @@
-"""Networks from elsewhere come in: the form for admins, whose job lets the gate look at them."""
+"""For admins: import a model file from elsewhere; a job lets the gate look at it."""
 
 import os
 from contextlib import closing
@@ -6,84 +6,73 @@ from importlib.util import find_spec
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import FileStorage
 
 from webapp.errors import BadRequestError, MarqueError, ModelRefusedError
 from webapp.extensions import get_config
 from webapp.http.responses import MAX_MODEL
-from webapp.inference.model_import.model_import import PREPROCESSING
-from webapp.inference.models.card import RESIZE_RULES
-from webapp.services.jobs import queue as jobs
+from webapp.services.jobs import queue
 from webapp.services.jobs.queue import Job
-from webapp.services.jobs.types import model_import as model_import_job
+from webapp.services.jobs.types import model_import
 from webapp.services.jobs.types.model_import import FILE_ENDINGS, ModelUpload
 from webapp.views import guards
 from webapp.views.guards import owner, sender
+from webapp.views.models.forms import ImportForm
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
-LAST = 20
-"""Imports that are listed."""
+_LAST = 20  # imports that are listed
 
 
 @bp.get("")
 @guards.admins_only
 def index() -> ResponseReturnValue:
     """The form, and the last imports."""
-    return _page()
+    return _page(ImportForm(formdata=None))
 
 
 @bp.post("")
 @guards.admins_only
 def take() -> ResponseReturnValue:
-    """Take a file in and put in its job. What is refused at once is said above the form."""
+    """Store a file and start its job. What is refused at once is said above the form."""
+    form = ImportForm()
     try:
-        _check_ready()
-        job = _take(request.files.get("file"), request.files.get("labels_file"))
+        if trouble := _trouble():
+            raise ModelRefusedError(f"{trouble} Nothing was stored.")
+        job = _start(form)
     except MarqueError as error:
-        return _page(error), error.status
+        return _page(form, error), error.status
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)
 
 
-def _page(error: MarqueError | None = None) -> str:
+def _page(form: ImportForm, error: MarqueError | None = None) -> str:
+    job_type = model_import.JOB_TYPE.name
     return render_template(
         "models/import.html",
         error=error,
-        kept=request.form,
+        form=form,
         trouble=_trouble(),
-        imports=jobs.list_jobs(owner(), job_type=model_import_job.JOB_TYPE.name, limit=LAST).items,
-        preprocessing=PREPROCESSING,
-        resize_rules=RESIZE_RULES,
+        imports=queue.list_jobs(owner(), job_type=job_type, limit=_LAST).items,
         endings=FILE_ENDINGS,
-        most=MAX_MODEL,
+        max_bytes=MAX_MODEL,
     )
 
 
 def _trouble() -> str:
     """Why this server cannot import at all; "" when it can."""
     if find_spec("tensorflow") is None or find_spec("h5py") is None:
-        return (
-            "This server was installed to serve only: it has no TensorFlow to open a network with."
-        )
+        return "This server was installed to serve only: it has no TensorFlow to open a model with."
     if not os.access(get_config().models, os.W_OK):
         return "The models folder of this server is missing or read-only."
     return ""
 
 
-def _check_ready() -> None:
-    if trouble := _trouble():
-        raise ModelRefusedError(f"{trouble} Nothing was stored.")
-
-
-def _take(file: FileStorage | None, labels_file: FileStorage | None) -> Job:
-    """Put in the job for what the form sent."""
-    asked = model_import_job.check_options(request.form)
-    if file is None or not file.filename:
+def _start(form: ImportForm) -> Job:
+    options = model_import.check_options(request.form)
+    file, labels_file = form.file.data, form.labels_file.data
+    if not file or not file.filename:
         raise BadRequestError("Choose a file: a network (.keras, .h5, .hdf5), or a zip with one.")
-    labels = (
-        (labels_file.filename, labels_file.stream)
-        if labels_file is not None and labels_file.filename
-        else None
-    )
+    labels = None
+    if labels_file and labels_file.filename:
+        labels = (labels_file.filename, labels_file.stream)
     with closing(file.stream):
-        sent = ModelUpload(file.filename, file.stream, request.form.get("labels", ""), labels)
-        return model_import_job.enqueue(get_config().data, sent, asked, sender())
+        upload = ModelUpload(file.filename, file.stream, form.labels.data or "", labels)
+        return model_import.enqueue(get_config().data, upload, options, sender())

@@ -1,4 +1,4 @@
-"""The versions of one model: which there are, two of them compared, which one serves, what served before, and one to take along."""
+"""The versions of one model: list, compare two, promote, roll back, export."""
 
 import tempfile
 from pathlib import Path
@@ -16,64 +16,65 @@ from webapp.errors import (
 )
 from webapp.extensions import get_config, get_registry, load_version
 from webapp.inference.models import bundle
-from webapp.inference.models.gate import Said
+from webapp.inference.models.gate import ComparedPhoto, LabelDifference
 from webapp.services.jobs.types import compare as compare_job
-from webapp.services.jobs.types.compare import ComparisonOrder
 from webapp.services.models import cards, compare
-from webapp.services.models import promotion as promote
-from webapp.services.models.compare import Standing
+from webapp.services.models.compare import HistoryComparison
+from webapp.services.models.promotion import Decision, history, rollback, version_before
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.guards import sender
 from webapp.views.jobs import REFRESH
+from webapp.views.models.forms import CompareForm, PromoteForm, RollbackForm
 
 bp = Blueprint("versions", __name__, url_prefix="/models")
-STRIP = 24
-"""Photos of a strip; the others are counted."""
+_STRIP = 24  # photos of a strip; the others are counted
 
 
 @bp.get("/<name>")
 def model(name: str) -> ResponseReturnValue:
-    """Every version of a model with how well it was measured; for people who log in what served when, for admins the way back."""
+    """Every version of a model; for people who log in what served when, for admins roll back."""
     registry = get_registry()
-    shelves = [one for one in cards.catalogue(registry) if one.name == name]
-    if not shelves:
+    entries = cards.catalogue(registry, [name])
+    if not entries:
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
-    live = registry.live_version(name)
     return render_template(
         "models/model.html",
         name=name,
-        live_version=live,
-        shelves=[(one, cards.headline(one.card) if one.card else None) for one in shelves],
-        title=next((one.card.title for one in shelves if one.card), name),
-        before=promote.way_back(registry, name) if guards.person() else None,
-        changes=promote.history(name) if guards.person() else [],
+        live_version=registry.live_version(name),
+        entries=entries,
+        title=next((entry.card.title for entry in entries if entry.card), name),
+        before=version_before(registry, name) if guards.person() else None,
+        changes=history(name) if guards.person() else [],
+        form=RollbackForm(formdata=None),
     )
 
 
 @bp.get("/<name>/compare")
 @guards.people_only
 def comparison(name: str) -> ResponseReturnValue:
-    """Two versions on the same photos of this history: `?a=` is the champion, `?b=` the challenger."""
-    return _comparison(name, *_pair(name, request.args))
+    """Two versions on the photos of this history: `?a=` is the champion, `?b=` the challenger."""
+    pair = _pair(name, request.args.get("a"), request.args.get("b"))
+    return _comparison_page(name, *pair)
 
 
 @bp.post("/<name>/compare")
 @guards.admins_only
 def ask(name: str) -> ResponseReturnValue:
-    """Put in the job in which both versions look at the newest photos, or find the one that is not over."""
-    one, other = _pair(name, request.form)
-    known = compare_job.last(name, one, other)
-    if known is not None and not known.over:
-        return redirect(url_for("jobs.one", job_id=known.job.public_id), 303)
-    text = request.form.get("newest", "").strip() or str(compare_job.NEWEST)
+    """Start the job in which both versions answer the newest photos, or show the running one."""
+    form = CompareForm()
+    champion, challenger = _pair(name, form.a.data, form.b.data)
+    running = compare_job.last(name, champion, challenger)
+    if running is not None and not running.over:
+        return redirect(url_for("jobs.one", job_id=running.job.public_id), 303)
+    text = (form.newest.data or "").strip() or str(compare_job.NEWEST)
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
+    wanted = compare_job.ComparisonOrder(name, champion, challenger, newest)
     try:
-        wanted = ComparisonOrder(name, one, other, newest)
         job = compare_job.enqueue(get_registry(), wanted, sender())
     except BadRequestError as error:
-        return _comparison(name, one, other, error)
+        return _comparison_page(name, champion, challenger, error)
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)
 
 
@@ -81,19 +82,17 @@ def ask(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def take_over(name: str) -> ResponseReturnValue:
     """Let a version serve, if the comparison or the admin says so."""
-    version = _number(request.form.get("version", ""))
-    force, why = request.form.get("force") == "yes", request.form.get("why", "")
-    live = get_registry().live_version(name)
+    form, registry = PromoteForm(), get_registry()
+    version, live = _number(form.version.data or ""), registry.live_version(name)
+    decision = Decision(guards.who(), form.why.data or "", force=form.force.data)
     try:
-        row = compare.promote_here(
-            get_registry(), name, version, load_version, guards.who(), force=force, why=why
-        )
+        row = compare.promote_on_history(registry, name, version, load_version, decision)
     except ModelNotFoundError:
         raise
     except (ModelError, StorageFullError) as error:
         if live is None or live == version:
             raise
-        return _comparison(name, live, version, error)
+        return _comparison_page(name, live, version, error)
     instead = f" instead of version {row.from_version}" if row.from_version is not None else ""
     note(f"{name} {version} is live{instead}. Every worker follows with its next photo.")
     return redirect(url_for(".model", name=name), 303)
@@ -103,9 +102,8 @@ def take_over(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def go_back(name: str) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    row = promote.rollback(
-        get_registry(), name, load_version, guards.who(), why=request.form.get("why", "")
-    )
+    decision = Decision(guards.who(), RollbackForm().why.data or "")
+    row = rollback(get_registry(), name, load_version, decision)
     note(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
     return redirect(url_for(".model", name=name), 303)
 
@@ -123,96 +121,92 @@ def export(name: str, version: int) -> ResponseReturnValue:
     )
 
 
-def _comparison(
-    name: str, one: int, other: int, error: MarqueError | None = None
+def _comparison_page(
+    name: str, champion: int, challenger: int, error: MarqueError | None = None
 ) -> ResponseReturnValue:
     registry = get_registry()
-    found = compare.standing(registry, name, one, other)
-    replayed = compare_job.last(name, one, other)
+    result = compare.compare_on_history(registry, name, champion, challenger)
+    job = compare_job.last(name, champion, challenger)
+    running = job is not None and not job.over
     live = registry.live_version(name)
+    known = result.challenger.label
     page = render_template(
         "models/compare.html",
         name=name,
-        found=found,
+        result=result,
         versions=registry.versions(name),
         live_version=live,
-        replayed=replayed,
-        replay_said=compare_job.summary(replayed.job.result)
-        if replayed and replayed.job.result
-        else "",
-        newest=compare_job.NEWEST,
+        job=job,
+        job_text=compare_job.summary(job.job.result) if job and job.job.result else "",
         most=compare_job.MOST,
         error=error,
-        kept=request.form,
-        may_promote=live == one and other != live,
-        measured=[(card, cards.headline(card)) for card in (found.champion, found.challenger)],
-        same_photos=_same_photos(found),
-        changed=_changed(found),
-        strips=_strips(found),
-        shown=lambda label: display(
-            found.challenger if found.challenger.label(label) else found.champion, label
+        compare_form=CompareForm(a=champion, b=challenger),
+        promote_form=PromoteForm(version=challenger),
+        may_promote=live == champion and challenger != live,
+        measured=[(card, cards.headline(card)) for card in (result.champion, result.challenger)],
+        same_photos=_same_photos(result),
+        changed=_changed(result),
+        strips=_strips(result),
+        name_of=lambda label: display(
+            result.challenger if known(label) else result.champion, label
         ),
         least=compare.LEAST,
     )
-    looking = replayed is not None and not replayed.over and found.waiting and error is None
-    return page, error.status if error else 200, {"Refresh": str(REFRESH)} if looking else {}
+    refresh = running and result.waiting and error is None
+    return page, error.status if error else 200, {"Refresh": str(REFRESH)} if refresh else {}
 
 
-def _same_photos(found: Standing) -> bool:
-    """True when both cards quote figures of the same split: the same photos, never learnt from."""
-    fingerprints = [one.split.get("fingerprint") for one in (found.champion, found.challenger)]
-    return bool(fingerprints[0]) and fingerprints[0] == fingerprints[1]
+def _same_photos(result: HistoryComparison) -> bool:
+    """True when both cards quote figures of the same split: the same photos, never trained on."""
+    first, second = (card.split.get("fingerprint") for card in (result.champion, result.challenger))
+    return bool(first) and first == second
 
 
-def _changed(found: Standing) -> list[Any]:
+def _changed(result: HistoryComparison) -> list[LabelDifference]:
     """The labels on which the two differ, what falls most first."""
-    labels = found.comparison.labels if found.comparison else ()
-    return sorted(
-        (one for one in labels if one.champion != one.challenger),
-        key=lambda one: (not one.falls, one.challenger - one.champion),
-    )
+    labels = result.comparison.labels if result.comparison else ()
+    changed = (label for label in labels if label.champion != label.challenger)
+    return sorted(changed, key=lambda label: (not label.falls, label.challenger - label.champion))
 
 
-def _strips(found: Standing) -> list[tuple[str, str, list[tuple[Said, Any]], int]]:
-    """Fixed and broken photos: title, explanation, what was said with the photo, how many are not shown."""
-    if found.comparison is None:
+def _strips(
+    result: HistoryComparison,
+) -> list[tuple[str, str, list[tuple[ComparedPhoto, Any]], int]]:
+    """Broken and fixed photos: title, explanation, answers with photos, how many are not shown."""
+    if result.comparison is None:
         return []
-    one, other = found.champion.version, found.challenger.version
-    lists = (
-        (
-            "Broken",
-            f"Right with version {one}, wrong with version {other}",
-            found.comparison.broken,
-        ),
-        ("Fixed", f"Wrong with version {one}, right with version {other}", found.comparison.fixed),
-    )
+    first, second = result.champion.version, result.challenger.version
+    broken = f"Right with version {first}, wrong with version {second}"
+    fixed = f"Wrong with version {first}, right with version {second}"
     return [
         (
             title,
-            words,
-            [(said, found.pictures.get(said.sha256)) for said in photos[:STRIP]],
-            max(0, len(photos) - STRIP),
+            text,
+            [(photo, result.pictures.get(photo.sha256)) for photo in photos[:_STRIP]],
+            max(0, len(photos) - _STRIP),
         )
-        for title, words, photos in lists
+        for title, text, photos in (
+            ("Broken", broken, result.comparison.broken),
+            ("Fixed", fixed, result.comparison.fixed),
+        )
         if photos
     ]
 
 
-def _pair(name: str, asked: Any) -> tuple[int, int]:
-    """The versions to compare: those that are asked for; without them the live one, and the newest other one."""
+def _pair(name: str, a: str | None, b: str | None) -> tuple[int, int]:
+    """The versions to compare: as asked; else the live one, and the newest other one."""
     registry = get_registry()
     versions = registry.versions(name)
     if not versions:
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
     live = registry.live_version(name)
-    one = _number(asked["a"]) if asked.get("a") else live if live is not None else versions[0]
-    newest = next((version for version in reversed(versions) if version != one), None)
-    other = _number(asked["b"]) if asked.get("b") else newest
-    if other is None or one == other:
-        raise BadRequestError(
-            f"A comparison needs two versions of {name}. There {'is only one' if len(versions) == 1 else 'are more'}."
-        )
-    return one, other
+    champion = _number(a) if a else live if live is not None else versions[0]
+    newest = next((version for version in reversed(versions) if version != champion), None)
+    challenger = _number(b) if b else newest
+    if challenger is None or champion == challenger:
+        count = "is only one" if len(versions) == 1 else "are more"
+        raise BadRequestError(f"A comparison needs two versions of {name}. There {count}.")
+    return champion, challenger
 
 
 def _number(text: str) -> int:

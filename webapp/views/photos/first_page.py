@@ -40,7 +40,7 @@ def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
         stand_in=None if latest else _stand_in(),
         samples=samples.strip() if card and (error or not trouble) else [],
         knows=_what_it_knows(card),
-        found={line.label: line.found for line in cards.label_lines(card)} if card else {},
+        found={row.label: row.recall for row in cards.card_labels(card)} if card else {},
     )
     return page, trouble.status if trouble else 200, retry_header(trouble)
 

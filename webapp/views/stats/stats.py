@@ -16,7 +16,14 @@ from webapp.http.responses import attachment
 from webapp.inference.metrics.intervals import Share
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
-from webapp.reports.charts import Bin, Svg, lines_svg, links_svg, reliability_svg, shares_svg
+from webapp.reports.charts import (
+    ReliabilityBin,
+    Svg,
+    lines_svg,
+    links_svg,
+    reliability_svg,
+    shares_svg,
+)
 from webapp.services.models.cards import MATRIX_MOST, codes
 from webapp.services.photos.wording import display
 from webapp.services.stats import figures
@@ -153,8 +160,8 @@ def _versions(query: StatsQuery) -> list[tuple[str, str]]:
     return choices
 
 
-def _bin(right: Share, confidence: float = 0.0) -> Bin:
-    return Bin(confidence, right.share, right.low, right.high, right.n)
+def _bin(right: Share, confidence: float = 0.0) -> ReliabilityBin:
+    return ReliabilityBin(confidence, right.share, right.low, right.high, right.n)
 
 
 def _curve(thresholds: list[figures.ThresholdFigures], chosen: int) -> Svg:
