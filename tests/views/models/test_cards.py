@@ -82,7 +82,7 @@ def test_a_card_tells_how_it_learned(client: FlaskClient, config: Config) -> Non
     install(make_card(3, name="learnt", training=training), config.models)
     page = client.get("/models/learnt/3").text
     assert "3 epochs in 1\u202fh 5\u202fmin, from ImageNet weights. Kept is epoch 3" in page
-    assert page.count("<svg xmlns") == 2 and "Loss after each epoch" in page
+    assert page.count("<svg xmlns") == 3 and "Loss after each epoch" in page
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_card_from_elsewhere_may_say_nothing_of_use_about_training(
     page = client.get("/models/odd/3")
     assert (
         page.status_code == 200
-        and "How it learned" in page.text
-        and "<b>" not in page.text.partition("How it learned")[2].partition("</table>")[0]
+        and "How it was trained" in page.text
+        and "<b>" not in page.text.partition("How it was trained")[2].partition("</table>")[0]
     )
 
 

@@ -169,11 +169,11 @@ def test_photos_that_the_challenger_has_not_seen_are_counted(
     page = admin.get("/models/f1-teams/compare?a=1&b=2").text
     assert (
         "Not compared yet." in page
-        and "none of them has been looked at by both" in page
+        and "none of them was answered by both" in page
         and "Let both answer them" in page
     )
     assert (
-        "An admin can let both versions look"
+        "An admin can let both versions answer"
         in reviewer.get("/models/f1-teams/compare?a=1&b=2").text
     )
 
@@ -311,7 +311,7 @@ def test_both_look_at_the_newest_photos_in_a_job(
     assert (
         answer.headers["Refresh"] == "3"
         and job in answer.text
-        and "Let both look" not in answer.text
+        and "Let both answer" not in answer.text
     )
     assert (
         admin.post("/models/f1-teams/compare", data={"a": "1", "b": "2"}).location == job
@@ -359,7 +359,7 @@ def test_a_comparison_that_failed_says_so_and_can_be_tried_again(
     run_jobs()
     (config.models / "away").rename(config.models / "f1-teams" / "2" / "card.json")
     page = admin.get("/models/f1-teams/compare?a=1&b=2").text
-    assert "What was answered is kept." in page and "Let both look" in page
+    assert "What was answered is kept." in page and "Let both answer" in page
 
 
 # ---- with the shipped network ----
