@@ -39,6 +39,7 @@ from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import clean_name
+from webapp.storage.labels.events import Stamp
 
 
 def _upload(asked: UploadBody | JobForm) -> Job:
@@ -77,13 +78,11 @@ def _bulk(asked: ManyBody) -> Job:
     """One action on all photos that pass a filter, or the undo of a batch."""
     need("admin" if asked.action == bulk_job.DELETE else "review")
     if asked.action == bulk_job.UNDO:
-        params = bulk_job.undo_question(asked.batch, place="api")
+        params = bulk_job.undo_params(asked.batch, "api")
     else:
         cards = _cards(asked.model) if asked.action == bulk_job.LABEL else []
-        wanted = _filter(asked.filter)
-        params = bulk_job.action_question(
-            asked.action, wanted, cards=cards, label=asked.label, why=asked.why, place="api"
-        )
+        selection, stamp = Selection(wanted=_filter(asked.filter)), Stamp(who(), "api", asked.why)
+        params = bulk_job.action_params(asked.action, selection, stamp, cards, asked.label)
     return bulk_job.enqueue(params, _sender())
 
 

@@ -220,15 +220,9 @@ def _enqueue(form: BulkForm, selection: Selection) -> str:
     action = form.action.data
     if action in bulk_job.ACTIONS and bulk_job.is_large(selection):
         cards = live_choice() if action == "label" else []
-        asked = bulk_job.action_question(
-            action,
-            selection.wanted,
-            up_to=selection.up_to,
-            cards=cards,
-            label=form.label.data if action == "label" else "",
-            place="gallery",
-        )
-        return str(bulk_job.enqueue(asked, sender()).public_id)
+        label, stamp = form.label.data or "", Stamp(guards.who(), "gallery")
+        params = bulk_job.action_params(action, selection, stamp, cards, label)
+        return str(bulk_job.enqueue(params, sender()).public_id)
     if action == "ask" and form.whole and bulk.is_long(selection):
         job = reclassify_job.enqueue(get_registry(), *form.version, selection, sender())
         return str(job.public_id)

@@ -11,7 +11,6 @@ from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_tools
-from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner, Sender
@@ -19,11 +18,13 @@ from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
+from webapp.services.photos.bulk import Selection
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import LabelEvent
 
 ANNA, WHO = Owner("user:1", all=True), Who("Anna")
+STAMP = Stamp(WHO, "gallery")
 
 
 @pytest.fixture
@@ -33,12 +34,7 @@ def photos(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPat
 
 
 def enqueue(action: str = "label", **more: str) -> str:
-    asked = (
-        bulk_job.action_question(
-            action, GalleryFilter(), cards=[make_card()], label="haas", place="gallery"
-        )
-        | more
-    )
+    asked = bulk_job.action_params(action, Selection(), STAMP, [make_card()], "haas") | more
     return bulk_job.enqueue(asked, Sender(ANNA, WHO)).public_id
 
 
@@ -96,10 +92,8 @@ def test_photos_that_come_later_are_left_alone(
 def test_what_makes_no_sense_is_not_put_in(app: Flask) -> None:
     with app.app_context():
         with pytest.raises(BadRequestError, match="action must be one of"):
-            bulk_job.action_question("dance", GalleryFilter(), place="api")
+            bulk_job.action_params("dance", Selection(), STAMP)
         with pytest.raises(UnknownLabelError):
-            bulk_job.action_question(
-                "label", GalleryFilter(), cards=[make_card()], label="trabant", place="api"
-            )
+            bulk_job.action_params("label", Selection(), STAMP, [make_card()], "trabant")
         with pytest.raises(NothingToUndoError):
-            bulk_job.undo_question("nothing", place="undo")
+            bulk_job.undo_params("nothing", "undo")

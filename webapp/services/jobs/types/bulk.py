@@ -1,6 +1,8 @@
-"""The job for an action on more photos than one waits for, and for taking such an action back: one batch, as in `webapp.services.photos.bulk`.
+"""The job for an action on more photos than one waits for, and for taking such an action back: one
+batch, as in `webapp.services.photos.bulk`.
 
-The job's id is the batch. Photos are cut by their numbers, so that parts are small however many there are.
+The job's id is the batch. Photos are cut by their numbers, so that parts are small however many
+there are.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,24 +31,40 @@ from webapp.storage.photos.deletion import put_away
 
 LABEL, CONFIRM, STAR, UNSTAR, DELETE, UNDO = "label", "confirm", "star", "unstar", "delete", "undo"
 ACTIONS = (LABEL, CONFIRM, STAR, UNSTAR, DELETE)
-MOST_PARTS = 200
-STEPS: dict[str, Callable[[str, int, int], list[int]]] = {
+_MOST_PARTS = 200
+# What can be taken back of a batch: its label events, or its photos, in order of their numbers.
+_UNDOABLE: dict[str, Callable[[str, int, int], list[int]]] = {
     "labels": storage.standing_numbers,
     "deleted": storage.deleted_numbers,
     "starred": storage.starred_numbers,
 }
-"""What can be taken back of a batch: its label events, or its photos, in order of their numbers."""
+_TITLES = {
+    LABEL: "Mark as {}",
+    CONFIRM: "Confirm answers",
+    STAR: "Star photos",
+    UNSTAR: "Take stars off",
+    DELETE: "Delete photos",
+    UNDO: "Undo",
+}
+_SUMMARIES = {
+    LABEL: "{} marked.",
+    CONFIRM: "The answer is the truth for {}.",
+    STAR: "{} starred.",
+    UNSTAR: "The star is off {}.",
+    DELETE: "{} deleted.",
+    UNDO: "Undone for {}.",
+}
 
 
-# ---- putting in ----
+# ---- adding ----
 
 
 def is_large(selection: Selection) -> bool:
     """True when it is more photos than an action changes while one waits."""
     if selection.ids:
         return False
-    met = 0
-    for _after, _to, number in _ranges(selection.wanted, selection.up_to or storage.last_number()):
+    met, up_to = 0, selection.up_to or storage.last_number()
+    for _after, _to, number in _ranges(_photos_of(selection.wanted, up_to)):
         met += number
         if met > MOST:
             return True
@@ -58,76 +76,78 @@ def is_large_batch(batch: str) -> bool:
     return storage.count_batch(batch) > MOST
 
 
-def action_question(
+def action_params(
     action: str,
-    wanted: GalleryFilter,
-    *,
-    up_to: int = 0,
+    selection: Selection,
+    stamp: Stamp,
     cards: Sequence[ModelCard] = (),
     label: str = "",
-    why: str = "",
-    place: str,
 ) -> Json:
-    """What a job is asked that does `action` with all photos that `wanted` lets through and that were there by the number `up_to` (now).
+    """The parameters of a job that does `action` with all photos of a selection.
 
-    `cards` are the models whose labels may be given. Raises `BadRequestError` for a strange action or a long reason, `UnknownLabelError`.
+    Args:
+        stamp: Where and why it is done; the job has a batch of its own.
+        cards: The models whose labels may be given.
+
+    Raises:
+        BadRequestError: There is no such action, or the reason is too long.
+        UnknownLabelError: There is no such label.
     """
     if action not in ACTIONS:
         raise BadRequestError(f"action must be one of {', '.join((*ACTIONS, UNDO))}.")
-    check_why(why)
+    check_why(stamp.why)
+    model = None
     if action == LABEL:
-        label = check_label(label, cards)
-    model = model_of(label, cards) if action == LABEL else None
-    which = {"filter": filter_params(wanted), "up_to": up_to or storage.last_number()}
-    return {"action": action, **which, "label": label, "model": model, "why": why, "place": place}
+        label, model = check_label(label, cards), model_of(label, cards)
+    return {
+        "action": action,
+        "filter": filter_params(selection.wanted),
+        "up_to": selection.up_to or storage.last_number(),
+        "label": label,
+        "model": model,
+        "why": stamp.why,
+        "place": stamp.place,
+    }
 
 
-def undo_question(batch: str, *, place: str) -> Json:
-    """What a job is asked that takes a batch back. Raises `NothingToUndoError`."""
+def undo_params(batch: str, place: str) -> Json:
+    """The parameters of a job that takes a batch back. Raises `NothingToUndoError`."""
     if is_merge(batch):
         raise NothingToUndoError(OF_A_MERGE)
-    if not any(step(batch, 0, 1) for step in STEPS.values()):
+    if not any(numbers(batch, 0, 1) for numbers in _UNDOABLE.values()):
         raise NothingToUndoError(NOTHING)
     return {"action": UNDO, "undo": batch, "place": place}
 
 
-def enqueue(asked: Json, sender: Sender) -> Job:
-    """Enqueue the job. Raises what `queue.enqueue` raises."""
-    title = TITLES[asked["action"]].format(asked.get("label", ""))
-    return queue.enqueue(JOB_TYPE, asked, title, sender)
-
-
-TITLES = {
-    LABEL: "Mark as {}",
-    CONFIRM: "Confirm answers",
-    STAR: "Star photos",
-    UNSTAR: "Take stars off",
-    DELETE: "Delete photos",
-    UNDO: "Undo",
-}
+def enqueue(params: Json, sender: Sender) -> Job:
+    """Enqueue the job."""
+    title = _TITLES[params["action"]].format(params.get("label", ""))
+    return queue.enqueue(JOB_TYPE, params, title, sender)
 
 
 # ---- the job ----
 
 
 def plan(job: RunningJob) -> list[Json]:
-    """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may find fewer: the rest is done."""
-    if job.params["action"] == UNDO:
-        ranges = [(what, *one) for what in STEPS for one in _standing(what, job.params["undo"])]
+    """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may
+    find fewer: the rest is done."""
+    params = job.params
+    if params["action"] == UNDO:
+        sources = {what: _undoable_of(what, params["undo"]) for what in _UNDOABLE}
     else:
-        ranges = [
-            ("photos", *one)
-            for one in _ranges(parse_filter(job.params["filter"]), job.params["up_to"])
-        ]
-    job.say(f"{sum(number for *_range, number in ranges):,} photos to go through.")
-    return list(_merged(ranges))
+        sources = {"photos": _photos_of(parse_filter(params["filter"]), params["up_to"])}
+    ranges = {what: list(_ranges(numbers)) for what, numbers in sources.items()}
+    total = sum(number for of_what in ranges.values() for *_range, number in of_what)
+    job.say(f"{total:,} photos to go through.")
+    size = max(1, -(-sum(map(len, ranges.values())) // _MOST_PARTS))
+    return [part for what, of_what in ranges.items() for part in _merged(what, of_what, size)]
 
 
 def do(job: RunningJob) -> Json:
     """Go through the photos of one range, a chunk in a transaction.
 
-    May run twice: photos that have a label event of this job are left alone, also when somebody took it back meanwhile, so are stars that
-    it changed; what is deleted or taken back is so already.
+    May run twice: photos that have a label event of this job are left alone, also when somebody took
+    it back meanwhile, so are stars that it changed; what is deleted or taken back is so already.
     """
     part, last, met = job.part, job.part["after"], 0
     while numbers := _next(job, last):
@@ -139,12 +159,12 @@ def do(job: RunningJob) -> Json:
 
 
 def finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """How many photos were changed, counted from what is stored, and the batch to undo. Counting twice gives the same."""
-    met, action = sum(one["met"] for one in results), job.params["action"]
-    batch = job.params["undo"] if action == UNDO else job.id
+    """How many photos were changed, counted from what is stored, and the batch to undo. Counting
+    twice gives the same."""
+    met, action = sum(result["met"] for result in results), job.params["action"]
     changed = storage.count_batch(job.id)
     if action == UNDO and not changed:  # photos and stars keep no word of who brought them back
-        changed = met - storage.count_batch(batch, labels=False)
+        changed = met - storage.count_batch(job.params["undo"], labels=False)
     job.say(f"{changed:,} changed, {met - changed:,} left as they were.")
     return {
         "action": action,
@@ -159,41 +179,34 @@ def summary(result: Json) -> str:
     changed, skipped = result["changed"], result["skipped"]
     number = f"{changed:,} photo{'' if changed == 1 else 's'}"
     left = f" {skipped:,} {'was' if skipped == 1 else 'were'} left as they were." if skipped else ""
-    said = {
-        LABEL: f"{number} marked.",
-        CONFIRM: f"The answer is the truth for {number}.",
-        STAR: f"{number} starred.",
-        UNSTAR: f"The star is off {number}.",
-        DELETE: f"{number} deleted.",
-        UNDO: f"Undone for {number}.",
-    }
-    return said[result["action"]] + left
+    return _SUMMARIES[result["action"]].format(number) + left
 
 
 def _next(job: RunningJob, last: int) -> list[int]:
     """The next numbers of a part, a chunk of them."""
-    asked, part = job.params, job.part
-    if asked["action"] == UNDO:
-        return [one for one in STEPS[part["what"]](asked["undo"], last, CHUNK) if one <= part["to"]]
-    return storage.next_numbers(parse_filter(asked["filter"]), last, part["to"], CHUNK)
+    params, part = job.params, job.part
+    if params["action"] == UNDO:
+        numbers = _UNDOABLE[part["what"]](params["undo"], last, CHUNK)
+        return [number for number in numbers if number <= part["to"]]
+    return storage.next_numbers(parse_filter(params["filter"]), last, part["to"], CHUNK)
 
 
 def _change(job: RunningJob, numbers: list[int]) -> None:
     """Do the action with one chunk, inside the caller's transaction."""
-    asked, batch, action = job.params, job.id, job.params["action"]
-    stamp = Stamp(job.who, asked["place"], asked.get("why", ""), batch)
+    params, action = job.params, job.params["action"]
+    stamp = Stamp(job.who, params["place"], params.get("why", ""), job.id)
     if action == UNDO:
-        _take_back(job.part["what"], asked["undo"], numbers, stamp)
+        _take_back(job.part["what"], params["undo"], numbers, stamp)
     elif action == DELETE:
-        put_away(numbers, batch, job.who.name)
+        put_away(numbers, job.id, job.who.name)
     else:
-        numbers = storage.not_in_batch(numbers, batch)
+        numbers = storage.not_in_batch(numbers, job.id)
         if action == LABEL:
-            label_photos(numbers, asked["label"], asked["model"], stamp)
+            label_photos(numbers, params["label"], params["model"], stamp)
         elif action == CONFIRM:
-            confirm_photos(numbers, parse_filter(asked["filter"]), stamp)
+            confirm_photos(numbers, parse_filter(params["filter"]), stamp)
         else:
-            storage.star_photos(numbers, batch, starred=action == STAR)
+            storage.star_photos(numbers, job.id, starred=action == STAR)
 
 
 def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> None:
@@ -205,37 +218,30 @@ def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> None:
         storage.unstar_batch(batch, numbers)
 
 
-def _ranges(wanted: GalleryFilter, up_to: int) -> Iterator[tuple[int, int, int]]:
-    return _steps(lambda after: storage.next_numbers(wanted, after, up_to, CHUNK))
+def _undoable_of(what: str, batch: str) -> Callable[[int], list[int]]:
+    return lambda after: _UNDOABLE[what](batch, after, CHUNK)
 
 
-def _standing(what: str, batch: str) -> Iterator[tuple[int, int, int]]:
-    return _steps(lambda after: STEPS[what](batch, after, CHUNK))
+def _photos_of(wanted: GalleryFilter, up_to: int) -> Callable[[int], list[int]]:
+    return lambda after: storage.next_numbers(wanted, after, up_to, CHUNK)
 
 
-def _steps(step: Callable[[int], list[int]]) -> Iterator[tuple[int, int, int]]:
+def _ranges(numbers_after: Callable[[int], list[int]]) -> Iterator[tuple[int, int, int]]:
     """Ranges of numbers: over the first, up to the second, and how many of them."""
     last = 0
-    while numbers := step(last):
+    while numbers := numbers_after(last):
         yield last, numbers[-1], len(numbers)
         last = numbers[-1]
 
 
-def _merged(ranges: Sequence[tuple[str, int, int, int]]) -> Iterator[Json]:
-    """Parts of as many ranges as it takes to have few parts."""
-    size = max(1, -(-len(ranges) // MOST_PARTS))
-    for what in dict.fromkeys(one[0] for one in ranges):
-        theirs = [one for one in ranges if one[0] == what]
-        for at in range(0, len(theirs), size):
-            some = theirs[at : at + size]
-            yield {
-                "what": what,
-                "after": some[0][1],
-                "to": some[-1][2],
-                "total": sum(one[3] for one in some),
-            }
+def _merged(what: str, ranges: Sequence[tuple[int, int, int]], size: int) -> Iterator[Json]:
+    """Parts of `size` ranges each."""
+    for start in range(0, len(ranges), size):
+        group = ranges[start : start + size]
+        total = sum(number for *_range, number in group)
+        yield {"what": what, "after": group[0][0], "to": group[-1][1], "total": total}
 
 
 JOB_TYPE = JobType(
-    name="many", title="Many photos", plan=plan, do=do, finish=finish, summary=summary
+    name="many", title="Bulk action", plan=plan, do=do, finish=finish, summary=summary
 )
