@@ -59,7 +59,7 @@ def test_a_new_live_version_takes_the_place_of_the_old_one(
 ) -> None:
     extensions.classifiers("all")
     install(make_cars_card(2), config.models)
-    assert [one.card.version for one in extensions.classifiers("all")] == [1, 2]
+    assert [item.card.version for item in extensions.classifiers("all")] == [1, 2]
     assert loaded == ["f1-teams 1", "stanford-cars 1", "stanford-cars 2"]
 
 
@@ -76,7 +76,7 @@ def test_only_so_many_stay_loaded(
 
 def test_of_all_a_damaged_one_is_left_out(extensions: Extensions, config: Config) -> None:
     (config.models / "f1-teams" / "1" / "damaged").touch()
-    assert [one.card.name for one in extensions.classifiers("all")] == ["stanford-cars"]
+    assert [item.card.name for item in extensions.classifiers("all")] == ["stanford-cars"]
     with pytest.raises(ModelUnavailableError):
         extensions.classifiers("f1-teams")
 

@@ -138,7 +138,7 @@ def test_what_is_too_much_is_not_sent(page: Any) -> None:
 def test_a_chosen_folder_is_read_and_its_folders_are_labels(page: Any, tmp_path: Path) -> None:
     page.goto("/")
     page.locator("#folder").set_input_files(a_folder(tmp_path, 400))
-    expect(page.locator("[data-queue]")).to_contain_text("2 photos, 2 other files left here")
+    expect(page.locator("[data-queue]")).to_contain_text("2 photos, 2 other files not sent")
     page.get_by_label("the folders are the labels").check()
     send(page)
     page.wait_for_url(JOB)
@@ -153,7 +153,7 @@ def test_a_dropped_folder_is_read(page: Any, tmp_path: Path) -> None:
     client = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
         client.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
-    expect(page.locator("[data-queue]")).to_contain_text("2 photos, 2 other files left here")
+    expect(page.locator("[data-queue]")).to_contain_text("2 photos, 2 other files not sent")
     send(page)
     page.wait_for_url(JOB)
     expect(page.get_by_text("2 photos are new.")).to_be_visible(timeout=SOON)

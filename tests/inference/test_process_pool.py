@@ -26,11 +26,11 @@ FOLDER = REGISTRY.version_folder("f1-teams", REGISTRY.live_version("f1-teams") o
 def paths(tmp_path: Path) -> list[Path]:
     """Sixty photos, the seventh of which is cut off."""
     colors = ("#FF8700", "#C00000", "#0600EF")
-    found = [tmp_path / f"{number:02}.jpg" for number in range(60)]
-    for number, path in enumerate(found):
+    results = [tmp_path / f"{number:02}.jpg" for number in range(60)]
+    for number, path in enumerate(results):
         path.write_bytes(draw(colors[number % 3], mark=number))
-    found[6].write_bytes(draw()[:300])
-    return found
+    results[6].write_bytes(draw()[:300])
+    return results
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def pool() -> Iterator[Pool]:
 
 def children() -> list[psutil.Process]:
     return [
-        one
-        for one in psutil.Process().children()
-        if "webapp.inference.process_pool_child" in " ".join(one.cmdline())
+        item
+        for item in psutil.Process().children()
+        if "webapp.inference.process_pool_child" in " ".join(item.cmdline())
     ]
 
 
-def said(seen: tuple[Path, Result]) -> tuple[str, object]:
+def words_of(seen: tuple[Path, Result]) -> tuple[str, object]:
     path, looked = seen
     if isinstance(looked, ClassifiedPhoto):
         return path.name, [(line.label, line.probability) for line in looked.answers[0].ranked]
@@ -57,39 +57,39 @@ def said(seen: tuple[Path, Result]) -> tuple[str, object]:
 
 def test_processes_say_what_one_says_in_the_same_order(pool: Pool, paths: list[Path]) -> None:
     alone = Alone([open_version(FOLDER, "litert")])
-    found = [said(one) for one in pool.classify(paths, TASK)]
-    assert found == [said(one) for one in alone.classify(paths, TASK)]
-    assert [name for name, answer in found if isinstance(answer, str)] == ["06.jpg"]
+    results = [words_of(item) for item in pool.classify(paths, TASK)]
+    assert results == [words_of(item) for item in alone.classify(paths, TASK)]
+    assert [name for name, answer in results if isinstance(answer, str)] == ["06.jpg"]
 
 
 def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(
     pool: Pool, paths: list[Path]
 ) -> None:
     children()[0].kill()
-    found = list(pool.classify(paths, TASK))
-    assert [path for path, _looked in found] == paths
-    assert [path.name for path, looked in found if isinstance(looked, MarqueError)] == ["06.jpg"]
+    results = list(pool.classify(paths, TASK))
+    assert [path for path, _looked in results] == paths
+    assert [path.name for path, looked in results if isinstance(looked, MarqueError)] == ["06.jpg"]
 
 
 def test_one_that_is_killed_in_the_middle_is_replaced_too(pool: Pool, paths: list[Path]) -> None:
-    found = pool.classify(paths * 10, TASK)
-    first = next(found)
-    for one in children():
-        one.kill()
-    assert [path for path, _looked in [first, *found]] == paths * 10
+    results = pool.classify(paths * 10, TASK)
+    first = next(results)
+    for item in children():
+        item.kill()
+    assert [path for path, _looked in [first, *results]] == paths * 10
     assert len(children()) == 2
 
 
 def test_what_is_passed_over_has_its_place_and_no_answer(pool: Pool, paths: list[Path]) -> None:
-    found = list(pool.classify(paths, TASK, skip=lambda path: path in paths[10:50]))
-    assert [path for path, _looked in found] == paths
-    assert [path for path, looked in found if looked is None] == paths[10:50]
+    results = list(pool.classify(paths, TASK, skip=lambda path: path in paths[10:50]))
+    assert [path for path, _looked in results] == paths
+    assert [path for path, looked in results if looked is None] == paths[10:50]
 
 
 def test_only_a_little_is_read_ahead(pool: Pool, paths: list[Path]) -> None:
     asked: list[Path] = []
-    found = pool.classify(iter(paths * 100), TASK, skip=lambda path: bool(asked.append(path)))
-    next(found)
+    results = pool.classify(iter(paths * 100), TASK, skip=lambda path: bool(asked.append(path)))
+    next(results)
     assert len(asked) <= 300
 
 
@@ -130,7 +130,7 @@ def test_they_end_with_the_process_that_started_them() -> None:
         "print(*(one.process.pid for one in pool._children), flush=True)\nos.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    pids = [int(one) for one in done.stdout.split()]
+    pids = [int(item) for item in done.stdout.split()]
     _gone, alive = psutil.wait_procs(
         [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=10
     )

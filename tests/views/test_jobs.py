@@ -87,7 +87,7 @@ def test_the_form_s_fields_go_with_it(client: FlaskClient, run_jobs: Callable[[]
 
 def test_a_zip_that_is_none_is_refused_above_the_form(client: FlaskClient) -> None:
     answer = client.post("/", data={"files": [(io.BytesIO(b"hello"), "photos.zip")]})
-    assert (answer.status_code, "This is no zip" in answer.text) == (422, True)
+    assert (answer.status_code, "This is not a zip" in answer.text) == (422, True)
 
 
 def test_more_photos_than_a_form_takes_become_a_job(

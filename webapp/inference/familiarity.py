@@ -156,29 +156,23 @@ def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
 
 
 def check_rule(rule: dict[str, Any]) -> None:
-    """Raise `BadCardError` when a card's rule for the familiarity makes no sense. An empty one is allowed: then there is no such number."""
+    """Raise `BadCardError` when a card's rule makes no sense; an empty one is no rule."""
     if not rule:
         return
-    names, numbers = rule.get("scores"), [rule.get(key) for key in ("slope", "offset", "threshold")]
-    lists = [rule.get("means"), rule.get("spreads")]
+    names, means, spreads = (rule.get(key) for key in ("scores", "means", "spreads"))
     if not (isinstance(names, list) and names and set(names) <= set(SCORES)):
-        raise BadCardError(
-            f"familiarity.scores must name some of {', '.join(SCORES)}, got {names!r}"
-        )
-    if not all(
-        isinstance(one, list) and len(one) == len(names) and all(_is_number(value) for value in one)
-        for one in lists
-    ):
-        raise BadCardError(
-            "familiarity.means and familiarity.spreads must have a number for each score"
-        )
-    if not all(value > 0 for value in rule["spreads"]):
+        raise BadCardError(f"familiarity.scores must name some of {', '.join(SCORES)}: {names!r}")
+    for values in (means, spreads):
+        is_list = isinstance(values, list) and len(values) == len(names)
+        if not is_list or not all(map(_is_number, values)):
+            raise BadCardError(
+                "familiarity.means and familiarity.spreads must have a number for each score"
+            )
+    if not all(value > 0 for value in spreads):
         raise BadCardError("familiarity.spreads must be over 0")
-    if (
-        not all(_is_number(one) for one in numbers)
-        or rule["slope"] <= 0
-        or not 0 <= rule["threshold"] <= 1
-    ):
+    numbers = [rule.get(key) for key in ("slope", "offset", "threshold")]
+    slope, _offset, threshold = numbers
+    if not all(map(_is_number, numbers)) or slope <= 0 or not 0 <= threshold <= 1:
         raise BadCardError("familiarity needs a slope over 0, an offset, and a threshold in 0..1")
 
 

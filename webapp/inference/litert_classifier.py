@@ -95,7 +95,7 @@ class _Network:
         return first, second, third
 
     def constants(self, labels: int) -> list[NDArray[np.float32]]:
-        """Copies of the tensors with a side of this many labels, such as those of the last layer."""
+        """Copies of the tensors with a side of this many labels, as those of the last layer."""
         constants = []
         for tensor in self._interpreter.get_tensor_details():
             shape = tensor["shape"]

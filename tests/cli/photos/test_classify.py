@@ -84,9 +84,9 @@ def test_with_store_the_photos_are_in_the_history(
         args=["photos", "classify", str(folder), "--store", "--truth", "mclaren", "--json", "-"]
     )
     assert {row["photo"] for row in json.loads(done.stdout)} == {
-        one["id"] for one in client.get("/api/v1/photos").json["items"]
+        item["id"] for item in client.get("/api/v1/photos").json["items"]
     }
-    assert {one["ground_truth"] for one in client.get("/api/v1/photos").json["items"]} == {
+    assert {item["ground_truth"] for item in client.get("/api/v1/photos").json["items"]} == {
         "mclaren"
     }
 
@@ -174,8 +174,13 @@ def test_photos_of_one_name_are_called_by_their_paths_in_a_map(
     runner: FlaskCliRunner, folder: Path
 ) -> None:
     (folder / "more" / "a.jpg").write_bytes(draw("#C00000"))
-    found = json.loads(classify(runner, folder, "--format", "filename-map").stdout)
-    assert set(found) == {str(folder / "a.jpg"), str(folder / "more" / "a.jpg"), "b.PNG", "c.webp"}
+    results = json.loads(classify(runner, folder, "--format", "filename-map").stdout)
+    assert set(results) == {
+        str(folder / "a.jpg"),
+        str(folder / "more" / "a.jpg"),
+        "b.PNG",
+        "c.webp",
+    }
 
 
 def test_a_map_has_no_place_for_errors_and_stays_json(runner: FlaskCliRunner, folder: Path) -> None:
@@ -326,7 +331,7 @@ def test_a_path_with_a_line_end_or_a_formula_is_found_again(
     monkeypatch.chdir(folder)
     for number, name in enumerate(("two\nlines.jpg", "=1+1.jpg", 'quo"ted.jpg')):
         (folder / name).write_bytes(draw(mark=number))
-    names = sorted(one.name for one in folder.glob("*.jpg"))
+    names = sorted(item.name for item in folder.glob("*.jpg"))
     for _ in range(2):
         done = classify(runner, *names, "--out", tmp_path / "found.csv", "--resume")
     assert "4 of 4 are in" in done.stderr
@@ -402,23 +407,23 @@ def test_killed_while_storing_it_goes_on_and_stores_each_once(many: Path, tmp_pa
 def test_ctrl_c_ends_it_with_a_whole_list(many: Path, tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     process = start(
-        tmp_path, many, many, *[many / one.name for one in many.iterdir()], "--json", out
+        tmp_path, many, many, *[many / item.name for item in many.iterdir()], "--json", out
     )
     read_until(out, 20, process)
     process.send_signal(signal.SIGINT)
-    said = process.communicate()[1].decode()
+    text = process.communicate()[1].decode()
     rows = json.loads(out.read_text())
     assert 20 <= len(rows) <= 150
     if len(rows) < 150:  # a quick machine may have been done
-        assert (process.returncode, "Stopped." in said, "Traceback" in said) == (130, True, False)
+        assert (process.returncode, "Stopped." in text, "Traceback" in text) == (130, True, False)
 
 
 def test_a_reader_that_goes_away_is_no_traceback(many: Path, tmp_path: Path) -> None:
     process = start(tmp_path, many, "--format", "jsonl", stdout=subprocess.PIPE)
     line = process.stdout.readline()
     process.stdout.close()
-    said = process.stderr.read().decode()
+    text = process.stderr.read().decode()
     process.stderr.close()
     process.wait()
     assert json.loads(line)["path"].endswith("000.jpg")
-    assert "Traceback" not in said and "Exception" not in said
+    assert "Traceback" not in text and "Exception" not in text

@@ -44,19 +44,19 @@ def others(cars: FakeClassifier) -> list[FakeClassifier]:
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
-    with running(whole_answers(app)) as found:
-        yield found
+    with running(whole_answers(app)) as results:
+        yield results
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Six photos, and one that is cut off."""
-    found = tmp_path / "photos"
-    found.mkdir()
+    results = tmp_path / "photos"
+    results.mkdir()
     for number in range(6):
-        (found / f"машина {number}.jpg").write_bytes(draw(mark=number))
-    (found / "broken.jpg").write_bytes(draw()[:300])
-    return found
+        (results / f"машина {number}.jpg").write_bytes(draw(mark=number))
+    (results / "broken.jpg").write_bytes(draw()[:300])
+    return results
 
 
 @pytest.fixture
@@ -65,15 +65,15 @@ def answering(tmp_path: Path) -> Callable[..., Flask]:
 
     def make(*answers: Callable[[], Any]) -> Flask:
         app, left = Flask("answering"), list(answers)
-        said = {
+        text = {
             "decision": "ferrari",
             "label": "ferrari",
             "familiarity": None,
             "model": {"name": "f1-teams", "version": 1},
         }
         ranked = [
-            {"rank": at, "label": name, "class_id": at, "probability": 0.5}
-            for at, name in ((1, "ferrari"), (2, "bwt"))
+            {"rank": place, "label": name, "class_id": place, "probability": 0.5}
+            for place, name in ((1, "ferrari"), (2, "bwt"))
         ]
 
         @app.post("/api/v1/classify")
@@ -82,7 +82,7 @@ def answering(tmp_path: Path) -> Callable[..., Flask]:
                 left.pop(0)()
                 if left
                 else jsonify(
-                    prediction={**said, "confidence": 0.5, "ranked": ranked, "elapsed_ms": 1.0}
+                    prediction={**text, "confidence": 0.5, "ranked": ranked, "elapsed_ms": 1.0}
                 )
             )
 
@@ -117,7 +117,7 @@ def test_all_models_of_the_server_can_be_asked(
     (row,) = json.loads(
         classify(runner, address, folder / "машина 0.jpg", "--model", "all", "--json", "-").stdout
     )
-    assert [said["model"]["name"] for said in row["predictions"]] == ["f1-teams", "stanford-cars"]
+    assert [text["model"]["name"] for text in row["predictions"]] == ["f1-teams", "stanford-cars"]
 
 
 def test_with_store_the_server_remembers_them(
@@ -126,9 +126,9 @@ def test_with_store_the_server_remembers_them(
     done = classify(runner, address, folder, "--store", "--truth", "ferrari", "--format", "jsonl")
     kept = client.get("/api/v1/photos").json["items"]
     assert {json.loads(line).get("photo") for line in done.stdout.splitlines()} - {None} == {
-        one["id"] for one in kept
+        item["id"] for item in kept
     }
-    assert {one["ground_truth"] for one in kept} == {"ferrari"}
+    assert {item["ground_truth"] for item in kept} == {"ferrari"}
 
 
 class TestClosed:

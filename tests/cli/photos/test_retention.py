@@ -73,10 +73,10 @@ def test_doctor_complains_about_a_photo_without_its_file(
 def test_a_rule_is_only_looked_at_first(app: Flask, runner: FlaskCliRunner, upload: Upload) -> None:
     for number in range(3):
         upload(mark=number)
-    said = runner.invoke(args=["photos", "keep", "--per-class", "1"]).output
+    text = runner.invoke(args=["photos", "keep", "--per-class", "1"]).output
     assert (
-        f"mclaren\t3 photos\t2 go\t{2 * len(draw()) / 2**20:.1f} MB" in said
-        and "Nothing was deleted" in said
+        f"mclaren\t3 photos\t2 go\t{2 * len(draw()) / 2**20:.1f} MB" in text
+        and "Nothing was deleted" in text
     )
     assert left(app) == 3
 

@@ -34,19 +34,19 @@ def test_it_lists_what_lies_in_folders_and_leaves_out_what_systems_add(path: Pat
     with Zips([path]) as zips:
         entries = zips.entries()
         assert (entries[0].folder, entries[0].filename) == ("мак ларен", "🏎.jpg")
-        assert [bool(one.why_not) for one in entries] == [False, True, True]
+        assert [bool(item.why_not) for item in entries] == [False, True, True]
         assert zips.read(entries[0].key) == b"x"
 
 
 def test_two_zips_are_read_one_after_the_other(path: Path, tmp_path: Path) -> None:
     other = make(tmp_path / "b.zip", {"a.jpg": b"2"})
     with Zips([make(path, {"a.jpg": b"1"}), other]) as zips:
-        assert [zips.read(one.key) for one in zips.entries()] == [b"1", b"2"]
+        assert [zips.read(item.key) for item in zips.entries()] == [b"1", b"2"]
 
 
 def test_names_that_lead_out_stay_names(path: Path) -> None:
     with Zips([make(path, {"../../etc/passwd": b"x", "/abs.jpg": b"y"})]) as zips:
-        assert [one.filename for one in zips.entries()] == ["passwd", "abs.jpg"]
+        assert [item.filename for item in zips.entries()] == ["passwd", "abs.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_names_of_old_packers_are_read_as_they_were_meant(
     member = zipfile.ZipInfo("x")
     member.filename = name.encode(encoding).decode("cp437")
     member.flag_bits = 0
-    assert archive.clear_name(member) == name
+    assert archive.decoded_name(member) == name
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_a_table_of_contents_too_long_to_read_is_refused(
 ) -> None:
     monkeypatch.setattr(archive, "DIRECTORY_BYTES", 500)
     with pytest.raises(BadArchiveError, match="more than"):
-        open_zip(make(path, {f"{one}.jpg": b"" for one in range(50)}))
+        open_zip(make(path, {f"{item}.jpg": b"" for item in range(50)}))
 
 
 def test_too_many_files_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST_FILES", 3)
     with (
-        Zips([make(path, {f"{one}.jpg": b"" for one in range(4)})]) as zips,
+        Zips([make(path, {f"{item}.jpg": b"" for item in range(4)})]) as zips,
         pytest.raises(BadArchiveError, match="4 files"),
     ):
         zips.entries()
@@ -145,7 +145,7 @@ def test_a_link_is_no_file(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as written:
         written.writestr(link, "/etc/passwd")
     with Zips([path]) as zips:
-        assert zips.entries()[0].why_not == "a link, no file"
+        assert zips.entries()[0].why_not == "a link, not a file"
 
 
 def test_a_folder_is_read_by_name_without_its_links(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_folder_is_read_by_name_without_its_links(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").write_bytes(b"1")
     (tmp_path / "3.jpg").symlink_to("/etc/passwd")
     with Folder(tmp_path) as folder:
-        assert [(one.name, folder.read(one.key)) for one in folder.entries()] == [
+        assert [(item.name, folder.read(item.key)) for item in folder.entries()] == [
             ("1.jpg", b"1"),
             ("b/2.jpg", b"2"),
         ]

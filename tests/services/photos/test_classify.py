@@ -35,8 +35,8 @@ def test_everything_of_a_photo_is_one_transaction(app: Flask, config: Config) ->
     with app.app_context():
         db.session.connection().connection.driver_connection.set_trace_callback(commits.append)
         put(draw())
-    assert [one for one in commits if one.startswith("COMMIT")].count("COMMIT") <= 2
-    assert len([one for one in commits if one.startswith("BEGIN IMMEDIATE")]) == 1
+    assert [item for item in commits if item.startswith("COMMIT")].count("COMMIT") <= 2
+    assert len([item for item in commits if item.startswith("BEGIN IMMEDIATE")]) == 1
     assert counts(config) == {
         "photos": 1,
         "files": 1,
@@ -80,8 +80,8 @@ def test_four_uploads_at_once_of_the_same_bytes_are_one_photo(app: Flask, config
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({one.photo.public_id for one in answers}) == 1
-    assert sorted(one.duplicate for one in answers) == [False, True, True, True]
+    assert len({item.photo.public_id for item in answers}) == 1
+    assert sorted(item.duplicate for item in answers) == [False, True, True, True]
     assert counts(config)["photos"] == 1
 
 
@@ -98,7 +98,7 @@ def test_when_writing_fails_nothing_is_left(
 def test_ids_cannot_be_guessed(app: Flask) -> None:
     with app.app_context():
         ids = [put(draw(mark=number)).photo.public_id for number in range(3)]
-        assert len({len(one) for one in ids}) == 1
+        assert len({len(item) for item in ids}) == 1
         assert len(ids[0]) == 12
         assert db.session.query(Photo).count() == 3
         assert db.session.query(Thumbnail).count() == 3

@@ -54,15 +54,15 @@ def ask(public_id: str, *classifiers: FakeClassifier) -> None:
 
 def outcomes(public_id: str) -> dict[str, str]:
     return {
-        one.model: one.outcome
-        for one in history.current_predictions(history.get_item(public_id).photo)
+        item.model: item.outcome
+        for item in history.current_predictions(history.get_item(public_id).photo)
     }
 
 
 def rows() -> list[tuple[str, int, bool, bool]]:
     return [
-        (one.model, one.version, one.current, one.shown)
-        for one in db.session.query(Prediction).order_by(Prediction.id)
+        (item.model, item.version, item.current, item.shown)
+        for item in db.session.query(Prediction).order_by(Prediction.id)
     ]
 
 
@@ -248,9 +248,11 @@ def test_the_gallery_of_a_model_holds_what_it_has_seen(
     )
     items = history.gallery_page(GalleryFilter(model="stanford-cars")).items
     assert [
-        (one.photo.public_id, one.photo.prediction.model) for one in items if one.photo.prediction
+        (item.photo.public_id, item.photo.prediction.model)
+        for item in items
+        if item.photo.prediction
     ] == [(both, "stanford-cars")]
-    assert [one.photo.public_id for one in history.gallery_page(GalleryFilter()).items] == [
+    assert [item.photo.public_id for item in history.gallery_page(GalleryFilter()).items] == [
         team,
         both,
     ]

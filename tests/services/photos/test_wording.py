@@ -18,8 +18,8 @@ from webapp.services.photos.wording import (
 def ranking(*probabilities: float) -> list[RankedLabel]:
     names = ("mclaren", "renault", "ferrari")
     return [
-        RankedLabel(place, names[place - 1], place, one)
-        for place, one in enumerate(probabilities, start=1)
+        RankedLabel(place, names[place - 1], place, item)
+        for place, item in enumerate(probabilities, start=1)
     ]
 
 

@@ -114,9 +114,9 @@ def test_a_refusal_says_that_nothing_was_stored(client: FlaskClient) -> None:
 
 def test_every_hostile_file_is_answered_in_words(client: FlaskClient, shared: Path) -> None:
     for path in sorted(
-        one
-        for one in (shared / "hostile").rglob("*")
-        if one.is_file() and one.stat().st_size < 30 * 2**20
+        item
+        for item in (shared / "hostile").rglob("*")
+        if item.is_file() and item.stat().st_size < 30 * 2**20
     ):
         answer = send_large(client, path.read_bytes()[: 21 * 2**20], path.name)
         assert answer.status_code in (303, 400, 413, 415, 422), path.name

@@ -56,7 +56,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Output:
+class Destination:
     """The format ("" for sentences), the file ("" for stdout), and whether to go on in it."""
 
     format: str
@@ -96,7 +96,7 @@ def classify_command(paths: tuple[str, ...], resume: bool, quiet: bool, **given:
     named at the end, and the exit code is 1.
     """
     files = [given.pop(name) for name in ("out", "json_file", "csv_file")]
-    output = Output(*_choose_output(given.pop("format"), *files), resume, quiet)
+    output = Destination(*_choose_output(given.pop("format"), *files), resume, quiet)
     options = Options(**given)
     if options.truth and not options.store:
         raise click.UsageError("--truth needs --store.")
@@ -135,7 +135,7 @@ def _choose_output(format: str | None, out: str, json_file: str, csv_file: str) 
     return format, "" if file == "-" else file
 
 
-def _run(photos: list[Path], options: Options, output: Output) -> int:
+def _run(photos: list[Path], options: Options, output: Destination) -> int:
     """Classify what is not done, and return the exit code."""
     done = Done()
     if output.resume:
@@ -192,7 +192,7 @@ class Summary:
         click.echo(f"{self.classified} classified, {len(self.failed)} failed.{took}", err=True)
 
 
-def _advice(output: Output) -> str:
+def _advice(output: Destination) -> str:
     if output.file and output.format in RESUMABLE:
         return f"Stopped. {output.file} has what is done; the same command with --resume goes on."
     return "Stopped. What was classified until now was written."

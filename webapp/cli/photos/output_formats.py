@@ -58,10 +58,10 @@ def make_format(name: str, paths: Iterable[Path], describe: Callable[[Row], str]
 def table_lines(row: Row) -> str:
     """Lines of a CSV table, one for each model."""
     predictions = row.get("predictions") or [row.get("prediction") or {}]
-    return csv_safety.csv_lines(_cells(row, prediction) for prediction in predictions)
+    return csv_safety.csv_lines(_columns(row, prediction) for prediction in predictions)
 
 
-def _cells(row: Row, prediction: dict[str, Any]) -> tuple[object, ...]:
+def _columns(row: Row, prediction: dict[str, Any]) -> tuple[object, ...]:
     second = (prediction.get("ranked") or [{}, {}])[1]
     model = prediction.get("model", {})
     return (

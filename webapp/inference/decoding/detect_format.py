@@ -67,28 +67,28 @@ def detect_format(content: bytes) -> str:
     """
     if not content:
         raise NotAPhotoError("This file is empty.")
-    for prefix, name in _PREFIXES:
-        if content.startswith(prefix):
-            if name == "TIFF" and content[8:10] == b"CR":
-                raise NotAPhotoError(refusal_of_picture(_CAMERA_RAW))
-            return name
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return "WEBP"
-    if content.startswith(b"BM") and int.from_bytes(content[14:18], "little") in _BMP_HEADER_SIZES:
-        return "BMP"
-    if content[4:8] == b"ftyp" and (name := _boxed_format(content)):
+    if name := _known_format(content):
         return name
-    if content[4:11] == b"ftypcrx":
-        raise NotAPhotoError(refusal_of_picture(_CAMERA_RAW))
     for prefixes, what in _OTHER_PICTURES:
         if content.startswith(prefixes):
             raise NotAPhotoError(refusal_of_picture(what))
     what = _guess(content)
-    raise NotAPhotoError(
-        f"This is {what}, not a photo. {SEND}"
-        if what
-        else f"This is not a photo in a format we read. {SEND}"
-    )
+    seems = f"This is {what}, not a photo." if what else "This is not a photo in a format we read."
+    raise NotAPhotoError(f"{seems} {SEND}")
+
+
+def _known_format(content: bytes) -> str:
+    """The format, "" for another one. Raises `NotAPhotoError` for near relatives of ours."""
+    name = next((name for prefix, name in _PREFIXES if content.startswith(prefix)), "")
+    if (name == "TIFF" and content[8:10] == b"CR") or content[4:11] == b"ftypcrx":
+        raise NotAPhotoError(refusal_of_picture(_CAMERA_RAW))
+    if name:
+        return name
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "WEBP"
+    if content.startswith(b"BM") and int.from_bytes(content[14:18], "little") in _BMP_HEADER_SIZES:
+        return "BMP"
+    return _boxed_format(content) if content[4:8] == b"ftyp" else ""
 
 
 def content_type(name: str) -> str:
@@ -126,13 +126,7 @@ def _guess(content: bytes) -> str:
     if content[4:8] in (b"moov", b"mdat", b"wide", b"free"):
         return "a video"
     if content.startswith(b"RIFF"):
-        return (
-            "a video"
-            if content[8:11] == b"AVI"
-            else "a sound file"
-            if content[8:12] == b"WAVE"
-            else ""
-        )
+        return {b"AVI ": "a video", b"WAVE": "a sound file"}.get(content[8:12], "")
     return _guess_text(content[:4096])
 
 

@@ -197,7 +197,7 @@ def _decode(
         # All at once: else libjpeg can be made to start again for every 64 KB.
         image.decodermaxblock = length
     image.load()
-    turn = _turn(image, name)
+    turn = _upright(image, name)
     small = _shrink(image, size)
     if turn is not None:
         small = small.transpose(turn)
@@ -277,7 +277,7 @@ _TURNS = {
 _QUARTER_TURNS = {_TURNS[number] for number in (5, 6, 7, 8)}
 
 
-def _turn(image: Image.Image, name: str) -> Image.Transpose | None:
+def _upright(image: Image.Image, name: str) -> Image.Transpose | None:
     """What sets the loaded image upright, or None. TIFF and HEIC are decoded upright."""
     if name in ("TIFF", "HEIF"):
         return None

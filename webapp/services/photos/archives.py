@@ -1,6 +1,7 @@
-"""Many photos from one place: zips that strangers sent, read with care, or a folder of the server. No path of theirs is ever written."""
+"""Many photos from zips that strangers sent, or from a folder of the server.
 
-from __future__ import annotations
+Zips are read with care, and no path in them is ever written.
+"""
 
 import os
 import stat
@@ -17,19 +18,21 @@ from webapp.errors import BadArchiveError, BadRequestError, BrokenPhotoError, Ph
 from webapp.inference.decoding.images import MAX_BYTES
 
 MOST_FILES = 100_000
-DIRECTORY_BYTES = 64 * 2**20
-"""Of a zip's table of contents, which is read as a whole: room for so many files with long names."""
+DIRECTORY_BYTES = 64 * 2**20  # of a zip's table of contents, which is read as a whole
 UNPACKED_BYTES = 200 * 2**30
+# From this size on, unpacked bytes may be this many times those of the zip: photos are compressed
+# already, and bombs are not photos.
 RATIO, RATIO_FROM = 100, 2**30
-"""From this size on, unpacked bytes may be so many times those of the zip: photos are packed already, and bombs are not photos."""
-TAIL = 65_557
-"""The end of a zip in which its last record stands: 22 bytes and a comment of 64 KB at most."""
+TAIL = 65_557  # bytes in which a zip's last record stands: 22 and a comment of 64 KB at most
 OVERHEAD = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in a source: `key` finds it again, `name` is its path as people wrote it, `why_not` is why it is no photo ("": it may be)."""
+    """A file in a source: `key` finds it again, `name` is its path as people wrote it.
+
+    `why_not` is why it is left out, "" for what may be a photo.
+    """
 
     key: str
     name: str
@@ -53,9 +56,12 @@ class Source(Protocol):
         """Every file, in the source's order. Raises `BadArchiveError`."""
 
     def read(self, key: str) -> bytes:
-        """The bytes of a file, one more than a photo may have at most. Raises a `PhotoRefusedError`."""
+        """The bytes of a file, at most one more than a photo may have.
 
-    def __enter__(self) -> Source: ...
+        Raises a `PhotoRefusedError`.
+        """
+
+    def __enter__(self) -> "Source": ...
 
     def __exit__(
         self,
@@ -66,7 +72,7 @@ class Source(Protocol):
 
 
 class Zips:
-    """The files of one zip or several, in their order. Raises `BadArchiveError` when one cannot be taken."""
+    """The files of one zip or several, in their order. Raises `BadArchiveError`."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = list(paths)
@@ -74,17 +80,18 @@ class Zips:
 
     def entries(self) -> list[Entry]:
         """See `Source`."""
-        found = [
-            Entry(f"{place}:{number}", clear_name(member), _why_not(clear_name(member), member))
-            for place in range(len(self._paths))
-            for number, member in enumerate(self._archive(place).infolist())
-            if not member.is_dir()
-        ]
-        if len(found) > MOST_FILES:
+        entries = []
+        for place in range(len(self._paths)):
+            for number, member in enumerate(self._archive(place).infolist()):
+                if not member.is_dir():
+                    name = decoded_name(member)
+                    entries.append(Entry(f"{place}:{number}", name, _why_not(name, member)))
+        if len(entries) > MOST_FILES:
             raise BadArchiveError(
-                f"These are {len(found):,} files; {MOST_FILES:,} are the most at a time. Nothing was stored: send fewer."
+                f"These are {len(entries):,} files; {MOST_FILES:,} are the most at a time. "
+                "Nothing was stored: send fewer."
             )
-        return found
+        return entries
 
     def read(self, key: str) -> bytes:
         """See `Source`."""
@@ -95,18 +102,11 @@ class Zips:
             raise PhotoTooLargeError(f"Larger than {MAX_BYTES // 2**20} MB.")
         if member.flag_bits & 1:
             raise BrokenPhotoError("Encrypted: unpack it and send it without a password.")
+        damages = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError)
         try:
             with archive.open(member) as stream:
                 return stream.read(MAX_BYTES + 1)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            ValueError,
-            OSError,
-        ) as error:
+        except damages as error:
             raise BrokenPhotoError(f"Damaged in the zip: {error}") from error
 
     def _archive(self, place: int) -> zipfile.ZipFile:
@@ -114,7 +114,7 @@ class Zips:
             self._open[place] = open_zip(self._paths[place])
         return self._open[place]
 
-    def __enter__(self) -> Zips:
+    def __enter__(self) -> "Zips":
         return self
 
     def __exit__(
@@ -123,8 +123,8 @@ class Zips:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for one in self._open.values():
-            one.close()
+        for archive in self._open.values():
+            archive.close()
         self._open.clear()
 
 
@@ -136,15 +136,16 @@ class Folder:
 
     def entries(self) -> list[Entry]:
         """See `Source`."""
-        found = []
+        entries = []
         for path in self._files():
             name = path.relative_to(self._folder).as_posix()
-            found.append(Entry(name, name, _why_not(name)))
-            if len(found) > MOST_FILES:
+            entries.append(Entry(name, name, _why_not(name)))
+            if len(entries) > MOST_FILES:
                 raise BadArchiveError(
-                    f"There are more than {MOST_FILES:,} files in this folder. Nothing was stored: take a part of it."
+                    f"There are more than {MOST_FILES:,} files in this folder. "
+                    "Nothing was stored: take a part of it."
                 )
-        return sorted(found, key=lambda one: one.name)
+        return sorted(entries, key=lambda entry: entry.name)
 
     def read(self, key: str) -> bytes:
         """See `Source`."""
@@ -162,7 +163,7 @@ class Folder:
                 if stat.S_ISREG(path.lstat().st_mode):
                     yield path
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> "Folder":
         return self
 
     def __exit__(
@@ -175,7 +176,7 @@ class Folder:
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """Open a zip whose table of contents is of a size that we read, and whose files are. Raises `BadArchiveError`."""
+    """Open a zip whose table of contents and files are not too large. Raises `BadArchiveError`."""
     try:
         if _directory_bytes(path) > DIRECTORY_BYTES:
             raise BadArchiveError(
@@ -184,89 +185,84 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise BadArchiveError(
-            "This is no zip, or its end is missing. Nothing was stored: make it again, or send the photos one by one."
+            "This is not a zip, or its end is missing. "
+            "Nothing was stored: make it again, or send the photos one by one."
         ) from error
-    members = archive.infolist()
-    unpacked, packed = (
-        sum(one.file_size for one in members),
-        sum(one.compress_size for one in members),
-    )
     size = path.stat().st_size
-    if (
-        unpacked > UNPACKED_BYTES
-        or packed > size
-        or (unpacked > RATIO_FROM and unpacked > RATIO * size)
-    ):
+    unpacked = sum(member.file_size for member in archive.infolist())
+    packed = sum(member.compress_size for member in archive.infolist())
+    is_bomb = unpacked > RATIO_FROM and unpacked > RATIO * size
+    if is_bomb or unpacked > UNPACKED_BYTES or packed > size:
         archive.close()
         raise BadArchiveError(
-            f"The zip of {size / 2**20:,.0f} MB says it holds {unpacked / 2**30:,.1f} GB. It was not opened: nothing was stored."
+            f"The zip of {size / 2**20:,.0f} MB says it holds {unpacked / 2**30:,.1f} GB. "
+            "It was not opened: nothing was stored."
         )
     return archive
 
 
-def clear_name(member: zipfile.ZipInfo) -> str:
+def decoded_name(member: zipfile.ZipInfo) -> str:
     """The name of a member as its sender saw it.
 
-    Old packers do not say how they wrote it, and zipfile takes code page 437 then. Macs write UTF-8, a Russian Windows code page 866.
+    Old programs do not say how they encoded it, and zipfile takes code page 437 then. Macs write
+    UTF-8, a Russian Windows code page 866.
     """
     name = member.filename
     if member.flag_bits & 0x800 or name.isascii():
         return name
-    try:
-        raw = name.encode("cp437")
-    except UnicodeEncodeError:
-        return name
     for encoding in ("utf-8", "cp866"):
         try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
+            text = name.encode("cp437").decode(encoding)
+        except UnicodeError:
             continue
-        letters = [one for one in text if not one.isascii()]
-        if encoding == "utf-8" or all("А" <= one <= "я" or one in "Ёё№" for one in letters):
+        letters = [char for char in text if not char.isascii()]
+        if encoding == "utf-8" or all("А" <= char <= "я" or char in "Ёё№" for char in letters):
             return text
     return name
 
 
 def folder_below(allowed: Path | None, name: str) -> Path:
-    """The folder called `name` below the one that the operator allowed. Raises `BadRequestError` when it is not there, or leads out."""
+    """The folder called `name` below the one that the operator allowed.
+
+    Raises `BadRequestError` when it is not there, or leads out.
+    """
     if allowed is None:
         raise BadRequestError(
-            "Folders of this server are not open to jobs. The operator can name one in MARQUE_IMPORT_FOLDER."
+            "Folders of this server are not open to jobs. "
+            "The operator can name one in MARQUE_IMPORT_FOLDER."
         )
     root = allowed.resolve()
-    found = (root / name.strip().strip("/")).resolve()
-    if not found.is_relative_to(root) or not found.is_dir():
+    folder = (root / name.strip().strip("/")).resolve()
+    if not folder.is_relative_to(root) or not folder.is_dir():
         raise BadRequestError(
             f"There is no folder {name[:200]!r} below the one that the operator allowed."
         )
-    return found
+    return folder
 
 
 def _why_not(name: str, member: zipfile.ZipInfo | None = None) -> str:
-    """Why a file is left out without a look at it; "" when it is looked at."""
+    """Why a file is left out by its name and type; "" when it may be a photo."""
     parts = PurePosixPath(name).parts
     if any(part in OVERHEAD or part.startswith("._") for part in parts):
-        return "kept by the system for itself, no photo"
+        return "a file of the operating system"
     if member is not None and stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        return "a link, no file"
+        return "a link, not a file"
     return ""
 
 
 def _directory_bytes(path: Path) -> int:
-    """How long a zip's table of contents says it is, before anybody reads it. Raises `ValueError` for what is no zip."""
+    """How long a zip says its table of contents is, before it is read. Raises `ValueError`."""
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - TAIL))
         tail = stream.read()
-        at = tail.rfind(b"PK\x05\x06")
-        if at < 0 or len(tail) < at + 22:
-            raise ValueError("no end record")
-        (length,) = struct.unpack_from("<L", tail, at + 12)
-        if (
-            length == 0xFFFFFFFF
-        ):  # the real number stands in the record of large zips, which lies before
-            large = tail.rfind(b"PK\x06\x06", 0, at)
-            if large < 0 or len(tail) < large + 48:
-                raise ValueError("no end record of a large zip")
-            (length,) = struct.unpack_from("<Q", tail, large + 40)
-        return int(length)
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
+        raise ValueError("no end record")
+    (length,) = struct.unpack_from("<L", tail, end + 12)
+    if length == 0xFFFFFFFF:  # the real number stands in the record of large zips, before this one
+        large = tail.rfind(b"PK\x06\x06", 0, end)
+        if large < 0 or len(tail) < large + 48:
+            raise ValueError("no end record of a large zip")
+        (length,) = struct.unpack_from("<Q", tail, large + 40)
+    return int(length)

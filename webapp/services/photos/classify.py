@@ -169,8 +169,8 @@ def is_stored(content: bytes, classifiers: Sequence[Classifier], ground_truth: s
     row = storage.find_bytes(hashlib.sha256(content).hexdigest())
     if row is None or row.deleted_at is not None:
         return False
-    found = storage.find_photo(row.public_id)
-    return found is not None and _is_complete(found[0], classifiers, ground_truth)
+    known = storage.find_photo(row.public_id)
+    return known is not None and _is_complete(known[0], classifiers, ground_truth)
 
 
 def _classify_photo(
@@ -397,8 +397,8 @@ def _find(sha256: str) -> Photo | None:
     if row.deleted_at is not None:
         with writing():
             storage.restore(Photo.sha256 == sha256)
-    found = storage.find_photo_by_sha256(sha256)
-    return found and found[0]
+    known = storage.find_photo_by_sha256(sha256)
+    return known and known[0]
 
 
 def _load(sha256: str, model: str = "", *, duplicate: bool) -> StoredPhoto:
@@ -406,10 +406,10 @@ def _load(sha256: str, model: str = "", *, duplicate: bool) -> StoredPhoto:
 
     Raises `PhotoRefusedError` when somebody deleted it at this moment.
     """
-    found = storage.find_photo_by_sha256(sha256, model)
-    if found is None:
+    known = storage.find_photo_by_sha256(sha256, model)
+    if known is None:
         raise PhotoRefusedError(_GONE)
-    return StoredPhoto(*found, duplicate=duplicate)
+    return StoredPhoto(*known, duplicate=duplicate)
 
 
 def _classify(content: bytes, pipeline: Pipeline, *, thumbnail: bool = False) -> ClassifiedPhoto:

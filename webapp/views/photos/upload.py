@@ -120,7 +120,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/")
 @guards.uploads_open
 def send() -> ResponseReturnValue:
-    """Take one photo (303 to it), several (303 to their list), or a zip or very many (to their job).
+    """Take one photo (303 to it), several (303 to their list), a zip or very many (to their job).
 
     What is refused is said above the form, which keeps what was typed.
     """

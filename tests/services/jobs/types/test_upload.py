@@ -46,8 +46,8 @@ def context(app: Flask) -> Iterator[None]:
 def zip_of(members: dict[str, bytes]) -> io.BytesIO:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for name, one in members.items():
-            archive.writestr(name, one)
+        for name, item in members.items():
+            archive.writestr(name, item)
     content.seek(0)
     return content
 
@@ -68,7 +68,7 @@ def run_jobs(app: Flask, job_id: str) -> JobView:
 
 
 def truths() -> dict[str, str | None]:
-    return {one.filename: one.ground_truth for one in db.session.query(Photo)}
+    return {item.filename: item.ground_truth for item in db.session.query(Photo)}
 
 
 def test_every_file_is_accounted_for(app: Flask) -> None:
@@ -107,12 +107,12 @@ def test_a_part_that_is_done_twice_counts_once(app: Flask) -> None:
     for _ in range(2):  # the plan, then the only part, of which nobody hears that it is through
         claim = parts.claim_part({"upload": JOB_TYPE}, "w1")
         assert claim
-        one = parts.running_job(claim, get_tools(), lambda: False)
+        item = parts.running_job(claim, get_tools(), lambda: False)
         if claim.part.role == "plan":
-            parts.end_part(claim, JOB_TYPE, one, upload_job.plan(one))
+            parts.end_part(claim, JOB_TYPE, item, upload_job.plan(item))
         else:
-            upload_job.do(one)
-            parts.put_back(claim, one)
+            upload_job.do(item)
+            parts.put_back(claim, item)
     assert run_jobs(app, job_id).job.result["added"] == 3
 
 
