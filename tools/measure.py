@@ -46,27 +46,29 @@ SEARCHED = (".py", ".html", ".css", ".js", ".md", ".toml", ".txt")
 # part of a name: `lane` in `LongLane`, in `long_lane` and in "the lane", not in "plane".
 WORDS = (
     "rooms|doors?|cupboard|turnstile|doorbell|bell|ring|crew|lanes?|courier|veil|tally|tallies"
-    "|rereadings?|dice|sniffs?|sniffing|packing|exams?|learnt|studio|drawings|whoever|lest"
+    "|rereadings?|dice|sniffs?|sniffing|packing|exams?|studio|drawings|whoever|lest"
 )
 PHRASES = (
     r"\bso many\b|\bre-reading|\bforeign\b(?![ _-]?keys?)|[\"'>]keeping\b|rules? of keeping"
     r"|\bhands\b(?! (?:over|on|back|out|off|in|it|them|the|a)\b)"
+    r"|_learnt\b|\blearnt_(?!from|known)|(?<![a-z] )\blearnt\b(?! from| by| on)"
 )
 CAPITALS = re.sub(r"\b[a-z]", lambda match: match[0].upper(), WORDS)
 RETIRED = re.compile(
     rf"(?:(?<![A-Za-z])(?i:{WORDS})|(?<=[a-z])(?:{CAPITALS}))(?![a-z])|(?i:{PHRASES})"
 )
-# Retired as the name of a module, a folder, a class or a function; fine as a word in a sentence.
+# Retired as names of modules and folders, and NAMES also of classes and functions of the product.
+FILES = r"room|cells|looks?|looking|turns?|sent|shown|keeping|imports|labelling|filtering"
 NAMES = (
-    r"room|work|kinds?|job_kinds|words|\w+_words|foreign_\w+|containers|drawn|drawing|follow|today"
-    r"|reading|seen|seen_\w+|frame|shown|sent|fold|many|\w+_later|cells|looks?|looking|turns?"
-    r"|keeping\w*|imports|labelling|filtering"
+    r"work|kinds?|job_kinds|words|\w+_words|foreign_\w+|containers|drawn|drawing|follow|today"
+    r"|reading|seen|seen_\w+|frame|fold|many|\w+_later"
 )
 VARIABLES = {"one", "found", "said", "question", "at"}
 # What is left alone: routes, options, parameters and JSON fields that users have, and trade names.
 PUBLIC = re.compile(
-    r"label[ _-]?studio|crew cab|/admin/keeping|--hands|with_learnt|follow_redirects"
-    r"|LearntPhotos|[\"'`?&=]learnt(?=[\"'`=])|\blearnt(?=[:=])|^(?:name|display) = .*$",
+    r"label[ _-]?studio|crew cab|/admin/keeping|--hands|with_learnt|[\"'?&`=]learnt\b"
+    r"|\blearnt(?=[:=])|models and drawings|\"drawings\"|drawings is no setting"
+    r"|^(?:name|display) = .*$",
     re.IGNORECASE | re.MULTILINE,
 )
 # Names that templates and scripts bind: of loops, of assignments, of arrow functions.
@@ -166,16 +168,18 @@ class Checkout:
 
     def _find_retired(self, path: str, text: str) -> None:
         """Words anywhere in the path and the text, then names that are defined, then variables."""
-        plain = PUBLIC.sub(lambda match: "·" * len(match[0]), text)
-        for match in (*RETIRED.finditer(path), *RETIRED.finditer(plain)):
-            self._add("retired words", path, line_of(match), match[0])
+        for plain in (PUBLIC.sub(lambda match: "·" * len(match[0]), part) for part in (path, text)):
+            for match in RETIRED.finditer(plain):
+                self._add("retired words", path, line_of(match), match[0])
+        for part in path.split("/"):
+            if re.fullmatch(f"{FILES}|{NAMES}", part.split(".")[0].removeprefix("test_")):
+                self._add("retired names", path, 1, part)
         tree = self.trees.get(path)
-        parts = [(part.split(".")[0], 1) for part in path.split("/")]
-        for name, line in (*parts, *definitions(tree)):
-            name = name.removeprefix("test_").strip("_")
-            snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-            if re.fullmatch(NAMES, snake):
-                self._add("retired names", path, line, name)
+        for node in ast.walk(tree) if tree and path in self.product else ():
+            if isinstance(node, Function | ast.ClassDef):
+                snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name).lower().strip("_")
+                if re.fullmatch(NAMES, snake):
+                    self._add("retired names", path, node.lineno, node.name)
         bound = [*variables_of(tree)] if tree else []
         if path.endswith((".html", ".js")):
             matches = SCRIPT_VARIABLE.finditer(text)
@@ -187,13 +191,6 @@ class Checkout:
 
 def line_of(match: re.Match[str]) -> int:
     return match.string.count("\n", 0, match.start()) + 1
-
-
-def definitions(tree: ast.AST | None) -> Iterator[tuple[str, int]]:
-    """Names and lines of classes and functions; the sentences that name tests are left out."""
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("test_"):
-            yield node.name, node.lineno
 
 
 def variables_of(tree: ast.AST, in_class: bool = False) -> Iterator[tuple[str, int]]:
