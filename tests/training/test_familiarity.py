@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
-from webapp.inference.familiarity import SCORES, Space, check_rule, combine
+from webapp.inference.familiarity import SCORES, FamiliarityRule, Space, combine
 from webapp.training.calibration import fit_logistic, fit_rule, keeping_both, separating
 from webapp.training.evaluation.metrics import area_under_curve
 
@@ -37,7 +38,7 @@ def test_it_chooses_a_score_that_separates_them() -> None:
     known, unknown = np.concatenate([photos(20, 0), photos(20, 1)]), photos(40, 6)
     rule = fit_rule(make_space(), known, unknown, 1.0)
     assert rule is not None
-    check_rule(rule | {"threshold": 0.5})
+    TypeAdapter(FamiliarityRule).validate_python(rule | {"threshold": 0.5})
     assert rule["candidates"][" + ".join(rule["scores"])] == max(rule["candidates"].values()) == 1.0
     assert set(rule["scores"]) <= set(SCORES)
 

@@ -9,16 +9,17 @@ the distance, on validation photos and photos of other things; the card says whi
 
 from __future__ import annotations
 
-import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
-from webapp.errors import BadCardError, ModelUnavailableError
+from webapp.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
     from webapp.inference.models.card import ModelCard
@@ -26,6 +27,22 @@ if TYPE_CHECKING:
 SCORES = ("probability", "energy", "logit", "distance")
 ARRAYS = ("weights", "bias", "mean", "basis")
 LARGEST_FILE = 64 * 1024**2  # bytes, unpacked
+
+
+class FamiliarityRule(TypedDict):
+    """How a card combines scores: a number for each score, and a logistic curve over their sum."""
+
+    __pydantic_config__ = ConfigDict(extra="ignore", allow_inf_nan=False)  # type: ignore[misc]
+
+    scores: Annotated[
+        list[Literal["probability", "energy", "logit", "distance"]], Field(min_length=1)
+    ]
+    means: list[float]
+    spreads: list[Annotated[float, Field(gt=0)]]
+    slope: Annotated[float, Field(gt=0)]
+    offset: float
+    threshold: Annotated[float, Field(ge=0, le=1)]
+
 
 Floats = NDArray[np.float32]
 
@@ -153,28 +170,3 @@ def read_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
             f"{len(space.bias)} labels"
         )
     return Familiarity(space, card.temperature, card.familiarity)
-
-
-def check_rule(rule: dict[str, Any]) -> None:
-    """Raise `BadCardError` when a card's rule makes no sense; an empty one is no rule."""
-    if not rule:
-        return
-    names, means, spreads = (rule.get(key) for key in ("scores", "means", "spreads"))
-    if not (isinstance(names, list) and names and set(names) <= set(SCORES)):
-        raise BadCardError(f"familiarity.scores must name some of {', '.join(SCORES)}: {names!r}")
-    for values in (means, spreads):
-        is_list = isinstance(values, list) and len(values) == len(names)
-        if not is_list or not all(map(_is_number, values)):
-            raise BadCardError(
-                "familiarity.means and familiarity.spreads must have a number for each score"
-            )
-    if not all(value > 0 for value in spreads):
-        raise BadCardError("familiarity.spreads must be over 0")
-    numbers = [rule.get(key) for key in ("slope", "offset", "threshold")]
-    slope, _offset, threshold = numbers
-    if not all(map(_is_number, numbers)) or slope <= 0 or not 0 <= threshold <= 1:
-        raise BadCardError("familiarity needs a slope over 0, an offset, and a threshold in 0..1")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
