@@ -83,8 +83,8 @@ def write_if_free(statement: Executable) -> bool:
     """Execute one statement in a transaction of its own, if nobody else is writing just now. False
     when somebody is, or it failed.
 
-    For what is nice to know: it neither waits for the writer lock nor fails, so no request is slower
-    or refused because of it.
+    For what is nice to know: it neither waits for the writer lock nor fails, so no request is
+    slower or refused because of it.
     """
     if not _writer.acquire(blocking=False):
         return False
@@ -147,3 +147,9 @@ def column_values(row: Base) -> dict[str, Any]:
 def database_name() -> str:
     """What names the database among those of this process."""
     return str(db.engine.url)
+
+
+def update_rows(statement: Executable) -> int:
+    """Execute a change of many rows; returns how many. Objects in the session do not see it."""
+    result: Any = db.session.execute(statement, execution_options={"synchronize_session": False})
+    return int(result.rowcount)

@@ -129,9 +129,9 @@ def _page(form: ExportForm, error: MarqueError | None = None) -> ResponseReturnV
 
 
 def _earlier(export: Export) -> dict[str, Any]:
-    """A line about an export and what can be done about the rest of it: the next part (`after` which
-    photo), the same again, or, where what has arrived is of use, going on after the last photo of
-    that, which only the reader knows."""
+    """A line about an export and what can be done about the rest of it: the next part (`after`
+    which photo), the same again, or, where what has arrived is of use, going on after the last
+    photo of that, which only the reader knows."""
     manifest, broken = export.manifest or {}, export.state == "stopped"
     params = json.loads(export.filter_json)
     goes_on = export.format in FORMATS and FORMATS[export.format].goes_on

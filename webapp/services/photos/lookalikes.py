@@ -1,4 +1,5 @@
-"""Photos that look like one: nearly the same picture, and labelled photos that a network sees as near."""
+"""Photos that look like one: nearly the same picture, and labelled photos that a network sees as
+near."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 from webapp.storage.photos import lookalikes as storage
 from webapp.storage.tables import Photo, Prediction
 
+# Photos of a label that are compared, the newest ones: so a page takes as long with a million
+# labelled photos as with a few hundred.
 CANDIDATES = 300
-"""Photos of a label that are compared, the newest ones: so a page takes as long with a million labelled photos as with a few hundred."""
-SHOWN = 4
-MOST_SAME = 6
+_SHOWN = 4
+_MOST_SAME = 6
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,19 @@ class Alike:
 
 
 def nearly_same(photo: Photo) -> list[Photo]:
-    """Photos that show nearly the same picture, the nearest first, at most `MOST_SAME`."""
-    return storage.near_photos(photo, MOST_SAME)
+    """Photos that show nearly the same picture, the nearest first, at most `_MOST_SAME`."""
+    return storage.near_photos(photo, _MOST_SAME)
 
 
 def looks_like(prediction: Prediction) -> list[Alike]:
-    """For the first and the second label of an answer the nearest photos that people gave this label, at most `SHOWN` each.
+    """For the first and the second label of an answer the nearest photos that people gave this
+    label.
 
-    Of each label the newest `CANDIDATES` photos that the same version has looked at are compared, by the cosine of their embeddings.
+    Of each label the newest `CANDIDATES` photos that the same version has looked at are compared,
+    by the cosine of their embeddings.
     """
-    found = []
-    for label in [one.label for one in prediction.top[:2]]:
+    groups = []
+    for label in [line.label for line in prediction.top[:2]]:
         rows = storage.labelled_embeddings(
             label,
             prediction.model,
@@ -44,17 +48,14 @@ def looks_like(prediction: Prediction) -> list[Alike]:
         )
         nearest = _nearest(prediction.embedding, rows)
         photos = storage.photos_of([number for number, _cosine in nearest])
-        found.append(
-            Alike(
-                label, [(photos[number], cosine) for number, cosine in nearest if number in photos]
-            )
-        )
-    return found
+        alike = [(photos[number], cosine) for number, cosine in nearest if number in photos]
+        groups.append(Alike(label, alike))
+    return groups
 
 
 def _nearest(embedding: bytes, rows: Sequence[tuple[int, bytes]]) -> list[tuple[int, float]]:
-    """(photo, cosine) of the nearest, the nearest first. Vectors that have no direction are left out: zeros, and features too large for
-    float16, which are kept as infinity."""
+    """(photo, cosine) of the nearest, the nearest first. Vectors that have no direction are left
+    out: zeros, and features too large for float16, which are kept as infinity."""
     same = [(number, other) for number, other in rows if len(other) == len(embedding)]
     mine = np.frombuffer(embedding, "<f2").astype(np.float32)
     if not same or not _has_direction(mine[None, :])[0]:
@@ -68,9 +69,8 @@ def _nearest(embedding: bytes, rows: Sequence[tuple[int, bytes]]) -> list[tuple[
     usable = _has_direction(others)
     numbers, others = numbers[usable], others[usable]
     cosines = others @ mine / (np.linalg.norm(others, axis=1) * np.linalg.norm(mine))
-    return [
-        (int(numbers[at]), float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:SHOWN]
-    ]
+    order = np.argsort(-cosines, kind="stable")[:_SHOWN]
+    return [(int(numbers[n]), float(cosines[n])) for n in order]
 
 
 def _has_direction(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:

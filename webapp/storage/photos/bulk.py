@@ -1,4 +1,5 @@
-"""Changes to many photos at once, said as sets: no row passes through Python. Nothing here commits; callers go chunk by chunk."""
+"""Changes to many photos at once, by SQL that brings no row into Python. Nothing here commits;
+callers go chunk by chunk."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from webapp.domain import MERGE, NONE_OF_THESE, UNCLASSIFIED
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import db
+from webapp.storage.database import db, update_rows
 from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.photos import UNSEEN, restore
@@ -21,24 +22,25 @@ from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, no
 
 def numbers_of(public_ids: Sequence[str]) -> list[int]:
     """The numbers of the photos with these ids, in order of arrival; unknown ids are absent."""
-    question = (
+    statement = (
         select(Photo.id)
         .where(Photo.public_id.in_(public_ids), Photo.deleted_at.is_(None))
         .order_by(Photo.id)
     )
-    return list(db.session.execute(question).scalars())
+    return list(db.session.execute(statement).scalars())
 
 
 def next_numbers(wanted: GalleryFilter, after: int, up_to: int, limit: int) -> list[int]:
-    """The numbers of photos that the filter lets through, in order of arrival, more than `after` and at most `up_to`."""
+    """The numbers of photos that the filter lets through, in order of arrival, more than `after`
+    and at most `up_to`."""
     number = number_column(wanted)
-    question = (
+    statement = (
         matching(number, wanted=wanted)
         .where(number > after, number <= up_to)
         .order_by(number)
         .limit(limit)
     )
-    return list(db.session.execute(question).scalars())
+    return list(db.session.execute(statement).scalars())
 
 
 def last_number() -> int:
@@ -89,7 +91,7 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
     )
     db.session.execute(events)
     relabel = update(Photo).where(changing).values(ground_truth=label, truth_model=model)
-    return int(db.session.execute(relabel, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    return update_rows(relabel)
 
 
 def _stamped(stamp: Stamp) -> dict[str, Any]:
@@ -107,9 +109,10 @@ def _stamped(stamp: Stamp) -> dict[str, Any]:
 
 
 def standing_numbers(batch: str, after: int, limit: int) -> list[int]:
-    """The numbers of events of a batch that nobody has undone, more than `after`. Those of photos that are gone are left out."""
+    """The numbers of events of a batch that nobody has undone, more than `after`. Those of photos
+    that are gone are left out."""
     later = aliased(LabelEvent)
-    question = (
+    statement = (
         select(LabelEvent.id)
         .where(
             LabelEvent.batch == batch,
@@ -120,7 +123,7 @@ def standing_numbers(batch: str, after: int, limit: int) -> list[int]:
         .order_by(LabelEvent.id)
         .limit(limit)
     )
-    return list(db.session.execute(question).scalars())
+    return list(db.session.execute(statement).scalars())
 
 
 def take_back(events: Sequence[int], stamp: Stamp) -> list[int]:
@@ -184,36 +187,34 @@ def star_photos(numbers: Sequence[int], batch: str, *, starred: bool) -> int:
         .where(Photo.id.in_(numbers), Photo.starred.is_(not starred))
         .values(starred=starred, starred_batch=batch)
     )
-    return int(db.session.execute(changing, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    return update_rows(changing)
 
 
 def unstar_batch(batch: str, numbers: Sequence[int] | None = None) -> int:
-    """Take an action with stars back, for some of its photos or for all; returns how many photos it was."""
+    """Take an action with stars back, for some of its photos or for all; returns how many photos it
+    was."""
     back = (
         update(Photo)
         .where(Photo.starred_batch == batch)
         .values(starred=~Photo.starred, starred_batch=None)
     )
     back = back if numbers is None else back.where(Photo.id.in_(numbers))
-    return int(db.session.execute(back, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    return update_rows(back)
 
 
 def count_starred(numbers: Sequence[int]) -> int:
     """How many of these photos have a star."""
-    return int(
-        db.session.execute(
-            select(func.count()).where(Photo.id.in_(numbers), Photo.starred.is_(True))
-        ).scalar_one()
-    )
+    statement = select(func.count()).where(Photo.id.in_(numbers), Photo.starred.is_(True))
+    return int(db.session.execute(statement).scalar_one())
 
 
 def deleted_batches() -> Sequence[tuple[str, str, datetime, int]]:
     """What was deleted and can be brought back, latest first: batch, who, when, how many photos."""
-    question = (
+    statement = (
         select(
             Photo.deleted_batch,
             func.min(Photo.deleted_by),
-            func.max(Photo.deleted_at).label("at"),
+            func.max(Photo.deleted_at),
             func.count(),
         )
         .where(Photo.deleted_at.is_not(None))
@@ -222,16 +223,14 @@ def deleted_batches() -> Sequence[tuple[str, str, datetime, int]]:
     )
     return [
         (row[0] or "", row[1] or "", row[2] or now(), int(row[3]))
-        for row in db.session.execute(question)
+        for row in db.session.execute(statement)
     ]
 
 
 def anything_deleted() -> bool:
     """True when a photo was deleted and can be brought back."""
-    return (
-        db.session.execute(select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)).first()
-        is not None
-    )
+    statement = select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)
+    return db.session.execute(statement).first() is not None
 
 
 # ---- batches, a chunk at a time ----
@@ -244,11 +243,12 @@ def not_in_batch(numbers: Sequence[int], batch: str) -> list[int]:
     )
     starred = select(Photo.id).where(Photo.starred_batch == batch, Photo.id.in_(numbers))
     known = {*db.session.execute(labelled).scalars(), *db.session.execute(starred).scalars()}
-    return [one for one in numbers if one not in known]
+    return [number for number in numbers if number not in known]
 
 
 def count_batch(batch: str, *, labels: bool = True) -> int:
-    """How many photos have the mark of a batch: as deleted or starred by it, and with `labels` how many label events it has."""
+    """How many photos have the mark of a batch: as deleted or starred by it, and with `labels` how
+    many label events it has."""
     marks = (
         Photo.deleted_batch == batch,
         Photo.starred_batch == batch,
@@ -260,7 +260,8 @@ def count_batch(batch: str, *, labels: bool = True) -> int:
 
 
 def deleted_numbers(batch: str, after: int, limit: int) -> list[int]:
-    """The numbers of photos that were deleted together and can be brought back, more than `after`."""
+    """The numbers of photos that were deleted together and can be brought back, more than
+    `after`."""
     return _marked(Photo.deleted_batch == batch, after, limit)
 
 
@@ -275,5 +276,5 @@ def restore_batch(batch: str, numbers: Sequence[int]) -> int:
 
 
 def _marked(mark: Any, after: int, limit: int) -> list[int]:
-    question = select(Photo.id).where(mark, Photo.id > after).order_by(Photo.id).limit(limit)
-    return list(db.session.execute(question).scalars())
+    statement = select(Photo.id).where(mark, Photo.id > after).order_by(Photo.id).limit(limit)
+    return list(db.session.execute(statement).scalars())

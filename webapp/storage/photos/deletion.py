@@ -1,4 +1,5 @@
-"""Photos that wait for their end, those that a rule of keeping lets go, and files without a photo. Nothing here commits."""
+"""Deleted photos, those that the retention rule would delete, and files without a photo. Nothing
+here commits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select, update
 
-from webapp.storage.database import db
-from webapp.storage.photos.photos import UNSEEN, refresh_duplicates
+from webapp.storage.database import db, update_rows
+from webapp.storage.photos.photos import refresh_duplicates
 from webapp.storage.stats import counters
 from webapp.storage.tables import Photo, now
 
@@ -16,24 +17,22 @@ _protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
 
 def find_deleted(public_id: str) -> Photo | None:
     """A photo that was deleted and can be brought back, or None."""
-    question = select(Photo).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
+    statement = select(Photo).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
     return db.session.execute(
-        question.execution_options(populate_existing=True)
+        statement.execution_options(populate_existing=True)
     ).scalar_one_or_none()
 
 
 def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = True) -> int:
-    """Delete photos for everybody's eyes; returns how many. Those with a star stay, and without `labelled` those with a ground truth."""
+    """Delete photos, which can be brought back; returns how many. Those with a star stay, and
+    without `labelled` those with a ground truth."""
     which = and_(Photo.id.in_(numbers), Photo.starred.is_(False), Photo.deleted_at.is_(None))
     if not labelled:
         which = and_(which, Photo.ground_truth.is_(None))
-    hashes = (
-        db.session.execute(select(Photo.dhash).distinct().where(which, Photo.has_duplicate))
-        .scalars()
-        .all()
-    )
+    hashed = select(Photo.dhash).distinct().where(which, Photo.has_duplicate)
+    hashes = db.session.execute(hashed).scalars().all()
     gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
-    changed = int(db.session.execute(gone, execution_options=UNSEEN).rowcount)  # type: ignore[attr-defined]
+    changed = update_rows(gone)
     refresh_duplicates(hashes)
     counters.recount(numbers)
     return changed
@@ -41,20 +40,21 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
 
 def due_photos(before: datetime, limit: int) -> Sequence[Photo]:
     """Photos that were deleted before this moment, at most `limit`."""
-    question = (
+    statement = (
         select(Photo)
         .where(Photo.deleted_at.is_not(None), Photo.deleted_at < before)
         .order_by(Photo.deleted_at)
         .limit(limit)
     )
-    return db.session.execute(question.execution_options(populate_existing=True)).scalars().all()
+    return db.session.execute(statement.execution_options(populate_existing=True)).scalars().all()
 
 
-# ---- keeping ----
+# ---- the retention rule ----
 
 
 def _surplus(per_class: int, before: datetime) -> Select[Any]:
-    """Photos that go when each class keeps `per_class`: labelled and starred ones first, which never go, then the newest."""
+    """All photos with whether they go when each class keeps `per_class`: labelled and starred ones,
+    which never go, then the newest."""
     name = func.coalesce(Photo.ground_truth, Photo.shown_label, "")
     order = (case((_protected, 0), else_=1), Photo.id.desc())
     place = func.row_number().over(partition_by=name, order_by=order)
@@ -72,18 +72,18 @@ def _surplus(per_class: int, before: datetime) -> Select[Any]:
 
 
 def count_surplus(per_class: int, before: datetime) -> dict[str, tuple[int, int, int]]:
-    """For each class how many photos there are, how many would go, and the bytes of their files. A class is the ground truth, else what
-    the shown answer has first."""
+    """For each class how many photos there are, how many would go, and the bytes of their files. A
+    class is the ground truth, else the first label of the shown answer."""
     every = _surplus(per_class, before).subquery()
     goes = case((every.c.going, 1), else_=0)
-    question = (
+    statement = (
         select(every.c.name, func.count(), func.sum(goes), func.sum(goes * every.c.bytes))
         .group_by(every.c.name)
         .order_by(every.c.name)
     )
     return {
         str(name): (int(count), int(going), int(size))
-        for name, count, going, size in db.session.execute(question)
+        for name, count, going, size in db.session.execute(statement)
     }
 
 
@@ -104,5 +104,5 @@ def known_files(names: Sequence[str]) -> set[str]:
 
 
 def count_all() -> int:
-    """How many photos there are, those that wait for their end too."""
+    """How many photos there are, deleted ones too."""
     return int(db.session.execute(select(func.count()).select_from(Photo)).scalar_one())

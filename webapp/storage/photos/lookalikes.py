@@ -7,25 +7,25 @@ from sqlalchemy import select, union_all
 from webapp.storage.database import db, insert_row
 from webapp.storage.tables import CanonicalLabel, Photo, PhotoHash, Prediction
 
-BANDS = 5
-BAND_BITS = 13
-NEAR = 4
-"""Hashes that differ in so many of their 64 bits, or fewer, are of nearly the same picture."""
-MOST_OF_BAND = 2_000
-"""Photos that share a band are compared, the newest ones: a plain sky gives many photos the same band."""
-MOST_LIKE = 500
-"""So many photos are near another one, at most: the nearest."""
+_BANDS = 5
+_BAND_BITS = 13
+_NEAR = 4  # of 64 bits in which the hashes of nearly the same picture differ at most
+# Photos that share a band are compared, the newest ones: a plain sky gives many photos the same
+# band.
+_MOST_OF_BAND = 2_000
+_MOST_LIKE = 500  # photos that are near another one: the nearest
 
 
 def bands(dhash: int) -> list[int]:
-    """A signed hash of 64 bits in five bands: four of 13 bits from the lowest on, and the 12 that remain."""
+    """A signed hash of 64 bits in five bands: four of 13 bits from the lowest on, and the 12 that
+    remain."""
     bits = dhash & (2**64 - 1)
-    return [bits >> BAND_BITS * one & 2**BAND_BITS - 1 for one in range(BANDS)]
+    return [bits >> _BAND_BITS * band & 2**_BAND_BITS - 1 for band in range(_BANDS)]
 
 
-def distance(one: int, other: int) -> int:
+def distance(hash: int, other: int) -> int:
     """In how many of the 64 bits two signed hashes differ."""
-    return ((one ^ other) & (2**64 - 1)).bit_count()
+    return ((hash ^ other) & (2**64 - 1)).bit_count()
 
 
 def add_hash(photo: Photo) -> None:
@@ -35,61 +35,63 @@ def add_hash(photo: Photo) -> None:
             PhotoHash(
                 photo_id=photo.id,
                 dhash=photo.dhash,
-                **{f"band{at}": band for at, band in enumerate(bands(photo.dhash))},
+                **{f"band{n}": band for n, band in enumerate(bands(photo.dhash))},
             )
         )
 
 
 def near_photos(photo: Photo, limit: int) -> list[Photo]:
-    """Photos whose hash differs from this one's in at most `NEAR` bits, the nearest first, then the newest; itself left out."""
+    """Photos whose hash differs from this one's in at most `_NEAR` bits, the nearest first, then
+    the newest; itself left out."""
     if photo.dhash is None:
         return []
-    found = _near(photo.dhash)
-    numbers = [
-        number for number in sorted(found, key=lambda one: (found[one], -one)) if number != photo.id
-    ][: 10 * limit]
-    by_number = photos_of(numbers)
+    numbers = [number for number in _nearest(_near(photo.dhash)) if number != photo.id]
+    by_number = photos_of(numbers[: 10 * limit])  # some of them may be deleted
     return [by_number[number] for number in numbers if number in by_number][:limit]
 
 
 def numbers_like(public_id: str) -> list[int]:
-    """The numbers of a photo and of those that are near it, the `MOST_LIKE` nearest; only 0, which no photo has, when there is
-    no such photo."""
-    photo = db.session.execute(
-        select(Photo.id, Photo.dhash).where(
-            Photo.public_id == public_id, Photo.deleted_at.is_(None)
-        )
-    ).one_or_none()
+    """The numbers of a photo and of those that are near it, the nearest first; only 0, which no
+    photo has, when there is no such photo."""
+    statement = select(Photo.id, Photo.dhash)
+    statement = statement.where(Photo.public_id == public_id, Photo.deleted_at.is_(None))
+    photo = db.session.execute(statement).one_or_none()
     if photo is None:
         return [0]
-    found = {**({} if photo.dhash is None else _near(photo.dhash)), photo.id: -1}
-    return sorted(found, key=lambda one: (found[one], -one))[: MOST_LIKE + 1]
+    bits = {} if photo.dhash is None else _near(photo.dhash)
+    return _nearest({**bits, photo.id: -1})[: _MOST_LIKE + 1]
+
+
+def _nearest(bits: dict[int, int]) -> list[int]:
+    """Numbers of photos by the bits in which they differ, then the newest first."""
+    return sorted(bits, key=lambda number: (bits[number], -number))
 
 
 def _near(dhash: int) -> dict[int, int]:
-    """The numbers of photos whose hash differs from this one in at most `NEAR` bits, with how many; deleted ones too.
+    """The numbers of photos whose hash differs from this one in at most `_NEAR` bits, with how
+    many; deleted ones too.
 
-    Five bands and four bits that differ: one band at least is the same, so every such photo is among those that share one. Of each band
-    the newest `MOST_OF_BAND` are compared.
+    Five bands and four bits that differ: at least one band is the same, so every such photo is
+    among those that share one.
     """
     parts = []
-    for at, band in enumerate(bands(dhash)):
-        same = select(PhotoHash.photo_id, PhotoHash.dhash).where(
-            getattr(PhotoHash, f"band{at}") == band
-        )
-        newest = same.order_by(PhotoHash.photo_id.desc()).limit(MOST_OF_BAND).subquery()
+    for n, band in enumerate(bands(dhash)):
+        same = select(PhotoHash.photo_id, PhotoHash.dhash)
+        same = same.where(getattr(PhotoHash, f"band{n}") == band)
+        newest = same.order_by(PhotoHash.photo_id.desc()).limit(_MOST_OF_BAND).subquery()
         parts.append(select(newest.c.photo_id, newest.c.dhash))
     shared = {
         int(number): distance(other, dhash)
         for number, other in db.session.execute(union_all(*parts))
     }
-    return {number: bits for number, bits in shared.items() if bits <= NEAR}
+    return {number: bits for number, bits in shared.items() if bits <= _NEAR}
 
 
 def labelled_embeddings(
     label: str, model: str, version: int, *, without: int, limit: int
 ) -> Sequence[tuple[int, bytes]]:
-    """(photo, embedding) of the newest `limit` photos for which this is the right answer, of those that the version has looked at."""
+    """(photo, embedding) of the newest `limit` photos for which this is the right answer, of those
+    that the version has looked at."""
     truths = select(CanonicalLabel.label).where(
         CanonicalLabel.model == model,
         CanonicalLabel.version == version,
@@ -103,11 +105,11 @@ def labelled_embeddings(
         .limit(limit)
         .subquery()
     )
-    question = select(newest.c.id, Prediction.embedding).join(
+    statement = select(newest.c.id, Prediction.embedding).join(
         Prediction, Prediction.photo_id == newest.c.id
     )
     rows = db.session.execute(
-        question.where(Prediction.model == model, Prediction.version == version)
+        statement.where(Prediction.model == model, Prediction.version == version)
     )
     return [(int(row[0]), bytes(row[1])) for row in rows]
 

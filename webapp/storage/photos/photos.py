@@ -1,4 +1,4 @@
-"""Questions about photos and predictions, and how they are written. Nothing here commits."""
+"""Photos and predictions: how they are read and written. Nothing here commits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,21 +23,17 @@ from sqlalchemy.orm.attributes import set_committed_value
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 from webapp.storage.database import column_values, db, insert_row
 from webapp.storage.labels.canonical import expected_for
-from webapp.storage.photos import lookalikes as near
+from webapp.storage.photos import lookalikes
 from webapp.storage.photos.query_filters import outcome_column, with_prediction
 from webapp.storage.sqlite import name_index
 from webapp.storage.stats import counters
 from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
 
 UNSEEN = {"synchronize_session": False}
-MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
-"""Columns of the shown prediction that stand on the photo too, as `shown_…`."""
-
-HASHES = 1_000
-"""Difference hashes in one question."""
-
-AT_ONCE = 2_000
-"""Numbers of photos in one question."""
+# Columns of the shown prediction that are mirrored on the photo, as `shown_…`.
+_MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
+_HASHES = 1_000  # difference hashes in one query
+_AT_ONCE = 2_000  # numbers of photos in one query
 
 
 def _outcome_for(truth: Any, truth_model: Any) -> Any:
@@ -96,13 +92,14 @@ _set_truth = (
 
 
 def _full(model: str = "", version: int | None = None) -> Select[Any]:
-    """Photos with their outcome, the prediction that is meant and its top five, without a further query for each."""
+    """Photos with their outcome, the prediction that is meant and its top five, without a further
+    query for each."""
     meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
-    question = with_prediction(Photo, outcome_column(model), model=model, version=version).where(
-        Photo.deleted_at.is_(None)
-    )
-    return question.options(meant, selectinload(Photo.uploader)).execution_options(
-        populate_existing=True
+    return (
+        with_prediction(Photo, outcome_column(model), model=model, version=version)
+        .where(Photo.deleted_at.is_(None))
+        .options(meant, selectinload(Photo.uploader))
+        .execution_options(populate_existing=True)
     )
 
 
@@ -110,7 +107,8 @@ def _full(model: str = "", version: int | None = None) -> Select[Any]:
 
 
 def find_photo(public_id: str, model: str = "") -> tuple[Photo, str] | None:
-    """The photo with the prediction that is meant (the shown one, or that of `model`) and its outcome; None when there is none."""
+    """The photo with the prediction that is meant (the shown one, or that of `model`) and its
+    outcome; None when there is none."""
     row = db.session.execute(_full(model).where(Photo.public_id == public_id)).one_or_none()
     return None if row is None else (row[0], row[1])
 
@@ -129,8 +127,8 @@ def find_bytes(sha256: str) -> Any:
 
 def was_deleted(public_id: str) -> bool:
     """True for a photo that was deleted and waits for its end."""
-    question = select(Photo.id).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
-    return db.session.execute(question).scalar_one_or_none() is not None
+    statement = select(Photo.id).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
+    return db.session.execute(statement).scalar_one_or_none() is not None
 
 
 def latest_photo() -> tuple[Photo, str] | None:
@@ -141,41 +139,41 @@ def latest_photo() -> tuple[Photo, str] | None:
 
 def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:
     """The small picture and when its photo came, or None when there is no such photo."""
-    question = (
+    statement = (
         select(Thumbnail.content, Photo.created_at)
         .join(Photo, Photo.id == Thumbnail.photo_id)
         .where(Photo.public_id == public_id, Photo.deleted_at.is_(None))
     )
-    row = db.session.execute(question).one_or_none()
+    row = db.session.execute(statement).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
 def predictions_of(photo: Photo) -> Sequence[Prediction]:
     """Every prediction of a photo with its top five, newest first."""
-    question = (
+    statement = (
         select(Prediction)
         .where(Prediction.photo_id == photo.id)
         .options(selectinload(Prediction.top))
         .order_by(Prediction.id.desc())
         .execution_options(populate_existing=True)
     )
-    return db.session.execute(question).scalars().all()
+    return db.session.execute(statement).scalars().all()
 
 
 def current_versions(photo: Photo) -> dict[str, int]:
     """For each model that has looked at a photo the version whose answer stands."""
-    question = select(Prediction.model, Prediction.version).where(
+    statement = select(Prediction.model, Prediction.version).where(
         Prediction.photo_id == photo.id, Prediction.current
     )
-    return {str(row.model): int(row.version) for row in db.session.execute(question)}
+    return {str(row.model): int(row.version) for row in db.session.execute(statement)}
 
 
 def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> bool:
     """True when this version has looked at a photo, and, if asked, when it stands for its model."""
-    question = select(Prediction.current).where(
+    statement = select(Prediction.current).where(
         Prediction.photo_id == photo.id, Prediction.model == model, Prediction.version == version
     )
-    current = db.session.execute(question).scalar_one_or_none()
+    current = db.session.execute(statement).scalar_one_or_none()
     return bool(current) if standing else current is not None
 
 
@@ -184,21 +182,18 @@ def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> boo
 
 def count_by_ground_truth() -> dict[str, int]:
     """How many photos each ground truth has."""
-    question = (
+    statement = (
         select(Photo.ground_truth, func.count())
         .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
         .group_by(Photo.ground_truth)
     )
-    return {str(name): count for name, count in db.session.execute(question)}
+    return {str(name): count for name, count in db.session.execute(statement)}
 
 
 def count_batch(batch: str) -> int:
     """How many photos came in together under this name."""
-    return int(
-        db.session.execute(
-            select(func.count()).select_from(Photo).where(Photo.batch == batch)
-        ).scalar_one()
-    )
+    statement = select(func.count()).select_from(Photo).where(Photo.batch == batch)
+    return int(db.session.execute(statement).scalar_one())
 
 
 def latest_checked_photo_of_each_label() -> dict[str, Photo]:
@@ -215,22 +210,23 @@ def latest_checked_photo_of_each_label() -> dict[str, Photo]:
 def photos_by_number(
     numbers: Sequence[int], model: str = "", version: int | None = None
 ) -> list[tuple[Photo, str]]:
-    """The photos with these numbers, in this order, with the prediction that is meant and their outcomes."""
+    """The photos with these numbers, in this order, with the prediction that is meant and their
+    outcomes."""
     rows = db.session.execute(_full(model, version).where(Photo.id.in_(numbers))) if numbers else ()
-    found = {row[0].id: (row[0], row[1]) for row in rows}
-    return [found[number] for number in numbers if number in found]
+    by_number = {photo.id: (photo, outcome) for photo, outcome in rows}
+    return [by_number[number] for number in numbers if number in by_number]
 
 
 def latest_photo_of(labels: Sequence[str]) -> dict[str, Photo]:
-    """For each of these ground truths the newest photo that has it; those without one are absent. A look into the index for each."""
+    """For each of these ground truths the newest photo that has it; those without one are absent. A
+    look into the index for each."""
     newest_of = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None))
     newest = [
         db.session.execute(newest_of.where(Photo.ground_truth == label)).scalar()
         for label in labels
     ]
-    photos = db.session.execute(
-        select(Photo).where(Photo.id.in_([one for one in newest if one is not None]))
-    ).scalars()
+    statement = select(Photo).where(Photo.id.in_([number for number in newest if number]))
+    photos = db.session.execute(statement).scalars()
     return {str(photo.ground_truth): photo for photo in photos}
 
 
@@ -252,7 +248,7 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
     duplicate from now on.
     """
     if shown is not None:
-        for name in MIRRORED:
+        for name in _MIRRORED:
             setattr(photo, f"shown_{name}", getattr(shown, name))
     photo.outcome = UNLABELLED
     values = {"its_dhash": photo.dhash, **column_values(photo)}
@@ -263,16 +259,20 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
         db.session.execute(change.values(has_duplicate=True), execution_options=UNSEEN)
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
     name_index.add(photo)
-    near.add_hash(photo)
+    lookalikes.add_hash(photo)
 
 
 def add_prediction(
     photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True
 ) -> None:
-    """Add a prediction to a photo, or find the one that this version made before. From now on it stands for its model.
+    """Add a prediction to a photo, or find the one that this version made before. From now on it
+    stands for its model.
 
-    It is shown when its model was shown before, or when nothing was: what another model says does not take the place. `first` when its
-    model has not looked at the photo before; then `shown` tells whether it is shown.
+    It is shown when its model was shown before, or when nothing was: what another model says does
+    not take the place.
+
+    Args:
+        first: Its model has not looked at the photo before; then `shown` tells whether it is shown.
     """
     if first:
         _insert(photo, prediction, shown=shown, standing=True)
@@ -295,7 +295,8 @@ def add_prediction(
 
 
 def add_aside(photo: Photo, prediction: Prediction) -> None:
-    """Add a prediction that stands for nothing: no list shows it, the photo's page names it. Nothing happens when it is known."""
+    """Add a prediction that stands for nothing: no list shows it, the photo's page names it.
+    Nothing happens when it is known."""
     same = and_(
         Prediction.photo_id == photo.id,
         Prediction.model == prediction.model,
@@ -308,29 +309,26 @@ def add_aside(photo: Photo, prediction: Prediction) -> None:
 
 
 def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool) -> None:
-    prediction.photo_id, prediction.shown, prediction.current, prediction.outcome = (
-        photo.id,
-        shown,
-        standing,
-        UNLABELLED,
-    )
+    prediction.photo_id, prediction.outcome = photo.id, UNLABELLED
+    prediction.shown, prediction.current = shown, standing
     prediction.id = insert_row(prediction)
     if shown:
         set_committed_value(photo, "prediction", prediction)
     lines = [
         {
             "prediction_id": prediction.id,
-            "rank": one.rank,
-            "label": one.label,
-            "probability": one.probability,
+            "rank": line.rank,
+            "label": line.label,
+            "probability": line.probability,
         }
-        for one in prediction.top
+        for line in prediction.top
     ]
     db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
 
 
 def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
-    """Bring the outcomes of these photos' predictions, their mirror on the photos, and the tally, up to date with the ground truths."""
+    """Bring the outcomes of these photos' predictions, and their mirror on the photos, up to date
+    with the ground truths."""
     theirs = Prediction.photo_id.in_(photo_ids)
     new = select(outcome).where(Photo.id == Prediction.photo_id).scalar_subquery()
     db.session.execute(
@@ -352,7 +350,7 @@ def set_truth(photo: Photo, label: str | None, model: str | None) -> None:
 
 def refresh_shown(*photo_ids: int) -> None:
     """Bring the photos' mirror of their shown prediction up to date."""
-    values = {f"shown_{name}": getattr(Prediction, name) for name in MIRRORED}
+    values = {f"shown_{name}": getattr(Prediction, name) for name in _MIRRORED}
     mirror = (
         update(Photo)
         .where(Photo.id.in_(photo_ids), Prediction.photo_id == Photo.id, Prediction.shown)
@@ -374,8 +372,12 @@ def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
 
 
 def delete_photo(photo: Photo, *, named: bool = True) -> None:
-    """Remove a photo that waits for its end, with its thumbnail and predictions; `named` when its name still is in the index. Its label
-    events stay, without it."""
+    """Remove a deleted photo for good, with its thumbnail and predictions. Its label events stay,
+    without it.
+
+    Args:
+        named: Its name is in the index still.
+    """
     if named:
         name_index.remove([photo.id])
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
@@ -384,11 +386,8 @@ def delete_photo(photo: Photo, *, named: bool = True) -> None:
 def restore(which: Any) -> int:
     """Bring deleted photos back that satisfy `which`; returns how many."""
     deleted = and_(which, Photo.deleted_at.is_not(None))
-    hashes = (
-        db.session.execute(select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None)))
-        .scalars()
-        .all()
-    )
+    hashed = select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))
+    hashes = db.session.execute(hashed).scalars().all()
     back = (
         update(Photo)
         .where(deleted)
@@ -397,15 +396,16 @@ def restore(which: Any) -> int:
     )
     changed = list(db.session.execute(back, execution_options=UNSEEN).scalars())
     refresh_duplicates(hashes)
-    for start in range(0, len(changed), AT_ONCE):
-        counters.recount(changed[start : start + AT_ONCE])
+    for start in range(0, len(changed), _AT_ONCE):
+        counters.recount(changed[start : start + _AT_ONCE])
     return len(changed)
 
 
 def refresh_duplicates(hashes: Sequence[int | None]) -> None:
-    """Bring up to date which of the photos with these difference hashes have a duplicate. One that was deleted is nobody's duplicate."""
-    for start in range(0, len(hashes), HASHES):
-        theirs = and_(Photo.dhash.in_(hashes[start : start + HASHES]), Photo.deleted_at.is_(None))
+    """Bring up to date which of the photos with these difference hashes have a duplicate. One that
+    was deleted is nobody's duplicate."""
+    for start in range(0, len(hashes), _HASHES):
+        theirs = and_(Photo.dhash.in_(hashes[start : start + _HASHES]), Photo.deleted_at.is_(None))
         for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
             which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
             change = update(Photo).where(
@@ -426,12 +426,12 @@ def add_upload(upload: Upload) -> None:
 
 def find_upload(public_id: str) -> Upload | None:
     """The upload, or None."""
-    return db.session.execute(
-        select(Upload).where(Upload.public_id == public_id)
-    ).scalar_one_or_none()
+    statement = select(Upload).where(Upload.public_id == public_id)
+    return db.session.execute(statement).scalar_one_or_none()
 
 
 def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, tuple[Photo, str]]:
-    """The photos with these ids, the prediction that is meant and their outcomes, by id; unknown ids are absent."""
+    """The photos with these ids, the prediction that is meant and their outcomes, by id; unknown
+    ids are absent."""
     rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
     return {row[0].public_id: (row[0], row[1]) for row in rows}

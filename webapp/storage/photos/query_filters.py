@@ -144,8 +144,8 @@ def _narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
     """A condition on photos that has an index of its own; the list of its photos instead when they
     are few.
 
-    Few photos are sorted at once, in any order; many are soon met while an index in the wanted order
-    is walked. The planner cannot tell the one from the other.
+    Few photos are sorted at once, in any order; many are soon met while an index in the wanted
+    order is walked. The planner cannot tell the one from the other.
 
     Args:
         name: Keeps what was counted for the rest of the request.
@@ -188,8 +188,8 @@ def _between_days(meant: _Meant) -> list[Any]:
     """The days, also in numbers, which follow time: every index that ends with the number knows
     them then.
 
-    In an order that is not by arrival, many days are only checked while the order's index is walked:
-    a function hides them from the planner, which would sort them all.
+    In an order that is not by arrival, many days are only checked while the order's index is
+    walked: a function hides them from the planner, which would sort them all.
     """
     wanted = meant.wanted
     start = end = None
@@ -302,7 +302,8 @@ def _flag(name: str, column: Any) -> Callable[[_Meant, str], list[Any]]:
     return lambda _meant, answer: [_narrow(column == (answer == YES), f"{name} {answer}")]
 
 
-# The conditions of each filter that is on. Ranges and days are narrowed above; the model, its version
+# The conditions of each filter that is on. Ranges and days are narrowed above; the model, its
+# version
 # and the order say which columns are meant.
 _NARROWING: dict[str, Callable[[_Meant, Any], list[Any]]] = {
     "predicted": lambda meant, label: [meant["label"] == label],

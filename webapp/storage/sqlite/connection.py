@@ -116,8 +116,8 @@ def checkpoint_if_large(engine: Engine, at_least: int = CHECKPOINT_AT) -> bool:
     """Write the write-ahead log back into the database when it has grown to `at_least` bytes; True
     when that was done.
 
-    `TRUNCATE` holds the writer lock, which is what keeps clear of the WAL-reset bug. A busy database
-    is left for next time.
+    `TRUNCATE` holds the writer lock, which is what keeps clear of the WAL-reset bug. A busy
+    database is left for next time.
     """
     path = sqlite_path(engine)
     if path is None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 
 class File(Base):
-    """The bytes of an upload, named by their SHA-256 in hex. A table of its own, which no gallery query touches."""
+    """The bytes of an upload, named by their SHA-256 in hex. A table of its own, which no gallery
+    query touches."""
 
     __tablename__ = "files"
 
@@ -53,13 +54,15 @@ def _of_kept(*columns: str) -> Index:
 class Photo(Base):
     """An upload. `public_id` is what the world sees; `id` keeps the order of arrival.
 
-    `ground_truth` and `truth_model` mirror the last label event, `disputed` tells whether people disagree about it; `shown_…` mirror the shown
-    prediction and `outcome` its outcome, so that the gallery finds photos by one index: `webapp.storage.photos.photos` writes them. `prediction`
-    is the shown one, or that of the model a query asked for. `source` is the door it came through ("" for photos of before that was kept),
-    `batch` what came together with it.
-    `dhash` is the difference hash of its picture as a signed number (None when it has no structure), and `has_duplicate` tells that
-    another photo, not a deleted one, has the same. A photo with `deleted_at` is forgotten for everybody and waits for its end;
-    `deleted_batch` and `starred_batch` name the action that can be taken back.
+    `ground_truth` and `truth_model` mirror the last label event, `disputed` tells whether people
+    disagree about it; `shown_…` mirror the shown prediction and `outcome` its outcome, so that the
+    gallery finds photos by one index: `webapp.storage.photos.photos` writes them. `prediction` is
+    the shown one, or that of the model a query asked for. `source` is the door it came through (""
+    for photos of before that was kept), `batch` what came together with it.
+    `dhash` is the difference hash of its picture as a signed number (None when it has no
+    structure), and `has_duplicate` tells that another photo, not a deleted one, has the same. A
+    photo with `deleted_at` is forgotten for everybody and waits for its end; `deleted_batch` and
+    `starred_batch` name the action that can be taken back.
     """
 
     __tablename__ = "photos"
@@ -183,9 +186,10 @@ def _by_model(*columns: str) -> tuple[Index, Index]:
 class Prediction(Base):
     """What one model version said about one photo.
 
-    `distribution` is float32 little-endian in the card's label order, `embedding` float16 little-endian. `current` marks the one that
-    stands for its model: the version that looked last, at most one for a photo and model. `shown` marks the one among those that the
-    gallery shows: at most one for a photo. `outcome` is what became of it, by the ground truth: see
+    `distribution` is float32 little-endian in the card's label order, `embedding` float16
+    little-endian. `current` marks the one that stands for its model: the version that looked last,
+    at most one for a photo and model. `shown` marks the one among those that the gallery shows: at
+    most one for a photo. `outcome` is what became of it, by the ground truth: see
     `webapp.storage.photos.photos.outcome`. `decision`, `label`, `confidence`, `margin` and the top
     five follow from the distribution and the map of labels (merged ones are added up).
     """
@@ -239,8 +243,9 @@ class TopLabel(Base):
 
 
 class PhotoHash(Base):
-    """The 64 bits of a photo's difference hash in five bands of 13 or 12, so that hashes that differ in up to four bits are found by an
-    index: four changed bits leave at least one of five bands as it was. See docs/decisions/0011-near-and-suspected.md."""
+    """The 64 bits of a photo's difference hash in five bands of 13 or 12, so that hashes that
+    differ in up to four bits are found by an index: four changed bits leave at least one of five
+    bands as it was. See docs/decisions/0011-near-and-suspected.md."""
 
     __tablename__ = "photo_hashes"
     __table_args__ = tuple(
@@ -259,7 +264,8 @@ class PhotoHash(Base):
 
 
 class Upload(Base):
-    """What became of the files of one form: `results` is a list of {"filename", "photo" or null, "duplicate", "error" or null}."""
+    """What became of the files of one form: `results` is a list of {"filename", "photo" or null,
+    "duplicate", "error" or null}."""
 
     __tablename__ = "uploads"
 

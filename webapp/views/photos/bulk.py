@@ -102,7 +102,8 @@ class BulkForm(Form):
         return Selection(ids=ids, wanted=wanted)
 
     def check(self) -> None:
-        """Raises `InvalidFormError`, `UnknownLabelError`, or `NotAllowedError` for admins' actions."""
+        """Raises `InvalidFormError`, `UnknownLabelError`, or `NotAllowedError` for admins'
+        actions."""
         self.action.data = self.action.data or "label"
         super().check()
         if self.action.data == "label":

@@ -47,7 +47,8 @@ def _select(parameter: str, off: str = "") -> Field:
 
 
 class FilterForm(Form):
-    """The filters that people set in the gallery, as they were typed: `parse_filter` checks them."""
+    """The filters that people set in the gallery, as they were typed: `parse_filter` checks
+    them."""
 
     class Meta:
         csrf = False  # it changes nothing

@@ -7,7 +7,8 @@ from webapp.reports.csv_safety import plain_cell
 from webapp.services.exports.formats.base import ExportFormat, Output, Record, csv_line, moment
 
 _TOP = 5
-# `ground_truth` is the label as it reads now, `given_label` as it was given where labels were merged
+# `ground_truth` is the label as it reads now, `given_label` as it was given where labels were
+# merged
 # since. `label_1` is the model's first label whatever was decided; `outcome` holds the decision
 # against the truth; `audited`: checked in a random sample; `learnt`: the version was trained on it.
 _COLUMNS = (

@@ -146,8 +146,9 @@ def plan(job: RunningJob) -> list[Json]:
 def do(job: RunningJob) -> Json:
     """Go through the photos of one range, a chunk in a transaction.
 
-    May run twice: photos that have a label event of this job are left alone, also when somebody took
-    it back meanwhile, so are stars that it changed; what is deleted or taken back is so already.
+    May run twice: photos that have a label event of this job are left alone, also when somebody
+    took it back meanwhile, so are stars that it changed; what is deleted or taken back is so
+    already.
     """
     part, last, met = job.part, job.part["after"], 0
     while numbers := _next(job, last):

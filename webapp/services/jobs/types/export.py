@@ -294,8 +294,8 @@ def _check_room(data: Path) -> None:
     files = (file for file in (data / _FOLDER).rglob("*") if file.is_file())
     if sum(file.stat().st_size for file in files) >= _QUOTA:
         raise StorageFullError(
-            f"Exports take the {_QUOTA // 2**30} GB that they may have. Remove the files of another "
-            "one on its job's page, then go on."
+            f"Exports take the {_QUOTA // 2**30} GB that they may have. Remove the files of another"
+            " one on its job's page, then go on."
         )
     if shutil.disk_usage(data).free < _RESERVE:
         raise StorageFullError(

@@ -16,8 +16,8 @@ _LEAST_PART, _MOST_PARTS = CHUNK, 200
 
 
 def enqueue(per_class: int, older_than: timedelta, sender: Sender) -> Job:
-    """Enqueue the job that keeps `per_class` photos of each class and deletes older ones. The age is
-    counted from now, however long the job waits."""
+    """Enqueue the job that keeps `per_class` photos of each class and deletes older ones. The age
+    is counted from now, however long the job waits."""
     params = {"per_class": per_class, "before": (now() - older_than).isoformat()}
     return queue.enqueue(JOB_TYPE, params, f"Keep {per_class:,} of each class", sender)
 
