@@ -39,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         **Config(data=folder, models=ROOT / "models", secret_key="k" * 32).for_child(),
     }
     with serve(folder, []) as address:
-        command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--hands", "1"]
+        command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--threads", "1"]
         with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL) as worker:
             yield address
             worker.terminate()
