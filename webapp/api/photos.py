@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from webapp import errors
 from webapp.api.authentication import Need, guard, has, need, who
+from webapp.api.labels import label_cards
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas import photos
 from webapp.api.schemas.base import PhotoId
 from webapp.domain import ALL_MODELS
 from webapp.extensions import (
-    get_cards,
     get_classifier,
     get_files,
     get_limiter,
@@ -194,10 +194,9 @@ def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
 )
 def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> ResponseReturnValue:
     """Give a photo a ground truth."""
-    cards = (
-        [get_classifier(body.model).card] if body.model else get_cards() or [get_classifier().card]
+    done = relabel.relabel_photos(
+        [public_id], body.label, label_cards(body.model), Stamp(who(), "api", body.why)
     )
-    done = relabel.relabel_photos([public_id], body.label, cards, Stamp(who(), "api", body.why))
     item = gallery.get_item(public_id)
     return jsonify(photos.relabelled_photo_json(item, get_registry(), body.label, done))
 

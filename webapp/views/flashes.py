@@ -1,7 +1,10 @@
 """Words for the next page: what was saved, with the way to take it back."""
 
+from collections.abc import Sequence
+
 from flask import flash
 
+from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import Relabelled
 from webapp.views.layout import shown_name
 from webapp.views.template_filters import count
@@ -22,17 +25,19 @@ def note(
     )  # type: ignore[arg-type]
 
 
-def note_saved(done: Relabelled, label: str) -> None:
-    """What a relabelling did."""
+def note_saved(done: Relabelled, label: str, cards: Sequence[ModelCard]) -> None:
+    """What a relabelling with a label of these cards did."""
+    known = next(filter(None, (card.label(label) for card in cards)), None)
+    shown = known.display if known and label == done.label else shown_name(label)
     if not done.changed:
         those = "The photo is" if done.skipped == 1 else "These photos are all"
-        note(f"{those} marked so already:", strong=f"{shown_name(label)}.", kind="")
+        note(f"{those} marked so already:", strong=f"{shown}.", kind="")
         return
     those = "1 photo is" if done.changed == 1 else f"{count(done.changed, 'photo')} are"
     already = f" {count(done.skipped, 'photo')} had it already." if done.skipped else ""
     note(
         f"Saved: {those}",
-        strong=f"{shown_name(label)}.{already}",
+        strong=f"{shown}.{already}",
         batch=done.batch,
     )
 

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from webapp.domain import Who
 from webapp.errors import NotAllowedError
 from webapp.extensions import get_config
+from webapp.services.accounts import users
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.photos import own_uploads
 
@@ -48,6 +49,17 @@ class Person(UserMixin):
 
 
 # ---- who is here ----
+
+
+def person_of(user: users.User) -> Person:
+    """Who logs in with this account."""
+    return Person(user.id, user.name, user.role, user.first_password, users.session_id_of(user))
+
+
+def load_person(session_id: str) -> Person | None:
+    """The person of a session, None when it was ended."""
+    user = users.user_of_session(session_id)
+    return person_of(user) if user else None
 
 
 def person() -> Person | None:

@@ -87,7 +87,7 @@ def undo(label: str, registry: Registry) -> None:
 
 
 def relabel(label: str, place: str, *public_ids: str) -> str:
-    return relabel_photos(public_ids, label, [CARD], Stamp(ANNA, place)).batch
+    return relabel_photos(public_ids, label, [current_card(CARD)], Stamp(ANNA, place)).batch
 
 
 def outcomes() -> list[str]:

@@ -10,7 +10,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import canonical_label, every_label
 from webapp.inference.models.registry import Registry
-from webapp.services.labels.label_mapping import current_card, remember_labels
+from webapp.services.labels.label_mapping import remember_labels
 from webapp.services.photos.gallery import absent
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
@@ -40,15 +40,17 @@ class Relabelled:
 
 
 def check_label(label: str, cards: Sequence[ModelCard]) -> str:
-    """The canonical label. Raises `UnknownLabelError`, which lists the labels, when it is neither a
-    label of one of the cards nor a verdict."""
-    current = [current_card(card) for card in cards]
-    for card in current:
+    """The canonical label. The cards are current ones, see `current_card`.
+
+    Raises `UnknownLabelError`, which lists the labels, when it is neither a label of one of the
+    cards nor a verdict.
+    """
+    for card in cards:
         if card.label(label) is not None:
             return canonical_label(card, label)
     if label in VERDICTS:
         return label
-    names = [known.name for card in current for known in every_label(card)]
+    names = [known.name for card in cards for known in every_label(card)]
     if len(names) > 20:
         names = [", ".join(names[:10]) + f" … ({len(names)} in all)"]
     whose = f" of {cards[0].name}" if len(cards) == 1 else ""
@@ -66,7 +68,7 @@ def check_why(why: str) -> None:
 
 def model_of(label: str, cards: Sequence[ModelCard]) -> str | None:
     """The model whose label this is, None when a verdict is about the labels of several."""
-    known = [card.name for card in map(current_card, cards) if card.label(label) is not None]
+    known = [card.name for card in cards if card.label(label) is not None]
     return known[0] if known else cards[0].name if len(cards) == 1 else None
 
 
@@ -75,11 +77,10 @@ def relabel_photos(
 ) -> Relabelled:
     """Give photos a ground truth, in one transaction. A photo that has the label is skipped.
 
-    A verdict is about the labels of the model, if there is one card; else of the model whose answer
+    The cards are current ones, see `current_card`. A verdict is about the labels of the model, if there is one card; else of the model whose answer
     each photo shows. Raises `UnknownLabelError`, `BadRequestError`, or `PhotoNotFoundError` when
     one of the photos is unknown: then nothing is changed.
     """
-    cards = [current_card(card) for card in cards]
     label = check_label(label, cards)
     wanted = list(dict.fromkeys(public_ids))
     if not wanted:

@@ -249,7 +249,7 @@ def _complete(
 
 def _label(photo: Photo, pipeline: Pipeline, origin: Origin) -> None:
     """Give a photo the label that it was sent with; webhooks hear nothing of it."""
-    cards = [classifier.card for classifier in pipeline.classifiers]
+    cards = [current_card(classifier.card) for classifier in pipeline.classifiers]
     model = model_of(origin.ground_truth, cards)
     stamp = Stamp(origin.who, origin.place)
     record_label(photo, origin.ground_truth, model, stamp, notify=False)
@@ -385,7 +385,7 @@ def _checked(origin: Origin, pipeline: Pipeline) -> Origin:
     """With the ground truth as it is called now. Raises `UnknownLabelError`."""
     if not origin.ground_truth:
         return origin
-    cards = [classifier.card for classifier in pipeline.classifiers]
+    cards = [current_card(classifier.card) for classifier in pipeline.classifiers]
     return replace(origin, ground_truth=check_label(origin.ground_truth, cards))
 
 

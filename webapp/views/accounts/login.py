@@ -11,7 +11,6 @@ from webapp.services.accounts import users
 from webapp.views import guards
 from webapp.views.accounts.forms import LoginForm, PasswordForm
 from webapp.views.flashes import note
-from webapp.views.guards import Person
 
 bp = Blueprint("login", __name__)
 
@@ -81,11 +80,7 @@ def init_app(app: Flask) -> None:
     """Tell Flask-Login how a session becomes a person."""
     manager = LoginManager()
     manager.init_app(app)
-
-    @manager.user_loader
-    def person_of_session(session_id: str) -> Person | None:
-        user = users.user_of_session(session_id)
-        return _person(user) if user else None
+    manager.user_loader(guards.load_person)
 
 
 def _login_page(
@@ -95,10 +90,6 @@ def _login_page(
     return render_template("accounts/login.html", form=form, error=error, open_to_all=open_to_all)
 
 
-def _person(user: users.User) -> Person:
-    return Person(user.id, user.name, user.role, user.first_password, users.session_id_of(user))
-
-
 def _begin_session(user: users.User) -> None:
     """A fresh session, so that nothing planted in the old one lives on."""
     uploads = session.get(guards.SENT)
@@ -106,4 +97,4 @@ def _begin_session(user: users.User) -> None:
     if uploads:
         session[guards.SENT] = uploads
     session.permanent = True
-    login_user(_person(user))
+    login_user(guards.person_of(user))

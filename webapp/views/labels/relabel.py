@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain import UNDO
 from webapp.errors import ModelUnavailableError, NothingToUndoError
+from webapp.extensions import get_cards
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.labels.relabel import relabel_photos
@@ -14,7 +15,6 @@ from webapp.views import guards
 from webapp.views.flashes import note, note_saved, note_undone
 from webapp.views.guards import sender
 from webapp.views.labels.forms import RelabelForm, UndoForm
-from webapp.views.layout import live_cards
 
 bp = Blueprint("relabel", __name__)
 
@@ -27,8 +27,8 @@ def one(public_id: str) -> ResponseReturnValue:
     form.check()
     label, why = form.label.data or "", form.why.data or ""
     if label or not why:
-        stamp = Stamp(guards.who(), "photo", why)
-        note_saved(relabel_photos([public_id], label, live_choice(), stamp), label)
+        cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
+        note_saved(relabel_photos([public_id], label, cards, stamp), label, cards)
     else:
         note("Press the label itself: the reason goes with it.", kind="")
     return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)
@@ -60,7 +60,7 @@ def live_choice(model: str | None = None) -> list[ModelCard]:
     Without an argument, `model` is the one that the form names. Raises `ModelUnavailableError`.
     """
     model = request.form.get("model", "") if model is None else model
-    cards = live_cards()
+    cards = get_cards()
     if not cards:
         raise ModelUnavailableError(
             "No model is live, so it is not known which labels there are. Nothing was changed."

@@ -180,8 +180,8 @@ def _do(form: BulkForm, selection: Selection) -> None:
     if action == "ask":
         _ask(form.version, selection)
     elif action == "label":
-        label = form.label.data
-        note_saved(bulk.relabel_all(selection, label, live_choice(), stamp), label)
+        label, cards = form.label.data, live_choice()
+        note_saved(bulk.relabel_all(selection, label, cards, stamp), label, cards)
     elif action == "confirm":
         _note_done(action, bulk.confirm_all(selection, stamp))
     elif action == "delete":

@@ -13,6 +13,7 @@ from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, Sender
+from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import (
     CHUNK,
     check_label,
@@ -98,6 +99,7 @@ def action_params(
     check_why(stamp.why)
     model = None
     if action == LABEL:
+        cards = [current_card(card) for card in cards]
         label, model = check_label(label, cards), model_of(label, cards)
     return {
         "action": action,
