@@ -115,12 +115,14 @@ def classify_file(
     """
     content = read_file(path)
     photo = classify(content, classifiers, thumbnail=store, top=top)
-    dropped = {"feature_map": _NOTHING} | ({} if store else {"embedding": _NOTHING})
+    answers = []
+    for answer in photo.answers:
+        embedding = answer.output.embedding if store else _NOTHING
+        output = replace(answer.output, embedding=embedding, feature_map=_NOTHING)
+        answers.append(replace(answer, output=output))
     return replace(
         photo,
-        answers=[
-            replace(answer, output=replace(answer.output, **dropped)) for answer in photo.answers
-        ],
+        answers=answers,
         decoded=replace(photo.decoded, pixels=_NO_PIXELS),
         sha256=hashlib.sha256(content).hexdigest() if store else "",
     )

@@ -316,16 +316,13 @@ def store_upload(
     """Store what became of each file of a form and which `model` was chosen; the upload's id."""
     upload = Upload(public_id=secrets.token_urlsafe(9), results=[])
     for photo, result in zip(incoming, results, strict=True):
-        stored = isinstance(result, StoredPhoto)
-        upload.results.append(
-            {
-                "filename": clean_name(photo.filename),
-                "photo": result.photo.public_id if stored else None,
-                "duplicate": stored and result.duplicate,
-                "error": None if stored else str(result),
-                "model": model,
-            }
-        )
+        line: dict[str, object] = {"filename": clean_name(photo.filename), "model": model}
+        if isinstance(result, MarqueError):
+            line |= {"photo": None, "duplicate": False, "error": str(result)}
+        else:
+            known = {"photo": result.photo.public_id, "duplicate": result.duplicate}
+            line |= {**known, "error": None}
+        upload.results.append(line)
     with writing():
         storage.add_upload(upload)
     return upload.public_id

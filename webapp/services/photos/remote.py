@@ -92,7 +92,7 @@ class Server:
     def _send(self, photo: Incoming) -> dict[str, Any]:
         """The server's answer; while it is busy, wait as long as `Retry-After` says."""
         trouble = ""
-        fields = {**self._fields, "file": (photo.filename, photo.content)}
+        fields: dict[str, Any] = {**self._fields, "file": (photo.filename, photo.content)}
         for attempt in range(TRIES):
             pause = min(2.0**attempt / 4, LONGEST_WAIT)
             try:
@@ -119,7 +119,8 @@ class Server:
         if response.status in (200, 201):
             if "prediction" not in body:
                 raise ServerFailedError(f"{self.home} answers, but not like a Marque.")
-            row = {name: body[name] for name in ("prediction", "predictions") if name in body}
+            names = ("prediction", "predictions")
+            row: dict[str, Any] = {name: body[name] for name in names if name in body}
             if "id" in body:
                 row |= {"photo": body["id"], "duplicate": body.get("duplicate", False)}
             return row

@@ -141,8 +141,8 @@ def send() -> ResponseReturnValue:
     choice, first = form.model.data, results[0]
     if wants_json():
         lines = [_result(*pair, choice) for pair in zip(incoming, results, strict=True)]
-        failed = len(results) == 1 and isinstance(first, MarqueError)
-        return jsonify(results=lines), first.status if failed else 200
+        failed = isinstance(first, MarqueError) and len(results) == 1
+        return jsonify(results=lines), getattr(first, "status", 200) if failed else 200
     if len(results) > 1:
         public_id = store_upload(incoming, results, choice)
         return redirect(url_for("upload.several", public_id=public_id), 303)
