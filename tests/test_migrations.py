@@ -23,7 +23,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels.relabel import remember_label_sets
 from webapp.services.photos.gallery import gallery_page
 from webapp.storage.database import db
-from webapp.storage.photos.lookalikes import _BANDS, bands, near_photos
+from webapp.storage.photos.lookalikes import BANDS, bands, near_photos
 from webapp.storage.sqlite.name_index import is_not_of_index
 from webapp.storage.stats import counters, stats
 from webapp.storage.stats.stats import Month
@@ -227,7 +227,7 @@ def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
     upgrade()
     kept = {row.photo_id: row for row in db.session.execute(select(PhotoHash)).scalars()}
     assert {
-        number: [getattr(row, f"band{band}") for band in range(_BANDS)]
+        number: [getattr(row, f"band{band}") for band in range(BANDS)]
         for number, row in kept.items()
     } == {number: bands(dhash) for number, dhash in hashes.items() if dhash is not None}
     assert [photo.id for photo in near_photos(db.session.get_one(Photo, 1), 5)] == [2]

@@ -117,7 +117,7 @@ def test_an_upload_is_found_by_its_picture(upload: Callable[..., str]) -> None:
     assert photo.dhash is not None and same_as(photo) == [second]
 
 
-@pytest.mark.parametrize("band", range(near._BANDS))
+@pytest.mark.parametrize("band", range(near.BANDS))
 def test_a_band_is_looked_up_in_an_index(band: int) -> None:
     question = f"SELECT photo_id, dhash FROM photo_hashes WHERE band{band} = 5 ORDER BY photo_id DESC LIMIT 9"  # noqa: S608
     plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]

@@ -7,8 +7,8 @@ from sqlalchemy import select, union_all
 from webapp.storage.database import db, insert_row
 from webapp.storage.tables import CanonicalLabel, Photo, PhotoHash, Prediction
 
-_BANDS = 5
-_BAND_BITS = 13
+BANDS = 5
+BAND_BITS = 13
 _NEAR = 4  # of 64 bits in which the hashes of nearly the same picture differ at most
 # Photos that share a band are compared, the newest ones: a plain sky gives many photos the same
 # band.
@@ -20,7 +20,7 @@ def bands(dhash: int) -> list[int]:
     """A signed hash of 64 bits in five bands: four of 13 bits from the lowest on, and the 12 that
     remain."""
     bits = dhash & (2**64 - 1)
-    return [bits >> _BAND_BITS * band & 2**_BAND_BITS - 1 for band in range(_BANDS)]
+    return [bits >> BAND_BITS * band & 2**BAND_BITS - 1 for band in range(BANDS)]
 
 
 def distance(hash: int, other: int) -> int:
