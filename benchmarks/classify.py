@@ -27,7 +27,7 @@ from webapp.inference.models.loading import open_version
 from webapp.inference.models.registry import Registry
 
 AIM, LIMIT_MB = 0.9, 400
-CORES = len(os.sched_getaffinity(0))
+_CORES = len(os.sched_getaffinity(0))
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
     bare, command = (statistics.median(figures[place] for figures in rounds) for place in (0, 1))
     share = statistics.median(figures[1] / figures[0] for figures in rounds)
     memory = max(figures[2] for figures in rounds)
-    print(f"{len(photos):,} photos, {CORES} cores, {options.model}: ", end="")
+    print(f"{len(photos):,} photos, {_CORES} cores, {options.model}: ", end="")
     print(f"bare {bare:.0f}/s, command {command:.0f}/s")
     print(f"{share:.1%} of the bare speed (aim {AIM:.0%}); {memory:.0f} MB (limit {LIMIT_MB})")
     raise SystemExit(1 if share < AIM or memory >= LIMIT_MB else 0)
@@ -89,8 +89,8 @@ def _round(
 def _bare(version: Path, photos: list[Path]) -> float:
     """Seconds for all photos with a process per core, from when all of them are ready."""
     context = multiprocessing.get_context("spawn")
-    ready = context.Barrier(CORES + 1)
-    shares = [photos[core::CORES] for core in range(CORES)]
+    ready = context.Barrier(_CORES + 1)
+    shares = [photos[core::_CORES] for core in range(_CORES)]
     workers = [context.Process(target=_rank, args=(version, share, ready)) for share in shares]
     for worker in workers:
         worker.start()

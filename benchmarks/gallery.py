@@ -40,7 +40,7 @@ from webapp.storage.photos.pages import DOWNWARDS
 from webapp.storage.photos.query_filters import matching, number_column, sort_key
 
 # MONTH, MONTH+30 and BATCH are replaced by a month and an upload of the history
-COMBINATIONS = {
+_COMBINATIONS = {
     "everything": "",
     "oldest": "sort=oldest",
     "least sure": "sort=least-sure",
@@ -72,7 +72,7 @@ COMBINATIONS = {
     "version 2, wrong, surest first": f"model={MODEL}@2 sort=most-wrong",
     "version 1, one first guess": f"model={MODEL}@1 predicted={NAMES[5]}",
 }
-STATS = {
+_STATS = {
     "stats": "/stats",
     "stats, again": "/stats",
     "stats in JSON": "/api/v1/stats",
@@ -82,11 +82,11 @@ STATS = {
     "stats of wrong answers": "/stats?outcome=wrong",
     "stats of the terminal's photos": "/stats?source=cli",
 }
-TOO_MANY = 422  # the status of stats of a filter that cannot be counted in time
+_TOO_MANY = 422  # the status of stats of a filter that cannot be counted in time
 
 
 @dataclass(frozen=True)
-class Timing:
+class _Timing:
     """Milliseconds of several runs: by the clock, and of this process's processor time.
 
     Other work on the machine hardly changes the latter. Client and server are one process here.
@@ -100,9 +100,9 @@ class Timing:
         return f"{self.median:>11.1f}{self.p99:>9.1f}{self.work:>9.1f}"
 
 
-def timed(
+def _timed(
     action: Callable[[], object], times: int, *, before: Callable[[], object] | None = None
-) -> Timing:
+) -> _Timing:
     """The times of an action, after one that does not count; `before` each is not timed."""
     action()
     clock, work = [], []
@@ -114,7 +114,7 @@ def timed(
         clock.append((time.perf_counter() - started) * 1000)
         work.append((time.process_time() - worked) * 1000)
     p99 = sorted(clock)[int(len(clock) * 0.99)]
-    return Timing(statistics.median(clock), p99, statistics.median(work))
+    return _Timing(statistics.median(clock), p99, statistics.median(work))
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -124,7 +124,7 @@ class _QuietHandler(WSGIRequestHandler):
         pass
 
 
-class Reviewer:
+class _Reviewer:
     """A logged-in browser: their pages have more in them than a visitor's."""
 
     def __init__(self, app: Flask, port: int) -> None:
@@ -150,12 +150,12 @@ class Reviewer:
 
 
 @contextmanager
-def reviewing(app: Flask) -> Iterator[Reviewer]:
+def _reviewing(app: Flask) -> Iterator[_Reviewer]:
     """The app behind a real socket, and a reviewer with a connection to it that stays open."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    reviewer = Reviewer(app, server.server_port)
+    reviewer = _Reviewer(app, server.server_port)
     try:
         yield reviewer
     finally:
@@ -165,7 +165,7 @@ def reviewing(app: Flask) -> Iterator[Reviewer]:
         server.server_close()
 
 
-def cursors_of(parameters: dict[str, str]) -> dict[str, str]:
+def _cursors_of(parameters: dict[str, str]) -> dict[str, str]:
     """The cursors of the first, the middle and the last page."""
     wanted = parse_filter(parameters)
     key, number = sort_key(wanted), number_column(wanted)
@@ -181,24 +181,24 @@ def cursors_of(parameters: dict[str, str]) -> dict[str, str]:
     return {"first": "", "middle": cursor, "last": gallery.LAST}
 
 
-def measure_pages(app: Flask, photos: int, times: int) -> None:
+def _measure_pages(app: Flask, photos: int, times: int) -> None:
     """Print a line for each combination and depth, the slowest, and how many are over 60 ms."""
     month = datetime(2025, 11, 1, tzinfo=UTC)
     values = {"MONTH": f"{month:%Y-%m-%d}", "BATCH": f"u{photos // 40}", "Person_3": "Person 3"}
     values["MONTH+30"] = f"{month + timedelta(days=29):%Y-%m-%d}"
     medians = []
     print(f"{'':>34}{'depth':>8}{'photos':>8}{'median ms':>11}{'p99 ms':>9}{'work ms':>9}")
-    with reviewing(app) as reviewer:
-        for title, text in COMBINATIONS.items():
+    with _reviewing(app) as reviewer:
+        for title, text in _COMBINATIONS.items():
             pairs = (setting.split("=") for setting in text.split())
             parameters = {name: values.get(value, value) for name, value in pairs}
             with app.app_context():
-                cursors = cursors_of(parameters)
+                cursors = _cursors_of(parameters)
             for depth, cursor in cursors.items():
                 query = parameters | ({"cursor": cursor} if cursor else {})
                 path = f"/gallery?{urlencode(query)}"
                 tiles = len(set(re.findall(rb'href="/photos/([\w-]+)', reviewer.get(path))))
-                timing = timed(lambda path=path: reviewer.get(path), times)
+                timing = _timed(lambda path=path: reviewer.get(path), times)
                 medians.append((timing.median, f"{title}, {depth}"))
                 print(f"{title:>34}{depth:>8}{tiles:>8}{timing}", flush=True)
     slowest, page = max(medians)
@@ -206,7 +206,7 @@ def measure_pages(app: Flask, photos: int, times: int) -> None:
     print(f"\n{len(medians)} pages, {over} over 60 ms; the slowest: {page}, {slowest:.1f} ms")
 
 
-class Relabeller:
+class _Relabeller:
     """Gives photos of the history other labels, one by one."""
 
     def __init__(self, app: Flask, photos: int) -> None:
@@ -224,19 +224,19 @@ class Relabeller:
             self.relabel()
 
 
-def measure_stats(app: Flask, relabeller: Relabeller, times: int = 15) -> None:
+def _measure_stats(app: Flask, relabeller: _Relabeller, times: int = 15) -> None:
     """Print the times of the stats: after a label was given, again, and with filters."""
     print(f"{'':>34}{'median ms':>11}{'p99 ms':>9}{'work ms':>9}")
-    with reviewing(app) as reviewer:
-        for title, path in STATS.items():
+    with _reviewing(app) as reviewer:
+        for title, path in _STATS.items():
             before = relabeller.in_context if title in ("stats", "stats in JSON") else None
-            get = lambda path=path: reviewer.get(path, also=TOO_MANY)  # noqa: E731
-            print(f"{title:>34}{timed(get, times, before=before)}", flush=True)
+            get = lambda path=path: reviewer.get(path, also=_TOO_MANY)  # noqa: E731
+            print(f"{title:>34}{_timed(get, times, before=before)}", flush=True)
 
 
-def measure_queue(app: Flask, times: int = 15) -> None:
+def _measure_queue(app: Flask, times: int = 15) -> None:
     """Print the times of a page of the review, and of a label given there with the next page."""
-    with reviewing(app) as reviewer:
+    with _reviewing(app) as reviewer:
         for order in ("least-sure", "margin", "surprising"):
             path = f"/review?order={order}"
 
@@ -248,12 +248,12 @@ def measure_queue(app: Flask, times: int = 15) -> None:
                 reviewer.post(path, fields)
 
             label_next()
-            page = timed(lambda path=path: reviewer.get(path), times)
+            page = _timed(lambda path=path: reviewer.get(path), times)
             print(f"{f'review, {order}':>34}{page}", flush=True)
-            print(f"{'label, next photo':>34}{timed(label_next, times)}", flush=True)
+            print(f"{'label, next photo':>34}{_timed(label_next, times)}", flush=True)
 
 
-def compare_uploads(full: Flask, empty: Flask, rounds: int = 6, each: int = 40) -> None:
+def _compare_uploads(full: Flask, empty: Flask, rounds: int = 6, each: int = 40) -> None:
     """Print the times of uploads into both, in turns, so that other work falls on both."""
     times: dict[str, list[float]] = {"full": [], "empty": []}
     for _ in range(rounds):
@@ -313,15 +313,15 @@ def main() -> None:
             with app.app_context():
                 list(counters.recount())
             print(f"counted from scratch in {time.perf_counter() - started:.0f} s")
-        relabeller = Relabeller(app, options.photos)
-        measure_stats(app, relabeller)
-        measure_queue(app)
-        measure_pages(app, options.photos, options.times)
+        relabeller = _Relabeller(app, options.photos)
+        _measure_stats(app, relabeller)
+        _measure_queue(app)
+        _measure_pages(app, options.photos, options.times)
         with app.app_context():
-            timing = timed(relabeller.relabel, 200)
+            timing = _timed(relabeller.relabel, 200)
         print(f"a relabel: median {timing.median:.1f} ms, p99 {timing.p99:.1f} ms, ", end="")
         print(f"work {timing.work:.1f} ms")
-        compare_uploads(app, make_app(Path(scratch) / "empty"))
+        _compare_uploads(app, make_app(Path(scratch) / "empty"))
 
 
 if __name__ == "__main__":

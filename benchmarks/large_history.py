@@ -27,14 +27,14 @@ from webapp.storage.photos.lookalikes import BAND_BITS, BANDS
 MODEL = "stanford-cars"
 VERSIONS = 3
 NAMES = tuple(f"make{number % 49:02}-model{number:03}" for number in range(196))
-THRESHOLD = 0.4
+_THRESHOLD = 0.4
 PASSWORD = "benchmark-only"
 _CHUNK = 20_000
 _LENGTH = timedelta(days=730)
 _FIRST_DAY = datetime(2026, 11, 1, tzinfo=UTC) - _LENGTH
 # pages that rank the labels need numbers that add up to 1
 _DISTRIBUTION = (np.linspace(2, 0, len(NAMES), dtype="<f4") / len(NAMES)).tobytes()
-Tables = dict[str, list[dict[str, Any]]]
+_Tables = dict[str, list[dict[str, Any]]]
 
 
 class InstantClassifier:
@@ -65,7 +65,7 @@ def make_card(version: int) -> ModelCard:
         labels=labels,
         input=InputSpec(224, 224),
         temperature=1.0,
-        threshold=THRESHOLD,
+        threshold=_THRESHOLD,
     )
 
 
@@ -127,7 +127,7 @@ def fill(path: Path, photos: int) -> None:
     connection.close()
 
 
-def _insert(connection: sqlite3.Connection, tables: Tables) -> None:
+def _insert(connection: sqlite3.Connection, tables: _Tables) -> None:
     for table, rows in tables.items():
         columns = list(rows[0])
         values = ", ".join(f":{column}" for column in columns)
@@ -147,17 +147,17 @@ def _make_thumbnails() -> list[bytes]:
     return thumbnails
 
 
-def _make_chunk(start: int, count: int, photos: int) -> Tables:
+def _make_chunk(start: int, count: int, photos: int) -> _Tables:
     """The rows of photos `start + 1` and following, seeded."""
     rng = np.random.default_rng(start)
     labels = rng.integers(0, len(NAMES), count).tolist()
     confidences = rng.beta(4, 2, count)
     margins = (confidences * rng.random(count)).tolist()
     checked, right, verdict, twice = (rng.random(count) for _ in range(4))
-    tables: Tables = defaultdict(list)
+    tables: _Tables = defaultdict(list)
     for place, (label, confidence) in enumerate(zip(labels, confidences.tolist(), strict=True)):
         number, name = start + place + 1, NAMES[label]
-        decision = name if confidence >= THRESHOLD else UNCLASSIFIED
+        decision = name if confidence >= _THRESHOLD else UNCLASSIFIED
         truth, outcome = None, "unlabelled"
         if checked[place] < 0.3:
             truth = name if right[place] < 0.85 else NAMES[(label + 1) % len(NAMES)]

@@ -12,7 +12,7 @@ import psutil
 
 from benchmarks.servers import CAR_PHOTOS, Load, load, marque
 
-PORT = 8733
+_PORT = 8733
 LIMIT_MB = 300
 
 
@@ -23,11 +23,11 @@ def main() -> None:
     wanted = parser.parse_args().uploads
     photos = [path.read_bytes() for path in CAR_PHOTOS]
     sent, half = 0, 0.0
-    with tempfile.TemporaryDirectory() as folder, marque(Path(folder), PORT) as master:
+    with tempfile.TemporaryDirectory() as folder, marque(Path(folder), _PORT) as master:
         workers = master.children()
         print(f"before: {_text(workers)}")
         while sent < wanted:
-            level = Load(PORT, "/api/v1/photos", 8, 1.0, first=1_000_000 + sent * 8)
+            level = Load(_PORT, "/api/v1/photos", 8, 1.0, first=1_000_000 + sent * 8)
             sent += load(level, photos).answers
             print(f"{sent:>6} uploads: {_text(workers)}", flush=True)
             if sent >= wanted / 2:

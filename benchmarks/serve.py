@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.servers import CAR_PHOTOS, Load, load, marque, rival
 
-SERVERS = (("Marque", 8731, "/api/v1/photos"), ("FastAPI+Keras", 8732, "/infer"))
+_SERVERS = (("Marque", 8731, "/api/v1/photos"), ("FastAPI+Keras", 8732, "/infer"))
 
 
 def main() -> None:
@@ -28,12 +28,12 @@ def main() -> None:
     first = 0
     with (
         tempfile.TemporaryDirectory() as folder,
-        marque(Path(folder), SERVERS[0][1]),
-        rival(SERVERS[1][1], options.rival_workers),
+        marque(Path(folder), _SERVERS[0][1]),
+        rival(_SERVERS[1][1], options.rival_workers),
     ):
         for connections in options.connections:
             rates = []
-            for name, port, path in SERVERS:
+            for name, port, path in _SERVERS:
                 for seconds in (min(3.0, options.seconds), options.seconds):  # warm up first
                     wanted = Load(port, path, connections, seconds, first)
                     measured = load(wanted, photos)

@@ -87,7 +87,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Measured:
+class _Measured:
     """Answers under load, and the wait for one in milliseconds (median and 99th percentile)."""
 
     connections: int
@@ -119,7 +119,7 @@ def form(photo: bytes, number: int) -> bytes:
     return head.encode() + photo + number.to_bytes(8, "big") + end.encode()
 
 
-def load(wanted: Load, photos: list[bytes]) -> Measured:
+def load(wanted: Load, photos: list[bytes]) -> _Measured:
     """Send photos over kept-alive connections.
 
     Plain sockets: on a small machine the sender takes its time from the server, and an HTTP
@@ -155,7 +155,7 @@ def load(wanted: Load, photos: list[bytes]) -> Measured:
     passed = time.perf_counter() - started
     waits.sort()
     p50, p99 = (waits[int(len(waits) * share)] if waits else float("nan") for share in (0.5, 0.99))
-    return Measured(wanted.connections, len(waits), passed, p50, p99, len(failures))
+    return _Measured(wanted.connections, len(waits), passed, p50, p99, len(failures))
 
 
 def _head(path: str, length: int) -> bytes:

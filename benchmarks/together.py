@@ -22,14 +22,14 @@ from typing import Any
 
 from benchmarks.servers import BOUNDARY, CAR_PHOTOS, ROOT, form, marque
 
-PORT = 8733
+_PORT = 8733
 UPLOADERS, RELABELLERS = 4, 6
-PICTURES = [path.read_bytes() for path in CAR_PHOTOS]
-LABELS = [path.stem for path in CAR_PHOTOS]
+_PICTURES = [path.read_bytes() for path in CAR_PHOTOS]
+_LABELS = [path.stem for path in CAR_PHOTOS]
 
 
 @dataclass
-class SharedState:
+class _SharedState:
     """What the clients share: photos, acknowledged calls, waits in milliseconds, problems."""
 
     key: str
@@ -49,14 +49,14 @@ class SharedState:
             self.photos += photos
 
 
-class BenchmarkClient:
+class _BenchmarkClient:
     """One kept-alive connection with a key that may review."""
 
-    def __init__(self, state: SharedState, number: int) -> None:
+    def __init__(self, state: _SharedState, number: int) -> None:
         self.state = state
         self.rng = random.Random(number)
         self.number = number * 1_000_000
-        self._connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=60)
 
     def call(
         self, method: str, path: str, body: bytes | None, content_type: str = "application/json"
@@ -75,8 +75,8 @@ class BenchmarkClient:
         """Send a new photo with a ground truth, which is one event."""
         self.number += 1
         name = 'Content-Disposition: form-data; name="ground_truth"'
-        label = f"--{BOUNDARY}\r\n{name}\r\n\r\n{self.rng.choice(LABELS)}\r\n"
-        body = label.encode() + form(self.rng.choice(PICTURES), self.number)
+        label = f"--{BOUNDARY}\r\n{name}\r\n\r\n{self.rng.choice(_LABELS)}\r\n"
+        body = label.encode() + form(self.rng.choice(_PICTURES), self.number)
         content_type = f"multipart/form-data; boundary={BOUNDARY}"
         photo, wait = self.call("POST", "/api/v1/photos", body, content_type)
         self.state.note("uploads", wait, 1, photo["id"])
@@ -88,7 +88,7 @@ class BenchmarkClient:
         if not picked:
             time.sleep(0.01)
             return
-        body = json.dumps({"ids": picked, "label": self.rng.choice(LABELS)}).encode()
+        body = json.dumps({"ids": picked, "label": self.rng.choice(_LABELS)}).encode()
         change, wait = self.call("POST", "/api/v1/labels", body)
         self.state.note("relabels", wait, change["processed"])
         if change["batch"] and self.rng.random() < 1 / 3:
@@ -111,9 +111,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
-    with tempfile.TemporaryDirectory() as folder, marque(Path(folder), PORT):
-        state = SharedState(_make_key(Path(folder)), time.monotonic() + seconds)
-        clients = [BenchmarkClient(state, number) for number in range(UPLOADERS + RELABELLERS)]
+    with tempfile.TemporaryDirectory() as folder, marque(Path(folder), _PORT):
+        state = _SharedState(_make_key(Path(folder)), time.monotonic() + seconds)
+        clients = [_BenchmarkClient(state, number) for number in range(UPLOADERS + RELABELLERS)]
         threads = [
             threading.Thread(target=client.run, args=(number < UPLOADERS,))
             for number, client in enumerate(clients)
@@ -139,7 +139,7 @@ def _make_key(data: Path) -> str:
     return subprocess.check_output(command, cwd=ROOT, env=env, text=True).split()[-1]
 
 
-def _missing(database: Path, state: SharedState) -> list[str]:
+def _missing(database: Path, state: _SharedState) -> list[str]:
     """What the history lacks of what was acknowledged; each photo's events must form a chain."""
     events = "SELECT photo_id, from_label, to_label FROM label_events ORDER BY id"
     with sqlite3.connect(database) as connection:

@@ -24,8 +24,8 @@ from webapp.training.recipe import Recipe, find_recipe
 from webapp.training.run import EVALUATION_BATCH, Inference, make_step
 
 PHOTOS, LABELS = 6500, 196
-LONGEST_HEAD = 60.0  # seconds
-LEAST_SHARE = 0.8
+_LONGEST_HEAD = 60.0  # seconds
+_LEAST_SHARE = 0.8
 Photos = list[NDArray[np.uint8]]
 
 
@@ -39,16 +39,16 @@ def main() -> None:
     recipe = find_recipe("stanford-cars")
     rng = np.random.default_rng(1)
     pixels = [rng.integers(0, 256, (250, 250, 3), dtype=np.uint8) for _ in range(options.photos)]
-    seconds = measure_head(recipe, rng)
-    share = statistics.median(measure_extraction(recipe, pixels) for _ in range(options.rounds))
-    print(f"median share {share:.0%} (limit {LEAST_SHARE:.0%})")
+    seconds = _measure_head(recipe, rng)
+    share = statistics.median(_measure_extraction(recipe, pixels) for _ in range(options.rounds))
+    print(f"median share {share:.0%} (limit {_LEAST_SHARE:.0%})")
     for threads in (1, THREADS):
-        waited = measure_waiting(recipe, pixels, threads, options.steps)
+        waited = _measure_waiting(recipe, pixels, threads, options.steps)
         print(f"training with {threads} threads for batches: waited {waited:.1%} of the time")
-    raise SystemExit(1 if seconds > LONGEST_HEAD or share < LEAST_SHARE else 0)
+    raise SystemExit(1 if seconds > _LONGEST_HEAD or share < _LEAST_SHARE else 0)
 
 
-def measure_head(recipe: Recipe, rng: np.random.Generator) -> float:
+def _measure_head(recipe: Recipe, rng: np.random.Generator) -> float:
     """Seconds of the last layer's training, on features around a centre for each label."""
     truths = np.arange(PHOTOS) % LABELS
     centres = rng.normal(0, 1, (LABELS, 1280))
@@ -62,7 +62,7 @@ def measure_head(recipe: Recipe, rng: np.random.Generator) -> float:
     return seconds
 
 
-def measure_extraction(recipe: Recipe, pixels: Photos) -> float:
+def _measure_extraction(recipe: Recipe, pixels: Photos) -> float:
     """Extraction's speed as a share of the bare network's on arrays that are ready."""
     size = (recipe.input.height, recipe.input.width)
     infer = Inference(build_network(recipe, LABELS, size))
@@ -77,7 +77,7 @@ def measure_extraction(recipe: Recipe, pixels: Photos) -> float:
     return speed / bare
 
 
-def measure_waiting(recipe: Recipe, pixels: Photos, threads: int, steps: int) -> float:
+def _measure_waiting(recipe: Recipe, pixels: Photos, threads: int, steps: int) -> float:
     """Share of the time that training waits for batches of the recipe's first stage."""
     stage, batch = recipe.stages[0], recipe.batch
     size = (stage.height, stage.width)

@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from webapp.training.recipe import Augmentation
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -25,7 +25,7 @@ def vary(
         (width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0
     )
     if how.rand_changes:
-        image = rand_augment(image, how.rand_changes, how.rand_strength, rng)
+        image = _rand_augment(image, how.rand_changes, how.rand_strength, rng)
     view = np.asarray(image, dtype=np.float32)
     if rng.random() < how.flip:
         view = view[:, ::-1]
@@ -82,7 +82,7 @@ def _recolour(
     brightness, contrast, saturation = (1 + amount * rng.uniform(-1, 1) for amount in amounts)
     if how.hue:
         view = view @ _hue_turn(rng.uniform(-how.hue, how.hue))
-    grey: NDArray[np.float32] = (view @ LUMA)[..., np.newaxis]
+    grey: NDArray[np.float32] = (view @ _LUMA)[..., np.newaxis]
     mean = grey.mean(dtype=np.float32)
     coloured: NDArray[np.float32] = grey + (view - grey) * np.float32(saturation)
     return ((coloured - mean) * np.float32(contrast) + mean) * np.float32(brightness)
@@ -123,7 +123,7 @@ def _rectangle(
 # ---- RandAugment (Cubuk et al. 2019) ----
 
 
-def rand_augment(
+def _rand_augment(
     image: Image.Image, changes: int, strength: float, rng: np.random.Generator
 ) -> Image.Image:
     """An RGB `image` after `changes` of `CHANGES`, each at `strength` in [0, 1] and a random sign.
@@ -146,13 +146,13 @@ def _rotate(image: Image.Image, amount: float) -> Image.Image:
     return image.rotate(30 * amount, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
 
 
-def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> "Change":
+def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> "_Change":
     return lambda image, amount: kind(image).enhance(1 + 0.9 * amount)
 
 
-Change = Callable[[Image.Image, float], Image.Image]
+_Change = Callable[[Image.Image, float], Image.Image]
 # each takes an RGB image and a strength in [-1, 1]
-CHANGES: dict[str, Change] = {
+CHANGES: dict[str, _Change] = {
     "same": lambda image, _amount: image,
     "rotate": _rotate,
     "shear x": lambda image, amount: _affine(image, 1, 0.3 * amount, 0, 0, 1, 0),

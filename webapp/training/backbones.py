@@ -21,8 +21,8 @@ from webapp.inference.model_import.keras_archive import check_archive
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 CAFFE_MEAN = (123.68, 116.779, 103.939)
-Weights = list[NDArray[Any]]
-Build = Callable[[keras.KerasTensor], keras.Model]
+_Weights = list[NDArray[Any]]
+_Build = Callable[[keras.KerasTensor], keras.Model]
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Backbone:
     a dense layer over all places of the feature map instead of their mean.
     """
 
-    build: Build
+    build: _Build
     twin: Callable[..., keras.Model] | None = None
-    adopt: Callable[[Weights, Weights], Weights] | None = None
+    adopt: Callable[[_Weights, _Weights], _Weights] | None = None
     flat: bool = False
 
 
@@ -49,8 +49,7 @@ def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> 
         weights: "none" for random ones, "imagenet" from Keras, a weights file of the Keras
             Application without its top, or the `model.keras` of a version with this backbone.
 
-    Raises:
-        TrainingError: There are no such weights, or they do not fit.
+    Raises `TrainingError` if there are no such weights, or they do not fit.
     """
     kind = BACKBONES[name]
     body = kind.build(photo)
@@ -62,7 +61,7 @@ def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> 
     return body
 
 
-def _pretrained(name: str, kind: Backbone, body: keras.Model, weights: str | Path) -> Weights:
+def _pretrained(name: str, kind: Backbone, body: keras.Model, weights: str | Path) -> _Weights:
     if Path(weights).suffix == ".keras":
         return _from_version(body, Path(weights))
     if kind.twin is None:
@@ -78,7 +77,7 @@ def _pretrained(name: str, kind: Backbone, body: keras.Model, weights: str | Pat
     return kind.adopt(theirs, body.get_weights()) if kind.adopt else theirs
 
 
-def _from_keras(name: str, twin: Callable[..., keras.Model], shape: tuple[int, ...]) -> Weights:
+def _from_keras(name: str, twin: Callable[..., keras.Model], shape: tuple[int, ...]) -> _Weights:
     try:
         model = twin(include_top=False, weights="imagenet", input_shape=shape)
     except Exception as error:  # Keras raises a plain Exception when the download fails
@@ -90,7 +89,7 @@ def _from_keras(name: str, twin: Callable[..., keras.Model], shape: tuple[int, .
     return list(model.get_weights())
 
 
-def _from_version(body: keras.Model, path: Path) -> Weights:
+def _from_version(body: keras.Model, path: Path) -> _Weights:
     """The backbone's part of a version: its weights come first there, the last layer's after."""
     try:
         check_archive(path)
@@ -103,7 +102,7 @@ def _from_version(body: keras.Model, path: Path) -> Weights:
     return list(theirs)
 
 
-def _from_file(model: keras.Model, path: Path) -> Weights:
+def _from_file(model: keras.Model, path: Path) -> _Weights:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # all that Keras does for a bad fit
@@ -145,7 +144,7 @@ def _resnet50(photo: keras.KerasTensor) -> keras.Model:
     return keras.applications.ResNet50(input_tensor=centred, include_top=False, weights=None)
 
 
-def _red_first(theirs: Weights, _ours: Weights) -> Weights:
+def _red_first(theirs: _Weights, _ours: _Weights) -> _Weights:
     """The weights of a network that expects blue, green, red: the first kernel's turned round."""
     return [theirs[0][:, :, ::-1], *theirs[1:]]
 
@@ -178,7 +177,7 @@ def _convnext_tiny(photo: keras.KerasTensor) -> keras.Model:
     return keras.Model(photo, norm()(flow))
 
 
-def _depthwise(theirs: Weights, ours: Weights) -> Weights:
+def _depthwise(theirs: _Weights, ours: _Weights) -> _Weights:
     """The weights of Keras' ConvNeXt in the shapes of ours.
 
     It has grouped convolutions and scales where ours has depthwise convolutions.

@@ -18,7 +18,7 @@ from webapp.training.evaluation.metrics import (
 )
 
 # which scores may make up the familiarity
-CANDIDATES = (
+_CANDIDATES = (
     ("probability",),
     ("energy",),
     ("logit",),
@@ -27,15 +27,15 @@ CANDIDATES = (
     ("energy", "distance"),
     ("logit", "distance"),
 )
-MOST_DIMENSIONS = 256
-LEAST_AREA = 0.7  # a measure that separates less would silence known photos for nothing
+_MOST_DIMENSIONS = 256
+_LEAST_AREA = 0.7  # a measure that separates less would silence known photos for nothing
 # share of the fitted photos that are named, so that 95 % of new ones are: they fare a little worse
-KNOWN_KEPT = 0.97
-SURE_ENOUGH = 0.99  # share that reaches the threshold where the familiarity finds other things
-HIGHEST_THRESHOLD = 0.9  # what the model gives nine in ten is always named
+_KNOWN_KEPT = 0.97
+_SURE_ENOUGH = 0.99  # share that reaches the threshold where the familiarity finds other things
+_HIGHEST_THRESHOLD = 0.9  # what the model gives nine in ten is always named
 Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+_Doubles = NDArray[np.float64]
+_Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ def calibrate(
     if unknown is not None:
         rule = fit_rule(space, known["embedding"], unknown, temperature)
     if rule is None or unknown is None:
-        threshold = min(HIGHEST_THRESHOLD, keeping(confidences, KNOWN_KEPT))
+        threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _KNOWN_KEPT))
         return Calibration(temperature, threshold, None)
-    threshold = min(HIGHEST_THRESHOLD, keeping(confidences, SURE_ENOUGH))
+    threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _SURE_ENOUGH))
     familiarity = Familiarity(space, temperature, rule)
     inside, outside = familiarity.of(known["embedding"]), familiarity.of(unknown)
-    kept = keeping_both(inside, confidences >= threshold, KNOWN_KEPT)
+    kept = keeping_both(inside, confidences >= threshold, _KNOWN_KEPT)
     rule["threshold"] = min(separating(inside, outside), kept)
     return Calibration(temperature, threshold, familiarity)
 
@@ -118,7 +118,7 @@ def keeping(confidences: Floats, share: float) -> float:
     return _four_places(np.sort(confidences)[allowed])
 
 
-def keeping_both(familiarities: Doubles, sure: Bools, share: float) -> float:
+def keeping_both(familiarities: _Doubles, sure: _Bools, share: float) -> float:
     """The largest familiarity that `share` of the photos reach and are `sure`, to four places.
 
     0 when fewer are sure.
@@ -128,7 +128,7 @@ def keeping_both(familiarities: Doubles, sure: Bools, share: float) -> float:
     return _four_places(ordered[wanted - 1]) if wanted <= len(ordered) else 0.0
 
 
-def separating(known: Doubles, unknown: Doubles) -> float:
+def separating(known: _Doubles, unknown: _Doubles) -> float:
     """The number that best separates `unknown` photos (below) from `known` ones, to four places.
 
     By Youden's J (1950).
@@ -155,7 +155,7 @@ def build_space(network: keras.Model, embeddings: Floats) -> Space:
     wide = embeddings.astype(np.float64)
     unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
     mean = unit.mean(axis=0)
-    count = max(1, min(MOST_DIMENSIONS, unit.shape[1] // 2, len(unit) // 4))
+    count = max(1, min(_MOST_DIMENSIONS, unit.shape[1] // 2, len(unit) // 4))
     directions = np.linalg.svd(unit - mean, full_matrices=False)[2][:count]
     arrays = (weights, bias, mean, directions)
     return Space(*(np.asarray(array, dtype=np.float32) for array in arrays))
@@ -170,18 +170,18 @@ def fit_rule(
     rule holds every area. None when all separate badly.
     """
     inside, outside = space.scores(known, temperature), space.scores(unknown, temperature)
-    rules = [_standardised(names, inside) for names in CANDIDATES]
+    rules = [_standardised(names, inside) for names in _CANDIDATES]
     areas = [area_under_curve(add_up(inside, rule), add_up(outside, rule)) for rule in rules]
     best = int(np.argmax(areas))
-    if areas[best] < LEAST_AREA:
+    if areas[best] < _LEAST_AREA:
         return None
     slope, offset = fit_logistic(add_up(inside, rules[best]), add_up(outside, rules[best]))
-    names = [" + ".join(names) for names in CANDIDATES]
+    names = [" + ".join(names) for names in _CANDIDATES]
     candidates = dict(zip(names, (round(area, 4) for area in areas), strict=True))
     return rules[best] | {"slope": slope, "offset": offset, "candidates": candidates}
 
 
-def fit_logistic(known: Doubles, unknown: Doubles) -> tuple[float, float]:
+def fit_logistic(known: _Doubles, unknown: _Doubles) -> tuple[float, float]:
     """Slope (over 0) and offset of the logistic curve that tells known from unknown numbers.
 
     Both kinds weigh alike. Targets stay a little inside 0 and 1, so that two kinds that separate
@@ -189,7 +189,7 @@ def fit_logistic(known: Doubles, unknown: Doubles) -> tuple[float, float]:
     """
     sure, unsure = (len(known) + 1) / (len(known) + 2), 1 / (len(unknown) + 2)
 
-    def cost(line: Doubles) -> float:
+    def cost(line: _Doubles) -> float:
         high, low = np.exp(line[0]) * known + line[1], np.exp(line[0]) * unknown + line[1]
         known_cost = (np.logaddexp(0, high) - sure * high).mean()
         return float(known_cost + (np.logaddexp(0, low) - unsure * low).mean())
@@ -199,7 +199,7 @@ def fit_logistic(known: Doubles, unknown: Doubles) -> tuple[float, float]:
     return round(math.exp(power), 6), round(float(offset), 6)
 
 
-def _standardised(names: tuple[str, ...], known: dict[str, Doubles]) -> dict[str, Any]:
+def _standardised(names: tuple[str, ...], known: dict[str, _Doubles]) -> dict[str, Any]:
     means = [float(known[name].mean()) for name in names]
     spreads = [max(float(known[name].std()), 1e-6) for name in names]
     return {"scores": list(names), "means": means, "spreads": spreads, "slope": 1.0, "offset": 0.0}

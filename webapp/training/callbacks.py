@@ -12,7 +12,7 @@ from webapp.reports.charts import as_file
 from webapp.reports.training_curves import has_curves, loss_svg, right_svg
 from webapp.training.job import Callback, TrainingJob, TrainingProgress
 
-TAGS = {
+_TAGS = {
     "loss": "loss/learning",
     "validation_loss": "loss/validation",
     "validation_top1": "right/validation",
@@ -46,7 +46,7 @@ def tensorboard(folder: Path) -> Callback:
                 shutil.rmtree(folder, ignore_errors=True)
             writers.append(tf.summary.create_file_writer(str(folder)))
         with writers[0].as_default():
-            for key, tag in TAGS.items():
+            for key, tag in _TAGS.items():
                 value = progress.history[-1].get(key)
                 if value is not None:
                     _write_scalar(tag, float(value), len(progress.history) - 1)

@@ -55,7 +55,7 @@ def make_card(
         data=_sources(recipe, data.dataset),
         label_event=data.dataset.label_event,
         training={
-            "weights": start_name(weights),
+            "weights": _start_name(weights),
             "settings": recipe.settings(),
             "epochs": len(runs[0].history),
             "best_epoch": runs[0].best_epoch,
@@ -107,7 +107,7 @@ def _sources(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Any], ...]:
     )
 
 
-def start_name(weights: str | Path) -> str:
+def _start_name(weights: str | Path) -> str:
     """What the backbone started from: "imagenet", a file's name, or a version like "f1-teams 1"."""
     path = Path(weights)
     return f"{path.parent.parent.name} {path.parent.name}" if path.name == KERAS_FILE else path.name

@@ -50,8 +50,7 @@ class Checkpoint:
     def read(cls, folder: Path) -> Self | None:
         """The checkpoint in `folder`, None when there is none.
 
-        Raises:
-            TrainingError: It cannot be read.
+        Raises `TrainingError` if it cannot be read.
         """
         path = folder / CHECKPOINT_FILE
         if not path.is_file():

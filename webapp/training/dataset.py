@@ -206,10 +206,8 @@ def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ())
     """Train, validation and test. Seeded.
 
     Whole groups move; the shares hold for each label and source apart. Groups with a file in
-    `trained_on` (SHA-256) go to train: the network that training starts from knows them.
-
-    Raises:
-        TrainingError: A label is left without a training photo, or a part is empty.
+    `trained_on` (SHA-256) go to train: the network that training starts from knows them. Raises
+    `TrainingError` if a label is left without a training photo, or a part is empty.
     """
     shares = {"test": rule.test, "validation": rule.validation}
     parts: Parts = {"train": [], "validation": [], "test": []}

@@ -26,7 +26,7 @@ _TINY_SIDE = 100  # pixels
 _KEPT_SIDE = 32  # pixels that are kept of a photo once it is hashed
 _ALIKE = 15.0  # steps of 255 between small copies; photos that only share a hash differ by 18
 _LISTED = 20  # entries of a long list in the text; --json has them all
-Watch = Callable[[Iterable[ListedPhoto]], Iterable[ListedPhoto]]
+_Watch = Callable[[Iterable[ListedPhoto]], Iterable[ListedPhoto]]
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,12 @@ class DatasetReport:
 
 
 def make_report(
-    recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: Watch = iter
+    recipe: Recipe, folders: Iterable[tuple[Path, str]], watch: _Watch = iter
 ) -> DatasetReport:
     """Read every photo of the (folder, source) pairs as training would.
 
-    `watch` is handed the photos of each folder before they are read.
-
-    Raises:
-        TrainingError: A folder does not have the recipe's layout.
+    `watch` is handed the photos of each folder before they are read. Raises `TrainingError` if a
+    folder does not have the recipe's layout.
     """
     listings = [(list_photos(folder, recipe.layout), source) for folder, source in folders]
     named = labels_in(listing for listing, _ in listings)

@@ -16,7 +16,7 @@ from webapp.training.batches import Batches
 from webapp.training.recipe import Recipe
 
 Floats = NDArray[np.float32]
-Infer = Callable[[NDArray[Any]], dict[str, Floats]]
+_Infer = Callable[[NDArray[Any]], dict[str, Floats]]
 
 
 def views_of(
@@ -30,7 +30,7 @@ def views_of(
 
 
 def extract(
-    infer: Infer, pixels: Sequence[NDArray[np.uint8]], recipe: Recipe, batch: int
+    infer: _Infer, pixels: Sequence[NDArray[np.uint8]], recipe: Recipe, batch: int
 ) -> tuple[Floats, dict[str, float]]:
     """The embedding of a random view of each photo, shape (photos, features), and `throughput`.
 

@@ -32,7 +32,7 @@ class Measurement:
             if members
         }
         self.space = build_space(network, self.outputs["train"]["embedding"])
-        self.others = None if job.unknown is None else infer(read_unknown(job.unknown, recipe))
+        self.others = None if job.unknown is None else infer(_read_unknown(job.unknown, recipe))
 
     def calibrate(self, part: str, inside: NDArray[np.bool_] | None = None) -> Calibration:
         """Fit on a part that the network was not trained on, or those of it `inside`.
@@ -61,7 +61,7 @@ class Measurement:
         metrics = {part: self._part_metrics(part, photos) for part, photos in judged.items()}
         if self.job.unknown is not None and self.others is not None:
             source = {"source": self.job.unknown.resolve().name}
-            metrics["unknown"] = source | measure_unknown(judged["test"], self.others, shipped)
+            metrics["unknown"] = source | _measure_unknown(judged["test"], self.others, shipped)
         return metrics
 
     def _part_metrics(self, part: str, judged: JudgedPhotos) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def halves(examples: Examples) -> NDArray[np.bool_]:
     return np.array([example.group in first for example in examples], dtype=bool)
 
 
-def measure_unknown(
+def _measure_unknown(
     known: JudgedPhotos, others: dict[str, Floats], calibration: Calibration
 ) -> dict[str, Any]:
     """Figures about every second photo of other things: those that fitted nothing.
@@ -112,11 +112,10 @@ def measure_unknown(
     }
 
 
-def read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
+def _read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
     """The photos of other things as the network sees them, in the order of their names.
 
-    Raises:
-        TrainingError: There are fewer than two.
+    Raises `TrainingError` if there are fewer than two.
     """
     photos, side = [], working_side(recipe.input)
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -10,8 +10,8 @@ from keras import layers
 from webapp.training.backbones import BACKBONES, build_backbone
 from webapp.training.recipe import Recipe
 
-DENSE_FEATURES = 256
-EXACT = layers.Rescaling | layers.Normalization  # bfloat16 cannot tell apart steps of 1 in 255
+_DENSE_FEATURES = 256
+_EXACT = layers.Rescaling | layers.Normalization  # bfloat16 cannot tell apart steps of 1 in 255
 
 
 def build_network(
@@ -31,7 +31,7 @@ def build_network(
             layer.momentum = recipe.momentum
     feature_map = body.output
     if BACKBONES[recipe.backbone].flat:
-        dense = layers.Dense(DENSE_FEATURES, activation="relu", name="embedding")
+        dense = layers.Dense(_DENSE_FEATURES, activation="relu", name="embedding")
         embedding = dense(layers.Flatten()(feature_map))
     else:
         embedding = layers.GlobalAveragePooling2D(name="embedding")(feature_map)
@@ -95,7 +95,7 @@ def for_learning(network: keras.Model, precision: str = "float32") -> keras.Mode
         )
         kind = FusedBatchNormalization if fusable else type(layer)
         config = layer.get_config()
-        exact = isinstance(layer, layers.InputLayer | EXACT) or layer.name == "probabilities"
+        exact = isinstance(layer, layers.InputLayer | _EXACT) or layer.name == "probabilities"
         if precision != "float32" and not exact:
             config["dtype"] = precision
         return kind.from_config(config)

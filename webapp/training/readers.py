@@ -33,7 +33,7 @@ _DEVKIT_FILES = {
     "anno_train.csv": "train",
 }
 _DEVKIT_NAMES = ("cars_meta.mat", "names.csv")
-Rows = list[dict[str, Any]]
+_Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Listing:
 def list_photos(folder: Path, layout: Layout) -> Listing:
     """The photos of a data folder by label and name; none is opened.
 
-    Raises:
-        TrainingError: The folder has another layout, or no photo.
+    Raises `TrainingError` if the folder has another layout, or no photo.
     """
     if not folder.is_dir():
         raise TrainingError(f"There is no data folder {folder}.")
@@ -149,7 +148,7 @@ def _tables(folder: Path) -> list[Path]:
     )
 
 
-def _table_rows(path: Path, headings: Sequence[str] = ()) -> Rows:
+def _table_rows(path: Path, headings: Sequence[str] = ()) -> _Rows:
     """The lines of a table by column; `headings` name the columns of a table without a heading."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -223,7 +222,7 @@ def _devkit_file(folder: Path, layout: Layout) -> Path:
     return file
 
 
-def _annotations(file: Path) -> tuple[Rows, list[str]]:
+def _annotations(file: Path) -> tuple[_Rows, list[str]]:
     """A row per photo, and the names of the classes if the file has them."""
     if file.suffix.lower() == ".mat":
         content = _read_matlab(file)
@@ -335,8 +334,7 @@ class _FileIndex:
     def find(self, given: str) -> Path | None:
         """The file called `given`, None when there is none.
 
-        Raises:
-            TrainingError: There are several.
+        Raises `TrainingError` if there are several.
         """
         plain = given.replace("\\", "/").removeprefix("./")
         if plain in self.paths:

@@ -52,31 +52,25 @@ def _regular_expression(pattern: str) -> str:
     return pattern
 
 
-Backbone = Annotated[str, AfterValidator(_known_backbone)]
-Pattern = Annotated[str, AfterValidator(_regular_expression)]
-Side = Annotated[int, Field(ge=32, multiple_of=32)]
+_BackboneName = Annotated[str, AfterValidator(_known_backbone)]
+_Pattern = Annotated[str, AfterValidator(_regular_expression)]
+_Side = Annotated[int, Field(ge=32, multiple_of=32)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class DataSource:
-    """Where some of the photos come from.
+    """Where some of the photos come from."""
 
-    `folder` is the name of a data folder, `name` how the card speaks of it.
-    """
-
-    folder: str
-    name: str
+    folder: str  # the name of a data folder
+    name: str  # how the card speaks of it
     licence: str = "not stated"
     note: str = ""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Layout:
-    """How a data folder says which label a photo has; docs/models.md shows each kind.
-
-    An empty setting is looked for.
-    """
+    """How a data folder says which label a photo has, see docs/models.md; "" is looked for."""
 
     # folders: one per label; table: CSV or TSV; cars-devkit: Stanford Cars; dogs: Stanford Dogs
     kind: Literal["folders", "table", "cars-devkit", "dogs"] = "folders"
@@ -93,8 +87,8 @@ class Layout:
 class Naming:
     """How labels from the data are shown: regular expressions for the data's own name of a label."""
 
-    drop: Pattern = ""  # what matches is left out of the display name
-    parent: Pattern = ""  # the first group of what matches is the parent
+    drop: _Pattern = ""  # what matches is left out of the display name
+    parent: _Pattern = ""  # the first group of what matches is the parent
 
     @model_validator(mode="after")
     def _parent_has_a_group(self) -> Self:
@@ -105,10 +99,7 @@ class Naming:
 
 @dataclass(frozen=True, config=_STRICT)
 class SplitRule:
-    """How photos are divided.
-
-    Whole groups of near-duplicates go to one part, for each label and source apart.
-    """
+    """How photos are divided: whole groups of near-duplicates, for each label and source apart."""
 
     validation: Share = 0.15  # of each label and source: chooses the epoch, fits the thresholds
     test: Share = 0.15  # of each label and source: measured once, at the end
@@ -131,8 +122,8 @@ class TrainingStage:
     epochs: Annotated[int, Field(ge=1)]  # times each photo is seen
     rate: Annotated[float, Field(gt=0)]  # highest learning rate; it falls by the recipe's schedule
     unfreeze: Share  # of the backbone's layers, counted from the top, that learn
-    height: Side  # pixels
-    width: Side  # pixels
+    height: _Side  # pixels
+    width: _Side  # pixels
 
     @property
     def pixels(self) -> int:
@@ -142,10 +133,7 @@ class TrainingStage:
 
 @dataclass(frozen=True, config=_STRICT)
 class Augmentation:
-    """What changes at random in a training photo.
-
-    Team colours are the label, so hue hardly moves.
-    """
+    """What changes at random in a training photo. Team colours are the label: hue hardly moves."""
 
     flip: float = 0.5  # chance to mirror left and right
     zoom: Share = 0.5  # smallest share of the picture's area that a random crop keeps
@@ -179,7 +167,7 @@ class Recipe:
     layout: Layout = field(default_factory=Layout)
     data: tuple[DataSource, ...] = ()  # what is known about the data folders
     split: SplitRule = field(default_factory=SplitRule)
-    backbone: Backbone = "mobilenet_v2"  # docs/models.md says what each costs
+    backbone: _BackboneName = "mobilenet_v2"  # docs/models.md says what each costs
     input: InputSpec = field(default_factory=lambda: InputSpec(height=224, width=224))
     momentum: float = 0.9  # of BatchNorm: Keras' 0.999 needs more than a few hundred steps
     dropout: float = 0.2  # between pooled features and the last layer
@@ -305,8 +293,7 @@ def find_recipe(name: str) -> Recipe:
 def named(recipe: Recipe, name: str) -> Recipe:
     """The recipe for a model called `name`.
 
-    Raises:
-        TrainingError: The name cannot be a folder and an address.
+    Raises `TrainingError` if the name cannot be a folder and an address.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", name):
         raise TrainingError(
@@ -318,14 +305,10 @@ def named(recipe: Recipe, name: str) -> Recipe:
 def with_labels(
     recipe: Recipe, names: Iterable[str], displays: dict[str, str] | None = None
 ) -> Recipe:
-    """The recipe with its labels: its own, or those of the data, named for people by its rules.
+    """The recipe with its labels: its own, or `names` from the data, displayed by its rules.
 
-    Args:
-        names: The labels of the data.
-        displays: What the data calls a label where that is more than its name.
-
-    Raises:
-        TrainingError: A name is no label of the recipe.
+    `displays` is what the data calls a label where that is more than its name. Raises
+    `TrainingError` if a name is no label of the recipe.
     """
     if not recipe.labels:
         displays = displays or {}
@@ -363,11 +346,9 @@ def laid_out(
     """
     own = recipe.layout
     kind = kind or ("table" if image_column or label_column else own.kind)
-    columns = {
-        "image_column": image_column or own.image_column,
-        "label_column": label_column or own.label_column,
-    }
-    return replace(recipe, layout=replace(own, kind=kind, **columns))
+    image_column, label_column = image_column or own.image_column, label_column or own.label_column
+    columns = {"image_column": image_column, "label_column": label_column}
+    return replace(recipe, layout=replace(own, kind=kind, **columns))  # type: ignore[arg-type]
 
 
 def fitted(recipe: Recipe, photos: int) -> Recipe:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-STALE_EPOCHS = 2  # this many in a row without a better loss are a plateau
+_STALE_EPOCHS = 2  # this many in a row without a better loss are a plateau
 STEP = 0.3  # the share of itself to which the rate falls then
-WARM = 20  # the first of this many parts of a stage is spent on the way up
+_WARM = 20  # the first of this many parts of a stage is spent on the way up
 
 
 def rates_of_epoch(
@@ -25,7 +25,7 @@ def rates_of_epoch(
     done = len(losses) * steps
     if schedule == "cosine":
         return cosine(highest, epochs * steps)[done : done + steps]
-    warm = max(1, epochs * steps // WARM)
+    warm = max(1, epochs * steps // _WARM)
     return plateau(highest, losses) * np.minimum((np.arange(done, done + steps) + 1) / warm, 1.0)
 
 
@@ -34,7 +34,7 @@ def cosine(highest: float, steps: int) -> NDArray[np.float64]:
 
     One cycle of Loshchilov and Hutter 2016, "SGDR".
     """
-    warm = max(1, steps // WARM)
+    warm = max(1, steps // _WARM)
     places = np.arange(steps + 1)
     share = np.clip((places - warm) / max(1, steps - warm), 0, 1)
     falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share))
@@ -46,6 +46,6 @@ def plateau(highest: float, losses: Sequence[float]) -> float:
     rate, best, stale = highest, float("inf"), 0
     for loss in losses:
         best, stale = (loss, 0) if loss < best else (best, stale + 1)
-        if stale == STALE_EPOCHS:
+        if stale == _STALE_EPOCHS:
             rate, stale = rate * STEP, 0
     return rate

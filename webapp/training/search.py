@@ -24,9 +24,9 @@ from webapp.training.recipe import Augmentation, Recipe
 from webapp.training.run import Run
 from webapp.training.train import prepare
 
-DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-HEARTBEAT = 60  # seconds; a trial silent for three of them no longer counts as running
-SQLITE_WAIT = 60  # seconds that one process waits for the write of another
+_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+_HEARTBEAT = 60  # seconds; a trial silent for three of them no longer counts as running
+_SQLITE_WAIT = 60  # seconds that one process waits for the write of another
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,16 @@ def search(wanted: Search) -> SearchResult:
     """Run trials until the study holds as many as wanted; the first has the recipe's own settings.
 
     The test photos are left alone. Other processes may work on the same study at the same time.
-
-    Raises:
-        TrainingError: Data, recipe, weights or the database cannot be used, or no trial ended.
+    Raises `TrainingError` if data, recipe, weights or the database cannot be used, or no trial
+    ended.
     """
     data = prepare(wanted.job)
     recipe, parts = data.recipe, {part: data.parts[part] for part in ("train", "validation")}
     try:
         study = _open_study(wanted, recipe, fingerprint(data.parts))
-        left = wanted.trials - len(study.get_trials(deepcopy=False, states=DONE))
+        left = wanted.trials - len(study.get_trials(deepcopy=False, states=_DONE))
         if left > 0:
-            enough = optuna.study.MaxTrialsCallback(wanted.trials, states=DONE)
+            enough = optuna.study.MaxTrialsCallback(wanted.trials, states=_DONE)
             study.optimize(
                 lambda trial: _run_trial(wanted, recipe, parts, study, trial),
                 n_trials=left,
@@ -88,8 +87,7 @@ def search(wanted: Search) -> SearchResult:
 def _open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
     """The study, made when it is not there.
 
-    Raises:
-        TrainingError: Its trials are of other photos, settings, weights or length.
+    Raises `TrainingError` if its trials are of other photos, settings, weights or length.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # `_say_trial` writes a line per trial
     sqlite = wanted.storage.startswith("sqlite")
@@ -97,9 +95,9 @@ def _open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # for heartbeats
         storage = optuna.storages.RDBStorage(
             wanted.storage,
-            engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT}} if sqlite else {},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=3 * HEARTBEAT,
+            engine_kwargs={"connect_args": {"timeout": _SQLITE_WAIT}} if sqlite else {},
+            heartbeat_interval=_HEARTBEAT,
+            grace_period=3 * _HEARTBEAT,
         )
     study = optuna.create_study(
         storage=storage,
@@ -157,8 +155,7 @@ def _say_trial(_study: optuna.Study, trial: FrozenTrial) -> None:
 def _best_of(study: optuna.Study, recipe: Recipe) -> SearchResult:
     """The best of the study's trials, for this recipe.
 
-    Raises:
-        TrainingError: No trial has come to its end.
+    Raises `TrainingError` if no trial has come to its end.
     """
     trials = study.get_trials(deepcopy=False)
     counts = Counter(trial.state for trial in trials)
@@ -180,7 +177,7 @@ def _best_of(study: optuna.Study, recipe: Recipe) -> SearchResult:
         trial=best.number,
         loss=study.best_value,
         own_loss=next((trial.value for trial in complete if trial.params == own), None),
-        trials=sum(counts[state] for state in DONE),
+        trials=sum(counts[state] for state in _DONE),
         pruned=counts[TrialState.PRUNED],
         failed=counts[TrialState.FAIL],
     )

@@ -41,8 +41,7 @@ class MlflowServer:
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """The server of `MLFLOW_TRACKING_URI`, with the name, password or token of MLflow's own.
 
-        Raises:
-            TrackingError: It is none that is reached over HTTP.
+        Raises `TrackingError` if it is none that is reached over HTTP.
         """
         parts = urlsplit(env["MLFLOW_TRACKING_URI"].strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -161,11 +160,10 @@ class Tracker:
             kept.write_text(info["run_id"], encoding="ascii")
         self.run, self.artifacts = info["run_id"], info["artifact_uri"]
 
-    def _resumed(self, run: str) -> dict[str, Any] | None:
+    def _resumed(self, run: str) -> Any:
         """The run, running again; None when the server has forgotten it."""
         try:
-            info: dict[str, Any] = self.server.post("runs/update", run_id=run, status="RUNNING")
-            return info["run_info"]  # type: ignore[no-any-return]
+            return self.server.post("runs/update", run_id=run, status="RUNNING")["run_info"]
         except TrackingError as error:
             if "RESOURCE_DOES_NOT_EXIST" in str(error):
                 return None

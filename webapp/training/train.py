@@ -112,8 +112,7 @@ def _publish(
 def prepare(job: TrainingJob) -> TrainingData:
     """Read the photos and divide them into parts; seeds the random generators.
 
-    Raises:
-        TrainingError: Data, recipe or weights cannot be used.
+    Raises `TrainingError` if data, recipe or weights cannot be used.
     """
     displays = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
     recipe = with_labels(job.recipe, displays, displays)
@@ -132,10 +131,7 @@ def prepare(job: TrainingJob) -> TrainingData:
 def trained_on(weights: str | Path) -> set[str]:
     """SHA-256 of the photos that the version which the backbone starts from was trained on.
 
-    Empty for other weights.
-
-    Raises:
-        TrainingError: That version's card cannot be read.
+    Empty for other weights. Raises `TrainingError` if that version's card cannot be read.
     """
     start = Path(weights)
     if start.name != KERAS_FILE:

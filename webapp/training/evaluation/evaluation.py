@@ -16,7 +16,7 @@ from webapp.inference.decoding.images import working_side
 from webapp.inference.models.card import ModelCard
 from webapp.training.evaluation.photos import EvaluationPhoto, PhotoSelection, Watch
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class PredictedPhoto:
 
 @dataclass(frozen=True)
 class PredictedSelection:
-    """The answers for a selection of photos; `refused` has a sentence for each file that is no photo."""
+    """The answers for a selection; `refused` has a sentence for each file that is no photo."""
 
     selection: PhotoSelection
     photos: list[PredictedPhoto]
@@ -91,11 +91,7 @@ class Evaluation:
 
 
 def predict_photos(
-    classifier: Classifier,
-    selection: PhotoSelection,
-    *,
-    mirror: bool = False,
-    watch: Watch = iter,
+    classifier: Classifier, selection: PhotoSelection, *, mirror: bool = False, watch: Watch = iter
 ) -> PredictedSelection:
     """Rank each photo, one after the other; with `mirror` a second time, turned left to right.
 
@@ -130,12 +126,14 @@ def _mean(output: NetworkOutput, turned: NetworkOutput) -> NetworkOutput:
         (output.embedding, turned.embedding),
         (output.feature_map, turned.feature_map[:, ::-1]),
     )
-    means = (((first + second) / 2).astype(np.float32) for first, second in pairs)
+    probabilities, embedding, feature_map = (
+        ((first + second) / 2).astype(np.float32) for first, second in pairs
+    )
     familiarities = [
         value for value in (output.familiarity, turned.familiarity) if value is not None
     ]
     familiarity = sum(familiarities) / len(familiarities) if familiarities else None
-    return NetworkOutput(*means, familiarity)
+    return NetworkOutput(probabilities, embedding, feature_map, familiarity)
 
 
 def _answer(output: NetworkOutput, card: ModelCard) -> EvaluationAnswer:
@@ -144,7 +142,7 @@ def _answer(output: NetworkOutput, card: ModelCard) -> EvaluationAnswer:
     return EvaluationAnswer(output.probabilities, decision, output.familiarity, familiar)
 
 
-def _timed(function: Callable[..., T], *arguments: Any) -> tuple[T, float]:
+def _timed(function: Callable[..., _T], *arguments: Any) -> tuple[_T, float]:
     """What the function returns, and its milliseconds."""
     started = time.perf_counter()
     result = function(*arguments)

@@ -11,7 +11,7 @@ from webapp.inference.metrics.counts import LabelMeasure
 from webapp.inference.metrics.intervals import wilson
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+_Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class JudgedPhotos:
 
 
 def summary(
-    judged: JudgedPhotos, truths: Ints, names: tuple[str, ...], *, short: bool = False
+    judged: JudgedPhotos, truths: _Ints, names: tuple[str, ...], *, short: bool = False
 ) -> dict[str, Any]:
     """All figures of a set of photos, as plain JSON; only `n` of an empty one.
 
@@ -66,7 +66,7 @@ def summary(
     return result
 
 
-def confusion(probabilities: Floats, truths: Ints) -> Ints:
+def confusion(probabilities: Floats, truths: _Ints) -> _Ints:
     """Counts of shape (labels, labels): row = truth, column = first label of the ranking."""
     labels = probabilities.shape[1]
     table = np.zeros((labels, labels), dtype=np.int64)
@@ -74,7 +74,7 @@ def confusion(probabilities: Floats, truths: Ints) -> Ints:
     return table
 
 
-def per_label(table: Ints, names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
+def per_label(table: _Ints, names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
     """n, precision, recall and F1 of every label; None where nothing was counted."""
     return {
         name: {
@@ -87,17 +87,17 @@ def per_label(table: Ints, names: tuple[str, ...]) -> dict[str, dict[str, float 
     }
 
 
-def _label_measures(table: Ints) -> list[LabelMeasure]:
+def _label_measures(table: _Ints) -> list[LabelMeasure]:
     totals = zip(table.sum(axis=1), table.sum(axis=0), table.diagonal(), strict=True)
     return [LabelMeasure(int(n), int(named), int(hits)) for n, named, hits in totals]
 
 
-def mean_f1(table: Ints, *, weighted: bool = False) -> float:
+def mean_f1(table: _Ints, *, weighted: bool = False) -> float:
     """The mean F1 of the labels that have photos; by their photos when `weighted`."""
     return counts.mean_f1(_label_measures(table), weighted=weighted) or 0.0
 
 
-def mix_ups(table: Ints, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def mix_ups(table: _Ints, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Which label was taken for which: `n` photos, of all with that truth. The commonest first."""
     pairs = [
         {
@@ -114,13 +114,13 @@ def mix_ups(table: Ints, names: tuple[str, ...]) -> list[dict[str, Any]]:
     )
 
 
-def calibration_error(probabilities: Floats, truths: Ints, bins: int = 10) -> float:
+def calibration_error(probabilities: Floats, truths: _Ints, bins: int = 10) -> float:
     """Expected calibration error (Naeini et al. 2015) over equally wide bins, by photos."""
     rows = reliability(probabilities, truths, bins)
     return counts.calibration_error((row["n"], row["confidence"], row["accuracy"]) for row in rows)
 
 
-def reliability(probabilities: Floats, truths: Ints, bins: int = 10) -> list[dict[str, Any]]:
+def reliability(probabilities: Floats, truths: _Ints, bins: int = 10) -> list[dict[str, Any]]:
     """Photos by confidence in equally wide bins: n, mean confidence, accuracy; no empty bins."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truths
@@ -149,7 +149,7 @@ def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating])
     return float((below + up_to).mean() / (2 * len(unknown)))
 
 
-def negative_log_likelihood(probabilities: Floats, truths: Ints) -> float:
+def negative_log_likelihood(probabilities: Floats, truths: _Ints) -> float:
     """Mean of -log(probability of the truth)."""
     chosen = probabilities[np.arange(len(truths)), truths].astype(np.float64)
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from webapp.errors import PhotoRefusedError, TrainingError
@@ -15,17 +15,14 @@ from webapp.training.recipe import SplitRule
 
 NEW = "new"  # the part of photos that a version's list of files does not name
 NEAR = "near"  # the part of new photos that nearly repeat one that the version has seen
-SEEN = ("train", "validation")
+_SEEN = ("train", "validation")
 UNSEEN = (HELD_OUT, NEW)
 _HASHED_SIDE = 32  # pixels that are kept of a photo once it is hashed
 
 
 @dataclass(frozen=True)
 class EvaluationPhoto:
-    """A photo to measure on.
-
-    `file.label` is a label of the card, "" for another thing; `part` that of the version's split.
-    """
+    """A photo to measure on, its label one of the card; `part` is that of the version's split."""
 
     file: ListedPhoto
     source: str
@@ -48,19 +45,14 @@ Watch = Callable[[Sequence[EvaluationPhoto]], Iterable[EvaluationPhoto]]
 
 @dataclass(frozen=True)
 class PhotoSelection:
-    """The photos to measure on, and what became of the others.
-
-    `left_out` by part, `repeated` (further copies of a file), `two_labels` (names of files under
-    two labels), `unknown_labels` (photos by labels that the version does not have), `missing`
-    (lines that led to no photo).
-    """
+    """The photos to measure on, and what became of the others."""
 
     photos: tuple[EvaluationPhoto, ...]
-    left_out: Mapping[str, int]
-    repeated: int = 0
-    two_labels: tuple[str, ...] = ()
-    unknown_labels: Mapping[str, int] | None = None
-    missing: tuple[str, ...] = ()
+    left_out: Mapping[str, int]  # by part
+    repeated: int = 0  # further copies of a file
+    two_labels: tuple[str, ...] = ()  # names of files under two labels
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)  # photos by strange labels
+    missing: tuple[str, ...] = ()  # lines that led to no photo
 
     @property
     def flattering(self) -> dict[str, int]:
@@ -79,17 +71,9 @@ def choose_photos(
 ) -> PhotoSelection:
     """The photos of the (listing, source) pairs that the version has never seen, each once.
 
-    Labels are matched by name, else by display name or alias. New photos that nearly repeat one
-    that the version was trained on count as seen.
-
-    Args:
-        split: The version's list of files, if it has one.
-        rule: Says what near is.
-        include_training: Take photos that the version has seen too.
-        watch: Is handed the photos that are compared.
-
-    Raises:
-        TrainingError: No photo is left.
+    Labels are matched by name, else by display name or alias. New photos that nearly repeat (see
+    `rule`) one that the version was trained on count as seen. `split` is the version's list of
+    files; `watch` is handed the photos that are compared. Raises `TrainingError` if none is left.
     """
     pairs = list(listings)
     copies, unknown = _labelled(pairs, card, split or {})
@@ -120,8 +104,7 @@ def choose_others(
 ) -> PhotoSelection:
     """The files in a folder of other things that the version has not seen, each once.
 
-    Raises:
-        TrainingError: None is left.
+    Raises `TrainingError` if none is left.
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = [path for path in files if not path.name.startswith(".")]
@@ -200,7 +183,7 @@ def _mark_near(
 ) -> list[EvaluationPhoto]:
     """The photos, new ones marked that training would have grouped with one it has seen."""
     parts = {photo.sha256: photo.part for photo in photos}
-    if NEW not in parts.values() or not {*parts.values()} & {*SEEN}:
+    if NEW not in parts.values() or not {*parts.values()} & {*_SEEN}:
         return photos
     examples = []
     for photo in watch([photo for photo in photos if photo.part != HELD_OUT]):
@@ -209,7 +192,7 @@ def _mark_near(
         except (OSError, PhotoRefusedError):
             continue  # it is named when it is to be ranked
     grouped = group(examples, rule)
-    seen = {example.group for example in grouped if parts[example.sha256] in SEEN}
+    seen = {example.group for example in grouped if parts[example.sha256] in _SEEN}
     near = {example.sha256 for example in grouped if example.group in seen}
     return [
         replace(photo, part=NEAR) if photo.part == NEW and photo.sha256 in near else photo
@@ -236,7 +219,7 @@ def _why_none(card: ModelCard, selection: PhotoSelection, any_known: bool) -> st
     if not any_known:
         return (
             f"No photo has a label that {version} knows. "
-            f"The data has {shortened(list(selection.unknown_labels or {}), 5)}; "
+            f"The data has {shortened(list(selection.unknown_labels), 5)}; "
             f"the version knows {shortened(card.label_names, 5)}."
         )
     if selection.two_labels and not selection.left_out:

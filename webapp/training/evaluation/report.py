@@ -21,7 +21,7 @@ from webapp.training.evaluation.evaluation import (
 from webapp.training.evaluation.metrics import JudgedPhotos, area_under_curve, mix_ups, summary
 from webapp.training.evaluation.photos import describe_seen, fingerprint
 
-NAMED_MOST = 10  # labels that are listed as given to photos of other things
+_NAMED_MOST = 10  # labels that are listed as given to photos of other things
 
 
 def make_report(evaluation: Evaluation) -> dict[str, Any]:
@@ -105,18 +105,14 @@ def _photos(evaluation: Evaluation) -> dict[str, Any]:
         "seen_before": sum(selection.flattering.values()),
         "repeated": selection.repeated,
         "two_labels": list(selection.two_labels),
-        "unknown_labels": dict(selection.unknown_labels or {}),
+        "unknown_labels": dict(selection.unknown_labels),
         "missing": list(selection.missing),
         "unreadable": list(evaluation.known.refused),
     }
 
 
 def _figures(
-    card: ModelCard,
-    photos: Sequence[PredictedPhoto],
-    *,
-    short: bool = False,
-    mirrored: bool = False,
+    card: ModelCard, photos: Sequence[PredictedPhoto], short: bool = False, mirrored: bool = False
 ) -> dict[str, Any]:
     """See `metrics.summary`; for mirrored photos there is no answer before temperature."""
     names = card.label_names
@@ -211,7 +207,7 @@ def _others(evaluation: Evaluation, others: PredictedSelection) -> dict[str, Any
     named = Counter(answer.decision for answer in answers if answer.decided)
     silent, source = len(answers) - named.total(), photos[0].photo.source
     fitted = evaluation.card.metrics.get("unknown", {})  # a folder of this name chose its limits
-    figures = {
+    figures: dict[str, Any] = {
         "source": source,
         "n": len(answers),
         "unclassified": round(silent / len(answers), 4),
@@ -219,7 +215,7 @@ def _others(evaluation: Evaluation, others: PredictedSelection) -> dict[str, Any
         "unfamiliar": _unfamiliar(answers),
         **_areas(known, photos, mirrored=False),
         "against": len(known),
-        "named": dict(named.most_common(NAMED_MOST)),
+        "named": dict(named.most_common(_NAMED_MOST)),
         "left_out": dict(others.selection.left_out),
         "unreadable": list(others.refused),
         "fitted_on": int(fitted.get("fitted_on") or 0) if fitted.get("source") == source else 0,

@@ -27,7 +27,7 @@ _EXPLANATION = """## How to read it
 Files: `report.json` (every figure), `per_class.csv`, `confusion.csv`, `predictions.csv` (a line for
 each photo), `confusion.svg`, `reliability.svg`."""
 
-Row = tuple[str, ...]
+_Row = tuple[str, ...]
 
 
 def terminal_lines(report: dict[str, Any]) -> list[str]:
@@ -114,14 +114,14 @@ def _where_from(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _figures(report: dict[str, Any]) -> list[Row]:
+def _figures(report: dict[str, Any]) -> list[_Row]:
     """The main figures: name, value, and what belongs to it."""
     figures, temperature = report["figures"], report["model"]["temperature"]
     before = f"{_share(figures['ece_before'])} before temperature {temperature:.2f}"
     weighted = f"{figures['weighted_f1']:.3f} weighted by photos"
     silent = _range(figures["unclassified_interval"]) + _unfamiliar(figures)
     of_all = f"of {_photos(figures['n'])} ({_range(figures['top1_interval'])})"
-    rows: list[Row] = [
+    rows: list[_Row] = [
         ("Right at first", _share(figures["top1"]), of_all),
         ("Among the first five", _share(figures["top5"]), ""),
         ("Macro F1", f"{figures['macro_f1']:.3f}", f"each label counts the same; {weighted}"),
@@ -138,7 +138,7 @@ def _figures(report: dict[str, Any]) -> list[Row]:
     return rows + _speed_rows(report["speed"], report["model"]["engine"])
 
 
-def _other_rows(others: dict[str, Any]) -> list[Row]:
+def _other_rows(others: dict[str, Any]) -> list[_Row]:
     silent = f"of {_photos(others['n'])} of {others['source']} left unclassified"
     silent += f" ({_range(others['interval'])}){_unfamiliar(others)}"
     fitted = ""
@@ -157,7 +157,7 @@ def _unfamiliar(figures: dict[str, Any]) -> str:
     return "" if share is None else f", {_share(share)} unlike anything it was trained on"
 
 
-def _mirror_rows(mirrored: dict[str, Any], others: dict[str, Any] | None) -> list[Row]:
+def _mirror_rows(mirrored: dict[str, Any], others: dict[str, Any] | None) -> list[_Row]:
     p_value = mirrored["p_value"]
     chance = "more than chance explains" if p_value < 0.05 else "which may be chance"
     changes = (
@@ -173,14 +173,14 @@ def _mirror_rows(mirrored: dict[str, Any], others: dict[str, Any] | None) -> lis
     return [("Mirrored as well", _share(mirrored["top1"]), changes), ("", "", more)]
 
 
-def _speed_rows(speed: dict[str, Any], engine: str) -> list[Row]:
+def _speed_rows(speed: dict[str, Any], engine: str) -> list[_Row]:
     names = {
         "both": "Time for a photo",
         "decode": "  decoding",
         "network": "  network",
         "mirror": "  network, mirrored",
     }
-    rows: list[Row] = []
+    rows: list[_Row] = []
     for key in (key for key in names if key in speed):
         note = f"; one at a time, engine {engine}" if key == "both" else ""
         p50, p99 = speed[key]["p50"], speed[key]["p99"]
@@ -202,7 +202,7 @@ def _groups(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {heading: figures for heading, figures in groups.items() if figures}
 
 
-def _group_rows(groups: dict[str, Any]) -> list[Row]:
+def _group_rows(groups: dict[str, Any]) -> list[_Row]:
     return [
         (
             name,
@@ -218,7 +218,7 @@ def _group_rows(groups: dict[str, Any]) -> list[Row]:
     ]
 
 
-def _label_rows(report: dict[str, Any], most: int) -> list[Row]:
+def _label_rows(report: dict[str, Any], most: int) -> list[_Row]:
     names = report["model"]["display"]
     return [
         (
@@ -255,7 +255,7 @@ def _pairs(report: dict[str, Any], most: int) -> list[str]:
     return lines + ([f"… and {len(pairs) - most:,} more pairs"] if len(pairs) > most else [])
 
 
-def _columns(first: str, headings: Row, rows: Sequence[Row]) -> list[str]:
+def _columns(first: str, headings: _Row, rows: Sequence[_Row]) -> list[str]:
     """A table for the terminal: the first and a last column of names left, all others right."""
     table = [(first, *(heading.lower() for heading in headings)), *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -270,7 +270,7 @@ def _columns(first: str, headings: Row, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _table(headings: Row, rows: Sequence[Row]) -> list[str]:
+def _table(headings: _Row, rows: Sequence[_Row]) -> list[str]:
     """A table in Markdown."""
     lines = [f"| {' | '.join(headings)} |", "|" + "---|" * len(headings)]
     return lines + [f"| {' | '.join(map(_escaped, row))} |" for row in rows]
