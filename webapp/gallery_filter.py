@@ -37,7 +37,7 @@ _OFF: Any = None
 
 
 @dataclass(frozen=True)
-class Words:
+class Caption:
     """How people read a filter: `title` beside its field, `tag` for its value while it is on."""
 
     title: str = ""
@@ -129,11 +129,11 @@ class GalleryFilter(BaseModel):
         protected_namespaces=(),
     )
 
-    predicted: Annotated[Text, Words("First guess", "First guess: {}")] = ""
+    predicted: Annotated[Text, Caption("First guess", "First guess: {}")] = ""
     """Photos whose first label is this."""
-    decision: Annotated[Text, Words("Answer", "Answer: {}")] = ""
+    decision: Annotated[Text, Caption("Answer", "Answer: {}")] = ""
     """Photos whose answer is this label, or `unclassified`."""
-    ground_truth: Annotated[Text, Words("Really is", "Really is: {}")] = ""
+    ground_truth: Annotated[Text, Caption("Really is", "Really is: {}")] = ""
     """Photos that a person gave this label or verdict."""
     outcome: Annotated[
         str,
@@ -156,28 +156,28 @@ class GalleryFilter(BaseModel):
     """The first probability minus the second is at least this."""
     max_margin: _Share = _OFF
     """The first probability minus the second is at most this."""
-    filename: Annotated[Text, Words("File name has", "Name has “{}”")] = ""
+    filename: Annotated[Text, Caption("File name has", "Name has “{}”")] = ""
     """A part of the file name, upper and lower case alike."""
-    model: Annotated[Text, Words("Answered by", "Answered by: {}")] = ""
+    model: Annotated[Text, Caption("Answered by", "Answered by: {}")] = ""
     """Photos that this model (`NAME` or `NAME@VERSION`) has classified; all other filters are about
     its predictions then."""
     version: Annotated[int, Field(ge=0, le=999_999_999), _Refusal("must be a whole number")] = _OFF
     """With `model`: the predictions of this version."""
-    since: Annotated[_Day, Words("Since")] = _OFF
+    since: Annotated[_Day, Caption("Since")] = _OFF
     """Photos that came on this day (UTC) or later."""
-    until: Annotated[_Day, Words("Until")] = _OFF
+    until: Annotated[_Day, Caption("Until")] = _OFF
     """Photos that came on this day (UTC) or before."""
-    uploader: Annotated[Text, Words("Sent by", "Sent by {}")] = ""
+    uploader: Annotated[Text, Caption("Sent by", "Sent by {}")] = ""
     """Photos that this person sent; `-`: without a login."""
-    source: Annotated[Text, Words("Came through", "Through: {}")] = ""
+    source: Annotated[Text, Caption("Came through", "Through: {}")] = ""
     """Photos that came through `upload`, `api` or `cli`."""
-    batch: Annotated[Text, Words(tag="Sent together")] = ""
+    batch: Annotated[Text, Caption(tag="Sent together")] = ""
     """Photos that were sent together."""
-    labelled: Annotated[Text, Words(tag="Checked together")] = ""
+    labelled: Annotated[Text, Caption(tag="Checked together")] = ""
     """Photos that were given a ground truth together: the batch of the label log."""
-    like: Annotated[Text, Words(tag="Nearly the same photo")] = ""
+    like: Annotated[Text, Caption(tag="Nearly the same photo")] = ""
     """The 500 photos nearest to the one with this id, itself included."""
-    compared: Annotated[Text, Words(tag="Versions differ")] = ""
+    compared: Annotated[Text, Caption(tag="Versions differ")] = ""
     """The photos that two versions answered differently in the comparison with this job id."""
     picked: Annotated[
         str,
@@ -189,14 +189,14 @@ class GalleryFilter(BaseModel):
     duplicates: Annotated[
         str,
         Choice({YES: "Has look-alikes", NO: "No look-alikes"}),
-        Words("Look-alikes"),
+        Caption("Look-alikes"),
     ] = ""
     """Another photo looks the same."""
-    starred: Annotated[str, Choice({YES: "Starred", NO: "Not starred"}), Words("Star")] = ""
+    starred: Annotated[str, Choice({YES: "Starred", NO: "Not starred"}), Caption("Star")] = ""
     """Somebody starred it."""
-    audited: Annotated[str, Choice({YES: "In an audit", NO: "Not in an audit"}), Words("Audit")] = (
-        ""
-    )
+    audited: Annotated[
+        str, Choice({YES: "In an audit", NO: "Not in an audit"}), Caption("Audit")
+    ] = ""
     """It was checked in a random sample."""
     checked: Annotated[
         str,
@@ -208,14 +208,14 @@ class GalleryFilter(BaseModel):
                 AMONG_FIVE: "Right label among the first five",
             }
         ),
-        Words("Checked"),
+        Caption("Checked"),
     ] = ""
     """Somebody said what it is: `yes`. Of these: those that have a label, whose first guess was
     right, or whose label is among the first five."""
     trained_on: Annotated[
         str,
         Choice({YES: "Used in training", NO: "Not used in training"}),
-        Words("Training"),
+        Caption("Training"),
     ] = Field("", alias="learnt")
     """The version that is meant was trained on it."""
     sort: Annotated[
@@ -229,16 +229,16 @@ class GalleryFilter(BaseModel):
                 "most-wrong": "Surest mistakes first",
             }
         ),
-        Words("Order"),
+        Caption("Order"),
     ] = "newest"
     """The order; `newest` when left out. `most-wrong`: only wrong answers, the surest first."""
-    from_percent: Annotated[_Percent, Words("Confidence")] = Field(_OFF, alias="from")
+    from_percent: Annotated[_Percent, Caption("Confidence")] = Field(_OFF, alias="from")
     """`min_confidence` in percent, as in the gallery's address."""
-    to: Annotated[_Percent, Words("Confidence")] = _OFF
+    to: Annotated[_Percent, Caption("Confidence")] = _OFF
     """`max_confidence` in percent."""
-    margin_from: Annotated[_Percent, Words("Margin")] = _OFF
+    margin_from: Annotated[_Percent, Caption("Margin")] = _OFF
     """`min_margin` in percent."""
-    margin_to: Annotated[_Percent, Words("Margin")] = _OFF
+    margin_to: Annotated[_Percent, Caption("Margin")] = _OFF
     """`max_margin` in percent."""
 
     @model_validator(mode="after")
@@ -275,9 +275,9 @@ _FIELDS = {parameter_of(name): field for name, field in GalleryFilter.model_fiel
 PARAMETERS = tuple(_FIELDS)  # of URLs and JSON
 
 
-def words_of(parameter: str) -> Words:
+def caption_of(parameter: str) -> Caption:
     """How people read a filter."""
-    return _annotation(parameter, Words) or Words()
+    return _annotation(parameter, Caption) or Caption()
 
 
 def choices_of(parameter: str) -> Mapping[str, str]:
@@ -333,5 +333,5 @@ def _sentence(fault: Any) -> str:
     if choices := choices_of(name):
         return f"{name} must be one of {', '.join(choices)}."
     refusal = _annotation(name, _Refusal)
-    subject = words_of(name).title if refusal is _PERCENT_REFUSAL else name
+    subject = caption_of(name).title if refusal is _PERCENT_REFUSAL else name
     return f"{subject} {refusal.text}."

@@ -59,7 +59,7 @@ def writing() -> Iterator[None]:
         db.session.commit()
     except OperationalError as error:
         db.session.rollback()
-        raise _in_words(error) from error
+        raise _readable(error) from error
     except BaseException:
         db.session.rollback()
         raise
@@ -67,7 +67,7 @@ def writing() -> Iterator[None]:
         _writer.release()
 
 
-def _in_words(error: OperationalError) -> Exception:
+def _readable(error: OperationalError) -> Exception:
     text = str(error.orig).lower()
     if "locked" in text or "busy" in text:
         return ServerBusyError(_BUSY, retry_after=5)

@@ -22,7 +22,7 @@ from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
 from webapp.views.guards import owner, sender
-from webapp.views.photos.query_filters import filter_words
+from webapp.views.photos.query_filters import filter_texts
 
 bp = Blueprint("export", __name__)
 _JOBS_SHOWN = 5
@@ -117,7 +117,7 @@ def _page(form: ExportForm, error: MarqueError | None = None) -> ResponseReturnV
         formats=FORMATS.values(),
         size=size_of(wanted),
         params=params,
-        words=filter_words(params),
+        words=filter_texts(params),
         going_on="go_on" in request.args,
         earlier=[_earlier(export) for export in downloads.last_exports()],
         zip_photos=ZIP_PHOTOS,
@@ -138,7 +138,7 @@ def _earlier(export: Export) -> dict[str, Any]:
     return {
         "export": export,
         "params": params,
-        "words": filter_words(params),
+        "words": filter_texts(params),
         "after": manifest.get("next") or "",
         "again": broken and not goes_on,
         "go_on": broken and goes_on,

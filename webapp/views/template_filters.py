@@ -26,7 +26,7 @@ def amount(count: Count) -> str:
     return f"{count.number:,}" if count.exact else f"{count.number:,}+"
 
 
-def photos_in_words(count: Count) -> str:
+def photos_counted(count: Count) -> str:
     """A count in a heading: "1 photo", "1,312 photos", "More than 10,000 photos", or "Photos"."""
     if count.number is None:
         return "Photos"
@@ -50,29 +50,27 @@ def milliseconds(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """ "40 s", "18 min", "2 h 5 min"."""
-    minutes = round(seconds / 60)
     if seconds < 90:
         return f"{round(seconds)}{NARROW}s"
-    return (
-        f"{minutes}{NARROW}min"
-        if minutes < 60
-        else f"{minutes // 60}{NARROW}h {minutes % 60}{NARROW}min"
-    )
+    hours, minutes = divmod(round(seconds / 60), 60)
+    of_hours = f"{hours}{NARROW}h " if hours else ""
+    return f"{of_hours}{minutes}{NARROW}min"
 
 
 def ago(moment: datetime) -> Markup:
     """How long ago, in a `<time>`: "just now", "a minute ago", "3 hours ago", then the day."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    for limit, unit, one in (
-        (3600, 60, "a minute"),
-        (86400, 3600, "an hour"),
-        (86400 * 7, 86400, "a day"),
+    if seconds < 60:
+        return _time(moment, "just now", "")
+    for limit, unit, article, noun in (
+        (3600, 60, "a", "minute"),
+        (86400, 3600, "an", "hour"),
+        (86400 * 7, 86400, "a", "day"),
     ):
-        if seconds < 60:
-            return _time(moment, "just now", "")
         if seconds < limit:
             number = int(seconds // unit)
-            return _time(moment, f"{one if number == 1 else f'{number} {one.split()[1]}s'} ago", "")
+            text = f"{article} {noun}" if number == 1 else f"{number} {noun}s"
+            return _time(moment, f"{text} ago", "")
     return day(moment)
 
 
@@ -82,11 +80,10 @@ def day(moment: datetime) -> Markup:
 
 
 def when(moment: datetime) -> Markup:
-    """Day and time in a `<time>`: "Today, 15:02 UTC". The script writes it in the reader's own zone."""
+    """Day and time in a `<time>`: "Today, 15:02 UTC". The script writes it in the reader's zone."""
     today = moment.date() == datetime.now(UTC).date()
-    return _time(
-        moment, f"{'Today' if today else _day(moment, short=True)}, {moment:%H:%M} UTC", "when"
-    )
+    text = "Today" if today else _day(moment, short=True)
+    return _time(moment, f"{text}, {moment:%H:%M} UTC", "when")
 
 
 def _day(moment: datetime, *, short: bool = False) -> str:
@@ -106,18 +103,6 @@ def _time(moment: datetime, text: str, style: str) -> Markup:
 
 def init_app(app: Flask) -> None:
     """Make the filters known to the templates."""
-    plain = (
-        thousands,
-        amount,
-        photos_in_words,
-        size,
-        milliseconds,
-        duration,
-        ago,
-        day,
-        when,
-        percent,
-        count_word,
-        count,
-    )
-    app.jinja_env.filters |= {one.__name__: one for one in plain}
+    numbers = (thousands, amount, photos_counted, percent, count_word, count)
+    units = (size, milliseconds, duration, ago, day, when)
+    app.jinja_env.filters |= {filter.__name__: filter for filter in numbers + units}

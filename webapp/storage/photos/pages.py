@@ -125,7 +125,7 @@ def count_by_outcome(wanted: GalleryFilter) -> tuple[Count, dict[str, Count]]:
     total = UNKNOWN if rows is None else Count(ENOUGH, exact=False)
     tables = [_some(Photo.id, others.replace(outcome=name)) for name in OUTCOMES]
     rows = _in_time(
-        select(*(select(func.count()).select_from(one).scalar_subquery() for one in tables))
+        select(*(select(func.count()).select_from(some).scalar_subquery() for some in tables))
     )
     numbers = rows[0] if rows else [None] * len(OUTCOMES)
     return total, {name: _capped(number) for name, number in zip(OUTCOMES, numbers, strict=True)}

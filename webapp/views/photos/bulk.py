@@ -34,7 +34,7 @@ from webapp.views.guards import sender
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title, shown_name
 from webapp.views.photos.presenters import present_item
-from webapp.views.photos.query_filters import filter_words
+from webapp.views.photos.query_filters import filter_texts
 from webapp.views.template_filters import count
 
 bp = Blueprint("bulk", __name__)
@@ -158,7 +158,7 @@ def preview() -> ResponseReturnValue:
         by_job=by_job,
         too_many=forecast.photos > most and not by_job,
         grace=GRACE.days,
-        tags=filter_words(filter_params(selection.wanted)) if form.whole else [],
+        tags=filter_texts(filter_params(selection.wanted)) if form.whole else [],
         hidden=[
             (name, value)
             for name, value in request.args.items(multi=True)

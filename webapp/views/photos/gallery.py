@@ -210,7 +210,8 @@ def file(public_id: str) -> ResponseReturnValue:
 
 @bp.get("/photos/<public_id>/delete")
 def delete(public_id: str) -> ResponseReturnValue:
-    """Ask once more. Open to an admin, and to whoever has the link that the uploader was given."""
+    """Ask once more. Open to an admin, and to the person who has the link that the uploader was
+    given."""
     try:
         photo = gallery.get_item(public_id).photo
     except PhotoDeletedError:
@@ -244,7 +245,8 @@ def delete_now(public_id: str) -> ResponseReturnValue:
 
 @bp.post("/photos/<public_id>/restore")
 def restore(public_id: str) -> ResponseReturnValue:
-    """Bring a deleted photo back. Open to an admin, and to whoever has its uploader's link."""
+    """Bring a deleted photo back. Open to an admin, and to the person who has its uploader's
+    link."""
     name = deletion.restore_photo(
         public_id, admin=_needs_no_token(public_id), token=_token(public_id)
     )

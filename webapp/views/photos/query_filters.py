@@ -11,7 +11,7 @@ from wtforms.widgets import DateInput
 
 from webapp.domain import UNCLASSIFIED, VISITORS
 from webapp.extensions import get_registry
-from webapp.gallery_filter import choices_of, without, words_of
+from webapp.gallery_filter import caption_of, choices_of, without
 from webapp.views.forms import Form
 from webapp.views.layout import LabelGroup, label_groups, model_choices, model_title, shown_name
 from webapp.views.template_filters import count
@@ -36,13 +36,13 @@ _TAGGED = (
 
 
 def _text(parameter: str, **options: object) -> Field:
-    title = words_of(parameter).title
+    title = caption_of(parameter).title
     return StringField(title, name=parameter, id=f"filter-{parameter}", **options)
 
 
 def _select(parameter: str, off: str = "") -> Field:
     choices = ({"": off} if off else {}) | dict(choices_of(parameter))
-    title, id = words_of(parameter).title, f"filter-{parameter}"
+    title, id = caption_of(parameter).title, f"filter-{parameter}"
     return SelectField(title, name=parameter, id=id, choices=choices, validate_choice=False)
 
 
@@ -133,7 +133,7 @@ def _versions(also: str) -> dict[str, str]:
     for name, title in model_choices():
         versions = version_choices(name, title)
         choices |= {name: title} | (versions if len(versions) > 1 else {})
-    return choices if not also or also in choices else choices | {also: _model_words(also)}
+    return choices if not also or also in choices else choices | {also: _model_text(also)}
 
 
 # ---- words and tags ----
@@ -148,7 +148,7 @@ def filter_tags(asked: Mapping[str, str], endpoint: str = "gallery.index") -> li
     ]
 
 
-def filter_words(asked: Mapping[str, str]) -> list[str]:
+def filter_texts(asked: Mapping[str, str]) -> list[str]:
     """The filters that are on, in words."""
     outcome = choices_of("outcome").get(asked.get("outcome", ""))
     return ([outcome] if outcome else []) + [text for _names, text in _parts(asked)]
@@ -175,15 +175,15 @@ def _tag(name: str, value: str, other: str) -> str:
         case "picked":
             return f"{count(len(value.split(',')), 'photo')} picked by hand"
         case "model":
-            value = _model_words(f"{value}@{other}" if other else value)
+            value = _model_text(f"{value}@{other}" if other else value)
         case "predicted" | "decision" | "ground_truth":
             value = shown_name(value)
         case "source":
             value = _SOURCES.get(value, value).casefold()
-    return words_of(name).tag.format(choices_of(name).get(value, value))
+    return caption_of(name).tag.format(choices_of(name).get(value, value))
 
 
-def _model_words(choice: str) -> str:
+def _model_text(choice: str) -> str:
     name, _, version = choice.partition("@")
     return f"{model_title(name)}, version {version}" if version else model_title(name)
 
