@@ -16,7 +16,7 @@ def rename(name: str) -> None:
     g.pop("last_label_edit", None)  # as the next request finds it
 
 
-def test_every_door_to_a_card_has_the_new_names_and_the_published_one_has_not(app: Flask) -> None:
+def test_every_card_but_the_published_one_has_the_new_names(app: Flask) -> None:
     with app.app_context():
         rename("Хаас")
         assert [

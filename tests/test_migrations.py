@@ -431,7 +431,8 @@ def test_merges_of_an_older_history_become_label_events_and_a_map(empty_app: Fla
     upgrade(revision="0018")
     with db.engine.connect() as connection:
         columns = "from_label, to_label, place, batch, who"
-        events = connection.execute(text(f"SELECT {columns} FROM label_events ORDER BY id")).all()  # noqa: S608
+        statement = f"SELECT {columns} FROM label_events ORDER BY id"  # noqa: S608
+        events = connection.execute(text(statement)).all()
         assert events == [
             ("haas", "bwt", "merge", "b1", "Anna"),
             ("bwt", "ferrari", "merge", "b2", "Anna"),

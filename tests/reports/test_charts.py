@@ -1,4 +1,4 @@
-"""Charts: readable as XML, with words for those who do not see them, and nothing of a label becomes markup."""
+"""Charts are sound XML with words for a screen reader, and no label becomes markup."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def test_a_chart_is_sound_and_says_what_it_shows(name: str) -> None:
         root = ElementTree.fromstring(text.encode())  # noqa: S314
         assert root.get("role") == "img"
         named = [
-            one.text for one in root if one.get("id") in (root.get("aria-labelledby") or "").split()
+            part.text
+            for part in root
+            if part.get("id") in (root.get("aria-labelledby") or "").split()
         ]
         assert named == [WORDS["title"], WORDS["description"]]
         assert not list(root.iter(f"{SVG}script"))
@@ -79,8 +81,8 @@ def test_every_part_of_a_chart_has_a_look_in_the_stylesheet() -> None:
     looks = {
         look
         for chart in all_charts().values()
-        for one in re.findall(r'class="([^"]+)"', chart)
-        for look in one.split()
+        for names in re.findall(r'class="([^"]+)"', chart)
+        for look in names.split()
     }
     assert {"hit", "h1", "point", "line", "dense"} <= looks
     assert not [
@@ -97,8 +99,9 @@ def test_a_file_has_its_look_inside_for_light_and_dark() -> None:
 
 
 def test_a_small_matrix_writes_its_counts() -> None:
-    root = ElementTree.fromstring(matrix_svg([[5, 1], [0, 7]], ["bwt", "haas"], **WORDS))  # noqa: S314
-    cells = [one for one in root if (one.get("class") or "").startswith("cell")]
+    chart = matrix_svg([[5, 1], [0, 7]], ["bwt", "haas"], **WORDS)
+    root = ElementTree.fromstring(chart)  # noqa: S314
+    cells = [part for part in root if (part.get("class") or "").startswith("cell")]
     assert [[part.text for part in cell if part.text] for cell in cells] == [
         ["bwt: 5 right", "5"],
         ["bwt, answered haas: 1", "1"],
@@ -122,9 +125,9 @@ def test_the_redder_the_more_mistakes_but_a_lone_one_is_never_the_worst() -> Non
 def test_lines_reach_from_the_first_epoch_to_the_last_and_leave_gaps() -> None:
     chart = lines_svg(CURVES, x_label="epoch", **WORDS)
     paths = [
-        one.get("d")
-        for one in ElementTree.fromstring(chart).iter(f"{SVG}path")  # noqa: S314
-        if "line" in (one.get("class") or "")
+        path.get("d")
+        for path in ElementTree.fromstring(chart).iter(f"{SVG}path")  # noqa: S314
+        if "line" in (path.get("class") or "")
     ]
     assert len(paths) == 2
     assert str(paths[0]).count("M") == 2
@@ -136,9 +139,9 @@ def test_a_matrix_of_links_opens_its_photos_and_may_have_a_column_of_its_own() -
         ["a<b"],
         ["a<b", "not sure"],
         {("a<b", "not sure"): 3},
-        look=lambda _truth, said, _n: said.replace(" ", "-"),
+        look=lambda _truth, answer, _n: answer.replace(" ", "-"),
         name=str.upper,
-        address=lambda _truth, said: f"/gallery?a=1&b={said}" if said == "not sure" else "",
+        address=lambda _truth, answer: f"/gallery?a=1&b={answer}" if answer == "not sure" else "",
         title="Which",
     )
     assert re.findall('<a href="([^"]+)">', drawing) == ["/gallery?a=1&amp;b=not sure"]

@@ -37,8 +37,8 @@ OLD = [
     },
 ]
 NEW = [
-    line | {"photos_per_second": 10.0 * at, "waited": 0.01 * at, "rate": 1e-3}
-    for at, line in enumerate(OLD)
+    line | {"photos_per_second": 10.0 * number, "waited": 0.01 * number, "rate": 1e-3}
+    for number, line in enumerate(OLD)
 ]
 
 

@@ -1,4 +1,4 @@
-"""SQLite with manners: how connections are opened, how writing works, how the log is folded back."""
+"""How SQLite connections are opened, how writing works, and how the log is checkpointed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,18 @@ from tests.views.conftest import Send, form_of
 from webapp.services.accounts import users
 from webapp.services.photos import gallery as history
 
-DOOR = ("upload", "gallery", "relabel", "login", "users", "log", "keys", "models", "layout", "jobs")
+BLUEPRINTS = (
+    "upload",
+    "gallery",
+    "relabel",
+    "login",
+    "users",
+    "log",
+    "keys",
+    "models",
+    "layout",
+    "jobs",
+)
 
 
 def posts(app: Flask) -> list[str]:
@@ -21,7 +32,7 @@ def posts(app: Flask) -> list[str]:
     return sorted(
         rule.rule
         for rule in app.url_map.iter_rules()
-        if "POST" in (rule.methods or ()) and rule.endpoint.split(".")[0] in DOOR
+        if "POST" in (rule.methods or ()) and rule.endpoint.split(".")[0] in BLUEPRINTS
     )
 
 

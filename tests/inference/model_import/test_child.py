@@ -37,7 +37,7 @@ def small(
 
 
 def run(
-    model: keras.Model, folder: Path, name: str = "foreign.keras", **request: Any
+    model: keras.Model, folder: Path, name: str = "given.keras", **request: Any
 ) -> dict[str, Any]:
     model.save(folder / name)
     return rebuild(
@@ -54,14 +54,18 @@ def photos(height: int = 16, width: int = 24) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (2, height, width, 3)).astype(np.float32)
 
 
-def test_a_rebuilt_network_says_what_it_said(tmp_path: Path) -> None:
+def test_a_rebuilt_network_answers_as_before(tmp_path: Path) -> None:
     model = small()
-    found = run(model, tmp_path, preprocess="unit")
-    said = answers(tmp_path, photos())
-    assert (found["height"], found["width"]) == (16, 24)
-    np.testing.assert_allclose(said["probabilities"], np.asarray(model(photos() / 255)), atol=1e-6)
-    assert said["feature_map"].shape == (2, 14, 22, 8)
-    np.testing.assert_allclose(said["feature_map"].mean(axis=(1, 2)), said["embedding"], atol=1e-5)
+    report = run(model, tmp_path, preprocess="unit")
+    outputs = answers(tmp_path, photos())
+    assert (report["height"], report["width"]) == (16, 24)
+    np.testing.assert_allclose(
+        outputs["probabilities"], np.asarray(model(photos() / 255)), atol=1e-6
+    )
+    assert outputs["feature_map"].shape == (2, 14, 22, 8)
+    np.testing.assert_allclose(
+        outputs["feature_map"].mean(axis=(1, 2)), outputs["embedding"], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("how", ["caffe", "torch"])
@@ -86,23 +90,23 @@ def test_networks_inside_networks_are_unfolded(tmp_path: Path) -> None:
         ]
     )
     run(model, tmp_path)
-    said = answers(tmp_path, photos())
-    np.testing.assert_allclose(said["probabilities"], np.asarray(model(photos())), atol=1e-6)
-    assert said["feature_map"].shape == (2, 14, 22, 6)
+    outputs = answers(tmp_path, photos())
+    np.testing.assert_allclose(outputs["probabilities"], np.asarray(model(photos())), atol=1e-6)
+    assert outputs["feature_map"].shape == (2, 14, 22, 6)
 
 
 def test_without_a_pooling_the_last_dense_input_is_the_embedding(tmp_path: Path) -> None:
     photo = keras.Input((16, 24, 3))
     flow = layers.Dense(7, activation="relu")(layers.Flatten()(layers.Conv2D(4, 3)(photo)))
     run(keras.Model(photo, layers.Dense(3, activation="softmax")(flow)), tmp_path)
-    said = answers(tmp_path, photos())
-    assert said["embedding"].shape == (2, 7)
-    assert said["feature_map"].shape == (2, 1, 1, 7)
+    outputs = answers(tmp_path, photos())
+    assert outputs["embedding"].shape == (2, 7)
+    assert outputs["feature_map"].shape == (2, 1, 1, 7)
 
 
 def test_logits_get_the_softmax_they_lack(tmp_path: Path) -> None:
-    found = run(small(activation=None), tmp_path)
-    assert found["notes"] == ["Its last layer gave logits; a softmax was added."]
+    report = run(small(activation=None), tmp_path)
+    assert report["notes"] == ["Its last layer gave logits; a softmax was added."]
     np.testing.assert_allclose(
         answers(tmp_path, photos())["probabilities"].sum(axis=1), 1, atol=1e-5
     )
@@ -179,7 +183,7 @@ def test_a_size_that_contradicts_the_network_is_refused(tmp_path: Path) -> None:
         run(small(), tmp_path, size=[32, 32])
 
 
-@pytest.mark.parametrize("name", ["foreign.keras", "foreign.h5"])
+@pytest.mark.parametrize("name", ["given.keras", "given.h5"])
 @pytest.mark.filterwarnings("ignore")  # Keras speaks about its older format
 def test_a_lambda_is_refused_and_never_runs(tmp_path: Path, name: str) -> None:
     canary = str(tmp_path / "canary")
@@ -204,7 +208,7 @@ class Own(layers.Layer):
         return values
 
 
-@pytest.mark.parametrize("name", ["foreign.keras", "foreign.h5"])
+@pytest.mark.parametrize("name", ["given.keras", "given.h5"])
 @pytest.mark.filterwarnings("ignore")  # Keras speaks about its older format
 def test_a_class_of_somebodys_own_is_refused(tmp_path: Path, name: str) -> None:
     photo = keras.Input((16, 24, 3))
@@ -220,8 +224,8 @@ def test_a_class_of_somebodys_own_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.fixture
 def legacy(tmp_path: Path) -> Path:
-    small().save(tmp_path / "foreign.h5")
-    return tmp_path / "foreign.h5"
+    small().save(tmp_path / "given.h5")
+    return tmp_path / "given.h5"
 
 
 def test_a_link_to_another_file_is_refused(legacy: Path) -> None:
@@ -274,7 +278,7 @@ def test_a_link_inside_a_keras_archive_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "bad.keras")
 
 
-@pytest.mark.parametrize("name", ["foreign.keras", "foreign.h5"])
+@pytest.mark.parametrize("name", ["given.keras", "given.h5"])
 @pytest.mark.filterwarnings("ignore")  # Keras speaks about its older format
 def test_half_a_file_is_refused(tmp_path: Path, name: str) -> None:
     small().save(tmp_path / name)
@@ -322,7 +326,7 @@ def test_a_transferred_network_with_its_scaling_as_arithmetic_is_left_alone(
         atol=1e-5,
     )
     assert not [
-        one
-        for one in keras.saving.load_model(tmp_path / KERAS_FILE, compile=False).layers
-        if "flip" in one.name
+        layer
+        for layer in keras.saving.load_model(tmp_path / KERAS_FILE, compile=False).layers
+        if "flip" in layer.name
     ]

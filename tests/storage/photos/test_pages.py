@@ -1,4 +1,4 @@
-"""How the gallery is asked: each filter in each order finds its page through an index, and counting ends in time."""
+"""Each filter in each order finds its page through an index, and counting ends in time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILTERS = {
     "days": {"since": "2026-01-01", "until": "2026-01-31"},
     "person": {"uploader": "Anna"},
     "visitors": {"uploader": "-"},
-    "door": {"source": "cli"},
+    "source": {"source": "cli"},
     "sent together": {"batch": "b"},
     "checked together": {"labelled": "b"},
     "nearly the same": {"like": "p1"},
@@ -64,18 +64,20 @@ FILTERS = {
     },
 }
 BY_ARRIVAL = ("newest", "oldest")
+BY_ANSWER = tuple(sort for sort in SORTS if sort not in BY_ARRIVAL)
 WALK = re.compile(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+[<>]")
 
-# Walking: an index (or the table, in its own order) is read from the page's place on, until enough photos have passed the filter. Without
-# a filter that is the page itself. A filter that few photos pass is made a list first, so those that walk pass at least one in 200.
+# Walking: an index (or the table, in its own order) is read from the page's place on, until enough
+# photos have passed the filter. Without a filter that is the page itself. A filter that few photos
+# pass is made a list first, so those that walk pass at least one in 200.
 WALKING = {
     **dict.fromkeys(("nothing", "confidence", "margin"), SORTS),
     **dict.fromkeys(
-        ("person", "visitors", "door", "look-alikes", "star"),
-        tuple(one for one in SORTS if one not in BY_ARRIVAL),
+        ("person", "visitors", "source", "look-alikes", "star"),
+        BY_ANSWER,
     ),
-    "days": tuple(one for one in SORTS if one not in BY_ARRIVAL),
-    "name": tuple(one for one in SORTS if one not in BY_ARRIVAL),
+    "days": BY_ANSWER,
+    "name": BY_ANSWER,
     **dict.fromkeys(
         (
             "checked",
@@ -87,7 +89,8 @@ WALKING = {
         SORTS,
     ),
 }
-# Sorting: all photos of these filters are found by their index, then sorted. They are few, or few of a label.
+# Sorting: all photos of these filters are found by their index, then sorted. They are few, or few of
+# a label.
 SORTING = (
     "truth",
     "sent together",
@@ -152,12 +155,10 @@ def test_few_of_an_outcome_within_a_range_of_many_are_found_at_once(
     for mark in range(4):
         upload(mark=mark, **({"ground_truth": "haas"} if mark == 0 else {}))
     monkeypatch.setattr(name_index, "FEW", 2)
-    found = plan(parse_filter({"from": "20", "outcome": "wrong"}), None)
-    assert any(
-        "ix_photos_kept_outcome_shown_confidence (outcome=? AND shown_confidence>? AND shown_confidence<?)"
-        in line
-        for line in found
-    )
+    steps = plan(parse_filter({"from": "20", "outcome": "wrong"}), None)
+    index = "ix_photos_kept_outcome_shown_confidence"
+    searched = f"{index} (outcome=? AND shown_confidence>? AND shown_confidence<?)"
+    assert any(searched in step for step in steps)
 
 
 def test_the_first_page_of_everything_is_read_in_order(
@@ -181,9 +182,8 @@ def test_more_than_enough_is_not_counted(
     monkeypatch.setattr(pages, "ENOUGH", 3)
     with app.app_context():
         counts = history.outcome_counts(GalleryFilter())
-    assert counts["all"] == counts["unlabelled"] == Count(3, exact=False) and counts[
-        "wrong"
-    ] == Count(0, exact=True)
+    assert counts["all"] == counts["unlabelled"] == Count(3, exact=False)
+    assert counts["wrong"] == Count(0, exact=True)
 
 
 def test_numbers_are_exact_below(app: Flask, upload: Callable[..., str]) -> None:
@@ -191,9 +191,8 @@ def test_numbers_are_exact_below(app: Flask, upload: Callable[..., str]) -> None
     upload(mark=1, ground_truth="haas")
     with app.app_context():
         counts = history.outcome_counts(GalleryFilter(outcome="wrong"))
-    assert counts["all"] == Count(2, exact=True) and counts["wrong"] == counts[
-        "unlabelled"
-    ] == Count(1, exact=True)
+    assert counts["all"] == Count(2, exact=True)
+    assert counts["wrong"] == counts["unlabelled"] == Count(1, exact=True)
 
 
 # ---- places ----
@@ -202,14 +201,14 @@ def test_numbers_are_exact_below(app: Flask, upload: Callable[..., str]) -> None
 @pytest.fixture
 def dated(app: Flask, upload: Callable[..., str]) -> list[str]:
     """Six photos, one for each of the first days of March, by id."""
-    found = [upload(mark=mark, name=f"IMG_{mark}.jpg") for mark in range(6)]
+    photos = [upload(mark=mark, name=f"IMG_{mark}.jpg") for mark in range(6)]
     with app.app_context(), writing():
-        for day, public_id in enumerate(found, 1):
+        for day, public_id in enumerate(photos, 1):
             moment = datetime(2026, 3, day, 12, tzinfo=UTC)
             db.session.execute(
                 update(Photo).where(Photo.public_id == public_id).values(created_at=moment)
             )
-    return found
+    return photos
 
 
 def ids(page: history.Page) -> list[str]:
@@ -306,10 +305,10 @@ def test_a_deleted_photos_name_is_forgotten(
     client.delete(f"/api/v1/photos/{public_id}", headers=key)  # type: ignore[attr-defined]
     with app.app_context():
         deleting.purge(files=get_files(), before=now() + timedelta(minutes=1))
-        found = db.session.connection().exec_driver_sql(
+        rows = db.session.connection().exec_driver_sql(
             "SELECT rowid FROM photo_names WHERE photo_names MATCH 'secret'"
         )
-        assert found.all() == []
+        assert rows.all() == []
 
 
 def test_look_alikes_know_of_each_other(

@@ -1,4 +1,4 @@
-"""The review's questions go through indexes, however many photos there are."""
+"""The queries of the review go through indexes, however many photos there are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from webapp.storage.tables import now
 ORDERS = ["least-sure", "margin", "versions", "suspected", "audit"]
 
 SORTING = [("margin", "f1-teams")]
-"""All open photos are found by their index, then sorted: no index has the outcome and the margin of a model's answers."""
+"""Here an index finds all open photos; no index has the outcome and margin of a model's answers."""
 
 
 @pytest.mark.parametrize(
     ("order", "model"),
-    [*((one, model) for one in ORDERS for model in ("", "f1-teams")), ("disputed", "")],
+    [*((order, model) for order in ORDERS for model in ("", "f1-teams")), ("disputed", "")],
 )
 def test_the_next_photos_are_found_without_reading_or_sorting_all(
     app: Flask, order: str, model: str
@@ -39,9 +39,9 @@ def test_the_next_photos_are_found_without_reading_or_sorting_all(
         health.tell_planner()
         db.session.remove()
         db.engine.dispose()  # a connection reads the figures when it opens
-        question = next_photos_statement(scope, limit=5, without={1}).compile(
+        statement = next_photos_statement(scope, limit=5, without={1}).compile(
             db.engine, compile_kwargs={"literal_binds": True}
         )
-        plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]
+        plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
     sorting = () if (order, model) in SORTING else ("USE TEMP",)
     assert not [step for step in plan if step.startswith(("SCAN", *sorting))], plan
