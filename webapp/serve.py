@@ -15,12 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # Seconds for the worker to come to a stop, a little more than gunicorn gives its own.
-STOP_TIMEOUT = 35
+_STOP_TIMEOUT = 35
 # Seconds before a dead worker is started again: doubled while it dies early, and back to the first
 # one after a long life.
-FIRST_PAUSE, LONGEST_PAUSE, LONG_LIFE = 1.0, 30.0, 60.0
-LOOK_EVERY = 0.2
-PR_SET_PDEATHSIG = 1
+FIRST_PAUSE, _LONGEST_PAUSE, _LONG_LIFE = 1.0, 30.0, 60.0
+_LOOK_EVERY = 0.2
+_PR_SET_PDEATHSIG = 1
 
 
 class Supervisor:
@@ -41,7 +41,7 @@ class Supervisor:
         worker: subprocess.Popen[bytes] | None = None
         while web.poll() is None and not self._ending:
             worker = self._look_after(worker)
-            time.sleep(LOOK_EVERY)
+            time.sleep(_LOOK_EVERY)
         children = [child for child in (web, worker) if child is not None]
         for child in children:
             if child.poll() is None:
@@ -61,14 +61,14 @@ class Supervisor:
             return _start(self._worker_command)
         if worker.poll() is None:
             return worker
-        if time.monotonic() - self._started_at > LONG_LIFE:
+        if time.monotonic() - self._started_at > _LONG_LIFE:
             self._pause = FIRST_PAUSE
         status = worker.returncode
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         message = f"marque: the worker ended ({how}); it starts again in {self._pause:.0f} s"
         print(message, file=sys.stderr, flush=True)  # noqa: T201
         self._start_at = time.monotonic() + self._pause
-        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
         return None
 
 
@@ -82,13 +82,13 @@ def _die_with_parent() -> None:
     """On Linux a child ends calmly when this process is killed; elsewhere it stays, and the next
     start finds the port taken."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
     """The exit status of a child as a shell gives it; it is killed when it does not end in time."""
     try:
-        status = child.wait(STOP_TIMEOUT)
+        status = child.wait(_STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         child.kill()
         status = child.wait()

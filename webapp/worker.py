@@ -16,7 +16,7 @@ from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
 
 # Web answers come first: the worker takes what is left of the processor.
-NICE = 10
+_NICE = 10
 # Its own admission limiter never refuses: the worker threads are the limit.
 WAITING = 64
 
@@ -45,7 +45,7 @@ def main() -> None:
     except ConfigError as error:
         sys.exit(f"marque: {error}")
     with suppress(OSError):
-        os.nice(NICE)
+        os.nice(_NICE)
     logging.basicConfig(level=logging.WARNING, format="marque worker: %(message)s")
     run(config, threads)
 

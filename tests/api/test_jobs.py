@@ -60,7 +60,7 @@ def test_a_zip_is_accepted_and_then_done(app: Flask, client: FlaskClient) -> Non
         2,
         2,
     )
-    assert "2 files to look at" in job["log"][0]["text"]
+    assert "2 files to classify" in job["log"][0]["text"]
     assert len(client.get(f"/api/v1/photos?batch={job['id']}").json["items"]) == 2
 
 

@@ -142,22 +142,15 @@ def test_a_visitor_sees_their_own_jobs_only(
 ) -> None:
     address = send(client)
     stranger = app.test_client()
-    assert [browser.get(address).status_code for browser in (client, stranger, reviewer)] == [
-        200,
-        404,
-        200,
-    ]
+    browsers = (client, stranger, reviewer)
+    assert [browser.get(address).status_code for browser in browsers] == [200, 404, 200]
     assert stranger.post(f"{address}/cancel").status_code == 404
-    assert [
-        "photos.zip" in browser.get("/jobs").text for browser in (client, stranger, reviewer)
-    ] == [
+    assert ["photos.zip" in browser.get("/jobs").text for browser in browsers] == [
         True,
         False,
         True,
     ]
-    assert [
-        'href="/jobs"' in browser.get("/").text for browser in (client, stranger, reviewer)
-    ] == [
+    assert ['href="/jobs"' in browser.get("/").text for browser in browsers] == [
         True,
         False,
         True,
@@ -227,9 +220,8 @@ def test_nobody_else_deletes_them(
     address = send(client)
     run_jobs()
     assert "Delete its photos" not in reviewer.get(address).text
-    assert [
-        browser.post(f"{address}/delete").status_code for browser in (app.test_client(), reviewer)
-    ] == [
+    others = (app.test_client(), reviewer)
+    assert [browser.post(f"{address}/delete").status_code for browser in others] == [
         404,
         403,
     ]
@@ -292,9 +284,8 @@ def test_who_sent_a_zip_sees_its_photos_where_the_gallery_is_closed(
     run_jobs()
     photo = photo_addresses(client.get(address).text)[0]
     assert "/gallery?batch" not in client.get(address).text
-    assert [
-        browser.get(f"{photo}/thumbnail").status_code for browser in (client, app.test_client())
-    ] == [
+    browsers = (client, app.test_client())
+    assert [browser.get(f"{photo}/thumbnail").status_code for browser in browsers] == [
         200,
         303,
     ]

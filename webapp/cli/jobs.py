@@ -16,7 +16,7 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.queue import JobView, Owner
 
 bp = Blueprint("cli_jobs", __name__, cli_group=None)
-OPERATOR = Owner("", all=True)
+_OPERATOR = Owner("", all=True)
 TERMINAL = Who("the terminal")
 
 
@@ -60,7 +60,7 @@ def group() -> None:
 @needs_history
 def list_command(state: str | None, job_type: str, as_json: bool) -> None:
     """The newest fifty jobs."""
-    views = queue.list_jobs(OPERATOR, state=state or "", job_type=job_type).items
+    views = queue.list_jobs(_OPERATOR, state=state or "", job_type=job_type).items
     if as_json:
         click.echo(json.dumps([_facts(view) for view in views], indent=2, ensure_ascii=False))
         return
@@ -79,7 +79,7 @@ def list_command(state: str | None, job_type: str, as_json: bool) -> None:
 @needs_history
 def show(job_id: str, as_json: bool) -> None:
     """One job: how it stands, what came of it, the end of its log. Exit code 1 when it failed."""
-    view = _run(lambda: queue.get_job(job_id, OPERATOR))
+    view = _run(lambda: queue.get_job(job_id, _OPERATOR))
     job = view.job
     if as_json:
         click.echo(json.dumps(_facts(view), indent=2, ensure_ascii=False))
@@ -95,7 +95,7 @@ def show(job_id: str, as_json: bool) -> None:
 @needs_history
 def cancel(job_id: str) -> None:
     """Cancel a job. What it did stays."""
-    view = _run(lambda: queue.cancel_job(job_id, OPERATOR, TERMINAL))
+    view = _run(lambda: queue.cancel_job(job_id, _OPERATOR, TERMINAL))
     click.echo("Cancelled." if view.over else "It stops within a few seconds.")
 
 
@@ -104,7 +104,7 @@ def cancel(job_id: str) -> None:
 @needs_history
 def retry(job_id: str) -> None:
     """Let a job that failed go on where it stopped."""
-    _run(lambda: queue.retry_job(job_id, OPERATOR, TERMINAL))
+    _run(lambda: queue.retry_job(job_id, _OPERATOR, TERMINAL))
     click.echo("It goes on as soon as a worker is free.")
 
 

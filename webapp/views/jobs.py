@@ -22,7 +22,7 @@ from webapp.views.template_filters import count
 
 bp = Blueprint("jobs", __name__)
 # Photos of an upload that its page shows.
-STRIP = 5
+_STRIP = 5
 # Seconds after which the page of a job that is not over loads itself again.
 REFRESH = 3
 
@@ -60,7 +60,7 @@ def one(job_id: str) -> ResponseReturnValue:
         summary = job_type.summary(result)
     photos: Sequence[gallery.Item] = ()
     if is_upload and (guards.may_browse() or job.owner == guards.owner().id):
-        photos = gallery.gallery_page(GalleryFilter(batch=job_id), limit=STRIP).items
+        photos = gallery.gallery_page(GalleryFilter(batch=job_id), limit=_STRIP).items
     return render_template(
         "jobs/job.html",
         view=view,

@@ -1,4 +1,4 @@
-"""For admins: webhooks. Added with a secret that is shown once, tried, watched, switched, removed."""
+"""For admins: webhooks, added with a secret that is shown once, tried, switched, removed."""
 
 from flask import Blueprint, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue

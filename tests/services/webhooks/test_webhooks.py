@@ -95,7 +95,8 @@ def all_jobs() -> list[jobs.JobView]:
 
 
 def mark(public_id: str, label: str = "haas", card: object = None) -> None:
-    relabel.relabel_photos([public_id], label, [card], Stamp(WHO, "photo"))  # type: ignore[arg-type]
+    stamp = Stamp(WHO, "photo")
+    relabel.relabel_photos([public_id], label, [card], stamp)  # type: ignore[arg-type]
 
 
 # ---- low confidence ----

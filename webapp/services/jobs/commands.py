@@ -16,14 +16,14 @@ from webapp.config import ROOT
 from webapp.errors import StorageFullError
 from webapp.services.jobs.job_type import RunningJob
 
-OUTPUT, ERRORS, LOCK, SCRATCH = "output.txt", "errors.txt", "lock", "scratch"
+_OUTPUT, _ERRORS, LOCK, _SCRATCH = "output.txt", "errors.txt", "lock", "scratch"
 # Seconds between two looks whether the command has ended, or the job was cancelled.
 LOOK = 0.5
 # Seconds in which a command that is interrupted may tidy up before it is killed.
-STOP_TIMEOUT = 10
-LONGEST_OUTPUT = 1_000_000
+_STOP_TIMEOUT = 10
+_LONGEST_OUTPUT = 1_000_000
 # Runs first in the new process: on Linux it is interrupted when its worker ends, in any way.
-LEASH = """
+_LEASH = """
 import contextlib, ctypes, os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with contextlib.suppress(OSError, AttributeError):
@@ -62,19 +62,19 @@ def run_command(job: RunningJob, arguments: Sequence[str], folder: Path) -> Comm
             while not _locked(lock):
                 time.sleep(LOOK)
                 job.progress(job.done)
-            with (folder / OUTPUT).open("wb") as output, (folder / ERRORS).open("wb") as errors:
+            with (folder / _OUTPUT).open("wb") as output, (folder / _ERRORS).open("wb") as errors:
                 status = _run(job, arguments, folder, (output, errors, lock))
     except OSError as error:
         raise StorageFullError(
             "The server's disk is full or cannot be written. Tell the admin."
         ) from error
-    trouble = _error_sentence(_text(folder / ERRORS)) if status else ""
+    trouble = _error_sentence(_text(folder / _ERRORS)) if status else ""
     return CommandResult(status, read_output(folder), trouble)
 
 
 def read_output(folder: Path) -> str:
     """What the last command in a folder printed, also when its worker is gone; "" without one."""
-    return _text(folder / OUTPUT)
+    return _text(folder / _OUTPUT)
 
 
 def _run(
@@ -85,11 +85,11 @@ def _run(
 ) -> int:
     """The exit status. The child holds the lock too: it is free when both processes are gone."""
     output, errors, lock = files
-    scratch = folder / SCRATCH
+    scratch = folder / _SCRATCH
     scratch.mkdir(exist_ok=True)
     flask = ["-m", "flask", "--app", str(ROOT / "wsgi.py"), *arguments]
     child = subprocess.Popen(
-        [sys.executable, "-c", LEASH, str(os.getpid()), *flask],
+        [sys.executable, "-c", _LEASH, str(os.getpid()), *flask],
         cwd=folder,
         env=os.environ | job.tools.env | {"TMPDIR": str(scratch)},  # removed with the job's files
         stdin=subprocess.DEVNULL,
@@ -112,7 +112,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     """Interrupt the command, so that it ends its own children; kill it when it does not end."""
     child.send_signal(signal.SIGINT)
     try:
-        child.wait(STOP_TIMEOUT)
+        child.wait(_STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -130,7 +130,7 @@ def _text(path: Path) -> str:
     if not path.is_file():
         return ""
     with path.open("rb") as stream:
-        return stream.read(LONGEST_OUTPUT).decode("utf-8", "replace")
+        return stream.read(_LONGEST_OUTPUT).decode("utf-8", "replace")
 
 
 def _error_sentence(text: str) -> str:

@@ -30,14 +30,14 @@ from webapp.storage.tables import Job, JobLine, now
 __all__ = ["Job", "JobFilter", "JobLine", "Progress"]
 
 PAGE = 50
-LOG_LINES = 200
-LONGEST_KEY = 200
+_LOG_LINES = 200
+_LONGEST_KEY = 200
 # A worker that gave no sign for so long counts as gone.
 ABSENT = timedelta(seconds=60)
 # Params that note when a job was asked for: the number of the newest photo then, a time before it.
-OF_THE_MOMENT = ("up_to", "before")
+_OF_THE_MOMENT = ("up_to", "before")
 # Types with a job for each photo, which would fill the lists: shown only when asked for.
-UNLISTED = ("predict",)
+_UNLISTED = ("predict",)
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Sender:
         """What is stored of the key, None without one. Raises `BadRequestError`."""
         if not self.key:
             return None
-        if len(self.key) > LONGEST_KEY or not self.key.isprintable():
+        if len(self.key) > _LONGEST_KEY or not self.key.isprintable():
             raise BadRequestError(
-                f"An Idempotency-Key has at most {LONGEST_KEY} printable characters."
+                f"An Idempotency-Key has at most {_LONGEST_KEY} printable characters."
             )
         return hashlib.sha256(json.dumps([self.owner.id, self.key]).encode()).hexdigest()
 
@@ -171,7 +171,7 @@ def new_id() -> str:
 
 def _without_moment(params: Json) -> str:
     """Params without the moment they note: the same request a moment later means the same."""
-    lasting = {name: value for name, value in params.items() if name not in OF_THE_MOMENT}
+    lasting = {name: value for name, value in params.items() if name not in _OF_THE_MOMENT}
     return json.dumps(lasting, sort_keys=True)
 
 
@@ -212,7 +212,7 @@ def latest(job_type: JobType, **params: object) -> JobView | None:
 
 def log_lines(view: JobView) -> list[JobLine]:
     """The end of a job's log, oldest first."""
-    return storage.last_lines(view.job.id, LOG_LINES)
+    return storage.last_lines(view.job.id, _LOG_LINES)
 
 
 def part_results(view: JobView) -> list[Json]:
@@ -248,7 +248,7 @@ def overview() -> str:
 
 def _visible(owner: Owner, state: str = "", job_type: str = "") -> JobFilter:
     """The filter for what an owner may see. One without a name sees none in lists."""
-    return JobFilter(state, job_type, None if owner.all else owner.id or "nobody", UNLISTED)
+    return JobFilter(state, job_type, None if owner.all else owner.id or "nobody", _UNLISTED)
 
 
 def _visible_job(public_id: str, owner: Owner) -> Job:

@@ -17,20 +17,20 @@ from webapp.storage.database import checkpoint_if_large, end_reading, writing
 from webapp.storage.tables import now
 
 # Seconds between two looks at the jobs table for something to do.
-POLL = 0.5
+_POLL = 0.5
 # Between two times that a worker renews its leases and looks after jobs that lost their worker.
-RENEW_EVERY = timedelta(seconds=3)
+_RENEW_EVERY = timedelta(seconds=3)
 # Between two signs of life of a worker that has nothing to do.
-SIGN_EVERY = timedelta(seconds=20)
-CLEAR_EVERY = timedelta(seconds=30)
+_SIGN_EVERY = timedelta(seconds=20)
+_CLEAR_EVERY = timedelta(seconds=30)
 # How long the files of a job that failed wait for somebody to try it again.
 FILES_KEPT = timedelta(days=7)
 JOBS_KEPT = timedelta(days=90)
-LOST = (
+_LOST = (
     "This job was interrupted five times: its worker was killed, or ran out of memory. "
     "What was done before is kept."
 )
-NEVER = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 log = logging.getLogger("marque.jobs")
 
@@ -53,7 +53,7 @@ def fail_lost(moment: datetime | None = None) -> None:
     if storage.jobs_with_lost_parts(moment, ATTEMPTS):
         with writing():
             for job_id in storage.jobs_with_lost_parts(moment, ATTEMPTS):
-                end_failed(job_id, LOST, moment)
+                end_failed(job_id, _LOST, moment)
 
 
 def clear_ended(
@@ -101,7 +101,7 @@ class Worker:
         self._slots = {SHORT: threads, LONG: 1}
         self._threads: dict[str, list[threading.Thread]] = {queue: [] for queue in QUEUES}
         self._claims: set[str] = set()
-        self._renewed_at = self._signed_at = self._cleared_at = NEVER
+        self._renewed_at = self._signed_at = self._cleared_at = _NEVER
 
     def run(self) -> None:
         """Poll and work until `stopping` is set, then wait for the threads."""
@@ -111,7 +111,7 @@ class Worker:
                     self.poll()
             except Exception:  # the database may be back at the next look
                 log.exception("looking for jobs failed")
-            self.stopping.wait(POLL)
+            self.stopping.wait(_POLL)
         self.join()
         with suppress(Exception), self._context(), writing():
             storage.forget_worker(self.name)
@@ -124,7 +124,7 @@ class Worker:
     def poll(self) -> None:
         """Renew leases and tidy up when it is time, and start threads for the parts that wait."""
         moment = now()
-        if moment - self._renewed_at >= RENEW_EVERY:
+        if moment - self._renewed_at >= _RENEW_EVERY:
             self._renew(moment)
         if not storage.count_waiting(self._job_types, moment, limit=1):
             return
@@ -148,14 +148,14 @@ class Worker:
 
     def _renew(self, moment: datetime) -> None:
         claims = list(self._claims)
-        if claims or moment - self._signed_at >= SIGN_EVERY:
+        if claims or moment - self._signed_at >= _SIGN_EVERY:
             with writing():
                 storage.renew(claims, moment + LEASE)
                 storage.see_worker(self.name, moment, moment - timedelta(days=1))
             self._signed_at = moment
         stop_cancelled(moment)
         fail_lost(moment)
-        if moment - self._cleared_at >= CLEAR_EVERY:
+        if moment - self._cleared_at >= _CLEAR_EVERY:
             clear_ended(self._job_types, self._tools, moment)
             self._cleared_at = moment
         self._renewed_at = moment

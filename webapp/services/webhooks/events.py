@@ -17,7 +17,7 @@ from webapp.storage.tables import Job, Photo, Prediction, Promotion, Webhook, We
 DELIVERY = "webhook"
 """The job type that delivers."""
 # A batch of labels is written in several transactions and told once: so long after its last change.
-HOLD = timedelta(seconds=5)
+_HOLD = timedelta(seconds=5)
 
 
 def photo_answered(photo: Photo, prediction: Prediction) -> None:
@@ -36,10 +36,10 @@ def labels_changed(batch: str) -> None:
         return
     last = storage.last_event_about(batch)
     if last is not None and last.body is None:
-        storage.postpone(last.id, now() + HOLD)
+        storage.postpone(last.id, now() + _HOLD)
     else:
         event_id = add_event(RELABELLED, batch, after=last.upto if last else 0)
-        deliver(hooks, event_id, now() + HOLD)
+        deliver(hooks, event_id, now() + _HOLD)
 
 
 def version_promoted(promotion: Promotion) -> None:

@@ -10,12 +10,12 @@ from webapp.services.photos.gallery import get_item
 from webapp.storage import webhooks as storage
 from webapp.storage.tables import LabelEvent, Promotion, WebhookEvent
 
-Describe = Callable[[Any], Mapping[str, Any]]
+_Describe = Callable[[Any], Mapping[str, Any]]
 # Changed photos that an event names singly.
-MOST_CHANGES = 200
+_MOST_CHANGES = 200
 
 
-def make_body(event: WebhookEvent, describe: Describe) -> tuple[str, int]:
+def make_body(event: WebhookEvent, describe: _Describe) -> tuple[str, int]:
     """What is sent of an event, and the number of the last label event in it (or 0).
 
     `describe` makes the JSON of a photo; one that is gone is told by its id alone.
@@ -28,7 +28,7 @@ def make_body(event: WebhookEvent, describe: Describe) -> tuple[str, int]:
         data = _promotion(storage.promotion(int(event.about)))
     elif event.type == RELABELLED:
         count, upto = storage.count_label_events(event.about, event.after)
-        rows = storage.label_events(event.about, event.after, MOST_CHANGES)
+        rows = storage.label_events(event.about, event.after, _MOST_CHANGES)
         photo = _photo(rows[0].photo_ref, describe) if count == 1 else None
         data = {**_relabelling(event.about, rows), "count": count, "photo": photo}
     timestamp = event.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -36,7 +36,7 @@ def make_body(event: WebhookEvent, describe: Describe) -> tuple[str, int]:
     return json.dumps(body, ensure_ascii=False), upto
 
 
-def _photo(public_id: str, describe: Describe) -> Mapping[str, Any]:
+def _photo(public_id: str, describe: _Describe) -> Mapping[str, Any]:
     try:
         return describe(get_item(public_id))
     except PhotoNotFoundError:

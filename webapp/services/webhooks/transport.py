@@ -17,17 +17,17 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from webapp.errors import NotDeliveredError, WebhookError
 
 # Seconds for a connection, and for each wait for bytes.
-CONNECT = 4.0
+_CONNECT = 4.0
 # Seconds for all of it, up to the status: a receiver that sends a byte now and then is cut off.
 LONGEST = 10.0
-LONGEST_URL = 500
-GONE = 410
-PORTS = {"https": 443, "http": 80}
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_LONGEST_URL = 500
+_GONE = 410
+_PORTS = {"https": 443, "http": 80}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolve = Callable[..., Iterable[tuple[Any, ...]]]
+_Resolve = Callable[..., Iterable[tuple[Any, ...]]]
 
 
 def check_url(url: str, *, private: bool) -> str:
@@ -53,7 +53,7 @@ def post(
     headers: Mapping[str, str],
     *,
     private: bool,
-    lookup: Resolve = socket.getaddrinfo,
+    lookup: _Resolve = socket.getaddrinfo,
 ) -> int:
     """Send `body` and return the status, 200 to 299.
 
@@ -69,7 +69,7 @@ def post(
     status = _send(parts, addresses, body, {**headers, "Host": parts.netloc})
     if not 200 <= status < 300:
         moved = "; redirects are not followed" if 300 <= status < 400 else ""
-        raise NotDeliveredError(f"It answered {status}{moved}.", gone=status == GONE)
+        raise NotDeliveredError(f"It answered {status}{moved}.", gone=status == _GONE)
     return status
 
 
@@ -79,10 +79,10 @@ def is_public(address: Address) -> bool:
     An IPv6 address that stands for an IPv4 one, or leads to one, is as public as that one.
     """
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped or address in NAT64:
+        if address.ipv4_mapped or address in _NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         private_6to4 = address.sixtofour and not is_public(address.sixtofour)
-        if address.is_site_local or address in LOCAL_NAT64 or private_6to4:
+        if address.is_site_local or address in _LOCAL_NAT64 or private_6to4:
             return False
     special = address.is_multicast or address.is_reserved or address.is_unspecified
     return address.is_global and not special
@@ -97,23 +97,23 @@ def _split(url: str) -> SplitResult:
         raise WebhookError(
             "This is not an address. It looks like https://example.org/marque."
         ) from error
-    if parts.scheme not in PORTS or not parts.hostname or port == 0:
+    if parts.scheme not in _PORTS or not parts.hostname or port == 0:
         raise WebhookError("A webhook is an address like https://example.org/marque.")
     if parts.username is not None or parts.password is not None:
         raise WebhookError("No name and password in the address: the signature proves who sends.")
     plain = url.isascii() and url.isprintable() and not any(map(str.isspace, url))
-    if len(url) > LONGEST_URL or not plain:
+    if len(url) > _LONGEST_URL or not plain:
         raise WebhookError(
-            f"An address has at most {LONGEST_URL} characters, plain ones without spaces."
+            f"An address has at most {_LONGEST_URL} characters, plain ones without spaces."
         )
     return parts
 
 
-def _resolve(parts: SplitResult, lookup: Resolve) -> list[Address]:
+def _resolve(parts: SplitResult, lookup: _Resolve) -> list[Address]:
     """The addresses of a host, each once. Raises `NotDeliveredError` when it has none."""
     host = parts.hostname or ""
     try:
-        rows = lookup(host, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
+        rows = lookup(host, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(ipaddress.ip_address(str(row[4][0])) for row in rows))
     except (OSError, UnicodeError):
         addresses = []
@@ -170,7 +170,7 @@ def _send(
         left = deadline - time.monotonic()
         if left <= 0:
             break
-        connection = _connection(parts, address, timeout=min(CONNECT, left))
+        connection = _connection(parts, address, timeout=min(_CONNECT, left))
         timer = threading.Timer(left, connection.cut)
         timer.start()
         try:
@@ -184,7 +184,7 @@ def _send(
             reason = f"Its certificate is not good ({error.verify_message})."
             raise NotDeliveredError(reason) from error
         except TimeoutError as error:
-            raise NotDeliveredError(f"No answer within {CONNECT:.0f} seconds.") from error
+            raise NotDeliveredError(f"No answer within {_CONNECT:.0f} seconds.") from error
         except (OSError, HTTPException, HTTPError, ValueError) as error:
             raise NotDeliveredError("The connection broke before an answer came.") from error
         finally:
@@ -195,7 +195,7 @@ def _send(
 
 def _connection(parts: SplitResult, address: Address, *, timeout: float) -> _Connection:
     """A connection to exactly this address; the certificate is checked against the name."""
-    port = parts.port or PORTS[parts.scheme]
+    port = parts.port or _PORTS[parts.scheme]
     if parts.scheme == "http":
         return _Connection(str(address), port, timeout=timeout)
     return _SecureConnection(

@@ -23,9 +23,9 @@ EVENTS = {
 """The events that a webhook may hear of, with their names for people."""
 MOST = 20
 # Deliveries on the page of a webhook.
-SHOWN = 30
+_SHOWN = 30
 # Bytes; the specification asks for 24 to 64.
-SECRET_SIZE = 32
+_SECRET_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def add(url: str, wanted: Sequence[str], *, below: str = "", private: bool, who:
         url=url,
         events=" ".join(event for event in EVENTS if event in wanted),
         below=int(percent) / 100,
-        secret=f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_SIZE)).decode()}",
+        secret=f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_SIZE)).decode()}",
         active=True,
         failures=0,
         who=who.name,
@@ -106,7 +106,7 @@ def get_webhook(number: int) -> HookView:
 
 def last_deliveries(number: int) -> Sequence[WebhookDelivery]:
     """The newest deliveries of a webhook, with their events."""
-    return storage.latest(number, SHOWN)
+    return storage.latest(number, _SHOWN)
 
 
 def switch(number: int, *, on: bool) -> Webhook:

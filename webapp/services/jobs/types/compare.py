@@ -17,7 +17,7 @@ from webapp.storage.photos import photos
 
 # Photos to compare when nobody says how many, and at most.
 NEWEST, MOST = 2_000, 20_000
-BOTH = ("champion", "challenger")
+_BOTH = ("champion", "challenger")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def last(model: str, champion: int, challenger: int) -> JobView | None:
 def plan(job: RunningJob) -> list[Json]:
     """Parts of the newest photos, and of those by which a promotion is judged."""
     model, registry = job.params["model"], job.tools.registry
-    champion, challenger = (registry.card(model, job.params[name]) for name in BOTH)
+    champion, challenger = (registry.card(model, job.params[name]) for name in _BOTH)
     newest = storage.newest_photos(job.params["newest"])
     judged = compare.photos_to_compare(registry, (champion, challenger))
     older = len(judged.difference(newest))
@@ -105,7 +105,7 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     parts = list(results)
     differ = [number for part in parts for number in part["differ"]]
     return {
-        **{name: job.params[name] for name in ("model", *BOTH)},
+        **{name: job.params[name] for name in ("model", *_BOTH)},
         "photos": sum(part["photos"] for part in parts),
         "gone": sum(part["gone"] for part in parts),
         "differ": len(differ),
@@ -115,7 +115,7 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
 
 def summary(result: Json) -> str:
     """What came of a comparison in a sentence or two."""
-    champion, challenger = (result[name] for name in BOTH)
+    champion, challenger = (result[name] for name in _BOTH)
     count, differ, left = result["photos"], result["differ"], result["unlabelled"]
     if not count:
         return "There was no photo that both versions could look at."

@@ -19,7 +19,7 @@ from webapp.services.jobs.queue import Job, Sender, new_id
 from webapp.services.photos.spool import CHUNK, Spool, clear_abandoned
 
 FILE_ENDINGS = (*ENDINGS, ".zip")
-LIMITS = (
+_LIMITS = (
     "It is rebuilt, checked layer by layer, compiled and compared with itself: "
     "one to five minutes, 15 at most."
 )
@@ -130,7 +130,7 @@ def do(job: RunningJob) -> Json:
         raise ModelRefusedError("What was sent is not in the data folder any more. Send it again.")
     if (made := _made(folder)) is not None:
         return made
-    job.say(LIMITS)
+    job.say(_LIMITS)
     options = [f"--{key}={value}" for key, value in params["options"].items()]
     if params["labels"]:
         options.append(f"--labels={folder / params['labels']}")

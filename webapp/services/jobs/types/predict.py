@@ -8,7 +8,7 @@ from webapp.services.jobs.queue import Job, JobView, Owner, Sender, get_job, wor
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage.tables import Photo
 
-ANYBODY = Owner("", all=True)
+_ANYBODY = Owner("", all=True)
 UNKNOWN = "There is no such task."
 
 
@@ -31,14 +31,14 @@ def state_of(job_id: str, tools: Tools) -> JobView:
     `JobNotFoundError`, also for jobs of another type.
     """
     try:
-        view = get_job(job_id, ANYBODY)
+        view = get_job(job_id, _ANYBODY)
     except JobNotFoundError as error:
         raise JobNotFoundError(UNKNOWN) from error
     if view.job.type != JOB_TYPE.name:
         raise JobNotFoundError(UNKNOWN)
     if not view.over:
         _do_without_worker(job_id, tools)
-    return get_job(job_id, ANYBODY)
+    return get_job(job_id, _ANYBODY)
 
 
 def _do_without_worker(job_id: str, tools: Tools) -> None:

@@ -15,10 +15,10 @@ from webapp.storage.photos import photos
 
 # Photos of a part: some seconds of work, so that a job spreads over workers and little is repeated,
 # and not too many parts of a million photos.
-LEAST_PART, MOST_PART, USUAL_PARTS = 20, 500, 200
+LEAST_PART, _MOST_PART, USUAL_PARTS = 20, 500, 200
 # Photos that are listed between two looks whether the job was cancelled.
-LISTED = 5_000
-COUNTED = ("looked", "known", "gone")
+_LISTED = 5_000
+_COUNTED = ("looked", "known", "gone")
 
 
 def enqueue(
@@ -43,7 +43,7 @@ def plan(job: RunningJob) -> list[Json]:
     """Parts of the photos that pass the filter now: the version's answers may change which do."""
     wanted, last = parse_filter(job.params["filter"]), 0
     numbers: list[int] = []
-    while chunk := storage.next_numbers(wanted, last, job.params["up_to"], LISTED):
+    while chunk := storage.next_numbers(wanted, last, job.params["up_to"], _LISTED):
         numbers += chunk
         last = chunk[-1]
         job.progress(0)
@@ -53,7 +53,7 @@ def plan(job: RunningJob) -> list[Json]:
 
 def parts_of(numbers: Sequence[int]) -> list[Json]:
     """Photos, by number, in parts of a handy size."""
-    size = min(MOST_PART, max(LEAST_PART, -(-len(numbers) // USUAL_PARTS)))
+    size = min(_MOST_PART, max(LEAST_PART, -(-len(numbers) // USUAL_PARTS)))
     chunks = [list(numbers[first : first + size]) for first in range(0, len(numbers), size)]
     return [{"photos": chunk, "total": len(chunk)} for chunk in chunks]
 
@@ -68,7 +68,7 @@ def do(job: RunningJob) -> Json:
     pipeline = Pipeline([tools.one_version(model, version)], tools.files, tools.limiter)
     standing = tools.registry.live_version(model) == version
     present = [photo for photo, _outcome in photos.photos_by_number(job.part["photos"])]
-    counts = dict.fromkeys(COUNTED, 0) | {"gone": len(job.part["photos"]) - len(present)}
+    counts = dict.fromkeys(_COUNTED, 0) | {"gone": len(job.part["photos"]) - len(present)}
     for photo in present:
         try:
             asked = ask_version(photo.public_id, pipeline, standing=standing)
@@ -84,7 +84,7 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos the version answered, had answered before, and could not open. Counting
     twice gives the same."""
     parts = list(results)
-    counts = {name: sum(part[name] for part in parts) for name in COUNTED}
+    counts = {name: sum(part[name] for part in parts) for name in _COUNTED}
     standing = bool(parts) and parts[-1]["standing"]
     which = {name: job.params[name] for name in ("model", "version")}
     return which | counts | {"standing": standing}
@@ -92,7 +92,7 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
 
 def summary(result: Json) -> str:
     """What came of it in a sentence or two."""
-    looked, known, gone = (result[name] for name in COUNTED)
+    looked, known, gone = (result[name] for name in _COUNTED)
     if not looked + known + gone:
         return "No photo passed the filter, so there was nothing to look at."
     text = f"{result['model']} {result['version']} looked at {looked:,} photo"

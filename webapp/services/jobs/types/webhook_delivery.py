@@ -22,14 +22,14 @@ from webapp.storage.tables import Webhook, WebhookDelivery, WebhookEvent, now
 # an event is given up.
 PAUSES = (5, 30, 300, 1800, 7200, 18000, 36000)
 # What waits longer is given up: behind a receiver that is away, most never get their turn.
-OLDEST = timedelta(days=3)
+_OLDEST = timedelta(days=3)
 # Seconds that a webhook rests after failures in a row: doubled each time, up to the longest. One
 # that is away costs a worker ten seconds in five minutes.
-FIRST_REST, LONGEST_REST = 5, 300
+_FIRST_REST, _LONGEST_REST = 5, 300
 # So long nobody else tries what is on its way; much longer than it can take.
-IN_FLIGHT = timedelta(seconds=60)
+_IN_FLIGHT = timedelta(seconds=60)
 # Seconds after which other jobs have their turn.
-TURN = 15.0
+_TURN = 15.0
 KEPT = timedelta(days=30)
 
 
@@ -43,8 +43,8 @@ def deliver(job: RunningJob) -> Json:
     number = int(job.params["webhook"])
     with writing():
         storage.forget_before(now() - KEPT)
-        storage.give_up_older(number, now() - OLDEST, "It never got its turn.")
-    end = time.monotonic() + TURN
+        storage.give_up_older(number, now() - _OLDEST, "It never got its turn.")
+    end = time.monotonic() + _TURN
     while not jobs.has_later_job(job.id, events.owner_of(number)):
         job.progress(job.done)
         if time.monotonic() > end:
@@ -83,7 +83,7 @@ def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
             return hook, None
         delivery = storage.next_delivery(number, now())
         if delivery is not None:
-            storage.change_delivery(delivery.id, next_at=now() + IN_FLIGHT)
+            storage.change_delivery(delivery.id, next_at=now() + _IN_FLIGHT)
     return hook, delivery
 
 
@@ -128,7 +128,7 @@ def _note_failure(hook: Webhook, delivery: WebhookDelivery, answer: str, *, gone
     A receiver that says 410 wants nothing more: its webhook is switched off.
     """
     attempts = delivery.attempts + 1
-    rest = min(LONGEST_REST, FIRST_REST * 2 ** min(hook.failures, 10))
+    rest = min(_LONGEST_REST, _FIRST_REST * 2 ** min(hook.failures, 10))
     with writing():
         if attempts > len(PAUSES) or gone:
             outcome = {"state": GIVEN_UP, "ended_at": now()}
