@@ -11,6 +11,7 @@ from markupsafe import escape
 
 from tests.conftest import ROOT
 from webapp.reports.charts import (
+    LinkedCells,
     ReliabilityBin,
     Svg,
     as_file,
@@ -77,7 +78,7 @@ def test_a_page_takes_a_chart_as_it_is_and_without_inline_style(name: str) -> No
 
 
 def test_every_part_of_a_chart_has_a_look_in_the_stylesheet() -> None:
-    css = (ROOT / "webapp" / "static" / "marque.css").read_text(encoding="utf-8")
+    css = (ROOT / "webapp" / "static" / "charts.css").read_text(encoding="utf-8")
     looks = {
         look
         for chart in all_charts().values()
@@ -139,9 +140,13 @@ def test_a_matrix_of_links_opens_its_photos_and_may_have_a_column_of_its_own() -
         ["a<b"],
         ["a<b", "not sure"],
         {("a<b", "not sure"): 3},
-        look=lambda _truth, answer, _n: answer.replace(" ", "-"),
-        name=str.upper,
-        address=lambda _truth, answer: f"/gallery?a=1&b={answer}" if answer == "not sure" else "",
+        LinkedCells(
+            look=lambda _truth, answer, _n: answer.replace(" ", "-"),
+            name=str.upper,
+            address=lambda _truth, answer: (
+                f"/gallery?a=1&b={answer}" if answer == "not sure" else ""
+            ),
+        ),
         title="Which",
     )
     assert re.findall('<a href="([^"]+)">', drawing) == ["/gallery?a=1&amp;b=not sure"]

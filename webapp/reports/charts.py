@@ -1,38 +1,24 @@
-"""Charts as accessible SVG: reliability, a matrix of counts, lines over epochs. For pages as they are, for files through `as_file`."""
+"""Charts as accessible SVG, for pages as they are and for files of their own (`as_file`).
+
+Their look is `static/charts.css`, their colours are the tokens of `static/marque.css`.
+"""
 
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from itertools import pairwise
+from pathlib import Path
 
-FRAME = 16
-"""Pixels of paper round a chart in a file."""
-NARROW = "\u202f"
-LONGEST_LABEL = 40
-"""Characters of a label that a chart shows; its tooltip has them all."""
-NUMBERED = 40
-"""Labels up to which a matrix writes its counts into the cells; above it they are small and their tooltips say it."""
-AXES = ("down: what it is", "across: what was said")
-DASHES = ("", "6 3", "2 3", "8 3 2 3")
-STYLE = """
-text { fill: %(ink_2)s; font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-.paper { fill: %(paper)s; } .grid { stroke: %(line)s; } .ideal { stroke: %(edge)s; stroke-dasharray: 3 4; }
-.whisker { stroke: %(ink)s; stroke-width: 1.5; } .point { fill: %(ink)s; stroke: %(paper)s; stroke-width: 1.5; } .amount { fill: %(bar)s; }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round; } .ink { stroke: %(ink)s; } .red { stroke: %(red)s; }
-.cell text { fill: %(ink)s; text-anchor: middle; } .hit rect { fill: %(sunk)s; } .hit text, .h4 text { font-weight: 600; }
-.h1 rect { fill: %(heat_1)s; } .h2 rect { fill: %(heat_2)s; } .h3 rect { fill: %(heat_3)s; } .h4 rect { fill: %(red)s; }
-.h4 text { fill: %(on_red)s; } .dense text { font-size: 9px; }
-"""
-LIGHT = {
-    "paper": "#fbfbfa", "sunk": "#e4e4e1", "ink": "#121316", "ink_2": "#575b62", "line": "#e2e2df", "edge": "#85888e", "bar": "#8d9197",
-    "red": "#c8102e", "on_red": "#ffffff", "heat_1": "#fbe6e6", "heat_2": "#f6c9cb", "heat_3": "#eda0a6",
-}  # fmt: skip
-DARK = {
-    "paper": "#0e0f11", "sunk": "#2a2d32", "ink": "#f1f1ef", "ink_2": "#a4a9b1", "line": "#2a2d32", "edge": "#7a7f88", "bar": "#70757d",
-    "red": "#ff5a5f", "on_red": "#16080a", "heat_1": "#33191d", "heat_2": "#57212a", "heat_3": "#8c2936",
-}  # fmt: skip
+_STATIC = Path(__file__).resolve().parents[1] / "static"
+_MARGIN = 16  # pixels of paper round a chart in a file
+_LONGEST_LABEL = 40  # characters that a chart shows; its tooltip has them all
+_NUMBERED = 40  # labels up to which a matrix writes its counts into the cells
+_AXES = ("down: what it is", "across: what was said")
+_DASHES = ("", "6 3", "2 3", "8 3 2 3")
+_SMALL_CELL, _SMALL_LETTER = 12.0, 5.2  # pixels, of matrices of many labels
 
 
 class Svg(str):
@@ -61,44 +47,38 @@ class ReliabilityBin:
 def reliability_svg(
     bins: Sequence[ReliabilityBin], *, title: str, description: str, ident: str = "reliability"
 ) -> Svg:
-    """What was said against how often it was right, with plausible ranges, and bars for the number of answers below.
+    """Confidence against how often it was right, with plausible ranges, and bars for the counts.
 
-    The reliability diagram of DeGroot and Fienberg (1983), "The Comparison and Evaluation of Forecasters". `ident` begins the ids, which
-    must differ between the charts of one page.
+    The reliability diagram of DeGroot and Fienberg (1983), "The Comparison and Evaluation of
+    Forecasters". `ident` begins the ids, which must differ between the charts of one page.
     """
     left, right, top, bottom, floor = 44.0, 384.0, 20.0, 236.0, 280.0
+    width, height = right - left, bottom - top
     parts: list[str] = []
-
-    def x(share: float) -> float:
-        return left + share * (right - left)
-
-    def y(share: float) -> float:
-        return bottom - share * (bottom - top)
-
     for tick in (0, 25, 50, 75, 100):
+        y = bottom - tick / 100 * height
         parts += [
-            f'<path class="grid" d="M{left:g} {y(tick / 100):g}H{right:g}"/>',
-            _text(left - 8, y(tick / 100) + 4, str(tick), "end"),
-            _text(x(tick / 100), floor + 18, str(tick), "middle"),
+            f'<path class="grid" d="M{left:g} {y:g}H{right:g}"/>',
+            _text(left - 8, y + 4, str(tick), "end"),
+            _text(left + tick / 100 * width, floor + 18, str(tick), "middle"),
         ]
     parts.append(f'<path class="ideal" d="M{left:g} {bottom:g}L{right:g} {top:g}"/>')
-    most = max((one.n for one in bins), default=1)
-    for one in bins:
-        at, height = x(one.confidence), max(1.0, 34 * one.n / most)
-        words = f"Said {percent(one.confidence)} on average, right {percent(one.right)} ({percent(one.low)} to {percent(one.high)}), {one.n} answers"
-        parts += [
-            f"<g><title>{escape(words)}</title>",
-            f'<path class="whisker" d="M{at:.1f} {y(one.low):.1f}V{y(one.high):.1f}"/>',
-            f'<circle class="point" cx="{at:.1f}" cy="{y(one.right):.1f}" r="5"/>',
-            f'<rect class="amount" x="{at - 5.5:.1f}" y="{floor - height:.1f}" width="11" height="{height:.1f}"/></g>',
-        ]
+    most = max((row.n for row in bins), default=1)
+    for row in bins:
+        x, bar = left + row.confidence * width, max(1.0, 34 * row.n / most)
+        text = f"Said {percent(row.confidence)} on average, right {_range_text(row)}"
+        parts.append(_whisker(x, row, bottom, height, text)[: -len("</g>")])
+        parts.append(
+            f'<rect class="amount" x="{x - 5.5:.1f}" y="{floor - bar:.1f}" '
+            f'width="11" height="{bar:.1f}"/></g>'
+        )
     parts += [
         f'<path class="grid" d="M{left:g} {floor:g}H{right:g}"/>',
         _text(left, 10, "right, %", "start"),
         _text(right, floor + 36, "said, %", "end"),
         _text(left, floor + 36, "bars: number of answers", "start"),
     ]
-    return _svg(400, 322, parts, "chart", title, description, ident)
+    return _svg((400, 322), parts, _Title(title, description, ident))
 
 
 def matrix_svg(
@@ -110,116 +90,102 @@ def matrix_svg(
     parents: Sequence[str] = (),
     ident: str = "matrix",
 ) -> Svg:
-    """A confusion matrix: row = truth, column = answer, both in the order of `labels`. The redder a cell, the more mistakes.
+    """A confusion matrix: rows are truths, columns answers; the redder a cell, the more mistakes.
 
-    Counts stand in the cells up to `NUMBERED` labels; in a larger one cells are small, only those with a count are drawn, each says in
-    its tooltip what it counts, labels stand on all four sides, and a line parts each two neighbours that have different `parents`. It has
-    its natural size in pixels: give it a region that scrolls.
+    Counts stand in the cells of up to 40 labels. In a larger one cells are small, only those with a
+    count are drawn, labels stand on all four sides, and a line divides neighbours of different
+    `parents`. Tooltips say what each cell counts. It has its natural size in pixels: give it a region
+    that scrolls.
     """
-    n = len(labels)
-    large = n > NUMBERED
-    cell, letter = (12.0, 5.2) if large else (34.0, 6.6)
-    shown = [_short(label) for label in labels]
-    margin = 16 + letter * max((len(label) for label in shown), default=0)
-    after = margin if large else 8.0
-    head = (
-        margin if large else 16 + 0.75 * margin
-    )  # names above a large matrix stand upright, else they lean
-    beyond = 0.0 if large else 0.7 * margin  # the last leaning name
-    side = n * cell
-    parts = _matrix_frame(shown, parents, margin, head, cell, large=large)
-    most = max(
-        (count for at, row in enumerate(counts) for there, count in enumerate(row) if at != there),
-        default=0,
-    )
-    for at, row in enumerate(counts):
-        for there, count in enumerate(row):
-            if count:
-                words = (
-                    f"{labels[at]}, answered {labels[there]}: {count}"
-                    if at != there
-                    else f"{labels[at]}: {count} right"
-                )
-                look = heat(count, most, hit=at == there)
-                look = (
-                    "h2" if large and look == "h1" else look
-                )  # the palest one would be lost in so small a cell
-                parts.append(
-                    _cell(margin + there * cell, head + at * cell, cell, count, look, words, large)
-                )
-    foot = after if large else 24.0
-    parts.append(
-        _text(6, 12, AXES[0], "start") + _text(6, 26, AXES[1], "start")
-        if large
-        else _text(6, head + side + 18, ", ".join(AXES), "start")
-    )
+    large = len(labels) > _NUMBERED
+    cell, letter = (_SMALL_CELL, _SMALL_LETTER) if large else (34.0, 6.6)
+    names = [_short(label) for label in labels]
+    margin = 16 + letter * max(map(len, names), default=0)
+    # names above a large matrix stand upright, else they lean
+    head = margin if large else 16 + 0.75 * margin
+    side = len(labels) * cell
+    parts = _matrix_frame(names, parents, (margin, head, cell), large=large)
+    cells = [
+        (row, column, count)
+        for row, row_counts in enumerate(counts)
+        for column, count in enumerate(row_counts)
+        if count
+    ]
+    most = max((count for row, column, count in cells if row != column), default=0)
+    for row, column, count in cells:
+        hit = row == column
+        text = f"{labels[row]}, answered {labels[column]}: {count}"
+        look = heat(count, most, hit=hit)
+        if large and look == "h1":  # the palest one would be lost in so small a cell
+            look = "h2"
+        box = (margin + column * cell, head + row * cell, cell)
+        text = f"{labels[row]}: {count} right" if hit else text
+        parts.append(_cell(box, count, look, text))
+    if large:
+        parts += [_text(6, 12, _AXES[0], "start"), _text(6, 26, _AXES[1], "start")]
+        size = (margin + side + margin, head + side + margin)
+    else:
+        parts.append(_text(6, head + side + 18, ", ".join(_AXES), "start"))
+        size = (margin + side + max(8.0, 0.7 * margin), head + side + 24.0)
     classes = "chart natural dense" if large else "chart natural"
-    return _svg(
-        max(260, margin + side + max(after, beyond)),
-        head + side + foot,
-        parts,
-        classes,
-        title,
-        description,
-        ident,
-    )
+    return _svg((max(260, size[0]), size[1]), parts, _Title(title, description, ident), classes)
 
 
 def heat(count: int, most: int, *, hit: bool) -> str:
-    """The class of a cell: "hit" on the diagonal, else "h1" to "h4" by its share of the commonest mistake; a lone mistake never is h4."""
+    """The class of a cell: "hit" on the diagonal, else "h1" to "h4"; a lone mistake is never h4."""
     return "hit" if hit else f"h{max(1, math.ceil(4 * count / max(most, 4)))}"
+
+
+@dataclass(frozen=True)
+class LinkedCells:
+    """How `links_svg` draws a cell of a truth and an answer.
+
+    `look` is its class (with its count), `name` the display name of a label, `address` what the cell
+    opens, "" for nothing.
+    """
+
+    look: Callable[[str, str, int], str]
+    name: Callable[[str], str]
+    address: Callable[[str, str], str]
 
 
 def links_svg(
     rows: Sequence[str],
     columns: Sequence[str],
     counts: Mapping[tuple[str, str], int],
+    cells: LinkedCells,
     *,
-    look: Callable[[str, str, int], str],
-    name: Callable[[str], str],
-    address: Callable[[str, str], str],
     title: str,
 ) -> Svg:
-    """A matrix of many labels whose rows (truths) and columns (answers) may differ: a small square for each count, which says its numbers
-    and opens what `address` gives ("" for nothing). `look` is its class, `name` how people read a label. Links are no part of a picture,
-    so this is a group of them and not an image."""
-    cell, room = (
-        12.0,
-        16 + 5.2 * max((len(_short(name(one))) for one in (*rows, *columns)), default=0),
-    )
-    across, down = (
-        {one: at for at, one in enumerate(columns)},
-        {one: at for at, one in enumerate(rows)},
-    )
-    width, height = room + cell * len(columns), room + cell * len(rows)
+    """A matrix of many labels with a small square for each count, which opens its photos.
+
+    Rows (truths) and columns (answers) may differ. Links are no part of a picture, so this is a group
+    of them and not an image.
+    """
+    cell, names = _SMALL_CELL, {label: _short(cells.name(label)) for label in (*rows, *columns)}
+    room = 16 + _SMALL_LETTER * max(map(len, names.values()), default=0)
+    across = {label: room + cell * place for place, label in enumerate(columns)}
+    down = {label: room + cell * place for place, label in enumerate(rows)}
+    width, height = cell * len(columns), cell * len(rows)
     parts = [
-        f'<rect class="field" x="{room:g}" y="{room:g}" width="{cell * len(columns):g}" height="{cell * len(rows):g}"/>'
+        f'<rect class="field" x="{room:g}" y="{room:g}" width="{width:g}" height="{height:g}"/>'
     ]
+    parts += [_text(room - 6, y + cell / 2 + 3, names[row], "end") for row, y in down.items()]
     parts += [
-        _text(room - 6, room + cell * (at + 0.5) + 3, _short(name(one)), "end")
-        for one, at in down.items()
+        _text(x + cell / 2 + 3, room - 6, names[column], "start", -90)
+        for column, x in across.items()
     ]
-    parts += [
-        _text(room + cell * (at + 0.5) + 3, room - 6, _short(name(one)), "start", -90)
-        for one, at in across.items()
-    ]
-    for (truth, said), n in counts.items():
-        if truth in down and said in across:
-            words = f"{name(truth)}, answered {name(said)}: {n:,}"
-            drawn = _cell(
-                room + across[said] * cell,
-                room + down[truth] * cell,
-                cell,
-                n,
-                look(truth, said, n),
-                words,
-                large=True,
-            )
-            where = address(truth, said)
-            parts.append(f'<a href="{escape(where)}">{drawn}</a>' if where else drawn)
-    box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    for (truth, answer), n in counts.items():
+        if truth in down and answer in across:
+            text = f"{cells.name(truth)}, answered {cells.name(answer)}: {n:,}"
+            look = cells.look(truth, answer, n)
+            drawn = _cell((across[answer], down[truth], cell), n, look, text)
+            url = cells.address(truth, answer)
+            parts.append(f'<a href="{escape(url)}">{drawn}</a>' if url else drawn)
+    box = _view_box(room + width, room + height)
     return Svg(
-        f'<svg class="chart natural dense" {box} role="group" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+        f'<svg class="chart natural dense" {box} role="group" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
     )
 
 
@@ -230,37 +196,28 @@ def shares_svg(
     description: str,
     ident: str = "shares",
 ) -> Svg:
-    """Shares in a row, each under its name with its plausible range, joined by a line: how often it was right, month by month."""
+    """Shares in a row, each over its name with its plausible range, joined by a line."""
     left, right, top, bottom = 44.0, 384.0, 20.0, 236.0
     step = (right - left) / max(1, len(shares))
+    height = bottom - top
     points = [
-        (left + step * (at + 0.5), bottom - one.right * (bottom - top))
-        for at, (_name, one) in enumerate(shares)
+        (left + step * (place + 0.5), bottom - share.right * height)
+        for place, (_name, share) in enumerate(shares)
     ]
     parts: list[str] = []
     for tick in (0, 25, 50, 75, 100):
-        y = bottom - tick / 100 * (bottom - top)
-        parts += [
-            f'<path class="grid" d="M{left:g} {y:g}H{right:g}"/>',
-            _text(left - 8, y + 4, str(tick), "end"),
-        ]
+        y = bottom - tick / 100 * height
+        parts.append(f'<path class="grid" d="M{left:g} {y:g}H{right:g}"/>')
+        parts.append(_text(left - 8, y + 4, str(tick), "end"))
     every = max(1, math.ceil(len(shares) / 6))
-    parts += [
-        _text(x, bottom + 20, name, "middle")
-        for at, ((x, _y), (name, _)) in enumerate(zip(points, shares, strict=True))
-        if at % every == 0
-    ]
+    for place in range(0, len(shares), every):
+        parts.append(_text(points[place][0], bottom + 20, shares[place][0], "middle"))
     parts.append(f'<path class="line ink" d="{_path(points)}"/>' if points else "")
-    for (x, y), (name, one) in zip(points, shares, strict=True):
-        words = f"{name}: right {percent(one.right)} ({percent(one.low)} to {percent(one.high)}), {one.n} answers"
-        low, high = (bottom - bound * (bottom - top) for bound in (one.low, one.high))
-        parts.append(f"<g><title>{escape(words)}</title>")
-        parts.append(
-            f'<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/><circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="5"/></g>'
-        )
-    return _svg(
-        400, 268, [*parts, _text(left, 10, "right, %", "start")], "chart", title, description, ident
-    )
+    for (x, _y), (name, share) in zip(points, shares, strict=True):
+        text = f"{name}: right {_range_text(share)}"
+        parts.append(_whisker(x, share, bottom, height, text))
+    parts.append(_text(left, 10, "right, %", "start"))
+    return _svg((400, 268), parts, _Title(title, description, ident))
 
 
 def lines_svg(
@@ -274,164 +231,197 @@ def lines_svg(
     marks: Mapping[float, str] | None = None,
     ident: str = "lines",
 ) -> Svg:
-    """A line for each series of (x, y), named at its end; told apart by colour and by dashes. `shares`: y is in [0, 1], shown in percent.
+    """A line for each series of (x, y), named at its end, told apart by colour and dashes.
 
-    `marks` are upright lines with a word, such as where a stage begins. Points that are not numbers leave a gap. At most eight series.
+    Args:
+        shares: y is in [0, 1], shown in percent.
+        marks: upright lines with a word, such as where a stage begins.
+
+    Points that are not numbers leave a gap. At most eight series.
     """
-    points = [point for one in series.values() for point in one if all(map(math.isfinite, point))]
+    points = [
+        point for values in series.values() for point in values if all(map(math.isfinite, point))
+    ]
     first, last = (
-        min((at for at, _ in points), default=0.0),
-        max((at for at, _ in points), default=1.0),
+        min((x for x, _ in points), default=0.0),
+        max((x for x, _ in points), default=1.0),
     )
     x_ticks = [tick for tick in _ticks([first, last], whole=True) if first <= tick <= last]
-    y_ticks = (
-        [0.0, 0.25, 0.5, 0.75, 1.0] if shares else _ticks([0.0, *(height for _, height in points)])
-    )
+    y_ticks = [0.0, 0.25, 0.5, 0.75, 1.0] if shares else _ticks([0.0, *(y for _, y in points)])
     left, top, bottom = 44.0, 24.0, 236.0
     right = 392.0 - 6.6 * max((len(_short(name)) for name in series), default=0)
 
-    def x(value: float) -> float:
+    def x_of(value: float) -> float:
         return left + (value - first) / ((last - first) or 1.0) * (right - left)
 
-    def y(value: float) -> float:
+    def y_of(value: float) -> float:
         return bottom - (value - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (bottom - top)
 
     parts: list[str] = []
     for tick in y_ticks:
-        parts.append(f'<path class="grid" d="M{left:g} {y(tick):.1f}H{right:.1f}"/>')
-        parts.append(
-            _text(left - 8, y(tick) + 4, f"{tick * 100:g}" if shares else f"{tick:g}", "end")
-        )
-    parts += [_text(x(tick), bottom + 18, f"{tick:g}", "middle") for tick in x_ticks]
-    for at, word in (marks or {}).items():
-        parts.append(
-            f'<path class="ideal" d="M{x(at):.1f} {top:g}V{bottom:g}"/>{_text(x(at) + 4, top + 10, word, "start")}'
-        )
+        text = f"{tick * 100:g}" if shares else f"{tick:g}"
+        parts.append(f'<path class="grid" d="M{left:g} {y_of(tick):.1f}H{right:.1f}"/>')
+        parts.append(_text(left - 8, y_of(tick) + 4, text, "end"))
+    parts += [_text(x_of(tick), bottom + 18, f"{tick:g}", "middle") for tick in x_ticks]
+    for place, word in (marks or {}).items():
+        x = x_of(place)
+        parts.append(f'<path class="ideal" d="M{x:.1f} {top:g}V{bottom:g}"/>')
+        parts.append(_text(x + 4, top + 10, word, "start"))
     ends: list[tuple[float, str]] = []
-    for place, (name, values) in enumerate(series.items()):
-        color, dash = ("ink", "red")[place % 2], DASHES[place // 2 % len(DASHES)]
+    for number, (name, values) in enumerate(series.items()):
+        dash = _DASHES[number // 2 % len(_DASHES)]
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        drawn = " ".join(_path([(x(a), y(b)) for a, b in run]) for run in _runs(values))
+        runs = [[(x_of(x), y_of(y)) for x, y in run] for run in _runs(values)]
+        drawn = " ".join(map(_path, runs))
         parts.append(
-            f'<path class="line {color}"{dashed} d="{drawn}"><title>{escape(name)}</title></path>'
+            f'<path class="line {("ink", "red")[number % 2]}"{dashed} d="{drawn}">'
+            f"<title>{escape(name)}</title></path>"
         )
-        ends += [(y(run[-1][1]), name) for run in _runs(values)[-1:]]
-    parts += [_text(right + 6, at + 4, _short(name), "start") for at, name in _spread(ends, 14)]
+        ends += [(run[-1][1], name) for run in runs[-1:]]
+    parts += [_text(right + 6, y + 4, _short(name), "start") for y, name in _spread(ends, 14)]
     unit = y_label + (", %" if shares else "")
-    parts += [
-        _text(left, 12, unit.lstrip(", "), "start"),
-        _text(right, bottom + 36, x_label, "end"),
-    ]
-    return _svg(400, 280, parts, "chart", title, description, ident)
+    parts.append(_text(left, 12, unit.lstrip(", "), "start"))
+    parts.append(_text(right, bottom + 36, x_label, "end"))
+    return _svg((400, 280), parts, _Title(title, description, ident))
 
 
 def as_file(drawing: Svg) -> str:
-    """The same chart as a file of its own, with its look inside: light, or dark where the reader's machine is."""
-    opening, _, rest = re.sub(
-        r'viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"', _framed, drawing, count=1
-    ).partition(">")
-    dark = "@media (prefers-color-scheme: dark) {" + STYLE % DARK + "}"
-    style = f'<style>{STYLE % LIGHT}{dark}</style><rect class="paper" x="-{FRAME}" y="-{FRAME}" width="100%" height="100%"/>'
-    words, _, content = rest.partition("</desc>")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}>{words}</desc>{style}{content}\n'
+    """The same chart as a file with its look inside: light, or dark where the reader's machine is."""
+
+    def with_margin(match: re.Match[str]) -> str:
+        width, height = int(match[1]) + 2 * _MARGIN, int(match[2]) + 2 * _MARGIN
+        return f'viewBox="-{_MARGIN} -{_MARGIN} {width} {height}" width="{width}" height="{height}"'
+
+    size = r'viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"'
+    opening, _, rest = re.sub(size, with_margin, drawing, count=1).partition(">")
+    titles, _, content = rest.partition("</desc>")
+    paper = f'<rect class="paper" x="-{_MARGIN}" y="-{_MARGIN}" width="100%" height="100%"/>'
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}>{titles}</desc>'
+        f"<style>{_file_style()}</style>{paper}{content}\n"
+    )
+
+
+@cache
+def _file_style() -> str:
+    """The stylesheet with its colours in place: not every viewer of SVG knows custom properties."""
+    tokens = (_STATIC / "marque.css").read_text(encoding="utf-8")
+    rules = (_STATIC / "charts.css").read_text(encoding="utf-8")
+    pairs = dict(re.findall(r"(--[\w-]+): light-dark\(([^,]+, [^)]+)\);", tokens))
+    plain = dict(re.findall(r"(--[\w-]+): ([^;]+);", tokens))
+
+    def themed(place: int) -> str:
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            return pairs[name].split(", ")[place] if name in pairs else plain[name]
+
+        return re.sub(r"var\((--[\w-]+)\)", value, rules)
+
+    return f"{themed(0)}@media (prefers-color-scheme: dark) {{{themed(1)}}}"
 
 
 def percent(share: float) -> str:
     """A share in whole percent, with a narrow space."""
-    return f"{share:.0%}".replace("%", f"{NARROW}%")
+    return f"{share:.0%}".replace("%", "\u202f%")
 
 
-def _framed(found: re.Match[str]) -> str:
-    width, height = int(found[1]) + 2 * FRAME, int(found[2]) + 2 * FRAME
-    return f'viewBox="-{FRAME} -{FRAME} {width} {height}" width="{width}" height="{height}"'
+def _range_text(row: ReliabilityBin) -> str:
+    return f"{percent(row.right)} ({percent(row.low)} to {percent(row.high)}), {row.n} answers"
+
+
+def _whisker(x: float, row: ReliabilityBin, bottom: float, height: float, text: str) -> str:
+    low, high, right = (bottom - share * height for share in (row.low, row.high, row.right))
+    return (
+        f'<g><title>{escape(text)}</title><path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
+        f'<circle class="point" cx="{x:.1f}" cy="{right:.1f}" r="5"/></g>'
+    )
+
+
+@dataclass(frozen=True)
+class _Title:
+    title: str
+    description: str
+    ident: str
 
 
 def _svg(
-    width: float,
-    height: float,
-    parts: Sequence[str],
-    classes: str,
-    title: str,
-    description: str,
-    ident: str,
+    size: tuple[float, float], parts: Sequence[str], title: _Title, classes: str = "chart"
 ) -> Svg:
-    names = f'aria-labelledby="{escape(ident)}-t {escape(ident)}-d"'
-    words = f'<title id="{escape(ident)}-t">{escape(title)}</title><desc id="{escape(ident)}-d">{escape(description)}</desc>'
-    box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    ident = escape(title.ident)
     return Svg(
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" {box} role="img" {names}>{words}{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" {_view_box(*size)} role="img" '
+        f'aria-labelledby="{ident}-t {ident}-d"><title id="{ident}-t">{escape(title.title)}</title>'
+        f'<desc id="{ident}-d">{escape(title.description)}</desc>{"".join(parts)}</svg>'
     )
 
 
-def _text(x: float, y: float, words: str, anchor: str, turn: int = 0) -> str:
+def _view_box(width: float, height: float) -> str:
+    return f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+
+
+def _text(x: float, y: float, text: str, anchor: str, turn: int = 0) -> str:
     turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>{escape(text)}</text>'
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1].rstrip() + "…"
+    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1].rstrip() + "…"
 
 
 def _matrix_frame(
-    shown: Sequence[str],
+    names: Sequence[str],
     parents: Sequence[str],
-    margin: float,
-    head: float,
-    cell: float,
+    geometry: tuple[float, float, float],
     *,
     large: bool,
 ) -> list[str]:
-    """Names on two sides or four, and lines: between parents, or between every five labels of a large matrix without them."""
-    side = len(shown) * cell
+    """Names on two sides or four, and lines: between parents, or every five labels when large."""
+    margin, head, cell = geometry
+    side = len(names) * cell
     parts: list[str] = []
     borders = [
         place
-        for place in range(1, len(shown))
+        for place in range(1, len(names))
         if (parents[place] != parents[place - 1] if parents else large and place % 5 == 0)
     ]
-    for place in (0, *borders, len(shown)):
-        at = place * cell
+    for place in (0, *borders, len(names)):
+        x, y = margin + place * cell, head + place * cell
         parts.append(
-            f'<path class="grid" d="M{margin:.1f} {head + at:.1f}h{side:.1f}M{margin + at:.1f} {head:.1f}v{side:.1f}"/>'
+            f'<path class="grid" d="M{margin:.1f} {y:.1f}h{side:.1f}M{x:.1f} {head:.1f}v{side:.1f}"/>'
         )
-    for place, name in enumerate(shown):
-        middle = (place + 0.5) * cell
-        parts.append(_text(margin - 6, head + middle + (3 if large else 4), name, "end"))
-        parts.append(
-            _text(
-                margin + middle + (3 if large else 0),
-                head - 6,
-                name,
-                "start",
-                -90 if large else -45,
-            )
-        )
+    for place, name in enumerate(names):
+        x, y = margin + (place + 0.5) * cell, head + (place + 0.5) * cell
+        parts.append(_text(margin - 6, y + (3 if large else 4), name, "end"))
+        turn = -90 if large else -45
+        parts.append(_text(x + (3 if large else 0), head - 6, name, "start", turn))
         if large:
-            parts.append(_text(margin + side + 6, head + middle + 3, name, "start"))
-            parts.append(_text(margin + middle + 3, head + side + 6, name, "end", -90))
+            parts.append(_text(margin + side + 6, y + 3, name, "start"))
+            parts.append(_text(x + 3, head + side + 6, name, "end", -90))
     return parts
 
 
-def _cell(x: float, y: float, size: float, count: int, look: str, words: str, large: bool) -> str:
-    gap = 0.5 if large else 1.0
-    box = f'x="{x + gap:.1f}" y="{y + gap:.1f}" width="{size - 2 * gap:.1f}" height="{size - 2 * gap:.1f}" rx="{1 if large else 3}"'
-    number = (
-        "" if large else f'<text x="{x + size / 2:.1f}" y="{y + size / 2 + 4:.1f}">{count}</text>'
+def _cell(box: tuple[float, float, float], count: int, look: str, text: str) -> str:
+    x, y, size = box
+    small = size <= _SMALL_CELL
+    gap = 0.5 if small else 1.0
+    side = size - 2 * gap
+    number = f'<text x="{x + size / 2:.1f}" y="{y + size / 2 + 4:.1f}">{count}</text>'
+    return (
+        f'<g class="cell {look}"><title>{escape(text)}</title>'
+        f'<rect x="{x + gap:.1f}" y="{y + gap:.1f}" width="{side:.1f}" height="{side:.1f}" '
+        f'rx="{1 if small else 3}"/>{"" if small else number}</g>'
     )
-    return f'<g class="cell {look}"><title>{escape(words)}</title><rect {box}/>{number}</g>'
 
 
 def _ticks(values: Sequence[float], *, whole: bool = False) -> list[float]:
-    """About five round numbers that hold all values between them; at least two, also without values."""
+    """About five round numbers that hold all values between them; at least two."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     rough = (high - low) / 4 or 1.0
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= rough * 0.999)
+    step = next(power * n for n in (1, 2, 2.5, 5, 10) if power * n >= rough * 0.999)
     step = max(1.0, math.ceil(step)) if whole else step
-    first, last = (
-        math.floor(low / step),
-        max(math.ceil(high / step - 1e-9), math.floor(low / step) + 1),
-    )
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step - 1e-9), first + 1)
     return [round(place * step, 10) for place in range(first, last + 1)]
 
 
@@ -447,15 +437,16 @@ def _runs(values: Sequence[tuple[float, float]]) -> list[list[tuple[float, float
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    """A line through the points; a single one is drawn as a dash that can be seen."""
+    """A line through the points; a single one is a dash that can be seen."""
     if len(points) == 1:
         return f"M{points[0][0] - 2:.1f} {points[0][1]:.1f}h4"
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
 
 
-def _spread(ends: Sequence[tuple[float, str]], apart: float) -> list[tuple[float, str]]:
+def _spread(ends: Sequence[tuple[float, str]], distance: float) -> list[tuple[float, str]]:
     """The names from top to bottom, moved down where two would cover each other."""
     placed = sorted(ends)
     for first, second in pairwise(range(len(placed))):
-        placed[second] = (max(placed[second][0], placed[first][0] + apart), placed[second][1])
+        y = max(placed[second][0], placed[first][0] + distance)
+        placed[second] = (y, placed[second][1])
     return placed

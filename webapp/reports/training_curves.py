@@ -7,13 +7,16 @@ from typing import Any
 
 from webapp.reports.charts import Svg, lines_svg
 
+# a dict per epoch, as in a card's `training.history`; a first one of the stage "head" is no epoch
 History = Sequence[dict[str, Any]]
-"""One line per epoch, as in a card's `training.history`; a first line named "head" is the last layer alone."""
 
 
 @dataclass(frozen=True)
 class StageFigures:
-    """How a stage went. `photos_per_second` and `waited`, the share of the time spent waiting for photos, are None where not measured."""
+    """How a stage went; `waited` is the share of its time spent waiting for photos.
+
+    None where it was not measured.
+    """
 
     name: str
     epochs: int
@@ -28,18 +31,17 @@ class StageFigures:
 
 def by_stage(history: History) -> list[StageFigures]:
     """The stages in order, their epochs taken together."""
-    return [
-        _figures(name, list(lines))
-        for name, lines in groupby(history, key=lambda line: str(line.get("stage", "")))
-    ]
+    stages = groupby(history, key=lambda epoch: str(epoch.get("stage", "")))
+    return [_stage_figures(name, list(epochs)) for name, epochs in stages]
 
 
 def loss_svg(history: History, ident: str = "loss") -> Svg:
     """Training and validation loss after each epoch, with a mark where a stage begins."""
     return lines_svg(
-        {"learning": _points(history, "loss"), "validation": _points(history, "validation_loss")},
+        {"training": _points(history, "loss"), "validation": _points(history, "validation_loss")},
         title="Loss after each epoch",
-        description="Lower is better. The learning line is of changed photos and softened labels, so it may lie above that of validation.",
+        description="Lower is better. The training line is of changed photos and softened labels, "
+        "so it may lie above that of validation.",
         x_label="epoch",
         y_label="loss",
         marks=_marks(history),
@@ -52,7 +54,8 @@ def right_svg(history: History, ident: str = "right") -> Svg:
     return lines_svg(
         {"validation": _points(history, "validation_top1")},
         title="Right on validation photos after each epoch",
-        description="Higher is better. Validation photos choose the epoch; test photos are looked at once, at the end.",
+        description="Higher is better. Validation photos choose the epoch; "
+        "test photos are used once, at the end.",
         x_label="epoch",
         y_label="right",
         shares=True,
@@ -63,48 +66,47 @@ def right_svg(history: History, ident: str = "right") -> Svg:
 
 def has_curves(history: History) -> bool:
     """Are there at least two epochs to draw a line through?"""
-    return max(len(_points(history, "loss")), len(_points(history, "validation_loss"))) > 1
+    return any(len(_points(history, key)) > 1 for key in ("loss", "validation_loss"))
 
 
-def _figures(name: str, lines: History) -> StageFigures:
-    """Speeds and waits of the epochs, weighted by their seconds."""
-    whole = sum(float(line.get("seconds") or 0.0) for line in lines)
+def _stage_figures(name: str, epochs: History) -> StageFigures:
+    seconds = [float(epoch.get("seconds") or 0.0) for epoch in epochs]
 
     def mean(key: str, digits: int) -> float | None:
+        """The mean over the epochs, weighted by their seconds."""
         known = [
-            (float(line[key]), float(line.get("seconds") or 0.0))
-            for line in lines
-            if line.get(key) is not None
+            (float(epoch[key]), weight)
+            for epoch, weight in zip(epochs, seconds, strict=True)
+            if epoch.get(key) is not None
         ]
-        weights = sum(weight for _, weight in known)
+        total = sum(weight for _, weight in known)
         return (
-            round(sum(value * weight for value, weight in known) / weights, digits)
-            if weights
-            else None
+            round(sum(value * weight for value, weight in known) / total, digits) if total else None
         )
 
-    return StageFigures(
-        name, len(lines), round(whole, 1), mean("photos_per_second", 1), mean("waited", 4)
-    )
+    speed, waited = mean("photos_per_second", 1), mean("waited", 4)
+    return StageFigures(name, len(epochs), round(sum(seconds), 1), speed, waited)
+
+
+def _first_epoch(history: History) -> int:
+    """Epochs are counted from 1; training the head alone stands at 0."""
+    return 0 if history and history[0].get("stage") == "head" else 1
 
 
 def _points(history: History, key: str) -> list[tuple[float, float]]:
-    """Epochs are counted from 1; what was learnt by the last layer alone stands at 0."""
-    first = 0 if history and history[0].get("stage") == "head" else 1
     return [
-        (float(at), float(line[key]))
-        for at, line in enumerate(history, first)
-        if line.get(key) is not None
+        (float(number), float(epoch[key]))
+        for number, epoch in enumerate(history, _first_epoch(history))
+        if epoch.get(key) is not None
     ]
 
 
 def _marks(history: History) -> dict[float, str]:
     """Where each stage but the first begins: half an epoch before its first point."""
-    first = 0 if history and history[0].get("stage") == "head" else 1
-    names = [str(line.get("stage", "")) for line in history]
-    started = [
-        place
+    names = [str(epoch.get("stage", "")) for epoch in history]
+    first = _first_epoch(history)
+    return {
+        place + first - 0.5: names[place]
         for place in range(1, len(names))
-        if names[place] != names[place - 1] and names[place - 1] != "head"
-    ]
-    return {place + first - 0.5: names[place] for place in started}
+        if names[place] != names[place - 1] != "head"
+    }

@@ -17,6 +17,7 @@ from webapp.inference.metrics.intervals import Share
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
 from webapp.reports.charts import (
+    LinkedCells,
     ReliabilityBin,
     Svg,
     lines_svg,
@@ -227,9 +228,7 @@ def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> Svg:
         matrix.rows,
         matrix.columns,
         matrix.counts,
-        look=_heat(matrix),
-        name=_namer(query.card),
-        address=address,
+        LinkedCells(_heat(matrix), _namer(query.card), address),
         title="What it takes for what",
     )
 
