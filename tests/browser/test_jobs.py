@@ -77,7 +77,7 @@ def test_a_zip_is_watched_until_it_is_done(page: Any) -> None:
     send(page)
     page.wait_for_url(JOB)
     page.evaluate("document.body.dataset.same = 'yes'")
-    expect(page.get_by_text("30 photos are new.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("status").get_by_text("30 photos are new.")).to_be_visible(timeout=SOON)
     assert page.evaluate("document.body.dataset.same") == "yes"  # the page was not loaded again
     assert page.locator("progress").count() == 0
 
@@ -88,7 +88,7 @@ def test_it_is_watched_without_a_script(page: Any) -> None:
     page.locator("#files").set_input_files([a_zip(100, 3)])
     send(page)
     page.wait_for_url(JOB)
-    expect(page.get_by_text("3 photos are new.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("status").get_by_text("3 photos are new.")).to_be_visible(timeout=SOON)
 
 
 def test_many_photos_are_sent_in_groups_and_are_one_job(page: Any) -> None:
@@ -105,7 +105,7 @@ def test_many_photos_are_sent_in_groups_and_are_one_job(page: Any) -> None:
     )
     send(page)
     page.wait_for_url(JOB)
-    expect(page.get_by_text("55 photos are new.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("status").get_by_text("55 photos are new.")).to_be_visible(timeout=SOON)
     assert len(groups) == 2
 
 
@@ -142,7 +142,7 @@ def test_a_chosen_folder_is_read_and_its_folders_are_labels(page: Any, tmp_path:
     page.get_by_label("the folders are the labels").check()
     send(page)
     page.wait_for_url(JOB)
-    expect(page.get_by_text("2 photos are new.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("status").get_by_text("2 photos are new.")).to_be_visible(timeout=SOON)
     assert (labelled(page, "haas"), labelled(page, "ferrari")) == (["a.jpg"], ["b.jpg"])
 
 
@@ -156,7 +156,7 @@ def test_a_dropped_folder_is_read(page: Any, tmp_path: Path) -> None:
     expect(page.locator("[data-queue]")).to_contain_text("2 photos, 2 other files not sent")
     send(page)
     page.wait_for_url(JOB)
-    expect(page.get_by_text("2 photos are new.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("status").get_by_text("2 photos are new.")).to_be_visible(timeout=SOON)
     assert page.title().startswith("Upload: cars")
 
 
