@@ -16,6 +16,7 @@ from webapp.services.photos import gallery as history
 from webapp.services.photos import lookalikes
 from webapp.storage.database import db, writing
 from webapp.storage.photos import lookalikes as near
+from webapp.storage.photos import photos
 from webapp.storage.tables import Photo, PhotoHash, Prediction, now
 
 
@@ -38,7 +39,7 @@ def add(name: str, dhash: int | None) -> Photo:
     with writing():
         near.db.session.add(photo)
         near.db.session.flush()
-        near.add_hash(photo)
+        photos.add_hash(photo)
     return photo
 
 

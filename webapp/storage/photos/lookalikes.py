@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import select, union_all
 
-from webapp.storage.database import db, insert_row
+from webapp.storage.database import db
 from webapp.storage.tables import CanonicalLabel, Photo, PhotoHash, Prediction
 
-BANDS = 5
-BAND_BITS = 13
+BANDS, BAND_BITS = 5, 13  # of a difference hash
 _NEAR = 4  # of 64 bits in which the hashes of nearly the same picture differ at most
 # Photos that share a band are compared, the newest ones: a plain sky gives many photos the same
 # band.
@@ -26,18 +25,6 @@ def bands(dhash: int) -> list[int]:
 def distance(hash: int, other: int) -> int:
     """In how many of the 64 bits two signed hashes differ."""
     return ((hash ^ other) & (2**64 - 1)).bit_count()
-
-
-def add_hash(photo: Photo) -> None:
-    """Keep the hash of a new photo in bands; a picture without structure has none."""
-    if photo.dhash is not None:
-        insert_row(
-            PhotoHash(
-                photo_id=photo.id,
-                dhash=photo.dhash,
-                **{f"band{n}": band for n, band in enumerate(bands(photo.dhash))},
-            )
-        )
 
 
 def near_photos(photo: Photo, limit: int) -> list[Photo]:

@@ -27,7 +27,15 @@ from webapp.storage.photos import lookalikes
 from webapp.storage.photos.query_filters import outcome_column, with_prediction
 from webapp.storage.sqlite import name_index
 from webapp.storage.stats import counters
-from webapp.storage.tables import KnownLabel, Photo, Prediction, Thumbnail, TopLabel, Upload
+from webapp.storage.tables import (
+    KnownLabel,
+    Photo,
+    PhotoHash,
+    Prediction,
+    Thumbnail,
+    TopLabel,
+    Upload,
+)
 
 UNSEEN = {"synchronize_session": False}
 # Columns of the shown prediction that are mirrored on the photo, as `shown_…`.
@@ -259,7 +267,16 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
         db.session.execute(change.values(has_duplicate=True), execution_options=UNSEEN)
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
     name_index.add(photo)
-    lookalikes.add_hash(photo)
+    add_hash(photo)
+
+
+def add_hash(photo: Photo) -> None:
+    """Add the bands of a photo's hash (see `lookalikes.bands`), if its picture has structure."""
+    if photo.dhash is not None:
+        bits, mask = photo.dhash & (2**64 - 1), 2**lookalikes.BAND_BITS - 1
+        shifts = range(0, lookalikes.BANDS * lookalikes.BAND_BITS, lookalikes.BAND_BITS)
+        bands = {f"band{n}": bits >> shift & mask for n, shift in enumerate(shifts)}
+        insert_row(PhotoHash(photo_id=photo.id, dhash=photo.dhash, **bands))
 
 
 def add_prediction(
