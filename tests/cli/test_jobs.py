@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
@@ -72,3 +73,14 @@ def test_doctor_says_when_jobs_wait_and_nobody_works(app: Flask, runner: FlaskCl
     enqueue(app, upload_job.JOB_TYPE)
     done = runner.invoke(args=["doctor"])
     assert (done.exit_code, "no worker was seen yet" in done.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("option", ["--threads", "--hands"])
+def test_a_worker_is_told_its_number_of_threads(
+    runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr("os.chdir", lambda _folder: None)
+    monkeypatch.setattr("os.execv", lambda _path, command: commands.append(command))
+    runner.invoke(args=["worker", option, "3"])
+    assert commands[0][1:] == ["-m", "webapp.worker", "--threads=3"]
