@@ -139,7 +139,7 @@ def test_a_chosen_folder_is_read_and_its_folders_are_labels(page: Any, tmp_path:
     page.goto("/")
     page.locator("#folder").set_input_files(a_folder(tmp_path, 400))
     expect(page.locator("[data-queue]")).to_contain_text("2 photos, 2 other files not sent")
-    page.get_by_label("the folders are the labels").check()
+    page.get_by_label("The folders of many photos").check()
     send(page)
     page.wait_for_url(JOB)
     expect(page.get_by_role("status").get_by_text("2 photos are new.")).to_be_visible(timeout=SOON)
