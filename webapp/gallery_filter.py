@@ -216,7 +216,7 @@ class GalleryFilter(BaseModel):
         str,
         Choice({YES: "Used in training", NO: "Not used in training"}),
         Caption("Training"),
-    ] = Field("", alias="learnt")
+    ] = Field(default="", alias="learnt")
     """The version that is meant was trained on it."""
     sort: Annotated[
         str,
@@ -232,7 +232,7 @@ class GalleryFilter(BaseModel):
         Caption("Order"),
     ] = "newest"
     """The order; `newest` when left out. `most-wrong`: only wrong answers, the surest first."""
-    from_percent: Annotated[_Percent, Caption("Confidence")] = Field(_OFF, alias="from")
+    from_percent: Annotated[_Percent, Caption("Confidence")] = Field(default=_OFF, alias="from")
     """`min_confidence` in percent, as in the gallery's address."""
     to: Annotated[_Percent, Caption("Confidence")] = _OFF
     """`max_confidence` in percent."""

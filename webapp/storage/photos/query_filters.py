@@ -265,11 +265,12 @@ def _audited(_meant: _Meant, answer: str) -> list[Any]:
 def _checked(meant: _Meant, answer: str) -> list[Any]:
     """Conditions that say nothing to an index but which photos have a label, while these are few:
     most of them pass."""
-    narrower: list[Any] = {
+    narrowed: dict[str, list[Any]] = {
         KNOWN: [CheckedAnswer.truth != NONE_OF_THESE],
         FIRST_GUESS: [CheckedAnswer.label == CheckedAnswer.truth],
         AMONG_FIVE: [CheckedAnswer.five],
-    }.get(answer, [])
+    }
+    narrower = narrowed.get(answer, [])
     if meant.answers is CheckedAnswer:
         return narrower
     model, version = meant.version
@@ -285,7 +286,7 @@ def _checked(meant: _Meant, answer: str) -> list[Any]:
 
 def _trained_on(meant: _Meant, answer: str) -> list[Any]:
     wanted, answers = meant.wanted, meant.answers
-    trained = was_trained_on(*meant.version)
+    trained: Any = was_trained_on(*meant.version)
     if answers is CheckedAnswer:
         trained = answers.trained
     if answer != YES:

@@ -230,13 +230,13 @@ def _enqueue(form: BulkForm, selection: Selection) -> str:
     return ""
 
 
-def _export_params(selection: Selection) -> dict[str, str]:
+def _export_params(selection: Selection) -> dict[str, Any]:
     """The parameters of the export page for the picked photos, or for all that match."""
     wanted = selection.wanted
     if selection.ids:
         picked = GalleryFilter(picked=",".join(selection.ids))
         wanted = picked.replace(model=wanted.model, version=wanted.version)
-    return filter_params(wanted)
+    return dict(filter_params(wanted))
 
 
 def _preview_params(form: BulkForm, selection: Selection) -> dict[str, Any]:

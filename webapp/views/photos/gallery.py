@@ -69,7 +69,7 @@ class JumpForm(Form):
 def index() -> ResponseReturnValue:
     """A page of photos with the filters of the URL. A filter that cannot be is named above the
     form; what was typed stays."""
-    asked = {
+    asked: dict[str, Any] = {
         name: text for name in (*PARAMETERS, "size") if (text := request.args.get(name, "").strip())
     }
     size = asked["size"] if asked.get("size") in SIZES else "large"

@@ -129,7 +129,7 @@ def version_choices(name: str, title: str) -> dict[str, str]:
 
 def _versions(also: str) -> dict[str, str]:
     """The live models, each followed by its versions when there are several; then `also`."""
-    choices = {}
+    choices: dict[str, str] = {}
     for name, title in model_choices():
         versions = version_choices(name, title)
         choices |= {name: title} | (versions if len(versions) > 1 else {})
@@ -143,7 +143,7 @@ def filter_tags(asked: Mapping[str, str], endpoint: str = "gallery.index") -> li
     """The filters that are on, in words, each with the address of the page without it. The outcome
     has tabs and the order a field of its own."""
     return [
-        {"text": text, "url": url_for(endpoint, **dict(without(asked, *names)))}
+        {"text": text, "url": url_for(endpoint, **without(asked, *names))}  # type: ignore[arg-type]
         for names, text in _parts(asked)
     ]
 

@@ -78,7 +78,7 @@ class PhotoBytes:
                 with self.limiter.slot():
                     return render_view(content, max_side=MAX_SIDE)
             except ServerBusyError as busy:
-                time.sleep(busy.retry_after)  # people who wait for an answer come first
+                time.sleep(busy.retry_after or 1)  # people who wait for an answer come first
         raise ServerBusyError("The server is too busy for an export just now. Go on with it later.")
 
     def strips(self, row: Any) -> bool:

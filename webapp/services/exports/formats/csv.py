@@ -32,8 +32,7 @@ def _cells(record: Record) -> Iterator[object]:
     yield from (row.public_id, row.filename, row.sha256, row.width, row.height, row.bytes)
     yield from (row.format, moment(row.created_at))
     yield from (row.ground_truth, row.given_label, row.truth_model)
-    labelled = last is not None and row.ground_truth
-    yield from (moment(last.created_at), last.who) if labelled else ("", "")
+    yield from (moment(last.created_at), last.who) if last and row.ground_truth else ("", "")
     yield from (_yes(row.audited), row.outcome, _yes(row.starred))
     yield from (row.model, row.version, _yes(row.trained), row.decision, row.margin)
     yield row.familiarity
