@@ -1,4 +1,4 @@
-"""How gunicorn runs Marque: a process for each core, threads for slow clients, no socket but the web one, a calm stop."""
+"""How gunicorn runs Marque: a process for each core, threads for slow clients, a calm stop."""
 
 import gc
 import os
@@ -30,19 +30,18 @@ errorlog = "-"
 
 
 def when_ready(server) -> None:
-    """Say where the site is, once; let Ctrl-C stop as calmly as TERM does: running requests end first."""
+    """Say where the site is; let Ctrl-C stop like TERM: running requests end first."""
     signal.signal(signal.SIGINT, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     server.log.warning("Marque is at http://%s (Ctrl-C stops it)", bind)
 
 
 def post_worker_init(worker) -> None:
-    """After the fork: load the live model and let it pass its self-test, so that the first visitor does not wait.
+    """After the fork: load the live model and self-test it, so that the first visitor does not wait.
 
-    A model that cannot be used does not stop the server: history and pages go on, and /health/ready says why.
+    A model that cannot be used does not stop the server: pages go on, and /health/ready says why.
     """
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a Ctrl-C reaches every process of the terminal; the master decides
+    # a Ctrl-C reaches every process of the terminal; the master decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from webapp.errors import ModelError
     from webapp.extensions import get_classifier, get_trouble
 
@@ -54,4 +53,4 @@ def post_worker_init(worker) -> None:
         except ModelError as error:
             worker.log.error("No photo can be answered: %s", error)
     gc.collect()
-    gc.freeze()  # what was loaded so far stays for good: the collector need not walk it again with every few hundred requests
+    gc.freeze()  # what was loaded so far stays: the collector need not walk it again

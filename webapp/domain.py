@@ -1,4 +1,4 @@
-"""Frozen values that travel between the rooms. They import nothing of ours."""
+"""Frozen values and words that travel between layers. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -12,25 +12,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-UNCLASSIFIED = "unclassified"
-"""The decision when the model is not sure enough to name a label."""
+UNCLASSIFIED = "unclassified"  # the decision when the model is not sure enough to name a label
 
-NONE_OF_THESE = "none"
-"""Ground truth verdict: the photo shows none of the model's labels."""
-
-UNUSABLE = "unusable"
-"""Ground truth verdict: nobody could tell from this photo (too dark, cut off, several cars)."""
-
+# verdicts: ground truths besides the labels of a model; no label may carry these names
+NONE_OF_THESE = "none"  # the photo shows none of the model's labels
+UNUSABLE = "unusable"  # nobody could tell from this photo: too dark, cut off, several cars
 VERDICTS = (NONE_OF_THESE, UNUSABLE)
-"""Ground truths that every label set has besides its own labels. No label may carry these names."""
 
+ALL_MODELS = "all"  # instead of a model's name: every live model; no model may carry this name
 
-ALL_MODELS = "all"
-"""Instead of a model's name: every live model looks at the photo. No model may carry this name."""
-
-
+# how the names of photos end, in folders with other files; what a file is, its content says
 PHOTO_ENDINGS = frozenset(
-    {
+    [
         ".jpg",
         ".jpeg",
         ".jfif",
@@ -44,15 +37,17 @@ PHOTO_ENDINGS = frozenset(
         ".heic",
         ".heif",
         ".mpo",
-    }
+    ]
 )
-"""What the names of photos end with, in folders where other files lie as well. What a file is, its content says."""
 
 
 @dataclass(frozen=True)
 class RankedLabel:
-    """One line of a ranked prediction. `rank` starts at 1; `class_id` is the index in the card's label order;
-    `probability` is temperature-scaled, in [0, 1]."""
+    """One label of a ranked prediction.
+
+    `rank` starts at 1, `class_id` is the index in the card's label order, `probability` is
+    temperature-scaled, in [0, 1].
+    """
 
     rank: int
     label: str
@@ -64,9 +59,10 @@ class RankedLabel:
 class DecodedPhoto:
     """A photo after `decode_photo`.
 
-    `pixels` is uint8 RGB, shape (height, width, 3), upright, at most `max_side` on its longest side. `width` and `height` are
-    those of the whole upright photo in pixels, `format` is Pillow's name of the container ("JPEG", "PNG", …), and
-    `has_metadata` tells whether the file carries EXIF, XMP, IPTC or comments that must not be served to strangers.
+    `pixels` is uint8 RGB, shape (height, width, 3), upright, at most `max_side` on its longest side.
+    `width` and `height` are those of the whole upright photo in pixels, `format` is Pillow's name of
+    the container ("JPEG", "PNG", …). `has_metadata`: the file carries EXIF, XMP, IPTC or comments,
+    which must not be served to strangers.
     """
 
     pixels: NDArray[np.uint8]
@@ -80,10 +76,11 @@ class DecodedPhoto:
 class NetworkOutput:
     """What a network said about one photo, before any decision.
 
-    `probabilities` is float32 of shape (labels,), temperature-scaled, sums to 1, in the card's label order. `embedding` is float32
-    of shape (features,): the pooled features. `feature_map` is float32 of shape (rows, columns, features): the last
-    convolution, whose mean over rows and columns is the embedding. `familiarity` in [0, 1] tells how like the photos it learned from
-    the photo looks; None when the version has no measure for that.
+    `probabilities` is float32 of shape (labels,), temperature-scaled, sums to 1, in the card's label
+    order. `embedding` is float32 of shape (features,): the pooled features. `feature_map` is float32 of
+    shape (rows, columns, features): the last convolution, whose mean over rows and columns is the
+    embedding. `familiarity` in [0, 1]: how like the training photos the photo looks; None when the
+    version does not measure it.
     """
 
     probabilities: NDArray[np.float32]
@@ -96,8 +93,9 @@ class NetworkOutput:
 class Answer:
     """What one model version said about one photo, decided.
 
-    `decision` is a label or `UNCLASSIFIED`. `confidence` is the first probability, `margin` the first minus the second, both in
-    [0, 1]. `ranked` holds every label, best first. `elapsed_ms` is the time of decode and network together, in milliseconds.
+    `decision` is a label or `UNCLASSIFIED`. `confidence` is the first probability, `margin` the first
+    minus the second, both in [0, 1]. `ranked` holds every label, best first. `elapsed_ms` is the time of
+    decode and network together, in milliseconds.
     """
 
     model: str
@@ -115,35 +113,30 @@ class Answer:
         return self.ranked[0].label
 
 
+# outcomes of a photo: what its shown prediction turned out to be; unlabelled: nobody has checked it, or
+# its ground truth says nothing about the model that answered
 UNLABELLED = "unlabelled"
-"""The outcome of a photo that nobody has checked, or whose ground truth says nothing about the model that answered."""
-
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
-"""What the shown prediction turned out to be: see `webapp.storage.photos.photos.outcome`."""
 
-MERGE, UNDO = "merge", "undo"  # places of label events: a merge of labels, something taken back
-AUDIT = "audit"
-"""The place of label events about photos that were drawn at random: only these tell how good a model is on all photos."""
+# places of label events: a merge of labels, an undo, a photo drawn at random
+MERGE, UNDO, AUDIT = "merge", "undo", "audit"
 
+# orders of the gallery; the last three know only answered photos, `most-wrong` only wrong answers
 SORTS = ("newest", "oldest", "least-sure", "smallest-margin", "most-wrong")
-"""Orders of the gallery. The last three know only photos that were answered; `most-wrong` only wrong answers, the surest first."""
 
-VISITORS = "-"
-"""Instead of a person's name: photos that came without a login. No user may carry this name."""
-
+VISITORS = "-"  # instead of a person's name: sent without a login; no user may carry this name
 YES, NO = "yes", "no"
 
+# narrower than YES, of checked photos: with a label, first guess right, label among the first five
 KNOWN, FIRST_GUESS, AMONG_FIVE = "label", "first", "five"
-"""Instead of `YES`, of checked photos: those that have a label, those whose first guess was right, those whose label is among the first
-five."""
 
 
 @dataclass(frozen=True)
 class LogFilter:
     """Which label events. An empty string, None or False leaves a filter off.
 
-    `place` is where it was done. `since` (included) and `until` (not included) are moments with a zone. `disputed`: only of photos that
-    people disagree about.
+    `place` is where it was done. `since` (included) and `until` (not included) are moments with a zone.
+    `disputed`: only of photos that people disagree about.
     """
 
     who: str = ""
@@ -158,7 +151,7 @@ class LogFilter:
 
 @dataclass(frozen=True)
 class Who:
-    """The person behind a change: `user_id` None for a visitor or the terminal, `name` as the log shows it."""
+    """The person behind a change, by the name in the log; `user_id` None: a visitor, the terminal."""
 
     name: str
     user_id: int | None = None
@@ -166,28 +159,22 @@ class Who:
 
 # ---- jobs ----
 
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
-    "queued",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-)
-JOB_STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)
-"""What a job can be. The first two are on the way to one of the last three."""
+# the first two are on the way to one of the last three
+JOB_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = JOB_STATES
 
-PLAN, DO, FINISH = "plan", "do", "finish"
-"""What a part of a job is for."""
+PLAN, DO, FINISH = "plan", "do", "finish"  # what a part of a job is for
 
-SHORT, LONG = "short", "long"
-QUEUES = (SHORT, LONG)
-"""Two queues, so that a job of hours does not keep those of seconds waiting."""
+# two queues, so that a job of hours does not keep those of seconds waiting
+SHORT, LONG = QUEUES = ("short", "long")
 
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's; types in
-    `without` are left out unless asked for."""
+    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's.
+
+    Types in `without` are left out unless asked for.
+    """
 
     state: str = ""
     type: str = ""
@@ -197,8 +184,10 @@ class JobFilter:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: `done` of `total` things are through (0: nobody knows yet), `failed` of them in vain; `running` parts are being
-    worked on, `parts` of `all_parts` are through."""
+    """How far a job is: `done` of `total` items (0: not known yet), `failed` of them in vain.
+
+    `running` parts are being done, `parts` of `all_parts` are done.
+    """
 
     done: int = 0
     total: int = 0
@@ -210,10 +199,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Rendition:
-    """A picture as it is served. What it is, is known before its bytes are read or made, which happens with each look at `content`.
+    """A picture as it is served; its bytes are read or made with each access to `content`.
 
-    `tag` names the bytes: equal tags, equal bytes. `size` is in bytes, None where only making it tells; `modified` is when the picture
-    came to be, None where that says nothing about its bytes.
+    `tag` names the bytes: equal tags, equal bytes. `size` is in bytes, None where only making it tells;
+    `modified` is when the picture came to be, None where that says nothing about its bytes.
     """
 
     content_type: str
@@ -248,12 +237,8 @@ def ready_rendition(
 
 # ---- webhooks ----
 
-UNSURE, RELABELLED, PROMOTED, TESTED = (
-    "photo.low_confidence",
-    "photo.relabelled",
-    "model.promoted",
-    "test",
-)
-"""What webhooks are told of."""
+# events
+UNSURE, RELABELLED = "photo.low_confidence", "photo.relabelled"
+PROMOTED, TESTED = "model.promoted", "test"
+# states of a delivery
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given up"
-"""How the telling stands."""

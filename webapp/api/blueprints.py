@@ -1,0 +1,6 @@
+"""The blueprints of the JSON API under `/api/v1`, and of the health checks, which stand beside it."""
+
+from webapp.api import exports, health, jobs, labels, models, photos, reference, stats
+
+BLUEPRINTS = tuple(module.bp for module in (photos, labels, models, exports, stats, jobs))
+REFERENCE, HEALTH = reference.bp, health.bp
