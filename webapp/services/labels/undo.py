@@ -4,6 +4,7 @@ Undo is one more event; what others said since stays. A merge is undone on the p
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from webapp.domain import MERGE
@@ -78,25 +79,30 @@ def undo_person(name: str, since: datetime, stamp: Stamp) -> Relabelled:
     is done 500 photos at a time, each part committed, all in one batch. When it is cut short,
     asking again does the rest. Raises `NothingToUndoError`.
     """
-    changed = skipped = 0
+    done = Relabelled(0, 0, stamp.batch)
     for photo_ids in _parts(storage.photos_labelled_by(name, since)):
         with writing():
             for theirs, taken in _theirs(photo_ids, name, since):
                 for event in taken:
                     _take_back(event, stamp)
-                changed, skipped = changed + len(taken), skipped + theirs - len(taken)
-    if not changed:
+                done = _add(done, theirs, taken)
+    if not done.changed:
         raise NothingToUndoError(NOTHING)
-    return Relabelled(changed, skipped, stamp.batch)
+    return done
 
 
 def count_undo_person(name: str, since: datetime) -> Relabelled:
     """What `undo_person` would do now. Changes nothing."""
-    changed = skipped = 0
+    done = Relabelled(0, 0, "")
     for photo_ids in _parts(storage.photos_labelled_by(name, since)):
         for theirs, taken in _theirs(photo_ids, name, since):
-            changed, skipped = changed + len(taken), skipped + theirs - len(taken)
-    return Relabelled(changed, skipped, "")
+            done = _add(done, theirs, taken)
+    return done
+
+
+def _add(done: Relabelled, theirs: int, taken: Sequence[LabelEvent]) -> Relabelled:
+    changed, skipped = done.changed + len(taken), done.skipped + theirs - len(taken)
+    return replace(done, changed=changed, skipped=skipped)
 
 
 def _parts(photo_ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -118,8 +124,7 @@ def _theirs(
         theirs = [
             event
             for event in history
-            if event.id in standing
-            and event.who == name
+            if event.id in own & standing
             and event.created_at >= since
             and event.place != MERGE
             and event.undoes not in own

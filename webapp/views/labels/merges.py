@@ -1,10 +1,14 @@
 """Merging a label into another one and splitting it: a form, what it touches, and the button."""
 
+from collections.abc import Callable
+from functools import partial
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, MarqueError, UnknownLabelError
 from webapp.extensions import get_registry
+from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
 from webapp.services.jobs.types import remap as remap_job
 from webapp.services.labels import merges
@@ -80,42 +84,34 @@ def editor() -> Editor:
 
 
 def _merge_page(name: str, form: MergeForm, error: MarqueError | None = None) -> str:
-    """The form, with what it would touch when all is given and makes sense."""
-    card, published = get_registry().card(name), get_registry().published_card(name)
-    label, into, touched = form.label.data or "", form.into.data or "", None
-    if into and error is None:
-        try:
-            touched = merges.preview_merge(published, label, into)
-        except (BadRequestError, UnknownLabelError) as trouble:
-            error = trouble
-    labels = sorted(every_label(card), key=lambda each: each.display.casefold())
-    return render_template(
-        "labels/merge.html",
-        card=card,
-        label=label,
-        labels=labels,
-        into=into,
-        touched=touched,
-        error=error,
+    label, into = form.label.data or "", form.into.data or ""
+    preview = partial(merges.preview_merge, label=label, into=into) if into else None
+    labels = sorted(
+        every_label(get_registry().card(name)), key=lambda each: each.display.casefold()
     )
+    return _page("labels/merge.html", name, preview, error, label=label, into=into, labels=labels)
 
 
 def _split_page(name: str, form: SplitForm, error: MarqueError | None = None) -> str:
+    label, names = form.label.data or "", form.names.data or ""
+    new = merges.tidy_names(names.splitlines())
+    preview = partial(merges.preview_split, label=label, names=new) if new else None
+    return _page("labels/split.html", name, preview, error, label=label, names=names, new=new)
+
+
+def _page(
+    template: str,
+    name: str,
+    preview: Callable[[ModelCard], merges.Touched] | None,
+    error: MarqueError | None,
+    **about: object,
+) -> str:
     """The form, with what it would touch when all is given and makes sense."""
-    card, published = get_registry().card(name), get_registry().published_card(name)
-    label, names, touched = form.label.data or "", form.names.data or "", None
-    if names.strip() and error is None:
+    touched = None
+    if preview is not None and error is None:
         try:
-            touched = merges.preview_split(published, label, names.splitlines())
+            touched = preview(get_registry().published_card(name))
         except (BadRequestError, UnknownLabelError) as trouble:
             error = trouble
-    new = merges.tidy_names(names.splitlines())
-    return render_template(
-        "labels/split.html",
-        card=card,
-        label=label,
-        names=names,
-        new=new,
-        touched=touched,
-        error=error,
-    )
+    card = get_registry().card(name)
+    return render_template(template, card=card, touched=touched, error=error, **about)
