@@ -17,7 +17,7 @@ from webapp.services.labels.import_formats.folders import read_label_folders
 from webapp.services.labels.import_formats.reading import read_labels
 from webapp.services.labels.label_import import UNKNOWN, Plan, apply_import, plan_import
 
-FOLDERS = "folders"
+_FOLDERS = "folders"
 
 
 @click.command("import")
@@ -61,7 +61,7 @@ def import_command(
     folder = source.is_dir()
     if add and not folder:
         raise click.UsageError("--add takes a folder of photos.")
-    file = None if folder and labels in ("", FOLDERS) else Path(labels) if folder else source
+    file = None if folder and labels in ("", _FOLDERS) else Path(labels) if folder else source
     try:
         refused = _add(source, quiet) if add and not dry_run else 0
         plan = _plan(source, file, by_name)

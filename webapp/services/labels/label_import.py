@@ -30,13 +30,17 @@ from webapp.storage.photos.bulk import not_in_batch
 from webapp.storage.tables import LabelFile, now
 
 BATCH = 500  # lines or photos at a time
-SHOWN = 20  # examples of lines that cannot be taken
+_SHOWN = 20  # examples of lines that cannot be taken
 MAX_BYTES = 20 * 1024 * 1024  # of a file in the browser; the terminal reads any
 KEPT = timedelta(days=1)  # how long a file waits between the preview and its import
 LARGE = 5_000  # lines of a file that are imported while one waits; more are a job
 JOB = "labels"  # the type of that job, whose files wait as long as it needs them
-UNKNOWN, LIKE, SEVERAL = "unknown photo", "another file of this name", "several photos of this name"
-STRANGE, CONTRADICTION = "unknown label", "contradiction"
+UNKNOWN, LIKE, _SEVERAL = (
+    "unknown photo",
+    "another file of this name",
+    "several photos of this name",
+)
+_STRANGE, _CONTRADICTION = "unknown label", "contradiction"
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Plan:
     def add_trouble(self, kind: str, line: LabelLine, what: str) -> None:
         """A line that cannot be taken."""
         self.troubles[kind] += 1
-        if len(self.examples.setdefault(kind, [])) < SHOWN:
+        if len(self.examples.setdefault(kind, [])) < _SHOWN:
             self.examples[kind].append(f"{line.where}: {what}")
 
 
@@ -139,7 +143,7 @@ class _Planner:
         label = self._names.get(line.label.casefold())
         if label is None:
             plan.unknown_labels[line.label[:80]] += 1
-            plan.add_trouble(STRANGE, line, line.label[:80])
+            plan.add_trouble(_STRANGE, line, line.label[:80])
             return
         photo = _photo_of(line, known) or self._photo_by_name(line, known)
         if photo is None:
@@ -148,7 +152,7 @@ class _Planner:
         if earlier is not None and earlier.label != label:
             self.contradicted.add(photo.public_id)
             what = f"{photo.filename} is both {earlier.label} and {label}"
-            plan.add_trouble(CONTRADICTION, line, what)
+            plan.add_trouble(_CONTRADICTION, line, what)
             return
         before = photo.ground_truth
         cards = [card for card in self._cards if card.name == line.model] or self._cards
@@ -167,7 +171,7 @@ class _Planner:
             return named[0]
         if len(named) > 1 and enough:
             what = f"{len(named)} photos are called {line.filename}"
-            self.plan.add_trouble(SEVERAL, line, what)
+            self.plan.add_trouble(_SEVERAL, line, what)
         else:
             what = line.filename or line.sha256 or line.id
             self.plan.add_trouble(LIKE if named else UNKNOWN, line, what)

@@ -18,7 +18,7 @@ from webapp.storage.database import writing
 from webapp.storage.labels.events import new_batch
 
 # Columns beside `label`, `merged_into` and `split_from`, with the kind of edit that each is.
-COLUMNS = {
+_COLUMNS = {
     "display": "name",
     "parent": "parent",
     "color": "color",
@@ -26,8 +26,8 @@ COLUMNS = {
     "key": "key",
     "retired": "retired",
 }
-HEADING = ("label", *COLUMNS, "merged_into", "split_from")
-BETWEEN = " | "  # between aliases in a cell
+_HEADING = ("label", *_COLUMNS, "merged_into", "split_from")
+_BETWEEN = " | "  # between aliases in a cell
 LARGEST = 1_000_000  # bytes: ten times what 196 labels with twenty aliases need
 
 
@@ -44,7 +44,7 @@ class _PreviewError(Exception):
 
 
 def to_json(card: ModelCard) -> str:
-    """Every label as people see it: a list of objects with the keys of `HEADING`, aliases as a
+    """Every label as people see it: a list of objects with the keys of `_HEADING`, aliases as a
     list."""
     rows = [{**_row(label), "aliases": list(label.aliases)} for label in all_labels(card)]
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
@@ -52,7 +52,7 @@ def to_json(card: ModelCard) -> str:
 
 def to_table(card: ModelCard) -> str:
     """The same as CSV."""
-    return to_csv(HEADING, [list(_row(label).values()) for label in all_labels(card)])
+    return to_csv(_HEADING, [list(_row(label).values()) for label in all_labels(card)])
 
 
 def import_file(
@@ -102,9 +102,9 @@ def _split(
 
 
 def _change(published: ModelCard, row: dict[str, str], editor: Editor) -> list[PlannedChange]:
-    wanted = {kind: row[name] for name, kind in COLUMNS.items() if name in row}
+    wanted = {kind: row[name] for name, kind in _COLUMNS.items() if name in row}
     if "aliases" in wanted:
-        wanted["aliases"] = "\n".join(wanted["aliases"].split(BETWEEN.strip()))
+        wanted["aliases"] = "\n".join(wanted["aliases"].split(_BETWEEN.strip()))
     with _naming(row["label"]):
         changed = add_change(published, row["label"], wanted, _reason(editor))
     sentences = [
@@ -133,9 +133,9 @@ def _naming(label: str) -> Iterator[None]:
 
 
 def _row(label: CurrentLabel) -> dict[str, str]:
-    """A label as the cells of a line, in the order of `HEADING`."""
-    values = values_of(label) | {"aliases": BETWEEN.join(label.aliases)}
-    cells = {name: values[kind] for name, kind in COLUMNS.items()}
+    """A label as the cells of a line, in the order of `_HEADING`."""
+    values = values_of(label) | {"aliases": _BETWEEN.join(label.aliases)}
+    cells = {name: values[kind] for name, kind in _COLUMNS.items()}
     return {"label": label.name, **cells, "merged_into": label.merged, "split_from": label.split}
 
 
@@ -152,7 +152,7 @@ def _read(content: bytes) -> list[dict[str, str]]:
     names = [row.get("label", "") for row in rows]
     if not rows or not all(names):
         raise BadRequestError(
-            f"A label set has the columns {', '.join(HEADING)}; "
+            f"A label set has the columns {', '.join(_HEADING)}; "
             "label is needed, and every line needs one."
         )
     twice = next((name for name in names if names.count(name) > 1), "")
@@ -166,7 +166,9 @@ def _from_table(text: str) -> list[dict[str, str]]:
         table = list(csv.DictReader(io.StringIO(text), strict=True))
     except csv.Error as error:
         raise BadRequestError(f"This is no table: {error}.") from error
-    return [{name: plain_cell(row[name] or "") for name in HEADING if name in row} for row in table]
+    return [
+        {name: plain_cell(row[name] or "") for name in _HEADING if name in row} for row in table
+    ]
 
 
 def _from_json(text: str) -> list[dict[str, str]]:
@@ -177,11 +179,11 @@ def _from_json(text: str) -> list[dict[str, str]]:
     rows = rows.get("items", []) if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadRequestError("A label set in JSON is a list of objects, one for each label.")
-    return [{name: _text(row[name]) for name in HEADING if name in row} for row in rows]
+    return [{name: _text(row[name]) for name in _HEADING if name in row} for row in rows]
 
 
 def _text(value: object) -> str:
     """A value of JSON as a cell: lists joined, yes for true, nothing for null and false."""
     if isinstance(value, list):
-        return BETWEEN.join(map(str, value))
+        return _BETWEEN.join(map(str, value))
     return "yes" if value is True else str(value) if value else ""

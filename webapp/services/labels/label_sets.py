@@ -34,8 +34,8 @@ from webapp.storage.labels.events import new_batch
 from webapp.storage.photos import photos
 from webapp.storage.tables import LabelEdit
 
-MAX_NAME = 120
-MAX_ALIASES = 20
+_MAX_NAME = 120
+_MAX_ALIASES = 20
 KEYS_IN_USE = "12345nukswzbg"  # the keys of the review: no label may have one of these
 KIND_NAMES = {
     "name": "name",
@@ -110,7 +110,7 @@ def undo_last_change(published: ModelCard, label: str, editor: Editor) -> int:
         card = card_now(published)
         own = _unedited(published, card, label)
         rows = storage.edits_of(model, label)
-        standing = [change for change in changes_of(rows) if not (change.undo or change.undone)]
+        standing = [change for change in _changes_of(rows) if not (change.undo or change.undone)]
         if not standing:
             raise NothingToUndoError("There is nothing to undo: this label is as its card says.")
         first = standing[0].rows[0]
@@ -138,10 +138,10 @@ def card_now(published: ModelCard) -> CurrentCard:
 
 def changes(model: str, label: str | None = None) -> list[Change]:
     """What was saved about the labels of a model, or about one of them, newest first."""
-    return changes_of(storage.edits_of(model, label))
+    return _changes_of(storage.edits_of(model, label))
 
 
-def changes_of(rows: Sequence[LabelEdit]) -> list[Change]:
+def _changes_of(rows: Sequence[LabelEdit]) -> list[Change]:
     """Edits by batch, newest first."""
     undone = {row.undoes for row in rows}
     batches: dict[str, list[LabelEdit]] = {}
@@ -207,15 +207,15 @@ def check_names(changed: Mapping[str, str], others: Iterable[CurrentLabel]) -> N
     `others` already."""
     aliases = changed.get("aliases", "").splitlines()
     for line in (changed.get("name", ""), changed.get("parent", ""), *aliases):
-        if len(line) > MAX_NAME or not line.isprintable():
+        if len(line) > _MAX_NAME or not line.isprintable():
             raise BadRequestError(
-                f"A name, parent or alias has up to {MAX_NAME} characters, "
+                f"A name, parent or alias has up to {_MAX_NAME} characters, "
                 "all of which can be seen."
             )
     if "name" in changed and not plain(changed["name"]):
         raise BadRequestError("A label needs a name with a letter or a digit in it.")
-    if len(aliases) > MAX_ALIASES:
-        raise BadRequestError(f"{len(aliases)} aliases are too many: {MAX_ALIASES} are the most.")
+    if len(aliases) > _MAX_ALIASES:
+        raise BadRequestError(f"{len(aliases)} aliases are too many: {_MAX_ALIASES} are the most.")
     taken = {
         plain(text): label.display
         for label in others

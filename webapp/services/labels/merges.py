@@ -32,7 +32,7 @@ from webapp.storage.database import writing
 from webapp.storage.labels import edits as storage
 from webapp.storage.labels.events import known_labels, new_batch
 
-MOST_NEW = 20
+_MOST_NEW = 20
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def _check_split(card: ModelCard, label: str, names: Sequence[str]) -> None:
         raise BadRequestError(
             f"{source.display} was split already. Undo that first, or split one of its parts."
         )
-    if not 2 <= len(names) <= MOST_NEW:
-        raise BadRequestError(f"Give 2 to {MOST_NEW} new labels, one on each line.")
+    if not 2 <= len(names) <= _MOST_NEW:
+        raise BadRequestError(f"Give 2 to {_MOST_NEW} new labels, one on each line.")
     others = all_labels(card)
     for name in names:
         if name.casefold() in (*VERDICTS, UNCLASSIFIED):

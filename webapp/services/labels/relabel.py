@@ -21,7 +21,7 @@ from webapp.storage.stats import counters
 from webapp.storage.tables import LabelEvent, Photo
 
 MAX_WHY = 500
-MAX_AT_ONCE = 500
+_MAX_AT_ONCE = 500
 CHUNK = 2_000  # photos that change in one transaction: uploads come in between
 
 
@@ -87,9 +87,9 @@ def relabel_photos(
         raise BadRequestError(
             "No photo was selected. Select one or more, then press the button again."
         )
-    if len(wanted) > MAX_AT_ONCE:
+    if len(wanted) > _MAX_AT_ONCE:
         raise BadRequestError(
-            f"These are {len(wanted)} photos; {MAX_AT_ONCE} are the most at a time."
+            f"These are {len(wanted)} photos; {_MAX_AT_ONCE} are the most at a time."
         )
     check_why(stamp.why)
     model, changed = model_of(label, cards), 0

@@ -8,7 +8,6 @@ stop anywhere and run again.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from webapp.inference.classifier import is_sure
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import (
     MERGED,
-    Edits,
     apply_edits,
     canonical_labels,
     outputs,
@@ -38,9 +36,9 @@ from webapp.storage.stats import counters
 from webapp.storage.tables import LabelEdit
 
 CHUNK = 500  # photos or answers in one transaction: uploads and labels come in between
-TOP = 5
+_TOP = 5
 INLINE = 2_000  # photos or answers that are updated while one waits; more are a job
-Transaction = Callable[[], AbstractContextManager[object]]
+_Transaction = Callable[[], AbstractContextManager[object]]
 Answer = tuple[dict[str, Any], Sequence[Line]]  # columns of a prediction, its first five
 
 
@@ -62,7 +60,7 @@ def remap(model: str, editor: Editor, *, merged: bool) -> None:
     much to wait for, in a job.
     """
     update_map(model)
-    labels = touched_labels(model)
+    labels = _touched_labels(model)
     storage.forget_suspicions(model, labels)
     if storage.has_many(model, labels, INLINE, answers=merged):
         editor.enqueue(model)
@@ -85,13 +83,13 @@ def remap_all(
         watch(done, last)
 
 
-def touched_labels(model: str) -> set[str]:
+def _touched_labels(model: str) -> set[str]:
     """Every label of a model that was ever merged or split, or is the other side of that."""
     structure = storage.structure_of(model)
     return {name for label, _kind, value in structure for name in (label, value) if name}
 
 
-def update_photos(model: str, transaction: Transaction = writing) -> None:
+def update_photos(model: str, transaction: _Transaction = writing) -> None:
     """Relabel the photos of merged labels, take the events of undone merges back, and refresh the
     outcomes of photos whose label was touched. `transaction` is entered for each chunk."""
     merges = [edit for edit in storage.edits_of(model) if edit.kind == MERGED]
@@ -103,7 +101,7 @@ def update_photos(model: str, transaction: Transaction = writing) -> None:
     for edit in reversed(merges):
         if edit.id in undone:
             _take_back(edit, undone[edit.id], transaction)
-    labels, last = touched_labels(model), 0
+    labels, last = _touched_labels(model), 0
     while True:
         with transaction():
             numbers = storage.photos_with(labels, last, CHUNK)
@@ -115,7 +113,7 @@ def update_photos(model: str, transaction: Transaction = writing) -> None:
         last = numbers[-1]
 
 
-def _relabel_some(edit: LabelEdit, transaction: Transaction) -> bool:
+def _relabel_some(edit: LabelEdit, transaction: _Transaction) -> bool:
     """Label events for some photos of a merged label; False when there are none left."""
     with transaction():
         numbers = storage.photos_labelled(edit.model, edit.label, CHUNK)
@@ -124,7 +122,7 @@ def _relabel_some(edit: LabelEdit, transaction: Transaction) -> bool:
     return bool(numbers)
 
 
-def _take_back(edit: LabelEdit, undo: LabelEdit, transaction: Transaction) -> None:
+def _take_back(edit: LabelEdit, undo: LabelEdit, transaction: _Transaction) -> None:
     stamp, last = Stamp(Who(undo.who, undo.user_id), UNDO, batch=undo.batch), 0
     while True:
         with transaction():
@@ -140,11 +138,11 @@ def update_answers(
     model: str,
     after: int,
     up_to: int,
-    transaction: Transaction = writing,
+    transaction: _Transaction = writing,
 ) -> Iterator[int]:
     """Compute anew what the predictions with these numbers say, a chunk in a transaction.
 
-    Yields how many predictions were looked at so far.
+    Yields how many predictions are done so far.
     """
     done = 0
     while True:
@@ -161,23 +159,24 @@ def update_answers(
 def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
     """Write what these predictions say where that changed. Others than those whose first five
     have to do with merged labels stay as they are."""
-    structure, touched = structure_of(model), touched_labels(model)
+    structure, touched = structure_of(model), _touched_labels(model)
     stored = top_lines([row.id for row in rows])
     columns, lines, photo_ids = [], {}, set()
-    for version, group in groupby(
-        sorted(rows, key=lambda row: row.version), lambda row: row.version
-    ):
-        theirs = list(group)
-        for row, (values, top) in zip(
-            theirs, _answers(registry, structure, model, version, theirs, stored), strict=True
-        ):
+    for version in {row.version for row in rows}:
+        theirs = [row for row in rows if row.version == version]
+        try:
+            card = apply_edits(registry.published_card(model, version), structure)
+            answers = _from_distributions(card, theirs)
+        except ModelError:  # its card is gone: the stored first five are added up
+            canonical = canonical_labels(structure)
+            answers = [_from_lines(row, stored[row.id], canonical) for row in theirs]
+        for row, (values, top) in zip(theirs, answers, strict=True):
             labels = {label for _rank, label, _probability in (*top, *stored[row.id])}
             changed = any(getattr(row, name) != value for name, value in values.items())
             if labels & touched and (changed or top != stored[row.id]):
                 columns.append({"id": row.id, **values})
+                lines[row.id] = top
                 photo_ids.add(row.photo_id)
-                if top != stored[row.id]:
-                    lines[row.id] = top
     storage.update_answers(columns, lines)
     if photo_ids:
         photos.refresh_shown(*sorted(photo_ids))
@@ -185,31 +184,13 @@ def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
         counters.recount(sorted(photo_ids))
 
 
-def _answers(
-    registry: Registry,
-    structure: Edits,
-    model: str,
-    version: int,
-    rows: Sequence[Any],
-    stored: Mapping[int, Sequence[Line]],
-) -> list[Answer]:
-    """What these predictions of one version say. Where its card is gone the stored first five are
-    added up, and only renamed in the decision."""
-    try:
-        card = apply_edits(registry.published_card(model, version), structure)
-    except ModelError:
-        canonical = canonical_labels(structure)
-        return [_from_lines(row, stored[row.id], canonical) for row in rows]
-    if any(len(row.distribution) != 4 * len(card.labels) for row in rows):
-        return [(_said(row), stored[row.id]) for row in rows]
-    return _from_distributions(card, rows)
-
-
 def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[Answer]:
-    names = list(outputs(card))
+    names, length = list(outputs(card)), 4 * len(card.labels)
+    if any(len(row.distribution) != length for row in rows):
+        raise ModelError(f"{card.name} {card.version} had other labels when it answered.")
     raw = np.frombuffer(b"".join(row.distribution for row in rows), "<f4")
     sums = sum_merged(raw.reshape(len(rows), len(card.labels)), card)
-    order = np.argsort(-sums, axis=1, kind="stable")[:, :TOP]
+    order = np.argsort(-sums, axis=1, kind="stable")[:, :_TOP]
     answers: list[Answer] = []
     for row, places, probabilities in zip(rows, order.tolist(), sums, strict=True):
         first, second = (float(probabilities[place]) for place in places[:2])
@@ -230,21 +211,19 @@ def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[Answer]:
 
 
 def _from_lines(row: Any, lines: Sequence[Line], canonical: Mapping[str, str]) -> Answer:
-    if not lines:
-        return _said(row), lines
+    """The decision is only renamed, as the threshold is not known."""
     sums: dict[str, float] = {}
     for _rank, label, probability in lines:
         label = canonical.get(label, label)
-        sums[label] = sums.get(label, 0.0) + probability
-    (label, first), (_, second) = (*sorted(sums.items(), key=lambda line: -line[1]), ("", 0.0))[:2]
+        sums[label] = min(1.0, sums.get(label, 0.0) + probability)
+    ranked = sorted(sums.items(), key=lambda line: -line[1])
+    if not ranked:
+        return {}, lines
+    label, confidence = ranked[0]
     values = {
         "decision": row.decision if row.decision == UNCLASSIFIED else label,
         "label": label,
-        "confidence": min(1.0, first),
-        "margin": min(1.0, first) - second,
+        "confidence": confidence,
+        "margin": confidence - (ranked[1][1] if len(ranked) > 1 else 0.0),
     }
     return values, lines
-
-
-def _said(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in ("decision", "label", "confidence", "margin")}

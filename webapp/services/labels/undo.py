@@ -17,7 +17,7 @@ from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import bulk, photos
 from webapp.storage.tables import LabelEvent, Photo
 
-AT_ONCE = 500  # photos that change in one transaction
+_AT_ONCE = 500  # photos that change in one transaction
 NOTHING = "There is nothing to undo: it was undone already, or these photos were relabelled since."
 OF_A_MERGE = (
     "This label comes from a merge of labels. Undo the merge on the page of the label that was "
@@ -106,8 +106,8 @@ def _add(done: Relabelled, theirs: int, taken: Sequence[LabelEvent]) -> Relabell
 
 
 def _parts(photo_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(photo_ids), AT_ONCE):
-        yield photo_ids[start : start + AT_ONCE]
+    for start in range(0, len(photo_ids), _AT_ONCE):
+        yield photo_ids[start : start + _AT_ONCE]
 
 
 def _theirs(

@@ -18,7 +18,7 @@ from webapp.views.labels.merges import editor
 from webapp.views.template_filters import count
 
 bp = Blueprint("label_sets", __name__, url_prefix="/models")
-LATEST = 50  # changes on the page of a model; a label's own page has all of its own
+_LATEST = 50  # changes on the page of a model; a label's own page has all of its own
 
 
 @bp.get("/<name>/labels")
@@ -132,7 +132,7 @@ def _list_page(name: str) -> str:
     changes = label_sets.changes(name)
     return _page(
         name,
-        changes=changes[:LATEST],
+        changes=changes[:_LATEST],
         text=text,
         labels=cards.labels_like(all_labels(card), text),
         former=merges.former_labels(card),

@@ -20,7 +20,7 @@ from webapp.views.labels.forms import UndoPersonForm
 from webapp.views.layout import label_groups, shown_name
 
 bp = Blueprint("log", __name__, url_prefix="/admin/log")
-PLACES = {
+_PLACES = {
     "queue": "in the review",
     "audit": "in an audit",
     "upload": "with the upload",
@@ -34,7 +34,7 @@ PLACES = {
     "delete": "when it was deleted",
 }
 FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
-TAGS = {
+_TAGS = {
     "who": "By {}",
     "from_label": "Was: {}",
     "to_label": "Said: {}",
@@ -64,7 +64,7 @@ def index() -> ResponseReturnValue:
         "labels/log.html",
         entries=_entries(events, by_batch="batch" not in asked),
         following=following,
-        origins=PLACES,
+        origins=_PLACES,
         older=bool(text),
         asked=asked,
         tags=_tags(asked),
@@ -110,8 +110,8 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     """The filters that are on, each with the address of the log without it."""
     tags = []
     for name, value in asked.items():
-        shown = shown_name(value) if name.endswith("_label") else PLACES.get(value, value)
-        text = TAGS.get(name, "{}").format(shown)
+        shown = shown_name(value) if name.endswith("_label") else _PLACES.get(value, value)
+        text = _TAGS.get(name, "{}").format(shown)
         without: dict[str, Any] = {other: asked[other] for other in asked if other != name}
         tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".index", **without)})
     return tags

@@ -18,7 +18,7 @@ from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.bulk import count_batch
 from webapp.storage.tables import LabelFile
 
-MOST_PARTS = 200
+_MOST_PARTS = 200
 
 
 def params_for(
@@ -63,7 +63,7 @@ def plan(job: RunningJob) -> list[Json]:
     )
     wanted = [] if asked["dry_run"] else preview.wanted(replace=asked["replace"])
     changes = [list(astuple(change)) for change in wanted]
-    size = max(BATCH, -(-len(changes) // MOST_PARTS))
+    size = max(BATCH, -(-len(changes) // _MOST_PARTS))
     chunks = [changes[start : start + size] for start in range(0, len(changes), size)]
     parts = [{"changes": chunk, "total": len(chunk)} for chunk in chunks]
     return [{"changes": [], "look": _figures(preview)}, *parts]

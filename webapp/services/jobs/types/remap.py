@@ -21,8 +21,8 @@ from webapp.services.jobs.queue import (
 from webapp.services.labels.remap import Editor, update_answers, update_photos
 from webapp.storage.labels import edits
 
-MOST_PARTS = 200
-LEAST = 10_000  # answers in a part
+_MOST_PARTS = 200
+_LEAST = 10_000  # answers in a part
 
 
 def editor(registry: Registry, sender: Sender) -> Editor:
@@ -52,7 +52,7 @@ def go_on(model: str, sender: Sender) -> None:
 def plan(_job: RunningJob) -> list[Json]:
     """Photos, and ranges of numbers of predictions."""
     last = edits.last_prediction()
-    size = max(LEAST, -(-last // MOST_PARTS))
+    size = max(_LEAST, -(-last // _MOST_PARTS))
     ranges = [
         {"what": "answers", "after": start, "to": start + size, "total": min(size, last - start)}
         for start in range(0, last, size)

@@ -7,13 +7,13 @@ from typing import IO
 from webapp.errors import BadLabelFileError
 from webapp.services.labels.import_formats.label_line import LabelLine, text_of
 
-MAX_LINE = 1_000_000  # bytes
+_MAX_LINE = 1_000_000  # bytes
 
 
 def read_json_lines(stream: IO[bytes]) -> Iterator[LabelLine]:
     """A line for each object."""
     number = 0
-    while line := stream.readline(MAX_LINE):
+    while line := stream.readline(_MAX_LINE):
         number += 1
         if not line.strip():
             continue

@@ -13,7 +13,7 @@ from webapp.services.labels.import_formats.label_line import LabelLine
 from webapp.services.labels.import_formats.label_studio import is_label_studio, read_label_studio
 from webapp.services.labels.import_formats.tables import read_table
 
-KNOWN = ".csv, .tsv, .jsonl or .json (Label Studio or COCO)"
+_KNOWN = ".csv, .tsv, .jsonl or .json (Label Studio or COCO)"
 
 
 def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
@@ -21,7 +21,7 @@ def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
     reader = READERS.get(Path(filename).suffix.lower())
     if reader is None:
         raise BadLabelFileError(
-            f"{filename[:80]!r} is no file of labels that Marque reads: {KNOWN}."
+            f"{filename[:80]!r} is no file of labels that Marque reads: {_KNOWN}."
         )
     try:
         yield from reader(stream)

@@ -8,8 +8,8 @@ from webapp.errors import BadLabelFileError
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.labels.import_formats.label_line import LabelLine
 
-LABEL_COLUMNS = ("ground_truth", "label", "class", "class_name", "category", "choice", "target")
-NAME_COLUMNS = ("filename", "file_name", "file", "image", "path", "photo", "name")
+_LABEL_COLUMNS = ("ground_truth", "label", "class", "class_name", "category", "choice", "target")
+_NAME_COLUMNS = ("filename", "file_name", "file", "image", "path", "photo", "name")
 
 
 def read_table(stream: IO[bytes]) -> Iterator[LabelLine]:
@@ -20,17 +20,17 @@ def read_table(stream: IO[bytes]) -> Iterator[LabelLine]:
     first = next(lines, "")
     delimiter = max("\t,;", key=first.count)
     heading = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter), [])]
-    label = _first(heading, LABEL_COLUMNS)
+    label = _first(heading, _LABEL_COLUMNS)
     if label is None:
         raise BadLabelFileError(
-            f"The table has no column for the label, such as {', '.join(LABEL_COLUMNS[:3])}. "
+            f"The table has no column for the label, such as {', '.join(_LABEL_COLUMNS[:3])}. "
             f"It has {', '.join(heading)}."
         )
-    columns = {"id": ("id",), "sha256": ("sha256",), "filename": NAME_COLUMNS}
+    columns = {"id": ("id",), "sha256": ("sha256",), "filename": _NAME_COLUMNS}
     places = {key: place for key in columns if (place := _first(heading, columns[key])) is not None}
     if not places:
         raise BadLabelFileError(
-            f"The table has no column for the photo: id, sha256 or {', '.join(NAME_COLUMNS[:3])}."
+            f"The table has no column for the photo: id, sha256 or {', '.join(_NAME_COLUMNS[:3])}."
         )
     if "truth_model" in heading:
         places["model"] = heading.index("truth_model")
