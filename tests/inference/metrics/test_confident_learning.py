@@ -1,41 +1,41 @@
 """Confident learning, on numbers small enough to check by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from webapp.inference.metrics.confident_learning import doubts, thresholds
 
-SAID = np.array(
+PROBABILITIES = np.array(
     [[0.9, 0.1, 0.0], [0.7, 0.3, 0.0], [0.2, 0.8, 0.0], [0.4, 0.6, 0.0], [0.1, 0.9, 0.0]],
     dtype=np.float32,
 )
 GIVEN = np.array([0, 0, 1, 1, 0])
 
 
-def test_a_threshold_is_the_mean_probability_of_a_label_among_those_who_have_it() -> None:
-    assert thresholds(SAID, GIVEN) == pytest.approx(
+def test_a_threshold_is_the_mean_probability_of_a_label_among_photos_that_have_it() -> None:
+    assert thresholds(PROBABILITIES, GIVEN) == pytest.approx(
         [(0.9 + 0.7 + 0.1) / 3, (0.8 + 0.6) / 2, np.inf]
     )
 
 
 def test_a_label_is_doubted_where_another_one_reaches_its_own_threshold() -> None:
-    found = doubts(SAID, GIVEN)
-    assert [(one.row, one.other) for one in found] == [(4, 1)]
-    assert (found[0].probability, found[0].other_probability, found[0].margin) == pytest.approx(
-        (0.1, 0.9, -0.8)
-    )
+    suspected = doubts(PROBABILITIES, GIVEN)
+    assert [(doubt.row, doubt.other) for doubt in suspected] == [(4, 1)]
+    assert (
+        suspected[0].probability,
+        suspected[0].other_probability,
+        suspected[0].margin,
+    ) == pytest.approx((0.1, 0.9, -0.8))
 
 
 def test_a_contradiction_below_the_threshold_is_no_reason_to_doubt() -> None:
-    said = np.array([[0.45, 0.55], [0.95, 0.05], [0.05, 0.95]], dtype=np.float32)
-    assert doubts(said, np.array([0, 0, 1])) == []
+    probabilities = np.array([[0.45, 0.55], [0.95, 0.05], [0.05, 0.95]], dtype=np.float32)
+    assert doubts(probabilities, np.array([0, 0, 1])) == []
 
 
 def test_the_lowest_margin_comes_first() -> None:
-    said = np.array([[0.3, 0.7], [0.1, 0.9], [0.3, 0.7], [0.9, 0.1]], dtype=np.float32)
-    assert [one.row for one in doubts(said, np.array([0, 0, 1, 0]))] == [1, 0]
+    probabilities = np.array([[0.3, 0.7], [0.1, 0.9], [0.3, 0.7], [0.9, 0.1]], dtype=np.float32)
+    assert [doubt.row for doubt in doubts(probabilities, np.array([0, 0, 1, 0]))] == [1, 0]
 
 
 def test_a_label_that_nobody_gave_is_never_the_suspected_one() -> None:

@@ -1,6 +1,4 @@
-"""Which photos a version has never seen."""
-
-from __future__ import annotations
+"""Which photos a version was not trained on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from webapp.inference.models.held_out import (
 )
 
 
-def lay(folder: Path, *names: str) -> Path:
+def write_photos(folder: Path, *names: str) -> Path:
     """A picture of its own for each `label/name.jpg`."""
     for mark, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -26,32 +24,37 @@ def lay(folder: Path, *names: str) -> Path:
 
 def test_photos_take_their_label_from_the_folder(tmp_path: Path) -> None:
     photos, left_out = find_photos(
-        [lay(tmp_path, "haas/a.jpg", "bwt/deeper/b.jpg", "haas/.hidden")]
+        [write_photos(tmp_path, "haas/a.jpg", "bwt/deeper/b.jpg", "haas/.hidden")]
     )
-    assert [(one.label, one.path.name) for one in photos] == [("bwt", "b.jpg"), ("haas", "a.jpg")]
+    assert [(photo.label, photo.path.name) for photo in photos] == [
+        ("bwt", "b.jpg"),
+        ("haas", "a.jpg"),
+    ]
     assert left_out == []
 
 
 def test_a_file_under_two_labels_is_left_out_and_named(tmp_path: Path) -> None:
-    lay(tmp_path, "haas/a.jpg", "haas/b.jpg")
+    write_photos(tmp_path, "haas/a.jpg", "haas/b.jpg")
     (tmp_path / "bwt").mkdir()
     (tmp_path / "bwt" / "same.jpg").write_bytes((tmp_path / "haas" / "a.jpg").read_bytes())
     photos, left_out = find_photos([tmp_path])
-    assert [one.path.name for one in photos] == ["b.jpg"]
-    assert sorted(Path(one).name for one in left_out) == ["a.jpg", "same.jpg"]
+    assert [photo.path.name for photo in photos] == ["b.jpg"]
+    assert sorted(Path(name).name for name in left_out) == ["a.jpg", "same.jpg"]
 
 
-def test_only_photos_that_no_version_learnt_from_are_kept(tmp_path: Path) -> None:
-    photos, _ = find_photos([lay(tmp_path, "haas/0.jpg", "haas/1.jpg", "haas/2.jpg", "haas/3.jpg")])
-    digests = [one.sha256 for one in photos]
+def test_only_photos_that_no_version_was_trained_on_are_kept(tmp_path: Path) -> None:
+    photos, _ = find_photos(
+        [write_photos(tmp_path, "haas/0.jpg", "haas/1.jpg", "haas/2.jpg", "haas/3.jpg")]
+    )
+    digests = [photo.sha256 for photo in photos]
     first = {digests[0]: "test", digests[1]: "train"}
     second = {digests[0]: "test", digests[2]: "validation"}
     kept, seen = unseen(photos, [first, second])
-    assert [one.path.name for one in kept] == ["0.jpg", "3.jpg"]
-    assert [one.path.name for one in seen] == ["1.jpg", "2.jpg"]
+    assert [photo.path.name for photo in kept] == ["0.jpg", "3.jpg"]
+    assert [photo.path.name for photo in seen] == ["1.jpg", "2.jpg"]
 
 
-def test_a_list_that_is_not_the_cards_is_not_believed(tmp_path: Path) -> None:
+def test_a_list_that_does_not_match_the_card_is_ignored(tmp_path: Path) -> None:
     split = {"a" * 64: "train", "b" * 64: "test"}
     card = replace(make_card(), split={"fingerprint": fingerprint(split)})
     write_split(tmp_path, split)
@@ -60,5 +63,5 @@ def test_a_list_that_is_not_the_cards_is_not_believed(tmp_path: Path) -> None:
     assert read_split(tmp_path, card) is None
 
 
-def test_a_version_without_a_list_says_so(tmp_path: Path) -> None:
+def test_a_version_without_a_list_gives_none(tmp_path: Path) -> None:
     assert read_split(tmp_path, make_card()) is None

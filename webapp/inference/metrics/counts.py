@@ -1,4 +1,4 @@
-"""What counted answers say: precision, recall, F1, calibration error. Pure formulas on counts; the web and the training room share them."""
+"""Precision, recall, F1 and calibration error: formulas on counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LabelMeasure:
-    """One label, counted: `n` photos are it, `named` were called it, `hits` are both. Shares are in [0, 1]."""
+    """Counts of one label: `n` photos have it, `named` were classified as it, `hits` are both."""
 
     n: int
     named: int
@@ -14,37 +14,40 @@ class LabelMeasure:
 
     @property
     def precision(self) -> float | None:
-        """Of the photos that were called it, the share that are it; None when none was called it."""
+        """The share of the photos classified as it that have it; None without any."""
         return self.hits / self.named if self.named else None
 
     @property
     def recall(self) -> float | None:
-        """Of the photos that are it, the share that was called it; None when none is it."""
+        """The share of the photos that have it that were classified as it; None without any."""
         return self.hits / self.n if self.n else None
 
     @property
     def f1(self) -> float | None:
-        """The harmonic mean of both, 2 hits / (n + named) (van Rijsbergen 1979, "Information Retrieval", ch. 7); None when none is it."""
+        """The harmonic mean of precision and recall, 2 hits / (n + named); None without a photo.
+
+        Source: van Rijsbergen 1979, "Information Retrieval", ch. 7.
+        """
         return 2 * self.hits / (self.n + self.named) if self.n else None
 
 
 def mean_f1(measures: Iterable[LabelMeasure], *, weighted: bool = False) -> float | None:
-    """The mean F1 of all labels that some photo is; None without any.
+    """The mean F1 of all labels that have photos; None without any.
 
-    Each label counts the same, however many photos it has (macro F1), or by its photos when `weighted`.
+    Each label counts the same (macro F1), or by its photos when `weighted`.
     """
-    counted = [(one.f1, one.n if weighted else 1) for one in measures if one.f1 is not None]
-    return (
-        sum(f1 * weight for f1, weight in counted) / sum(weight for _f1, weight in counted)
-        if counted
-        else None
-    )
+    terms = [
+        (measure.f1, measure.n if weighted else 1) for measure in measures if measure.f1 is not None
+    ]
+    total = sum(weight for _f1, weight in terms)
+    return sum(f1 * weight for f1, weight in terms) / total if terms else None
 
 
 def calibration_error(bins: Iterable[tuple[int, float, float]]) -> float:
-    """Expected calibration error (Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning", eq. 3).
+    """Expected calibration error: the mean distance of confidence and accuracy; 0 without photos.
 
-    `bins` are (photos, mean confidence, share that was right): the mean distance of the last two, weighted by photos; 0 without photos.
+    `bins` are (photos, mean confidence, share that was right) and weigh by photos. Source: Naeini et
+    al. 2015, "Obtaining well calibrated probabilities using Bayesian binning", eq. 3.
     """
     rows = list(bins)
     total = sum(n for n, _confidence, _right in rows)

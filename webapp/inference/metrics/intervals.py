@@ -1,28 +1,27 @@
-"""How far a counted share can be trusted."""
+"""Confidence intervals of counted shares."""
 
 import math
 from dataclasses import dataclass
 
-Z95 = 1.959964  # the normal quantile that leaves 2.5 % on each side
+_Z95 = 1.959964  # the normal quantile that leaves 2.5 % on each side
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share, in [0, 1]: plausible values of the true one when `hits` of `n` were counted; (0, 1) for n = 0.
+    """The 95 % interval of the share `hits` / `n`, in [0, 1]; (0, 1) for n = 0.
 
-    Wilson (1927), "Probable Inference, the Law of Succession, and Statistical Inference".
+    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
     """
     if n == 0:
         return 0.0, 1.0
     share = hits / n
-    middle = share + Z95 * Z95 / (2 * n)
-    spread = Z95 * math.sqrt(share * (1 - share) / n + Z95 * Z95 / (4 * n * n))
-    scale = 1 + Z95 * Z95 / n
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    middle = (share + _Z95 * _Z95 / (2 * n)) / (1 + _Z95 * _Z95 / n)
+    spread = _half_width(share, n)
+    return max(0.0, middle - spread), min(1.0, middle + spread)
 
 
 @dataclass(frozen=True)
 class Share:
-    """`hits` of `n` counted, with the plausible range of the true share (95 %). Shares are in [0, 1]."""
+    """`hits` of `n` counted, with the 95 % interval of the true share. Shares are in [0, 1]."""
 
     hits: int
     n: int
@@ -36,7 +35,7 @@ class Share:
 
     @property
     def half_width(self) -> float:
-        """How far the true share may lie from the middle of the range."""
+        """Half the width of the interval."""
         return (self.high - self.low) / 2
 
 
@@ -46,16 +45,13 @@ def share_of(hits: int, n: int) -> Share:
 
 
 def more_needed(hits: int, n: int, within: float = 0.05) -> int:
-    """How many more to count until the interval of `wilson` is no wider than `within` to each side, if the share stays as it is.
+    """How many more to count until half the interval is at most `within`, if the share stays.
 
-    Half of Wilson's interval is z sqrt(p q / n + z^2 / 4 n^2) / (1 + z^2 / n). It shrinks as n grows, so the first n that fits is found
-    by halving. Without a count the share is taken as 1/2, the hardest.
+    Without a count the share is taken as 1/2, which needs the most. Half the interval shrinks as n
+    grows, so the first n that fits is found by bisection.
     """
     share = hits / n if n else 0.5
-    low, high = (
-        n,
-        max(n, math.ceil((Z95 / (2 * within)) ** 2)),
-    )  # p = 1/2 needs the most, and not more than this
+    low, high = n, max(n, math.ceil((_Z95 / (2 * within)) ** 2))
     while low < high:
         middle = (low + high) // 2
         if middle and _half_width(share, middle) <= within:
@@ -66,4 +62,6 @@ def more_needed(hits: int, n: int, within: float = 0.05) -> int:
 
 
 def _half_width(share: float, n: int) -> float:
-    return Z95 * math.sqrt(share * (1 - share) / n + Z95 * Z95 / (4 * n * n)) / (1 + Z95 * Z95 / n)
+    """Half of Wilson's interval: z sqrt(p q / n + z^2 / 4 n^2) / (1 + z^2 / n)."""
+    variance = share * (1 - share) / n + _Z95 * _Z95 / (4 * n * n)
+    return _Z95 * math.sqrt(variance) / (1 + _Z95 * _Z95 / n)

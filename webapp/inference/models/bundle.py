@@ -1,4 +1,4 @@
-"""A version as one zip file: packed to be carried elsewhere, unpacked without trust."""
+"""A version as one zip file: written for export, unpacked without trusting its contents."""
 
 import os
 import stat
@@ -12,51 +12,59 @@ from webapp.inference.models.held_out import SPLIT_FILE, read_split
 from webapp.inference.models.registry import Registry, check_files
 
 UNPACKED_BYTES = 2 * 1024**3
-MEMBERS = 1000
-CHUNK = 1024 * 1024
+_MEMBERS = 1000
+_CHUNK = 1024 * 1024
+_DAMAGED = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,  # encrypted; NotImplementedError is one too
+    EOFError,
+    ValueError,
+)
 
 
 def pack(registry: Registry, name: str, version: int, target: Path) -> None:
     """Write a version with its card into a new zip file; the same version gives the same bytes.
 
-    Raises `ModelNotFoundError`, `BadCardError`, `ModelUnavailableError` (a file is not the one that was published) or `ModelRefusedError`
-    when `target` exists or cannot be written.
+    Raises `ModelNotFoundError`, `BadCardError`, `ModelUnavailableError` (a file is not the one that
+    was published) or `ModelRefusedError` when `target` exists or cannot be written.
     """
     folder = registry.version_folder(name, version)
     card = registry.card(name, version)
     check_files(folder, card, tuple(card.files))
-    names = {*card.files} | (
-        {SPLIT_FILE} if read_split(folder, card) else set()
-    )  # older versions got the list later
-    waiting = target.with_name(f".{target.name}.{os.getpid()}")
+    names = set(card.files)
+    if read_split(folder, card):  # older versions got the list later
+        names.add(SPLIT_FILE)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with zipfile.ZipFile(waiting, "w") as archive:
-            for one in (CARD_FILE, *sorted(names)):
-                how = zipfile.ZIP_DEFLATED if one in (CARD_FILE, SPLIT_FILE) else zipfile.ZIP_STORED
-                archive.writestr(zipfile.ZipInfo(one), (folder / one).read_bytes(), how)
-        os.link(waiting, target)  # unlike a rename this never replaces a file
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for file in (CARD_FILE, *sorted(names)):
+                text = file in (CARD_FILE, SPLIT_FILE)
+                method = zipfile.ZIP_DEFLATED if text else zipfile.ZIP_STORED
+                archive.writestr(zipfile.ZipInfo(file), (folder / file).read_bytes(), method)
+        os.link(temporary, target)  # unlike a rename this never replaces a file
     except FileExistsError as error:
         raise ModelRefusedError(f"{target} exists already. Nothing was written.") from error
     except OSError as error:
         raise ModelRefusedError(f"{target} cannot be written: {error.strerror}.") from error
     finally:
-        waiting.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def unpack(source: Path, folder: Path) -> list[Path]:
-    """Unpack a zip into the empty `folder` and return the files, by name.
+def unpack(source: Path, folder: Path) -> None:
+    """Unpack a zip into the empty `folder`.
 
-    Raises `ModelRefusedError` that names the member: a path that leads out of the archive, a link or a device, more than
-    `UNPACKED_BYTES` or `MEMBERS`, an encrypted or damaged file.
+    Raises `ModelRefusedError` that names the member: a path that leads out of the archive, a link or a
+    device, more than `UNPACKED_BYTES` or 1,000 members, an encrypted or damaged file.
     """
-    files: list[Path] = []
     left = UNPACKED_BYTES
     try:
         with zipfile.ZipFile(source) as archive:
             members = archive.infolist()
-            if len(members) > MEMBERS:
+            if len(members) > _MEMBERS:
                 raise ModelRefusedError(
-                    f"The zip has {len(members)} members; a model has fewer than {MEMBERS}."
+                    f"The zip has {len(members)} members; at most {_MEMBERS} are allowed."
                 )
             for member in members:
                 check_member(member)
@@ -65,45 +73,29 @@ def unpack(source: Path, folder: Path) -> list[Path]:
                     path = folder / PurePosixPath(member.filename)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     left = _copy(archive, member, path, left)
-                    files.append(path)
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        NotImplementedError,
-        EOFError,
-        ValueError,
-    ) as error:
-        raise ModelRefusedError(f"{source.name} is no sound zip file: {error}") from error
-    return sorted(files)
+    except _DAMAGED as error:
+        raise ModelRefusedError(f"{source.name} is not a sound zip file: {error}") from error
 
 
 def check_member(member: zipfile.ZipInfo) -> None:
-    """Raise `ModelRefusedError` when a member's name leads out of the archive, or when it is a link or a device."""
-    name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
+    """Raise `ModelRefusedError` for a member whose path leads out of the archive, a link or device."""
+    name, mode = member.filename, stat.S_IFMT(member.external_attr >> 16)
     parts = PurePosixPath(name).parts
-    if (
-        not parts
-        or name.startswith("/")
-        or "\\" in name
-        or "\0" in name
-        or ":" in parts[0]
-        or ".." in parts
-    ):
+    absolute = not parts or name.startswith("/") or ":" in parts[0]
+    if absolute or ".." in parts or "\\" in name or "\0" in name:
         raise ModelRefusedError(
             f"The archive has a member {name[:100]!r}, whose path leads out of it."
         )
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise ModelRefusedError(
             f"The archive has a member {name[:100]!r}, which is a link and not a file."
         )
 
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, left: int) -> int:
-    """Unpack one member by chunks; the sizes that the archive claims are not believed. Returns how many bytes may still come."""
+    """Unpack one member in chunks, whatever size it claims. Returns the bytes still allowed."""
     with archive.open(member) as stream, path.open("xb") as file:
-        while chunk := stream.read(CHUNK):
+        while chunk := stream.read(_CHUNK):
             left -= len(chunk)
             if left < 0:
                 raise ModelRefusedError(

@@ -1,4 +1,4 @@
-"""Which photos a version has learnt from, and which it has never seen: the list that travels with it."""
+"""Which photos a version was trained on and which were held out: the list in its folder."""
 
 import hashlib
 import json
@@ -11,19 +11,17 @@ from webapp.inference.decoding.crop import Box
 from webapp.inference.models.card import ModelCard
 
 SPLIT_FILE = "split.json"
+# the part of a split that a version was neither trained, selected nor calibrated on
 HELD_OUT = "test"
-"""The part of a split that a version neither learnt from nor was chosen or calibrated by."""
-
+# a card's `split.learnt_from` where the test part set temperature and thresholds of a refitted network
 CALIBRATED_ON_IT = "calibrated on the test photos"
-"""What a card's `split.learnt_from` says where that part set temperature and limits all the same: those of a network that was refitted."""
 
-Split = Mapping[str, str]
-"""SHA-256 of a file in hex -> "train", "validation" or "test"."""
+Split = Mapping[str, str]  # SHA-256 of a file in hex -> "train", "validation" or "test"
 
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """A file and its label. `name` is enough to find it again; `box` is what is to be cut out of it, if anything."""
+    """A file and its label; `box` is what is to be cut out of it, if anything."""
 
     path: Path
     label: str
@@ -32,26 +30,24 @@ class LabelledPhoto:
 
     @property
     def name(self) -> str:
-        """Folder, label and file name."""
+        """Folder, label and file name: enough to find the file again."""
         return "/".join(self.path.parts[-3:])
 
 
 def fingerprint(split: Split) -> str:
-    """SHA-256 over the sorted lines "<file's SHA-256> <part>": what a card's `split.fingerprint` says."""
-    return hashlib.sha256(
-        "".join(sorted(f"{digest} {part}\n" for digest, part in split.items())).encode("ascii")
-    ).hexdigest()
+    """A card's `split.fingerprint`: SHA-256 of the sorted lines "<file's SHA-256> <part>"."""
+    lines = sorted(f"{digest} {part}\n" for digest, part in split.items())
+    return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
 
 
 def write_split(folder: Path, split: Split) -> None:
-    """Lay the list into a version's folder."""
-    (folder / SPLIT_FILE).write_text(
-        json.dumps(dict(sorted(split.items())), indent=0) + "\n", encoding="ascii"
-    )
+    """Write the list into a version's folder."""
+    text = json.dumps(dict(split), indent=0, sort_keys=True)
+    (folder / SPLIT_FILE).write_text(text + "\n", encoding="ascii")
 
 
 def read_split(folder: Path, card: ModelCard) -> Split | None:
-    """The list of a version, None when it carries none or one that is not the card's."""
+    """The list of a version, None when it has none or one that does not match the card."""
     try:
         split = json.loads((folder / SPLIT_FILE).read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -62,37 +58,43 @@ def read_split(folder: Path, card: ModelCard) -> Split | None:
 
 
 def find_photos(folders: Iterable[Path]) -> tuple[list[LabelledPhoto], list[str]]:
-    """Every file in `folder/<label>/` and below, as `once_each` gives them."""
+    """Every file in and below `folder/<label>/`, as `once_each` returns them."""
     return once_each(
         (path, path.relative_to(folder).parts[0], None)
         for folder in folders
-        for path in sorted(
-            one for one in folder.glob("*/**/*") if one.is_file() and not one.name.startswith(".")
-        )
+        for path in sorted(folder.glob("*/**/*"))
+        if path.is_file() and not path.name.startswith(".")
     )
 
 
 def once_each(
     files: Iterable[tuple[Path, str, Box | None]],
 ) -> tuple[list[LabelledPhoto], list[str]]:
-    """Photos of (file, label, box), each content once, in this order; and the names of files that are there under two labels."""
-    found: dict[str, list[LabelledPhoto]] = defaultdict(list)
+    """Photos of (file, label, box), each content once, in this order.
+
+    Also returns the names of files whose content occurs under two labels.
+    """
+    by_content: dict[str, list[LabelledPhoto]] = defaultdict(list)
     for path, label, box in files:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        found[digest].append(LabelledPhoto(path, label, digest, box))
-    clear = [same[0] for same in found.values() if len({one.label for one in same}) == 1]
-    return clear, [
-        one.name for same in found.values() if len({one.label for one in same}) > 1 for one in same
-    ]
+        by_content[digest].append(LabelledPhoto(path, label, digest, box))
+    clear: list[LabelledPhoto] = []
+    ambiguous: list[str] = []
+    for copies in by_content.values():
+        if len({photo.label for photo in copies}) == 1:
+            clear.append(copies[0])
+        else:
+            ambiguous += [photo.name for photo in copies]
+    return clear, ambiguous
 
 
 def unseen(
     photos: Iterable[LabelledPhoto], splits: Collection[Split]
 ) -> tuple[list[LabelledPhoto], list[LabelledPhoto]]:
-    """The photos that no version of these splits has learnt from or was calibrated by; and the others."""
+    """The photos that no version of these splits was trained or calibrated on; and the others."""
     kept: list[LabelledPhoto] = []
-    seen: list[LabelledPhoto] = []
+    others: list[LabelledPhoto] = []
     for photo in photos:
         fresh = all(split.get(photo.sha256, HELD_OUT) == HELD_OUT for split in splits)
-        (kept if fresh else seen).append(photo)
-    return kept, seen
+        (kept if fresh else others).append(photo)
+    return kept, others

@@ -1,4 +1,4 @@
-"""From a version's folder to a classifier that may answer. No Flask: also the processes that rank a folder use it."""
+"""Loads a version's folder as a classifier; needs no Flask, so pool processes use it too."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from webapp.inference.models.registry import Registry, check_files
 
 
 def load_classifier(registry: Registry, name: str, version: int, engine: str) -> Classifier:
-    """Load one version with `engine` ("litert" or "keras") after checking its files' SHA-256, and let it pass its golden self-test.
+    """The classifier of one version, after its golden self-test.
 
-    Raises `ModelUnavailableError`, `ModelNotFoundError` or `BadCardError`.
+    `engine` is "litert" or "keras". Raises `ModelUnavailableError`, `ModelNotFoundError` or
+    `BadCardError`.
     """
     folder = registry.version_folder(name, version)
     classifier = open_version(folder, engine)
@@ -21,18 +22,15 @@ def load_classifier(registry: Registry, name: str, version: int, engine: str) ->
 
 
 def open_version(folder: Path, engine: str) -> Classifier:
-    """Load the version in `folder` after checking its files' SHA-256, without the self-test. Raises like `load_classifier`."""
+    """Load the version in `folder` after checking its files' SHA-256, without the self-test.
+
+    Raises `ModelUnavailableError` or `BadCardError`.
+    """
     card = ModelCard.read(folder)
-    return _keras(folder, card) if engine == "keras" else _litert(folder, card)
-
-
-def _litert(folder: Path, card: ModelCard) -> Classifier:
-    check_files(folder, card, (COMPILED_FILE, *card.companions))
-    return LiteRTClassifier(folder, card)
-
-
-def _keras(folder: Path, card: ModelCard) -> Classifier:
-    try:  # TensorFlow takes seconds and 600 MB: only who asks for it pays
+    if engine != "keras":
+        check_files(folder, card, (COMPILED_FILE, *card.companions))
+        return LiteRTClassifier(folder, card)
+    try:  # TensorFlow takes seconds and 600 MB
         from webapp.inference.keras_classifier import KERAS_FILE, KerasClassifier
     except ImportError as error:
         raise ModelUnavailableError(

@@ -1,4 +1,4 @@
-"""Which models are in the models folder, which versions they have, which one is live."""
+"""The models folder: which models it has, which versions, and which version is live."""
 
 import hashlib
 import os
@@ -12,30 +12,29 @@ LIVE_FILE = "LIVE"
 
 
 class Registry:
-    """Reads `models/<name>/<version>/` and `models/<name>/LIVE` from the disk at each question; cards are parsed once."""
+    """Reads `models/<name>/<version>/` and `models/<name>/LIVE` on each call; cards are cached."""
 
-    def __init__(self, folder: Path, seen: Callable[[ModelCard], ModelCard] | None = None) -> None:
-        """`seen` lays over a card how people see its labels; without it, cards are as they were published."""
+    def __init__(
+        self, folder: Path, current: Callable[[ModelCard], ModelCard] | None = None
+    ) -> None:
+        """`current` applies people's changes of labels to a card; cards are as published without."""
         self.folder = folder
-        self._seen = seen
+        self._current = current
         self._cards: dict[Path, tuple[int, ModelCard]] = {}
 
     def names(self) -> list[str]:
         """Models that have at least one version, sorted."""
         if not self.folder.is_dir():
             return []
-        return sorted(
-            one.name for one in self.folder.iterdir() if one.is_dir() and self.versions(one.name)
-        )
+        return sorted(path.name for path in self.folder.iterdir() if self.versions(path.name))
 
     def versions(self, name: str) -> list[int]:
         """The version numbers of a model, ascending; empty when there is none of this name."""
         folder = self.folder / name
         if "/" in name or name.startswith(".") or not folder.is_dir():
             return []
-        return sorted(
-            int(one.name) for one in folder.iterdir() if one.is_dir() and one.name.isdecimal()
-        )
+        numbered = (path for path in folder.iterdir() if path.name.isdecimal())
+        return sorted(int(path.name) for path in numbered if path.is_dir())
 
     def live_version(self, name: str) -> int | None:
         """The version that serves, or None when none was made live."""
@@ -46,7 +45,7 @@ class Registry:
         return int(text) if text.isdecimal() else None
 
     def claims_live(self, name: str) -> bool:
-        """True when a version was made live, even if the file that names it is unreadable by now."""
+        """True when a version was made live, even if the file that names it became unreadable."""
         return (self.folder / name / LIVE_FILE).exists()
 
     def version_folder(self, name: str, version: int) -> Path:
@@ -56,15 +55,15 @@ class Registry:
         return self.folder / name / str(version)
 
     def card(self, name: str, version: int | None = None) -> ModelCard:
-        """The card of a version with its labels as people see them; of the live version when none is given.
+        """The card of a version (default: the live one) with its current labels.
 
         Raises `ModelNotFoundError` or `BadCardError`.
         """
         card = self.published_card(name, version)
-        return self._seen(card) if self._seen else card
+        return self._current(card) if self._current else card
 
     def published_card(self, name: str, version: int | None = None) -> ModelCard:
-        """The card of a version as it was published; of the live version when none is given. Raises like `card`."""
+        """The card of a version (default: the live one) as published. Raises like `card`."""
         if not self.versions(name):
             raise ModelNotFoundError(f"There is no model called {name!r}.")
         chosen = version if version is not None else self.live_version(name)
@@ -78,24 +77,27 @@ class Registry:
             changed = (folder / CARD_FILE).stat().st_mtime_ns
         except OSError:
             return ModelCard.read(folder)
-        kept = self._cards.get(folder)
-        if kept is None or kept[0] != changed:
-            kept = self._cards[folder] = (changed, ModelCard.read(folder))
-        return kept[1]
+        cached = self._cards.get(folder)
+        if cached is None or cached[0] != changed:
+            cached = self._cards[folder] = (changed, ModelCard.read(folder))
+        return cached[1]
 
     def make_live(self, name: str, version: int) -> None:
-        """Let `version` serve from now on. The file is replaced in one step, so a reader sees the old or the new number."""
+        """Let `version` serve. The file is replaced atomically: readers see the old or new number."""
         self.version_folder(name, version)
-        waiting = self.folder / name / f".{LIVE_FILE}.new"
-        with waiting.open("w", encoding="ascii") as stream:
+        temporary = self.folder / name / f".{LIVE_FILE}.new"
+        with temporary.open("w", encoding="ascii") as stream:
             stream.write(f"{version}\n")
             stream.flush()
             os.fsync(stream.fileno())  # a power cut must not leave an empty file behind
-        waiting.replace(self.folder / name / LIVE_FILE)
+        temporary.replace(self.folder / name / LIVE_FILE)
 
 
 def check_files(folder: Path, card: ModelCard, names: tuple[str, ...]) -> None:
-    """Compare the SHA-256 of the named files with the card. Raises `ModelUnavailableError` that names the file."""
+    """Compare the SHA-256 of the named files with the card.
+
+    Raises `ModelUnavailableError` that names the file.
+    """
     for name in names:
         try:
             digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -103,5 +105,6 @@ def check_files(folder: Path, card: ModelCard, names: tuple[str, ...]) -> None:
             raise ModelUnavailableError(f"{card.name} {card.version}: {name} is missing") from error
         if digest != card.files.get(name):
             raise ModelUnavailableError(
-                f"{card.name} {card.version}: {name} is not the file that was published (its SHA-256 differs)"
+                f"{card.name} {card.version}: {name} is not the file that was published "
+                "(its SHA-256 differs)"
             )

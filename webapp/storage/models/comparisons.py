@@ -1,4 +1,4 @@
-"""Questions about what two versions of a model said about the same photos. Nothing here commits."""
+"""Queries about what two versions of a model answered on the same photos. Nothing here commits."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -10,62 +10,63 @@ from webapp.storage.database import db
 from webapp.storage.jobs import results
 from webapp.storage.tables import Job, Photo, Prediction
 
+_Labels = tuple[str | None, str | None]
+
 
 def first_labels(
     model: str, versions: tuple[int, int], labels: Collection[str], limit: int
 ) -> list[tuple[Photo, str | None, str | None]]:
-    """The newest `limit` photos whose ground truth is one of `labels`, with the first label of each version; None: it has not looked."""
-    question = (
-        _with_labels(Photo, model, versions)
-        .where(Photo.ground_truth.in_(labels))
-        .order_by(Photo.id.desc())
-        .limit(limit)
-    )
-    return [(row[0], row[1], row[2]) for row in db.session.execute(question)]
+    """The newest `limit` photos whose ground truth is one of `labels`, with both first labels.
+
+    A first label is None where the version has not classified the photo.
+    """
+    statement = _with_labels(Photo, model, versions).where(Photo.ground_truth.in_(labels))
+    rows = db.session.execute(statement.order_by(Photo.id.desc()).limit(limit))
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def newest_photos(limit: int) -> list[int]:
-    """The numbers of the newest `limit` photos, the newest first."""
-    question = (
-        select(Photo.id).where(Photo.deleted_at.is_(None)).order_by(Photo.id.desc()).limit(limit)
+    """The ids of the newest `limit` photos, newest first."""
+    present = select(Photo.id).where(Photo.deleted_at.is_(None))
+    return list(db.session.scalars(present.order_by(Photo.id.desc()).limit(limit)))
+
+
+def labels_of(model: str, versions: tuple[int, int], ids: Sequence[int]) -> dict[int, _Labels]:
+    """The first labels of both versions for each photo that exists; None where not classified."""
+    statement = _with_labels(Photo.id, model, versions).where(Photo.id.in_(ids))
+    rows = db.session.execute(statement.order_by(Photo.id))
+    return {int(row[0]): (row[1], row[2]) for row in rows}
+
+
+def count_unlabelled(ids: Sequence[int]) -> int:
+    """How many of these photos have no ground truth."""
+    statement = select(func.count()).where(
+        Photo.id.in_(ids), Photo.ground_truth.is_(None), Photo.deleted_at.is_(None)
     )
-    return list(db.session.execute(question).scalars())
-
-
-def labels_of(
-    model: str, versions: tuple[int, int], numbers: Sequence[int]
-) -> dict[int, tuple[str | None, str | None]]:
-    """For each of these photos the first label of each version, None where it has not looked; photos that are gone are absent."""
-    question = (
-        _with_labels(Photo.id, model, versions).where(Photo.id.in_(numbers)).order_by(Photo.id)
-    )
-    return {int(row[0]): (row[1], row[2]) for row in db.session.execute(question)}
-
-
-def count_unlabelled(numbers: Sequence[int]) -> int:
-    """How many of these photos nobody has given a ground truth."""
-    question = select(func.count()).where(
-        Photo.id.in_(numbers), Photo.ground_truth.is_(None), Photo.deleted_at.is_(None)
-    )
-    return int(db.session.execute(question).scalar_one())
+    return int(db.session.execute(statement).scalar_one())
 
 
 def numbers_that_differ(job_id: str) -> list[int]:
-    """The numbers of the photos that two versions answered differently in a job (by its public id); only 0, which no photo has, when
-    there are none, or no such job."""
-    number = db.session.execute(select(Job.id).where(Job.public_id == job_id)).scalar_one_or_none()
-    found = results(number) if number is not None else []
-    return [one for result in found for one in result.get("differ", [])] or [0]
+    """The ids of the photos that two versions answered differently in a job, by its public id.
+
+    Only 0, which no photo has, when there are none or no such job.
+    """
+    number = db.session.scalar(select(Job.id).where(Job.public_id == job_id))
+    parts = results(number) if number is not None else []
+    return [photo_id for part in parts for photo_id in part.get("differ", [])] or [0]
 
 
 def _with_labels(photo: Any, model: str, versions: tuple[int, int]) -> Select[Any]:
-    """Photos (all of their row, or a column) that are there, with the first label of each version."""
-    one, other = aliased(Prediction), aliased(Prediction)
-    question = (
-        select(photo, one.label, other.label).select_from(Photo).where(Photo.deleted_at.is_(None))
-    )
-    for said, version in zip((one, other), versions, strict=True):
-        question = question.outerjoin(
-            said, and_(said.photo_id == Photo.id, said.model == model, said.version == version)
+    """Photos (the entity, or a column) that are not deleted, with the first label of each version."""
+    champion, challenger = aliased(Prediction), aliased(Prediction)
+    statement = select(photo, champion.label, challenger.label).select_from(Photo)
+    for prediction, version in zip((champion, challenger), versions, strict=True):
+        statement = statement.outerjoin(
+            prediction,
+            and_(
+                prediction.photo_id == Photo.id,
+                prediction.model == model,
+                prediction.version == version,
+            ),
         )
-    return question
+    return statement.where(Photo.deleted_at.is_(None))

@@ -1,4 +1,4 @@
-"""Questions about which version of a model was live when, and how that is written. Nothing here commits."""
+"""Queries about which version of a model was live when. Nothing here commits."""
 
 from collections.abc import Sequence
 
@@ -16,26 +16,20 @@ def add_promotion(row: Promotion) -> None:
 
 def promotions_of(model: str) -> Sequence[Promotion]:
     """Every change of the live version of a model, newest first."""
-    return (
-        db.session.execute(
-            select(Promotion).where(Promotion.model == model).order_by(Promotion.id.desc())
-        )
-        .scalars()
-        .all()
-    )
+    statement = select(Promotion).where(Promotion.model == model).order_by(Promotion.id.desc())
+    return db.session.scalars(statement).all()
 
 
 def last_arrival(model: str, version: int) -> Promotion | None:
-    """How `version` last became live other than by going back to it, or None when that was never written down."""
-    question = select(Promotion).where(
+    """How `version` last became live other than by a rollback, or None when that is not recorded."""
+    statement = select(Promotion).where(
         Promotion.model == model, Promotion.to_version == version, Promotion.kind != "rollback"
     )
-    return db.session.execute(question.order_by(Promotion.id.desc()).limit(1)).scalar_one_or_none()
+    return db.session.scalar(statement.order_by(Promotion.id.desc()).limit(1))
 
 
 def versions_that_served(model: str) -> list[int]:
     """Versions of a model that were live, the latest first, each once."""
-    versions = [
-        version for row in promotions_of(model) for version in (row.to_version, row.from_version)
-    ]
-    return [one for one in dict.fromkeys(versions) if one is not None]
+    changes = ((row.to_version, row.from_version) for row in promotions_of(model))
+    versions = dict.fromkeys(version for change in changes for version in change)
+    return [version for version in versions if version is not None]
