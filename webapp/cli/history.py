@@ -5,8 +5,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+import click
 from flask_migrate import upgrade
 
+from webapp.errors import MarqueError
 from webapp.services.operations.health import has_tables, tell_planner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,11 +28,14 @@ def make_history() -> None:
 
 
 def needs_history(command: Command) -> Command:
-    """Call `make_history` before the command runs."""
+    """Call `make_history` before the command runs, and print its `MarqueError` as a sentence."""
 
     @wraps(command)
     def ready(*args: Any, **options: Any) -> Any:
         make_history()
-        return command(*args, **options)
+        try:
+            return command(*args, **options)
+        except MarqueError as error:
+            raise click.ClickException(str(error)) from error
 
     return cast(Command, ready)

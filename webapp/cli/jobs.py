@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 
 import click
 from flask import Blueprint
@@ -11,7 +10,6 @@ from flask import Blueprint
 from webapp.cli.history import needs_history
 from webapp.config import ROOT
 from webapp.domain import JOB_STATES, Who
-from webapp.errors import JobNotFoundError, JobRefusedError
 from webapp.services.jobs import queue
 from webapp.services.jobs.queue import JobView, Owner
 
@@ -79,7 +77,7 @@ def list_command(state: str | None, job_type: str, as_json: bool) -> None:
 @needs_history
 def show(job_id: str, as_json: bool) -> None:
     """One job: how it stands, what came of it, the end of its log. Exit code 1 when it failed."""
-    view = _run(lambda: queue.get_job(job_id, _OPERATOR))
+    view = queue.get_job(job_id, _OPERATOR)
     job = view.job
     if as_json:
         click.echo(json.dumps(_facts(view), indent=2, ensure_ascii=False))
@@ -95,7 +93,7 @@ def show(job_id: str, as_json: bool) -> None:
 @needs_history
 def cancel(job_id: str) -> None:
     """Cancel a job. What it did stays."""
-    view = _run(lambda: queue.cancel_job(job_id, _OPERATOR, TERMINAL))
+    view = queue.cancel_job(job_id, _OPERATOR, TERMINAL)
     click.echo("Cancelled." if view.over else "It stops within a few seconds.")
 
 
@@ -104,15 +102,8 @@ def cancel(job_id: str) -> None:
 @needs_history
 def retry(job_id: str) -> None:
     """Let a job that failed go on where it stopped."""
-    _run(lambda: queue.retry_job(job_id, _OPERATOR, TERMINAL))
+    queue.retry_job(job_id, _OPERATOR, TERMINAL)
     click.echo("It goes on as soon as a worker is free.")
-
-
-def _run(action: Callable[[], JobView]) -> JobView:
-    try:
-        return action()
-    except (JobNotFoundError, JobRefusedError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _progress(view: JobView) -> str:

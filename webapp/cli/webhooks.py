@@ -1,15 +1,12 @@
 """`flask webhooks`: addresses of other services that are told what happens here."""
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 import click
 from flask import Blueprint
 
 from webapp.cli.history import needs_history
 from webapp.domain import DELIVERED, GIVEN_UP, WAITING, Who
-from webapp.errors import WebhookError
 from webapp.extensions import get_config
 from webapp.services.jobs import queue
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -17,7 +14,6 @@ from webapp.services.webhooks import webhooks
 
 bp = Blueprint("cli_webhooks", __name__, cli_group="webhooks")
 bp.cli.help = "Addresses that get a signed message when something happens."
-Result = TypeVar("Result")
 
 
 @bp.cli.command("list")
@@ -47,7 +43,7 @@ def add(url: str, events: tuple[str, ...], below: str) -> None:
     """Tell URL what happens here, and print the secret once."""
     private, who = get_config().webhooks == "any", Who("terminal")
     wanted = events or list(webhooks.EVENTS)
-    hook = _run(lambda: webhooks.add(url, wanted, below=below, private=private, who=who))
+    hook = webhooks.add(url, wanted, below=below, private=private, who=who)
     host = webhooks.host_of(hook)
     click.echo(
         f"Webhook {hook.id} to {host} hears of {hook.events}. Its secret is shown this once:"
@@ -60,7 +56,7 @@ def add(url: str, events: tuple[str, ...], below: str) -> None:
 @needs_history
 def remove(number: int) -> None:
     """Remove webhook NUMBER, with what waits for it."""
-    hook = _run(lambda: webhooks.remove(number))
+    hook = webhooks.remove(number)
     click.echo(f"Removed the webhook to {webhooks.host_of(hook)}.")
 
 
@@ -77,7 +73,7 @@ def remove(number: int) -> None:
 @needs_history
 def test(number: int, wait: int) -> None:
     """Let webhook NUMBER be told of a test, and say what came back. A worker has to run."""
-    delivery_id = _run(lambda: webhooks.send_test(number))
+    delivery_id = webhooks.send_test(number)
     end = time.monotonic() + wait
     delivery = webhooks.get_delivery(delivery_id)
     while delivery.state == WAITING and not delivery.attempts and time.monotonic() < end:
@@ -92,10 +88,3 @@ def test(number: int, wait: int) -> None:
     else:
         waits = "It waits: no answer yet. Look at /admin/webhooks."
         raise click.ClickException(queue.missing_worker(JOB_TYPES) or waits)
-
-
-def _run(action: Callable[[], Result]) -> Result:
-    try:
-        return action()
-    except WebhookError as error:
-        raise click.ClickException(str(error)) from error
