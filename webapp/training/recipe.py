@@ -23,17 +23,10 @@ from webapp.inference.models.card import InputSpec, Label
 
 RECIPES = Path(__file__).parent / "recipes"
 BACKBONE_NAMES = (
-    "mobilenet_v2",
-    "mobilenet_v3_small",
-    "mobilenet_v3_large",
-    "resnet50",
-    "resnet50_v2",
+    *("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnet50", "resnet50_v2"),
     *(f"efficientnet_b{size}" for size in range(8)),
     *(f"efficientnet_v2_b{size}" for size in range(4)),
-    "efficientnet_v2_s",
-    "convnext_tiny",
-    "plain_cnn",
-    "small_cnn",
+    *("efficientnet_v2_s", "convnext_tiny", "plain_cnn", "small_cnn"),
 )
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -126,9 +119,9 @@ class TrainingStage:
     width: _Side  # pixels
 
     @property
-    def pixels(self) -> int:
-        """Pixels of a picture: what a step costs."""
-        return self.height * self.width
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -192,12 +185,9 @@ class Recipe:
 
     @model_validator(mode="after")
     def _sizes_suit_the_backbone(self) -> Self:
-        size = (self.input.height, self.input.width)
-        sizes = {(stage.height, stage.width) for stage in self.stages}
-        if self.backbone == "plain_cnn" and sizes - {size}:
-            raise ValueError(
-                "the backbone plain_cnn has one size: each stage needs the height and width of input"
-            )
+        sizes = {stage.size for stage in self.stages} - {(self.input.height, self.input.width)}
+        if self.backbone == "plain_cnn" and sizes:
+            raise ValueError("plain_cnn has one size: each stage needs that of input")
         return self
 
     @property
@@ -207,11 +197,10 @@ class Recipe:
 
     def settings(self) -> dict[str, Any]:
         """What decides the outcome of training, as plain JSON: everything but the texts."""
-        texts = {"title", "noun", "noun_plural", "question", "summary", "limits", "labels"}
-        texts |= {"naming", "data", "layout"}
+        texts = {"title", "noun", "noun_plural", "question", "summary", "limits"}
+        texts |= {"labels", "naming", "data", "layout"}
         crop = {"crop": self.layout.crop} if self.layout.kind == "cars-devkit" else {}
-        values = _RECIPE.dump_python(self).items()
-        return {key: value for key, value in values if key not in texts} | crop
+        return _RECIPE.dump_python(self, exclude=texts) | crop
 
 
 _RECIPE = TypeAdapter(Recipe)
@@ -224,10 +213,8 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"The recipe {path.name} cannot be read: {error}") from error
     if "drawings" in raw:
-        raise TrainingError(
-            f"{path.name}: drawings is no setting any more, Marque draws no cars to train on. "
-            "Delete the line."
-        )
+        text = "drawings is no setting any more, Marque draws no cars to train on. Delete the line."
+        raise TrainingError(f"{path.name}: {text}")
     if raw.get("labels") == "folders":
         del raw["labels"]
     try:
@@ -242,7 +229,7 @@ def _problem(error: ValidationError) -> str:
     name = ".".join(str(part) for part in details["loc"])
     match details["type"]:
         case "unexpected_keyword_argument":
-            return f"unknown setting {name}; docs/models.md lists every setting"
+            return f"unknown setting {name}; webapp/training/recipe.py lists them all"
         case "missing":
             return f"{name} is missing"
     reason = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
@@ -266,10 +253,7 @@ def recipe_text(recipe: Recipe, *comments: str) -> str:
 
 
 def _toml_lines(table: dict[str, Any]) -> list[str]:
-    """A line per setting: TOML writes strings, numbers, booleans and lists as JSON does.
-
-    Only the character 127 is escaped in TOML and not in JSON.
-    """
+    """A line per setting: TOML writes values as JSON does, but for the character 127."""
     texts = {name: json.dumps(value, ensure_ascii=False) for name, value in table.items()}
     return [f"{name} = {text}".replace("\x7f", "\\u007f") for name, text in texts.items()]
 
@@ -291,10 +275,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 def named(recipe: Recipe, name: str) -> Recipe:
-    """The recipe for a model called `name`.
-
-    Raises `TrainingError` if the name cannot be a folder and an address.
-    """
+    """The recipe for a model of this name. Raises `TrainingError` if it cannot be an address."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", name):
         raise TrainingError(
             f"A model's name is made of lower-case letters, digits, dots and dashes, got {name!r}."
@@ -314,10 +295,8 @@ def with_labels(
         displays = displays or {}
         labels = (_label(name, displays.get(name, name), recipe.naming) for name in sorted(names))
         return replace(recipe, labels=tuple(labels))
-    unknown = sorted(set(names) - set(recipe.label_names))
-    if unknown:
-        folders = "the folder" if len(unknown) == 1 else "the folders"
-        raise TrainingError(f"The recipe has no label for {folders} {', '.join(unknown)}.")
+    if unknown := sorted(set(names) - set(recipe.label_names)):
+        raise TrainingError(f"The recipe has no label for the folder {', '.join(unknown)}.")
     return recipe
 
 
@@ -333,17 +312,13 @@ def _label(name: str, display: str, rule: Naming) -> Label:
 def source_of(recipe: Recipe, folder: Path) -> DataSource:
     """What the recipe knows about a data folder, or a source named after it."""
     name = folder.resolve().name
-    known = (source for source in recipe.data if source.folder == name)
-    return next(known, DataSource(name, name))
+    return next((source for source in recipe.data if source.folder == name), DataSource(name, name))
 
 
 def laid_out(
     recipe: Recipe, kind: str | None = None, image_column: str = "", label_column: str = ""
 ) -> Recipe:
-    """The recipe for data in another layout than its own.
-
-    What is empty stays; naming a column asks for a table.
-    """
+    """The recipe for another layout of data; what is empty stays, a column asks for a table."""
     own = recipe.layout
     kind = kind or ("table" if image_column or label_column else own.kind)
     image_column, label_column = image_column or own.image_column, label_column or own.label_column

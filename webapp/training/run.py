@@ -108,7 +108,7 @@ class Run:
         """Train the current stage to its end; returns the weights of the network that learns."""
         place, recipe = self.progress.stage, self.recipe
         stage = recipe.stages[place]
-        network = build_network(recipe, len(recipe.labels), (stage.height, stage.width))
+        network = build_network(recipe, len(recipe.labels), stage.size)
         network = for_learning(network, precision_here(recipe.precision))
         network.set_weights(weights)
         unfreeze(network, stage.unfreeze)
@@ -149,7 +149,7 @@ class Run:
             decay = min(recipe.averaging, (1 + progress.steps) / (10 + progress.steps))
             decay = tf.constant(decay, tf.float32)
             losses.append(float(step(tf.constant(views), tf.constant(targets), decay)))
-            bar.update(len(views) * stage.pixels)
+            bar.update(len(views) * stage.height * stage.width)
             self.job.on_step(progress)
         photos, seconds = batches.count * recipe.batch, time.monotonic() - started
         return float(np.mean(losses)), throughput(photos, seconds, batches.waited)
@@ -200,7 +200,7 @@ class Run:
     def _cost(self, stages: Sequence[TrainingStage]) -> int:
         """Pixels that the network sees in whole stages."""
         photos = self.sampler.steps * self.recipe.batch
-        return photos * sum(stage.epochs * stage.pixels for stage in stages)
+        return photos * sum(stage.epochs * stage.height * stage.width for stage in stages)
 
     def _cost_so_far(self) -> int:
         progress, stages = self.progress, self.recipe.stages

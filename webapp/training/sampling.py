@@ -44,12 +44,12 @@ class Sampler:
         )
         rng.shuffle(order)
         chunks = np.resize(order, wanted).reshape(-1, recipe.batch)
-        labels, size = len(recipe.labels), (stage.height, stage.width)
+        labels = len(recipe.labels)
         smooth = np.eye(labels) * (1 - recipe.smoothing) + recipe.smoothing / labels
 
         def make(number: int) -> Batch:
             rng, chunk = np.random.default_rng([*seeds, 1 + number]), chunks[number]
-            views = views_of([self.pixels[place] for place in chunk], size, recipe, rng)
+            views = views_of([self.pixels[place] for place in chunk], stage.size, recipe, rng)
             targets = smooth[self.truths[chunk]].astype(np.float32)
             return blend((views, targets), recipe.augmentation, rng)
 

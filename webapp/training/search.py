@@ -13,9 +13,9 @@ from typing import Any
 
 import keras
 import optuna
-import sqlalchemy.exc
 import tensorflow as tf
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.errors import TrainingError
 from webapp.training.dataset import Parts, fingerprint
@@ -25,8 +25,6 @@ from webapp.training.run import Run
 from webapp.training.train import prepare
 
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-_HEARTBEAT = 60  # seconds; a trial silent for three of them no longer counts as running
-_SQLITE_WAIT = 60  # seconds that one process waits for the write of another
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,7 @@ def search(wanted: Search) -> SearchResult:
                 callbacks=[_say_trial, enough],
             )
         return _best_of(study, replace(recipe, labels=wanted.job.recipe.labels))
-    except (
-        optuna.exceptions.StorageInternalError,
-        sqlalchemy.exc.SQLAlchemyError,
-        ImportError,
-    ) as error:
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(f"The database of the study cannot be used: {reason}") from error
 
@@ -90,14 +84,12 @@ def _open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
     Raises `TrainingError` if its trials are of other photos, settings, weights or length.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # `_say_trial` writes a line per trial
-    sqlite = wanted.storage.startswith("sqlite")
+    wait = {"connect_args": {"timeout": 60}} if wanted.storage.startswith("sqlite") else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # for heartbeats
+        # a trial that is silent for three minutes no longer counts as running
         storage = optuna.storages.RDBStorage(
-            wanted.storage,
-            engine_kwargs={"connect_args": {"timeout": _SQLITE_WAIT}} if sqlite else {},
-            heartbeat_interval=_HEARTBEAT,
-            grace_period=3 * _HEARTBEAT,
+            wanted.storage, engine_kwargs=wait, heartbeat_interval=60, grace_period=180
         )
     study = optuna.create_study(
         storage=storage,
@@ -224,7 +216,7 @@ def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     stages = tuple(
         replace(
             stage,
-            rate=_three_figures(stage.rate * settings["rate"]),
+            rate=float(f"{stage.rate * settings['rate']:.3g}"),
             unfreeze=depth if place == last else min(stage.unfreeze, depth),
         )
         for place, stage in enumerate(recipe.stages)
@@ -232,7 +224,7 @@ def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     return replace(
         recipe,
         stages=stages,
-        head_rate=_three_figures(settings["head_rate"]),
+        head_rate=float(f"{settings['head_rate']:.3g}"),
         batch=settings["batch"],
         dropout=round(settings["dropout"], 3),
         smoothing=round(settings["smoothing"], 3),
@@ -240,43 +232,30 @@ def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     )
 
 
-def _three_figures(rate: float) -> float:
-    return float(f"{rate:.3g}")
-
-
 def strengthened(how: Augmentation, strength: float) -> Augmentation:
-    """Augmentation that changes photos `strength` times as much; chances end at 1.
+    """Augmentation that changes photos `strength` times as much; mirroring has no strength."""
 
-    Mirroring stays: it is right or wrong, not strong.
-    """
-
-    def times(amount: float, most: float = 1.0) -> float:
-        return round(min(max(most, amount), amount * strength), 3)
-
+    most = {"brightness": 0.8, "contrast": 0.8, "saturation": 1.0, "hue": 0.5, "grain": math.inf}
+    most |= {"erase": 1.0, "rand_strength": 1.0, "mixup": 0.5, "cutmix": 0.5}
+    amounts = {name: getattr(how, name) for name in most}
     return replace(
         how,
         zoom=round(max(0.1, 1 - (1 - how.zoom) * strength), 3),
         aspect=round(how.aspect**strength, 3),
-        brightness=times(how.brightness, 0.8),
-        contrast=times(how.contrast, 0.8),
-        saturation=times(how.saturation),
-        hue=times(how.hue, 0.5),
-        grain=times(how.grain, math.inf),
-        erase=times(how.erase),
-        rand_strength=times(how.rand_strength),
-        mixup=times(how.mixup, 0.5),
-        cutmix=times(how.cutmix, 0.5),
+        **{
+            name: round(min(max(most[name], amount), amount * strength), 3)
+            for name, amount in amounts.items()
+        },
     )
 
 
 def shortened(recipe: Recipe, epochs: int | None) -> Recipe:
-    """The recipe with `epochs` epochs in all, shared out as its stages share theirs.
-
-    Each stage keeps one at least.
-    """
+    """The recipe with `epochs` in all, shared out as its stages share theirs, one each at least."""
     whole = sum(stage.epochs for stage in recipe.stages)
     if epochs is None or epochs >= whole:
         return recipe
-    shares = (max(1, round(stage.epochs * epochs / whole)) for stage in recipe.stages)
-    pairs = zip(recipe.stages, shares, strict=True)
-    return replace(recipe, stages=tuple(replace(stage, epochs=share) for stage, share in pairs))
+    stages = (
+        replace(stage, epochs=max(1, round(stage.epochs * epochs / whole)))
+        for stage in recipe.stages
+    )
+    return replace(recipe, stages=tuple(stages))

@@ -20,10 +20,7 @@ from webapp.training.job import TrainingJob, TrainingProgress, say
 from webapp.training.recipe import Recipe
 
 RUN_FILE = "mlflow-run.txt"  # in the work folder: the run of the training that is under way
-_ANSWER_WITHIN = 10  # seconds
-_UPLOAD_WITHIN = 120  # seconds
-_MOST_PARAMS = 100  # in one call; metrics may be a thousand
-_LONGEST_VALUE = 6000  # characters of a param
+_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
 class TrackingError(Exception):
@@ -62,17 +59,22 @@ class MlflowServer:
         """The server's JSON. Raises `TrackingError`, also below."""
         return self._request("GET", f"/api/2.0/mlflow/{path}?{urlencode(query)}")
 
-    def post(self, path: str, **fields: Any) -> Any:
-        """The server's JSON."""
-        return self._request("POST", f"/api/2.0/mlflow/{path}", json=fields)
+    def post(self, path: str, *, unless: str = "-", **fields: Any) -> Any:
+        """The server's JSON; None when it refuses with the code `unless`."""
+        try:
+            return self._request("POST", f"/api/2.0/mlflow/{path}", json=fields)
+        except TrackingError as error:
+            if unless in str(error):
+                return None
+            raise
 
     def upload(self, folder: str, name: str, content: bytes) -> None:
         """Keep `content` as the artifact `name` in a folder of the server's artifacts."""
         path = f"/api/2.0/mlflow-artifacts/artifacts/{quote(f'{folder}/{name}')}"
-        self._request("PUT", path, body=content, timeout=_UPLOAD_WITHIN)
+        self._request("PUT", path, body=content, timeout=120)
 
     def _request(self, method: str, path: str, **options: Any) -> Any:
-        options = {"timeout": _ANSWER_WITHIN, "retries": False, **options}
+        options = {"timeout": 10, "retries": False, **options}
         try:
             with urllib3.PoolManager(headers=self.headers) as pool:
                 answer = pool.request(method, self.address + path, **options)
@@ -141,60 +143,42 @@ class Tracker:
             for key, value in line.items()
             if key != "stage" and value is not None
         ]
-        for start in range(0, len(metrics), 1000):
-            self._log(self.run, metrics=metrics[start : start + 1000])
+        self._log(self.run, "metrics", metrics, 1000)
         self.sent = len(history)
 
-    def _log(self, run: str, **values: list[dict[str, Any]]) -> None:
-        self.server.post("runs/log-batch", run_id=run, **values)
+    def _log(self, run: str, kind: str, rows: list[dict[str, Any]], most: int) -> None:
+        for start in range(0, len(rows), most):
+            chunk = {kind: rows[start : start + most]}
+            self.server.post("runs/log-batch", run_id=run, **chunk)
 
     def _begin(self, *, fresh: bool) -> None:
         """Resume the run that the work folder names, or make one, with the settings as params."""
-        kept = self.job.work / RUN_FILE
-        info = None
+        kept, resumed = self.job.work / RUN_FILE, None
         if not fresh and kept.is_file():
-            info = self._resumed(kept.read_text(encoding="ascii").strip())
-        if info is None:
+            fields = {"run_id": kept.read_text(encoding="ascii").strip(), "status": "RUNNING"}
+            resumed = self.server.post("runs/update", unless="RESOURCE_DOES_NOT_EXIST", **fields)
+        if resumed is None:
             info = self._create_run()
             self.job.work.mkdir(parents=True, exist_ok=True)
             kept.write_text(info["run_id"], encoding="ascii")
+        else:
+            info = resumed["run_info"]
         self.run, self.artifacts = info["run_id"], info["artifact_uri"]
-
-    def _resumed(self, run: str) -> Any:
-        """The run, running again; None when the server has forgotten it."""
-        try:
-            return self.server.post("runs/update", run_id=run, status="RUNNING")["run_info"]
-        except TrackingError as error:
-            if "RESOURCE_DOES_NOT_EXIST" in str(error):
-                return None
-            raise
 
     def _create_run(self) -> Any:
         name = self.recipe.name
         source = {"key": "mlflow.source.name", "value": f"flask model train {name}"}
-        info = self.server.post(
-            "runs/create",
-            experiment_id=self._experiment_id(),
-            run_name=name,
-            start_time=_now(),
-            tags=[source],
-        )["run"]["info"]
-        params = [
-            {"key": key, "value": value[:_LONGEST_VALUE]}
-            for key, value in flat(self.recipe.settings()).items()
-        ]
-        for start in range(0, len(params), _MOST_PARAMS):
-            self._log(info["run_id"], params=params[start : start + _MOST_PARAMS])
+        fields = {"run_name": name, "start_time": _now(), "tags": [source]}
+        experiment = self.server.post("experiments/create", unless=_EXISTS, name=self.experiment)
+        if experiment is None:
+            known = self.server.get("experiments/get-by-name", experiment_name=self.experiment)
+            experiment = known["experiment"]
+        fields["experiment_id"] = experiment["experiment_id"]
+        info = self.server.post("runs/create", **fields)["run"]["info"]
+        settings = flat(self.recipe.settings()).items()
+        params = [{"key": key, "value": value[:6000]} for key, value in settings]
+        self._log(info["run_id"], "params", params, 100)
         return info
-
-    def _experiment_id(self) -> Any:
-        try:
-            return self.server.post("experiments/create", name=self.experiment)["experiment_id"]
-        except TrackingError as error:
-            if "RESOURCE_ALREADY_EXISTS" not in str(error):
-                raise
-        known = self.server.get("experiments/get-by-name", experiment_name=self.experiment)
-        return known["experiment"]["experiment_id"]
 
     def _finish(self, card: ModelCard) -> None:
         history = card.training["history"]
@@ -205,7 +189,7 @@ class Tracker:
             for key, value in card.metrics.get(part, {}).items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         ]
-        self._log(self.run, metrics=metrics)
+        self._log(self.run, "metrics", metrics, 1000)
         self._keep_files(card)
         self.server.post("runs/update", run_id=self.run, status="FINISHED", end_time=_now())
         (self.job.work / RUN_FILE).unlink(missing_ok=True)
@@ -224,19 +208,12 @@ class Tracker:
             path = self.job.work / name
             if path.is_file():
                 self.server.upload(folder, name, path.read_bytes())
-        try:
-            self.server.post("registered-models/create", name=card.name, description=card.summary)
-        except TrackingError as error:
-            if "RESOURCE_ALREADY_EXISTS" not in str(error):
-                raise
-        self.server.post(
-            "model-versions/create",
-            name=card.name,
-            source=self.artifacts,
-            run_id=self.run,
-            description=f"{card.title}, version {card.version}",
-            tags=[{"key": "marque.version", "value": str(card.version)}],
-        )
+        model = {"name": card.name, "description": card.summary}
+        self.server.post("registered-models/create", unless=_EXISTS, **model)
+        version = {"name": card.name, "description": f"{card.title}, version {card.version}"}
+        tags = [{"key": "marque.version", "value": str(card.version)}]
+        where = {"source": self.artifacts, "run_id": self.run}
+        self.server.post("model-versions/create", tags=tags, **version, **where)
 
 
 @contextmanager
@@ -260,10 +237,7 @@ def tracking(
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings by dotted names, without those that are None.
-
-    `{"stages": [{"rate": 0.1}]}` is `{"stages.0.rate": "0.1"}`.
-    """
+    """Nested settings by dotted names such as `stages.0.rate`, without those that are None."""
     values: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, list | tuple):
