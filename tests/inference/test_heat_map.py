@@ -27,12 +27,12 @@ def shipped() -> LiteRTClassifier:
 
 
 def made_up(seed: int = 1) -> tuple[NetworkOutput, np.ndarray, np.ndarray]:
-    """A output whose probabilities come from a dense layer on the mean of its feature map; weights and bias of that layer."""
-    dice = np.random.default_rng(seed)
-    feature_map = dice.random((3, 4, 8), dtype=np.float32)
+    """An output whose probabilities come from a dense layer on the mean of its feature map."""
+    rng = np.random.default_rng(seed)
+    feature_map = rng.random((3, 4, 8), dtype=np.float32)
     kernel, bias = (
-        dice.normal(size=(10, 8)).astype(np.float32),
-        dice.normal(size=10).astype(np.float32),
+        rng.normal(size=(10, 8)).astype(np.float32),
+        rng.normal(size=10).astype(np.float32),
     )
     raw = np.exp(kernel @ feature_map.mean(axis=(0, 1)) + bias)
     return (
@@ -95,7 +95,7 @@ def test_the_shipped_network_gives_its_last_layer(shipped: LiteRTClassifier) -> 
 
 
 def test_the_sum_of_the_shipped_networks_map_is_its_score(shipped: LiteRTClassifier) -> None:
-    """Zhou et al. 2016, part 2: the score of a label is the sum over its map. So differences of scores are those of log probabilities."""
+    """Zhou et al. 2016, part 2: the score of a label is the sum over its map."""
     assert shipped.head is not None
     golden = decode_photo(
         (FOLDER / shipped.card.golden[0].file).read_bytes(),

@@ -1,4 +1,4 @@
-"""Several processes that look at a folder: the same answers in the same order, whatever happens to one of them."""
+"""Several processes classify a folder: the same answers in order, even when one is killed."""
 
 from __future__ import annotations
 

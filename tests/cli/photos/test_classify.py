@@ -367,7 +367,7 @@ def start(tmp_path: Path, *arguments: object, **more: Any) -> subprocess.Popen[b
 
 
 def read_until(out: Path, lines: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the file has so many lines."""
+    """Wait until the file has this number of lines."""
     while process.poll() is None and (not out.exists() or out.read_bytes().count(b"\n") < lines):
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.02)

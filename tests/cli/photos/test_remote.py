@@ -1,4 +1,4 @@
-"""`flask photos classify --url`: the photos go to a running server, and the results look as if they had been ranked here."""
+"""`flask photos classify --url`: photos go to a running server, results look the same."""
 
 from __future__ import annotations
 

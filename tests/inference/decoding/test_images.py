@@ -1,4 +1,4 @@
-"""From bytes to pixels: what is read, what is refused and in which words, and that a bad file costs nothing."""
+"""From bytes to pixels: what is read, what is refused, and that a bad file costs nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from webapp.inference.models.card import InputSpec
 READ = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")
 WITH_EXIF = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF")
 
-# Pillow warns of odd metadata, and the web process is deaf to that; here a warning would be an error.
+# Pillow warns of odd metadata, which the web process ignores; here a warning would be an error.
 pytestmark = pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\.")
 
 

@@ -85,7 +85,7 @@ def test_a_bomb_is_not_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_members_that_share_their_bytes_are_not_opened(path: Path) -> None:
-    """A table of contents that names the same bytes again and again: more packed bytes than the zip has."""
+    """A table of contents that names the same bytes again and again."""
     content = bytearray(make(path, {"a.jpg": b"x" * 5000}).read_bytes())
     end = content.rfind(b"PK\x05\x06")
     (start,) = struct.unpack_from("<L", content, end + 16)

@@ -130,7 +130,7 @@ def counts(config: Config) -> dict[str, int]:
     try:
         names = ("photos", "files", "thumbnails", "predictions", "top_labels")
         return {
-            name: int(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0])  # noqa: S608
+            name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608
             for name in names
         }
     finally:

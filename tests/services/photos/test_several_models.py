@@ -1,4 +1,4 @@
-"""Several models look at one photo: what is kept, whose answer is shown, and what a ground truth says about each."""
+"""Several models answer about a photo: which answer is shown, and which are correct."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_the_chosen_model_is_the_one_shown(
 ) -> None:
     done = put(cars)
     assert done.photo.prediction is not None and done.photo.prediction.model == "stanford-cars"
-    assert history.get_item(done.photo.public_id).photo.prediction.model == "stanford-cars"  # type: ignore[union-attr]
+    shown = history.get_item(done.photo.public_id).photo.prediction
+    assert shown is not None and shown.model == "stanford-cars"
 
 
 def test_the_same_photo_for_another_model_adds_its_answer(
@@ -113,7 +114,8 @@ def test_a_stored_photo_can_be_shown_to_another_model(
     with pytest.raises(NotAskedError):
         history.get_item(public_id, "stanford-cars")
     ask(public_id, cars)
-    assert history.get_item(public_id, "stanford-cars").photo.prediction.label == "ferrari"  # type: ignore[union-attr]
+    answer = history.get_item(public_id, "stanford-cars").photo.prediction
+    assert answer is not None and answer.label == "ferrari"
 
 
 def test_an_answer_is_the_same_alone_and_together(
