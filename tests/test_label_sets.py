@@ -1,7 +1,5 @@
 """Cards with their labels as people see them, as the extensions hands them out."""
 
-from __future__ import annotations
-
 from flask import Flask, g
 from sqlalchemy import text
 

@@ -1,7 +1,5 @@
 """`flask photos import`: a look first, then one batch; folders may bring their photos along."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Labels from elsewhere: what would change is said first, then it is one batch with one undo."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """How people see the labels of a model: changes over a card that stays as it is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Ground truth: given, changed, taken back; nothing is ever lost from the log."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -31,6 +31,7 @@ from webapp.services.models import promotion as promote
 from webapp.services.photos import bulk
 from webapp.services.photos.bulk import Selection
 from webapp.services.webhooks import events, webhooks
+from webapp.services.webhooks.events import labels_changed
 from webapp.services.webhooks.webhooks import HookView
 from webapp.storage.database import db, end_reading, writing
 from webapp.storage.labels.events import Stamp
@@ -200,6 +201,7 @@ def test_what_comes_after_a_batch_was_told_is_told_alone(
         with writing():
             row = relabel.photos.photos_by_public_id([photo])[photo][0]
             relabel.record_label(row, "haas", "f1-teams", Stamp(WHO, "import", batch="slow"))
+            labels_changed("slow")
         run_jobs(app)
     assert [len(body["data"]["changes"]) for body in receiver.bodies] == [1, 1]
     assert receiver.bodies[0]["data"]["changes"] != receiver.bodies[1]["data"]["changes"]

@@ -1,7 +1,5 @@
 """Labels from a file: a look, a press, an undo."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re

@@ -1,7 +1,5 @@
 """The page of a model's labels, and the pages that read them."""
 
-from __future__ import annotations
-
 import json
 
 from flask import Flask

@@ -1,7 +1,5 @@
 """The label log: what it shows, its filters, and the three sizes of undo."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Two live models, one of which knows 196 labels: every page copes."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """Saying what a photo really shows, and taking it back."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -21,6 +21,7 @@ from webapp.services.labels.import_formats.label_line import LabelLine
 from webapp.services.labels.import_formats.reading import read_labels
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import Relabelled, model_of, record_label
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage import jobs
 from webapp.storage.database import end_reading, writing
 from webapp.storage.labels import label_files as storage
@@ -226,6 +227,8 @@ def give_labels(changes: Sequence[Change], stamp: Stamp) -> int:
             if photo is not None and photo.id in fresh and photo.ground_truth == change.before:
                 record_label(photo, change.label, change.model or photo.shown_model, stamp)
                 changed += 1
+        if changed:
+            webhook_events.labels_changed(stamp.batch)
     return changed
 
 

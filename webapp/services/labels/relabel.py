@@ -111,6 +111,8 @@ def relabel_photos(
             ):
                 record_label(photo, label, meant, stamp)
                 changed += 1
+        if changed:
+            webhook_events.labels_changed(stamp.batch)
     return Relabelled(changed, len(wanted) - changed, stamp.batch if changed else "", label)
 
 
@@ -121,11 +123,10 @@ def record_label(
     stamp: Stamp,
     *,
     undoes: int | None = None,
-    notify: bool = True,
 ) -> None:
-    """Append one label event inside the caller's transaction; the caller checked the label.
+    """Append one label event inside the caller's transaction, with all that follows from it here.
 
-    `model` is the one whose label it is. Webhooks hear of it unless the label came with the photo.
+    `model` is the one whose label it is. The caller checked the label and tells webhooks.
     """
     first = photo.ground_truth is None and undoes is None
     events.add_event(
@@ -145,8 +146,6 @@ def record_label(
     counters.recount([photo.id], uncounted=first)
     if not first:  # nobody disagrees with a first label
         events.refresh_disputed([photo.id])
-    if notify:
-        webhook_events.labels_changed(stamp.batch)
 
 
 def label_photos(numbers: Sequence[int], label: str, model: str | None, stamp: Stamp) -> int:

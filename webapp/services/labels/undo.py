@@ -10,6 +10,7 @@ from datetime import datetime
 from webapp.domain import MERGE
 from webapp.errors import NothingToUndoError
 from webapp.services.labels.relabel import CHUNK, Relabelled, record_label, take_back
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.labels import canonical
 from webapp.storage.labels import events as storage
@@ -69,6 +70,7 @@ def undo_event(event_id: int, stamp: Stamp) -> Relabelled:
         if event is None or not _is_last(event, history):
             raise NothingToUndoError(NOTHING)
         _take_back(event, stamp)
+        webhook_events.labels_changed(stamp.batch)
     return Relabelled(1, 0, stamp.batch)
 
 
@@ -86,6 +88,8 @@ def undo_person(name: str, since: datetime, stamp: Stamp) -> Relabelled:
                 for event in taken:
                     _take_back(event, stamp)
                 done = _add(done, theirs, taken)
+            if done.changed:
+                webhook_events.labels_changed(stamp.batch)
     if not done.changed:
         raise NothingToUndoError(NOTHING)
     return done

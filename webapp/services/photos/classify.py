@@ -252,7 +252,7 @@ def _label(photo: Photo, pipeline: Pipeline, origin: Origin) -> None:
     cards = [current_card(classifier.card) for classifier in pipeline.classifiers]
     model = model_of(origin.ground_truth, cards)
     stamp = Stamp(origin.who, origin.place)
-    record_label(photo, origin.ground_truth, model, stamp, notify=False)
+    record_label(photo, origin.ground_truth, model, stamp)
 
 
 # ---- ask models about stored photos ----

@@ -13,6 +13,7 @@ from webapp.inference.models.card import ModelCard
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import check_label, check_why, model_of, record_label
 from webapp.services.labels.undo import undo_event
+from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
 from webapp.storage.labels.events import Stamp, events_of
 from webapp.storage.photos import photos
@@ -175,6 +176,7 @@ def check_photo(
             batch = ""
         else:
             record_label(photo, label, model, stamp)
+            webhook_events.labels_changed(batch)
         storage.release(photo.id, user_id)
     return CheckResult(label, same=same, kept=kept, batch=batch)
 
