@@ -80,3 +80,11 @@ def test_links_between_the_docs_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+WHERE = (ROOT / "docs" / "development.md").read_text(encoding="utf-8").partition("## Recipes")[0]
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`(webapp/[^`<]*)`", WHERE))))
+def test_every_place_of_where_is_it_exists(path: str) -> None:
+    assert (ROOT / path).exists()
