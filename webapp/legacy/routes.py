@@ -1,5 +1,7 @@
 """The calls that belong to several of the services; importing it registers all others."""
 
+from typing import Any
+
 from flask import jsonify, request
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
@@ -23,7 +25,7 @@ def _answer_first_page_in_json(state: BlueprintSetupState) -> None:
     """`GET /` for clients that accept JSON; browsers get the first page."""
     first_page = state.app.view_functions["upload.index"]
 
-    def index() -> ResponseReturnValue:
+    def index() -> Any:
         if wants_json():
             return jsonify(status="The car classification service is running!")
         return first_page()
