@@ -36,7 +36,7 @@ def test_the_heat_map_lies_over_the_photo_with_its_caveat(client: FlaskClient, s
     photo = send()
     text = page(client, photo, heat="ferrari")
     assert f'src="/photos/{photo}/heat/ferrari?model=f1-teams&version=1"' in text
-    assert "where the network looked for Ferrari. Where, not why" in text
+    assert "where the network looked for Ferrari. It says where, not why" in text
 
 
 def test_every_label_can_be_chosen_without_a_script(
