@@ -203,7 +203,7 @@ def test_a_receiver_that_sends_a_byte_now_and_then_is_cut_off(
         thread = threading.Thread(target=drip)
         thread.start()
         try:
-            with pytest.raises(NotDeliveredError, match="broke|No answer"):
+            with pytest.raises(NotDeliveredError, match=r"broke|No answer"):
                 post(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/", b"", {}, private=True)
         finally:
             over.set()
