@@ -76,11 +76,11 @@ def test_the_same_key_is_the_same_job(client: FlaskClient, app: Flask) -> None:
         assert len(list((get_extensions().config.data / "spool").iterdir())) == 1
 
 
-def test_what_is_no_zip_is_refused_and_not_kept(app: Flask, client: FlaskClient) -> None:
+def test_what_is_not_a_zip_is_refused_and_not_kept(app: Flask, client: FlaskClient) -> None:
     answer = client.post(
         "/api/v1/jobs", data={"kind": "upload", "file": (io.BytesIO(b"hello"), "a.zip")}
     )
-    assert (answer.status_code, "no zip" in answer.json["detail"]) == (422, True)
+    assert (answer.status_code, "not a zip" in answer.json["detail"]) == (422, True)
     with app.app_context():
         assert not list((get_extensions().config.data / "spool").rglob("*.*"))
 
