@@ -1,1 +1,1 @@
-"""How fast and how large: each benchmark measures against a named rival, or against a stated limit, in the same run."""
+"""How fast and how large: each against a named rival or a stated limit, in the same run."""

@@ -61,7 +61,7 @@ class _BenchmarkClient:
     def call(
         self, method: str, path: str, body: bytes | None, content_type: str = "application/json"
     ) -> tuple[Any, float]:
-        """The JSON of an answer and the wait for it. Raises `RuntimeError` when it is no success."""
+        """The JSON of an answer and the wait for it. Raises `RuntimeError` for a refusal."""
         headers = {"Authorization": f"Bearer {self.state.key}", "Content-Type": content_type}
         started = time.perf_counter()
         self._connection.request(method, path, body, headers)

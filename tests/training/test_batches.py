@@ -8,7 +8,7 @@ import pytest
 from webapp.training.batches import Batches
 
 
-def test_batches_come_in_order_whoever_makes_them() -> None:
+def test_batches_come_in_order_whichever_thread_makes_them() -> None:
     second_is_made = threading.Event()
 
     def make(number: int) -> int:

@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from webapp.training.calibration import Calibration
 from webapp.training.dataset import TrainingExample
-from webapp.training.measure import Measurement, halves
+from webapp.training.measure import NetworkMeasurement, halves
 
 pytestmark = pytest.mark.tensorflow
 LABELS = ("blue", "green", "red")
@@ -30,15 +30,16 @@ def make_example(number: int, label: str, group: int) -> TrainingExample:
     )
 
 
-def make_measurement(count: int = 90) -> Measurement:
-    """A network that is right about four photos in five and far too modest, on photos of three labels."""
+def make_measurement(count: int = 90) -> NetworkMeasurement:
+    """A network that is right about four photos in five and far too modest."""
     rng = np.random.default_rng(4)
     examples = [make_example(number, LABELS[number % 3], number // 2) for number in range(count)]
     truths = np.arange(count) % 3
     named = np.where(rng.random(count) < 0.8, truths, (truths + 1) % 3)
     probabilities = np.full((count, 3), 0.3, np.float32)
     probabilities[np.arange(count), named] = 0.4
-    measurement: Any = object.__new__(Measurement)  # without a network: its outputs are given
+    # without a network: its outputs are given
+    measurement: Any = object.__new__(NetworkMeasurement)
     measurement.recipe = SimpleNamespace(label_names=LABELS)
     measurement.job, measurement.others, measurement.space = (
         SimpleNamespace(unknown=None),

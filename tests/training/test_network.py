@@ -47,21 +47,20 @@ def test_it_normalises_a_batch_as_the_plain_layer_does() -> None:
 def test_its_moving_statistics_follow_the_batches_as_the_plain_layers_do() -> None:
     network = small_network()
     fused = for_learning(network)
-    for one in (network, fused):
-        one(photos(), training=True)
+    for model in (network, fused):
+        model(photos(), training=True)
     for plain, quick in zip(
         network.non_trainable_variables, fused.non_trainable_variables, strict=True
     ):
         if plain.dtype == "float32":
-            np.testing.assert_allclose(
-                quick, plain, rtol=2e-2, atol=1e-4
-            )  # the unbiased variance of few values is a little larger
+            # the unbiased variance of few values is a little larger
+            np.testing.assert_allclose(quick, plain, rtol=2e-2, atol=1e-4)
 
 
 def test_frozen_layers_keep_their_statistics() -> None:
     fused = for_learning(small_network())
     fused.trainable = False
-    before = [np.array(one) for one in fused.non_trainable_variables]
+    before = [np.array(variable) for variable in fused.non_trainable_variables]
     fused(photos(), training=True)
     for old, new in zip(before, fused.non_trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new)
@@ -70,7 +69,7 @@ def test_frozen_layers_keep_their_statistics() -> None:
 def test_mixed_precision_keeps_weights_and_probabilities_in_float32() -> None:
     network = small_network()
     mixed = for_learning(network, "mixed_bfloat16")
-    assert {one.dtype for one in mixed.weights if "seed" not in one.path} == {"float32"}
+    assert {weight.dtype for weight in mixed.weights if "seed" not in weight.path} == {"float32"}
     answers = mixed(photos(), training=True)
     assert answers["feature_map"].dtype == tf.bfloat16
     assert answers["probabilities"].dtype == tf.float32
@@ -100,7 +99,7 @@ def test_processors_learn_in_float32_unless_told_otherwise() -> None:
 def test_a_label_that_weighs_nothing_teaches_nothing() -> None:
     network = small_network()
     learning, optimizer = for_learning(network), keras.optimizers.SGD(0.1)
-    before = [np.array(one) for one in learning.trainable_variables]
+    before = [np.array(variable) for variable in learning.trainable_variables]
     targets = tf.constant(np.eye(3, dtype=np.float32)[np.zeros(8, dtype=int)])
     make_step(learning, network, optimizer, np.array([0, 1, 1], dtype=np.float32))(
         photos(), targets, tf.constant(0.5)

@@ -115,7 +115,7 @@ def test_an_unknown_column_is_answered_with_those_there_are(tmp_path: Path) -> N
     (tmp_path / "list.csv").write_text("Bild,Team\na.png,red\n")
     with pytest.raises(
         TrainingError,
-        match=r"no column with a usual name for the image; it has Bild, Team\. Name one with --image-column",
+        match=r"usual name for the image; it has Bild, Team\. Name one with --image-column",
     ):
         list_photos(tmp_path, TABLE)
 
@@ -153,7 +153,7 @@ def test_a_table_outside_the_data_folder_is_not_read(tmp_path: Path) -> None:
 
 
 def annotations(**image: Any) -> dict[str, Any]:
-    """Two cars as the .mat files have them: a struct array, class numbers from 1, boxes from pixel 1."""
+    """Two cars as in .mat files: a struct array, class numbers and boxes counted from 1."""
     key, names = next(iter(image.items()))
     kinds = [
         (key, "O"),
@@ -205,7 +205,8 @@ def test_the_devkit_names_its_classes_in_a_file_of_their_own(tmp_path: Path) -> 
         ("anno_train.csv", "000001.png,11,5,40,24,2\n000002.png,1,1,60,40,1\n"),
         (
             "cars_annos.csv",
-            "relative_im_path,bbox_x1,bbox_y1,bbox_x2,bbox_y2,class,test\n000001.png,11,5,40,24,2,0\n000002.png,1,1,60,40,1,0\n",
+            "relative_im_path,bbox_x1,bbox_y1,bbox_x2,bbox_y2,class,test\n"
+            "000001.png,11,5,40,24,2,0\n000002.png,1,1,60,40,1,0\n",
         ),
     ],
 )

@@ -37,7 +37,8 @@ def test_it_names_a_setting_of_the_wrong_kind(tmp_path: Path) -> None:
 def test_a_stage_needs_sizes_in_steps_of_32(tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     path.write_text(
-        'name = "odd"\ntitle = "Odd"\n[[stages]]\nname = "one"\nepochs = 1\nrate = 1e-3\nunfreeze = 1.0\nheight = 100\nwidth = 96\n'
+        'name = "odd"\ntitle = "Odd"\n[[stages]]\nname = "first"\nepochs = 1\nrate = 1e-3\n'
+        "unfreeze = 1.0\nheight = 100\nwidth = 96\n"
     )
     with pytest.raises(TrainingError, match=r"stages\.0\.height must be a multiple of 32, got 100"):
         read_recipe(path)
@@ -62,7 +63,8 @@ def test_it_refuses_a_name_that_leaves_the_models_folder() -> None:
 def test_labels_from_the_data_are_named_by_a_rule(tmp_path: Path) -> None:
     path = tmp_path / "cars.toml"
     path.write_text(
-        'name = "cars"\ntitle = "Cars"\nlabels = "folders"\n[naming]\ndrop = " \\\\d{4}$"\nparent = "^(Land Rover|\\\\S+)"\n'
+        'name = "cars"\ntitle = "Cars"\nlabels = "folders"\n'
+        '[naming]\ndrop = " \\\\d{4}$"\nparent = "^(Land Rover|\\\\S+)"\n'
     )
     labels = with_labels(
         read_recipe(path), ["Land Rover LR2 SUV 2012", "Audi S4 Sedan 2007"]

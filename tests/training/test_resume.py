@@ -23,7 +23,7 @@ LAST_STEP = 11  # inside the last epoch but one
 
 
 def toy_run(data: Path, work: Path, last_step: int = 0) -> Run:
-    """A run with dropout and mixing. At its step `last_step` the process is killed without a word."""
+    """A run with dropout and mixing, whose process is killed at its step `last_step`."""
 
     def watch(progress: TrainingProgress) -> None:
         if progress.steps == last_step:
@@ -41,7 +41,7 @@ def train_until_killed(data: Path, work: Path) -> None:
 
 
 def outcome(run: Run) -> tuple[list[float], NDArray[np.float32]]:
-    """Validation losses after each epoch, and what the best network says about the validation photos."""
+    """Validation losses after each epoch, and the best network's validation probabilities."""
     run.train()
     run.best_network()
     return [line["validation_loss"] for line in run.progress.history], run.infer(run.validation)[

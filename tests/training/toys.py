@@ -1,4 +1,4 @@
-"""Toy data for the training room: folders of coloured pictures, and a recipe that learns them in seconds."""
+"""Toy data: folders of coloured pictures, and a recipe that is trained on them in seconds."""
 
 from pathlib import Path
 

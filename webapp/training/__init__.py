@@ -1,1 +1,1 @@
-"""From a folder of labelled photos to a published model version. Never loaded by the web process."""
+"""From labelled photos to a published model version; never loaded by the web process."""

@@ -18,7 +18,7 @@ from webapp.training.recipe import Recipe
 from webapp.training.run import Inference
 
 
-class Measurement:
+class NetworkMeasurement:
     """A trained network's outputs for every part, ready to be calibrated and measured."""
 
     def __init__(

@@ -78,7 +78,7 @@ class Layout:
 
 @dataclass(frozen=True, config=_STRICT)
 class Naming:
-    """How labels from the data are shown: regular expressions for the data's own name of a label."""
+    """How labels from the data are shown: regular expressions for the data's name of a label."""
 
     drop: _Pattern = ""  # what matches is left out of the display name
     parent: _Pattern = ""  # the first group of what matches is the parent
@@ -238,7 +238,7 @@ def _problem(error: ValidationError) -> str:
 
 
 def recipe_text(recipe: Recipe, *comments: str) -> str:
-    """The recipe as TOML below `comments` (one line each); `read_recipe` reads the same one back."""
+    """The recipe as TOML below `comments`, a line each; `read_recipe` reads the same one back."""
     lines = [*(f"# {comment}" for comment in comments), ""]
     tables: list[str] = []
     for name, value in _RECIPE.dump_python(recipe).items():

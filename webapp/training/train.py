@@ -19,7 +19,7 @@ from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
 from webapp.training.dataset import Dataset, Examples, drop_repeats, group, read_examples, split
 from webapp.training.job import TrainingJob, say
-from webapp.training.measure import Measurement
+from webapp.training.measure import NetworkMeasurement
 from webapp.training.readers import labels_in, list_photos
 from webapp.training.recipe import Recipe, fitted, source_of, with_labels
 from webapp.training.run import Run
@@ -61,7 +61,7 @@ def _train_and_publish(job: TrainingJob, data: TrainingData) -> TrainingResult:
     run = Run(job, recipe, parts, job.work)
     run.train()
     network, runs = run.best_network(), [run.progress]
-    measurement = Measurement(job, recipe, parts, network)
+    measurement = NetworkMeasurement(job, recipe, parts, network)
     calibration = measurement.calibrate("validation")
     judged = {part: calibration.judge(outputs) for part, outputs in measurement.outputs.items()}
 
@@ -72,7 +72,7 @@ def _train_and_publish(job: TrainingJob, data: TrainingData) -> TrainingResult:
         run.train()
         network = run.best_network()
         runs.append(run.progress)
-        measurement = Measurement(job, recipe, parts | {"train": together}, network)
+        measurement = NetworkMeasurement(job, recipe, parts | {"train": together}, network)
         calibration = measurement.calibrate("test")
         judged["test"] = measurement.judge_crossed("test")
         judged["train"] = calibration.judge(measurement.outputs["train"])

@@ -26,7 +26,7 @@ from webapp.services.accounts.api_keys import create_key
 from webapp.storage.database import db
 
 SHIPPED = ROOT / "models" / "f1-teams"
-DRAWINGS = ROOT / "webapp" / "static" / "samples"
+SAMPLES = ROOT / "webapp" / "static" / "samples"
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def photos(tmp_path: Path) -> Path:
     """The sample drawings of two teams, in folders of their labels."""
     for label in ("ferrari", "mclaren"):
         (tmp_path / "photos" / label).mkdir(parents=True)
-        shutil.copy(DRAWINGS / f"{label}.jpg", tmp_path / "photos" / label)
+        shutil.copy(SAMPLES / f"{label}.jpg", tmp_path / "photos" / label)
     return tmp_path / "photos"
 
 
@@ -264,7 +264,7 @@ def upload_drawings(house: Flask, number: int) -> None:
     with house.app_context():
         key = {"Authorization": f"Bearer {create_key('tests', 'admin')[1]}"}
     for at in range(number):
-        content = (DRAWINGS / "ferrari.jpg").read_bytes() + bytes([at])
+        content = (SAMPLES / "ferrari.jpg").read_bytes() + bytes([at])
         public_id = client.post(
             "/api/v1/photos", data={"file": (io.BytesIO(content), "a.jpg")}
         ).json["id"]

@@ -1,4 +1,4 @@
-"""`flask model evaluate`, with the shipped model and its drawings."""
+"""`flask model evaluate`, with the shipped model and the sample pictures."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from tests.cli.models.test_versions import DRAWINGS, SHIPPED
+from tests.cli.models.test_versions import SAMPLES, SHIPPED
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.models.card import CARD_FILE, ModelCard
@@ -21,10 +21,10 @@ TEAMS = ("bwt", "ferrari", "mclaren", "williams")
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """The sample drawings of four teams, in folders of their labels."""
+    """The sample pictures of four teams, in folders of their labels."""
     for label in TEAMS:
         (tmp_path / "photos" / label).mkdir(parents=True)
-        shutil.copy(DRAWINGS / f"{label}.jpg", tmp_path / "photos" / label)
+        shutil.copy(SAMPLES / f"{label}.jpg", tmp_path / "photos" / label)
     return tmp_path / "photos"
 
 
@@ -32,17 +32,17 @@ def photos(tmp_path: Path) -> Path:
 def things(tmp_path: Path) -> Path:
     (tmp_path / "things").mkdir()
     for name in ("road-car", "sailing-boat"):
-        shutil.copy(DRAWINGS / f"{name}.jpg", tmp_path / "things")
+        shutil.copy(SAMPLES / f"{name}.jpg", tmp_path / "things")
     return tmp_path / "things"
 
 
 @pytest.fixture
 def models(tmp_path: Path, photos: Path) -> Path:
-    """The shipped version as version 1; it was trained on the BWT, and was calibrated on the Ferrari."""
+    """The shipped version as version 1, trained on the BWT and calibrated on the Ferrari."""
     source = SHIPPED / str(Registry(SHIPPED.parent).live_version("f1-teams"))
     folder = tmp_path / "models" / "f1-teams" / "1"
     shutil.copytree(source, folder)
-    digests = {one.label: one.sha256 for one in find_photos([photos])[0]}
+    digests = {photo.label: photo.sha256 for photo in find_photos([photos])[0]}
     teach(
         folder,
         {digests["bwt"]: "train", digests["ferrari"]: "validation", digests["mclaren"]: "test"},
@@ -108,7 +108,7 @@ def test_it_refuses_photos_that_it_has_learnt_from(house: Flask, photos: Path) -
     answer = evaluate(house, "f1-teams", "--data", photos)
     assert answer.exit_code == 1
     assert answer.stderr.startswith(
-        "Error: f1-teams 1 has seen every one of these photos: 1 that it was trained on; 1 of its validation"
+        "Error: f1-teams 1 has seen every one of these photos: 1 that it was trained on; 1 of its"
     )
     assert answer.stdout == ""
 

@@ -1,4 +1,4 @@
-"""Which photos a version is measured on, and the report, with a classifier that answers by colour."""
+"""Which photos a version is measured on, and the report of a classifier that knows colours."""
 
 import csv
 import hashlib
@@ -31,13 +31,14 @@ from webapp.training.evaluation.files import (
 )
 from webapp.training.evaluation.photos import (
     EvaluationPhoto,
+    LabelledData,
     PhotoSelection,
     choose_others,
     choose_photos,
 )
 from webapp.training.evaluation.report import make_report, warnings
 from webapp.training.evaluation.report_text import page, terminal_lines
-from webapp.training.readers import Listing, list_photos
+from webapp.training.readers import list_photos
 from webapp.training.recipe import Layout
 
 CARD = make_card()
@@ -45,7 +46,7 @@ CARD = make_card()
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Three photos of Haas and three of McLaren in the colours of the teams, and a McLaren in that of Ferrari."""
+    """Three photos of Haas, three of McLaren, and a McLaren in the colour of Ferrari."""
     for label in ("haas", "mclaren"):
         (tmp_path / "data" / label).mkdir(parents=True)
         for mark in range(3):
@@ -74,8 +75,8 @@ def things(tmp_path: Path) -> Path:
     return tmp_path / "things"
 
 
-def listed(*folders: Path) -> list[tuple[Listing, str]]:
-    return [(list_photos(folder, Layout()), folder.name) for folder in folders]
+def listed(folder: Path) -> LabelledData:
+    return LabelledData([(list_photos(folder, Layout()), folder.name)])
 
 
 def digest(path: Path) -> str:
@@ -146,9 +147,7 @@ def test_it_refuses_when_every_photo_was_seen_unless_one_insists(data: Path) -> 
 def test_a_refitted_version_has_learnt_from_its_validation_part_too(data: Path) -> None:
     card = replace(
         CARD,
-        split={
-            "learnt_from": "train and validation together, after validation had chosen and calibrated"
-        },
+        split={"learnt_from": "train and validation together, after validation had calibrated"},
     )
     with pytest.raises(
         TrainingError, match="chose its temperature and threshold and were trained on after that"
@@ -165,7 +164,7 @@ def test_a_version_calibrated_on_its_test_photos_says_what_that_flatters(data: P
     card = replace(
         evaluation.card,
         split={
-            "learnt_from": f"train and validation together; {CALIBRATED_ON_IT}, which are measured by halves"
+            "learnt_from": f"train and validation together; {CALIBRATED_ON_IT}, measured by halves"
         },
     )
     assert "set the temperature and the limits" in warnings(replace(evaluation, card=card))[0]

@@ -61,7 +61,7 @@ def write_files(folder: Path, evaluation: Evaluation, report: dict[str, Any]) ->
 
 
 def to_json(report: dict[str, Any]) -> str:
-    """The report as indented JSON, each list of numbers on one line, so that a matrix reads well."""
+    """The report as indented JSON, each list of numbers (a row of the matrix) on one line."""
     text = json.dumps(report, indent=2, ensure_ascii=False)
     return re.sub(
         r"\[\s+(-?[\d.][^\]\[\"{}]*?)\s+\]",
