@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema, core_schema
 from webapp.domain import AMONG_FIVE, FIRST_GUESS, KNOWN, NO, YES
 from webapp.errors import BadRequestError
 
-MOST_PICKED = 200  # photos named one by one: as many as the largest page has
+_MOST_PICKED = 200  # photos named one by one: as many as the largest page has
 # Pages say fractions as percentages, in fields of their own.
 _PERCENT = {
     "min_confidence": "from_percent",
@@ -79,8 +79,8 @@ def _day(value: object) -> object:
 
 def _ids(text: str) -> str:
     ids = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
-    if len(ids) > MOST_PICKED or not all(re.fullmatch(r"[\w-]{1,24}", id, re.A) for id in ids):
-        raise ValueError(f"must be up to {MOST_PICKED} ids of photos with commas between them")
+    if len(ids) > _MOST_PICKED or not all(re.fullmatch(r"[\w-]{1,24}", id, re.A) for id in ids):
+        raise ValueError(f"must be up to {_MOST_PICKED} ids of photos with commas between them")
     return ",".join(ids)
 
 
@@ -183,7 +183,7 @@ class GalleryFilter(BaseModel):
         str,
         Field(max_length=2600),
         AfterValidator(_ids),
-        _Refusal(f"must be up to {MOST_PICKED} ids of photos with commas between them"),
+        _Refusal(f"must be up to {_MOST_PICKED} ids of photos with commas between them"),
     ] = ""
     """The photos with these ids, up to 200 with commas between them."""
     duplicates: Annotated[

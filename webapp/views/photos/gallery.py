@@ -49,11 +49,11 @@ from webapp.views.photos.query_filters import (
 )
 
 bp = Blueprint("gallery", __name__)
-SIZES = {"large": 24, "small": 56}
+_SIZES = {"large": 24, "small": 56}
 """Photos on a page, by the size of their tiles."""
 
 
-class JumpForm(Form):
+class _JumpForm(Form):
     """A day to go to, in the orders by arrival."""
 
     class Meta:
@@ -72,20 +72,20 @@ def index() -> ResponseReturnValue:
     asked: dict[str, Any] = {
         name: text for name in (*PARAMETERS, "size") if (text := request.args.get(name, "").strip())
     }
-    size = asked["size"] if asked.get("size") in SIZES else "large"
+    size = asked["size"] if asked.get("size") in _SIZES else "large"
     error, wanted, page = None, GalleryFilter(), gallery.Page([], "", "")
     try:
         wanted = parse_filter(asked)
         asked = filter_params(wanted) | ({"size": size} if "size" in asked else {})
         if request.args.get("jump"):
-            form = JumpForm(request.args)
+            form = _JumpForm(request.args)
             form.check()
             cursor = gallery.cursor_at(wanted, form.jump.data)
             return redirect(url_for(".index", **asked, cursor=cursor or None), 303)
         if wanted.trained_on:
             read_lists(get_registry())
         page = gallery.gallery_page(
-            wanted, limit=SIZES[size], cursor=request.args.get("cursor", "")
+            wanted, limit=_SIZES[size], cursor=request.args.get("cursor", "")
         )
     except (BadRequestError, InvalidFormError) as refused:
         error, wanted = refused, GalleryFilter()

@@ -17,7 +17,7 @@ from webapp.views.guards import sender
 bp = Blueprint("retention", __name__, url_prefix="/admin/keeping")
 
 
-class RetentionForm(Form):
+class _RetentionForm(Form):
     """How many photos of each class stay, and from which age on the others go."""
 
     per_class = StringField("Each class keeps", default="500")
@@ -34,7 +34,7 @@ class RetentionForm(Form):
 def index() -> ResponseReturnValue:
     """The rule as it was typed, and what it would delete; nothing is deleted."""
     typed = any(request.args.get(name, "").strip() for name in ("per_class", "older_than"))
-    form = RetentionForm(request.args if typed else None, meta={"csrf": False})
+    form = _RetentionForm(request.args if typed else None, meta={"csrf": False})
     surplus, error = None, None
     if typed:
         try:
@@ -55,7 +55,7 @@ def index() -> ResponseReturnValue:
 @guards.admins_only
 def apply() -> ResponseReturnValue:
     """Put in the job that deletes what the rule does not keep, as one batch."""
-    form = RetentionForm()
+    form = _RetentionForm()
     form.check()
     job = retention_job.enqueue(*form.rule(), sender())
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)
