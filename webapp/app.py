@@ -66,10 +66,11 @@ def create_app(
     csrf = CSRFProtect(app)
     login.init_app(app)
     layout.init_app(app)
-    for blueprint in (*views.BLUEPRINTS, *cli.BLUEPRINTS, api.HEALTH):
+    for blueprint in (*views.BLUEPRINTS, *cli.BLUEPRINTS):
         app.register_blueprint(blueprint)
     for blueprint in (*api.BLUEPRINTS, api.REFERENCE):
         app.register_blueprint(blueprint, url_prefix="/api/v1")
+    app.register_blueprint(api.HEALTH)
     for blueprint in api.BLUEPRINTS:
         csrf.exempt(blueprint)
     if config.legacy_routes:
