@@ -12,7 +12,7 @@ from webapp.inference.familiarity import Familiarity
 from webapp.inference.models.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.models.golden import write_golden
 from webapp.inference.models.held_out import HELD_OUT, read_split
-from webapp.inference.models.publish import publish
+from webapp.inference.models.publish import Draft, publish
 from webapp.inference.models.registry import Registry
 from webapp.training.callbacks import curves, tensorboard, with_callbacks
 from webapp.training.card import TrainingData, make_card
@@ -101,9 +101,8 @@ def _publish(
     if familiarity is not None:
         space = job.work / FAMILIARITY_FILE
         familiarity.space.write(space)
-    number = publish(
-        job.work / KERAS_FILE, card, golden, job.models, split=split, familiarity=space
-    )
+    draft = Draft(job.work / KERAS_FILE, card, golden, split=split, familiarity=space)
+    number = publish(draft, job.models)
     for folder in (job.work, job.work / "refit"):
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return TrainingResult(number, Registry(job.models).card(card.name, number))

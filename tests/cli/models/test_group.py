@@ -1,7 +1,5 @@
 """`flask model list` and `flask model show`."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -52,46 +50,44 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(models: Path, tmp_path: Path) -> Flask:
+def app(models: Path, tmp_path: Path) -> Flask:
     return create_app(Config(data=tmp_path, models=models, secret_key="k" * 32))
 
 
-def test_list_names_every_version_and_the_live_one(house: Flask) -> None:
-    lines = house.test_cli_runner().invoke(args=["model", "list"]).output.splitlines()
+def test_list_names_every_version_and_the_live_one(app: Flask) -> None:
+    lines = app.test_cli_runner().invoke(args=["model", "list"]).output.splitlines()
     assert lines == ["toy 1\tlive\t95.0% of 200 test photos", "toy 2\t-\t95.0% of 200 test photos"]
 
 
-def test_list_says_what_is_wrong_with_a_card(house: Flask, models: Path) -> None:
+def test_list_says_what_is_wrong_with_a_card(app: Flask, models: Path) -> None:
     (models / "toy" / "2" / CARD_FILE).write_text("{}")
-    rows = json.loads(house.test_cli_runner().invoke(args=["model", "list", "--json"]).output)
+    rows = json.loads(app.test_cli_runner().invoke(args=["model", "list", "--json"]).output)
     assert rows[0]["problem"] == ""
     assert "lacks the field" in rows[1]["problem"]
 
 
-def test_show_tells_the_card_in_words(house: Flask) -> None:
-    text = house.test_cli_runner().invoke(args=["model", "show", "toy"]).output
+def test_show_tells_the_card_in_words(app: Flask) -> None:
+    text = app.test_cli_runner().invoke(args=["model", "show", "toy"]).output
     assert "Toy colours (toy 1)" in text
     assert "95.0% of 200 right (95 % interval 91.0% to 97.0%)" in text
     assert "Everything else." in text
 
 
-def test_show_gives_one_version_as_json(house: Flask) -> None:
-    answer = house.test_cli_runner().invoke(
-        args=["model", "show", "toy", "--version", "2", "--json"]
-    )
+def test_show_gives_one_version_as_json(app: Flask) -> None:
+    answer = app.test_cli_runner().invoke(args=["model", "show", "toy", "--version", "2", "--json"])
     assert json.loads(answer.output)["version"] == 2
 
 
-def test_show_refuses_an_unknown_model_in_one_sentence(house: Flask) -> None:
-    answer = house.test_cli_runner().invoke(args=["model", "show", "boat"])
+def test_show_refuses_an_unknown_model_in_one_sentence(app: Flask) -> None:
+    answer = app.test_cli_runner().invoke(args=["model", "show", "boat"])
     assert answer.exit_code == 1
     assert answer.output == "Error: There is no model called 'boat'.\n"
 
 
 @pytest.mark.tensorflow
-def test_train_refuses_a_name_that_is_no_folder(house: Flask, tmp_path: Path) -> None:
+def test_train_refuses_a_name_that_is_no_folder(app: Flask, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow", reason="training needs TensorFlow")
-    answer = house.test_cli_runner().invoke(
+    answer = app.test_cli_runner().invoke(
         args=["model", "train", "../boat", "--data", str(tmp_path)]
     )
     assert "A model's name is made of" in answer.output

@@ -1,6 +1,4 @@
-"""`flask model import`: from a file of somebody else's to a version that answers, and back."""
-
-from __future__ import annotations
+"""`flask model import`: from a network file to a version that answers, and back."""
 
 import json
 import shutil
@@ -25,6 +23,7 @@ from webapp.errors import ModelRefusedError
 from webapp.extensions import get_classifier, get_tools
 from webapp.inference.decoding.images import decode_photo
 from webapp.inference.model_import.model_import import Request, import_model
+from webapp.inference.models.publish import ChildLimits
 from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner, Sender
@@ -37,7 +36,7 @@ from webapp.storage.database import db
 pytestmark = [
     pytest.mark.tensorflow,
     pytest.mark.filterwarnings("ignore"),
-]  # Keras speaks about its older format
+]  # Keras warns about its older format
 
 
 def make_site(folder: Path) -> Flask:
@@ -198,7 +197,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing_behind(
         ((), "Say what the network's outputs mean"),
     ],
 )
-def test_what_cannot_be_a_version_is_said_before_the_work_begins(
+def test_it_refuses_what_cannot_be_a_version_before_loading_it(
     site: Flask, tiny: Path, words: tuple[str, ...], expected: str
 ) -> None:
     answer = flask(site, "import", tiny, *words)
@@ -215,5 +214,5 @@ def test_a_damaged_copy_is_refused(site: Flask, tiny: Path, tmp_path: Path) -> N
 
 def test_a_file_that_keeps_the_child_busy_too_long_is_refused(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelRefusedError, match="took longer than 1 s and was stopped"):
-        import_model(Request(tiny, "a,b,c"), tmp_path / "models", seconds=1)
+        import_model(Request(tiny, "a,b,c"), tmp_path / "models", limits=ChildLimits(seconds=1))
     assert not (tmp_path / "models").exists()

@@ -1,7 +1,5 @@
 """`flask model compare|promote|rollback|history|export`, with two copies of the shipped model."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil
@@ -31,7 +29,10 @@ SAMPLES = ROOT / "webapp" / "static" / "samples"
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """The shipped version twice, as versions 1 and 2; the first is live. Both have learnt from one file that nobody has."""
+    """The shipped version twice, as versions 1 and 2; the first is live.
+
+    Both were trained on a file that does not exist.
+    """
     source = SHIPPED / str(Registry(SHIPPED.parent).live_version("f1-teams"))
     split = {"0" * 64: "train"}
     for version in (1, 2):
@@ -49,7 +50,7 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(models: Path, tmp_path: Path) -> Flask:
+def app(models: Path, tmp_path: Path) -> Flask:
     app = create_app(Config(data=tmp_path, models=models, secret_key="k" * 32))
     with app.app_context():
         db.create_all()
@@ -58,82 +59,85 @@ def house(models: Path, tmp_path: Path) -> Flask:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """The sample drawings of two teams, in folders of their labels."""
+    """The sample pictures of two teams, in folders of their labels."""
     for label in ("ferrari", "mclaren"):
         (tmp_path / "photos" / label).mkdir(parents=True)
         shutil.copy(SAMPLES / f"{label}.jpg", tmp_path / "photos" / label)
     return tmp_path / "photos"
 
 
-def flask(house: Flask, *words: str | Path) -> Result:
-    return house.test_cli_runner().invoke(args=["model", *map(str, words)])
+def flask(app: Flask, *words: str | Path) -> Result:
+    return app.test_cli_runner().invoke(args=["model", *map(str, words)])
 
 
 def damage(models: Path, version: int) -> None:
     (models / "f1-teams" / str(version) / "model.tflite").write_bytes(b"half a file")
 
 
-def test_compare_finds_no_difference_between_twins(house: Flask, photos: Path) -> None:
-    answer = flask(house, "compare", "f1-teams", "1", "2", "--data", photos)
+def test_compare_finds_no_difference_between_twins(app: Flask, photos: Path) -> None:
+    answer = flask(app, "compare", "f1-teams", "1", "2", "--data", photos)
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.startswith(
         "Version 2 is no better than version 1.\nVersion 2 is right on "
     )
     assert (
-        json.loads(
-            flask(house, "compare", "f1-teams", "1", "2", "--data", photos, "--json").stdout
-        )["n"]
+        json.loads(flask(app, "compare", "f1-teams", "1", "2", "--data", photos, "--json").stdout)[
+            "n"
+        ]
         == 2
     )
 
 
-def test_a_twin_is_not_promoted(house: Flask, photos: Path, models: Path) -> None:
-    answer = flask(house, "promote", "f1-teams", "2", "--data", photos)
+def test_a_twin_is_not_promoted(app: Flask, photos: Path, models: Path) -> None:
+    answer = flask(app, "promote", "f1-teams", "2", "--data", photos)
     assert answer.exit_code == 1
     assert "f1-teams 2 is no better than version 1, which stays live." in answer.output
     assert Registry(models).live_version("f1-teams") == 1
 
 
-def test_promote_by_force_then_roll_back(house: Flask, models: Path) -> None:
-    assert flask(house, "promote", "f1-teams", "2", "--force").exit_code == 2
+def test_promote_by_force_then_roll_back(app: Flask, models: Path) -> None:
+    assert flask(app, "promote", "f1-teams", "2", "--force").exit_code == 2
     assert (
         "is live instead of version 1"
-        in flask(house, "promote", "f1-teams", "2", "--force", "--why", "a twin").stdout
+        in flask(app, "promote", "f1-teams", "2", "--force", "--why", "a twin").stdout
     )
     assert Registry(models).live_version("f1-teams") == 2
     assert (
-        flask(house, "rollback", "f1-teams").stdout
+        flask(app, "rollback", "f1-teams").stdout
         == "f1-teams 1 is live again, instead of version 2.\n"
     )
-    lines = flask(house, "history", "f1-teams").stdout.splitlines()
+    lines = flask(app, "history", "f1-teams").stdout.splitlines()
     assert [line.split("\t")[1:] for line in lines] == [
         ["2 → 1", "rolled back", "terminal", "-"],
         ["1 → 2", "promoted by force", "terminal", "a twin"],
     ]
-    assert json.loads(flask(house, "history", "f1-teams", "--json").stdout)[1]["forced"] is True
+    assert json.loads(flask(app, "history", "f1-teams", "--json").stdout)[1]["forced"] is True
 
 
-def test_the_server_follows_a_promotion_without_a_restart(house: Flask) -> None:
-    client = house.test_client()
+def test_the_server_follows_a_promotion_without_a_restart(app: Flask) -> None:
+    client = app.test_client()
     assert client.get("/health/ready").json["model"]["version"] == 1
-    flask(house, "promote", "f1-teams", "2", "--force", "--why", "a twin")
+    flask(app, "promote", "f1-teams", "2", "--force", "--why", "a twin")
     assert client.get("/health/ready").json["model"]["version"] == 2
 
 
-def test_a_damaged_version_cannot_be_promoted_even_by_force(house: Flask, models: Path) -> None:
+def test_a_damaged_version_cannot_be_promoted_even_by_force(app: Flask, models: Path) -> None:
     damage(models, 2)
-    answer = flask(house, "promote", "f1-teams", "2", "--force", "--why", "please")
+    answer = flask(app, "promote", "f1-teams", "2", "--force", "--why", "please")
     assert answer.exit_code == 1
     assert "model.tflite is not the file that was published" in answer.output
 
 
 def test_while_the_live_version_is_damaged_the_other_answers_and_everybody_is_told(
-    house: Flask, models: Path
+    app: Flask, models: Path
 ) -> None:
     damage(models, 1)
-    client = house.test_client()
+    client = app.test_client()
     answer = client.get("/health/ready")
-    words = "f1-teams 1 cannot be used: model.tflite is not the file that was published (its SHA-256 differs); version 2 answers."
+    words = (
+        "f1-teams 1 cannot be used: model.tflite is not the file that was published "
+        "(its SHA-256 differs); version 2 answers."
+    )
     assert (answer.status_code, answer.json["model"]["version"], answer.json["trouble"]) == (
         200,
         2,
@@ -141,35 +145,35 @@ def test_while_the_live_version_is_damaged_the_other_answers_and_everybody_is_to
     )
     for page in ("/", "/models", "/models/f1-teams/1"):
         assert words in client.get(page).text
-    doctor = house.test_cli_runner().invoke(args=["doctor"])
+    doctor = app.test_cli_runner().invoke(args=["doctor"])
     assert doctor.exit_code == 1
     assert words in doctor.output
 
 
 def test_for_a_damaged_live_version_another_is_promoted_without_a_comparison(
-    house: Flask, models: Path
+    app: Flask, models: Path
 ) -> None:
     damage(models, 1)
-    assert flask(house, "promote", "f1-teams", "2").exit_code == 0
+    assert flask(app, "promote", "f1-teams", "2").exit_code == 0
     assert Registry(models).live_version("f1-teams") == 2
 
 
 def test_an_exported_zip_holds_the_published_files_and_never_replaces_another(
-    house: Flask, models: Path, tmp_path: Path
+    app: Flask, models: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "carried.zip"
-    assert "MiB" in flask(house, "export", "f1-teams@2", target).stdout
+    assert "MiB" in flask(app, "export", "f1-teams@2", target).stdout
     with zipfile.ZipFile(target) as archive:
         for name in (CARD_FILE, "model.keras", "model.tflite"):
             assert archive.read(name) == (models / "f1-teams" / "2" / name).read_bytes()
-    assert "exists already" in flask(house, "export", "f1-teams@2", target).output
+    assert "exists already" in flask(app, "export", "f1-teams@2", target).output
 
 
-def test_a_damaged_version_is_not_exported(house: Flask, models: Path, tmp_path: Path) -> None:
+def test_a_damaged_version_is_not_exported(app: Flask, models: Path, tmp_path: Path) -> None:
     damage(models, 1)
     assert (
         "model.tflite is not the file"
-        in flask(house, "export", "f1-teams", tmp_path / "carried.zip").output
+        in flask(app, "export", "f1-teams", tmp_path / "carried.zip").output
     )
     assert not (tmp_path / "carried.zip").exists()
 
@@ -183,23 +187,24 @@ def test_a_damaged_version_is_not_exported(house: Flask, models: Path, tmp_path:
         ("export", "f1-teams@9", "x.zip"),
     ],
 )
-def test_what_does_not_exist_is_named_in_one_line(house: Flask, words: tuple[str, ...]) -> None:
-    answer = flask(house, *words)
+def test_what_does_not_exist_is_named_in_one_line(app: Flask, words: tuple[str, ...]) -> None:
+    answer = flask(app, *words)
     assert answer.exit_code == 1
     assert answer.output.startswith("Error: ")
     assert len(answer.output.splitlines()) == 1
 
 
 def test_a_version_that_is_damaged_while_it_serves_goes_on_answering(
-    house: Flask, models: Path
+    app: Flask, models: Path
 ) -> None:
-    with house.app_context():
+    with app.app_context():
         classifier = get_classifier()
         damage(models, 1)
         photo = np.zeros((40, 60, 3), dtype=np.uint8)
         with ThreadPoolExecutor(3) as pool:  # each may need an interpreter of its own
             sums = [
-                float(one.probabilities.sum()) for one in pool.map(classifier.predict, [photo] * 12)
+                float(output.probabilities.sum())
+                for output in pool.map(classifier.predict, [photo] * 12)
             ]
     assert sums == pytest.approx([1.0] * 12)
 
@@ -216,9 +221,9 @@ def table_of(photos: Path) -> Path:
     return folder
 
 
-def test_versions_are_compared_on_a_table_too(house: Flask, photos: Path) -> None:
+def test_versions_are_compared_on_a_table_too(app: Flask, photos: Path) -> None:
     answer = flask(
-        house,
+        app,
         "compare",
         "f1-teams",
         "1",
@@ -233,7 +238,7 @@ def test_versions_are_compared_on_a_table_too(house: Flask, photos: Path) -> Non
     assert "left out nobody is not there" in answer.stderr
 
 
-def test_and_on_what_boxes_cut_out(house: Flask, photos: Path) -> None:
+def test_and_on_what_boxes_cut_out(app: Flask, photos: Path) -> None:
     folder = photos.with_name("devkit")
     (folder / "train").mkdir(parents=True)
     for path in photos.glob("*/*"):
@@ -243,7 +248,7 @@ def test_and_on_what_boxes_cut_out(house: Flask, photos: Path) -> None:
     )
     (folder / "names.csv").write_text("ferrari\nmclaren\n")
     answer = flask(
-        house,
+        app,
         "compare",
         "f1-teams",
         "1",
@@ -258,13 +263,13 @@ def test_and_on_what_boxes_cut_out(house: Flask, photos: Path) -> None:
     assert "left out devkit/train/mclaren.jpg: The box" in answer.stderr
 
 
-def upload_drawings(house: Flask, number: int) -> None:
-    """Labelled photos in the history: a drawing, each time with other bytes."""
-    client = house.test_client()
-    with house.app_context():
+def upload_samples(app: Flask, number: int) -> None:
+    """Labelled photos in the history: a sample, each time with other bytes."""
+    client = app.test_client()
+    with app.app_context():
         key = {"Authorization": f"Bearer {create_key('tests', 'admin')[1]}"}
-    for at in range(number):
-        content = (SAMPLES / "ferrari.jpg").read_bytes() + bytes([at])
+    for upload in range(number):
+        content = (SAMPLES / "ferrari.jpg").read_bytes() + bytes([upload])
         public_id = client.post(
             "/api/v1/photos", data={"file": (io.BytesIO(content), "a.jpg")}
         ).json["id"]
@@ -273,27 +278,24 @@ def upload_drawings(house: Flask, number: int) -> None:
         )
 
 
-def test_versions_are_compared_on_the_photos_of_the_history(house: Flask) -> None:
-    upload_drawings(house, 30)
-    answer = flask(house, "compare", "f1-teams", "1", "2", "--history", "--json")
+def test_versions_are_compared_on_the_photos_of_the_history(app: Flask) -> None:
+    upload_samples(app, 30)
+    answer = flask(app, "compare", "f1-teams", "1", "2", "--history", "--json")
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout)["n"] == 30
     assert (
-        "is no better than version 1"
-        in flask(house, "promote", "f1-teams", "2", "--history").output
+        "is no better than version 1" in flask(app, "promote", "f1-teams", "2", "--history").output
     )
 
 
-def test_a_short_history_is_nothing_to_compare_on(house: Flask) -> None:
-    upload_drawings(house, 1)
+def test_a_short_history_is_nothing_to_compare_on(app: Flask) -> None:
+    upload_samples(app, 1)
     assert (
         "There is nothing to compare on: 1 photo of the history has"
-        in flask(house, "compare", "f1-teams", "1", "2", "--history").output
+        in flask(app, "compare", "f1-teams", "1", "2", "--history").output
     )
 
 
-def test_photos_come_from_one_place(house: Flask, photos: Path) -> None:
-    assert (
-        flask(house, "compare", "f1-teams", "1", "2", "--history", "--data", photos).exit_code == 2
-    )
-    assert flask(house, "compare", "f1-teams", "1", "2").exit_code == 2
+def test_photos_come_from_one_place(app: Flask, photos: Path) -> None:
+    assert flask(app, "compare", "f1-teams", "1", "2", "--history", "--data", photos).exit_code == 2
+    assert flask(app, "compare", "f1-teams", "1", "2").exit_code == 2

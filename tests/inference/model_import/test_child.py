@@ -1,6 +1,4 @@
-"""Inside the child of importing: networks of all sorts are rebuilt with three outputs, or refused by the name of what is wrong."""
-
-from __future__ import annotations
+"""The child process of importing: networks are rebuilt with three outputs, or refused."""
 
 import zipfile
 from collections.abc import Callable
@@ -184,7 +182,7 @@ def test_a_size_that_contradicts_the_network_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["given.keras", "given.h5"])
-@pytest.mark.filterwarnings("ignore")  # Keras speaks about its older format
+@pytest.mark.filterwarnings("ignore")  # Keras warns about its older format
 def test_a_lambda_is_refused_and_never_runs(tmp_path: Path, name: str) -> None:
     canary = str(tmp_path / "canary")
     photo = keras.Input((16, 24, 3))
@@ -209,8 +207,8 @@ class Own(layers.Layer):
 
 
 @pytest.mark.parametrize("name", ["given.keras", "given.h5"])
-@pytest.mark.filterwarnings("ignore")  # Keras speaks about its older format
-def test_a_class_of_somebodys_own_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.filterwarnings("ignore")  # Keras warns about its older format
+def test_a_custom_class_is_refused(tmp_path: Path, name: str) -> None:
     photo = keras.Input((16, 24, 3))
     model = keras.Model(
         photo,
@@ -279,7 +277,7 @@ def test_a_link_inside_a_keras_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["given.keras", "given.h5"])
-@pytest.mark.filterwarnings("ignore")  # Keras speaks about its older format
+@pytest.mark.filterwarnings("ignore")  # Keras warns about its older format
 def test_half_a_file_is_refused(tmp_path: Path, name: str) -> None:
     small().save(tmp_path / name)
     content = (tmp_path / name).read_bytes()

@@ -1,6 +1,4 @@
-"""Networks from elsewhere: labels in many forms, and everything that is refused before Keras is asked."""
-
-from __future__ import annotations
+"""Importing networks: labels in many forms, and what is refused before Keras opens a file."""
 
 import csv
 import io
@@ -13,7 +11,8 @@ import pytest
 
 from webapp.errors import ModelRefusedError
 from webapp.inference.model_import.keras_archive import check_config
-from webapp.inference.model_import.model_import import Request, import_model, read_labels
+from webapp.inference.model_import.labels import read_labels
+from webapp.inference.model_import.model_import import Request, import_model
 from webapp.inference.models.bundle import unpack
 
 
@@ -197,15 +196,15 @@ def layer(kind: str, **inside: object) -> dict[str, object]:
         ),
         (layer("Dense", units=2_000_000_000), "asks for 2,000,000,000 units"),
         ({"class_name": "Sequential", "config": {"layers": [layer("Lambda")]}}, "'Lambda'"),
-        ({"class_name": ["Dense"], "config": {}}, "whose kind is no name"),
+        ({"class_name": ["Dense"], "config": {}}, "whose kind is not a name"),
     ],
 )
-def test_a_network_may_only_name_layers_that_we_know(config: dict[str, object], words: str) -> None:
+def test_a_network_may_only_name_layers_on_the_list(config: dict[str, object], words: str) -> None:
     with pytest.raises(ModelRefusedError, match=words):
         check_config(json.loads(json.dumps({"layers": [config]})))
 
 
-def test_an_ordinary_network_is_welcome() -> None:
+def test_an_ordinary_network_is_accepted() -> None:
     check_config(
         {
             "class_name": "Sequential",
@@ -234,5 +233,5 @@ def test_every_bad_network_of_the_collection_is_refused(shared: Path, tmp_path: 
 def test_a_refusal_names_the_file_as_it_came(tmp_path: Path) -> None:
     source = tmp_path / "my cars.h5"
     source.write_bytes(b"\x89HDF\r\n\x1a\n" + b"x" * 8)
-    with pytest.raises(ModelRefusedError, match=r"^my cars\.h5 is no whole HDF5 file"):
+    with pytest.raises(ModelRefusedError, match=r"^my cars\.h5 is not a whole HDF5 file"):
         import_model(Request(source, "a,b"), tmp_path / "models")

@@ -9,7 +9,7 @@ from webapp.inference.models.gate import ComparedPhoto, compare, mcnemar
 def photos_of(
     truth: str, both: int = 0, fixed: int = 0, broken: int = 0, neither: int = 0
 ) -> list[ComparedPhoto]:
-    """Photos of one label on which both, only the challenger, only the champion or none is right."""
+    """Photos of a label on which both, only the challenger, only the champion or none is right."""
     pairs = (
         [(truth, truth)] * both
         + [("?", truth)] * fixed

@@ -1,7 +1,5 @@
 """The publishing gate, and the version that ships."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from webapp.inference.decoding.images import decode_photo
 from webapp.inference.litert_classifier import LiteRTClassifier
 from webapp.inference.models.card import COMPILED_FILE, KERAS_FILE, InputSpec, Label, ModelCard
 from webapp.inference.models.golden import write_golden
-from webapp.inference.models.publish import publish
+from webapp.inference.models.publish import ChildLimits, Draft, publish
 from webapp.inference.models.registry import Registry, check_files
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,12 +58,13 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def refused(tmp_path: Path, golden: list[Path]) -> Callable[..., str]:
-    """Publish what must be refused; returns the reason, after looking that nothing was left behind."""
+    """Publish what must be refused; returns the reason, once nothing is left behind."""
 
     def attempt(keras_file: Path, card: ModelCard | None = None, **limits: int) -> str:
         models = tmp_path / "models"
         with pytest.raises(ModelRefusedError) as caught:
-            publish(keras_file, card or make_card(), golden, models, **limits)
+            draft = Draft(keras_file, card or make_card(), golden)
+            publish(draft, models, limits=ChildLimits(**limits))
         assert not models.exists() or list(models.iterdir()) == []
         return str(caught.value)
 
@@ -76,7 +75,7 @@ def refused(tmp_path: Path, golden: list[Path]) -> Callable[..., str]:
 def published(toy: Path, golden: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder into which the toy was published twice."""
     models = tmp_path_factory.mktemp("models")
-    assert [publish(toy, make_card(), golden, models) for _ in range(2)] == [1, 2]
+    assert [publish(Draft(toy, make_card(), golden), models) for _ in range(2)] == [1, 2]
     return models
 
 
@@ -177,7 +176,7 @@ def test_a_shipped_card_says_what_was_measured_and_on_how_many(name: str, versio
     assert test["n"] == card.split["test"]["n"] == sum(map(sum, test["confusion"]))
     assert test["top1_interval"][0] <= test["top1"] <= test["top1_interval"][1]
     assert all(figures["n"] > 0 for figures in test["sources"].values())
-    assert all(one["licence"] for one in card.data)
+    assert all(source["licence"] for source in card.data)
     assert card.limits
 
 

@@ -1,4 +1,4 @@
-"""`flask model`: list what there is, show a card."""
+"""`flask model`: the list of models, a card, and the other commands of models."""
 
 import json
 from dataclasses import asdict
@@ -8,9 +8,9 @@ import click
 from flask import Blueprint
 
 from webapp.cli.labels.label_sets import labels_command, reread_command
-from webapp.cli.models import model_import as importing
 from webapp.cli.models import versions
 from webapp.cli.models.card_text import describe
+from webapp.cli.models.model_import import import_command
 from webapp.cli.training.dataset import dataset_command
 from webapp.cli.training.evaluate import evaluate_command
 from webapp.cli.training.search import search_command
@@ -25,7 +25,7 @@ for command in (
     evaluate_command,
     labels_command,
     reread_command,
-    importing.import_command,
+    import_command,
     search_command,
     train_command,
     *versions.COMMANDS,
@@ -35,22 +35,19 @@ for command in (
 
 @bp.cli.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list.")
-def list_command(as_json: bool) -> None:
-    """Every version of every model: which one is live, and how often it was right on photos it had never seen."""
-    rows = []
-    for name in get_registry().names():
-        for version in get_registry().versions(name):
-            rows.append(_row(name, version))
+def _list_command(as_json: bool) -> None:
+    """Every version of every model: whether it is live, and its accuracy on held-out photos."""
+    registry = get_registry()
+    rows = [_row(name, number) for name in registry.names() for number in registry.versions(name)]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-    elif not rows:
+        return
+    if not rows:
         click.echo("There is no model yet. Make one: flask model train NAME --data FOLDER")
-    for row in [] if as_json else rows:
-        right = (
-            f"{row['top1']:.1%} of {row['n']} test photos"
-            if row["top1"] is not None
-            else row["problem"] or "not measured"
-        )
+    for row in rows:
+        right = row["problem"] or "not measured"
+        if row["top1"] is not None:
+            right = f"{row['top1']:.1%} of {row['n']} test photos"
         click.echo(f"{row['name']} {row['version']}\t{'live' if row['live'] else '-'}\t{right}")
 
 
@@ -58,32 +55,25 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--version", "version", type=int, help="Which version.  [default: the live one]")
 @click.option("--json", "as_json", is_flag=True, help="The whole card as JSON.")
-def show_command(name: str, version: int | None, as_json: bool) -> None:
+def _show_command(name: str, version: int | None, as_json: bool) -> None:
     """The card of NAME in words."""
-    try:
-        card = (
-            get_registry().published_card(name, version)
-            if as_json
-            else get_registry().card(name, version)
-        )
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(
-        json.dumps(asdict(card), indent=2, ensure_ascii=False)
-        if as_json
-        else "\n".join(describe(card))
-    )
+    registry = get_registry()
+    with versions.terminal_errors():
+        if as_json:
+            card = registry.published_card(name, version)
+            click.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+        else:
+            click.echo("\n".join(describe(registry.card(name, version))))
 
 
 def _row(name: str, version: int) -> dict[str, Any]:
     registry = get_registry()
-    row: dict[str, Any] = {
-        "name": name,
-        "version": version,
-        "live": registry.live_version(name) == version,
-    }
+    is_live = registry.live_version(name) == version
+    test: dict[str, Any] = {}
+    problem = ""
     try:
         test = registry.card(name, version).metrics.get("test", {})
     except MarqueError as error:
-        return row | {"top1": None, "n": 0, "problem": str(error)}
-    return row | {"top1": test.get("top1"), "n": test.get("n", 0), "problem": ""}
+        problem = str(error)
+    row = {"name": name, "version": version, "live": is_live}
+    return row | {"top1": test.get("top1"), "n": test.get("n", 0), "problem": problem}

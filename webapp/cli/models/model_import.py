@@ -1,7 +1,8 @@
-"""`flask model import`: a network from elsewhere becomes a version, through the same gate as a trained one."""
+"""`flask model import`: a network becomes a version, checked like a trained one."""
 
 import json
 import re
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from flask.cli import with_appcontext
 
 from webapp.cli.history import needs_history
 from webapp.cli.models.versions import TERMINAL, terminal_errors
+from webapp.cli.training.options import options_as
 from webapp.extensions import get_config, get_registry
 from webapp.inference.model_import.model_import import PREPROCESSING, Request, import_model
 from webapp.inference.models.card import RESIZE_RULES
 from webapp.services.models import promotion
 
 
-class Size(click.ParamType):
+class _Size(click.ParamType):
     """Height and width in pixels, as in 224x224."""
 
     name = "HxW"
@@ -24,12 +26,11 @@ class Size(click.ParamType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """(height, width). Fails in words."""
+        """(height, width)."""
         size = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", str(value))
         if not size:
-            self.fail(
-                f"a size is height x width in pixels, such as 224x224, not {value!r}", param, ctx
-            )
+            text = f"a size is height x width in pixels, such as 224x224, not {value!r}"
+            self.fail(text, param, ctx)
         return int(size[1]), int(size[2])
 
 
@@ -48,11 +49,12 @@ class Size(click.ParamType):
     type=click.Choice(PREPROCESSING),
     default="auto",
     show_default=True,
-    help="How photos were prepared in training. auto: 0 to 1, unless the network scales by itself (none).",
+    help="How photos were prepared in training. auto: 0 to 1, unless the network scales by itself "
+    "(none).",
 )
 @click.option(
     "--size",
-    type=Size(),
+    type=_Size(),
     help="Of the photos it was trained with, for a network that takes any size.",
 )
 @click.option(
@@ -60,61 +62,45 @@ class Size(click.ParamType):
     type=click.Choice(RESIZE_RULES),
     default="stretch",
     show_default=True,
-    help="How a photo is made to fit the network.",
+    help="How a photo is resized for the network.",
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Confidence below which it says 'unclassified'.",
+    help="Confidence below which it answers 'unclassified'.",
 )
 @click.option(
     "--live", is_flag=True, help="Let it serve at once, if it is the first version of its name."
 )
-@click.option("--json", "as_json", is_flag=True, help="What came of it as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
+@options_as(Request)
 @with_appcontext
 @needs_history
-def import_command(
-    source: Path,
-    labels: str,
-    name: str,
-    title: str,
-    preprocess: str,
-    size: tuple[int, int] | None,
-    resize: str,
-    threshold: float,
-    live: bool,
-    as_json: bool,
-) -> None:
-    """Make a version of FILE: a .keras, .h5 or .hdf5 network, a folder or zip with one and its labels, or what `export` wrote.
+def import_command(request: Request, live: bool, as_json: bool) -> None:
+    """Make a version of FILE: a network (.keras, .h5, .hdf5), a folder or zip with one, an export.
 
-    It is looked at, loaded and compiled in a process of its own; nothing in it can run code. The version waits until it is promoted.
+    A folder or zip holds the network and its labels. It is checked, loaded and compiled in a process
+    of its own; nothing in it can run code. The version waits until it is promoted.
     """
     if find_spec("tensorflow") is None:
         raise click.ClickException(
             "Importing needs what requirements.txt lists (tensorflow is missing)."
         )
-    request = Request(source, labels, name, title, preprocess, size, resize, threshold)
     with terminal_errors():
         imported = import_model(request, get_config().models, live=live)
         promotion.note_first(get_registry(), imported.name, imported.version, TERMINAL)
     if as_json:
-        click.echo(
-            json.dumps(
-                {"name": imported.name, "version": imported.version, "notes": imported.notes},
-                ensure_ascii=False,
-            )
-        )
+        click.echo(json.dumps(asdict(imported), ensure_ascii=False))
         return
     for note in imported.notes:
         click.echo(note, err=True)
+    name, version = imported.name, imported.version
     click.echo(
-        f"{imported.name} {imported.version} is there, not measured here: flask model show {imported.name} --version {imported.version}"
+        f"{name} {version} is imported, not measured here: "
+        f"flask model show {name} --version {version}"
     )
-    is_live = get_registry().live_version(imported.name) == imported.version
-    click.echo(
-        "It is live."
-        if is_live
-        else f"It waits. To let it serve: flask model promote {imported.name} {imported.version}"
-    )
+    is_live = get_registry().live_version(name) == version
+    waits = f"It waits. To let it serve: flask model promote {name} {version}"
+    click.echo("It is live." if is_live else waits)

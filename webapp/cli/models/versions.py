@@ -1,4 +1,4 @@
-"""`flask model compare|promote|rollback|history|export`: which version of a model serves, and why."""
+"""`flask model compare|promote|rollback|history|export`: which version serves, and why."""
 
 import json
 import sys
@@ -74,7 +74,7 @@ class _Photos(DataOptions):
 def compare_command(
     name: str, champion: int, challenger: int, as_json: bool, **options: Any
 ) -> None:
-    """Compare the versions CHAMPION and CHALLENGER of NAME on photos that neither was trained on."""
+    """Compare versions CHAMPION and CHALLENGER of NAME on photos that neither was trained on."""
     photos = _Photos(**options)
     if not photos.data and not photos.here:
         raise click.UsageError("Name photos to compare on: --data FOLDER, or --history.")

@@ -1,8 +1,8 @@
 """Confident learning: which given labels a model has reason to doubt.
 
 Source: C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset
-Labels", Journal of Artificial Intelligence Research 70 (2021), equations 1 and 2; section 3.2 for the
-order.
+Labels", Journal of Artificial Intelligence Research 70 (2021), equations 1 and 2; section 3.2 for
+the order.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ class Doubt:
     """A given label that is probably wrong.
 
     `row` is the photo's row, `other` the index of the more likely label. `probability` and
-    `other_probability` are the model's for the given and the other label. `margin`, in [-1, 1], is the
-    probability of the given label minus the highest of any other: the lower, the more suspected.
+    `other_probability` are the model's for the given and the other label. `margin`, in [-1, 1], is
+    the probability of the given label minus the highest of any other: the lower, the more
+    suspected.
     """
 
     row: int
@@ -30,8 +31,8 @@ class Doubt:
 def thresholds(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> NDArray[np.float64]:
     """For each label its mean probability over the photos that were given it; infinity without any.
 
-    `probabilities` has the shape (photos, labels), each row sums to 1; `given` has the shape (photos,)
-    and holds indices of labels.
+    `probabilities` has the shape (photos, labels), each row sums to 1; `given` has the shape
+    (photos,) and holds indices of labels.
     """
     labels = probabilities.shape[1]
     own = probabilities[np.arange(len(given)), given].astype(np.float64)
@@ -41,7 +42,7 @@ def thresholds(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> N
 
 
 def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[Doubt]:
-    """The given labels that are probably wrong, the most suspected first. Shapes as in `thresholds`.
+    """The given labels that are probably wrong, most suspected first. Shapes as in `thresholds`.
 
     With p(j; x) the probability of label j for photo x and t(j) the mean of p(j; x) over the photos
     that were given j, a photo counts as really being argmax p(j; x) over the labels with p(j; x) >=

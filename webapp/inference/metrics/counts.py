@@ -46,8 +46,8 @@ def mean_f1(measures: Iterable[LabelMeasure], *, weighted: bool = False) -> floa
 def calibration_error(bins: Iterable[tuple[int, float, float]]) -> float:
     """Expected calibration error: the mean distance of confidence and accuracy; 0 without photos.
 
-    `bins` are (photos, mean confidence, share that was right) and weigh by photos. Source: Naeini et
-    al. 2015, "Obtaining well calibrated probabilities using Bayesian binning", eq. 3.
+    `bins` are (photos, mean confidence, share that was right) and weigh by photos. Source: Naeini
+    et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning", eq. 3.
     """
     rows = list(bins)
     total = sum(n for n, _confidence, _right in rows)

@@ -55,8 +55,8 @@ def pack(registry: Registry, name: str, version: int, target: Path) -> None:
 def unpack(source: Path, folder: Path) -> None:
     """Unpack a zip into the empty `folder`.
 
-    Raises `ModelRefusedError` that names the member: a path that leads out of the archive, a link or a
-    device, more than `UNPACKED_BYTES` or 1,000 members, an encrypted or damaged file.
+    Raises `ModelRefusedError` that names the member: a path that leads out of the archive, a link
+    or a device, more than `UNPACKED_BYTES` or 1,000 members, an encrypted or damaged file.
     """
     left = UNPACKED_BYTES
     try:
@@ -78,7 +78,7 @@ def unpack(source: Path, folder: Path) -> None:
 
 
 def check_member(member: zipfile.ZipInfo) -> None:
-    """Raise `ModelRefusedError` for a member whose path leads out of the archive, a link or device."""
+    """Raise `ModelRefusedError` for a path that leads out of the archive, a link or a device."""
     name, mode = member.filename, stat.S_IFMT(member.external_attr >> 16)
     parts = PurePosixPath(name).parts
     absolute = not parts or name.startswith("/") or ":" in parts[0]

@@ -1,4 +1,4 @@
-"""The model card: what is needed to use a version's weights correctly and to know how far to trust it."""
+"""The model card: how to use a version's weights, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 @dataclass(frozen=True)
 class Label:
-    """One class: `name` is the stable key, `display` what people read, `parent` a coarser name or ""."""
+    """One class: `name` is the key, `display` what people read, `parent` a coarser name or ""."""
 
     __pydantic_config__ = _CONFIG
 
@@ -44,8 +44,8 @@ class Label:
 class InputSpec:
     """What the network takes: uint8 RGB of shape (height, width, 3), made from a photo by `resize`.
 
-    `stretch` ignores the aspect ratio, `pad` keeps it and fills with mid-grey, `crop` keeps it and cuts
-    the longer side in the middle.
+    `stretch` ignores the aspect ratio, `pad` keeps it and fills with mid-grey, `crop` keeps it and
+    cuts the longer side in the middle.
     """
 
     __pydantic_config__ = _CONFIG
@@ -70,9 +70,9 @@ class ModelCard:
     """`card.json` of one model version. Only `from_json` and `check` check it.
 
     `temperature` divides the logits before the softmax (Guo et al. 2017, "On Calibration of Modern
-    Neural Networks", eq. 9). The decision is `unclassified` below the confidence `threshold`, and below
-    the familiarity of its rule (see `webapp.inference.familiarity`). `metrics` are plain JSON: see
-    docs/models.md for each key.
+    Neural Networks", eq. 9). The decision is `unclassified` below the confidence `threshold`, and
+    below the familiarity of its rule (see `webapp.inference.familiarity`). `metrics` are plain
+    JSON: see docs/models.md for each key.
     """
 
     __pydantic_config__ = _CONFIG

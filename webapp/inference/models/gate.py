@@ -61,8 +61,8 @@ class LabelDifference:
 class Comparison:
     """Two versions on `n` photos.
 
-    `p_value` is McNemar's; `verdict` is "better", "same" or "worse"; `photos` is the SHA-256 of the set
-    of photos.
+    `p_value` is McNemar's; `verdict` is "better", "same" or "worse"; `photos` is the SHA-256 of the
+    set of photos.
     """
 
     champion: int
@@ -88,7 +88,7 @@ def classify_with_both(
     photos: Iterable[LabelledPhoto],
     cards: tuple[ModelCard, ModelCard],
 ) -> tuple[list[ComparedPhoto], list[str]]:
-    """What both versions say about each photo, decoded as in serving, in canonical labels of `cards`.
+    """The first labels of both versions for each photo, decoded as in serving, as in `cards`.
 
     Also returns a sentence for each file that cannot be read as a photo.
     """
@@ -130,7 +130,8 @@ def compare(champion: int, challenger: int, photos: Sequence[ComparedPhoto]) -> 
         f"version {champion} on {champion_right}.",
         _fixes(len(fixed), len(broken), p_value),
         *(
-            f"{label.label} falls: {label.champion} of {label.n} were right, now {label.challenger}."
+            f"{label.label} falls: {label.champion} of {label.n} were right, "
+            f"now {label.challenger}."
             for label in fallen
         ),
     ]
@@ -158,11 +159,11 @@ def compare(champion: int, challenger: int, photos: Sequence[ComparedPhoto]) -> 
 def mcnemar(fixed: int, broken: int) -> float:
     """McNemar's exact p-value, two-sided, in (0, 1].
 
-    How often chance alone divides the photos on which two versions differ at least so unevenly: twice
-    the smaller tail of a binomial of fixed + broken tosses with p = 1/2, at most 1 (McNemar 1947, "Note
-    on the sampling error of the difference between correlated proportions or percentages"; the exact
-    form as in Fagerland, Lydersen and Laake 2013, "The McNemar test for binary matched-pairs data",
-    eq. 2).
+    How often chance alone divides the photos on which two versions differ at least so unevenly:
+    twice the smaller tail of a binomial of fixed + broken tosses with p = 1/2, at most 1 (McNemar
+    1947, "Note on the sampling error of the difference between correlated proportions or
+    percentages"; the exact form as in Fagerland, Lydersen and Laake 2013, "The McNemar test for
+    binary matched-pairs data", eq. 2).
     """
     tosses = fixed + broken
     tail = sum(math.comb(tosses, hits) for hits in range(min(fixed, broken) + 1))

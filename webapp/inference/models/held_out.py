@@ -13,7 +13,7 @@ from webapp.inference.models.card import ModelCard
 SPLIT_FILE = "split.json"
 # the part of a split that a version was neither trained, selected nor calibrated on
 HELD_OUT = "test"
-# a card's `split.learnt_from` where the test part set temperature and thresholds of a refitted network
+# a card's `split.learnt_from` where the test part calibrated a refitted network
 CALIBRATED_ON_IT = "calibrated on the test photos"
 
 Split = Mapping[str, str]  # SHA-256 of a file in hex -> "train", "validation" or "test"

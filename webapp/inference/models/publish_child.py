@@ -1,4 +1,4 @@
-"""The child process of publishing: load, compile, compare, complete the card. Run as `python -m webapp.inference.models.publish_child FOLDER`."""
+"""The child process of publishing: load, compile, compare and complete the card."""
 
 import contextlib
 import hashlib
@@ -6,6 +6,7 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as library_version
 from pathlib import Path
@@ -33,12 +34,13 @@ from webapp.inference.models.held_out import SPLIT_FILE
 from webapp.inference.models.publish import GOLDEN_FOLDER, REFUSAL_FILE
 
 OUTPUTS = ("probabilities", "embedding", "feature_map")
-REFUSED = 3
+_EMBEDDING_TOLERANCE = 0.02
+_REFUSED = 3
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What the reference said about one golden photo, and how far the compiled network was from it."""
+class _Compared:
+    """What Keras answered for a golden photo, and how far the compiled network was from it."""
 
     file: str
     reference: NetworkOutput
@@ -46,134 +48,134 @@ class Compared:
     embedding: float
 
 
-def main(arguments: list[str]) -> int:
-    """Complete the version folder named first; seconds and gigabytes follow. Exit status 3 and a sentence in a file when it is refused."""
-    folder, seconds, gigabytes = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    limit(seconds, gigabytes)
+def main(arguments: list[str], task: Callable[[Path], object]) -> int:
+    """Run a task on the folder named first, limited by the seconds and gigabytes that follow.
+
+    Returns the exit status: 3 when the folder was refused, with a sentence in `REFUSAL_FILE`.
+    """
+    folder, seconds, memory = Path(arguments[0]), int(arguments[1]), int(arguments[2]) * 1024**3
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds * 4, seconds * 4))  # four cores
+    with contextlib.suppress(ValueError, OSError):  # where a lower limit is set, it stays
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     try:
-        complete(folder)
+        task(folder)
     except MarqueError as error:
         (folder / REFUSAL_FILE).write_text(str(error), encoding="utf-8")
-        return REFUSED
+        return _REFUSED
     return 0
 
 
-def limit(seconds: int, gigabytes: int) -> None:
-    """Bound this process: seconds on each of four cores, and the memory it may ask for."""
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds * 4, seconds * 4))
-    with contextlib.suppress(ValueError, OSError):  # a lower limit of the surroundings stays
-        resource.setrlimit(resource.RLIMIT_AS, (gigabytes * 1024**3, gigabytes * 1024**3))
-
-
-def complete(folder: Path) -> ModelCard:
-    """Check `model.keras` against the card, write `model.tflite` (or check the one that is there) and the completed card.
+def _complete(folder: Path) -> None:
+    """Check `model.keras` against the card, write or check `model.tflite`, complete the card.
 
     Raises `ModelRefusedError`.
     """
     card = ModelCard.read(folder)
-    carried = (folder / COMPILED_FILE).is_file()
-    compile_network(folder, card, compiled=carried)
+    is_compiled = (folder / COMPILED_FILE).is_file()
+    compile_network(folder, card, compiled=is_compiled)
     compiled = LiteRTClassifier(folder, card)
-    compared = compare(
-        KerasClassifier(folder, card), compiled, sorted((folder / GOLDEN_FOLDER).iterdir())
-    )
+    golden_files = sorted((folder / GOLDEN_FOLDER).iterdir())
+    compared = compare(KerasClassifier(folder, card), compiled, golden_files)
     check_answers(compared)
-    golden = tuple(
-        Golden(one.file, tuple(round(float(value), 6) for value in one.reference.probabilities))
-        for one in compared
-    )
-    if carried:  # what it answered where it was made
+    if is_compiled:  # its golden answers are those of where it was compiled
         self_test(compiled, folder)
         golden = card.golden
-    files = {path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)}
+    else:
+        golden = tuple(
+            Golden(row.file, tuple(round(float(p), 6) for p in row.reference.probabilities))
+            for row in compared
+        )
+    networks = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.name in (KERAS_FILE, COMPILED_FILE, FAMILIARITY_FILE, SPLIT_FILE)
+    ]
+    figures = {
+        "golden_photos": len(compared),
+        "largest_difference": round(max(row.probabilities for row in compared), 7),
+        "milliseconds": round(_milliseconds(compiled), 1),
+    }
     complete_card = replace(
         card,
-        files=files,
+        files={
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (*networks, *golden_files)
+        },
         golden=golden,
         libraries=card.libraries | {"ai-edge-litert": library_version("ai-edge-litert")},
-        metrics=card.metrics
-        | {
-            "compiled": {
-                "golden_photos": len(compared),
-                "largest_difference": round(max(one.probabilities for one in compared), 7),
-                "milliseconds": round(_milliseconds(compiled), 1),
-            }
-        },
+        metrics=card.metrics | {"compiled": figures},
     )
     complete_card.check()
     (folder / CARD_FILE).write_text(complete_card.to_json(), encoding="utf-8")
-    return complete_card
 
 
 def compile_network(folder: Path, card: ModelCard, *, compiled: bool = False) -> None:
     """Write `model.tflite`, unless it is `compiled` already.
 
-    Raises `ModelRefusedError` when the model cannot be loaded, does not fit the card, or does not compile.
+    Raises `ModelRefusedError` when the model cannot be loaded, does not fit the card, or does not
+    compile.
     """
     check_archive_weights(folder / KERAS_FILE)
     try:
         model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds; each means the same to us
+    except Exception as error:  # Keras raises many kinds
         raise ModelRefusedError(f"The Keras model cannot be loaded: {error}") from error
-    wanted = (None, card.input.height, card.input.width, 3)
-    if tuple(model.input_shape) != wanted:
-        raise ModelRefusedError(f"The model takes {model.input_shape}, the card says {wanted}.")
-    answers = model(keras.Input(wanted[1:]))
+    shape = (None, card.input.height, card.input.width, 3)
+    if tuple(model.input_shape) != shape:
+        raise ModelRefusedError(f"The model takes {model.input_shape}, the card says {shape}.")
+    answers = model(keras.Input(shape[1:]))
     if not isinstance(answers, dict) or set(answers) != set(OUTPUTS):
-        got = ", ".join(answers) if isinstance(answers, dict) else "one tensor or a list"
+        actual = ", ".join(answers) if isinstance(answers, dict) else "one tensor or a list"
         raise ModelRefusedError(
-            f"The model must answer a dict of {', '.join(OUTPUTS)}; it answers {got}."
+            f"The model must answer a dict of {', '.join(OUTPUTS)}; it answers {actual}."
         )
-    if tuple(answers["probabilities"].shape) != (None, len(card.labels)):
+    probabilities = answers["probabilities"].shape
+    if tuple(probabilities) != (None, len(card.labels)):
         raise ModelRefusedError(
-            f"The model answers {answers['probabilities'].shape[-1]} probabilities, the card names {len(card.labels)} labels."
+            f"The model answers {probabilities[-1]} probabilities, "
+            f"the card names {len(card.labels)} labels."
         )
     if compiled:
         return
     try:
         model.export(folder / COMPILED_FILE, format="litert", verbose=False)
-    except Exception as error:  # the compiler raises many kinds; each means the same to us
+    except Exception as error:  # the compiler raises many kinds
         raise ModelRefusedError(f"The model does not compile: {error}") from error
 
 
-def compare(reference: Classifier, compiled: Classifier, golden: list[Path]) -> list[Compared]:
-    """Rank every golden photo with both."""
+def compare(reference: Classifier, compiled: Classifier, golden: list[Path]) -> list[_Compared]:
+    """The answers of both networks for each golden photo."""
     rows = []
     for path in golden:
         pixels = decode_photo(path.read_bytes(), max_side=working_side(reference.card.input)).pixels
         first, second = reference.predict(pixels), compiled.predict(pixels)
         scale = float(np.abs(first.embedding).max()) or 1.0
-        rows.append(
-            Compared(
-                f"{GOLDEN_FOLDER}/{path.name}",
-                first,
-                _distance(first.probabilities, second.probabilities),
-                _distance(first.embedding, second.embedding) / scale,
-            )
-        )
+        probabilities = _distance(first.probabilities, second.probabilities)
+        embedding = _distance(first.embedding, second.embedding) / scale
+        rows.append(_Compared(f"{GOLDEN_FOLDER}/{path.name}", first, probabilities, embedding))
     return rows
 
 
-def check_answers(compared: list[Compared]) -> None:
-    """Raise `ModelRefusedError` when an answer is no distribution, when the two differ, or when all photos get the same answer."""
-    for one in compared:
-        if not (
-            np.isfinite(one.reference.probabilities).all()
-            and np.isfinite(one.reference.embedding).all()
-        ):
+def check_answers(compared: list[_Compared]) -> None:
+    """Raise `ModelRefusedError` for answers that are not numbers, differ or are all the same."""
+    for row in compared:
+        first = row.reference
+        if not (np.isfinite(first.probabilities).all() and np.isfinite(first.embedding).all()):
             raise ModelRefusedError(
-                f"The model answers {one.file} with something that is not a number."
+                f"The model answers {row.file} with something that is not a number."
             )
-        if not one.probabilities <= GOLDEN_TOLERANCE:
+        if not row.probabilities <= GOLDEN_TOLERANCE:
             raise ModelRefusedError(
-                f"The compiled network differs from Keras on {one.file} by {one.probabilities:.2g}; {GOLDEN_TOLERANCE:.2g} is allowed."
+                f"The compiled network differs from Keras on {row.file} by "
+                f"{row.probabilities:.2g}; {GOLDEN_TOLERANCE:.2g} is allowed."
             )
-        if not one.embedding <= 0.02:
+        if not row.embedding <= _EMBEDDING_TOLERANCE:
             raise ModelRefusedError(
-                f"The compiled network's embedding of {one.file} differs from Keras by {one.embedding:.2g}; 0.02 is allowed."
+                f"The compiled network's embedding of {row.file} differs from Keras by "
+                f"{row.embedding:.2g}; {_EMBEDDING_TOLERANCE} is allowed."
             )
-    if len(compared) > 1 and len({one.reference.embedding.tobytes() for one in compared}) == 1:
-        raise ModelRefusedError("The model says the same about every photo.")
+    if len(compared) > 1 and len({row.reference.embedding.tobytes() for row in compared}) == 1:
+        raise ModelRefusedError("The model gives the same answer for every photo.")
 
 
 def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
@@ -181,27 +183,15 @@ def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
 
 
 def _milliseconds(classifier: Classifier, times: int = 15) -> float:
-    """Median time of one ranking on one core, in milliseconds, resize included."""
+    """Median time to classify a photo on one core, in milliseconds, resizing included."""
     pixels = np.full((512, 768, 3), 127, dtype=np.uint8)
-    spent = []
+    durations = []
     for _ in range(times):
         started = time.perf_counter()
         classifier.predict(pixels)
-        spent.append((time.perf_counter() - started) * 1000)
-    return statistics.median(spent)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(
-        one
-        for one in folder.rglob("*")
-        if one.is_file() and one.name in (KERAS_FILE, COMPILED_FILE, FAMILIARITY_FILE, SPLIT_FILE)
-    ) + sorted((folder / GOLDEN_FOLDER).iterdir())
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        durations.append((time.perf_counter() - started) * 1000)
+    return statistics.median(durations)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], _complete))

@@ -17,7 +17,7 @@ class Registry:
     def __init__(
         self, folder: Path, current: Callable[[ModelCard], ModelCard] | None = None
     ) -> None:
-        """`current` applies people's changes of labels to a card; cards are as published without."""
+        """`current` applies the label set's changes to a card; by default none are applied."""
         self.folder = folder
         self._current = current
         self._cards: dict[Path, tuple[int, ModelCard]] = {}
@@ -83,7 +83,7 @@ class Registry:
         return cached[1]
 
     def make_live(self, name: str, version: int) -> None:
-        """Let `version` serve. The file is replaced atomically: readers see the old or new number."""
+        """Let `version` serve; the file is replaced atomically."""
         self.version_folder(name, version)
         temporary = self.folder / name / f".{LIVE_FILE}.new"
         with temporary.open("w", encoding="ascii") as stream:

@@ -19,7 +19,7 @@ MOST_LOADED = 8
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A loaded version, which stands for the version `live` (None: LIVE is unreadable) `until` then."""
+    """A loaded version; it answers for the version `live` (None: unreadable LIVE) `until` then."""
 
     classifier: Classifier
     version: int
@@ -31,8 +31,8 @@ class Serving:
     """Keeps one loaded version for each of a few models. Safe to share between threads.
 
     `load` loads and self-tests a version; any exception means that the version cannot be used.
-    `before` names the versions of a model that were live earlier, the latest first: they are the first
-    choice when the live one cannot be used.
+    `before` names the versions of a model that were live earlier, the latest first: they are the
+    first choice when the live one cannot be used.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Serving:
         raise ModelUnavailableError(f"The model {self._problem(name, live)}.")
 
     def _choices(self, name: str, live: int | None, loaded: _Loaded | None) -> list[int]:
-        """The live version, then what answered until now, then what was live before, then the newest."""
+        """Versions in the order to try: live, loaded, live before, newest."""
         present = self._registry.versions(name)
         order = [] if live is None else [live]
         order += [loaded.version] if loaded is not None else []
@@ -122,7 +122,7 @@ class Serving:
         return list(dict.fromkeys([*order, *reversed(present)]))
 
     def _try(self, name: str, version: int) -> Classifier | None:
-        """The loaded version, or None when it cannot be used; then the reason is kept for a while."""
+        """The loaded version, or None when it cannot be used or failed a moment ago."""
         failed_at, _reason = self._failed.get((name, version), (-math.inf, ""))
         if time.monotonic() - failed_at < RETRY_AFTER:
             return None

@@ -57,7 +57,7 @@ def numbers_that_differ(job_id: str) -> list[int]:
 
 
 def _with_labels(photo: Any, model: str, versions: tuple[int, int]) -> Select[Any]:
-    """Photos (the entity, or a column) that are not deleted, with the first label of each version."""
+    """Photos (entity or column) that are not deleted, with the first label of each version."""
     champion, challenger = aliased(Prediction), aliased(Prediction)
     statement = select(photo, champion.label, challenger.label).select_from(Photo)
     for prediction, version in zip((champion, challenger), versions, strict=True):

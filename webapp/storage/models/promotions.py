@@ -21,7 +21,7 @@ def promotions_of(model: str) -> Sequence[Promotion]:
 
 
 def last_arrival(model: str, version: int) -> Promotion | None:
-    """How `version` last became live other than by a rollback, or None when that is not recorded."""
+    """How `version` last became live other than by a rollback, None when not recorded."""
     statement = select(Promotion).where(
         Promotion.model == model, Promotion.to_version == version, Promotion.kind != "rollback"
     )
