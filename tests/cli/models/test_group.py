@@ -63,7 +63,7 @@ def test_list_says_what_is_wrong_with_a_card(app: Flask, models: Path) -> None:
     (models / "toy" / "2" / CARD_FILE).write_text("{}")
     rows = json.loads(app.test_cli_runner().invoke(args=["model", "list", "--json"]).output)
     assert rows[0]["problem"] == ""
-    assert "lacks the field" in rows[1]["problem"]
+    assert "name: Field required" in rows[1]["problem"]
 
 
 def test_show_tells_the_card_in_words(app: Flask) -> None:
