@@ -59,7 +59,7 @@ class MlflowServer:
         """The server's JSON. Raises `TrackingError`, also below."""
         return self._request("GET", f"/api/2.0/mlflow/{path}?{urlencode(query)}")
 
-    def post(self, path: str, *, unless: str = "-", **fields: Any) -> Any:
+    def post(self, path: str, fields: Mapping[str, Any], *, unless: str = "-") -> Any:
         """The server's JSON; None when it refuses with the code `unless`."""
         try:
             return self._request("POST", f"/api/2.0/mlflow/{path}", json=fields)
@@ -123,7 +123,7 @@ class Tracker:
         """Mark an unfinished run as "FAILED" or "KILLED"; one that goes on is running again."""
         if self.run:
             ended = {"run_id": self.run, "status": status, "end_time": _now()}
-            self._attempt(lambda: self.server.post("runs/update", **ended))
+            self._attempt(lambda: self.server.post("runs/update", ended))
 
     def _attempt(self, send: Callable[[], Any]) -> None:
         try:
@@ -148,15 +148,15 @@ class Tracker:
 
     def _log(self, run: str, kind: str, rows: list[dict[str, Any]], most: int) -> None:
         for start in range(0, len(rows), most):
-            chunk = {kind: rows[start : start + most]}
-            self.server.post("runs/log-batch", run_id=run, **chunk)
+            chunk = {"run_id": run, kind: rows[start : start + most]}
+            self.server.post("runs/log-batch", chunk)
 
     def _begin(self, *, fresh: bool) -> None:
         """Resume the run that the work folder names, or make one, with the settings as params."""
         kept, resumed = self.job.work / RUN_FILE, None
         if not fresh and kept.is_file():
             fields = {"run_id": kept.read_text(encoding="ascii").strip(), "status": "RUNNING"}
-            resumed = self.server.post("runs/update", unless="RESOURCE_DOES_NOT_EXIST", **fields)
+            resumed = self.server.post("runs/update", fields, unless="RESOURCE_DOES_NOT_EXIST")
         if resumed is None:
             info = self._create_run()
             self.job.work.mkdir(parents=True, exist_ok=True)
@@ -169,12 +169,13 @@ class Tracker:
         name = self.recipe.name
         source = {"key": "mlflow.source.name", "value": f"flask model train {name}"}
         fields = {"run_name": name, "start_time": _now(), "tags": [source]}
-        experiment = self.server.post("experiments/create", unless=_EXISTS, name=self.experiment)
+        named = {"name": self.experiment}
+        experiment = self.server.post("experiments/create", named, unless=_EXISTS)
         if experiment is None:
             known = self.server.get("experiments/get-by-name", experiment_name=self.experiment)
             experiment = known["experiment"]
         fields["experiment_id"] = experiment["experiment_id"]
-        info = self.server.post("runs/create", **fields)["run"]["info"]
+        info = self.server.post("runs/create", fields)["run"]["info"]
         settings = flat(self.recipe.settings()).items()
         params = [{"key": key, "value": value[:6000]} for key, value in settings]
         self._log(info["run_id"], "params", params, 100)
@@ -191,7 +192,8 @@ class Tracker:
         ]
         self._log(self.run, "metrics", metrics, 1000)
         self._keep_files(card)
-        self.server.post("runs/update", run_id=self.run, status="FINISHED", end_time=_now())
+        finished = {"run_id": self.run, "status": "FINISHED", "end_time": _now()}
+        self.server.post("runs/update", finished)
         (self.job.work / RUN_FILE).unlink(missing_ok=True)
         say(f"MLflow: run {self.run} in the experiment {self.experiment} on {self.server.address}")
 
@@ -209,11 +211,15 @@ class Tracker:
             if path.is_file():
                 self.server.upload(folder, name, path.read_bytes())
         model = {"name": card.name, "description": card.summary}
-        self.server.post("registered-models/create", unless=_EXISTS, **model)
-        version = {"name": card.name, "description": f"{card.title}, version {card.version}"}
-        tags = [{"key": "marque.version", "value": str(card.version)}]
-        where = {"source": self.artifacts, "run_id": self.run}
-        self.server.post("model-versions/create", tags=tags, **version, **where)
+        self.server.post("registered-models/create", model, unless=_EXISTS)
+        version = {
+            "name": card.name,
+            "description": f"{card.title}, version {card.version}",
+            "tags": [{"key": "marque.version", "value": str(card.version)}],
+            "source": self.artifacts,
+            "run_id": self.run,
+        }
+        self.server.post("model-versions/create", version)
 
 
 @contextmanager

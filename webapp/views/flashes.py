@@ -19,10 +19,12 @@ def note(
     link: str = "",
     link_text: str = "",
 ) -> None:
-    """Show a note on the next page: `text`, `strong` after it, an undo button for `batch`, a link. `kind` is is-ok, is-error or ""."""
-    flash(
-        {"text": text, "strong": strong, "batch": batch, "link": link, "link_text": link_text}, kind
-    )  # type: ignore[arg-type]
+    """Show a note on the next page: `text`, `strong` after it, an undo button for `batch`, a link.
+
+    kind: "is-ok", "is-error" or "".
+    """
+    parts = {"text": text, "strong": strong, "batch": batch, "link": link, "link_text": link_text}
+    flash(parts, kind)  # type: ignore[arg-type]  # the session keeps any JSON
 
 
 def note_saved(done: Relabelled, label: str, cards: Sequence[ModelCard]) -> None:

@@ -10,6 +10,7 @@ from flask import (
     Response,
     current_app,
     g,
+    make_response,
     redirect,
     render_template,
     request,
@@ -97,7 +98,7 @@ def _cache_assets(app: Flask) -> None:
     serve = app.view_functions["static"]
 
     def static(filename: str) -> Response:
-        response: Response = serve(filename=filename)
+        response = make_response(serve(filename=filename))
         if request.args.get("v") == _content_hash(filename):
             response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
         return response

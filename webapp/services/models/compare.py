@@ -61,7 +61,7 @@ def compare_on_photos(
 
     Raises `ModelRefusedError` when it is unknown what a version was trained on, or no photo is left.
     """
-    numbers = tuple(version.card.version for version in versions)
+    numbers = (versions[0].card.version, versions[1].card.version)
     known = [split for split in splits if split is not None]
     if len(known) < len(splits) and not any_photo:
         raise ModelRefusedError(
@@ -77,7 +77,7 @@ def compare_on_photos(
         raise ModelRefusedError(_nothing_left(len(listed), len(labelled)))
     compared, refused = classify_with_both(versions, watch(kept), cards)
     return FolderComparison(
-        compare(*numbers, compared),
+        compare(numbers[0], numbers[1], compared),
         len(trained_on),
         len(listed) - len(labelled),
         (*left_out, *refused),
@@ -162,9 +162,9 @@ def compare_on_history(
     cards = registry.card(name, champion), registry.card(name, challenger)
     rows = _comparable(registry, cards)
     compared = [
-        ComparedPhoto(photo.filename, photo.sha256, str(photo.ground_truth), *labels)
-        for photo, *labels in rows.photos
-        if all(labels)
+        ComparedPhoto(photo.filename, photo.sha256, str(photo.ground_truth), old, new)
+        for photo, old, new in rows.photos
+        if old and new
     ]
     result = compare(champion, challenger, compared) if len(compared) >= LEAST else None
     differing = {photo.sha256 for photo in (*result.fixed, *result.broken)} if result else set()
@@ -257,8 +257,8 @@ def _comparable(registry: Registry, cards: tuple[ModelCard, ModelCard]) -> _Comp
     }
     known = [split for split in splits.values() if split is not None]
     photos = [
-        (photo, *(_in_terms_of(photo, *pair) for pair in zip(first, answers, strict=True)))
-        for photo, *first in rows
+        (photo, _in_terms_of(photo, old, answers[0]), _in_terms_of(photo, new, answers[1]))
+        for photo, old, new in rows
         if all(split.get(photo.sha256, HELD_OUT) == HELD_OUT for split in known)
     ]
     unknown = tuple(version for version, split in splits.items() if split is None)
