@@ -81,8 +81,8 @@ class _Size(click.ParamType):
 def import_command(request: Request, live: bool, as_json: bool) -> None:
     """Make a version of FILE: a network (.keras, .h5, .hdf5), a folder or zip with one, an export.
 
-    A folder or zip holds the network and its labels. It is checked, loaded and compiled in a process
-    of its own; nothing in it can run code. The version waits until it is promoted.
+    A folder or zip holds the network and its labels. It is checked, loaded and compiled in a
+    process of its own; nothing in it can run code. The version waits until it is promoted.
     """
     if find_spec("tensorflow") is None:
         raise click.ClickException(
