@@ -18,6 +18,7 @@ from webapp.inference.models.card import (
     CARD_FILE,
     COMPILED_FILE,
     KERAS_FILE,
+    NAME_PATTERN,
     InputSpec,
     Label,
     ModelCard,
@@ -216,6 +217,11 @@ def _display(label: str) -> str:
 
 
 def _check(card: ModelCard) -> None:
+    if not re.fullmatch(NAME_PATTERN, card.name):
+        raise ModelRefusedError(
+            "A model's name must be lower-case letters, digits, dots, dashes or underscores, "
+            f"not {card.name!r}."
+        )
     try:
         card.check()
     except BadCardError as error:

@@ -19,6 +19,7 @@ CARD_FILE = "card.json"
 KERAS_FILE = "model.keras"
 COMPILED_FILE = "model.tflite"
 FAMILIARITY_FILE = "familiarity.npz"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 ResizeRule = Literal["stretch", "pad", "crop"]
 RESIZE_RULES: tuple[str, ...] = get_args(ResizeRule)
 METRICS = ("test", "validation", "train", "unknown", "compiled")
@@ -77,7 +78,7 @@ class ModelCard:
 
     __pydantic_config__ = _CONFIG
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     version: Annotated[int, Field(ge=1)]
     title: str
     noun: str
