@@ -1,7 +1,4 @@
-"""Random changes to training photos and batches.
-
-Plain numpy and Pillow, so that pixels are resized as in serving.
-"""
+"""Random changes to training photos and batches, which are resized as in serving."""
 
 import math
 from collections.abc import Callable
@@ -36,10 +33,7 @@ def vary(
 
 
 def blend(batch: Batch, how: Augmentation, rng: np.random.Generator) -> Batch:
-    """A batch of views and targets, blended with itself by chance or as it is.
-
-    By MixUp (Zhang et al. 2017) or CutMix (Yun et al. 2019); targets are blended alike.
-    """
+    """A batch as it is, or blended by MixUp (Zhang et al. 2017) or CutMix (Yun et al. 2019)."""
     views, targets = batch
     chance = rng.random()
     order = rng.permutation(len(views))
@@ -126,10 +120,7 @@ def _rectangle(
 def _rand_augment(
     image: Image.Image, changes: int, strength: float, rng: np.random.Generator
 ) -> Image.Image:
-    """An RGB `image` after `changes` of `CHANGES`, each at `strength` in [0, 1] and a random sign.
-
-    The size stays.
-    """
+    """An RGB image after random `CHANGES`, each at `strength` in [0, 1] and a random sign."""
     known = list(CHANGES.values())
     for place in rng.integers(0, len(known), changes):
         sign = 1 if rng.random() < 0.5 else -1

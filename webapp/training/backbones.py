@@ -1,7 +1,4 @@
-"""The backbones by name: each takes RGB in 0..255 and answers its last feature map.
-
-Each scales pixels as its weights expect them.
-"""
+"""The backbones by name: each takes RGB in 0..255, scales it, and answers its last feature map."""
 
 import warnings
 from collections.abc import Callable
@@ -27,29 +24,20 @@ _Build = Callable[[keras.KerasTensor], keras.Model]
 
 @dataclass(frozen=True)
 class Backbone:
-    """One kind.
-
-    `build` makes its layers on a photo. `twin` makes the Keras Application whose weights fit.
-    `adopt` turns the twin's weights into ours where they differ. `flat` marks an embedding that is
-    a dense layer over all places of the feature map instead of their mean.
-    """
+    """How a backbone is made, and where its weights come from."""
 
     build: _Build
-    twin: Callable[..., keras.Model] | None = None
-    adopt: Callable[[_Weights, _Weights], _Weights] | None = None
-    flat: bool = False
+    twin: Callable[..., keras.Model] | None = None  # makes the Keras Application whose weights fit
+    adopt: Callable[[_Weights, _Weights], _Weights] | None = None  # turns its weights into ours
+    flat: bool = False  # the embedding is a dense layer over the feature map, not its mean
 
 
 def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> keras.Model:
-    """The backbone `name` on the input `photo` with its weights.
+    """The backbone `name` on the input `photo`, float32 RGB of shape (batch, height, width, 3).
 
-    Args:
-        name: A name in `BACKBONES`.
-        photo: Float32 RGB in 0..255 of shape (batch, height, width, 3).
-        weights: "none" for random ones, "imagenet" from Keras, a weights file of the Keras
-            Application without its top, or the `model.keras` of a version with this backbone.
-
-    Raises `TrainingError` if there are no such weights, or they do not fit.
+    `weights` are "none" for random ones, "imagenet" from Keras, a weights file of the Keras
+    Application without its top, or the `model.keras` of a version with this backbone. Raises
+    `TrainingError` if there are no such weights, or they do not fit.
     """
     kind = BACKBONES[name]
     body = kind.build(photo)
@@ -135,10 +123,7 @@ def _scaling_itself(application: Callable[..., keras.Model]) -> Backbone:
 
 
 def _resnet50(photo: keras.KerasTensor) -> keras.Model:
-    """ResNet50 (He et al. 2015): 23.6 million weights, 2,048 features.
-
-    Its weights expect blue first; ours are turned round instead.
-    """
+    """ResNet50 (He et al. 2015); its weights expect blue first, so `_red_first` turns them round."""
     offset = [-value for value in CAFFE_MEAN]
     centred = layers.Rescaling(1.0, offset=offset, name="scaling")(photo)
     return keras.applications.ResNet50(input_tensor=centred, include_top=False, weights=None)
@@ -153,10 +138,7 @@ def _red_first(theirs: _Weights, _ours: _Weights) -> _Weights:
 
 
 def _convnext_tiny(photo: keras.KerasTensor) -> keras.Model:
-    """ConvNeXt Tiny (Liu et al. 2022): 27.8 million weights, 768 features.
-
-    As in Keras, but of plain layers, none inside another.
-    """
+    """ConvNeXt Tiny (Liu et al. 2022), as in Keras but of plain layers, none inside another."""
 
     def norm() -> layers.Layer:
         return layers.LayerNormalization(epsilon=1e-6)
@@ -178,10 +160,7 @@ def _convnext_tiny(photo: keras.KerasTensor) -> keras.Model:
 
 
 def _depthwise(theirs: _Weights, ours: _Weights) -> _Weights:
-    """The weights of Keras' ConvNeXt in the shapes of ours.
-
-    It has grouped convolutions and scales where ours has depthwise convolutions.
-    """
+    """The weights of Keras' ConvNeXt, which has grouped convolutions and scales, in our shapes."""
     return [
         new
         if new.shape == old.shape

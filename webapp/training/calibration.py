@@ -19,13 +19,8 @@ from webapp.training.evaluation.metrics import (
 
 # which scores may make up the familiarity
 _CANDIDATES = (
-    ("probability",),
-    ("energy",),
-    ("logit",),
-    ("distance",),
-    ("probability", "distance"),
-    ("energy", "distance"),
-    ("logit", "distance"),
+    *(("probability",), ("energy",), ("logit",), ("distance",)),
+    *((name, "distance") for name in ("probability", "energy", "logit")),
 )
 _MOST_DIMENSIONS = 256
 _LEAST_AREA = 0.7  # a measure that separates less would silence known photos for nothing
@@ -62,15 +57,10 @@ class Calibration:
 def calibrate(
     known: dict[str, Floats], truths: NDArray[np.int64], unknown: Floats | None, space: Space
 ) -> Calibration:
-    """Fit temperature, threshold and familiarity.
+    """Fit temperature, threshold and familiarity on outputs for photos not trained on.
 
-    Without photos of other things, or when no measure separates them, the confidence alone decides.
-
-    Args:
-        known: The network's outputs for photos that it was not trained on.
-        truths: Their places in the label order.
-        unknown: Embeddings of photos of other things, if there are any.
-        space: Where the training photos lie.
+    `unknown` are embeddings of other things. Without them, or when no measure separates them from
+    the known photos, the confidence alone decides.
     """
     temperature = fit_temperature(known["probabilities"], truths)
     confidences = scaled(known["probabilities"], temperature).max(axis=1)
@@ -89,10 +79,7 @@ def calibrate(
 
 
 def fit_temperature(raw: Floats, truths: NDArray[np.int64]) -> float:
-    """The temperature with the smallest negative log-likelihood (Guo et al. 2017, part 4.2).
-
-    Between 0.5 and 5: a few photos that are all right would ask for 0.
-    """
+    """The temperature in 0.5..5 with the smallest negative log-likelihood (Guo et al. 2017)."""
 
     def cost(power: float) -> float:
         return negative_log_likelihood(scaled(raw, math.exp(power)), truths)
@@ -119,20 +106,14 @@ def keeping(confidences: Floats, share: float) -> float:
 
 
 def keeping_both(familiarities: _Doubles, sure: _Bools, share: float) -> float:
-    """The largest familiarity that `share` of the photos reach and are `sure`, to four places.
-
-    0 when fewer are sure.
-    """
+    """The largest familiarity that `share` of the photos reach and are `sure`; 0 if fewer are."""
     ordered = np.sort(familiarities[sure])[::-1]
     wanted = math.ceil(share * len(sure) - 1e-9)
     return _four_places(ordered[wanted - 1]) if wanted <= len(ordered) else 0.0
 
 
 def separating(known: _Doubles, unknown: _Doubles) -> float:
-    """The number that best separates `unknown` photos (below) from `known` ones, to four places.
-
-    By Youden's J (1950).
-    """
+    """The number that best separates `unknown` photos (below) from `known` ones (Youden 1950)."""
     ends = np.unique(np.concatenate([known, unknown]))
     middles = ((ends[1:] + ends[:-1]) / 2).tolist()
 
@@ -148,8 +129,7 @@ def separating(known: _Doubles, unknown: _Doubles) -> float:
 def build_space(network: keras.Model, embeddings: Floats) -> Space:
     """The last layer, and the main directions of training embeddings (photos, features).
 
-    Few photos span little: there are as many directions as a quarter of the photos, half of the
-    features, or 256 at most.
+    At most a quarter of the photos, half of the features, or 256: few photos span little.
     """
     weights, bias = network.get_layer("probabilities").get_weights()
     wide = embeddings.astype(np.float64)
@@ -164,10 +144,9 @@ def build_space(network: keras.Model, embeddings: Floats) -> Space:
 def fit_rule(
     space: Space, known: Floats, unknown: Floats, temperature: float
 ) -> dict[str, Any] | None:
-    """The card's rule without its threshold, from embeddings of known photos and other things.
+    """The card's rule without its threshold: the candidate with the largest area under the curve.
 
-    Of the candidates the one with the largest area under the ROC curve, fitted; `candidates` in the
-    rule holds every area. None when all separate badly.
+    From embeddings of known photos and other things; None when all candidates separate badly.
     """
     inside, outside = space.scores(known, temperature), space.scores(unknown, temperature)
     rules = [_standardised(names, inside) for names in _CANDIDATES]
@@ -184,8 +163,7 @@ def fit_rule(
 def fit_logistic(known: _Doubles, unknown: _Doubles) -> tuple[float, float]:
     """Slope (over 0) and offset of the logistic curve that tells known from unknown numbers.
 
-    Both kinds weigh alike. Targets stay a little inside 0 and 1, so that two kinds that separate
-    cleanly have a finite slope (Platt 1999, part 2.2).
+    Both weigh alike, with targets a little inside 0 and 1 for a finite slope (Platt 1999, 2.2).
     """
     sure, unsure = (len(known) + 1) / (len(known) + 2), 1 / (len(unknown) + 2)
 

@@ -34,10 +34,7 @@ def with_callbacks(job: TrainingJob, *callbacks: Callback) -> TrainingJob:
 
 
 def tensorboard(folder: Path) -> Callback:
-    """A log in `folder` that `tensorboard --logdir` shows.
-
-    A run that starts anew empties the folder; one that goes on adds to it.
-    """
+    """A log that `tensorboard --logdir` shows; a run that starts anew empties the folder first."""
     writers: list[Any] = []
 
     def write(progress: TrainingProgress) -> None:

@@ -19,16 +19,13 @@ _KINDS = ("weights", "average", "optimizer", "best")
 
 @dataclass
 class Checkpoint:
-    """A run's progress and arrays.
-
-    The network's weights, their running average, the optimizer's state, the best average so far.
-    """
+    """A run's progress and arrays."""
 
     progress: TrainingProgress
     weights: Arrays
-    average: Arrays
+    average: Arrays  # the running average of the weights
     optimizer: Arrays
-    best: Arrays
+    best: Arrays  # the best average so far
 
     def write(self, folder: Path) -> None:
         """Write into `folder` in one step: a reader sees the old state or the new one."""
@@ -48,10 +45,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The checkpoint in `folder`, None when there is none.
-
-        Raises `TrainingError` if it cannot be read.
-        """
+        """The checkpoint in `folder`, if any. Raises `TrainingError` if it cannot be read."""
         path = folder / CHECKPOINT_FILE
         if not path.is_file():
             return None

@@ -29,24 +29,18 @@ Parts = dict[str, Examples]
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """A labelled photo.
-
-    `pixels` is uint8 RGB of shape (height, width, 3), decoded as in serving and made smaller;
-    `size` the (width, height) before that; `dhash` the difference hash; `taken` seconds from the
-    time in the file's name, if there is one; `group` is shared by near-duplicates; `box` was cut
-    out of the file.
-    """
+    """A labelled photo, decoded as in serving."""
 
     path: Path
     label: str
     source: str
     sha256: str
-    dhash: int
-    pixels: NDArray[np.uint8]
-    taken: float | None = None
-    group: int = -1
-    box: Box | None = None
-    size: tuple[int, int] = (0, 0)
+    dhash: int  # its difference hash
+    pixels: NDArray[np.uint8]  # RGB of shape (height, width, 3), made smaller
+    taken: float | None = None  # seconds since 1970, from the time in the file's name
+    group: int = -1  # shared by near-duplicates
+    box: Box | None = None  # what was cut out of the file
+    size: tuple[int, int] = (0, 0)  # (width, height) before it was made smaller
 
     @property
     def short_name(self) -> str:
@@ -56,16 +50,13 @@ class TrainingExample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples, and what was found while reading them.
-
-    All label events up to `label_event` are in them; None when that is not known.
-    """
+    """Examples, and the names of files that were left out."""
 
     examples: tuple[TrainingExample, ...]
     refused: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
     contradictory: tuple[str, ...] = ()
-    label_event: int | None = None
+    label_event: int | None = None  # the last one that the labels contain, if known
 
     def report(self) -> dict[str, Any]:
         """What was read, what was left out and why, as plain JSON."""
@@ -92,9 +83,7 @@ def short_name(path: Path) -> str:
 def read_example(photo: ListedPhoto, source: str, max_side: int) -> TrainingExample:
     """A photo read as in serving, its longest side then made `max_side` at most.
 
-    Raises:
-        OSError: The file cannot be read.
-        PhotoRefusedError: It is no photo.
+    Raises `OSError` or `PhotoRefusedError`.
     """
     content = photo.path.read_bytes()
     pixels = decode_cut(content, photo.box)
@@ -103,17 +92,9 @@ def read_example(photo: ListedPhoto, source: str, max_side: int) -> TrainingExam
     if max(size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
         pixels = np.asarray(image)
-    return TrainingExample(
-        photo.path,
-        photo.label,
-        source,
-        hashlib.sha256(content).hexdigest(),
-        dhash,
-        pixels,
-        _time_in(photo.path.name),
-        box=photo.box,
-        size=size,
-    )
+    digest, taken = hashlib.sha256(content).hexdigest(), _time_in(photo.path.name)
+    about = (photo.path, photo.label, source, digest, dhash)
+    return TrainingExample(*about, pixels, taken, box=photo.box, size=size)
 
 
 def _time_in(name: str) -> float | None:
@@ -142,10 +123,7 @@ def read_examples(
 
 
 def drop_repeats(examples: Examples) -> tuple[Examples, list[str], list[str]]:
-    """The examples without exact duplicates, and without files that lie under two labels.
-
-    Also the names of the dropped repeats, and those of the files under two labels.
-    """
+    """The examples without repeats and files under two labels, and the names of these two."""
     by_content: dict[str, Examples] = defaultdict(list)
     for example in examples:
         by_content[example.sha256].append(example)
@@ -254,10 +232,7 @@ def _strata(examples: Examples) -> dict[tuple[str, str], list[Examples]]:
 
 
 def _take(groups: list[Examples], wanted: int) -> tuple[Examples, list[Examples]]:
-    """Groups from the front until `wanted` examples are there, and the groups that are left.
-
-    A group that would be too many is passed over.
-    """
+    """Groups from the front, up to `wanted` examples (larger ones are skipped), and the others."""
     taken: Examples = []
     left: list[Examples] = []
     for members in groups:

@@ -48,18 +48,14 @@ class TinyPhoto:
 
 @dataclass(frozen=True)
 class LabelConflict:
-    """Two photos that look alike and carry different labels.
-
-    `same_file` when they are equal byte for byte; `difference` is how far apart two small copies
-    are, in steps of 255 on average.
-    """
+    """Two photos that look alike and carry different labels."""
 
     first: str
     first_label: str
     second: str
     second_label: str
-    same_file: bool
-    difference: float
+    same_file: bool  # equal byte for byte
+    difference: float  # of two small copies, in steps of 255 on average
 
 
 @dataclass(frozen=True)
@@ -149,10 +145,7 @@ def _alike(examples: Examples, key: Callable[[TrainingExample], object]) -> list
 
 
 def _conflicts(examples: Examples, distance: int) -> list[LabelConflict]:
-    """Pairs with two labels that share a hash and are alike in colour too.
-
-    Two cars before a plain sky may share a hash by chance.
-    """
+    """Pairs with two labels that share a hash and are alike in colour: a hash may be chance."""
     conflicts = []
     for places in near_pairs(examples, distance):
         first, second = (examples[place] for place in places)

@@ -53,12 +53,8 @@ def train_head(
 ) -> list[Floats]:
     """Kernel (features, labels) and bias (labels,) of a dense layer trained on features.
 
-    Args:
-        features: Shape (photos, features).
-        truths: Each photo's place in the label order, shape (photos,).
-        weights: Factors of each photo's loss, shape (photos,).
-        labels: How many labels there are.
-        recipe: Says how the layer is trained.
+    `features` are (photos, features), `truths` places in the label order, `weights` multiply the
+    loss of each photo.
     """
     dense = keras.layers.Dense(labels, activation="softmax")
     inputs = keras.Input((features.shape[1],))

@@ -13,15 +13,11 @@ from webapp.training.recipe import Recipe
 
 @dataclass
 class TrainingProgress:
-    """Where a run is.
+    """Where a run is."""
 
-    `fingerprint` of the photos and `recipe` (a hash) tell whether it is the same run; `stage` and
-    `epoch` are the next ones to do.
-    """
-
-    fingerprint: str
+    fingerprint: str  # of the photos; with the hash of the recipe it tells which run this is
     recipe: str
-    stage: int = 0
+    stage: int = 0  # the next one to do, and its next epoch
     epoch: int = 0
     steps: int = 0
     seconds: float = 0.0

@@ -14,6 +14,7 @@ from webapp.training.calibration import Calibration, Floats, build_space, calibr
 from webapp.training.dataset import Examples, Parts, fit_all, truths_of
 from webapp.training.evaluation.metrics import JudgedPhotos, area_under_curve, summary
 from webapp.training.job import TrainingJob, say
+from webapp.training.readers import files_in
 from webapp.training.recipe import Recipe
 from webapp.training.run import Inference
 
@@ -35,10 +36,7 @@ class NetworkMeasurement:
         self.others = None if job.unknown is None else infer(_read_unknown(job.unknown, recipe))
 
     def calibrate(self, part: str, inside: NDArray[np.bool_] | None = None) -> Calibration:
-        """Fit on a part that the network was not trained on, or those of it `inside`.
-
-        Every second photo of other things chooses and fits the measure of familiarity.
-        """
+        """Fit on a part not trained on (or those `inside`) and every second other thing."""
         truths = self._truths(part)
         chosen = np.ones(len(truths), dtype=bool) if inside is None else inside
         known = {name: array[chosen] for name, array in self.outputs[part].items()}
@@ -83,10 +81,7 @@ class NetworkMeasurement:
 
 
 def halves(examples: Examples) -> NDArray[np.bool_]:
-    """Which examples are in the first of two halves of whole groups of near-duplicates.
-
-    Each label and source is in both as far as it goes.
-    """
+    """Which examples are in the first of two halves that share no group, alike in labels."""
     ordered = sorted(examples, key=lambda example: example.sha256)
     keys = {example.group: (example.source, example.label, example.sha256) for example in ordered}
     first = set(sorted(keys, key=lambda group: keys[group])[::2])
@@ -96,10 +91,7 @@ def halves(examples: Examples) -> NDArray[np.bool_]:
 def _measure_unknown(
     known: JudgedPhotos, others: dict[str, Floats], calibration: Calibration
 ) -> dict[str, Any]:
-    """Figures about every second photo of other things: those that fitted nothing.
-
-    `known` are the judged test photos.
-    """
+    """Figures about the photos of other things that fitted nothing; `known` are test photos."""
     unknown = calibration.judge({name: array[1::2] for name, array in others.items()})
     confidence = area_under_curve(known.scaled.max(axis=1), unknown.scaled.max(axis=1))
     return {
@@ -113,13 +105,9 @@ def _measure_unknown(
 
 
 def _read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
-    """The photos of other things as the network sees them, in the order of their names.
-
-    Raises `TrainingError` if there are fewer than two.
-    """
+    """The photos of other things as the network sees them. Raises `TrainingError` for under two."""
     photos, side = [], working_side(recipe.input)
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    for path in (path for path in files if not path.name.startswith(".")):
+    for path in files_in(folder):
         try:
             pixels = decode_photo(path.read_bytes(), max_side=side).pixels
         except PhotoRefusedError as error:

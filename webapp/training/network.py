@@ -37,29 +37,21 @@ def build_network(
         embedding = layers.GlobalAveragePooling2D(name="embedding")(feature_map)
     dropped = layers.Dropout(recipe.dropout, name="dropout")(embedding)
     probabilities = layers.Dense(labels, activation="softmax", name="probabilities")(dropped)
-    outputs = {
-        "probabilities": probabilities,
-        "embedding": embedding,
-        "feature_map": feature_map,
-    }
+    outputs = {"probabilities": probabilities, "embedding": embedding, "feature_map": feature_map}
     return keras.Model(photo, outputs, name="marque")
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
-    """Batch normalisation that learns through TensorFlow's one fused operation.
+    """Batch normalisation of the last axis by TensorFlow's one fused operation while it learns.
 
-    Keras computes mean and variance in steps of their own, which costs a MobileNetV2 two fifths of
-    its training time on processors. The moving variance takes the unbiased estimate (n / (n - 1)),
-    as in cuDNN; normalisation itself is the same. Last axis only.
+    Keras takes several, which cost a MobileNetV2 two fifths of its training time on processors.
+    The moving variance takes the unbiased estimate, as in cuDNN; all else is the same.
     """
 
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Normalised `inputs` of shape (batch, rows, columns, features).
-
-        With the statistics of the batch while it learns, else with the moving ones.
-        """
+        """`inputs` (batch, rows, columns, features), normalised."""
         if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
         none = tf.zeros([0], self.gamma.dtype)

@@ -7,7 +7,7 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,17 +47,12 @@ class ListedPhoto:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a data folder holds.
-
-    `labels` maps each label's name to what the data calls it; `missing` are the lines that led to
-    no photo. `label_event` is the last label event that an export of this folder contains, None
-    when it is no complete export.
-    """
+    """What a data folder holds."""
 
     photos: tuple[ListedPhoto, ...]
-    labels: dict[str, str]
-    missing: tuple[str, ...] = ()
-    label_event: int | None = None
+    labels: dict[str, str]  # name -> what the data calls it
+    missing: tuple[str, ...] = ()  # lines that led to no photo
+    label_event: int | None = None  # the last one in a complete export of photos
 
 
 def list_photos(folder: Path, layout: Layout) -> Listing:
@@ -106,7 +101,7 @@ def _read_folders(folder: Path, _layout: Layout) -> Listing:
         raise TrainingError(
             f"The data folder {folder} has no folder per label in it.{''.join(hints)}"
         )
-    photos = [ListedPhoto(path, label.name) for label in labels for path in _files(label)]
+    photos = [ListedPhoto(path, label.name) for label in labels for path in files_in(label)]
     return Listing(tuple(photos), {label.name: label.name for label in labels})
 
 
@@ -285,7 +280,7 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
                 f"The folders in {root} must be called like n02085620-Chihuahua, not {path.name}."
             )
         labels[match[1]] = match[2]
-        photos += [ListedPhoto(file, match[1]) for file in _files(path)]
+        photos += [ListedPhoto(file, match[1]) for file in files_in(path)]
     if not labels:
         raise TrainingError(f"The folders in {root} must be called like n02085620-Chihuahua.")
     if not layout.file:
@@ -325,17 +320,14 @@ class _FileIndex:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.paths = {path.relative_to(root).as_posix(): path for path in _files(root)}
+        self.paths = {path.relative_to(root).as_posix(): path for path in files_in(root)}
         self.names: dict[str, list[Path]] = defaultdict(list)
         for path in self.paths.values():
             for name in {path.name, path.stem}:
                 self.names[name].append(path)
 
     def find(self, given: str) -> Path | None:
-        """The file called `given`, None when there is none.
-
-        Raises `TrainingError` if there are several.
-        """
+        """The file called `given`, if any. Raises `TrainingError` if there are several."""
         plain = given.replace("\\", "/").removeprefix("./")
         if plain in self.paths:
             return self.paths[plain]
@@ -349,9 +341,10 @@ class _FileIndex:
         return paths[0] if paths else None
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """The files below a folder in the order of their names, without hidden ones."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return (path for path in files if not path.name.startswith("."))
+    return [path for path in files if not path.name.startswith(".")]
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -363,10 +356,7 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _read_matlab(path: Path) -> dict[str, list[Any]]:
-    """The variables of a .mat file; nothing in it can run.
-
-    MATLAB does not tell a thing from a list of one thing, so every variable is a list.
-    """
+    """The variables of a .mat file, as lists: MATLAB does not tell a list of one thing apart."""
     if loadmat is None:
         raise TrainingError(
             f"Reading {path.name} needs what requirements.txt lists (scipy is missing)."
@@ -375,13 +365,15 @@ def _read_matlab(path: Path) -> dict[str, list[Any]]:
         content = loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises many kinds for bad files
         raise TrainingError(f"The MATLAB file {path.name} cannot be read: {error}") from error
-    return {name: _as_list(value) for name, value in content.items() if not name.startswith("__")}
-
-
-def _as_list(value: Any) -> list[Any]:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return list(value) if isinstance(value, list | tuple) else [value]
+    plain = {
+        name: value.tolist() if hasattr(value, "tolist") else value
+        for name, value in content.items()
+        if not name.startswith("__")
+    }
+    return {
+        name: list(value) if isinstance(value, list | tuple) else [value]
+        for name, value in plain.items()
+    }
 
 
 _READERS = {

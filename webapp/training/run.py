@@ -29,11 +29,7 @@ EVALUATION_BATCH = 16
 
 
 class Run:
-    """One training run.
-
-    It has two networks: the one that learns, and its running average, which is what is validated
-    and kept.
-    """
+    """A network that learns, and its running average, which is validated and kept."""
 
     def __init__(self, job: TrainingJob, recipe: Recipe, parts: Parts, folder: Path | None) -> None:
         """Without validation photos the last epoch is kept instead of the best.
@@ -50,9 +46,8 @@ class Run:
         self.infer = Inference(self.average)
         settings = recipe.settings() | {"refit": None}  # both runs of a refit are one recipe
         text = json.dumps(settings, sort_keys=True)
-        self.progress = TrainingProgress(
-            fingerprint(parts), hashlib.sha256(text.encode()).hexdigest()
-        )
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self.progress = TrainingProgress(fingerprint(parts), digest)
         self.best: Arrays = []
         self.stored = self._stored_run()
 
@@ -230,10 +225,9 @@ def make_step(
     optimizer: keras.optimizers.Optimizer,
     label_weights: NDArray[np.float32] | None = None,
 ) -> Any:
-    """A compiled step: learn from one batch, then move the average.
+    """A compiled step on views, targets and the average's decay, which returns the loss.
 
-    It takes views, targets and the average's decay, and returns the loss. `label_weights` (labels,)
-    multiply the loss of a photo, of a blended one in the shares of its labels.
+    `label_weights` (labels,) multiply the loss, of a blended photo in the shares of its labels.
     """
     weights = None if label_weights is None else tf.constant(label_weights[:, np.newaxis])
 
@@ -268,10 +262,7 @@ class Inference:
         self._infer = tf.function(infer, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
     def __call__(self, photos: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """`probabilities` (photos, labels) and `embedding` (photos, features).
-
-        `photos` have the shape (photos, height, width, 3).
-        """
+        """`probabilities` and `embedding` of photos of shape (photos, height, width, 3)."""
         starts = range(0, len(photos), EVALUATION_BATCH)
         chunks = (photos[start : start + EVALUATION_BATCH] for start in starts)
         outputs = [self._infer(tf.constant(chunk.astype(np.float32))) for chunk in chunks]

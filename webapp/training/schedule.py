@@ -15,12 +15,8 @@ def rates_of_epoch(
 ) -> NDArray[np.float64]:
     """The rate of each step of a stage's next epoch, shape (steps,).
 
-    Args:
-        schedule: "cosine" or "plateau".
-        highest: The stage's highest rate.
-        epochs: Epochs of the stage.
-        steps: Steps of one epoch.
-        losses: The loss after each epoch that is done: a resumed run gets the same rates.
+    `highest` is the stage's highest rate, `losses` are those after the epochs that are done, of
+    `epochs` with `steps` each: a resumed run gets the same rates.
     """
     done = len(losses) * steps
     if schedule == "cosine":
@@ -30,10 +26,7 @@ def rates_of_epoch(
 
 
 def cosine(highest: float, steps: int) -> NDArray[np.float64]:
-    """Learning rates: up in the first twentieth, then down a cosine to a fiftieth.
-
-    One cycle of Loshchilov and Hutter 2016, "SGDR".
-    """
+    """Up in the first twentieth, then down a cosine to a fiftieth (Loshchilov, Hutter 2016)."""
     warm = max(1, steps // _WARM)
     places = np.arange(steps + 1)
     share = np.clip((places - warm) / max(1, steps - warm), 0, 1)

@@ -79,10 +79,7 @@ def search(wanted: Search) -> SearchResult:
 
 
 def _open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
-    """The study, made when it is not there.
-
-    Raises `TrainingError` if its trials are of other photos, settings, weights or length.
-    """
+    """The study, new or resumed. Raises `TrainingError` if its trials are of something else."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # `_say_trial` writes a line per trial
     wait = {"connect_args": {"timeout": 60}} if wanted.storage.startswith("sqlite") else {}
     with warnings.catch_warnings():
@@ -115,10 +112,7 @@ def _open_study(wanted: Search, recipe: Recipe, photos: str) -> optuna.Study:
 def _run_trial(
     wanted: Search, recipe: Recipe, parts: Parts, study: optuna.Study, trial: Trial
 ) -> float:
-    """A short training; its best validation loss.
-
-    It is pruned when it is worse than half of the others were after as many epochs.
-    """
+    """The best loss of a short training, pruned when worse than half of the others were."""
     # a seed of each trial's own: processes that share a study would all try the same settings
     study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + trial.number)
     candidate = shortened(applied(recipe, _suggest(trial, recipe)), wanted.epochs)
@@ -145,10 +139,7 @@ def _say_trial(_study: optuna.Study, trial: FrozenTrial) -> None:
 
 
 def _best_of(study: optuna.Study, recipe: Recipe) -> SearchResult:
-    """The best of the study's trials, for this recipe.
-
-    Raises `TrainingError` if no trial has come to its end.
-    """
+    """The best of the study's trials. Raises `TrainingError` if none has come to its end."""
     trials = study.get_trials(deepcopy=False)
     counts = Counter(trial.state for trial in trials)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]

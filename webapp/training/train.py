@@ -37,9 +37,7 @@ class TrainingResult:
 def train(job: TrainingJob) -> TrainingResult:
     """Train and publish; a run that was stopped goes on after its last epoch.
 
-    Raises:
-        TrainingError: Data, recipe, weights or checkpoint cannot be used.
-        ModelRefusedError: The publishing gate refuses the network.
+    Raises `TrainingError` if something cannot be used, `ModelRefusedError` from publishing.
     """
     data = prepare(job)
     if job.resume and not (job.work / CHECKPOINT_FILE).is_file():
@@ -109,10 +107,7 @@ def _publish(
 
 
 def prepare(job: TrainingJob) -> TrainingData:
-    """Read the photos and divide them into parts; seeds the random generators.
-
-    Raises `TrainingError` if data, recipe or weights cannot be used.
-    """
+    """Read and divide the photos. Raises `TrainingError` if data or weights cannot be used."""
     displays = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
     recipe = with_labels(job.recipe, displays, displays)
     keras.utils.set_random_seed(recipe.seed)

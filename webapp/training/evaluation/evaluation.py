@@ -21,15 +21,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class EvaluationAnswer:
-    """What the version answers for a photo.
+    """What the version answers for a photo."""
 
-    `probabilities` is float32 of shape (labels,), temperature-scaled; `decision` a label or
-    `UNCLASSIFIED`; `familiarity` in [0, 1], None when the version has no measure for it.
-    """
-
-    probabilities: NDArray[np.float32]
-    decision: str
-    familiarity: float | None = None
+    probabilities: NDArray[np.float32]  # of shape (labels,), temperature-scaled
+    decision: str  # a label or `UNCLASSIFIED`
+    familiarity: float | None = None  # in [0, 1]; None when the version cannot tell
     familiar: bool = True
 
     @property
@@ -45,17 +41,13 @@ class EvaluationAnswer:
 
 @dataclass(frozen=True)
 class PredictedPhoto:
-    """A photo and the answer.
-
-    `mirrored` is the mean of the answer and that to the mirrored photo, if it was asked for. Times
-    are in milliseconds: from bytes to pixels, from pixels to the answer, for the mirrored photo.
-    """
+    """A photo and the answer; times are in milliseconds."""
 
     photo: EvaluationPhoto
     answer: EvaluationAnswer
-    decode_ms: float
-    network_ms: float
-    mirrored: EvaluationAnswer | None = None
+    decode_ms: float  # from bytes to pixels
+    network_ms: float  # from pixels to the answer
+    mirrored: EvaluationAnswer | None = None  # mean of the answer and that to the mirrored photo
     mirror_ms: float = 0.0
 
 
@@ -70,19 +62,15 @@ class PredictedSelection:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured: `known` photos of the version's labels, and `others` of other things.
-
-    `split_known` tells whether the version says which photos it was trained on; `engine` is what
-    predicts ("litert" or "keras").
-    """
+    """What was measured."""
 
     card: ModelCard
-    engine: str
+    engine: str  # what predicts: "litert" or "keras"
     layout: str
-    split_known: bool
+    split_known: bool  # whether the version says which photos it was trained on
     include_training: bool
-    known: PredictedSelection
-    others: PredictedSelection | None = None
+    known: PredictedSelection  # photos of the version's labels
+    others: PredictedSelection | None = None  # of other things
 
     @property
     def mirrored(self) -> bool:

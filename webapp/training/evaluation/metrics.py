@@ -16,17 +16,12 @@ _Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class JudgedPhotos:
-    """What a network answers for some photos, decided; arrays by photo.
+    """What a network answers for some photos, decided; arrays by photo."""
 
-    `raw` and `scaled` are the softmax before and after temperature, float32 of shape (photos,
-    labels). `decided` tells which got a label. `score` is the familiarity, or the confidence where
-    nothing measures that.
-    """
-
-    raw: Floats
-    scaled: Floats
-    decided: NDArray[np.bool_]
-    score: NDArray[np.float64]
+    raw: Floats  # the softmax before temperature, (photos, labels)
+    scaled: Floats  # and after it
+    decided: NDArray[np.bool_]  # which got a label
+    score: NDArray[np.float64]  # the familiarity, or the confidence where nothing measures that
 
     def only(self, inside: NDArray[np.bool_]) -> "JudgedPhotos":
         """Those of the photos that are `inside`."""
@@ -140,8 +135,7 @@ def reliability(probabilities: Floats, truths: _Ints, bins: int = 10) -> list[di
 def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
     """The chance that a score of `known` photos is over one of `unknown`, ties counting half.
 
-    The area under the ROC curve, which is the Mann-Whitney statistic over the number of pairs
-    (Hanley and McNeil 1982). Neither may be empty.
+    That is the area under the ROC curve (Hanley and McNeil 1982). Neither may be empty.
     """
     ordered = np.sort(unknown)
     below = np.searchsorted(ordered, known, side="left")

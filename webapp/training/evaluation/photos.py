@@ -10,7 +10,7 @@ from webapp.errors import PhotoRefusedError, TrainingError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import CALIBRATED_ON_IT, HELD_OUT, Split
 from webapp.training.dataset import group, read_example, short_name
-from webapp.training.readers import ListedPhoto, Listing
+from webapp.training.readers import ListedPhoto, Listing, files_in
 from webapp.training.recipe import SplitRule
 
 NEW = "new"  # the part of photos that a version's list of files does not name
@@ -108,13 +108,11 @@ def choose_others(
     known: Iterable[EvaluationPhoto] = (),
     include_training: bool = False,
 ) -> PhotoSelection:
-    """The files in a folder of other things that the version has not seen, each once.
+    """The files of other things that are not `known` and that the version has not seen, each once.
 
     Raises `TrainingError` if none is left.
     """
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    files = [path for path in files if not path.name.startswith(".")]
-    source = folder.resolve().name
+    files, source = files_in(folder), folder.resolve().name
     copies = [_photo(ListedPhoto(path, ""), source, split or {}) for path in files]
     ours = {photo.sha256 for photo in known}
     unique = _first_of_each(photo for photo in copies if photo.sha256 not in ours)

@@ -18,8 +18,8 @@ _EXPLANATION = """## How to read it
 - **Interval**: with this many photos any true share in it is plausible (95 %, Wilson). Differences
   inside the intervals may be chance.
 - **Found** is recall: of a label’s photos, how many it named first. **Trust** is precision: when
-  it names the label, how often that is right. **F1** is the harmonic mean of the two; **macro** counts
-  each label the same, **weighted** by its photos.
+  it names the label, how often that is right. **F1** is the harmonic mean of the two; **macro**
+  counts each label the same, **weighted** by its photos.
 - **Confidence is off by** is the expected calibration error over ten equally wide bins.
 - **Unclassified**: it was not sure enough to name a label. **AUROC**: the chance that it is surer
   of a known photo than of another thing.
