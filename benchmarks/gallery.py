@@ -36,7 +36,6 @@ from webapp.services.photos import gallery
 from webapp.services.stats import counters
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.pages import DOWNWARDS
 from webapp.storage.photos.query_filters import matching, number_column, sort_key
 
 # MONTH, MONTH+30 and BATCH are replaced by a month and an upload of the history
@@ -175,7 +174,7 @@ def _cursors_of(parameters: dict[str, str]) -> dict[str, str]:
     rows = db.session.execute(select(statement.subquery())).all()
     if len(rows) <= gallery.PAGE:
         return {"first": ""}
-    middle = sorted(rows, reverse=wanted.sort in DOWNWARDS)[len(rows) // 2]
+    middle = sorted(rows)[len(rows) // 2]
     value = middle[0] if key is not None else None
     cursor = gallery.make_cursor(wanted.sort, value, middle[-1], gallery.AFTER)
     return {"first": "", "middle": cursor, "last": gallery.LAST}

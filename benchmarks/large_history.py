@@ -2,9 +2,7 @@
 
 import hashlib
 import io
-import os
 import sqlite3
-from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,6 @@ _LENGTH = timedelta(days=730)
 _FIRST_DAY = datetime(2026, 11, 1, tzinfo=UTC) - _LENGTH
 # pages that rank the labels need numbers that add up to 1
 _DISTRIBUTION = (np.linspace(2, 0, len(NAMES), dtype="<f4") / len(NAMES)).tobytes()
-_Tables = dict[str, list[dict[str, Any]]]
 
 
 class InstantClassifier:
@@ -100,24 +97,23 @@ def fill(path: Path, photos: int) -> None:
     run("PRAGMA cache_size = -200000")
     indexes = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
     indexes = run(indexes).fetchall()
+    run("CREATE TEMP TABLE names (number INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+    run("CREATE TEMP TABLE pictures (number INTEGER PRIMARY KEY, content BLOB)")
+    connection.executemany("INSERT INTO names VALUES (?, ?)", enumerate(NAMES))
+    pictures = _make_thumbnails()
+    connection.executemany("INSERT INTO pictures VALUES (?, ?)", enumerate(pictures))
     run("BEGIN")
     for name, _sql in indexes:  # they are quicker to make in the end
         run(f"DROP INDEX {name}")
-    known = [
-        {"model": MODEL, "version": version, "label": name}
-        for version in range(1, VERSIONS + 1)
-        for name in NAMES
-    ]
-    _insert(connection, {"known_labels": known})
-    thumbnails = _make_thumbnails()
     for start in range(0, photos, _CHUNK):
-        chunk = _make_chunk(start, min(_CHUNK, photos - start), photos)
-        for row in chunk["photos"]:
-            thumbnail = thumbnails[row["id"] % len(thumbnails)]
-            chunk["thumbnails"].append({"photo_id": row["id"], "content": thumbnail})
-        _insert(connection, chunk)
-    names = "INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id"
-    run(names)
+        rows = _make_photos(start, min(_CHUNK, photos - start), photos)
+        columns = list(rows[0])
+        values = ", ".join(f":{column}" for column in columns)
+        statement = f"INSERT INTO photos ({', '.join(columns)}) VALUES ({values})"
+        connection.executemany(statement, rows)
+    parameters = {"model": MODEL, "distribution": _DISTRIBUTION, "pictures": len(pictures)}
+    for statement in _FROM_PHOTOS:
+        run(statement, parameters)
     bands = (f"(dhash >> {BAND_BITS * band}) & {2**BAND_BITS - 1}" for band in range(BANDS))
     run(f"INSERT INTO photo_hashes SELECT id, dhash, {', '.join(bands)} FROM photos")
     for _name, sql in indexes:
@@ -127,12 +123,31 @@ def fill(path: Path, photos: int) -> None:
     connection.close()
 
 
-def _insert(connection: sqlite3.Connection, tables: _Tables) -> None:
-    for table, rows in tables.items():
-        columns = list(rows[0])
-        values = ", ".join(f":{column}" for column in columns)
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"
-        connection.executemany(statement, rows)
+# one in ten has the answer of an earlier version too
+_PREDICTIONS = """
+    INSERT INTO predictions (id, photo_id, model, version, decision, label, confidence, margin,
+        elapsed_ms, distribution, embedding, shown, current, outcome, created_at)
+    SELECT id * 4 + version, id, shown_model, version, shown_decision, shown_label,
+        shown_confidence, shown_margin, 5.0, :distribution, randomblob(128),
+        version = shown_version, version = shown_version, outcome, created_at
+    FROM photos JOIN (SELECT 1 AS version UNION SELECT 2 UNION SELECT 3)
+    ON version = shown_version OR version = shown_version - 1 AND id % 10 = 0"""
+_FROM_PHOTOS = (
+    "INSERT INTO known_labels (model, version, label) SELECT :model, version, name FROM names "
+    "JOIN (SELECT 1 AS version UNION SELECT 2 UNION SELECT 3)",
+    "INSERT INTO photo_names (rowid, filename) SELECT id, filename FROM photos ORDER BY id",
+    "INSERT INTO thumbnails (photo_id, content) SELECT id, content FROM photos "
+    "JOIN pictures ON number = id % :pictures ORDER BY id",
+    "INSERT INTO label_events (photo_id, photo_ref, to_label, to_model, who, why, place, batch, "
+    "created_at) SELECT id, public_id, ground_truth, truth_model, 'Person 1', '', 'gallery', "
+    "'b' || id / 40, created_at FROM photos WHERE ground_truth IS NOT NULL ORDER BY id",
+    _PREDICTIONS,
+    "INSERT INTO top_labels (prediction_id, rank, label, probability) "
+    "SELECT id, rank, names.name, confidence / rank FROM predictions "
+    "JOIN (SELECT 1 AS rank UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5) "
+    f"JOIN names AS first ON first.name = label JOIN names ON names.number = "
+    f"(first.number + rank - 1) % {len(NAMES)} ORDER BY id",
+)
 
 
 def _make_thumbnails() -> list[bytes]:
@@ -147,68 +162,53 @@ def _make_thumbnails() -> list[bytes]:
     return thumbnails
 
 
-def _make_chunk(start: int, count: int, photos: int) -> _Tables:
+def _make_photos(start: int, count: int, photos: int) -> list[dict[str, Any]]:
     """The rows of photos `start + 1` and following, seeded."""
     rng = np.random.default_rng(start)
     labels = rng.integers(0, len(NAMES), count).tolist()
     confidences = rng.beta(4, 2, count)
     margins = (confidences * rng.random(count)).tolist()
-    checked, right, verdict, twice = (rng.random(count) for _ in range(4))
-    tables: _Tables = defaultdict(list)
+    checked, right, verdict = (rng.random(count) for _ in range(3))
+    rows = []
     for place, (label, confidence) in enumerate(zip(labels, confidences.tolist(), strict=True)):
         number, name = start + place + 1, NAMES[label]
         decision = name if confidence >= _THRESHOLD else UNCLASSIFIED
-        truth, outcome = None, "unlabelled"
+        truth = None
         if checked[place] < 0.3:
             truth = name if right[place] < 0.85 else NAMES[(label + 1) % len(NAMES)]
             truth = "unusable" if verdict[place] < 0.003 else truth
-            outcome = _outcome(truth, decision)
-        version = 1 + number * VERSIONS // (photos + 1)
         answer = {
-            "model": MODEL,
-            "version": version,
-            "label": name,
-            "decision": decision,
-            "confidence": confidence,
-            "margin": margins[place],
+            "shown_model": MODEL,
+            "shown_version": 1 + number * VERSIONS // (photos + 1),
+            "shown_label": name,
+            "shown_decision": decision,
+            "shown_confidence": confidence,
+            "shown_margin": margins[place],
+            "ground_truth": truth,
+            "truth_model": MODEL if truth else None,
+            "outcome": _outcome(truth, decision),
         }
-        created_at = _FIRST_DAY + _LENGTH * (number / photos)
-        photo = _make_photo(number, created_at, truth, answer) | {"outcome": outcome}
-        tables["photos"].append(photo)
-        if truth:
-            tables["label_events"].append(_make_event(photo))
-        earlier = [version - 1] if twice[place] < 0.1 and version > 1 else []
-        for ranked_by in (version, *earlier):
-            prediction = _make_prediction(photo, answer, ranked_by)
-            tables["predictions"].append(prediction)
-            tables["top_labels"] += [
-                {
-                    "prediction_id": prediction["id"],
-                    "rank": rank,
-                    "label": NAMES[(label + rank - 1) % len(NAMES)],
-                    "probability": confidence / rank,
-                }
-                for rank in range(1, 6)
-            ]
-    return tables
+        rows.append(_describe(number, _FIRST_DAY + _LENGTH * (number / photos)) | answer)
+    return rows
 
 
-def _outcome(truth: str, decision: str) -> str:
-    if truth == "unusable" or decision == UNCLASSIFIED:
-        return truth if truth == "unusable" else decision
+def _outcome(truth: str | None, decision: str) -> str:
+    if truth is None or truth == "unusable":
+        return truth or "unlabelled"
+    if decision == UNCLASSIFIED:
+        return decision
     return "correct" if decision == truth else "wrong"
 
 
-def _make_photo(
-    number: int, created_at: datetime, truth: str | None, answer: dict[str, Any]
-) -> dict[str, Any]:
+def _describe(number: int, created_at: datetime) -> dict[str, Any]:
+    """What a photo is, whatever was answered."""
     source, uploader = (("upload", None), ("api", 1 + number % 20), ("cli", None))[number % 3]
+    prefix = "monza" if number % 5000 == 0 else f"IMG_{created_at:%Y%m%d}"
     repeated = number % 50 < 2
-    rare = number % 5000 == 0
     return {
         "id": number,
         "public_id": f"p{number:011}",
-        "filename": f"{'monza' if rare else f'IMG_{created_at:%Y%m%d}'}_{number:07}.jpg",
+        "filename": f"{prefix}_{number:07}.jpg",
         "sha256": hashlib.sha256(str(number).encode()).hexdigest(),
         "width": 960,
         "height": 600,
@@ -216,43 +216,10 @@ def _make_photo(
         "format": "JPEG",
         "has_metadata": 0,
         "created_at": created_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
-        "ground_truth": truth,
-        "truth_model": MODEL if truth else None,
         "uploader_id": uploader,
-        **{f"shown_{key}": value for key, value in answer.items()},
         "source": source,
         "batch": f"u{number // 20}",
         "dhash": number // 50 if repeated else number * 6364136223846793005 % 2**63,
         "has_duplicate": repeated,
         "starred": number % 997 == 0,
-    }
-
-
-def _make_event(photo: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "photo_id": photo["id"],
-        "photo_ref": photo["public_id"],
-        "to_label": photo["ground_truth"],
-        "to_model": MODEL,
-        "who": "Person 1",
-        "why": "",
-        "place": "gallery",
-        "batch": f"b{photo['id'] // 40}",
-        "created_at": photo["created_at"],
-    }
-
-
-def _make_prediction(photo: dict[str, Any], answer: dict[str, Any], version: int) -> dict[str, Any]:
-    stands = version == answer["version"]
-    return answer | {
-        "id": photo["id"] * 4 + version,
-        "photo_id": photo["id"],
-        "version": version,
-        "elapsed_ms": 5.0,
-        "distribution": _DISTRIBUTION,
-        "embedding": os.urandom(128),
-        "shown": stands,
-        "current": stands,
-        "outcome": photo["outcome"],
-        "created_at": photo["created_at"],
     }

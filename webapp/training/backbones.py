@@ -123,7 +123,7 @@ def _scaling_itself(application: Callable[..., keras.Model]) -> Backbone:
 
 
 def _resnet50(photo: keras.KerasTensor) -> keras.Model:
-    """ResNet50 (He et al. 2015); its weights expect blue first, so `_red_first` turns them round."""
+    """ResNet50 (He et al. 2015). Its weights expect blue first: `_red_first` turns them round."""
     offset = [-value for value in CAFFE_MEAN]
     centred = layers.Rescaling(1.0, offset=offset, name="scaling")(photo)
     return keras.applications.ResNet50(input_tensor=centred, include_top=False, weights=None)
