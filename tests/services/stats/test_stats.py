@@ -38,7 +38,8 @@ def context(app: Flask) -> Iterator[None]:
 def make_wide_card() -> ModelCard:
     """196 labels of four parents."""
     labels = tuple(
-        Label(f"car-{at:03d}", f"Car {at}", parent=f"Maker {at % 4}") for at in range(196)
+        Label(f"car-{number:03d}", f"Car {number}", parent=f"Maker {number % 4}")
+        for number in range(196)
     )
     return make_card(name="cars", labels=labels, threshold=0.4)
 
@@ -49,7 +50,7 @@ def count(wanted: GalleryFilter, card: ModelCard) -> Counts:
 
 
 def answered() -> tuple[list[str], list[str], list[str], NDArray[np.float32]]:
-    """What each checked photo is, what was said, the first guess, and the distribution, row by row."""
+    """Label, decision, first guess and distribution of each checked photo."""
     rows = db.session.execute(
         select(Photo.ground_truth, Prediction)
         .join(Prediction)
@@ -65,33 +66,36 @@ def answered() -> tuple[list[str], list[str], list[str], NDArray[np.float32]]:
 
 
 def assert_equals_scikit_learn(card: ModelCard) -> None:
-    """Every figure of everything that was checked is the one that scikit-learn counts from the rows."""
-    truths, said, first, distributions = answered()
+    """Every figure of all checked photos is the one that scikit-learn computes from the rows."""
+    truths, decisions, first, distributions = answered()
     counts = count(EVERY_PHOTO, card)
     summary = figures.summarize(counts, card, EVERYTHING)
     names = list(card.label_names)
     assert summary.n == len(truths)
-    assert summary.right.share == pytest.approx(sklearn.accuracy_score(truths, said))
+    assert summary.right.share == pytest.approx(sklearn.accuracy_score(truths, decisions))
     assert summary.first.share == pytest.approx(sklearn.accuracy_score(truths, first))
-    places = [names.index(one) for one in truths]
+    places = [names.index(truth) for truth in truths]
     assert summary.five.share == pytest.approx(
         sklearn.top_k_accuracy_score(places, distributions, k=5, labels=range(len(names)))
     )
-    seen = sorted(set(truths))
+    present = sorted(set(truths))
     assert summary.macro_f1 == pytest.approx(
-        sklearn.f1_score(truths, said, labels=seen, average="macro", zero_division=0)
+        sklearn.f1_score(truths, decisions, labels=present, average="macro", zero_division=0)
     )
     precision, recall, f1, n = sklearn.precision_recall_fscore_support(
-        truths, said, labels=names, zero_division=0
+        truths, decisions, labels=names, zero_division=0
     )
     for line in figures.label_accuracies(counts, card, EVERYTHING):
-        at = names.index(line.label)
+        place = names.index(line.label)
         got = (line.precision.share, line.recall.share, line.f1 or 0.0, line.recall.n)
-        assert got == pytest.approx((precision[at], recall[at], f1[at], n[at])), line.label
-    table = sklearn.confusion_matrix(truths, said, labels=[*names, UNCLASSIFIED])
-    drawn = confusion_matrix(counts, card, EVERYTHING)
+        assert got == pytest.approx((precision[place], recall[place], f1[place], n[place])), (
+            line.label
+        )
+    table = sklearn.confusion_matrix(truths, decisions, labels=[*names, UNCLASSIFIED])
+    matrix = confusion_matrix(counts, card, EVERYTHING)
     assert [
-        [drawn.counts.get((truth, one), 0) for one in drawn.columns] for truth in drawn.rows
+        [matrix.counts.get((truth, answer), 0) for answer in matrix.columns]
+        for truth in matrix.rows
     ] == table[:-1].tolist()
     assert_equals_calibration_curve(
         truths, first, distributions.max(axis=1), figures.reliability(counts, EVERYTHING)
@@ -99,9 +103,9 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
     named = distributions.max(axis=1) >= 0.7
     step = figures.threshold_figures(counts, EVERYTHING, 70)
     assert step.unsure.share == pytest.approx(1 - named.mean())
-    kept = [at for at, one in enumerate(named) if one]
+    kept = np.flatnonzero(named)
     assert step.right.share == pytest.approx(
-        sklearn.accuracy_score([truths[at] for at in kept], [first[at] for at in kept])
+        sklearn.accuracy_score([truths[row] for row in kept], [first[row] for row in kept])
     )
 
 
@@ -112,20 +116,20 @@ def assert_equals_calibration_curve(
     bins: list[figures.ConfidenceBin],
 ) -> None:
     calibration = pytest.importorskip("sklearn.calibration")
-    right = [one == other for one, other in zip(truths, first, strict=True)]
-    share, said = calibration.calibration_curve(right, confidence, n_bins=10)
-    assert [one.right.share for one in bins] == pytest.approx(share.tolist())
-    assert [one.confidence for one in bins] == pytest.approx(said.tolist())
+    right = [truth == guess for truth, guess in zip(truths, first, strict=True)]
+    share, confident = calibration.calibration_curve(right, confidence, n_bins=10)
+    assert [bar.right.share for bar in bins] == pytest.approx(share.tolist())
+    assert [bar.confidence for bar in bins] == pytest.approx(confident.tolist())
 
 
 def test_every_number_is_scikit_learns_for_196_labels() -> None:
-    card, dice = make_wide_card(), np.random.default_rng(4)
+    card, rng = make_wide_card(), np.random.default_rng(4)
     answers = []
     for _ in range(1500):
-        probabilities = dice.dirichlet(np.full(196, 0.02)).astype(np.float32)
+        probabilities = rng.dirichlet(np.full(196, 0.02)).astype(np.float32)
         truth = card.label_names[
             int(
-                dice.choice(
+                rng.choice(
                     196, p=probabilities.astype(np.float64) / probabilities.sum(dtype=np.float64)
                 )
             )
@@ -203,7 +207,7 @@ def test_months_are_those_of_the_upload() -> None:
         ],
     )
     points = figures.by_month(count(EVERY_PHOTO, CARD), EVERYTHING)
-    assert [(one.year, one.month, one.right.hits, one.right.n) for one in points] == [
+    assert [(point.year, point.month, point.right.hits, point.right.n) for point in points] == [
         (2026, 3, 1, 2),
         (2026, 5, 1, 1),
     ]
@@ -220,14 +224,14 @@ def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
             Checked("haas", haas),
         ],
     )
-    found = figures.with_photos(
+    pairs = figures.with_photos(
         figures.mix_ups(count(EVERY_PHOTO, CARD), EVERYTHING), EVERY_PHOTO, CARD, EVERYTHING
     )
-    assert [(one.truth, one.decision, one.n) for one in found] == [
+    assert [(pair.truth, pair.decision, pair.n) for pair in pairs] == [
         ("bwt", "haas", 2),
         ("ferrari", "haas", 1),
     ]
-    assert [photo.public_id for photo in found[0].photos] == ["photo-2", "photo-1"]
+    assert [photo.public_id for photo in pairs[0].photos] == ["photo-2", "photo-1"]
 
 
 def test_labels_that_are_mixed_up_stand_beside_each_other() -> None:
@@ -271,12 +275,10 @@ def plan_of(ask: Callable[[], object]) -> list[str]:
 
 def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
     steps = plan_of(lambda: figures.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
-    assert steps == [
-        "SEARCH month_counters USING INDEX sqlite_autoindex_month_counters_1 (model=? AND version=?)"
-    ]
-    assert (
-        "model=?" in plan_of(lambda: figures.storage.count_by_version(EVERY_PHOTO, "f1-teams"))[0]
-    )
+    index = "sqlite_autoindex_month_counters_1 (model=? AND version=?)"
+    assert steps == [f"SEARCH month_counters USING INDEX {index}"]
+    steps = plan_of(lambda: figures.storage.count_by_version(EVERY_PHOTO, "f1-teams"))
+    assert "model=?" in steps[0]
 
 
 def test_with_a_filter_its_photos_are_read_once() -> None:

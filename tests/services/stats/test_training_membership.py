@@ -1,4 +1,4 @@
-"""What a version has learnt from: the list beside it is taken over once, and photos are told by their bytes."""
+"""The photos that a version was trained on, known by their bytes; its list is read once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def context(app: Flask) -> Iterator[None]:
 
 @pytest.fixture
 def taught(app: Flask) -> ModelCard:
-    """A second version that has learnt from the drawing with mark 1, was chosen by mark 2, and tested on mark 3."""
+    """Version 2, trained on the picture with mark 1, validated on mark 2, tested on mark 3."""
     parts = {1: "train", 2: "validation", 3: "test"}
     split = {hashlib.sha256(draw(mark=mark)).hexdigest(): part for mark, part in parts.items()}
     card, models = (

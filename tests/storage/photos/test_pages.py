@@ -89,8 +89,7 @@ WALKING = {
         SORTS,
     ),
 }
-# Sorting: all photos of these filters are found by their index, then sorted. They are few, or few of
-# a label.
+# Sorting: all photos of these filters are found by their index, then sorted: they are few.
 SORTING = (
     "truth",
     "sent together",
