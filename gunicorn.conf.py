@@ -36,7 +36,8 @@ def when_ready(server) -> None:
 
 
 def post_worker_init(worker) -> None:
-    """After the fork: load the live model and self-test it, so that the first visitor does not wait.
+    """After the fork: load the live model and self-test it, so that the first visitor does not
+    wait.
 
     A model that cannot be used does not stop the server: pages go on, and /health/ready says why.
     """

@@ -1,4 +1,7 @@
-"""How Alembic reaches the database: through the app's own engine, with its manners. Run by `flask db …` and `flask prepare`."""
+"""How Alembic reaches the database: through the app's own engine, with its manners.
+
+Run by `flask db …` and `flask prepare`.
+"""
 
 from alembic import context
 from flask import current_app
@@ -10,15 +13,18 @@ db = current_app.extensions["migrate"].db
 
 
 def render_item(kind, item, _context):
-    """Migrations name only SQLAlchemy's types, so that they stay readable when our tables move on."""
+    """Migrations name only SQLAlchemy's types, so that they stay readable when our tables move
+    on."""
     return "sa.DateTime()" if kind == "type" and isinstance(item, UTCDateTime) else False
 
 
 def run():
-    """Run the wanted migrations, each in its own transaction; on SQLite a table is rebuilt to be altered (`render_as_batch`)."""
+    """Run the wanted migrations, each in its own transaction; on SQLite a table is rebuilt to be
+    altered (`render_as_batch`)."""
     with db.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            # Rebuilding a table drops the old one: with foreign keys on, that would empty the tables which point to it.
+            # Rebuilding a table drops the old one: with foreign keys on, that would empty the
+            # tables which point to it.
             connection.connection.execute("PRAGMA foreign_keys = OFF").close()
         options = current_app.extensions["migrate"].configure_args
         context.configure(
@@ -31,7 +37,8 @@ def run():
         )
         with context.begin_transaction():
             context.run_migrations()
-        connection.detach()  # closed at the end, so that no request gets a connection without foreign keys
+        # closed at the end, so that no request gets a connection without foreign keys
+        connection.detach()
 
 
 if context.is_offline_mode():

@@ -1,1 +1,4 @@
-"""Marque: upload a photo of a car, get its ranked classes, keep the history, correct it. The factory is `webapp.app`."""
+"""Marque: upload a photo of a car, get its ranked classes, keep the history, correct it.
+
+The factory is `webapp.app`.
+"""

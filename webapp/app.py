@@ -94,7 +94,10 @@ class _SpoolingRequest(Request):
 
 
 class _OrderedJSON(DefaultJSONProvider):
-    """JSON in the order it was written. A body nested too deeply is a bad request, no server error."""
+    """JSON in the order it was written.
+
+    A body nested too deeply is a bad request, no server error.
+    """
 
     sort_keys = False
 
@@ -142,7 +145,10 @@ def _tidy(_error: BaseException | None = None) -> None:
 
 
 def _expects_json() -> bool:
-    """True for an error in JSON. A form of an earlier service gets a page unless it asks for JSON."""
+    """True for an error in JSON.
+
+    A form of an earlier service gets a page unless it asks for JSON.
+    """
     form = request.path == "/predict" and request.mimetype == "multipart/form-data"
     return request.path.startswith(_JSON_PATHS) and (not form or wants_json())
 
@@ -158,7 +164,8 @@ def _answer_errors(app: Flask) -> None:
             )
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             error = StorageFullError(
-                "The server's disk is full or cannot be written. Nothing was stored: tell the admin."
+                "The server's disk is full or cannot be written. "
+                "Nothing was stored: tell the admin."
             )
         if type(error).__module__.startswith("gunicorn.http"):  # while reading a chunked body
             error = BadRequest()

@@ -82,14 +82,16 @@ class Config(BaseSettings):
     def from_env(cls) -> Self:
         """The settings of the environment. Raises `ConfigError` that names the variable.
 
-        Makes the data folder (0700) and, without `MARQUE_SECRET_KEY`, a key of its own in it (0600).
+        Makes the data folder (0700) and, without `MARQUE_SECRET_KEY`, a key of its own in it
+        (0600).
         """
         try:
             config = cls()
         except ValidationError as error:
             raise ConfigError(
                 " ".join(
-                    f"MARQUE_{str(fault['loc'][0]).upper()}: {fault['msg']}, got {fault['input']!r}."
+                    f"MARQUE_{str(fault['loc'][0]).upper()}: {fault['msg']}, "
+                    f"got {fault['input']!r}."
                     for fault in error.errors()
                 )
             ) from None
@@ -104,7 +106,8 @@ KNOWN = (*(f"MARQUE_{name.upper()}" for name in Config.model_fields), "MARQUE_KE
 
 
 def unknown_settings(env: Mapping[str, str]) -> list[str]:
-    """One sentence for each `MARQUE_` variable that is not read: misspelt, or promised for later."""
+    """One sentence for each `MARQUE_` variable that is not read: misspelt, or promised for
+    later."""
     return [
         f"{name} is set, but this version does not use it yet."
         if name in RESERVED
@@ -153,6 +156,7 @@ def _kept_secret(path: Path) -> str:
     key = path.read_text(encoding="ascii").strip()
     if len(key) < 32:
         raise ConfigError(
-            f"{path} holds no usable key. Delete it: a new one is made, and everybody logs in again."
+            f"{path} holds no usable key. Delete it: a new one is made, "
+            "and everybody logs in again."
         )
     return key

@@ -59,10 +59,10 @@ class RankedLabel:
 class DecodedPhoto:
     """A photo after `decode_photo`.
 
-    `pixels` is uint8 RGB, shape (height, width, 3), upright, at most `max_side` on its longest side.
-    `width` and `height` are those of the whole upright photo in pixels, `format` is Pillow's name of
-    the container ("JPEG", "PNG", …). `has_metadata`: the file carries EXIF, XMP, IPTC or comments,
-    which must not be served to strangers.
+    `pixels` is uint8 RGB, shape (height, width, 3), upright, at most `max_side` on its longest
+    side. `width` and `height` are those of the whole upright photo in pixels, `format` is Pillow's
+    name of the container ("JPEG", "PNG", …). `has_metadata`: the file carries EXIF, XMP, IPTC or
+    comments, which must not be served to strangers.
     """
 
     pixels: NDArray[np.uint8]
@@ -76,11 +76,11 @@ class DecodedPhoto:
 class NetworkOutput:
     """What a network said about one photo, before any decision.
 
-    `probabilities` is float32 of shape (labels,), temperature-scaled, sums to 1, in the card's label
-    order. `embedding` is float32 of shape (features,): the pooled features. `feature_map` is float32 of
-    shape (rows, columns, features): the last convolution, whose mean over rows and columns is the
-    embedding. `familiarity` in [0, 1]: how like the training photos the photo looks; None when the
-    version does not measure it.
+    `probabilities` is float32 of shape (labels,), temperature-scaled, sums to 1, in the card's
+    label order. `embedding` is float32 of shape (features,): the pooled features. `feature_map` is
+    float32 of shape (rows, columns, features): the last convolution, whose mean over rows and
+    columns is the embedding. `familiarity` in [0, 1]: how like the training photos the photo looks;
+    None when the version does not measure it.
     """
 
     probabilities: NDArray[np.float32]
@@ -93,9 +93,9 @@ class NetworkOutput:
 class Answer:
     """What one model version said about one photo, decided.
 
-    `decision` is a label or `UNCLASSIFIED`. `confidence` is the first probability, `margin` the first
-    minus the second, both in [0, 1]. `ranked` holds every label, best first. `elapsed_ms` is the time of
-    decode and network together, in milliseconds.
+    `decision` is a label or `UNCLASSIFIED`. `confidence` is the first probability, `margin` the
+    first minus the second, both in [0, 1]. `ranked` holds every label, best first. `elapsed_ms` is
+    the time of decode and network together, in milliseconds.
     """
 
     model: str
@@ -113,7 +113,8 @@ class Answer:
         return self.ranked[0].label
 
 
-# outcomes of a photo: what its shown prediction turned out to be; unlabelled: nobody has checked it, or
+# outcomes of a photo: what its shown prediction turned out to be; unlabelled: nobody has checked
+# it, or
 # its ground truth says nothing about the model that answered
 UNLABELLED = "unlabelled"
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
@@ -135,8 +136,8 @@ KNOWN, FIRST_GUESS, AMONG_FIVE = "label", "first", "five"
 class LogFilter:
     """Which label events. An empty string, None or False leaves a filter off.
 
-    `place` is where it was done. `since` (included) and `until` (not included) are moments with a zone.
-    `disputed`: only of photos that people disagree about.
+    `place` is where it was done. `since` (included) and `until` (not included) are moments with a
+    zone. `disputed`: only of photos that people disagree about.
     """
 
     who: str = ""
@@ -151,7 +152,8 @@ class LogFilter:
 
 @dataclass(frozen=True)
 class Who:
-    """The person behind a change, by the name in the log; `user_id` None: a visitor, the terminal."""
+    """The person behind a change, by the name in the log; `user_id` None: a visitor, the
+    terminal."""
 
     name: str
     user_id: int | None = None
@@ -201,8 +203,8 @@ class Progress:
 class Rendition:
     """A picture as it is served; its bytes are read or made with each access to `content`.
 
-    `tag` names the bytes: equal tags, equal bytes. `size` is in bytes, None where only making it tells;
-    `modified` is when the picture came to be, None where that says nothing about its bytes.
+    `tag` names the bytes: equal tags, equal bytes. `size` is in bytes, None where only making it
+    tells; `modified` is when the picture came to be, None where that says nothing about its bytes.
     """
 
     content_type: str

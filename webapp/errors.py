@@ -1,7 +1,7 @@
 """Every error raised on purpose. The message is a sentence for a person: what happened, what to do.
 
-`status` is the HTTP status that says the same; `retry_after` the seconds to wait before trying again,
-None where waiting does not help.
+`status` is the HTTP status that says the same; `retry_after` the seconds to wait before trying
+again, None where waiting does not help.
 """
 
 

@@ -1,4 +1,5 @@
-"""a gallery for very many photos: what it filters and sorts by stands on the photo, with an index for each"""
+"""a gallery for very many photos: what it filters and sorts by stands on the photo, with an index
+for each"""
 
 import io
 import json
@@ -56,7 +57,8 @@ CASE WHEN photos.ground_truth IS NULL THEN 'unlabelled'
      WHEN photos.ground_truth = 'none' AND predictions.decision = 'unclassified' THEN 'correct'
      WHEN predictions.decision = photos.ground_truth THEN 'correct'
      WHEN photos.ground_truth <> 'none' AND NOT EXISTS (
-         SELECT 1 FROM known_labels WHERE known_labels.model = predictions.model AND known_labels.version = predictions.version
+         SELECT 1 FROM known_labels WHERE known_labels.model = predictions.model
+         AND known_labels.version = predictions.version
          AND known_labels.label = photos.ground_truth) THEN 'unlabelled'
      WHEN predictions.decision = 'unclassified' THEN 'unclassified'
      ELSE 'wrong' END
@@ -97,15 +99,19 @@ def upgrade():
     )
 
     op.execute(
-        f"UPDATE predictions SET outcome = (SELECT {OUTCOME} FROM photos WHERE photos.id = predictions.photo_id)"
+        f"UPDATE predictions SET outcome = (SELECT {OUTCOME} FROM photos WHERE photos.id = "
+        "predictions.photo_id)"
     )  # noqa: RUF100, S608
     op.execute(
-        "UPDATE photos SET outcome = CASE ground_truth WHEN 'unusable' THEN 'unusable' ELSE 'unclassified' END "
+        "UPDATE photos SET outcome = CASE ground_truth WHEN 'unusable' THEN 'unusable' ELSE "
+        "'unclassified' END "
         "WHERE ground_truth IS NOT NULL"
     )
     op.execute(
-        "UPDATE photos SET shown_model = said.model, shown_version = said.version, shown_label = said.label, "
-        "shown_decision = said.decision, shown_confidence = said.confidence, shown_margin = said.margin, outcome = said.outcome "
+        "UPDATE photos SET shown_model = said.model, shown_version = said.version, shown_label = "
+        "said.label, "
+        "shown_decision = said.decision, shown_confidence = said.confidence, shown_margin = "
+        "said.margin, outcome = said.outcome "
         "FROM predictions AS said WHERE said.photo_id = photos.id AND said.shown"
     )
     fill_batches(connection)
@@ -153,7 +159,8 @@ def create_partial_index(name, table, columns, where):
 
 
 def fill_batches(connection):
-    """The photos that a form with several files brought are a batch, under the name of the form's page."""
+    """The photos that a form with several files brought are a batch, under the name of the form's
+    page."""
     for name, results in connection.execute(
         sa.text("SELECT public_id, results FROM uploads ORDER BY id")
     ).all():
@@ -173,20 +180,23 @@ def fill_hashes(connection):
     """Difference hashes from the thumbnails, a few hundred at a time."""
     last = 0
     question = sa.text(
-        "SELECT photo_id, content FROM thumbnails WHERE photo_id > :last ORDER BY photo_id LIMIT 500"
+        "SELECT photo_id, content FROM thumbnails WHERE photo_id > :last ORDER BY photo_id LIMIT "
+        "500"
     )
     while rows := connection.execute(question, {"last": last}).all():
         hashes = [{"photo": photo, "dhash": difference_hash(content)} for photo, content in rows]
         connection.execute(sa.text("UPDATE photos SET dhash = :dhash WHERE id = :photo"), hashes)
         last = rows[-1][0]
     op.execute(
-        "UPDATE photos SET has_duplicate = TRUE WHERE dhash IN (SELECT dhash FROM photos WHERE dhash IS NOT NULL GROUP BY dhash "
+        "UPDATE photos SET has_duplicate = TRUE WHERE dhash IN (SELECT dhash FROM photos WHERE "
+        "dhash IS NOT NULL GROUP BY dhash "
         "HAVING count(*) > 1)"
     )
 
 
 def difference_hash(thumbnail):
-    """As `webapp.inference.decoding.images.thumbnail_hash` was then; None when the thumbnail cannot be read."""
+    """As `webapp.inference.decoding.images.thumbnail_hash` was then; None when the thumbnail cannot
+    be read."""
     try:
         with Image.open(io.BytesIO(thumbnail)) as image:
             image.draft("L", (72, 64))

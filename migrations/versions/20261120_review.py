@@ -80,12 +80,17 @@ def upgrade():
 
     # What webapp.storage.labels.events.refresh_disputed says of single photos, for all of them.
     op.execute(
-        "UPDATE photos SET disputed = TRUE WHERE id IN (SELECT said.photo_id FROM (SELECT event.photo_id, event.to_label, event.to_model, "
-        "row_number() OVER (PARTITION BY event.photo_id, event.user_id ORDER BY event.id DESC) AS nth FROM label_events AS event "
-        "WHERE event.photo_id IS NOT NULL AND event.user_id IS NOT NULL AND event.to_label IS NOT NULL AND event.undoes IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM label_events AS later WHERE later.undoes = event.id)) AS said "
+        "UPDATE photos SET disputed = TRUE WHERE id IN (SELECT said.photo_id FROM (SELECT "
+        "event.photo_id, event.to_label, event.to_model, "
+        "row_number() OVER (PARTITION BY event.photo_id, event.user_id ORDER BY event.id DESC) AS "
+        "nth FROM label_events AS event "
+        "WHERE event.photo_id IS NOT NULL AND event.user_id IS NOT NULL AND event.to_label IS NOT "
+        "NULL AND event.undoes IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM label_events AS later WHERE later.undoes = event.id)) AS "
+        "said "
         "JOIN photos AS photo ON photo.id = said.photo_id "
-        "WHERE said.nth = 1 AND coalesce(said.to_model, '') = coalesce(photo.truth_model, '') GROUP BY said.photo_id "
+        "WHERE said.nth = 1 AND coalesce(said.to_model, '') = coalesce(photo.truth_model, '') "
+        "GROUP BY said.photo_id "
         "HAVING sum(CASE WHEN said.to_label <> photo.ground_truth THEN 1 ELSE 0 END) > 0 "
         "AND sum(CASE WHEN said.to_label = photo.ground_truth THEN 1 ELSE 0 END) = 1)"
     )

@@ -27,19 +27,24 @@ def upgrade():
 
     # Until now each photo was looked at by one model, and every label came from its label set.
     op.execute(
-        "UPDATE predictions SET current = TRUE WHERE shown OR (id = (SELECT max(newer.id) FROM predictions AS newer "
-        "WHERE newer.photo_id = predictions.photo_id AND newer.model = predictions.model) AND NOT EXISTS (SELECT 1 FROM predictions "
-        "AS other WHERE other.photo_id = predictions.photo_id AND other.model = predictions.model AND other.shown))"
+        "UPDATE predictions SET current = TRUE WHERE shown OR (id = (SELECT max(newer.id) FROM "
+        "predictions AS newer "
+        "WHERE newer.photo_id = predictions.photo_id AND newer.model = predictions.model) AND NOT "
+        "EXISTS (SELECT 1 FROM predictions "
+        "AS other WHERE other.photo_id = predictions.photo_id AND other.model = predictions.model "
+        "AND other.shown))"
     )
     op.execute(
-        "UPDATE photos SET truth_model = (SELECT model FROM predictions WHERE predictions.photo_id = photos.id AND predictions.shown) "
+        "UPDATE photos SET truth_model = (SELECT model FROM predictions WHERE "
+        "predictions.photo_id = photos.id AND predictions.shown) "
         "WHERE ground_truth IS NOT NULL"
     )
     op.execute(
         "UPDATE label_events SET "
         "to_model = CASE WHEN to_label IS NULL THEN NULL ELSE photo.truth_model END, "
         "from_model = CASE WHEN from_label IS NULL THEN NULL ELSE photo.truth_model END "
-        "FROM (SELECT predictions.photo_id AS id, predictions.model AS truth_model FROM predictions WHERE predictions.shown) AS photo "
+        "FROM (SELECT predictions.photo_id AS id, predictions.model AS truth_model FROM "
+        "predictions WHERE predictions.shown) AS photo "
         "WHERE photo.id = label_events.photo_id"
     )
     op.execute(
@@ -47,7 +52,8 @@ def upgrade():
         "SELECT predictions.model, predictions.version, top_labels.label FROM predictions "
         "JOIN top_labels ON top_labels.prediction_id = predictions.id "
         "UNION SELECT predictions.model, predictions.version, photos.ground_truth FROM predictions "
-        "JOIN photos ON photos.id = predictions.photo_id WHERE photos.ground_truth NOT IN ('none', 'unusable')"
+        "JOIN photos ON photos.id = predictions.photo_id WHERE photos.ground_truth NOT IN "
+        "('none', 'unusable')"
     )
     with op.batch_alter_table("predictions", schema=None) as batch_op:
         batch_op.create_index("ix_predictions_photo_shown", ["photo_id", "shown"], unique=False)

@@ -1,4 +1,5 @@
-"""`flask photos export`: files and folders that go on where they stopped, and what training makes of them."""
+"""`flask photos export`: files and folders that go on where they stopped, and what training makes
+of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The blueprints of the JSON API under `/api/v1`, and of the health checks, which stand beside it."""
+"""The blueprints of the JSON API under `/api/v1`, and of the health checks, which stand beside
+it."""
 
 from webapp.api import exports, health, jobs, labels, models, photos, reference, stats
 

@@ -1,1 +1,1 @@
-"""The terminal door: `flask photos`, `flask model`, `flask users`, `flask doctor`."""
+"""Commands in the terminal: `flask photos`, `flask model`, `flask users`, `flask doctor`."""

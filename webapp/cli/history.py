@@ -1,4 +1,5 @@
-"""Commands that need the database create it when there is none yet, so that none has to run first."""
+"""Commands that need the database create it when there is none yet, so that none has to run
+first."""
 
 import logging
 from collections.abc import Callable

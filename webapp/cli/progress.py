@@ -1,4 +1,5 @@
-"""How far a long command is: a bar with rate and time left on stderr; without a terminal, a line now and then."""
+"""How far a long command is: a bar with rate and time left on stderr; without a terminal, a line
+now and then."""
 
 import sys
 import time
@@ -14,7 +15,8 @@ T = TypeVar("T")
 
 
 def watch(items: Iterable[T], length: int, label: str, *, quiet: bool = False) -> Iterator[T]:
-    """Hand the items on and tell on stderr how many of `length` there were, how many a second, and how long the rest takes."""
+    """Hand the items on and tell on stderr how many of `length` there were, how many a second, and
+    how long the rest takes."""
     if quiet:
         yield from items
     elif sys.stderr.isatty():
@@ -25,11 +27,12 @@ def watch(items: Iterable[T], length: int, label: str, *, quiet: bool = False) -
 
 def pace(number: int, seconds: float) -> str:
     """What was done in how long: "38 s, 158 a second"."""
-    return f"{length_of(seconds)}, {number / max(seconds, 1e-3):,.{0 if number > 20 * seconds else 1}f} a second"
+    rate = number / max(seconds, 1e-3)
+    return f"{length_of(seconds)}, {rate:,.{0 if rate > 20 else 1}f} a second"
 
 
 def length_of(seconds: float) -> str:
-    """So many seconds for people: "0.4 s", "38 s", "2 min 5 s", "1 h 10 min"."""
+    """Seconds for people: "0.4 s", "38 s", "2 min 5 s", "1 h 10 min"."""
     whole = round(seconds)
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -67,12 +70,12 @@ def _bar(items: Iterable[T], length: int, label: str) -> Iterator[T]:
 
 
 def _lines(items: Iterable[T], length: int, label: str) -> Iterator[T]:
-    started = said = time.monotonic()
+    started = printed = time.monotonic()
     for number, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - said >= SECONDS:
-            said, passed = now, now - started
+        if now - printed >= SECONDS:
+            printed, passed = now, now - started
             left = length_of(passed / number * max(length - number, 0))
             click.echo(
                 f"{label}: {number:,} of {length:,}, {number / passed:,.1f} a second, {left} left",

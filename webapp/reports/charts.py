@@ -94,8 +94,8 @@ def matrix_svg(
 
     Counts stand in the cells of up to 40 labels. In a larger one cells are small, only those with a
     count are drawn, labels stand on all four sides, and a line divides neighbours of different
-    `parents`. Tooltips say what each cell counts. It has its natural size in pixels: give it a region
-    that scrolls.
+    `parents`. Tooltips say what each cell counts. It has its natural size in pixels: give it a
+    region that scrolls.
     """
     large = len(labels) > _NUMBERED
     cell, letter = (_SMALL_CELL, _SMALL_LETTER) if large else (34.0, 6.6)
@@ -140,8 +140,8 @@ def heat(count: int, most: int, *, hit: bool) -> str:
 class LinkedCells:
     """How `links_svg` draws a cell of a truth and an answer.
 
-    `look` is its class (with its count), `name` the display name of a label, `address` what the cell
-    opens, "" for nothing.
+    `look` is its class (with its count), `name` the display name of a label, `address` what the
+    cell opens, "" for nothing.
     """
 
     look: Callable[[str, str, int], str]
@@ -159,8 +159,8 @@ def links_svg(
 ) -> Svg:
     """A matrix of many labels with a small square for each count, which opens its photos.
 
-    Rows (truths) and columns (answers) may differ. Links are no part of a picture, so this is a group
-    of them and not an image.
+    Rows (truths) and columns (answers) may differ. Links are no part of a picture, so this is a
+    group of them and not an image.
     """
     cell, names = _SMALL_CELL, {label: _short(cells.name(label)) for label in (*rows, *columns)}
     room = 16 + _SMALL_LETTER * max(map(len, names.values()), default=0)
@@ -286,7 +286,8 @@ def lines_svg(
 
 
 def as_file(drawing: Svg) -> str:
-    """The same chart as a file with its look inside: light, or dark where the reader's machine is."""
+    """The same chart as a file with its look inside: light, or dark where the reader's machine
+    is."""
 
     def with_margin(match: re.Match[str]) -> str:
         width, height = int(match[1]) + 2 * _MARGIN, int(match[2]) + 2 * _MARGIN
@@ -387,7 +388,8 @@ def _matrix_frame(
     for place in (0, *borders, len(names)):
         x, y = margin + place * cell, head + place * cell
         parts.append(
-            f'<path class="grid" d="M{margin:.1f} {y:.1f}h{side:.1f}M{x:.1f} {head:.1f}v{side:.1f}"/>'
+            f'<path class="grid" d="M{margin:.1f} {y:.1f}h{side:.1f}'
+            f'M{x:.1f} {head:.1f}v{side:.1f}"/>'
         )
     for place, name in enumerate(names):
         x, y = margin + (place + 0.5) * cell, head + (place + 0.5) * cell

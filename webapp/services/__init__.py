@@ -1,1 +1,4 @@
-"""Use cases: what the product can do. One file each; tools come as arguments; each commits once, at its end."""
+"""Use cases: what the product can do.
+
+One file each; tools come as arguments; each commits once, at its end.
+"""

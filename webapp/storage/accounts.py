@@ -1,4 +1,7 @@
-"""Questions about users, their wrong passwords and API keys, and how they are written. Nothing here commits."""
+"""Questions about users, their wrong passwords and API keys, and how they are written.
+
+Nothing here commits.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,10 +35,10 @@ def add_user(user: User) -> None:
 
 def count_attempts(name: str, since: datetime) -> tuple[int, datetime | None]:
     """How many wrong passwords this name had since then, and when the oldest of them was."""
-    question = select(func.count(), func.min(LoginAttempt.at)).where(
+    attempts = select(func.count(), func.min(LoginAttempt.at)).where(
         LoginAttempt.name == name, LoginAttempt.at >= since
     )
-    count, oldest = db.session.execute(question).one()
+    count, oldest = db.session.execute(attempts).one()
     return count, oldest
 
 
@@ -69,10 +72,13 @@ def get_key(key_id: int) -> ApiKey | None:
     return db.session.get(ApiKey, key_id)
 
 
-def note_key_use(key_id: int, at: datetime, unless_since: datetime) -> bool:
-    """Remember that a key was used, unless that was noted since then; False when somebody else was writing, or nobody can."""
+def note_key_use(key_id: int, moment: datetime, unless_since: datetime) -> bool:
+    """Remember that a key was used, unless that was noted since then; False when somebody else was
+    writing, or nobody can."""
     late = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at < unless_since)
-    return write_if_free(update(ApiKey).where(ApiKey.id == key_id, late).values(last_used_at=at))
+    return write_if_free(
+        update(ApiKey).where(ApiKey.id == key_id, late).values(last_used_at=moment)
+    )
 
 
 def all_keys() -> Sequence[ApiKey]:

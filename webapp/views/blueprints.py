@@ -1,4 +1,5 @@
-"""The blueprints of all pages: a new page of a noun joins one of them, a new noun is a line here."""
+"""The blueprints of all pages: a new page of a noun joins one of them, a new noun is a line
+here."""
 
 from webapp.views import exports, jobs, layout, webhooks
 from webapp.views.accounts import keys, login, users

@@ -37,7 +37,8 @@ LabelGroup = tuple[str, str, list[tuple[str, str]]]
 
 @bp.post("/theme")
 def theme() -> ResponseReturnValue:
-    """Remember light or dark in a cookie and go back; 204 for the script, which changed the page."""
+    """Remember light or dark in a cookie and go back; 204 for the script, which changed the
+    page."""
     chosen = request.form.get("theme", "")
     back = guards.way_back(url_for("upload.index"))
     response = Response(status=204) if wants_json() else redirect(back, 303)

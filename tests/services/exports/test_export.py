@@ -1,4 +1,5 @@
-"""Photos and their answers leave in the order they came: streamed, counted, and never as a formula."""
+"""Photos and their answers leave in the order they came: streamed, counted, and never as a
+formula."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -40,10 +42,10 @@ def context(app: Flask) -> Iterator[None]:
 def begin(
     format: str,
     wanted: GalleryFilter = GalleryFilter(),  # noqa: B008
-    **options: object,
+    **options: Any,
 ) -> tuple[Export, Iterator[bytes]]:
     extensions = get_extensions()
-    order = ExportOrder(format, wanted, base_url="http://marque.test", **options)  # type: ignore[arg-type]
+    order = ExportOrder(format, wanted, base_url="http://marque.test", **options)
     return start_export(
         order,
         who=ANNA,
@@ -51,7 +53,11 @@ def begin(
     )
 
 
-def exported(format: str, wanted: GalleryFilter = GalleryFilter(), **options: object) -> bytes:  # noqa: B008
+def exported(
+    format: str,
+    wanted: GalleryFilter = GalleryFilter(),  # noqa: B008
+    **options: Any,
+) -> bytes:
     return b"".join(begin(format, wanted, **options)[1])
 
 

@@ -56,7 +56,7 @@ def registry(app: Flask, config: Config) -> Iterator[Registry]:
 def labelled(
     client: FlaskClient, upload: Upload, key: dict[str, str]
 ) -> Callable[[int], list[str]]:
-    """So many photos of a Haas, checked."""
+    """Checked photos of a Haas."""
 
     def make(number: int) -> list[str]:
         ids = [upload(TEAMS["haas"][1], mark=mark, name=f"{mark}.jpg") for mark in range(number)]

@@ -1,4 +1,5 @@
-"""Sets of photos change chunk by chunk, in one batch; what was deleted goes for good after a while."""
+"""Sets of photos change chunk by chunk, in one batch; what was deleted goes for good after a
+while."""
 
 from __future__ import annotations
 

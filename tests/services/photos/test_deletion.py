@@ -197,7 +197,7 @@ def test_a_sweep_leaves_photos_that_wait_alone(folder: FolderFiles, upload: Uplo
     assert deletion.sweep(files=folder) == 0
 
 
-# ---- a rule of keeping ----
+# ---- a retention rule ----
 
 
 def age(public_id: str, days: int) -> datetime:

@@ -56,13 +56,13 @@ def flipped(dhash: int, *bits: int) -> int:
 
 
 def test_every_photo_within_four_bits_is_found_whichever_bits_they_are() -> None:
-    dice = random.Random(7)
+    rng = random.Random(7)
     first = add("first", -0x123456789ABCDEF)
     wanted = []
     for number in range(30):
-        bits = dice.sample(range(64), number % 5)
+        bits = rng.sample(range(64), number % 5)
         wanted.append(add(f"near {number}", flipped(first.dhash or 0, *bits)).id)
-        add(f"far {number}", flipped(first.dhash or 0, *dice.sample(range(64), 5)))
+        add(f"far {number}", flipped(first.dhash or 0, *rng.sample(range(64), 5)))
     assert {one.id for one in near.near_photos(first, 100)} == set(wanted)
 
 
@@ -120,8 +120,11 @@ def test_an_upload_is_found_by_its_picture(upload: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("band", range(near.BANDS))
 def test_a_band_is_looked_up_in_an_index(band: int) -> None:
-    question = f"SELECT photo_id, dhash FROM photo_hashes WHERE band{band} = 5 ORDER BY photo_id DESC LIMIT 9"  # noqa: S608
-    plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]
+    query = (
+        f"SELECT photo_id, dhash FROM photo_hashes WHERE band{band} = 5 "  # noqa: S608
+        "ORDER BY photo_id DESC LIMIT 9"
+    )
+    plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {query}"))]
     assert plan == [
         f"SEARCH photo_hashes USING COVERING INDEX ix_photo_hashes_band{band} (band{band}=?)"
     ]

@@ -73,12 +73,12 @@ def test_a_label_is_suspected_with_both_probabilities(
     assert (found.left, found.more) == (1, False)
 
 
-def test_photos_that_the_version_learnt_from_are_left_out(
+def test_photos_that_the_version_was_trained_on_are_left_out(
     app: Flask, answered: Callable[..., str], anna: Who
 ) -> None:
     answered("mclaren", mclaren=0.8)
-    learnt, fresh = answered("haas", mclaren=0.9), answered("haas", mclaren=0.9)
-    split = {get_item(learnt).photo.sha256: "train", get_item(fresh).photo.sha256: "test"}
+    known, fresh = answered("haas", mclaren=0.9), answered("haas", mclaren=0.9)
+    split = {get_item(known).photo.sha256: "train", get_item(fresh).photo.sha256: "test"}
     folder = get_registry().version_folder("f1-teams", 1)
     card = replace(make_card(), split={"fingerprint": fingerprint(split)})
     (folder / "card.json").write_text(card.to_json(), encoding="utf-8")

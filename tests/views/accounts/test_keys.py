@@ -29,7 +29,7 @@ def test_an_empty_page_says_what_a_key_is_for(admin: FlaskClient) -> None:
     assert "Nobody has a key yet" in text_of(admin.get("/admin/keys"))
 
 
-def test_a_key_is_shown_once_and_opens_the_json_door(app: Flask, admin: FlaskClient) -> None:
+def test_a_key_is_shown_once_and_opens_the_json_api(app: Flask, admin: FlaskClient) -> None:
     form = {"name": "gate camera", "scope": "review", "expires": ""}
     key = made_key(text_of(admin.post("/admin/keys", data=form, follow_redirects=True)))
     assert key not in text_of(admin.get("/admin/keys"))

@@ -76,7 +76,7 @@ def test_it_never_leads_to_another_host(app: Flask, admin: FlaskClient, target: 
     assert answer.location == "/gallery"
 
 
-def test_whoever_is_in_already_is_not_asked_again(admin: FlaskClient) -> None:
+def test_a_person_who_has_logged_in_is_not_asked_again(admin: FlaskClient) -> None:
     assert admin.get("/login?next=//evil.example").location == "/account"
 
 

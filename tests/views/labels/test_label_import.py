@@ -153,7 +153,7 @@ class TestALargeFile:
         self, app: Flask, reviewer: FlaskClient, photos: list[str]
     ) -> None:
         path = self.path(reviewer)
-        assert "A job gives so many their labels" in reviewer.get(path).text
+        assert "A job gives this many their labels" in reviewer.get(path).text
         address = reviewer.post(path).location
         assert "Waiting." in reviewer.get(address).text and reviewer.post(path).location == address
         self.run_jobs(app)

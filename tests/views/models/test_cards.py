@@ -79,8 +79,8 @@ def test_a_card_tells_how_it_learned(client: FlaskClient, config: Config) -> Non
         ),
     ]
     training = {"history": lines, "best_epoch": 3, "seconds": 3900, "weights": "imagenet"}
-    install(make_card(3, name="learnt", training=training), config.models)
-    page = client.get("/models/learnt/3").text
+    install(make_card(3, name="kept", training=training), config.models)
+    page = client.get("/models/kept/3").text
     assert "3 epochs in 1\u202fh 5\u202fmin, from ImageNet weights. Kept is epoch 3" in page
     assert page.count("<svg xmlns") == 3 and "Loss after each epoch" in page
 

@@ -1,4 +1,5 @@
-"""Networks that come in through the browser: the form, what is refused at once, and what comes of the job."""
+"""Networks that come in through the browser: the form, what is refused at once, and what comes of
+the job."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ PICKLE = b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00"
 
 @pytest.fixture(autouse=True)
 def everything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where `requirements.txt` is: the tests that need TensorFlow itself are in tests/cli/models/test_model_import.py."""
+    """As where `requirements.txt` is: the tests that need TensorFlow itself are in
+    tests/cli/models/test_model_import.py."""
     monkeypatch.setattr(imports, "find_spec", lambda _name: True)
 
 

@@ -1,4 +1,4 @@
-"""A rule of keeping in the browser: typed, looked at, applied."""
+"""A retention rule in the browser: typed, looked at, applied."""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ bp.cli.help = "Keys for the JSON API."
 )
 @needs_history
 def create(name: str, scope: str, expires: str) -> None:
-    """Make a key for NAME (who or what uses it) and print it once. Without --expires it never expires."""
+    """Make a key for NAME (who or what uses it) and print it once.
+
+    Without --expires it never expires.
+    """
     try:
         key, text = api_keys.create_key(name, scope, api_keys.parse_expiry(expires))
     except UserError as error:
@@ -43,11 +46,13 @@ def create(name: str, scope: str, expires: str) -> None:
 @bp.cli.command("list")
 @needs_history
 def list_command() -> None:
-    """Every key by its first characters, newest first: scope, name, since when, last used, state."""
+    """Every key by its first characters, newest first: scope, name, since when, last used,
+    state."""
     for key in api_keys.all_keys():
         used = f"used {_minute(key.last_used_at)}" if key.last_used_at else "never used"
         click.echo(
-            f"{key.prefix}…\t{key.scope}\t{key.name}\tsince {key.created_at:%Y-%m-%d}\t{used}\t{_state(key)}"
+            f"{key.prefix}…\t{key.scope}\t{key.name}\t"
+            f"since {key.created_at:%Y-%m-%d}\t{used}\t{_state(key)}"
         )
 
 

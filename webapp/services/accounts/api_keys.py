@@ -38,7 +38,8 @@ def create_key(name: str, scope: str, expires_at: datetime | None = None) -> tup
 
 
 def parse_expiry(text: str) -> datetime | None:
-    """When a key ends: "2027-01-31" (the end of that day in UTC), "90d", "12w" or "2y", "" for never.
+    """When a key ends: "2027-01-31" (the end of that day in UTC), "90d", "12w" or "2y", "" for
+    never.
 
     Raises `UserError` for anything else and for what is past.
     """
@@ -60,7 +61,10 @@ def parse_expiry(text: str) -> datetime | None:
 
 
 def find_key(text: str) -> ApiKey | None:
-    """The key with this text, None when there is none or it was revoked. Raises `KeyExpiredError`."""
+    """The key with this text, None when there is none or it was revoked.
+
+    Raises `KeyExpiredError`.
+    """
     key = storage.find_key(_digest(text)) if text.startswith(_MARK) and len(text) <= 80 else None
     if key is not None and has_expired(key):
         raise KeyExpiredError(
@@ -75,7 +79,8 @@ def has_expired(key: ApiKey) -> bool:
 
 
 def note_use(key_id: int, last_used_at: datetime | None) -> None:
-    """Remember that a key is used: about once a minute, never waiting for a writer, never failing."""
+    """Remember that a key is used: about once a minute, never waiting for a writer, never
+    failing."""
     moment = now()
     if last_used_at is None or last_used_at < moment - _USE_NOTED_EVERY:
         storage.note_key_use(key_id, moment, unless_since=moment - _USE_NOTED_EVERY)

@@ -171,6 +171,7 @@ def _refuse_when_throttled(name: str) -> None:
     if count >= _ATTEMPTS and oldest is not None:
         wait = max(1, math.ceil((oldest + _WINDOW - now()).total_seconds()))
         raise TooManyAttemptsError(
-            f"Too many wrong passwords for this user name. Try again in {math.ceil(wait / 60)} min.",
+            "Too many wrong passwords for this user name. "
+            f"Try again in {math.ceil(wait / 60)} min.",
             wait,
         )

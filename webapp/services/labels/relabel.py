@@ -77,9 +77,10 @@ def relabel_photos(
 ) -> Relabelled:
     """Give photos a ground truth, in one transaction. A photo that has the label is skipped.
 
-    The cards are current ones, see `current_card`. A verdict is about the labels of the model, if there is one card; else of the model whose answer
-    each photo shows. Raises `UnknownLabelError`, `BadRequestError`, or `PhotoNotFoundError` when
-    one of the photos is unknown: then nothing is changed.
+    The cards are current ones, see `current_card`. A verdict is about the labels of the model, if
+    there is one card; else of the model whose answer each photo shows. Raises `UnknownLabelError`,
+    `BadRequestError`, or `PhotoNotFoundError` when one of the photos is unknown: then nothing is
+    changed.
     """
     label = check_label(label, cards)
     wanted = list(dict.fromkeys(public_ids))

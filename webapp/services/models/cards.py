@@ -110,7 +110,8 @@ def measurements(card: ModelCard) -> list[Measurement]:
 
 
 def card_labels(card: ModelCard) -> list[CardLabel]:
-    """Each measured label of held-out photos, weakest first; of equally weak ones more photos first."""
+    """Each measured label of held-out photos, weakest first; of equally weak ones more photos
+    first."""
     rows: Mapping[str, Any] = _test(card).get("per_label") or {}
     labels = [
         CardLabel(
@@ -142,7 +143,8 @@ def in_order(labels: Sequence[CardLabel], order: str, card: ModelCard) -> list[C
 
 
 def labels_like(labels: Sequence[Label], text: str) -> list[Label]:
-    """The labels with every word of `text` in a name, parent or alias, by display name; all for ""."""
+    """The labels with every word of `text` in a name, parent or alias, by display name; all for
+    ""."""
     words = text.casefold().split()
 
     def matches(label: Label) -> bool:
@@ -165,7 +167,8 @@ def confusion_csv(card: ModelCard) -> str:
 
 
 def matrix(card: ModelCard) -> list[list[MatrixCell]]:
-    """The confusion matrix by rows of truth, in the card's order; empty when absent or too large."""
+    """The confusion matrix by rows of truth, in the card's order; empty when absent or too
+    large."""
     table = _table(card)
     if not table or len(table) > MATRIX_MOST:
         return []
@@ -203,7 +206,8 @@ def _mistakes(card: ModelCard) -> list[MatrixCell]:
 
 
 def reliability(card: ModelCard) -> list[ReliabilityBin]:
-    """Held-out answers grouped by confidence, least sure first; empty when the card says nothing."""
+    """Held-out answers grouped by confidence, least sure first; empty when the card says
+    nothing."""
     bins = []
     for row in _test(card).get("reliability") or []:
         n = int(row.get("n") or 0)

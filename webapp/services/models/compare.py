@@ -31,8 +31,8 @@ FEW, WAITING, UNKNOWN, READY = "few", "waiting", "unknown", "ready"
 class FolderComparison:
     """A comparison and what was left out of it.
 
-    Photos that a version was trained on, photos whose label not both know, and sentences about files
-    that are no photos.
+    Photos that a version was trained on, photos whose label not both know, and sentences about
+    files that are no photos.
     """
 
     comparison: Comparison
@@ -59,7 +59,8 @@ def compare_on_photos(
         any_photo: take all photos, trained on or not.
         watch: is handed the photos and gives them back one by one (a progress bar).
 
-    Raises `ModelRefusedError` when it is unknown what a version was trained on, or no photo is left.
+    Raises `ModelRefusedError` when it is unknown what a version was trained on, or no photo is
+    left.
     """
     numbers = (versions[0].card.version, versions[1].card.version)
     known = [split for split in splits if split is not None]
@@ -114,10 +115,10 @@ def _nothing_left(photos: int, labelled: int) -> str:
 class HistoryComparison:
     """Two versions on the labelled photos of the history.
 
-    `photos` could be compared on; `waiting` of them were not answered by both. `trained_on` were left
-    out because a version was trained on them; of the versions `unknown` nobody knows. `comparison` is
-    on the photos that both have answered, None when there are too few; `pictures` are those that they
-    answer differently, by SHA-256.
+    `photos` could be compared on; `waiting` of them were not answered by both. `trained_on` were
+    left out because a version was trained on them; of the versions `unknown` nobody knows.
+    `comparison` is on the photos that both have answered, None when there are too few; `pictures`
+    are those that they answer differently, by SHA-256.
     """
 
     champion: ModelCard
@@ -147,8 +148,8 @@ class HistoryComparison:
         if self.trained_on:
             more = f" {self.trained_on} more are left out: a version was trained on them."
         raise ModelRefusedError(
-            f"There is nothing to compare on: {self.photos} {photos} a ground truth that both versions "
-            f"know, without having been trained on it; {LEAST} are needed.{more}"
+            f"There is nothing to compare on: {self.photos} {photos} a ground truth that both "
+            f"versions know, without having been trained on it; {LEAST} are needed.{more}"
         )
 
 
@@ -182,8 +183,8 @@ def answer_history(
 ) -> None:
     """Let the two versions of `pipeline` answer the photos that they could be compared on.
 
-    Their answers are stored photo by photo and become neither model's answer: galleries and pages go
-    on showing what they showed. Stopped half-way it goes on where it was.
+    Their answers are stored photo by photo and become neither model's answer: galleries and pages
+    go on showing what they showed. Stopped half-way it goes on where it was.
     """
     champion, challenger = pipeline.classifiers
     missing: dict[int, list[Classifier]] = {}
@@ -210,8 +211,8 @@ def promote_on_history(
 ) -> Promotion:
     """Let a version serve, judged on the photos of this history.
 
-    With nothing to judge by, a reason is enough. Raises `PromotionRefusedError` and what `load` raises
-    for the version itself.
+    With nothing to judge by, a reason is enough. Raises `PromotionRefusedError` and what `load`
+    raises for the version itself.
     """
     challenger = load(name, version)
     live = registry.live_version(name)
@@ -239,7 +240,8 @@ def _works(load: Load, name: str, version: int) -> bool:
 
 @dataclass(frozen=True)
 class _ComparablePhotos:
-    """Photos with the first label of each version, None without an answer; see `HistoryComparison`."""
+    """Photos with the first label of each version, None without an answer; see
+    `HistoryComparison`."""
 
     photos: list[tuple[Photo, str | None, str | None]]
     trained_on: int

@@ -19,7 +19,8 @@ _LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class Decision:
-    """Who decides about the live version, and why; `force` overrules the gate and needs a reason."""
+    """Who decides about the live version, and why; `force` overrules the gate and needs a
+    reason."""
 
     who: Who
     why: str = ""
@@ -55,8 +56,8 @@ def promote(
 def rollback(registry: Registry, name: str, load: Load, decision: Decision) -> Promotion:
     """Let the version serve again that was live before the present one. `load` proves that it can.
 
-    Raises `PromotionRefusedError` when none is known, `ModelNotFoundError` or `ModelUnavailableError`
-    when it is gone or damaged.
+    Raises `PromotionRefusedError` when none is known, `ModelNotFoundError` or
+    `ModelUnavailableError` when it is gone or damaged.
     """
     live, before = registry.live_version(name), version_before(registry, name)
     if before is None:
@@ -125,8 +126,8 @@ def _demand_better(name: str, version: int, live: int, comparison: Comparison | 
             "(in the terminal: --data FOLDER or --history; --force --why REASON)."
         )
     if comparison.verdict != BETTER:
-        found = "no better" if comparison.verdict == SAME else "worse"
+        verdict = "no better" if comparison.verdict == SAME else "worse"
         raise PromotionRefusedError(
-            f"{name} {version} is {found} than version {live}, which stays live. "
+            f"{name} {version} is {verdict} than version {live}, which stays live. "
             f"{' '.join(comparison.reasons)}"
         )

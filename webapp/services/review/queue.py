@@ -87,7 +87,7 @@ class AuditProgress:
 class ReviewState:
     """What a reviewer sees: the photo to check, None without one, and the ones after it.
 
-    `left` photos are open in the queue, leased to others too (`more`: at least so many). `audit` is
+    `left` photos are open in the queue, leased to others too (`more`: at least that number). `audit` is
     None when none was drawn, and in other orders.
     """
 
@@ -101,7 +101,8 @@ class ReviewState:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check did: the label, was it there before, is it the answer's first; the batch to undo."""
+    """What a check did: the label, was it there before, is it the answer's first; the batch to
+    undo."""
 
     label: str
     same: bool
@@ -154,8 +155,8 @@ def check_photo(
 ) -> CheckResult:
     """A person says in the review what a photo shows; confirming what it has is an event too.
 
-    The same label by the same person twice in a row is one event. `cards` are those whose labels may
-    be given, the photo's own first.
+    The same label by the same person twice in a row is one event. `cards` are those whose labels
+    may be given, the photo's own first.
     Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
     """
     cards = [current_card(card) for card in cards]

@@ -41,7 +41,7 @@ class Suspects:
     """A page of suspected ground truths, the most suspected first.
 
     `next` is the cursor of the following page, "" for none; `left` how many there are (`more`: at
-    least so many).
+    least that number).
     """
 
     items: list[Suspect]
@@ -59,8 +59,8 @@ def find_suspects(
 ) -> None:
     """Compare the ground truths with the models again, where something changed since the last time.
 
-    Not when that was just now, unless `at_once`. The newest photos are compared; those that a version
-    was trained on are left out, since it agrees with them by heart.
+    Not when that was just now, unless `at_once`. The newest photos are compared; those that a
+    version was trained on are left out, since it agrees with them by heart.
     """
     moment = moment or now()
     for card in cards:

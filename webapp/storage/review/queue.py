@@ -1,4 +1,7 @@
-"""Queries of the review: which photos are open in which order, leases, audits. Nothing here commits."""
+"""Queries of the review: which photos are open in which order, leases, audits.
+
+Nothing here commits.
+"""
 
 import random
 from collections.abc import Sequence
@@ -36,7 +39,8 @@ _MOST_COUNTED = 1_000  # counting all open photos would take as long as there ar
 class ReviewScope:
     """An order with its filter, for a person at a moment.
 
-    `since` is when their session may have begun at the earliest; `audit_id` is for the order "audit".
+    `since` is when their session may have begun at the earliest; `audit_id` is for the order
+    "audit".
     """
 
     order: str
@@ -122,7 +126,8 @@ def _open(scope: ReviewScope) -> Select[Any]:
     - suspected: those with a stored doubt about the label they have, unless a review has kept or
       changed a label of theirs since the model answered.
     - disputed: those that people disagree about, unless this person had the last word.
-    - all others: photos without a label; with a filter for labelled ones, those that this person has
+    - all others: photos without a label; with a filter for labelled ones, those that this person
+    has
       not checked in this session.
     """
     if scope.order == "audit":
@@ -235,10 +240,10 @@ def _in_order(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
 def _by_surprise(photo_filter: GalleryFilter, statement: Select[Any]) -> Select[Any]:
     """The named answers that are furthest below the usual confidence of their label first.
 
-    Surprise is mean(confidence of the label) - confidence, over answers that name a label: 80 % for a
-    label that is usually named with 99 % is stranger than 70 % for one that is always hard. The means
-    are of the newest answers, and only the least sure open photos are compared, so that a large
-    history costs no more than a small one.
+    Surprise is mean(confidence of the label) - confidence, over answers that name a label: 80 % for
+    a label that is usually named with 99 % is stranger than 70 % for one that is always hard. The
+    means are of the newest answers, and only the least sure open photos are compared, so that a
+    large history costs no more than a small one.
     """
     answer = meant_columns(photo_filter.model)
     decision = answer["decision"].label("decision")

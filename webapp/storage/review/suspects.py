@@ -53,7 +53,8 @@ def run_of(model: str) -> SuspicionRun | None:
 
 
 def newest_event_and_prediction() -> tuple[int, int]:
-    """The numbers of the last label event and prediction: while they stay, no new doubt can arise."""
+    """The numbers of the last label event and prediction: while they stay, no new doubt can
+    arise."""
     event, prediction = (
         db.session.execute(select(func.max(table.id))).scalar_one()
         for table in (LabelEvent, Prediction)

@@ -1,8 +1,8 @@
 """The checked answers of photos, and their sums: the counters that the statistics read.
 
 Everything that changes photos, labels or predictions ends with `recount`. It replaces the rows of
-some photos by what they are now and moves the counters by the difference: the old rows tell what the
-counters hold of them, so it does not matter what changed, or how often it is called.
+some photos by what they are now and moves the counters by the difference: the old rows tell what
+the counters hold of them, so it does not matter what changed, or how often it is called.
 See docs/decisions for why. Nothing here commits.
 """
 
@@ -123,7 +123,8 @@ def _steps(photo_ids: Any, dialect: str) -> _Steps:
 
 
 def sums(table: Table, rows: Rows, *where: Any, sign: int = 1) -> Select[Any]:
-    """What a counter table holds of rows with the columns of `CheckedAnswer`; `sign` -1: negated."""
+    """What a counter table holds of rows with the columns of `CheckedAnswer`; `sign` -1:
+    negated."""
     values = _counter_values(rows, where)
     keys = [values.c[column.name] for column in table.primary_key]
     counted = [

@@ -1,6 +1,7 @@
 """Counts over checked photos: what a version said against what people said. Loads no photo.
 
-Without a filter they are read from the counters; with one the checked answers that pass are counted.
+Without a filter they are read from the counters; with one the checked answers that pass are
+counted.
 """
 
 from collections import defaultdict
@@ -53,8 +54,8 @@ class Pair:
 class Band:
     """`n` photos whose first guess had a confidence of `percent` (0 to 99, rounded down).
 
-    It was right on `first`; `confidence` is the sum of theirs. Not `known`: photos that show none of
-    the labels.
+    It was right on `first`; `confidence` is the sum of theirs. Not `known`: photos that show none
+    of the labels.
     """
 
     percent: int
@@ -226,7 +227,8 @@ def _in_time(statement: Any) -> Sequence[Any]:
 
 
 def training_list_length(model: str, version: int) -> int | None:
-    """How many files a version was trained on; None when nobody knows or its list is not read yet."""
+    """How many files a version was trained on; None when nobody knows or its list is not read
+    yet."""
     statement = select(TrainingList.files).where(
         TrainingList.model == model, TrainingList.version == version
     )

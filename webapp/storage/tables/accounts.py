@@ -10,7 +10,10 @@ from webapp.storage.tables.base import UTCDateTime, now
 
 
 class User(Base):
-    """A person who can log in. `stamp` is in every session cookie: a new stamp ends all sessions of this person."""
+    """A person who can log in.
+
+    `stamp` is in every session cookie: a new stamp ends all sessions of this person.
+    """
 
     __tablename__ = "users"
 
@@ -37,7 +40,8 @@ class LoginAttempt(Base):
 class ApiKey(Base):
     """A key of the JSON API. Only its SHA-256 is kept; `prefix` is what people recognise it by.
 
-    From `expires_at` on it opens nothing (None: it never expires). `last_used_at` may be a minute behind.
+    From `expires_at` on it opens nothing (None: it never expires). `last_used_at` may be a minute
+    behind.
     """
 
     __tablename__ = "api_keys"

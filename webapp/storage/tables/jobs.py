@@ -15,9 +15,10 @@ class Job(Base):
 
     `state` is "queued", "running", "succeeded", "failed" or "cancelled". `params`
     is what was asked for, `error` why it failed. `owner` is who may see it besides reviewers (""
-    for everybody with its id). `key_hash` is the hash of the sender's idempotency key. `claimed_at`:
-    when a part was last claimed, so that jobs take turns. `cancel_requested_at`: when somebody
-    asked to cancel it. `cleared_at`: when its files were removed, after which it cannot go on.
+    for everybody with its id). `key_hash` is the hash of the sender's idempotency key.
+    `claimed_at`: when a part was last claimed, so that jobs take turns. `cancel_requested_at`: when
+    somebody asked to cancel it. `cleared_at`: when its files were removed, after which it cannot go
+    on.
     """
 
     __tablename__ = "jobs"

@@ -57,8 +57,9 @@ class CanonicalLabel(Base):
 
     Rows are there only where the two differ, or the version does not know the label. After a merge
     the canonical label is the one that the label was merged into (the end of the chain), for every
-    version and for version 0, which stands for people. After a split it is, for a version that does not know the part, the label that was
-    split. Written with each merge, split and undo, and when a version answers for the first time.
+    version and for version 0, which stands for people. After a split it is, for a version that does
+    not know the part, the label that was split. Written with each merge, split and undo, and when a
+    version answers for the first time.
     """
 
     __tablename__ = "canonical_labels"

@@ -13,8 +13,8 @@ from webapp.storage.tables.base import UTCDateTime, now
 class Promotion(Base):
     """A change of the live version of a model: what served when. Never changed, never removed.
 
-    `kind` is "first", "promote" or "rollback". `figures` is the comparison that was made before (None: none was). `forced` tells that
-    it was done against its verdict, or without one.
+    `kind` is "first", "promote" or "rollback". `figures` is the comparison that was made before
+    (None: none was). `forced` tells that it was done against its verdict, or without one.
     """
 
     __tablename__ = "promotions"

@@ -57,8 +57,8 @@ class Photo(Base):
     `ground_truth` and `truth_model` mirror the last label event, `disputed` tells whether people
     disagree about it; `shown_…` mirror the shown prediction and `outcome` its outcome, so that the
     gallery finds photos by one index: `webapp.storage.photos.photos` writes them. `prediction` is
-    the shown one, or that of the model a query asked for. `source` is the door it came through (""
-    for photos of before that was kept), `batch` what came together with it.
+    the shown one, or that of the model a query asked for. `source` is the interface it came
+    through ("" for photos of before that was kept), `batch` what came together with it.
     `dhash` is the difference hash of its picture as a signed number (None when it has no
     structure), and `has_duplicate` tells that another photo, not a deleted one, has the same. A
     photo with `deleted_at` is forgotten for everybody and waits for its end; `deleted_batch` and
@@ -249,7 +249,8 @@ class PhotoHash(Base):
 
     __tablename__ = "photo_hashes"
     __table_args__ = tuple(
-        Index(f"ix_photo_hashes_band{one}", f"band{one}", "photo_id", "dhash") for one in range(5)
+        Index(f"ix_photo_hashes_band{band}", f"band{band}", "photo_id", "dhash")
+        for band in range(5)
     )
 
     photo_id: Mapped[int] = mapped_column(

@@ -10,7 +10,8 @@ from webapp.storage.tables.base import UTCDateTime, now
 
 
 class ReviewLease(Base):
-    """A photo leased to a reviewer: until `until` nobody else gets it. The first by `position` is shown.
+    """A photo leased to a reviewer: until `until` nobody else gets it. The first by `position` is
+    shown.
 
     `queue` names the order and filter it was taken from.
     """
@@ -86,8 +87,8 @@ class SuspicionRun(Base):
     """When a model was last compared with the ground truths, with which version, and what it saw.
 
     `judged` photos were compared; `trained` were left out because the version was trained on them;
-    not `training_known`: nobody knows what trained it. `last_event` and `last_prediction` tell whether
-    something has changed since.
+    not `training_known`: nobody knows what trained it. `last_event` and `last_prediction` tell
+    whether something has changed since.
     """
 
     __tablename__ = "suspicion_runs"

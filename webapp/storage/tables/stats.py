@@ -13,9 +13,9 @@ CHECKED = ("correct", "wrong", "unclassified")  # outcomes with a ground truth t
 class CheckedAnswer(Base):
     """A version's answer to a photo that somebody has checked: what the statistics count.
 
-    `five`: the truth is among the first five of the answer; `month`: year * 100 + month of the upload
-    in UTC; `audited`: checked in a random sample; `trained`: the version was trained on the photo.
-    Kept by `webapp.storage.stats.counters`.
+    `five`: the truth is among the first five of the answer; `month`: year * 100 + month of the
+    upload in UTC; `audited`: checked in a random sample; `trained`: the version was trained on the
+    photo. Kept by `webapp.storage.stats.counters`.
     """
 
     __tablename__ = "checked_answers"
@@ -39,7 +39,8 @@ class CheckedAnswer(Base):
 
 
 class PairCounter(Base):
-    """Checked answers of a version by truth, first label and decision; `five` of them have the truth among five."""
+    """Checked answers of a version by truth, first label and decision; `five` of them have the
+    truth among five."""
 
     __tablename__ = "pair_counters"
 
@@ -76,7 +77,8 @@ class BandCounter(Base):
 
 
 class MonthCounter(Base):
-    """Checked answers of a version by month (see `CheckedAnswer`), and how many of them are right."""
+    """Checked answers of a version by month (see `CheckedAnswer`), and how many of them are
+    right."""
 
     __tablename__ = "month_counters"
 
@@ -101,7 +103,8 @@ class TrainingFile(Base):
 
 
 class TrainingList(Base):
-    """A version all of whose files are in `TrainingFile`; of others nobody knows what trained them."""
+    """A version all of whose files are in `TrainingFile`; of others nobody knows what trained
+    them."""
 
     __tablename__ = "training_lists"
 

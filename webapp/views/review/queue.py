@@ -42,8 +42,8 @@ _ORDER_TEXTS = {
     ),
     "suspected": (
         "Suspected wrong labels",
-        "Labels that the model has reason to doubt. Photos that it was trained on, as far as known, "
-        "are left out. Keep or correct it.",
+        "Labels that the model has reason to doubt. Photos that it was trained on, as far as "
+        "known, are left out. Keep or correct it.",
     ),
     "disputed": (
         "Reviewers disagree",
@@ -51,7 +51,8 @@ _ORDER_TEXTS = {
     ),
     "audit": (
         "Random audit",
-        "A random sample of all photos: only what is found here says how often the answers are right.",
+        "A random sample of all photos: only what is found here says how often the answers are "
+        "right.",
     ),
 }
 _LATER = "later"
@@ -154,7 +155,8 @@ def audit() -> ResponseReturnValue:
 @bp.get("/labels")
 @guards.people_only
 def labels() -> ResponseReturnValue:
-    """The labels that a few letters find, as buttons: fetched by the script while somebody types."""
+    """The labels that a few letters find, as buttons: fetched by the script while somebody
+    types."""
     values = _search_values(request.args.get("q", ""), request.args.get("model", ""))
     return render_template("review/labels.html", **values)
 

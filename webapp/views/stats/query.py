@@ -131,7 +131,8 @@ def _any_card() -> ModelCard | None:
 
 
 def _narrower(name: str, first: Any, second: Any) -> Any:
-    """What two values of the same filter let through together; of most the second passed the first."""
+    """What two values of the same filter let through together; of most the second passed the
+    first."""
     if name == "checked":
         return max(first, second, key=_CHECKED_NARROWING.index)
     if first is not None and name in ("min_confidence", "since"):

@@ -80,7 +80,10 @@ def matrix_csv() -> ResponseReturnValue:
 
 
 def _count(query: StatsQuery) -> tuple[StatsQuery, Counts]:
-    """The counts, and the query with what is known of the training. Raises `TooMuchToCountError`."""
+    """The counts, and the query with what is known of the training.
+
+    Raises `TooMuchToCountError`.
+    """
     counts, trained = figures.count(
         query.photo_filter, query.card, get_registry(), with_trained=query.with_trained
     )

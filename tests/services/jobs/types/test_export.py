@@ -1,4 +1,5 @@
-"""Exports made in the data folder: pieces, one file, a manifest, the room they may take, and their end."""
+"""Exports made in the data folder: pieces, one file, a manifest, the room they may take, and their
+end."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -52,8 +54,9 @@ def data(config: Config) -> Path:
     return config.data
 
 
-def order(format: str = "csv", **more: object) -> ExportOrder:
-    return replace(ExportOrder(format, GalleryFilter(), base_url="http://marque"), **more)  # type: ignore[arg-type]
+def order(format: str = "csv", **more: Any) -> ExportOrder:
+    plain = ExportOrder(format, GalleryFilter(), base_url="http://marque")
+    return replace(plain, **more)
 
 
 def enqueue(data: Path, wanted: ExportOrder) -> str:
