@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -94,12 +95,29 @@ class Apps:
         return app
 
 
+class _Client(FlaskClient):
+    """A client whose `.text` of a page has sentences in one piece, as a browser shows them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.response_wrapper = type("PageResponse", (_PageText, self.response_wrapper), {})
+
+
+class _PageText:
+    @property
+    def text(self) -> str:
+        text = self.get_data(as_text=True)  # type: ignore[attr-defined]
+        is_page = str(self.content_type).startswith("text/html")  # type: ignore[attr-defined]
+        return re.sub(r"\n +(?![ <])", " ", text) if is_page else text
+
+
 def for_tests(app: Flask) -> None:
     """Raise unexpected errors, check each JSON answer, and let forms come without a token.
 
     tests/views/test_csrf.py switches the tokens on again.
     """
     app.testing = True
+    app.test_client_class = _Client
     hold_to_the_document(app)
     app.config["WTF_CSRF_ENABLED"] = False
 
