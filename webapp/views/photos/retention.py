@@ -15,13 +15,14 @@ from webapp.views.forms import Form
 from webapp.views.guards import sender
 
 bp = Blueprint("retention", __name__, url_prefix="/admin/keeping")
+_PROPOSED = {"per_class": "500", "older_than": "90d"}
 
 
 class _RetentionForm(Form):
     """How many photos of each class stay, and from which age on the others go."""
 
-    per_class = StringField("Each class keeps", default="500")
-    older_than = StringField("Only photos older than", default="90d")
+    per_class = StringField("Each class keeps")
+    older_than = StringField("Only photos older than")
 
     def rule(self) -> tuple[int, timedelta]:
         """The number and the age. Raises `BadRequestError`."""
@@ -34,7 +35,11 @@ class _RetentionForm(Form):
 def index() -> ResponseReturnValue:
     """The rule as it was typed, and what it would delete; nothing is deleted."""
     typed = any(request.args.get(name, "").strip() for name in ("per_class", "older_than"))
-    form = _RetentionForm(request.args if typed else None, meta={"csrf": False})
+    form = (
+        _RetentionForm(request.args, meta={"csrf": False})
+        if typed
+        else _RetentionForm(None, data=_PROPOSED)
+    )
     surplus, error = None, None
     if typed:
         try:
