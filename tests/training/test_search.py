@@ -1,5 +1,6 @@
 """Searching for settings, on toy pictures."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,32 +28,39 @@ pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture(scope="module")
-def wanted(tmp_path_factory: pytest.TempPathFactory) -> Search:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, SearchResult]:
     folder = tmp_path_factory.mktemp("search")
-    job = TrainingJob(
-        toy_recipe(), (write_pictures(folder / "data", 8),), folder / "models", folder / "work"
-    )
-    return Search(
-        job, trials=3, study="toy", storage=f"sqlite:///{folder / 'search.sqlite'}", epochs=2
-    )
+    data = write_pictures(folder / "data", 8)
+    job = TrainingJob(toy_recipe(), (data,), folder / "models", folder / "work")
+    wanted = Search(job, 3, "toy", f"sqlite:///{folder / 'search.sqlite'}", epochs=2)
+    return wanted, search(wanted)
 
 
-@pytest.fixture(scope="module")
-def result(wanted: Search) -> SearchResult:
-    return search(wanted)
+@pytest.fixture
+def result(finished: tuple[Search, SearchResult]) -> SearchResult:
+    return finished[1]
 
 
-def trials_of(wanted: Search) -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name=wanted.study, storage=wanted.storage).trials
+@pytest.fixture
+def wanted(finished: tuple[Search, SearchResult], tmp_path: Path) -> Search:
+    """The finished search of three trials, with a copy of its study for each test."""
+    wanted = finished[0]
+    shutil.copy(wanted.storage.removeprefix("sqlite:///"), tmp_path / "search.sqlite")
+    return replace(wanted, storage=f"sqlite:///{tmp_path / 'search.sqlite'}")
+
+
+def study_of(wanted: Search) -> optuna.Study:
+    return optuna.load_study(study_name=wanted.study, storage=wanted.storage)
 
 
 def read_back(recipe: Recipe, folder: Path) -> Recipe:
-    (folder / "recipe.toml").write_text(recipe_text(recipe, "a comment"), encoding="utf-8")
-    return read_recipe(folder / "recipe.toml")
+    file = folder / "recipe.toml"
+    file.write_text(recipe_text(recipe, "a comment"), encoding="utf-8")
+    return read_recipe(file)
 
 
 def test_the_best_trial_becomes_a_recipe_of_full_length(
-    result: SearchResult, wanted: Search, tmp_path: Path
+    result: SearchResult, tmp_path: Path
 ) -> None:
     assert result.trials == 3
     assert [stage.epochs for stage in result.recipe.stages] == [2, 2]
@@ -61,83 +69,59 @@ def test_the_best_trial_becomes_a_recipe_of_full_length(
     assert read_back(result.recipe, tmp_path) == result.recipe
 
 
-def test_the_first_trial_has_the_settings_of_the_recipe(
-    result: SearchResult, wanted: Search
-) -> None:
-    assert trials_of(wanted)[0].params == own_settings(wanted.job.recipe)
-    assert applied(wanted.job.recipe, own_settings(wanted.job.recipe)) == wanted.job.recipe
+def test_the_first_trial_has_the_settings_of_the_recipe(wanted: Search) -> None:
+    recipe = wanted.job.recipe
+    assert study_of(wanted).trials[0].params == own_settings(recipe)
+    assert applied(recipe, own_settings(recipe)) == recipe
 
 
-def test_a_study_goes_on_where_it_was(result: SearchResult, wanted: Search) -> None:
+def test_a_study_goes_on_where_it_was(wanted: Search) -> None:
     assert search(replace(wanted, trials=4)).trials == 4
     assert search(replace(wanted, trials=2)).trials == 4
 
 
-def test_the_same_seed_tries_the_same_settings(
-    result: SearchResult, wanted: Search, tmp_path: Path
-) -> None:
+def test_the_same_seed_tries_the_same_settings(wanted: Search, tmp_path: Path) -> None:
     again = replace(wanted, trials=2, storage=f"sqlite:///{tmp_path / 'again.sqlite'}")
     search(again)
-    assert [trial.params for trial in trials_of(again)] == [
-        trial.params for trial in trials_of(wanted)[:2]
-    ]
-    assert [trial.value for trial in trials_of(again)] == pytest.approx(
-        [trial.value for trial in trials_of(wanted)[:2]], rel=1e-3
-    )
+    new, old = study_of(again).trials, study_of(wanted).trials[:2]
+    assert [trial.params for trial in new] == [trial.params for trial in old]
+    losses = [trial.value for trial in old]
+    assert [trial.value for trial in new] == pytest.approx(losses, rel=1e-3)
 
 
-def test_every_epoch_is_judged(result: SearchResult, wanted: Search) -> None:
-    assert set(trials_of(wanted)[0].intermediate_values) == {
-        0,
-        1,
-        2,
-    }  # the last layer, and an epoch of each stage
+def test_every_epoch_is_judged(wanted: Search) -> None:
+    # the last layer, and an epoch of each stage
+    assert set(study_of(wanted).trials[0].intermediate_values) == {0, 1, 2}
 
 
-def test_a_bad_trial_is_stopped_early(result: SearchResult, wanted: Search) -> None:
-    study = optuna.load_study(study_name=wanted.study, storage=wanted.storage)
-    first, well = study.trials[0], {0: 1e-9, 1: 1e-9, 2: 1e-9}
-    for _ in range(4):
-        study.add_trial(
-            optuna.trial.create_trial(
-                value=1e-9,
-                params=first.params,
-                distributions=first.distributions,
-                intermediate_values=well,
-            )
-        )
-    count = len(study.trials)
-    assert search(replace(wanted, trials=count + 1)).pruned == 1
-    assert set(trials_of(wanted)[-1].intermediate_values) == {0, 1}
+def test_a_bad_trial_is_stopped_early(wanted: Search) -> None:
+    study = study_of(wanted)
+    well = study.trials[0]
+    well.value, well.intermediate_values = 1e-9, {0: 1e-9, 1: 1e-9, 2: 1e-9}
+    study.add_trials([well] * 4)
+    assert search(replace(wanted, trials=8)).pruned == 1
+    assert set(study_of(wanted).trials[-1].intermediate_values) == {0, 1}
 
 
-def test_a_study_takes_no_trials_of_another_recipe(result: SearchResult, wanted: Search) -> None:
+def test_a_study_takes_no_trials_of_another_recipe(wanted: Search) -> None:
     other = replace(wanted, job=replace(wanted.job, recipe=replace(wanted.job.recipe, batch=4)))
-    with pytest.raises(
-        TrainingError, match="The study toy holds trials of other photos, another recipe"
-    ):
+    message = "The study toy holds trials of other photos, another recipe"
+    with pytest.raises(TrainingError, match=message):
         search(other)
 
 
 def test_it_refuses_a_database_that_is_none(wanted: Search, tmp_path: Path) -> None:
-    (tmp_path / "no.sqlite").write_bytes(
-        b"this is no database, but it is long enough to look into" * 20
-    )
+    (tmp_path / "no.sqlite").write_bytes(b"this is no database, but long enough to look into" * 20)
     with pytest.raises(TrainingError, match="database of the study cannot be used"):
         search(replace(wanted, storage=f"sqlite:///{tmp_path / 'no.sqlite'}"))
 
 
 def test_strength_0_leaves_photos_almost_as_they_are_and_2_stays_in_range() -> None:
     how = Augmentation(mixup=0.4, grain=5)
-    assert strengthened(how, 1.0) == how
     none, much = strengthened(how, 0.0), strengthened(how, 2.0)
-    assert (none.zoom, none.aspect, none.brightness, none.mixup, none.flip) == (
-        1.0,
-        1.0,
-        0.0,
-        0.0,
-        how.flip,
-    )
+    assert strengthened(how, 1.0) == how
+    assert (none.zoom, none.aspect, none.brightness, none.mixup) == (1.0, 1.0, 0.0, 0.0)
+    assert none.flip == how.flip
     assert (much.zoom, much.mixup, much.grain, much.erase) == (0.1, 0.5, 10, 0.5)
 
 
