@@ -1,4 +1,4 @@
-"""Choosing who looks at a photo, with and without the script."""
+"""Choosing which model answers, with and without the script."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_all_answers_stand_side_by_side(page: Any) -> None:
     page.goto("/")
-    page.get_by_label("Who looks at it?").select_option("all")
+    page.get_by_label("Which model answers?").select_option("all")
     page.locator("#files").set_input_files([as_file(400, color="#C00000")])
     page.get_by_role("button", name="Get the answer").click()
     expect(page).to_have_url(re.compile(r"/models$"))
@@ -44,7 +44,7 @@ def test_only_labels_of_the_chosen_model_can_be_given(page: Any) -> None:
     page.goto("/")
     truth = page.get_by_label("Do you know the answer already?")
     truth.select_option("haas")
-    page.get_by_label("Who looks at it?").select_option("stanford-cars")
+    page.get_by_label("Which model answers?").select_option("stanford-cars")
     expect(truth).to_have_value("")
     expect(truth.locator("option[value=haas]")).to_be_disabled()
     expect(truth.locator("option[value=lada]")).to_be_enabled()
@@ -66,7 +66,7 @@ def test_another_model_is_asked_without_a_script(page: Any) -> None:
 @pytest.mark.parametrize("page", [PHONE, {}], indirect=True, ids=["phone", "desktop"])
 def test_no_page_of_several_models_scrolls_sideways(page: Any) -> None:
     page.goto("/")
-    page.get_by_label("Who looks at it?").select_option("all")
+    page.get_by_label("Which model answers?").select_option("all")
     page.locator("#files").set_input_files([as_file(402)])
     page.get_by_role("button", name="Get the answer").click()
     expect(page).to_have_url(re.compile(r"/models"))

@@ -176,7 +176,8 @@ def stored_file(path: Path, content_type: str, *, sha256: str) -> Response:
 def attachment(name: str) -> str:
     """`Content-Disposition` for a file name in any script (RFC 6266, RFC 5987)."""
     plain = "".join(char if char.isascii() and char not in '"\\%' else "_" for char in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    header, encoded = f'attachment; filename="{plain}"', quote(name, safe="")
+    return header if encoded == name else f"{header}; filename*=UTF-8''{encoded}"
 
 
 # ---- every answer ----

@@ -94,7 +94,7 @@ def test_mix_ups_stand_for_the_matrix_and_the_whole_table_is_a_csv(client: Flask
     answer = client.get("/models/cars/1/confusion.csv")
     table = list(csv.reader(io.StringIO(answer.text)))
     assert (len(table), len(table[0]), table[4][4:6]) == (NUMBER + 1, NUMBER + 1, ["1", "9"])
-    assert 'filename="cars-1-confusion.csv"' in answer.headers["Content-Disposition"]
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="cars-1-confusion.csv"'
 
 
 def test_a_card_without_figures_has_no_table(client: FlaskClient) -> None:

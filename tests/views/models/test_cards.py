@@ -44,7 +44,7 @@ def test_the_list_names_versions_and_the_live_one(client: FlaskClient, config: C
 def test_a_broken_card_is_said_in_the_list(client: FlaskClient, config: Config) -> None:
     (config.models / "f1-teams" / "2").mkdir()
     (config.models / "f1-teams" / "2" / "card.json").write_text("{")
-    assert "card.json: Invalid JSON" in client.get("/models").text
+    assert "card.json is not JSON" in client.get("/models").text
     assert client.get("/models/f1-teams/2").status_code == 422
 
 

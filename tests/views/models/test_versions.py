@@ -391,7 +391,7 @@ def test_pages_of_a_model_with_a_broken_card_still_work(admin: FlaskClient, conf
     install(make_card(3), config.models)
     (config.models / "f1-teams" / "LIVE").write_text("1\n")
     (config.models / "f1-teams" / "3" / "card.json").write_text("{")
-    assert "card.json: Invalid JSON" in admin.get("/models/f1-teams").text
+    assert "card.json is not JSON" in admin.get("/models/f1-teams").text
     assert admin.get("/models/f1-teams/compare?a=1&b=3").status_code == 422
 
 

@@ -180,6 +180,8 @@ def _adapter() -> TypeAdapter[ModelCard]:
 
 
 def _sentence(error: ValidationError, what: str) -> str:
+    if error.errors()[0]["type"] == "json_invalid":
+        return f"{what} is not JSON: {error.errors()[0]['ctx']['error']}"
     faults = (
         f"{'.'.join(map(str, fault['loc'])) or what}: {fault['msg']}" for fault in error.errors()
     )

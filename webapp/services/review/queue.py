@@ -87,8 +87,8 @@ class AuditProgress:
 class ReviewState:
     """What a reviewer sees: the photo to check, None without one, and the ones after it.
 
-    `left` photos are open in the queue, leased to others too (`more`: at least that number). `audit` is
-    None when none was drawn, and in other orders.
+    `left` photos are open in the queue, leased to others too (`more`: at least that number).
+    `audit` is None when none was drawn, and in other orders.
     """
 
     photo: Photo | None
