@@ -1,5 +1,8 @@
 """What all HTML forms share. Forms of a noun stand beside its views."""
 
+from typing import Any
+
+from flask import request
 from flask_wtf import FlaskForm
 
 from webapp.errors import InvalidFormError
@@ -10,6 +13,12 @@ class Form(FlaskForm):
 
     Validators say whole sentences as their messages; what a service checks is not checked twice.
     """
+
+    class Meta(FlaskForm.Meta):
+        def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
+            """Flask-WTF reads fields from JSON too, where they may be lists and numbers."""
+            given = hasattr(formdata, "getlist")
+            return super().wrap_formdata(form, formdata if given or not request.is_json else None)
 
     def check(self) -> None:
         """Raises `InvalidFormError` with the sentences of all fields that are wrong."""
