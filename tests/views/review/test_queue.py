@@ -170,14 +170,19 @@ def test_an_audit_does_not_tell_the_label(reviewer: FlaskClient, send: Send) -> 
     assert "The sample is checked: all 1" in text_of(reviewer.get("/review?order=audit"))
 
 
-@pytest.mark.parametrize("size", ["7", "", "many"])
+@pytest.mark.parametrize("form", [{"size": "7"}, {"size": ""}, {"size": "many"}, {}])
 def test_a_strange_size_of_a_sample_is_refused_in_words(
-    reviewer: FlaskClient, send: Send, size: str
+    reviewer: FlaskClient, send: Send, form: dict[str, str]
 ) -> None:
     send()
-    assert "A sample has 50, 100" in text_of(
-        reviewer.post("/review/audits", data={"size": size}, follow_redirects=True)
-    )
+    answer = reviewer.post("/review/audits", data=form, follow_redirects=True)
+    assert "A sample has 50, 100" in text_of(answer)
+
+
+def test_a_sample_of_200_is_proposed(reviewer: FlaskClient, send: Send) -> None:
+    send()
+    page = text_of(reviewer.get("/review?order=audit"))
+    assert re.search(r'<option selected value="200">200 photos</option>', page)
 
 
 def test_another_person_is_told_that_the_last_ones_are_taken(

@@ -17,12 +17,11 @@ class CheckForm(Form):
 
 
 class AuditForm(Form):
-    """Draw a random sample."""
+    """Draw a random sample. The size that a page proposes is no default of the field."""
 
     size = SelectField(
         "Photos",
         choices=[SelectChoice(str(size), f"{size:,} photos") for size in AUDIT_SIZES],
         coerce=int,
-        default=200,
         validate_choice=False,
     )

@@ -58,6 +58,7 @@ _ORDER_TEXTS = {
 _LATER = "later"
 _MOST_LATER = 40  # photos put aside that a browser remembers; a cookie holds 4 KB
 _EARLIER = 4  # checked photos in the strip
+_SAMPLE = 200  # photos, the proposed size of an audit
 
 
 @bp.get("")
@@ -86,7 +87,7 @@ def index() -> ResponseReturnValue:
         state=state,
         again=bool(again),
         groups=label_groups(queue.photo_filter.model),
-        audit_form=AuditForm(formdata=None),
+        audit_form=AuditForm(formdata=None, size=_SAMPLE),
         error=error,
         first=FIRST,
         **(
@@ -144,9 +145,8 @@ def undo() -> ResponseReturnValue:
 @guards.people_only
 def audit() -> ResponseReturnValue:
     """Draw a random sample to be audited."""
-    form = AuditForm()
     try:
-        review.start_audit(form.size.data if form.validate() else 0, who=guards.who())
+        review.start_audit(AuditForm().size.data or 0, who=guards.who())
     except BadRequestError as error:
         note(str(error), kind="is-error")
     return redirect(url_for(".index", order="audit"), 303)
