@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from threading import Lock
 
 from flask import Flask, Response, request
 from pydantic import TypeAdapter
@@ -47,10 +48,11 @@ def promised(call: Call, response: Response) -> None:
 
 def fits(shape: object, text: str) -> None:
     """Raise unless the JSON has exactly this shape: no field missing, more, or of another type."""
-    adapter = adapter_of(shape)
-    assert adapter.dump_python(adapter.validate_json(text, strict=True), mode="json") == json.loads(
-        text
-    )
+    with _BUILDING:
+        adapter = _adapter_of(shape)
+    answer = adapter.validate_json(text, strict=True)
+    assert adapter.dump_python(answer, mode="json") == json.loads(text)
 
 
-adapter_of = cache(TypeAdapter)
+_BUILDING = Lock()  # pydantic cannot build the adapters of one shape in two threads at a time
+_adapter_of = cache(TypeAdapter)
