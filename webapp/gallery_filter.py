@@ -5,6 +5,7 @@ and its words on pages. `webapp.storage.photos.query_filters` says how each narr
 import dataclasses
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Self
@@ -66,15 +67,16 @@ class _Refusal:
 def _plain(text: str) -> str:
     if "\x00" in text:
         raise ValueError("has characters that no name has")
-    return text
+    return text.strip()
 
 
-def _day(value: object) -> object:
-    if isinstance(value, str):
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-            raise ValueError("must be a day like 2026-02-27")
-        return date.fromisoformat(value)
-    return value
+def _day(value: object) -> date:
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise ValueError("must be a day like 2026-02-27")
 
 
 def _ids(text: str) -> str:

@@ -32,6 +32,7 @@ def faults(answer) -> dict[str, str]:
             "must be 'correct', 'wrong', 'unlabelled', 'unclassified' or 'unusable'",
         ),
         ("since=yesterday", "query.since", "must be a day like 2026-02-27"),
+        ("since=2026-02-30", "query.since", "must be a day like 2026-02-27"),
         ("filename=%00", "query.filename", "has characters that no name has"),
         ("filename=" + "x" * 300, "query.filename", "has more than 255 characters"),
         ("ground_thruth=haas", "query.ground_thruth", "is not known here"),
@@ -66,6 +67,12 @@ def test_every_day_that_can_be_written_can_be_asked_for(
         len(client.get(f"/api/v1/photos?{side}={day}").json["items"]) for side in ("since", "until")
     ]
     assert numbers == ([1, 0] if day < "2000" else [0, 1])
+
+
+def test_white_space_around_a_text_says_nothing(client: FlaskClient, upload: Upload) -> None:
+    upload("#FF8700")
+    for query in ("predicted=%20mclaren%20", "model=%20f1-teams", "filename=%20"):
+        assert len(client.get(f"/api/v1/photos?{query}").json["items"]) == 1
 
 
 def test_white_space_is_not_an_empty_parameter(client: FlaskClient) -> None:
@@ -120,8 +127,12 @@ def test_where_in_a_list_or_a_filter_something_is_wrong_is_named(
     in_filter = client.post(
         "/api/v1/labels", json={"filter": {"min_confidence": "high"}, "label": "haas"}, headers=key
     )
+    in_day = client.post(
+        "/api/v1/labels", json={"filter": {"since": 20260227}, "label": "haas"}, headers=key
+    )
     assert faults(in_list) == {"body.ids.1": "must be a text"}
     assert faults(in_filter) == {"body.filter.min_confidence": "must be a number"}
+    assert faults(in_day) == {"body.filter.since": "must be a day like 2026-02-27"}
 
 
 def test_either_ids_or_a_filter_must_be_given(client: FlaskClient, key: dict[str, str]) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,7 +20,6 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
-from webapp.domain import NO, YES
 from webapp.services.labels.relabel import MAX_WHY
 from webapp.services.photos.classify import Incoming
 
@@ -38,12 +36,6 @@ class OneOf:
         return core_schema.literal_schema(list(self.allowed))
 
 
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("has characters that no name has")
-    return text
-
-
 def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -51,10 +43,8 @@ def _whole(value: object) -> object:
 # In a body `2.0` is a whole number too. (In an address, texts would no longer be read as numbers.)
 WHOLE = BeforeValidator(_whole)
 
-Text = Annotated[str, Field(max_length=255), AfterValidator(_storable)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-YesNo = Annotated[str, OneOf((YES, NO))]
 KeepMetadata = Annotated[str, OneOf(("keep",))]
 VersionNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 Why = Annotated[str, Field(max_length=MAX_WHY, description="The reason, for the log.")]

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from webapp.api.schemas.base import OFF, JsonShape, KeepMetadata, Moment, OneOf, Text, enum
+from webapp.api.schemas.base import OFF, JsonShape, KeepMetadata, Moment, OneOf, enum
 from webapp.api.schemas.photos import Filters
+from webapp.gallery_filter import Text
 from webapp.services.exports.formats import FORMATS
 
 Format = Annotated[str, OneOf(tuple(FORMATS))]

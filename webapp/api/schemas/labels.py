@@ -4,8 +4,9 @@ from typing import Annotated, NotRequired, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from webapp.api.schemas.base import OFF, ApiRequest, Count, JsonShape, ModelVersionJson, Text, Why
+from webapp.api.schemas.base import OFF, ApiRequest, Count, JsonShape, ModelVersionJson, Why
 from webapp.api.schemas.photos import Filters, Limit
+from webapp.gallery_filter import Text
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import CHUNK, Relabelled
 from webapp.services.photos.gallery import PAGE

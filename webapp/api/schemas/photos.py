@@ -16,14 +16,13 @@ from webapp.api.schemas.base import (
     Moment,
     MultipartRequest,
     Share,
-    Text,
     Why,
     enum,
     example,
 )
 from webapp.domain import ALL_MODELS, OUTCOMES, Answer, RankedLabel
 from webapp.errors import MarqueError
-from webapp.gallery_filter import GalleryFilter
+from webapp.gallery_filter import GalleryFilter, Text
 from webapp.http.responses import moment
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.relabel import Relabelled
