@@ -45,6 +45,7 @@ from webapp.services.review.queue import ReviewQueue, check_photo, get_session
 from webapp.services.stats import figures
 from webapp.services.stats.matrix import confusion_matrix
 from webapp.storage.database import db
+from webapp.storage.labels.edits import Touched
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import CanonicalLabel, LabelEvent, Photo, Prediction, Suspicion, TopLabel
 
@@ -470,7 +471,7 @@ def test_the_preview_counts_photos_and_answers() -> None:
     remember(
         CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "ferrari"))]
     )
-    assert merges.preview_merge(CARD, "haas", "bwt") == merges.Touched(photos=2, answers=1)
+    assert merges.preview_merge(CARD, "haas", "bwt") == Touched(photos=2, answers=1)
 
 
 def test_a_merge_that_leaves_one_label_is_refused(registry: Registry) -> None:

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from webapp.domain import MERGE
 from webapp.errors import BadRequestError, UnknownLabelError
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import CurrentLabel, all_labels, canonical_label
 from webapp.reports.csv_safety import plain_cell, to_csv
-from webapp.services.labels.label_sets import KIND_NAMES, Reason, add_change, card_now, values_of
+from webapp.services.labels.label_sets import KIND_NAMES, PLACE, add_change, card_now, values_of
 from webapp.services.labels.merges import add_merge, add_split
 from webapp.services.labels.remap import Editor, remap
 from webapp.storage.database import writing
-from webapp.storage.labels.events import new_batch
+from webapp.storage.labels.events import Stamp
 
 # Columns beside `label`, `merged_into` and `split_from`, with the kind of edit that each is.
 _COLUMNS = {
@@ -28,6 +29,7 @@ _COLUMNS = {
 }
 _HEADING = ("label", *_COLUMNS, "merged_into", "split_from")
 _BETWEEN = " | "  # between aliases in a cell
+_Rows = Sequence[dict[str, str]]
 LARGEST = 1_000_000  # bytes: ten times what 196 labels with twenty aliases need
 
 
@@ -66,9 +68,9 @@ def import_file(
     rows = _read(content)
     planned: list[PlannedChange] = []
     with suppress(_PreviewError), writing():
-        split = _split(published, rows, editor)
-        changed = [change for row in rows for change in _change(published, row, editor)]
-        merged = [change for row in rows for change in _merge(published, row, editor)]
+        split = list(_split(published, rows, editor))
+        changed = list(_change(published, rows, editor))
+        merged = list(_merge(published, rows, editor))
         planned = [*split, *changed, *merged]
         if not apply:
             raise _PreviewError
@@ -77,15 +79,8 @@ def import_file(
     return planned
 
 
-def _reason(editor: Editor) -> Reason:
-    return Reason(editor.who, "", new_batch())
-
-
-def _split(
-    published: ModelCard, rows: Sequence[dict[str, str]], editor: Editor
-) -> list[PlannedChange]:
+def _split(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[PlannedChange]:
     """New labels of the file, those first whose whole is there."""
-    planned: list[PlannedChange] = []
     while True:
         card = card_now(published)
         new: dict[str, list[str]] = {}
@@ -94,33 +89,35 @@ def _split(
             if whole and card.label(row["label"]) is None and card.label(whole) is not None:
                 new.setdefault(whole, []).append(row["label"])
         if not new:
-            return planned
+            return
         for label, names in new.items():
             with _naming(label):
-                names = add_split(published, label, names, _reason(editor))
-            planned.append(PlannedChange(label, f"split into {', '.join(names)}"))
+                names = add_split(published, label, names, Stamp(editor.who, PLACE))
+            yield PlannedChange(label, f"split into {', '.join(names)}")
 
 
-def _change(published: ModelCard, row: dict[str, str], editor: Editor) -> list[PlannedChange]:
-    wanted = {kind: row[name] for name, kind in _COLUMNS.items() if name in row}
-    if "aliases" in wanted:
-        wanted["aliases"] = "\n".join(wanted["aliases"].split(_BETWEEN.strip()))
-    with _naming(row["label"]):
-        changed = add_change(published, row["label"], wanted, _reason(editor))
-    sentences = [
-        f"{KIND_NAMES[kind]}: {value.replace(chr(10), ', ') or 'nothing'}"
-        for kind, value in changed.items()
-    ]
-    return [PlannedChange(row["label"], "; ".join(sentences))] if sentences else []
+def _change(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[PlannedChange]:
+    for row in rows:
+        wanted = {kind: row[name] for name, kind in _COLUMNS.items() if name in row}
+        if "aliases" in wanted:
+            wanted["aliases"] = "\n".join(wanted["aliases"].split(_BETWEEN.strip()))
+        with _naming(row["label"]):
+            changed = add_change(published, row["label"], wanted, Stamp(editor.who, PLACE))
+        if changed:
+            sentences = [
+                f"{KIND_NAMES[kind]}: {value.replace(chr(10), ', ') or 'nothing'}"
+                for kind, value in changed.items()
+            ]
+            yield PlannedChange(row["label"], "; ".join(sentences))
 
 
-def _merge(published: ModelCard, row: dict[str, str], editor: Editor) -> list[PlannedChange]:
-    card, label, into = card_now(published), row["label"], row.get("merged_into", "")
-    if not into or canonical_label(card, label) == canonical_label(card, into):
-        return []
-    with _naming(label):
-        add_merge(published, label, into, _reason(editor))
-    return [PlannedChange(label, f"merged into {into}")]
+def _merge(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[PlannedChange]:
+    for row in rows:
+        card, label, into = card_now(published), row["label"], row.get("merged_into", "")
+        if into and canonical_label(card, label) != canonical_label(card, into):
+            with _naming(label):
+                add_merge(published, label, into, Stamp(editor.who, MERGE))
+            yield PlannedChange(label, f"merged into {into}")
 
 
 @contextmanager
@@ -139,9 +136,8 @@ def _row(label: CurrentLabel) -> dict[str, str]:
     return {"label": label.name, **cells, "merged_into": label.merged, "split_from": label.split}
 
 
-def _read(content: bytes) -> list[dict[str, str]]:
-    """The rows of a file. Raises `BadRequestError` when it is neither form, or names a label twice
-    or not at all."""
+def _read(content: bytes) -> _Rows:
+    """The rows of a file, each with its label once. Raises `BadRequestError`."""
     if len(content) > LARGEST:
         raise BadRequestError("This file is larger than a label set can be.")
     try:
@@ -161,7 +157,7 @@ def _read(content: bytes) -> list[dict[str, str]]:
     return rows
 
 
-def _from_table(text: str) -> list[dict[str, str]]:
+def _from_table(text: str) -> _Rows:
     try:
         table = list(csv.DictReader(io.StringIO(text), strict=True))
     except csv.Error as error:
@@ -171,7 +167,7 @@ def _from_table(text: str) -> list[dict[str, str]]:
     ]
 
 
-def _from_json(text: str) -> list[dict[str, str]]:
+def _from_json(text: str) -> _Rows:
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -183,7 +179,7 @@ def _from_json(text: str) -> list[dict[str, str]]:
 
 
 def _text(value: object) -> str:
-    """A value of JSON as a cell: lists joined, yes for true, nothing for null and false."""
+    """A value of JSON as a cell."""
     if isinstance(value, list):
         return _BETWEEN.join(map(str, value))
     return "yes" if value is True else str(value) if value else ""

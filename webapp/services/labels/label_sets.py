@@ -30,13 +30,14 @@ from webapp.services.labels.remap import Editor, remap
 from webapp.services.labels.search import plain
 from webapp.storage.database import writing
 from webapp.storage.labels import edits as storage
-from webapp.storage.labels.events import new_batch
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import photos
 from webapp.storage.tables import LabelEdit
 
+PLACE = "labels"  # of a stamp of edits
 _MAX_NAME = 120
 _MAX_ALIASES = 20
-KEYS_IN_USE = "12345nukswzbg"  # the keys of the review: no label may have one of these
+_KEYS_IN_USE = "12345nukswzbg"  # the keys of the review: no label may have one of these
 KIND_NAMES = {
     "name": "name",
     "parent": "parent",
@@ -57,15 +58,6 @@ class Change:
     undo: bool
 
 
-@dataclass(frozen=True)
-class Reason:
-    """Who edits a label set, and why. Edits that are saved together share their `batch`."""
-
-    who: Who
-    why: str
-    batch: str
-
-
 def change_label(
     published: ModelCard, label: str, wanted: Mapping[str, str], *, who: Who, why: str = ""
 ) -> int:
@@ -77,11 +69,11 @@ def change_label(
     """
     check_why(why)
     with writing():
-        return len(add_change(published, label, wanted, Reason(who, why, new_batch())))
+        return len(add_change(published, label, wanted, Stamp(who, PLACE, why)))
 
 
 def add_change(
-    published: ModelCard, label: str, wanted: Mapping[str, str], reason: Reason
+    published: ModelCard, label: str, wanted: Mapping[str, str], stamp: Stamp
 ) -> dict[str, str]:
     """The same inside the caller's transaction; returns what changed, by kind."""
     card = card_now(published)
@@ -90,10 +82,8 @@ def add_change(
     wished = {kind: tidy(kind, wanted[kind]) for kind in KINDS if kind in wanted}
     changed = {kind: value for kind, value in wished.items() if value != now[kind]}
     _check(card, label, changed)
-    values = {kind: None if value == own[kind] else value for kind, value in changed.items()}
-    storage.add_edits(
-        [edit_row(card.name, (label, kind, value), reason) for kind, value in values.items()]
-    )
+    for kind, value in changed.items():
+        storage.add_edit(card.name, label, kind, None if value == own[kind] else value, stamp)
     return changed
 
 
@@ -105,26 +95,25 @@ def undo_last_change(published: ModelCard, label: str, editor: Editor) -> int:
     nothing stands, and `BadRequestError` when another label has taken the name, an alias or the key
     since, or when what a split made is in use.
     """
-    model = published.name
+    model, stamp = published.name, Stamp(editor.who, PLACE)
     with writing():
         card = card_now(published)
         own = _unedited(published, card, label)
-        rows = storage.edits_of(model, label)
-        standing = [change for change in _changes_of(rows) if not (change.undo or change.undone)]
-        if not standing:
+        saved = changes(model, label)
+        last = next((change for change in saved if not (change.undo or change.undone)), None)
+        if last is None:
             raise NothingToUndoError("There is nothing to undo: this label is as its card says.")
-        first = standing[0].rows[0]
-        taken = storage.edits_of_batch(model, first.batch)
+        first = last.rows[0]
+        taken = [edit for edit in storage.edits_of(model) if edit.batch == first.batch]
         _check_unsplit(card, [edit.label for edit in taken if edit.kind == SPLIT])
-        before = _resolve(row for row in rows if row.id < first.id).get(label, {})
+        earlier = (row for change in reversed(saved) for row in change.rows if row.id < first.id)
+        before = _resolve(earlier).get(label, {})
         values = values_of(own) | dict(before)
         names = [edit.kind for edit in taken if edit.kind in ("name", "aliases", "key")]
         _check(card, label, {kind: values[kind] for kind in names})
-        reason = Reason(editor.who, "", new_batch())
         for edit in taken:
             value = None if edit.kind == SPLIT else before.get(edit.kind)
-            row = edit_row(model, (edit.label, edit.kind, value), reason, undoes=edit.id)
-            storage.add_edits([row])
+            storage.add_edit(model, edit.label, edit.kind, value, stamp, undoes=edit.id)
         kinds = {edit.kind for edit in taken}
         if kinds & {*STRUCTURE}:
             remap(model, editor, merged=MERGED in kinds)
@@ -138,11 +127,7 @@ def card_now(published: ModelCard) -> CurrentCard:
 
 def changes(model: str, label: str | None = None) -> list[Change]:
     """What was saved about the labels of a model, or about one of them, newest first."""
-    return _changes_of(storage.edits_of(model, label))
-
-
-def _changes_of(rows: Sequence[LabelEdit]) -> list[Change]:
-    """Edits by batch, newest first."""
+    rows = storage.edits_of(model, label)
     undone = {row.undoes for row in rows}
     batches: dict[str, list[LabelEdit]] = {}
     for row in rows:
@@ -164,24 +149,6 @@ def values_of(label: CurrentLabel) -> dict[str, str]:
         "photo": label.photo,
         "retired": "yes" if label.retired else "",
     }
-
-
-def edit_row(
-    model: str, edit: tuple[str, str, str | None], reason: Reason, undoes: int | None = None
-) -> LabelEdit:
-    """An edit (label, kind, value) as a row that is not kept yet."""
-    label, kind, value = edit
-    return LabelEdit(
-        model=model,
-        label=label,
-        kind=kind,
-        value=value,
-        why=reason.why,
-        user_id=reason.who.user_id,
-        who=reason.who.name,
-        batch=reason.batch,
-        undoes=undoes,
-    )
 
 
 def find_label(card: ModelCard, label: str) -> Label:
@@ -274,30 +241,28 @@ def _check(card: CurrentCard, label: str, changed: Mapping[str, str]) -> None:
         raise BadRequestError("retired is “yes” or empty.")
     if changed.get("key"):
         _check_key(changed["key"], others)
-    if changed.get("photo"):
-        _check_photo(changed["photo"], label)
+    public_id = changed.get("photo")
+    if public_id:
+        known = photos.photos_by_public_id([public_id[:80]]).get(public_id)
+        if known is None:
+            raise BadRequestError(
+                "There is no photo with this id. "
+                "It is the last part of the address of a photo’s page."
+            )
+        if known[0].ground_truth != label:
+            raise BadRequestError(
+                "A reference photo must have been checked as this label. Label the photo first."
+            )
 
 
 def _check_key(key: str, others: Sequence[CurrentLabel]) -> None:
     if len(key) != 1 or not key.isalnum():
         raise BadRequestError("A key is one letter or digit.")
-    if key in KEYS_IN_USE:
+    if key in _KEYS_IN_USE:
         raise BadRequestError(
             f"The key {key} does something else in the review already. "
-            f"These are taken: {' '.join(KEYS_IN_USE)}."
+            f"These are taken: {' '.join(_KEYS_IN_USE)}."
         )
     for other in others:
         if other.key == key:
             raise BadRequestError(f"The key {key} gives {other.display} already.")
-
-
-def _check_photo(public_id: str, label: str) -> None:
-    known = photos.photos_by_public_id([public_id[:80]]).get(public_id)
-    if known is None:
-        raise BadRequestError(
-            "There is no photo with this id. It is the last part of the address of a photo’s page."
-        )
-    if known[0].ground_truth != label:
-        raise BadRequestError(
-            "A reference photo must have been checked as this label. Label the photo first."
-        )

@@ -5,9 +5,8 @@ network said is never rewritten. See docs/decisions/0016-merged-and-split-labels
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from webapp.domain import UNCLASSIFIED, VERDICTS
+from webapp.domain import MERGE, UNCLASSIFIED, VERDICTS
 from webapp.errors import BadRequestError
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import (
@@ -18,36 +17,21 @@ from webapp.inference.models.label_set import (
     canonical_label,
     parts_by_label,
 )
-from webapp.services.labels.label_sets import (
-    Reason,
-    card_now,
-    check_names,
-    edit_row,
-    find_label,
-    tidy,
-)
+from webapp.services.labels.label_sets import PLACE, card_now, check_names, find_label, tidy
 from webapp.services.labels.relabel import check_why
 from webapp.services.labels.remap import Editor, remap
 from webapp.storage.database import writing
 from webapp.storage.labels import edits as storage
-from webapp.storage.labels.events import known_labels, new_batch
+from webapp.storage.labels.edits import Touched
+from webapp.storage.labels.events import Stamp, known_labels
 
 _MOST_NEW = 20
-
-
-@dataclass(frozen=True)
-class Touched:
-    """What a merge or a split is about: photos with the label, and current answers that name it
-    first."""
-
-    photos: int
-    answers: int
 
 
 def preview_merge(published: ModelCard, label: str, into: str) -> Touched:
     """What a merge would touch. Raises like `merge_label`; changes nothing."""
     _check_merge(card_now(published), label, into)
-    return Touched(*storage.count_touched(published.name, label))
+    return storage.count_touched(published.name, label)
 
 
 def merge_label(published: ModelCard, label: str, into: str, editor: Editor, why: str = "") -> None:
@@ -58,20 +42,20 @@ def merge_label(published: ModelCard, label: str, into: str, editor: Editor, why
     """
     check_why(why)
     with writing():
-        add_merge(published, label, into, Reason(editor.who, why, new_batch()))
+        add_merge(published, label, into, Stamp(editor.who, MERGE, why))
         remap(published.name, editor, merged=True)
 
 
-def add_merge(published: ModelCard, label: str, into: str, reason: Reason) -> None:
+def add_merge(published: ModelCard, label: str, into: str, stamp: Stamp) -> None:
     """The edit alone, inside the caller's transaction, who also calls `remap`."""
     _check_merge(card_now(published), label, into)
-    storage.add_edits([edit_row(published.name, (label, MERGED, into), reason)])
+    storage.add_edit(published.name, label, MERGED, into, stamp)
 
 
 def preview_split(published: ModelCard, label: str, names: Sequence[str]) -> Touched:
     """What a split would touch. Raises like `split_label`; changes nothing."""
     _check_split(card_now(published), label, tidy_names(names))
-    return Touched(*storage.count_touched(published.name, label))
+    return storage.count_touched(published.name, label)
 
 
 def split_label(
@@ -84,16 +68,17 @@ def split_label(
     """
     check_why(why)
     with writing():
-        new = add_split(published, label, names, Reason(editor.who, why, new_batch()))
+        new = add_split(published, label, names, Stamp(editor.who, PLACE, why))
         remap(published.name, editor, merged=False)
     return new
 
 
-def add_split(published: ModelCard, label: str, names: Sequence[str], reason: Reason) -> list[str]:
+def add_split(published: ModelCard, label: str, names: Sequence[str], stamp: Stamp) -> list[str]:
     """The edit alone, inside the caller's transaction, who also calls `remap`."""
     new = tidy_names(names)
     _check_split(card_now(published), label, new)
-    storage.add_edits([edit_row(published.name, (name, SPLIT, label), reason) for name in new])
+    for name in new:
+        storage.add_edit(published.name, name, SPLIT, label, stamp)
     return new
 
 
@@ -104,7 +89,7 @@ def tidy_names(names: Sequence[str]) -> list[str]:
 
 def waiting_to_be_sorted(card: ModelCard, label: str) -> int:
     """How many photos still have a label that was split; 0 for any other."""
-    return storage.count_touched(card.name, label)[0] if label in parts_by_label(card) else 0
+    return storage.count_touched(card.name, label).photos if label in parts_by_label(card) else 0
 
 
 def former_labels(card: ModelCard) -> list[str]:

@@ -4,7 +4,6 @@ Undo is one more event; what others said since stays. A merge is undone on the p
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from webapp.domain import MERGE
@@ -58,13 +57,8 @@ def undo_event(event_id: int, stamp: Stamp) -> Relabelled:
     Raises `NothingToUndoError`.
     """
     with writing():
-        event = storage.find_event(event_id)
-        history = (
-            storage.histories_of([event.photo_id])[event.photo_id]
-            if event and event.photo_id
-            else []
-        )
-        event = next((each for each in history if each.id == event_id), None)
+        history = storage.history_with(event_id)
+        event = next((event for event in history if event.id == event_id), None)
         if event is not None and event.place == MERGE:
             raise NothingToUndoError(OF_A_MERGE)
         if event is None or not _is_last(event, history):
@@ -81,47 +75,42 @@ def undo_person(name: str, since: datetime, stamp: Stamp) -> Relabelled:
     is done 500 photos at a time, each part committed, all in one batch. When it is cut short,
     asking again does the rest. Raises `NothingToUndoError`.
     """
-    done = Relabelled(0, 0, stamp.batch)
-    for photo_ids in _parts(storage.photos_labelled_by(name, since)):
+    changed = skipped = 0
+    for photo_ids in _photos_labelled_by(name, since):
         with writing():
-            for theirs, taken in _theirs(photo_ids, name, since):
-                for event in taken:
-                    _take_back(event, stamp)
-                done = _add(done, theirs, taken)
-            if done.changed:
+            taken, left = _theirs(photo_ids, name, since)
+            for event in taken:
+                _take_back(event, stamp)
+            changed, skipped = changed + len(taken), skipped + left
+            if changed:
                 webhook_events.labels_changed(stamp.batch)
-    if not done.changed:
+    if not changed:
         raise NothingToUndoError(NOTHING)
-    return done
+    return Relabelled(changed, skipped, stamp.batch)
 
 
 def count_undo_person(name: str, since: datetime) -> Relabelled:
     """What `undo_person` would do now. Changes nothing."""
-    done = Relabelled(0, 0, "")
-    for photo_ids in _parts(storage.photos_labelled_by(name, since)):
-        for theirs, taken in _theirs(photo_ids, name, since):
-            done = _add(done, theirs, taken)
-    return done
+    changed = skipped = 0
+    for photo_ids in _photos_labelled_by(name, since):
+        taken, left = _theirs(photo_ids, name, since)
+        changed, skipped = changed + len(taken), skipped + left
+    return Relabelled(changed, skipped, "")
 
 
-def _add(done: Relabelled, theirs: int, taken: Sequence[LabelEvent]) -> Relabelled:
-    changed, skipped = done.changed + len(taken), done.skipped + theirs - len(taken)
-    return replace(done, changed=changed, skipped=skipped)
-
-
-def _parts(photo_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def _photos_labelled_by(name: str, since: datetime) -> Iterator[Sequence[int]]:
+    photo_ids = storage.photos_labelled_by(name, since)
     for start in range(0, len(photo_ids), _AT_ONCE):
         yield photo_ids[start : start + _AT_ONCE]
 
 
-def _theirs(
-    photo_ids: Sequence[int], name: str, since: datetime
-) -> Iterator[tuple[int, list[LabelEvent]]]:
-    """For each photo how many standing events are a person's since a time, and those of them that
-    can be taken back one after the other, newest first.
+def _theirs(photo_ids: Sequence[int], name: str, since: datetime) -> tuple[list[LabelEvent], int]:
+    """The standing events of a person since a time that can be taken back one after the other, of
+    each photo the newest first, and how many of theirs are left.
 
     Somebody who takes an own label back has done nothing.
     """
+    taken, number = list[LabelEvent](), 0
     for history in storage.histories_of(photo_ids).values():
         own = {event.id for event in history if event.who == name}
         standing = _standing(history)
@@ -133,13 +122,14 @@ def _theirs(
             and event.place != MERGE
             and event.undoes not in own
         ]
-        left, taken = list(history), []
+        number += len(theirs)
+        left = list(history)
         for event in theirs:
             if not _is_last(event, left):
                 break
             taken.append(event)
             left.remove(event)
-        yield len(theirs), taken
+    return taken, number - len(taken)
 
 
 def _is_last(event: LabelEvent, history: Sequence[LabelEvent]) -> bool:

@@ -190,7 +190,7 @@ def get_details(public_id: str) -> PhotoDetails:
         _current(predictions),
         predictions,
         with_undone(labels.events_of(item.photo)),
-        labels.last_words(item.photo) if item.photo.disputed else [],
+        labels.latest_labels(item.photo) if item.photo.disputed else [],
     )
 
 

@@ -1,11 +1,12 @@
 """Edits of label sets, and what a merge changes in photos and answers. Nothing here commits."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from webapp.storage.database import db
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.photos import UNSEEN
 from webapp.storage.tables import (
     LabelEdit,
@@ -18,6 +19,13 @@ from webapp.storage.tables import (
 
 MERGED, SPLIT = "merged", "split"
 Line = tuple[int, str, float]  # rank, label, probability
+
+
+class Touched(NamedTuple):
+    """How many photos have a label, and how many current answers name it first."""
+
+    photos: int
+    answers: int
 
 
 def last_edit() -> int:
@@ -34,25 +42,33 @@ def edits_of(model: str, label: str | None = None) -> Sequence[LabelEdit]:
     return db.session.execute(statement.order_by(LabelEdit.id)).scalars().all()
 
 
-def edits_of_batch(model: str, batch: str) -> Sequence[LabelEdit]:
-    """What was saved together, in the order it was saved."""
-    return [edit for edit in edits_of(model) if edit.batch == batch]
-
-
-def add_edits(rows: Sequence[LabelEdit]) -> None:
-    """Append edits, in this order."""
-    db.session.add_all(rows)
+def add_edit(
+    model: str, label: str, kind: str, value: str | None, stamp: Stamp, undoes: int | None = None
+) -> None:
+    """Append an edit; the place of the stamp is not kept."""
+    edit = LabelEdit(
+        model=model,
+        label=label,
+        kind=kind,
+        value=value,
+        why=stamp.why,
+        user_id=stamp.who.user_id,
+        who=stamp.who.name,
+        batch=stamp.batch,
+        undoes=undoes,
+    )
+    db.session.add(edit)
     db.session.flush()
 
 
 def structure_of(model: str) -> list[tuple[str, str, str | None]]:
     """Every merge and split of a model as (label, kind, value), oldest first, undone ones too."""
-    columns = (LabelEdit.label, LabelEdit.kind, LabelEdit.value)
-    statement = select(*columns).where(
-        LabelEdit.model == model, LabelEdit.kind.in_((MERGED, SPLIT))
+    statement = (
+        select(LabelEdit.label, LabelEdit.kind, LabelEdit.value)
+        .where(LabelEdit.model == model, LabelEdit.kind.in_((MERGED, SPLIT)))
+        .order_by(LabelEdit.id)
     )
-    rows = db.session.execute(statement.order_by(LabelEdit.id))
-    return [(row.label, row.kind, row.value) for row in rows]
+    return [(row.label, row.kind, row.value) for row in db.session.execute(statement)]
 
 
 def forget_suspicions(model: str, labels: Collection[str]) -> None:
@@ -66,10 +82,11 @@ def _count(*conditions: Any) -> int:
     return int(db.session.execute(select(func.count()).where(*conditions)).scalar_one())
 
 
-def count_touched(model: str, label: str) -> tuple[int, int]:
-    """How many photos have this ground truth, and how many current answers name it first."""
+def count_touched(model: str, label: str) -> Touched:
+    """What a merge or a split of a label is about."""
     answers = (Prediction.model == model, Prediction.current, Prediction.label == label)
-    return _count(Photo.deleted_at.is_(None), Photo.ground_truth == label), _count(*answers)
+    photos = _count(Photo.deleted_at.is_(None), Photo.ground_truth == label)
+    return Touched(photos, _count(*answers))
 
 
 def count_labelled(model: str, labels: Collection[str]) -> int:
@@ -114,19 +131,22 @@ def last_prediction() -> int:
 
 def next_predictions(model: str, after: int, up_to: int, limit: int) -> Sequence[Any]:
     """The next predictions of a model by number, with all that an answer is made of."""
-    columns = (
-        Prediction.id,
-        Prediction.photo_id,
-        Prediction.version,
-        Prediction.decision,
-        Prediction.label,
-        Prediction.confidence,
-        Prediction.margin,
-        Prediction.familiarity,
-        Prediction.distribution,
+    statement = (
+        select(
+            Prediction.id,
+            Prediction.photo_id,
+            Prediction.version,
+            Prediction.decision,
+            Prediction.label,
+            Prediction.confidence,
+            Prediction.margin,
+            Prediction.familiarity,
+            Prediction.distribution,
+        )
+        .where(Prediction.model == model, Prediction.id > after, Prediction.id <= up_to)
+        .order_by(Prediction.id)
+        .limit(limit)
     )
-    which = (Prediction.model == model, Prediction.id > after, Prediction.id <= up_to)
-    statement = select(*columns).where(*which).order_by(Prediction.id).limit(limit)
     return db.session.execute(statement).all()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, exists, func, insert, select, update
+from sqlalchemy import Select, case, exists, func, insert, select, update
 from sqlalchemy.orm import aliased, selectinload
 
 from webapp.domain import MERGE, LogFilter, Who
@@ -61,32 +61,31 @@ def add_event(event: LabelEvent, photo: Photo) -> None:
 def refresh_disputed(photo_ids: Sequence[int]) -> None:
     """Mark the photos that people disagree about, and unmark the others of these.
 
-    What counts is the last word of each person who was logged in, undone ones left out, about
+    What counts is what each person who was logged in said last, undone events left out, about
     labels of the same model. A photo is disputed while only one of them stands behind its label and
-    somebody else's last word was another. A second voice settles it.
+    somebody else said another one. A second voice settles it.
     """
-    later = aliased(LabelEvent)
     person = (LabelEvent.photo_id, LabelEvent.user_id)
     newest_first = func.row_number().over(partition_by=person, order_by=LabelEvent.id.desc())
-    words = (
+    latest = (
         select(
             LabelEvent.photo_id,
             canonical_of(LabelEvent.to_model, LabelEvent.to_label).label("to_label"),
             LabelEvent.to_model,
             newest_first.label("place"),
         )
-        .where(LabelEvent.photo_id.in_(photo_ids), *_words_of_people(later))
+        .where(LabelEvent.photo_id.in_(photo_ids), *_said_by_people())
         .subquery()
     )
-    same = words.c.to_label == Photo.ground_truth
+    same = latest.c.to_label == Photo.ground_truth
     disputed = (
-        select(words.c.photo_id)
-        .join(Photo, Photo.id == words.c.photo_id)
+        select(latest.c.photo_id)
+        .join(Photo, Photo.id == latest.c.photo_id)
         .where(
-            words.c.place == 1,
-            func.coalesce(words.c.to_model, "") == func.coalesce(Photo.truth_model, ""),
+            latest.c.place == 1,
+            func.coalesce(latest.c.to_model, "") == func.coalesce(Photo.truth_model, ""),
         )
-        .group_by(words.c.photo_id)
+        .group_by(latest.c.photo_id)
         .having(func.sum(case((same, 0), else_=1)) > 0)
         .having(func.sum(case((same, 1), else_=0)) == 1)
     )
@@ -99,22 +98,23 @@ def refresh_disputed(photo_ids: Sequence[int]) -> None:
             db.session.execute(change, execution_options=UNSEEN)
 
 
-def last_words(photo: Photo) -> list[tuple[str, str]]:
+def latest_labels(photo: Photo) -> list[tuple[str, str]]:
     """(person, label) of everybody who was logged in: what they said last and did not take back,
     the latest first."""
     statement = (
         select(LabelEvent.who, LabelEvent.to_label)
-        .where(LabelEvent.photo_id == photo.id, *_words_of_people(aliased(LabelEvent)))
+        .where(LabelEvent.photo_id == photo.id, *_said_by_people())
         .order_by(LabelEvent.id.desc())
     )
-    words: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for who, label in db.session.execute(statement):
-        words.setdefault(str(who), str(label))
-    return list(words.items())
+        labels.setdefault(str(who), str(label))
+    return list(labels.items())
 
 
-def _words_of_people(later: Any) -> tuple[Any, ...]:
+def _said_by_people() -> tuple[Any, ...]:
     """Conditions: an event is what a person said about the photo, and nobody has undone it."""
+    later = aliased(LabelEvent)
     return (
         LabelEvent.user_id.is_not(None),
         LabelEvent.undoes.is_(None),
@@ -143,39 +143,34 @@ def page_of_events(
     """At most `limit` events that pass the filter with their photos, newest first, older than the
     event `before`."""
     statement = select(LabelEvent).options(selectinload(LabelEvent.photo))
-    statement = statement.where(*_conditions(wanted))
+    for name in ("who", "place", "batch"):
+        if value := getattr(wanted, name):
+            statement = statement.where(getattr(LabelEvent, name) == value)
+    for name in ("from_label", "to_label"):
+        if label := getattr(wanted, name):
+            labels = [label, *merged_into(label)]
+            statement = statement.where(getattr(LabelEvent, name).in_(labels))
+    if wanted.since is not None:
+        statement = statement.where(LabelEvent.created_at >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(LabelEvent.created_at < wanted.until)
+    if wanted.disputed:
+        disputed = select(Photo.id).where(Photo.disputed)
+        statement = statement.where(LabelEvent.photo_id.in_(disputed))
     if before is not None:
         statement = statement.where(LabelEvent.id < before)
     statement = statement.order_by(LabelEvent.id.desc()).limit(limit)
     return db.session.execute(statement).scalars().all()
 
 
-def _conditions(wanted: LogFilter) -> list[Any]:
-    conditions: list[Any] = [
-        getattr(LabelEvent, name) == value
-        for name in ("who", "place", "batch")
-        if (value := getattr(wanted, name))
-    ]
-    for name in ("from_label", "to_label"):
-        if label := getattr(wanted, name):
-            conditions.append(getattr(LabelEvent, name).in_([label, *merged_into(label)]))
-    if wanted.since is not None:
-        conditions.append(LabelEvent.created_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(LabelEvent.created_at < wanted.until)
-    if wanted.disputed:
-        conditions.append(LabelEvent.photo_id.in_(select(Photo.id).where(Photo.disputed)))
-    return conditions
-
-
 def names_in_the_log() -> list[str]:
     """Everybody who ever labelled something, by name. Walks from name to name in the index."""
     names: list[str] = []
     first = select(func.min(LabelEvent.who))
-    name = db.session.execute(first).scalar()
-    while name is not None:
-        names.append(str(name))
-        name = db.session.execute(first.where(LabelEvent.who > name)).scalar()
+    following = first
+    while (name := db.session.execute(following).scalar()) is not None:
+        names.append(name)
+        following = first.where(LabelEvent.who > name)
     return names
 
 
@@ -191,12 +186,13 @@ def photos_labelled_by(who: str, since: datetime) -> list[int]:
     return [int(number or 0) for number in numbers.scalars()]
 
 
-def find_event(event_id: int) -> LabelEvent | None:
-    """One event, or None."""
-    return db.session.get(LabelEvent, event_id)
+def history_with(event_id: int) -> list[LabelEvent]:
+    """The history of the photo of an event, newest first; empty when one of them is gone."""
+    photo_id = select(LabelEvent.photo_id).where(LabelEvent.id == event_id)
+    return next(iter(histories_of(photo_id).values()), [])
 
 
-def histories_of(photo_ids: Sequence[int]) -> dict[int, list[LabelEvent]]:
+def histories_of(photo_ids: Sequence[int] | Select[Any]) -> dict[int, list[LabelEvent]]:
     """The events of each of these photos with the photo, newest first."""
     statement = (
         select(LabelEvent)
@@ -233,10 +229,8 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
     connection = db.session.connection()
     known = set(connection.execute(select(KnownLabel.label).where(*mine)).scalars())
     missing = [label for label in labels if label not in known]
-    if not missing:
-        remembered_sets.add(
-            (database_name(), model, version)
-        )  # seen in the database; label sets are never taken away
+    if not missing:  # and never will be: label sets are not taken away
+        remembered_sets.add((database_name(), model, version))
         return False
     rows = [{"model": model, "version": version, "label": label} for label in missing]
     connection.execute(insert(KnownLabel), rows)

@@ -1,14 +1,10 @@
 """Merging a label into another one and splitting it: a form, what it touches, and the button."""
 
-from collections.abc import Callable
-from functools import partial
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, MarqueError, UnknownLabelError
 from webapp.extensions import get_registry
-from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
 from webapp.services.jobs.types import remap as remap_job
 from webapp.services.labels import merges
@@ -84,34 +80,39 @@ def editor() -> Editor:
 
 
 def _merge_page(name: str, form: MergeForm, error: MarqueError | None = None) -> str:
+    card, touched = get_registry().card(name), None
     label, into = form.label.data or "", form.into.data or ""
-    preview = partial(merges.preview_merge, label=label, into=into) if into else None
-    labels = sorted(
-        every_label(get_registry().card(name)), key=lambda each: each.display.casefold()
+    if into and error is None:
+        try:
+            touched = merges.preview_merge(get_registry().published_card(name), label, into)
+        except (BadRequestError, UnknownLabelError) as trouble:
+            error = trouble
+    return render_template(
+        "labels/merge.html",
+        card=card,
+        label=label,
+        into=into,
+        labels=sorted(every_label(card), key=lambda entry: entry.display.casefold()),
+        touched=touched,
+        error=error,
     )
-    return _page("labels/merge.html", name, preview, error, label=label, into=into, labels=labels)
 
 
 def _split_page(name: str, form: SplitForm, error: MarqueError | None = None) -> str:
+    card, touched = get_registry().card(name), None
     label, names = form.label.data or "", form.names.data or ""
     new = merges.tidy_names(names.splitlines())
-    preview = partial(merges.preview_split, label=label, names=new) if new else None
-    return _page("labels/split.html", name, preview, error, label=label, names=names, new=new)
-
-
-def _page(
-    template: str,
-    name: str,
-    preview: Callable[[ModelCard], merges.Touched] | None,
-    error: MarqueError | None,
-    **about: object,
-) -> str:
-    """The form, with what it would touch when all is given and makes sense."""
-    touched = None
-    if preview is not None and error is None:
+    if new and error is None:
         try:
-            touched = preview(get_registry().published_card(name))
+            touched = merges.preview_split(get_registry().published_card(name), label, new)
         except (BadRequestError, UnknownLabelError) as trouble:
             error = trouble
-    card = get_registry().card(name)
-    return render_template(template, card=card, touched=touched, error=error, **about)
+    return render_template(
+        "labels/split.html",
+        card=card,
+        label=label,
+        names=names,
+        new=new,
+        touched=touched,
+        error=error,
+    )
