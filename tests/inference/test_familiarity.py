@@ -111,6 +111,10 @@ def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
         {"means": [float("nan")]},
         {"spreads": None},
         {"slope": None},
+        {"slope": "2"},
+        {"slope": True},
+        {"means": ["0"]},
+        {"threshold": "0.5"},
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(changes: dict[str, object]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from webapp.inference.familiarity import SCORES, FamiliarityRule, Space, combine
+from webapp.inference.familiarity import FamiliarityRule, Space, combine
 from webapp.training.calibration import fit_logistic, fit_rule, keeping_both, separating
 from webapp.training.evaluation.metrics import area_under_curve
 
@@ -40,7 +40,7 @@ def test_it_chooses_a_score_that_separates_them() -> None:
     assert rule is not None
     TypeAdapter(FamiliarityRule).validate_python(rule | {"threshold": 0.5})
     assert rule["candidates"][" + ".join(rule["scores"])] == max(rule["candidates"].values()) == 1.0
-    assert set(rule["scores"]) <= set(SCORES)
+    assert set(rule["scores"]) <= set(make_space().scores(known, 1.0))
 
 
 def test_familiarity_is_near_one_for_known_photos_and_near_nought_for_others() -> None:

@@ -10,7 +10,7 @@ the distance, on validation photos and photos of other things; the card says whi
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,15 +24,13 @@ from webapp.errors import ModelUnavailableError
 if TYPE_CHECKING:
     from webapp.inference.models.card import ModelCard
 
-SCORES = ("probability", "energy", "logit", "distance")
-ARRAYS = ("weights", "bias", "mean", "basis")
-LARGEST_FILE = 64 * 1024**2  # bytes, unpacked
+_LARGEST_FILE = 64 * 1024**2  # bytes, unpacked
 
 
 class FamiliarityRule(TypedDict):
     """How a card combines scores: a number for each score, and a logistic curve over their sum."""
 
-    __pydantic_config__ = ConfigDict(extra="ignore", allow_inf_nan=False)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)  # type: ignore[misc]
 
     scores: Annotated[
         list[Literal["probability", "energy", "logit", "distance"]], Field(min_length=1)
@@ -62,7 +60,7 @@ class Space:
     basis: Floats
 
     def scores(self, embeddings: Floats, temperature: float) -> dict[str, NDArray[np.float64]]:
-        """Each of `SCORES` for embeddings of shape (photos, features): shape (photos,).
+        """Every score of embeddings of shape (photos, features): shape (photos,).
 
         Higher is more familiar. `probability` is the log-odds of the highest temperature-scaled
         probability, `energy` log(sum(exp(logits))), `logit` the highest logit, `distance` minus the
@@ -89,29 +87,28 @@ class Space:
 
     def write(self, path: Path) -> None:
         """Write the arrays to `path` as float16: directions need no more."""
-        np.savez(path, **{name: getattr(self, name).astype(np.float16) for name in ARRAYS})
+        np.savez(path, **{name: array.astype(np.float16) for name, array in vars(self).items()})
 
     @classmethod
     def read(cls, path: Path) -> Space:
         """Read what `write` wrote; nothing in the file can run. Raises `ValueError`."""
         try:
             with zipfile.ZipFile(path) as archive:
-                if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE:
+                if sum(member.file_size for member in archive.infolist()) > _LARGEST_FILE:
                     raise ValueError(
-                        f"{path.name} unpacks to more than {LARGEST_FILE // 1024**2} MB"
+                        f"{path.name} unpacks to more than {_LARGEST_FILE // 1024**2} MB"
                     )
             with np.load(path, allow_pickle=False) as arrays:
-                space = cls(**{name: np.asarray(arrays[name], dtype=np.float32) for name in ARRAYS})
+                space = cls(
+                    *(np.asarray(arrays[field.name], dtype=np.float32) for field in fields(cls))
+                )
         except (OSError, KeyError, zipfile.BadZipFile, EOFError, MemoryError) as error:
             raise ValueError(f"{path.name} cannot be read ({error})") from error
         features, labels = space.weights.shape if space.weights.ndim == 2 else (0, 0)
-        if (space.bias.shape, space.mean.shape, space.basis.shape[1:]) != (
-            (labels,),
-            (features,),
-            (features,),
-        ):
+        shapes = (labels,), (features,), (features,)
+        if (space.bias.shape, space.mean.shape, space.basis.shape[1:]) != shapes:
             raise ValueError(f"{path.name} holds arrays that do not fit each other")
-        if not all(np.isfinite(getattr(space, name)).all() for name in ARRAYS):
+        if not all(np.isfinite(array).all() for array in vars(space).values()):
             raise ValueError(f"{path.name} holds something that is not a number")
         return space
 
@@ -122,10 +119,8 @@ def combine(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDA
     A logistic curve (Platt 1999) makes the sum of its scores the share of known photos among as
     many known as other ones.
     """
-    return np.asarray(
-        1.0
-        / (1.0 + np.exp(-np.clip(rule["slope"] * add_up(scores, rule) + rule["offset"], -60, 60)))
-    )
+    logits = np.clip(rule["slope"] * add_up(scores, rule) + rule["offset"], -60, 60)
+    return np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
 
 def add_up(scores: dict[str, NDArray[np.float64]], rule: dict[str, Any]) -> NDArray[np.float64]:
