@@ -22,7 +22,6 @@ FAMILIARITY_FILE = "familiarity.npz"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 ResizeRule = Literal["stretch", "pad", "crop"]
 RESIZE_RULES: tuple[str, ...] = get_args(ResizeRule)
-METRICS = ("test", "validation", "train", "unknown", "compiled")
 # a list of numbers in indented JSON; texts hold no bare line feed, so it matches inside none
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[0-9][0-9.e+-]*,?\s*)+)\]")
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -64,6 +63,16 @@ class Golden:
 
     file: str
     probabilities: tuple[float, ...]
+
+    def check(self, labels: int) -> None:
+        """Raises `BadCardError` unless it fits a card of this many labels."""
+        if len(self.probabilities) != labels:
+            raise BadCardError(
+                f"golden photo {self.file} has {len(self.probabilities)} probabilities "
+                f"for {labels} labels"
+            )
+        if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
+            raise BadCardError(f"golden photo {self.file} lies outside the version's folder")
 
 
 @dataclass(frozen=True)
@@ -153,25 +162,13 @@ class ModelCard:
             raise BadCardError(f"no label may be called {min(reserved)!r}: the word is reserved")
         if self.name == ALL_MODELS:
             raise BadCardError(f"no model may be called {ALL_MODELS!r}: the word is reserved")
-        for key in METRICS:
+        for key in ("test", "validation", "train", "unknown", "compiled"):
             if not isinstance(self.metrics.get(key, {}), dict):
                 raise BadCardError(f"metrics.{key} must be an object")
         if self.familiarity:
-            try:
-                TypeAdapter(FamiliarityRule).validate_python(self.familiarity)
-            except ValidationError as error:
-                raise BadCardError(_sentence(error, "familiarity")) from None
-            counts = {len(self.familiarity[key]) for key in ("scores", "means", "spreads")}
-            if len(counts) > 1:
-                raise BadCardError("familiarity: means and spreads need a number for each score")
+            _check_familiarity(self.familiarity)
         for golden in self.golden:
-            count = len(golden.probabilities)
-            if count != len(names):
-                raise BadCardError(
-                    f"golden photo {golden.file} has {count} probabilities for {len(names)} labels"
-                )
-            if Path(golden.file).is_absolute() or ".." in Path(golden.file).parts:
-                raise BadCardError(f"golden photo {golden.file} lies outside the version's folder")
+            golden.check(len(names))
 
 
 @cache
@@ -179,10 +176,18 @@ def _adapter() -> TypeAdapter[ModelCard]:
     return TypeAdapter(ModelCard)
 
 
+def _check_familiarity(rule: dict[str, Any]) -> None:
+    try:
+        TypeAdapter(FamiliarityRule).validate_python(rule)
+    except ValidationError as error:
+        raise BadCardError(_sentence(error, "familiarity")) from None
+    if not len(rule["scores"]) == len(rule["means"]) == len(rule["spreads"]):
+        raise BadCardError("familiarity: means and spreads need a number for each score")
+
+
 def _sentence(error: ValidationError, what: str) -> str:
-    if error.errors()[0]["type"] == "json_invalid":
-        return f"{what} is not JSON: {error.errors()[0]['ctx']['error']}"
-    faults = (
-        f"{'.'.join(map(str, fault['loc'])) or what}: {fault['msg']}" for fault in error.errors()
-    )
-    return f"{what} makes no sense: {'; '.join(list(faults)[:5])}"
+    faults = error.errors()[:5]
+    if faults[0]["type"] == "json_invalid":
+        return f"{what} is not JSON: {faults[0]['ctx']['error']}"
+    sentences = (f"{'.'.join(map(str, fault['loc'])) or what}: {fault['msg']}" for fault in faults)
+    return f"{what} makes no sense: {'; '.join(sentences)}"
