@@ -224,6 +224,11 @@ def make_tag(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
 
+def moment(when: datetime) -> str:
+    """ISO 8601 in UTC with a Z, as in all JSON."""
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def ready_rendition(
     content: bytes, content_type: str, modified: datetime | None = None
 ) -> Rendition:

@@ -8,12 +8,11 @@ from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas.base import ExportId
 from webapp.api.schemas.exports import ExportJson, ExportQuery
 from webapp.errors import PhotoNotFoundError
-from webapp.extensions import get_files, get_limiter, get_registry
+from webapp.extensions import get_tools
 from webapp.http.responses import download
 from webapp.services.exports import downloads
 from webapp.services.exports.formats import CONTENT_TYPES
 from webapp.services.exports.order import ExportOrder
-from webapp.services.exports.run import ExportTools
 
 bp = guard(Blueprint("api_export", __name__))
 FILE = Content(
@@ -38,8 +37,7 @@ def take(query: ExportQuery) -> ResponseReturnValue:
     content_type = order.format_spec.content_type
     if request.method == "HEAD":  # an export that nobody reads would be listed as stopped
         return Response(content_type=content_type)
-    tools = ExportTools(get_registry(), get_files(), get_limiter())
-    export, pieces = downloads.start_export(order, who=who(), tools=tools)
+    export, pieces = downloads.start_export(order, who=who(), tools=get_tools())
     name = downloads.name_of(order, export)
     return download(pieces, content_type, name, export_id=export.public_id)
 

@@ -11,33 +11,27 @@ from flask.cli import with_appcontext
 from webapp.cli.history import needs_history
 from webapp.cli.progress import watch
 from webapp.errors import MarqueError
-from webapp.extensions import get_config, get_extensions
+from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import parse_filter
 from webapp.services.exports import to_disk
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.formats.base import Record
 from webapp.services.exports.order import ExportOrder, size_of
-from webapp.services.exports.run import ExportTools
+from webapp.services.jobs.job_type import Json
 
 
 @click.command("export")
 @click.option(
-    "--format",
-    "format",
-    required=True,
-    type=click.Choice(list(FORMATS)),
-    help="How it is written.",
+    "--format", required=True, type=click.Choice(list(FORMATS)), help="How it is written."
 )
 @click.option(
     "--out",
-    "out",
     required=True,
     type=click.Path(path_type=Path),
     help="The file (- for stdout); for folders, the folder.",
 )
 @click.option(
     "--where",
-    "where",
     multiple=True,
     metavar="NAME=VALUE",
     help="A filter of the gallery, such as outcome=wrong. Repeatable.",
@@ -103,10 +97,8 @@ def export_command(
         sys.exit(1)
 
 
-def _write(order: ExportOrder, out: Path, quiet: bool) -> to_disk.Json:
-    extensions = get_extensions()
-    tools = ExportTools(extensions.registry, extensions.files, extensions.limiter)
-    size, in_folders = size_of(order.wanted), order.format_spec.holds_photos
+def _write(order: ExportOrder, out: Path, quiet: bool) -> Json:
+    tools, size, in_folders = get_tools(), size_of(order.wanted), order.format_spec.holds_photos
     total = size.labelled if in_folders else size.photos
 
     def progress(photos: Iterator[Record]) -> Iterator[Record]:
@@ -130,7 +122,7 @@ def _name_and_value(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _summary(manifest: to_disk.Json) -> str:
+def _summary(manifest: Json) -> str:
     words = [f"{manifest['photos']:,} photos exported"]
     for name, number in sorted(manifest["left_out"].items()):
         words.append(f"{number:,} {name} left out")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -85,11 +84,6 @@ def wants_json() -> bool:
         [(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes]
     )
     return accepted.best_match(["text/html", "application/json"]) == "application/json"
-
-
-def moment(when: datetime) -> str:
-    """ISO 8601 in UTC with a Z."""
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def headers_of(error: Exception) -> dict[str, str]:

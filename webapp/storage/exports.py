@@ -153,11 +153,6 @@ def number_of(public_id: str) -> int | None:
     return db.session.execute(statement).scalar_one_or_none()
 
 
-def newest_number() -> int:
-    """The number of the newest photo, 0 in an empty history."""
-    return db.session.execute(select(func.max(Photo.id))).scalar_one() or 0
-
-
 def last_event() -> int:
     """The number of the newest label event, 0 when nothing was labelled yet."""
     return db.session.execute(select(func.max(LabelEvent.id))).scalar_one() or 0

@@ -8,14 +8,13 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, StringField
 
 from webapp.errors import BadRequestError, InvalidFormError, MarqueError, StorageFullError
-from webapp.extensions import get_config, get_files, get_limiter, get_registry
+from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import downloads
 from webapp.services.exports.downloads import Export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ZIP_PHOTOS, ExportOrder, size_of
-from webapp.services.exports.run import ExportTools
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.types import export as export_job
 from webapp.views import guards
@@ -28,7 +27,7 @@ bp = Blueprint("export", __name__)
 _JOBS_SHOWN = 5
 
 
-class ExportForm(Form):
+class _ExportForm(Form):
     """In which format, and what is there already; the gallery's filters come with it."""
 
     format = StringField()
@@ -55,21 +54,20 @@ class ExportForm(Form):
 def index() -> ResponseReturnValue:
     """Counts first, then the formats to choose from, then what was exported earlier. The filter is
     that of the gallery, in the URL."""
-    return _page(ExportForm(request.args, meta={"csrf": False}))
+    return _page(_ExportForm(request.args, meta={"csrf": False}))
 
 
 @bp.post("/export")
 @guards.people_only
 def take() -> ResponseReturnValue:
     """The export itself, piece by piece; or a job that makes it in the data folder."""
-    form = ExportForm()
+    form = _ExportForm()
     try:
         order = form.order()
         if form.later.data:
             job = export_job.enqueue(order, get_config().data, sender())
             return redirect(url_for("jobs.one", job_id=job.public_id), 303)
-        tools = ExportTools(get_registry(), get_files(), get_limiter())
-        export, pieces = downloads.start_export(order, who=guards.who(), tools=tools)
+        export, pieces = downloads.start_export(order, who=guards.who(), tools=get_tools())
     except (BadRequestError, InvalidFormError, StorageFullError) as error:
         return _page(form, error)
     name = downloads.name_of(order, export)
@@ -103,7 +101,7 @@ def remove(job_id: str) -> ResponseReturnValue:
     return redirect(url_for("jobs.one", job_id=job_id), 303)
 
 
-def _page(form: ExportForm, error: MarqueError | None = None) -> ResponseReturnValue:
+def _page(form: _ExportForm, error: MarqueError | None = None) -> ResponseReturnValue:
     wanted = GalleryFilter()
     try:
         wanted = parse_filter(request.values).replace(sort="newest")
@@ -132,7 +130,7 @@ def _earlier(export: Export) -> dict[str, Any]:
     """A line about an export and what can be done about the rest of it: the next part (`after`
     which photo), the same again, or, where what has arrived is of use, going on after the last
     photo of that, which only the reader knows."""
-    manifest, broken = export.manifest or {}, export.state == "stopped"
+    manifest, stopped = export.manifest or {}, export.state == "stopped"
     params = json.loads(export.filter_json)
     goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
     return {
@@ -140,7 +138,7 @@ def _earlier(export: Export) -> dict[str, Any]:
         "params": params,
         "words": filter_texts(params),
         "after": manifest.get("next") or "",
-        "again": broken and not goes_on,
-        "go_on": broken and goes_on,
+        "again": stopped and not goes_on,
+        "go_on": stopped and goes_on,
         "sha256": manifest.get("sha256", ""),
     }

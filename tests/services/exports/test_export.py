@@ -17,14 +17,13 @@ from flask import Flask
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError
-from webapp.extensions import get_extensions
+from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.reports.csv_safety import plain_cell, safe_cell
 from webapp.services.exports import order as orders
-from webapp.services.exports import records
+from webapp.services.exports import run as export_run
 from webapp.services.exports.downloads import get_export, start_export
 from webapp.services.exports.order import ExportOrder
-from webapp.services.exports.run import ExportTools
 from webapp.services.labels.relabel import relabel_photos
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Export
@@ -44,13 +43,8 @@ def begin(
     wanted: GalleryFilter = GalleryFilter(),  # noqa: B008
     **options: Any,
 ) -> tuple[Export, Iterator[bytes]]:
-    extensions = get_extensions()
     order = ExportOrder(format, wanted, base_url="http://marque.test", **options)
-    return start_export(
-        order,
-        who=ANNA,
-        tools=ExportTools(extensions.registry, extensions.files, extensions.limiter),
-    )
+    return start_export(order, who=ANNA, tools=get_tools())
 
 
 def exported(
@@ -125,7 +119,7 @@ def test_a_filter_keeps_the_others_at_home(upload: Upload) -> None:
 def test_it_reads_in_batches_and_misses_none(
     upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "BATCH", 2)
+    monkeypatch.setattr(export_run, "BATCH", 2)
     ids = [upload(mark=number) for number in range(5)]
     assert [row["id"] for row in table(exported("csv"))] == ids
 
@@ -133,7 +127,7 @@ def test_it_reads_in_batches_and_misses_none(
 def test_photos_that_arrive_meanwhile_wait_for_the_next_export(
     upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "BATCH", 1)
+    monkeypatch.setattr(export_run, "BATCH", 1)
     ids = [upload(mark=number) for number in range(2)]
     pieces = begin("jsonl")[1]
     first = next(pieces)

@@ -13,12 +13,11 @@ from tests.conftest import draw
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
-from webapp.extensions import get_extensions
+from webapp.extensions import get_tools
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label
 from webapp.services.exports.downloads import start_export
 from webapp.services.exports.order import ExportOrder
-from webapp.services.exports.run import ExportTools
 from webapp.services.labels import label_import
 from webapp.services.labels.import_formats.folders import read_label_folders
 from webapp.services.labels.import_formats.label_line import LabelLine
@@ -229,15 +228,8 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
         upload(name="=1.jpg", ground_truth="haas"): "haas",
         upload(name="b.jpg", mark=1, ground_truth="none"): "none",
     }
-    extensions = get_extensions()
     order = ExportOrder(format, GalleryFilter(), base_url="http://marque.test")
-    content = b"".join(
-        start_export(
-            order,
-            who=ANNA,
-            tools=ExportTools(extensions.registry, extensions.files, extensions.limiter),
-        )[1]
-    )
+    content = b"".join(start_export(order, who=ANNA, tools=get_tools())[1])
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
     for event in [one for public_id in ids for one in history.get_details(public_id).events]:

@@ -19,7 +19,7 @@ from webapp.errors import BadRequestError, NotAllowedError, PhotoDeletedError, P
 from webapp.extensions import get_extensions, get_files
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.exports.order import ExportOrder
-from webapp.services.exports.records import records
+from webapp.services.exports.run import records
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import deletion

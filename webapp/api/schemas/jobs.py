@@ -24,9 +24,8 @@ from webapp.api.schemas.base import (
 )
 from webapp.api.schemas.exports import Format
 from webapp.api.schemas.photos import Filters, Limit
-from webapp.domain import JOB_STATES
+from webapp.domain import JOB_STATES, moment
 from webapp.gallery_filter import Text
-from webapp.http.responses import moment
 from webapp.services.jobs.queue import JobLine, JobPage, JobView
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types.bulk import ACTIONS, UNDO

@@ -17,8 +17,8 @@ from webapp.api.schemas.base import (
     enum,
     example,
 )
+from webapp.domain import moment
 from webapp.errors import BadCardError, ModelNotFoundError
-from webapp.http.responses import moment
 from webapp.inference.models.card import RESIZE_RULES, ModelCard
 from webapp.inference.models.label_set import CurrentLabel, all_labels, as_current
 from webapp.inference.models.registry import Registry

@@ -20,10 +20,9 @@ from webapp.api.schemas.base import (
     enum,
     example,
 )
-from webapp.domain import ALL_MODELS, OUTCOMES, Answer, RankedLabel
+from webapp.domain import ALL_MODELS, OUTCOMES, Answer, RankedLabel, moment
 from webapp.errors import MarqueError
 from webapp.gallery_filter import GalleryFilter, Text
-from webapp.http.responses import moment
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, clean_name

@@ -5,11 +5,11 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from webapp.domain import Who
+from webapp.domain import Who, moment
 from webapp.errors import PhotoNotFoundError
-from webapp.services.exports.formats.base import moment
 from webapp.services.exports.order import ExportOrder, number_after
-from webapp.services.exports.run import ExportRun, ExportTools
+from webapp.services.exports.run import ExportRun
+from webapp.services.jobs.job_type import Tools
 from webapp.storage import exports as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import Export, now
@@ -17,9 +17,7 @@ from webapp.storage.tables import Export, now
 _SHOWN = 20
 
 
-def start_export(
-    order: ExportOrder, *, who: Who, tools: ExportTools
-) -> tuple[Export, Iterator[bytes]]:
+def start_export(order: ExportOrder, *, who: Who, tools: Tools) -> tuple[Export, Iterator[bytes]]:
     """Remember that an export begins. What became of it is written down when its bytes end.
 
     Returns:

@@ -1,6 +1,5 @@
 """What an export is asked for, and how much that is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from webapp.domain import VERDICTS
@@ -125,12 +124,3 @@ def number_after(public_id: str) -> int:
             f"There is no photo {public_id[:40]!r} to go on after. Start again without it."
         )
     return number
-
-
-def describe_filter(order: ExportOrder) -> str:
-    """The filter of an order in one line, "everything" without one."""
-    words: Sequence[str] = [
-        "picked photos" if name == "picked" else f"{name} {value}"
-        for name, value in order.filter.items()
-    ]
-    return ", ".join(words) or "everything"

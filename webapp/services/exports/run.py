@@ -6,27 +6,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from webapp.inference.admission import AdmissionLimiter
+import numpy as np
+
+from webapp.domain import RankedLabel, moment
+from webapp.errors import ModelError
+from webapp.inference.classifier import rank_labels
+from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
-from webapp.services.exports.formats.base import Output, PhotoBytes, Record, moment
+from webapp.services.exports.formats.base import Output, Record
 from webapp.services.exports.order import ExportOrder, number_after, without_class
-from webapp.services.exports.records import records
+from webapp.services.jobs.job_type import Tools
+from webapp.services.stats.training_membership import read_lists
 from webapp.storage import exports as storage
-from webapp.storage.file_stores.contract import FileStore
+from webapp.storage.database import end_reading
+from webapp.storage.photos.bulk import last_number
 from webapp.storage.tables import now
 
+BATCH = 500  # photos
 MOST_LOST = 100  # ids of photos without a file that a manifest names
-
-
-@dataclass(frozen=True)
-class ExportTools:
-    """What an export needs of the process."""
-
-    registry: Registry
-    files: FileStore
-    limiter: AdmissionLimiter
 
 
 @dataclass
@@ -83,7 +83,7 @@ class ExportRun:
     """
 
     order: ExportOrder
-    tools: ExportTools
+    tools: Tools
     event: int = field(default_factory=storage.last_event)
     made: datetime = field(default_factory=now)
     counts: ExportCounts = field(default_factory=ExportCounts)
@@ -145,10 +145,59 @@ class ExportRun:
             order.base_url,
             self.made,
             heading,
-            PhotoBytes(tools.files, tools.limiter, order.keep_metadata),
+            order.keep_metadata,
+            tools.files,
+            tools.limiter,
             self.counts.lose,
             lambda files: as_json(self.manifest | {"files": files}),
         )
+
+
+def records(
+    order: ExportOrder, registry: Registry, *, after: int, upto: int | None = None
+) -> Iterator[Record]:
+    """Every photo that passes the filter and is there now, oldest first, read in batches; photos
+    that arrive meanwhile are not.
+
+    Args:
+        after: Only photos whose number is larger.
+        upto: Only photos whose number is not larger; None for all that are there now.
+    """
+    read_lists(registry)
+    upto = last_number() if upto is None else upto
+
+    @cache
+    def card(model: str, version: int) -> ModelCard | None:
+        try:
+            return registry.card(model, version)
+        except ModelError:
+            return None
+
+    every_rank = order.format_spec.every_rank
+    selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
+    while rows := storage.batch_of_photos(selection, after, BATCH):
+        told = [] if order.format_spec.holds_photos else rows
+        ids = [row.prediction_id for row in told if row.prediction_id is not None]
+        top = storage.top_lines(ids)
+        events = storage.events_of_photos([row.number for row in told])
+        end_reading()
+        for row in rows:
+            answered = every_rank and row.prediction_id is not None
+            known = card(row.model, row.version) if answered else None
+            ranking = _ranking(row.distribution, known, top.get(row.prediction_id, []))
+            yield Record(row, ranking, events.get(row.number, []))
+        after = rows[-1].number
+
+
+def _ranking(
+    stored: bytes, card: ModelCard | None, top: list[tuple[int, str, float]]
+) -> tuple[RankedLabel, ...]:
+    """Every label when the card of the version is known, else the stored first five."""
+    if card is not None:
+        distribution = np.frombuffer(stored, dtype="<f4")
+        if len(distribution) == len(card.labels):
+            return rank_labels(distribution, card)
+    return tuple(RankedLabel(rank, label, -1, probability) for rank, label, probability in top)
 
 
 def as_json(value: dict[str, Any]) -> bytes:

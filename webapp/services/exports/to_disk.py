@@ -7,25 +7,23 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from webapp.errors import ExportError
 from webapp.services.exports.formats import folders
 from webapp.services.exports.formats.base import Record, folder_of
 from webapp.services.exports.order import ExportOrder, number_after
-from webapp.services.exports.run import ExportCounts, ExportRun, ExportTools, as_json
+from webapp.services.exports.run import ExportCounts, ExportRun, as_json
 from webapp.services.exports.whole_files import write_whole
+from webapp.services.jobs.job_type import Json, Tools
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading
 
 _BATCH = 500
 Watch = Callable[[Iterator[Record]], Iterator[Record]]
-Json = dict[str, Any]
 
 
-def export_stream(
-    order: ExportOrder, stream: IO[bytes], *, tools: ExportTools, watch: Watch
-) -> Json:
+def export_stream(order: ExportOrder, stream: IO[bytes], *, tools: Tools, watch: Watch) -> Json:
     """Write an export of one file to a stream, such as standard output. Returns its manifest."""
     run = ExportRun(order, tools)
     for piece in run.write(watch(run.photos())):
@@ -33,7 +31,7 @@ def export_stream(
     return run.manifest | run.counts.checksum
 
 
-def export_file(order: ExportOrder, path: Path, *, tools: ExportTools, watch: Watch) -> Json:
+def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: Watch) -> Json:
     """Write an export to a file, and its manifest beside it. Returns the manifest.
 
     Until it is whole the file is called `.NAME.part`; a line for each photo goes on in it after its
@@ -45,7 +43,12 @@ def export_file(order: ExportOrder, path: Path, *, tools: ExportTools, watch: Wa
     if path.exists():
         raise ExportError(f"{path} is there already. Choose another name, or remove it.")
     part, note = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.part.json")
-    run = _resume(order, part, note, tools) or _begin(order, part, note, tools)
+    run = _resume(order, part, note, tools)
+    if run is None:
+        run = ExportRun(order, tools, counts=ExportCounts(last=order.after))
+        part.unlink(missing_ok=True)
+        begun = {"about": _about(order), "made": run.made.isoformat(), "label_event": run.event}
+        write_whole(note, as_json(begun))
     goes_on = run.counts.photos > 0
     with part.open("ab") as stream:
         photos = watch(run.photos(number_after(run.counts.last)))
@@ -58,7 +61,7 @@ def export_file(order: ExportOrder, path: Path, *, tools: ExportTools, watch: Wa
     return manifest
 
 
-def export_folder(order: ExportOrder, folder: Path, *, tools: ExportTools, watch: Watch) -> Json:
+def export_folder(order: ExportOrder, folder: Path, *, tools: Tools, watch: Watch) -> Json:
     """Bring a folder of photos up to date: what is there and whole stays, what is missing is
     written, what no longer belongs is removed.
 
@@ -82,15 +85,7 @@ def export_folder(order: ExportOrder, folder: Path, *, tools: ExportTools, watch
     return manifest | {"removed": removed}
 
 
-def _begin(order: ExportOrder, part: Path, note: Path, tools: ExportTools) -> ExportRun:
-    run = ExportRun(order, tools, counts=ExportCounts(last=order.after))
-    part.unlink(missing_ok=True)
-    begun = {"about": _about(order), "made": run.made.isoformat(), "label_event": run.event}
-    write_whole(note, as_json(begun))
-    return run
-
-
-def _resume(order: ExportOrder, part: Path, note: Path, tools: ExportTools) -> ExportRun | None:
+def _resume(order: ExportOrder, part: Path, note: Path, tools: Tools) -> ExportRun | None:
     """An export that was interrupted, with what it has counted; None when there is none that can go
     on."""
     if not (order.format_spec.goes_on and part.exists() and note.exists()):

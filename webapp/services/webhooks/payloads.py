@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from webapp.domain import PROMOTED, RELABELLED, UNSURE
+from webapp.domain import PROMOTED, RELABELLED, UNSURE, moment
 from webapp.errors import PhotoNotFoundError
 from webapp.services.photos.gallery import get_item
 from webapp.storage import webhooks as storage
@@ -31,8 +31,7 @@ def make_body(event: WebhookEvent, describe: _Describe) -> tuple[str, int]:
         rows = storage.label_events(event.about, event.after, _MOST_CHANGES)
         photo = _photo(rows[0].photo_ref, describe) if count == 1 else None
         data = {**_relabelling(event.about, rows), "count": count, "photo": photo}
-    timestamp = event.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body = {"type": event.type, "timestamp": timestamp, "data": data}
+    body = {"type": event.type, "timestamp": moment(event.created_at), "data": data}
     return json.dumps(body, ensure_ascii=False), upto
 
 

@@ -1,7 +1,5 @@
 """What an export format is, and the parts that several of them use."""
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +12,6 @@ from webapp.domain import VERDICTS, RankedLabel
 from webapp.errors import ServerBusyError
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.decoding.images import MAX_SIDE, content_type, render_view
-from webapp.reports.csv_safety import safe_cell
 from webapp.services.photos.gallery import stored_content
 from webapp.storage.file_stores.contract import FileStore
 
@@ -55,13 +52,26 @@ class Record:
 
 
 @dataclass(frozen=True)
-class PhotoBytes:
-    """Where the bytes of photos come from, and whether they keep what they tell about place, time
-    and camera."""
+class Output:
+    """What a format is told besides the photos.
 
+    Attributes:
+        base_url: Where this Marque is, for addresses of photos.
+        made: When the export began.
+        heading: False leaves out that of a table which goes on.
+        keep_metadata: Photos keep what they tell about place, time and camera.
+        lost: Called for each photo whose file is gone.
+        manifest: The export's manifest, given the SHA-256 of its other files by name.
+    """
+
+    base_url: str
+    made: datetime
+    heading: bool
+    keep_metadata: bool
     files: FileStore
     limiter: AdmissionLimiter
-    keep_metadata: bool
+    lost: Callable[[Record], None]
+    manifest: Callable[[dict[str, str]], bytes]
 
     def read(self, row: Any) -> bytes:
         """The file of a photo, or a copy as JPEG without metadata.
@@ -88,27 +98,6 @@ class PhotoBytes:
     def path(self, record: Record) -> str:
         """Where the photo lies in the export."""
         return path_of(record, "JPEG" if self.strips(record.row) else record.row.format)
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a format is told besides the photos.
-
-    Attributes:
-        base_url: Where this Marque is, for addresses of photos.
-        made: When the export began.
-        heading: False leaves out that of a table which goes on.
-        photo_bytes: For formats that hold the photos themselves.
-        lost: Called for each photo whose file is gone.
-        manifest: The export's manifest, given the SHA-256 of its other files by name.
-    """
-
-    base_url: str
-    made: datetime
-    heading: bool
-    photo_bytes: PhotoBytes
-    lost: Callable[[Record], None]
-    manifest: Callable[[dict[str, str]], bytes]
 
 
 @dataclass(frozen=True)
@@ -140,22 +129,9 @@ class ExportFormat:
         return self.read_line is not None
 
 
-def csv_line(cells: Iterable[object]) -> bytes:
-    """A line of a table; no cell is a formula, and None is an empty cell."""
-    line = io.StringIO()
-    row = [safe_cell("" if cell is None else cell) for cell in cells]
-    csv.writer(line, lineterminator="\n").writerow(row)
-    return line.getvalue().encode()
-
-
 def json_item(value: dict[str, Any], *, first: bool) -> bytes:
     """An item of a JSON list, on a line of its own."""
     return (b"\n" if first else b",\n") + json.dumps(value, ensure_ascii=False).encode()
-
-
-def moment(when: datetime) -> str:
-    """ISO 8601 in UTC with a Z, as in the API."""
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def path_of(record: Record, format: str = "") -> str:

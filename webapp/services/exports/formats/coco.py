@@ -5,13 +5,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from webapp.domain import VERDICTS
+from webapp.domain import VERDICTS, moment
 from webapp.services.exports.formats.base import (
     ExportFormat,
     Output,
     Record,
     json_item,
-    moment,
     path_of,
 )
 
@@ -21,11 +20,7 @@ _IN_MEMORY = 4 * 1024 * 1024  # bytes of annotations; more wait in a temporary f
 def _write(records: Iterable[Record], output: Output) -> Iterator[bytes]:
     """The annotations wait while the images are written, so that both are of the same reading."""
     categories: dict[str, int] = {}
-    about = {
-        "description": "Marque",
-        "url": output.base_url,
-        "date_created": moment(output.made),
-    }
+    about = {"description": "Marque", "url": output.base_url, "date_created": moment(output.made)}
     yield f'{{"info": {json.dumps(about)}, "licenses": [], "images": ['.encode()
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as annotations:
         for number, record in enumerate(records, 1):

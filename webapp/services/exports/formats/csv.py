@@ -3,14 +3,14 @@
 import csv
 from collections.abc import Iterable, Iterator
 
-from webapp.reports.csv_safety import plain_cell
-from webapp.services.exports.formats.base import ExportFormat, Output, Record, csv_line, moment
+from webapp.domain import moment
+from webapp.reports.csv_safety import csv_lines, plain_cell
+from webapp.services.exports.formats.base import ExportFormat, Output, Record
 
 _TOP = 5
 # `ground_truth` is the label as it reads now, `given_label` as it was given where labels were
-# merged
-# since. `label_1` is the model's first label whatever was decided; `outcome` holds the decision
-# against the truth; `audited`: checked in a random sample; `learnt`: the version was trained on it.
+# merged since. `label_1` is the model's first label whatever was decided; `outcome` holds the
+# decision against the truth; `audited`: checked in a random sample; `learnt`: trained on.
 _COLUMNS = (
     *("id", "filename", "sha256", "width", "height", "bytes", "format", "created_at"),
     *("ground_truth", "given_label", "truth_model", "labelled_at", "labelled_by"),
@@ -22,27 +22,23 @@ _COLUMNS = (
 
 def _write(records: Iterable[Record], output: Output) -> Iterator[bytes]:
     if output.heading:
-        yield csv_line(_COLUMNS)
+        yield csv_lines([_COLUMNS]).encode()
     for record in records:
-        yield csv_line(_cells(record))
+        yield csv_lines([_cells(record)]).encode()
 
 
-def _cells(record: Record) -> Iterator[object]:
+def _cells(record: Record) -> list[object]:
     row, last = record.row, record.events[-1] if record.events else None
-    yield from (row.public_id, row.filename, row.sha256, row.width, row.height, row.bytes)
-    yield from (row.format, moment(row.created_at))
-    yield from (row.ground_truth, row.given_label, row.truth_model)
-    yield from (moment(last.created_at), last.who) if last and row.ground_truth else ("", "")
-    yield from (_yes(row.audited), row.outcome, _yes(row.starred))
-    yield from (row.model, row.version, _yes(row.trained), row.decision, row.margin)
-    yield row.familiarity
-    for line in record.ranking[:_TOP]:
-        yield from (line.label, line.probability)
-    yield from [""] * 2 * (_TOP - len(record.ranking[:_TOP]))
-
-
-def _yes(flag: object) -> str:
-    return "yes" if flag else ""
+    audited, starred, trained = (
+        "yes" if flag else "" for flag in (row.audited, row.starred, row.trained)
+    )
+    cells = [row.public_id, row.filename, row.sha256, row.width, row.height, row.bytes, row.format]
+    cells += [moment(row.created_at), row.ground_truth, row.given_label, row.truth_model]
+    cells += [moment(last.created_at), last.who] if last and row.ground_truth else ["", ""]
+    cells += [audited, row.outcome, starred, row.model, row.version, trained]
+    cells += [row.decision, row.margin, row.familiarity]
+    cells += [cell for line in record.ranking[:_TOP] for cell in (line.label, line.probability)]
+    return cells + [""] * (len(_COLUMNS) - len(cells))
 
 
 def _read_line(line: bytes) -> tuple[str, str] | None:

@@ -9,39 +9,33 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from webapp.domain import moment
 from webapp.errors import PhotoNotFoundError
-from webapp.services.exports.formats.base import (
-    ExportFormat,
-    Output,
-    Record,
-    csv_line,
-    moment,
-)
+from webapp.reports.csv_safety import csv_lines
+from webapp.services.exports.formats.base import ExportFormat, Output, Record
 from webapp.services.exports.whole_files import replacing, write_whole
 
 TABLE = "photos.csv"
 MANIFEST = "manifest.json"
 # `sha256` is that of the upload; `file_sha256` that of the file here, another when metadata was
 # left out.
-_COLUMNS = (
-    *("path", "file_sha256", "sha256", "bytes", "id", "filename", "ground_truth", "created_at"),
-)
+_HEADING = b"path,file_sha256,sha256,bytes,id,filename,ground_truth,created_at\n"
 
 
 def _write_zip(records: Iterable[Record], output: Output) -> Iterator[bytes]:
     """A zip of the photos, photos.csv and manifest.json, in pieces of one photo: `zipfile` writes
     to what cannot be rewound. The photos are stored as they are, being compressed already."""
-    source, sink = output.photo_bytes, _Sink()
-    table = io.BytesIO(csv_line(_COLUMNS))
+    sink = _Sink()
+    table = io.BytesIO(_HEADING)
     table.seek(0, os.SEEK_END)
     with zipfile.ZipFile(sink, "w") as archive:
         for record in records:
             try:
-                content = source.read(record.row)
+                content = output.read(record.row)
             except PhotoNotFoundError:
                 output.lost(record)
                 continue
-            path = source.path(record)
+            path = output.path(record)
             archive.writestr(zipfile.ZipInfo(path, record.row.created_at.timetuple()[:6]), content)
             table.write(_line(path, record.row, content))
             yield sink.take()
@@ -67,14 +61,13 @@ def write_folder(records: Iterable[Record], output: Output, folder: Path) -> str
 
 
 def _folder_lines(records: Iterable[Record], output: Output, folder: Path) -> Iterator[bytes]:
-    source = output.photo_bytes
-    yield csv_line(_COLUMNS)
+    yield _HEADING
     for record in records:
-        path, row = source.path(record), record.row
-        content = _kept(folder / path, "" if source.strips(row) else row.sha256)
+        path, row = output.path(record), record.row
+        content = _kept(folder / path, "" if output.strips(row) else row.sha256)
         if content is None:
             try:
-                content = source.read(row)
+                content = output.read(row)
             except PhotoNotFoundError:
                 output.lost(record)
                 continue
@@ -93,8 +86,7 @@ def files_in(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _kept(path: Path, sha256: str) -> bytes | None:
-    """The content of a file, None when it is not there or not what it should be. `sha256` is ""
-    when that is not known."""
+    """The content of a file; None when it is not there, or has not this SHA-256 ("": any)."""
     if not path.is_file() or path.is_symlink():
         return None
     content = path.read_bytes()
@@ -104,25 +96,19 @@ def _kept(path: Path, sha256: str) -> bytes | None:
 def _line(path: str, row: Any, content: bytes) -> bytes:
     digest, created = hashlib.sha256(content).hexdigest(), moment(row.created_at)
     facts = (row.public_id, row.filename, row.ground_truth, created)
-    return csv_line((path, digest, row.sha256, len(content), *facts))
+    return csv_lines([(path, digest, row.sha256, len(content), *facts)]).encode()
 
 
-class _Sink:
+class _Sink(io.RawIOBase):
     """A file for `zipfile` that is written once and read away in pieces."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Any) -> int:
         """Keep it until it is taken."""
         self.pieces.append(bytes(content))
         return len(content)
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def take(self) -> bytes:
         """What was written since the last time."""

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from webapp.services.exports.formats.base import ExportFormat, Output, Record, moment
+from webapp.domain import moment
+from webapp.services.exports.formats.base import ExportFormat, Output, Record
 
 
 def _write(records: Iterable[Record], _output: Output) -> Iterator[bytes]:
@@ -36,15 +37,7 @@ def _prediction(record: Record) -> dict[str, Any]:
         "label": row.label,
         "confidence": row.confidence,
         "familiarity": row.familiarity,
-        "ranked": [
-            {
-                "rank": line.rank,
-                "label": line.label,
-                "class_id": line.class_id,
-                "probability": line.probability,
-            }
-            for line in record.ranking
-        ],
+        "ranked": [vars(line) for line in record.ranking],
         "model": {"name": row.model, "version": row.version},
         "elapsed_ms": round(row.elapsed_ms, 2),
     }

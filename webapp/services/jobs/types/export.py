@@ -17,20 +17,8 @@ from webapp.gallery_filter import parse_filter
 from webapp.services.exports import order as orders
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.formats.base import Record
-from webapp.services.exports.order import (
-    ExportOrder,
-    describe_filter,
-    number_after,
-    without_class,
-)
-from webapp.services.exports.records import records
-from webapp.services.exports.run import (
-    MOST_LOST,
-    ExportCounts,
-    ExportRun,
-    ExportTools,
-    as_json,
-)
+from webapp.services.exports.order import ExportOrder, number_after, without_class
+from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json, records
 from webapp.services.exports.whole_files import replacing, write_whole
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
@@ -38,6 +26,7 @@ from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.storage import exports as storage
 from webapp.storage import jobs
 from webapp.storage.database import writing
+from webapp.storage.photos.bulk import last_number
 from webapp.storage.tables import now
 
 KEPT = timedelta(days=7)
@@ -64,7 +53,11 @@ def enqueue(order: ExportOrder, data: Path, sender: Sender) -> Job:
     number_after(order.after)
     _check_room(data)
     params = asdict(order) | {"wanted": order.filter}
-    title = f"{order.format_spec.title}: {describe_filter(order)}"
+    words = (
+        "picked photos" if name == "picked" else f"{name} {value}"
+        for name, value in order.filter.items()
+    )
+    title = f"{order.format_spec.title}: {', '.join(words) or 'everything'}"
     return queue.enqueue(JOB_TYPE, params, title, sender)
 
 
@@ -124,7 +117,7 @@ def plan(job: RunningJob) -> list[Json]:
     """Pieces, each with the numbers of its first and last photo. Photos that come later are in
     none. Planning changes nothing."""
     order = _order(job)
-    first, upto = number_after(order.after), storage.newest_number()
+    first, upto = number_after(order.after), last_number()
     common = {"made": now().isoformat(), "event": storage.last_event()}
     selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
     size = orders.ZIP_PHOTOS if order.format_spec.holds_photos else _PIECE
@@ -150,7 +143,7 @@ def do(job: RunningJob) -> Json:
     folder = folder_of(job.tools.data, job.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _check_room(job.tools.data)
-    run = ExportRun(order, _tools(job), part["event"], datetime.fromisoformat(part["made"]))
+    run = ExportRun(order, job.tools, part["event"], datetime.fromisoformat(part["made"]))
     name = _name_of_piece(order, part)
     with _writing_file(folder / name) as stream:
         for piece in run.write(_photos(job, run), heading=part["number"] == 1):
@@ -181,7 +174,7 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     listed = [
         {name: file[name] for name in ("name", "bytes", "sha256", "photos")} for file in files
     ]
-    run = ExportRun(order, _tools(job), pieces[0]["event"], made, _sum(order, pieces))
+    run = ExportRun(order, job.tools, pieces[0]["event"], made, _sum(order, pieces))
     manifest = run.manifest | {"files": listed}
     write_whole(folder / _MANIFEST, as_json(manifest))
     for left in folder.glob(".*.part"):
@@ -213,10 +206,6 @@ def clear(job_id: str, _asked: Json, tools: Tools) -> None:
 
 def _order(job: RunningJob) -> ExportOrder:
     return ExportOrder(**job.params | {"wanted": parse_filter(job.params["wanted"])})
-
-
-def _tools(job: RunningJob) -> ExportTools:
-    return ExportTools(job.tools.registry, job.tools.files, job.tools.limiter)
 
 
 def _merged(order: ExportOrder, ranges: list[Range]) -> Iterator[Range]:
