@@ -114,16 +114,12 @@ class Answer:
 
 
 # outcomes of a photo: what its shown prediction turned out to be; unlabelled: nobody has checked
-# it, or
-# its ground truth says nothing about the model that answered
+# it, or its ground truth says nothing about the model that answered
 UNLABELLED = "unlabelled"
 OUTCOMES = ("correct", "wrong", UNLABELLED, "unclassified", "unusable")
 
 # places of label events: a merge of labels, an undo, a photo drawn at random
 MERGE, UNDO, AUDIT = "merge", "undo", "audit"
-
-# orders of the gallery; the last three know only answered photos, `most-wrong` only wrong answers
-SORTS = ("newest", "oldest", "least-sure", "smallest-margin", "most-wrong")
 
 VISITORS = "-"  # instead of a person's name: sent without a login; no user may carry this name
 YES, NO = "yes", "no"

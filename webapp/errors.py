@@ -11,6 +11,9 @@ class MarqueError(Exception):
     status = 500
     retry_after: int | None = None
 
+    def __init_subclass__(cls, status: int | None = None) -> None:
+        cls.status = status or cls.status
+
 
 class _WaitError(MarqueError):
     """An error that ends by itself after `retry_after` seconds."""
@@ -23,86 +26,62 @@ class _WaitError(MarqueError):
 # ---- photos ----
 
 
-class PhotoRefusedError(MarqueError):
+class PhotoRefusedError(MarqueError, status=422):
     """An upload was refused. Nothing was stored."""
 
-    status = 422
 
-
-class NotAPhotoError(PhotoRefusedError):
+class NotAPhotoError(PhotoRefusedError, status=415):
     """The bytes are in none of the image formats that are read."""
-
-    status = 415
 
 
 class BrokenPhotoError(PhotoRefusedError):
     """The bytes begin like an image but cannot be decoded: truncated, corrupt, impossible sizes."""
 
 
-class PhotoTooLargeError(PhotoRefusedError):
+class PhotoTooLargeError(PhotoRefusedError, status=413):
     """The file has too many bytes, or the image too many pixels, for the caps before decoding."""
 
-    status = 413
 
-
-class NoFileError(PhotoRefusedError):
+class NoFileError(PhotoRefusedError, status=400):
     """A form or call that must carry a file carries none."""
 
-    status = 400
 
-
-class PhotoNotFoundError(MarqueError):
+class PhotoNotFoundError(MarqueError, status=404):
     """No photo has this id, or it was deleted."""
 
-    status = 404
 
-
-class PhotoDeletedError(PhotoNotFoundError):
+class PhotoDeletedError(PhotoNotFoundError, status=410):
     """The photo was deleted and can still be restored."""
 
-    status = 410
 
-
-class NotAskedError(MarqueError):
+class NotAskedError(MarqueError, status=404):
     """The photo exists, but this model has not classified it yet."""
 
-    status = 404
 
-
-class NoHeatMapError(MarqueError):
+class NoHeatMapError(MarqueError, status=404):
     """The network does not end in a pooled feature map and one dense layer: no heat map exists."""
-
-    status = 404
 
 
 # ---- labels ----
 
 
-class UnknownLabelError(MarqueError):
+class UnknownLabelError(MarqueError, status=422):
     """A ground truth is neither a label of the model nor a verdict."""
 
-    status = 422
 
-
-class NothingToUndoError(MarqueError):
+class NothingToUndoError(MarqueError, status=409):
     """The label event or batch does not exist, or was changed since."""
-
-    status = 409
 
 
 # ---- requests ----
 
 
-class TooMuchToCountError(MarqueError):
+class TooMuchToCountError(MarqueError, status=422):
     """A filter matches more photos than can be counted while somebody waits."""
 
-    status = 422
 
-
-class BadRequestError(MarqueError):
+class BadRequestError(MarqueError, status=400):
     """A filter, cursor or number of a request makes no sense."""
-
-    status = 400
 
 
 class InvalidFieldsError(BadRequestError):
@@ -117,16 +96,12 @@ class InvalidFieldsError(BadRequestError):
         self.faults = faults
 
 
-class InvalidFormError(MarqueError):
+class InvalidFormError(MarqueError, status=422):
     """Fields of an HTML form are missing or cannot be read. Nothing was done."""
 
-    status = 422
 
-
-class BadNumberError(BadRequestError):
+class BadNumberError(BadRequestError, status=422):
     """The number of a photo in a call of the earlier services is not a number."""
-
-    status = 422
 
 
 # ---- exports and imports ----
@@ -140,31 +115,24 @@ class ResultsError(MarqueError):
     """The file that a command is to continue was not written by it. Nothing was changed."""
 
 
-class BadLabelFileError(MarqueError):
+class BadLabelFileError(MarqueError, status=422):
     """A file of labels cannot be read. Nothing was changed; the message names the line."""
-
-    status = 422
 
 
 # ---- models ----
 
 
-class ModelError(MarqueError):
+class ModelError(MarqueError, status=422):
     """Root of what can be wrong with a model."""
 
-    status = 422
 
-
-class ModelNotFoundError(ModelError):
+class ModelNotFoundError(ModelError, status=404):
     """No model, or no version of it, has this name."""
 
-    status = 404
 
-
-class ModelUnavailableError(ModelError):
+class ModelUnavailableError(ModelError, status=503):
     """The model cannot be loaded: missing, damaged, or wrong answers on its golden photos."""
 
-    status = 503
     retry_after = 30
 
 
@@ -176,10 +144,8 @@ class ModelRefusedError(ModelError):
     """The publishing gate refused a version. The message says which check failed."""
 
 
-class PromotionRefusedError(ModelError):
+class PromotionRefusedError(ModelError, status=409):
     """A version may not take over, or there is none to roll back to. Nothing was changed."""
-
-    status = 409
 
 
 class TrainingError(MarqueError):
@@ -189,22 +155,16 @@ class TrainingError(MarqueError):
 # ---- jobs ----
 
 
-class BadArchiveError(MarqueError):
+class BadArchiveError(MarqueError, status=422):
     """A zip of photos cannot be read: damaged, or too large inside. Nothing was stored."""
 
-    status = 422
 
-
-class JobNotFoundError(MarqueError):
+class JobNotFoundError(MarqueError, status=404):
     """No job has this id, or the person may not see it."""
 
-    status = 404
 
-
-class JobRefusedError(MarqueError):
+class JobRefusedError(MarqueError, status=409):
     """A job cannot be added, cancelled or retried as it stands. Nothing was changed."""
-
-    status = 409
 
 
 class NobodyWorksError(MarqueError):
@@ -226,16 +186,12 @@ class JobWaitsError(MarqueError):
 # ---- webhooks ----
 
 
-class WebhookError(MarqueError):
+class WebhookError(MarqueError, status=422):
     """A webhook that cannot be saved, or cannot be used as it stands. Nothing was changed."""
 
-    status = 422
 
-
-class WebhookNotFoundError(WebhookError):
+class WebhookNotFoundError(WebhookError, status=404):
     """No webhook has this number."""
-
-    status = 404
 
 
 class NotDeliveredError(MarqueError):
@@ -252,65 +208,47 @@ class NotDeliveredError(MarqueError):
 # ---- accounts ----
 
 
-class LoginFailedError(MarqueError):
+class LoginFailedError(MarqueError, status=401):
     """User name and password do not match. It never says which of the two."""
-
-    status = 401
 
 
 class KeyExpiredError(LoginFailedError):
     """The API key has expired. The message says since when."""
 
 
-class KeyNotFoundError(MarqueError):
+class KeyNotFoundError(MarqueError, status=404):
     """No API key has this number."""
 
-    status = 404
 
-
-class TooManyAttemptsError(_WaitError):
+class TooManyAttemptsError(_WaitError, status=429):
     """Too many wrong passwords for this user name."""
 
-    status = 429
 
-
-class UserError(MarqueError):
+class UserError(MarqueError, status=422):
     """A user name or password that cannot be accepted."""
 
-    status = 422
 
-
-class NotAllowedError(MarqueError):
+class NotAllowedError(MarqueError, status=403):
     """The person or key may not do this."""
-
-    status = 403
 
 
 # ---- the machine ----
 
 
-class TooManyRequestsError(_WaitError):
+class TooManyRequestsError(_WaitError, status=429):
     """A sender asks for more than the rate limits allow."""
 
-    status = 429
 
-
-class ServerBusyError(_WaitError):
+class ServerBusyError(_WaitError, status=503):
     """The queue in front of the model is full, or the database is locked."""
 
-    status = 503
 
-
-class StorageFullError(MarqueError):
+class StorageFullError(MarqueError, status=507):
     """The disk is full or read-only; nothing was stored."""
 
-    status = 507
 
-
-class DamagedHistoryError(MarqueError):
+class DamagedHistoryError(MarqueError, status=503):
     """The database is damaged."""
-
-    status = 503
 
 
 class ServerFailedError(MarqueError):

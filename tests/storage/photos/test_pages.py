@@ -11,9 +11,8 @@ from flask import Flask
 from sqlalchemy import update
 
 from tests.conftest import statements
-from webapp.domain import SORTS
 from webapp.extensions import get_files
-from webapp.gallery_filter import GalleryFilter, parse_filter
+from webapp.gallery_filter import GalleryFilter, choices_of, parse_filter
 from webapp.services.operations import health
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
@@ -63,6 +62,7 @@ FILTERS = {
         "until": "2026-01-31",
     },
 }
+SORTS = tuple(choices_of("sort"))
 BY_ARRIVAL = ("newest", "oldest")
 BY_ANSWER = tuple(sort for sort in SORTS if sort not in BY_ARRIVAL)
 WALK = re.compile(r"PRIMARY KEY \(rowid[<>]\?\)|_(confidence|margin) \(shown_\w+[<>]")

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import SORTS, UNUSABLE
+from webapp.domain import UNUSABLE
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
 from webapp.gallery_filter import filter_params, parse_filter
 from webapp.services.labels import search
@@ -166,7 +166,7 @@ def _queue() -> ReviewQueue:
     order = request.args.get("order", "") or review.ORDERS[0]
     if order not in review.ORDERS:
         raise BadRequestError(f"order must be one of {', '.join(review.ORDERS)}.")
-    return ReviewQueue(order, parse_filter(request.args).replace(sort=SORTS[0]))
+    return ReviewQueue(order, parse_filter(request.args).replace(sort="newest"))
 
 
 def _params(queue: ReviewQueue) -> dict[str, Any]:
