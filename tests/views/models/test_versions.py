@@ -248,6 +248,21 @@ def test_a_worse_one_needs_force_and_a_reason_and_the_form_keeps_what_was_typed(
     assert "“new liveries”" in page and "against the comparison" in page
 
 
+@pytest.mark.parametrize("force", ["no", "false", "0", ""])
+def test_only_a_plain_yes_insists(
+    admin: FlaskClient,
+    config: Config,
+    challenger: FakeClassifier,
+    compared: Callable[[], None],
+    force: str,
+) -> None:
+    challenger.says(ferrari=0.9)
+    compared()
+    data = {"version": "2", "why": "new liveries", "force": force}
+    assert admin.post("/models/f1-teams/promote", data=data).status_code == 409
+    assert live(config) == "1"
+
+
 def test_with_nothing_to_compare_a_reason_is_enough(admin: FlaskClient, config: Config) -> None:
     assert "so it takes a reason" in admin.get("/models/f1-teams/compare").text
     assert admin.post("/models/f1-teams/promote", data={"version": "2"}).status_code == 409

@@ -38,7 +38,7 @@ class PromoteForm(Form):
 
     version = HiddenField()
     why = StringField("Why", [Length(max=500)])
-    force = BooleanField(false_values=("", "no"))
+    force = BooleanField()  # only "yes" counts
 
 
 class RollbackForm(Form):

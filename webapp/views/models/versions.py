@@ -84,7 +84,8 @@ def take_over(name: str) -> ResponseReturnValue:
     """Let a version serve, if the comparison or the admin says so."""
     form, registry = PromoteForm(), get_registry()
     version, live = _number(form.version.data or ""), registry.live_version(name)
-    decision = Decision(guards.who(), form.why.data or "", force=form.force.data)
+    force = request.form.get("force") == "yes"
+    decision = Decision(guards.who(), form.why.data or "", force=force)
     try:
         row = compare.promote_on_history(registry, name, version, load_version, decision)
     except ModelNotFoundError:
