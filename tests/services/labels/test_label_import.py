@@ -21,7 +21,7 @@ from webapp.services.exports.order import ExportOrder
 from webapp.services.labels import label_import
 from webapp.services.labels.import_formats.folders import read_label_folders
 from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.import_formats.reading import read_labels
+from webapp.services.labels.import_formats.registry import read_labels
 from webapp.services.labels.label_import import (
     Plan,
     apply_import,
@@ -163,12 +163,8 @@ def test_a_label_may_be_written_as_people_do(upload: Upload, label: str) -> None
 def test_unknown_labels_and_photos_are_counted_and_named(upload: Upload) -> None:
     upload(name="a.jpg")
     found = plan("filename,label\na.jpg,trabant\nb.jpg,haas\na.jpg,\n")
-    assert (found.lines, found.empty, found.unknown, found.unknown_labels) == (
-        3,
-        1,
-        1,
-        {"trabant": 1},
-    )
+    assert (found.lines, found.empty) == (3, 1)
+    assert found.troubles == {"unknown photo": 1, "unknown label": 1}
     assert found.examples["unknown label"] == ["line 2: trabant"]
 
 

@@ -14,7 +14,7 @@ from webapp.cli.progress import watch
 from webapp.errors import MarqueError
 from webapp.extensions import get_cards, get_pipeline
 from webapp.services.labels.import_formats.folders import read_label_folders
-from webapp.services.labels.import_formats.reading import read_labels
+from webapp.services.labels.import_formats.registry import read_labels
 from webapp.services.labels.label_import import UNKNOWN, Plan, apply_import, plan_import
 
 _FOLDERS = "folders"
@@ -77,7 +77,7 @@ def import_command(
                 f"{coming:,} are about photos that are not here yet: "
                 "with --apply those of the folder come in first."
             )
-        elif plan.unknown and folder and not add:
+        elif plan.troubles[UNKNOWN] and folder and not add:
             click.echo("To take in the photos of the folder that are not here yet, add --add.")
         if not dry_run:
             why = (file or source).name[:200]

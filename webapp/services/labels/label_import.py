@@ -3,7 +3,7 @@
 import io
 import secrets
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -13,12 +13,12 @@ from typing import Any
 from webapp.domain import NONE_OF_THESE, VERDICTS, Who
 from webapp.errors import BadLabelFileError, PhotoNotFoundError
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import CurrentLabel, all_labels
+from webapp.inference.models.label_set import all_labels
 from webapp.reports.csv_safety import to_csv
 from webapp.services.exports.formats.base import folder_of
 from webapp.services.labels.import_formats.folders import folder_line
 from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.import_formats.reading import read_labels
+from webapp.services.labels.import_formats.registry import read_labels
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import Relabelled, model_of, record_label
 from webapp.services.webhooks import events as webhook_events
@@ -26,9 +26,8 @@ from webapp.storage import jobs
 from webapp.storage.database import end_reading, writing
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp, photos_by_id
-from webapp.storage.labels.label_files import KnownPhotos
 from webapp.storage.photos.bulk import not_in_batch
-from webapp.storage.tables import LabelFile, now
+from webapp.storage.tables import LabelFile, Photo, now
 
 BATCH = 500  # lines or photos at a time
 _SHOWN = 20  # examples of lines that cannot be taken
@@ -36,16 +35,11 @@ MAX_BYTES = 20 * 1024 * 1024  # of a file in the browser; the terminal reads any
 KEPT = timedelta(days=1)  # how long a file waits between the preview and its import
 LARGE = 5_000  # lines of a file that are imported while one waits; more are a job
 JOB = "labels"  # the type of that job, whose files wait as long as it needs them
-UNKNOWN, LIKE, _SEVERAL = (
-    "unknown photo",
-    "another file of this name",
-    "several photos of this name",
-)
-_STRANGE, _CONTRADICTION = "unknown label", "contradiction"
+UNKNOWN, LIKE = "unknown photo", "another file of this name"  # why a line cannot be taken
 
 
 @dataclass(frozen=True)
-class Change:
+class PlannedLabel:
     """A photo that would get a label; `before` is what it has now."""
 
     public_id: str
@@ -65,8 +59,7 @@ class Plan:
     lines: int = 0
     same: int = 0
     empty: int = 0
-    changes: dict[str, Change] = field(default_factory=dict)
-    unknown_labels: Counter[str] = field(default_factory=Counter)
+    changes: dict[str, PlannedLabel] = field(default_factory=dict)
     troubles: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -80,12 +73,7 @@ class Plan:
         """Photos that have another label."""
         return sum(change.replaces for change in self.changes.values())
 
-    @property
-    def unknown(self) -> int:
-        """Lines whose photo is not here."""
-        return self.troubles[UNKNOWN]
-
-    def wanted(self, *, replace: bool) -> list[Change]:
+    def wanted(self, *, replace: bool) -> list[PlannedLabel]:
         """The changes to be made: to photos that have another label only with `replace`."""
         return [change for change in self.changes.values() if replace or not change.replaces]
 
@@ -106,96 +94,81 @@ def plan_import(
     name, display name or alias, upper and lower case alike) or a verdict. Raises
     `BadLabelFileError`.
     """
-    planner = _Planner([current_card(card) for card in cards], by_name)
+    cards = [current_card(card) for card in cards]
+    plan, names, contradicted = Plan(), names_of_labels(cards), set[str]()
     iterator = iter(lines)
     while some := list(islice(iterator, BATCH)):
-        planner.take(some)
-    for public_id in planner.contradicted:
-        planner.plan.changes.pop(public_id, None)
-    return planner.plan
+        for line, photo, named in _find_photos(some):
+            plan.lines += 1
+            label = names.get(line.label.casefold())
+            if not line.label:
+                plan.empty += 1
+            elif label is None:
+                plan.add_trouble("unknown label", line, line.label[:80])
+            elif photo := photo or _photo_by_name(plan, line, named, by_name):
+                earlier = plan.changes.get(photo.public_id)
+                if earlier is not None and earlier.label != label:
+                    contradicted.add(photo.public_id)
+                    what = f"{photo.filename} is both {earlier.label} and {label}"
+                    plan.add_trouble("contradiction", line, what)
+                else:
+                    _add_change(plan, photo, label, line.model, cards)
+    for public_id in contradicted:
+        plan.changes.pop(public_id, None)
+    return plan
 
 
-class _Planner:
-    """Makes a plan of lines."""
-
-    def __init__(self, cards: Sequence[ModelCard], by_name: bool) -> None:
-        self.plan = Plan()
-        self.contradicted: set[str] = set()
-        self._cards, self._by_name = cards, by_name
-        self._names = names_of_labels(cards)
-
-    def take(self, lines: Sequence[LabelLine]) -> None:
-        """Add some lines to the plan."""
-        known = storage.find_photos(
-            [line.id for line in lines if line.id], [line.sha256 for line in lines if line.sha256]
-        )
-        unnamed = [line for line in lines if line.filename and _photo_of(line, known) is None]
-        known.add_names([line.filename for line in unnamed])
-        end_reading()
-        for line in lines:
-            self.plan.lines += 1
-            if line.label:
-                self._take_line(line, known)
-            else:
-                self.plan.empty += 1
-
-    def _take_line(self, line: LabelLine, known: KnownPhotos) -> None:
-        plan = self.plan
-        label = self._names.get(line.label.casefold())
-        if label is None:
-            plan.unknown_labels[line.label[:80]] += 1
-            plan.add_trouble(_STRANGE, line, line.label[:80])
-            return
-        photo = _photo_of(line, known) or self._photo_by_name(line, known)
-        if photo is None:
-            return
-        earlier = plan.changes.get(photo.public_id)
-        if earlier is not None and earlier.label != label:
-            self.contradicted.add(photo.public_id)
-            what = f"{photo.filename} is both {earlier.label} and {label}"
-            plan.add_trouble(_CONTRADICTION, line, what)
-            return
-        before = photo.ground_truth
-        cards = [card for card in self._cards if card.name == line.model] or self._cards
-        model = model_of(label, cards)
-        if before == label and (label != NONE_OF_THESE or model in (None, photo.truth_model)):
-            plan.same += 1
-        else:
-            change = Change(photo.public_id, label, model, before, replaces=before is not None)
-            plan.changes[photo.public_id] = change
-
-    def _photo_by_name(self, line: LabelLine, known: KnownPhotos) -> Any:
-        """The only photo with the file name of a line; else None, and the plan says why."""
-        named = known.names.get(line.filename, [])
-        enough = self._by_name or not line.sha256
-        if len(named) == 1 and enough:
-            return named[0]
-        if len(named) > 1 and enough:
-            what = f"{len(named)} photos are called {line.filename}"
-            self.plan.add_trouble(_SEVERAL, line, what)
-        else:
-            what = line.filename or line.sha256 or line.id
-            self.plan.add_trouble(LIKE if named else UNKNOWN, line, what)
-        return None
+def _find_photos(lines: Sequence[LabelLine]) -> list[tuple[LabelLine, Any, list[Any]]]:
+    """Each line with the photo that has its id or SHA-256, or None and those of its file name."""
+    wanted = {line.id for line in lines if line.id}
+    ids = {row.public_id: row for row in storage.find_photos(Photo.public_id, wanted)}
+    wanted = {line.sha256.lower() for line in lines if line.sha256}
+    sha256s = {row.sha256: row for row in storage.find_photos(Photo.sha256, wanted)}
+    photos = [ids.get(line.id) or sha256s.get(line.sha256.lower()) for line in lines]
+    pairs = list(zip(lines, photos, strict=True))
+    wanted = {line.filename for line, photo in pairs if photo is None and line.filename}
+    named: dict[str, list[Any]] = {}
+    for row in storage.find_photos(Photo.filename, wanted):
+        named.setdefault(row.filename, []).append(row)
+    end_reading()
+    return [(line, photo, named.get(line.filename, [])) for line, photo in pairs]
 
 
-def _photo_of(line: LabelLine, known: KnownPhotos) -> Any:
-    return known.ids.get(line.id) or known.sha256s.get(line.sha256.lower())
+def _photo_by_name(plan: Plan, line: LabelLine, named: Sequence[Any], by_name: bool) -> Any:
+    """The only photo with the file name of a line; else None, and the plan says why."""
+    enough = by_name or not line.sha256
+    if len(named) == 1 and enough:
+        return named[0]
+    if named and enough:
+        what = f"{len(named)} photos are called {line.filename}"
+        plan.add_trouble("several photos of this name", line, what)
+    else:
+        what = line.filename or line.sha256 or line.id
+        plan.add_trouble(LIKE if named else UNKNOWN, line, what)
+    return None
+
+
+def _add_change(
+    plan: Plan, photo: Any, label: str, model_of_line: str, cards: Sequence[ModelCard]
+) -> None:
+    before = photo.ground_truth
+    model = model_of(label, [card for card in cards if card.name == model_of_line] or cards)
+    if before == label and (label != NONE_OF_THESE or model in (None, photo.truth_model)):
+        plan.same += 1
+    else:
+        change = PlannedLabel(photo.public_id, label, model, before, before is not None)
+        plan.changes[photo.public_id] = change
 
 
 def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
     """What people may write for each canonical label. A name comes before a display name, and that
     before an alias."""
     labels = [label for card in map(current_card, cards) for label in all_labels(card)]
-
-    def texts(label: CurrentLabel) -> tuple[tuple[str, ...], ...]:
-        return (label.name,), (label.display, folder_of(label.name)), label.aliases
-
-    names: dict[str, str] = {}
-    for kind in range(3):
-        for label in labels:
-            for text in texts(label)[kind]:
-                names.setdefault(text.casefold(), label.merged or label.name)
+    texts = [(label.name, label) for label in labels]
+    for label in labels:
+        texts += [(label.display, label), (folder_of(label.name), label)]
+    texts += [(alias, label) for label in labels for alias in label.aliases]
+    names = {text.casefold(): label.merged or label.name for text, label in reversed(texts)}
     return names | {verdict: verdict for verdict in VERDICTS} | {"none of these": NONE_OF_THESE}
 
 
@@ -213,7 +186,7 @@ def apply_import(plan: Plan, *, replace: bool, who: Who, why: str) -> Relabelled
     return Relabelled(changed, len(plan.changes) - changed, stamp.batch if changed else "")
 
 
-def give_labels(changes: Sequence[Change], stamp: Stamp) -> int:
+def give_labels(changes: Sequence[PlannedLabel], stamp: Stamp) -> int:
     """Give some photos their labels in one transaction; how many got one.
 
     Photos that were relabelled since the preview, or have an event of this batch, are left alone.
@@ -299,16 +272,14 @@ def own_file(public_id: str, who: Who) -> LabelFile:
     return row
 
 
+def read_file(row: LabelFile) -> Iterator[LabelLine]:
+    """The lines of a file that waits."""
+    return read_labels(io.BytesIO(row.content), row.filename)
+
+
 def is_large(row: LabelFile) -> bool:
     """True for a file with more lines than one waits for."""
-    lines = read_labels(io.BytesIO(row.content), row.filename)
-    return sum(1 for _line in islice(lines, LARGE + 1)) > LARGE
-
-
-def plan_file(row: LabelFile, cards: Sequence[ModelCard], *, by_name: bool = False) -> Plan:
-    """What a file that waits would do."""
-    lines = read_labels(io.BytesIO(row.content), row.filename)
-    return plan_import(lines, cards, by_name=by_name)
+    return sum(1 for _line in islice(read_file(row), LARGE + 1)) > LARGE
 
 
 def forget_file(public_id: str) -> None:

@@ -3,9 +3,7 @@
 Nothing here commits.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,32 +13,14 @@ from webapp.storage.database import db
 from webapp.storage.tables import LabelFile, Photo
 
 
-@dataclass
-class KnownPhotos:
-    """Photos by id, by the SHA-256 of their file, and by file name, which several may share."""
-
-    ids: dict[str, Any]
-    sha256s: dict[str, Any]
-    names: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
-
-    def add_names(self, names: Sequence[str]) -> None:
-        """Add the photos that have these file names, which takes a look at every photo."""
-        for row in _photos(Photo.filename.in_(names)) if names else ():
-            self.names[row.filename].append(row)
-
-
-def find_photos(ids: Sequence[str], sha256s: Sequence[str]) -> KnownPhotos:
-    """The photos that have one of these ids or hashes."""
-    hashes = [sha256.lower() for sha256 in sha256s]
-    return KnownPhotos(
-        {row.public_id: row for row in _photos(Photo.public_id.in_(ids))},
-        {row.sha256: row for row in _photos(Photo.sha256.in_(hashes))},
-    )
-
-
-def _photos(which: Any) -> Sequence[Any]:
+def find_photos(column: Any, values: Collection[str]) -> Sequence[Any]:
+    """The photos with one of these values in a column of theirs: rows of public_id, sha256,
+    filename, ground_truth and truth_model."""
+    if not values:  # by file name this takes a look at every photo
+        return []
     columns = (Photo.public_id, Photo.sha256, Photo.filename, Photo.ground_truth, Photo.truth_model)
-    return db.session.execute(select(*columns).where(Photo.deleted_at.is_(None), which)).all()
+    which = (Photo.deleted_at.is_(None), column.in_(values))
+    return db.session.execute(select(*columns).where(*which)).all()
 
 
 def add_file(row: LabelFile) -> None:

@@ -1,7 +1,5 @@
 """Forms of labels: relabel and undo, label sets, merge and split, import."""
 
-from typing import Any
-
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import BooleanField, HiddenField, StringField, TextAreaField
 
@@ -99,13 +97,9 @@ class LabelFolderForm(Form):
     folder = MultipleFileField("Or a folder of photos, with a folder for each label in it")
     sums = FileField()
 
-    def photos(self) -> list[Any]:
-        """The photos of the folder."""
-        return [photo for photo in self.folder.data or () if photo and photo.filename]
 
-
-class ImportForm(Form):
-    """Give the photos their labels. Fields are on when they have any value."""
+class LabelImportForm(Form):
+    """Give the photos their labels."""
 
     by_name = BooleanField("Take the file name as enough")
     replace = BooleanField("Also replace labels that people gave")

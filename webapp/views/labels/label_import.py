@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import IO
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +15,7 @@ from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.guards import sender
-from webapp.views.labels.forms import ImportForm, LabelFileForm, LabelFolderForm
+from webapp.views.labels.forms import LabelFileForm, LabelFolderForm, LabelImportForm
 from webapp.views.layout import live_cards
 from webapp.views.template_filters import count
 
@@ -30,19 +29,22 @@ def index() -> ResponseReturnValue:
     return _page()
 
 
+@bp.errorhandler(BadLabelFileError)
+def refuse(error: BadLabelFileError) -> ResponseReturnValue:
+    """The form again, with what is wrong with the file above it."""
+    return _page(error), error.status
+
+
 @bp.post("")
 @guards.people_only
 def send() -> ResponseReturnValue:
-    """Keep the file and look at it. One that cannot be read is refused above the form."""
+    """Keep the file and look at it."""
     form = LabelFileForm()
     form.check()
     file = form.file.data
     content = file.read(label_import.MAX_BYTES + 1) if file else b""
     name = clean_name(file.filename or "") if file else ""
-    try:
-        public_id = label_import.keep_file(name, content, who=guards.who())
-    except BadLabelFileError as error:
-        return _page(error), error.status
+    public_id = label_import.keep_file(name, content, who=guards.who())
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
@@ -54,14 +56,13 @@ def send_folder() -> ResponseReturnValue:
     form = LabelFolderForm()
     form.check()
     files: Iterable[tuple[str, str]] = (
-        (str(photo.filename), _sha256(photo.stream)) for photo in form.photos()
+        (photo.filename, hashlib.file_digest(photo.stream, "sha256").hexdigest())
+        for photo in form.folder.data or ()
+        if photo.filename
     )
     if form.sums.data:
         files = read_sums(form.sums.data.stream)
-    try:
-        public_id = label_import.keep_folder(files, who=guards.who())
-    except BadLabelFileError as error:
-        return _page(error), error.status
+    public_id = label_import.keep_folder(files, who=guards.who())
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
@@ -73,11 +74,12 @@ def look(public_id: str) -> ResponseReturnValue:
         label_import.own_file(public_id, guards.who()),
         bool(request.args.get("by_name")),
     )
+    lines = label_import.read_file(file)
     return render_template(
         "labels/import_preview.html",
         public_id=public_id,
         name=file.filename,
-        plan=label_import.plan_file(file, _cards(), by_name=by_name),
+        plan=label_import.plan_import(lines, _cards(), by_name=by_name),
         by_name=by_name,
         like=label_import.LIKE,
         large=label_import.LARGE,
@@ -88,7 +90,7 @@ def look(public_id: str) -> ResponseReturnValue:
 @guards.people_only
 def do(public_id: str) -> ResponseReturnValue:
     """Give the photos their labels, as one batch; a large file is a job."""
-    form = ImportForm()
+    form = LabelImportForm()
     form.check()
     file, by_name = label_import.own_file(public_id, guards.who()), bool(form.by_name.data)
     replace, cards = bool(form.replace.data), _cards()
@@ -96,15 +98,11 @@ def do(public_id: str) -> ResponseReturnValue:
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
         job = label_import_job.enqueue(params, sender(public_id))
         return redirect(url_for("jobs.one", job_id=job.public_id), 303)
-    plan = label_import.plan_file(file, cards, by_name=by_name)
+    plan = label_import.plan_import(label_import.read_file(file), cards, by_name=by_name)
     done = label_import.apply_import(plan, replace=replace, who=guards.who(), why=file.filename)
     label_import.forget_file(public_id)
     note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
     return redirect(url_for("log.index"), 303)
-
-
-def _sha256(stream: IO[bytes]) -> str:
-    return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _page(error: BadLabelFileError | None = None) -> str:

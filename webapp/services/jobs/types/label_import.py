@@ -1,6 +1,5 @@
 """The job that imports a large file of labels: its plan is the preview, its changes one batch."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
@@ -11,8 +10,7 @@ from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels import label_import
 from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.import_formats.reading import read_labels
-from webapp.services.labels.label_import import BATCH, Change, Plan, plan_import
+from webapp.services.labels.label_import import BATCH, Plan, PlannedLabel, plan_import
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.bulk import count_batch
@@ -55,7 +53,7 @@ def plan(job: RunningJob) -> list[Json]:
             "The file of labels is not here any more. Nothing was changed: send it again."
         )
     cards = [job.tools.registry.card(name, version) for name, version in asked["models"]]
-    lines = _watched(read_labels(io.BytesIO(row.content), row.filename), job)
+    lines = _watched(label_import.read_file(row), job)
     preview = plan_import(lines, cards, by_name=asked["by_name"])
     job.say(
         f"{preview.lines:,} lines: {preview.new:,} photos would get a label, "
@@ -75,7 +73,7 @@ def do(job: RunningJob) -> Json:
     May run twice: a photo is left alone that has a label event of this job, or another label than
     when it was planned.
     """
-    changes = [Change(*values) for values in job.part["changes"]]
+    changes = [PlannedLabel(*values) for values in job.part["changes"]]
     stamp = Stamp(job.who, "import", job.params["name"], job.id)
     for start in range(0, len(changes), BATCH):
         label_import.give_labels(changes[start : start + BATCH], stamp)

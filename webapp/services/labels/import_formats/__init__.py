@@ -1,1 +1,1 @@
-"""Formats of label files, a module each, with its line in `reading.READERS`."""
+"""Formats of label files, a module each, with its line in `registry.READERS`."""

@@ -7,12 +7,6 @@ from webapp.errors import BadLabelFileError
 from webapp.services.labels.import_formats.label_line import LabelLine, text_of
 
 
-def is_coco(content: Any) -> bool:
-    """True for an object with COCO's three lists."""
-    lists = {"images", "annotations", "categories"}
-    return isinstance(content, dict) and lists <= content.keys()
-
-
 def read_coco(content: dict[str, Any]) -> Iterator[LabelLine]:
     """A line for each image."""
     try:

@@ -4,16 +4,14 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from webapp.errors import BadLabelFileError
-from webapp.services.labels.import_formats.coco import is_coco, read_coco
+from webapp.services.labels.import_formats.coco import read_coco
 from webapp.services.labels.import_formats.json_lines import read_json_lines
 from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.import_formats.label_studio import is_label_studio, read_label_studio
+from webapp.services.labels.import_formats.label_studio import read_label_studio
 from webapp.services.labels.import_formats.tables import read_table
-
-_KNOWN = ".csv, .tsv, .jsonl or .json (Label Studio or COCO)"
 
 
 def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
@@ -21,7 +19,8 @@ def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
     reader = READERS.get(Path(filename).suffix.lower())
     if reader is None:
         raise BadLabelFileError(
-            f"{filename[:80]!r} is no file of labels that Marque reads: {_KNOWN}."
+            f"{filename[:80]!r} is no file of labels that Marque reads: "
+            ".csv, .tsv, .jsonl or .json (Label Studio or COCO)."
         )
     try:
         yield from reader(stream)
@@ -30,10 +29,11 @@ def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
 
 
 def _read_json(stream: IO[bytes]) -> Iterator[LabelLine]:
-    content: Any = json.loads(stream.read())
-    for fits, read in ((is_coco, read_coco), (is_label_studio, read_label_studio)):
-        if fits(content):
-            return read(content)
+    content = json.loads(stream.read())
+    if isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys():
+        return read_coco(content)
+    if isinstance(content, list) and all(isinstance(task, dict) for task in content):
+        return read_label_studio(content)
     raise BadLabelFileError("The JSON is neither a list of Label Studio tasks nor COCO.")
 
 
