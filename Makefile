@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
-# that share the test files; each may load TensorFlow and start Chromium
-PROCESSES ?= 2
+# that share the test files; each may load TensorFlow and start Chromium. One more than two cores:
+# tests of servers, browsers and workers wait much
+PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format doctor serve-deps dev-deps train bench screenshots lock image clean
