@@ -27,6 +27,6 @@ def decode_cut(content: bytes, box: Box | None, max_side: int = WORKING_SIDE) ->
         raise BrokenPhotoError(
             f"The box {box} lies outside the photo of {whole.shape[1]} x {whole.shape[0]} pixels."
         )
-    image = Image.fromarray(np.ascontiguousarray(cut))
+    image = Image.fromarray(cut)
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return np.asarray(image)

@@ -1,5 +1,6 @@
 """What a file is by its first bytes: a format that we read, or a sentence about what it is."""
 
+import codecs
 import re
 
 from webapp.errors import NotAPhotoError
@@ -91,11 +92,6 @@ def _known_format(content: bytes) -> str:
     return _boxed_format(content) if content[4:8] == b"ftyp" else ""
 
 
-def content_type(name: str) -> str:
-    """The MIME type of a stored photo's format: "image/jpeg" for "JPEG". Raises `KeyError`."""
-    return CONTENT_TYPES[name]
-
-
 def refusal_of_picture(what: str) -> str:
     """The sentence for a picture in a format that we do not read; `what` comes with its article."""
     return f"This is {what}, which we cannot read. {SEND}"
@@ -141,13 +137,8 @@ def _guess_text(start: bytes) -> str:
         if re.match(rb"<(!doctype html|html|head|body|script)", text):
             return "a web page"
         return "a text file"
-    printable = not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]", start)
-    return "a text file" if printable and _is_utf8(start) else ""
-
-
-def _is_utf8(start: bytes) -> bool:
     try:
-        start.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start > len(start) - 4  # a character cut in two by our own slice
-    return True
+        codecs.getincrementaldecoder("utf-8")().decode(start)  # the last character may be cut off
+    except UnicodeDecodeError:
+        return ""
+    return "" if re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]", start) else "a text file"

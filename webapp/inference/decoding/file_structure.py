@@ -12,7 +12,7 @@ from typing import Literal
 
 from webapp.inference.decoding.av1 import largest_frame
 
-MAX_PARTS = 20_000  # chunks or blocks; a 20 MB PNG of ordinary making has about 2,500
+_MAX_PARTS = 20_000  # chunks or blocks; a 20 MB PNG of ordinary making has about 2,500
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class FileStructure:
 
     `width` and `height` are those of the stored picture in pixels, 0 if unknown. `scans` counts the
     passes of a JPEG. `scalable`: the decoder can shrink while decoding. `parts_exceeded`: there are
-    more than `MAX_PARTS` chunks. `has_metadata` is None when only the decoder can tell.
+    more than `_MAX_PARTS` chunks. `has_metadata` is None when only the decoder can tell.
     """
 
     width: int = 0
@@ -70,28 +70,22 @@ def _inspect_jpeg(content: bytes) -> FileStructure:
     """Size, scans, and metadata: a segment that decoder and colours can do without, or a tail."""
     width = height = frame = 0
     more = False
-    for marker, start, end in islice(_segments(content), MAX_PARTS):
+    for marker, start, end in islice(_segments(content), _MAX_PARTS):
         if marker in _FRAMES:
             height = int.from_bytes(content[start + 1 : start + 3], "big")
             width = int.from_bytes(content[start + 3 : start + 5], "big")
             frame = marker
         elif marker == _SCAN:
-            return FileStructure(
-                width,
-                height,
-                scans=_count_scans(content),
-                scalable=frame not in _LOSSLESS,
-                has_metadata=more or _goes_on_after_end(content, end),
-            )
+            tail = content.find(b"\xff\xd9", end)  # a second picture or a film may have EXIF
+            more = more or (tail >= 0 and bool(content[tail + 2 :].strip(b"\0")))
+            scans = content.count(b"\xff\xda")  # never too low: in scan data always a marker
+            if scans > 100:
+                scans = sum(marker == _SCAN for marker, _, _ in _segments(content))
+            scalable = frame not in _LOSSLESS
+            return FileStructure(width, height, scans, scalable, has_metadata=more)
         elif not more:
             more = _is_metadata_segment(marker, content[start:end])
     return FileStructure(is_broken=True)  # no scan in reach, so no picture
-
-
-def _count_scans(content: bytes) -> int:
-    """The scans of the first image: exact above a hundred, never too low."""
-    most = content.count(b"\xff\xda")  # inside scan data these bytes are always a marker
-    return most if most <= 100 else sum(marker == _SCAN for marker, _, _ in _segments(content))
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
@@ -122,12 +116,6 @@ def _is_metadata_segment(marker: int, body: bytes) -> bool:
     return 0xE0 <= marker <= 0xEF or marker == 0xFE
 
 
-def _goes_on_after_end(content: bytes, scan: int) -> bool:
-    """Whether something follows the picture, such as a second one or a film: it may have EXIF."""
-    end = content.find(b"\xff\xd9", scan)
-    return end >= 0 and bool(content[end + 2 :].strip(b"\0"))
-
-
 # ---- PNG (ISO 15948) ----
 
 _PNG_PICTURE = set(
@@ -140,7 +128,7 @@ def _inspect_png(content: bytes) -> FileStructure:
     """Size from IHDR, and metadata: a chunk that does not describe the picture, or a tail."""
     width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
     place, more = 8, False
-    for _ in range(MAX_PARTS):
+    for _ in range(_MAX_PARTS):
         length = int.from_bytes(content[place : place + 4], "big")
         kind = content[place + 4 : place + 8]
         if kind == b"eXIf":
@@ -162,7 +150,7 @@ def _inspect_webp(content: bytes) -> FileStructure:
     """Size of the canvas, and metadata: a chunk that does not describe the picture, or a tail."""
     width, height = _webp_size(content)
     place, more = 12, False
-    for _ in range(MAX_PARTS):
+    for _ in range(_MAX_PARTS):
         if place + 8 > len(content):
             return FileStructure(width, height, has_metadata=more)
         kind = content[place : place + 4]
@@ -207,17 +195,16 @@ def _inspect_gif(content: bytes) -> FileStructure:
                 width, height = max(width, left + wide), max(height, top + tall)
             frames += 1
         elif frames or kind in (b";", b""):
-            tail = bool(content[place + 1 :])
-            return FileStructure(width, height, has_metadata=more or tail)
+            return FileStructure(width, height, has_metadata=more or place + 1 < len(content))
     # Later frames are never decoded, so their number does not matter.
     return FileStructure(width, height, parts_exceeded=not frames, has_metadata=True)
 
 
 def _blocks(content: bytes) -> Iterator[tuple[bytes, int]]:
-    """(kind, place) of each block, and of each byte that is none; at most 10 `MAX_PARTS` steps."""
+    """(kind, place) of each block, and of each byte that is none; at most 10 `_MAX_PARTS` steps."""
     place = 13 + _palette_bytes(content[10:11])
     in_data = False
-    for _ in range(10 * MAX_PARTS):
+    for _ in range(10 * _MAX_PARTS):
         kind = content[place : place + 1]
         if in_data:
             in_data = kind not in (b"\0", b"")

@@ -1,11 +1,9 @@
 """From bytes to pixels, for the web, the terminal and training alike; copies to look at."""
 
 import io
-import itertools
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -16,7 +14,7 @@ from pillow_heif import register_heif_opener
 
 from webapp.domain import DecodedPhoto
 from webapp.errors import BrokenPhotoError, NotAPhotoError, PhotoRefusedError, PhotoTooLargeError
-from webapp.inference.decoding.detect_format import content_type, detect_format, refusal_of_picture
+from webapp.inference.decoding.detect_format import detect_format, refusal_of_picture
 from webapp.inference.decoding.file_structure import (
     FileStructure,
     inspect,
@@ -24,14 +22,12 @@ from webapp.inference.decoding.file_structure import (
 )
 from webapp.inference.models.card import InputSpec
 
-__all__ = ["content_type", "decode_photo"]
-
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 30_000_000
 # JPEG shrinks while decoding; phones make HEIC of this size.
 MAX_PIXELS_OF = {"JPEG": 50_000_000, "HEIF": 50_000_000}
 MAX_SIDE = 20_000
-MAX_SCANS = 100
+_MAX_SCANS = 100
 
 WORKING_SIDE = 1024
 VIEW_SIDE = 1600
@@ -63,14 +59,8 @@ def decode_photo(content: bytes, *, max_side: int = WORKING_SIDE) -> DecodedPhot
     is shown on white. Raises `NotAPhotoError` for a format we do not read, `PhotoTooLargeError`
     before anything is decoded, `BrokenPhotoError` when decoding fails.
     """
-    picture = _read(content, max_side)
-    return DecodedPhoto(
-        np.asarray(picture.image),
-        picture.width,
-        picture.height,
-        picture.format,
-        picture.has_metadata,
-    )
+    image, width, height, name, has_metadata = _read(content, max_side)
+    return DecodedPhoto(np.asarray(image), width, height, name, has_metadata)
 
 
 def working_side(spec: InputSpec) -> int:
@@ -87,12 +77,12 @@ def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     image = Image.fromarray(pixels)
     size = (spec.width, spec.height)
     if spec.resize == "pad":
-        return np.asarray(
-            ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=(127, 127, 127))
-        )
-    if spec.resize == "crop":
-        return np.asarray(ImageOps.fit(image, size, Image.Resampling.BICUBIC))
-    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
+        image = ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=(127, 127, 127))
+    elif spec.resize == "crop":
+        image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+    else:
+        image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.asarray(image)
 
 
 def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
@@ -106,15 +96,11 @@ def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def difference_hash(image: Image.Image) -> int:
-    """64 bits: is each of 8 x 8 grey cells darker than its right neighbour? Similar pictures differ
-    in few of them; 0 for a picture without structure.
-
-    Neal Krawetz, "Kind of Like That" (hackerfactor.com, 2013).
+    """64 bits: is each of 8 x 8 grey cells darker than its right neighbour? (Neal Krawetz, "Kind of
+    Like That", hackerfactor.com, 2013.) Similar pictures differ in few; 0 without structure.
     """
-    grey = np.asarray(
-        image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0),
-        dtype=np.int16,
-    )
+    small = image.convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    grey = np.asarray(small)
     return int.from_bytes(np.packbits(grey[:, :-1] < grey[:, 1:]).tobytes(), "big")
 
 
@@ -131,7 +117,7 @@ def render_view(content: bytes, max_side: int = VIEW_SIDE) -> bytes:
 
     Raises what `decode_photo` raises.
     """
-    return _encode(_read(content, max_side).image, quality=85)
+    return _encode(_read(content, max_side)[0], quality=85)
 
 
 def _encode(image: Image.Image, quality: int) -> bytes:
@@ -143,15 +129,8 @@ def _encode(image: Image.Image, quality: int) -> bytes:
 # ---- from bytes to a picture ----
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """`image` is RGB, upright, shrunk and has no metadata; the rest is as in `DecodedPhoto`."""
-
-    image: Image.Image
-    width: int
-    height: int
-    format: str
-    has_metadata: bool
+_Picture = tuple[Image.Image, int, int, str, bool]
+"""RGB, upright, shrunk, without metadata; then width, height and so on as in `DecodedPhoto`."""
 
 
 def _read(content: bytes, max_side: int) -> _Picture:
@@ -186,12 +165,15 @@ def _decode(
     """Shrink, then turn, then convert colours, so that each step has few pixels."""
     width, height = image.size
     _check_size(width, height, name, scalable=structure.scalable or name == "HEIF")
-    if name == "TIFF":
-        _refuse_camera_raw(image)
+    if name == "TIFF":  # camera raw files are TIFFs whose first picture is a tiny preview
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        if tags.get(254) == 1 or 50706 in tags:  # NewSubfileType "reduced resolution"; DNGVersion
+            raise NotAPhotoError(refusal_of_picture("a camera raw file"))
     has_metadata = (
         _has_metadata(image, name) if structure.has_metadata is None else structure.has_metadata
     )
-    size = _fitted(width, height, max_side)
+    longest = max(width, height, max_side)
+    size = max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
     image.draft(None, size)
     if name == "JPEG":
         # All at once: else libjpeg can be made to start again for every 64 KB.
@@ -204,7 +186,7 @@ def _decode(
     small = _to_srgb(small, image.info.get("icc_profile"))
     small.info.clear()
     upright = (height, width) if turn in _QUARTER_TURNS else (width, height)
-    return _Picture(small, *upright, name, has_metadata)
+    return small, *upright, name, has_metadata
 
 
 # ---- the caps ----
@@ -215,9 +197,9 @@ def _check_structure(structure: FileStructure, name: str) -> None:
         raise BrokenPhotoError(_BROKEN)
     if structure.width and structure.height:
         _check_size(structure.width, structure.height, name, scalable=structure.scalable)
-    if structure.scans > MAX_SCANS:
+    if structure.scans > _MAX_SCANS:
         raise PhotoTooLargeError(
-            f"The photo is built of {structure.scans:,} passes; {MAX_SCANS} is the most. "
+            f"The photo is built of {structure.scans:,} passes; {_MAX_SCANS} is the most. "
             "Save it again as an ordinary JPEG."
         )
     if structure.parts_exceeded:
@@ -257,14 +239,6 @@ def _too_many_pixels(pixels: int, name: str, *, scalable: bool = True) -> PhotoR
 # ---- the steps ----
 
 
-def _fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """The size with the same aspect ratio and at most `max_side` pixels on the longest side."""
-    longest = max(width, height)
-    if longest <= max_side:
-        return width, height
-    return max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
-
-
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -301,10 +275,10 @@ def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     if image.height <= rows or (across == down == 1 and _is_plain(image)):
         reduced = _reduce(_plain(image, white), across, down)
     else:
-        reduced = _stack(
-            (_reduce(_plain(band, white), across, down) for band in _bands(image, rows)),
-            ceil(image.height / down),
-        )
+        mode = _plain(image.crop((0, 0, 1, 1)), white).mode
+        reduced = Image.new(mode, (ceil(image.width / across), ceil(image.height / down)))
+        for number, band in enumerate(_bands(image, rows)):
+            reduced.paste(_reduce(_plain(band, white), across, down), (0, number * rows // down))
     if reduced.size == size:
         return reduced
     return reduced.resize(
@@ -320,16 +294,6 @@ def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
 
 def _reduce(image: Image.Image, across: int, down: int) -> Image.Image:
     return image.reduce((across, down)) if across > 1 or down > 1 else image
-
-
-def _stack(bands: Iterator[Image.Image], height: int) -> Image.Image:
-    """Paste bands of rows below each other."""
-    first = next(bands)
-    whole, top = Image.new(first.mode, (first.width, height)), 0
-    for band in itertools.chain([first], bands):
-        whole.paste(band, (0, top))
-        top += band.height
-    return whole
 
 
 def _is_plain(image: Image.Image) -> bool:
@@ -417,10 +381,3 @@ def _has_metadata(image: Image.Image, name: str) -> bool:
         return True
     exif: bytes = image.info.get("exif") or b""
     return bool(exif) and is_more_than_orientation(exif)
-
-
-def _refuse_camera_raw(image: Image.Image) -> None:
-    """Camera raw files are TIFFs whose first picture is a tiny preview."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    if tags.get(254) == 1 or 50706 in tags:  # NewSubfileType "reduced resolution"; DNGVersion
-        raise NotAPhotoError(refusal_of_picture("a camera raw file"))

@@ -20,12 +20,12 @@ from webapp.errors import (
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import rank_labels
+from webapp.inference.decoding.detect_format import CONTENT_TYPES
 from webapp.inference.decoding.images import (
     RENDERER,
     THUMBNAIL_TYPE,
     VIEW_SIDE,
     VIEW_TYPE,
-    content_type,
     render_view,
 )
 from webapp.inference.models.card import ModelCard
@@ -268,7 +268,7 @@ def original(
     if photo.has_metadata and not with_metadata:
         return _copy(photo, max(photo.width, photo.height), files, limiter)
     return Rendition(
-        content_type(photo.format),
+        CONTENT_TYPES[photo.format],
         photo.sha256[:32],
         lambda: stored_content(photo, files),
         photo.bytes,

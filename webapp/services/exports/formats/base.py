@@ -11,7 +11,8 @@ from typing import Any
 from webapp.domain import VERDICTS, RankedLabel
 from webapp.errors import ServerBusyError
 from webapp.inference.admission import AdmissionLimiter
-from webapp.inference.decoding.images import MAX_SIDE, content_type, render_view
+from webapp.inference.decoding.detect_format import CONTENT_TYPES
+from webapp.inference.decoding.images import MAX_SIDE, render_view
 from webapp.services.photos.gallery import stored_content
 from webapp.storage.file_stores.contract import FileStore
 
@@ -142,7 +143,7 @@ def path_of(record: Record, format: str = "") -> str:
     """
     name = PurePosixPath(record.row.filename)
     stem = _safe_name(name.stem)[:80].strip(". ") or "photo"
-    ending = _ENDINGS.get(content_type(format or record.row.format), ".jpg")
+    ending = _ENDINGS.get(CONTENT_TYPES[format or record.row.format], ".jpg")
     truth = record.row.ground_truth
     return f"{folder_of(truth) + '/' if truth else ''}{stem}-{record.row.public_id}{ending}"
 
