@@ -98,7 +98,7 @@ def look_through(crowd: Crowd, number: int) -> None:
     who = Who(f"reviewer {number}", number)
     queue = ReviewQueue("suspected")
     desk = lease_next(queue, who=who)
-    public_id = desk.photo.public_id if desk.photo else random.choice(crowd.photos)
+    public_id = desk.photos[0].public_id if desk.photos else random.choice(crowd.photos)
     done = check_photo(public_id, random.choice(LABELS), queue=queue, cards=[make_card()], who=who)
     crowd.acknowledge("events", 1 if done.batch else 0)
     if random.random() < 0.3:

@@ -68,9 +68,7 @@ def answered(upload: Callable[..., str], classifier: FakeClassifier) -> Callable
 
 
 def ids(desk: ReviewState) -> list[str]:
-    return [one.public_id for one in ([desk.photo] if desk.photo else [])] + [
-        one.public_id for one in desk.coming
-    ]
+    return [photo.public_id for photo in desk.photos]
 
 
 def check(public_id: str, label: str, who: Who, queue: ReviewQueue | None = None):
@@ -224,7 +222,7 @@ def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(
     photo = answered(mclaren=0.9)
     lease_next(ReviewQueue(), who=anna)
     relabel_photos([photo], "haas", [make_card()], Stamp(Who("Ben"), "gallery"))
-    assert lease_next(ReviewQueue(), who=anna).photo is None
+    assert lease_next(ReviewQueue(), who=anna).photos == []
 
 
 def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(

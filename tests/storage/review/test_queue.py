@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -12,7 +10,6 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.services.operations import health
 from webapp.storage.database import db
 from webapp.storage.review.queue import ReviewScope, next_photos_statement
-from webapp.storage.tables import now
 
 ORDERS = ["least-sure", "margin", "versions", "suspected", "audit"]
 
@@ -27,14 +24,7 @@ SORTING = [("margin", "f1-teams")]
 def test_the_next_photos_are_found_without_reading_or_sorting_all(
     app: Flask, order: str, model: str
 ) -> None:
-    scope = ReviewScope(
-        order,
-        GalleryFilter(model=model),
-        user_id=1,
-        now=now(),
-        since=now() - timedelta(hours=12),
-        audit_id=1,
-    )
+    scope = ReviewScope(order, GalleryFilter(model=model), user_id=1, audit_id=1)
     with app.app_context():
         health.tell_planner()
         db.session.remove()

@@ -15,15 +15,16 @@ from webapp.services.labels.relabel import check_label, check_why, model_of, rec
 from webapp.services.labels.undo import undo_event
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
+from webapp.storage.labels.canonical import truths_of
 from webapp.storage.labels.events import Stamp, events_of
-from webapp.storage.photos import photos
+from webapp.storage.photos import bulk, photos
 from webapp.storage.review import queue as storage
+from webapp.storage.review.queue import SESSION, ReviewScope
 from webapp.storage.tables import Audit, Photo, now
 
 # what each order means: `webapp.storage.review.queue`, and for people docs/review.md
 ORDERS = ("least-sure", "margin", "surprising", "versions", "suspected", "disputed", "audit")
 AUDIT_SIZES = (50, 100, 200, 400, 1000)
-SESSION = timedelta(hours=12)
 LEASED = 5  # photos: the one that is shown, and the next ones, which the browser fetches meanwhile
 _LEASE = timedelta(minutes=5)
 _PAUSE = timedelta(minutes=30)  # a longer pause ends a review session
@@ -51,23 +52,13 @@ class ReviewQueue:
 
 
 @dataclass(frozen=True)
-class Check:
-    """A photo checked in this session; `kept`: its label is the first one of the answer."""
-
-    public_id: str
-    label: str
-    kept: bool
-    checked_at: datetime
-
-
-@dataclass(frozen=True)
 class ReviewSession:
     """What a person has checked since their last longer pause, newest first.
 
-    `per_minute` is the pace, None for less than two checks.
+    `checks` are rows of `storage.checks_of`, `per_minute` is None for less than two.
     """
 
-    checks: Sequence[Check]
+    checks: Sequence[Any]
     kept: int
     corrected: int
     per_minute: float | None
@@ -85,14 +76,13 @@ class AuditProgress:
 
 @dataclass(frozen=True)
 class ReviewState:
-    """What a reviewer sees: the photo to check, None without one, and the ones after it.
+    """What a reviewer sees: the `photos` that they have leased, the one to check first.
 
     `left` photos are open in the queue, leased to others too (`more`: at least that number).
     `audit` is None when none was drawn, and in other orders.
     """
 
-    photo: Photo | None
-    coming: Sequence[Photo]
+    photos: Sequence[Photo]
     left: int
     more: bool
     session: ReviewSession
@@ -119,29 +109,22 @@ def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> Re
     audit = storage.latest_audit() if queue.order == "audit" else None
     scope = _scope(queue, who, audit)
     with writing():
-        aside = storage.ids_of(later)
-        leased = [
-            number for number in storage.leased(scope.user_id, queue.key) if number not in aside
-        ]
-        still_open = storage.still_open(leased, scope)
-        ids = [number for number in leased if number in still_open]
-        for put_aside in (aside, set()) if aside else (set(),):  # put aside only when needed
-            if len(ids) < LEASED:
-                without = {*ids, *put_aside}
-                ids += storage.next_photos(scope, limit=LEASED - len(ids), without=without)
+        aside = {*bulk.numbers_of(later)}
+        leased = storage.still_open(storage.leased(scope.user_id, queue.key), scope)
+        ids = [photo_id for photo_id in leased if photo_id not in aside]
+        if len(ids) < LEASED:
+            ids += storage.next_photos(scope, limit=LEASED - len(ids), without={*ids, *aside})
+        if len(ids) < LEASED and aside:
+            ids += storage.next_photos(scope, limit=LEASED - len(ids), without={*ids})
         storage.lease(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + _LEASE)
-    seconds = COUNTING_AUDIT if audit else COUNTING
-    number, exact = storage.count_open(scope, seconds=seconds)
+    number, exact = storage.count_open(scope, seconds=COUNTING_AUDIT if audit else COUNTING)
     left = max(number, len(ids))
-    found_photos = storage.photos_by_id(ids)
-    return ReviewState(
-        photo=found_photos[0] if found_photos else None,
-        coming=found_photos[1:],
-        left=left,
-        more=not exact,
-        session=session,
-        audit=_progress(audit, left) if audit else None,
-    )
+    progress = None
+    if audit is not None:
+        size = storage.audit_size(audit.id)
+        progress = AuditProgress(size - left, size, audit.who, audit.created_at)
+    leased_photos = storage.photos_by_id(ids)
+    return ReviewState(leased_photos, left, more=not exact, session=session, audit=progress)
 
 
 def check_photo(
@@ -172,8 +155,11 @@ def check_photo(
         photo, batch = row[0], stamp.batch
         model = model_of(label, cards) or photo.shown_model
         same = photo.ground_truth == label and photo.truth_model == model
-        kept = photo.prediction is not None and storage.is_right_answer(photo.prediction, label)
-        if same and _was_last_said_by(photo, who):
+        answer = photo.prediction
+        kept = answer is not None and (
+            answer.label == label or label in truths_of(answer.model, answer.version, answer.label)
+        )
+        if same and _labelled_last(photo, who):
             batch = ""
         else:
             record_label(photo, label, model, stamp)
@@ -198,7 +184,7 @@ def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
     undo_event(last.event, Stamp(who, UNDO))
     with writing():
         others = [
-            number for number in storage.leased(user_id, queue.key) if number != last.photo_id
+            photo_id for photo_id in storage.leased(user_id, queue.key) if photo_id != last.photo_id
         ]
         ids = [last.photo_id, *others][:LEASED]
         storage.lease(ids, user_id=user_id, queue=queue.key, until=moment + _LEASE)
@@ -207,15 +193,13 @@ def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
 
 def get_session(who: Who) -> ReviewSession:
     """What a person has checked since their last pause of half an hour."""
-    checks = [
-        Check(row.public_id, row.label, row.label == row.first, row.checked_at)
-        for row in _checks(who, now())
-    ]
+    checks = _checks(who, now())
+    kept = sum(check.kept for check in checks)
     corrected = sum(not check.kept and check.label != UNUSABLE for check in checks)
     moments = [check.checked_at for check in checks[:_PACE_OF]]
     seconds = (moments[0] - moments[-1]).total_seconds() if len(moments) > 1 else 0.0
     pace = 60 * (len(moments) - 1) / seconds if seconds else None
-    return ReviewSession(checks, sum(check.kept for check in checks), corrected, pace)
+    return ReviewSession(checks, kept, corrected, pace)
 
 
 def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
@@ -239,15 +223,9 @@ def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
     return drawn
 
 
-def _scope(queue: ReviewQueue, who: Who, audit: Audit | None) -> storage.ReviewScope:
-    moment = now()
-    return storage.ReviewScope(
-        queue.order,
-        queue.photo_filter,
-        _user_id(who),
-        moment,
-        moment - SESSION,
-        audit.id if audit else None,
+def _scope(queue: ReviewQueue, who: Who, audit: Audit | None) -> ReviewScope:
+    return ReviewScope(
+        queue.order, queue.photo_filter, _user_id(who), audit_id=audit.id if audit else None
     )
 
 
@@ -257,11 +235,11 @@ def _user_id(who: Who) -> int:
     return who.user_id
 
 
-def _was_last_said_by(photo: Photo, who: Who) -> bool:
-    events = [event for event in events_of(photo) if event.place != MERGE]
-    if not events or events[0].undoes is not None:
+def _labelled_last(photo: Photo, who: Who) -> bool:
+    last = next((event for event in events_of(photo) if event.place != MERGE), None)
+    if last is None or last.undoes is not None:
         return False
-    return (events[0].user_id, events[0].who) == (who.user_id, who.name)
+    return (last.user_id, last.who) == (who.user_id, who.name)
 
 
 def _checks(who: Who, moment: datetime) -> Sequence[Any]:
@@ -273,8 +251,3 @@ def _checks(who: Who, moment: datetime) -> Sequence[Any]:
             return rows[:place]
         later = row.checked_at
     return rows
-
-
-def _progress(audit: Audit, left: int) -> AuditProgress:
-    size = storage.audit_size(audit.id)
-    return AuditProgress(size - left, size, audit.who, audit.created_at)

@@ -15,25 +15,17 @@ from webapp.inference.models.label_set import outputs, right_answers, sum_merged
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.gallery import make_cursor, read_cursor
-from webapp.services.review.queue import SESSION
 from webapp.storage.database import writing
 from webapp.storage.review import queue
 from webapp.storage.review import suspects as storage
-from webapp.storage.tables import Photo, Suspicion, SuspicionRun, now
+from webapp.storage.review.queue import ReviewScope, Suspect
+from webapp.storage.tables import SuspicionRun, now
 
 MOST_PHOTOS = 20_000  # the newest ones with a ground truth that the version knows are compared
 MOST_STORED = 500  # of a model, the strongest doubts: more than people go through before the next
 _EVERY = timedelta(minutes=5)  # while labels keep coming, a model compares again after this time
 _PAGE = 24
 _COUNTING = 0.05  # seconds
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A photo whose ground truth is doubted, and the doubt."""
-
-    photo: Photo
-    doubt: Suspicion
 
 
 @dataclass(frozen=True)
@@ -89,16 +81,14 @@ def list_suspects(
     `other`, unless "", is the label that is suspected instead.
     Raises `BadRequestError` for a cursor that this list never gave out.
     """
-    moment = now()
-    scope = queue.ReviewScope("suspected", photo_filter, who.user_id or 0, moment, moment - SESSION)
+    scope = ReviewScope("suspected", photo_filter, who.user_id or 0)
     place = read_cursor(cursor, "suspected")[0]
     after = None if place is None or place.key is None else (place.key, place.number)
     rows = queue.suspects(scope, other=other, after=after, limit=limit + 1)
-    items = [Suspect(photo, doubt) for photo, doubt in rows[:limit]]
-    following = ""
+    items, following = rows[:limit], ""
     if len(rows) > limit:
-        last = items[-1]
-        following = make_cursor("suspected", last.doubt.margin, last.photo.id, "after")
+        photo, doubt = items[-1]
+        following = make_cursor("suspected", doubt.margin, photo.id, "after")
     number, exact = queue.count_open(scope, seconds=_COUNTING, other=other)
     return Suspects(items, following, max(number, len(items)), more=not exact)
 

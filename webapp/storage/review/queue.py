@@ -5,9 +5,9 @@ Nothing here commits.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import OperationalError
@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, insert_row, stopping_after
-from webapp.storage.labels.canonical import canonical_of, truths_of
+from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.photos.query_filters import matching, meant_columns
 from webapp.storage.tables import (
     Audit,
@@ -27,28 +27,32 @@ from webapp.storage.tables import (
     Prediction,
     ReviewLease,
     Suspicion,
+    now,
 )
 
-CHECKS = ("queue", "audit")  # places of label events that were made in the review
+_CHECKS = ("queue", "audit")  # places of label events that were made in the review
 _USUAL_OF = 20_000  # newest answers that tell how sure a model usually is of a label
 _LEAST_SURE_OF = 5_000  # open photos, the least sure ones, that are compared with what is usual
 _MOST_COUNTED = 1_000  # counting all open photos would take as long as there are
+SESSION = timedelta(hours=12)  # of one person, at most
 
 
 @dataclass(frozen=True)
 class ReviewScope:
-    """An order with its filter, for a person at a moment.
-
-    `since` is when their session may have begun at the earliest; `audit_id` is for the order
-    "audit".
-    """
+    """An order with its filter, for a person at a moment; `audit_id` is for the order "audit"."""
 
     order: str
     photo_filter: GalleryFilter
     user_id: int
-    now: datetime
-    since: datetime
     audit_id: int | None = None
+    now: datetime = field(default_factory=now)
+
+
+class Suspect(NamedTuple):
+    """A photo whose ground truth is doubted, and the doubt."""
+
+    photo: Photo
+    doubt: Suspicion
 
 
 # ---- which photos, in what order ----
@@ -68,7 +72,7 @@ def next_photos_statement(scope: ReviewScope, *, limit: int, without: set[int]) 
 
 def suspects(
     scope: ReviewScope, *, other: str, after: tuple[float, int] | None, limit: int
-) -> list[tuple[Photo, Suspicion]]:
+) -> list[Suspect]:
     """The first open photos of the order "suspected", leased or not, with the doubts.
 
     Args:
@@ -81,7 +85,7 @@ def suspects(
         margin, number = after
         tie = and_(Suspicion.margin == margin, Suspicion.photo_id > number)
         statement = statement.where(or_(Suspicion.margin > margin, tie))
-    return [(row[0], row[1]) for row in db.session.execute(statement)]
+    return [Suspect(row[0], row[1]) for row in db.session.execute(statement)]
 
 
 def _suspected_as(other: str) -> list[Any]:
@@ -104,10 +108,11 @@ def count_open(scope: ReviewScope, *, seconds: float, other: str = "") -> tuple[
     return min(number, _MOST_COUNTED), number <= _MOST_COUNTED
 
 
-def still_open(photo_ids: Sequence[int], scope: ReviewScope) -> set[int]:
+def still_open(photo_ids: Sequence[int], scope: ReviewScope) -> list[int]:
     """Those of these photos that are open, and that nobody else has leased."""
     statement = _open(scope).where(Photo.id.in_(photo_ids), ~_leased_by_others(scope))
-    return set(db.session.execute(statement).scalars())
+    ids = set(db.session.execute(statement).scalars())
+    return [photo_id for photo_id in photo_ids if photo_id in ids]
 
 
 def _leased_by_others(scope: ReviewScope) -> Any:
@@ -125,10 +130,9 @@ def _open(scope: ReviewScope) -> Select[Any]:
       their label and the filter.
     - suspected: those with a stored doubt about the label they have, unless a review has kept or
       changed a label of theirs since the model answered.
-    - disputed: those that people disagree about, unless this person had the last word.
+    - disputed: those that people disagree about, unless this person labelled it last.
     - all others: photos without a label; with a filter for labelled ones, those that this person
-    has
-      not checked in this session.
+      has not checked in this session.
     """
     if scope.order == "audit":
         drawn_at = select(Audit.created_at).where(Audit.id == scope.audit_id).scalar_subquery()
@@ -140,7 +144,7 @@ def _open(scope: ReviewScope) -> Select[Any]:
         )
     statement = matching(Photo.id, wanted=scope.photo_filter)
     if scope.order == "suspected":
-        return _suspected(scope, statement)
+        return _suspected(scope.photo_filter.model, statement)
     if scope.order == "disputed":
         last = (
             select(LabelEvent.user_id)
@@ -153,12 +157,15 @@ def _open(scope: ReviewScope) -> Select[Any]:
     return _unlabelled(scope, statement)
 
 
-def _suspected(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
-    of_model = Suspicion.model == (scope.photo_filter.model or Photo.shown_model)
-    settled = _checked(
-        LabelEvent.from_label.is_not(None),
-        LabelEvent.created_at > _answered_at(scope.photo_filter),
-    )
+def _suspected(model: str, statement: Select[Any]) -> Select[Any]:
+    if model:
+        answered_at: Any = Prediction.created_at
+    else:
+        shown = aliased(Prediction)
+        answer = select(shown.created_at).where(shown.photo_id == Photo.id, shown.shown)
+        answered_at = answer.correlate(Photo).scalar_subquery()
+    settled = _checked(LabelEvent.from_label.is_not(None), LabelEvent.created_at > answered_at)
+    of_model = Suspicion.model == (model or Photo.shown_model)
     doubted = statement.join(Suspicion, and_(Suspicion.photo_id == Photo.id, of_model))
     return doubted.where(
         Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled
@@ -166,18 +173,19 @@ def _suspected(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
 
 
 def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
-    answer = meant_columns(scope.photo_filter.model)
+    wanted = scope.photo_filter
+    answer = meant_columns(wanted.model)
     answered = answer["margin" if scope.order == "margin" else "confidence"].is_not(None)
     statement = statement.where(answered)
-    if asks_for_labelled(scope.photo_filter):
-        mine = (LabelEvent.user_id == scope.user_id, LabelEvent.created_at > scope.since)
-        statement = statement.where(~_checked(*mine))
+    if wanted.ground_truth or wanted.outcome not in ("", UNLABELLED):  # labelled ones are wanted
+        since = LabelEvent.created_at > scope.now - SESSION
+        statement = statement.where(~_checked(LabelEvent.user_id == scope.user_id, since))
     else:
         # coalesce, so that no index finds them all, to be sorted by something else
         without_truth = func.coalesce(Photo.ground_truth, "") == ""
         statement = statement.where(answer["outcome"] == UNLABELLED, without_truth)
     if scope.order == "versions":
-        other, model = aliased(Prediction), scope.photo_filter.model or Photo.shown_model
+        other, model = aliased(Prediction), wanted.model or Photo.shown_model
         differs = other.label != answer["label"]
         statement = statement.where(
             exists().where(other.photo_id == Photo.id, other.model == model, differs)
@@ -187,32 +195,12 @@ def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
     return statement
 
 
-def _answered_at(photo_filter: GalleryFilter) -> Any:
-    """When the answer that is meant was given."""
-    if photo_filter.model:
-        return Prediction.created_at
-    shown = aliased(Prediction)
-    statement = select(shown.created_at).where(shown.photo_id == Photo.id, shown.shown)
-    return statement.correlate(Photo).scalar_subquery()
-
-
-def is_right_answer(prediction: Prediction, label: str) -> bool:
-    """True when the first label of an answer is the right one for this ground truth."""
-    first = prediction.label
-    return first == label or label in truths_of(prediction.model, prediction.version, first)
-
-
-def asks_for_labelled(photo_filter: GalleryFilter) -> bool:
-    """True when a filter is about photos that have a label already."""
-    return bool(photo_filter.ground_truth) or photo_filter.outcome not in ("", UNLABELLED)
-
-
 def _checked(*conditions: Any) -> Any:
     """Somebody has checked the photo in a review, and it was not undone."""
     undo = aliased(LabelEvent)
     return (
         exists()
-        .where(LabelEvent.photo_id == Photo.id, LabelEvent.place.in_(CHECKS))
+        .where(LabelEvent.photo_id == Photo.id, LabelEvent.place.in_(_CHECKS))
         .where(LabelEvent.undoes.is_(None), *conditions)
         .where(~exists().where(undo.undoes == LabelEvent.id))
         .correlate(Photo, Prediction)
@@ -316,20 +304,14 @@ def photos_by_id(photo_ids: Sequence[int]) -> list[Photo]:
     return [photos[photo_id] for photo_id in photo_ids if photo_id in photos]
 
 
-def ids_of(public_ids: Sequence[str]) -> set[int]:
-    """The numbers of these photos."""
-    statement = select(Photo.id).where(Photo.public_id.in_(public_ids))
-    return set(db.session.execute(statement).scalars())
-
-
 # ---- what a person has checked ----
 
 
 def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[Any]:
     """What a person checked in the review after `since` and did not take back, newest first.
 
-    Rows of event, batch, photo_id, public_id, checked_at, label, and first: the first label of the
-    shown prediction; where that is the answer that is right for the label, the label itself.
+    Rows of event, photo_id, public_id, checked_at, label, and kept: whether the first label of the
+    shown prediction is that label, or the answer that is right for it.
     """
     undo = aliased(LabelEvent)
     label = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
@@ -345,16 +327,15 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
     statement = (
         select(
             LabelEvent.id.label("event"),
-            LabelEvent.batch,
             LabelEvent.photo_id,
             Photo.public_id,
             LabelEvent.created_at.label("checked_at"),
             label.label("label"),
-            case((right == Photo.shown_label, label), else_=Photo.shown_label).label("first"),
+            case((Photo.shown_label.in_((right, label)), True), else_=False).label("kept"),
         )
         .join(Photo, and_(Photo.id == LabelEvent.photo_id, Photo.deleted_at.is_(None)))
         .where(LabelEvent.who == name, LabelEvent.user_id == user_id, LabelEvent.created_at > since)
-        .where(LabelEvent.place.in_(CHECKS), LabelEvent.undoes.is_(None))
+        .where(LabelEvent.place.in_(_CHECKS), LabelEvent.undoes.is_(None))
         .where(~exists().where(undo.undoes == LabelEvent.id))
         .order_by(LabelEvent.id.desc())
         .limit(limit)

@@ -74,7 +74,7 @@ def index() -> ResponseReturnValue:
         find_due_suspects(queue)
     state = review.lease_next(queue, who=guards.who(), later=session.get(_LATER, []))
     again = request.args.get("photo", "")
-    public_id = again or (state.photo.public_id if state.photo else "")
+    public_id = again or (state.photos[0].public_id if state.photos else "")
     details = gallery.get_details(public_id) if public_id else None
     params = _params(queue)
     page = render_template(
@@ -239,10 +239,9 @@ def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
         (check, "kept" if check.kept else "unusable" if check.label == UNUSABLE else "corrected")
         for check in reversed(checks[place + 1 : place + 1 + _EARLIER])
     ]
-    leased = [*([state.photo] if state.photo else []), *state.coming]
     return {
         "earlier": earlier,
-        "coming": [photo for photo in leased if photo.public_id != public_id],
+        "coming": [photo for photo in state.photos if photo.public_id != public_id],
         "back": earlier[-1][0].public_id if earlier else "",
         "last": checks[0] if checks else None,
     }
