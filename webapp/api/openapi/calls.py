@@ -12,16 +12,45 @@ from typing import Any, get_args
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from webapp.api.authentication import Need, check
-from webapp.api.openapi.validation_errors import invalid_fields
 from webapp.api.schemas.base import ApiRequest, MultipartRequest
-from webapp.errors import BadRequestError, MarqueError, NoFileError
+from webapp.errors import BadRequestError, InvalidFieldsError, MarqueError, NoFileError
 from webapp.http.rate_limits import count_photos
 from webapp.services.photos.classify import MAX_BYTES, Incoming
 
-MAX_JSON = 1024 * 1024  # bytes of a body: three times the longest list of ids
-View = Callable[..., ResponseReturnValue]
+_MAX_JSON = 1024 * 1024  # bytes of a body: three times the longest list of ids
+_MAX_ERRORS = 20  # of one request that are named
+_SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be a text",
+    "string_too_long": "has more than {max_length} characters",
+    "string_pattern_mismatch": "is not written as it should be",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "is too large",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "literal_error": "must be {expected}",
+    "list_type": "must be a list",
+    "too_short": "has too few entries: at least {min_length}",
+    "too_long": "has too many entries: at most {max_length}",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "json_invalid": "is not JSON that can be read",
+    "union_tag_not_found": "has no {discriminator}",
+    "union_tag_invalid": "has a {discriminator} that is none of {expected_tags}",
+    "value_error": "{error}",
+}  # by pydantic's type of error; its own sentence for all others
+_View = Callable[..., ResponseReturnValue]
 
 
 @dataclass(frozen=True)
@@ -55,7 +84,7 @@ class Call:
     strict_slashes: bool = True
     takes: Mapping[str, Any] = field(init=False)
 
-    def __call__(self, view: View) -> View:
+    def __call__(self, view: _View) -> _View:
         """The view behind its checks, registered at the blueprint."""
         self.takes = {
             name: get_args(kind)[0] if isinstance(kind, UnionType) else kind
@@ -90,13 +119,25 @@ def _read_arguments(takes: Mapping[str, Any]) -> dict[str, ApiRequest | None]:
     if {"body", "form"} <= takes.keys():
         absent = "body" if request.mimetype == "multipart/form-data" else "form"
     arguments: dict[str, ApiRequest | None] = {}
-    for name, read in _READERS.items():
-        if name in takes:
+    for place, read in (("query", _read_query), ("body", _read_body), ("form", _read_form)):
+        if place in takes:
             try:
-                arguments[name] = None if name == absent else read(takes[name])
+                arguments[place] = None if place == absent else read(takes[place])
             except ValidationError as error:
-                raise invalid_fields(name, error) from error
+                details = error.errors(include_url=False, include_input=False)[:_MAX_ERRORS]
+                faults = [_fault(place, detail) for detail in details]
+                raise InvalidFieldsError(faults) from error
     return arguments
+
+
+def _fault(place: str, detail: ErrorDetails) -> tuple[str, str]:
+    """Where something is wrong in a request, and what."""
+    where = ".".join([place, *(str(step)[:80] for step in detail["loc"])])
+    values = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in detail.get("ctx", {}).items()
+    }
+    return where, _SENTENCES.get(detail["type"], "{msg}").format(msg=detail["msg"], **values)
 
 
 def _read_query(kind: type[ApiRequest]) -> ApiRequest:
@@ -107,7 +148,7 @@ def _read_query(kind: type[ApiRequest]) -> ApiRequest:
 
 def _read_body(kind: type[ApiRequest]) -> ApiRequest:
     """The JSON body; none at all counts as `{}`."""
-    request.max_content_length = MAX_JSON
+    request.max_content_length = _MAX_JSON
     content = request.get_data() or b"{}"
     if not request.is_json and content != b"{}":
         raise BadRequestError(
@@ -121,13 +162,6 @@ def _read_form(kind: type[MultipartRequest]) -> MultipartRequest:
     given: dict[str, Any] = {name: read_files(name) for name in kind.files}
     texts = {name: request.form.get(name, "").strip() for name in kind.model_fields}
     return kind.model_validate(given | {name: text for name, text in texts.items() if text})
-
-
-_READERS: dict[str, Callable[[Any], ApiRequest]] = {
-    "query": _read_query,
-    "body": _read_body,
-    "form": _read_form,
-}
 
 
 def read_files(field: str) -> list[Incoming]:

@@ -8,9 +8,8 @@ from urllib.parse import quote, urlencode
 
 from webapp.api.openapi.document import FORM_TYPE, JSON_TYPE, Schema
 
-KEY = "KEY"
-LINE = 80
-SAVED_AS = {
+_LINE = 80
+_SAVED_AS = {
     "image/jpeg": "photo.jpg",
     "image/png": "heatmap.png",
     "application/jsonl": "photos.jsonl",
@@ -35,18 +34,13 @@ class CodeExample:
         return f"{self.url}?{urlencode(self.params)}" if self.params else self.url
 
 
-def code_samples(example: CodeExample) -> dict[str, str]:
-    """The code by language."""
-    return {"curl": curl(example), "Python": python(example), "JavaScript": javascript(example)}
-
-
 def curl(example: CodeExample) -> str:
     """One command."""
     parts = ["curl"]
     if example.method != "GET" and not example.file:
         parts.append(f"-X {example.method}")
     if example.key:
-        parts.append(f"-H 'Authorization: Bearer {KEY}'")
+        parts.append("-H 'Authorization: Bearer KEY'")
     if example.body is not None:
         parts += [f"-H 'Content-Type: {JSON_TYPE}'", f"-d {shlex.quote(json.dumps(example.body))}"]
     if example.file:
@@ -55,7 +49,7 @@ def curl(example: CodeExample) -> str:
         parts.append(f"-o {example.name}")
     parts.append(shlex.quote(example.address))
     command = " ".join(parts)
-    return command if len(command) <= LINE else " \\\n  ".join(parts)
+    return command if len(command) <= _LINE else " \\\n  ".join(parts)
 
 
 def python(example: CodeExample) -> str:
@@ -68,7 +62,7 @@ def python(example: CodeExample) -> str:
     if example.body is not None:
         arguments.append(f"json={example.body!r}")
     if example.key:
-        arguments.append(f'headers={{"Authorization": "Bearer {KEY}"}}')
+        arguments.append('headers={"Authorization": "Bearer KEY"}')
     result = "print(answer.status_code, answer.text)"
     if example.name:
         result = f'open("{example.name}", "wb").write(answer.content)'
@@ -82,7 +76,7 @@ def javascript(example: CodeExample) -> str:
     if example.method != "GET":
         options.append(f'method: "{example.method}"')
     if example.key:
-        headers["Authorization"] = f"Bearer {KEY}"
+        headers["Authorization"] = "Bearer KEY"
     if example.body is not None:
         headers["Content-Type"] = JSON_TYPE
     if headers:
@@ -99,33 +93,33 @@ def javascript(example: CodeExample) -> str:
     return "\n".join([*lines, f"console.log({result});"])
 
 
-def example_of(
-    method: str, path: str, operation: Schema, schemas: Schema, root: str
-) -> CodeExample:
-    """A request of a call, with the examples of its document; `root` is the server's address."""
+def code_samples(method: str, url: str, operation: Schema, schemas: Schema) -> dict[str, str]:
+    """The code for a call by language, with the examples of its document.
+
+    Args:
+        url: The server's address with that of the call, its parameters in braces.
+    """
     places: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
     for parameter in operation.get("parameters", []):
         if parameter["required"]:
-            places[parameter["in"]][parameter["name"]] = _value(parameter["schema"])
+            schema = parameter["schema"]
+            value = next(iter(schema.get("examples", [])), schema.get("minimum", "ID"))
+            places[parameter["in"]][parameter["name"]] = str(value)
     media = operation.get("requestBody", {}).get("content", {})
     answers = operation["responses"].get("200", {}).get("content", {})
-    path = path.format(**{name: quote(value, safe="") for name, value in places["path"].items()})
-    return CodeExample(
-        method.upper(),
-        root.rstrip("/") + path,
+    example = CodeExample(
+        method,
+        url.format(**{name: quote(value, safe="") for name, value in places["path"].items()}),
         params=places["query"],
-        key={} not in operation.get("security", [{}]) and bool(operation["security"]),
+        key=bool(operation["security"]) and {} not in operation["security"],
         body=body_example(media[JSON_TYPE]["schema"], schemas) if JSON_TYPE in media else None,
         file="file" if FORM_TYPE in media else "",
-        name=SAVED_AS.get(next(iter(answers), "").partition(";")[0], ""),
+        name=_SAVED_AS.get(next(iter(answers), "").partition(";")[0], ""),
     )
+    return {"curl": curl(example), "Python": python(example), "JavaScript": javascript(example)}
 
 
 def body_example(schema: Schema, schemas: Schema) -> Any:
     """The first example of a JSON body."""
     component = schemas[schema["$ref"].rpartition("/")[2]]
     return next(iter(component.get("examples", [])), {})
-
-
-def _value(schema: Schema) -> str:
-    return str(next(iter(schema.get("examples", [])), schema.get("minimum", "ID")))

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from webapp.api.openapi.code_samples import body_example, code_samples, example_of
+from webapp.api.openapi.code_samples import body_example, code_samples
 from webapp.api.openapi.document import FORM_TYPE, JSON_TYPE, KEY_SCHEME, Schema
 
-MAX_DEPTH = 3
-TYPE_NAMES = {
+_MAX_DEPTH = 3
+_TYPE_NAMES = {
     "string": "text",
     "integer": "whole number",
     "number": "number",
@@ -17,7 +17,7 @@ TYPE_NAMES = {
     "object": "object",
     "null": "null",
 }
-FORMAT_NAMES = {"date": "day", "date-time": "time", "binary": "file"}
+_FORMAT_NAMES = {"date": "day", "date-time": "time", "binary": "file"}
 
 
 @dataclass(frozen=True)
@@ -37,64 +37,28 @@ class _FieldDoc:
     example: str = ""
 
 
-@dataclass(frozen=True)
-class _ResponseDoc:
-    """One status: what it means, and the fields of its JSON or its media types."""
+def calls_by_tag(document: Schema, root: str) -> list[Schema]:
+    """The tags of the document, each with its `calls`; `root` is the address of the server.
 
-    status: str
-    about: str
-    fields: list[_FieldDoc]
-    types: list[str]
-    ok: bool
-
-
-@dataclass(frozen=True)
-class _CallDoc:
-    """One call.
-
-    `scope` is that of the key that it takes, "" for none; `required` tells whether it must come.
-    `body` is JSON to begin with, `body_fields` what a body may hold.
+    A call is its operation with what the page shows beside it: the `scope` of the key that it takes
+    ("" for none), `fields` of the form to try it out, the `body` to begin with, the `responses`.
     """
-
-    id: str
-    method: str
-    path: str
-    summary: str
-    about: str
-    scope: str
-    required: bool
-    fields: list[_FieldDoc]
-    media: str
-    body: str
-    body_fields: list[_FieldDoc]
-    responses: list[_ResponseDoc]
-    samples: dict[str, str]
-
-    @property
-    def plain(self) -> bool:
-        """True when a form without any script can send it."""
-        in_path = any(field.place == "path" for field in self.fields)
-        return not self.body and self.method in ("GET", "POST") and not in_path
-
-
-def calls_by_tag(document: Schema, root: str) -> list[tuple[str, str, list[_CallDoc]]]:
-    """Name, description and calls of each tag; `root` is the address of the server."""
+    schemas = document["components"]["schemas"]
     return [
-        (
-            tag["name"],
-            tag["description"],
-            [
-                _call(method, path, operation, document["components"]["schemas"], root)
+        tag
+        | {
+            "calls": [
+                operation | _call(method.upper(), path, operation, schemas, root)
                 for path, methods in document["paths"].items()
                 for method, operation in methods.items()
                 if tag["name"] in operation["tags"]
-            ],
-        )
+            ]
+        }
         for tag in document["tags"]
     ]
 
 
-def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str) -> _CallDoc:
+def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str) -> Schema:
     content = operation.get("requestBody", {}).get("content", {})
     media = next(iter(content), "")
     schema = content[media]["schema"] if media else {}
@@ -104,24 +68,23 @@ def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str)
     elif media == JSON_TYPE:
         body = json.dumps(body_example(schema, schemas), indent=2, ensure_ascii=False)
         body_fields = [*_fields(schema, schemas)]
-    return _CallDoc(
-        id=operation["operationId"],
-        method=method.upper(),
-        path=path,
-        summary=operation["summary"],
-        about=operation.get("description", ""),
-        scope="".join(key[KEY_SCHEME][0] for key in operation["security"] if key),
-        required={} not in operation["security"],
-        fields=fields,
-        media=media,
-        body=body,
-        body_fields=body_fields,
-        responses=[
+    in_path = any(field.place == "path" for field in fields)
+    return {
+        "method": method,
+        "path": path,
+        "scope": "".join(key[KEY_SCHEME][0] for key in operation["security"] if key),
+        "needs_key": {} not in operation["security"],
+        "works_without_script": not body and method in ("GET", "POST") and not in_path,
+        "fields": fields,
+        "media": media,
+        "body": body,
+        "body_fields": body_fields,
+        "responses": [
             _response(status, response, schemas)
             for status, response in operation["responses"].items()
         ],
-        samples=code_samples(example_of(method, path, operation, schemas, root)),
-    )
+        "samples": code_samples(method, root.rstrip("/") + path, operation, schemas),
+    }
 
 
 def _parameters(operation: Schema) -> Iterator[_FieldDoc]:
@@ -138,20 +101,18 @@ def _parameters(operation: Schema) -> Iterator[_FieldDoc]:
         )
 
 
-def _response(status: str, response: Schema, schemas: Schema) -> _ResponseDoc:
+def _response(status: str, response: Schema, schemas: Schema) -> Schema:
     content, ok = response.get("content", {}), status < "400"
-    schema: Schema = next(
-        (media["schema"] for media in content.values() if "schema" in media and ok), {}
-    )
-    fields = [*_fields(schema, schemas)]
-    return _ResponseDoc(status, response["description"], fields, list(content), ok)
+    shapes = [media["schema"] for media in content.values() if "schema" in media and ok]
+    fields = [*_fields(shapes[0], schemas)] if shapes else []
+    return response | {"status": status, "ok": ok, "fields": fields}
 
 
 # ---- schemas in words ----
 
 
 def _fields(
-    schema: Schema, schemas: Schema, *, place: str = "", max_depth: int = MAX_DEPTH
+    schema: Schema, schemas: Schema, *, place: str = "", max_depth: int = _MAX_DEPTH
 ) -> Iterator[_FieldDoc]:
     """The fields of a component, those of the components in it behind them, each once."""
     shown: set[str] = set()
@@ -191,11 +152,11 @@ def _type_name(schema: Schema) -> str:
     if schema.get("type") == "array":
         items = schema["items"]
         return "files" if items.get("format") == "binary" else f"list of {_type_name(items)}"
-    if schema.get("format") in FORMAT_NAMES:
-        return FORMAT_NAMES[schema["format"]]
+    if schema.get("format") in _FORMAT_NAMES:
+        return _FORMAT_NAMES[schema["format"]]
     low, high = schema.get("minimum"), schema.get("maximum")
     span = "" if low is None else f", from {low}" if high is None else f", {low} to {high:,}"
-    return TYPE_NAMES.get(schema.get("type", ""), "anything") + span
+    return _TYPE_NAMES.get(schema.get("type", ""), "anything") + span
 
 
 def _name(schema: Schema) -> str:

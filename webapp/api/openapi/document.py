@@ -22,8 +22,7 @@ KEY_SCHEME = "key"
 JSON_TYPE = "application/json"
 FORM_TYPE = "multipart/form-data"
 PROBLEM_TYPE = "application/problem+json"
-PATH_NAMES = {"public_id": "id"}  # path parameters that have another name in the document
-COMPONENT_NAMES = {
+_COMPONENT_NAMES = {
     "RankedLabel": "RankedLine",
     "UploadedPhoto": "SentPhoto",
     "UploadResult": "SentResult",
@@ -36,16 +35,18 @@ COMPONENT_NAMES = {
     "Comparison": "Standing",
     "TrainingPhotos": "LearntPhotos",
 }  # names that the first version of the document had, and that generated clients use
-MOUNT = "/api/v1/"
-MEDIA = {"form": FORM_TYPE, "body": JSON_TYPE}
-WAIT_STATUSES = (429, 503)
-SENTENCES = {
+_MOUNT = "/api/v1/"
+_WAIT_STATUSES = (429, 503)
+_SENTENCES = {
+    304: "The version named in `If-None-Match` is still current.",
     400: "The request cannot be read, or parts of it are wrong, missing or unknown: `errors` names "
     "each.",
     401: "A key is needed, or the one that was sent is unknown, expired or revoked.",
     403: "The scope of the key is too small.",
     404: "There is nothing at this address.",
     413: "The request is too large. Nothing was stored.",
+    414: "The address is longer than 8,190 bytes: the HTTP server in front of Marque says so, and "
+    "not in JSON.",
     416: "There is no such part of it: `Content-Range` says how many bytes there are.",
     429: "Too many requests. `Retry-After` says how many seconds to wait.",
     500: "A fault of the server. Nothing of this request was stored; the server's log has the "
@@ -53,19 +54,14 @@ SENTENCES = {
     503: "The server is full, or what should answer cannot be used just now. `Retry-After` says "
     "how many seconds to wait.",
 }
-NOT_MODIFIED = "The version named in `If-None-Match` is still current."
-TOO_LONG = (
-    "The address is longer than 8,190 bytes: the HTTP server in front of Marque says so, and not "
-    "in JSON."
-)
-ABOUT = """Upload a photo of a car, get its ranked classes with honest confidence, keep the
+_ABOUT = """Upload a photo of a car, get its ranked classes with honest confidence, keep the
 history, correct the ground truth.
 
 Photos go in as `multipart/form-data` in a field called `file`; everything else is JSON. An error is
 `application/problem+json` (RFC 9457): `title` is the status in words, `detail` a sentence that says
 what happened and what to do. Later versions may add fields to answers, and never take one away.
 """
-KEY = """A key, made at `/admin/keys` or with `flask keys create NAME --scope
+_KEY = """A key, made at `/admin/keys` or with `flask keys create NAME --scope
 predict|review|admin`, sent as `Authorization: Bearer KEY`. Each scope includes those before it.
 Reading and sending photos needs none where the server's settings leave them open."""
 
@@ -80,7 +76,7 @@ class _Schemas(GenerateJsonSchema):
 
 def _component_name(name: str) -> str:
     name = name.removeprefix("_").removesuffix("Json")
-    return COMPONENT_NAMES.get(name, name)
+    return _COMPONENT_NAMES.get(name, name)
 
 
 def calls_of(app: Flask) -> Iterator[tuple[Rule, Call]]:
@@ -93,7 +89,7 @@ def calls_of(app: Flask) -> Iterator[tuple[Rule, Call]]:
 
 def address_of(rule: Rule) -> str:
     """The address of a rule with its parameters in braces: `/api/v1/photos/{id}`."""
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: f"{{{_public(match[1])}}}", rule.rule)
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule).replace("{public_id}", "{id}")
 
 
 def make_document(app: Flask) -> Schema:
@@ -108,10 +104,10 @@ def make_document(app: Flask) -> Schema:
         paths.setdefault(address_of(rule), {})[call.method.lower()] = operation
         about = (sys.modules[view.__module__].__doc__ or "").partition("\n")[0]
         tags[operation["tags"][0]] = about
-    scheme = {"type": "http", "scheme": "bearer", "description": KEY}
+    scheme = {"type": "http", "scheme": "bearer", "description": _KEY}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Marque", "version": "1", "description": ABOUT},
+        "info": {"title": "Marque", "version": "1", "description": _ABOUT},
         "tags": [{"name": name, "description": about} for name, about in tags.items()],
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": {KEY_SCHEME: scheme}},
@@ -181,7 +177,7 @@ def _operation(view: Any, rule: Rule, call: Call, schemas: Mapping[Any, Schema])
 def _parameters(rule: Rule, call: Call) -> Iterator[Schema]:
     for name in re.findall(r"<(?:\w+:)?(\w+)>", rule.rule):
         schema = _tidy(TypeAdapter(call.takes[name]).json_schema())
-        yield _parameter(_public(name), "path", schema, required=True)
+        yield _parameter(name.removeprefix("public_"), "path", schema, required=True)
     if "query" in call.takes:
         query = _tidy(call.takes["query"].model_json_schema())
         for name, schema in query["properties"].items():
@@ -201,17 +197,15 @@ def _parameter(name: str, place: str, schema: Schema, *, required: bool) -> Sche
     return parameter | {"schema": rest}
 
 
-def _request_body(call: Call, schemas: Mapping[Any, Schema]) -> Schema | None:
+def _request_body(call: Call, schemas: Mapping[Any, Schema]) -> Schema:
+    media = {"form": FORM_TYPE, "body": JSON_TYPE}
     types: dict[str, type[BaseModel]] = {
-        media: call.takes[name] for name, media in MEDIA.items() if name in call.takes
+        media[name]: call.takes[name] for name in media if name in call.takes
     }
-    if not types:
-        return None
     fields = [field for kind in types.values() for field in kind.model_fields.values()]
-    return {
-        "required": any(field.is_required() for field in fields),
-        "content": {media: {"schema": schemas[kind]} for media, kind in types.items()},
-    }
+    content = {media: {"schema": schemas[kind]} for media, kind in types.items()}
+    required = any(field.is_required() for field in fields)
+    return {"required": required, "content": content} if content else {}
 
 
 def _responses(rule: Rule, call: Call, schemas: Mapping[Any, Schema]) -> Schema:
@@ -223,19 +217,19 @@ def _responses(rule: Rule, call: Call, schemas: Mapping[Any, Schema]) -> Schema:
     for status, sentences in sorted(statuses_of(rule, call).items()):
         if str(status) not in responses:
             response = {"description": " ".join(sentences), "content": problem}
-            if status in WAIT_STATUSES:
+            if status in _WAIT_STATUSES:
                 response["headers"] = {"Retry-After": seconds}
             responses[str(status)] = response
     if has_tag(rule, call):
-        responses["304"] = {"description": NOT_MODIFIED}
+        responses["304"] = {"description": _SENTENCES[304]}
     if "query" in call.takes:
-        responses["414"] = {"description": TOO_LONG, "content": {"text/html": {}}}
+        responses["414"] = {"description": _SENTENCES[414], "content": {"text/html": {}}}
     return responses
 
 
 def has_tag(rule: Rule, call: Call) -> bool:
     """True when the answer has an `ETag`, and may be 304."""
-    return call.method == "GET" and rule.rule.startswith(MOUNT)
+    return call.method == "GET" and rule.rule.startswith(_MOUNT)
 
 
 def _answer(status: int, shape: Any, schemas: Mapping[Any, Schema]) -> Schema:
@@ -263,9 +257,9 @@ def statuses_of(rule: Rule, call: Call) -> dict[int, list[str]]:
         400: bool(query or body),
         413: bool(body),
         500: True,
-        **dict.fromkeys(WAIT_STATUSES, rule.rule.startswith(MOUNT)),
+        **dict.fromkeys(_WAIT_STATUSES, rule.rule.startswith(_MOUNT)),
     }
-    statuses = {status: [SENTENCES[status]] for status, applies in possible.items() if applies}
+    statuses = {status: [_SENTENCES[status]] for status, applies in possible.items() if applies}
     for kind in call.errors:
         sentence = (kind.__doc__ or "").partition("\n")[0]
         statuses.setdefault(kind.status, []).append(sentence)
@@ -278,7 +272,3 @@ def _security(needs: Need) -> list[Schema]:
     if needs.scope:
         return [{KEY_SCHEME: [needs.scope]}]
     return [{}, {KEY_SCHEME: ["admin" if needs is Need.OWN else "predict"]}]
-
-
-def _public(name: str) -> str:
-    return PATH_NAMES.get(name, name)
