@@ -57,6 +57,11 @@ def test_every_picture_has_an_alt_text_and_a_size(pages: list[str]) -> None:
             assert " alt=" in tag and " width=" in tag and " height=" in tag
 
 
+def test_no_attribute_is_the_word_none(pages: list[str]) -> None:
+    for page in pages:
+        assert not re.findall(r"[\w-]+=\"None\"", page)
+
+
 def test_every_field_has_a_name_for_people(pages: list[str]) -> None:
     for page in pages:
         for tag in re.findall(r"<(?:input|select)[^>]*>", page):

@@ -89,3 +89,4 @@ def test_a_rule_that_lets_nothing_go_says_so(admin: FlaskClient) -> None:
 def test_a_rule_that_makes_no_sense_is_said(admin: FlaskClient, question: str) -> None:
     answer = admin.get(f"/admin/keeping?{question}")
     assert answer.status_code == 400 and 'role="alert"' in answer.text
+    assert answer.text.count('aria-invalid="true"') == 2
