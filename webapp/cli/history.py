@@ -1,18 +1,20 @@
-"""Commands that need the database create it when there is none yet, so that none has to run
-first."""
+"""What commands share: a database that is made when there is none yet, who did it, errors."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 import click
 from flask_migrate import upgrade
 
+from webapp.domain import Who
 from webapp.errors import MarqueError
 from webapp.services.operations.health import has_tables, tell_planner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+TERMINAL = Who("terminal")  # who did what a command changes
 
 
 def migrate() -> None:
@@ -28,15 +30,22 @@ def make_history() -> None:
         migrate()
 
 
+@contextmanager
+def terminal_errors() -> Iterator[None]:
+    """Errors raised on purpose become the one line that the terminal shows."""
+    try:
+        yield
+    except MarqueError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def needs_history(command: Command) -> Command:
-    """Call `make_history` before the command runs, and print its `MarqueError` as a sentence."""
+    """Call `make_history` before the command, in which `terminal_errors` hold."""
 
     @wraps(command)
     def ready(*args: Any, **options: Any) -> Any:
         make_history()
-        try:
+        with terminal_errors():
             return command(*args, **options)
-        except MarqueError as error:
-            raise click.ClickException(str(error)) from error
 
     return cast(Command, ready)

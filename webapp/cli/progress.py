@@ -28,21 +28,19 @@ def watch(items: Iterable[T], length: int, label: str, *, quiet: bool = False) -
 def pace(number: int, seconds: float) -> str:
     """What was done in how long: "38 s, 158 a second"."""
     rate = number / max(seconds, 1e-3)
-    return f"{length_of(seconds)}, {rate:,.{0 if rate > 20 else 1}f} a second"
+    return f"{_length_of(seconds)}, {rate:,.{0 if rate > 20 else 1}f} a second"
 
 
-def length_of(seconds: float) -> str:
+def _length_of(seconds: float) -> str:
     """Seconds for people: "0.4 s", "38 s", "2 min 5 s", "1 h 10 min"."""
     whole = round(seconds)
     if seconds < 10:
         return f"{seconds:.1f} s"
     if whole < 60:
         return f"{whole} s"
-    return (
-        f"{whole // 60} min {whole % 60} s"
-        if whole < 3600
-        else f"{whole // 3600} h {whole % 3600 // 60} min"
-    )
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _bar(items: Iterable[T], length: int, label: str) -> Iterator[T]:
@@ -51,9 +49,8 @@ def _bar(items: Iterable[T], length: int, label: str) -> Iterator[T]:
     def rate(item: T | None) -> str:
         return "" if item is None else f"{number / max(time.monotonic() - started, 1e-3):,.1f}/s"
 
-    steps = max(
-        1, length // 500
-    )  # a bar that is drawn for each photo costs as much as a good part of its ranking
+    # drawn for each photo, it would cost as much as a good part of its ranking
+    steps = max(1, length // 500)
     bar = click.progressbar(
         items,
         length=length,
@@ -76,7 +73,7 @@ def _lines(items: Iterable[T], length: int, label: str) -> Iterator[T]:
         now = time.monotonic()
         if now - printed >= SECONDS:
             printed, passed = now, now - started
-            left = length_of(passed / number * max(length - number, 0))
+            left = _length_of(passed / number * max(length - number, 0))
             click.echo(
                 f"{label}: {number:,} of {length:,}, {number / passed:,.1f} a second, {left} left",
                 err=True,

@@ -5,8 +5,8 @@ import time
 import click
 from flask import Blueprint
 
-from webapp.cli.history import needs_history
-from webapp.domain import DELIVERED, GIVEN_UP, WAITING, Who
+from webapp.cli.history import TERMINAL, needs_history
+from webapp.domain import DELIVERED, GIVEN_UP, WAITING
 from webapp.extensions import get_config
 from webapp.services.jobs import queue
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -41,9 +41,9 @@ def list_command() -> None:
 @needs_history
 def add(url: str, events: tuple[str, ...], below: str) -> None:
     """Tell URL what happens here, and print the secret once."""
-    private, who = get_config().webhooks == "any", Who("terminal")
+    private = get_config().webhooks == "any"
     wanted = events or list(webhooks.EVENTS)
-    hook = webhooks.add(url, wanted, below=below, private=private, who=who)
+    hook = webhooks.add(url, wanted, below=below, private=private, who=TERMINAL)
     host = webhooks.host_of(hook)
     click.echo(
         f"Webhook {hook.id} to {host} hears of {hook.events}. Its secret is shown this once:"

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from webapp.cli.history import terminal_errors
 from webapp.cli.labels.label_sets import labels_command, reread_command
 from webapp.cli.models import versions
 from webapp.cli.models.card_text import describe
@@ -58,7 +59,7 @@ def _list_command(as_json: bool) -> None:
 def _show_command(name: str, version: int | None, as_json: bool) -> None:
     """The card of NAME in words."""
     registry = get_registry()
-    with versions.terminal_errors():
+    with terminal_errors():
         if as_json:
             card = registry.published_card(name, version)
             click.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))

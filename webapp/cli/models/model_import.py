@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.history import needs_history
-from webapp.cli.models.versions import TERMINAL, terminal_errors
+from webapp.cli.history import TERMINAL, needs_history
 from webapp.cli.training.options import options_as
 from webapp.extensions import get_config, get_registry
 from webapp.inference.model_import.model_import import PREPROCESSING, Request, import_model
@@ -88,9 +87,8 @@ def import_command(request: Request, live: bool, as_json: bool) -> None:
         raise click.ClickException(
             "Importing needs what requirements.txt lists (tensorflow is missing)."
         )
-    with terminal_errors():
-        imported = import_model(request, get_config().models, live=live)
-        promotion.note_first(get_registry(), imported.name, imported.version, TERMINAL)
+    imported = import_model(request, get_config().models, live=live)
+    promotion.note_first(get_registry(), imported.name, imported.version, TERMINAL)
     if as_json:
         click.echo(json.dumps(asdict(imported), ensure_ascii=False))
         return

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,10 +10,9 @@ from typing import Any, TypeVar
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.history import needs_history
+from webapp.cli.history import TERMINAL, needs_history, terminal_errors
 from webapp.cli.training.options import FOLDER, DataOptions, layout_options, photos_in
-from webapp.domain import Who
-from webapp.errors import MarqueError, ModelError, ModelRefusedError
+from webapp.errors import ModelError, ModelRefusedError
 from webapp.extensions import get_files, get_limiter, get_registry, load_version
 from webapp.inference.classifier import Classifier
 from webapp.inference.models import bundle
@@ -25,7 +23,6 @@ from webapp.services.models import compare, promotion
 from webapp.services.models.promotion import Decision
 from webapp.services.photos.classify import Pipeline
 
-TERMINAL = Who("terminal")
 _Item = TypeVar("_Item")
 _LISTED = 20  # fixed or broken photos that are listed
 
@@ -78,9 +75,8 @@ def compare_command(
     photos = _Photos(**options)
     if not photos.data and not photos.here:
         raise click.UsageError("Name photos to compare on: --data FOLDER, or --history.")
-    with terminal_errors():
-        versions = load_version(name, champion), load_version(name, challenger)
-        comparison = _compare(versions, photos)
+    versions = load_version(name, champion), load_version(name, challenger)
+    comparison = _compare(versions, photos)
     if as_json:
         click.echo(json.dumps(comparison.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -110,20 +106,19 @@ def promote_command(name: str, version: int, force: bool, why: str, **options: A
     photos = _Photos(**options)
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
-    with terminal_errors():
-        challenger = load_version(name, version)
-        champion = _champion(name, version)
-        comparison = None
-        if champion is not None and (photos.data or photos.here):
-            comparison = _compare((champion, challenger), photos)
-            click.echo("\n".join(_describe(comparison)) + "\n", err=True)
-        row = promotion.promote(
-            get_registry(),
-            challenger,
-            Decision(TERMINAL, why, force=force),
-            comparison=comparison,
-            champion_works=champion is not None,
-        )
+    challenger = load_version(name, version)
+    champion = _champion(name, version)
+    comparison = None
+    if champion is not None and (photos.data or photos.here):
+        comparison = _compare((champion, challenger), photos)
+        click.echo("\n".join(_describe(comparison)) + "\n", err=True)
+    row = promotion.promote(
+        get_registry(),
+        challenger,
+        Decision(TERMINAL, why, force=force),
+        comparison=comparison,
+        champion_works=champion is not None,
+    )
     instead = f" instead of version {row.from_version}" if row.from_version is not None else ""
     click.echo(f"{name} {version} is live{instead}. Back again: flask model rollback {name}")
 
@@ -135,8 +130,7 @@ def promote_command(name: str, version: int, force: bool, why: str, **options: A
 @needs_history
 def rollback_command(name: str, why: str) -> None:
     """Let the version of NAME serve again that was live before the present one."""
-    with terminal_errors():
-        row = promotion.rollback(get_registry(), name, load_version, Decision(TERMINAL, why))
+    row = promotion.rollback(get_registry(), name, load_version, Decision(TERMINAL, why))
     click.echo(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
 
 
@@ -198,15 +192,6 @@ def name_and_number(text: str) -> tuple[str, int | None]:
     if separator and not number.isdecimal():
         raise click.UsageError(f"A version is a number: {name}@1, not {text}.")
     return name, int(number) if number else None
-
-
-@contextmanager
-def terminal_errors() -> Iterator[None]:
-    """Errors raised on purpose become the one line that the terminal shows."""
-    try:
-        yield
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _describe(comparison: Comparison) -> list[str]:

@@ -9,8 +9,8 @@ from typing import TextIO
 
 import click
 
-EIGHTHS = " ▏▎▍▌▋▊▉"
-WIDEST = 100  # columns at the most: longer bars are harder to compare, not easier
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_WIDEST = 100  # columns at the most: longer bars are harder to compare, not easier
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Terminal:
         color = stream.isatty() and os.environ.get("TERM") != "dumb"
         color = color and not os.environ.get("NO_COLOR")
         exact = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
-        columns = min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
+        columns = min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
         return cls(columns, _can_write(stream, "█▏ж"), color, color and exact)
 
     def plain(self, text: str) -> str:
@@ -68,7 +68,7 @@ def _bar(probability: float, room: int, terminal: Terminal) -> str:
     if not terminal.blocks:
         return "#" * max(round(probability * room), int(probability > 0))
     eighths = max(round(probability * room * 8), int(probability > 0))
-    return "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
 def _paint(text: str, color: str, terminal: Terminal) -> str:

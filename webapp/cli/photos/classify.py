@@ -18,8 +18,8 @@ from webapp.cli.photos.output_formats import (
     RESUMABLE,
     Done,
     Row,
-    Writer,
     make_format,
+    open_writer,
     path_text,
     read_done,
 )
@@ -37,13 +37,13 @@ from webapp.services.photos import gallery as history
 from webapp.services.photos import wording
 from webapp.services.photos.classify import Pipeline, StoredPhoto
 
-TOP = 5
-SENT_AT_ONCE = 4  # photos on the way to a server, unless --processes says otherwise
-INTERRUPTED = 130  # the exit code of a command that was stopped with Ctrl-C, as shells have it
+_TOP = 5
+_SENT_AT_ONCE = 4  # photos on the way to a server, unless --processes says otherwise
+_INTERRUPTED = 130  # the exit code of a command that was stopped with Ctrl-C, as shells have it
 
 
 @dataclass(frozen=True)
-class Options:
+class _Options:
     """What was asked for, besides photos and output."""
 
     model: str
@@ -56,7 +56,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Destination:
+class _Destination:
     """The format ("" for sentences), the file ("" for stdout), and whether to go on in it."""
 
     format: str
@@ -96,8 +96,8 @@ def classify_command(paths: tuple[str, ...], resume: bool, quiet: bool, **given:
     named at the end, and the exit code is 1.
     """
     files = [given.pop(name) for name in ("out", "json_file", "csv_file")]
-    output = Destination(*_choose_output(given.pop("format"), *files), resume, quiet)
-    options = Options(**given)
+    output = _Destination(*_choose_output(given.pop("format"), *files), resume, quiet)
+    options = _Options(**given)
     if options.truth and not options.store:
         raise click.UsageError("--truth needs --store.")
     if resume and (output.format not in RESUMABLE or not output.file):
@@ -135,7 +135,7 @@ def _choose_output(format: str | None, out: str, json_file: str, csv_file: str) 
     return format, "" if file == "-" else file
 
 
-def _run(photos: list[Path], options: Options, output: Destination) -> int:
+def _run(photos: list[Path], options: _Options, output: _Destination) -> int:
     """Classify what is not done, and return the exit code."""
     done = Done()
     if output.resume:
@@ -144,24 +144,27 @@ def _run(photos: list[Path], options: Options, output: Destination) -> int:
     if done.paths:
         ready = len(photos) - len(left)
         click.echo(f"{ready:,} of {len(photos):,} are in {output.file} already.", err=True)
-    summary = Summary(time.monotonic())
+    summary = _Summary(time.monotonic())
     lines_are_seen = not output.file and sys.stdout.isatty()  # they show how far it is
     with ExitStack() as stack:
         rows = _rows(left, options, stack)  # first: nothing is written when nobody can classify
         stream = stack.enter_context(_open(output.file, done))
         format = make_format(output.format, left, _sentence)
-        writer = stack.enter_context(Writer(stream, format, resumed=done.end > 0))
+        write = stack.enter_context(open_writer(stream, format, resumed=done.end > 0))
         quiet = output.quiet or not left or lines_are_seen
         try:
             for row in watch(rows, len(left), "Classifying", quiet=quiet):
-                writer.write(row)
+                write(row)
                 summary.count(row)
         except (KeyboardInterrupt, MarqueError) as error:
             summary.echo()
-            click.echo(_advice(output), err=True)
+            advice = "What was classified until now was written."
+            if output.file and output.format in RESUMABLE:
+                advice = f"{output.file} has what is done; the same command with --resume goes on."
+            click.echo(f"Stopped. {advice}", err=True)
             if isinstance(error, MarqueError):
                 raise
-            return INTERRUPTED
+            return _INTERRUPTED
     summary.echo()
     if done.failed:
         click.echo(f"{done.failed:,} of those that were in {output.file} had failed.", err=True)
@@ -169,7 +172,7 @@ def _run(photos: list[Path], options: Options, output: Destination) -> int:
 
 
 @dataclass
-class Summary:
+class _Summary:
     """What has become of the photos since `started`."""
 
     started: float
@@ -192,12 +195,6 @@ class Summary:
         click.echo(f"{self.classified} classified, {len(self.failed)} failed.{took}", err=True)
 
 
-def _advice(output: Destination) -> str:
-    if output.file and output.format in RESUMABLE:
-        return f"Stopped. {output.file} has what is done; the same command with --resume goes on."
-    return "Stopped. What was classified until now was written."
-
-
 def _open(file: str, done: Done) -> IO[str]:
     """stdout, or the file: new, or cut behind its last whole line."""
     if not file:
@@ -210,7 +207,7 @@ def _open(file: str, done: Done) -> IO[str]:
 # ---- from photos to rows ----
 
 
-def _rows(paths: list[Path], options: Options, stack: ExitStack) -> Iterator[Row]:
+def _rows(paths: list[Path], options: _Options, stack: ExitStack) -> Iterator[Row]:
     """A row for each path, in order. What classifies is ready on return and ends with `stack`."""
     if not paths:
         return iter(())
@@ -219,7 +216,7 @@ def _rows(paths: list[Path], options: Options, stack: ExitStack) -> Iterator[Row
 
         fields = {"model": options.model, "ground_truth": options.truth}
         server = stack.enter_context(Server(options.url, options.key, options.store, fields))
-        answers = server.send_all(paths, read_photo, at_once=options.processes or SENT_AT_ONCE)
+        answers = server.send_all(paths, read_photo, at_once=options.processes or _SENT_AT_ONCE)
         return (_sent_row(path, answer, options) for path, answer in answers)
     if options.store:
         make_history()
@@ -232,27 +229,27 @@ def _rows(paths: list[Path], options: Options, stack: ExitStack) -> Iterator[Row
     stack.enter_context(closing(pool))
     cards = [get_card(model.card.name) or model.card for model in pipeline.classifiers]
     changed = {card.name: card for card in cards if has_merges(card)}
-    results = pool.classify(paths, Task(top=None if options.all_labels else TOP))
+    results = pool.classify(paths, Task(top=None if options.all_labels else _TOP))
     return (_plain_row(*each, changed, options) for each in results)
 
 
-def _sent_row(path: Path, answer: Row | MarqueError, options: Options) -> Row:
+def _sent_row(path: Path, answer: Row | MarqueError, options: _Options) -> Row:
     """With as many labels as a photo that is classified here."""
     if isinstance(answer, MarqueError):
         return {"path": path_text(path), "error": str(answer)}
     if not options.all_labels:
         for prediction in [answer["prediction"], *answer.get("predictions", [])]:
-            prediction["ranked"] = prediction["ranked"][:TOP]
+            prediction["ranked"] = prediction["ranked"][:_TOP]
     return {"path": path_text(path)} | answer
 
 
 def _plain_row(
-    path: Path, result: Result, changed: Mapping[str, ModelCard], options: Options
+    path: Path, result: Result, changed: Mapping[str, ModelCard], options: _Options
 ) -> Row:
     """`changed` are the cards of models with merged labels, as they read now."""
     if isinstance(result, MarqueError) or result is None:
         return {"path": path_text(path), "error": str(result)}
-    top = None if options.all_labels else TOP
+    top = None if options.all_labels else _TOP
     predictions = []
     for answer in result.answers:
         if card := changed.get(answer.model):
@@ -262,14 +259,14 @@ def _plain_row(
 
 
 def _stored_row(
-    path: Path, stored: StoredPhoto | MarqueError, pipeline: Pipeline, options: Options
+    path: Path, stored: StoredPhoto | MarqueError, pipeline: Pipeline, options: _Options
 ) -> Row:
     if isinstance(stored, MarqueError):
         return {"path": path_text(path), "error": str(stored)}
     predictions = {}
     for prediction in history.current_predictions(stored.photo):
         ranked = history.full_ranking(prediction, get_registry())
-        ranked = ranked if options.all_labels else ranked[:TOP]
+        ranked = ranked if options.all_labels else ranked[:_TOP]
         predictions[prediction.model] = _prediction(prediction, ranked, prediction.familiarity)
     row: Row = {
         "path": path_text(path),
@@ -279,7 +276,7 @@ def _stored_row(
     return _row(row, [predictions[model.card.name] for model in pipeline.classifiers], options)
 
 
-def _row(row: Row, predictions: list[dict[str, Any]], options: Options) -> Row:
+def _row(row: Row, predictions: list[dict[str, Any]], options: _Options) -> Row:
     """With a photo's first prediction, and all of them when every model was asked."""
     all_of_them = {"predictions": predictions} if options.model == ALL_MODELS else {}
     return row | {"prediction": predictions[0]} | all_of_them

@@ -19,8 +19,8 @@ from webapp.services.photos.classify import Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
 bp = Blueprint("cli_demo", __name__, cli_group=None)
-TOP = 5
-PROMPT = "A number, the path of a picture, a for all, ? for the list, q to leave"
+_TOP = 5
+_PROMPT = "A number, the path of a picture, a for all, ? for the list, q to leave"
 
 
 @bp.cli.command("demo")
@@ -42,14 +42,14 @@ def demo(paths: tuple[str, ...], model: str) -> None:
         raise click.ClickException(f"{error} {hint}") from error
     folder = Path(str(current_app.static_folder)) / "samples"
     samples = find_samples(folder, get_card(pipeline.classifiers[0].card.name))
-    shown = Demo(Terminal.of(sys.stdout), pipeline, folder, samples)
+    shown = _Demo(Terminal.of(sys.stdout), pipeline, folder, samples)
     if paths:
         sys.exit(1 if shown.show_all(paths) else 0)
     shown.menu()
 
 
 @dataclass(frozen=True)
-class Demo:
+class _Demo:
     """Shows pictures and their answers on a terminal. Questions go to stderr, answers to stdout."""
 
     terminal: Terminal
@@ -73,7 +73,7 @@ class Demo:
         self._list()
         while True:
             try:
-                choice = click.prompt(PROMPT, err=True, prompt_suffix=": ").strip()
+                choice = click.prompt(_PROMPT, err=True, prompt_suffix=": ").strip()
             except click.Abort:
                 click.echo(err=True)
                 return
@@ -125,7 +125,7 @@ class Demo:
         text = sentence.text if len(self.pipeline.classifiers) == 1 else f"{title}: {sentence.text}"
         text = self.terminal.plain(text)
         bars = []
-        for line in answer.ranked[:TOP]:
+        for line in answer.ranked[:_TOP]:
             color = ""
             if line.label in sentence.named:
                 label = card.label(line.label) if card else None

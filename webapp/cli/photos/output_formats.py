@@ -4,10 +4,10 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from webapp.errors import ResultsError
@@ -67,13 +67,10 @@ def _columns(row: Row, prediction: dict[str, Any]) -> tuple[object, ...]:
     return (
         row["path"],
         *(prediction.get(name, "") for name in ("decision", "label", "confidence")),
-        second.get("label", ""),
-        second.get("probability", ""),
-        model.get("name", ""),
-        model.get("version", ""),
+        *(second.get(name, "") for name in ("label", "probability")),
+        *(model.get(name, "") for name in ("name", "version")),
         prediction.get("elapsed_ms", ""),
-        row.get("photo", ""),
-        row.get("error", ""),
+        *(row.get(name, "") for name in ("photo", "error")),
     )
 
 
@@ -103,33 +100,34 @@ def _answers(row: Row, describe: Callable[[Row], str]) -> str:
     return describe(row["prediction"])
 
 
-class Writer:
-    """Writes rows as they come and ends the file properly, whatever stops it between two rows."""
+@contextmanager
+def open_writer(
+    stream: IO[str], format: Format, *, resumed: bool
+) -> Iterator[Callable[[Row], None]]:
+    """Yields what writes a row: a reader of the file sees it at once, and whole.
 
-    def __init__(self, stream: IO[str], format: Format, *, resumed: bool) -> None:
-        self._stream, self._format, self._first = stream, format, True
-        if not resumed:
-            stream.write(format.head)
+    The file ends properly, whatever stops it between two rows.
+    """
+    between, unwritable = "", False
 
-    def write(self, row: Row) -> None:
-        """Write one row; a reader of the file sees it at once, and whole."""
-        if text := self._format.write(row):
-            self._stream.write(text if self._first else self._format.between + text)
-            self._stream.flush()
-            self._first = False
+    def write(row: Row) -> None:
+        nonlocal between
+        if text := format.write(row):
+            stream.write(between + text)
+            stream.flush()
+            between = format.between
 
-    def __enter__(self) -> "Writer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if not isinstance(error, OSError):
-            self._stream.write(self._format.tail)
-            self._stream.flush()
+    if not resumed:
+        stream.write(format.head)
+    try:
+        yield write
+    except OSError:
+        unwritable = True
+        raise
+    finally:
+        if not unwritable:
+            stream.write(format.tail)
+            stream.flush()
 
 
 def path_text(path: Path) -> str:

@@ -3,9 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.history import needs_history
-from webapp.domain import Who
-from webapp.errors import MarqueError
+from webapp.cli.history import TERMINAL, needs_history
 from webapp.extensions import get_files
 from webapp.services.photos import deletion
 
@@ -18,11 +16,8 @@ _MB = 2**20
 def purge_command() -> None:
     """Remove for good what was deleted longer than a week ago, and files that belong to no photo.
     Happens at every start too."""
-    try:
-        photos = deletion.purge(files=get_files())
-        orphans = deletion.sweep(files=get_files())
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
+    photos = deletion.purge(files=get_files())
+    orphans = deletion.sweep(files=get_files())
     click.echo(f"{photos:,} photos removed for good, {orphans:,} files that belonged to none.")
 
 
@@ -55,22 +50,19 @@ def keep_command(per_class: str, older_than: str, dry_run: bool) -> None:
     A class is the ground truth, else the first label of the answer. What is deleted can be brought
     back for a week.
     """
-    try:
-        number, age = deletion.parse_number(per_class), deletion.parse_age(older_than)
-        surplus = deletion.surplus(number, age)
-        for name, (count, going, size) in surplus.classes.items():
-            if going:
-                click.echo(
-                    f"{name or 'not answered'}\t{count:,} photos\t{going:,} go\t{size / _MB:.1f} MB"
-                )
-        if dry_run:
+    number, age = deletion.parse_number(per_class), deletion.parse_age(older_than)
+    surplus = deletion.surplus(number, age)
+    for name, (count, going, size) in surplus.classes.items():
+        if going:
             click.echo(
-                f"{surplus.photos:,} photos would go, {surplus.bytes / _MB:.1f} MB. Nothing was "
-                "deleted: do it with --apply."
+                f"{name or 'not answered'}\t{count:,} photos\t{going:,} go\t{size / _MB:.1f} MB"
             )
-        else:
-            done = deletion.apply_rule(number, age, who=Who("terminal"))
-            days = deletion.GRACE.days
-            click.echo(f"{done.changed:,} photos deleted. They go for good in {days} days.")
-    except MarqueError as error:
-        raise click.ClickException(str(error)) from error
+    if dry_run:
+        click.echo(
+            f"{surplus.photos:,} photos would go, {surplus.bytes / _MB:.1f} MB. Nothing was "
+            "deleted: do it with --apply."
+        )
+    else:
+        done = deletion.apply_rule(number, age, who=TERMINAL)
+        days = deletion.GRACE.days
+        click.echo(f"{done.changed:,} photos deleted. They go for good in {days} days.")

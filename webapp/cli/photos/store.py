@@ -4,8 +4,8 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from webapp.cli.history import TERMINAL
 from webapp.cli.photos.paths import read_photo
-from webapp.domain import Who
 from webapp.errors import MarqueError
 from webapp.extensions import get_extensions
 from webapp.inference.classifier import read_file
@@ -18,8 +18,6 @@ from webapp.services.photos.classify import (
     is_stored,
 )
 from webapp.storage.labels.events import new_batch
-
-TERMINAL = Who("terminal")
 
 
 def store_photos(
