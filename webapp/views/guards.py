@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from flask import redirect, request, session, url_for
 from flask_login import UserMixin, current_user
 from werkzeug.exceptions import Unauthorized
-from werkzeug.wrappers import Response
 
 from webapp.domain import Who
 from webapp.errors import NotAllowedError
@@ -19,10 +18,9 @@ from webapp.services.accounts import users
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.photos import own_uploads
 
-View = TypeVar("View", bound=Callable[..., Any])
-VISITOR = "a visitor"
-SENT, BROWSER = "sent", "browser"  # keys of the session
-MOST_SENT = 30  # photos kept in the session's cookie of 4 KB, of which they take about half
+_View = TypeVar("_View", bound=Callable[..., Any])
+SENT, _BROWSER = "sent", "browser"  # keys of the session
+_MOST_SENT = 30  # photos kept in the session's cookie of 4 KB, of which they take about half
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def person() -> Person | None:
 def who() -> Who:
     """The person of this request as the log has them."""
     user = person()
-    return Who(user.name, user.id) if user else Who(VISITOR)
+    return Who(user.name, user.id) if user else Who("a visitor")
 
 
 def is_admin() -> bool:
@@ -88,7 +86,7 @@ def owner(*, new: bool = False) -> Owner:
     if user := person():
         return Owner(f"user:{user.id}", all=True)
     if new:
-        session.setdefault(BROWSER, secrets.token_urlsafe(12))
+        session.setdefault(_BROWSER, secrets.token_urlsafe(12))
     return Owner(_browser_owner() or "nobody")
 
 
@@ -99,11 +97,11 @@ def sender(key: str = "") -> Sender:
 
 def has_jobs() -> bool:
     """True when this browser has sent in a job."""
-    return BROWSER in session
+    return _BROWSER in session
 
 
 def _browser_owner() -> str:
-    return f"browser:{session[BROWSER]}" if has_jobs() else ""
+    return f"browser:{session[_BROWSER]}" if has_jobs() else ""
 
 
 # ---- what this browser has sent: visitors find and delete their photos without an account ----
@@ -113,7 +111,7 @@ def remember_sent(public_id: str, token: str) -> None:
     """Keep the delete token of a photo just sent; one that was known already has none."""
     token = token or delete_token(public_id)
     others = [pair for pair in session.get(SENT, []) if pair[0] != public_id]
-    session[SENT] = [*others, [public_id, token]][-MOST_SENT:]
+    session[SENT] = [*others, [public_id, token]][-_MOST_SENT:]
 
 
 def delete_token(public_id: str) -> str:
@@ -162,16 +160,6 @@ def here() -> str:
     return request.script_root + (request.full_path if request.query_string else request.path)
 
 
-def ask_to_log_in() -> Response:
-    """Send a reader to the login page and back here.
-
-    Raises `Unauthorized` for a form: its content would be lost on the way.
-    """
-    if request.method not in ("GET", "HEAD"):
-        raise Unauthorized("Log in first, then send the form again. Nothing was changed.")
-    return redirect(url_for("login.form", next=here()), 303)
-
-
 # ---- who may come in ----
 
 
@@ -180,27 +168,27 @@ def may_browse() -> bool:
     return get_config().gallery == "public" or person() is not None
 
 
-def uploads_open(view: View) -> View:
+def uploads_open(view: _View) -> _View:
     """Everybody may upload, unless the setting says `login`."""
     return _guarded(view, lambda _args: get_config().uploads == "public" or person() is not None)
 
 
-def gallery_open(view: View) -> View:
+def gallery_open(view: _View) -> _View:
     """Everybody may look at all photos, unless the setting says `login`."""
     return _guarded(view, lambda _args: may_browse())
 
 
-def photo_open(view: View) -> View:
+def photo_open(view: _View) -> _View:
     """Like `gallery_open`, and who sent the photo from this browser. The view takes `public_id`."""
     return _guarded(view, lambda args: may_browse() or sent_here(args["public_id"]))
 
 
-def people_only(view: View) -> View:
+def people_only(view: _View) -> _View:
     """Those who are logged in: reviewers and admins."""
     return _guarded(view, lambda _args: person() is not None)
 
 
-def admins_only(view: View) -> View:
+def admins_only(view: _View) -> _View:
     """Admins. Others who are logged in are refused with `NotAllowedError`."""
 
     def allowed(_args: dict[str, Any]) -> bool:
@@ -211,9 +199,15 @@ def admins_only(view: View) -> View:
     return _guarded(view, allowed)
 
 
-def _guarded(view: View, allowed: Callable[[dict[str, Any]], bool]) -> View:
+def _guarded(view: _View, allowed: Callable[[dict[str, Any]], bool]) -> _View:
+    """Others are sent to the login page and back; not with a form, whose content would be lost."""
+
     @wraps(view)
     def guarded(**arguments: Any) -> Any:
-        return view(**arguments) if allowed(arguments) else ask_to_log_in()
+        if allowed(arguments):
+            return view(**arguments)
+        if request.method not in ("GET", "HEAD"):
+            raise Unauthorized("Log in first, then send the form again. Nothing was changed.")
+        return redirect(url_for("login.form", next=here()), 303)
 
-    return cast(View, guarded)
+    return cast(_View, guarded)

@@ -17,10 +17,10 @@ from webapp.views.template_filters import count
 bp = Blueprint("webhooks", __name__, url_prefix="/admin/webhooks")
 _SHOWN_ONCE = "webhook_once"
 # Seconds after which the page of a webhook loads itself again, while something waits.
-REFRESH = 3
+_REFRESH = 3
 
 
-class WebhookForm(Form):
+class _WebhookForm(Form):
     """Add a webhook."""
 
     url = StringField("Address")
@@ -28,7 +28,7 @@ class WebhookForm(Form):
     below = StringField("Also when an answer is less sure than, in percent")
 
 
-class SwitchForm(Form):
+class _SwitchForm(Form):
     """Switch a webhook on or off."""
 
     on = HiddenField()
@@ -38,14 +38,14 @@ class SwitchForm(Form):
 @guards.admins_only
 def index() -> ResponseReturnValue:
     """Every webhook and how it goes, and a form for another."""
-    return _page(WebhookForm(formdata=None, events=list(webhooks.EVENTS)))
+    return _page(_WebhookForm(formdata=None, events=list(webhooks.EVENTS)))
 
 
 @bp.post("")
 @guards.admins_only
 def add() -> ResponseReturnValue:
     """Add a webhook."""
-    form, private = WebhookForm(), get_config().webhooks == "any"
+    form, private = _WebhookForm(), get_config().webhooks == "any"
     try:
         hook = webhooks.add(
             form.url.data or "",
@@ -72,7 +72,7 @@ def one(hook_id: int) -> ResponseReturnValue:
         deliveries=webhooks.last_deliveries(hook_id),
         once=once[1] if once and once[0] == hook_id else "",
         no_worker=queue.missing_worker(JOB_TYPES) if view.waiting else "",
-        refresh=REFRESH if view.waiting and view.hook.active and not once else 0,
+        refresh=_REFRESH if view.waiting and view.hook.active and not once else 0,
     )
 
 
@@ -103,7 +103,7 @@ def again(hook_id: int) -> ResponseReturnValue:
 @guards.admins_only
 def switch(hook_id: int) -> ResponseReturnValue:
     """Switch it on or off."""
-    hook = webhooks.switch(hook_id, on=SwitchForm().on.data == "yes")
+    hook = webhooks.switch(hook_id, on=_SwitchForm().on.data == "yes")
     done = "Switched on:" if hook.active else "Switched off:"
     note(done, strong=f"{webhooks.host_of(hook)}.")
     return redirect(url_for(".one", hook_id=hook_id), 303)
@@ -125,7 +125,7 @@ def remove_now(hook_id: int) -> ResponseReturnValue:
     return redirect(url_for(".index"), 303)
 
 
-def _page(form: WebhookForm, error: WebhookError | None = None) -> str:
+def _page(form: _WebhookForm, error: WebhookError | None = None) -> str:
     views = webhooks.every_webhook()
     return render_template(
         "webhooks/index.html",
