@@ -9,7 +9,7 @@ from webapp.services.photos.gallery import Event, with_undone
 from webapp.storage.labels import events as storage
 
 PAGE = 50
-LONGEST = 120
+_LONGEST = 120
 
 
 def parse_filter(args: Mapping[str, str]) -> LogFilter:
@@ -17,16 +17,16 @@ def parse_filter(args: Mapping[str, str]) -> LogFilter:
 
     Raises `BadRequestError` that names the parameter.
     """
-    texts = {
-        name: _text(args, name) for name in ("who", "from_label", "to_label", "place", "batch")
-    }
-    until = _day(args, "until")
-    return LogFilter(
-        **texts,
-        since=_day(args, "since"),
-        until=until + timedelta(days=1) if until else None,
-        disputed=_text(args, "disputed") == "yes",
-    )
+    names = ("who", "from_label", "to_label", "place", "batch", "disputed")
+    texts = {name: args.get(name, "").strip() for name in names}
+    for name, text in texts.items():
+        if len(text) > _LONGEST or "\x00" in text:
+            raise BadRequestError(f"{name} is too long or has characters that no name has.")
+    disputed = texts.pop("disputed") == "yes"
+    since, until = _day(args, "since"), _day(args, "until")
+    if until is not None:
+        until += timedelta(days=1)
+    return LogFilter(**texts, since=since, until=until, disputed=disputed)
 
 
 def parse_moment(text: str) -> datetime:
@@ -58,13 +58,6 @@ def page_of_log(wanted: LogFilter, *, before: int | None = None) -> tuple[list[E
 def people_in_the_log() -> list[str]:
     """Everybody who ever labelled something."""
     return storage.names_in_the_log()
-
-
-def _text(args: Mapping[str, str], name: str) -> str:
-    value = args.get(name, "").strip()
-    if len(value) > LONGEST or "\x00" in value:
-        raise BadRequestError(f"{name} is too long or has characters that no name has.")
-    return value
 
 
 def _day(args: Mapping[str, str], name: str) -> datetime | None:

@@ -5,6 +5,7 @@ What an answer says is computed anew from its distribution, which is never rewri
 stop anywhere and run again.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -67,10 +68,8 @@ def remap(model: str, editor: Editor, *, merged: bool) -> None:
         return
     update_photos(model, nullcontext)
     if merged:
-        for _done in update_answers(
-            editor.registry, model, 0, storage.last_prediction(), nullcontext
-        ):
-            pass
+        last = storage.last_prediction()
+        deque(update_answers(editor.registry, model, 0, last, nullcontext), maxlen=0)
 
 
 def remap_all(
@@ -194,19 +193,12 @@ def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[Answer]:
     answers: list[Answer] = []
     for row, places, probabilities in zip(rows, order.tolist(), sums, strict=True):
         first, second = (float(probabilities[place]) for place in places[:2])
-        label = names[places[0]]
         sure = is_sure(probabilities[places[0]], row.familiarity, card)
-        values = {
-            "decision": label if sure else UNCLASSIFIED,
-            "label": label,
-            "confidence": first,
-            "margin": first - second,
-        }
         top = [
             (rank, names[place], float(probabilities[place]))
             for rank, place in enumerate(places, start=1)
         ]
-        answers.append((values, top))
+        answers.append((_columns(names[places[0]], first, second, named=sure), top))
     return answers
 
 
@@ -219,11 +211,15 @@ def _from_lines(row: Any, lines: Sequence[Line], canonical: Mapping[str, str]) -
     ranked = sorted(sums.items(), key=lambda line: -line[1])
     if not ranked:
         return {}, lines
-    label, confidence = ranked[0]
-    values = {
-        "decision": row.decision if row.decision == UNCLASSIFIED else label,
+    label, first = ranked[0]
+    second = ranked[1][1] if len(ranked) > 1 else 0.0
+    return _columns(label, first, second, named=row.decision != UNCLASSIFIED), lines
+
+
+def _columns(label: str, confidence: float, second: float, *, named: bool) -> dict[str, Any]:
+    return {
+        "decision": label if named else UNCLASSIFIED,
         "label": label,
         "confidence": confidence,
-        "margin": confidence - (ranked[1][1] if len(ranked) > 1 else 0.0),
+        "margin": confidence - second,
     }
-    return values, lines

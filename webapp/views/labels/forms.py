@@ -6,16 +6,12 @@ from wtforms import BooleanField, HiddenField, StringField, TextAreaField
 from webapp.views.forms import Form
 
 
-def _one_line(text: str | None) -> str:
-    return (text or "").strip()
-
-
 class RelabelForm(Form):
     """Give one photo a ground truth. `model` is the one whose labels the page showed."""
 
     label = HiddenField()
     model = HiddenField()
-    why = StringField("Why", filters=[_one_line])
+    why = StringField("Why")
 
 
 class UndoForm(Form):
@@ -32,7 +28,7 @@ class UndoForm(Form):
 
 
 class LabelForm(Form):
-    """How people see one label: a field for each kind of edit."""
+    """How people see one label: a field for each kind of edit. An undo sends the label only."""
 
     label = HiddenField()
     name = StringField("Name")
@@ -47,12 +43,6 @@ class LabelForm(Form):
     def values(self, *kinds: str) -> dict[str, str]:
         """The values of these kinds of edits; what was not sent is empty."""
         return {kind: self[kind].data or "" for kind in kinds}
-
-
-class LabelChoiceForm(Form):
-    """One label, to undo its last change."""
-
-    label = HiddenField()
 
 
 class LabelSetFileForm(Form):

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import BadLabelFileError, ModelUnavailableError
-from webapp.inference.models.card import ModelCard
+from webapp.errors import BadLabelFileError
 from webapp.services.jobs.types import label_import as label_import_job
 from webapp.services.labels import label_import
 from webapp.services.labels.import_formats.folders import read_sums
@@ -16,7 +15,7 @@ from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.guards import sender
 from webapp.views.labels.forms import LabelFileForm, LabelFolderForm, LabelImportForm
-from webapp.views.layout import live_cards
+from webapp.views.labels.relabel import live_choice
 from webapp.views.template_filters import count
 
 bp = Blueprint("label_import", __name__, url_prefix="/import")
@@ -79,7 +78,7 @@ def look(public_id: str) -> ResponseReturnValue:
         "labels/import_preview.html",
         public_id=public_id,
         name=file.filename,
-        plan=label_import.plan_import(lines, _cards(), by_name=by_name),
+        plan=label_import.plan_import(lines, live_choice(""), by_name=by_name),
         by_name=by_name,
         like=label_import.LIKE,
         large=label_import.LARGE,
@@ -93,7 +92,7 @@ def do(public_id: str) -> ResponseReturnValue:
     form = LabelImportForm()
     form.check()
     file, by_name = label_import.own_file(public_id, guards.who()), bool(form.by_name.data)
-    replace, cards = bool(form.replace.data), _cards()
+    replace, cards = bool(form.replace.data), live_choice("")
     if label_import.is_large(file):
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
         job = label_import_job.enqueue(params, sender(public_id))
@@ -107,12 +106,3 @@ def do(public_id: str) -> ResponseReturnValue:
 
 def _page(error: BadLabelFileError | None = None) -> str:
     return render_template("labels/import.html", error=error, max_bytes=label_import.MAX_BYTES)
-
-
-def _cards() -> list[ModelCard]:
-    cards = live_cards()
-    if not cards:
-        raise ModelUnavailableError(
-            "No model is live, so it is not known which labels there are. Nothing was changed."
-        )
-    return cards

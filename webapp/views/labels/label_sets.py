@@ -13,7 +13,7 @@ from webapp.services.models import cards
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.labels.forms import LabelChoiceForm, LabelForm, LabelSetFileForm
+from webapp.views.labels.forms import LabelForm, LabelSetFileForm
 from webapp.views.labels.merges import editor
 from webapp.views.template_filters import count
 
@@ -109,15 +109,15 @@ def import_file(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def undo(name: str) -> ResponseReturnValue:
     """Take back what was saved last about one label."""
-    form, published = LabelChoiceForm(), get_registry().published_card(name)
-    label: str | None = form.label.data or ""
+    form, published = LabelForm(), get_registry().published_card(name)
+    label = form.label.data or ""
     try:
         form.check()
-        undone = label_sets.undo_last_change(published, label or "", editor())
+        undone = label_sets.undo_last_change(published, label, editor())
         note(f"Undone: {count(undone, 'change')}.")
     except (BadRequestError, NothingToUndoError) as error:
         note(str(error), kind="is-error")
-    known = get_registry().card(name).label(label or "")
+    known = get_registry().card(name).label(label)
     return redirect(url_for(".index", name=name, label=label if known else None), 303)
 
 
@@ -145,12 +145,9 @@ def _label_page(
 ) -> str:
     """The form for one label; after an error with the values that were sent."""
     card = get_registry().card(name)
-    known = card.label(chosen)
-    if known is None:
-        if error is None:
-            raise UnknownLabelError(f"There is no label {chosen[:80]!r} of {name}.")
+    if error is not None and card.label(chosen) is None:
         return _list_page(name)
-    label = as_current(known)
+    label = as_current(label_sets.find_label(card, chosen))
     changes = label_sets.changes(name, chosen)
     return _page(
         name,

@@ -25,7 +25,7 @@ def one(public_id: str) -> ResponseReturnValue:
     """Give one photo a ground truth."""
     form = RelabelForm()
     form.check()
-    label, why = form.label.data or "", form.why.data or ""
+    label, why = form.label.data or "", (form.why.data or "").strip()
     if label or not why:
         cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
         note_saved(relabel_photos([public_id], label, cards, stamp), label, cards)
