@@ -11,6 +11,7 @@ from webapp.api.job_types import ADD_JOB
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas import jobs
 from webapp.api.schemas.base import FileName, JobId
+from webapp.domain import moment
 from webapp.extensions import get_config
 from webapp.http.responses import stored_file
 from webapp.services.exports.formats import CONTENT_TYPES
@@ -54,14 +55,9 @@ def add(body: jobs.JobBody | None, form: jobs.JobForm | None) -> ResponseReturnV
 @Call(bp, "GET /jobs", Need.PREDICT, {200: jobs.JobPageJson})
 def index(query: jobs.JobsQuery) -> ResponseReturnValue:
     """Jobs, newest first: with a key its own, with one of the scope `review` everybody's."""
-    page = queue.list_jobs(
-        owner(),
-        state=query.state or "",
-        job_type=query.kind,
-        cursor=query.cursor,
-        limit=query.limit,
-    )
-    return jsonify(jobs.job_page_json(page))
+    chosen = {"state": query.state or "", "job_type": query.kind}
+    page = queue.list_jobs(owner(), **chosen, cursor=query.cursor, limit=query.limit)
+    return jsonify(items=[jobs.job_json(view) for view in page.items], next=page.next or None)
 
 
 @Call(bp, "GET /jobs/<job_id>", Need.OWN, {200: jobs.JobWithLogJson}, ABSENT)
@@ -71,7 +67,8 @@ def read(job_id: JobId) -> ResponseReturnValue:
     One that was added with a key needs that key, or one of the scope `review`.
     """
     view = queue.get_job(job_id, owner())
-    return jsonify(jobs.job_with_log_json(view, queue.log_lines(view)))
+    log = [{"at": moment(line.at), "text": line.text} for line in queue.log_lines(view)]
+    return jsonify({**jobs.job_json(view), "log": log})
 
 
 @Call(
@@ -100,6 +97,7 @@ def file(job_id: JobId, name: FileName) -> ResponseReturnValue:
     One with the metadata of photos needs a key of the scope `admin`.
     """
     view = queue.get_job(job_id, owner())
-    stored = export_job.file_of(view, name, get_config().data, admin=has("admin"))
-    path, content_type, sha256 = stored
+    path, content_type, sha256 = export_job.file_of(
+        view, name, get_config().data, admin=has("admin")
+    )
     return stored_file(path, content_type, sha256=sha256)

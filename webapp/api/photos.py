@@ -117,7 +117,8 @@ def index(query: photos.ListQuery) -> ResponseReturnValue:
     if wanted.trained_on:
         read_lists(get_registry())
     page = gallery.gallery_page(wanted, limit=query.limit, cursor=query.cursor)
-    return jsonify(photos.photo_page_json(page, get_registry()))
+    items = [photos.photo_json(item, get_registry()) for item in page.items]
+    return jsonify(items=items, next=page.next or None, previous=page.previous or None)
 
 
 @Call(
@@ -167,7 +168,8 @@ def view(public_id: PhotoId) -> Response:
 @Call(bp, "GET /photos/<public_id>/labels", Need.READING, {200: photos.LabelHistoryJson}, GONE)
 def labels(public_id: PhotoId) -> ResponseReturnValue:
     """The ground truths that people gave a photo: who, when, why, where; newest first."""
-    return jsonify(photos.label_history_json(gallery.label_events(public_id)))
+    events = gallery.label_events(public_id)
+    return jsonify(items=[photos.label_event_json(event) for event in events])
 
 
 @Call(bp, "GET /photos/<public_id>/heatmap", Need.READING, _ranges(OVERLAY_TYPE), NO_HEAT_MAP)
@@ -197,8 +199,8 @@ def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> Respon
     done = relabel.relabel_photos(
         [public_id], body.label, label_cards(body.model), Stamp(who(), "api", body.why)
     )
-    item = gallery.get_item(public_id)
-    return jsonify(photos.relabelled_photo_json(item, get_registry(), body.label, done))
+    photo = photos.photo_json(gallery.get_item(public_id), get_registry())
+    return jsonify(photo if done.label == body.label else {**photo, "taken_as": done.label})
 
 
 @Call(bp, "DELETE /photos/<public_id>", Need.OWN, {204: None}, (*GONE, errors.NotAllowedError))

@@ -1,6 +1,5 @@
 """Background jobs: what each type takes, and the state of a job."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from flask import url_for
@@ -13,7 +12,6 @@ from webapp.api.schemas.base import (
     ApiRequest,
     Count,
     JsonShape,
-    KeepMetadata,
     Moment,
     MultipartRequest,
     OneOf,
@@ -22,11 +20,11 @@ from webapp.api.schemas.base import (
     enum,
     example,
 )
-from webapp.api.schemas.exports import Format
+from webapp.api.schemas.exports import ExportFields
 from webapp.api.schemas.photos import Filters, Limit
 from webapp.domain import JOB_STATES, moment
 from webapp.gallery_filter import Text
-from webapp.services.jobs.queue import JobLine, JobPage, JobView
+from webapp.services.jobs.queue import JobView
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types.bulk import ACTIONS, UNDO
 from webapp.services.jobs.types.compare import MOST as MOST_COMPARED
@@ -49,38 +47,35 @@ class JobsQuery(ApiRequest):
     """`next` of another page."""
 
 
-class UploadBody(ApiRequest):
+class _UploadFields(ApiRequest):
+    kind: str
+    folder: str = ""
+    """`upload`, instead of a zip: a folder of the server, below the one that the operator allowed;
+    with a key of the scope `admin`."""
+    model: str = ""
+    """`upload`: a live model, or `all`; without it the site's own."""
+    ground_truth: str = ""
+    """`upload`: what all the photos show."""
+    folders: bool = False
+    """`upload`: the folder that a photo lies in is its ground truth."""
+
+
+class UploadBody(_UploadFields):
     """Take in photos from a zip, or from a folder of the server."""
 
     model_config = example(kind="upload", folder="2026/monza")
 
     kind: Literal["upload"]
-    folder: str = ""
-    """A folder of the server, below the one that the operator allowed; with a key of the scope
-    `admin`."""
-    model: str = ""
-    """A live model, or `all`; without it the site's own."""
-    ground_truth: str = ""
-    """What all the photos show."""
-    folders: bool = False
-    """The folder that a photo lies in is its ground truth."""
 
 
-class ExportBody(ApiRequest):
+class ExportBody(ExportFields):
     """Make an export in the background; needs a key of the scope `review`."""
 
     model_config = example(kind="export", format="csv", filter={"outcome": "wrong"})
 
     kind: Literal["export"]
-    format: Format = "jsonl"
-    """The format: see docs/exports.md."""
     filter: Filters = OFF
     """The filters of the list of photos; all photos without it."""
-    after: Text = ""
-    """The id of the last photo that is there already: the export goes on behind it."""
-    metadata: KeepMetadata = OFF
-    """`keep`, with a key of the scope `admin`: photos with what their files tell about place, time
-    and camera."""
 
 
 class ManyBody(ApiRequest):
@@ -172,7 +167,7 @@ class JobBody(RootModel[Annotated[AnyBody, Field(discriminator="kind")]]):
     """A job, by its kind."""
 
 
-class JobForm(MultipartRequest):
+class JobForm(_UploadFields, MultipartRequest):
     """A job, with the file that it works on: a zip of photos, or labels."""
 
     files: ClassVar[tuple[str, ...]] = ()
@@ -181,15 +176,6 @@ class JobForm(MultipartRequest):
     """`labels` needs a key of the scope `review`."""
     file: Annotated[Any, BINARY] = None
     """The file; the view reads it, which may be large."""
-    folder: str = ""
-    """`upload`, instead of a file: a folder of the server, below the one that the operator allowed;
-    with a key of the scope `admin`."""
-    model: str = ""
-    """`upload`: a live model, or `all`; without it the site's own."""
-    ground_truth: str = ""
-    """`upload`: what all the photos show."""
-    folders: bool = False
-    """`upload`: the folder that a photo lies in is its ground truth."""
     by_name: bool = False
     """`labels`: match photos by file name, also where a line has another SHA-256."""
     replace: bool = False
@@ -254,8 +240,12 @@ class JobPageJson(JsonShape):
 
 
 def job_json(view: JobView) -> JobJson:
-    """The state of a job. `rate` is things a second; null when it is not known."""
+    """The state of a job; files that it has made and that are still there have their address."""
     row, progress = view.job, view.progress
+    files = [
+        file | {"url": url_for("api_jobs.file", job_id=row.public_id, name=file["name"])}
+        for file in export_job.files_of(view)
+    ]
     return {
         "id": row.public_id,
         "kind": row.type,
@@ -271,26 +261,6 @@ def job_json(view: JobView) -> JobJson:
         "created_at": moment(row.created_at),
         "started_at": moment(row.started_at) if row.started_at else None,
         "ended_at": moment(row.ended_at) if row.ended_at else None,
-        "result": _with_addresses(view),
+        "result": {**(row.result or {}), "files": files} if files else row.result,
         "error": row.error or None,
     }
-
-
-def _with_addresses(view: JobView) -> dict[str, Any] | None:
-    """The result of a job; files that it has made and that are still there have their address."""
-    files = [
-        file | {"url": url_for("api_jobs.file", job_id=view.job.public_id, name=file["name"])}
-        for file in export_job.files_of(view)
-    ]
-    return {**(view.job.result or {}), "files": files} if files else view.job.result
-
-
-def job_with_log_json(view: JobView, log: Iterable[JobLine]) -> JobWithLogJson:
-    """The state of a job, with the end of its log."""
-    lines: list[_JobLineJson] = [{"at": moment(line.at), "text": line.text} for line in log]
-    return {**job_json(view), "log": lines}
-
-
-def job_page_json(page: JobPage) -> JobPageJson:
-    """A page of jobs."""
-    return {"items": [job_json(view) for view in page.items], "next": page.next or None}

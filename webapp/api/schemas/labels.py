@@ -4,8 +4,8 @@ from typing import Annotated, NotRequired, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from webapp.api.schemas.base import OFF, ApiRequest, Count, JsonShape, ModelVersionJson, Why
-from webapp.api.schemas.photos import Filters, Limit
+from webapp.api.schemas.base import OFF, ApiRequest, Count, JsonShape, ModelVersionJson
+from webapp.api.schemas.photos import Filters, GroundTruthBody, Limit
 from webapp.gallery_filter import Text
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import CHUNK, Relabelled
@@ -13,7 +13,7 @@ from webapp.services.photos.gallery import PAGE
 from webapp.services.review.suspects import Suspects
 
 
-class LabelsBody(ApiRequest):
+class LabelsBody(GroundTruthBody):
     """A ground truth for many photos: either those of `ids`, or all that pass the `filter`."""
 
     model_config = ConfigDict(
@@ -29,11 +29,6 @@ class LabelsBody(ApiRequest):
     """Ids of photos."""
     filter: Filters = OFF
     """The filters of the list of photos; 50,000 photos at most."""
-    label: str
-    """A label, `none` or `unusable`."""
-    why: Why = ""
-    model: str = ""
-    """The model whose label it is; without it any live one."""
 
     @model_validator(mode="after")
     def _either(self) -> Self:

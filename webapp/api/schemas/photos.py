@@ -24,14 +24,12 @@ from webapp.domain import ALL_MODELS, OUTCOMES, Answer, RankedLabel, moment
 from webapp.errors import MarqueError
 from webapp.gallery_filter import GalleryFilter, Text
 from webapp.inference.models.registry import Registry
-from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, clean_name
 from webapp.services.photos.gallery import (
     MAX_LIMIT,
     PAGE,
     Event,
     Item,
-    Page,
     Prediction,
     current_predictions,
     full_ranking,
@@ -292,30 +290,20 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
         "outcome": item.outcome,
         "prediction": None,
     }
-    if photo.prediction is not None:
-        shown["prediction"] = _prediction_json(photo.prediction, registry, ranked)
+    if row := photo.prediction:
+        shown["prediction"] = _prediction_json(
+            row, row.familiarity, ranked or full_ranking(row, registry)
+        )
     if choice == ALL_MODELS:
-        every = [_prediction_json(row, registry) for row in current_predictions(photo)]
-        shown["predictions"] = every
+        shown["predictions"] = [
+            _prediction_json(row, row.familiarity, full_ranking(row, registry))
+            for row in current_predictions(photo)
+        ]
     return shown
 
 
-def relabelled_photo_json(
-    item: Item, registry: Registry, asked: str, done: Relabelled
-) -> RelabelledPhotoJson:
-    """A photo that was given a ground truth; `asked` is the label of the request."""
-    shown: RelabelledPhotoJson = {**photo_json(item, registry)}
-    if done.label != asked:
-        shown["taken_as"] = done.label
-    return shown
-
-
-def label_history_json(events: Sequence[Event]) -> LabelHistoryJson:
-    """The label events of a photo."""
-    return {"items": [_event_json(event) for event in events]}
-
-
-def _event_json(event: Event) -> LabelEventJson:
+def label_event_json(event: Event) -> LabelEventJson:
+    """One entry of a photo's label history."""
     row = event.event
     return {
         "event": row.id,
@@ -329,12 +317,6 @@ def _event_json(event: Event) -> LabelEventJson:
         "undoes": row.undoes,
         "undone": event.undone,
     }
-
-
-def photo_page_json(page: Page, registry: Registry) -> PhotoPageJson:
-    """A page of the list."""
-    items = [photo_json(item, registry) for item in page.items]
-    return {"items": items, "next": page.next or None, "previous": page.previous or None}
 
 
 def uploaded_json(done: StoredPhoto, registry: Registry, choice: str) -> UploadedPhotoJson:
@@ -354,47 +336,33 @@ def upload_result_json(
 
 
 def _prediction_json(
-    row: Prediction, registry: Registry, ranked: Sequence[RankedLabel] = ()
+    answer: Prediction | Answer, familiarity: float | None, ranked: Iterable[RankedLabel]
 ) -> _PredictionJson:
-    """A stored prediction; `ranked` where all its labels are known already."""
-    return {
-        "decision": row.decision,
-        "label": row.label,
-        "confidence": row.confidence,
-        "familiarity": row.familiarity,
-        "ranked": _ranking(ranked or full_ranking(row, registry)),
-        "model": {"name": row.model, "version": row.version},
-        "elapsed_ms": round(row.elapsed_ms, 2),
-    }
-
-
-def _answer_json(answer: Answer) -> _PredictionJson:
+    """A prediction, stored or not."""
     return {
         "decision": answer.decision,
         "label": answer.label,
         "confidence": answer.confidence,
-        "familiarity": answer.output.familiarity,
-        "ranked": _ranking(answer.ranked),
+        "familiarity": familiarity,
+        "ranked": [
+            {
+                "rank": line.rank,
+                "label": line.label,
+                "class_id": line.class_id,
+                "probability": line.probability,
+            }
+            for line in ranked
+        ],
         "model": {"name": answer.model, "version": answer.version},
         "elapsed_ms": round(answer.elapsed_ms, 2),
     }
 
 
-def _ranking(lines: Iterable[RankedLabel]) -> list[_RankedLabelJson]:
-    return [
-        {
-            "rank": line.rank,
-            "label": line.label,
-            "class_id": line.class_id,
-            "probability": line.probability,
-        }
-        for line in lines
-    ]
-
-
 def classified_json(incoming: Incoming, answers: Sequence[Answer], choice: str) -> ClassifiedJson:
     """The answer about a photo that was not stored; every model's when the choice was all."""
-    predictions = [_answer_json(answer) for answer in answers]
+    predictions = [
+        _prediction_json(answer, answer.output.familiarity, answer.ranked) for answer in answers
+    ]
     filename = clean_name(incoming.filename)
     shown: ClassifiedJson = {"filename": filename, "prediction": predictions[0]}
     return {**shown, "predictions": predictions} if choice == ALL_MODELS else shown

@@ -10,12 +10,7 @@ from webapp.api.schemas.photos import Filters
 from webapp.inference.metrics.intervals import Share as CountedShare
 from webapp.inference.models.card import ModelCard
 from webapp.services.stats import figures
-from webapp.services.stats.figures import (
-    LabelAccuracy,
-    SampleFigures,
-    TrainingShare,
-    VersionAccuracy,
-)
+from webapp.services.stats.figures import SampleFigures, TrainingShare, VersionAccuracy
 from webapp.storage.stats.stats import Counts
 
 
@@ -142,15 +137,21 @@ def statistics_json(
     """The figures of one version's answers; the lists are about everything that was checked."""
     every = figures.EVERYTHING
     photos = trained.photos if trained.known else None
-    thresholds = [
-        figures.threshold_figures(counts, every, percent) for percent in figures.THRESHOLDS
-    ]
     return {
         "model": {"name": card.name, "version": card.version},
         "learnt": {"known": trained.known, "photos": photos, "counted": trained.counted},
         "checked": _summary_json(figures.summarize(counts, card, every)),
         "audited": _summary_json(figures.summarize(counts, card, figures.AUDITED)),
-        "labels": [_label_json(line) for line in figures.label_accuracies(counts, card, every)],
+        "labels": [
+            {
+                "label": line.label,
+                "found": _share_json(line.recall),
+                "trust": _share_json(line.precision),
+                "f1": line.f1,
+                "more_needed": line.more,
+            }
+            for line in figures.label_accuracies(counts, card, every)
+        ],
         "mix_ups": [
             {"ground_truth": mix_up.truth, "decision": mix_up.decision, "n": mix_up.n}
             for mix_up in figures.mix_ups(counts, every)
@@ -170,7 +171,9 @@ def statistics_json(
                 "right": _share_json(step.right),
                 "unclassified": _share_json(step.unsure),
             }
-            for step in thresholds
+            for step in (
+                figures.threshold_figures(counts, every, percent) for percent in figures.THRESHOLDS
+            )
         ],
         "months": [
             {"month": f"{point.year}-{point.month:02d}", "right": _share_json(point.right)}
@@ -184,16 +187,6 @@ def statistics_json(
             }
             for line in versions
         ],
-    }
-
-
-def _label_json(line: LabelAccuracy) -> _LabelFiguresJson:
-    return {
-        "label": line.label,
-        "found": _share_json(line.recall),
-        "trust": _share_json(line.precision),
-        "f1": line.f1,
-        "more_needed": line.more,
     }
 
 
