@@ -14,7 +14,7 @@ from webapp.storage.database import db
 from webapp.storage.photos.query_filters import (
     conditions,
     matching,
-    outcome_column,
+    meant_columns,
     with_prediction,
 )
 from webapp.storage.stats.counters import was_audited, was_trained_on
@@ -83,7 +83,7 @@ class ExportSelection:
 
 def batch_of_photos(selection: ExportSelection, after: int, limit: int) -> Sequence[Row[Any]]:
     """The next photos whose number is over `after`, in the order they came, with their answers."""
-    outcome = outcome_column(selection.wanted.model).label("outcome")
+    outcome = meant_columns(selection.wanted.model)["outcome"].label("outcome")
     columns = (*_PHOTO, outcome, *_PREDICTION)
     return db.session.execute(_photos(columns, selection, after, limit)).all()
 

@@ -72,9 +72,10 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
     delete(public_id)
     latest = history.latest_item()
     assert shown() == [other] and latest is not None and latest.photo.public_id == other
-    assert history.outcome_counts(GalleryFilter())[
-        "all"
-    ].number == 1 and history.checked_examples() == ({}, {})
+    assert (
+        history.outcome_counts(GalleryFilter())["all"].number == 1
+        and history.checked_examples() == {}
+    )
     order = ExportOrder("csv", GalleryFilter(), base_url="")
     assert [one.row.public_id for one in records(order, get_extensions().registry, after=0)] == [
         other

@@ -8,11 +8,11 @@ import stat
 import struct
 import zipfile
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import Protocol
 
 from webapp.errors import BadArchiveError, BadRequestError, BrokenPhotoError, PhotoTooLargeError
 from webapp.inference.decoding.images import MAX_BYTES
@@ -23,8 +23,8 @@ UNPACKED_BYTES = 200 * 2**30
 # From this size on, unpacked bytes may be this many times those of the zip: photos are compressed
 # already, and bombs are not photos.
 RATIO, RATIO_FROM = 100, 2**30
-TAIL = 65_557  # bytes in which a zip's last record stands: 22 and a comment of 64 KB at most
-OVERHEAD = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+_TAIL = 65_557  # bytes in which a zip's last record stands: 22 and a comment of 64 KB at most
+_OVERHEAD = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -49,32 +49,26 @@ class Entry:
         return PurePosixPath(self.name).parent.name
 
 
-class Source(Protocol):
+class Source(ExitStack):
     """Where photos come from. Reading the same key again gives the same bytes."""
 
+    @abstractmethod
     def entries(self) -> list[Entry]:
         """Every file, in the source's order. Raises `BadArchiveError`."""
 
+    @abstractmethod
     def read(self, key: str) -> bytes:
         """The bytes of a file, at most one more than a photo may have.
 
         Raises a `PhotoRefusedError`.
         """
 
-    def __enter__(self) -> "Source": ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class Zips:
+class Zips(Source):
     """The files of one zip or several, in their order. Raises `BadArchiveError`."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
+        super().__init__()
         self._paths = list(paths)
         self._open: dict[int, zipfile.ZipFile] = {}
 
@@ -111,27 +105,15 @@ class Zips:
 
     def _archive(self, place: int) -> zipfile.ZipFile:
         if place not in self._open:
-            self._open[place] = open_zip(self._paths[place])
+            self._open[place] = self.enter_context(open_zip(self._paths[place]))
         return self._open[place]
 
-    def __enter__(self) -> "Zips":
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for archive in self._open.values():
-            archive.close()
-        self._open.clear()
-
-
-class Folder:
+class Folder(Source):
     """The files below a folder of the server, by name. Links are not followed."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._folder = folder
 
     def entries(self) -> list[Entry]:
@@ -163,17 +145,6 @@ class Folder:
                 if stat.S_ISREG(path.lstat().st_mode):
                     yield path
 
-    def __enter__(self) -> "Folder":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing is held open."""
-
 
 def open_zip(path: Path) -> zipfile.ZipFile:
     """Open a zip whose table of contents and files are not too large. Raises `BadArchiveError`."""
@@ -202,11 +173,8 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def decoded_name(member: zipfile.ZipInfo) -> str:
-    """The name of a member as its sender saw it.
-
-    Old programs do not say how they encoded it, and zipfile takes code page 437 then. Macs write
-    UTF-8, a Russian Windows code page 866.
-    """
+    """The name of a member as its sender saw it: without a word on its encoding zipfile takes code
+    page 437, but Macs write UTF-8, a Russian Windows code page 866."""
     name = member.filename
     if member.flag_bits & 0x800 or name.isascii():
         return name
@@ -222,10 +190,7 @@ def decoded_name(member: zipfile.ZipInfo) -> str:
 
 
 def folder_below(allowed: Path | None, name: str) -> Path:
-    """The folder called `name` below the one that the operator allowed.
-
-    Raises `BadRequestError` when it is not there, or leads out.
-    """
+    """The folder called `name` below the allowed one. Raises `BadRequestError`."""
     if allowed is None:
         raise BadRequestError(
             "Folders of this server are not open to jobs. "
@@ -243,7 +208,7 @@ def folder_below(allowed: Path | None, name: str) -> Path:
 def _why_not(name: str, member: zipfile.ZipInfo | None = None) -> str:
     """Why a file is left out by its name and type; "" when it may be a photo."""
     parts = PurePosixPath(name).parts
-    if any(part in OVERHEAD or part.startswith("._") for part in parts):
+    if any(part in _OVERHEAD or part.startswith("._") for part in parts):
         return "a file of the operating system"
     if member is not None and stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
         return "a link, not a file"
@@ -254,7 +219,7 @@ def _directory_bytes(path: Path) -> int:
     """How long a zip says its table of contents is, before it is read. Raises `ValueError`."""
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, size - TAIL))
+        stream.seek(max(0, size - _TAIL))
         tail = stream.read()
     end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) < end + 22:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -28,9 +29,7 @@ from webapp.storage.database import writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import photos as storage
-from webapp.storage.tables import Photo, Prediction, Upload, now
-
-__all__ = ["MAX_BYTES", "classify_photo"]
+from webapp.storage.tables import Photo, Prediction, TopLabel, Upload, now
 
 TOP = 5
 MAX_FILES = 50
@@ -77,8 +76,8 @@ class Origin:
 class StoredPhoto:
     """A stored photo with the prediction of the first model that was asked, and its outcome.
 
-    `duplicate`: its bytes were known already; then `delete_token`, of which only a hash is
-    stored, is "". `ranked` are all labels of a new prediction.
+    `duplicate`: its bytes were known already, and `delete_token` is "". `ranked` are all labels of
+    a new prediction.
     """
 
     photo: Photo
@@ -94,10 +93,7 @@ class StoredPhoto:
 def answer_photo(incoming: Incoming, pipeline: Pipeline) -> list[Answer]:
     """Each model's answer. Raises `PhotoRefusedError` or `ServerBusyError`."""
     answers = _classify(incoming.content, pipeline).answers
-    return [
-        _with_merges(classifier, answer)
-        for classifier, answer in zip(pipeline.classifiers, answers, strict=True)
-    ]
+    return list(map(_with_merges, pipeline.classifiers, answers))
 
 
 def answer_photos(
@@ -118,9 +114,8 @@ def classify_photo(
 ) -> StoredPhoto:
     """Classify a photo and store all of it in one transaction, committed on return.
 
-    Known bytes are not stored twice: their photo gets the predictions and the ground truth that it
-    lacks, and comes back even if it was deleted and still in its days of grace. `classified` is
-    what another process made of the file; it counts if it is of the same bytes.
+    Known bytes give their photo what it lacks, and bring it back if it was deleted. `classified`
+    is what another process made of the file; it counts if it is of the same bytes.
 
     Raises `PhotoRefusedError`, `UnknownLabelError`, `ServerBusyError` or `StorageFullError`;
     nothing was stored then.
@@ -146,8 +141,7 @@ def classify_photos(
 def store_unclassified(incoming: Incoming, pipeline: Pipeline, origin: Origin) -> StoredPhoto:
     """Store a photo for now without asking a model; committed on return.
 
-    Known bytes give the photo they belong to, with its prediction if it has one, and with the
-    ground truth if it had none. Raises like `classify_photo`.
+    Known bytes give their photo the ground truth if it had none. Raises like `classify_photo`.
     """
     origin = _checked(origin, pipeline)
     _check_size(incoming.content)
@@ -157,10 +151,8 @@ def store_unclassified(incoming: Incoming, pipeline: Pipeline, origin: Origin) -
             side = working_side(pipeline.classifiers[0].card.input)
             decoded = decode_photo(incoming.content, max_side=side)
             unclassified = ClassifiedPhoto([], decoded, make_thumbnail(decoded.pixels), sha256)
-        try:
+        with suppress(IntegrityError):  # the same bytes were stored at the same moment
             return _store(incoming, pipeline, origin, unclassified)
-        except IntegrityError:  # the same bytes were stored at the same moment
-            pass
     return _complete(pipeline, origin, sha256, [])
 
 
@@ -188,17 +180,15 @@ def _classify_photo(
         classified = _classify(incoming.content, pipeline, thumbnail=known is None)
         classified = replace(classified, sha256=sha256)
     if known is None:
-        try:
+        with suppress(IntegrityError):  # the same bytes were stored at the same moment
             return _store(incoming, pipeline, origin, classified)
-        except IntegrityError:  # the same bytes were stored at the same moment
-            pass
     return _complete(pipeline, origin, sha256, classified.answers)
 
 
 def _store(
     incoming: Incoming, pipeline: Pipeline, origin: Origin, classified: ClassifiedPhoto
 ) -> StoredPhoto:
-    """Write a new photo and all that belongs to it. Raises `IntegrityError` for known bytes."""
+    """Write a new photo and what belongs to it. Raises `IntegrityError` for known bytes."""
     decoded, token = classified.decoded, secrets.token_urlsafe(18)
     photo = Photo(
         public_id=secrets.token_urlsafe(9),
@@ -218,13 +208,12 @@ def _store(
     )
     with writing():
         pipeline.files.put(photo.sha256, incoming.content)
-        pairs = zip(pipeline.classifiers, classified.answers, strict=False)
-        answers = [_with_merges(*pair) for pair in pairs]
+        answers = list(map(_with_merges, pipeline.classifiers, classified.answers))
         rows = [_prediction_row(answer) for answer in answers]
         storage.add_photo(photo, classified.thumbnail, rows[0] if rows else None)
-        for number, prediction in enumerate(rows):
-            remember_labels(pipeline.classifiers[number].card)
-            storage.add_prediction(photo, prediction, first=True, shown=number == 0)
+        for classifier, prediction in zip(pipeline.classifiers, rows, strict=False):
+            remember_labels(classifier.card)
+            storage.add_prediction(photo, prediction, first=True, shown=prediction is rows[0])
         if rows:
             webhook_events.photo_answered(photo, rows[0])
         if origin.ground_truth:
@@ -239,11 +228,12 @@ def _complete(
     pipeline: Pipeline, origin: Origin, sha256: str, answers: Sequence[Answer]
 ) -> StoredPhoto:
     """Add to a known photo what it lacks: predictions of these versions, a ground truth."""
-    with writing():
-        photo = _load(sha256, duplicate=True).photo
-        _add_missing(photo, pipeline.classifiers, answers)
-        if origin.ground_truth and photo.ground_truth is None:
-            _label(photo, pipeline, origin)
+    if answers or origin.ground_truth:
+        with writing():
+            photo = _load(sha256, duplicate=True).photo
+            _add_missing(photo, pipeline.classifiers, answers)
+            if origin.ground_truth and photo.ground_truth is None:
+                _label(photo, pipeline, origin)
     return _load(sha256, pipeline.classifiers[0].card.name if answers else "", duplicate=True)
 
 
@@ -251,8 +241,7 @@ def _label(photo: Photo, pipeline: Pipeline, origin: Origin) -> None:
     """Give a photo the label that it was sent with; webhooks hear nothing of it."""
     cards = [current_card(classifier.card) for classifier in pipeline.classifiers]
     model = model_of(origin.ground_truth, cards)
-    stamp = Stamp(origin.who, origin.place)
-    record_label(photo, origin.ground_truth, model, stamp)
+    record_label(photo, origin.ground_truth, model, Stamp(origin.who, origin.place))
 
 
 # ---- ask models about stored photos ----
@@ -267,7 +256,8 @@ def ask_models(public_id: str, pipeline: Pipeline) -> None:
     missing = _missing(photo, pipeline.classifiers)
     if not missing:
         return
-    answers = _classify_stored(photo, replace(pipeline, classifiers=missing))
+    content = stored_content(photo, pipeline.files)
+    answers = _classify(content, replace(pipeline, classifiers=missing)).answers
     with writing():
         photo = get_item(public_id).photo
         unseen = photo.prediction is None
@@ -282,7 +272,7 @@ def ask_aside(photo: Photo, pipeline: Pipeline) -> None:
     Raises what `ask_models` raises, and `PhotoRefusedError` for a photo that cannot be decoded or
     was deleted meanwhile.
     """
-    answers = _classify_stored(photo, pipeline)
+    answers = _classify(stored_content(photo, pipeline.files), pipeline).answers
     try:
         with writing():
             for classifier, answer in zip(pipeline.classifiers, answers, strict=True):
@@ -294,14 +284,13 @@ def ask_aside(photo: Photo, pipeline: Pipeline) -> None:
 def ask_version(public_id: str, pipeline: Pipeline, *, standing: bool) -> bool:
     """Let one version classify a stored photo; False when its answer was there already.
 
-    The answer stands for its model if `standing`, else it is only stored. Raises what `ask_models`
-    raises.
+    `standing`: it stands for its model. Raises what `ask_models` raises.
     """
     (classifier,) = pipeline.classifiers
     card, photo = classifier.card, get_item(public_id).photo
     if storage.has_answer(photo, card.name, card.version, standing=standing):
         return False
-    (answer,) = _classify_stored(photo, pipeline)
+    (answer,) = _classify(stored_content(photo, pipeline.files), pipeline).answers
     with writing():
         _add_answer(get_item(public_id).photo, classifier, answer, standing=standing)
     return True
@@ -316,23 +305,19 @@ def store_upload(
     """Store what became of each file of a form and which `model` was chosen; the upload's id."""
     upload = Upload(public_id=secrets.token_urlsafe(9), results=[])
     for photo, result in zip(incoming, results, strict=True):
-        line: dict[str, object] = {"filename": clean_name(photo.filename), "model": model}
+        line = {"filename": clean_name(photo.filename), "model": model}
         if isinstance(result, MarqueError):
-            line |= {"photo": None, "duplicate": False, "error": str(result)}
+            upload.results.append({**line, "photo": None, "duplicate": False, "error": str(result)})
         else:
             known = {"photo": result.photo.public_id, "duplicate": result.duplicate}
-            line |= {**known, "error": None}
-        upload.results.append(line)
+            upload.results.append({**line, **known, "error": None})
     with writing():
         storage.add_upload(upload)
     return upload.public_id
 
 
 def clean_name(filename: str) -> str:
-    """A user's file name as we store it: no folders, no control characters, 1 to 255 characters.
-
-    It is only ever text in a row: stored bytes are named by their hash.
-    """
+    """A user's file name as we store it: no folders, no control characters, 1 to 255 characters."""
     text = filename.encode("utf-8", "replace").decode("utf-8").replace("\\", "/").rsplit("/", 1)[-1]
     text = "".join(char for char in text if char.isprintable() or char in _JOINERS).strip()
     if len(text) > 255:
@@ -416,10 +401,6 @@ def _classify(content: bytes, pipeline: Pipeline, *, thumbnail: bool = False) ->
         return classify(content, pipeline.classifiers, thumbnail=thumbnail)
 
 
-def _classify_stored(photo: Photo, pipeline: Pipeline) -> list[Answer]:
-    return _classify(stored_content(photo, pipeline.files), pipeline).answers
-
-
 def _is_complete(photo: Photo, classifiers: Sequence[Classifier], ground_truth: str) -> bool:
     return not _missing(photo, classifiers) and bool(not ground_truth or photo.ground_truth)
 
@@ -456,10 +437,8 @@ def _add_answer(
 
 
 def _with_merges(classifier: Classifier, answer: Answer) -> Answer:
-    """The answer with the probabilities of merged labels added up.
-
-    Where it is stored, this is done in the same transaction: no merge comes in between.
-    """
+    """The answer with the probabilities of merged labels added up; where it is stored, in the same
+    transaction."""
     card = current_card(classifier.card)
     if card is classifier.card or not has_merges(card):
         return answer
@@ -479,5 +458,7 @@ def _prediction_row(answer: Answer) -> Prediction:
         elapsed_ms=answer.elapsed_ms,
         distribution=answer.output.probabilities.astype("<f4").tobytes(),
         embedding=answer.output.embedding.astype("<f2").tobytes(),
-        top=storage.top_labels([(line.rank, line.label, line.probability) for line in top]),
+        top=[
+            TopLabel(rank=line.rank, label=line.label, probability=line.probability) for line in top
+        ],
     )

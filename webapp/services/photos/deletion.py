@@ -54,17 +54,10 @@ def may_delete(photo: Photo, token: str) -> bool:
 
 
 def delete_photo(public_id: str, *, who: Who, admin: bool, token: str = "") -> str:
-    """Delete a photo: nobody sees it any more, and for `GRACE` it can be brought back.
+    """Delete a photo, which can be brought back for `GRACE`; its file name.
 
-    Args:
-        admin: No token is needed: an admin deletes, or the person who sent it among many.
-
-    Returns:
-        The file name it has.
-
-    Raises:
-        PhotoNotFoundError: There is no such photo.
-        NotAllowedError: The token does not fit, or the photo has a star.
+    `admin`: no token is needed, as an admin deletes, or who sent it among many. Raises
+    `PhotoNotFoundError`, or `NotAllowedError`: the token does not fit, or the photo has a star.
     """
     with writing():
         photo = get_item(public_id).photo
@@ -88,8 +81,8 @@ def restorable(public_id: str, *, admin: bool, token: str = "") -> Photo | None:
 
 
 def restore_photo(public_id: str, *, admin: bool, token: str = "") -> str:
-    """Bring a deleted photo back. Returns its file name. Raises `PhotoNotFoundError` when it is
-    gone or not theirs."""
+    """Bring a deleted photo back; its file name. Raises `PhotoNotFoundError` when it is gone or not
+    theirs."""
     with writing():
         photo = restorable(public_id, admin=admin, token=token)
         if photo is None:
@@ -107,8 +100,7 @@ def purge(*, files: FileStore, before: datetime | None = None, most: int | None 
     """Remove photos for good that were deleted longer than `GRACE` ago, about `most`; returns how
     many. The label log keeps a line each.
 
-    Rows go first, in one transaction, then the files: a photo without its file would be damage, a
-    file without a photo only takes space, and `sweep` finds it when the machine stops in between.
+    Rows go first, then the files: when the machine stops in between, `sweep` finds those.
     """
     removed = 0
     while (most is None or removed < most) and (names := _remove_rows(before or now() - GRACE)):
@@ -148,15 +140,8 @@ def _remove_rows(before: datetime) -> list[str]:
         due = storage.due_photos(before, CHUNK)
         batch = new_batch()
         for photo in due:
-            farewell = LabelEvent(
-                to_label=None,
-                who=photo.deleted_by or "",
-                why="photo deleted",
-                place="delete",
-                batch=batch,
-                undoes=None,
-            )
-            labels.add_farewell(farewell, photo)
+            who, why = photo.deleted_by or "", "photo deleted"
+            labels.add_farewell(LabelEvent(who=who, why=why, place="delete", batch=batch), photo)
             photos.delete_photo(photo)
         return [photo.sha256 for photo in due]
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -32,9 +32,11 @@ from webapp.inference.models.card import ModelCard
 from webapp.inference.models.registry import Registry
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
-from webapp.storage.photos import pages
+from webapp.storage.photos import deletion, pages
 from webapp.storage.photos import photos as storage
 from webapp.storage.photos.pages import Count, Place
+from webapp.storage.photos.photos import Item
+from webapp.storage.photos.query_filters import SORT_COLUMNS
 from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
 
 PAGE = 24
@@ -42,16 +44,6 @@ MAX_LIMIT = 200
 LAST = "last"  # the cursor of the end of the list
 AFTER, BEFORE = "after", "before"
 _MOST_NUMBER = 2**62
-_SORT_KEYS = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}
-
-
-@dataclass(frozen=True)
-class Item:
-    """A photo with its shown prediction, or that of the model that was asked for, and the outcome
-    of that."""
-
-    photo: Photo
-    outcome: str
 
 
 @dataclass(frozen=True)
@@ -73,20 +65,13 @@ class Event:
 
 @dataclass(frozen=True)
 class PhotoDetails:
-    """Everything that the page of a photo tells.
-
-    Attributes:
-        answers: What each model says, the shown answer first.
-        predictions: All predictions, newest first, of versions that were replaced too.
-        events: The label history, newest first.
-        disagree: While people disagree, each one's last word as (person, label).
-    """
+    """Everything that the page of a photo tells."""
 
     item: Item
-    answers: list[Prediction]
-    predictions: Sequence[Prediction]
-    events: list[Event]
-    disagree: list[tuple[str, str]]
+    answers: list[Prediction]  # what each model says, the shown answer first
+    predictions: Sequence[Prediction]  # all, newest first, of replaced versions too
+    events: list[Event]  # newest first
+    disagree: list[tuple[str, str]]  # while people disagree, each one's last word
 
 
 # ---- lists ----
@@ -100,7 +85,7 @@ def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") 
     more = len(rows) > limit
     if backwards and not more and place is not None:  # this is the beginning: show it whole
         return gallery_page(wanted, limit=limit)
-    items = [Item(*row) for row in (rows[-limit:] if backwards else rows[:limit])]
+    items = rows[-limit:] if backwards else rows[:limit]
     if not items:
         return Page([], next="", previous="")
     has_next = place is not None if backwards else more
@@ -116,7 +101,8 @@ def cursor_at(wanted: GalleryFilter, day: date) -> str:
     """The cursor of the page that begins with this day (UTC), in one of the orders by arrival; ""
     in the others."""
     if wanted.sort == "newest":
-        return make_cursor("newest", None, pages.first_number_of(pages.day_after(day)), AFTER)
+        day_after = day + timedelta(days=1) if day < date.max else day
+        return make_cursor("newest", None, pages.first_number_of(day_after), AFTER)
     if wanted.sort == "oldest":
         return make_cursor("oldest", None, pages.first_number_of(day) - 1, AFTER)
     return ""
@@ -128,21 +114,19 @@ def outcome_counts(wanted: GalleryFilter) -> dict[str, Count]:
     return {"all": total, **each}
 
 
-def checked_examples() -> tuple[dict[str, Photo], dict[str, int]]:
-    """For each ground truth its newest photo, and how many photos have it."""
-    return storage.latest_checked_photo_of_each_label(), storage.count_by_ground_truth()
+def checked_examples() -> dict[str, Photo]:
+    """For each ground truth its newest photo."""
+    return storage.latest_checked_photo_of_each_label()
 
 
 def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
-    """What became of the files of one form, and its photos by id, each with the prediction that was
-    asked for. Raises `PhotoNotFoundError`."""
+    """What became of the files of one form, and its photos by id. Raises `PhotoNotFoundError`."""
     upload = storage.find_upload(public_id)
     if upload is None:
         raise PhotoNotFoundError("There is no such upload.")
     ids = [str(result["photo"]) for result in upload.results if result["photo"]]
     model = next((str(result["model"]) for result in upload.results if result.get("model")), "")
-    rows = storage.photos_by_public_id(ids, "" if model == ALL_MODELS else model)
-    return upload, {public_id: Item(*row) for public_id, row in rows.items()}
+    return upload, storage.photos_by_public_id(ids, "" if model == ALL_MODELS else model)
 
 
 # ---- one photo ----
@@ -151,13 +135,11 @@ def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
 def get_item(public_id: str, model: str = "") -> Item:
     """One photo with its shown prediction, or with that of `model`.
 
-    Raises:
-        PhotoNotFoundError: There is no such photo; a `PhotoDeletedError` while it can be restored.
-        NotAskedError: The model has not looked at it.
+    Raises `NotAskedError` when the model has not looked at it, and `PhotoNotFoundError`, a
+    `PhotoDeletedError` while it can be restored.
     """
-    row = storage.find_photo(public_id, model)
-    if row is not None:
-        return Item(*row)
+    if item := storage.find_photo(public_id, model):
+        return item
     if model and storage.find_photo(public_id) is not None:
         name = model[:80]
         raise NotAskedError(
@@ -169,16 +151,15 @@ def get_item(public_id: str, model: str = "") -> Item:
 
 def get_numbered(number: int) -> Item:
     """The photo with this number in the order of arrival. Raises `PhotoNotFoundError`."""
-    rows = storage.photos_by_number([number]) if number < _MOST_NUMBER else []
-    if not rows:
+    items = storage.photos_by_number([number]) if number < _MOST_NUMBER else []
+    if not items:
         raise PhotoNotFoundError(f"There is no photo with the number {number}.")
-    return Item(*rows[0])
+    return items[0]
 
 
 def latest_item() -> Item | None:
     """The newest photo, or None in an empty history."""
-    row = storage.latest_photo()
-    return None if row is None else Item(*row)
+    return storage.latest_photo()
 
 
 def get_details(public_id: str) -> PhotoDetails:
@@ -263,8 +244,7 @@ def view(public_id: str, *, files: FileStore, limiter: AdmissionLimiter) -> Rend
 def original(
     photo: Photo, *, files: FileStore, limiter: AdmissionLimiter, with_metadata: bool
 ) -> Rendition:
-    """The stored bytes. When they carry metadata (where it was taken, by whom) and that is not
-    asked for, a copy without it."""
+    """The stored bytes; a copy when they carry metadata that is not asked for."""
     if photo.has_metadata and not with_metadata:
         return _copy(photo, max(photo.width, photo.height), files, limiter)
     return Rendition(
@@ -277,8 +257,7 @@ def original(
 
 
 def _copy(photo: Photo, side: int, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
-    """A copy without metadata, at most `side` pixels long: the same bytes as long as the same
-    library makes it."""
+    """A copy without metadata, at most `side` pixels long."""
 
     def make() -> bytes:
         content = stored_content(photo, files)
@@ -290,8 +269,7 @@ def _copy(photo: Photo, side: int, files: FileStore, limiter: AdmissionLimiter) 
 
 
 def stored_content(photo: Photo, files: FileStore) -> bytes:
-    """The bytes of a photo as they came. Raises `PhotoNotFoundError` when they are missing or
-    damaged."""
+    """The bytes as they came. Raises `PhotoNotFoundError` when they are missing or damaged."""
     content = files.get(photo.sha256)
     if content is None or hashlib.sha256(content).hexdigest() != photo.sha256:
         raise PhotoNotFoundError(
@@ -303,7 +281,7 @@ def stored_content(photo: Photo, files: FileStore) -> bytes:
 
 def absent(public_id: str) -> PhotoNotFoundError:
     """The error for a photo that is not there: it was deleted, or there is none such."""
-    if storage.was_deleted(public_id):
+    if deletion.find_deleted(public_id):
         return PhotoDeletedError("This photo was deleted.")
     return PhotoNotFoundError("There is no such photo. It may have been deleted.")
 
@@ -312,13 +290,13 @@ def absent(public_id: str) -> PhotoNotFoundError:
 
 
 def _cursor_of(photo: Photo, sort: str, direction: str) -> str:
-    key = getattr(photo.prediction, _SORT_KEYS.get(sort, ""), None)
+    key = getattr(photo.prediction, SORT_COLUMNS.get(sort, ""), None)
     return make_cursor(sort, key, photo.id, direction)
 
 
 def make_cursor(sort: str, key: float | None, number: int, direction: str) -> str:
-    """The cursor of the page after (or before) the photo with this sort key and number. The orders
-    by arrival have no key."""
+    """The cursor of the page after (or before) the photo with this sort key (None in the orders by
+    arrival) and number."""
     text = json.dumps([sort, key, number, direction], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from webapp.storage.photos import lookalikes as storage
 from webapp.storage.tables import Photo, Prediction
@@ -31,21 +30,11 @@ def nearly_same(photo: Photo) -> list[Photo]:
 
 
 def looks_like(prediction: Prediction) -> list[Alike]:
-    """For the first and the second label of an answer the nearest photos that people gave this
-    label.
-
-    Of each label the newest `CANDIDATES` photos that the same version has looked at are compared,
-    by the cosine of their embeddings.
-    """
+    """For the first two labels of an answer the nearest photos that people gave this label, by the
+    cosine of their embeddings, among the newest `CANDIDATES` that the same version looked at."""
     groups = []
     for label in [line.label for line in prediction.top[:2]]:
-        rows = storage.labelled_embeddings(
-            label,
-            prediction.model,
-            prediction.version,
-            without=prediction.photo_id,
-            limit=CANDIDATES,
-        )
+        rows = storage.labelled_embeddings(label, prediction, CANDIDATES)
         nearest = _nearest(prediction.embedding, rows)
         photos = storage.photos_of([number for number, _cosine in nearest])
         alike = [(photos[number], cosine) for number, cosine in nearest if number in photos]
@@ -57,22 +46,13 @@ def _nearest(embedding: bytes, rows: Sequence[tuple[int, bytes]]) -> list[tuple[
     """(photo, cosine) of the nearest, the nearest first. Vectors that have no direction are left
     out: zeros, and features too large for float16, which are kept as infinity."""
     same = [(number, other) for number, other in rows if len(other) == len(embedding)]
-    mine = np.frombuffer(embedding, "<f2").astype(np.float32)
-    if not same or not _has_direction(mine[None, :])[0]:
+    every = b"".join([embedding, *(other for _number, other in same)])
+    vectors = np.frombuffer(every, "<f2").reshape(len(same) + 1, -1).astype(np.float32)
+    usable = np.logical_and(np.isfinite(vectors).all(axis=1), vectors.any(axis=1))
+    if not usable[0]:
         return []
-    numbers = np.array([number for number, _other in same])
-    others = (
-        np.frombuffer(b"".join(other for _number, other in same), "<f2")
-        .reshape(len(same), -1)
-        .astype(np.float32)
-    )
-    usable = _has_direction(others)
-    numbers, others = numbers[usable], others[usable]
+    numbers = np.array([0, *(number for number, _other in same)])[usable][1:]
+    mine, others = vectors[0], vectors[usable][1:]
     cosines = others @ mine / (np.linalg.norm(others, axis=1) * np.linalg.norm(mine))
     order = np.argsort(-cosines, kind="stable")[:_SHOWN]
     return [(int(numbers[n]), float(cosines[n])) for n in order]
-
-
-def _has_direction(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """For each row whether it is finite and not zero."""
-    return np.logical_and(np.isfinite(vectors).all(axis=1), vectors.any(axis=1))

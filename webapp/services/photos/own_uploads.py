@@ -34,10 +34,7 @@ def came_with(public_id: str, owner: str) -> bool:
 
 
 def is_theirs(view: JobView, owner: Owner) -> bool:
-    """True for an upload that has ended and that this very owner sent in.
-
-    Those who may see all jobs do not own them.
-    """
+    """True for an upload that has ended and that this very owner sent in."""
     job = view.job
     return view.over and job.type == JOB_TYPE.name and bool(owner.id) and job.owner == owner.id
 
@@ -49,10 +46,10 @@ def holdings(view: JobView) -> Holdings:
 
 
 def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabelled:
-    """Delete the new photos of an upload, as one batch that can be restored for `GRACE`.
+    """Delete the new photos of an upload without a star, as one batch that can be restored.
 
-    Those with a star stay. Raises `NotAllowedError` for somebody else, `JobRefusedError` while
-    photos still come in or when none is there.
+    Raises `NotAllowedError` for somebody else, `JobRefusedError` while photos still come in or when
+    none is there.
     """
     _check(view, owner)
     if not storage.count_photos_of(view.job.public_id)[0]:
@@ -67,10 +64,9 @@ def restore(view: JobView, owner: Owner) -> int:
     Raises `NotAllowedError`, and `JobNotFoundError` when there is none.
     """
     _check(view, owner)
+    theirs = and_(Photo.deleted_batch == _batch(view), Photo.deleted_at >= now() - GRACE)
     with writing():
-        restored = photos.restore(
-            and_(Photo.deleted_batch == _batch(view), Photo.deleted_at >= now() - GRACE)
-        )
+        restored = photos.restore(theirs)
     if not restored:
         raise JobNotFoundError(
             "There is nothing to restore: the photos are there, or they are gone for good."

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,12 +15,12 @@ import urllib3
 from webapp.errors import MarqueError, PhotoRefusedError, ServerFailedError
 from webapp.services.photos.classify import Incoming
 
-REFUSED = (400, 410, 413, 415, 422)  # about one photo; others are about the server or the key
-BUSY = (429, 503)
+_REFUSED = (400, 410, 413, 415, 422)  # about one photo; others are about the server or the key
+_BUSY = (429, 503)
+_ANSWER = ("prediction", "predictions")
 LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server asks for
-TRIES = 10  # for one photo, while the server is busy or the connection breaks
-CONNECTIONS = 256
-TIMEOUT = urllib3.Timeout(connect=10.0, read=120.0)
+_TRIES = 10  # for one photo, while the server is busy or the connection breaks
+_TIMEOUT = urllib3.Timeout(connect=10.0, read=120.0)
 
 Result = dict[str, Any] | MarqueError
 
@@ -46,7 +47,7 @@ class Server:
             self._headers["Authorization"] = f"Bearer {key}"
         self._fields = {name: value for name, value in (fields or {}).items() if value}
         self._stopped = threading.Event()
-        self._pool = urllib3.PoolManager(maxsize=CONNECTIONS, retries=False, timeout=TIMEOUT)
+        self._pool = urllib3.PoolManager(maxsize=256, retries=False, timeout=_TIMEOUT)
 
     def __enter__(self) -> "Server":
         return self
@@ -64,19 +65,16 @@ class Server:
         the server cannot be reached, does not take the key, or stays busy.
         """
         waiting: deque[tuple[Path, Future[Result]]] = deque()
-
-        def first() -> tuple[Path, Result]:
-            path, future = waiting.popleft()
-            return path, future.result()
-
+        rest = iter(paths)
         with ThreadPoolExecutor(at_once) as pool:
             try:
-                for path in paths:
-                    waiting.append((path, pool.submit(self._try, path, read)))
-                    if len(waiting) >= 2 * at_once:
-                        yield first()
-                while waiting:
-                    yield first()
+                while True:
+                    for path in islice(rest, 2 * at_once - len(waiting)):
+                        waiting.append((path, pool.submit(self._try, path, read)))
+                    if not waiting:
+                        return
+                    path, future = waiting.popleft()
+                    yield path, future.result()
             finally:
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -93,7 +91,7 @@ class Server:
         """The server's answer; while it is busy, wait as long as `Retry-After` says."""
         trouble = ""
         fields: dict[str, Any] = {**self._fields, "file": (photo.filename, photo.content)}
-        for attempt in range(TRIES):
+        for attempt in range(_TRIES):
             pause = min(2.0**attempt / 4, LONGEST_WAIT)
             try:
                 response = self._pool.request(
@@ -104,7 +102,7 @@ class Server:
                 if attempt >= 2:
                     break
             else:
-                if response.status not in BUSY:
+                if response.status not in _BUSY:
                     return self._parse(response)
                 trouble = f"{self.home} is busy: {_detail(response) or response.status}"
                 wanted = response.headers.get("Retry-After", "")
@@ -119,12 +117,11 @@ class Server:
         if response.status in (200, 201):
             if "prediction" not in body:
                 raise ServerFailedError(f"{self.home} answers, but not like a Marque.")
-            names = ("prediction", "predictions")
-            row: dict[str, Any] = {name: body[name] for name in names if name in body}
+            row = {name: body[name] for name in _ANSWER if name in body}
             if "id" in body:
                 row |= {"photo": body["id"], "duplicate": body.get("duplicate", False)}
             return row
-        if response.status in REFUSED:
+        if response.status in _REFUSED:
             raise PhotoRefusedError(
                 detail or f"The server refused it with status {response.status}."
             )

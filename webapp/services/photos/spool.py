@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,6 @@ from webapp.storage import jobs as storage
 
 CHUNK = 2**20
 RESERVE = 200 * 2**20  # bytes of the disk that must stay free
-ABANDONED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -72,15 +71,12 @@ class Spool:
             open_zip(target).close()
 
     def add_photos(
-        self, photos: Iterable[Incoming], group: int, allowance: Allowance = PEOPLE
+        self, photos: Sequence[Incoming], group: int, allowance: Allowance = PEOPLE
     ) -> None:
         """Add photos as one zip. Raises like `add_zip`."""
-        photos = list(photos)
         length = sum(len(photo.content) for photo in photos)
-        with (
-            self._arriving(group, length, allowance) as target,
-            zipfile.ZipFile(target, "w") as archive,
-        ):
+        arriving = self._arriving(group, length, allowance)
+        with arriving as target, zipfile.ZipFile(target, "w") as archive:
             for photo in photos:
                 name = photo.filename.replace("\\", "/").lstrip("/") or "photo"
                 archive.writestr(zipfile.ZipInfo(name), photo.content)
@@ -141,7 +137,7 @@ class Spool:
 
 def clear_abandoned(data: Path) -> None:
     """Remove what was sent a day ago or earlier for jobs that were never queued."""
-    before = (datetime.now(UTC) - ABANDONED).timestamp()
+    before = (datetime.now(UTC) - timedelta(days=1)).timestamp()
     for folder in (data / "spool").glob("*"):
         if folder.stat().st_mtime < before and storage.find_job(folder.name) is None:
             shutil.rmtree(folder, ignore_errors=True)

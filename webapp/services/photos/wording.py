@@ -11,21 +11,7 @@ NARROW = "\u202f"
 _TOGETHER = 0.75  # of the probability: two labels that share this much are "one of the two"
 _ENOUGH = 20  # held-out answers that a reliability bin needs before it is quoted
 _VERDICTS = {NONE_OF_THESE: "None of these", UNUSABLE: "Unusable", UNCLASSIFIED: "Not sure"}
-_NUMBERS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-]
+_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
 
 
 @dataclass(frozen=True)
@@ -62,7 +48,7 @@ def percent(probability: float) -> str:
 
 def count_word(number: int) -> str:
     """ "ten" for 10, "196" for 196."""
-    return _NUMBERS[number] if number < len(_NUMBERS) else f"{number:,}"
+    return _NUMBERS.split()[number] if number <= 12 else f"{number:,}"
 
 
 def display(card: ModelCard | None, label: str) -> str:
@@ -77,12 +63,7 @@ def describe_answer(
     card: ModelCard | None,
     familiarity: float | None = None,
 ) -> Sentence:
-    """The decision in words, for at least two ranked labels.
-
-    A decided label is named. Else it is "none of these, most likely" for a photo unlike those the
-    version learned from, a close call when two labels share most of the probability, and "not sure"
-    otherwise.
-    """
+    """The decision in words, for at least two ranked labels."""
     first, second = ranked[0], ranked[1]
     name, next_name = display(card, first.label), display(card, second.label)
     noun = card.noun if card else "label"

@@ -13,8 +13,8 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, update_rows
 from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.photos import UNSEEN, restore
-from webapp.storage.photos.query_filters import matching, number_column
+from webapp.storage.photos.photos import restore
+from webapp.storage.photos.query_filters import matching, number_column, of_version
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
 
 # ---- which ----
@@ -22,30 +22,21 @@ from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, no
 
 def numbers_of(public_ids: Sequence[str]) -> list[int]:
     """The numbers of the photos with these ids, in order of arrival; unknown ids are absent."""
-    statement = (
-        select(Photo.id)
-        .where(Photo.public_id.in_(public_ids), Photo.deleted_at.is_(None))
-        .order_by(Photo.id)
-    )
-    return list(db.session.execute(statement).scalars())
+    which = (Photo.public_id.in_(public_ids), Photo.deleted_at.is_(None))
+    return list(db.session.scalars(select(Photo.id).where(*which).order_by(Photo.id)))
 
 
 def next_numbers(wanted: GalleryFilter, after: int, up_to: int, limit: int) -> list[int]:
     """The numbers of photos that the filter lets through, in order of arrival, more than `after`
     and at most `up_to`."""
     number = number_column(wanted)
-    statement = (
-        matching(number, wanted=wanted)
-        .where(number > after, number <= up_to)
-        .order_by(number)
-        .limit(limit)
-    )
-    return list(db.session.execute(statement).scalars())
+    statement = matching(number, wanted=wanted).where(number > after, number <= up_to)
+    return list(db.session.scalars(statement.order_by(number).limit(limit)))
 
 
 def last_number() -> int:
     """The number of the newest photo, 0 in an empty history."""
-    return int(db.session.execute(select(func.max(Photo.id))).scalar_one() or 0)
+    return db.session.scalar(select(func.max(Photo.id))) or 0
 
 
 # ---- labels ----
@@ -64,11 +55,9 @@ def confirm_photos(numbers: Sequence[int], wanted: GalleryFilter, stamp: Stamp) 
     if not wanted.model:
         label = func.nullif(Photo.shown_decision, UNCLASSIFIED)
         return _label(numbers, canonical_of(Photo.shown_model, label), Photo.shown_model, stamp)
-    which = Prediction.current if wanted.version is None else Prediction.version == wanted.version
     decision = canonical_of(Prediction.model, func.nullif(Prediction.decision, UNCLASSIFIED))
-    answer = select(decision).where(
-        Prediction.photo_id == Photo.id, Prediction.model == wanted.model, which
-    )
+    meant = of_version(wanted.model, wanted.version)
+    answer = select(decision).where(Prediction.photo_id == Photo.id, *meant)
     return _label(numbers, answer.correlate(Photo).scalar_subquery(), literal(wanted.model), stamp)
 
 
@@ -76,26 +65,22 @@ def _label(numbers: Sequence[int], label: Any, model: Any, stamp: Stamp) -> int:
     other = Photo.ground_truth.is_distinct_from(label)
     about_others = and_(label == NONE_OF_THESE, Photo.truth_model.is_distinct_from(model))
     changing = and_(Photo.id.in_(numbers), label.is_not(None), or_(other, about_others))
-    columns = {
+    columns = _event_columns(label, model, literal(None), stamp)
+    events = select(*columns.values()).where(changing).order_by(Photo.id)
+    db.session.execute(insert(LabelEvent).from_select(list(columns), events))
+    relabel = update(Photo).where(changing).values(ground_truth=label, truth_model=model)
+    return update_rows(relabel)
+
+
+def _event_columns(label: Any, model: Any, undoes: Any, stamp: Stamp) -> dict[str, Any]:
+    return {
         "photo_id": Photo.id,
         "photo_ref": Photo.public_id,
         "from_label": Photo.ground_truth,
         "to_label": label,
         "from_model": Photo.truth_model,
         "to_model": model,
-        "undoes": literal(None),
-        **_stamped(stamp),
-    }
-    events = insert(LabelEvent).from_select(
-        list(columns), select(*columns.values()).where(changing).order_by(Photo.id)
-    )
-    db.session.execute(events)
-    relabel = update(Photo).where(changing).values(ground_truth=label, truth_model=model)
-    return update_rows(relabel)
-
-
-def _stamped(stamp: Stamp) -> dict[str, Any]:
-    return {
+        "undoes": undoes,
         "user_id": literal(stamp.who.user_id),
         "who": literal(stamp.who.name),
         "why": literal(stamp.why),
@@ -123,7 +108,7 @@ def standing_numbers(batch: str, after: int, limit: int) -> list[int]:
         .order_by(LabelEvent.id)
         .limit(limit)
     )
-    return list(db.session.execute(statement).scalars())
+    return list(db.session.scalars(statement))
 
 
 def take_back(events: Sequence[int], stamp: Stamp) -> list[int]:
@@ -140,40 +125,23 @@ def take_back(events: Sequence[int], stamp: Stamp) -> list[int]:
         later.place != MERGE,
         ~exists().where(undo.undoes == later.id),
     )
+    given = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
+    stands = and_(Photo.ground_truth.is_not_distinct_from(given), ~relabelled)
     statement = (
         select(LabelEvent.id, LabelEvent.photo_id)
         .join(Photo, Photo.id == LabelEvent.photo_id)
-        .where(LabelEvent.id.in_(events), ~relabelled)
-        .where(
-            Photo.ground_truth.is_not_distinct_from(
-                canonical_of(LabelEvent.to_model, LabelEvent.to_label)
-            )
-        )
+        .where(LabelEvent.id.in_(events), stands)
     )
     photos = {int(row.id): int(row.photo_id) for row in db.session.execute(statement)}
     if not photos:
         return []
     label = canonical_of(LabelEvent.from_model, LabelEvent.from_label)
-    columns = {
-        "photo_id": LabelEvent.photo_id,
-        "photo_ref": LabelEvent.photo_ref,
-        "from_label": Photo.ground_truth,
-        "to_label": label,
-        "from_model": Photo.truth_model,
-        "to_model": LabelEvent.from_model,
-        "undoes": LabelEvent.id,
-        **_stamped(stamp),
-    }
+    columns = _event_columns(label, LabelEvent.from_model, LabelEvent.id, stamp)
     back = select(*columns.values()).join(Photo, Photo.id == LabelEvent.photo_id)
     back = back.where(LabelEvent.id.in_(photos)).order_by(LabelEvent.id.desc())
     db.session.execute(insert(LabelEvent).from_select(list(columns), back))
-    values = {"ground_truth": label, "truth_model": LabelEvent.from_model}
-    mirror = (
-        update(Photo)
-        .where(LabelEvent.id.in_(photos), Photo.id == LabelEvent.photo_id)
-        .values(values)
-    )
-    db.session.execute(mirror, execution_options=UNSEEN)
+    mirror = update(Photo).where(LabelEvent.id.in_(photos), Photo.id == LabelEvent.photo_id)
+    update_rows(mirror.values(ground_truth=label, truth_model=LabelEvent.from_model))
     return sorted(photos.values())
 
 
@@ -182,44 +150,32 @@ def take_back(events: Sequence[int], stamp: Stamp) -> list[int]:
 
 def star_photos(numbers: Sequence[int], batch: str, *, starred: bool) -> int:
     """Star photos, or take their stars off; returns how many changed."""
-    changing = (
-        update(Photo)
-        .where(Photo.id.in_(numbers), Photo.starred.is_(not starred))
-        .values(starred=starred, starred_batch=batch)
-    )
-    return update_rows(changing)
+    changing = update(Photo).where(Photo.id.in_(numbers), Photo.starred.is_(not starred))
+    return update_rows(changing.values(starred=starred, starred_batch=batch))
 
 
 def unstar_batch(batch: str, numbers: Sequence[int] | None = None) -> int:
     """Take an action with stars back, for some of its photos or for all; returns how many photos it
     was."""
-    back = (
-        update(Photo)
-        .where(Photo.starred_batch == batch)
-        .values(starred=~Photo.starred, starred_batch=None)
-    )
-    back = back if numbers is None else back.where(Photo.id.in_(numbers))
-    return update_rows(back)
+    starred = update(Photo).where(Photo.starred_batch == batch)
+    if numbers is not None:
+        starred = starred.where(Photo.id.in_(numbers))
+    return update_rows(starred.values(starred=~Photo.starred, starred_batch=None))
 
 
 def count_starred(numbers: Sequence[int]) -> int:
     """How many of these photos have a star."""
-    statement = select(func.count()).where(Photo.id.in_(numbers), Photo.starred.is_(True))
-    return int(db.session.execute(statement).scalar_one())
+    return _count(and_(Photo.id.in_(numbers), Photo.starred.is_(True)))
 
 
 def deleted_batches() -> Sequence[tuple[str, str, datetime, int]]:
     """What was deleted and can be brought back, latest first: batch, who, when, how many photos."""
+    latest = func.max(Photo.deleted_at)
     statement = (
-        select(
-            Photo.deleted_batch,
-            func.min(Photo.deleted_by),
-            func.max(Photo.deleted_at),
-            func.count(),
-        )
+        select(Photo.deleted_batch, func.min(Photo.deleted_by), latest, func.count())
         .where(Photo.deleted_at.is_not(None))
         .group_by(Photo.deleted_batch)
-        .order_by(func.max(Photo.deleted_at).desc())
+        .order_by(latest.desc())
     )
     return [
         (row[0] or "", row[1] or "", row[2] or now(), int(row[3]))
@@ -230,7 +186,7 @@ def deleted_batches() -> Sequence[tuple[str, str, datetime, int]]:
 def anything_deleted() -> bool:
     """True when a photo was deleted and can be brought back."""
     statement = select(Photo.id).where(Photo.deleted_at.is_not(None)).limit(1)
-    return db.session.execute(statement).first() is not None
+    return db.session.scalar(statement) is not None
 
 
 # ---- batches, a chunk at a time ----
@@ -242,21 +198,19 @@ def not_in_batch(numbers: Sequence[int], batch: str) -> list[int]:
         LabelEvent.batch == batch, LabelEvent.photo_id.in_(numbers)
     )
     starred = select(Photo.id).where(Photo.starred_batch == batch, Photo.id.in_(numbers))
-    known = {*db.session.execute(labelled).scalars(), *db.session.execute(starred).scalars()}
+    known = {*db.session.scalars(labelled), *db.session.scalars(starred)}
     return [number for number in numbers if number not in known]
 
 
 def count_batch(batch: str, *, labels: bool = True) -> int:
     """How many photos have the mark of a batch: as deleted or starred by it, and with `labels` how
     many label events it has."""
-    marks = (
-        Photo.deleted_batch == batch,
-        Photo.starred_batch == batch,
-        *([LabelEvent.batch == batch] if labels else []),
-    )
-    return sum(
-        int(db.session.execute(select(func.count()).where(mark)).scalar_one()) for mark in marks
-    )
+    marked = _count(Photo.deleted_batch == batch) + _count(Photo.starred_batch == batch)
+    return marked + (_count(LabelEvent.batch == batch) if labels else 0)
+
+
+def _count(condition: Any) -> int:
+    return db.session.scalar(select(func.count()).where(condition)) or 0
 
 
 def deleted_numbers(batch: str, after: int, limit: int) -> list[int]:
@@ -277,4 +231,4 @@ def restore_batch(batch: str, numbers: Sequence[int]) -> int:
 
 def _marked(mark: Any, after: int, limit: int) -> list[int]:
     statement = select(Photo.id).where(mark, Photo.id > after).order_by(Photo.id).limit(limit)
-    return list(db.session.execute(statement).scalars())
+    return list(db.session.scalars(statement))

@@ -12,15 +12,11 @@ from webapp.storage.photos.photos import refresh_duplicates
 from webapp.storage.stats import counters
 from webapp.storage.tables import Photo, now
 
-_protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
-
 
 def find_deleted(public_id: str) -> Photo | None:
     """A photo that was deleted and can be brought back, or None."""
     statement = select(Photo).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
-    return db.session.execute(
-        statement.execution_options(populate_existing=True)
-    ).scalar_one_or_none()
+    return db.session.scalar(statement.execution_options(populate_existing=True))
 
 
 def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = True) -> int:
@@ -30,7 +26,7 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
     if not labelled:
         which = and_(which, Photo.ground_truth.is_(None))
     hashed = select(Photo.dhash).distinct().where(which, Photo.has_duplicate)
-    hashes = db.session.execute(hashed).scalars().all()
+    hashes = db.session.scalars(hashed).all()
     gone = update(Photo).where(which).values(deleted_at=now(), deleted_by=who, deleted_batch=batch)
     changed = update_rows(gone)
     refresh_duplicates(hashes)
@@ -40,13 +36,9 @@ def put_away(numbers: Sequence[int], batch: str, who: str, *, labelled: bool = T
 
 def due_photos(before: datetime, limit: int) -> Sequence[Photo]:
     """Photos that were deleted before this moment, at most `limit`."""
-    statement = (
-        select(Photo)
-        .where(Photo.deleted_at.is_not(None), Photo.deleted_at < before)
-        .order_by(Photo.deleted_at)
-        .limit(limit)
-    )
-    return db.session.execute(statement.execution_options(populate_existing=True)).scalars().all()
+    due = select(Photo).where(Photo.deleted_at.is_not(None), Photo.deleted_at < before)
+    statement = due.order_by(Photo.deleted_at).limit(limit)
+    return db.session.scalars(statement.execution_options(populate_existing=True)).all()
 
 
 # ---- the retention rule ----
@@ -56,18 +48,13 @@ def _surplus(per_class: int, before: datetime) -> Select[Any]:
     """All photos with whether they go when each class keeps `per_class`: labelled and starred ones,
     which never go, then the newest."""
     name = func.coalesce(Photo.ground_truth, Photo.shown_label, "")
-    order = (case((_protected, 0), else_=1), Photo.id.desc())
-    place = func.row_number().over(partition_by=name, order_by=order)
-    columns = (
-        Photo.id,
-        Photo.bytes,
-        Photo.created_at,
-        name.label("name"),
-        case((_protected, 1), else_=0).label("kept"),
-        place.label("place"),
-    )
+    protected = or_(Photo.starred.is_(True), Photo.ground_truth.is_not(None))
+    loose = case((protected, 0), else_=1)
+    place = func.row_number().over(partition_by=name, order_by=(loose, Photo.id.desc()))
+    labels = (name.label("name"), loose.label("loose"), place.label("place"))
+    columns = (Photo.id, Photo.bytes, Photo.created_at, *labels)
     ranked = select(*columns).where(Photo.deleted_at.is_(None)).subquery()
-    going = and_(ranked.c.place > per_class, ranked.c.kept == 0, ranked.c.created_at < before)
+    going = and_(ranked.c.place > per_class, ranked.c.loose == 1, ranked.c.created_at < before)
     return select(ranked.c.id, ranked.c.name, ranked.c.bytes, going.label("going"))
 
 
@@ -90,9 +77,7 @@ def count_surplus(per_class: int, before: datetime) -> dict[str, tuple[int, int,
 def surplus_numbers(per_class: int, before: datetime) -> list[int]:
     """The numbers of the photos that would go."""
     every = _surplus(per_class, before).subquery()
-    return list(
-        db.session.execute(select(every.c.id).where(every.c.going).order_by(every.c.id)).scalars()
-    )
+    return list(db.session.scalars(select(every.c.id).where(every.c.going).order_by(every.c.id)))
 
 
 # ---- files ----
@@ -100,9 +85,9 @@ def surplus_numbers(per_class: int, before: datetime) -> list[int]:
 
 def known_files(names: Sequence[str]) -> set[str]:
     """Those of these hashes that belong to a photo, be it deleted or not."""
-    return set(db.session.execute(select(Photo.sha256).where(Photo.sha256.in_(names))).scalars())
+    return set(db.session.scalars(select(Photo.sha256).where(Photo.sha256.in_(names))))
 
 
 def count_all() -> int:
     """How many photos there are, deleted ones too."""
-    return int(db.session.execute(select(func.count()).select_from(Photo)).scalar_one())
+    return db.session.scalar(select(func.count()).select_from(Photo)) or 0

@@ -22,11 +22,6 @@ def bands(dhash: int) -> list[int]:
     return [bits >> BAND_BITS * band & 2**BAND_BITS - 1 for band in range(BANDS)]
 
 
-def distance(hash: int, other: int) -> int:
-    """In how many of the 64 bits two signed hashes differ."""
-    return ((hash ^ other) & (2**64 - 1)).bit_count()
-
-
 def near_photos(photo: Photo, limit: int) -> list[Photo]:
     """Photos whose hash differs from this one's in at most `_NEAR` bits, the nearest first, then
     the newest; itself left out."""
@@ -56,54 +51,49 @@ def _nearest(bits: dict[int, int]) -> list[int]:
 
 def _near(dhash: int) -> dict[int, int]:
     """The numbers of photos whose hash differs from this one in at most `_NEAR` bits, with how
-    many; deleted ones too.
-
-    Five bands and four bits that differ: at least one band is the same, so every such photo is
-    among those that share one.
-    """
+    many; deleted ones too. Five bands and four bits: at least one band is the same."""
     parts = []
     for n, band in enumerate(bands(dhash)):
         same = select(PhotoHash.photo_id, PhotoHash.dhash)
         same = same.where(getattr(PhotoHash, f"band{n}") == band)
         newest = same.order_by(PhotoHash.photo_id.desc()).limit(_MOST_OF_BAND).subquery()
         parts.append(select(newest.c.photo_id, newest.c.dhash))
-    shared = {
-        int(number): distance(other, dhash)
+    return {
+        int(number): bits
         for number, other in db.session.execute(union_all(*parts))
+        if (bits := ((other ^ dhash) & (2**64 - 1)).bit_count()) <= _NEAR
     }
-    return {number: bits for number, bits in shared.items() if bits <= _NEAR}
 
 
 def labelled_embeddings(
-    label: str, model: str, version: int, *, without: int, limit: int
+    label: str, prediction: Prediction, limit: int
 ) -> Sequence[tuple[int, bytes]]:
-    """(photo, embedding) of the newest `limit` photos for which this is the right answer, of those
-    that the version has looked at."""
+    """(photo, embedding) of the newest `limit` other photos for which this is the right answer, of
+    those that the version of the prediction has looked at."""
+    model, version = prediction.model, prediction.version
     truths = select(CanonicalLabel.label).where(
         CanonicalLabel.model == model,
         CanonicalLabel.version == version,
         CanonicalLabel.canonical == label,
     )
-    labels = {label, *db.session.execute(truths).scalars()}
+    labels = {label, *db.session.scalars(truths)}
     newest = (
         select(Photo.id)
-        .where(Photo.ground_truth.in_(labels), Photo.deleted_at.is_(None), Photo.id != without)
+        .where(Photo.ground_truth.in_(labels), Photo.deleted_at.is_(None))
+        .where(Photo.id != prediction.photo_id)
         .order_by(Photo.id.desc())
         .limit(limit)
         .subquery()
     )
-    statement = select(newest.c.id, Prediction.embedding).join(
-        Prediction, Prediction.photo_id == newest.c.id
+    statement = (
+        select(newest.c.id, Prediction.embedding)
+        .join(Prediction, Prediction.photo_id == newest.c.id)
+        .where(Prediction.model == model, Prediction.version == version)
     )
-    rows = db.session.execute(
-        statement.where(Prediction.model == model, Prediction.version == version)
-    )
-    return [(int(row[0]), bytes(row[1])) for row in rows]
+    return db.session.execute(statement).all()
 
 
 def photos_of(numbers: Sequence[int]) -> dict[int, Photo]:
     """These photos by their numbers, without those that were deleted."""
-    kept = db.session.execute(
-        select(Photo).where(Photo.id.in_(numbers), Photo.deleted_at.is_(None))
-    ).scalars()
-    return {photo.id: photo for photo in kept}
+    kept = select(Photo).where(Photo.id.in_(numbers), Photo.deleted_at.is_(None))
+    return {photo.id: photo for photo in db.session.scalars(kept)}

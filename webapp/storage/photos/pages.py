@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_
@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 from webapp.domain import OUTCOMES
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, stopping_after
-from webapp.storage.photos.photos import photos_by_number
-from webapp.storage.photos.query_filters import matching, number_column, outcome_column, sort_key
+from webapp.storage.photos.photos import Item, photos_by_number
+from webapp.storage.photos.query_filters import matching, meant_columns, number_column, sort_key
 from webapp.storage.sqlite import name_index
 from webapp.storage.tables import Photo
 
@@ -40,24 +40,29 @@ class Count:
     exact: bool
 
 
-UNKNOWN = Count(None, exact=False)
+_UNKNOWN = Count(None, exact=False)
 
 
 def page_of_photos(
     wanted: GalleryFilter, limit: int, place: Place | None, *, backwards: bool = False
-) -> list[tuple[Photo, str]]:
-    """At most `limit` photos with their outcomes, in the wanted order: those after `place`, or
-    before it when `backwards`. Without a place those at the beginning, or at the end."""
+) -> list[Item]:
+    """At most `limit` photos in the wanted order: those after `place`, or before it when
+    `backwards`. Without a place those at the beginning, or at the end."""
     key, number = sort_key(wanted), number_column(wanted)
     if _name_leads(wanted):
         number = name_index.photo_names.c.rowid
     statement = _columns_of(number, wanted)
     down = (wanted.sort in _DOWNWARDS) != backwards
-    statement = _ordered(statement, key, number, place, down=down).limit(limit)
-    numbers = list(db.session.execute(statement).scalars())
-    if backwards:
-        numbers.reverse()
-    return photos_by_number(numbers, wanted.model, wanted.version)
+    columns = [number] if key is None else [key, number]
+    if key is not None:
+        statement = statement.where(key.is_not(None))
+    if place is not None:
+        left = number if key is None else tuple_(key, number)
+        right = place.number if key is None else tuple_(place.key, place.number)
+        statement = statement.where(left < right if down else left > right)
+    statement = statement.order_by(*(column.desc() if down else column for column in columns))
+    numbers = db.session.scalars(statement.limit(limit)).all()
+    return photos_by_number(numbers[::-1] if backwards else numbers, wanted.model, wanted.version)
 
 
 def _name_leads(wanted: GalleryFilter) -> bool:
@@ -75,20 +80,6 @@ def _columns_of(column: Any, wanted: GalleryFilter) -> Select[Any]:
     return matching(column, wanted=wanted)
 
 
-def _ordered(
-    statement: Select[Any], key: Any, number: Any, place: Place | None, *, down: bool
-) -> Select[Any]:
-    """A query in its order, beginning behind a place."""
-    columns = [number] if key is None else [key, number]
-    if key is not None:
-        statement = statement.where(key.is_not(None))
-    if place is not None:
-        left = number if key is None else tuple_(key, number)
-        right = place.number if key is None else tuple_(place.key, place.number)
-        statement = statement.where(left < right if down else left > right)
-    return statement.order_by(*(column.desc() if down else column for column in columns))
-
-
 def first_number_of(day: date) -> int:
     """The number that photos of this day (UTC) and later have at least."""
     start = datetime.combine(day, time(), UTC)
@@ -99,14 +90,7 @@ def first_number_of(day: date) -> int:
         .limit(1)
     )
     number = db.session.execute(statement).scalar_one_or_none()
-    if number is None:
-        return (db.session.execute(select(func.max(Photo.id))).scalar_one() or 0) + 1
-    return number
-
-
-def day_after(day: date) -> date:
-    """The next day; the last day that there is stays."""
-    return day + timedelta(days=1) if day < date.max else day
+    return number or (db.session.scalar(select(func.max(Photo.id))) or 0) + 1
 
 
 # ---- counting ----
@@ -116,23 +100,21 @@ def count_by_outcome(wanted: GalleryFilter) -> tuple[Count, dict[str, Count]]:
     """How many photos the filter lets through whatever became of them, and how many of them have
     each outcome."""
     others = wanted.replace(outcome="", sort="newest")
-    some = _some(outcome_column(wanted.model).label("outcome"), others)
+    some = _some(meant_columns(wanted.model)["outcome"].label("outcome"), others)
     rows = _in_time(select(some.c.outcome, func.count()).group_by(some.c.outcome))
     counts = {str(name): int(number) for name, number in rows or ()}
     if rows is not None and sum(counts.values()) <= ENOUGH:
-        each = {name: Count(counts.get(name, 0), exact=True) for name in OUTCOMES}
-        return Count(sum(counts.values()), exact=True), each
-    total = UNKNOWN if rows is None else Count(ENOUGH, exact=False)
+        total = Count(sum(counts.values()), exact=True)
+        return total, {name: Count(counts.get(name, 0), exact=True) for name in OUTCOMES}
+    total = _UNKNOWN if rows is None else Count(ENOUGH, exact=False)
     tables = [_some(Photo.id, others.replace(outcome=name)) for name in OUTCOMES]
     rows = _in_time(
         select(*(select(func.count()).select_from(some).scalar_subquery() for some in tables))
     )
-    numbers = rows[0] if rows else [None] * len(OUTCOMES)
-    return total, {name: _capped(number) for name, number in zip(OUTCOMES, numbers, strict=True)}
-
-
-def _capped(number: int | None) -> Count:
-    return UNKNOWN if number is None else Count(min(number, ENOUGH), exact=number <= ENOUGH)
+    if not rows:
+        return total, dict.fromkeys(OUTCOMES, _UNKNOWN)
+    each = [Count(min(number, ENOUGH), exact=number <= ENOUGH) for number in rows[0]]
+    return total, dict(zip(OUTCOMES, each, strict=True))
 
 
 def _some(column: Any, wanted: GalleryFilter) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Select,
@@ -24,7 +24,7 @@ from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 from webapp.storage.database import column_values, db, insert_row
 from webapp.storage.labels.canonical import expected_for
 from webapp.storage.photos import lookalikes
-from webapp.storage.photos.query_filters import outcome_column, with_prediction
+from webapp.storage.photos.query_filters import meant_columns, with_prediction
 from webapp.storage.sqlite import name_index
 from webapp.storage.stats import counters
 from webapp.storage.tables import (
@@ -44,15 +44,21 @@ _HASHES = 1_000  # difference hashes in one query
 _AT_ONCE = 2_000  # numbers of photos in one query
 
 
+class Item(NamedTuple):
+    """A photo with the prediction that is meant (the shown one, or that of a model), and the
+    outcome of that."""
+
+    photo: Photo
+    outcome: str
+
+
 def _outcome_for(truth: Any, truth_model: Any) -> Any:
     """The outcome of a prediction by the ground truth of its photo, as an SQL expression.
 
-    "None of these" is answered right by not naming a label. Models have label sets of their own: a
-    label that the prediction's version does not know, or a "none of these" about another model's
-    labels, says nothing about the prediction, which is unlabelled then. After a merge or a split
-    the map of labels has the answer that is right.
+    "None of these" is answered right by not naming a label. A label that the prediction's version
+    does not know, or a "none of these" about another model's labels, says nothing about it.
     """
-    expected = expected_for(truth)
+    expected = expected_for(truth)  # after a merge or a split
     known = exists().where(
         KnownLabel.model == Prediction.model,
         KnownLabel.version == Prediction.version,
@@ -74,7 +80,6 @@ def _outcome_for(truth: Any, truth_model: Any) -> Any:
 
 
 def _photo_outcome(truth: Any) -> Any:
-    """The outcome of a photo: that of the prediction it shows."""
     shown = select(Prediction.outcome).where(Prediction.photo_id == Photo.id, Prediction.shown)
     unanswered = case(
         (truth.is_(None), UNLABELLED), (truth == UNUSABLE, UNUSABLE), else_=UNCLASSIFIED
@@ -100,11 +105,10 @@ _set_truth = (
 
 
 def _full(model: str = "", version: int | None = None) -> Select[Any]:
-    """Photos with their outcome, the prediction that is meant and its top five, without a further
-    query for each."""
+    """The columns of `Item`, with the top five, without a further query for each photo."""
     meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
     return (
-        with_prediction(Photo, outcome_column(model), model=model, version=version)
+        with_prediction(Photo, meant_columns(model)["outcome"], model=model, version=version)
         .where(Photo.deleted_at.is_(None))
         .options(meant, selectinload(Photo.uploader))
         .execution_options(populate_existing=True)
@@ -114,35 +118,30 @@ def _full(model: str = "", version: int | None = None) -> Select[Any]:
 # ---- one photo ----
 
 
-def find_photo(public_id: str, model: str = "") -> tuple[Photo, str] | None:
-    """The photo with the prediction that is meant (the shown one, or that of `model`) and its
-    outcome; None when there is none."""
-    row = db.session.execute(_full(model).where(Photo.public_id == public_id)).one_or_none()
-    return None if row is None else (row[0], row[1])
+def find_photo(public_id: str, model: str = "") -> Item | None:
+    """The photo with its shown prediction, or with that of `model`; None when there is none."""
+    return _first(_full(model).where(Photo.public_id == public_id))
 
 
-def find_photo_by_sha256(sha256: str, model: str = "") -> tuple[Photo, str] | None:
+def find_photo_by_sha256(sha256: str, model: str = "") -> Item | None:
     """The same for the photo that has these bytes."""
-    row = db.session.execute(_full(model).where(Photo.sha256 == sha256)).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return _first(_full(model).where(Photo.sha256 == sha256))
+
+
+def latest_photo() -> Item | None:
+    """The newest photo, or None in an empty history."""
+    return _first(_full().order_by(Photo.id.desc()).limit(1))
+
+
+def _first(statement: Select[Any]) -> Item | None:
+    row = db.session.execute(statement).one_or_none()
+    return None if row is None else Item(*row)
 
 
 def find_bytes(sha256: str) -> Any:
     """`public_id` and `deleted_at` of the photo that has these bytes, None when there is none."""
     query = select(Photo.public_id, Photo.deleted_at).where(Photo.sha256 == sha256)
     return db.session.execute(query).one_or_none()
-
-
-def was_deleted(public_id: str) -> bool:
-    """True for a photo that was deleted and waits for its end."""
-    statement = select(Photo.id).where(Photo.public_id == public_id, Photo.deleted_at.is_not(None))
-    return db.session.execute(statement).scalar_one_or_none() is not None
-
-
-def latest_photo() -> tuple[Photo, str] | None:
-    """The newest photo and its outcome, or None in an empty history."""
-    row = db.session.execute(_full().order_by(Photo.id.desc()).limit(1)).one_or_none()
-    return None if row is None else (row[0], row[1])
 
 
 def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:
@@ -152,8 +151,7 @@ def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:
         .join(Photo, Photo.id == Thumbnail.photo_id)
         .where(Photo.public_id == public_id, Photo.deleted_at.is_(None))
     )
-    row = db.session.execute(statement).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return db.session.execute(statement).one_or_none()
 
 
 def predictions_of(photo: Photo) -> Sequence[Prediction]:
@@ -188,16 +186,6 @@ def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> boo
 # ---- many photos ----
 
 
-def count_by_ground_truth() -> dict[str, int]:
-    """How many photos each ground truth has."""
-    statement = (
-        select(Photo.ground_truth, func.count())
-        .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
-        .group_by(Photo.ground_truth)
-    )
-    return {str(name): count for name, count in db.session.execute(statement)}
-
-
 def count_batch(batch: str) -> int:
     """How many photos came in together under this name."""
     statement = select(func.count()).select_from(Photo).where(Photo.batch == batch)
@@ -211,31 +199,34 @@ def latest_checked_photo_of_each_label() -> dict[str, Photo]:
         .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
         .group_by(Photo.ground_truth)
     )
-    photos = db.session.execute(select(Photo).where(Photo.id.in_(newest))).scalars()
+    return _by_truth(newest)
+
+
+def latest_photo_of(labels: Sequence[str]) -> dict[str, Photo]:
+    """The same for these ground truths, by a look into the index for each."""
+    newest_of = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None))
+    newest = (db.session.scalar(newest_of.where(Photo.ground_truth == label)) for label in labels)
+    return _by_truth([number for number in newest if number])
+
+
+def _by_truth(numbers: Any) -> dict[str, Photo]:
+    photos = db.session.scalars(select(Photo).where(Photo.id.in_(numbers)))
     return {str(photo.ground_truth): photo for photo in photos}
 
 
 def photos_by_number(
     numbers: Sequence[int], model: str = "", version: int | None = None
-) -> list[tuple[Photo, str]]:
-    """The photos with these numbers, in this order, with the prediction that is meant and their
-    outcomes."""
+) -> list[Item]:
+    """The photos with these numbers, in this order."""
     rows = db.session.execute(_full(model, version).where(Photo.id.in_(numbers))) if numbers else ()
-    by_number = {photo.id: (photo, outcome) for photo, outcome in rows}
+    by_number = {row[0].id: Item(*row) for row in rows}
     return [by_number[number] for number in numbers if number in by_number]
 
 
-def latest_photo_of(labels: Sequence[str]) -> dict[str, Photo]:
-    """For each of these ground truths the newest photo that has it; those without one are absent. A
-    look into the index for each."""
-    newest_of = select(func.max(Photo.id)).where(Photo.deleted_at.is_(None))
-    newest = [
-        db.session.execute(newest_of.where(Photo.ground_truth == label)).scalar()
-        for label in labels
-    ]
-    statement = select(Photo).where(Photo.id.in_([number for number in newest if number]))
-    photos = db.session.execute(statement).scalars()
-    return {str(photo.ground_truth): photo for photo in photos}
+def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, Item]:
+    """The photos with these ids, by id; unknown ids are absent."""
+    rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
+    return {row[0].public_id: Item(*row) for row in rows}
 
 
 # ---- writing ----
@@ -273,9 +264,7 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
 def add_hash(photo: Photo) -> None:
     """Add the bands of a photo's hash (see `lookalikes.bands`), if its picture has structure."""
     if photo.dhash is not None:
-        bits, mask = photo.dhash & (2**64 - 1), 2**lookalikes.BAND_BITS - 1
-        shifts = range(0, lookalikes.BANDS * lookalikes.BAND_BITS, lookalikes.BAND_BITS)
-        bands = {f"band{n}": bits >> shift & mask for n, shift in enumerate(shifts)}
+        bands = {f"band{n}": band for n, band in enumerate(lookalikes.bands(photo.dhash))}
         insert_row(PhotoHash(photo_id=photo.id, dhash=photo.dhash, **bands))
 
 
@@ -285,11 +274,8 @@ def add_prediction(
     """Add a prediction to a photo, or find the one that this version made before. From now on it
     stands for its model.
 
-    It is shown when its model was shown before, or when nothing was: what another model says does
-    not take the place.
-
-    Args:
-        first: Its model has not looked at the photo before; then `shown` tells whether it is shown.
+    It is shown when its model was shown before, or when nothing was. `first`: its model has not
+    looked at the photo before; then `shown` tells whether it is shown.
     """
     if first:
         _insert(photo, prediction, shown=shown, standing=True)
@@ -331,15 +317,7 @@ def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool
     prediction.id = insert_row(prediction)
     if shown:
         set_committed_value(photo, "prediction", prediction)
-    lines = [
-        {
-            "prediction_id": prediction.id,
-            "rank": line.rank,
-            "label": line.label,
-            "probability": line.probability,
-        }
-        for line in prediction.top
-    ]
+    lines = [column_values(line) | {"prediction_id": prediction.id} for line in prediction.top]
     db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
 
 
@@ -380,23 +358,10 @@ def _mark(which: Any, **values: bool) -> None:
     db.session.execute(update(Prediction).where(which).values(**values), execution_options=UNSEEN)
 
 
-def top_labels(lines: Sequence[tuple[int, str, float]]) -> list[TopLabel]:
-    """Rows for (rank, label, probability)."""
-    return [
-        TopLabel(rank=rank, label=label, probability=probability)
-        for rank, label, probability in lines
-    ]
-
-
-def delete_photo(photo: Photo, *, named: bool = True) -> None:
+def delete_photo(photo: Photo) -> None:
     """Remove a deleted photo for good, with its thumbnail and predictions. Its label events stay,
-    without it.
-
-    Args:
-        named: Its name is in the index still.
-    """
-    if named:
-        name_index.remove([photo.id])
+    without it."""
+    name_index.remove(photo.id)
     db.session.execute(delete(Photo).where(Photo.id == photo.id))
 
 
@@ -404,14 +369,14 @@ def restore(which: Any) -> int:
     """Bring deleted photos back that satisfy `which`; returns how many."""
     deleted = and_(which, Photo.deleted_at.is_not(None))
     hashed = select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))
-    hashes = db.session.execute(hashed).scalars().all()
+    hashes = db.session.scalars(hashed).all()
     back = (
         update(Photo)
         .where(deleted)
         .values(deleted_at=None, deleted_by=None, deleted_batch=None)
         .returning(Photo.id)
     )
-    changed = list(db.session.execute(back, execution_options=UNSEEN).scalars())
+    changed = db.session.scalars(back, execution_options=UNSEEN).all()
     refresh_duplicates(hashes)
     for start in range(0, len(changed), _AT_ONCE):
         counters.recount(changed[start : start + _AT_ONCE])
@@ -445,10 +410,3 @@ def find_upload(public_id: str) -> Upload | None:
     """The upload, or None."""
     statement = select(Upload).where(Upload.public_id == public_id)
     return db.session.execute(statement).scalar_one_or_none()
-
-
-def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, tuple[Photo, str]]:
-    """The photos with these ids, the prediction that is meant and their outcomes, by id; unknown
-    ids are absent."""
-    rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
-    return {row[0].public_id: (row[0], row[1]) for row in rows}

@@ -43,11 +43,13 @@ _INDEXED_WITH = {
     "decision": ("decision", ("confidence", "margin")),
     "ground_truth": ("truth", ("confidence",)),
 }
-_SORT_COLUMNS = {
-    "least-sure": "confidence",
-    "smallest-margin": "margin",
-    "most-wrong": "confidence",
-}
+# The column of each order that is not by arrival.
+SORT_COLUMNS = {"least-sure": "confidence", "smallest-margin": "margin", "most-wrong": "confidence"}
+# Filters whose photos an index of photos finds.
+_BY_PHOTO = (
+    *("ground_truth", "batch", "labelled", "like", "compared"),
+    *("picked", "uploader", "starred", "duplicates"),
+)
 _OF_PREDICTION = ("label", "decision", "outcome", "confidence", "margin")
 
 
@@ -58,8 +60,13 @@ def with_prediction(*columns: Any, model: str = "", version: int | None = None) 
     of_photo = Photo.id == Prediction.photo_id
     if not model:
         return statement.join(Prediction, and_(of_photo, Prediction.shown), isouter=True)
+    return statement.join(Prediction, and_(of_photo, *of_version(model, version)))
+
+
+def of_version(model: str, version: int | None) -> tuple[Any, Any]:
+    """The conditions for predictions of a model: the current ones, or those of `version`."""
     which = Prediction.current if version is None else Prediction.version == version
-    return statement.join(Prediction, and_(of_photo, Prediction.model == model, which))
+    return Prediction.model == model, which
 
 
 def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
@@ -73,11 +80,7 @@ def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
 
 def conditions(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
     """What the filter asks of photos, and of predictions when it names a model; `with_prediction`
-    joins those.
-
-    Args:
-        answers: Another table may say the same of predictions.
-    """
+    joins those. `answers` is another table that says the same of predictions."""
     meant = _Meant(wanted, answers)
     parts = [*_in_range(meant, "confidence"), *_in_range(meant, "margin")]
     for name, narrowing in _NARROWING.items():
@@ -115,42 +118,30 @@ def meant_columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
     return {name: getattr(Photo, column) for name, column in shown.items()} | truth
 
 
-def outcome_column(model: str) -> Any:
-    """Where the outcome of the meant prediction stands."""
-    return meant_columns(model)["outcome"]
-
-
 def sort_key(wanted: GalleryFilter) -> Any:
     """The column that the order goes by before the photo's number; None for orders by arrival."""
-    name = _SORT_COLUMNS.get(wanted.sort)
+    name = SORT_COLUMNS.get(wanted.sort)
     return meant_columns(wanted.model)[name] if name else None
 
 
 def number_column(wanted: GalleryFilter, answers: Answers = Prediction) -> Any:
     """Where a photo's number stands for ordering: in the table whose index finds the photos."""
-    by_photo = (
-        *(wanted.ground_truth, wanted.batch, wanted.labelled, wanted.like, wanted.compared),
-        *(wanted.picked, wanted.uploader, wanted.starred, wanted.duplicates),
-    )
-    by_prediction = (wanted.predicted, wanted.decision, wanted.outcome)
     if not wanted.model:
         return Photo.id
-    sorted_by_prediction = sort_key(wanted) is not None
-    in_prediction = any(by_prediction) or not any(by_photo) or sorted_by_prediction
-    return answers.photo_id if in_prediction else Photo.id
+    by_photo = any(getattr(wanted, name) for name in _BY_PHOTO)
+    by_prediction = (
+        wanted.predicted or wanted.decision or wanted.outcome or wanted.sort in SORT_COLUMNS
+    )
+    return answers.photo_id if by_prediction or not by_photo else Photo.id
 
 
 def _narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
     """A condition on photos that has an index of its own; the list of its photos instead when they
-    are few.
+    are few: those are sorted at once, many are soon met while an index in the wanted order is
+    walked. The planner cannot tell the one from the other.
 
-    Few photos are sorted at once, in any order; many are soon met while an index in the wanted
-    order is walked. The planner cannot tell the one from the other.
-
-    Args:
-        name: Keeps what was counted for the rest of the request.
-        otherwise: The same condition in a form that no index knows, so that the planner does not
-            find all of many photos and sort them.
+    `name` keeps what was counted for the rest of the request. `otherwise` is the same condition in
+    a form that no index knows, so that the planner does not find many photos and sort them.
     """
     counted = db.session.info.setdefault("narrow", {})
     some = select(Photo.id).where(Photo.deleted_at.is_(None), condition)
@@ -191,36 +182,24 @@ def _between_days(meant: _Meant) -> list[Any]:
     In an order that is not by arrival, many days are only checked while the order's index is
     walked: a function hides them from the planner, which would sort them all.
     """
-    wanted = meant.wanted
-    start = end = None
-    if wanted.since:
-        start = datetime.combine(max(wanted.since, _FIRST_DAY), time(), UTC)
-    if wanted.until and wanted.until < _LAST_DAY:
-        end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1)
+    wanted, exact = meant.wanted, []
     if wanted.since is None and wanted.until is None:
         return []
-    first, last = _first_since(start), _last_until(end)
     arrived = func.coalesce(Photo.created_at, Photo.created_at, type_=UTCDateTime())
-    exact = ([arrived >= start] if start else []) + ([arrived < end] if end else [])
-    if max(last - first, 0) > name_index.FEW and sort_key(wanted) is not None:
+    first, last = 0, _MOST_NUMBER  # numbers that photos of these days may have
+    if wanted.since:
+        start = datetime.combine(max(wanted.since, _FIRST_DAY), time(), UTC)
+        exact.append(arrived >= start)
+        since = Photo.created_at >= start - _CLOCK
+        first = _number(since, Photo.created_at, Photo.id) or _MOST_NUMBER
+    if wanted.until and wanted.until < _LAST_DAY:
+        end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1)
+        exact.append(arrived < end)
+        before = Photo.created_at < end + _CLOCK
+        last = _number(before, Photo.created_at.desc(), Photo.id.desc()) or 0
+    if max(last - first, 0) > name_index.FEW and wanted.sort in SORT_COLUMNS:
         return exact
     return [*exact, number_column(wanted, meant.answers).between(first, last)]
-
-
-def _first_since(start: datetime | None) -> int:
-    """The number from which photos may have come at this moment or later."""
-    if start is None:
-        return 0
-    since = Photo.created_at >= start - _CLOCK
-    return _number(since, Photo.created_at, Photo.id) or _MOST_NUMBER
-
-
-def _last_until(end: datetime | None) -> int:
-    """The number up to which photos may have come before this moment."""
-    if end is None:
-        return _MOST_NUMBER
-    before = Photo.created_at < end + _CLOCK
-    return _number(before, Photo.created_at.desc(), Photo.id.desc()) or 0
 
 
 def _number(condition: Any, *order: Any) -> int | None:
@@ -246,42 +225,32 @@ def _sent_by(_meant: _Meant, name: str) -> list[Any]:
     return [_narrow(theirs, f"uploader {name}")]
 
 
-def _labelled_in(_meant: _Meant, batch: str) -> list[Any]:
-    return [Photo.id.in_(select(LabelEvent.photo_id).where(LabelEvent.batch == batch))]
-
-
-def _picked(_meant: _Meant, ids: str) -> list[Any]:
-    return [Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(ids.split(","))))]
-
-
 def _audited(_meant: _Meant, answer: str) -> list[Any]:
-    events = select(LabelEvent.photo_id).where(
-        LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None)
-    )
-    audited = Photo.id.in_(events)
+    audited = _with_event(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None))
     return [audited if answer == YES else ~audited]
+
+
+def _with_event(*conditions: Any) -> Any:
+    return Photo.id.in_(select(LabelEvent.photo_id).where(*conditions))
 
 
 def _checked(meant: _Meant, answer: str) -> list[Any]:
     """Conditions that say nothing to an index but which photos have a label, while these are few:
     most of them pass."""
-    narrowed: dict[str, list[Any]] = {
-        KNOWN: [CheckedAnswer.truth != NONE_OF_THESE],
-        FIRST_GUESS: [CheckedAnswer.label == CheckedAnswer.truth],
-        AMONG_FIVE: [CheckedAnswer.five],
+    narrowed: dict[str, Any] = {
+        KNOWN: CheckedAnswer.truth != NONE_OF_THESE,
+        FIRST_GUESS: CheckedAnswer.label == CheckedAnswer.truth,
+        AMONG_FIVE: CheckedAnswer.five,
     }
-    narrower = narrowed.get(answer, [])
+    narrower = [narrowed[answer]] if answer in narrowed else []
     if meant.answers is CheckedAnswer:
         return narrower
     model, version = meant.version
-    of_prediction = (
-        CheckedAnswer.photo_id == Photo.id,
-        CheckedAnswer.model == model,
-        CheckedAnswer.version == version,
-    )
+    same = (CheckedAnswer.model == model, CheckedAnswer.version == version)
     has_truth, hidden = Photo.ground_truth > "", func.coalesce(Photo.ground_truth, "") != ""
     labelled = _narrow(has_truth, "labelled", otherwise=hidden)
-    return [labelled, exists().where(*of_prediction, *narrower).correlate(Photo, Prediction)]
+    answered = exists().where(CheckedAnswer.photo_id == Photo.id, *same, *narrower)
+    return [labelled, answered.correlate(Photo, Prediction)]
 
 
 def _trained_on(meant: _Meant, answer: str) -> list[Any]:
@@ -293,8 +262,9 @@ def _trained_on(meant: _Meant, answer: str) -> list[Any]:
         return [~trained]
     files = select(TrainingFile.sha256)
     if wanted.model and wanted.version is not None:
-        of_version = (TrainingFile.model == wanted.model, TrainingFile.version == wanted.version)
-        files = files.where(*of_version)
+        files = files.where(
+            TrainingFile.model == wanted.model, TrainingFile.version == wanted.version
+        )
     name = f"trained {wanted.model} {wanted.version}"
     return [_narrow(Photo.sha256.in_(files), name, otherwise=trained), trained]
 
@@ -304,8 +274,7 @@ def _flag(name: str, column: Any) -> Callable[[_Meant, str], list[Any]]:
 
 
 # The conditions of each filter that is on. Ranges and days are narrowed above; the model, its
-# version
-# and the order say which columns are meant.
+# version and the order say which columns are meant.
 _NARROWING: dict[str, Callable[[_Meant, Any], list[Any]]] = {
     "predicted": lambda meant, label: [meant["label"] == label],
     "decision": lambda meant, decision: [meant["decision"] == decision],
@@ -317,8 +286,10 @@ _NARROWING: dict[str, Callable[[_Meant, Any], list[Any]]] = {
     "uploader": _sent_by,
     "source": lambda _meant, source: [_narrow(Photo.source == source, f"source {source}")],
     "batch": lambda _meant, batch: [Photo.batch == batch],
-    "labelled": _labelled_in,
-    "picked": _picked,
+    "labelled": lambda _meant, batch: [_with_event(LabelEvent.batch == batch)],
+    "picked": lambda _meant, ids: [
+        Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(ids.split(","))))
+    ],
     "like": lambda _meant, photo: [Photo.id.in_(lookalikes.numbers_like(photo))],
     "compared": lambda _meant, job: [Photo.id.in_(comparisons.numbers_that_differ(job))],
     "duplicates": _flag("duplicates", Photo.has_duplicate),

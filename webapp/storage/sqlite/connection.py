@@ -13,7 +13,6 @@ from sqlalchemy.exc import OperationalError
 
 BUSY_MS = 10_000  # the longest wait for the writer lock
 CHECKPOINT_AT = 16 * 1024 * 1024  # bytes of the write-ahead log
-_WAL_RESET_FIXED = (3, 51, 3)
 # Seconds between two tries for the writer lock. SQLite's own waiting backs off to 100 ms, which
 # leaves cores idle under load.
 _POLL = 0.001
@@ -30,9 +29,8 @@ _PRAGMAS = (
 
 
 def has_wal_reset_bug() -> bool:
-    """True when the SQLite library in this Python carries the WAL-reset corruption bug (3.7.0 to
-    3.51.2)."""
-    return sqlite3.sqlite_version_info < _WAL_RESET_FIXED
+    """True when the SQLite library in this Python has the WAL-reset bug (3.7.0 to 3.51.2)."""
+    return sqlite3.sqlite_version_info < (3, 51, 3)
 
 
 def is_sqlite(engine: Engine) -> bool:
@@ -48,8 +46,7 @@ def sqlite_path(engine: Engine) -> Path | None:
 
 
 def set_up(engine: Engine) -> None:
-    """Set up every connection of a SQLite engine: WAL, FULL, busy timeout, foreign keys, explicit
-    BEGIN. Other engines are left alone."""
+    """Set up every connection of a SQLite engine; others are left alone."""
     if not is_sqlite(engine):
         return
     path = sqlite_path(engine)

@@ -2,21 +2,9 @@
 text index of every three characters. Its rows have the ids of the photos. Another database looks
 through the names themselves."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    DDL,
-    Select,
-    column,
-    event,
-    func,
-    insert,
-    literal,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import DDL, Select, column, event, func, insert, literal, select, table, text
 
 from webapp.storage.database import db
 from webapp.storage.sqlite.connection import is_sqlite
@@ -29,12 +17,10 @@ FEW = 5000  # photos that are made a list of: finding and sorting them takes som
 photo_names = table(_TABLE, column("rowid"), column("filename"), column(_TABLE))
 """The column with the table's own name takes commands."""
 
-_CREATE = f"CREATE VIRTUAL TABLE {_TABLE} USING fts5(filename, content='', tokenize='trigram')"
-for _moment, _statement in (
-    ("after_create", _CREATE),
-    ("before_drop", f"DROP TABLE IF EXISTS {_TABLE}"),
-):
-    event.listen(Photo.__table__, _moment, DDL(_statement).execute_if(dialect="sqlite"))
+_CREATE = DDL(f"CREATE VIRTUAL TABLE {_TABLE} USING fts5(filename, content='', tokenize='trigram')")
+_DROP = DDL(f"DROP TABLE IF EXISTS {_TABLE}")
+event.listen(Photo.__table__, "after_create", _CREATE.execute_if(dialect="sqlite"))
+event.listen(Photo.__table__, "before_drop", _DROP.execute_if(dialect="sqlite"))
 
 
 def is_not_of_index(name: str | None, kind: str, _parents: object) -> bool:
@@ -45,15 +31,14 @@ def is_not_of_index(name: str | None, kind: str, _parents: object) -> bool:
 def add(photo: Photo) -> None:
     """A photo has come."""
     if is_sqlite(db.engine):
-        db.session.connection().execute(
-            insert(photo_names), {"rowid": photo.id, "filename": photo.filename}
-        )
+        row = {"rowid": photo.id, "filename": photo.filename}
+        db.session.connection().execute(insert(photo_names), row)
 
 
-def remove(photo_ids: Sequence[int]) -> None:
-    """Photos go, which are still there. The index is told what it knew of each."""
+def remove(photo_id: int) -> None:
+    """A photo goes, which is still there. The index is told what it knew of it."""
     if is_sqlite(db.engine):
-        known = select(literal("delete"), Photo.id, Photo.filename).where(Photo.id.in_(photo_ids))
+        known = select(literal("delete"), Photo.id, Photo.filename).where(Photo.id == photo_id)
         db.session.execute(insert(photo_names).from_select([_TABLE, "rowid", "filename"], known))
 
 
@@ -63,12 +48,11 @@ def has(part: str) -> Any:
     A name that few photos have is looked up in the index; one that many have is soon met in any
     order.
     """
-    if not can_find(part):
-        return Photo.filename.icontains(part, autoescape=True)
-    few = select(photo_names.c.rowid).where(_matches(part))
-    counted = select(func.count()).select_from(few.limit(FEW + 1).subquery())
-    if db.session.execute(counted).scalar_one() <= FEW:
-        return Photo.id.in_(few)
+    if can_find(part):
+        few = select(photo_names.c.rowid).where(_matches(part))
+        counted = select(func.count()).select_from(few.limit(FEW + 1).subquery())
+        if db.session.execute(counted).scalar_one() <= FEW:
+            return Photo.id.in_(few)
     return Photo.filename.icontains(part, autoescape=True)
 
 

@@ -76,7 +76,7 @@ def _what_it_knows(card: ModelCard | None) -> list[dict[str, Any]]:
     """
     if card is None:
         return []
-    photos = gallery.checked_examples()[0] if guards.may_browse() else {}
+    photos = gallery.checked_examples() if guards.may_browse() else {}
     pictures = {sample.name: sample for sample in samples.all_samples()}
     tiles = [
         {"label": label, "photo": photos.get(label.name), "sample": pictures.get(label.name)}
