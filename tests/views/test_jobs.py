@@ -85,6 +85,13 @@ def test_the_form_s_fields_go_with_it(client: FlaskClient, run_jobs: Callable[[]
     assert client.get("/api/v1/photos?ground_truth=haas").json["items"][0]["filename"] == "a.jpg"
 
 
+def test_folders_are_labels_only_on_yes(client: FlaskClient, run_jobs: Callable[[], None]) -> None:
+    send(client, "haas/a.jpg", folders="no")
+    run_jobs()
+    (photo,) = client.get("/api/v1/photos").json["items"]
+    assert photo["ground_truth"] is None
+
+
 def test_a_zip_that_is_none_is_refused_above_the_form(client: FlaskClient) -> None:
     answer = client.post("/", data={"files": [(io.BytesIO(b"hello"), "photos.zip")]})
     assert (answer.status_code, "This is not a zip" in answer.text) == (422, True)

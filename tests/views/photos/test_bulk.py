@@ -270,7 +270,8 @@ def test_a_version_s_page_leads_to_the_whole_history(
     ("form", "words"),
     [
         ({"action": "confirm"}, "No photo was selected"),
-        ({"action": "paint", "ids": "x"}, "nothing that can be done"),
+        ({"action": "paint", "ids": "x"}, "That is nothing that can be done"),
+        ({"action": "", "ids": "x", "label": "haas"}, "That is nothing that can be done"),
         ({"action": "ask", "ids": "x"}, "Choose the version"),
         ({"action": "star", "scope": "all", "from": "x"}, "Confidence must be a number"),
     ],

@@ -110,6 +110,17 @@ def test_a_filter_that_makes_no_sense_is_said_and_kept(
     assert ids(answer.text) == []
 
 
+def test_it_jumps_to_a_day(client: FlaskClient, send: Send) -> None:
+    send()
+    answer = client.get("/gallery?jump= 2026-02-27 &starred=no")
+    assert (answer.status_code, "cursor=" in answer.location) == (303, True)
+
+
+def test_a_day_to_jump_to_that_is_none_is_said(client: FlaskClient) -> None:
+    page = client.get("/gallery?jump=tomorrow")
+    assert (page.status_code, "jump must be a day like 2026-02-27." in page.text) == (400, True)
+
+
 def test_pages_follow_each_other_without_gaps(client: FlaskClient, send: Send) -> None:
     sent = [send(mark=number) for number in range(30)][::-1]
     first = client.get("/gallery").text

@@ -65,7 +65,7 @@ class BulkForm(Form):
 
     action = StringField(
         default="label",
-        validators=[AnyOf(ACTIONS, "that is nothing that can be done with photos.")],
+        validators=[AnyOf(ACTIONS, "That is nothing that can be done with photos.")],
     )
     label = SelectField("Really is", id="bulk-label", validate_choice=False)
     asked = SelectField("Look again", id="bulk-asked", validate_choice=False)
@@ -104,7 +104,6 @@ class BulkForm(Form):
     def check(self) -> None:
         """Raises `InvalidFormError`, `UnknownLabelError`, or `NotAllowedError` for admins'
         actions."""
-        self.action.data = self.action.data or "label"
         super().check()
         if self.action.data == "label":
             check_label(self.label.data or "", live_choice())

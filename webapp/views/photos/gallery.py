@@ -1,18 +1,16 @@
 """The gallery with its filters, one photo with its history, its pictures, and its deletion."""
 
+from datetime import date
 from operator import itemgetter
 from pathlib import PurePath
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import DateField
-from wtforms.validators import InputRequired
 
 from webapp.domain import ALL_MODELS, UNLABELLED
 from webapp.errors import (
     BadRequestError,
-    InvalidFormError,
     ModelNotFoundError,
     NotAllowedError,
     PhotoDeletedError,
@@ -35,7 +33,6 @@ from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.forms import Form
 from webapp.views.layout import label_groups, live_cards, model_choices, model_title
 from webapp.views.photos import heat_map
 from webapp.views.photos.bulk import BulkForm
@@ -49,26 +46,13 @@ from webapp.views.photos.query_filters import (
 )
 
 bp = Blueprint("gallery", __name__)
-_SIZES = {"large": 24, "small": 56}
-"""Photos on a page, by the size of their tiles."""
-
-
-class _JumpForm(Form):
-    """A day to go to, in the orders by arrival."""
-
-    class Meta:
-        csrf = False  # it changes nothing
-
-    jump = DateField(
-        "Go to the day", validators=[InputRequired("it must be a day like 2026-02-27.")]
-    )
+_SIZES = {"large": 24, "small": 56}  # photos on a page, by the size of their tiles
 
 
 @bp.get("/gallery")
 @guards.gallery_open
 def index() -> ResponseReturnValue:
-    """A page of photos with the filters of the URL. A filter that cannot be is named above the
-    form; what was typed stays."""
+    """A page of photos. A filter that cannot be is named above the form; what was typed stays."""
     asked: dict[str, Any] = {
         name: text for name in (*PARAMETERS, "size") if (text := request.args.get(name, "").strip())
     }
@@ -77,17 +61,15 @@ def index() -> ResponseReturnValue:
     try:
         wanted = parse_filter(asked)
         asked = filter_params(wanted) | ({"size": size} if "size" in asked else {})
-        if request.args.get("jump"):
-            form = _JumpForm(request.args)
-            form.check()
-            cursor = gallery.cursor_at(wanted, form.jump.data)
+        if day := request.args.get("jump", "").strip():
+            cursor = gallery.cursor_at(wanted, _parse_day(day))
             return redirect(url_for(".index", **asked, cursor=cursor or None), 303)
         if wanted.trained_on:
             read_lists(get_registry())
         page = gallery.gallery_page(
             wanted, limit=_SIZES[size], cursor=request.args.get("cursor", "")
         )
-    except (BadRequestError, InvalidFormError) as refused:
+    except BadRequestError as refused:
         error, wanted = refused, GalleryFilter()
     counts = gallery.outcome_counts(wanted)
     person = guards.person()
@@ -113,16 +95,14 @@ def index() -> ResponseReturnValue:
 @bp.get("/photos/<public_id>")
 @guards.photo_open
 def photo(public_id: str) -> ResponseReturnValue:
-    """One photo: a model's answer in words, every label ranked, what became of it, facts.
-    `?model=` says whose answer."""
+    """One photo: a model's answer in words (`?model=` says whose), what became of it, facts."""
     try:
         details = gallery.get_details(public_id)
     except PhotoDeletedError:
         return _gone(public_id)
-    model, token = request.args.get("model", ""), guards.delete_token(public_id)
+    model = request.args.get("model", "")
     prediction = _answer_of(details, model)
     answer = present_prediction(prediction) if prediction else None
-    came_with = own_uploads.came_with(public_id, guards.owner().id)
     browsing = guards.may_browse()
     return render_template(
         "photos/photo.html",
@@ -133,7 +113,7 @@ def photo(public_id: str) -> ResponseReturnValue:
         prediction=prediction,
         card=card_for(prediction) if prediction else None,
         answer=answer,
-        answered=[(name, model_title(name)) for name in _answered(details)],
+        answered=list(_titles(details).items()),
         silent=_silent(details),
         chosen=prediction.model if prediction else model,
         earlier=[
@@ -145,8 +125,8 @@ def photo(public_id: str) -> ResponseReturnValue:
         same=lookalikes.nearly_same(details.item.photo) if browsing else [],
         alike=lookalikes.looks_like(prediction) if prediction and browsing else [],
         candidates=lookalikes.CANDIDATES,
-        token=token,
-        came_with=came_with,
+        token=guards.delete_token(public_id),
+        came_with=own_uploads.came_with(public_id, guards.owner().id),
         again=request.args.get("sent") == "again",
     )
 
@@ -159,11 +139,8 @@ def opinions(public_id: str) -> ResponseReturnValue:
     return render_template(
         "photos/predictions.html",
         photo=details.item.photo,
-        answers=[
-            (prediction, present_prediction(prediction), card_for(prediction))
-            for prediction in details.answers
-        ],
-        titles={name: model_title(name) for name in _answered(details)},
+        answers=[(each, present_prediction(each), card_for(each)) for each in details.answers],
+        titles=_titles(details),
         silent=_silent(details),
         again=request.args.get("sent") == "again",
     )
@@ -210,8 +187,7 @@ def file(public_id: str) -> ResponseReturnValue:
 
 @bp.get("/photos/<public_id>/delete")
 def delete(public_id: str) -> ResponseReturnValue:
-    """Ask once more. Open to an admin, and to the person who has the link that the uploader was
-    given."""
+    """Ask once more. Open to an admin, and to who has the uploader's link."""
     try:
         photo = gallery.get_item(public_id).photo
     except PhotoDeletedError:
@@ -245,15 +221,21 @@ def delete_now(public_id: str) -> ResponseReturnValue:
 
 @bp.post("/photos/<public_id>/restore")
 def restore(public_id: str) -> ResponseReturnValue:
-    """Bring a deleted photo back. Open to an admin, and to the person who has its uploader's
-    link."""
+    """Bring a deleted photo back. Open to an admin, and to who has its uploader's link."""
     name = deletion.restore_photo(
         public_id, admin=_needs_no_token(public_id), token=_token(public_id)
     )
     note("Back again:", strong=f"{name}.")
-    if guards.may_browse() or guards.sent_here(public_id):
-        return redirect(url_for(".photo", public_id=public_id), 303)
-    return redirect(url_for("upload.index"), 303)
+    visible = guards.may_browse() or guards.sent_here(public_id)
+    to = url_for(".photo", public_id=public_id) if visible else url_for("upload.index")
+    return redirect(to, 303)
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadRequestError("jump must be a day like 2026-02-27.") from None
 
 
 def _bulk_form(wanted: GalleryFilter) -> BulkForm:
@@ -282,11 +264,7 @@ def _gone(public_id: str) -> ResponseReturnValue:
 
 
 def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
-    """What `model` says, or the shown answer; None when it has not looked yet.
-
-    Raises:
-        ModelNotFoundError: There is no such model.
-    """
+    """What `model` says, or the shown answer; None when it has not looked yet."""
     for prediction in details.answers:
         if prediction.model == model or (not model and prediction.shown):
             return prediction
@@ -297,46 +275,35 @@ def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
     return None
 
 
-def _answered(details: PhotoDetails) -> list[str]:
-    return [prediction.model for prediction in details.answers]
+def _titles(details: PhotoDetails) -> dict[str, str]:
+    """The models that have looked at the photo, with their titles."""
+    names = [prediction.model for prediction in details.answers]
+    return {name: model_title(name) for name in names}
 
 
 def _silent(details: PhotoDetails) -> list[tuple[str, str]]:
     """Live models that have not looked at the photo yet, as (name, title)."""
-    answered = _answered(details)
+    answered = {prediction.model for prediction in details.answers}
     return [(name, title) for name, title in model_choices() if name not in answered]
 
 
 def _history(details: PhotoDetails) -> list[dict[str, Any]]:
-    """Answers and labels, newest first, then the upload. Only the last label can be undone."""
-    answers = [
-        {
-            "kind": "answer",
-            "moment": prediction.created_at,
-            "prediction": prediction,
-            "answer": present_prediction(prediction),
-        }
-        for prediction in details.predictions
-    ]
-    labels = [
-        {
-            "kind": "label",
-            "moment": event.event.created_at,
-            "event": event.event,
-            "undone": event.undone,
-            "last": place == 0,
-        }
-        for place, event in enumerate(details.events)
-    ]
+    """Answers and labels, newest first, then the upload."""
+    lines: list[dict[str, Any]] = []
+    for prediction in details.predictions:
+        title = present_prediction(prediction).title
+        lines.append({"moment": prediction.created_at, "prediction": prediction, "title": title})
+    for line in details.events:
+        event = line.event
+        lines.append({"moment": event.created_at, "event": event, "undone": line.undone})
+    lines.sort(key=itemgetter("moment"), reverse=True)
     photo = details.item.photo
-    who = photo.uploader.name if photo.uploader else ""
-    upload = {"kind": "upload", "moment": photo.created_at, "who": who}
-    return [*sorted(answers + labels, key=itemgetter("moment"), reverse=True), upload]
+    who = photo.uploader.name if photo.uploader else "a visitor"
+    return [*lines, {"moment": photo.created_at, "who": who}]
 
 
 def _reference(photo: Photo) -> CurrentLabel | None:
-    """The label that an admin may make this photo the reference photo of: its ground truth, when a
-    live model has it."""
+    """The label that an admin may make this photo the reference photo of."""
     card = next((card for card in live_cards() if card.name == photo.truth_model), None)
     if card is None or not photo.ground_truth or not guards.is_admin():
         return None

@@ -47,11 +47,7 @@ def _select(parameter: str, off: str = "") -> Field:
 
 
 class FilterForm(Form):
-    """The filters that people set in the gallery, as they were typed: `parse_filter` checks
-    them."""
-
-    class Meta:
-        csrf = False  # it changes nothing
+    """The filters of the gallery as they were typed: `parse_filter` checks them."""
 
     model = _select("model")
     decision = _select("decision")
@@ -72,8 +68,8 @@ class FilterForm(Form):
     checked = _select("checked", "Any")
     trained_on = _select("learnt", "Any")
 
-    def __init__(self, asked: Mapping[str, str], people: list[str], error: object = None) -> None:
-        super().__init__(formdata=MultiDict(asked))
+    def __init__(self, asked: Mapping[str, str], people: list[str], error: object) -> None:
+        super().__init__(MultiDict(asked), meta={"csrf": False})  # it changes nothing
         model, version = asked.get("model", ""), asked.get("version", "")
         self.model.data = f"{model}@{version}" if model and version else model
         versions = _versions(also=self.model.data)
@@ -139,11 +135,11 @@ def _versions(also: str) -> dict[str, str]:
 # ---- words and tags ----
 
 
-def filter_tags(asked: Mapping[str, str], endpoint: str = "gallery.index") -> list[dict[str, str]]:
-    """The filters that are on, in words, each with the address of the page without it. The outcome
-    has tabs and the order a field of its own."""
+def filter_tags(asked: dict[str, Any]) -> list[dict[str, str]]:
+    """The filters that are on, in words, each with the address of the gallery without it. The
+    outcome has tabs and the order a field of its own."""
     return [
-        {"text": text, "url": url_for(endpoint, **without(asked, *names))}  # type: ignore[arg-type]
+        {"text": text, "url": url_for("gallery.index", **dict(asked, **dict.fromkeys(names)))}
         for names, text in _parts(asked)
     ]
 
@@ -196,14 +192,10 @@ def _range(low: str, high: str) -> str:
 
 
 def _days(since: str, until: str) -> str:
-    first, last = (_day(text) if text else "" for text in (since, until))
+    days = (date.fromisoformat(text) if text else None for text in (since, until))
+    first, last = (f"{day.day} {day:%b %Y}" if day else "" for day in days)
     if since == until:
         return f"On {first}"
     if since and until:
         return f"{first} to {last}"
     return f"Since {first}" if since else f"Until {last}"
-
-
-def _day(text: str) -> str:
-    day = date.fromisoformat(text)
-    return f"{day.day} {day:%b %Y}"

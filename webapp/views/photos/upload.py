@@ -57,14 +57,13 @@ class FolderForm(Form):
     def order(self, title: str) -> UploadOrder:
         """The job for them. Raises `UnknownLabelError` or `ModelNotFoundError`."""
         model, truth = self.model.data, self.ground_truth.data
-        classifiers, folders = get_classifiers(model), self.folders.data
+        classifiers, folders = get_classifiers(model), self.folders.raw_data == ["yes"]
         params = upload_job.make_params(classifiers, model, "upload", truth, folders)
         return UploadOrder(params, title, Sender(guards.owner(new=True), guards.who()))
 
 
 class UploadForm(FolderForm):
-    """Photos or zips, and what is known of them. `batch` names the files of one form: the script
-    sends each by itself."""
+    """Photos or zips. `batch` names the files of one form: the script sends each by itself."""
 
     files = MultipleFileField()
     file = MultipleFileField()
@@ -93,8 +92,8 @@ class UploadForm(FolderForm):
         allowance = allowance_of(guards.owner())
         zips = [upload for upload in self.uploads() if _is_zip(upload)]
         for number, upload in enumerate(zips, first):
-            with closing(upload.stream):
-                spool.add_zip(upload.stream, number, allowance)
+            with closing(upload.stream) as stream:
+                spool.add_zip(stream, number, allowance)
         photos = [upload for upload in self.uploads() if not _is_zip(upload)]
         if photos:
             spool.add_photos(_read(photos), first + len(zips), allowance)
@@ -120,10 +119,8 @@ def index() -> ResponseReturnValue:
 @bp.post("/")
 @guards.uploads_open
 def send() -> ResponseReturnValue:
-    """Take one photo (303 to it), several (303 to their list), a zip or very many (to their job).
-
-    What is refused is said above the form, which keeps what was typed.
-    """
+    """Take one photo (303 to it), several (303 to their list), a zip or very many (to their job);
+    what is refused is said above the form."""
     form, incoming, results = UploadForm(), [], []
     uploads = form.uploads()
     try:
@@ -195,11 +192,11 @@ def send_group() -> ResponseReturnValue:
     The script sends them in groups, the last one marked; a form sends all at once.
     """
     form = UploadForm()
-    job_id = form.job.data or ""
+    job_id = form.job.data
     try:
-        if known := _own_job(job_id):  # the answer to the last group was lost, and it came again
-            return jsonify(job=job_id, url=url_for("jobs.one", job_id=known.public_id))
         if job_id:
+            if _own_job(job_id):  # the answer to the last group was lost, and it came again
+                return jsonify(job=job_id, url=url_for("jobs.one", job_id=job_id))
             Spool(get_config().data, job_id).check_open()
         group = min(max(form.group.data or 1, 0), 99_999)
         spool = form.spool(job_id or queue.new_id(), group)
@@ -228,10 +225,10 @@ def take_folder() -> ResponseReturnValue:
 def _own_job(job_id: str) -> Job | None:
     """The job with this id if it was sent in from here, else None."""
     try:
-        job = queue.get_job(job_id, guards.owner()).job if job_id else None
+        job = queue.get_job(job_id, guards.owner()).job
     except JobNotFoundError:
         return None
-    return job if job and job.owner == guards.owner().id else None
+    return job if job.owner == guards.owner().id else None
 
 
 # ---- steps ----
