@@ -38,7 +38,7 @@ _OFF: Any = None
 
 
 @dataclass(frozen=True)
-class Caption:
+class _Caption:
     """How people read a filter: `title` beside its field, `tag` for its value while it is on."""
 
     title: str = ""
@@ -46,7 +46,7 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Choice:
+class _Choice:
     """The type of a text that is one of a few: each value with its words on pages."""
 
     words: Mapping[str, str] = dataclasses.field(hash=False)
@@ -101,12 +101,7 @@ _DAY = {
     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
     "examples": ["2026-02-27"],
 }
-_Day = Annotated[
-    date,
-    BeforeValidator(_day),
-    WithJsonSchema(_DAY),
-    _Refusal("must be a day like 2026-02-27"),
-]
+_Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(_DAY)]
 
 
 def _hide_defaults(schema: dict[str, Any]) -> None:
@@ -131,15 +126,15 @@ class GalleryFilter(BaseModel):
         protected_namespaces=(),
     )
 
-    predicted: Annotated[Text, Caption("First guess", "First guess: {}")] = ""
+    predicted: Annotated[Text, _Caption("First guess", "First guess: {}")] = ""
     """Photos whose first label is this."""
-    decision: Annotated[Text, Caption("Answer", "Answer: {}")] = ""
+    decision: Annotated[Text, _Caption("Answer", "Answer: {}")] = ""
     """Photos whose answer is this label, or `unclassified`."""
-    ground_truth: Annotated[Text, Caption("Really is", "Really is: {}")] = ""
+    ground_truth: Annotated[Text, _Caption("Really is", "Really is: {}")] = ""
     """Photos that a person gave this label or verdict."""
     outcome: Annotated[
         str,
-        Choice(
+        _Choice(
             {
                 "correct": "Right",
                 "wrong": "Wrong",
@@ -158,28 +153,28 @@ class GalleryFilter(BaseModel):
     """The first probability minus the second is at least this."""
     max_margin: _Share = _OFF
     """The first probability minus the second is at most this."""
-    filename: Annotated[Text, Caption("File name has", "Name has “{}”")] = ""
+    filename: Annotated[Text, _Caption("File name has", "Name has “{}”")] = ""
     """A part of the file name, upper and lower case alike."""
-    model: Annotated[Text, Caption("Answered by", "Answered by: {}")] = ""
+    model: Annotated[Text, _Caption("Answered by", "Answered by: {}")] = ""
     """Photos that this model (`NAME` or `NAME@VERSION`) has classified; all other filters are about
     its predictions then."""
     version: Annotated[int, Field(ge=0, le=999_999_999), _Refusal("must be a whole number")] = _OFF
     """With `model`: the predictions of this version."""
-    since: Annotated[_Day, Caption("Since")] = _OFF
+    since: Annotated[_Day, _Caption("Since")] = _OFF
     """Photos that came on this day (UTC) or later."""
-    until: Annotated[_Day, Caption("Until")] = _OFF
+    until: Annotated[_Day, _Caption("Until")] = _OFF
     """Photos that came on this day (UTC) or before."""
-    uploader: Annotated[Text, Caption("Sent by", "Sent by {}")] = ""
+    uploader: Annotated[Text, _Caption("Sent by", "Sent by {}")] = ""
     """Photos that this person sent; `-`: without a login."""
-    source: Annotated[Text, Caption("Came through", "Through: {}")] = ""
+    source: Annotated[Text, _Caption("Came through", "Through: {}")] = ""
     """Photos that came through `upload`, `api` or `cli`."""
-    batch: Annotated[Text, Caption(tag="Sent together")] = ""
+    batch: Annotated[Text, _Caption(tag="Sent together")] = ""
     """Photos that were sent together."""
-    labelled: Annotated[Text, Caption(tag="Checked together")] = ""
+    labelled: Annotated[Text, _Caption(tag="Checked together")] = ""
     """Photos that were given a ground truth together: the batch of the label log."""
-    like: Annotated[Text, Caption(tag="Nearly the same photo")] = ""
+    like: Annotated[Text, _Caption(tag="Nearly the same photo")] = ""
     """The 500 photos nearest to the one with this id, itself included."""
-    compared: Annotated[Text, Caption(tag="Versions differ")] = ""
+    compared: Annotated[Text, _Caption(tag="Versions differ")] = ""
     """The photos that two versions answered differently in the comparison with this job id."""
     picked: Annotated[
         str,
@@ -190,19 +185,19 @@ class GalleryFilter(BaseModel):
     """The photos with these ids, up to 200 with commas between them."""
     duplicates: Annotated[
         str,
-        Choice({YES: "Has look-alikes", NO: "No look-alikes"}),
-        Caption("Look-alikes"),
+        _Choice({YES: "Has look-alikes", NO: "No look-alikes"}),
+        _Caption("Look-alikes"),
     ] = ""
     """Another photo looks the same."""
-    starred: Annotated[str, Choice({YES: "Starred", NO: "Not starred"}), Caption("Star")] = ""
+    starred: Annotated[str, _Choice({YES: "Starred", NO: "Not starred"}), _Caption("Star")] = ""
     """Somebody starred it."""
     audited: Annotated[
-        str, Choice({YES: "In an audit", NO: "Not in an audit"}), Caption("Audit")
+        str, _Choice({YES: "In an audit", NO: "Not in an audit"}), _Caption("Audit")
     ] = ""
     """It was checked in a random sample."""
     checked: Annotated[
         str,
-        Choice(
+        _Choice(
             {
                 YES: "Checked",
                 KNOWN: "Checked, one of the labels",
@@ -210,19 +205,19 @@ class GalleryFilter(BaseModel):
                 AMONG_FIVE: "Right label among the first five",
             }
         ),
-        Caption("Checked"),
+        _Caption("Checked"),
     ] = ""
     """Somebody said what it is: `yes`. Of these: those that have a label, whose first guess was
     right, or whose label is among the first five."""
     trained_on: Annotated[
         str,
-        Choice({YES: "Used in training", NO: "Not used in training"}),
-        Caption("Training"),
+        _Choice({YES: "Used in training", NO: "Not used in training"}),
+        _Caption("Training"),
     ] = Field(default="", alias="learnt")
     """The version that is meant was trained on it."""
     sort: Annotated[
         str,
-        Choice(
+        _Choice(
             {
                 "newest": "Newest first",
                 "oldest": "Oldest first",
@@ -231,16 +226,16 @@ class GalleryFilter(BaseModel):
                 "most-wrong": "Surest mistakes first",
             }
         ),
-        Caption("Order"),
+        _Caption("Order"),
     ] = "newest"
     """The order; `newest` when left out. `most-wrong`: only wrong answers, the surest first."""
-    from_percent: Annotated[_Percent, Caption("Confidence")] = Field(default=_OFF, alias="from")
+    from_percent: Annotated[_Percent, _Caption("Confidence")] = Field(default=_OFF, alias="from")
     """`min_confidence` in percent, as in the gallery's address."""
-    to: Annotated[_Percent, Caption("Confidence")] = _OFF
+    to: Annotated[_Percent, _Caption("Confidence")] = _OFF
     """`max_confidence` in percent."""
-    margin_from: Annotated[_Percent, Caption("Margin")] = _OFF
+    margin_from: Annotated[_Percent, _Caption("Margin")] = _OFF
     """`min_margin` in percent."""
-    margin_to: Annotated[_Percent, Caption("Margin")] = _OFF
+    margin_to: Annotated[_Percent, _Caption("Margin")] = _OFF
     """`max_margin` in percent."""
 
     @model_validator(mode="after")
@@ -268,34 +263,31 @@ class GalleryFilter(BaseModel):
         return self.model_copy(update=changes)
 
 
-def parameter_of(name: str) -> str:
+def _parameter_of(name: str) -> str:
     """What a field is called in URLs and JSON."""
     return GalleryFilter.model_fields[name].alias or name
 
 
-_FIELDS = {parameter_of(name): field for name, field in GalleryFilter.model_fields.items()}
+_FIELDS = {_parameter_of(name): field for name, field in GalleryFilter.model_fields.items()}
 PARAMETERS = tuple(_FIELDS)  # of URLs and JSON
 
 
-def caption_of(parameter: str) -> Caption:
+def caption_of(parameter: str) -> _Caption:
     """How people read a filter."""
-    return _annotation(parameter, Caption) or Caption()
+    return _annotation(parameter, _Caption) or _Caption()
 
 
 def choices_of(parameter: str) -> Mapping[str, str]:
     """The values of a filter that has a few, with their words."""
-    choice = _annotation(parameter, Choice)
+    choice = _annotation(parameter, _Choice)
     return choice.words if choice else {}
 
 
 def parse_filter(params: Mapping[str, str]) -> GalleryFilter:
-    """The filter that the parameters of a URL say; others are left alone.
-
-    Raises:
-        BadRequestError: A value does not fit; the sentence names its parameter.
-    """
+    """The filter that the parameters of a URL say; others are left alone. Raises `BadRequestError`
+    with a sentence that names the parameter whose value does not fit."""
     given = {name: text for name in PARAMETERS if (text := params.get(name, "").strip())}
-    for name in map(parameter_of, _PERCENT.values()):
+    for name in map(_parameter_of, _PERCENT.values()):
         if name in given:
             given[name] = given[name].removesuffix("%").strip()
     try:
@@ -311,9 +303,9 @@ def filter_params(wanted: GalleryFilter) -> dict[str, str]:
         if (value := getattr(wanted, name)) == field.default:
             continue
         if name in _PERCENT:
-            params[parameter_of(_PERCENT[name])] = f"{value * 100:.10g}"
+            params[_parameter_of(_PERCENT[name])] = f"{value * 100:.10g}"
         else:
-            params[parameter_of(name)] = str(value)
+            params[_parameter_of(name)] = str(value)
     return params
 
 
@@ -329,11 +321,9 @@ def _annotation(parameter: str, kind: type[Any]) -> Any:
 
 
 def _sentence(fault: Any) -> str:
-    if not fault["loc"]:
-        return f"{fault['ctx']['error']}."
-    name = fault["loc"][0]
-    if choices := choices_of(name):
+    name = fault["loc"][0] if fault["loc"] else ""
+    if name and (choices := choices_of(name)):
         return f"{name} must be one of {', '.join(choices)}."
-    refusal = _annotation(name, _Refusal)
+    refusal = _annotation(name, _Refusal) if name else None
     subject = caption_of(name).title if refusal is _PERCENT_REFUSAL else name
-    return f"{subject} {refusal.text}."
+    return f"{subject} {refusal.text if refusal else fault['ctx']['error']}.".lstrip()

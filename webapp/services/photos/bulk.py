@@ -32,21 +32,17 @@ from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 from webapp.storage.photos.deletion import put_away
-from webapp.storage.tables import Photo
+from webapp.storage.photos.photos import Item
 
 MOST = 50_000  # photos that one action may change while the browser waits
 MOST_RANKED = 200  # photos that a version looks at meanwhile; more become a job
 NOTHING_SELECTED = "No photo was selected. Select one or more, then press the button again."
-_PURGED_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
 class Selection:
     """Photos that were picked by id, or, without ids, all that `wanted` lets through and whose
-    number is at most `up_to` (0: all that are there now).
-
-    `wanted` also says whose answers are meant.
-    """
+    number is at most `up_to` (0: all that are there now). `wanted` also says whose answers."""
 
     ids: tuple[str, ...] = ()
     wanted: GalleryFilter = field(default_factory=GalleryFilter)
@@ -54,29 +50,17 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What an action would meet.
+class _Forecast:
+    """What an action would meet."""
 
-    Attributes:
-        photos: How many; at most `MOST` + 1 are counted.
-        starred: How many of them have a star.
-        first: The first few, with their outcomes.
-        up_to: The number of the newest photo, for `Selection`: later ones are left alone.
-    """
-
-    photos: int
-    starred: int
-    first: Sequence[tuple[Photo, str]]
-    up_to: int
-
-    @property
-    def too_many(self) -> bool:
-        """True when it is more than one action may change."""
-        return self.photos > MOST
+    photos: int  # at most `MOST` + 1 are counted
+    starred: int  # of them
+    first: Sequence[Item]  # the first few
+    up_to: int  # the number of the newest photo, for `Selection`: later ones are left alone
 
 
 @dataclass(frozen=True)
-class Deletion:
+class _Deletion:
     """Photos that were deleted together and can be brought back until `ends`."""
 
     batch: str
@@ -90,7 +74,7 @@ class Deletion:
         return self.deleted_at + GRACE
 
 
-def forecast(selection: Selection, show: int = 7) -> Forecast:
+def forecast(selection: Selection) -> _Forecast:
     """How many photos an action on this selection would meet. Changes nothing."""
     up_to = storage.last_number()
     met = starred = 0
@@ -98,8 +82,8 @@ def forecast(selection: Selection, show: int = 7) -> Forecast:
     for chunk in _chunks(selection, up_to, limit=MOST + 1):
         met += len(chunk)
         starred += storage.count_starred(chunk)
-        first = first or chunk[:show]
-    return Forecast(met, starred, photos.photos_by_number(first), up_to)
+        first = first or chunk[:7]
+    return _Forecast(met, starred, photos.photos_by_number(first), up_to)
 
 
 def is_long(selection: Selection) -> bool:
@@ -135,11 +119,9 @@ def star_all(selection: Selection, *, starred: bool) -> Relabelled:
 def ask_all(
     selection: Selection, pipeline: Pipeline, *, standing: bool
 ) -> tuple[Relabelled, MarqueError | None]:
-    """Let a version look at photos, at most `MOST_RANKED`. What it says stands for its model when
-    `standing`, else it is only remembered.
+    """Let a version look at photos, at most `MOST_RANKED`; `standing`: it stands for its model.
 
-    Returns:
-        What was done, and the error that ended it early, if any: what was done until then is kept.
+    Returns what was done, and is kept, and the error that ended it early, if any.
     """
     numbers = _numbers(selection, MOST_RANKED + 1)
     if len(numbers) > MOST_RANKED:
@@ -160,21 +142,17 @@ def ask_all(
 
 
 def delete_all(selection: Selection, *, who: Who, files: FileStore, batch: str = "") -> Relabelled:
-    """Delete photos; starred ones are skipped. They can be brought back for `GRACE`; what was
-    deleted before that goes for good now.
-
-    Args:
-        batch: What the deletion is called; a new name when it is not given.
-    """
+    """Delete photos without a star, as a batch that can be brought back for `GRACE`; what was
+    deleted before that goes for good now."""
     batch = batch or new_batch()
     done = _change(selection, batch, lambda chunk: put_away(chunk, batch, who.name))
-    purge(files=files, most=_PURGED_AT_ONCE)
+    purge(files=files, most=200)
     return done
 
 
-def deletions() -> list[Deletion]:
+def deletions() -> list[_Deletion]:
     """What was deleted and can be brought back, latest first."""
-    return [Deletion(*row) for row in storage.deleted_batches()]
+    return [_Deletion(*row) for row in storage.deleted_batches()]
 
 
 def anything_deleted() -> bool:

@@ -26,21 +26,13 @@ NOT_YOURS = "Only the person who uploaded this photo, or an admin, may delete it
 
 
 @dataclass(frozen=True)
-class Surplus:
+class _Surplus:
     """What a retention rule would delete: for each class how many photos there are, how many would
-    go, and the bytes of their files."""
+    go, and the bytes of their files; photos and bytes that would go in all."""
 
     classes: dict[str, tuple[int, int, int]]
-
-    @property
-    def photos(self) -> int:
-        """Photos that would go."""
-        return sum(going for _, going, _ in self.classes.values())
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of their files."""
-        return sum(size for _, _, size in self.classes.values())
+    photos: int
+    bytes: int
 
 
 # ---- one photo ----
@@ -121,10 +113,10 @@ def sweep(*, files: FileStore) -> int:
 
 def count_orphans(*, files: FileStore) -> tuple[int, int]:
     """How many files belong to no photo, and how many photos have no file."""
-    files_seen = files_known = 0
+    orphans = known_files = 0
     for names, known in _files(files):
-        files_seen, files_known = files_seen + len(names), files_known + len(known)
-    return files_seen - files_known, storage.count_all() - files_known
+        orphans, known_files = orphans + len(names) - len(known), known_files + len(known)
+    return orphans, storage.count_all() - known_files
 
 
 def _files(files: FileStore) -> Iterator[tuple[list[str], set[str]]]:
@@ -159,10 +151,12 @@ def _remove_files(names: Sequence[str], files: FileStore) -> int:
 # ---- the retention rule ----
 
 
-def surplus(per_class: int, older_than: timedelta) -> Surplus:
+def surplus(per_class: int, older_than: timedelta) -> _Surplus:
     """What would go if each class kept `per_class` photos and only older ones went. Labelled and
     starred photos never go."""
-    return Surplus(storage.count_surplus(per_class, now() - older_than))
+    classes = storage.count_surplus(per_class, now() - older_than)
+    lines = classes.values()
+    return _Surplus(classes, sum(line[1] for line in lines), sum(line[2] for line in lines))
 
 
 def apply_rule(per_class: int, older_than: timedelta, *, who: Who) -> Relabelled:

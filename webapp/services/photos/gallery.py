@@ -210,10 +210,15 @@ def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabe
     card = card_of(prediction, registry)
     distribution = np.frombuffer(prediction.distribution, dtype="<f4")
     if card is None or len(distribution) != len(card.labels):
-        return tuple(
-            RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top
-        )
+        return stored_ranking(prediction)
     return rank_labels(distribution, card)
+
+
+def stored_ranking(prediction: Prediction) -> tuple[RankedLabel, ...]:
+    """The stored top five of a prediction."""
+    return tuple(
+        RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top
+    )
 
 
 def card_of(prediction: Prediction, registry: Registry) -> ModelCard | None:

@@ -17,7 +17,7 @@ _MOST_SAME = 6
 
 
 @dataclass(frozen=True)
-class Alike:
+class _Alike:
     """The nearest labelled photos of one label with their cosine similarity, the nearest first."""
 
     label: str
@@ -29,7 +29,7 @@ def nearly_same(photo: Photo) -> list[Photo]:
     return storage.near_photos(photo, _MOST_SAME)
 
 
-def looks_like(prediction: Prediction) -> list[Alike]:
+def looks_like(prediction: Prediction) -> list[_Alike]:
     """For the first two labels of an answer the nearest photos that people gave this label, by the
     cosine of their embeddings, among the newest `CANDIDATES` that the same version looked at."""
     groups = []
@@ -38,7 +38,7 @@ def looks_like(prediction: Prediction) -> list[Alike]:
         nearest = _nearest(prediction.embedding, rows)
         photos = storage.photos_of([number for number, _cosine in nearest])
         alike = [(photos[number], cosine) for number, cosine in nearest if number in photos]
-        groups.append(Alike(label, alike))
+        groups.append(_Alike(label, alike))
     return groups
 
 

@@ -20,7 +20,7 @@ from webapp.storage.tables import Photo, now
 
 
 @dataclass(frozen=True)
-class Holdings:
+class _Holdings:
     """How many photos of an upload are there, have a star, or can be restored by their sender."""
 
     photos: int
@@ -39,10 +39,10 @@ def is_theirs(view: JobView, owner: Owner) -> bool:
     return view.over and job.type == JOB_TYPE.name and bool(owner.id) and job.owner == owner.id
 
 
-def holdings(view: JobView) -> Holdings:
+def holdings(view: JobView) -> _Holdings:
     """What there is of an upload's photos."""
     there, starred = storage.count_photos_of(view.job.public_id)
-    return Holdings(there, starred, storage.count_deleted(_batch(view), now() - GRACE))
+    return _Holdings(there, starred, storage.count_deleted(_batch(view), now() - GRACE))
 
 
 def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabelled:

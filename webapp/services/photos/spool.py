@@ -22,7 +22,7 @@ RESERVE = 200 * 2**20  # bytes of the disk that must stay free
 
 
 @dataclass(frozen=True)
-class Allowance:
+class _Allowance:
     """What one upload may bring: `bytes` as it is sent, and `files`. Messages begin with `who`."""
 
     bytes: int
@@ -35,11 +35,11 @@ class Allowance:
         return f"{self.who} may have {size} and {self.files:,} files"
 
 
-PEOPLE = Allowance(UNPACKED_BYTES, MOST_FILES, "An upload")
-VISITORS = Allowance(500 * 2**20, 5_000, "Without a login an upload")
+PEOPLE = _Allowance(UNPACKED_BYTES, MOST_FILES, "An upload")
+VISITORS = _Allowance(500 * 2**20, 5_000, "Without a login an upload")
 
 
-def allowance_of(owner: Owner) -> Allowance:
+def allowance_of(owner: Owner) -> _Allowance:
     """What an upload of this owner may bring: less without a login or key."""
     return PEOPLE if owner.id.startswith(("user:", "key:")) else VISITORS
 
@@ -58,7 +58,7 @@ class Spool:
         """What waits, in the order it was sent."""
         return sorted(self.folder.glob("*.zip"))
 
-    def add_zip(self, stream: IO[bytes], group: int = 0, allowance: Allowance = PEOPLE) -> None:
+    def add_zip(self, stream: IO[bytes], group: int = 0, allowance: _Allowance = PEOPLE) -> None:
         """Add a zip; sent again with the same `group` it takes the place of the first.
 
         Raises `BadArchiveError` when it is none or too much, `StorageFullError`.
@@ -71,7 +71,7 @@ class Spool:
             open_zip(target).close()
 
     def add_photos(
-        self, photos: Sequence[Incoming], group: int, allowance: Allowance = PEOPLE
+        self, photos: Sequence[Incoming], group: int, allowance: _Allowance = PEOPLE
     ) -> None:
         """Add photos as one zip. Raises like `add_zip`."""
         length = sum(len(photo.content) for photo in photos)
@@ -81,7 +81,7 @@ class Spool:
                 name = photo.filename.replace("\\", "/").lstrip("/") or "photo"
                 archive.writestr(zipfile.ZipInfo(name), photo.content)
 
-    def check_number(self, allowance: Allowance) -> None:
+    def check_number(self, allowance: _Allowance) -> None:
         """Raise `BadArchiveError` when there are more files than are allowed."""
         files = 0
         for path in self.zips():
@@ -109,7 +109,7 @@ class Spool:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
-    def _arriving(self, group: int, length: int, allowance: Allowance) -> Iterator[Path]:
+    def _arriving(self, group: int, length: int, allowance: _Allowance) -> Iterator[Path]:
         """A path to write to; the file joins the others only when it is whole."""
         target = self.folder / f"{group:06d}.zip"
         part = target.with_suffix(".part")
@@ -143,6 +143,6 @@ def clear_abandoned(data: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _too_much(allowance: Allowance) -> BadArchiveError:
+def _too_much(allowance: _Allowance) -> BadArchiveError:
     way_out = "log in, or send it in parts" if allowance is VISITORS else "send it in parts"
     return BadArchiveError(f"{allowance}; this one has more. Nothing was stored: {way_out}.")

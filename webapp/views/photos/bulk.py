@@ -25,7 +25,6 @@ from webapp.services.labels.relabel import Relabelled, check_label
 from webapp.services.photos import bulk
 from webapp.services.photos.bulk import GRACE, MOST, MOST_RANKED, Selection
 from webapp.services.photos.classify import Pipeline
-from webapp.services.photos.gallery import Item
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved
@@ -79,11 +78,6 @@ class BulkForm(Form):
             raise ValidationError("Choose the version that shall look at these photos.")
 
     @property
-    def whole(self) -> bool:
-        """True for all photos that the filter lets through."""
-        return bool(self.scope.data == "all")
-
-    @property
     def version(self) -> tuple[str, int]:
         """The version that looks."""
         name, _, version = self.asked.data.partition("@")
@@ -92,10 +86,10 @@ class BulkForm(Form):
     def selection(self) -> Selection:
         """The picked photos, or all that match. Raises `BadRequestError` for none."""
         wanted = parse_filter(request.values)
-        if self.whole:
+        if self.scope.data == "all":
             up_to = self.up_to.data or ""
-            up_to_number = int(up_to) if re.fullmatch(r"[0-9]{1,18}", up_to) else 0
-            return Selection(wanted=wanted, up_to=up_to_number)
+            is_number = re.fullmatch(r"[0-9]{1,18}", up_to)
+            return Selection(wanted=wanted, up_to=int(up_to) if is_number else 0)
         ids = tuple(dict.fromkeys(request.values.getlist("ids")))
         if not ids:
             raise BadRequestError(bulk.NOTHING_SELECTED)
@@ -114,8 +108,7 @@ class BulkForm(Form):
 @bp.post("/gallery/many")
 @guards.people_only
 def change() -> ResponseReturnValue:
-    """Do something with photos. All that match, and deleting, are shown first and come here again
-    with `sure`."""
+    """Do something with photos. All that match, and deleting, come here again with `sure`."""
     back, form = guards.way_back(url_for("gallery.index")), BulkForm()
     try:
         form.check()
@@ -123,7 +116,7 @@ def change() -> ResponseReturnValue:
         action = form.action.data
         if action == "export":
             return redirect(url_for("export.index", **_export_params(selection)), 303)
-        if (form.whole or action == "delete") and not form.sure.data:
+        if (not selection.ids or action == "delete") and not form.sure.data:
             return redirect(url_for(".preview", **_preview_params(form, selection), next=back), 303)
         if job_id := _enqueue(form, selection):
             return redirect(url_for("jobs.one", job_id=job_id), 303)
@@ -136,28 +129,27 @@ def change() -> ResponseReturnValue:
 @bp.get("/gallery/many")
 @guards.people_only
 def preview() -> ResponseReturnValue:
-    """What an action would do: how many photos it meets and which the first are, with the button
-    that does it."""
+    """How many photos an action meets and which the first are, with the button that does it."""
     form = BulkForm(request.args, meta={"csrf": False})
     form.check()
     action, selection = form.action.data, form.selection()
     forecast = bulk.forecast(selection)
     most = MOST_RANKED if action == "ask" else MOST
     by_job = forecast.photos > most and (
-        action in bulk_job.ACTIONS or (action == "ask" and form.whole)
+        action in bulk_job.ACTIONS or (action == "ask" and not selection.ids)
     )
     number = count(min(forecast.photos, MOST), "photo")
     return render_template(
         "photos/bulk.html",
         action=action,
-        title=_title(form, f"more than {number}" if forecast.too_many else number),
+        title=_title(form, f"more than {number}" if forecast.photos > MOST else number),
         forecast=forecast,
-        tiles=[(item, present_item(item)) for item in (Item(*row) for row in forecast.first)],
+        tiles=[(item, present_item(item)) for item in forecast.first],
         most=most,
         by_job=by_job,
         too_many=forecast.photos > most and not by_job,
         grace=GRACE.days,
-        tags=filter_texts(filter_params(selection.wanted)) if form.whole else [],
+        tags=[] if selection.ids else filter_texts(filter_params(selection.wanted)),
         hidden=[
             (name, value)
             for name, value in request.args.items(multi=True)
@@ -223,7 +215,7 @@ def _enqueue(form: BulkForm, selection: Selection) -> str:
         label, stamp = form.label.data or "", Stamp(guards.who(), "gallery")
         params = bulk_job.action_params(action, selection, stamp, cards, label)
         return str(bulk_job.enqueue(params, sender()).public_id)
-    if action == "ask" and form.whole and bulk.is_long(selection):
+    if action == "ask" and not selection.ids and bulk.is_long(selection):
         job = reclassify_job.enqueue(get_registry(), *form.version, selection, sender())
         return str(job.public_id)
     return ""
@@ -241,13 +233,13 @@ def _export_params(selection: Selection) -> dict[str, Any]:
 def _preview_params(form: BulkForm, selection: Selection) -> dict[str, Any]:
     """The parameters of the page that asks once more."""
     action = form.action.data
-    params: dict[str, Any] = {"action": action}
-    if action == "label":
-        params["label"] = form.label.data
-    if action == "ask":
-        params["asked"] = form.asked.data
-    params |= {"ids": selection.ids} if selection.ids else {"scope": "all"}
-    return params | filter_params(selection.wanted)
+    return {
+        "action": action,
+        "label": form.label.data if action == "label" else None,
+        "asked": form.asked.data if action == "ask" else None,
+        **({"ids": selection.ids} if selection.ids else {"scope": "all"}),
+        **filter_params(selection.wanted),
+    }
 
 
 def _title(form: BulkForm, number: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The first page: the upload form, the latest answer, samples, what the model knows."""
 
+from contextlib import suppress
 from typing import Any
 
 from flask import render_template
@@ -23,8 +24,12 @@ from webapp.views.photos.presenters import present_answer, present_item
 
 def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
     """The page with the form as it was sent; `error` is why that was refused."""
-    card = get_card()
-    trouble = error or _model_trouble()
+    card, trouble = get_card(), error
+    if trouble is None:
+        try:
+            get_classifier()
+        except ModelUnavailableError as missing:
+            trouble = missing
     latest = gallery.latest_item() if guards.may_browse() else None
     page = render_template(
         "photos/upload.html",
@@ -51,22 +56,15 @@ def retry_header(error: MarqueError | None) -> dict[str, str]:
     return {"Retry-After": str(wait)} if wait else {}
 
 
-def _model_trouble() -> ModelUnavailableError | None:
-    try:
-        get_classifier()
-    except ModelUnavailableError as error:
-        return error
-    return None
-
-
 def _stand_in() -> dict[str, Any] | None:
     """On a fresh install a sample stands where the latest photo will, with its answer, if any."""
-    there = samples.strip() or samples.all_samples()
+    there = samples.strip()
     if not there:
         return None
-    sample = there[len(there) // 2]
-    answer = samples.answer_if_ready(sample)
-    return {"sample": sample, "shown": present_answer(answer) if answer else None}
+    sample, shown = there[len(there) // 2], None
+    with suppress(MarqueError):  # no model, or no time for it now
+        shown = present_answer(samples.answers(sample)[0])
+    return {"sample": sample, "shown": shown}
 
 
 def _what_it_knows(card: ModelCard | None) -> list[dict[str, Any]]:

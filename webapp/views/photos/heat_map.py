@@ -1,6 +1,6 @@
 """The heat map of a photo page: which labels it can be shown for, and the overlay itself."""
 
-from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,21 +15,6 @@ from webapp.views import guards
 from webapp.views.photos.presenters import FIRST, PresentedAnswer
 
 bp = Blueprint("heat", __name__)
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """A photo's heat map as its page offers it, for `label`, "" while it is off.
-
-    `overlay` is the picture's address. `first` are the labels that can be chosen at once, `others`
-    the rest, as (label, name).
-    """
-
-    label: str
-    name: str
-    overlay: str
-    first: list[tuple[str, str]]
-    others: list[tuple[str, str]]
 
 
 @bp.get("/photos/<public_id>/heat/<label>")
@@ -49,10 +34,12 @@ def overlay(public_id: str, label: str) -> ResponseReturnValue:
 
 def offer(
     public_id: str, prediction: Prediction | None, shown: PresentedAnswer | None
-) -> HeatMap | None:
+) -> dict[str, Any] | None:
     """What a photo's page offers for the answer it shows; None when its version has no heat maps.
 
-    Raises `BadRequestError` when the URL asks for a label that the version does not know.
+    `label` is the one it is on for, "" while it is off, `overlay` the picture's address; `first`
+    are the labels that can be chosen at once, `others` the rest, as (label, name). Raises
+    `BadRequestError` when the URL asks for a label that the version does not know.
     """
     if prediction is None or shown is None or not _has_heat_maps(prediction):
         return None
@@ -69,7 +56,13 @@ def offer(
         version=prediction.version,
     )
     others = sorted(pairs[FIRST:], key=lambda pair: pair[1].casefold())
-    return HeatMap(wanted, names.get(wanted, ""), address, pairs[:FIRST], others)
+    return {
+        "label": wanted,
+        "name": names.get(wanted, ""),
+        "overlay": address,
+        "first": pairs[:FIRST],
+        "others": others,
+    }
 
 
 def _has_heat_maps(prediction: Prediction) -> bool:

@@ -7,7 +7,13 @@ from webapp.domain import Answer, RankedLabel
 from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, parts_by_label
-from webapp.services.photos.gallery import Item, Prediction, card_of, full_ranking
+from webapp.services.photos.gallery import (
+    Item,
+    Prediction,
+    card_of,
+    full_ranking,
+    stored_ranking,
+)
 from webapp.services.photos.wording import (
     Sentence,
     describe_answer,
@@ -21,38 +27,30 @@ THINNEST = 0.6  # percent of the track that the shortest bar takes, so that it c
 
 
 @dataclass(frozen=True)
-class RankedBar:
-    """One ranked line. `color` is "" for a bar that the answer does not name; `width` 0 to 100.
-
-    `key` presses it. A retired label is shown, but not `offered` to be pressed. `parts` are the
-    labels it was split into, as (label, display).
-    """
+class _RankedBar:
+    """One ranked line."""
 
     label: str
     display: str
-    color: str
-    width: float
+    color: str  # "" for a bar that the answer does not name
+    width: float  # 0 to 100
     percent: str
-    key: str
-    offered: bool
-    parts: tuple[tuple[str, str], ...] = ()
+    key: str  # presses it
+    offered: bool  # to be pressed: a retired label is only shown
+    parts: tuple[tuple[str, str], ...]  # the labels it was split into, as (label, display)
 
 
 @dataclass(frozen=True)
 class PresentedAnswer:
-    """An answer as a page shows it.
-
-    `title` is for the browser's tab, `chip` and `color` for a tile, `rest` the percentage of the
-    folded bars.
-    """
+    """An answer as a page shows it."""
 
     sentence: Sentence
-    title: str
-    chip: str
+    title: str  # for the browser's tab
+    chip: str  # for a tile, as color and percent are
     color: str
     percent: str
-    bars: list[RankedBar]
-    rest: str
+    bars: list[_RankedBar]
+    rest: str  # the percentage of the folded bars
 
 
 def present_answer(answer: Answer) -> PresentedAnswer:
@@ -64,8 +62,7 @@ def present_answer(answer: Answer) -> PresentedAnswer:
 def present_prediction(prediction: Prediction) -> PresentedAnswer:
     """A stored prediction with all its labels, in the words of the version that made it."""
     ranked = full_ranking(prediction, get_registry())
-    card = card_for(prediction)
-    return _present(prediction.decision, ranked, card, prediction.familiarity)
+    return _present(prediction.decision, ranked, card_for(prediction), prediction.familiarity)
 
 
 def present_item(item: Item) -> PresentedAnswer | None:
@@ -73,7 +70,7 @@ def present_item(item: Item) -> PresentedAnswer | None:
     prediction = item.photo.prediction
     if prediction is None:
         return None
-    ranked = [RankedLabel(line.rank, line.label, -1, line.probability) for line in prediction.top]
+    ranked = stored_ranking(prediction)
     return _present(prediction.decision, ranked, card_for(prediction), prediction.familiarity)
 
 
@@ -101,10 +98,10 @@ def _present(
     )
 
 
-def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> RankedBar:
+def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> _RankedBar:
     label = card.label(line.label) if card else None
     parts = parts_by_label(card).get(line.label, ()) if card else ()
-    return RankedBar(
+    return _RankedBar(
         label=line.label,
         display=display(card, line.label),
         color=(_color(line.label, card) or "currentColor") if named else "",

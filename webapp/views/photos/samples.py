@@ -6,13 +6,13 @@ from typing import Any
 from flask import current_app
 
 from webapp.domain import Answer
-from webapp.errors import MarqueError, PhotoNotFoundError
+from webapp.errors import PhotoNotFoundError
 from webapp.extensions import get_card, get_classifiers, get_files, get_limiter
 from webapp.inference.classifier import Classifier
 from webapp.services.photos.classify import Incoming, Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
-STRIP = 6
+_STRIP = 6
 
 
 def all_samples() -> list[Sample]:
@@ -25,16 +25,16 @@ def strip() -> list[Sample]:
     samples = all_samples()
     labels = [sample for sample in samples if sample.is_label]
     others = [sample for sample in samples if not sample.is_label][:1]
-    room = min(len(labels), STRIP - len(others))
+    room = min(len(labels), _STRIP - len(others))
     return [labels[place * len(labels) // room] for place in range(room)] + others
 
 
 def get_sample(name: str) -> Sample:
     """The sample of this name. Raises `PhotoNotFoundError`."""
-    for sample in all_samples():
-        if sample.name == name:
-            return sample
-    raise PhotoNotFoundError("There is no sample of this name.")
+    known = {sample.name: sample for sample in all_samples()}
+    if name not in known:
+        raise PhotoNotFoundError("There is no sample of this name.")
+    return known[name]
 
 
 def answers(sample: Sample, choice: str = "") -> list[Answer]:
@@ -43,14 +43,6 @@ def answers(sample: Sample, choice: str = "") -> list[Answer]:
     Raises like `answer_photo`.
     """
     return [_answer(sample, classifier) for classifier in get_classifiers(choice)]
-
-
-def answer_if_ready(sample: Sample) -> Answer | None:
-    """The site's answer, None when there is no model or no time for it now."""
-    try:
-        return answers(sample)[0]
-    except MarqueError:
-        return None
 
 
 def _answer(sample: Sample, classifier: Classifier) -> Answer:

@@ -62,7 +62,7 @@ class FolderForm(Form):
         return UploadOrder(params, title, Sender(guards.owner(new=True), guards.who()))
 
 
-class UploadForm(FolderForm):
+class _UploadForm(FolderForm):
     """Photos or zips. `batch` names the files of one form: the script sends each by itself."""
 
     files = MultipleFileField()
@@ -113,7 +113,7 @@ class UploadForm(FolderForm):
 @guards.uploads_open
 def index() -> ResponseReturnValue:
     """The form, the latest answer, samples to try, what the model knows and cannot do."""
-    return first_page.render(UploadForm())
+    return first_page.render(_UploadForm())
 
 
 @bp.post("/")
@@ -121,7 +121,7 @@ def index() -> ResponseReturnValue:
 def send() -> ResponseReturnValue:
     """Take one photo (303 to it), several (303 to their list), a zip or very many (to their job);
     what is refused is said above the form."""
-    form, incoming, results = UploadForm(), [], []
+    form, incoming, results = _UploadForm(), [], []
     uploads = form.uploads()
     try:
         if len(uploads) > MAX_FILES or any(map(_is_zip, uploads)):
@@ -191,7 +191,7 @@ def send_group() -> ResponseReturnValue:
 
     The script sends them in groups, the last one marked; a form sends all at once.
     """
-    form = UploadForm()
+    form = _UploadForm()
     job_id = form.job.data
     try:
         if job_id:
