@@ -62,7 +62,7 @@ def test_a_card_keeps_its_outputs_whatever_people_see() -> None:
 def test_a_label_is_renamed_in_another_script_and_found_by_its_alias(inside: None) -> None:
     assert change("haas", name="Лада  Гранта", aliases="Хаас\r\nkey car\n") == 2
     assert now().label("haas").display == "Лада Гранта"
-    assert [one.name for _card, one in find_labels("хаа", [now()])] == ["haas"]
+    assert [label.name for label in find_labels("хаа", [now()])] == ["haas"]
 
 
 def test_what_is_the_same_is_not_saved(inside: None) -> None:

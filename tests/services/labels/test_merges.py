@@ -44,7 +44,7 @@ from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo, get_session
 from webapp.services.stats import figures
 from webapp.services.stats.matrix import confusion_matrix
-from webapp.storage.database import db
+from webapp.storage.database import db, writing
 from webapp.storage.labels.edits import Touched
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import CanonicalLabel, LabelEvent, Photo, Prediction, Suspicion, TopLabel
@@ -297,7 +297,7 @@ def test_who_says_the_old_name_gives_the_new_one(registry: Registry) -> None:
 
 def test_the_old_name_finds_the_merged_label(registry: Registry) -> None:
     merge("haas", "bwt", registry)
-    assert [one.name for _card, one in find_labels("haas", [current_card(CARD)])] == ["bwt"]
+    assert [label.name for label in find_labels("haas", [current_card(CARD)])] == ["bwt"]
 
 
 def test_a_version_that_knows_only_the_old_label_is_held_to_the_new_one(
@@ -335,6 +335,21 @@ def test_bringing_everything_up_to_date_twice_changes_nothing_more(
     before = everything()
     remap.remap_all(registry, CARD.name)
     assert everything() == before
+
+
+def test_a_merge_that_was_stopped_goes_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remap, "CHUNK", 2)
+    monkeypatch.setattr(remap, "INLINE", 1)
+    remember(CARD, [Checked("haas", certain(CARD, "haas")) for _ in range(7)])
+    merge("haas", "bwt", registry)
+    transactions = iter([writing(), writing()])
+    with pytest.raises(StopIteration):
+        remap.update_photos(CARD.name, lambda: next(transactions))
+    assert truths() == ["bwt"] * 4 + ["haas"] * 3
+    remap.remap_all(registry, CARD.name)
+    assert truths() == ["bwt"] * 7 and outcomes() == ["correct"] * 7
 
 
 @pytest.mark.parametrize(

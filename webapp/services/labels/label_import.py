@@ -32,7 +32,7 @@ from webapp.storage.tables import LabelFile, Photo, now
 BATCH = 500  # lines or photos at a time
 _SHOWN = 20  # examples of lines that cannot be taken
 MAX_BYTES = 20 * 1024 * 1024  # of a file in the browser; the terminal reads any
-KEPT = timedelta(days=1)  # how long a file waits between the preview and its import
+_KEPT = timedelta(days=1)  # how long a file waits between the preview and its import
 LARGE = 5_000  # lines of a file that are imported while one waits; more are a job
 JOB = "labels"  # the type of that job, whose files wait as long as it needs them
 UNKNOWN, LIKE = "unknown photo", "another file of this name"  # why a line cannot be taken
@@ -231,10 +231,8 @@ def keep_file(filename: str, content: bytes, *, who: Who) -> str:
         created_at=now(),
     )
     with writing():
-        storage.forget_older(
-            now() - KEPT, spare=[params["file"] for params in jobs.uncleared_params(JOB)]
-        )
-        storage.add_file(row)
+        spare = [params["file"] for params in jobs.uncleared_params(JOB)]
+        storage.add_file(row, oldest=now() - _KEPT, spare=spare)
     return row.public_id
 
 

@@ -23,8 +23,7 @@ def current_card(card: ModelCard) -> ModelCard:
 
 def structure_of(model: str) -> Edits:
     """The merges and splits of a model's labels that stand."""
-    rows = edits.structure_of(model)
-    return resolve_edits(rows) if rows else {}
+    return resolve_edits(edits.structure_of(model))
 
 
 def remember_labels(card: ModelCard) -> None:

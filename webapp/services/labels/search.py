@@ -8,10 +8,10 @@ from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.label_set import CurrentLabel, all_labels, as_current, offered
 from webapp.storage.photos import photos
 
-MOST = 24  # labels for a few letters; without any all are shown
+_MOST = 24  # labels for a few letters; without any all are shown
 
 
-def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, CurrentLabel]]:
+def find_labels(text: str, cards: Sequence[ModelCard]) -> list[CurrentLabel]:
     """The offered labels that have every word of `text` somewhere, the best first; without a text
     all of them, by name.
 
@@ -27,9 +27,9 @@ def find_labels(text: str, cards: Sequence[ModelCard]) -> list[tuple[ModelCard, 
         for label in offered(card):
             place = _place(words, label, former.get(label.name, ()))
             if place is not None:
-                matches.append((place, plain(label.display), card, label))
+                matches.append((place, plain(label.display), label))
     matches.sort(key=lambda match: match[:2])
-    return [(card, label) for *_order, card, label in matches][: MOST if words else None]
+    return [label for *_order, label in matches][: _MOST if words else None]
 
 
 def examples(labels: Sequence[Label]) -> dict[str, photos.Photo]:

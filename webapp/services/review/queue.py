@@ -45,11 +45,6 @@ class ReviewQueue:
         """A short name: the same for the same order and filter."""
         return make_tag(self.order, self.photo_filter.model_dump_json())
 
-    @property
-    def place(self) -> str:
-        """Where the label log says that its labels were given."""
-        return "audit" if self.order == "audit" else "queue"
-
 
 @dataclass(frozen=True)
 class ReviewSession:
@@ -91,10 +86,8 @@ class ReviewState:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check did: the label, was it there before, is it the answer's first; the batch to
-    undo."""
+    """What a check did: was the label there before, is it the answer's first; the batch to undo."""
 
-    label: str
     same: bool
     kept: bool
     batch: str
@@ -145,7 +138,8 @@ def check_photo(
     cards = [current_card(card) for card in cards]
     label = check_label(label, cards)
     check_why(why)
-    user_id, stamp = _user_id(who), Stamp(who, queue.place, why.strip())
+    place = "audit" if queue.order == "audit" else "queue"  # where the label log says it was given
+    user_id, stamp = _user_id(who), Stamp(who, place, why.strip())
     with writing():
         row = photos.find_photo(public_id)
         if row is None:
@@ -165,7 +159,7 @@ def check_photo(
             record_label(photo, label, model, stamp)
             webhook_events.labels_changed(batch)
         storage.release(photo.id, user_id)
-    return CheckResult(label, same=same, kept=kept, batch=batch)
+    return CheckResult(same=same, kept=kept, batch=batch)
 
 
 def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:

@@ -23,10 +23,11 @@ def find_photos(column: Any, values: Collection[str]) -> Sequence[Any]:
     return db.session.execute(select(*columns).where(*which)).all()
 
 
-def add_file(row: LabelFile) -> None:
-    """Keep a file."""
+def add_file(row: LabelFile, *, oldest: datetime, spare: Sequence[str]) -> None:
+    """Keep a file, and remove those that are older than `oldest`, but for those in `spare`."""
+    which = (LabelFile.created_at < oldest, LabelFile.public_id.not_in(spare))
+    db.session.execute(delete(LabelFile).where(*which))
     db.session.add(row)
-    db.session.flush()
 
 
 def find_file(public_id: str) -> LabelFile | None:
@@ -38,9 +39,3 @@ def find_file(public_id: str) -> LabelFile | None:
 def forget_file(public_id: str) -> None:
     """Remove a file."""
     db.session.execute(delete(LabelFile).where(LabelFile.public_id == public_id))
-
-
-def forget_older(before: datetime, spare: Sequence[str] = ()) -> None:
-    """Remove the files of before, but for those in `spare`."""
-    which = (LabelFile.created_at < before, LabelFile.public_id.not_in(spare))
-    db.session.execute(delete(LabelFile).where(*which))

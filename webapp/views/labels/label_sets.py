@@ -122,9 +122,8 @@ def undo(name: str) -> ResponseReturnValue:
 
 
 def _download(text: str, name: str, content_type: str) -> Response:
-    response = Response(text, content_type=content_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, content_type=content_type, headers=disposition)
 
 
 def _list_page(name: str) -> str:

@@ -227,8 +227,7 @@ def _other_versions(details: PhotoDetails, prediction: Prediction) -> list[tuple
 
 def _search_values(text: str, model: str) -> dict[str, Any]:
     labels = search.find_labels(text[:80], live_choice(model))
-    examples = search.examples([label for _card, label in labels])
-    return {"text": text, "labels": labels, "examples": examples}
+    return {"text": text, "labels": labels, "examples": search.examples(labels)}
 
 
 def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
