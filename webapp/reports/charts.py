@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
 
 _STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -19,6 +19,7 @@ _NUMBERED = 40  # labels up to which a matrix writes its counts into the cells
 _AXES = ("down: what it is", "across: what was said")
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 _SMALL_CELL, _SMALL_LETTER = 12.0, 5.2  # pixels, of matrices of many labels
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 384.0, 20.0, 236.0  # pixels, of shares in percent
 
 
 class Svg(str):
@@ -45,40 +46,36 @@ class ReliabilityBin:
 
 
 def reliability_svg(
-    bins: Sequence[ReliabilityBin], *, title: str, description: str, ident: str = "reliability"
+    bins: Sequence[ReliabilityBin],
+    *,
+    title: str = "Said against right",
+    description: str = "Dots near the dashed line mean honest confidence. "
+    "The numbers are in the table beside it.",
 ) -> Svg:
     """Confidence against how often it was right, with plausible ranges, and bars for the counts.
 
     The reliability diagram of DeGroot and Fienberg (1983), "The Comparison and Evaluation of
-    Forecasters". `ident` begins the ids, which must differ between the charts of one page.
+    Forecasters".
     """
-    left, right, top, bottom, floor = 44.0, 384.0, 20.0, 236.0, 280.0
-    width, height = right - left, bottom - top
-    parts: list[str] = []
+    floor, width = 280.0, _RIGHT - _LEFT
+    parts = _percent_grid()
     for tick in (0, 25, 50, 75, 100):
-        y = bottom - tick / 100 * height
-        parts += [
-            f'<path class="grid" d="M{left:g} {y:g}H{right:g}"/>',
-            _text(left - 8, y + 4, str(tick), "end"),
-            _text(left + tick / 100 * width, floor + 18, str(tick), "middle"),
-        ]
-    parts.append(f'<path class="ideal" d="M{left:g} {bottom:g}L{right:g} {top:g}"/>')
+        parts.append(_text(_LEFT + tick / 100 * width, floor + 18, str(tick), "middle"))
+    parts.append(f'<path class="ideal" d="M{_LEFT:g} {_BOTTOM:g}L{_RIGHT:g} {_TOP:g}"/>')
     most = max((row.n for row in bins), default=1)
     for row in bins:
-        x, bar = left + row.confidence * width, max(1.0, 34 * row.n / most)
-        text = f"Said {percent(row.confidence)} on average, right {_range_text(row)}"
-        parts.append(_whisker(x, row, bottom, height, text)[: -len("</g>")])
-        parts.append(
+        x, bar = _LEFT + row.confidence * width, max(1.0, 34 * row.n / most)
+        amount = (
             f'<rect class="amount" x="{x - 5.5:.1f}" y="{floor - bar:.1f}" '
-            f'width="11" height="{bar:.1f}"/></g>'
+            f'width="11" height="{bar:.1f}"/>'
         )
+        parts.append(_whisker(x, row, f"Said {_percent(row.confidence)} on average,", amount))
     parts += [
-        f'<path class="grid" d="M{left:g} {floor:g}H{right:g}"/>',
-        _text(left, 10, "right, %", "start"),
-        _text(right, floor + 36, "said, %", "end"),
-        _text(left, floor + 36, "bars: number of answers", "start"),
+        f'<path class="grid" d="M{_LEFT:g} {floor:g}H{_RIGHT:g}"/>',
+        _text(_RIGHT, floor + 36, "said, %", "end"),
+        _text(_LEFT, floor + 36, "bars: number of answers"),
     ]
-    return _svg((400, 322), parts, _Title(title, description, ident))
+    return _svg((400, 322), parts, (title, description, "reliability"))
 
 
 def matrix_svg(
@@ -88,7 +85,6 @@ def matrix_svg(
     title: str,
     description: str,
     parents: Sequence[str] = (),
-    ident: str = "matrix",
 ) -> Svg:
     """A confusion matrix: rows are truths, columns answers; the redder a cell, the more mistakes.
 
@@ -122,13 +118,13 @@ def matrix_svg(
         text = f"{labels[row]}: {count} right" if hit else text
         parts.append(_cell(box, count, look, text))
     if large:
-        parts += [_text(6, 12, _AXES[0], "start"), _text(6, 26, _AXES[1], "start")]
+        parts += [_text(6, 12, _AXES[0]), _text(6, 26, _AXES[1])]
         size = (margin + side + margin, head + side + margin)
     else:
-        parts.append(_text(6, head + side + 18, ", ".join(_AXES), "start"))
+        parts.append(_text(6, head + side + 18, ", ".join(_AXES)))
         size = (margin + side + max(8.0, 0.7 * margin), head + side + 24.0)
     classes = "chart natural dense" if large else "chart natural"
-    return _svg((max(260, size[0]), size[1]), parts, _Title(title, description, ident), classes)
+    return _svg((max(260, size[0]), size[1]), parts, (title, description, "matrix"), classes)
 
 
 def heat(count: int, most: int, *, hit: bool) -> str:
@@ -190,34 +186,23 @@ def links_svg(
 
 
 def shares_svg(
-    shares: Sequence[tuple[str, ReliabilityBin]],
-    *,
-    title: str,
-    description: str,
-    ident: str = "shares",
+    shares: Sequence[tuple[str, ReliabilityBin]], *, title: str, description: str
 ) -> Svg:
     """Shares in a row, each over its name with its plausible range, joined by a line."""
-    left, right, top, bottom = 44.0, 384.0, 20.0, 236.0
-    step = (right - left) / max(1, len(shares))
-    height = bottom - top
+    step = (_RIGHT - _LEFT) / max(1, len(shares))
     points = [
-        (left + step * (place + 0.5), bottom - share.right * height)
+        (_LEFT + step * (place + 0.5), _BOTTOM - share.right * (_BOTTOM - _TOP))
         for place, (_name, share) in enumerate(shares)
     ]
-    parts: list[str] = []
-    for tick in (0, 25, 50, 75, 100):
-        y = bottom - tick / 100 * height
-        parts.append(f'<path class="grid" d="M{left:g} {y:g}H{right:g}"/>')
-        parts.append(_text(left - 8, y + 4, str(tick), "end"))
+    parts = _percent_grid()
     every = max(1, math.ceil(len(shares) / 6))
     for place in range(0, len(shares), every):
-        parts.append(_text(points[place][0], bottom + 20, shares[place][0], "middle"))
-    parts.append(f'<path class="line ink" d="{_path(points)}"/>' if points else "")
+        parts.append(_text(points[place][0], _BOTTOM + 20, shares[place][0], "middle"))
+    if points:
+        parts.append(f'<path class="line ink" d="{_path(points)}"/>')
     for (x, _y), (name, share) in zip(points, shares, strict=True):
-        text = f"{name}: right {_range_text(share)}"
-        parts.append(_whisker(x, share, bottom, height, text))
-    parts.append(_text(left, 10, "right, %", "start"))
-    return _svg((400, 268), parts, _Title(title, description, ident))
+        parts.append(_whisker(x, share, f"{name}:"))
+    return _svg((400, 268), parts, (title, description, "shares"))
 
 
 def lines_svg(
@@ -239,13 +224,8 @@ def lines_svg(
 
     Points that are not numbers leave a gap. At most eight series.
     """
-    points = [
-        point for values in series.values() for point in values if all(map(math.isfinite, point))
-    ]
-    first, last = (
-        min((x for x, _ in points), default=0.0),
-        max((x for x, _ in points), default=1.0),
-    )
+    points = [point for values in series.values() for point in values if _is_drawn(point)]
+    first, last = min((x for x, _ in points), default=0.0), max((x for x, _ in points), default=1.0)
     x_ticks = [tick for tick in _ticks([first, last], whole=True) if first <= tick <= last]
     y_ticks = [0.0, 0.25, 0.5, 0.75, 1.0] if shares else _ticks([0.0, *(y for _, y in points)])
     left, top, bottom = 44.0, 24.0, 236.0
@@ -266,23 +246,26 @@ def lines_svg(
     for place, word in (marks or {}).items():
         x = x_of(place)
         parts.append(f'<path class="ideal" d="M{x:.1f} {top:g}V{bottom:g}"/>')
-        parts.append(_text(x + 4, top + 10, word, "start"))
+        parts.append(_text(x + 4, top + 10, word))
     ends: list[tuple[float, str]] = []
     for number, (name, values) in enumerate(series.items()):
         dash = _DASHES[number // 2 % len(_DASHES)]
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        runs = [[(x_of(x), y_of(y)) for x, y in run] for run in _runs(values)]
+        stretches = (run for drawn, run in groupby(values, _is_drawn) if drawn)
+        runs = [[(x_of(x), y_of(y)) for x, y in run] for run in stretches]
         drawn = " ".join(map(_path, runs))
         parts.append(
             f'<path class="line {("ink", "red")[number % 2]}"{dashed} d="{drawn}">'
             f"<title>{escape(name)}</title></path>"
         )
         ends += [(run[-1][1], name) for run in runs[-1:]]
-    parts += [_text(right + 6, y + 4, _short(name), "start") for y, name in _spread(ends, 14)]
-    unit = y_label + (", %" if shares else "")
-    parts.append(_text(left, 12, unit.lstrip(", "), "start"))
+    lowest = -math.inf
+    for y, name in sorted(ends):  # moved down where two would cover each other
+        lowest = max(y, lowest + 14)
+        parts.append(_text(right + 6, lowest + 4, _short(name)))
+    parts.append(_text(left, 12, (y_label + (", %" if shares else "")).lstrip(", ")))
     parts.append(_text(right, bottom + 36, x_label, "end"))
-    return _svg((400, 280), parts, _Title(title, description, ident))
+    return _svg((400, 280), parts, (title, description, ident))
 
 
 def as_file(drawing: Svg) -> str:
@@ -321,38 +304,42 @@ def _file_style() -> str:
     return f"{themed(0)}@media (prefers-color-scheme: dark) {{{themed(1)}}}"
 
 
-def percent(share: float) -> str:
-    """A share in whole percent, with a narrow space."""
+def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", "\u202f%")
 
 
-def _range_text(row: ReliabilityBin) -> str:
-    return f"{percent(row.right)} ({percent(row.low)} to {percent(row.high)}), {row.n} answers"
+def _percent_grid() -> list[str]:
+    parts = [_text(_LEFT, 10, "right, %")]
+    for tick in (0, 25, 50, 75, 100):
+        y = _BOTTOM - tick / 100 * (_BOTTOM - _TOP)
+        parts.append(f'<path class="grid" d="M{_LEFT:g} {y:g}H{_RIGHT:g}"/>')
+        parts.append(_text(_LEFT - 8, y + 4, str(tick), "end"))
+    return parts
 
 
-def _whisker(x: float, row: ReliabilityBin, bottom: float, height: float, text: str) -> str:
-    low, high, right = (bottom - share * height for share in (row.low, row.high, row.right))
+def _whisker(x: float, row: ReliabilityBin, about: str, more: str = "") -> str:
+    shares = (row.right, row.low, row.high)
+    right, low, high = (_BOTTOM - share * (_BOTTOM - _TOP) for share in shares)
+    texts = [_percent(share) for share in shares]
+    text = f"{about} right {texts[0]} ({texts[1]} to {texts[2]}), {row.n} answers"
     return (
         f'<g><title>{escape(text)}</title><path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
-        f'<circle class="point" cx="{x:.1f}" cy="{right:.1f}" r="5"/></g>'
+        f'<circle class="point" cx="{x:.1f}" cy="{right:.1f}" r="5"/>{more}</g>'
     )
 
 
-@dataclass(frozen=True)
-class _Title:
-    title: str
-    description: str
-    ident: str
-
-
 def _svg(
-    size: tuple[float, float], parts: Sequence[str], title: _Title, classes: str = "chart"
+    size: tuple[float, float],
+    parts: Sequence[str],
+    caption: tuple[str, str, str],
+    classes: str = "chart",
 ) -> Svg:
-    ident = escape(title.ident)
+    """`caption` is title, description, and what the ids begin with: no two alike on a page."""
+    title, description, ident = map(escape, caption)
     return Svg(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" {_view_box(*size)} role="img" '
-        f'aria-labelledby="{ident}-t {ident}-d"><title id="{ident}-t">{escape(title.title)}</title>'
-        f'<desc id="{ident}-d">{escape(title.description)}</desc>{"".join(parts)}</svg>'
+        f'aria-labelledby="{ident}-t {ident}-d"><title id="{ident}-t">{title}</title>'
+        f'<desc id="{ident}-d">{description}</desc>{"".join(parts)}</svg>'
     )
 
 
@@ -360,7 +347,7 @@ def _view_box(width: float, height: float) -> str:
     return f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
 
 
-def _text(x: float, y: float, text: str, anchor: str, turn: int = 0) -> str:
+def _text(x: float, y: float, text: str, anchor: str = "start", turn: int = 0) -> str:
     turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>{escape(text)}</text>'
 
@@ -427,15 +414,8 @@ def _ticks(values: Sequence[float], *, whole: bool = False) -> list[float]:
     return [round(place * step, 10) for place in range(first, last + 1)]
 
 
-def _runs(values: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
-    """The stretches of a series between points that are not numbers."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for point in values:
-        if all(map(math.isfinite, point)):
-            runs[-1].append(point)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
+def _is_drawn(point: tuple[float, float]) -> bool:
+    return all(map(math.isfinite, point))
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
@@ -443,12 +423,3 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     if len(points) == 1:
         return f"M{points[0][0] - 2:.1f} {points[0][1]:.1f}h4"
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-
-
-def _spread(ends: Sequence[tuple[float, str]], distance: float) -> list[tuple[float, str]]:
-    """The names from top to bottom, moved down where two would cover each other."""
-    placed = sorted(ends)
-    for first, second in pairwise(range(len(placed))):
-        y = max(placed[second][0], placed[first][0] + distance)
-        placed[second] = (y, placed[second][1])
-    return placed

@@ -35,7 +35,7 @@ def by_stage(history: History) -> list[StageFigures]:
     return [_stage_figures(name, list(epochs)) for name, epochs in stages]
 
 
-def loss_svg(history: History, ident: str = "loss") -> Svg:
+def loss_svg(history: History) -> Svg:
     """Training and validation loss after each epoch, with a mark where a stage begins."""
     return lines_svg(
         {"training": _points(history, "loss"), "validation": _points(history, "validation_loss")},
@@ -45,11 +45,11 @@ def loss_svg(history: History, ident: str = "loss") -> Svg:
         x_label="epoch",
         y_label="loss",
         marks=_marks(history),
-        ident=ident,
+        ident="loss",
     )
 
 
-def right_svg(history: History, ident: str = "right") -> Svg:
+def right_svg(history: History) -> Svg:
     """Share of validation photos whose first label was right after each epoch."""
     return lines_svg(
         {"validation": _points(history, "validation_top1")},
@@ -60,7 +60,7 @@ def right_svg(history: History, ident: str = "right") -> Svg:
         y_label="right",
         shares=True,
         marks=_marks(history),
-        ident=ident,
+        ident="right",
     )
 
 

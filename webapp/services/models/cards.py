@@ -1,6 +1,5 @@
 """A model card for people: how it was measured, label by label, what it takes for what."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +9,22 @@ from webapp.errors import BadCardError, ModelNotFoundError
 from webapp.inference.metrics.intervals import Share, share_of
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.registry import Registry
-from webapp.reports.charts import ReliabilityBin
+from webapp.reports.charts import ReliabilityBin, heat
 from webapp.reports.csv_safety import to_csv
 
 MATRIX_MOST = 30  # labels of a confusion matrix that is drawn; above it the pairs say more
 MANY, FIRST = 30, 20  # of more labels than MANY a page shows the FIRST ones
-ORDERS = ("worst", "best", "photos", "trust", "name")
-_PAIRS, _PAIRS_OF_MANY = 5, 20
+ORDERS = {
+    "worst": "Worst first",
+    "best": "Best first",
+    "photos": "Fewest photos",
+    "trust": "Least trust",
+    "name": "By name",
+}
 
 
 @dataclass(frozen=True)
-class Measurement:
+class _Measurement:
     """One way the version was measured: on which photos, and what came out."""
 
     name: str
@@ -29,7 +33,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class CardLabel:
+class _CardLabel:
     """How well one label is found, and how far its name can be trusted.
 
     `precision` is in [0, 1], None when it was never said.
@@ -42,17 +46,17 @@ class CardLabel:
 
 
 @dataclass(frozen=True)
-class MatrixCell:
+class _MatrixCell:
     """A number of the confusion matrix; `heat` is "hit", "h1" to "h4" for mistakes, "" for none."""
 
     truth: str
     decision: str
     count: int
-    heat: str
+    heat: str = ""
 
 
 @dataclass(frozen=True)
-class CatalogueEntry:
+class _CatalogueEntry:
     """One version. `card` is None when it cannot be read; `trouble` says why."""
 
     name: str
@@ -67,7 +71,7 @@ class CatalogueEntry:
         return headline(self.card) if self.card else None
 
 
-def catalogue(registry: Registry, names: Sequence[str] | None = None) -> list[CatalogueEntry]:
+def catalogue(registry: Registry, names: Sequence[str] | None = None) -> list[_CatalogueEntry]:
     """Every version of every model, or of these, the newest of each first."""
     entries = []
     for name in registry.names() if names is None else names:
@@ -78,7 +82,7 @@ def catalogue(registry: Registry, names: Sequence[str] | None = None) -> list[Ca
                 card = registry.card(name, version)
             except BadCardError as error:
                 trouble = str(error)
-            entries.append(CatalogueEntry(name, version, version == live, card, trouble))
+            entries.append(_CatalogueEntry(name, version, version == live, card, trouble))
     return entries
 
 
@@ -91,30 +95,30 @@ def headline(card: ModelCard) -> Share | None:
     return _top1((test.get("sources") or {}).get("photos", test))
 
 
-def measurements(card: ModelCard) -> list[Measurement]:
+def measurements(card: ModelCard) -> list[_Measurement]:
     """The ways a version was measured, the fairest first; empty when the card says nothing."""
     test, apart = _test(card), "kept apart before training"
     rows = [
-        Measurement(f"Held-out {name}", apart, _top1(figures) or share_of(0, 0))
+        _Measurement(f"Held-out {name}", apart, _top1(figures) or share_of(0, 0))
         for name, figures in (test.get("sources") or {}).items()
     ]
     whole = _top1(test)
     if whole is not None and len(rows) != 1:
-        rows.append(Measurement("All held-out", apart, whole))
+        rows.append(_Measurement("All held-out", apart, whole))
     unknown = card.metrics.get("unknown") or {}
     if unknown.get("n") and unknown.get("unclassified") is not None:
         share = share_of(round(unknown["unclassified"] * unknown["n"]), unknown["n"])
-        rows.append(Measurement("Photos of other things", "right is to name no label", share))
+        rows.append(_Measurement("Photos of other things", "right is to name no label", share))
     rows.sort(key=lambda row: row.name != "Held-out photos")
     return [row for row in rows if row.right.n]
 
 
-def card_labels(card: ModelCard) -> list[CardLabel]:
+def card_labels(card: ModelCard) -> list[_CardLabel]:
     """Each measured label of held-out photos, weakest first; of equally weak ones more photos
     first."""
     rows: Mapping[str, Any] = _test(card).get("per_label") or {}
     labels = [
-        CardLabel(
+        _CardLabel(
             name,
             share_of(round(row["recall"] * row["n"]), row["n"]),
             row.get("precision"),
@@ -126,10 +130,10 @@ def card_labels(card: ModelCard) -> list[CardLabel]:
     return sorted(labels, key=lambda row: (row.recall.share, -row.recall.n, row.label))
 
 
-def in_order(labels: Sequence[CardLabel], order: str, card: ModelCard) -> list[CardLabel]:
+def in_order(labels: Sequence[_CardLabel], order: str, card: ModelCard) -> list[_CardLabel]:
     """The labels in one of `ORDERS`; "worst" is the order of `card_labels`."""
 
-    def name(row: CardLabel) -> str:
+    def name(row: _CardLabel) -> str:
         label = card.label(row.label)
         return (label.display if label else row.label).casefold()
 
@@ -166,7 +170,7 @@ def confusion_csv(card: ModelCard) -> str:
     return to_csv(["truth", *card.label_names], rows)
 
 
-def matrix(card: ModelCard) -> list[list[MatrixCell]]:
+def matrix(card: ModelCard) -> list[list[_MatrixCell]]:
     """The confusion matrix by rows of truth, in the card's order; empty when absent or too
     large."""
     table = _table(card)
@@ -174,31 +178,28 @@ def matrix(card: ModelCard) -> list[list[MatrixCell]]:
         return []
     most = max((cell.count for cell in _mistakes(card)), default=0)
 
-    def heat(hit: bool, count: int) -> str:
-        if hit:
-            return "hit"
-        return f"h{max(1, math.ceil(4 * count / max(most, 4)))}" if count else ""
+    def cell(truth: str, decision: str, count: int) -> _MatrixCell:
+        hit = truth == decision
+        look = heat(count, most, hit=hit) if hit or count else ""
+        return _MatrixCell(truth, decision, count, look)
 
     names = card.label_names
     return [
-        [
-            MatrixCell(truth, decision, count, heat(truth == decision, count))
-            for decision, count in zip(names, row, strict=True)
-        ]
+        [cell(truth, decision, count) for decision, count in zip(names, row, strict=True)]
         for truth, row in zip(names, table, strict=True)
     ]
 
 
-def mix_ups(card: ModelCard) -> list[MatrixCell]:
+def mix_ups(card: ModelCard) -> list[_MatrixCell]:
     """The most common mistakes: at most five; twenty where no matrix is drawn."""
-    most = _PAIRS if len(card.labels) <= MATRIX_MOST else _PAIRS_OF_MANY
+    most = 5 if len(card.labels) <= MATRIX_MOST else 20
     return sorted(_mistakes(card), key=lambda cell: -cell.count)[:most]
 
 
-def _mistakes(card: ModelCard) -> list[MatrixCell]:
+def _mistakes(card: ModelCard) -> list[_MatrixCell]:
     names = card.label_names
     return [
-        MatrixCell(truth, decision, count, "")
+        _MatrixCell(truth, decision, count)
         for truth, row in zip(names, _table(card), strict=False)
         for decision, count in zip(names, row, strict=True)
         if truth != decision and count
@@ -213,11 +214,8 @@ def reliability(card: ModelCard) -> list[ReliabilityBin]:
         n = int(row.get("n") or 0)
         if n and row.get("confidence") is not None and row.get("accuracy") is not None:
             right = share_of(round(row["accuracy"] * n), n)
-            bins.append(
-                ReliabilityBin(
-                    float(row["confidence"]), right.share, right.low, right.high, right.n
-                )
-            )
+            confidence = float(row["confidence"])
+            bins.append(ReliabilityBin(confidence, right.share, right.low, right.high, n))
     return sorted(bins, key=lambda row: row.confidence)
 
 

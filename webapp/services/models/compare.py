@@ -22,6 +22,7 @@ _MOST = 2000  # photos that are compared on: the newest ones; they take a minute
 LEAST = 30  # photos that a comparison needs
 _COVERED = 0.9  # share that both must have answered: labels may come in meanwhile
 FEW, WAITING, UNKNOWN, READY = "few", "waiting", "unknown", "ready"
+_Answers = tuple[Photo, str | None, str | None]  # the first label of each version; None: no answer
 
 
 # ---- on photos in folders ----
@@ -64,12 +65,9 @@ def compare_on_photos(
     """
     numbers = (versions[0].card.version, versions[1].card.version)
     known = [split for split in splits if split is not None]
-    if len(known) < len(splits) and not any_photo:
-        raise ModelRefusedError(
-            unknown_training(
-                [number for number, split in zip(numbers, splits, strict=True) if split is None]
-            )
-        )
+    unknown = [number for number, split in zip(numbers, splits, strict=True) if split is None]
+    if unknown and not any_photo:
+        raise ModelRefusedError(unknown_training(unknown))
     listed, left_out = photos
     labels = right_answers(cards[0]).keys() & right_answers(cards[1]).keys()
     labelled = [photo for photo in listed if photo.label in labels]
@@ -161,19 +159,17 @@ def compare_on_history(
     Raises `ModelNotFoundError` or `BadCardError`.
     """
     cards = registry.card(name, champion), registry.card(name, challenger)
-    rows = _comparable(registry, cards)
+    photos, trained_on, unknown = _comparable(registry, cards)
     compared = [
         ComparedPhoto(photo.filename, photo.sha256, str(photo.ground_truth), old, new)
-        for photo, old, new in rows.photos
+        for photo, old, new in photos
         if old and new
     ]
     result = compare(champion, challenger, compared) if len(compared) >= LEAST else None
     differing = {photo.sha256 for photo in (*result.fixed, *result.broken)} if result else set()
-    pictures = {photo.sha256: photo for photo, *_ in rows.photos if photo.sha256 in differing}
-    count = len(rows.photos)
-    return HistoryComparison(
-        *cards, count, count - len(compared), rows.trained_on, rows.unknown, result, pictures
-    )
+    pictures = {photo.sha256: photo for photo, *_ in photos if photo.sha256 in differing}
+    waiting = len(photos) - len(compared)
+    return HistoryComparison(*cards, len(photos), waiting, trained_on, unknown, result, pictures)
 
 
 def answer_history(
@@ -189,7 +185,7 @@ def answer_history(
     champion, challenger = pipeline.classifiers
     missing: dict[int, list[Classifier]] = {}
     photos = []
-    for photo, *labels in _comparable(registry, (champion.card, challenger.card)).photos:
+    for photo, *labels in _comparable(registry, (champion.card, challenger.card))[0]:
         pairs = zip(pipeline.classifiers, labels, strict=True)
         if unanswered := [version for version, label in pairs if label is None]:
             photos.append(photo)
@@ -203,7 +199,7 @@ def answer_history(
 
 def photos_to_compare(registry: Registry, cards: tuple[ModelCard, ModelCard]) -> set[int]:
     """The numbers of the photos that a comparison of these versions goes by, answered or not."""
-    return {photo.id for photo, *_ in _comparable(registry, cards).photos}
+    return {photo.id for photo, *_ in _comparable(registry, cards)[0]}
 
 
 def promote_on_history(
@@ -217,8 +213,13 @@ def promote_on_history(
     challenger = load(name, version)
     live = registry.live_version(name)
     result = None
-    if live is not None and live != version and _works(load, name, live):
-        result = compare_on_history(registry, name, live, version)
+    if live is not None and live != version:
+        try:
+            load(name, live)
+        except ModelError:
+            result = None  # a champion that cannot answer needs no comparison
+        else:
+            result = compare_on_history(registry, name, live, version)
     if result is not None and result.state in (FEW, UNKNOWN):
         decision = replace(decision, force=True)
     return promote(
@@ -230,25 +231,10 @@ def promote_on_history(
     )
 
 
-def _works(load: Load, name: str, version: int) -> bool:
-    try:
-        load(name, version)
-    except ModelError:
-        return False
-    return True
-
-
-@dataclass(frozen=True)
-class _ComparablePhotos:
-    """Photos with the first label of each version, None without an answer; see
-    `HistoryComparison`."""
-
-    photos: list[tuple[Photo, str | None, str | None]]
-    trained_on: int
-    unknown: tuple[int, ...]
-
-
-def _comparable(registry: Registry, cards: tuple[ModelCard, ModelCard]) -> _ComparablePhotos:
+def _comparable(
+    registry: Registry, cards: tuple[ModelCard, ModelCard]
+) -> tuple[list[_Answers], int, tuple[int, ...]]:
+    """Photos with their answers, and `trained_on` and `unknown` of `HistoryComparison`."""
     answers = right_answers(cards[0]), right_answers(cards[1])
     versions = (cards[0].version, cards[1].version)
     labels = set(answers[0]) & set(answers[1])
@@ -264,7 +250,7 @@ def _comparable(registry: Registry, cards: tuple[ModelCard, ModelCard]) -> _Comp
         if all(split.get(photo.sha256, HELD_OUT) == HELD_OUT for split in known)
     ]
     unknown = tuple(version for version, split in splits.items() if split is None)
-    return _ComparablePhotos(photos, len(rows) - len(photos), unknown)
+    return photos, len(rows) - len(photos), unknown
 
 
 def _in_terms_of(photo: Photo, label: str | None, answers: Mapping[str, str]) -> str | None:

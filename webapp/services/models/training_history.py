@@ -38,9 +38,12 @@ class TrainingHistory:
 def training_history(card: ModelCard) -> TrainingHistory | None:
     """The card's training, None when it has no epochs: the version was made elsewhere."""
     epochs = card.training.get("history")
-    if not isinstance(epochs, list):
-        return None
-    history = [_epoch(epoch) for epoch in epochs if isinstance(epoch, dict)]
+    history = [  # cards may have been written elsewhere
+        {key: number for key, value in epoch.items() if (number := _number(value)) is not None}
+        | {"stage": str(epoch.get("stage") or "")}
+        for epoch in (epochs if isinstance(epochs, list) else [])
+        if isinstance(epoch, dict)
+    ]
     if not history:
         return None
     best, seconds = (_number(card.training.get(key)) for key in ("best_epoch", "seconds"))
@@ -48,13 +51,6 @@ def training_history(card: ModelCard) -> TrainingHistory | None:
         best = int(best) + (0 if history[0]["stage"] == "head" else 1)
     weights = str(card.training.get("weights") or "")
     return TrainingHistory(history, by_stage(history), weights, best, seconds)
-
-
-def _epoch(raw: dict[str, Any]) -> dict[str, Any]:
-    """The stage and all numbers of an epoch; cards may have been written elsewhere."""
-    numbers = {key: _number(value) for key, value in raw.items() if key != "stage"}
-    known = {key: value for key, value in numbers.items() if value is not None}
-    return {"stage": str(raw.get("stage") or ""), **known}
 
 
 def _number(value: Any) -> float | None:

@@ -1,7 +1,5 @@
 """Forms of models: compare, promote, roll back, import."""
 
-from typing import Any
-
 from flask_wtf.file import FileField
 from wtforms import BooleanField, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
@@ -10,19 +8,19 @@ from wtforms.validators import Length
 from webapp.services.jobs.types.compare import NEWEST
 from webapp.views.forms import Form
 
-_PREPROCESSING = {
-    "auto": "Not known: 0 to 1, unless the network scales by itself",
-    "none": "0 to 255, it scales by itself (EfficientNet, ConvNeXt)",
-    "unit": "0 to 1",
-    "minus-one-to-one": "−1 to 1 (MobileNetV2, Teachable Machine)",
-    "caffe": "As for ResNet50 and VGG16 of Keras",
-    "torch": "As for DenseNet and most of PyTorch",
-}
-_RESIZING = {"stretch": "Stretched", "pad": "Whole, with grey borders", "crop": "Centre cut out"}
-
-
-def _choices(texts: dict[str, str]) -> list[Any]:
-    return [SelectChoice(value, text) for value, text in texts.items()]
+_PREPROCESSING = [
+    SelectChoice("auto", "Not known: 0 to 1, unless the network scales by itself"),
+    SelectChoice("none", "0 to 255, it scales by itself (EfficientNet, ConvNeXt)"),
+    SelectChoice("unit", "0 to 1"),
+    SelectChoice("minus-one-to-one", "−1 to 1 (MobileNetV2, Teachable Machine)"),
+    SelectChoice("caffe", "As for ResNet50 and VGG16 of Keras"),
+    SelectChoice("torch", "As for DenseNet and most of PyTorch"),
+]
+_RESIZING = [
+    SelectChoice("stretch", "Stretched"),
+    SelectChoice("pad", "Whole, with grey borders"),
+    SelectChoice("crop", "Centre cut out"),
+]
 
 
 class CompareForm(Form):
@@ -56,12 +54,8 @@ class ImportForm(Form):
     name = StringField("Name", [Length(max=63)])
     title = StringField("Title", [Length(max=80)])
     preprocess = SelectField(
-        "How photos were prepared in training",
-        choices=_choices(_PREPROCESSING),
-        validate_choice=False,
+        "How photos were prepared in training", choices=_PREPROCESSING, validate_choice=False
     )
-    resize = SelectField(
-        "How photos are resized", choices=_choices(_RESIZING), validate_choice=False
-    )
+    resize = SelectField("How photos are resized", choices=_RESIZING, validate_choice=False)
     size = StringField("Size")
     threshold = StringField("Not sure below, %", default="50")

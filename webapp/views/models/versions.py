@@ -16,7 +16,7 @@ from webapp.errors import (
 )
 from webapp.extensions import get_config, get_registry, load_version
 from webapp.inference.models import bundle
-from webapp.inference.models.gate import ComparedPhoto, LabelDifference
+from webapp.inference.models.gate import ComparedPhoto
 from webapp.services.jobs.types import compare as compare_job
 from webapp.services.models import cards, compare
 from webapp.services.models.compare import HistoryComparison
@@ -131,6 +131,9 @@ def _comparison_page(
     running = job is not None and not job.over
     live = registry.live_version(name)
     known = result.challenger.label
+    first, second = (card.split.get("fingerprint") for card in (result.champion, result.challenger))
+    labels = result.comparison.labels if result.comparison else ()
+    changed = (label for label in labels if label.champion != label.challenger)
     page = render_template(
         "models/compare.html",
         name=name,
@@ -145,8 +148,8 @@ def _comparison_page(
         promote_form=PromoteForm(version=challenger),
         may_promote=live == champion and challenger != live,
         measured=[(card, cards.headline(card)) for card in (result.champion, result.challenger)],
-        same_photos=_same_photos(result),
-        changed=_changed(result),
+        same_photos=bool(first) and first == second,
+        changed=sorted(changed, key=lambda row: (not row.falls, row.challenger - row.champion)),
         strips=_strips(result),
         name_of=lambda label: display(
             result.challenger if known(label) else result.champion, label
@@ -155,19 +158,6 @@ def _comparison_page(
     )
     refresh = running and result.waiting and error is None
     return page, error.status if error else 200, {"Refresh": str(REFRESH)} if refresh else {}
-
-
-def _same_photos(result: HistoryComparison) -> bool:
-    """True when both cards quote figures of the same split: the same photos, never trained on."""
-    first, second = (card.split.get("fingerprint") for card in (result.champion, result.challenger))
-    return bool(first) and first == second
-
-
-def _changed(result: HistoryComparison) -> list[LabelDifference]:
-    """The labels on which the two differ, what falls most first."""
-    labels = result.comparison.labels if result.comparison else ()
-    changed = (label for label in labels if label.champion != label.challenger)
-    return sorted(changed, key=lambda label: (not label.falls, label.challenger - label.champion))
 
 
 def _strips(
