@@ -29,6 +29,19 @@ from webapp.storage.stats import counters, stats
 from webapp.storage.stats.stats import Month
 from webapp.storage.tables import Photo, PhotoHash
 
+PHOTO = {"filename": "a.jpg", "width": 1, "height": 1, "bytes": 1, "format": "JPEG"} | {
+    "has_metadata": False,
+    "created_at": "2026-01-01",
+}
+MIRRORED = {"outcome": "unlabelled", "source": "", "has_duplicate": False, "starred": False}
+PREDICTION = {"model": "f1-teams", "decision": "bwt", "label": "bwt", "confidence": 0.9} | {
+    "margin": 0.8,
+    "elapsed_ms": 1,
+    "distribution": b"",
+    "embedding": b"",
+    "created_at": "2026-01-01",
+}
+
 
 @pytest.fixture
 def empty_app(config: Config) -> Iterator[Flask]:
@@ -80,56 +93,30 @@ def add(connection: Connection, table: str, **values: object) -> None:
     connection.execute(text(statement), values)
 
 
+def add_photo(connection: Connection, number: int, **values: object) -> None:
+    """A photo of before; `values` are what differs, and columns that came later."""
+    names = {"id": number, "public_id": f"p{number}", "sha256": f"s{number}"}
+    add(connection, "photos", **(names | PHOTO | values))
+
+
+def rows(statement: str) -> list[object]:
+    """What is in the database now: rows, or values where a row has one."""
+    with db.engine.connect() as connection:
+        result = connection.execute(text(statement)).all()
+    return [row[0] if len(row) == 1 else tuple(row) for row in result]
+
+
 def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
     upgrade(revision="0001")
-    photo = {
-        "filename": "a.jpg",
-        "width": 1,
-        "height": 1,
-        "bytes": 1,
-        "format": "JPEG",
-        "has_metadata": False,
-        "created_at": "2026-01-01",
-    }
-    prediction = {
-        "model": "f1-teams",
-        "decision": "bwt",
-        "label": "bwt",
-        "confidence": 0.9,
-        "margin": 0.8,
-        "elapsed_ms": 1,
-    }
-    kept = {"distribution": b"", "embedding": b"", "created_at": "2026-01-01"}
     with db.engine.begin() as connection:
         for number, truth in ((1, "haas"), (2, "none"), (3, None)):
-            add(
-                connection,
-                "photos",
-                id=number,
-                public_id=f"p{number}",
-                sha256=f"s{number}",
-                ground_truth=truth,
-                **photo,
-            )
+            add_photo(connection, number, ground_truth=truth)
             for version in (1, 2):
-                add(
-                    connection,
-                    "predictions",
-                    id=number * 10 + version,
-                    photo_id=number,
-                    version=version,
-                    shown=version == 2,
-                    **prediction,
-                    **kept,
-                )
-                add(
-                    connection,
-                    "top_labels",
-                    prediction_id=number * 10 + version,
-                    rank=1,
-                    label="bwt",
-                    probability=0.9,
-                )
+                key = number * 10 + version
+                answer = PREDICTION | {"id": key, "photo_id": number, "version": version}
+                add(connection, "predictions", shown=version == 2, **answer)
+                top = {"prediction_id": key, "rank": 1, "label": "bwt", "probability": 0.9}
+                add(connection, "top_labels", **top)
     upgrade()
     page = gallery_page(GalleryFilter(model="f1-teams"))
     assert [(item.photo.id, item.outcome) for item in page.items] == [
@@ -137,93 +124,34 @@ def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
         (2, "wrong"),
         (1, "wrong"),
     ]
-    with db.engine.connect() as connection:
-        assert connection.execute(
-            text("SELECT version FROM predictions WHERE current")
-        ).scalars().all() == [2, 2, 2]
-        assert connection.execute(text("SELECT truth_model FROM photos")).scalars().all() == [
-            "f1-teams",
-            "f1-teams",
-            None,
-        ]
+    assert rows("SELECT version FROM predictions WHERE current") == [2, 2, 2]
+    assert rows("SELECT truth_model FROM photos") == ["f1-teams", "f1-teams", None]
 
 
 def test_people_who_disagreed_before_it_was_noticed_are_found(empty_app: Flask) -> None:
     upgrade(revision="0005")
-    photo = {
-        "filename": "a.jpg",
-        "width": 1,
-        "height": 1,
-        "bytes": 1,
-        "format": "JPEG",
-        "has_metadata": False,
-        "created_at": "2026-01-01",
-    }
-    mirrored = {
-        "outcome": "unlabelled",
-        "source": "",
-        "has_duplicate": False,
-        "starred": False,
-        "truth_model": "f1-teams",
-    }
-    event = {
-        "from_label": None,
-        "to_model": "f1-teams",
-        "why": "",
-        "place": "photo",
-        "batch": "b",
-        "created_at": "2026-01-01",
-    }
+    when = {"created_at": "2026-01-01"}
+    event = {"photo_ref": "", "from_label": None, "to_model": "f1-teams", "why": "", "batch": "b"}
     with db.engine.begin() as connection:
         for number in (1, 2):
-            user = {"name": f"u{number}", "password_hash": "", "role": "admin", "stamp": ""}
-            since = {"first_password": False, "created_at": "2026-01-01"}
-            add(connection, "users", id=number, **user, **since)
+            user = {"name": f"u{number}", "password_hash": "", "role": "admin", "stamp": ""} | when
+            add(connection, "users", id=number, first_password=False, **user)
         for number, first in ((1, "bwt"), (2, "haas")):
-            add(
-                connection,
-                "photos",
-                id=number,
-                public_id=f"p{number}",
-                sha256=f"s{number}",
-                ground_truth="haas",
-                **photo,
-                **mirrored,
-            )
+            truth = {"ground_truth": "haas", "truth_model": "f1-teams"}
+            add_photo(connection, number, **truth, **MIRRORED)
             for user, label in ((1, first), (2, "haas")):
-                add(
-                    connection,
-                    "label_events",
-                    photo_id=number,
-                    photo_ref="",
-                    to_label=label,
-                    user_id=user,
-                    who=f"u{user}",
-                    **event,
-                )
+                who = {"user_id": user, "who": f"u{user}", "place": "photo", "to_label": label}
+                add(connection, "label_events", photo_id=number, **event, **who, **when)
     upgrade()
-    with db.engine.connect() as connection:
-        assert connection.execute(text("SELECT id FROM photos WHERE disputed")).scalars().all() == [
-            1
-        ]
+    assert rows("SELECT id FROM photos WHERE disputed") == [1]
 
 
 def test_pictures_of_before_are_found_by_their_hashes(empty_app: Flask) -> None:
     upgrade(revision="0009")
-    photo = {
-        "width": 1,
-        "height": 1,
-        "bytes": 1,
-        "format": "JPEG",
-        "has_metadata": False,
-        "created_at": "2026-01-01",
-    }
-    mirrored = {"outcome": "unlabelled", "source": "", "has_duplicate": False, "starred": False}
     hashes = {1: -(2**62) - 5, 2: -(2**62) - 6, 3: 2**62, 4: None}
     with db.engine.begin() as connection:
         for number, dhash in hashes.items():
-            names = {"public_id": f"p{number}", "sha256": f"s{number}", "filename": "a.jpg"}
-            add(connection, "photos", id=number, dhash=dhash, **names, **photo, **mirrored)
+            add_photo(connection, number, dhash=dhash, **MIRRORED)
     upgrade()
     kept = {row.photo_id: row for row in db.session.execute(select(PhotoHash)).scalars()}
     assert {
@@ -246,59 +174,21 @@ def test_preparing_completes_the_label_sets_of_an_older_history(
 
 def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
     upgrade(revision="0003")
-    photo = {
-        "width": 1,
-        "height": 1,
-        "bytes": 1,
-        "format": "JPEG",
-        "has_metadata": False,
-        "created_at": "2026-01-01",
-    }
-    prediction = {
-        "model": "f1-teams",
-        "decision": "bwt",
-        "label": "bwt",
-        "confidence": 0.9,
-        "margin": 0.8,
-        "elapsed_ms": 1,
-        "shown": True,
-    }
     striped = draw_stripes()
     with db.engine.begin() as connection:
         add(connection, "known_labels", model="f1-teams", version=1, label="haas")
         for number, truth in ((1, "haas"), (2, "bwt"), (3, None)):
-            name = f"IMG_000{number}.JPG"
-            add(
-                connection,
-                "photos",
-                id=number,
-                public_id=f"p{number}",
-                sha256=f"s{number}",
-                filename=name,
-                ground_truth=truth,
-                **photo,
-            )
-            add(
-                connection, "thumbnails", photo_id=number, content=striped if number < 3 else draw()
-            )
-            kept = {
-                "distribution": b"",
-                "embedding": b"",
-                "created_at": "2026-01-01",
-                "current": True,
-            }
-            add(connection, "predictions", photo_id=number, version=1, **prediction, **kept)
+            add_photo(connection, number, filename=f"IMG_000{number}.JPG", ground_truth=truth)
+            picture = striped if number < 3 else draw()
+            add(connection, "thumbnails", photo_id=number, content=picture)
+            marks = {"photo_id": number, "version": 1, "shown": True, "current": True}
+            add(connection, "predictions", **PREDICTION, **marks)
         lines = [
             {"filename": "a", "photo": name, "duplicate": False, "error": None}
             for name in ("p1", "p3")
         ]
-        add(
-            connection,
-            "uploads",
-            public_id="together",
-            results=json.dumps(lines),
-            created_at="2026-01-01",
-        )
+        together = {"public_id": "together", "results": json.dumps(lines)}
+        add(connection, "uploads", created_at="2026-01-01", **together)
     upgrade()
     for wanted, expected in (
         (GalleryFilter(outcome="wrong"), [1]),
@@ -313,77 +203,24 @@ def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
 
 def test_what_was_checked_before_is_in_the_sums(empty_app: Flask) -> None:
     upgrade(revision="0011")
-    photo = {
-        "width": 1,
-        "height": 1,
-        "bytes": 1,
-        "format": "JPEG",
-        "has_metadata": False,
-        "filename": "a.jpg",
-        "has_duplicate": False,
-    }
-    prediction = {
-        "model": "f1-teams",
-        "version": 1,
-        "margin": 0.1,
-        "elapsed_ms": 1,
-        "shown": True,
-        "current": True,
-        "created_at": "2026-02-03",
-    }
-    event = {
-        "photo_ref": "",
-        "who": "Anna",
-        "why": "",
-        "batch": "b",
-        "created_at": "2026-02-03 10:00:00",
-    }
+    moment = "2026-02-03 10:00:00.000000"
+    truth = MIRRORED | {"ground_truth": "bwt", "truth_model": "f1-teams", "created_at": moment}
+    event = {"photo_ref": "", "who": "Anna", "why": "", "batch": "b", "to_label": "bwt"}
+    answered = PREDICTION | {"version": 1, "shown": True, "current": True, "confidence": 0.29}
     with db.engine.begin() as connection:
         for number, decision, outcome, place in (
             (1, "bwt", "correct", "audit"),
             (2, "haas", "wrong", "photo"),
             (3, "bwt", "correct", "photo"),
         ):
-            names = {
-                "public_id": f"p{number}",
-                "sha256": f"s{number}",
-                "ground_truth": "bwt",
-                "truth_model": "f1-teams",
-                "source": "",
-            }
             gone = {"deleted_at": "2026-03-01 00:00:00"} if number == 3 else {}
-            moment = "2026-02-03 10:00:00.000000"
-            add(
-                connection,
-                "photos",
-                id=number,
-                outcome=outcome,
-                created_at=moment,
-                starred=False,
-                **names,
-                **photo,
-                **gone,
-            )
-            kept = {
-                "distribution": b"",
-                "embedding": b"",
-                "outcome": outcome,
-                "confidence": 0.29,
-                "label": decision,
-            }
-            add(
-                connection,
-                "predictions",
-                id=number,
-                photo_id=number,
-                decision=decision,
-                **kept,
-                **prediction,
-            )
-            add(
-                connection, "top_labels", prediction_id=number, rank=2, label="bwt", probability=0.2
-            )
-            add(connection, "label_events", photo_id=number, place=place, to_label="bwt", **event)
+            add_photo(connection, number, **(truth | gone | {"outcome": outcome}))
+            answer = answered | {"label": decision, "decision": decision, "outcome": outcome}
+            add(connection, "predictions", id=number, photo_id=number, **answer)
+            top = {"prediction_id": number, "rank": 2, "label": "bwt", "probability": 0.2}
+            add(connection, "top_labels", **top)
+            where = {"photo_id": number, "place": place, "created_at": "2026-02-03 10:00:00"}
+            add(connection, "label_events", **event, **where)
     upgrade()
     assert counters.differences() == (0, 0)
     counts = stats.count_answers(GalleryFilter(), "f1-teams", 1)
@@ -403,25 +240,10 @@ def draw_stripes() -> bytes:
 
 def test_merges_of_an_older_history_become_label_events_and_a_map(empty_app: Flask) -> None:
     upgrade(revision="0017")
-    photo = {
-        "public_id": "p1",
-        "filename": "a.jpg",
-        "sha256": "s1",
-        "width": 1,
-        "height": 1,
-        "bytes": 1,
-        "format": "JPEG",
-        "has_metadata": False,
-        "created_at": "2026-01-01",
-        "outcome": "unlabelled",
-        "source": "",
-        "has_duplicate": False,
-        "starred": False,
-        "truth_model": "f1-teams",
-    }
+    truth = {"ground_truth": "ferrari", "given_label": "haas", "truth_model": "f1-teams"}
     edit = {"model": "f1-teams", "kind": "merged", "created_at": "2026-01-02", "who": "Anna"}
     with db.engine.begin() as connection:
-        add(connection, "photos", id=1, ground_truth="ferrari", given_label="haas", **photo)
+        add_photo(connection, 1, **truth, **MIRRORED)
         for number, (label, into) in enumerate((("haas", "bwt"), ("bwt", "ferrari")), start=1):
             batch = f"b{number}"
             add(connection, "label_changes", label=label, value=into, why="", batch=batch, **edit)
@@ -429,24 +251,17 @@ def test_merges_of_an_older_history_become_label_events_and_a_map(empty_app: Fla
         right = {"model": "f1-teams", "version": 1, "label": "haas", "answer": "ferrari"}
         add(connection, "expected_answers", **right)
     upgrade(revision="0018")
-    with db.engine.connect() as connection:
-        columns = "from_label, to_label, place, batch, who"
-        statement = f"SELECT {columns} FROM label_events ORDER BY id"  # noqa: S608
-        events = connection.execute(text(statement)).all()
-        assert events == [
-            ("haas", "bwt", "merge", "b1", "Anna"),
-            ("bwt", "ferrari", "merge", "b2", "Anna"),
-        ]
-        lines = text("SELECT version, label, canonical FROM canonical_labels ORDER BY 1, 2")
-        assert connection.execute(lines).all() == [
-            (0, "bwt", "ferrari"),
-            (0, "haas", "ferrari"),
-            (1, "haas", "ferrari"),
-        ]
-        assert connection.execute(text("SELECT count(*) FROM label_edits")).scalar_one() == 2
+    assert rows("SELECT from_label, to_label, place, batch, who FROM label_events ORDER BY id") == [
+        ("haas", "bwt", "merge", "b1", "Anna"),
+        ("bwt", "ferrari", "merge", "b2", "Anna"),
+    ]
+    assert rows("SELECT version, label, canonical FROM canonical_labels ORDER BY 1, 2") == [
+        (0, "bwt", "ferrari"),
+        (0, "haas", "ferrari"),
+        (1, "haas", "ferrari"),
+    ]
+    assert rows("SELECT count(*) FROM label_edits") == [2]
     downgrade(revision="0017")
-    with db.engine.connect() as connection:
-        labels = connection.execute(text("SELECT ground_truth, given_label FROM photos")).all()
-        assert labels == [("ferrari", "haas")]
-        assert connection.execute(text("SELECT count(*) FROM label_events")).scalar_one() == 0
-        assert connection.execute(text("SELECT count(*) FROM read_labels")).scalar_one() == 2
+    assert rows("SELECT ground_truth, given_label FROM photos") == [("ferrari", "haas")]
+    assert rows("SELECT count(*) FROM label_events") == [0]
+    assert rows("SELECT count(*) FROM read_labels") == [2]

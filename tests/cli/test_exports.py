@@ -108,10 +108,10 @@ def test_training_reads_what_was_exported(export, upload: Upload, tmp_path: Path
     upload(ground_truth="haas"), upload("#C00000", mark=1, ground_truth="ferrari"), upload(mark=2)
     export("folders", "data")
     listing = list_photos(tmp_path / "data", Layout())
-    assert [one.label for one in listing.photos] == ["ferrari", "haas"]
+    assert [photo.label for photo in listing.photos] == ["ferrari", "haas"]
     examples, refused = read_examples(listing.photos, "export", 64, print)
-    assert refused == [] and {one.sha256 for one in examples} == {
-        hashlib.sha256(one).hexdigest() for one in (draw(), draw("#C00000", mark=1))
+    assert refused == [] and {example.sha256 for example in examples} == {
+        hashlib.sha256(content).hexdigest() for content in (draw(), draw("#C00000", mark=1))
     }
 
 
@@ -120,7 +120,9 @@ def test_a_folder_keeps_what_is_there_and_mends_what_is_not(
 ) -> None:
     first, second = upload(ground_truth="haas"), upload(mark=1, ground_truth="haas")
     export("folders", "data")
-    kept, broken = (tmp_path / "data" / "haas" / f"car-{one}.jpg" for one in (first, second))
+    kept, broken = (
+        tmp_path / "data" / "haas" / f"car-{public_id}.jpg" for public_id in (first, second)
+    )
     before = kept.stat().st_mtime_ns
     broken.write_bytes(b"half")
     export("folders", "data")
@@ -135,7 +137,7 @@ def test_a_relabelled_photo_moves_to_its_new_class(
     with app.app_context():
         relabel_photos([public_id], "bwt", [make_card()], Stamp(Who("Anna"), "gallery"))
     assert "1 removed that no longer belong" in export("folders", "data").stderr
-    assert [one.name for one in (tmp_path / "data").iterdir() if one.is_dir()] == ["bwt"]
+    assert [place.name for place in (tmp_path / "data").iterdir() if place.is_dir()] == ["bwt"]
 
 
 def test_a_folder_of_something_else_is_left_alone(export, upload: Upload, tmp_path: Path) -> None:

@@ -26,7 +26,10 @@ HAAS, BWT, UNSURE = "haas", "bwt", 0.3
 def checked(app: Flask, classifier: FakeClassifier) -> ModelCard:
     """Nine checked photos: six right (two of them audited), two mixed up, one not sure."""
     card = classifier.card
-    right = [Checked(HAAS, certain(card, HAAS), AUDIT if at < 2 else "gallery") for at in range(6)]
+    right = [
+        Checked(HAAS, certain(card, HAAS), AUDIT if number < 2 else "gallery")
+        for number in range(6)
+    ]
     wrong = [Checked(BWT, certain(card, HAAS, 0.8)), Checked(BWT, certain(card, HAAS, 0.7))]
     with app.app_context():
         remember(card, [*right, *wrong, Checked(BWT, certain(card, BWT, UNSURE))])
@@ -102,7 +105,7 @@ def much(app: Flask, checked: ModelCard) -> ModelCard:
         install(older, app.extensions["marque"].config.models)
         remember(
             older,
-            [Checked(HAAS, certain(checked, HAAS if at % 2 else BWT)) for at in range(9)],
+            [Checked(HAAS, certain(checked, HAAS if number % 2 else BWT)) for number in range(9)],
             again=True,
         )
         trained_on(checked, [f"{number:064x}" for number in (1, 7)])
@@ -261,13 +264,18 @@ def test_a_matrix_of_many_labels_is_a_picture_with_links(
     client: FlaskClient, app: Flask, classifier: FakeClassifier
 ) -> None:
     labels = tuple(
-        Label(f"car-{at:03d}", f"Car {at}", parent=f"Maker {at % 4}") for at in range(196)
+        Label(f"car-{place:03d}", f"Car {place}", parent=f"Maker {place % 4}")
+        for place in range(196)
     )
     card = make_card(name="cars", labels=labels, threshold=0.4)
     with app.app_context():
         install(card, app.extensions["marque"].config.models)
         remember(
-            card, [Checked(f"car-{at:03d}", certain(card, f"car-{at + 4:03d}")) for at in range(40)]
+            card,
+            [
+                Checked(f"car-{place:03d}", certain(card, f"car-{place + 4:03d}"))
+                for place in range(40)
+            ],
         )
     text = page(client, model="cars@1")
     place = "/gallery?model=cars&version=1&ground_truth=car-000&decision=car-004"

@@ -126,7 +126,7 @@ def picture(rendition: Rendition, *, download_name: str = "", varies: bool = Fal
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if download_name:
-        response.headers["Content-Disposition"] = attachment(download_name)
+        response.headers["Content-Disposition"] = _attachment(download_name)
     response.make_conditional(request)
     if response.status_code == 200:
         _fill(response, rendition)
@@ -151,7 +151,7 @@ def _fill(response: Response, rendition: Rendition) -> None:
 def download(pieces: Iterator[bytes], content_type: str, name: str, *, export_id: str) -> Response:
     """A file that is made while it is sent; `Marque-Export` is the id of the export."""
     response = Response(stream_with_context(pieces), content_type=content_type)
-    response.headers["Content-Disposition"] = attachment(name)
+    response.headers["Content-Disposition"] = _attachment(name)
     response.headers["Marque-Export"] = export_id
     response.headers["X-Accel-Buffering"] = "no"
     return response
@@ -167,7 +167,13 @@ def stored_file(path: Path, content_type: str, *, sha256: str) -> Response:
     return response
 
 
-def attachment(name: str) -> str:
+def text_file(text: str, name: str, content_type: str = "text/csv; charset=utf-8") -> Response:
+    """A text as a download, a table by default."""
+    headers = {"Content-Disposition": _attachment(name)}
+    return Response(text, content_type=content_type, headers=headers)
+
+
+def _attachment(name: str) -> str:
     """`Content-Disposition` for a file name in any script (RFC 6266, RFC 5987)."""
     plain = "".join(char if char.isascii() and char not in '"\\%' else "_" for char in name)
     header, encoded = f'attachment; filename="{plain}"', quote(name, safe="")

@@ -69,12 +69,8 @@ _PREDICTION = (
 
 @dataclass(frozen=True)
 class ExportSelection:
-    """The photos of an export.
-
-    Attributes:
-        upto: Only photos whose number is not larger.
-        classes_only: Only those that a person gave a class, which a verdict is not.
-    """
+    """The photos of an export: up to a number, or only those that a person gave a class, which a
+    verdict is not."""
 
     wanted: GalleryFilter
     upto: int
@@ -125,22 +121,10 @@ def top_lines(prediction_ids: Sequence[int]) -> dict[int, list[tuple[int, str, f
 
 def events_of_photos(numbers: Sequence[int]) -> dict[int, list[Any]]:
     """The label history of photos, oldest first."""
-    statement = (
-        select(
-            LabelEvent.id,
-            LabelEvent.photo_id,
-            LabelEvent.from_label,
-            LabelEvent.to_label,
-            LabelEvent.who,
-            LabelEvent.why,
-            LabelEvent.place,
-            LabelEvent.batch,
-            LabelEvent.undoes,
-            LabelEvent.created_at,
-        )
-        .where(LabelEvent.photo_id.in_(numbers))
-        .order_by(LabelEvent.id)
-    )
+    event = LabelEvent
+    columns = (event.id, event.photo_id, event.from_label, event.to_label, event.who, event.why)
+    more = (event.place, event.batch, event.undoes, event.created_at)
+    statement = select(*columns, *more).where(event.photo_id.in_(numbers)).order_by(event.id)
     events: dict[int, list[Any]] = defaultdict(list)
     for row in db.session.execute(statement):
         events[row.photo_id].append(row)

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import JOB_STATES, SUCCEEDED
 from webapp.errors import BadRequestError
 from webapp.extensions import get_config, get_files
 from webapp.gallery_filter import GalleryFilter
-from webapp.http.responses import attachment
+from webapp.http.responses import text_file
 from webapp.services.jobs import queue
 from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types.registry import JOB_TYPES
@@ -103,11 +103,8 @@ def left_out(job_id: str) -> ResponseReturnValue:
     view = queue.get_job(job_id, guards.owner())
     if view.job.type != upload_job.JOB_TYPE.name:
         raise BadRequestError("Only an upload leaves files out.")
-    return Response(
-        upload_job.left_out_csv(queue.part_results(view)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": attachment(f"left-out-{job_id}.csv")},
-    )
+    table = upload_job.left_out_csv(queue.part_results(view))
+    return text_file(table, f"left-out-{job_id}.csv")
 
 
 @bp.get("/jobs/<job_id>/delete")

@@ -101,7 +101,7 @@ def test_a_line_of_json_is_the_photo_of_the_api_with_its_label_history(
     relabel([public_id], "bwt")
     (line,) = exported("jsonl").splitlines()
     photo = json.loads(line)
-    assert [(one["from"], one["to"], one["who"]) for one in photo.pop("labels")] == [
+    assert [(event["from"], event["to"], event["who"]) for event in photo.pop("labels")] == [
         (None, "haas", "API"),
         ("haas", "bwt", "Anna"),
     ]
@@ -203,7 +203,7 @@ def test_a_large_zip_comes_in_parts(upload: Upload, monkeypatch: pytest.MonkeyPa
     first = zipfile.ZipFile(io.BytesIO(b"".join(pieces)))
     following = get_export(row.public_id).manifest["next"]  # type: ignore[index]
     second = zipfile.ZipFile(io.BytesIO(exported("folders", after=following)))
-    assert [len(one.namelist()) for one in (first, second)] == [4, 3]
+    assert [len(part.namelist()) for part in (first, second)] == [4, 3]
     assert json.loads(second.read("manifest.json"))["next"] is None
 
 
@@ -236,12 +236,12 @@ def test_coco_has_an_image_for_each_photo_and_an_annotation_for_each_class(uploa
         upload(mark=3, ground_truth="haas"),
     )
     coco = json.loads(exported("coco"))
-    assert [one["id"] for one in coco["images"]] == [1, 2, 3, 4]
-    assert [(one["image_id"], one["category_id"]) for one in coco["annotations"]] == [
+    assert [image["id"] for image in coco["images"]] == [1, 2, 3, 4]
+    assert [(mark["image_id"], mark["category_id"]) for mark in coco["annotations"]] == [
         (1, 1),
         (4, 1),
     ]
-    assert [one["name"] for one in coco["categories"]] == ["haas"] and coco["images"][2][
+    assert [category["name"] for category in coco["categories"]] == ["haas"] and coco["images"][2][
         "verdict"
     ] == "none"
 

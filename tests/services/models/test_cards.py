@@ -41,7 +41,7 @@ def test_the_fairest_measure_comes_first() -> None:
         "sources": {"game": {"n": 10, "top1": 0.5}, "photos": {"n": 20, "top1": 0.95}},
     }
     card = make_card(metrics={"test": test, "unknown": {"n": 40, "unclassified": 0.9}})
-    assert [one.name for one in cards.measurements(card)] == [
+    assert [row.name for row in cards.measurements(card)] == [
         "Held-out photos",
         "Held-out game",
         "All held-out",

@@ -90,10 +90,10 @@ def test_with_few_photos_there_is_nothing_to_compare(
     registry: Registry, labelled: Callable[[int], list[str]]
 ) -> None:
     labelled(2)
-    found = compare.compare_on_history(registry, "f1-teams", 1, 2)
-    assert (found.state, found.photos, found.comparison) == (compare.FEW, 2, None)
+    result = compare.compare_on_history(registry, "f1-teams", 1, 2)
+    assert (result.state, result.photos, result.comparison) == (compare.FEW, 2, None)
     with pytest.raises(ModelRefusedError, match="30 are needed"):
-        found.require_comparison()
+        result.require_comparison()
 
 
 def test_the_challenger_is_asked_and_the_gallery_shows_what_it_showed(
@@ -102,11 +102,11 @@ def test_the_challenger_is_asked_and_the_gallery_shows_what_it_showed(
     first = labelled(30)[0]
     assert compare.compare_on_history(registry, "f1-teams", 1, 2).state == compare.WAITING
     challenger = version(2, ferrari=0.9)
-    found = ask(registry, challenger)
-    assert (found.state, found.waiting, challenger.ranked_photos) == (compare.READY, 0, 30)
-    assert found.comparison is not None
-    assert found.comparison.verdict == "worse"
-    assert len(found.comparison.broken) == len(found.pictures) == 30
+    result = ask(registry, challenger)
+    assert (result.state, result.waiting, challenger.ranked_photos) == (compare.READY, 0, 30)
+    assert result.comparison is not None
+    assert result.comparison.verdict == "worse"
+    assert len(result.comparison.broken) == len(result.pictures) == 30
     assert client.get(f"/api/v1/photos/{first}").json["prediction"]["model"]["version"] == 1
 
 
@@ -122,10 +122,12 @@ def test_photos_that_a_version_learnt_from_are_left_out(
     registry: Registry, config: Config, client: FlaskClient, labelled: Callable[[int], list[str]]
 ) -> None:
     first, second, _third = labelled(3)
-    digests = [client.get(f"/api/v1/photos/{one}").json["sha256"] for one in (first, second)]
+    digests = [
+        client.get(f"/api/v1/photos/{public_id}").json["sha256"] for public_id in (first, second)
+    ]
     with_split(config.models, 2, {digests[0]: "train", digests[1]: "test"})
-    found = compare.compare_on_history(registry, "f1-teams", 1, 2)
-    assert (found.photos, found.trained_on) == (2, 1)
+    result = compare.compare_on_history(registry, "f1-teams", 1, 2)
+    assert (result.photos, result.trained_on) == (2, 1)
 
 
 def test_a_version_without_its_list_is_named(
@@ -133,8 +135,8 @@ def test_a_version_without_its_list_is_named(
 ) -> None:
     (config.models / "f1-teams" / "2" / "split.json").unlink()
     labelled(30)
-    found = ask(registry, version(2))
-    assert (found.state, found.unknown) == (compare.UNKNOWN, (2,))
+    result = ask(registry, version(2))
+    assert (result.state, result.unknown) == (compare.UNKNOWN, (2,))
 
 
 def test_a_better_version_takes_over(
@@ -149,7 +151,7 @@ def test_a_better_version_takes_over(
         "better",
         2,
     )  # type: ignore[index]
-    fixed = {one["sha256"] for one in row.figures["fixed"]}  # type: ignore[index, attr-defined]
+    fixed = {photo["sha256"] for photo in row.figures["fixed"]}  # type: ignore[index, attr-defined]
     assert len(fixed) == 30 and fixed == set(db.session.execute(select(Photo.sha256)).scalars())
 
 
@@ -197,7 +199,7 @@ def test_labels_that_only_one_knows_do_not_count(
     labelled(2)
     card = make_card(2)
     fewer = dataclasses.replace(
-        card, labels=tuple(one for one in card.labels if one.name != "haas")
+        card, labels=tuple(label for label in card.labels if label.name != "haas")
     )
     (config.models / "f1-teams" / "2" / "card.json").write_text(fewer.to_json(), encoding="utf-8")
     assert compare.compare_on_history(registry, "f1-teams", 1, 2).photos == 0

@@ -173,7 +173,9 @@ def test_what_cannot_be_remembered_does_not_happen(registry: Registry) -> None:
 
 
 def test_photos_a_version_was_trained_on_are_left_out(photos: Path) -> None:
-    trained_on = {one.sha256: "train" for one in find_photos([photos])[0] if one.label == "haas"}
+    trained_on = {
+        photo.sha256: "train" for photo in find_photos([photos])[0] if photo.label == "haas"
+    }
     result = compared((good(1), good(2)), photos, [trained_on, {}])
     assert (result.comparison.n, result.trained_on) == (3, 3)
 
@@ -185,7 +187,7 @@ def test_it_refuses_when_nobody_knows_what_a_version_was_trained_on(photos: Path
 
 
 def test_it_refuses_when_a_version_was_trained_on_every_photo(photos: Path) -> None:
-    trained_on = {one.sha256: "train" for one in find_photos([photos])[0]}
+    trained_on = {photo.sha256: "train" for photo in find_photos([photos])[0]}
     with pytest.raises(ModelRefusedError, match="trained on each of the 6 photos"):
         compared((good(1), good(2)), photos, [trained_on, {}])
 

@@ -277,7 +277,7 @@ def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
     steps = plan_of(lambda: figures.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
     index = "sqlite_autoindex_month_counters_1 (model=? AND version=?)"
     assert steps == [f"SEARCH month_counters USING INDEX {index}"]
-    steps = plan_of(lambda: figures.storage.count_by_version(EVERY_PHOTO, "f1-teams"))
+    steps = plan_of(lambda: figures.storage.months_by_version(EVERY_PHOTO, "f1-teams"))
     assert "model=?" in steps[0]
 
 

@@ -90,7 +90,7 @@ def test_a_pickle_is_refused_by_the_gate(
         and "Try again" in page
     )
     assert "refused" in admin.get("/imports").text
-    assert [one.name for one in config.models.iterdir()] == ["f1-teams"]
+    assert [folder.name for folder in config.models.iterdir()] == ["f1-teams"]
 
 
 def test_a_network_becomes_a_version(

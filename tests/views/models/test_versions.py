@@ -200,9 +200,9 @@ def test_a_version_that_nobody_knows_decides_nothing(
     )
 
 
-@pytest.mark.parametrize("question", ["a=1&b=1", "a=one", "a=1&b=99999999999"])
-def test_a_comparison_that_makes_no_sense_is_said(reviewer: FlaskClient, question: str) -> None:
-    assert reviewer.get(f"/models/f1-teams/compare?{question}").status_code == 400
+@pytest.mark.parametrize("query", ["a=1&b=1", "a=one", "a=1&b=99999999999"])
+def test_a_comparison_that_makes_no_sense_is_said(reviewer: FlaskClient, query: str) -> None:
+    assert reviewer.get(f"/models/f1-teams/compare?{query}").status_code == 400
 
 
 def test_a_better_version_takes_over(

@@ -18,13 +18,8 @@ _SHOWN = 20
 
 
 def start_export(order: ExportOrder, *, who: Who, tools: Tools) -> tuple[Export, Iterator[bytes]]:
-    """Remember that an export begins. What became of it is written down when its bytes end.
-
-    Returns:
-        The export, and its bytes piece by piece.
-
-    Raises:
-        BadRequestError: There is no photo `order.after`.
+    """Remember that an export begins, and return it with its bytes, piece by piece; when they end,
+    what became of it is written down. Raises `BadRequestError`: there is no photo `order.after`.
     """
     after = number_after(order.after)
     export = Export(

@@ -17,17 +17,13 @@ ZIP_PHOTOS = 5000
 
 @dataclass(frozen=True)
 class ExportOrder:
-    """What to export.
+    """What to export. Raises `BadRequestError` when there is no such format.
 
     Attributes:
-        format: The name of a format.
         after: The id of the last photo that is there already.
         limit: The most photos; None for all of them.
         keep_metadata: Photos keep what they tell about place, time and camera.
         base_url: Where this Marque is, for formats that name a photo by its address.
-
-    Raises:
-        BadRequestError: There is no such format.
     """
 
     format: str
@@ -67,14 +63,9 @@ class ExportOrder:
 
 
 @dataclass(frozen=True)
-class ExportSize:
-    """How much an export would be.
-
-    Attributes:
-        classes: How many photos each class has.
-        verdicts: How many photos without a class: by verdict, "" for those without a ground truth.
-        bytes: Of the files of photos with a class.
-    """
+class _ExportSize:
+    """How many photos an export would have: all, of each class, and without a class by verdict (""
+    for those without a ground truth). `bytes` are of the files of photos with a class."""
 
     photos: int
     classes: dict[str, int]
@@ -92,12 +83,12 @@ class ExportSize:
         return -(-self.labelled // ZIP_PHOTOS)
 
 
-def size_of(wanted: GalleryFilter) -> ExportSize:
+def size_of(wanted: GalleryFilter) -> _ExportSize:
     """How much would be exported."""
     counts = storage.count_photos(wanted)
     classes = {name: count for name, (count, _) in counts.items() if name and name not in VERDICTS}
     verdicts = {name or "": count for name, (count, _) in counts.items() if name not in classes}
-    return ExportSize(
+    return _ExportSize(
         sum(count for count, _ in counts.values()),
         dict(sorted(classes.items())),
         verdicts,
@@ -113,8 +104,7 @@ def without_class(wanted: GalleryFilter) -> dict[str, int]:
 def number_after(public_id: str) -> int:
     """The number of the photo after which an export goes on, 0 for none.
 
-    Raises:
-        BadRequestError: There is no such photo.
+    Raises `BadRequestError` when there is no such photo.
     """
     if not public_id:
         return 0

@@ -31,14 +31,8 @@ MOST_LOST = 100  # ids of photos without a file that a manifest names
 
 @dataclass
 class ExportCounts:
-    """What was written so far.
-
-    Attributes:
-        lost: Ids of photos whose file is gone.
-        last: The id of the last photo.
-        more: Photos were left for a next part.
-        written: Bytes of the file, of which `digest` is the SHA-256.
-    """
+    """What was written so far: `lost` are ids of photos whose file is gone, `last` is that of the
+    last photo; `more` were left for a next part; `digest` is over the `written` bytes."""
 
     photos: int = 0
     classes: Counter[str] = field(default_factory=Counter)
@@ -75,12 +69,8 @@ class ExportCounts:
 
 @dataclass
 class ExportRun:
-    """One export while it is written.
-
-    Attributes:
-        event: The newest label event; every label up to it is in the export.
-        made: When the export began.
-    """
+    """One export while it is written. It began when it was `made`, and has every label up to the
+    label event `event`."""
 
     order: ExportOrder
     tools: Tools
@@ -111,15 +101,11 @@ class ExportRun:
         }
 
     def photos(self, after: int | None = None, *, in_parts: bool = True) -> Iterator[Record]:
-        """The photos of the order, each counted. Folders have no place for what has no class, which
-        is counted as left out.
+        """The photos of the order, each counted; those that folders have no place for count as
+        left out.
 
-        Args:
-            after: The number of the photo to go on after; None for that of the order.
-            in_parts: At most as many as one file holds.
-
-        Raises:
-            BadRequestError: There is no photo to go on after.
+        They begin after number `after` (None: that of the order) and are `in_parts` at most as many
+        as one file holds. Raises `BadRequestError` when there is no photo to go on after.
         """
         order, counts = self.order, self.counts
         after = number_after(order.after) if after is None else after
@@ -157,12 +143,7 @@ def records(
     order: ExportOrder, registry: Registry, *, after: int, upto: int | None = None
 ) -> Iterator[Record]:
     """Every photo that passes the filter and is there now, oldest first, read in batches; photos
-    that arrive meanwhile are not.
-
-    Args:
-        after: Only photos whose number is larger.
-        upto: Only photos whose number is not larger; None for all that are there now.
-    """
+    that arrive meanwhile are not. Only those over the number `after` and `upto` another one."""
     read_lists(registry)
     upto = last_number() if upto is None else upto
 

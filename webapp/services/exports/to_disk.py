@@ -35,10 +35,8 @@ def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: Watch) -
     """Write an export to a file, and its manifest beside it. Returns the manifest.
 
     Until it is whole the file is called `.NAME.part`; a line for each photo goes on in it after its
-    last whole line.
-
-    Raises:
-        ExportError: There is a file of this name, or what lies there began as another export.
+    last whole line. Raises `ExportError` when there is a file of this name, or what lies there
+    began as another export.
     """
     if path.exists():
         raise ExportError(f"{path} is there already. Choose another name, or remove it.")
@@ -63,14 +61,10 @@ def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: Watch) -
 
 def export_folder(order: ExportOrder, folder: Path, *, tools: Tools, watch: Watch) -> Json:
     """Bring a folder of photos up to date: what is there and whole stays, what is missing is
-    written, what no longer belongs is removed.
+    written, what no longer belongs is removed. Returns the manifest, which lies in the folder.
 
-    Returns:
-        The manifest, which lies in the folder; while it says `"complete": false` the export was
-        interrupted.
-
-    Raises:
-        ExportError: The folder holds something else, or another export.
+    While that says `"complete": false` the export was interrupted. Raises `ExportError` when the
+    folder holds something else, or another export.
     """
     order = ExportOrder(order.format, order.wanted, keep_metadata=order.keep_metadata)
     run = ExportRun(order, tools)

@@ -11,12 +11,8 @@ from typing import IO
 @contextmanager
 def replacing(path: Path, *, shared: bool = False) -> Iterator[IO[bytes]]:
     """A file beside `path` that takes its place when the block ends well, and is removed when it
-    does not.
-
-    Args:
-        shared: Other processes may write the same file: it gets a name of its own until it is
-            whole, and is synced to the disk.
-    """
+    does not. A `shared` one, which other processes may write too, gets a name of its own until
+    then, and is synced to the disk."""
     own = f".{secrets.token_hex(4)}" if shared else ""
     fresh = path.with_name(f".{path.name}{own}.part")
     try:

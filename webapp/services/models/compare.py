@@ -53,12 +53,9 @@ def compare_on_photos(
 ) -> FolderComparison:
     """Compare champion and challenger on photos that neither was trained on.
 
-    Args:
-        photos: with sentences about what was left out while they were listed.
-        splits: what the versions were trained on, None when unknown.
-        cards: how labels are seen now.
-        any_photo: take all photos, trained on or not.
-        watch: is handed the photos and gives them back one by one (a progress bar).
+    With `photos` come sentences about what was left out while they were listed; `splits` are what
+    the versions were trained on, None when unknown; `cards` how labels are seen now; `any_photo`
+    takes all photos, trained on or not; `watch` gets the photos and gives them back one by one.
 
     Raises `ModelRefusedError` when it is unknown what a version was trained on, or no photo is
     left.

@@ -11,7 +11,7 @@ _CHUNK = 5_000  # photos that are counted anew in one transaction
 
 
 @dataclass(frozen=True)
-class CounterCheck:
+class _CounterCheck:
     """How many checked answers, and how many sums of them, differ from a full count."""
 
     answers: int
@@ -30,9 +30,9 @@ class CounterCheck:
         return f"{self.answers:,} answers and {self.sums:,} sums differ from a full count"
 
 
-def check_counters() -> CounterCheck:
+def check_counters() -> _CounterCheck:
     """Compare with a full count, which takes seconds for a million photos. Changes nothing."""
-    return CounterCheck(*counters.differences())
+    return _CounterCheck(*counters.differences())
 
 
 def recount() -> Iterator[int]:

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from webapp.domain import NO, NONE_OF_THESE, UNCLASSIFIED, YES
 from webapp.errors import ModelError
 from webapp.gallery_filter import GalleryFilter
-from webapp.inference.metrics.counts import LabelMeasure, calibration_error, mean_f1
+from webapp.inference.metrics.counts import LabelMeasure, mean_f1
 from webapp.inference.metrics.intervals import Share, more_needed, share_of
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label, outputs, right_answers
@@ -22,7 +22,7 @@ from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
 from webapp.services.stats.training_membership import knows_training_photos
 from webapp.storage.stats import stats as storage
-from webapp.storage.stats.stats import Band, Counts, Pair, VersionCount
+from webapp.storage.stats.stats import Band, Counts, Month, Pair
 from webapp.storage.tables import Photo
 
 EVERYTHING, AUDITED = "all", "audit"
@@ -30,6 +30,7 @@ SAMPLES = (EVERYTHING, AUDITED)
 MIX_UPS_WITH_PHOTOS = 5
 _PHOTOS_OF_MIX_UP = 6
 THRESHOLDS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)  # of the table, in percent
+Row = TypeVar("Row", Pair, Band, Month)
 _WITHIN = 0.05  # a recall is known well enough when its range reaches this far to each side
 
 
@@ -80,7 +81,7 @@ class LabelAccuracy:
 
 
 @dataclass(frozen=True)
-class MixUpCount:
+class _MixUpCount:
     """`n` photos that are `truth` and were called `decision`; `photos` are the newest of them."""
 
     truth: str
@@ -153,31 +154,21 @@ def versions(
         with suppress(ModelError):
             knows_training_photos(registry, registry.card(model, version))
     of_model = photo_filter.replace(model=model, version=None, sort="newest")
-    counts = storage.count_by_version(of_model, model)
-    if not with_trained and not photo_filter.trained_on:
-        counts = [row for row in counts if not row.trained]
-    return version_figures(counts)
-
-
-def version_figures(counts: Iterable[VersionCount]) -> list[VersionAccuracy]:
-    """The counts of each version together, the newest version first."""
-    totals: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for row in counts:
-        audited = (row.right, row.n) if row.audited else (0, 0)
-        for place, number in enumerate((row.right, row.n, *audited)):
-            totals[row.version][place] += number
-    return [
-        VersionAccuracy(version, share_of(*numbers[:2]), share_of(*numbers[2:]))
-        for version, numbers in sorted(totals.items(), reverse=True)
-    ]
+    counted = with_trained or bool(photo_filter.trained_on)
+    accuracies = []
+    for version, rows in sorted(storage.months_by_version(of_model, model).items(), reverse=True):
+        if months := [row for row in rows if counted or not row.trained]:
+            audited = _right(of_sample(months, AUDITED))
+            accuracies.append(VersionAccuracy(version, _right(months), audited))
+    return accuracies
 
 
 # ---- figures ----
 
 
-def of_sample(pairs: Iterable[Pair], sample: str) -> list[Pair]:
-    """The pairs of a sample: everything that was checked, or the audited photos only."""
-    return [pair for pair in pairs if pair.audited or sample == EVERYTHING]
+def of_sample(rows: Iterable[Row], sample: str) -> list[Row]:
+    """The rows of a sample: everything that was checked, or the audited photos only."""
+    return [row for row in rows if row.audited or sample == EVERYTHING]
 
 
 def summarize(counts: Counts, card: ModelCard, sample: str) -> SampleFigures:
@@ -229,10 +220,10 @@ def split_labels(card: ModelCard) -> dict[str, list[str]]:
     return dict(parts)
 
 
-def mix_ups(counts: Counts, sample: str) -> list[MixUpCount]:
+def mix_ups(counts: Counts, sample: str) -> list[_MixUpCount]:
     """Which label was called which other one, the most common first."""
     rows = [
-        MixUpCount(truth, decision, n)
+        _MixUpCount(truth, decision, n)
         for (truth, decision), n in count_pairs(of_sample(counts.pairs, sample)).items()
         if decision not in (truth, UNCLASSIFIED) and truth != NONE_OF_THESE
     ]
@@ -240,26 +231,22 @@ def mix_ups(counts: Counts, sample: str) -> list[MixUpCount]:
 
 
 def with_photos(
-    rows: Sequence[MixUpCount],
+    rows: Sequence[_MixUpCount],
     photo_filter: GalleryFilter,
     card: ModelCard,
     sample: str,
     *,
     with_trained: bool = False,
-) -> list[MixUpCount]:
+) -> list[_MixUpCount]:
     """The same with the newest photos of each that pass the filter."""
     narrowed = photo_filter.replace(model=card.name, version=card.version, sort="newest")
     if sample == AUDITED:
         narrowed = narrowed.replace(audited=YES)
     if not with_trained and not photo_filter.trained_on:
         narrowed = narrowed.replace(trained_on=NO)
+    limit = _PHOTOS_OF_MIX_UP
     return [
-        replace(
-            row,
-            photos=storage.photos_of_pair(
-                narrowed, row.truth, row.decision, limit=_PHOTOS_OF_MIX_UP
-            ),
-        )
+        replace(row, photos=storage.photos_of_pair(narrowed, row.truth, row.decision, limit=limit))
         for row in rows
     ]
 
@@ -267,43 +254,35 @@ def with_photos(
 def reliability(counts: Counts, sample: str) -> list[ConfidenceBin]:
     """First guesses about photos with a label, in ten bins of equal width; empty ones left out."""
     groups: dict[int, list[Band]] = defaultdict(list)
-    for band in counts.bands:
-        if band.known and (band.audited or sample == EVERYTHING):
+    for band in of_sample(counts.bands, sample):
+        if band.known:
             groups[band.percent // 10].append(band)
     bins = []
     for place, bands in sorted(groups.items()):
-        n = sum(band.n for band in bands)
+        n = _total(bands)
         confidence = sum(band.confidence for band in bands) / n
         right = share_of(sum(band.first for band in bands), n)
         bins.append(ConfidenceBin(place * 10, place * 10 + 10, confidence, right))
     return bins
 
 
-def mean_error(bins: Sequence[ConfidenceBin]) -> float:
-    """The expected calibration error, in [0, 1]."""
-    return calibration_error((row.right.n, row.confidence, row.right.share) for row in bins)
-
-
 def threshold_figures(counts: Counts, sample: str, percent: int) -> ThresholdFigures:
     """What the version would have said with another threshold, in whole percent."""
-    bands = [band for band in counts.bands if band.audited or sample == EVERYTHING]
-    n = sum(band.n for band in bands)
+    bands = of_sample(counts.bands, sample)
     passing = [band for band in bands if band.percent >= percent]
-    named = sum(band.n for band in passing)
+    n, named = _total(bands), _total(passing)
     right = share_of(sum(band.first for band in passing), named)
     return ThresholdFigures(percent, right, share_of(n - named, n))
 
 
 def by_month(counts: Counts, sample: str) -> list[MonthAccuracy]:
     """Month by month, oldest first; months without a checked photo are left out."""
-    totals: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for row in counts.months:
-        if row.audited or sample == EVERYTHING:
-            totals[row.month][0] += row.right
-            totals[row.month][1] += row.n
+    months: dict[int, list[Month]] = defaultdict(list)
+    for row in of_sample(counts.months, sample):
+        months[row.month].append(row)
     return [
-        MonthAccuracy(month // 100, month % 100, share_of(*totals[month]))
-        for month in sorted(totals)
+        MonthAccuracy(month // 100, month % 100, _right(rows))
+        for month, rows in sorted(months.items())
     ]
 
 
@@ -320,18 +299,8 @@ def held_out(card: ModelCard) -> Share | None:
 
 def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
     """The figures of all labels as a table, exact; empty cells where nothing was counted."""
-    header = [
-        "label",
-        "name",
-        "photos",
-        "found",
-        "precision",
-        "recall",
-        "f1",
-        "low",
-        "high",
-        "more_needed",
-    ]
+    heading = ["label", "name", "photos", "found"]
+    heading += ["precision", "recall", "f1", "low", "high", "more_needed"]
     rows = [
         (
             row.label,
@@ -347,7 +316,7 @@ def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
         )
         for row in label_accuracies(counts, card, sample)
     ]
-    return to_csv(header, rows)
+    return to_csv(heading, rows)
 
 
 def count_pairs(pairs: Iterable[Pair]) -> dict[tuple[str, str], int]:
@@ -369,5 +338,10 @@ def _measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]
     return {name: LabelMeasure(n[name], named[name], hits[name]) for name in outputs(card)}
 
 
-def _total(pairs: Iterable[Pair]) -> int:
-    return sum(pair.n for pair in pairs)
+def _total(rows: Iterable[Row]) -> int:
+    return sum(row.n for row in rows)
+
+
+def _right(months: Iterable[Month]) -> Share:
+    rows = list(months)
+    return share_of(sum(row.right for row in rows), _total(rows))

@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label, outputs
+from webapp.reports.charts import heat
 from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
 from webapp.services.stats.figures import count_pairs, of_sample
@@ -35,9 +37,8 @@ class ConfusionMatrix:
         """True on the diagonal; no name is the right answer to "none of these"."""
         return truth == decision or (truth == NONE_OF_THESE and decision == UNCLASSIFIED)
 
-    @property
-    def most_wrong(self) -> int:
-        """The largest count of a wrong name."""
+    @cached_property
+    def _most_wrong(self) -> int:
         wrong = (
             n
             for (truth, decision), n in self.counts.items()
@@ -45,17 +46,13 @@ class ConfusionMatrix:
         )
         return max(wrong, default=0)
 
-    def without_diagonal(self) -> "ConfusionMatrix":
-        """Only what was not right."""
-        counts = {key: n for key, n in self.counts.items() if not self.is_hit(*key)}
-        return replace(self, counts=counts)
-
-    def without_empty(self) -> "ConfusionMatrix":
-        """Only rows and columns that have a count."""
-        used = {name for pair in self.counts for name in pair}
-        rows = tuple(name for name in self.rows if name in used)
-        columns = tuple(name for name in self.columns if name in used)
-        return replace(self, rows=rows, columns=columns)
+    def look(self, truth: str, decision: str, n: int) -> str:
+        """The class of a cell with this count: "", "hit", "unsure", or "h1" to "h4" by how often it
+        went wrong."""
+        hit = self.is_hit(truth, decision)
+        if not n or (decision == UNCLASSIFIED and not hit):
+            return "unsure" if n else ""
+        return heat(n, self._most_wrong, hit=hit)
 
     def to_csv(self) -> str:
         """A row for each truth, a column for each decision."""
@@ -69,12 +66,8 @@ class ConfusionMatrix:
 def confusion_matrix(
     counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_ORDER, grouped: bool = False
 ) -> ConfusionMatrix:
-    """What was taken for what.
-
-    Args:
-        order: labels as in the card, mixed-up ones beside each other, or those of one parent.
-        grouped: count parents instead of labels.
-    """
+    """What was taken for what, with labels in one of `ORDERS`: as in the card, mixed-up ones beside
+    each other, or those of one parent. `grouped` counts parents instead of labels."""
     table = count_pairs(of_sample(counts.pairs, sample))
     parents = {label.name: label.parent or _NO_PARENT for label in every_label(card)}
     names = list(outputs(card))
@@ -84,11 +77,8 @@ def confusion_matrix(
             by_parent[parents.get(truth, truth), parents.get(decision, decision)] += n
         table, names = dict(by_parent), list(dict.fromkeys(parents.values()))
     elif order == PARENT:
-
-        def by_parent_and_name(name: str) -> tuple[bool, str, str]:
-            return parents[name] == _NO_PARENT, parents[name], display(card, name).casefold()
-
-        names.sort(key=by_parent_and_name)
+        names.sort(key=lambda name: display(card, name).casefold())
+        names.sort(key=lambda name: (parents[name] == _NO_PARENT, parents[name]))
     if order == CLUSTER:
         names = cluster(names, table)
     nothing = (NONE_OF_THESE,) if any(truth == NONE_OF_THESE for truth, _ in table) else ()

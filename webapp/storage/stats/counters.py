@@ -112,7 +112,7 @@ def _steps_for_list(dialect: str) -> _Steps:
 
 def _steps(photo_ids: Any, dialect: str) -> _Steps:
     of_photos = _ANSWERS.c.photo_id.in_(photo_ids)
-    fresh = answers_now(Photo.id.in_(photo_ids))
+    fresh = _answers_now(Photo.id.in_(photo_ids))
     return _Steps(
         any_rows=select(_ANSWERS.c.photo_id).where(of_photos).limit(1),
         subtract=tuple(_moved(table, of_photos, -1, dialect) for table in COUNTERS),
@@ -151,7 +151,7 @@ def all_sums(rows: Rows) -> CompoundSelect[Any]:
     return union_all(*parts)
 
 
-def answers_now(*where: Any) -> Select[Any]:
+def _answers_now(*where: Any) -> Select[Any]:
     """The rows of `CheckedAnswer` as they should be, from photos, labels and predictions."""
     day = cast(Photo.created_at, String)
     in_top_five = exists().where(
@@ -224,7 +224,7 @@ def rebuild_sums() -> None:
 
 def differences() -> tuple[int, int]:
     """How many checked answers, and how many counters, are not what a full count gives."""
-    answers = _differing(select(_ANSWERS), answers_now())
+    answers = _differing(select(_ANSWERS), _answers_now())
     return answers, sum(
         _differing(select(table).where(table.c.n != 0), sums(table, _ANSWERS)) for table in COUNTERS
     )

@@ -79,17 +79,6 @@ class Month:
 
 
 @dataclass(frozen=True)
-class VersionCount:
-    """`n` checked photos that a version has answered, `right` of them right."""
-
-    version: int
-    audited: bool
-    trained: bool
-    n: int
-    right: int
-
-
-@dataclass(frozen=True)
 class Counts:
     """Everything that was counted of one version's answers to checked photos."""
 
@@ -119,35 +108,17 @@ def count_answers(photo_filter: GalleryFilter, model: str, version: int) -> Coun
         pairs, bands, months = (
             [row for row in rows if row.kind == table.name] for table in counters.COUNTERS
         )
-    return Counts(
-        _pairs(pairs),
-        [
-            Band(
-                row.percent,
-                row.audited,
-                row.trained,
-                row.known,
-                row.n,
-                row.first,
-                row.billionths / counters.BILLION,
-            )
-            for row in bands
-        ],
-        [Month(row.month, row.audited, row.trained, row.n, row.right) for row in months],
-    )
+    return Counts(_pairs(pairs), [_band(row) for row in bands], [_month(row) for row in months])
 
 
-def count_by_version(photo_filter: GalleryFilter, model: str) -> list[VersionCount]:
+def months_by_version(photo_filter: GalleryFilter, model: str) -> dict[int, list[Month]]:
     """How often each version was right on the checked photos of a filter; see `count_answers`."""
     filtered = counters.sums(counters.MONTHS, _passing(photo_filter, model))
     is_filter = _is_a_filter(photo_filter)
-    rows = _in_time(filtered) if is_filter else _stored(counters.MONTHS, model)
-    totals: dict[tuple[int, bool, bool], list[int]] = defaultdict(lambda: [0, 0])
-    for row in rows:
-        total = totals[row.version, row.audited, row.trained]
-        total[0] += row.n
-        total[1] += row.right
-    return [VersionCount(*key, *numbers) for key, numbers in sorted(totals.items())]
+    months: dict[int, list[Month]] = defaultdict(list)
+    for row in _in_time(filtered) if is_filter else _stored(counters.MONTHS, model):
+        months[row.version].append(_month(row))
+    return months
 
 
 def photos_of_pair(
@@ -179,6 +150,15 @@ def _pairs(rows: Iterable[Any]) -> list[Pair]:
         for place, number in enumerate((row.n, first, row.five)):
             total[place] += number
     return [Pair(*key, *numbers) for key, numbers in totals.items()]
+
+
+def _band(row: Any) -> Band:
+    confidence = row.billionths / counters.BILLION
+    return Band(row.percent, row.audited, row.trained, row.known, row.n, row.first, confidence)
+
+
+def _month(row: Any) -> Month:
+    return Month(row.month, row.audited, row.trained, row.n, row.right)
 
 
 def _stored(table: Table, model: str, version: int | None = None) -> Sequence[Any]:

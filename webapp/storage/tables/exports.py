@@ -13,12 +13,9 @@ from webapp.storage.tables.base import UTCDateTime, now
 class Export(Base):
     """One download of photos or their answers: what was asked, who asked, and how it ended.
 
-    Attributes:
-        filter_json: The filter as the parameters of a URL.
-        state: "running", "complete" or "stopped".
-        photos: How many were handed to the network; a broken download has fewer.
-        after: The id of the photo it went on after.
-        manifest: What a complete export says about itself.
+    `filter_json` is the filter as the parameters of a URL, `state` "running", "complete" or
+    "stopped", `photos` how many were handed to the network, `after` the id of the photo it went on
+    after, `manifest` what a complete export says about itself.
     """
 
     __tablename__ = "exports"

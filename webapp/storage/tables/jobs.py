@@ -99,6 +99,3 @@ class JobWorker(Base):
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-
-
-# ---- webhooks ----

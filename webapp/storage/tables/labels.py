@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from webapp.domain import AUDIT
 from webapp.storage.database import Base
-from webapp.storage.tables.base import UTCDateTime, now
+from webapp.storage.tables.base import UTCDateTime, now, partial_index
 
 if TYPE_CHECKING:
     from webapp.storage.tables.photos import Photo
@@ -85,6 +86,7 @@ class LabelEvent(Base):
     __table_args__ = (
         Index("ix_label_events_photo", "photo_id", "id"),
         Index("ix_label_events_who", "who", "id"),
+        partial_index("ix_label_events_audited", "photo_id", where=f"place = '{AUDIT}'"),
         {"sqlite_autoincrement": True},
     )
 

@@ -17,13 +17,12 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.domain import UNLABELLED
 from webapp.storage.database import Base
-from webapp.storage.tables.base import UTCDateTime, now
+from webapp.storage.tables.base import PhotoKey, UTCDateTime, now, partial_index
 
 if TYPE_CHECKING:
     from webapp.storage.tables.accounts import User
@@ -41,14 +40,8 @@ class File(Base):
 
 def _of_kept(*columns: str) -> Index:
     """An index over the photos that nobody has deleted, named by its columns."""
-    kept = text("deleted_at IS NULL")
-    return Index(
-        f"ix_photos_kept_{'_'.join(columns)}",
-        *columns,
-        "id",
-        sqlite_where=kept,
-        postgresql_where=kept,
-    )
+    name = f"ix_photos_kept_{'_'.join(columns)}"
+    return partial_index(name, *columns, "id", where="deleted_at IS NULL")
 
 
 class Photo(Base):
@@ -67,50 +60,25 @@ class Photo(Base):
 
     __tablename__ = "photos"
     __table_args__ = (
-        _of_kept("outcome"),
-        _of_kept("shown_label"),
-        _of_kept("shown_decision"),
-        _of_kept("ground_truth"),
-        _of_kept("uploader_id"),
-        _of_kept("source"),
-        _of_kept("batch"),
-        _of_kept("starred"),
-        _of_kept("has_duplicate"),
-        _of_kept("created_at"),
-        _of_kept("shown_confidence"),
-        _of_kept("shown_margin"),
-        _of_kept("outcome", "shown_confidence"),
-        _of_kept("outcome", "shown_margin"),
-        _of_kept("shown_label", "shown_confidence"),
-        _of_kept("shown_label", "shown_margin"),
-        _of_kept("shown_decision", "shown_confidence"),
-        _of_kept("shown_decision", "shown_margin"),
+        *map(_of_kept, ("outcome", "shown_label", "shown_decision", "ground_truth", "uploader_id")),
+        *map(_of_kept, ("source", "batch", "starred", "has_duplicate", "created_at")),
+        *map(_of_kept, ("shown_confidence", "shown_margin")),
+        *(
+            _of_kept(first, second)
+            for first in ("outcome", "shown_label", "shown_decision")
+            for second in ("shown_confidence", "shown_margin")
+        ),
         _of_kept("ground_truth", "shown_confidence"),
         Index("ix_photos_dhash", "dhash"),
-        Index(
-            "ix_photos_deleted_at",
-            "deleted_at",
-            sqlite_where=text("deleted_at IS NOT NULL"),
-            postgresql_where=text("deleted_at IS NOT NULL"),
+        partial_index("ix_photos_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+        partial_index(
+            "ix_photos_deleted_batch", "deleted_batch", where="deleted_batch IS NOT NULL"
         ),
-        Index(
-            "ix_photos_deleted_batch",
-            "deleted_batch",
-            sqlite_where=text("deleted_batch IS NOT NULL"),
-            postgresql_where=text("deleted_batch IS NOT NULL"),
+        partial_index(
+            "ix_photos_starred_batch", "starred_batch", where="starred_batch IS NOT NULL"
         ),
-        Index(
-            "ix_photos_starred_batch",
-            "starred_batch",
-            sqlite_where=text("starred_batch IS NOT NULL"),
-            postgresql_where=text("starred_batch IS NOT NULL"),
-        ),
-        Index(
-            "ix_photos_disputed",
-            "disputed",
-            "id",
-            sqlite_where=text("disputed = 1"),
-            postgresql_where=text("disputed"),
+        partial_index(
+            "ix_photos_disputed", "disputed", "id", where="disputed = 1", postgresql="disputed"
         ),
         {"sqlite_autoincrement": True},
     )
@@ -164,22 +132,17 @@ class Thumbnail(Base):
 
     __tablename__ = "thumbnails"
 
-    photo_id: Mapped[int] = mapped_column(
-        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
-    )
+    photo_id: Mapped[PhotoKey]
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 def _by_model(*columns: str) -> tuple[Index, Index]:
     """Two indexes: over what stands for its model, and over what each version said."""
-    name = "_".join(columns) or "photo"
-    where: dict[str, Any] = {
-        "sqlite_where": text("current = 1"),
-        "postgresql_where": text("current"),
-    }
+    name, keys = "_".join(columns) or "photo", (*columns, "photo_id")
+    current = f"ix_predictions_current_{name}"
     return (
-        Index(f"ix_predictions_current_{name}", "model", *columns, "photo_id", **where),
-        Index(f"ix_predictions_version_{name}", "model", "version", *columns, "photo_id"),
+        partial_index(current, "model", *keys, where="current = 1", postgresql="current"),
+        Index(f"ix_predictions_version_{name}", "model", "version", *keys),
     )
 
 
@@ -253,9 +216,7 @@ class PhotoHash(Base):
         for band in range(5)
     )
 
-    photo_id: Mapped[int] = mapped_column(
-        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
-    )
+    photo_id: Mapped[PhotoKey]
     dhash: Mapped[int] = mapped_column(BigInteger)
     band0: Mapped[int]
     band1: Mapped[int]

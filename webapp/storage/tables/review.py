@@ -6,7 +6,7 @@ from sqlalchemy import Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.storage.database import Base
-from webapp.storage.tables.base import UTCDateTime, now
+from webapp.storage.tables.base import PhotoKey, UTCDateTime, now
 
 
 class ReviewLease(Base):
@@ -19,9 +19,7 @@ class ReviewLease(Base):
     __tablename__ = "review_leases"
     __table_args__ = (Index("ix_review_leases_user", "user_id", "position"),)
 
-    photo_id: Mapped[int] = mapped_column(
-        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
-    )
+    photo_id: Mapped[PhotoKey]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     queue: Mapped[str] = mapped_column(String(64))
     position: Mapped[int]
@@ -72,9 +70,7 @@ class Suspicion(Base):
         Index("ix_suspicions_model_margin", "model", "margin", "photo_id"),
     )
 
-    photo_id: Mapped[int] = mapped_column(
-        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
-    )
+    photo_id: Mapped[PhotoKey]
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     given: Mapped[str] = mapped_column(String(120))
     other: Mapped[str] = mapped_column(String(120))

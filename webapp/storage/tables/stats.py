@@ -1,11 +1,10 @@
 """Checked answers, the counters made of them, and what versions were trained on."""
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, String
+from sqlalchemy import BigInteger, Float, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.domain import AUDIT
 from webapp.storage.database import Base
-from webapp.storage.tables.labels import LabelEvent
+from webapp.storage.tables.base import PhotoKey
 
 CHECKED = ("correct", "wrong", "unclassified")  # outcomes with a ground truth to compare with
 
@@ -21,9 +20,7 @@ class CheckedAnswer(Base):
     __tablename__ = "checked_answers"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    photo_id: Mapped[int] = mapped_column(
-        ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True
-    )
+    photo_id: Mapped[PhotoKey]
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     truth: Mapped[str] = mapped_column(String(120))
@@ -111,11 +108,3 @@ class TrainingList(Base):
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     files: Mapped[int]
-
-
-Index(
-    "ix_label_events_audited",
-    LabelEvent.photo_id,
-    sqlite_where=LabelEvent.place == AUDIT,
-    postgresql_where=LabelEvent.place == AUDIT,
-)

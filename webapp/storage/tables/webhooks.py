@@ -78,6 +78,3 @@ class WebhookDelivery(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     event: Mapped[WebhookEvent] = relationship(lazy="raise")
-
-
-# ---- what the stats read ----

@@ -1,11 +1,12 @@
 """The labels of a model as people see them: a list, a form for one of them, and what was changed,
 with the way back."""
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
+from webapp.http.responses import text_file
 from webapp.inference.models.label_set import KINDS, all_labels, as_current, parts_by_label
 from webapp.services.jobs.types import remap as remap_job
 from webapp.services.labels import label_set_files, label_sets, merges, search
@@ -68,7 +69,7 @@ def picture(name: str) -> ResponseReturnValue:
 def as_json(name: str) -> ResponseReturnValue:
     """The label set as JSON."""
     text = label_set_files.to_json(get_registry().card(name))
-    return _download(text, f"{name}-labels.json", "application/json")
+    return text_file(text, f"{name}-labels.json", "application/json")
 
 
 @bp.get("/<name>/labels.csv")
@@ -76,7 +77,7 @@ def as_json(name: str) -> ResponseReturnValue:
 def as_csv(name: str) -> ResponseReturnValue:
     """The label set as a table."""
     text = label_set_files.to_table(get_registry().card(name))
-    return _download(text, f"{name}-labels.csv", "text/csv; charset=utf-8")
+    return text_file(text, f"{name}-labels.csv")
 
 
 @bp.post("/<name>/labels/file")
@@ -119,11 +120,6 @@ def undo(name: str) -> ResponseReturnValue:
         note(str(error), kind="is-error")
     known = get_registry().card(name).label(label)
     return redirect(url_for(".index", name=name, label=label if known else None), 303)
-
-
-def _download(text: str, name: str, content_type: str) -> Response:
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(text, content_type=content_type, headers=disposition)
 
 
 def _list_page(name: str) -> str:

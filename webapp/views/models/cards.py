@@ -1,10 +1,10 @@
 """Models: which there are, and each version's card in plain words."""
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import get_card, get_registry, get_version_card
-from webapp.http.responses import attachment
+from webapp.http.responses import text_file
 from webapp.reports.charts import reliability_svg
 from webapp.services.models import cards
 from webapp.services.models.training_history import training_history
@@ -65,6 +65,4 @@ def version(name: str, version: int) -> ResponseReturnValue:
 def confusion(name: str, version: int) -> ResponseReturnValue:
     """What the version takes for what, as a table."""
     table = cards.confusion_csv(get_version_card(name, version))
-    response = Response(table, content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = attachment(f"{name}-{version}-confusion.csv")
-    return response
+    return text_file(table, f"{name}-{version}-confusion.csv")

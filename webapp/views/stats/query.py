@@ -1,7 +1,7 @@
 """What the URL of the statistics asks for, and the addresses that its numbers lead to."""
 
 import calendar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -29,7 +29,7 @@ class StatsQuery:
     Args:
         photo_filter: the filters of the gallery without the version, which is `card`.
         own: the parameters of this page.
-        at: the threshold to look at, in percent.
+        percent: the threshold to look at.
         trained: known once it was counted.
     """
 
@@ -40,7 +40,7 @@ class StatsQuery:
     order: str
     grouped: bool
     diagonal: bool
-    at: int
+    percent: int
     with_trained: bool
     trained: TrainingShare = field(default=TrainingShare(known=False, photos=0, counted=False))
 
@@ -84,11 +84,6 @@ class StatsQuery:
         params = {key: value for key, value in {**self.params, **changes}.items() if value}
         return f"{url_for('.index')}?{urlencode(params)}"
 
-    def without_sample(self) -> "StatsQuery":
-        """The same page about everything, since no photo of this filter was audited."""
-        own = {name: value for name, value in self.own.items() if name != "sample"}
-        return replace(self, sample=figures.EVERYTHING, own=own)
-
 
 def read_query() -> StatsQuery | None:
     """None when no model is installed. Raises `BadRequestError` or `ModelNotFoundError`."""
@@ -107,7 +102,7 @@ def read_query() -> StatsQuery | None:
         order=_choice("order", matrix.ORDERS),
         grouped=grouped and any(label.parent for label in card.labels),
         diagonal=_choice("diagonal", ("", "hide")) != "hide",
-        at=_percent(args.get("at", ""), round(card.threshold * 100)),
+        percent=_percent(args.get("at", ""), round(card.threshold * 100)),
         with_trained=_choice("include", ("", "learnt")) == "learnt",
     )
 

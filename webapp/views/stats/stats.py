@@ -1,18 +1,18 @@
 """Statistics: how good a version is on checked photos, with every number leading to its photos."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
 from webapp.errors import BadRequestError, TooMuchToCountError
 from webapp.extensions import get_registry
-from webapp.http.responses import attachment
+from webapp.http.responses import text_file
+from webapp.inference.metrics.counts import calibration_error
 from webapp.inference.metrics.intervals import Share
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
@@ -58,7 +58,8 @@ def index() -> ResponseReturnValue:
         return _empty_page(query)
     audited = figures.summarize(counts, query.card, figures.AUDITED)
     if query.sample == figures.AUDITED and not audited.n:
-        query = query.without_sample()
+        own = {name: value for name, value in query.own.items() if name != "sample"}
+        query = replace(query, sample=figures.EVERYTHING, own=own)
     values = _page(query, counts)
     return render_template("stats/index.html", **values, everything=everything, audited=audited)
 
@@ -68,7 +69,8 @@ def index() -> ResponseReturnValue:
 def labels_csv() -> ResponseReturnValue:
     """The table label by label, exact."""
     query, counts = _count(need_query())
-    return _csv(figures.labels_csv(counts, query.card, query.sample), query.card, "labels")
+    table = figures.labels_csv(counts, query.card, query.sample)
+    return text_file(table, f"{query.card.name}-{query.card.version}-labels.csv")
 
 
 @bp.get("/matrix.csv")
@@ -76,24 +78,17 @@ def labels_csv() -> ResponseReturnValue:
 def matrix_csv() -> ResponseReturnValue:
     """The confusion matrix: rows of truths, columns of decisions."""
     query, counts = _count(need_query())
-    return _csv(_matrix(query, counts).to_csv(), query.card, "matrix")
+    name = f"{query.card.name}-{query.card.version}-matrix.csv"
+    return text_file(_matrix(query, counts).to_csv(), name)
 
 
 def _count(query: StatsQuery) -> tuple[StatsQuery, Counts]:
-    """The counts, and the query with what is known of the training.
-
-    Raises `TooMuchToCountError`.
-    """
+    """The query with what is known of the training, and the counts.
+    Raises `TooMuchToCountError`."""
     counts, trained = figures.count(
         query.photo_filter, query.card, get_registry(), with_trained=query.with_trained
     )
     return replace(query, trained=trained), counts
-
-
-def _csv(table: str, card: ModelCard, name: str) -> Response:
-    response = Response(table, content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = attachment(f"{card.name}-{card.version}-{name}.csv")
-    return response
 
 
 def _empty_page(query: StatsQuery, error: TooMuchToCountError | None = None) -> str:
@@ -103,7 +98,8 @@ def _empty_page(query: StatsQuery, error: TooMuchToCountError | None = None) -> 
 
 
 def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
-    card, sample = query.card, query.sample
+    card, sample, matrix = query.card, query.sample, _matrix(query, counts)
+    small = len(matrix.rows) <= MATRIX_MOST
     labels = figures.label_accuracies(counts, card, sample)
     mix_ups = figures.mix_ups(counts, sample)
     bins = figures.reliability(counts, sample)
@@ -119,7 +115,9 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "by_need": sorted(labels, key=lambda row: (-row.more, row.recall.n, row.label)),
         "has_parents": any(label.parent for label in card.labels),
         "name": _namer(card),
-        **_matrix_values(query, counts),
+        "matrix": matrix,
+        "codes": _codes(matrix, card) if small else {},
+        "matrix_chart": "" if small else _matrix_chart(query, matrix),
         "all_mix_ups": mix_ups[:_ALL_SHOWN],
         "mix_ups": figures.with_photos(
             mix_ups[: figures.MIX_UPS_WITH_PHOTOS],
@@ -129,16 +127,13 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
             with_trained=query.trained.counted,
         ),
         "bins": bins,
-        "calibration_error": figures.mean_error(bins),
-        "reliability": reliability_svg(
-            [_bin(row.right, row.confidence) for row in bins],
-            title="Said against right",
-            description="Dots near the dashed line mean honest confidence. "
-            "The numbers are in the table beside it.",
+        "calibration_error": calibration_error(
+            (row.right.n, row.confidence, row.right.share) for row in bins
         ),
-        "threshold": thresholds[query.at],
+        "reliability": reliability_svg([_bin(row.right, row.confidence) for row in bins]),
+        "threshold": thresholds[query.percent],
         "thresholds": [thresholds[percent] for percent in figures.THRESHOLDS],
-        "curve": _curve(thresholds, query.at),
+        "curve": _curve(thresholds, query.percent),
         "bands": [[row.right.hits, row.right.n] for row in thresholds],
         "below": lambda percent: 1.0 if percent >= 100 else percent / 100 - _BELOW,
         **_month_values(counts, sample),
@@ -204,19 +199,15 @@ def _matrix(query: StatsQuery, counts: Counts) -> ConfusionMatrix:
         counts, query.card, query.sample, order=query.order, grouped=query.grouped
     )
     if not query.diagonal:
-        matrix = matrix.without_diagonal()
-    return matrix if len(matrix.rows) <= MATRIX_MOST else matrix.without_empty()
-
-
-def _matrix_values(query: StatsQuery, counts: Counts) -> dict[str, Any]:
-    matrix = _matrix(query, counts)
-    small = len(matrix.rows) <= MATRIX_MOST
-    return {
-        "matrix": matrix,
-        "heat": _heat(matrix),
-        "codes": _codes(matrix, query.card) if small else {},
-        "matrix_chart": "" if small else _matrix_chart(query, matrix),
-    }
+        mistakes = {key: n for key, n in matrix.counts.items() if not matrix.is_hit(*key)}
+        matrix = replace(matrix, counts=mistakes)
+    if len(matrix.rows) <= MATRIX_MOST:
+        return matrix
+    used = {name for pair in matrix.counts for name in pair}
+    rows = tuple(name for name in matrix.rows if name in used)
+    return replace(
+        matrix, rows=rows, columns=tuple(name for name in matrix.columns if name in used)
+    )
 
 
 def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> Svg:
@@ -231,7 +222,7 @@ def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> Svg:
         matrix.rows,
         matrix.columns,
         matrix.counts,
-        LinkedCells(_heat(matrix), _namer(query.card), address),
+        LinkedCells(matrix.look, _namer(query.card), address),
         title="What it takes for what",
     )
 
@@ -245,17 +236,3 @@ def _codes(matrix: ConfusionMatrix, card: ModelCard) -> dict[str, str]:
     name = _namer(card)
     labels = [(label, name(label)) for label in matrix.rows if label != NONE_OF_THESE]
     return {**codes(labels), NONE_OF_THESE: "–", UNCLASSIFIED: "?"}
-
-
-def _heat(matrix: ConfusionMatrix) -> Callable[[str, str, int], str]:
-    """The class of a cell: "hit", "unsure", or "h1" to "h4" by how often it went wrong."""
-    most = max(matrix.most_wrong, 4)
-
-    def heat(truth: str, decision: str, n: int) -> str:
-        if not n:
-            return ""
-        if matrix.is_hit(truth, decision):
-            return "hit"
-        return "unsure" if decision == UNCLASSIFIED else f"h{max(1, math.ceil(4 * n / most))}"
-
-    return heat

@@ -77,9 +77,8 @@ class Output:
     def read(self, row: Any) -> bytes:
         """The file of a photo, or a copy as JPEG without metadata.
 
-        Raises:
-            PhotoNotFoundError: It is missing or damaged.
-            ServerBusyError: There was no slot for the copy in a minute.
+        Raises `PhotoNotFoundError` when it is missing or damaged, `ServerBusyError` when there was
+        no slot for the copy in a minute.
         """
         content = stored_content(row, self.files)
         if not self.strips(row):
@@ -137,12 +136,8 @@ def json_item(value: dict[str, Any], *, first: bool) -> bytes:
 
 def path_of(record: Record, format: str = "") -> str:
     """Where a photo lies in an export: the folder of its class, and its own name with its id.
-
-    Args:
-        format: Pillow's name of the file's format, when it is not that of the upload.
-    """
-    name = PurePosixPath(record.row.filename)
-    stem = _safe_name(name.stem)[:80].strip(". ") or "photo"
+    `format` is Pillow's name of the file's format, when it is not that of the upload."""
+    stem = _safe_name(PurePosixPath(record.row.filename).stem)[:80].strip(". ") or "photo"
     ending = _ENDINGS.get(CONTENT_TYPES[format or record.row.format], ".jpg")
     truth = record.row.ground_truth
     return f"{folder_of(truth) + '/' if truth else ''}{stem}-{record.row.public_id}{ending}"

@@ -46,12 +46,8 @@ def _write_zip(records: Iterable[Record], output: Output) -> Iterator[bytes]:
 
 
 def write_folder(records: Iterable[Record], output: Output, folder: Path) -> str:
-    """The photos and photos.csv in a folder. Files that are there and whole are kept; each appears
-    whole or not at all.
-
-    Returns:
-        The SHA-256 of photos.csv.
-    """
+    """The photos and photos.csv in a folder; returns the SHA-256 of photos.csv. Files that are
+    there and whole are kept; each appears whole or not at all."""
     digest = hashlib.sha256()
     with replacing(folder / TABLE) as table:
         for line in _folder_lines(records, output, folder):
