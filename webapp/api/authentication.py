@@ -11,7 +11,7 @@ from webapp.http.rate_limits import count_request, counts_by_key
 from webapp.services.accounts import api_keys
 from webapp.services.jobs.queue import Owner
 
-PUBLIC = Who("API")
+_PUBLIC = Who("API")
 
 
 class Need(Enum):
@@ -41,7 +41,7 @@ SCOPES = (Need.PREDICT, Need.REVIEW, Need.ADMIN)
 def guard(bp: Blueprint) -> Blueprint:
     """Read the key of every request to `bp`. A wrong key is an error even where none is needed."""
     counts_by_key(bp)
-    bp.before_request(_count_and_read_key)
+    bp.before_request(_read_key)
     bp.teardown_request(_note_use)
     return bp
 
@@ -73,7 +73,7 @@ def has(scope: str) -> bool:
 def who() -> Who:
     """The person for the label log: the name of the key."""
     key = g.get("api_key")
-    return PUBLIC if key is None else Who(f"API key {key.name}")
+    return _PUBLIC if key is None else Who(f"API key {key.name}")
 
 
 def owner() -> Owner:
@@ -82,27 +82,21 @@ def owner() -> Owner:
     return Owner("") if key is None else Owner(f"key:{key.id}", all=has("review"))
 
 
-def _count_and_read_key() -> None:
+def _read_key() -> None:
     """Requests with a valid key count for the key, all others for the address."""
     g.api_key = None
     try:
-        _read_key()
+        if header := request.headers.get("Authorization", ""):
+            scheme, _, text = header.partition(" ")
+            if scheme.lower() != "bearer":
+                raise LoginFailedError("Send the key as Authorization: Bearer KEY.")
+            g.api_key = api_keys.find_key(text.strip())
+            if g.api_key is None:
+                raise LoginFailedError("This API key is unknown or was revoked.")
+            # Read now: after a failed write the row would be queried again.
+            g.key_use = (g.api_key.id, g.api_key.last_used_at)
     finally:
         count_request(g.api_key.id if g.api_key else None)
-
-
-def _read_key() -> None:
-    header = request.headers.get("Authorization", "")
-    if not header:
-        return
-    scheme, _, text = header.partition(" ")
-    if scheme.lower() != "bearer":
-        raise LoginFailedError("Send the key as Authorization: Bearer KEY.")
-    g.api_key = api_keys.find_key(text.strip())
-    if g.api_key is None:
-        raise LoginFailedError("This API key is unknown or was revoked.")
-    # Read now: after a failed write the row would be queried again.
-    g.key_use = (g.api_key.id, g.api_key.last_used_at)
 
 
 def _note_use(_error: BaseException | None) -> None:

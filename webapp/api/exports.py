@@ -12,7 +12,6 @@ from webapp.extensions import get_tools
 from webapp.http.responses import download
 from webapp.services.exports import downloads
 from webapp.services.exports.formats import CONTENT_TYPES
-from webapp.services.exports.order import ExportOrder
 
 bp = guard(Blueprint("api_export", __name__))
 FILE = Content(
@@ -26,14 +25,7 @@ def take(query: ExportQuery) -> ResponseReturnValue:
     """Photos as a stream, oldest first, by the gallery's filters."""
     if query.metadata:
         need("admin")
-    order = ExportOrder(
-        query.format,
-        query.wanted(),
-        query.after,
-        query.limit,
-        keep_metadata=bool(query.metadata),
-        base_url=request.url_root,
-    )
+    order = query.order(query.wanted(), query.limit)
     content_type = order.format_spec.content_type
     if request.method == "HEAD":  # an export that nobody reads would be listed as stopped
         return Response(content_type=content_type)

@@ -16,13 +16,10 @@ from webapp.api.schemas.jobs import (
     RankBody,
     UploadBody,
 )
-from webapp.api.schemas.photos import Filters
 from webapp.errors import ModelUnavailableError, NoFileError
 from webapp.extensions import get_cards, get_classifiers, get_config, get_registry, get_version_card
-from webapp.gallery_filter import GalleryFilter
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
-from webapp.services.exports.order import ExportOrder
 from webapp.services.jobs.queue import Job, Sender, known_job
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import compare as compare_job
@@ -64,13 +61,7 @@ def _upload(asked: UploadBody | JobForm) -> Job:
 def _export(asked: ExportBody) -> Job:
     """What a filter leaves, in one of the formats."""
     need("admin" if asked.metadata else "review")
-    order = ExportOrder(
-        asked.format,
-        _filter(asked.filter),
-        asked.after,
-        keep_metadata=bool(asked.metadata),
-        base_url=request.url_root,
-    )
+    order = asked.order(asked.filter.wanted())
     return export_job.enqueue(order, get_config().data, _sender())
 
 
@@ -81,7 +72,7 @@ def _bulk(asked: ManyBody) -> Job:
         params = bulk_job.undo_params(asked.batch, "api")
     else:
         cards = _cards(asked.model) if asked.action == bulk_job.LABEL else []
-        selection, stamp = Selection(wanted=_filter(asked.filter)), Stamp(who(), "api", asked.why)
+        selection, stamp = Selection(wanted=asked.filter.wanted()), Stamp(who(), "api", asked.why)
         params = bulk_job.action_params(asked.action, selection, stamp, cards, asked.label)
     return bulk_job.enqueue(params, _sender())
 
@@ -122,7 +113,7 @@ def _predict(asked: PredictBody) -> Job:
 def _rank(asked: RankBody) -> Job:
     """A version looks at the whole history, or at what a filter lets through."""
     need("review")
-    selection = Selection(wanted=_filter(asked.filter))
+    selection = Selection(wanted=asked.filter.wanted())
     return reclassify_job.enqueue(get_registry(), asked.model, asked.version, selection, _sender())
 
 
@@ -133,10 +124,6 @@ def _compare(asked: CompareBody) -> Job:
     champion = asked.champion or registry.card(asked.model).version
     wanted = ComparisonOrder(asked.model, champion, asked.challenger, asked.newest)
     return compare_job.enqueue(registry, wanted, _sender())
-
-
-def _filter(asked: Filters | None) -> GalleryFilter:
-    return asked.wanted() if asked else GalleryFilter()
 
 
 def _cards(model: str) -> list[ModelCard]:

@@ -11,7 +11,7 @@ from webapp.api.schemas.base import JsonShape
 from webapp.errors import InvalidFieldsError, LoginFailedError, MarqueError
 from webapp.http.responses import headers_of
 
-SENTENCES = {
+_SENTENCES = {
     400: "The request could not be read. Check its form against the documentation.",
     404: "There is nothing at this address. "
     "/api/v1/photos and /api/v1/models are good places to start.",
@@ -57,7 +57,7 @@ def answer(error: Exception) -> Response:
     else:
         status = (error.code if isinstance(error, HTTPException) else None) or 500
         standard = HTTPStatus(status)
-        detail = SENTENCES.get(status, standard.description or standard.phrase)
+        detail = _SENTENCES.get(status, standard.description or standard.phrase)
         if "Allow" in headers:
             detail = f"This address takes {headers['Allow']}."
     body: ProblemJson = {

@@ -16,7 +16,7 @@ from webapp.services.exports.formats import FORMATS
 from webapp.services.photos.classify import MAX_FILES
 
 bp = Blueprint("api_reference", __name__)
-EXTENSION = "marque-openapi"
+_EXTENSION = "marque-openapi"
 PAGE = Content(("text/html; charset=utf-8",))
 
 
@@ -78,6 +78,6 @@ def page() -> ResponseReturnValue:
 def _document() -> Schema:
     """The document of this app, made on first need, with the address that the app is reached at."""
     extensions = current_app.extensions
-    if EXTENSION not in extensions:
-        extensions[EXTENSION] = make_document(current_app)
-    return {**extensions[EXTENSION], "servers": [{"url": request.script_root or "/"}]}
+    if _EXTENSION not in extensions:
+        extensions[_EXTENSION] = make_document(current_app)
+    return {**extensions[_EXTENSION], "servers": [{"url": request.script_root or "/"}]}

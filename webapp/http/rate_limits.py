@@ -22,7 +22,7 @@ from webapp.config import Config
 from webapp.errors import ConfigError, TooManyRequestsError
 from webapp.extensions import get_config
 
-FREE = {
+_FREE = {
     "static",
     "health.ping",
     "health.live",
@@ -53,7 +53,7 @@ def counts_by_key(bp: Blueprint) -> None:
 
 def count_request(key_id: int | None = None) -> None:
     """Count this request, for a key or else for the address. Raises `TooManyRequestsError`."""
-    if not get_config().rate_limits or request.endpoint in FREE:
+    if not get_config().rate_limits or request.endpoint in _FREE:
         return
     address = _network(request.remote_addr or "")
     g.sender = f"address {address}" if key_id is None else f"key {key_id}"
@@ -91,7 +91,7 @@ def _add_headers(response: Response) -> Response:
 
     q and r are counts, w and t seconds.
     """
-    uses: dict[str, RateUse] = g.get("rate_uses", {})
+    uses: dict[str, _RateUse] = g.get("rate_uses", {})
     if uses:
         policies = [f'"{name}";q={use.limit};w={MINUTE}' for name, use in uses.items()]
         limits = [f'"{name}";r={use.remaining};t={use.reset}' for name, use in uses.items()]
@@ -123,7 +123,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RateUse:
+class _RateUse:
     """A sender's use of a limit: `remaining` of `limit` in a minute that ends in `reset` seconds.
 
     `exceeded`: the request does not fit any more.
@@ -149,7 +149,7 @@ class Rates:
         self._lock = threading.Lock()
         self._local_until = 0.0
 
-    def take(self, name: str, sender: str, limit: int, cost: int = 1) -> RateUse:
+    def take(self, name: str, sender: str, limit: int, cost: int = 1) -> _RateUse:
         """Count `cost` of `limit` for a sender. A cost above the limit counts as the limit."""
         if self._shared is not None and time.monotonic() >= self._local_until:
             try:
@@ -176,12 +176,14 @@ class Rates:
             )
 
 
-def _hit(limiter: FixedWindowRateLimiter, name: str, sender: str, limit: int, cost: int) -> RateUse:
+def _hit(
+    limiter: FixedWindowRateLimiter, name: str, sender: str, limit: int, cost: int
+) -> _RateUse:
     item = RateLimitItemPerMinute(limit, namespace="marque")
     fits = limiter.hit(item, name, sender, cost=min(cost, limit))
     window = limiter.get_window_stats(item, name, sender)
     reset = min(MINUTE, max(1, round(window.reset_time - time.time())))
-    return RateUse(limit, window.remaining, reset, not fits)
+    return _RateUse(limit, window.remaining, reset, not fits)
 
 
 def _shared_storage(url: str) -> Storage:

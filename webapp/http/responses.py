@@ -15,22 +15,22 @@ from werkzeug.exceptions import MethodNotAllowed, RequestedRangeNotSatisfiable
 from webapp.domain import Rendition
 from webapp.extensions import get_config
 
-HEADERS = {
+_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "geolocation=(), microphone=(), camera=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-CSP = (
+_CSP = (
     "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-MAX_ZIP = 4 * 2**30  # bytes of a zip of photos, with what else is in its form
+_MAX_ZIP = 4 * 2**30  # bytes of a zip of photos, with what else is in its form
 MAX_VISITORS_ZIP = 510 * 2**20  # without a login or key; its content has limits of its own
 MAX_MODEL = 1024**3  # bytes of a model file; an EfficientNetB7 with its optimiser has less
-ZIP_ENDPOINTS = ("api_jobs.add", "upload.send", "upload.send_group")
-ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
+_ZIP_ENDPOINTS = ("api_jobs.add", "upload.send", "upload.send_group")
+_ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
 
 _PAGE = "text/html"
 _COMPRESSED = [
@@ -71,9 +71,9 @@ def allow_large_requests() -> None:
 
     A wrong key is refused before the body is read.
     """
-    if request.endpoint in ZIP_ENDPOINTS:
+    if request.endpoint in _ZIP_ENDPOINTS:
         known = current_user.is_authenticated or request.authorization is not None
-        request.max_content_length = MAX_ZIP if known else MAX_VISITORS_ZIP
+        request.max_content_length = _MAX_ZIP if known else MAX_VISITORS_ZIP
     elif request.endpoint == "imports.take" and getattr(current_user, "is_admin", False):
         request.max_content_length = MAX_MODEL
 
@@ -105,7 +105,7 @@ def picture(rendition: Rendition, *, download_name: str = "", varies: bool = Fal
     """An image to be shown, or downloaded when it has a `download_name`; a part of it is 206.
 
     Its bytes are read or made only when they are sent: not for a 304, nor for HEAD. Whatever they
-    hold, a browser runs nothing of them: the type is an image, it is not guessed, and the CSP is a
+    hold, a browser runs nothing of them: the type is an image, it is not guessed, and the _CSP is a
     sandbox. Where the gallery is not public, browsers ask each time, also after a logout.
 
     Args:
@@ -144,7 +144,7 @@ def _fill(response: Response, rendition: Rendition) -> None:
     content = rendition.content
     response.set_data(content)
     # Several ranges at once, or in another unit, may be ignored, and are.
-    if ONE_RANGE.fullmatch(request.headers.get("Range", "")):
+    if _ONE_RANGE.fullmatch(request.headers.get("Range", "")):
         response.make_conditional(request, accept_ranges=True, complete_length=len(content))
 
 
@@ -185,27 +185,22 @@ def _attachment(name: str) -> str:
 
 def add_headers(response: Response) -> Response:
     """Add the security headers and, where there is none, `Cache-Control`."""
-    response.headers.setdefault("Content-Security-Policy", CSP)
-    response.headers.update(HEADERS)
+    response.headers.setdefault("Content-Security-Policy", _CSP)
+    response.headers.update(_HEADERS)
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.path.startswith("/api/"):
         response.vary.add("Authorization")
     if "Cache-Control" not in response.headers:
-        if _may_be_kept(response):
+        is_read = request.method in ("GET", "HEAD") and request.path.startswith("/api/")
+        is_json = response.status_code == 200 and response.mimetype == "application/json"
+        if is_read and is_json and not response.is_streamed:  # may be kept and asked for by its tag
             response.headers["Cache-Control"] = "private, no-cache"
             response.add_etag(weak=True)
             response.make_conditional(request)
         else:
             response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _may_be_kept(response: Response) -> bool:
-    """True for JSON that a client may keep and revalidate with its ETag."""
-    is_read = request.method in ("GET", "HEAD") and request.path.startswith("/api/")
-    is_json = response.status_code == 200 and response.mimetype == "application/json"
-    return is_read and is_json and not response.is_streamed
 
 
 # ---- compression: see docs/decisions/0014-rate-limits-and-caching.md ----

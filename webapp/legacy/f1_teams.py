@@ -1,6 +1,5 @@
 """The Formula One team classifier: `POST /predict` with a form."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 
 from flask import jsonify, redirect, url_for
@@ -20,17 +19,12 @@ def predict_form() -> ResponseReturnValue:
     done = classify_photo(read_files("file")[0], get_pipeline(), Origin(who(), "api"))
     photo = done.photo
     if wants_json() and photo.prediction is not None:
-        return jsonify(_sentences(full_ranking(photo.prediction, get_registry())))
+        sentences = [_sentence(line) for line in full_ranking(photo.prediction, get_registry())]
+        by_rank = {str(rank): sentence for rank, sentence in enumerate(sentences, 1)}
+        return jsonify(prediction=sentences[0], predictions=by_rank)
     again = "again" if done.duplicate else None
     page = url_for("gallery.photo", public_id=photo.public_id, sent=again)
     return redirect(page, HTTPStatus.SEE_OTHER)
-
-
-def _sentences(ranking: Sequence[RankedLabel]) -> dict[str, object]:
-    """Every label as a sentence, by its rank, and the first once more."""
-    sentences = [_sentence(line) for line in ranking]
-    numbered = {str(rank): sentence for rank, sentence in enumerate(sentences, 1)}
-    return {"prediction": sentences[0], "predictions": numbered}
 
 
 def _sentence(line: RankedLabel) -> dict[str, object]:

@@ -12,8 +12,8 @@ from webapp.http.rate_limits import count_photos
 from webapp.legacy.blueprint import classify_only
 from webapp.services.photos.classify import MAX_BYTES, Incoming
 
-MAX_BODY = MAX_BYTES * 3 // 2  # base64 is four thirds of the photo; the rest is for line ends
-URL_SAFE = str.maketrans("-_", "+/")  # RFC 4648, section 5
+_MAX_BODY = MAX_BYTES * 3 // 2  # base64 is four thirds of the photo; the rest is for line ends
+_URL_SAFE = str.maketrans("-_", "+/")  # RFC 4648, section 5
 
 
 def predict_base64() -> ResponseReturnValue:
@@ -25,7 +25,7 @@ def predict_base64() -> ResponseReturnValue:
 def _base64_photo() -> Incoming:
     """The photo in the JSON body, with or without `data:image/…;base64,` before it."""
     count_photos()
-    request.max_content_length = MAX_BODY
+    request.max_content_length = _MAX_BODY
     body = request.get_json(silent=True, force=True)
     text = body.get("im_b64") if isinstance(body, dict) else None
     if not isinstance(text, str) or not text.strip():
@@ -33,7 +33,7 @@ def _base64_photo() -> Incoming:
             'Send JSON like {"im_b64": "<the photo in base64>"}, '
             "or a form with the photo in a field called file."
         )
-    text = re.sub(r"\s+", "", re.sub(r"(?i)^\s*data:[^,]{0,200},", "", text)).translate(URL_SAFE)
+    text = re.sub(r"\s+", "", re.sub(r"(?i)^\s*data:[^,]{0,200},", "", text)).translate(_URL_SAFE)
     try:
         return Incoming("photo", base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
     except (binascii.Error, ValueError) as error:

@@ -10,8 +10,8 @@ from webapp.domain import RankedLabel
 WHITE, INK, BAR, RIGHT, WRONG = "#ffffff", "#1a1a1a", "#4a6fa5", "#1a7f37", "#c1121f"
 # Pixels: around everything, for the title, for a label, for its name, for a bar of 100 %.
 MARGIN, HEAD, LINE, NAMES, BARS = 16, 56, 34, 260, 240
-MIN_WIDTH = 480  # pixels of the photo's column, so that a title fits above a small photo
-MAX_LETTERS = 34
+_MIN_WIDTH = 480  # pixels of the photo's column, so that a title fits above a small photo
+_MAX_LETTERS = 34
 
 
 def draw_ranked(photo: bytes, lines: Sequence[RankedLabel], ground_truth: str) -> bytes:
@@ -24,7 +24,7 @@ def draw_ranked(photo: bytes, lines: Sequence[RankedLabel], ground_truth: str) -
     """
     with Image.open(io.BytesIO(photo)) as opened:
         picture = opened.convert("RGB")
-    left = max(picture.width, MIN_WIDTH) + 2 * MARGIN
+    left = max(picture.width, _MIN_WIDTH) + 2 * MARGIN
     height = HEAD + max(picture.height, LINE * len(lines)) + MARGIN
     canvas = Image.new("RGB", (left + NAMES + BARS + 70 + MARGIN, height), WHITE)
     canvas.paste(picture, (MARGIN, HEAD))
@@ -48,4 +48,4 @@ def draw_ranked(photo: bytes, lines: Sequence[RankedLabel], ground_truth: str) -
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= MAX_LETTERS else label[: MAX_LETTERS - 1] + "…"
+    return label if len(label) <= _MAX_LETTERS else label[: _MAX_LETTERS - 1] + "…"

@@ -42,15 +42,15 @@ from webapp.services.photos.gallery import (
 
 Json = dict[str, Any]
 
-STATUSES = {
+_STATUSES = {
     QUEUED: ("PENDING", "Task received"),
     RUNNING: ("STARTED", "Task started"),
     SUCCEEDED: ("SUCCESS", "Task finished"),
     FAILED: ("FAILURE", "Task failed"),
     CANCELLED: ("FAILURE", "Task cancelled"),
 }  # Celery's status, and a message, for each state of a job
-VIEW_SIDE = 640  # pixels of the photo's longer side
-VIEW_LINES = 10
+_VIEW_SIDE = 640  # pixels of the photo's longer side
+_VIEW_LINES = 10
 
 
 @bp.post("/api/upload", strict_slashes=False)
@@ -78,7 +78,7 @@ def predict_stored() -> ResponseReturnValue:
     item = _numbered(request.args.get("img_id", ""))
     count_photos()
     task_id = predict_job.predict(item.photo, Sender(owner(), who()), get_tools())
-    return jsonify(_task(task_id, *STATUSES[QUEUED]))
+    return jsonify(_task(task_id, *_STATUSES[QUEUED]))
 
 
 @bp.get("/api/tasks/<task_id>", strict_slashes=False)
@@ -86,7 +86,7 @@ def task(task_id: str) -> ResponseReturnValue:
     """The state of a task. One that was cancelled failed: the shape knows no cancelling."""
     check(Need.READING)
     view = predict_job.state_of(task_id, get_tools())
-    status, message = STATUSES[view.state]
+    status, message = _STATUSES[view.state]
     return jsonify(_task(view.job.public_id, status, view.job.error or message))
 
 
@@ -112,9 +112,9 @@ def view(image_id: str) -> ResponseReturnValue:
     if photo.prediction is None:
         return "", HTTPStatus.NO_CONTENT
     content = stored_content(photo, get_files())
-    lines = full_ranking(photo.prediction, get_registry())[:VIEW_LINES]
+    lines = full_ranking(photo.prediction, get_registry())[:_VIEW_LINES]
     with get_limiter().slot():
-        shown = render_view(content, max_side=VIEW_SIDE)
+        shown = render_view(content, max_side=_VIEW_SIDE)
         drawn = draw_ranked(shown, lines, photo.ground_truth or "")
     return picture(ready_rendition(drawn, VIEW_TYPE), varies=True)
 

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any
 
+from flask import request
 from pydantic import Field
 
 from webapp.api.schemas.base import OFF, ApiRequest, JsonShape, KeepMetadata, Moment, OneOf, enum
 from webapp.api.schemas.photos import Filters
-from webapp.gallery_filter import Text
+from webapp.gallery_filter import GalleryFilter, Text
 from webapp.services.exports.formats import FORMATS
+from webapp.services.exports.order import ExportOrder
 
 
 class ExportFields(ApiRequest):
@@ -20,6 +22,17 @@ class ExportFields(ApiRequest):
     metadata: KeepMetadata = OFF
     """`keep`, with a key of the scope `admin`: photos with what their files tell about place, time
     and camera."""
+
+    def order(self, wanted: GalleryFilter, limit: int | None = None) -> ExportOrder:
+        """An export of the photos that pass the filters, whose links lead to this server."""
+        return ExportOrder(
+            self.format,
+            wanted,
+            self.after,
+            limit,
+            keep_metadata=bool(self.metadata),
+            base_url=request.url_root,
+        )
 
 
 class ExportQuery(Filters, ExportFields):

@@ -74,7 +74,7 @@ class ExportBody(ExportFields):
     model_config = example(kind="export", format="csv", filter={"outcome": "wrong"})
 
     kind: Literal["export"]
-    filter: Filters = OFF
+    filter: Filters = Field(default_factory=Filters)
     """The filters of the list of photos; all photos without it."""
 
 
@@ -89,7 +89,7 @@ class ManyBody(ApiRequest):
     kind: Literal["many"]
     action: Annotated[str, OneOf((*ACTIONS, UNDO))]
     """What shall be done; `delete` needs the scope `admin`."""
-    filter: Filters = OFF
+    filter: Filters = Field(default_factory=Filters)
     """The filters of the list of photos; `{}` means all photos. Needed by every action but
     `undo`."""
     label: str = ""
@@ -140,7 +140,7 @@ class RankBody(ApiRequest):
     """The name of a model."""
     version: Annotated[VersionNumber, WHOLE]
     """The version that classifies."""
-    filter: Filters = OFF
+    filter: Filters = Field(default_factory=Filters)
     """The filters of the list of photos; the whole history without it."""
 
 
@@ -160,10 +160,10 @@ class CompareBody(ApiRequest):
     """How many of the newest photos both classify."""
 
 
-AnyBody = UploadBody | ExportBody | ManyBody | KeepBody | PredictBody | RankBody | CompareBody
+_AnyBody = UploadBody | ExportBody | ManyBody | KeepBody | PredictBody | RankBody | CompareBody
 
 
-class JobBody(RootModel[Annotated[AnyBody, Field(discriminator="kind")]]):
+class JobBody(RootModel[Annotated[_AnyBody, Field(discriminator="kind")]]):
     """A job, by its kind."""
 
 
