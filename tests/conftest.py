@@ -225,6 +225,15 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
         event.remove(db.engine, "before_cursor_execute", note)
 
 
+def plan_of(query: Callable[[], object]) -> list[str]:
+    """The steps that SQLite takes for the last statement of a query."""
+    with statements() as run:
+        query()
+    statement, values = run[-1]
+    plan = db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+    return [row[3] for row in plan]
+
+
 def install(card: ModelCard, models: Path) -> None:
     """Lay a card into a models folder as the live version, without a network."""
     folder = models / card.name / str(card.version)

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from tests.conftest import install
+from tests.conftest import install, plan_of
 from tests.fakes import FakeClassifier, make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError
@@ -24,7 +24,7 @@ from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo
 from webapp.storage.database import db, writing
 from webapp.storage.labels.events import Stamp
-from webapp.storage.review.suspects import labelled_answers_statement
+from webapp.storage.review.suspects import labelled_answers
 from webapp.storage.tables import now
 
 
@@ -203,10 +203,7 @@ def test_verdicts_are_not_judged(answered: Callable[..., str]) -> None:
 
 
 def test_labelled_answers_are_found_by_an_index() -> None:
-    question = labelled_answers_statement("f1-teams", 1, 10).compile(
-        db.engine, compile_kwargs={"literal_binds": True}
-    )
-    plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {question}"))]
+    plan = plan_of(lambda: labelled_answers("f1-teams", 1, 10))
     assert plan[1] == "SCAN checked_answers", (
         plan
     )  # from its end, without sorting, until there are enough

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from tests.answers import AUDIT, MARCH, Checked, certain, remember
-from tests.conftest import statements
+from tests.conftest import plan_of
 from tests.fakes import make_card
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNUSABLE
 from webapp.extensions import get_registry
@@ -258,19 +258,6 @@ def test_the_held_out_figure_counts_what_was_said() -> None:
     share = figures.held_out(card)
     assert share is not None
     assert (share.hits, share.n) == (171, 200)
-
-
-def plan_of(ask: Callable[[], object]) -> list[str]:
-    """The steps that SQLite takes for the question."""
-    with statements() as asked:
-        ask()
-    statement, values = asked[-1]
-    return [
-        row[3]
-        for row in db.session.connection().exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {statement}", values
-        )
-    ]
 
 
 def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
+from tests.conftest import plan_of
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.operations import health
 from webapp.storage.database import db
-from webapp.storage.review.queue import ReviewScope, next_photos_statement
+from webapp.storage.review.queue import ReviewScope, next_photos
 
 ORDERS = ["least-sure", "margin", "versions", "suspected", "audit"]
 
@@ -29,9 +29,6 @@ def test_the_next_photos_are_found_without_reading_or_sorting_all(
         health.tell_planner()
         db.session.remove()
         db.engine.dispose()  # a connection reads the figures when it opens
-        statement = next_photos_statement(scope, limit=5, without={1}).compile(
-            db.engine, compile_kwargs={"literal_binds": True}
-        )
-        plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
+        plan = plan_of(lambda: next_photos(scope, limit=5, without={1}))
     sorting = () if (order, model) in SORTING else ("USE TEMP",)
     assert not [step for step in plan if step.startswith(("SCAN", *sorting))], plan

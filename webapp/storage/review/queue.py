@@ -60,14 +60,9 @@ class Suspect(NamedTuple):
 
 def next_photos(scope: ReviewScope, *, limit: int, without: set[int]) -> list[int]:
     """The first open photos that nobody else has leased, at most `limit`, `without` some."""
-    statement = next_photos_statement(scope, limit=limit, without=without)
-    return list(db.session.execute(statement).scalars())
-
-
-def next_photos_statement(scope: ReviewScope, *, limit: int, without: set[int]) -> Select[Any]:
-    """The statement of `next_photos`, whose plan a test looks at."""
     statement = _open(scope).where(~_leased_by_others(scope), Photo.id.not_in(without))
-    return _in_order(scope, statement).limit(limit)
+    statement = _in_order(scope, statement).limit(limit)
+    return list(db.session.execute(statement).scalars())
 
 
 def suspects(

@@ -6,7 +6,7 @@ Nothing here commits.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from webapp.storage.database import db, insert_row
 from webapp.storage.tables import (
@@ -24,11 +24,6 @@ def labelled_answers(model: str, version: int, limit: int) -> Sequence[Any]:
 
     Rows of id, sha256, ground_truth and distribution, in no order.
     """
-    return db.session.execute(labelled_answers_statement(model, version, limit)).all()
-
-
-def labelled_answers_statement(model: str, version: int, limit: int) -> Select[Any]:
-    """The statement of `labelled_answers`, whose plan a test looks at."""
     numbers = (
         select(CheckedAnswer.photo_id)
         .where(CheckedAnswer.model == model, CheckedAnswer.version == version)
@@ -37,13 +32,14 @@ def labelled_answers_statement(model: str, version: int, limit: int) -> Select[A
         .subquery()
     )
     columns: tuple[Any, ...] = (Photo.id, Photo.sha256, Photo.ground_truth, Prediction.distribution)
-    return (
+    statement = (
         select(*columns)
         .join_from(numbers, Photo, Photo.id == numbers.c.photo_id)
         .join(Prediction, Prediction.photo_id == Photo.id)
         .where(Prediction.model == model, Prediction.version == version)
         .where(Photo.deleted_at.is_(None), Photo.ground_truth.is_not(None))
     )
+    return db.session.execute(statement).all()
 
 
 def run_of(model: str) -> SuspicionRun | None:
@@ -55,11 +51,9 @@ def run_of(model: str) -> SuspicionRun | None:
 def newest_event_and_prediction() -> tuple[int, int]:
     """The numbers of the last label event and prediction: while they stay, no new doubt can
     arise."""
-    event, prediction = (
-        db.session.execute(select(func.max(table.id))).scalar_one()
-        for table in (LabelEvent, Prediction)
-    )
-    return int(event or 0), int(prediction or 0)
+    newest = [select(func.max(table.id)) for table in (LabelEvent, Prediction)]
+    event, prediction = (db.session.execute(number).scalar_one() or 0 for number in newest)
+    return event, prediction
 
 
 def replace(run: SuspicionRun, rows: Sequence[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import label_groups, live_cards, shown_name
-from webapp.views.photos.presenters import FIRST, PresentedAnswer, card_for, present_prediction
+from webapp.views.photos.presenters import FIRST, card_for, present_prediction
 from webapp.views.review.forms import AuditForm, CheckForm
 from webapp.views.review.suspects import find_due_suspects
 
@@ -187,6 +187,9 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
     )
     answer = present_prediction(prediction) if prediction else None
     of_model = prediction.model if prediction else ""
+    heading = answer.sentence.text if answer else "What is it?"
+    if answer and answer.sentence.kind == "sure":
+        heading += " Right?"  # "McLaren, 97 %. Right?"
     photo, text = details.item.photo, request.args.get("q", "")
     shows_truth = queue.order != "audit" or request.args.get("photo")
     return {
@@ -196,19 +199,11 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
         "card": card_for(prediction) if prediction else None,
         "model": of_model,
         "answer": answer,
-        "heading": _heading(answer),
+        "heading": heading,
         "others": _other_versions(details, prediction) if prediction else [],
         "keyed": search.keyed(live_choice(of_model)) if live_cards() else [],
         **(_search_values(text, of_model) if text else {"text": "", "labels": [], "examples": {}}),
     }
-
-
-def _heading(answer: PresentedAnswer | None) -> str:
-    """ "McLaren, 97 %. Right?" """
-    if answer is None:
-        return "What is it?"
-    text = answer.sentence.text
-    return f"{text} Right?" if answer.sentence.kind == "sure" else text
 
 
 def _other_versions(details: PhotoDetails, prediction: Prediction) -> list[tuple[int, str]]:
