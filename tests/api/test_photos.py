@@ -466,6 +466,17 @@ def test_an_unknown_label_is_refused(
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize("body", [{"label": "lada"}, {"label": "haas", "model": "none"}])
+def test_that_a_photo_is_gone_is_said_before_what_is_wrong_with_its_label(
+    client: FlaskClient, upload: Upload, key: dict[str, str], body: dict[str, str]
+) -> None:
+    path = f"/api/v1/photos/{upload()}"
+    client.delete(path, headers=key)
+    assert client.put(f"{path}/ground-truth", json=body, headers=key).status_code == 410
+    absent = client.put("/api/v1/photos/nothing/ground-truth", json=body, headers=key)
+    assert absent.json["detail"] == "There is no such photo. It may have been deleted."
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"label": 5}', b"{", b'{"label": "mclaren", "why": 5}']
 )

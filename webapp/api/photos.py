@@ -196,9 +196,12 @@ def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
 )
 def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> ResponseReturnValue:
     """Give a photo a ground truth."""
-    done = relabel.relabel_photos(
-        [public_id], body.label, label_cards(body.model), Stamp(who(), "api", body.why)
-    )
+    stamp = Stamp(who(), "api", body.why)
+    try:
+        done = relabel.relabel_photos([public_id], body.label, label_cards(body.model), stamp)
+    except errors.MarqueError:
+        gallery.get_item(public_id)  # that the photo is gone says more
+        raise
     photo = photos.photo_json(gallery.get_item(public_id), get_registry())
     return jsonify(photo if done.label == body.label else {**photo, "taken_as": done.label})
 
