@@ -6,7 +6,7 @@ is called `PhotoJson`, its component in the document `Photo`.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -45,7 +45,7 @@ WHOLE = BeforeValidator(_whole)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-KeepMetadata = Annotated[str, OneOf(("keep",))]
+KeepMetadata = Literal["keep"]
 VersionNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 Why = Annotated[str, Field(max_length=MAX_WHY, description="The reason, for the log.")]
 BINARY = WithJsonSchema({"type": "string", "format": "binary"})

@@ -172,7 +172,7 @@ class JobForm(_UploadFields, MultipartRequest):
 
     files: ClassVar[tuple[str, ...]] = ()
 
-    kind: Annotated[str, OneOf(("upload", "labels"))]
+    kind: Literal["upload", "labels"]
     """`labels` needs a key of the scope `review`."""
     file: Annotated[Any, BINARY] = None
     """The file; the view reads it, which may be large."""

@@ -284,15 +284,7 @@ def _named_label_json(label: CurrentLabel) -> _NamedLabelJson:
 
 def card_json(card: ModelCard, live: bool) -> CardJson:
     """A version's card without the golden photos' figures."""
-    size: _InputJson = {
-        "height": card.input.height,
-        "width": card.input.width,
-        "resize": card.input.resize,
-    }
-    labels: list[_CardLabelJson] = [
-        {**_named_label_json(label), "class_id": class_id}
-        for class_id, label in enumerate(map(as_current, card.labels))
-    ]
+    size = card.input
     return {
         "name": card.name,
         "version": card.version,
@@ -300,8 +292,11 @@ def card_json(card: ModelCard, live: bool) -> CardJson:
         "title": card.title,
         "summary": card.summary,
         "limits": list(card.limits),
-        "labels": labels,
-        "input": size,
+        "labels": [
+            {**_named_label_json(label), "class_id": class_id}
+            for class_id, label in enumerate(map(as_current, card.labels))
+        ],
+        "input": {"height": size.height, "width": size.width, "resize": size.resize},
         "temperature": card.temperature,
         "threshold": card.threshold,
         "metrics": card.metrics,

@@ -1,11 +1,11 @@
 """Stats: how good a version is on checked photos."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from webapp.api.schemas.base import OFF, JsonShape, ModelVersionJson, OneOf, Share
+from webapp.api.schemas.base import OFF, JsonShape, ModelVersionJson, Share
 from webapp.api.schemas.photos import Filters
 from webapp.inference.metrics.intervals import Share as CountedShare
 from webapp.inference.models.card import ModelCard
@@ -17,7 +17,7 @@ from webapp.storage.stats.stats import Counts
 class StatisticsQuery(Filters):
     """Which answers are counted."""
 
-    include: Annotated[str, OneOf(("learnt",))] = OFF
+    include: Literal["learnt"] = OFF
     """Count also the photos that the version was trained on."""
 
 
