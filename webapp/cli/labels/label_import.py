@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.history import needs_history
+from webapp.cli.history import TERMINAL, needs_history
 from webapp.cli.photos.paths import find_photos
-from webapp.cli.photos.store import TERMINAL, store_photos
+from webapp.cli.photos.store import store_photos
 from webapp.cli.progress import watch
 from webapp.errors import MarqueError
 from webapp.extensions import get_cards, get_pipeline

@@ -1,20 +1,16 @@
-"""`flask model labels` and `reread`: the labels of a model as people see them, and photos and
-answers brought up to date after merges and splits."""
+"""`flask model labels` and `reread`: the labels of a model as people see them."""
 
 from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
 
-from webapp.cli.history import needs_history
-from webapp.domain import Who
+from webapp.cli.history import TERMINAL, needs_history
 from webapp.errors import MarqueError
 from webapp.extensions import get_registry
 from webapp.inference.models.label_set import CurrentLabel, all_labels
 from webapp.services.labels import label_set_files
 from webapp.services.labels.remap import Editor, remap_all
-
-TERMINAL = Who("terminal")
 
 
 @click.command("labels")

@@ -161,8 +161,7 @@ def _add_change(
 
 
 def names_of_labels(cards: Sequence[ModelCard]) -> dict[str, str]:
-    """What people may write for each canonical label. A name comes before a display name, and that
-    before an alias."""
+    """What people may write for each canonical label: its name before another name or alias."""
     labels = [label for card in map(current_card, cards) for label in all_labels(card)]
     texts = [(label.name, label) for label in labels]
     for label in labels:
@@ -187,10 +186,8 @@ def apply_import(plan: Plan, *, replace: bool, who: Who, why: str) -> Relabelled
 
 
 def give_labels(changes: Sequence[PlannedLabel], stamp: Stamp) -> int:
-    """Give some photos their labels in one transaction; how many got one.
-
-    Photos that were relabelled since the preview, or have an event of this batch, are left alone.
-    """
+    """Give some photos their labels in one transaction; how many got one. Photos that were
+    relabelled since the plan, or have an event of this batch, are left alone."""
     changed = 0
     with writing():
         known = photos_by_id([change.public_id for change in changes])
@@ -209,10 +206,8 @@ def give_labels(changes: Sequence[PlannedLabel], stamp: Stamp) -> int:
 
 
 def keep_file(filename: str, content: bytes, *, who: Who) -> str:
-    """Keep a file of labels until it is imported, a day at most; its id.
-
-    Raises `BadLabelFileError` for one that cannot be read.
-    """
+    """Keep a file of labels until it is imported, a day at most; its id. Raises
+    `BadLabelFileError`."""
     if not content:
         raise BadLabelFileError(
             "No file came with the form, or an empty one. Choose one, then press the button again."
@@ -259,8 +254,7 @@ def keep_folder(files: Iterable[tuple[str, str]], *, who: Who) -> str:
 
 
 def own_file(public_id: str, who: Who) -> LabelFile:
-    """A file that waits. Raises `PhotoNotFoundError` for one that somebody else sent or that is
-    gone."""
+    """A file that waits. Raises `PhotoNotFoundError` when it is gone or somebody else's."""
     row = storage.find_file(public_id)
     if row is None or row.user_id != who.user_id:
         raise PhotoNotFoundError(

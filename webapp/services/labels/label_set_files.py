@@ -46,8 +46,7 @@ class _PreviewError(Exception):
 
 
 def to_json(card: ModelCard) -> str:
-    """Every label as people see it: a list of objects with the keys of `_HEADING`, aliases as a
-    list."""
+    """Every label as people see it: objects with the keys of `_HEADING`, aliases as a list."""
     rows = [{**_row(label), "aliases": list(label.aliases)} for label in all_labels(card)]
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 

@@ -170,8 +170,7 @@ def tidy(kind: str, value: str) -> str:
 
 
 def check_names(changed: Mapping[str, str], others: Iterable[CurrentLabel]) -> None:
-    """Raise `BadRequestError` when a name, a parent or an alias cannot be, or means one of the
-    `others` already."""
+    """Raise `BadRequestError` for a name, parent or alias that cannot be, or that `others` have."""
     aliases = changed.get("aliases", "").splitlines()
     for line in (changed.get("name", ""), changed.get("parent", ""), *aliases):
         if len(line) > _MAX_NAME or not line.isprintable():
@@ -207,8 +206,7 @@ def _unedited(published: ModelCard, card: CurrentCard, label: str) -> CurrentLab
 
 
 def _check_unsplit(card: CurrentCard, labels: Sequence[str]) -> None:
-    """Raise `BadRequestError` when labels that a split made are in use: photos would have labels
-    that are in no label set."""
+    """Raise `BadRequestError` when labels that a split made are in use."""
     if not labels:
         return
     used = [part.display for part in card.added if part.split in labels and part.name not in labels]

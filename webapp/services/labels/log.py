@@ -13,10 +13,8 @@ _LONGEST = 120
 
 
 def parse_filter(args: Mapping[str, str]) -> LogFilter:
-    """A filter from the parameters of a URL; days are in UTC, both included.
-
-    Raises `BadRequestError` that names the parameter.
-    """
+    """A filter from the parameters of a URL; days are in UTC, both included. Raises
+    `BadRequestError` that names the parameter."""
     names = ("who", "from_label", "to_label", "place", "batch", "disputed")
     texts = {name: args.get(name, "").strip() for name in names}
     for name, text in texts.items():
@@ -41,12 +39,8 @@ def parse_moment(text: str) -> datetime:
 
 
 def page_of_log(wanted: LogFilter, *, before: int | None = None) -> tuple[list[Event], int | None]:
-    """A page of label events, newest first, and the number to continue before (None on the last
-    page).
-
-    What was done together stays together where it fits: a page ends between two batches unless one
-    batch fills it.
-    """
+    """A page of label events, newest first, and the number to continue before (None on the last).
+    It ends between two batches unless one batch fills it."""
     events = list(storage.page_of_events(PAGE + 1, wanted, before))
     if len(events) <= PAGE:
         return with_undone(events), None

@@ -36,10 +36,7 @@ def preview_merge(published: ModelCard, label: str, into: str) -> Touched:
 
 def merge_label(published: ModelCard, label: str, into: str, editor: Editor, why: str = "") -> None:
     """Merge a label: photos that have it get the label `into`, answers that name it count as that
-    one, and it is no longer offered. Much of it is a job.
-
-    Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
-    """
+    one, and it is no longer offered. Raises `UnknownLabelError` or `BadRequestError`."""
     check_why(why)
     with writing():
         add_merge(published, label, into, Stamp(editor.who, MERGE, why))
@@ -64,7 +61,7 @@ def split_label(
     """Split a label: people are offered the new labels instead; returns their names as kept.
 
     Photos that have `label` wait to be sorted. A version that does not know the new ones is right
-    when it says `label`. Raises `UnknownLabelError`, or `BadRequestError` that says what is wrong.
+    when it says `label`. Raises `UnknownLabelError` or `BadRequestError`.
     """
     check_why(why)
     with writing():

@@ -40,10 +40,9 @@ class Relabelled:
 
 
 def check_label(label: str, cards: Sequence[ModelCard]) -> str:
-    """The canonical label. The cards are current ones, see `current_card`.
+    """The canonical label of one of the cards, which are current ones, or a verdict.
 
-    Raises `UnknownLabelError`, which lists the labels, when it is neither a label of one of the
-    cards nor a verdict.
+    Raises `UnknownLabelError`, which lists the labels.
     """
     for card in cards:
         if card.label(label) is not None:
@@ -126,9 +125,7 @@ def record_label(
     undoes: int | None = None,
 ) -> None:
     """Append one label event inside the caller's transaction, with all that follows from it here.
-
-    `model` is the one whose label it is. The caller checked the label and tells webhooks.
-    """
+    `model` is that of the label; the caller checked it and tells webhooks."""
     first = photo.ground_truth is None and undoes is None
     events.add_event(
         LabelEvent(
@@ -177,8 +174,7 @@ def _after(numbers: Sequence[int], changed: int, stamp: Stamp) -> int:
 
 
 def remember_label_sets(registry: Registry) -> None:
-    """Keep the label sets of all versions that answered here and still have a card: after an
-    upgrade some may be incomplete."""
+    """Keep the label sets of all versions that answered here and still have a card."""
     with writing():
         for model, version in events.versions_that_answered():
             with suppress(ModelError):

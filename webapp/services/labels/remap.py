@@ -45,10 +45,8 @@ Answer = tuple[dict[str, Any], Sequence[Line]]  # columns of a prediction, its f
 
 @dataclass(frozen=True)
 class Editor:
-    """Who edits a label set, with the cards of all versions.
-
-    `enqueue` adds the job for the large edits of a model, inside the caller's transaction.
-    """
+    """Who edits label sets, and all cards. `enqueue` adds the job for the large edits of a model,
+    inside the caller's transaction."""
 
     who: Who
     registry: Registry
@@ -57,9 +55,7 @@ class Editor:
 
 def remap(model: str, editor: Editor, *, merged: bool) -> None:
     """After merges (`merged`) or splits, inside the transaction of the edit: write the map, forget
-    doubts about the labels, and bring photos and answers up to date: now, or where that is too
-    much to wait for, in a job.
-    """
+    doubts about the labels, and bring photos and answers up to date, much of that in a job."""
     update_map(model)
     labels = _touched_labels(model)
     storage.forget_suspicions(model, labels)
@@ -139,10 +135,8 @@ def update_answers(
     up_to: int,
     transaction: _Transaction = writing,
 ) -> Iterator[int]:
-    """Compute anew what the predictions with these numbers say, a chunk in a transaction.
-
-    Yields how many predictions are done so far.
-    """
+    """Compute anew what the predictions with these numbers say, a chunk in a transaction. Yields
+    how many are done so far."""
     done = 0
     while True:
         with transaction():
@@ -156,8 +150,7 @@ def update_answers(
 
 
 def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
-    """Write what these predictions say where that changed. Others than those whose first five
-    have to do with merged labels stay as they are."""
+    """Write what these predictions say where their first five have to do with merged labels."""
     structure, touched = structure_of(model), _touched_labels(model)
     stored = top_lines([row.id for row in rows])
     columns, lines, photo_ids = [], {}, set()

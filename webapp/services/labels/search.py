@@ -49,8 +49,7 @@ def keyed(cards: Sequence[ModelCard]) -> list[CurrentLabel]:
 
 
 def plain(text: str) -> str:
-    """A text without case and accents, words apart by single spaces. Letters of other scripts stay
-    what they are."""
+    """A text without case and accents, words apart by single spaces; other scripts stay."""
     letters = (
         letter
         for letter in unicodedata.normalize("NFKD", text.casefold())

@@ -52,10 +52,7 @@ def undo_batch(batch: str, stamp: Stamp) -> Relabelled:
 
 
 def undo_event(event_id: int, stamp: Stamp) -> Relabelled:
-    """Take one event back, and leave what was done together with it.
-
-    Raises `NothingToUndoError`.
-    """
+    """Take one event back, and leave the rest of its batch. Raises `NothingToUndoError`."""
     with writing():
         history = storage.history_with(event_id)
         event = next((event for event in history if event.id == event_id), None)
@@ -133,10 +130,7 @@ def _theirs(photo_ids: Sequence[int], name: str, since: datetime) -> tuple[list[
 
 
 def _is_last(event: LabelEvent, history: Sequence[LabelEvent]) -> bool:
-    """True when an event stands and nobody has relabelled the photo since; a merge does not count.
-
-    `history` is newest first.
-    """
+    """True when an event stands and nobody has relabelled the photo since, merges left out."""
     standing = _standing(history)
     return event.id in standing and not any(
         later.id > event.id

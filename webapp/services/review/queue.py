@@ -48,10 +48,8 @@ class ReviewQueue:
 
 @dataclass(frozen=True)
 class ReviewSession:
-    """What a person has checked since their last longer pause, newest first.
-
-    `checks` are rows of `storage.checks_of`, `per_minute` is None for less than two.
-    """
+    """What a person has checked since their last longer pause: rows of `storage.checks_of`, newest
+    first, and the pace, None for less than two."""
 
     checks: Sequence[Any]
     kept: int
@@ -163,10 +161,8 @@ def check_photo(
 
 
 def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
-    """Take back the last check of this session and lease that photo again.
-
-    Returns its public id and the label it had. Raises `NothingToUndoError`.
-    """
+    """Take back the last check of this session and lease that photo again. Returns its public id
+    and the label it had. Raises `NothingToUndoError`."""
     user_id, moment = _user_id(who), now()
     checks = _checks(who, moment)
     if not checks:
@@ -197,10 +193,8 @@ def get_session(who: Who) -> ReviewSession:
 
 
 def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
-    """Draw a random sample of all answered photos, unless the last one is not done yet.
-
-    Returns how many photos it has. Raises `BadRequestError` when there is no photo to draw.
-    """
+    """Draw a random sample of all answered photos, unless the last one is not done yet; its size.
+    Raises `BadRequestError` when there is no photo to draw."""
     if size not in AUDIT_SIZES:
         raise BadRequestError(f"A sample has {', '.join(map(str, AUDIT_SIZES))} photos.")
     with writing():

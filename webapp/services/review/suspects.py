@@ -49,11 +49,8 @@ def find_suspects(
     at_once: bool = False,
     moment: datetime | None = None,
 ) -> None:
-    """Compare the ground truths with the models again, where something changed since the last time.
-
-    Not when that was just now, unless `at_once`. The newest photos are compared; those that a
-    version was trained on are left out, since it agrees with them by heart.
-    """
+    """Compare the newest ground truths with the models again where something has changed; within
+    five minutes only `at_once`. Photos that a version was trained on are left out."""
     moment = moment or now()
     for card in cards:
         last, newest = storage.run_of(card.name), storage.newest_event_and_prediction()
@@ -76,11 +73,8 @@ def last_run(model: str) -> SuspicionRun | None:
 def list_suspects(
     photo_filter: GalleryFilter, *, who: Who, other: str = "", cursor: str = "", limit: int = _PAGE
 ) -> Suspects:
-    """A page of the queue "suspected" with a filter that names a model.
-
-    `other`, unless "", is the label that is suspected instead.
-    Raises `BadRequestError` for a cursor that this list never gave out.
-    """
+    """A page of the queue "suspected" with a filter that names a model; `other` is the label that
+    is suspected instead, "" for any. Raises `BadRequestError` for a cursor of another list."""
     scope = ReviewScope("suspected", photo_filter, who.user_id or 0)
     place = read_cursor(cursor, "suspected")[0]
     after = None if place is None or place.key is None else (place.key, place.number)

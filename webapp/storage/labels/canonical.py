@@ -12,8 +12,8 @@ PEOPLE = 0  # the version whose rows are for people: merged labels only
 
 
 def expected_for(truth: Any) -> Any:
-    """The answer of a prediction that is right for a ground truth where that is not the ground
-    truth itself (labels were merged or split), or NULL, as an SQL expression."""
+    """The answer of a prediction that is right for a ground truth, NULL where that is the ground
+    truth itself, as an SQL expression."""
     statement = select(CanonicalLabel.canonical).where(
         CanonicalLabel.model == Prediction.model,
         CanonicalLabel.version == Prediction.version,
@@ -52,8 +52,7 @@ def merged_into(label: str) -> list[str]:
 
 
 def truths_of(model: str, version: int, answer: str) -> list[str]:
-    """The ground truths for which this answer of a version is right: itself, and what was split
-    from it or merged into it."""
+    """The ground truths for which this answer of a version is right, itself first."""
     rows = select(CanonicalLabel.label).where(
         CanonicalLabel.model == model,
         CanonicalLabel.version == version,

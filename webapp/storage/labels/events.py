@@ -51,8 +51,7 @@ def is_merge(batch: str) -> bool:
 
 
 def add_event(event: LabelEvent, photo: Photo) -> None:
-    """Append an event to the history of a photo, which does not have its label yet; it has an `id`
-    afterwards."""
+    """Append an event of a photo that does not have its label yet, and set its id."""
     event.photo_id, event.photo_ref = photo.id, photo.public_id
     event.from_label, event.from_model = photo.ground_truth, photo.truth_model
     event.id = insert_row(event)
@@ -99,8 +98,7 @@ def refresh_disputed(photo_ids: Sequence[int]) -> None:
 
 
 def latest_labels(photo: Photo) -> list[tuple[str, str]]:
-    """(person, label) of everybody who was logged in: what they said last and did not take back,
-    the latest first."""
+    """(person, label) of everybody who was logged in: what they said last, the latest first."""
     statement = (
         select(LabelEvent.who, LabelEvent.to_label)
         .where(LabelEvent.photo_id == photo.id, *_said_by_people())
@@ -140,8 +138,7 @@ def events_of(photo: Photo) -> Sequence[LabelEvent]:
 def page_of_events(
     limit: int, wanted: LogFilter, before: int | None = None
 ) -> Sequence[LabelEvent]:
-    """At most `limit` events that pass the filter with their photos, newest first, older than the
-    event `before`."""
+    """At most `limit` events that pass the filter, with photos, newest first, before `before`."""
     statement = select(LabelEvent).options(selectinload(LabelEvent.photo))
     for name in ("who", "place", "batch"):
         if value := getattr(wanted, name):
@@ -223,8 +220,7 @@ def versions_that_answered() -> Sequence[tuple[str, int]]:
 
 
 def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
-    """Keep the labels of a version, so that its answers can be compared with ground truths; False
-    when they are kept already."""
+    """Keep the labels of a version to compare answers with; False when they are kept already."""
     mine = (KnownLabel.model == model, KnownLabel.version == version)
     connection = db.session.connection()
     known = set(connection.execute(select(KnownLabel.label).where(*mine)).scalars())

@@ -1,7 +1,4 @@
-"""Photos by what a line of a label file says about them, and files that wait to be imported.
-
-Nothing here commits.
-"""
+"""Photos that label files are about, and files that wait to be imported. Nothing here commits."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime

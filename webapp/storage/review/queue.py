@@ -1,7 +1,4 @@
-"""Queries of the review: which photos are open in which order, leases, audits.
-
-Nothing here commits.
-"""
+"""Queries of the review: open photos in their order, leases, audits. Nothing here commits."""
 
 import random
 from collections.abc import Sequence
@@ -68,12 +65,8 @@ def next_photos(scope: ReviewScope, *, limit: int, without: set[int]) -> list[in
 def suspects(
     scope: ReviewScope, *, other: str, after: tuple[float, int] | None, limit: int
 ) -> list[Suspect]:
-    """The first open photos of the order "suspected", leased or not, with the doubts.
-
-    Args:
-        other: the label that is suspected instead, "" for any.
-        after: the margin and the photo that the page comes after.
-    """
+    """The first open photos of the order "suspected", leased or not, behind the margin and the
+    photo `after`. `other` is the label that is suspected instead, "" for any."""
     statement = _in_order(scope, _open(scope)).with_only_columns(Photo, Suspicion)
     statement = statement.where(*_suspected_as(other)).limit(limit)
     if after is not None:
@@ -88,10 +81,8 @@ def _suspected_as(other: str) -> list[Any]:
 
 
 def count_open(scope: ReviewScope, *, seconds: float, other: str = "") -> tuple[int, bool]:
-    """How many photos are open, leased or not, and whether that is all of them.
-
-    (0, False) when the time was not enough to count them. `other` as for `suspects`.
-    """
+    """How many photos are open, leased or not, and whether that is all of them; (0, False) when the
+    time was not enough. `other` as for `suspects`."""
     counted = _open(scope).where(*_suspected_as(other)).limit(_MOST_COUNTED + 1).subquery()
     try:
         with stopping_after(seconds):
@@ -272,10 +263,8 @@ def leased(user_id: int, queue: str) -> list[int]:
 
 
 def lease(photo_ids: Sequence[int], *, user_id: int, queue: str, until: datetime) -> None:
-    """Lease these photos, in this order, to a person instead of what they had leased before.
-
-    Leases of others on them have run out.
-    """
+    """Lease these photos, in this order, to a person instead of their former ones; what others had
+    leased of them has run out."""
     db.session.execute(delete(ReviewLease).where(ReviewLease.user_id == user_id))
     db.session.execute(delete(ReviewLease).where(ReviewLease.photo_id.in_(photo_ids)))
     row = {"user_id": user_id, "queue": queue, "until": until}
@@ -358,10 +347,8 @@ def audit_size(audit_id: int) -> int:
 
 
 def draw_audit(audit: Audit) -> int:
-    """Draw and store a uniform sample without replacement of all answered photos.
-
-    Returns how many: `audit.size` at most. The same seed and photos give the same sample.
-    """
+    """Draw and store a uniform sample of all answered photos; how many, `audit.size` at most. The
+    same seed and photos give the same sample."""
     answered = (
         select(Photo.id)
         .where(Photo.deleted_at.is_(None), Photo.shown_label.is_not(None))

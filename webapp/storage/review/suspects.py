@@ -1,7 +1,4 @@
-"""What confident learning reads and stores: answers to labelled photos, doubted labels.
-
-Nothing here commits.
-"""
+"""What confident learning reads and stores. Nothing here commits."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,10 +17,8 @@ from webapp.storage.tables import (
 
 
 def labelled_answers(model: str, version: int, limit: int) -> Sequence[Any]:
-    """The newest photos whose ground truth this version's answer can be compared with.
-
-    Rows of id, sha256, ground_truth and distribution, in no order.
-    """
+    """The newest photos whose ground truth this version's answer can be compared with: rows of id,
+    sha256, ground_truth and distribution, in no order."""
     numbers = (
         select(CheckedAnswer.photo_id)
         .where(CheckedAnswer.model == model, CheckedAnswer.version == version)
@@ -49,8 +44,7 @@ def run_of(model: str) -> SuspicionRun | None:
 
 
 def newest_event_and_prediction() -> tuple[int, int]:
-    """The numbers of the last label event and prediction: while they stay, no new doubt can
-    arise."""
+    """The numbers of the last label event and prediction: while they stay, no doubt can arise."""
     newest = [select(func.max(table.id)) for table in (LabelEvent, Prediction)]
     event, prediction = (db.session.execute(number).scalar_one() or 0 for number in newest)
     return event, prediction

@@ -50,8 +50,7 @@ def send() -> ResponseReturnValue:
 @bp.post("/folder")
 @guards.people_only
 def send_folder() -> ResponseReturnValue:
-    """Look at a folder of photos that has a folder for each label: the photos themselves, or, from
-    the script, only their checksums."""
+    """Look at a folder of photos with one for each label, or at their checksums by the script."""
     form = LabelFolderForm()
     form.check()
     files: Iterable[tuple[str, str]] = (

@@ -1,5 +1,4 @@
-"""The labels of a model as people see them: a list, a form for one of them, and what was changed,
-with the way back."""
+"""The labels of a model as people see them, a form for one, and what was changed, to undo it."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue

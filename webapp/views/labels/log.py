@@ -118,8 +118,7 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _entries(events: Iterable[Event], *, by_batch: bool) -> list[dict[str, Any]]:
-    """Events as entries of the log: those next to each other that were done together as one, or
-    each for itself."""
+    """Events as entries of the log, neighbours of one batch together with `by_batch`."""
     if not by_batch:
         return [{"events": [line], "batch": "", "standing": not line.undone} for line in events]
     entries = []

@@ -55,10 +55,8 @@ def undo() -> ResponseReturnValue:
 
 
 def live_choice(model: str | None = None) -> list[ModelCard]:
-    """Whose labels may be given: those of `model`, else of all live ones.
-
-    Without an argument, `model` is the one that the form names. Raises `ModelUnavailableError`.
-    """
+    """The cards of live models whose labels may be given: that of `model`, by default the one the
+    form names, else all. Raises `ModelUnavailableError`."""
     model = request.form.get("model", "") if model is None else model
     cards = get_cards()
     if not cards:

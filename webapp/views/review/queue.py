@@ -155,8 +155,7 @@ def audit() -> ResponseReturnValue:
 @bp.get("/labels")
 @guards.people_only
 def labels() -> ResponseReturnValue:
-    """The labels that a few letters find, as buttons: fetched by the script while somebody
-    types."""
+    """The labels that a few letters find, as buttons, for the script."""
     values = _search_values(request.args.get("q", ""), request.args.get("model", ""))
     return render_template("review/labels.html", **values)
 

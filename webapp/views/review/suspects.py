@@ -1,5 +1,4 @@
-"""Suspected wrong ground truths: a list with what the model says instead, each settled by a
-button."""
+"""Suspected wrong ground truths: a list with what the model says instead."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue

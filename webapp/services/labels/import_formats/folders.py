@@ -34,10 +34,7 @@ def folder_line(path: PurePath, sha256: str) -> LabelLine:
 
 
 def read_sums(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Path and SHA-256 of each line of a list as `sha256sum` writes it.
-
-    Raises `BadLabelFileError`.
-    """
+    """Path and SHA-256 of each line as `sha256sum` writes it. Raises `BadLabelFileError`."""
     for number, line in enumerate(stream, 1):
         match = _SUM.fullmatch(line.decode("utf-8", "replace").rstrip("\r\n"))
         if match is None:
