@@ -38,6 +38,13 @@ def test_it_takes_the_secret_key_it_is_given(
     assert not (tmp_path / "data" / "secret_key").exists()
 
 
+def test_it_takes_passwords_with_their_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARQUE_ADMIN_PASSWORD", " with spaces ")
+    monkeypatch.setenv("MARQUE_SECRET_KEY", " given ")
+    config = Config.from_env()
+    assert (config.admin_password, config.secret_key) == (" with spaces ", " given ")
+
+
 def test_it_refuses_a_kept_key_that_is_too_short(tmp_path: Path) -> None:
     Config.from_env()
     (tmp_path / "data" / "secret_key").write_text("short")

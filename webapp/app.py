@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import sys
 from collections.abc import Iterable
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -19,7 +21,7 @@ from webapp.api import blueprints as api
 from webapp.api import problems
 from webapp.api.schemas.photos import photo_json
 from webapp.cli import blueprints as cli
-from webapp.config import ROOT, Config, warn_of_unknown_settings
+from webapp.config import ROOT, Config, unknown_settings
 from webapp.errors import MarqueError, ServerBusyError, StorageFullError
 from webapp.http import rate_limits
 from webapp.http.responses import (
@@ -53,7 +55,8 @@ def create_app(
     For tests, `classifier` and `others` replace the live models.
     """
     if config is None:
-        warn_of_unknown_settings()
+        for sentence in unknown_settings(os.environ):
+            print(f"marque: {sentence}", file=sys.stderr)  # noqa: T201
         config = Config.from_env()
     app = Flask("webapp", instance_path=str(config.data))
     app.request_class = _SpoolingRequest
@@ -94,10 +97,7 @@ class _SpoolingRequest(Request):
 
 
 class _OrderedJSON(DefaultJSONProvider):
-    """JSON in the order it was written.
-
-    A body nested too deeply is a bad request, no server error.
-    """
+    """JSON in the order it was written; a body nested too deeply is a bad request."""
 
     sort_keys = False
 
@@ -135,22 +135,11 @@ def _open_database(app: Flask) -> None:
     with app.app_context():
         sqlite_connection.set_up(db.engine)
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
-    app.teardown_request(_tidy)
 
-
-def _tidy(_error: BaseException | None = None) -> None:
-    """After each request: return the connection, then checkpoint a large write-ahead log."""
-    db.session.remove()
-    checkpoint_if_large()
-
-
-def _expects_json() -> bool:
-    """True for an error in JSON.
-
-    A form of an earlier service gets a page unless it asks for JSON.
-    """
-    form = request.path == "/predict" and request.mimetype == "multipart/form-data"
-    return request.path.startswith(_JSON_PATHS) and (not form or wants_json())
+    @app.teardown_request
+    def tidy(_error: BaseException | None) -> None:
+        db.session.remove()
+        checkpoint_if_large()
 
 
 def _answer_errors(app: Flask) -> None:
@@ -174,7 +163,10 @@ def _answer_errors(app: Flask) -> None:
                 "unexpected error on %s %s", request.method, request.path, exc_info=error
             )
             error = InternalServerError()
-        return (problems if _expects_json() else error_pages).answer(error)
+        # a form of an earlier service gets a page unless it asks for JSON
+        form = request.path == "/predict" and request.mimetype == "multipart/form-data"
+        json = request.path.startswith(_JSON_PATHS) and (not form or wants_json())
+        return (problems if json else error_pages).answer(error)
 
     for kind in (MarqueError, HTTPException, Exception):
         app.register_error_handler(kind, answer)

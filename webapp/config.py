@@ -5,33 +5,38 @@ Every setting has its row in the README.
 
 import os
 import secrets
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, DirectoryPath, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from webapp.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-RESERVED = ("MARQUE_FILES_URL", "MARQUE_BROKER_URL")
-"""Names promised for a later version. Setting them changes nothing, and start-up says so."""
+RESERVED = ("MARQUE_FILES_URL", "MARQUE_BROKER_URL")  # promised for a later version, not read yet
 
 
 def available_cores() -> int:
     """Cores this process may use, which in a container is less than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 _Resolved = AfterValidator(Path.resolve)
 _AnyCase = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
 _Audience = Annotated[Literal["public", "login"], _AnyCase]
+_Secret = Annotated[str, StringConstraints(strip_whitespace=False)]
 
 
 class Config(BaseSettings):
@@ -46,14 +51,14 @@ class Config(BaseSettings):
 
     data: Annotated[Path, _Resolved] = ROOT / "instance"
     models: Annotated[Path, _Resolved] = ROOT / "models"
-    secret_key: str = ""
+    secret_key: _Secret = ""
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
     model: str = ""
     engine: Annotated[Literal["litert", "keras"], _AnyCase] = "litert"
     database_url: str = ""
     import_folder: Annotated[DirectoryPath, _Resolved] | None = None
-    admin_password: str = ""
+    admin_password: _Secret = ""
     uploads: _Audience = "public"
     gallery: _Audience = "public"
     workers: int = Field(default_factory=available_cores, ge=1, le=256)
@@ -117,18 +122,11 @@ def unknown_settings(env: Mapping[str, str]) -> list[str]:
     ]
 
 
-def warn_of_unknown_settings() -> None:
-    """Print the sentences of `unknown_settings` to stderr."""
-    for sentence in unknown_settings(os.environ):
-        print(f"marque: {sentence}", file=sys.stderr)  # noqa: T201
-
-
 def _make_private(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except FileExistsError:
-        if not folder.is_dir():
-            raise ConfigError(f"MARQUE_DATA must be a folder, {folder} is a file.") from None
+        raise ConfigError(f"MARQUE_DATA must be a folder, {folder} is a file.") from None
     except OSError as error:
         raise ConfigError(
             f"MARQUE_DATA: the folder {folder} cannot be made ({error.strerror})."

@@ -41,6 +41,11 @@ PHOTO_ENDINGS = frozenset(
 )
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 photo", "1,312 photos"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 @dataclass(frozen=True)
 class RankedLabel:
     """One label of a ranked prediction.
@@ -169,14 +174,12 @@ SHORT, LONG = QUEUES = ("short", "long")
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs. An empty string leaves a filter off; `owner` None means everybody's.
-
-    Types in `without` are left out unless asked for.
-    """
+    """Which jobs. An empty string leaves a filter off. Types in `without` are left out unless asked
+    for."""
 
     state: str = ""
     type: str = ""
-    owner: str | None = None
+    owner: str = ""
     without: tuple[str, ...] = ()
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent
 
 # Seconds for the worker to come to a stop, a little more than gunicorn gives its own.
 _STOP_TIMEOUT = 35
@@ -74,7 +74,7 @@ class Supervisor:
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command, cwd=ROOT, start_new_session=True, preexec_fn=_die_with_parent
+        command, cwd=_ROOT, start_new_session=True, preexec_fn=_die_with_parent
     )  # no threads here
 
 

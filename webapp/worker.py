@@ -18,16 +18,16 @@ from webapp.services.jobs.worker import Worker
 # Web answers come first: the worker takes what is left of the processor.
 _NICE = 10
 # Its own admission limiter never refuses: the worker threads are the limit.
-WAITING = 64
+_WAITING = 64
 
 
-def run(config: Config, threads: int) -> None:
+def _run(config: Config, threads: int) -> None:
     """Work until TERM or Ctrl-C, then stop between two photos and give back what is not through.
 
     It works in threads of one process, each with its own interpreter of the model: nothing is
     forked, so no model, database or lock is carried into a child.
     """
-    app = create_app(config.model_copy(update={"workers": 1, "threads": threads + WAITING}))
+    app = create_app(config.model_copy(update={"workers": 1, "threads": threads + _WAITING}))
     worker = Worker(JOB_TYPES, get_tools, app.app_context, threads)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
@@ -47,7 +47,7 @@ def main() -> None:
     with suppress(OSError):
         os.nice(_NICE)
     logging.basicConfig(level=logging.WARNING, format="marque worker: %(message)s")
-    run(config, threads)
+    _run(config, threads)
 
 
 if __name__ == "__main__":

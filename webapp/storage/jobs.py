@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select, update
 
-from webapp.domain import CANCELLED, DO, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFilter, Progress
-from webapp.storage.database import db
+from webapp.domain import (
+    CANCELLED,
+    DO,
+    FAILED,
+    PLAN,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+    JobFilter,
+    Progress,
+)
+from webapp.storage.database import db, update_rows
 from webapp.storage.tables import Job, JobLine, JobPart, JobWorker, Photo
 
 ACTIVE = (QUEUED, RUNNING)
@@ -16,10 +26,11 @@ ACTIVE = (QUEUED, RUNNING)
 # ---- jobs ----
 
 
-def add_job(job: Job) -> None:
-    """Store a new job; it has its number afterwards."""
+def add_job(job: Job, role: str, run_after: datetime) -> None:
+    """Store a new job with its first part, which may run after a moment."""
     db.session.add(job)
     db.session.flush()
+    add_parts(job.id, role, [{}], run_after=run_after, first=0 if role == PLAN else 1)
 
 
 def find_job(public_id: str) -> Job | None:
@@ -40,7 +51,7 @@ def job_by_number(number: int) -> Job:
 def change_job(number: int, *states: str, **values: Any) -> bool:
     """Change a job if it is in one of `states` (in any, without); True when it was."""
     statement = update(Job).where(Job.id == number).values(**values)
-    return _count_rows(statement.where(Job.state.in_(states)) if states else statement) == 1
+    return update_rows(statement.where(Job.state.in_(states)) if states else statement) == 1
 
 
 def list_jobs(wanted: JobFilter, *, before: int | None, limit: int) -> Sequence[Job]:
@@ -51,14 +62,11 @@ def list_jobs(wanted: JobFilter, *, before: int | None, limit: int) -> Sequence[
     return db.session.execute(statement).scalars().all()
 
 
-def count_states(wanted: JobFilter) -> dict[str, int]:
-    """How many jobs pass the filter, by state."""
-    return _count_by(Job.state, wanted)
-
-
-def count_types(wanted: JobFilter) -> dict[str, int]:
-    """How many jobs pass the filter, by type."""
-    return _count_by(Job.type, wanted)
+def count_jobs(wanted: JobFilter, by: Literal["state", "type"]) -> dict[str, int]:
+    """How many jobs pass the filter, by state or type."""
+    column = getattr(Job, by)
+    statement = select(column, func.count()).where(*_conditions(wanted)).group_by(column)
+    return {value: int(count) for value, count in db.session.execute(statement)}
 
 
 def uncleared_params(job_type: str) -> Sequence[dict[str, Any]]:
@@ -85,7 +93,7 @@ def has_ended_before(moment: datetime) -> bool:
 
 def remove_jobs(ended_before: datetime) -> None:
     """Delete jobs that ended before a moment, with their parts and lines."""
-    _count_rows(delete(Job).where(Job.ended_at < ended_before))
+    update_rows(delete(Job).where(Job.ended_at < ended_before))
 
 
 def _jobs(*conditions: Any) -> Any:
@@ -93,17 +101,10 @@ def _jobs(*conditions: Any) -> Any:
     return db.session.execute(statement).scalars()
 
 
-def _count_by(column: Any, wanted: JobFilter) -> dict[str, int]:
-    statement = select(column, func.count()).where(*_conditions(wanted)).group_by(column)
-    return {value: int(count) for value, count in db.session.execute(statement)}
-
-
 def _conditions(wanted: JobFilter) -> list[Any]:
-    pairs = ((Job.state, wanted.state), (Job.type, wanted.type))
+    pairs = ((Job.state, wanted.state), (Job.type, wanted.type), (Job.owner, wanted.owner))
     conditions: list[Any] = [column == value for column, value in pairs if value]
-    if wanted.without and not wanted.type:
-        conditions.append(Job.type.not_in(wanted.without))
-    return conditions if wanted.owner is None else [*conditions, Job.owner == wanted.owner]
+    return conditions if wanted.type else [*conditions, Job.type.not_in(wanted.without)]
 
 
 # ---- parts ----
@@ -145,22 +146,22 @@ def count_waiting(job_types: Iterable[str], moment: datetime, *, limit: int) -> 
 
 def claim_part(part_id: int, owner: str, moment: datetime, until: datetime) -> bool:
     """Give a part to a worker: False when the UPDATE hits no row, as another one was quicker."""
-    lost = and_(JobPart.state == RUNNING, JobPart.lease_until < moment)
-    statement = update(JobPart).where(JobPart.id == part_id, or_(JobPart.state == QUEUED, lost))
+    free = or_(JobPart.state == QUEUED, _lost(moment))
+    statement = update(JobPart).where(JobPart.id == part_id, free)
     values = {"state": RUNNING, "owner": owner, "lease_until": until, "done": 0, "failed": 0}
-    return _count_rows(statement.values(attempts=JobPart.attempts + 1, **values)) == 1
+    return update_rows(statement.values(attempts=JobPart.attempts + 1, **values)) == 1
 
 
 def change_part(part_id: int, claimed_by: str, **values: Any) -> bool:
     """Change a part that this owner has claimed; False when it has it no more."""
     mine = and_(JobPart.id == part_id, JobPart.owner == claimed_by, JobPart.state == RUNNING)
-    return _count_rows(update(JobPart).where(mine).values(**values)) == 1
+    return update_rows(update(JobPart).where(mine).values(**values)) == 1
 
 
 def renew(owners: Sequence[str], until: datetime) -> None:
     """Extend the leases of the parts that these have."""
     mine = and_(JobPart.owner.in_(owners), JobPart.state == RUNNING)
-    _count_rows(update(JobPart).where(mine).values(lease_until=until))
+    update_rows(update(JobPart).where(mine).values(lease_until=until))
 
 
 def give_back(job_id: int, moment: datetime) -> None:
@@ -178,11 +179,9 @@ def is_worked_on(job_id: int, moment: datetime) -> bool:
 
 def jobs_with_lost_parts(moment: datetime, attempts: int) -> Sequence[int]:
     """Jobs, by number, with a part claimed `attempts` times or more whose last worker is gone."""
-    gone = and_(
-        JobPart.state == RUNNING, JobPart.lease_until < moment, JobPart.attempts >= attempts
-    )
     statement = select(Job.id).join(JobPart, JobPart.job_id == Job.id).distinct()
-    return db.session.execute(statement.where(gone, *_GOING_ON)).scalars().all()
+    gone = statement.where(_lost(moment), JobPart.attempts >= attempts, *_GOING_ON)
+    return db.session.execute(gone).scalars().all()
 
 
 def jobs_to_stop(moment: datetime) -> Sequence[Job]:
@@ -193,11 +192,8 @@ def jobs_to_stop(moment: datetime) -> Sequence[Job]:
 
 def count_parts(job_id: int) -> tuple[int, int]:
     """How many parts of a job are not through, and the highest number of its parts."""
-    is_open = case((JobPart.state != SUCCEEDED, 1))
-    statement = select(func.count(is_open), func.max(JobPart.number)).where(
-        JobPart.job_id == job_id
-    )
-    left, last = db.session.execute(statement).one()
+    columns = func.count(case((JobPart.state != SUCCEEDED, 1))), func.max(JobPart.number)
+    left, last = db.session.execute(select(*columns).where(JobPart.job_id == job_id)).one()
     return left, last
 
 
@@ -228,11 +224,12 @@ def _leased(moment: datetime) -> Any:
     return and_(JobPart.state == RUNNING, JobPart.lease_until >= moment)
 
 
+def _lost(moment: datetime) -> Any:
+    return and_(JobPart.state == RUNNING, JobPart.lease_until < moment)
+
+
 def _waiting(job_types: Iterable[str], moment: datetime) -> Select[Any]:
-    free = or_(
-        and_(JobPart.state == QUEUED, JobPart.run_after <= moment),
-        and_(JobPart.state == RUNNING, JobPart.lease_until < moment),
-    )
+    free = or_(and_(JobPart.state == QUEUED, JobPart.run_after <= moment), _lost(moment))
     statement = select(JobPart.id).join(Job, Job.id == JobPart.job_id)
     return statement.where(free, *_GOING_ON, Job.type.in_(list(job_types)))
 
@@ -320,8 +317,3 @@ def forget_worker(name: str) -> None:
 def worker_last_seen() -> datetime | None:
     """When a worker was last seen, None when none is known."""
     return db.session.execute(select(func.max(JobWorker.seen_at))).scalar_one()
-
-
-def _count_rows(statement: Any) -> int:
-    statement = statement.execution_options(synchronize_session=False)
-    return int(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]

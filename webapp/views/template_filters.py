@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from flask import Flask
 from markupsafe import Markup
 
+from webapp.domain import count
 from webapp.services.photos.gallery import Count
 from webapp.services.photos.wording import NARROW, count_word, percent
 
@@ -12,11 +13,6 @@ from webapp.services.photos.wording import NARROW, count_word, percent
 def thousands(number: int) -> str:
     """1312 as "1,312"."""
     return f"{number:,}"
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """A number with its noun: "1 photo", "1,312 photos"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def amount(count: Count) -> str:

@@ -185,9 +185,9 @@ class TestALargeFile:
             parts.do_part(claims[0], JOB_TYPES["labels"], get_tools())
             claims += [parts.claim_part(JOB_TYPES, "w1") for _ in range(2)]
             job = parts.running_job(claims[-1], get_tools(), lambda: False)
-            label_import_job.do(job)
+            label_import_job.JOB_TYPE.do(job)
             reviewer.post("/labels/undo", data={"batch": job.id})
-            label_import_job.do(job)
+            label_import_job.JOB_TYPE.do(job)
         assert truth(app, photos[0]) is None
 
     def test_its_file_waits_as_long_as_the_job(

@@ -1,11 +1,11 @@
-"""What a type of job is: how it is cut into parts and how a part is done; what a part is given."""
+"""What a type of job is: how it is cut into parts, how a part is done, and what it is given."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from webapp.domain import SHORT, Who
 from webapp.errors import JobStoppedError
@@ -15,8 +15,10 @@ from webapp.inference.models.registry import Registry
 from webapp.storage.file_stores.contract import FileStore
 
 Json = dict[str, Any]
+T = TypeVar("T")
 # Seconds between two looks at whether the job was cancelled, which also save how far the part is.
 SAVE_EVERY = 1.0
+MOST_PARTS = 200  # of a job
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,33 @@ class JobType:
     queue: str = SHORT
     kept: timedelta = timedelta(0)
     summary: Callable[[Json], str] | None = None
+
+
+# ---- what types of jobs share ----
+
+
+def cut(items: Sequence[T], least: int, most: int = 0) -> list[Sequence[T]]:
+    """The items in order, in chunks of `least` or more: `MOST_PARTS` of them, or as many as it
+    takes when a chunk has at most `most` (0: any number)."""
+    size = max(1, least, -(-len(items) // MOST_PARTS))
+    size = min(size, most or size)
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def walk(
+    numbers_after: Callable[[int], Sequence[int]], after: int = 0
+) -> Iterator[tuple[int, Sequence[int]]]:
+    """The number before each chunk, and the chunk: those after the last one of the chunk before."""
+    while numbers := numbers_after(after):
+        yield after, numbers
+        after = numbers[-1]
+
+
+def batch_result(job: RunningJob, changed: int, wanted: int) -> Json:
+    """The result of a job that changed photos: how many, how many stayed as they were, and the
+    batch to undo, None without any. The job's id is the batch."""
+    return {
+        "changed": changed,
+        "skipped": max(0, wanted - changed),
+        "batch": job.id if changed else None,
+    }

@@ -19,9 +19,9 @@ from webapp.storage.tables import Job, JobPart, now
 LEASE = timedelta(seconds=15)
 ATTEMPTS = 5
 # Seconds before a part is tried again; four times as long after each further attempt.
-FIRST_PAUSE = 2.0
+_FIRST_PAUSE = 2.0
 
-log = logging.getLogger("marque.jobs")
+_log = logging.getLogger("marque.jobs")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,14 @@ def do_part(
     """Do a claimed part and write down how it ended. Errors are written down, never raised."""
     job = running_job(claim, tools, stopping)
     try:
-        end_part(claim, job_type, job, _result(job_type, claim, job))
+        result: Json | list[Json]
+        if claim.part.role == PLAN and job_type.plan is not None:
+            result = list(job_type.plan(job))
+        elif claim.part.role == FINISH and job_type.finish is not None:
+            result = job_type.finish(job, storage.results(claim.job.id))
+        else:
+            result = job_type.do(job)
+        end_part(claim, job_type, job, result)
     except JobStoppedError:
         put_back(claim, job)
     except JobWaitsError as error:
@@ -91,18 +98,10 @@ def do_part(
     except MarqueError as error:
         fail_job(claim, job, str(error))
     except Exception as error:
-        log.exception("job %s, part %s", claim.job.public_id, claim.part.number)
-        what = (
-            f"Something went wrong on the server ({type(error).__name__}); its log has the details."
-        )
+        _log.exception("job %s, part %s", claim.job.public_id, claim.part.number)
+        name = type(error).__name__
+        what = f"Something went wrong on the server ({name}); its log has the details."
         try_again(claim, job, what)
-
-
-def do_here(job_id: str, job_type: JobType, tools: Tools) -> None:
-    """Do a job of one short part in this process, if it waits: for a server without a worker."""
-    claim = claim_part({job_type.name: job_type}, "web", only=job_id)
-    if claim is not None:
-        do_part(claim, job_type, tools)
 
 
 def end_part(claim: Claim, job_type: JobType, job: RunningJob, result: Json | list[Json]) -> None:
@@ -134,8 +133,8 @@ def put_back(claim: Claim, job: RunningJob, *, seconds: float = 0.0) -> None:
     """Let a part wait again for `seconds`, as if it had not been claimed."""
     moment = now()
     with writing():
-        attempts = JobPart.attempts - 1
-        _queue_part(claim, moment + timedelta(seconds=seconds), attempts=attempts)
+        run_after = moment + timedelta(seconds=seconds)
+        _queue_part(claim, run_after, attempts=JobPart.attempts - 1)
         storage.add_lines(claim.job.id, job.lines, moment)
 
 
@@ -146,7 +145,7 @@ def try_again(claim: Claim, job: RunningJob, trouble: str, moment: datetime | No
     if attempt >= ATTEMPTS:
         fail_job(claim, job, trouble, moment)
         return
-    pause = FIRST_PAUSE * 4 ** (attempt - 1)
+    pause = _FIRST_PAUSE * 4 ** (attempt - 1)
     line = f"{trouble} Attempt {attempt} of {ATTEMPTS}; the next one in {pause:.0f} s."
     with writing():
         if _queue_part(claim, moment + timedelta(seconds=pause)):
@@ -176,14 +175,6 @@ def save_progress(claim: Claim, job: RunningJob) -> None:
     except ServerBusyError:
         return  # the next time is soon enough
     job.lines.clear()
-
-
-def _result(job_type: JobType, claim: Claim, job: RunningJob) -> Json | list[Json]:
-    if claim.part.role == PLAN and job_type.plan is not None:
-        return list(job_type.plan(job))
-    if claim.part.role == FINISH and job_type.finish is not None:
-        return job_type.finish(job, storage.results(claim.job.id))
-    return job_type.do(job)
 
 
 def _figures(job: RunningJob) -> dict[str, int]:

@@ -29,13 +29,11 @@ from webapp.storage.tables import Job, JobLine, now
 
 __all__ = ["Job", "JobFilter", "JobLine", "Progress"]
 
-PAGE = 50
+_PAGE = 50
 _LOG_LINES = 200
 _LONGEST_KEY = 200
 # A worker that gave no sign for so long counts as gone.
 ABSENT = timedelta(seconds=60)
-# Params that note when a job was asked for: the number of the newest photo then, a time before it.
-_OF_THE_MOMENT = ("up_to", "before")
 # Types with a job for each photo, which would fill the lists: shown only when asked for.
 _UNLISTED = ("predict",)
 
@@ -47,6 +45,9 @@ class Owner:
 
     id: str
     all: bool = False
+
+
+EVERYBODY = Owner("", all=True)
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,8 @@ def add_job(
         user_id=sender.who.user_id,
         who=sender.who.name,
         key_hash=sender.key_hash(),
-        claimed_at=now(),
-        created_at=now(),
     )
-    storage.add_job(job)
-    role, number = (PLAN, 0) if job_type.plan else (DO, 1)
-    storage.add_parts(job.id, role, [{}], run_after=now(), first=number)
+    storage.add_job(job, PLAN if job_type.plan else DO, now())
     return job
 
 
@@ -170,9 +167,9 @@ def new_id() -> str:
 
 
 def _without_moment(params: Json) -> str:
-    """Params without the moment they note: the same request a moment later means the same."""
-    lasting = {name: value for name, value in params.items() if name not in _OF_THE_MOMENT}
-    return json.dumps(lasting, sort_keys=True)
+    """Params without the number of the newest photo, or the time, when they were made: the same
+    request a moment later means the same."""
+    return json.dumps(params | {"up_to": 0, "before": ""}, sort_keys=True)
 
 
 # ---- look ----
@@ -184,7 +181,7 @@ def get_job(public_id: str, owner: Owner) -> JobView:
 
 
 def list_jobs(
-    owner: Owner, *, state: str = "", job_type: str = "", cursor: str = "", limit: int = PAGE
+    owner: Owner, *, state: str = "", job_type: str = "", cursor: str = "", limit: int = _PAGE
 ) -> JobPage:
     """The newest jobs that the owner may see. Raises `BadRequestError`."""
     if state and state not in JOB_STATES:
@@ -200,12 +197,13 @@ def list_jobs(
 def counts(owner: Owner) -> tuple[dict[str, int], dict[str, int]]:
     """How many jobs the owner may see: by state (of those that lists show), and by type."""
     visible = _visible(owner)
-    return storage.count_states(visible), storage.count_types(replace(visible, without=()))
+    types = storage.count_jobs(replace(visible, without=()), by="type")
+    return storage.count_jobs(visible, by="state"), types
 
 
 def latest(job_type: JobType, **params: object) -> JobView | None:
     """The newest job of a type with these params among the last fifty, or None."""
-    rows = storage.list_jobs(JobFilter(type=job_type.name), before=None, limit=PAGE)
+    rows = storage.list_jobs(JobFilter(type=job_type.name), before=None, limit=_PAGE)
     job = next((row for row in rows if params.items() <= row.params.items()), None)
     return None if job is None else _views([job])[0]
 
@@ -237,18 +235,16 @@ def worker_seen() -> bool:
 
 def overview() -> str:
     """A line about jobs and workers for the operator."""
-    states = storage.count_states(JobFilter())
-    figures = [states.get(state, 0) for state in (RUNNING, QUEUED, FAILED)]
-    seen_at = storage.worker_last_seen()
+    states, seen_at = storage.count_jobs(JobFilter(), by="state"), storage.worker_last_seen()
+    running, waiting, failed = (states.get(state, 0) for state in (RUNNING, QUEUED, FAILED))
     worker = f"a worker was seen {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else ""
-    return "{} running, {} waiting, {} failed; {}".format(
-        *figures, worker or "no worker was seen yet"
-    )
+    worker = worker or "no worker was seen yet"
+    return f"{running} running, {waiting} waiting, {failed} failed; {worker}"
 
 
 def _visible(owner: Owner, state: str = "", job_type: str = "") -> JobFilter:
     """The filter for what an owner may see. One without a name sees none in lists."""
-    return JobFilter(state, job_type, None if owner.all else owner.id or "nobody", _UNLISTED)
+    return JobFilter(state, job_type, "" if owner.all else owner.id or "nobody", _UNLISTED)
 
 
 def _visible_job(public_id: str, owner: Owner) -> Job:

@@ -14,8 +14,7 @@ from webapp.storage import jobs
 from webapp.storage import webhooks as storage
 from webapp.storage.tables import Job, Photo, Prediction, Promotion, Webhook, WebhookEvent, now
 
-DELIVERY = "webhook"
-"""The job type that delivers."""
+DELIVERY = "webhook"  # the job type that delivers
 # A batch of labels is written in several transactions and told once: so long after its last change.
 _HOLD = timedelta(seconds=5)
 
@@ -82,8 +81,7 @@ def enqueue_delivery(hook: Any, moment: datetime) -> None:
         who="webhook",
         owner=owner_of(hook.id),
     )
-    jobs.add_job(job)
-    jobs.add_parts(job.id, DO, [{}], run_after=moment)
+    jobs.add_job(job, DO, moment)
 
 
 def owner_of(webhook_id: int) -> str:

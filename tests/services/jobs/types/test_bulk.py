@@ -73,7 +73,7 @@ def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(
         claim = do_next()
         relabel_photos(photos[:1], "ferrari", [make_card()], Stamp(Who("Ben"), "photo"))
         job = parts.running_job(claim, get_tools(), lambda: False)
-        bulk_job.do(job)
+        bulk_job.JOB_TYPE.do(job)
         assert [truth(one) for one in photos[:2]] == ["ferrari", "haas"]
         assert db.session.query(LabelEvent).count() == 3
 

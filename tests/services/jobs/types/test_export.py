@@ -165,9 +165,10 @@ def test_a_piece_and_the_end_may_come_twice(app: Flask, data: Path, photos: list
             claims.append(claim)
             part = parts.running_job(claim, get_tools(), lambda: False)
             if claim.part.role == "do":
-                export_job.do(part)
+                export_job.JOB_TYPE.do(part)
             if claim.part.role == "finish":
-                again = export_job.finish(part, jobs.part_results(jobs.get_job(job_id, ANNA)))
+                results = jobs.part_results(jobs.get_job(job_id, ANNA))
+                again = export_job.JOB_TYPE.finish(part, results)
             parts.do_part(claim, JOB_TYPES["export"], get_tools())
         view = jobs.get_job(job_id, ANNA)
         assert view.state == "succeeded" and view.job.result["files"] == again["files"]

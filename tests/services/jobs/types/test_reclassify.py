@@ -42,8 +42,7 @@ def others(second: FakeClassifier) -> list[FakeClassifier]:
 @pytest.fixture(autouse=True)
 def context(app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Version 1 is live; parts have two photos."""
-    for name, value in {"LEAST_PART": 2, "USUAL_PARTS": 100}.items():
-        monkeypatch.setattr(reclassify_job, name, value)
+    monkeypatch.setattr(reclassify_job, "LEAST_PART", 2)
     (config.models / "f1-teams" / "LIVE").write_text("1\n")
     with app.app_context():
         yield

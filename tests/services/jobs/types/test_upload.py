@@ -109,9 +109,9 @@ def test_a_part_that_is_done_twice_counts_once(app: Flask) -> None:
         assert claim
         item = parts.running_job(claim, get_tools(), lambda: False)
         if claim.part.role == "plan":
-            parts.end_part(claim, JOB_TYPE, item, upload_job.plan(item))
+            parts.end_part(claim, JOB_TYPE, item, list(JOB_TYPE.plan(item)))
         else:
-            upload_job.do(item)
+            upload_job.JOB_TYPE.do(item)
             parts.put_back(claim, item)
     assert run_jobs(app, job_id).job.result["added"] == 3
 

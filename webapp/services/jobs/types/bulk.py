@@ -1,17 +1,17 @@
-"""The job for an action on more photos than one waits for, and for taking such an action back: one
-batch, as in `webapp.services.photos.bulk`.
+"""The job for an action on more photos than one waits for, and for taking such an action back.
 
-The job's id is the batch. Photos are cut by their numbers, so that parts are small however many
-there are.
+It is one batch, as in `webapp.services.photos.bulk`, with the job's id. Photos are cut by their
+numbers, so that parts are small however many there are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from webapp.domain import count
 from webapp.errors import BadRequestError, NothingToUndoError
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, cut, walk
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import (
@@ -32,28 +32,19 @@ from webapp.storage.photos.deletion import put_away
 
 LABEL, CONFIRM, STAR, UNSTAR, DELETE, UNDO = "label", "confirm", "star", "unstar", "delete", "undo"
 ACTIONS = (LABEL, CONFIRM, STAR, UNSTAR, DELETE)
-_MOST_PARTS = 200
 # What can be taken back of a batch: its label events, or its photos, in order of their numbers.
 _UNDOABLE: dict[str, Callable[[str, int, int], list[int]]] = {
     "labels": storage.standing_numbers,
     "deleted": storage.deleted_numbers,
     "starred": storage.starred_numbers,
 }
-_TITLES = {
-    LABEL: "Mark as {}",
-    CONFIRM: "Confirm answers",
-    STAR: "Star photos",
-    UNSTAR: "Take stars off",
-    DELETE: "Delete photos",
-    UNDO: "Undo",
-}
-_SUMMARIES = {
-    LABEL: "{} marked.",
-    CONFIRM: "The answer is the truth for {}.",
-    STAR: "{} starred.",
-    UNSTAR: "The star is off {}.",
-    DELETE: "{} deleted.",
-    UNDO: "Undone for {}.",
+_WORDING = {  # the job's title, and what came of it
+    LABEL: ("Mark as {}", "{} marked."),
+    CONFIRM: ("Confirm answers", "The answer is the truth for {}."),
+    STAR: ("Star photos", "{} starred."),
+    UNSTAR: ("Take stars off", "The star is off {}."),
+    DELETE: ("Delete photos", "{} deleted."),
+    UNDO: ("Undo", "Undone for {}."),
 }
 
 
@@ -65,8 +56,8 @@ def is_large(selection: Selection) -> bool:
     if selection.ids:
         return False
     met, up_to = 0, selection.up_to or storage.last_number()
-    for _after, _to, number in _ranges(_photos_of(selection.wanted, up_to)):
-        met += number
+    for _after, numbers in walk(_photos_of(selection.wanted, up_to)):
+        met += len(numbers)
         if met > MOST:
             return True
     return False
@@ -123,45 +114,46 @@ def undo_params(batch: str, place: str) -> Json:
 
 def enqueue(params: Json, sender: Sender) -> Job:
     """Enqueue the job."""
-    title = _TITLES[params["action"]].format(params.get("label", ""))
+    title = _WORDING[params["action"]][0].format(params.get("label", ""))
     return queue.enqueue(JOB_TYPE, params, title, sender)
 
 
 # ---- the job ----
 
 
-def plan(job: RunningJob) -> list[Json]:
+def _plan(job: RunningJob) -> list[Json]:
     """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may
     find fewer: the rest is done."""
-    params = job.params
-    if params["action"] == UNDO:
-        sources = {what: _undoable_of(what, params["undo"]) for what in _UNDOABLE}
-    else:
-        sources = {"photos": _photos_of(parse_filter(params["filter"]), params["up_to"])}
-    ranges = {what: list(_ranges(numbers)) for what, numbers in sources.items()}
-    total = sum(number for of_what in ranges.values() for *_range, number in of_what)
-    job.say(f"{total:,} photos to go through.")
-    size = max(1, -(-sum(map(len, ranges.values())) // _MOST_PARTS))
-    return [part for what, of_what in ranges.items() for part in _merged(what, of_what, size)]
+    chunks = [
+        {"what": what, "after": after, "to": numbers[-1], "total": len(numbers)}
+        for what in (_UNDOABLE if job.params["action"] == UNDO else ("photos",))
+        for after, numbers in walk(_numbers(job.params, what))
+    ]
+    job.say(f"{sum(chunk['total'] for chunk in chunks):,} photos to go through.")
+    return [
+        group[0] | {"to": group[-1]["to"], "total": sum(chunk["total"] for chunk in group)}
+        for what in dict.fromkeys(chunk["what"] for chunk in chunks)
+        for group in cut([chunk for chunk in chunks if chunk["what"] == what], least=1)
+    ]
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Go through the photos of one range, a chunk in a transaction.
 
     May run twice: photos that have a label event of this job are left alone, also when somebody
     took it back meanwhile, so are stars that it changed; what is deleted or taken back is so
     already.
     """
-    part, last, met = job.part, job.part["after"], 0
-    while numbers := _next(job, last):
+    part, met = job.part, 0
+    for _after, numbers in walk(_numbers(job.params, part["what"], part["to"]), part["after"]):
         with writing():
             _change(job, numbers)
-        met, last = met + len(numbers), numbers[-1]
+        met += len(numbers)
         job.progress(met)
     return {"met": part["total"]}
 
 
-def finish(job: RunningJob, results: Iterable[Json]) -> Json:
+def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos were changed, counted from what is stored, and the batch to undo. Counting
     twice gives the same."""
     met, action = sum(result["met"] for result in results), job.params["action"]
@@ -169,37 +161,25 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     if action == UNDO and not changed:  # photos and stars keep no word of who brought them back
         changed = met - storage.count_batch(job.params["undo"], labels=False)
     job.say(f"{changed:,} changed, {met - changed:,} left as they were.")
-    return {
-        "action": action,
-        "changed": changed,
-        "skipped": max(0, met - changed),
-        "batch": job.id if changed else None,
-    }
+    return {"action": action} | batch_result(job, changed, met)
 
 
-def summary(result: Json) -> str:
-    """What came of it in a sentence or two."""
-    changed, skipped = result["changed"], result["skipped"]
-    number = f"{changed:,} photo{'' if changed == 1 else 's'}"
+def _summary(result: Json) -> str:
+    skipped = result["skipped"]
     left = f" {skipped:,} {'was' if skipped == 1 else 'were'} left as they were." if skipped else ""
-    return _SUMMARIES[result["action"]].format(number) + left
+    return _WORDING[result["action"]][1].format(count(result["changed"], "photo")) + left
 
 
-def _next(job: RunningJob, last: int) -> list[int]:
-    """The next numbers of a part, a chunk of them."""
-    params, part = job.params, job.part
-    if params["action"] == UNDO:
-        numbers = _UNDOABLE[part["what"]](params["undo"], last, CHUNK)
-        return [number for number in numbers if number <= part["to"]]
-    return storage.next_numbers(parse_filter(params["filter"]), last, part["to"], CHUNK)
-
-
-def _change(job: RunningJob, numbers: list[int]) -> None:
+def _change(job: RunningJob, numbers: Sequence[int]) -> None:
     """Do the action with one chunk, inside the caller's transaction."""
-    params, action = job.params, job.params["action"]
+    params, action, what = job.params, job.params["action"], job.part["what"]
     stamp = Stamp(job.who, params["place"], params.get("why", ""), job.id)
-    if action == UNDO:
-        _take_back(job.part["what"], params["undo"], numbers, stamp)
+    if what == "labels":
+        take_back(numbers, stamp)
+    elif what == "deleted":
+        storage.restore_batch(params["undo"], numbers)
+    elif what == "starred":
+        storage.unstar_batch(params["undo"], numbers)
     elif action == DELETE:
         put_away(numbers, job.id, job.who.name)
     else:
@@ -212,39 +192,19 @@ def _change(job: RunningJob, numbers: list[int]) -> None:
             storage.star_photos(numbers, job.id, starred=action == STAR)
 
 
-def _take_back(what: str, batch: str, numbers: list[int], stamp: Stamp) -> None:
-    if what == "labels":
-        take_back(numbers, stamp)
-    elif what == "deleted":
-        storage.restore_batch(batch, numbers)
-    else:
-        storage.unstar_batch(batch, numbers)
-
-
-def _undoable_of(what: str, batch: str) -> Callable[[int], list[int]]:
-    return lambda after: _UNDOABLE[what](batch, after, CHUNK)
+def _numbers(params: Json, what: str, up_to: int | None = None) -> Callable[[int], list[int]]:
+    """What gives the next numbers of photos or label events: up to one, else all of the job."""
+    if what == "photos":
+        return _photos_of(parse_filter(params["filter"]), up_to or params["up_to"])
+    return lambda after: [
+        number
+        for number in _UNDOABLE[what](params["undo"], after, CHUNK)
+        if up_to is None or number <= up_to
+    ]
 
 
 def _photos_of(wanted: GalleryFilter, up_to: int) -> Callable[[int], list[int]]:
     return lambda after: storage.next_numbers(wanted, after, up_to, CHUNK)
 
 
-def _ranges(numbers_after: Callable[[int], list[int]]) -> Iterator[tuple[int, int, int]]:
-    """Ranges of numbers: over the first, up to the second, and how many of them."""
-    last = 0
-    while numbers := numbers_after(last):
-        yield last, numbers[-1], len(numbers)
-        last = numbers[-1]
-
-
-def _merged(what: str, ranges: Sequence[tuple[int, int, int]], size: int) -> Iterator[Json]:
-    """Parts of `size` ranges each."""
-    for start in range(0, len(ranges), size):
-        group = ranges[start : start + size]
-        total = sum(number for *_range, number in group)
-        yield {"what": what, "after": group[0][0], "to": group[-1][1], "total": total}
-
-
-JOB_TYPE = JobType(
-    name="many", title="Bulk action", plan=plan, do=do, finish=finish, summary=summary
-)
+JOB_TYPE = JobType("many", "Bulk action", _do, plan=_plan, finish=_finish, summary=_summary)

@@ -57,7 +57,7 @@ def last(model: str, champion: int, challenger: int) -> JobView | None:
     return queue.latest(JOB_TYPE, model=model, champion=champion, challenger=challenger)
 
 
-def plan(job: RunningJob) -> list[Json]:
+def _plan(job: RunningJob) -> list[Json]:
     """Parts of the newest photos, and of those by which a promotion is judged."""
     model, registry = job.params["model"], job.tools.registry
     champion, challenger = (registry.card(model, job.params[name]) for name in _BOTH)
@@ -69,7 +69,7 @@ def plan(job: RunningJob) -> list[Json]:
     return parts_of(sorted(judged.union(newest)))
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Let both versions answer the photos of one part, and list those that they answer differently.
 
     May run twice: a version is not asked again about a photo whose answer is known, an answer is
@@ -81,12 +81,8 @@ def do(job: RunningJob) -> Json:
     known, failed = storage.labels_of(model, versions, numbers), 0
     for done, (photo, _outcome) in enumerate(photos.photos_by_number(numbers), 1):
         labels = known.get(photo.id, (None, None))
-        missing = [
-            classifier
-            for classifier, label in zip(classifiers, labels, strict=True)
-            if label is None
-        ]
-        if missing:
+        pairs = zip(classifiers, labels, strict=True)
+        if missing := [classifier for classifier, label in pairs if label is None]:
             try:
                 ask_aside(photo, Pipeline(missing, tools.files, tools.limiter))
             except (PhotoRefusedError, PhotoNotFoundError) as error:
@@ -99,9 +95,9 @@ def do(job: RunningJob) -> Json:
     return {"photos": len(both), "gone": len(numbers) - len(both), "differ": differ}
 
 
-def finish(job: RunningJob, results: Iterable[Json]) -> Json:
+def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """How many photos both answered, how many differently, and how many of these have no ground
-    truth. Counting twice gives the same, or what became of the photos meanwhile."""
+    truth."""
     parts = list(results)
     differ = [number for part in parts for number in part["differ"]]
     return {
@@ -114,15 +110,14 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
 
 
 def summary(result: Json) -> str:
-    """What came of a comparison in a sentence or two."""
     champion, challenger = (result[name] for name in _BOTH)
     count, differ, left = result["photos"], result["differ"], result["unlabelled"]
     if not count:
         return "There was no photo that both versions could look at."
     versions = f"Versions {champion} and {challenger}"
     if not differ:
-        photos_met = "the one photo" if count == 1 else f"all {count:,} photos"
-        return f"{versions} give the same answer to {photos_met}."
+        which = "the one photo" if count == 1 else f"all {count:,} photos"
+        return f"{versions} give the same answer to {which}."
     without = "none" if not left else "all" if left == differ else f"{left:,}"
     return (
         f"{versions} give different answers to {differ:,} of {count:,} photos, "
@@ -130,4 +125,4 @@ def summary(result: Json) -> str:
     )
 
 
-JOB_TYPE = JobType("compare", "Comparison", plan=plan, do=do, finish=finish, summary=summary)
+JOB_TYPE = JobType("compare", "Comparison", _do, plan=_plan, finish=_finish, summary=summary)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from webapp.domain import SUCCEEDED
+from webapp.domain import SUCCEEDED, count
 from webapp.errors import ExportError, JobNotFoundError, NotAllowedError, StorageFullError
 from webapp.gallery_filter import parse_filter
 from webapp.services.exports import order as orders
@@ -21,7 +21,7 @@ from webapp.services.exports.order import ExportOrder, number_after, without_cla
 from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json, records
 from webapp.services.exports.whole_files import replacing, write_whole
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools, cut, walk
 from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.storage import exports as storage
 from webapp.storage import jobs
@@ -34,10 +34,8 @@ _FOLDER = "exports"  # in the data folder
 _MANIFEST = "manifest.json"
 _QUOTA = 20 * 2**30  # bytes that exports may take there, all together
 _RESERVE = 200 * 2**20  # bytes of the disk that an export must leave free
-_PIECE, _MOST_PARTS = 1_000, 200  # photos of a piece at least; pieces at most, but for zips
+_PIECE = 1_000  # photos of a piece at least
 _CHUNK = 2**20
-
-Range = tuple[int, int, int]  # over a number, up to a number, how many photos
 
 
 # ---- adding, fetching, removing ----
@@ -113,28 +111,33 @@ def folder_of(data: Path, job_id: str) -> Path:
 # ---- the job ----
 
 
-def plan(job: RunningJob) -> list[Json]:
-    """Pieces, each with the numbers of its first and last photo. Photos that come later are in
-    none. Planning changes nothing."""
+def _plan(job: RunningJob) -> list[Json]:
+    """Pieces, each with the number before its first photo and that of its last one. Photos that
+    come later are in none."""
     order = _order(job)
     first, upto = number_after(order.after), last_number()
     common = {"made": now().isoformat(), "event": storage.last_event()}
     selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
-    size = orders.ZIP_PHOTOS if order.format_spec.holds_photos else _PIECE
-    ranges, after = [], first
-    while numbers := storage.next_numbers(selection, after, size):
+    zips = order.format_spec.holds_photos
+    size = orders.ZIP_PHOTOS if zips else _PIECE
+    ranges = []
+    for after, numbers in walk(lambda last: storage.next_numbers(selection, last, size), first):
         ranges.append((after, numbers[-1], len(numbers)))
-        after = numbers[-1]
         job.progress(0)
     job.say(f"{sum(number for *_range, number in ranges):,} photos to write.")
-    pieces = list(_merged(order, ranges)) or [(first, upto, 0)]  # an empty file has a heading too
+    # each range is a zip, a document of JSON is written in one piece
+    least = 1 if zips or order.format_spec.goes_on else len(ranges)
+    pieces = cut(ranges, least, 1 if zips else 0)
+    pieces = pieces or [[(first, upto, 0)]]  # an empty file has a heading too
     return [
-        common | {"number": n, "of": len(pieces), "after": after, "upto": upto, "total": total}
-        for n, (after, upto, total) in enumerate(pieces, 1)
+        common
+        | {"number": number, "of": len(pieces), "after": piece[0][0], "upto": piece[-1][1]}
+        | {"total": sum(photos for *_range, photos in piece)}
+        for number, piece in enumerate(pieces, 1)
     ]
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Write one piece into the data folder.
 
     May run twice: a piece is written beside its place, which it takes when it is whole.
@@ -143,12 +146,23 @@ def do(job: RunningJob) -> Json:
     folder = folder_of(job.tools.data, job.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _check_room(job.tools.data)
-    run = ExportRun(order, job.tools, part["event"], datetime.fromisoformat(part["made"]))
-    name = _name_of_piece(order, part)
-    with _writing_file(folder / name) as stream:
-        for piece in run.write(_photos(job, run), heading=part["number"] == 1):
-            stream.write(piece)
+    made = datetime.fromisoformat(part["made"])
+    run = ExportRun(order, job.tools, part["event"], made)
     counts = run.counts
+
+    def photos() -> Iterator[Record]:
+        for record in records(order, job.tools.registry, after=part["after"], upto=part["upto"]):
+            counts.add(record.row.ground_truth or "", record.row.public_id)
+            yield record
+            job.progress(counts.photos)
+
+    which = f"-{part['number']}-of-{part['of']}" if part["of"] > 1 else ""
+    name = _name(order, made, which)
+    if order.format_spec.goes_on:  # put together at the end
+        name = f"piece-{part['number']:06d}"
+    with _writing_file(folder / name) as stream:
+        for content in run.write(photos(), heading=part["number"] == 1):
+            stream.write(content)
     return counts.checksum | {
         "name": name,
         "photos": counts.photos,
@@ -160,7 +174,7 @@ def do(job: RunningJob) -> Json:
     }
 
 
-def finish(job: RunningJob, results: Iterable[Json]) -> Json:
+def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
     """Put the pieces together where they are one file, and write the manifest.
 
     May run twice: the file takes its place when it is whole, and the pieces go after that.
@@ -179,25 +193,20 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     write_whole(folder / _MANIFEST, as_json(manifest))
     for left in folder.glob(".*.part"):
         left.unlink(missing_ok=True)
-    noun = "file" if len(listed) == 1 else "files"
-    job.say(
-        f"{manifest['photos']:,} photos in {len(listed):,} {noun}. They are kept for "
-        f"{KEPT.days} days."
-    )
+    files_made = count(len(listed), "file")
+    job.say(f"{manifest['photos']:,} photos in {files_made}. They are kept for {KEPT.days} days.")
     told = ("photos", "classes", "left_out", "lost", "label_event")
     until = (now() + KEPT).isoformat(timespec="seconds")
     return {name: manifest[name] for name in told} | {"files": listed, "until": until}
 
 
-def summary(result: Json) -> str:
-    """What came of it in a sentence or two."""
-    photos, lost = result["photos"], len(result["lost"])
+def _summary(result: Json) -> str:
+    lost = len(result["lost"])
     missing = f" The files of {lost:,} more are missing or damaged." if lost else ""
-    return f"{photos:,} photo{'' if photos == 1 else 's'} exported.{missing}"
+    return f"{count(result['photos'], 'photo')} exported.{missing}"
 
 
-def clear(job_id: str, _asked: Json, tools: Tools) -> None:
-    """Remove the files."""
+def _clear(job_id: str, _params: Json, tools: Tools) -> None:
     shutil.rmtree(folder_of(tools.data, job_id), ignore_errors=True)
 
 
@@ -208,53 +217,22 @@ def _order(job: RunningJob) -> ExportOrder:
     return ExportOrder(**job.params | {"wanted": parse_filter(job.params["wanted"])})
 
 
-def _merged(order: ExportOrder, ranges: list[Range]) -> Iterator[Range]:
-    """Pieces of several ranges: a zip is one, lines are few enough pieces, a document of JSON is
-    written in one piece."""
-    size = max(1, len(ranges))
-    if order.format_spec.holds_photos:
-        size = 1
-    elif order.format_spec.goes_on:
-        size = max(1, -(-len(ranges) // _MOST_PARTS))
-    for start in range(0, len(ranges), size):
-        group = ranges[start : start + size]
-        yield group[0][0], group[-1][1], sum(number for *_range, number in group)
-
-
-def _photos(job: RunningJob, run: ExportRun) -> Iterator[Record]:
-    """The photos of a piece, each counted."""
-    part = job.part
-    for record in records(run.order, job.tools.registry, after=part["after"], upto=part["upto"]):
-        run.counts.add(record.row.ground_truth or "", record.row.public_id)
-        yield record
-        job.progress(run.counts.photos)
-
-
-def _name_of_piece(order: ExportOrder, part: Json) -> str:
-    """A zip is fetched as it is, and so is what comes in one piece; other pieces are put together
-    at the end."""
-    if order.format_spec.goes_on:
-        return f"piece-{part['number']:06d}"
-    which = f"-{part['number']}-of-{part['of']}" if part["of"] > 1 else ""
-    return _name(order, datetime.fromisoformat(part["made"]), which)
-
-
 def _name(order: ExportOrder, made: datetime, which: str = "") -> str:
     return f"marque-{made:%Y-%m-%d}-{order.format}{which}{order.format_spec.ending}"
 
 
 def _joined(job: RunningJob, path: Path, pieces: list[Json]) -> Json:
     """All pieces as one file."""
-    folder = path.parent
+    sources = [path.with_name(piece["name"]) for piece in pieces]
     if not path.exists():
         with _writing_file(path) as stream:
-            for piece in pieces:
-                with (folder / piece["name"]).open("rb") as source:
-                    while content := source.read(_CHUNK):
+            for source in sources:
+                with source.open("rb") as piece_stream:
+                    while content := piece_stream.read(_CHUNK):
                         stream.write(content)
                         job.progress(0)
-    for piece in pieces:
-        (folder / piece["name"]).unlink(missing_ok=True)
+    for source in sources:
+        source.unlink(missing_ok=True)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
@@ -310,12 +288,12 @@ def _writing_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 JOB_TYPE = JobType(
-    name="export",
-    title="Export",
-    plan=plan,
-    do=do,
-    finish=finish,
-    clear=clear,
+    "export",
+    "Export",
+    _do,
+    plan=_plan,
+    finish=_finish,
+    clear=_clear,
     kept=KEPT,
-    summary=summary,
+    summary=_summary,
 )

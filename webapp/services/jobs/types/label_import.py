@@ -3,20 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
+from webapp.domain import count
 from webapp.errors import BadLabelFileError
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, cut
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels import label_import
 from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.label_import import BATCH, Plan, PlannedLabel, plan_import
+from webapp.services.labels.label_import import BATCH, PlannedLabel, plan_import
 from webapp.storage.labels import label_files as storage
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos.bulk import count_batch
 from webapp.storage.tables import LabelFile
-
-_MOST_PARTS = 200
 
 
 def params_for(
@@ -44,7 +43,7 @@ def enqueue(params: Json, sender: Sender) -> Job:
     return queue.enqueue(JOB_TYPE, params, params["name"], sender)
 
 
-def plan(job: RunningJob) -> list[Json]:
+def _plan(job: RunningJob) -> list[Json]:
     """What the file would change now, in parts. Planning changes nothing."""
     asked = job.params
     row = storage.find_file(asked["file"])
@@ -60,14 +59,21 @@ def plan(job: RunningJob) -> list[Json]:
         f"{preview.conflicts:,} have another one."
     )
     wanted = [] if asked["dry_run"] else preview.wanted(replace=asked["replace"])
-    changes = [list(astuple(change)) for change in wanted]
-    size = max(BATCH, -(-len(changes) // _MOST_PARTS))
-    chunks = [changes[start : start + size] for start in range(0, len(changes), size)]
+    chunks = cut([list(astuple(change)) for change in wanted], BATCH)
     parts = [{"changes": chunk, "total": len(chunk)} for chunk in chunks]
-    return [{"changes": [], "look": _figures(preview)}, *parts]
+    look = {  # of lines, but `new` and `different` of photos
+        "lines": preview.lines,
+        "new": preview.new,
+        "different": preview.conflicts,
+        "same": preview.same,
+        "empty": preview.empty,
+        "left_out": dict(preview.troubles),
+        "examples": preview.examples,
+    }
+    return [{"changes": [], "look": look}, *parts]
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Give the photos of one part their labels, some in a transaction.
 
     May run twice: a photo is left alone that has a label event of this job, or another label than
@@ -81,22 +87,16 @@ def do(job: RunningJob) -> Json:
     return {"look": job.part.get("look")}
 
 
-def finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """What was planned, how many photos were labelled, counted from what is stored, and the batch
-    to undo. Twice gives the same."""
+def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
+    """What was planned, and how many photos were labelled, counted from what is stored."""
     (look,) = [result["look"] for result in results if result["look"]]
-    changed = count_batch(job.id)
+    dry_run = job.params["dry_run"]
     wanted = look["new"] + (look["different"] if job.params["replace"] else 0)
-    return look | {
-        "dry_run": job.params["dry_run"],
-        "changed": changed,
-        "skipped": 0 if job.params["dry_run"] else max(0, wanted - changed),
-        "batch": job.id if changed else None,
-    }
+    result = batch_result(job, count_batch(job.id), 0 if dry_run else wanted)
+    return look | {"dry_run": dry_run} | result
 
 
-def summary(result: Json) -> str:
-    """What came of it in a sentence or two."""
+def _summary(result: Json) -> str:
     if result["dry_run"]:
         return (
             f"{result['new']:,} photos would get a label, "
@@ -104,12 +104,7 @@ def summary(result: Json) -> str:
         )
     changed, skipped = result["changed"], result["skipped"]
     left = f" {skipped:,} were relabelled or deleted meanwhile and stayed." if skipped else ""
-    return f"{changed:,} photo{'' if changed == 1 else 's'} labelled.{left}"
-
-
-def clear(_job_id: str, params: Json, _tools: Tools) -> None:
-    """Remove the file."""
-    label_import.forget_file(params["file"])
+    return f"{count(changed, 'photo')} labelled.{left}"
 
 
 def _watched(lines: Iterable[LabelLine], job: RunningJob) -> Iterator[LabelLine]:
@@ -119,25 +114,12 @@ def _watched(lines: Iterable[LabelLine], job: RunningJob) -> Iterator[LabelLine]
         yield line
 
 
-def _figures(preview: Plan) -> Json:
-    """Counts are of lines, but `new` and `different` of photos."""
-    return {
-        "lines": preview.lines,
-        "new": preview.new,
-        "different": preview.conflicts,
-        "same": preview.same,
-        "empty": preview.empty,
-        "left_out": dict(preview.troubles),
-        "examples": preview.examples,
-    }
-
-
 JOB_TYPE = JobType(
-    name=label_import.JOB,
-    title="Labels from a file",
-    plan=plan,
-    do=do,
-    finish=finish,
-    clear=clear,
-    summary=summary,
+    label_import.JOB,
+    "Labels from a file",
+    _do,
+    plan=_plan,
+    finish=_finish,
+    clear=lambda _job_id, params, _tools: label_import.forget_file(params["file"]),
+    summary=_summary,
 )

@@ -14,19 +14,11 @@ from webapp.inference.model_import.model_import import ENDINGS, PREPROCESSING
 from webapp.inference.models.card import RESIZE_RULES
 from webapp.services.jobs import queue
 from webapp.services.jobs.commands import read_output, run_command
-from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, Sender, new_id
 from webapp.services.photos.spool import CHUNK, Spool, clear_abandoned
 
 FILE_ENDINGS = (*ENDINGS, ".zip")
-_LIMITS = (
-    "It is rebuilt, checked layer by layer, compiled and compared with itself: "
-    "one to five minutes, 15 at most."
-)
-KILLED = (
-    "It ended before it was done: somebody stopped it, or the server ran out of memory. "
-    "Nothing of it is kept."
-)
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,7 @@ def _keep(folder: Path, name: str, sent: ModelUpload) -> str:
     return ""
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Let `flask model import` check the model; returns name, version and notes.
 
     May run twice: two never run at once (a lock on the job's folder), a version appears by one
@@ -130,14 +122,21 @@ def do(job: RunningJob) -> Json:
         raise ModelRefusedError("What was sent is not in the data folder any more. Send it again.")
     if (made := _made(folder)) is not None:
         return made
-    job.say(_LIMITS)
+    job.say(
+        "It is rebuilt, checked layer by layer, compiled and compared with itself: "
+        "one to five minutes, 15 at most."
+    )
     options = [f"--{key}={value}" for key, value in params["options"].items()]
     if params["labels"]:
         options.append(f"--labels={folder / params['labels']}")
     ended = run_command(job, ["model", "import", "--json", *options, "--", str(file)], folder)
     made = _made(folder) if ended.status == 0 else None
     if made is None:
-        raise ModelRefusedError(ended.trouble if ended.status > 0 and ended.trouble else KILLED)
+        killed = (
+            "It ended before it was done: somebody stopped it, or the server ran out of memory. "
+            "Nothing of it is kept."
+        )
+        raise ModelRefusedError(ended.trouble if ended.status > 0 and ended.trouble else killed)
     for note in made["notes"]:
         job.say(note)
     return made
@@ -159,10 +158,11 @@ def _summary(result: Json) -> str:
     )
 
 
-def _clear(job_id: str, _params: Json, tools: Tools) -> None:
-    Spool(tools.data, job_id).clear()
-
-
 JOB_TYPE = JobType(
-    "import-model", "Model import", do=do, clear=_clear, queue=LONG, summary=_summary
+    "import-model",
+    "Model import",
+    _do,
+    clear=lambda job_id, _params, tools: Spool(tools.data, job_id).clear(),
+    queue=LONG,
+    summary=_summary,
 )

@@ -3,13 +3,12 @@
 from webapp.errors import JobNotFoundError
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
-from webapp.services.jobs.parts import do_here
-from webapp.services.jobs.queue import Job, JobView, Owner, Sender, get_job, worker_seen
+from webapp.services.jobs.parts import claim_part, do_part
+from webapp.services.jobs.queue import EVERYBODY, Job, JobView, Sender, get_job, worker_seen
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage.tables import Photo
 
-_ANYBODY = Owner("", all=True)
-UNKNOWN = "There is no such task."
+_UNKNOWN = "There is no such task."
 
 
 def enqueue(photo: Photo, sender: Sender) -> Job:
@@ -31,29 +30,31 @@ def state_of(job_id: str, tools: Tools) -> JobView:
     `JobNotFoundError`, also for jobs of another type.
     """
     try:
-        view = get_job(job_id, _ANYBODY)
+        view = get_job(job_id, EVERYBODY)
     except JobNotFoundError as error:
-        raise JobNotFoundError(UNKNOWN) from error
+        raise JobNotFoundError(_UNKNOWN) from error
     if view.job.type != JOB_TYPE.name:
-        raise JobNotFoundError(UNKNOWN)
+        raise JobNotFoundError(_UNKNOWN)
     if not view.over:
         _do_without_worker(job_id, tools)
-    return get_job(job_id, _ANYBODY)
+    return get_job(job_id, EVERYBODY)
 
 
 def _do_without_worker(job_id: str, tools: Tools) -> None:
-    if not worker_seen():
-        do_here(job_id, JOB_TYPE, tools)
+    if worker_seen():
+        return
+    claim = claim_part({JOB_TYPE.name: JOB_TYPE}, "web", only=job_id)
+    if claim is not None:
+        do_part(claim, JOB_TYPE, tools)
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Let the site's model classify the photo. May run twice: it is not asked twice."""
     tools = job.tools
-    pipeline = Pipeline(tools.classifiers(""), tools.files, tools.limiter)
-    ask_models(job.params["photo"], pipeline)
+    ask_models(job.params["photo"], Pipeline(tools.classifiers(""), tools.files, tools.limiter))
     return {"photo": job.params["photo"]}
 
 
 JOB_TYPE = JobType(
-    name="predict", title="Prediction", do=do, summary=lambda _result: "The photo has its answer."
+    "predict", "Prediction", _do, summary=lambda _result: "The photo has its answer."
 )

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 
+from webapp.domain import count
 from webapp.errors import PhotoNotFoundError, PhotoRefusedError
 from webapp.gallery_filter import filter_params, parse_filter
 from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, cut, walk
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import Pipeline, ask_version
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 
-# Photos of a part: some seconds of work, so that a job spreads over workers and little is repeated,
-# and not too many parts of a million photos.
-LEAST_PART, _MOST_PART, USUAL_PARTS = 20, 500, 200
+# Photos of a part: some seconds of work, so that a job spreads over workers and little is repeated.
+LEAST_PART, _MOST_PART = 20, 500
 # Photos that are listed between two looks whether the job was cancelled.
 _LISTED = 5_000
 _COUNTED = ("looked", "known", "gone")
@@ -39,13 +39,12 @@ def enqueue(
     return queue.enqueue(JOB_TYPE, asked, title, sender)
 
 
-def plan(job: RunningJob) -> list[Json]:
+def _plan(job: RunningJob) -> list[Json]:
     """Parts of the photos that pass the filter now: the version's answers may change which do."""
-    wanted, last = parse_filter(job.params["filter"]), 0
+    wanted, up_to = parse_filter(job.params["filter"]), job.params["up_to"]
     numbers: list[int] = []
-    while chunk := storage.next_numbers(wanted, last, job.params["up_to"], _LISTED):
+    for _after, chunk in walk(lambda last: storage.next_numbers(wanted, last, up_to, _LISTED)):
         numbers += chunk
-        last = chunk[-1]
         job.progress(0)
     job.say(f"{len(numbers):,} photos to look at.")
     return parts_of(numbers)
@@ -53,12 +52,11 @@ def plan(job: RunningJob) -> list[Json]:
 
 def parts_of(numbers: Sequence[int]) -> list[Json]:
     """Photos, by number, in parts of a handy size."""
-    size = min(_MOST_PART, max(LEAST_PART, -(-len(numbers) // USUAL_PARTS)))
-    chunks = [list(numbers[first : first + size]) for first in range(0, len(numbers), size)]
+    chunks = cut(numbers, LEAST_PART, _MOST_PART)
     return [{"photos": chunk, "total": len(chunk)} for chunk in chunks]
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Let the version answer the photos of one part. Its answers are the model's while it is live,
     else they are only kept.
 
@@ -80,14 +78,13 @@ def do(job: RunningJob) -> Json:
     return counts | {"standing": standing}
 
 
-def finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """How many photos the version answered, had answered before, and could not open. Counting
-    twice gives the same."""
+def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
+    """How many photos the version answered, had answered before, and could not open."""
     parts = list(results)
     counts = {name: sum(part[name] for part in parts) for name in _COUNTED}
     standing = bool(parts) and parts[-1]["standing"]
-    which = {name: job.params[name] for name in ("model", "version")}
-    return which | counts | {"standing": standing}
+    model, version = job.params["model"], job.params["version"]
+    return {"model": model, "version": version, **counts, "standing": standing}
 
 
 def summary(result: Json) -> str:
@@ -95,8 +92,7 @@ def summary(result: Json) -> str:
     looked, known, gone = (result[name] for name in _COUNTED)
     if not looked + known + gone:
         return "No photo passed the filter, so there was nothing to look at."
-    text = f"{result['model']} {result['version']} looked at {looked:,} photo"
-    text += "s" if looked != 1 else ""
+    text = f"{result['model']} {result['version']} looked at {count(looked, 'photo')}"
     text += f"; {known:,} it had seen before." if known else "."
     if gone:
         text += f" {gone:,} could not be looked at: deleted meanwhile, or the file is damaged."
@@ -105,4 +101,4 @@ def summary(result: Json) -> str:
     return f"{text} Its answers are kept beside the model's."
 
 
-JOB_TYPE = JobType("rank", "Looking again", plan=plan, do=do, finish=finish, summary=summary)
+JOB_TYPE = JobType("rank", "Looking again", _do, plan=_plan, finish=_finish, summary=summary)

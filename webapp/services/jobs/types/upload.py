@@ -9,6 +9,7 @@ from typing import IO
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp.domain import count
 from webapp.errors import (
     BadArchiveError,
     BadRequestError,
@@ -19,7 +20,7 @@ from webapp.errors import (
 from webapp.inference.classifier import Classifier
 from webapp.reports.csv_safety import to_csv
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, cut
 from webapp.services.jobs.queue import Job, Sender, known_job, new_id
 from webapp.services.labels.label_import import names_of_labels
 from webapp.services.labels.label_mapping import current_card
@@ -29,8 +30,7 @@ from webapp.services.photos.classify import Incoming, Origin, Pipeline, classify
 from webapp.services.photos.spool import Spool, allowance_of, clear_abandoned
 from webapp.storage.photos import photos
 
-# Files of a part and parts of a job: enough parts to spread the work, few openings of the zip.
-LEAST_PART, MOST_PARTS = 20, 200
+_LEAST_PART = 20  # files of a part: it opens the zip anew
 SKIPPED, REFUSED = "skipped", "refused"
 
 log = logging.getLogger("marque.jobs")
@@ -132,21 +132,18 @@ def _source(job: RunningJob) -> Source:
     return Zips(zips)
 
 
-def plan(job: RunningJob) -> list[Json]:
+def _plan(job: RunningJob) -> list[Json]:
     """Parts of the files that may be photos. Planning again gives the same parts."""
     with _source(job) as source:
         entries = source.entries()
     wanted = [[entry.key, entry.name, ""] for entry in entries if not entry.why_not]
     left_out = [["", entry.name, entry.why_not] for entry in entries if entry.why_not]
     job.say(f"{len(wanted):,} files to classify, {len(left_out):,} left out.")
-    size = max(LEAST_PART, -(-len(wanted) // MOST_PARTS))
-    parts = [wanted[start : start + size] for start in range(0, len(wanted), size)]
-    if left_out:
-        parts.append(left_out)
-    return [{"files": files, "total": len(files)} for files in parts]
+    parts = [*cut(wanted, _LEAST_PART), left_out]
+    return [{"files": files, "total": len(files)} for files in parts if files]
 
 
-def do(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Classify the files of one part, and say which were refused and why.
 
     May run twice: photos are known by the SHA-256 of their bytes, so the second time finds them
@@ -194,11 +191,8 @@ def _store(
     return None
 
 
-def finish(job: RunningJob, results: Iterable[Json]) -> Json:
-    """How many photos came in, how many were here already, what was left out.
-
-    Counting twice gives the same.
-    """
+def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
+    """How many photos came in, how many were here already, what was left out."""
     files, kinds, strange = 0, Counter[str](), Counter[str]()
     for result in results:
         files += result["files"]
@@ -211,29 +205,19 @@ def finish(job: RunningJob, results: Iterable[Json]) -> Json:
     return total | {"strange": dict(strange)}
 
 
-def clear(job_id: str, _params: Json, tools: Tools) -> None:
-    """Remove what was sent."""
-    Spool(tools.data, job_id).clear()
-
-
 # ---- what came of it ----
 
 
 def summary(result: Json) -> str:
     """What came of an upload in a sentence or two."""
-    text = f"{_count(result['added'], 'photo', 'is', 'are')} new"
-    if result["known"]:
-        text += f", {result['known']:,} {'was' if result['known'] == 1 else 'were'} here already"
-    why = []
-    if result[SKIPPED]:
-        why.append(_count(result[SKIPPED], "file", "is not a photo", "are not photos"))
-    if result[REFUSED]:
-        why.append(_count(result[REFUSED], "photo", "was refused", "were refused"))
+    text, why = count(result["added"], "photo is new", "photos are new"), []
+    if known := result["known"]:
+        text += f", {count(known, 'was', 'were')} here already"
+    if skipped := result[SKIPPED]:
+        why.append(count(skipped, "file is not a photo", "files are not photos"))
+    if refused := result[REFUSED]:
+        why.append(count(refused, "photo was refused", "photos were refused"))
     return f"{text}. {', '.join(why)}." if why else f"{text}."
-
-
-def _count(number: int, noun: str, singular: str, plural: str) -> str:
-    return f"{number:,} {noun} {singular}" if number == 1 else f"{number:,} {noun}s {plural}"
 
 
 def left_out(results: Iterable[Json]) -> list[list[str]]:
@@ -247,5 +231,11 @@ def left_out_csv(results: Iterable[Json]) -> str:
 
 
 JOB_TYPE = JobType(
-    name="upload", title="Upload", plan=plan, do=do, finish=finish, clear=clear, summary=summary
+    "upload",
+    "Upload",
+    _do,
+    plan=_plan,
+    finish=_finish,
+    clear=lambda job_id, _params, tools: Spool(tools.data, job_id).clear(),
+    summary=summary,
 )
