@@ -25,13 +25,12 @@ from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels import edits
 from webapp.storage.models import promotions
 
-NAME = "marque"
-SPARE_THREADS = 4  # of a worker, never wait for a model: they answer pings, pages and the gallery
-WORTH_A_PROCESS = 32  # photos make up for the start of a process
-Describe = Callable[[Any, Registry], Mapping[str, Any]]
+_SPARE_THREADS = 4  # of a worker, never wait for a model: they answer pings, pages and the gallery
+_WORTH_A_PROCESS = 32  # photos make up for the start of a process
+_Describe = Callable[[Any, Registry], Mapping[str, Any]]
 
 
-class LabelSets:
+class _LabelSets:
     """Cards with their labels as people see them.
 
     They are made again only after a label was changed, which is looked up once in a request.
@@ -47,21 +46,18 @@ class LabelSets:
         try:
             if "last_label_edit" not in g:
                 g.last_label_edit = edits.last_edit()
-            return self._current(card, g.last_label_edit)
+            last, kept = self._kept
+            if last != g.last_label_edit:
+                last, kept = self._kept = (g.last_label_edit, {})
+            if id(card) not in kept:
+                rows = edits.edits_of(card.name) if last else ()
+                values = [(row.label, row.kind, row.value) for row in rows if row.id <= last]
+                current = apply_edits(card, resolve_edits(values))
+                kept[id(card)] = (card, current)  # the card too, so that its id stays its own
+                kept[id(current)] = (current, current)
+            return kept[id(card)][1]
         except SQLAlchemyError:
             return card
-
-    def _current(self, card: ModelCard, number: int) -> ModelCard:
-        now, kept = self._kept
-        if now != number:
-            now, kept = self._kept = (number, {})
-        if id(card) not in kept:
-            rows = edits.edits_of(card.name) if number else ()
-            values = [(row.label, row.kind, row.value) for row in rows if row.id <= number]
-            current = apply_edits(card, resolve_edits(values))
-            kept[id(card)] = (card, current)  # the card is kept too, so that its id stays its own
-            kept[id(current)] = (current, current)
-        return kept[id(card)][1]
 
 
 class Extensions:
@@ -74,14 +70,14 @@ class Extensions:
         self,
         config: Config,
         given: Iterable[Classifier] = (),
-        describe: Describe = lambda _item, _registry: {},
+        describe: _Describe = lambda _item, _registry: {},
     ) -> None:
         self.config = config
-        self._label_sets = LabelSets()
+        self._label_sets = _LabelSets()
         self.registry = Registry(config.models, self._label_sets.current)
         self.files: FileStore = DatabaseFiles()
         slots = max(1, (os.cpu_count() or 1) // config.workers)
-        waiting = max(1, config.threads - slots - SPARE_THREADS)
+        waiting = max(1, config.threads - slots - _SPARE_THREADS)
         self.limiter = AdmissionLimiter(slots, waiting)
         self.describe = describe
         self._given = tuple(given)
@@ -165,7 +161,7 @@ class Extensions:
 
         This process alone does it for few photos. Raises `ModelUnavailableError`.
         """
-        enough = photos if processes else photos // WORTH_A_PROCESS
+        enough = photos if processes else photos // _WORTH_A_PROCESS
         count = min(processes or available_cores(), enough)
         if count <= 1 or self._given:
             return Alone(classifiers)
@@ -212,14 +208,14 @@ def _live_before(name: str) -> list[int]:
         return []
 
 
-def init_app(app: Flask, config: Config, given: Iterable[Classifier], describe: Describe) -> None:
+def init_app(app: Flask, config: Config, given: Iterable[Classifier], describe: _Describe) -> None:
     """Give the app its extensions."""
-    app.extensions[NAME] = Extensions(config, given, describe)
+    app.extensions["marque"] = Extensions(config, given, describe)
 
 
 def get_extensions() -> Extensions:
     """The extensions of the running app."""
-    return cast(Extensions, current_app.extensions[NAME])
+    return cast(Extensions, current_app.extensions["marque"])
 
 
 def get_config() -> Config:
@@ -294,20 +290,15 @@ def get_limiter() -> AdmissionLimiter:
 
 def get_tools() -> Tools:
     """What jobs work with in the running app."""
-    config = get_config()
+    extensions, config = get_extensions(), get_config()
     return Tools(
-        get_files(),
-        get_limiter(),
-        get_registry(),
-        get_classifiers,
-        load_version,
+        extensions.files,
+        extensions.limiter,
+        extensions.registry,
+        extensions.classifiers,
+        extensions.version,
         config.data,
         config.for_child(),
-        describe_photo,
+        lambda item: extensions.describe(item, extensions.registry),
         config.webhooks == "any",
     )
-
-
-def describe_photo(item: Any) -> Mapping[str, Any]:
-    """The JSON of a photo."""
-    return get_extensions().describe(item, get_registry())

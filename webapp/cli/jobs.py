@@ -11,11 +11,10 @@ from webapp.cli.history import needs_history
 from webapp.config import ROOT
 from webapp.domain import JOB_STATES, Who
 from webapp.services.jobs import queue
-from webapp.services.jobs.queue import JobView, Owner
+from webapp.services.jobs.queue import EVERYBODY, JobView
 
 bp = Blueprint("cli_jobs", __name__, cli_group=None)
-_OPERATOR = Owner("", all=True)
-TERMINAL = Who("the terminal")
+_TERMINAL = Who("the terminal")
 
 
 @bp.cli.command("worker")
@@ -58,7 +57,7 @@ def group() -> None:
 @needs_history
 def list_command(state: str | None, job_type: str, as_json: bool) -> None:
     """The newest fifty jobs."""
-    views = queue.list_jobs(_OPERATOR, state=state or "", job_type=job_type).items
+    views = queue.list_jobs(EVERYBODY, state=state or "", job_type=job_type).items
     if as_json:
         click.echo(json.dumps([_facts(view) for view in views], indent=2, ensure_ascii=False))
         return
@@ -77,7 +76,7 @@ def list_command(state: str | None, job_type: str, as_json: bool) -> None:
 @needs_history
 def show(job_id: str, as_json: bool) -> None:
     """One job: how it stands, what came of it, the end of its log. Exit code 1 when it failed."""
-    view = queue.get_job(job_id, _OPERATOR)
+    view = queue.get_job(job_id, EVERYBODY)
     job = view.job
     if as_json:
         click.echo(json.dumps(_facts(view), indent=2, ensure_ascii=False))
@@ -93,7 +92,7 @@ def show(job_id: str, as_json: bool) -> None:
 @needs_history
 def cancel(job_id: str) -> None:
     """Cancel a job. What it did stays."""
-    view = queue.cancel_job(job_id, _OPERATOR, TERMINAL)
+    view = queue.cancel_job(job_id, EVERYBODY, _TERMINAL)
     click.echo("Cancelled." if view.over else "It stops within a few seconds.")
 
 
@@ -102,7 +101,7 @@ def cancel(job_id: str) -> None:
 @needs_history
 def retry(job_id: str) -> None:
     """Let a job that failed go on where it stopped."""
-    queue.retry_job(job_id, _OPERATOR, TERMINAL)
+    queue.retry_job(job_id, EVERYBODY, _TERMINAL)
     click.echo("It goes on as soon as a worker is free.")
 
 

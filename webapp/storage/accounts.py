@@ -1,10 +1,8 @@
-"""Questions about users, their wrong passwords and API keys, and how they are written.
-
-Nothing here commits.
-"""
+"""Queries about users, their wrong passwords and API keys. Nothing here commits."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import delete, func, select, update
 
@@ -53,18 +51,10 @@ def forget_attempts(name: str) -> None:
     db.session.execute(delete(LoginAttempt).where(LoginAttempt.name == name))
 
 
-def find_key(sha256: str) -> ApiKey | None:
-    """The key with this hash that was not revoked, or None."""
-    return db.session.execute(
-        select(ApiKey).where(ApiKey.sha256 == sha256, ApiKey.revoked_at.is_(None))
-    ).scalar_one_or_none()
-
-
-def find_key_by_prefix(prefix: str) -> ApiKey | None:
-    """The key that begins so and was not revoked, or None."""
-    return db.session.execute(
-        select(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None))
-    ).scalar_one_or_none()
+def find_key(column: Literal["sha256", "prefix"], value: str) -> ApiKey | None:
+    """The key with this hash, or that begins so, and was not revoked; or None."""
+    statement = select(ApiKey).filter_by(**{column: value}, revoked_at=None)
+    return db.session.execute(statement).scalar_one_or_none()
 
 
 def get_key(key_id: int) -> ApiKey | None:
@@ -76,9 +66,8 @@ def note_key_use(key_id: int, moment: datetime, unless_since: datetime) -> bool:
     """Remember that a key was used, unless that was noted since then; False when somebody else was
     writing, or nobody can."""
     late = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at < unless_since)
-    return write_if_free(
-        update(ApiKey).where(ApiKey.id == key_id, late).values(last_used_at=moment)
-    )
+    use = update(ApiKey).where(ApiKey.id == key_id, late).values(last_used_at=moment)
+    return write_if_free(use)
 
 
 def all_keys() -> Sequence[ApiKey]:

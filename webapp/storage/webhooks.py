@@ -4,20 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, select
-from sqlalchemy import update as update_rows
+from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, select, update
 from sqlalchemy.orm import contains_eager
 
 from webapp.domain import DELIVERED, GIVEN_UP, WAITING
-from webapp.storage.database import db, insert_row
-from webapp.storage.tables import (
-    LabelEvent,
-    Promotion,
-    Webhook,
-    WebhookDelivery,
-    WebhookEvent,
-    now,
-)
+from webapp.storage.database import db, insert_row, update_rows
+from webapp.storage.tables import LabelEvent, Promotion, Webhook, WebhookDelivery, WebhookEvent, now
 
 # ---- webhooks ----
 
@@ -62,11 +54,6 @@ def remove(number: int) -> None:
 # ---- events ----
 
 
-def add_event(event: WebhookEvent) -> int:
-    """Store that something happened; the event's number."""
-    return insert_row(event)
-
-
 def last_event_about(about: str) -> WebhookEvent | None:
     """The newest event about a photo, batch or promotion, or None."""
     statement = select(WebhookEvent).where(WebhookEvent.about == about)
@@ -80,9 +67,9 @@ def keep_body(event_id: int, body: str, upto: int) -> None:
 
 def forget_before(moment: datetime) -> None:
     """Delete deliveries that ended before a moment, and events that have no delivery any more."""
-    _delete(WebhookDelivery, WebhookDelivery.ended_at < moment)
+    update_rows(delete(WebhookDelivery).where(WebhookDelivery.ended_at < moment))
     wanted = exists().where(WebhookDelivery.event_id == WebhookEvent.id)
-    _delete(WebhookEvent, WebhookEvent.created_at < moment, ~wanted)
+    update_rows(delete(WebhookEvent).where(WebhookEvent.created_at < moment, ~wanted))
 
 
 # ---- deliveries ----
@@ -135,8 +122,7 @@ def give_up_older(number: int, before: datetime, answer: str) -> None:
 def send_again(number: int) -> int:
     """Let what was given up wait anew; how many events that is."""
     lost = and_(WebhookDelivery.webhook_id == number, WebhookDelivery.state == GIVEN_UP)
-    moment = now()
-    fresh = {"state": WAITING, "attempts": 0, "next_at": moment, "created_at": moment}
+    fresh = {"state": WAITING, "attempts": 0, "next_at": now(), "created_at": now()}
     return _change(WebhookDelivery, lost, ended_at=None, **fresh)
 
 
@@ -166,13 +152,10 @@ def count_states(since: datetime | None = None) -> dict[int, dict[str, int]]:
 
 def last_trouble(number: int) -> str:
     """The last answer to what did not arrive and was not delivered since; "" without any."""
-    lost = (
-        WebhookDelivery.webhook_id == number,
-        WebhookDelivery.state != DELIVERED,
-        WebhookDelivery.answer != "",
-    )
-    statement = select(WebhookDelivery.answer).where(*lost).order_by(WebhookDelivery.id.desc())
-    return db.session.execute(statement.limit(1)).scalar_one_or_none() or ""
+    lost = and_(WebhookDelivery.state != DELIVERED, WebhookDelivery.answer != "")
+    statement = select(WebhookDelivery.answer).where(WebhookDelivery.webhook_id == number, lost)
+    newest = statement.order_by(WebhookDelivery.id.desc()).limit(1)
+    return db.session.execute(newest).scalar_one_or_none() or ""
 
 
 # ---- what events are about ----
@@ -186,11 +169,10 @@ def label_events(batch: str, after: int, limit: int) -> Sequence[LabelEvent]:
 
 def count_label_events(batch: str, after: int) -> tuple[int, int]:
     """How many label events a batch has with numbers over `after`, and the last number (or 0)."""
-    statement = select(func.count(), func.max(LabelEvent.id))
-    row = db.session.execute(
-        statement.where(LabelEvent.batch == batch, LabelEvent.id > after)
-    ).one()
-    return int(row[0]), int(row[1] or 0)
+    columns = func.count(), func.coalesce(func.max(LabelEvent.id), 0)
+    rows = select(*columns).where(LabelEvent.batch == batch, LabelEvent.id > after)
+    count, last = db.session.execute(rows).one()
+    return count, last
 
 
 def promotion(number: int) -> Promotion:
@@ -212,12 +194,4 @@ def _fresh(statement: Select[Any]) -> Any:
 
 
 def _change(table: Any, condition: ColumnElement[bool], **values: Any) -> int:
-    statement = update_rows(table).where(condition).values(**values)
-    options = {"synchronize_session": False}
-    result: Any = db.session.execute(statement, execution_options=options)
-    return int(result.rowcount)
-
-
-def _delete(table: Any, *conditions: ColumnElement[bool]) -> None:
-    statement = delete(table).where(*conditions)
-    db.session.execute(statement, execution_options={"synchronize_session": False})
+    return update_rows(update(table).where(condition).values(**values))

@@ -75,7 +75,7 @@ def who() -> Who:
 def is_admin() -> bool:
     """True for an admin."""
     user = person()
-    return user is not None and user.is_admin
+    return bool(user and user.is_admin)
 
 
 def owner(*, new: bool = False) -> Owner:
@@ -192,7 +192,7 @@ def admins_only(view: _View) -> _View:
     """Admins. Others who are logged in are refused with `NotAllowedError`."""
 
     def allowed(_args: dict[str, Any]) -> bool:
-        if person() is not None and not is_admin():
+        if person() and not is_admin():
             raise NotAllowedError("Only an admin may do this. Ask one, or log in as one.")
         return is_admin()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import JOB_STATES, SUCCEEDED
+from webapp.domain import JOB_STATES, SUCCEEDED, count
 from webapp.errors import BadRequestError
 from webapp.extensions import get_config, get_files
 from webapp.gallery_filter import GalleryFilter
@@ -18,7 +18,6 @@ from webapp.services.photos.deletion import GRACE
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.photos.upload import FolderForm
-from webapp.views.template_filters import count
 
 bp = Blueprint("jobs", __name__)
 # Photos of an upload that its page shows.
@@ -34,7 +33,6 @@ def index() -> ResponseReturnValue:
     state, job_type, cursor = asked.values()
     page = queue.list_jobs(guards.owner(), state=state, job_type=job_type, cursor=cursor)
     states, types = queue.counts(guards.owner())
-    titles = {name: each.title for name, each in JOB_TYPES.items()}
     return render_template(
         "jobs/index.html",
         page=page,
@@ -42,7 +40,7 @@ def index() -> ResponseReturnValue:
         states=[(state, states.get(state, 0)) for state in JOB_STATES],
         types=sorted(types.items()),
         all=sum(states.values()),
-        titles=titles,
+        titles={name: each.title for name, each in JOB_TYPES.items()},
         trouble=queue.missing_worker(JOB_TYPES),
         refresh=REFRESH if any(not view.over for view in page.items) else 0,
         folder=get_config().import_folder if guards.is_admin() else None,
@@ -68,15 +66,13 @@ def one(job_id: str) -> ResponseReturnValue:
         job_type=job_type,
         summary=summary,
         result=result,
-        lines=queue.log_lines(view),
+        lines=[line for line in queue.log_lines(view) if line.text != summary],
         left_out=upload_job.left_out(queue.part_results(view)) if is_upload else [],
         trouble="" if view.over else queue.missing_worker(JOB_TYPES),
         refresh=0 if view.over else REFRESH,
         photos=photos,
         browsing=guards.may_browse(),
-        holdings=own_uploads.holdings(view)
-        if own_uploads.is_theirs(view, guards.owner())
-        else None,
+        holdings=own_uploads.is_theirs(view, guards.owner()) and own_uploads.holdings(view),
     )
 
 

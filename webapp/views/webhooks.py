@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, SelectMultipleField, StringField
 
+from webapp.domain import count
 from webapp.errors import WebhookError
 from webapp.extensions import get_config
 from webapp.services.jobs import queue
@@ -12,7 +13,6 @@ from webapp.services.webhooks import webhooks
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
-from webapp.views.template_filters import count
 
 bp = Blueprint("webhooks", __name__, url_prefix="/admin/webhooks")
 _SHOWN_ONCE = "webhook_once"
@@ -21,16 +21,12 @@ _REFRESH = 3
 
 
 class _WebhookForm(Form):
-    """Add a webhook."""
-
     url = StringField("Address")
     events = SelectMultipleField("Tell it when", choices=webhooks.EVENTS, validate_choice=False)
     below = StringField("Also when an answer is less sure than, in percent")
 
 
 class _SwitchForm(Form):
-    """Switch a webhook on or off."""
-
     on = HiddenField()
 
 
@@ -104,8 +100,8 @@ def again(hook_id: int) -> ResponseReturnValue:
 def switch(hook_id: int) -> ResponseReturnValue:
     """Switch it on or off."""
     hook = webhooks.switch(hook_id, on=_SwitchForm().on.data == "yes")
-    done = "Switched on:" if hook.active else "Switched off:"
-    note(done, strong=f"{webhooks.host_of(hook)}.")
+    state = "on" if hook.active else "off"
+    note(f"Switched {state}:", strong=f"{webhooks.host_of(hook)}.")
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
 

@@ -6,7 +6,6 @@ import click
 from flask import Blueprint
 
 from webapp.cli.history import needs_history
-from webapp.errors import UserError
 from webapp.services.accounts import api_keys
 
 bp = Blueprint("cli_keys", __name__, cli_group="keys")
@@ -34,10 +33,7 @@ def create(name: str, scope: str, expires: str) -> None:
 
     Without --expires it never expires.
     """
-    try:
-        key, text = api_keys.create_key(name, scope, api_keys.parse_expiry(expires))
-    except UserError as error:
-        raise click.ClickException(str(error)) from error
+    key, text = api_keys.create_key(name, scope, api_keys.parse_expiry(expires))
     ends = f"expires {_minute(key.expires_at)}" if key.expires_at else "never expires"
     click.echo(f"Key for {key.name}, scope {key.scope}, {ends}. It is shown this once:")
     click.echo(text)
@@ -61,10 +57,7 @@ def list_command() -> None:
 @needs_history
 def revoke(prefix: str) -> None:
     """End the key that begins with PREFIX, at once."""
-    try:
-        key = api_keys.revoke_key_by_prefix(prefix)
-    except UserError as error:
-        raise click.ClickException(str(error)) from error
+    key = api_keys.revoke_key_by_prefix(prefix)
     click.echo(f"Revoked the key of {key.name}.")
 
 

@@ -28,10 +28,8 @@ def create_key(name: str, scope: str, expires_at: datetime | None = None) -> tup
     if not 1 <= len(name.strip()) <= 80:
         raise UserError("A key has a name of 1 to 80 characters: who or what uses it.")
     text = _MARK + secrets.token_urlsafe(32)
-    digest = _digest(text)
-    key = ApiKey(
-        name=name.strip(), prefix=text[:10], sha256=digest, scope=scope, expires_at=expires_at
-    )
+    key = ApiKey(name=name.strip(), prefix=text[:10], sha256=_digest(text))
+    key.scope, key.expires_at = scope, expires_at
     with writing():
         storage.add_key(key)
     return key, text
@@ -65,7 +63,8 @@ def find_key(text: str) -> ApiKey | None:
 
     Raises `KeyExpiredError`.
     """
-    key = storage.find_key(_digest(text)) if text.startswith(_MARK) and len(text) <= 80 else None
+    ours = text.startswith(_MARK) and len(text) <= 80
+    key = storage.find_key("sha256", _digest(text)) if ours else None
     if key is not None and has_expired(key):
         raise KeyExpiredError(
             f"This API key expired on {key.expires_at:%Y-%m-%d}. Ask an admin for a new one."
@@ -109,7 +108,7 @@ def revoke_key(key_id: int) -> ApiKey:
 def revoke_key_by_prefix(prefix: str) -> ApiKey:
     """End the key that begins with `prefix` at once, in all workers. Raises `UserError`."""
     with writing():
-        if (key := storage.find_key_by_prefix(prefix)) is None:
+        if (key := storage.find_key("prefix", prefix)) is None:
             raise UserError(f"There is no key that begins with {prefix!r}.")
         key.revoked_at = now()
     return key

@@ -22,10 +22,7 @@ _ATTEMPTS, _WINDOW = 5, timedelta(minutes=5)
 
 @cache
 def _hash_of_unknown_user() -> str:
-    """Checked for unknown names, so that their answer takes as long as that of known ones.
-
-    Made on first need: it takes a tenth of a start.
-    """
+    """Checked for unknown names, so that their answer takes as long as that of known ones."""
     return generate_password_hash(secrets.token_hex(16))
 
 

@@ -37,7 +37,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 @dataclass(frozen=True)
 class CommandResult:
     """How a command ended: its exit status (negative: killed by that signal), what it printed, and
-    the sentence that it failed with, if any."""
+    the sentence that it failed with, if any: the last line, of those that begin with "Error: "."""
 
     status: int
     output: str
@@ -68,13 +68,19 @@ def run_command(job: RunningJob, arguments: Sequence[str], folder: Path) -> Comm
         raise StorageFullError(
             "The server's disk is full or cannot be written. Tell the admin."
         ) from error
-    trouble = _error_sentence(_text(folder / _ERRORS)) if status else ""
+    lines = [line.strip() for line in read_output(folder, _ERRORS).splitlines() if line.strip()]
+    faults = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    trouble = (faults or lines or [""])[-1][:2000] if status else ""
     return CommandResult(status, read_output(folder), trouble)
 
 
-def read_output(folder: Path) -> str:
+def read_output(folder: Path, name: str = _OUTPUT) -> str:
     """What the last command in a folder printed, also when its worker is gone; "" without one."""
-    return _text(folder / _OUTPUT)
+    path = folder / name
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        return stream.read(_LONGEST_OUTPUT).decode("utf-8", "replace")
 
 
 def _run(
@@ -124,17 +130,3 @@ def _locked(file: IO[str]) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as stream:
-        return stream.read(_LONGEST_OUTPUT).decode("utf-8", "replace")
-
-
-def _error_sentence(text: str) -> str:
-    """The last line that begins with "Error: ", without that, else the last line, else ""."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    return (errors or lines or [""])[-1][:2000]

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from webapp.domain import DO, PROMOTED, QUEUED, RELABELLED, UNCLASSIFIED, UNSURE
 from webapp.storage import jobs
 from webapp.storage import webhooks as storage
+from webapp.storage.database import insert_row
 from webapp.storage.tables import Job, Photo, Prediction, Promotion, Webhook, WebhookEvent, now
 
 DELIVERY = "webhook"  # the job type that delivers
@@ -52,7 +53,7 @@ def add_event(event_type: str, about: str = "", *, after: int = 0) -> int:
     public_id = f"msg_{secrets.token_urlsafe(18)}"
     event = WebhookEvent(public_id=public_id, type=event_type, about=about, after=after, upto=0)
     event.created_at = now()
-    return storage.add_event(event)
+    return insert_row(event)
 
 
 def deliver(hooks: Sequence[Any], event_id: int, moment: datetime) -> list[int]:

@@ -15,17 +15,14 @@ from webapp.storage.tables import Webhook, WebhookDelivery, now
 
 __all__ = ["Webhook", "WebhookDelivery"]
 
-EVENTS = {
+EVENTS = {  # that a webhook may hear of, with their names for people
     UNSURE: "A photo came in and the model is not sure",
     RELABELLED: "Somebody changed or confirmed ground truths",
     PROMOTED: "Another version of a model serves",
 }
-"""The events that a webhook may hear of, with their names for people."""
-MOST = 20
-# Deliveries on the page of a webhook.
-_SHOWN = 30
-# Bytes; the specification asks for 24 to 64.
-_SECRET_SIZE = 32
+_MOST = 20
+_SHOWN = 30  # deliveries on the page of a webhook
+_SECRET_SIZE = 32  # bytes; the specification asks for 24 to 64
 
 
 @dataclass(frozen=True)
@@ -86,9 +83,9 @@ def add(url: str, wanted: Sequence[str], *, below: str = "", private: bool, who:
         created_at=now(),
     )
     with writing():
-        if len(storage.all_webhooks()) >= MOST:
+        if len(storage.all_webhooks()) >= _MOST:
             raise WebhookError(
-                f"There are {MOST} webhooks, the most there may be. Remove one first."
+                f"There are {_MOST} webhooks, the most there may be. Remove one first."
             )
         storage.add(row)
     return row
@@ -205,8 +202,6 @@ def _views(rows: Sequence[Webhook]) -> list[HookView]:
     views = []
     for row in rows:
         counts = states.get(row.id, {})
-        waiting, delivered, given_up = (
-            counts.get(state, 0) for state in (WAITING, DELIVERED, GIVEN_UP)
-        )
-        views.append(HookView(row, waiting, delivered, given_up, storage.last_trouble(row.id)))
+        figures = (counts.get(state, 0) for state in (WAITING, DELIVERED, GIVEN_UP))
+        views.append(HookView(row, *figures, storage.last_trouble(row.id)))
     return views

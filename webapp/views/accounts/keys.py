@@ -1,4 +1,4 @@
-"""For admins: API keys. PresentedAnswer once when created, listed with their use, revoked."""
+"""For admins: API keys. Shown once when created, listed with their use, revoked."""
 
 from datetime import timedelta
 
@@ -53,15 +53,15 @@ def revoke_now(key_id: int) -> ResponseReturnValue:
 
 
 def _page(form: KeyForm, error: UserError | None = None) -> str:
-    keys = api_keys.all_keys()
-    day_before = timedelta(seconds=1)
+    second = timedelta(seconds=1)  # before midnight: the last day
+    keys = [
+        (key, api_keys.has_expired(key), key.expires_at and key.expires_at - second)
+        for key in api_keys.all_keys()
+    ]
     return render_template(
         "accounts/keys.html",
-        keys=[
-            (key, api_keys.has_expired(key), key.expires_at and key.expires_at - day_before)
-            for key in keys
-        ],
-        usable=sum(not (key.revoked_at or api_keys.has_expired(key)) for key in keys),
+        keys=keys,
+        usable=sum(not (key.revoked_at or expired) for key, expired, _day in keys),
         once=session.pop(_SHOWN_ONCE, None),
         form=form,
         error=error,

@@ -124,7 +124,7 @@ def enqueue(params: Json, sender: Sender) -> Job:
 def _plan(job: RunningJob) -> list[Json]:
     """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may
     find fewer: the rest is done."""
-    chunks = [
+    chunks: list[Json] = [
         {"what": what, "after": after, "to": numbers[-1], "total": len(numbers)}
         for what in (_UNDOABLE if job.params["action"] == UNDO else ("photos",))
         for after, numbers in walk(_numbers(job.params, what))

@@ -7,7 +7,7 @@ import hmac
 import time
 from datetime import UTC, datetime, timedelta
 
-from webapp.domain import DELIVERED, GIVEN_UP
+from webapp.domain import DELIVERED, GIVEN_UP, count
 from webapp.errors import JobWaitsError, NotDeliveredError, WebhookError
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.webhooks import events, transport
@@ -30,10 +30,10 @@ _FIRST_REST, _LONGEST_REST = 5, 300
 _IN_FLIGHT = timedelta(seconds=60)
 # Seconds after which other jobs have their turn.
 _TURN = 15.0
-KEPT = timedelta(days=30)
+_KEPT = timedelta(days=30)
 
 
-def deliver(job: RunningJob) -> Json:
+def _do(job: RunningJob) -> Json:
     """Tell a webhook all that waits for it.
 
     It may run twice: each event is taken by an UPDATE that puts its next attempt off. Killed
@@ -42,7 +42,7 @@ def deliver(job: RunningJob) -> Json:
     """
     number = int(job.params["webhook"])
     with writing():
-        storage.forget_before(now() - KEPT)
+        storage.forget_before(now() - _KEPT)
         storage.give_up_older(number, now() - _OLDEST, "It never got its turn.")
     end = time.monotonic() + _TURN
     while not jobs.has_later_job(job.id, events.owner_of(number)):
@@ -78,8 +78,7 @@ def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
     """The webhook, and its next delivery; None when nothing is due or the webhook rests."""
     with writing():
         hook = storage.find(number)
-        resting = hook is not None and hook.rest_until is not None and hook.rest_until > now()
-        if hook is None or not hook.active or resting:
+        if hook is None or not hook.active or (hook.rest_until and hook.rest_until > now()):
             return hook, None
         delivery = storage.next_delivery(number, now())
         if delivery is not None:
@@ -140,7 +139,7 @@ def _note_failure(hook: Webhook, delivery: WebhookDelivery, answer: str, *, gone
 
 
 def _result(number: int, since: datetime) -> Json:
-    """What came of it. Raises `WebhookError` when something was given up: the job fails then."""
+    """Raises `WebhookError` when something was given up: the job fails then."""
     states = storage.count_states(since).get(number, {})
     hook = storage.find(number)
     if hook is not None and states.get(GIVEN_UP):
@@ -152,9 +151,8 @@ def _result(number: int, since: datetime) -> Json:
 
 
 def _summary(result: Json) -> str:
-    delivered = result.get("delivered", 0)
-    events_arrived = f"{delivered:,} {'event' if delivered == 1 else 'events'} arrived."
-    return events_arrived if delivered else "Nothing waits any more."
+    delivered = result.get("delivered")
+    return f"{count(delivered, 'event')} arrived." if delivered else "Nothing waits any more."
 
 
-JOB_TYPE = JobType(events.DELIVERY, "Webhook", do=deliver, summary=_summary)
+JOB_TYPE = JobType(events.DELIVERY, "Webhook", do=_do, summary=_summary)
