@@ -202,6 +202,6 @@ def _views(rows: Sequence[Webhook]) -> list[HookView]:
     views = []
     for row in rows:
         counts = states.get(row.id, {})
-        figures = (counts.get(state, 0) for state in (WAITING, DELIVERED, GIVEN_UP))
-        views.append(HookView(row, *figures, storage.last_trouble(row.id)))
+        waits, came, lost = (counts.get(state, 0) for state in (WAITING, DELIVERED, GIVEN_UP))
+        views.append(HookView(row, waits, came, lost, storage.last_trouble(row.id)))
     return views
