@@ -44,12 +44,12 @@ def post_worker_init(worker) -> None:
     # a Ctrl-C reaches every process of the terminal; the master decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from webapp.errors import ModelError
-    from webapp.extensions import get_classifier, get_trouble
+    from webapp.extensions import get_classifier, get_extensions
 
     with worker.wsgi.app_context():
         try:
             get_classifier()
-            if trouble := get_trouble():
+            if trouble := get_extensions().trouble():
                 worker.log.error("%s", trouble)
         except ModelError as error:
             worker.log.error("No photo can be answered: %s", error)

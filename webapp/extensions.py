@@ -228,11 +228,6 @@ def get_classifier(name: str = "") -> Classifier:
     return get_extensions().classifier(name)
 
 
-def get_classifiers(choice: str) -> list[Classifier]:
-    """See `Extensions.classifiers`."""
-    return get_extensions().classifiers(choice)
-
-
 def get_pipeline(choice: str = "") -> Pipeline:
     """What a photo passes for the models of a choice: see `Extensions.classifiers`."""
     extensions = get_extensions()
@@ -261,16 +256,6 @@ def get_version_card(name: str, version: int | None = None) -> ModelCard:
     """
     card = get_card(name)
     return card if card and version in (None, card.version) else get_registry().card(name, version)
-
-
-def live_models() -> list[str]:
-    """See `Extensions.live_models`."""
-    return get_extensions().live_models()
-
-
-def get_trouble() -> str:
-    """See `Extensions.trouble`."""
-    return get_extensions().trouble()
 
 
 def get_registry() -> Registry:

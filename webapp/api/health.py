@@ -9,7 +9,7 @@ from webapp.api.authentication import Need
 from webapp.api.openapi.calls import Call
 from webapp.api.schemas.base import JsonShape, ModelVersionJson
 from webapp.errors import MarqueError
-from webapp.extensions import get_classifier, get_trouble
+from webapp.extensions import get_classifier, get_extensions
 from webapp.services.jobs import queue
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.operations.health import check_database
@@ -75,5 +75,5 @@ def ready() -> ResponseReturnValue:
         return jsonify(status="not ready", problems=problems), 503, {"Retry-After": "5"}
     card = get_classifier().card
     model = {"name": card.name, "version": card.version}
-    trouble = " ".join(filter(None, (get_trouble(), queue.missing_worker(JOB_TYPES))))
+    trouble = " ".join(filter(None, (get_extensions().trouble(), queue.missing_worker(JOB_TYPES))))
     return jsonify(status="ready", model=model, **({"trouble": trouble} if trouble else {}))

@@ -17,7 +17,7 @@ from webapp.api.schemas.jobs import (
     UploadBody,
 )
 from webapp.errors import ModelUnavailableError, NoFileError
-from webapp.extensions import get_cards, get_classifiers, get_config, get_registry, get_version_card
+from webapp.extensions import get_cards, get_config, get_extensions, get_registry, get_version_card
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.queue import Job, Sender, known_job
@@ -41,7 +41,7 @@ from webapp.storage.labels.events import Stamp
 
 def _upload(asked: UploadBody | JobForm) -> Job:
     """Photos in a zip; with a key of the scope `admin` also in a folder of the server."""
-    classifiers = get_classifiers(asked.model)
+    classifiers = get_extensions().classifiers(asked.model)
     params = upload_job.make_params(
         classifiers, asked.model, "api", asked.ground_truth, asked.folders
     )

@@ -20,7 +20,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import NONE_OF_THESE, UNUSABLE
-from webapp.extensions import get_card, get_cards, get_config, get_trouble
+from webapp.extensions import get_card, get_cards, get_config, get_extensions
 from webapp.http.responses import wants_json
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, canonical_label, every_label, offered
@@ -184,7 +184,7 @@ def _page_values() -> dict[str, Any]:
     if person and person.is_admin:
         places.append(("users.index", "People"))
     theme = request.cookies.get("theme", "")
-    trouble = get_trouble()  # before the card: it finds out which version answers
+    trouble = get_extensions().trouble()  # before the card: it finds out which version answers
     return {
         "trouble": trouble,
         "person": person,

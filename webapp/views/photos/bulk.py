@@ -12,10 +12,10 @@ from wtforms.validators import AnyOf
 from webapp.errors import BadRequestError, InvalidFormError, NotAllowedError
 from webapp.extensions import (
     get_classifier,
+    get_extensions,
     get_files,
     get_limiter,
     get_registry,
-    live_models,
     load_version,
 )
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
@@ -183,7 +183,7 @@ def _do(form: BulkForm, selection: Selection) -> None:
 
 def _ask(version: tuple[str, int], selection: Selection) -> None:
     name, number = version
-    live = name in live_models() and get_classifier(name).card.version == number
+    live = name in get_extensions().live_models() and get_classifier(name).card.version == number
     classifier = get_classifier(name) if live else load_version(name, number)
     pipeline = Pipeline([classifier], get_files(), get_limiter())
     done, trouble = bulk.ask_all(selection, pipeline, standing=live)

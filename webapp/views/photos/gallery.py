@@ -15,7 +15,7 @@ from webapp.errors import (
     NotAllowedError,
     PhotoDeletedError,
 )
-from webapp.extensions import get_files, get_limiter, get_pipeline, get_registry, live_models
+from webapp.extensions import get_extensions, get_files, get_limiter, get_pipeline, get_registry
 from webapp.gallery_filter import (
     PARAMETERS,
     GalleryFilter,
@@ -268,7 +268,7 @@ def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
     for prediction in details.answers:
         if prediction.model == model or (not model and prediction.shown):
             return prediction
-    if model and model not in live_models():
+    if model and model not in get_extensions().live_models():
         raise ModelNotFoundError(
             f"There is no model called “{model[:80]}” that could look at this photo."
         )

@@ -7,7 +7,7 @@ from flask import current_app
 
 from webapp.domain import Answer
 from webapp.errors import PhotoNotFoundError
-from webapp.extensions import get_card, get_classifiers, get_files, get_limiter
+from webapp.extensions import get_card, get_extensions, get_files, get_limiter
 from webapp.inference.classifier import Classifier
 from webapp.services.photos.classify import Incoming, Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
@@ -42,7 +42,7 @@ def answers(sample: Sample, choice: str = "") -> list[Answer]:
 
     Raises like `answer_photo`.
     """
-    return [_answer(sample, classifier) for classifier in get_classifiers(choice)]
+    return [_answer(sample, classifier) for classifier in get_extensions().classifiers(choice)]
 
 
 def _answer(sample: Sample, classifier: Classifier) -> Answer:

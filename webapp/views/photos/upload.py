@@ -12,7 +12,7 @@ from wtforms import BooleanField, IntegerField, StringField
 
 from webapp.domain import ALL_MODELS
 from webapp.errors import JobNotFoundError, MarqueError
-from webapp.extensions import get_classifiers, get_config, get_pipeline
+from webapp.extensions import get_config, get_extensions, get_pipeline
 from webapp.http.rate_limits import count_photos
 from webapp.http.responses import wants_json
 from webapp.services.jobs import queue
@@ -57,7 +57,7 @@ class FolderForm(Form):
     def order(self, title: str) -> UploadOrder:
         """The job for them. Raises `UnknownLabelError` or `ModelNotFoundError`."""
         model, truth = self.model.data, self.ground_truth.data
-        classifiers, folders = get_classifiers(model), self.folders.raw_data == ["yes"]
+        classifiers, folders = get_extensions().classifiers(model), self.folders.raw_data == ["yes"]
         params = upload_job.make_params(classifiers, model, "upload", truth, folders)
         return UploadOrder(params, title, Sender(guards.owner(new=True), guards.who()))
 

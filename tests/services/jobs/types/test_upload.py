@@ -21,7 +21,7 @@ from webapp.errors import (
     StorageFullError,
     UnknownLabelError,
 )
-from webapp.extensions import get_classifiers, get_config, get_tools
+from webapp.extensions import get_config, get_extensions, get_tools
 from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner, Sender
@@ -53,7 +53,7 @@ def zip_of(members: dict[str, bytes]) -> io.BytesIO:
 
 
 def order(**changes: object) -> UploadOrder:
-    asked = upload_job.make_params(get_classifiers(""), "", **changes)  # type: ignore[arg-type]
+    asked = upload_job.make_params(get_extensions().classifiers(""), "", **changes)  # type: ignore[arg-type]
     return UploadOrder(asked, "photos.zip", Sender(ANNA, Who("Anna")))
 
 
