@@ -20,9 +20,9 @@ def cells(page: str) -> str:
 
 
 def made_key(page: str) -> str:
-    found = re.search(r'class="secret">([^<]+)<', page)
-    assert found is not None
-    return found[1]
+    match = re.search(r'class="secret">([^<]+)<', page)
+    assert match is not None
+    return match[1]
 
 
 def test_an_empty_page_says_what_a_key_is_for(admin: FlaskClient) -> None:

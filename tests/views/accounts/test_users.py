@@ -55,9 +55,9 @@ def test_a_long_log_has_pages(reviewer: FlaskClient, send: Send) -> None:
     public_id = send()
     for number in range(51):
         reviewer.post(f"/photos/{public_id}/label", data={"label": "bwt" if number % 2 else "haas"})
-    found = re.search(r'rel="next" href="([^"]+)"', text_of(reviewer.get("/admin/log")))
-    assert found is not None
-    older = text_of(reviewer.get(found[1]))
+    match = re.search(r'rel="next" href="([^"]+)"', text_of(reviewer.get("/admin/log")))
+    assert match is not None
+    older = text_of(reviewer.get(match[1]))
     assert "Back to the newest" in older and words(older).count("Ben said") == 1
 
 
@@ -72,10 +72,10 @@ def test_an_admin_lets_somebody_in_with_a_password_shown_once(
     page = text_of(
         admin.post("/admin/users", data={"name": "Dora", "role": "reviewer"}, follow_redirects=True)
     )
-    found = re.search(r'class="secret">([^<]+)<', page)
-    assert found is not None and 'class="secret"' not in text_of(admin.get("/admin/users"))
+    match = re.search(r'class="secret">([^<]+)<', page)
+    assert match is not None and 'class="secret"' not in text_of(admin.get("/admin/users"))
     assert (
-        app.test_client().post("/login", data={"name": "Dora", "password": found[1]}).status_code
+        app.test_client().post("/login", data={"name": "Dora", "password": match[1]}).status_code
         == 303
     )
 

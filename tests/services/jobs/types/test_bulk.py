@@ -53,7 +53,7 @@ def test_parts_are_small_and_go_on_where_they_stopped(app: Flask, photos: list[s
     with app.app_context():
         job_id = enqueue()
         do_next(), do_next()
-        assert [truth(one) for one in photos] == ["haas", "haas", None, None, None]
+        assert [truth(photo) for photo in photos] == ["haas", "haas", None, None, None]
         jobs.cancel_job(job_id, ANNA, WHO)
         jobs.retry_job(job_id, ANNA, WHO)
         do_next(), do_next(), do_next()
@@ -74,7 +74,7 @@ def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(
         relabel_photos(photos[:1], "ferrari", [make_card()], Stamp(Who("Ben"), "photo"))
         job = parts.running_job(claim, get_tools(), lambda: False)
         bulk_job.JOB_TYPE.do(job)
-        assert [truth(one) for one in photos[:2]] == ["ferrari", "haas"]
+        assert [truth(photo) for photo in photos[:2]] == ["ferrari", "haas"]
         assert db.session.query(LabelEvent).count() == 3
 
 

@@ -76,19 +76,19 @@ def done(app: Flask, data: Path, wanted: ExportOrder) -> JobView:
 
 
 def names_in(folder: Path) -> set[str]:
-    return {one.name for one in folder.iterdir()}
+    return {path.name for path in folder.iterdir()}
 
 
-def content(view: JobView, data: Path, at: int = 0) -> bytes:
+def content(view: JobView, data: Path, index: int = 0) -> bytes:
     path, _type, sha256 = export_job.file_of(
-        view, view.job.result["files"][at]["name"], data, admin=False
+        view, view.job.result["files"][index]["name"], data, admin=False
     )
-    found = path.read_bytes()
-    assert (hashlib.sha256(found).hexdigest(), len(found)) == (
+    stored = path.read_bytes()
+    assert (hashlib.sha256(stored).hexdigest(), len(stored)) == (
         sha256,
-        view.job.result["files"][at]["bytes"],
+        view.job.result["files"][index]["bytes"],
     )
-    return found
+    return stored
 
 
 def test_pieces_become_one_table(app: Flask, data: Path, photos: list[str]) -> None:
@@ -109,16 +109,19 @@ def test_each_format_has_all_photos(app: Flask, data: Path, photos: list[str], f
         text = content(done(app, data, order(format)), data).decode()
     if format != "jsonl":
         json.loads(text)
-    assert all(one in text for one in photos)
+    assert all(photo in text for photo in photos)
 
 
 def test_photos_go_into_several_zips(app: Flask, data: Path, photos: list[str]) -> None:
     with app.app_context():
         view = done(app, data, order("folders"))
-        names = [one["name"] for one in view.job.result["files"]]
-        zips = [zipfile.ZipFile(io.BytesIO(content(view, data, at))) for at in range(2)]
+        names = [file["name"] for file in view.job.result["files"]]
+        zips = [zipfile.ZipFile(io.BytesIO(content(view, data, index))) for index in range(2)]
     assert [name.partition("folders")[2] for name in names] == ["-1-of-2.zip", "-2-of-2.zip"]
-    assert [sum(name.startswith("haas/") for name in one.namelist()) for one in zips] == [2, 1]
+    assert [sum(name.startswith("haas/") for name in archive.namelist()) for archive in zips] == [
+        2,
+        1,
+    ]
     assert json.loads(zips[1].read("manifest.json"))["photos"] == 1
     assert view.job.result["left_out"] == {"unlabelled": 2}
 
