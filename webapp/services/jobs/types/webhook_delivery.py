@@ -4,14 +4,17 @@ until it is given up."""
 import base64
 import hashlib
 import hmac
+import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from webapp.domain import DELIVERED, GIVEN_UP, count
-from webapp.errors import JobWaitsError, NotDeliveredError, WebhookError
+from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, UNSURE, count, moment
+from webapp.errors import JobWaitsError, NotDeliveredError, PhotoNotFoundError, WebhookError
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
+from webapp.services.photos.gallery import get_item
 from webapp.services.webhooks import events, transport
-from webapp.services.webhooks.payloads import make_body
 from webapp.services.webhooks.webhooks import host_of
 from webapp.storage import jobs
 from webapp.storage import webhooks as storage
@@ -30,6 +33,7 @@ _FIRST_REST, _LONGEST_REST = 5, 300
 _IN_FLIGHT = timedelta(seconds=60)
 # Seconds after which other jobs have their turn.
 _TURN = 15.0
+_MOST_CHANGES = 200  # changed photos that an event names singly
 _KEPT = timedelta(days=30)
 
 
@@ -116,9 +120,49 @@ def _body(event: WebhookEvent, tools: Tools) -> str:
     if event.body is not None:
         return event.body
     with writing():
-        body, upto = make_body(event, tools.describe)
-        storage.keep_body(event.id, body, upto)
-    return body
+        data, upto = _data(event, tools)
+        body = {"type": event.type, "timestamp": moment(event.created_at), "data": data}
+        text = json.dumps(body, ensure_ascii=False)
+        storage.keep_body(event.id, text, upto)
+    return text
+
+
+def _data(event: WebhookEvent, tools: Tools) -> tuple[Json, int]:
+    """What an event says, and the number of the last label event in it (or 0)."""
+    if event.type == UNSURE:
+        return {"photo": _photo(event.about, tools)}, 0
+    if event.type == PROMOTED:
+        row = storage.promotion(int(event.about))
+        return {
+            "model": row.model,
+            "kind": row.kind,
+            "from": row.from_version,
+            "to": row.to_version,
+            "who": row.who,
+            "why": row.why,
+            "forced": row.forced,
+        }, 0
+    if event.type == RELABELLED:
+        number, upto = storage.count_label_events(event.about, event.after)
+        rows = storage.label_events(event.about, event.after, _MOST_CHANGES)
+        return {
+            "batch": event.about,
+            **{name: getattr(rows[0], name) if rows else "" for name in ("who", "place", "why")},
+            "changes": [
+                {"id": row.photo_ref, "from": row.from_label, "to": row.to_label} for row in rows
+            ],
+            "count": number,
+            "photo": _photo(rows[0].photo_ref, tools) if number == 1 else None,
+        }, upto
+    return {"message": "A test from Marque: it works."}, 0
+
+
+def _photo(public_id: str, tools: Tools) -> Mapping[str, Any]:
+    """The JSON of a photo; of one that is gone its id alone."""
+    try:
+        return tools.describe(get_item(public_id))
+    except PhotoNotFoundError:
+        return {"id": public_id}
 
 
 def _note_failure(hook: Webhook, delivery: WebhookDelivery, answer: str, *, gone: bool) -> None:
