@@ -185,17 +185,11 @@ class JobFilter:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: `done` of `total` items (0: not known yet), `failed` of them in vain.
-
-    `running` parts are being done, `parts` of `all_parts` are done.
-    """
+    """How far a job is: `done` of `total` items (0: not known yet), `failed` of them in vain."""
 
     done: int = 0
     total: int = 0
     failed: int = 0
-    running: int = 0
-    parts: int = 0
-    all_parts: int = 0
 
 
 @dataclass(frozen=True)

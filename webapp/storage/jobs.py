@@ -206,14 +206,10 @@ def results(job_id: int) -> list[dict[str, Any]]:
 
 def progress(job_ids: Sequence[int]) -> dict[int, Progress]:
     """How far these jobs are."""
-    counted, through = JobPart.role == DO, JobPart.state == SUCCEEDED
-    figures = [
-        *(case((counted, figure)) for figure in (JobPart.done, JobPart.total, JobPart.failed)),
-        *(case((rule, 1)) for rule in (JobPart.state == RUNNING, and_(through, counted), counted)),
-    ]
-    sums = [func.coalesce(func.sum(figure), 0) for figure in figures]
-    statement = select(JobPart.job_id, *sums).where(JobPart.job_id.in_(job_ids))
-    rows = db.session.execute(statement.group_by(JobPart.job_id))
+    sums = map(func.sum, (JobPart.done, JobPart.total, JobPart.failed))
+    parts = and_(JobPart.job_id.in_(job_ids), JobPart.role == DO)
+    statement = select(JobPart.job_id, *sums).where(parts).group_by(JobPart.job_id)
+    rows = db.session.execute(statement)
     return {row[0]: Progress(*map(int, row[1:])) for row in rows}
 
 

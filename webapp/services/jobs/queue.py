@@ -27,7 +27,7 @@ from webapp.storage import jobs as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import Job, JobLine, now
 
-__all__ = ["Job", "JobFilter", "JobLine", "Progress"]
+__all__ = ["Job", "JobLine"]
 
 _PAGE = 50
 _LOG_LINES = 200
