@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -39,8 +39,6 @@ from webapp.services.photos.gallery import (
     get_numbered,
     stored_content,
 )
-
-Json = dict[str, Any]
 
 _STATUSES = {
     QUEUED: ("PENDING", "Task received"),
@@ -125,29 +123,21 @@ def stats() -> ResponseReturnValue:
     check(Need.READING)
     card = get_classifier().card
     history = training.history if (training := training_history(card)) else []
+    keys = {"loss": "loss", "accuracy": "top1", "f_score": "macro_f1"}
     curves = {
-        "train": _curves(history, "loss", "top1", "macro_f1"),
-        "validation": _curves(history, "validation_loss", "validation_top1", "validation_macro_f1"),
+        split: {name: [epoch.get(prefix + key) for epoch in history] for name, key in keys.items()}
+        for split, prefix in (("train", ""), ("validation", "validation_"))
     }
+    measured = keys | {"loss": "nll"}
     metrics = {
-        split: {
-            name: (card.metrics.get(split) or {}).get(key)
-            for name, key in (("loss", "nll"), ("accuracy", "top1"), ("f_score", "macro_f1"))
-        }
+        split: {name: (card.metrics.get(split) or {}).get(key) for name, key in measured.items()}
         for split in ("train", "validation", "test")
     }
     model = {"name": card.name, "version": card.version}
     return jsonify(data={"model": model, "history": curves, "metrics": metrics})
 
 
-def _curves(history: Sequence[Json], *keys: str) -> Json:
-    names = ("loss", "accuracy", "f_score")
-    return {
-        name: [epoch.get(key) for epoch in history] for name, key in zip(names, keys, strict=True)
-    }
-
-
-def _task(task_id: str, status: str, message: str) -> Json:
+def _task(task_id: str, status: str, message: str) -> dict[str, Any]:
     return {"data": {"task_id": task_id, "status": status}, "message": message}
 
 
@@ -158,7 +148,7 @@ def _numbered(text: str) -> Item:
     return get_numbered(int(text))
 
 
-def _image(item: Item) -> Json:
+def _image(item: Item) -> dict[str, Any]:
     """A stored photo; `predictions` is null until it was classified."""
     photo, predictions = item.photo, None
     if photo.prediction is not None:

@@ -209,9 +209,18 @@ def _request_body(call: Call, schemas: Mapping[Any, Schema]) -> Schema:
 
 
 def _responses(rule: Rule, call: Call, schemas: Mapping[Any, Schema]) -> Schema:
-    responses = {
-        str(status): _answer(status, shape, schemas) for status, shape in call.answers.items()
-    }
+    responses: Schema = {}
+    for code, shape in call.answers.items():
+        answer = responses[str(code)] = {"description": f"{HTTPStatus(code).phrase}."}
+        if isinstance(shape, Content):
+            answer["content"] = {media: {} for media in dict.fromkeys(shape.types)}
+            if shape.headers:
+                answer["headers"] = {
+                    name: {"description": text, "schema": {"type": "string"}}
+                    for name, text in shape.headers.items()
+                }
+        elif shape is not None:
+            answer["content"] = {JSON_TYPE: {"schema": schemas[shape]}}
     problem = {PROBLEM_TYPE: {"schema": schemas[ProblemJson]}}
     seconds = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}
     for status, sentences in sorted(statuses_of(rule, call).items()):
@@ -230,20 +239,6 @@ def _responses(rule: Rule, call: Call, schemas: Mapping[Any, Schema]) -> Schema:
 def has_tag(rule: Rule, call: Call) -> bool:
     """True when the answer has an `ETag`, and may be 304."""
     return call.method == "GET" and rule.rule.startswith(_MOUNT)
-
-
-def _answer(status: int, shape: Any, schemas: Mapping[Any, Schema]) -> Schema:
-    answer: Schema = {"description": f"{HTTPStatus(status).phrase}."}
-    if isinstance(shape, Content):
-        answer["content"] = {media: {} for media in dict.fromkeys(shape.types)}
-        if shape.headers:
-            answer["headers"] = {
-                name: {"description": text, "schema": {"type": "string"}}
-                for name, text in shape.headers.items()
-            }
-    elif shape is not None:
-        answer["content"] = {JSON_TYPE: {"schema": schemas[shape]}}
-    return answer
 
 
 def statuses_of(rule: Rule, call: Call) -> dict[int, list[str]]:
