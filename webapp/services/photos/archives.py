@@ -9,7 +9,7 @@ import struct
 import zipfile
 import zlib
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -119,9 +119,12 @@ class Folder(Source):
     def entries(self) -> list[Entry]:
         """See `Source`."""
         entries = []
-        for path in self._files():
-            name = path.relative_to(self._folder).as_posix()
-            entries.append(Entry(name, name, _why_not(name)))
+        for path in (
+            Path(place, name) for place, _, names in os.walk(self._folder) for name in names
+        ):
+            if stat.S_ISREG(path.lstat().st_mode):
+                name = path.relative_to(self._folder).as_posix()
+                entries.append(Entry(name, name, _why_not(name)))
             if len(entries) > MOST_FILES:
                 raise BadArchiveError(
                     f"There are more than {MOST_FILES:,} files in this folder. "
@@ -136,14 +139,6 @@ class Folder(Source):
                 return stream.read(MAX_BYTES + 1)
         except OSError as error:
             raise BrokenPhotoError(f"It cannot be read: {error.strerror}.") from error
-
-    def _files(self) -> Iterator[Path]:
-        for place, folders, names in os.walk(self._folder):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(place) / name
-                if stat.S_ISREG(path.lstat().st_mode):
-                    yield path
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:

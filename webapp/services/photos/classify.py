@@ -25,7 +25,7 @@ from webapp.services.labels.label_mapping import current_card, remember_labels
 from webapp.services.labels.relabel import check_label, model_of, record_label
 from webapp.services.photos.gallery import get_item, stored_content
 from webapp.services.webhooks import events as webhook_events
-from webapp.storage.database import writing
+from webapp.storage.database import insert_row, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import photos as storage
@@ -49,42 +49,32 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a photo passes: the limiter, the models that classify it, and where its bytes live.
+    """What a photo passes: the limiter, the models that classify it, and where its bytes live."""
 
-    The answer of the first model is shown first.
-    """
-
-    classifiers: Sequence[Classifier]
+    classifiers: Sequence[Classifier]  # the answer of the first one is shown first
     files: FileStore
     limiter: AdmissionLimiter
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a photo comes from: who sent it, through which interface, in which batch.
-
-    `ground_truth` is a label of one of the models, or a verdict, that was sent with it.
-    """
+    """Where a photo comes from: who sent it, through which interface, in which batch."""
 
     who: Who
     place: str = "upload"
-    ground_truth: str = ""
+    ground_truth: str = ""  # a label of one of the models, or a verdict, that was sent with it
     batch: str = ""
 
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A stored photo with the prediction of the first model that was asked, and its outcome.
-
-    `duplicate`: its bytes were known already, and `delete_token` is "". `ranked` are all labels of
-    a new prediction.
-    """
+    """A stored photo with the prediction of the first model that was asked, and its outcome."""
 
     photo: Photo
     outcome: str
-    duplicate: bool
-    delete_token: str = ""
-    ranked: Sequence[RankedLabel] = ()
+    duplicate: bool  # its bytes were known already
+    delete_token: str = ""  # of a new photo; only a hash of it is stored
+    ranked: Sequence[RankedLabel] = ()  # all labels of a new prediction
 
 
 # ---- classify, store nothing ----
@@ -303,17 +293,21 @@ def store_upload(
     incoming: Sequence[Incoming], results: Sequence[StoredPhoto | MarqueError], model: str = ""
 ) -> str:
     """Store what became of each file of a form and which `model` was chosen; the upload's id."""
-    upload = Upload(public_id=secrets.token_urlsafe(9), results=[])
+    public_id, lines = secrets.token_urlsafe(9), []
     for photo, result in zip(incoming, results, strict=True):
-        line = {"filename": clean_name(photo.filename), "model": model}
-        if isinstance(result, MarqueError):
-            upload.results.append({**line, "photo": None, "duplicate": False, "error": str(result)})
-        else:
-            known = {"photo": result.photo.public_id, "duplicate": result.duplicate}
-            upload.results.append({**line, **known, "error": None})
+        stored = result if isinstance(result, StoredPhoto) else None
+        lines.append(
+            {
+                "filename": clean_name(photo.filename),
+                "photo": stored and stored.photo.public_id,
+                "duplicate": bool(stored and stored.duplicate),
+                "error": None if stored else str(result),
+                "model": model,
+            }
+        )
     with writing():
-        storage.add_upload(upload)
-    return upload.public_id
+        insert_row(Upload(public_id=public_id, results=lines))
+    return public_id
 
 
 def clean_name(filename: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ from webapp.storage.photos import photos as storage
 from webapp.storage.photos.pages import Count, Place
 from webapp.storage.photos.photos import Item
 from webapp.storage.photos.query_filters import SORT_COLUMNS
-from webapp.storage.tables import LabelEvent, Photo, Prediction, Upload
+from webapp.storage.tables import LabelEvent, Photo, Prediction
 
 PAGE = 24
 MAX_LIMIT = 200
@@ -119,14 +120,14 @@ def checked_examples() -> dict[str, Photo]:
     return storage.latest_checked_photo_of_each_label()
 
 
-def get_upload(public_id: str) -> tuple[Upload, dict[str, Item]]:
+def get_upload(public_id: str) -> tuple[list[dict[str, Any]], dict[str, Item]]:
     """What became of the files of one form, and its photos by id. Raises `PhotoNotFoundError`."""
     upload = storage.find_upload(public_id)
     if upload is None:
         raise PhotoNotFoundError("There is no such upload.")
     ids = [str(result["photo"]) for result in upload.results if result["photo"]]
     model = next((str(result["model"]) for result in upload.results if result.get("model")), "")
-    return upload, storage.photos_by_public_id(ids, "" if model == ALL_MODELS else model)
+    return upload.results, storage.photos_by_public_id(ids, "" if model == ALL_MODELS else model)
 
 
 # ---- one photo ----

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
-from webapp.storage.database import db
+from webapp.storage.database import db, update_rows
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.photos import UNSEEN
 from webapp.storage.tables import (
     LabelEdit,
     Photo,
@@ -158,7 +157,7 @@ def update_answers(
         db.session.execute(update(Prediction), list(answers))
     if lines:
         theirs = TopLabel.prediction_id.in_(lines)
-        db.session.execute(delete(TopLabel).where(theirs), execution_options=UNSEEN)
+        update_rows(delete(TopLabel).where(theirs))
         rows = [
             {"prediction_id": number, "rank": rank, "label": label, "probability": probability}
             for number, top in lines.items()

@@ -11,9 +11,9 @@ from sqlalchemy import Select, case, exists, func, insert, select, update
 from sqlalchemy.orm import aliased, selectinload
 
 from webapp.domain import MERGE, LogFilter, Who
-from webapp.storage.database import database_name, db, insert_row
+from webapp.storage.database import database_name, db, insert_row, update_rows
 from webapp.storage.labels.canonical import canonical_of, merged_into
-from webapp.storage.photos.photos import UNSEEN, refresh_outcomes
+from webapp.storage.photos.photos import refresh_outcomes
 from webapp.storage.stats.counters import recount
 from webapp.storage.tables import KnownLabel, LabelEvent, Photo, Prediction
 
@@ -94,7 +94,7 @@ def refresh_disputed(photo_ids: Sequence[int]) -> None:
     for value, ids in ((True, now - before), (False, before - now)):
         if ids:
             change = update(Photo).where(Photo.id.in_(ids)).values(disputed=value)
-            db.session.execute(change, execution_options=UNSEEN)
+            update_rows(change)
 
 
 def latest_labels(photo: Photo) -> list[tuple[str, str]]:

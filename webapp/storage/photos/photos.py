@@ -21,7 +21,7 @@ from sqlalchemy.orm import contains_eager, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
-from webapp.storage.database import column_values, db, insert_row
+from webapp.storage.database import column_values, db, insert_row, update_rows
 from webapp.storage.labels.canonical import expected_for
 from webapp.storage.photos import lookalikes
 from webapp.storage.photos.query_filters import meant_columns, with_prediction
@@ -37,7 +37,6 @@ from webapp.storage.tables import (
     Upload,
 )
 
-UNSEEN = {"synchronize_session": False}
 # Columns of the shown prediction that are mirrored on the photo, as `shown_…`.
 _MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
 _HASHES = 1_000  # difference hashes in one query
@@ -163,23 +162,21 @@ def predictions_of(photo: Photo) -> Sequence[Prediction]:
         .order_by(Prediction.id.desc())
         .execution_options(populate_existing=True)
     )
-    return db.session.execute(statement).scalars().all()
+    return db.session.scalars(statement).all()
 
 
 def current_versions(photo: Photo) -> dict[str, int]:
     """For each model that has looked at a photo the version whose answer stands."""
-    statement = select(Prediction.model, Prediction.version).where(
-        Prediction.photo_id == photo.id, Prediction.current
-    )
-    return {str(row.model): int(row.version) for row in db.session.execute(statement)}
+    statement = select(Prediction.model, Prediction.version)
+    standing = statement.where(Prediction.photo_id == photo.id, Prediction.current)
+    return {row.model: row.version for row in db.session.execute(standing)}
 
 
 def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> bool:
     """True when this version has looked at a photo, and, if asked, when it stands for its model."""
-    statement = select(Prediction.current).where(
-        Prediction.photo_id == photo.id, Prediction.model == model, Prediction.version == version
-    )
-    current = db.session.execute(statement).scalar_one_or_none()
+    same = and_(Prediction.model == model, Prediction.version == version)
+    statement = select(Prediction.current).where(Prediction.photo_id == photo.id, same)
+    current = db.session.scalar(statement)
     return bool(current) if standing else current is not None
 
 
@@ -188,8 +185,7 @@ def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> boo
 
 def count_batch(batch: str) -> int:
     """How many photos came in together under this name."""
-    statement = select(func.count()).select_from(Photo).where(Photo.batch == batch)
-    return int(db.session.execute(statement).scalar_one())
+    return db.session.scalar(select(func.count()).where(Photo.batch == batch)) or 0
 
 
 def latest_checked_photo_of_each_label() -> dict[str, Photo]:
@@ -255,7 +251,7 @@ def add_photo(photo: Photo, thumbnail: bytes, shown: Prediction | None = None) -
     if photo.has_duplicate:
         others = and_(Photo.dhash == photo.dhash, Photo.deleted_at.is_(None))
         change = update(Photo).where(others, Photo.has_duplicate.is_(False))
-        db.session.execute(change.values(has_duplicate=True), execution_options=UNSEEN)
+        update_rows(change.values(has_duplicate=True))
     insert_row(Thumbnail(photo_id=photo.id, content=thumbnail))
     name_index.add(photo)
     add_hash(photo)
@@ -281,17 +277,16 @@ def add_prediction(
         _insert(photo, prediction, shown=shown, standing=True)
         return
     mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
-    other = select(Prediction.id).where(
-        Prediction.photo_id == photo.id, Prediction.model != prediction.model, Prediction.shown
-    )
+    others = and_(Prediction.photo_id == photo.id, Prediction.model != prediction.model)
     same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
     known = db.session.execute(same).scalar_one_or_none()
-    shown = db.session.execute(other).first() is None
-    _mark(mine, shown=False, current=False)
+    shown = db.session.scalar(select(Prediction.id).where(others, Prediction.shown)) is None
+    update_rows(update(Prediction).where(mine).values(shown=False, current=False))
     if known is None:
         _insert(photo, prediction, shown=shown, standing=True)
     else:
-        _mark(Prediction.id == known, shown=shown, current=True)
+        standing = update(Prediction).where(Prediction.id == known)
+        update_rows(standing.values(shown=shown, current=True))
     refresh_outcomes([photo.id])
     counters.recount([photo.id])
     refresh_shown(photo.id)
@@ -300,12 +295,7 @@ def add_prediction(
 def add_aside(photo: Photo, prediction: Prediction) -> None:
     """Add a prediction that stands for nothing: no list shows it, the photo's page names it.
     Nothing happens when it is known."""
-    same = and_(
-        Prediction.photo_id == photo.id,
-        Prediction.model == prediction.model,
-        Prediction.version == prediction.version,
-    )
-    if db.session.execute(select(Prediction.id).where(same)).first() is None:
+    if not has_answer(photo, prediction.model, prediction.version, standing=False):
         _insert(photo, prediction, shown=False, standing=False)
         refresh_outcomes([photo.id])
         counters.recount([photo.id])
@@ -326,12 +316,9 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     with the ground truths."""
     theirs = Prediction.photo_id.in_(photo_ids)
     new = select(outcome).where(Photo.id == Prediction.photo_id).scalar_subquery()
-    db.session.execute(
-        update(Prediction).where(theirs).values(outcome=new), execution_options=UNSEEN
-    )
+    update_rows(update(Prediction).where(theirs).values(outcome=new))
     mirror = update(Photo).where(Photo.id.in_(photo_ids))
-    mirror = mirror.values(outcome=_photo_outcome(Photo.ground_truth))
-    db.session.execute(mirror, execution_options=UNSEEN)
+    update_rows(mirror.values(outcome=_photo_outcome(Photo.ground_truth)))
 
 
 def set_truth(photo: Photo, label: str | None, model: str | None) -> None:
@@ -346,16 +333,8 @@ def set_truth(photo: Photo, label: str | None, model: str | None) -> None:
 def refresh_shown(*photo_ids: int) -> None:
     """Bring the photos' mirror of their shown prediction up to date."""
     values = {f"shown_{name}": getattr(Prediction, name) for name in _MIRRORED}
-    mirror = (
-        update(Photo)
-        .where(Photo.id.in_(photo_ids), Prediction.photo_id == Photo.id, Prediction.shown)
-        .values(values)
-    )
-    db.session.execute(mirror, execution_options=UNSEEN)
-
-
-def _mark(which: Any, **values: bool) -> None:
-    db.session.execute(update(Prediction).where(which).values(**values), execution_options=UNSEEN)
+    shown = (Prediction.photo_id == Photo.id, Prediction.shown)
+    update_rows(update(Photo).where(Photo.id.in_(photo_ids), *shown).values(values))
 
 
 def delete_photo(photo: Photo) -> None:
@@ -370,13 +349,10 @@ def restore(which: Any) -> int:
     deleted = and_(which, Photo.deleted_at.is_not(None))
     hashed = select(Photo.dhash).distinct().where(deleted, Photo.dhash.is_not(None))
     hashes = db.session.scalars(hashed).all()
-    back = (
-        update(Photo)
-        .where(deleted)
-        .values(deleted_at=None, deleted_by=None, deleted_batch=None)
-        .returning(Photo.id)
-    )
-    changed = db.session.scalars(back, execution_options=UNSEEN).all()
+    back = update(Photo).where(deleted)
+    back = back.values(deleted_at=None, deleted_by=None, deleted_batch=None)
+    unseen = {"synchronize_session": False}
+    changed = db.session.scalars(back.returning(Photo.id), execution_options=unseen).all()
     refresh_duplicates(hashes)
     for start in range(0, len(changed), _AT_ONCE):
         counters.recount(changed[start : start + _AT_ONCE])
@@ -390,23 +366,14 @@ def refresh_duplicates(hashes: Sequence[int | None]) -> None:
         theirs = and_(Photo.dhash.in_(hashes[start : start + _HASHES]), Photo.deleted_at.is_(None))
         for value, several in ((True, func.count() > 1), (False, func.count() == 1)):
             which = select(Photo.dhash).where(theirs).group_by(Photo.dhash).having(several)
-            change = update(Photo).where(
-                Photo.dhash.in_(which),
-                Photo.deleted_at.is_(None),
-                Photo.has_duplicate.is_(not value),
-            )
-            db.session.execute(change.values(has_duplicate=value), execution_options=UNSEEN)
+            stale = and_(Photo.deleted_at.is_(None), Photo.has_duplicate.is_(not value))
+            change = update(Photo).where(Photo.dhash.in_(which), stale)
+            update_rows(change.values(has_duplicate=value))
 
 
 # ---- uploads ----
 
 
-def add_upload(upload: Upload) -> None:
-    """Remember what became of the files of one form."""
-    db.session.add(upload)
-
-
 def find_upload(public_id: str) -> Upload | None:
     """The upload, or None."""
-    statement = select(Upload).where(Upload.public_id == public_id)
-    return db.session.execute(statement).scalar_one_or_none()
+    return db.session.scalar(select(Upload).where(Upload.public_id == public_id))

@@ -152,17 +152,15 @@ def send() -> ResponseReturnValue:
 @guards.uploads_open
 def several(public_id: str) -> ResponseReturnValue:
     """What became of each file of an upload."""
-    upload, items = gallery.get_upload(public_id)
-    visible = guards.may_browse()
-    lines = []
-    for result in upload.results:
+    results, items = gallery.get_upload(public_id)
+    visible, lines = guards.may_browse(), []
+    for result in results:
         known = visible or guards.has_sent(str(result["photo"]))
         item = items.get(result["photo"]) if known else None
         url = _address(item.photo, result.get("model", ""), again=False) if item else ""
-        shown = present_item(item) if item else None
-        lines.append({**result, "item": item, "url": url, "shown": shown})
+        lines.append({**result, "item": item, "url": url, "shown": item and present_item(item)})
     answered = sum(bool(line["photo"]) for line in lines)
-    return render_template("photos/several.html", upload=upload, lines=lines, answered=answered)
+    return render_template("photos/several.html", lines=lines, answered=answered)
 
 
 @bp.get("/samples/<name>")
