@@ -212,6 +212,16 @@ def test_a_sample_is_ranked_once(sampled: Flask, classifier: FakeClassifier) -> 
     assert classifier.ranked_photos == 1
 
 
+def test_a_sample_is_answered_anew_after_a_merge(
+    sampled: Flask, admin: FlaskClient, classifier: FakeClassifier
+) -> None:
+    assert "<title>Ferrari" in admin.get("/samples/ferrari").text
+    data = {"label": "ferrari", "into": "bwt", "why": "one team"}
+    merged = admin.post("/models/f1-teams/labels/merge", data=data, follow_redirects=True)
+    assert "Ferrari reads as BWT now" in merged.text
+    assert "<title>BWT" in admin.get("/samples/ferrari").text
+
+
 @pytest.mark.parametrize("name", ["nothing", "..", "%2e%2e%2fmarque.css", "marque.css"])
 def test_there_is_no_other_sample(sampled: Flask, name: str) -> None:
     assert sampled.test_client().get(f"/samples/{name}").status_code == 404

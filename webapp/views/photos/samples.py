@@ -9,6 +9,7 @@ from webapp.domain import Answer
 from webapp.errors import PhotoNotFoundError
 from webapp.extensions import get_card, get_extensions, get_files, get_limiter
 from webapp.inference.classifier import Classifier
+from webapp.inference.models.label_set import outputs
 from webapp.services.photos.classify import Incoming, Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
@@ -38,18 +39,15 @@ def get_sample(name: str) -> Sample:
 
 
 def answers(sample: Sample, choice: str = "") -> list[Answer]:
-    """The answers of a live model, or all, about a sample; made once for each version.
-
-    Raises like `answer_photo`.
-    """
+    """The answers of a live model, or all, made once. Raises like `answer_photo`."""
     return [_answer(sample, classifier) for classifier in get_extensions().classifiers(choice)]
 
 
 def _answer(sample: Sample, classifier: Classifier) -> Answer:
     known: dict[Any, Answer] = current_app.extensions.setdefault("marque-samples", {})
     card, path = classifier.card, _folder() / f"{sample.name}.jpg"
-    reads = tuple(sorted(getattr(get_card(card.name), "reads", {}).items()))
-    key = (sample.name, card.name, card.version, reads, path.stat().st_mtime_ns)
+    merged = str(outputs(get_card(card.name) or card))
+    key = (sample.name, card.name, card.version, merged, path.stat().st_mtime_ns)
     if key not in known:
         pipeline = Pipeline([classifier], get_files(), get_limiter())
         known[key] = answer_photo(Incoming(path.name, path.read_bytes()), pipeline)[0]
