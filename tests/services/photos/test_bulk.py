@@ -58,9 +58,9 @@ def test_one_undo_brings_every_chunk_back(app: Flask, seven: list[str]) -> None:
         relabel.relabel_photos(seven[:1], "bwt", [make_card()], Stamp(BEN, "photo"))
         undone = undo.undo_batch(batch, Stamp(ANNA, "undo"))
         assert (undone.changed, undone.skipped) == (6, 1)
-        found = [history.get_item(one).photo.ground_truth for one in seven]
-        assert found == ["bwt", "ferrari", *[None] * 5]
-        assert [history.get_item(one).outcome for one in seven[:3]] == [
+        truths = [history.get_item(public_id).photo.ground_truth for public_id in seven]
+        assert truths == ["bwt", "ferrari", *[None] * 5]
+        assert [history.get_item(public_id).outcome for public_id in seven[:3]] == [
             "wrong",
             "wrong",
             "unlabelled",

@@ -77,9 +77,9 @@ def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
         and history.checked_examples() == {}
     )
     order = ExportOrder("csv", GalleryFilter(), base_url="")
-    assert [one.row.public_id for one in records(order, get_extensions().registry, after=0)] == [
-        other
-    ]
+    assert [
+        record.row.public_id for record in records(order, get_extensions().registry, after=0)
+    ] == [other]
 
 
 def test_its_pictures_are_gone_too(upload: Upload) -> None:

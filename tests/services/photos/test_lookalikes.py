@@ -44,13 +44,13 @@ def add(name: str, dhash: int | None) -> Photo:
 
 
 def same_as(photo: Photo) -> list[str]:
-    return [one.public_id for one in lookalikes.nearly_same(photo)]
+    return [near_photo.public_id for near_photo in lookalikes.nearly_same(photo)]
 
 
 def flipped(dhash: int, *bits: int) -> int:
     """The signed hash with these bits changed."""
-    for one in bits:
-        dhash = (dhash & (2**64 - 1)) ^ (1 << one)
+    for bit in bits:
+        dhash = (dhash & (2**64 - 1)) ^ (1 << bit)
         dhash = dhash - 2**64 if dhash >= 2**63 else dhash
     return dhash
 
@@ -63,7 +63,7 @@ def test_every_photo_within_four_bits_is_found_whichever_bits_they_are() -> None
         bits = rng.sample(range(64), number % 5)
         wanted.append(add(f"near {number}", flipped(first.dhash or 0, *bits)).id)
         add(f"far {number}", flipped(first.dhash or 0, *rng.sample(range(64), 5)))
-    assert {one.id for one in near.near_photos(first, 100)} == set(wanted)
+    assert {photo.id for photo in near.near_photos(first, 100)} == set(wanted)
 
 
 def test_four_bits_in_four_bands_leave_the_fifth() -> None:
@@ -85,12 +85,12 @@ def test_the_gallery_can_show_a_photo_with_those_that_are_nearly_the_same(
     upload: Callable[..., str],
 ) -> None:
     first, second, _other = upload(mark=0), upload(mark=1), upload(mark=4000, color="#0600EF")
-    found = history.gallery_page(GalleryFilter(like=first))
-    assert [one.photo.public_id for one in found.items] == [second, first]
+    page = history.gallery_page(GalleryFilter(like=first))
+    assert [item.photo.public_id for item in page.items] == [second, first]
     assert history.gallery_page(GalleryFilter(like="nobody")).items == []
     assert [
-        one.photo.public_id
-        for one in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items
+        item.photo.public_id
+        for item in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items
     ] == [second, first]
 
 
@@ -155,8 +155,8 @@ def sent(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[...
 
 
 def likes(public_id: str) -> list[tuple[str, list[str]]]:
-    found = lookalikes.looks_like(history.get_details(public_id).predictions[0])
-    return [(one.label, [photo.public_id for photo, _cosine in one.photos]) for one in found]
+    groups = lookalikes.looks_like(history.get_details(public_id).predictions[0])
+    return [(group.label, [photo.public_id for photo, _cosine in group.photos]) for group in groups]
 
 
 def test_the_nearest_photos_of_the_first_two_labels_are_found(sent: Callable[..., str]) -> None:

@@ -40,9 +40,9 @@ def press(client: FlaskClient, page: str, **changes: str) -> str:
 
 
 def undo(client: FlaskClient, page: str) -> str:
-    found = re.search(r'name="batch" value="([\w-]+)"', page)
-    assert found is not None, page
-    return client.post("/labels/undo", data={"batch": found[1]}, follow_redirects=True).text
+    batch = re.search(r'name="batch" value="([\w-]+)"', page)
+    assert batch is not None, page
+    return client.post("/labels/undo", data={"batch": batch[1]}, follow_redirects=True).text
 
 
 def test_the_answers_of_picked_photos_become_the_truth(

@@ -50,7 +50,7 @@ def test_the_newest_photo_comes_first(client: FlaskClient, send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("decision=ferrari", ["red"]),
         ("predicted=mclaren", ["orange"]),
@@ -63,13 +63,13 @@ def test_the_newest_photo_comes_first(client: FlaskClient, send: Send) -> None:
     ],
 )
 def test_a_filter_keeps_what_it_says(
-    client: FlaskClient, send: Send, question: str, expected: list[str]
+    client: FlaskClient, send: Send, query: str, expected: list[str]
 ) -> None:
     sent = {
         "orange": send("#FF8700", "orange.jpg", ground_truth="williams"),
         "red": send("#C00000", "rosso.jpg"),
     }
-    assert ids(client.get(f"/gallery?{question}").text) == [sent[name] for name in expected]
+    assert ids(client.get(f"/gallery?{query}").text) == [sent[name] for name in expected]
 
 
 def test_the_least_sure_comes_first_when_asked(
@@ -90,7 +90,7 @@ def test_a_filter_that_is_on_can_be_taken_off(client: FlaskClient, send: Send) -
 
 
 @pytest.mark.parametrize(
-    "question",
+    "query",
     [
         "from=abc",
         "to=101",
@@ -102,10 +102,10 @@ def test_a_filter_that_is_on_can_be_taken_off(client: FlaskClient, send: Send) -
     ],
 )
 def test_a_filter_that_makes_no_sense_is_said_and_kept(
-    client: FlaskClient, send: Send, question: str
+    client: FlaskClient, send: Send, query: str
 ) -> None:
     send()
-    answer = client.get(f"/gallery?{question}")
+    answer = client.get(f"/gallery?{query}")
     assert answer.status_code == 400 and 'role="alert"' in answer.text
     assert ids(answer.text) == []
 
@@ -289,14 +289,14 @@ def test_an_unknown_photo_is_not_there(client: FlaskClient, kind: str) -> None:
 
 def test_the_uploader_gets_a_link_to_delete(client: FlaskClient, app: Flask, send: Send) -> None:
     public_id = send()
-    found = re.search(
+    link = re.search(
         r'href="(/photos/[\w-]+/delete\?token=[\w-]+)"', client.get(f"/photos/{public_id}").text
     )
-    assert found is not None
+    assert link is not None
     elsewhere = app.test_client()
-    page = elsewhere.get(found[1])
+    page = elsewhere.get(link[1])
     assert page.status_code == 200 and "bring it back" in page.text
-    token = found[1].split("token=")[1]
+    token = link[1].split("token=")[1]
     answer = elsewhere.post(
         f"/photos/{public_id}/delete", data={"token": token}, follow_redirects=True
     )
@@ -338,17 +338,17 @@ def test_the_link_brings_a_photo_back_from_any_browser(
     app: Flask, client: FlaskClient, send: Send
 ) -> None:
     public_id = send()
-    found = re.search(r'/delete\?token=([\w-]+)"', client.get(f"/photos/{public_id}").text)
-    assert found is not None
+    token = re.search(r'/delete\?token=([\w-]+)"', client.get(f"/photos/{public_id}").text)
+    assert token is not None
     elsewhere = app.test_client()
     page = elsewhere.post(
-        f"/photos/{public_id}/delete", data={"token": found[1]}, follow_redirects=True
+        f"/photos/{public_id}/delete", data={"token": token[1]}, follow_redirects=True
     ).text
-    assert f'href="/photos/{public_id}?token={found[1]}"' in page
+    assert f'href="/photos/{public_id}?token={token[1]}"' in page
     for kind in ("", "/delete"):
-        assert "/restore" in elsewhere.get(f"/photos/{public_id}{kind}?token={found[1]}").text
+        assert "/restore" in elsewhere.get(f"/photos/{public_id}{kind}?token={token[1]}").text
     assert (
-        elsewhere.post(f"/photos/{public_id}/restore", data={"token": found[1]}).status_code == 303
+        elsewhere.post(f"/photos/{public_id}/restore", data={"token": token[1]}).status_code == 303
     )
     assert client.get(f"/photos/{public_id}").status_code == 200
 

@@ -9,6 +9,8 @@ the same batch.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 from webapp.domain import Who
 from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
@@ -59,19 +61,14 @@ class _Forecast:
     up_to: int  # the number of the newest photo, for `Selection`: later ones are left alone
 
 
-@dataclass(frozen=True)
-class _Deletion:
+class _Deletion(NamedTuple):
     """Photos that were deleted together and can be brought back until `ends`."""
 
     batch: str
     who: str
     deleted_at: datetime
     photos: int
-
-    @property
-    def ends(self) -> datetime:
-        """When they go for good."""
-        return self.deleted_at + GRACE
+    ends: datetime
 
 
 def forecast(selection: Selection) -> _Forecast:
@@ -111,9 +108,8 @@ def confirm_all(selection: Selection, stamp: Stamp) -> Relabelled:
 def star_all(selection: Selection, *, starred: bool) -> Relabelled:
     """Star photos, or take their stars off."""
     batch = new_batch()
-    return _change(
-        selection, batch, lambda chunk: storage.star_photos(chunk, batch, starred=starred)
-    )
+    star = partial(storage.star_photos, batch=batch, starred=starred)
+    return _change(selection, batch, star)
 
 
 def ask_all(
@@ -152,7 +148,7 @@ def delete_all(selection: Selection, *, who: Who, files: FileStore, batch: str =
 
 def deletions() -> list[_Deletion]:
     """What was deleted and can be brought back, latest first."""
-    return [_Deletion(*row) for row in storage.deleted_batches()]
+    return [_Deletion(*row, ends=row[2] + GRACE) for row in storage.deleted_batches()]
 
 
 def anything_deleted() -> bool:

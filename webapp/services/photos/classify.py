@@ -259,8 +259,7 @@ def ask_models(public_id: str, pipeline: Pipeline) -> None:
 def ask_aside(photo: Photo, pipeline: Pipeline) -> None:
     """Let versions classify a stored photo for a comparison; their models' answers stay.
 
-    Raises what `ask_models` raises, and `PhotoRefusedError` for a photo that cannot be decoded or
-    was deleted meanwhile.
+    Raises what `ask_models` raises, and `PhotoRefusedError` for one that was deleted meanwhile.
     """
     answers = _classify(stored_content(photo, pipeline.files), pipeline).answers
     try:
@@ -378,18 +377,14 @@ def _find(sha256: str) -> Photo | None:
 
 
 def _load(sha256: str, model: str = "", *, duplicate: bool) -> StoredPhoto:
-    """The stored photo with the prediction of `model`, or the shown one.
-
-    Raises `PhotoRefusedError` when somebody deleted it at this moment.
-    """
-    known = storage.find_photo_by_sha256(sha256, model)
-    if known is None:
-        raise PhotoRefusedError(_GONE)
-    return StoredPhoto(*known, duplicate=duplicate)
+    """The stored photo with the prediction of `model`, or the shown one. Raises
+    `PhotoRefusedError` when somebody deleted it at this moment."""
+    if known := storage.find_photo_by_sha256(sha256, model):
+        return StoredPhoto(*known, duplicate=duplicate)
+    raise PhotoRefusedError(_GONE)
 
 
 def _classify(content: bytes, pipeline: Pipeline, *, thumbnail: bool = False) -> ClassifiedPhoto:
-    """Decode and classify in one slot for all models."""
     _check_size(content)
     with pipeline.limiter.slot():
         return classify(content, pipeline.classifiers, thumbnail=thumbnail)

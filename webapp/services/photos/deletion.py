@@ -139,8 +139,7 @@ def _remove_rows(before: datetime) -> list[str]:
 
 
 def _remove_files(names: Sequence[str], files: FileStore) -> int:
-    """Remove files unless a photo has them (again). An upload puts its file inside a transaction,
-    so none is on its way meanwhile."""
+    """Remove files unless a photo has them (again): uploads put theirs inside a transaction."""
     with writing():
         orphans = sorted({*names} - storage.known_files(names))
         for name in orphans:
@@ -152,8 +151,8 @@ def _remove_files(names: Sequence[str], files: FileStore) -> int:
 
 
 def surplus(per_class: int, older_than: timedelta) -> _Surplus:
-    """What would go if each class kept `per_class` photos and only older ones went. Labelled and
-    starred photos never go."""
+    """What would go if each class kept `per_class` photos and only older ones went, of those that
+    have neither a label nor a star."""
     classes = storage.count_surplus(per_class, now() - older_than)
     lines = classes.values()
     return _Surplus(classes, sum(line[1] for line in lines), sum(line[2] for line in lines))

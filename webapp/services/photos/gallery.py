@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,8 +56,7 @@ class Page:
     previous: str
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """A label event, and whether it was undone."""
 
     event: LabelEvent
@@ -79,8 +78,8 @@ class PhotoDetails:
 
 
 def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") -> Page:
-    """A page of photos. Cursors name a photo and a direction, so photos that arrive meanwhile shift
-    nothing. Raises `BadRequestError` for a cursor of another list."""
+    """A page of photos. Cursors name a photo and a direction, so that nothing shifts when photos
+    arrive. Raises `BadRequestError` for a cursor of another list."""
     place, backwards = read_cursor(cursor, wanted.sort)
     rows = pages.page_of_photos(wanted, limit + 1, place, backwards=backwards)
     more = len(rows) > limit
@@ -206,8 +205,7 @@ def _current(predictions: Sequence[Prediction]) -> list[Prediction]:
 
 
 def full_ranking(prediction: Prediction, registry: Registry) -> tuple[RankedLabel, ...]:
-    """Every label of a stored prediction, best first; only the stored top five when the version's
-    card is gone."""
+    """Every label of a stored prediction, best first; the top five when the card is gone."""
     card = card_of(prediction, registry)
     distribution = np.frombuffer(prediction.distribution, dtype="<f4")
     if card is None or len(distribution) != len(card.labels):
@@ -242,7 +240,7 @@ def thumbnail(public_id: str) -> Rendition:
 
 
 def view(public_id: str, *, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
-    """The large picture for the page: a JPEG, upright, without metadata. Raises
+    """The large picture of a page: a JPEG, upright, without metadata. Raises
     `PhotoNotFoundError` or `ServerBusyError`."""
     return _copy(get_item(public_id).photo, VIEW_SIDE, files, limiter)
 
@@ -308,8 +306,7 @@ def make_cursor(sort: str, key: float | None, number: int, direction: str) -> st
 
 
 def read_cursor(cursor: str, sort: str) -> tuple[Place | None, bool]:
-    """Where a page begins or ends, and True when it is read backwards from there. Raises
-    `BadRequestError`."""
+    """Where a page begins or ends, and whether it is read backwards. Raises `BadRequestError`."""
     if cursor in ("", LAST):
         return None, cursor == LAST
     try:

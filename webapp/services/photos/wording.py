@@ -16,19 +16,15 @@ _NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
 
 @dataclass(frozen=True)
 class Sentence:
-    """The answer as it is set: `strong` in bold, `before` and `after` around it.
+    """The answer as it is set."""
 
-    `reason` stands under it, its point in `reason_strong`. `kind` is "sure", "close" or "none".
-    `named` are the labels that the sentence names; they are the ones in colour.
-    """
-
-    kind: str
+    kind: str  # "sure", "close" or "none"
     before: str
-    strong: str
+    strong: str  # in bold, between the other two
     after: str
-    reason: str
-    reason_strong: str
-    named: tuple[str, ...]
+    reason: str  # under it
+    reason_strong: str  # the point of the reason
+    named: tuple[str, ...]  # the labels that it names: the ones in colour
 
     @property
     def text(self) -> str:

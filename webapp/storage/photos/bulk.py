@@ -177,10 +177,8 @@ def deleted_batches() -> Sequence[tuple[str, str, datetime, int]]:
         .group_by(Photo.deleted_batch)
         .order_by(latest.desc())
     )
-    return [
-        (row[0] or "", row[1] or "", row[2] or now(), int(row[3]))
-        for row in db.session.execute(statement)
-    ]
+    rows = db.session.execute(statement)
+    return [(batch or "", who or "", ended or now(), number) for batch, who, ended, number in rows]
 
 
 def anything_deleted() -> bool:
@@ -214,8 +212,7 @@ def _count(condition: Any) -> int:
 
 
 def deleted_numbers(batch: str, after: int, limit: int) -> list[int]:
-    """The numbers of photos that were deleted together and can be brought back, more than
-    `after`."""
+    """The numbers of photos that were deleted together, more than `after`."""
     return _marked(Photo.deleted_batch == batch, after, limit)
 
 

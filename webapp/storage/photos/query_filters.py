@@ -1,5 +1,4 @@
-"""From a filter to SQL: which photos, by which prediction, in what order. Gallery, counts and
-exports ask here; `_NARROWING` says how each filter narrows a query.
+"""From a filter to SQL: which photos, by which prediction, in what order.
 
 Without a model the filters are about the shown predictions, which are mirrored on the photos: one
 table, one index. With a model they are about the predictions of that model, joined.

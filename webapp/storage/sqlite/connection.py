@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,8 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """A plain BEGIN for readers. Writers take the writer lock now, so that what they read cannot
-    change before they write; they wait `patience` seconds for it."""
+    """A plain BEGIN for readers. Writers wait `patience` seconds for the writer lock now, so that
+    what they read cannot change before they write."""
     options = connection.get_execution_options()
     if not options.get("writes", False):
         connection.exec_driver_sql("BEGIN")
@@ -119,16 +119,10 @@ def checkpoint_if_large(engine: Engine, at_least: int = CHECKPOINT_AT) -> bool:
     path = sqlite_path(engine)
     if path is None:
         return False
-    try:
+    with suppress(OSError, sqlite3.OperationalError):
         if path.with_name(path.name + "-wal").stat().st_size < at_least:
             return False
-    except OSError:
-        return False
-    connection = sqlite3.connect(path, timeout=0.2, isolation_level=None)
-    try:
-        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        connection.close()
-    return not busy
+        with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as connection:
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return not busy
+    return False

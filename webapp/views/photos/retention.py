@@ -35,13 +35,9 @@ class _RetentionForm(Form):
 def index() -> ResponseReturnValue:
     """The rule as it was typed, and what it would delete; nothing is deleted."""
     typed = any(request.args.get(name, "").strip() for name in ("per_class", "older_than"))
-    form = (
-        _RetentionForm(request.args, meta={"csrf": False})
-        if typed
-        else _RetentionForm(None, data=_PROPOSED)
-    )
-    surplus, error = None, None
+    surplus, error, form = None, None, _RetentionForm(None, data=_PROPOSED)
     if typed:
+        form = _RetentionForm(request.args, meta={"csrf": False})
         try:
             surplus = deletion.surplus(*form.rule())
         except BadRequestError as refused:
