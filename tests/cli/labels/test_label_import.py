@@ -33,15 +33,15 @@ def table(tmp_path: Path) -> Path:
 def truths(app: Flask) -> list[tuple[str, str | None]]:
     with app.app_context():
         return [
-            (one.photo.filename, one.photo.ground_truth)
-            for one in history.gallery_page(GalleryFilter()).items
+            (item.photo.filename, item.photo.ground_truth)
+            for item in history.gallery_page(GalleryFilter()).items
         ]
 
 
 def test_it_looks_before_it_leaps(app: Flask, bring, upload: Upload, table: Path) -> None:
     upload()
-    said = bring(str(table))
-    assert "1 photos get a label" in said and "Nothing was changed" in said
+    output = bring(str(table))
+    assert "1 photos get a label" in output and "Nothing was changed" in output
     assert truths(app) == [("car.jpg", None)]
 
 
@@ -110,8 +110,8 @@ def test_a_photo_that_is_refused_is_named_and_the_exit_code_tells(
     (tmp_path / "data" / "haas").mkdir(parents=True)
     (tmp_path / "data" / "haas" / "car.jpg").write_bytes(draw())
     (tmp_path / "data" / "haas" / "notes.jpg").write_text("hello")
-    said = bring(str(tmp_path / "data"), "--add", "--apply", code=1)
-    assert "notes.jpg: " in said and "1 photos added. 1 were refused." in said
+    output = bring(str(tmp_path / "data"), "--add", "--apply", code=1)
+    assert "notes.jpg: " in output and "1 photos added. 1 were refused." in output
     assert truths(app) == [("car.jpg", "haas")]
 
 

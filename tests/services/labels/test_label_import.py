@@ -66,8 +66,8 @@ def sha(**options: int) -> str:
     "head", ["filename,label", "file_name;class", "image\tground_truth", "\ufeffpath,category"]
 )
 def test_a_table_may_name_its_columns_in_several_ways(head: str) -> None:
-    separator = next(one for one in "\t,;" if one in head)
-    assert [(one.filename, one.label) for one in lines(f"{head}\na.jpg{separator}haas\n")] == [
+    separator = next(mark for mark in "\t,;" if mark in head)
+    assert [(line.filename, line.label) for line in lines(f"{head}\na.jpg{separator}haas\n")] == [
         ("a.jpg", "haas")
     ]
 
@@ -107,12 +107,14 @@ def test_the_short_list_of_label_studio_is_read() -> None:
 
 
 def test_a_cancelled_annotation_does_not_count() -> None:
-    said = [
+    annotations = [
         {"result": [{"value": {"choices": [label]}}], "was_cancelled": label == "bwt"}
         for label in ("haas", "bwt")
     ]
     assert (
-        lines(json.dumps([{"data": {"image": "a.jpg"}, "annotations": said}]), "full.json")[0].label
+        lines(json.dumps([{"data": {"image": "a.jpg"}, "annotations": annotations}]), "full.json")[
+            0
+        ].label
         == "haas"
     )
 
@@ -134,8 +136,8 @@ def test_a_photo_is_found_by_its_name_when_nothing_better_is_said(upload: Upload
 
 def test_a_name_that_several_photos_have_is_left_out(upload: Upload) -> None:
     upload(name="a.jpg"), upload(name="a.jpg", mark=1)
-    found = plan("filename,label\na.jpg,haas\n")
-    assert not found.changes and found.examples["several photos of this name"] == [
+    planned = plan("filename,label\na.jpg,haas\n")
+    assert not planned.changes and planned.examples["several photos of this name"] == [
         "line 2: 2 photos are called a.jpg"
     ]
 
@@ -153,25 +155,27 @@ def test_another_file_of_the_same_name_is_meant_only_when_asked(upload: Upload) 
 def test_a_label_may_be_written_as_people_do(upload: Upload, label: str) -> None:
     upload(name="a.jpg")
     labels = tuple(
-        Label("haas", "Haas", aliases=("Uralkali",)) if one.name == "haas" else one
-        for one in make_card().labels
+        Label("haas", "Haas", aliases=("Uralkali",)) if label.name == "haas" else label
+        for label in make_card().labels
     )
-    found = plan_import([LabelLine("line 1", label, filename="a.jpg")], [make_card(labels=labels)])
-    assert len(found.changes) == 1
+    planned = plan_import(
+        [LabelLine("line 1", label, filename="a.jpg")], [make_card(labels=labels)]
+    )
+    assert len(planned.changes) == 1
 
 
 def test_unknown_labels_and_photos_are_counted_and_named(upload: Upload) -> None:
     upload(name="a.jpg")
-    found = plan("filename,label\na.jpg,trabant\nb.jpg,haas\na.jpg,\n")
-    assert (found.lines, found.empty) == (3, 1)
-    assert found.troubles == {"unknown photo": 1, "unknown label": 1}
-    assert found.examples["unknown label"] == ["line 2: trabant"]
+    planned = plan("filename,label\na.jpg,trabant\nb.jpg,haas\na.jpg,\n")
+    assert (planned.lines, planned.empty) == (3, 1)
+    assert planned.troubles == {"unknown photo": 1, "unknown label": 1}
+    assert planned.examples["unknown label"] == ["line 2: trabant"]
 
 
 def test_a_photo_that_is_said_to_be_two_things_gets_neither(upload: Upload) -> None:
     upload(name="a.jpg")
-    found = plan("filename,label\na.jpg,haas\na.jpg,bwt\na.jpg,haas\n")
-    assert not found.changes and found.troubles == {"contradiction": 1}
+    planned = plan("filename,label\na.jpg,haas\na.jpg,bwt\na.jpg,haas\n")
+    assert not planned.changes and planned.troubles == {"contradiction": 1}
 
 
 def test_a_look_changes_nothing(upload: Upload) -> None:
@@ -188,16 +192,19 @@ def test_all_is_one_batch_with_one_undo(upload: Upload, monkeypatch: pytest.Monk
     ids = [upload(name=f"{number}.jpg", mark=number) for number in range(5)]
     text = "filename,label\n" + "".join(f"{number}.jpg,haas\n" for number in range(5))
     done = apply_import(plan(text), replace=False, who=ANNA, why="labels.csv")
-    assert (done.changed, {truth(one) for one in ids}) == (5, {"haas"})
+    assert (done.changed, {truth(public_id) for public_id in ids}) == (5, {"haas"})
     undo_batch(done.batch, Stamp(ANNA, "undo"))
-    assert {truth(one) for one in ids} == {None}
+    assert {truth(public_id) for public_id in ids} == {None}
 
 
 def test_another_label_stays_unless_it_is_to_be_replaced(upload: Upload) -> None:
     public_id = upload(name="a.jpg", ground_truth="bwt")
-    found = plan("filename,label\na.jpg,haas\n")
-    assert found.conflicts == 1 and apply_import(found, replace=False, who=ANNA, why="").batch == ""
-    apply_import(found, replace=True, who=ANNA, why="")
+    planned = plan("filename,label\na.jpg,haas\n")
+    assert (
+        planned.conflicts == 1
+        and apply_import(planned, replace=False, who=ANNA, why="").batch == ""
+    )
+    apply_import(planned, replace=True, who=ANNA, why="")
     assert truth(public_id) == "haas"
 
 
@@ -228,7 +235,7 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
     content = b"".join(start_export(order, who=ANNA, tools=get_tools())[1])
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
-    for event in [one for public_id in ids for one in history.get_details(public_id).events]:
+    for event in [event for public_id in ids for event in history.get_details(public_id).events]:
         undo_batch(event.event.batch, Stamp(ANNA, "undo"))
     apply_import(
         plan_import(read_labels(io.BytesIO(content), name), [make_card()]),
@@ -243,8 +250,8 @@ def test_folders_are_labels(upload: Upload, tmp_path: Path) -> None:
     public_id = upload()
     (tmp_path / "haas").mkdir()
     (tmp_path / "haas" / "renamed.jpg").write_bytes(draw())
-    found = plan_import(read_label_folders(tmp_path), [make_card()])
-    assert found.changes[public_id].label == "haas"
+    planned = plan_import(read_label_folders(tmp_path), [make_card()])
+    assert planned.changes[public_id].label == "haas"
 
 
 # ---- a file that waits ----

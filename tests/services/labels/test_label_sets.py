@@ -54,7 +54,7 @@ def test_the_last_change_of_a_kind_counts_and_none_takes_it_back() -> None:
 def test_a_card_keeps_its_outputs_whatever_people_see() -> None:
     other = apply_edits(CARD, {"haas": {"name": "Хаас", "retired": "yes"}})
     assert other.label_names == CARD.label_names and other.label("haas").display == "Хаас"
-    assert [one.name for one in offered(other)] == [
+    assert [label.name for label in offered(other)] == [
         name for name in CARD.label_names if name != "haas"
     ]
 
@@ -96,7 +96,7 @@ def test_undo_goes_back_save_by_save(inside: None) -> None:
     assert now().label("haas").display == "Haas"
     with pytest.raises(NothingToUndoError):
         undo("haas")
-    assert [(one.undo, one.undone) for one in label_sets.changes(CARD.name)] == [
+    assert [(change.undo, change.undone) for change in label_sets.changes(CARD.name)] == [
         (True, False),
         (True, False),
         (False, True),

@@ -66,7 +66,7 @@ def registry(config: Config) -> Registry:
     return Registry(config.models)
 
 
-def said(**probabilities: float) -> np.ndarray:
+def answer_of(**probabilities: float) -> np.ndarray:
     rest = (1 - sum(probabilities.values())) / (len(CARD.labels) - len(probabilities))
     return np.array([probabilities.get(name, rest) for name in CARD.label_names], dtype=np.float32)
 
@@ -106,25 +106,25 @@ def everything() -> list[list[tuple[object, ...]]]:
         [
             tuple(row)
             for row in db.session.execute(
-                select(one.__table__).order_by(*one.__table__.primary_key)
+                select(table.__table__).order_by(*table.__table__.primary_key)
             )
         ]
-        for one in tables
+        for table in tables
     ]
 
 
-# ---- one reading ----
+# ---- one map ----
 
 
 def test_a_merged_label_is_added_up_and_ranked_as_the_other() -> None:
     card = apply_edits(CARD, {"haas": {"merged": "bwt"}})
-    first, *rest = rank_labels(said(haas=0.3, bwt=0.3, ferrari=0.35), card)
+    first, *rest = rank_labels(answer_of(haas=0.3, bwt=0.3, ferrari=0.35), card)
     assert (first.label, first.class_id, round(first.probability, 4)) == ("bwt", 1, 0.6)
     assert "haas" not in [line.label for line in rest] and len(rest) == 8
 
 
 def test_two_merged_labels_are_sure_together() -> None:
-    answer = NetworkOutput(said(haas=0.3, bwt=0.3), NOTHING, NOTHING)
+    answer = NetworkOutput(answer_of(haas=0.3, bwt=0.3), NOTHING, NOTHING)
     assert (
         decide(answer, CARD) == UNCLASSIFIED
         and decide(answer, apply_edits(CARD, {"haas": {"merged": "bwt"}})) == "bwt"
@@ -145,9 +145,10 @@ def test_the_parts_of_a_split_label_are_offered_and_a_version_is_right_with_the_
             "haas-20b": {"split": "haas-20"},
         },
     )
-    assert [one.name for one in offered(card)][-2:] == ["haas-19", "haas-20b"] and "haas" not in [
-        one.name for one in offered(card)
-    ]
+    assert [label.name for label in offered(card)][-2:] == [
+        "haas-19",
+        "haas-20b",
+    ] and "haas" not in [label.name for label in offered(card)]
     assert right_answers(card)["haas-20b"] == "haas"
 
 
@@ -186,9 +187,9 @@ def test_an_undone_merge_leaves_everything_as_it_was(registry: Registry) -> None
     remember(
         CARD,
         [
-            Checked("haas", said(haas=0.3, bwt=0.3, ferrari=0.35)),
+            Checked("haas", answer_of(haas=0.3, bwt=0.3, ferrari=0.35)),
             Checked("bwt", certain(CARD, "haas")),
-            Checked("", said(haas=0.9)),
+            Checked("", answer_of(haas=0.9)),
         ],
     )
     before = everything()
@@ -200,7 +201,8 @@ def test_an_undone_merge_leaves_everything_as_it_was(registry: Registry) -> None
 
 def test_a_chain_is_undone_step_by_step(registry: Registry) -> None:
     remember(
-        CARD, [Checked("haas", said(haas=0.4, bwt=0.3)), Checked("bwt", certain(CARD, "ferrari"))]
+        CARD,
+        [Checked("haas", answer_of(haas=0.4, bwt=0.3)), Checked("bwt", certain(CARD, "ferrari"))],
     )
     before = everything()
     merge("haas", "bwt", registry)
@@ -304,7 +306,10 @@ def test_a_version_that_knows_only_the_old_label_is_held_to_the_new_one(
     registry: Registry, config: Config
 ) -> None:
     newer = make_card(
-        2, labels=tuple(one if one.name != "haas" else Label("хаас", "Хаас") for one in CARD.labels)
+        2,
+        labels=tuple(
+            label if label.name != "haas" else Label("хаас", "Хаас") for label in CARD.labels
+        ),
     )
     install(newer, config.models)
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
@@ -316,7 +321,7 @@ def test_a_version_that_knows_only_the_old_label_is_held_to_the_new_one(
 
 def test_a_version_whose_card_is_gone_is_read_by_its_first_five(registry: Registry) -> None:
     old = make_card(7)
-    remember(old, [Checked("bwt", said(haas=0.6, bwt=0.3))])
+    remember(old, [Checked("bwt", answer_of(haas=0.6, bwt=0.3))])
     before = everything()
     merge("haas", "bwt", registry)
     answer = db.session.execute(select(Prediction.label, Prediction.confidence)).one()
@@ -395,7 +400,11 @@ def test_stats_count_the_parts_as_the_label_that_the_version_knows(registry: Reg
     relabel("haas-19", "photo", "photo-1", "photo-2")
     card = current_card(CARD)
     counts = figures.count(GalleryFilter(), card, get_registry())[0]
-    line = next(one for one in figures.label_accuracies(counts, card, "all") if one.label == "haas")
+    line = next(
+        accuracy
+        for accuracy in figures.label_accuracies(counts, card, "all")
+        if accuracy.label == "haas"
+    )
     assert (line.recall.n, line.recall.hits) == (2, 1) and figures.split_labels(card) == {
         "haas": ["haas-19", "haas-20"]
     }
@@ -408,8 +417,8 @@ def test_stats_have_one_row_for_merged_labels(registry: Registry) -> None:
     )  # what is kept of it must not be shown again
     merge("haas", "bwt", registry)
     card = current_card(CARD)
-    found = confusion_matrix(figures.count(GalleryFilter(), card, get_registry())[0], card, "all")
-    assert "haas" not in found.rows and found.counts == {("bwt", "bwt"): 2}
+    matrix = confusion_matrix(figures.count(GalleryFilter(), card, get_registry())[0], card, "all")
+    assert "haas" not in matrix.rows and matrix.counts == {("bwt", "bwt"): 2}
 
 
 def test_a_split_is_undone_until_somebody_uses_its_parts(registry: Registry) -> None:
@@ -512,7 +521,7 @@ def test_who_reads_the_log_by_a_label_finds_what_was_merged_into_it(registry: Re
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
     merge("haas", "bwt", registry)
     events, _more = page_of_log(parse_filter({"to_label": "bwt"}))
-    assert [one.event.to_label for one in events] == ["bwt", "haas"]
+    assert [line.event.to_label for line in events] == ["bwt", "haas"]
 
 
 def test_a_deleted_photo_comes_back_with_the_label_of_today(registry: Registry) -> None:
@@ -543,12 +552,12 @@ def test_versions_are_compared_as_labels_read_today(registry: Registry, config: 
     remember(newer, [Checked("haas", certain(CARD, "ferrari"))] * 30, again=True)
     merge("haas", "bwt", registry)
     overlay = resolve_edits([("haas", "merged", "bwt")])
-    found = compare.compare_on_history(
+    compared = compare.compare_on_history(
         Registry(config.models, lambda card: apply_edits(card, overlay)), CARD.name, 1, 2
     )
-    assert found.comparison is not None and (
-        found.comparison.champion_right,
-        found.comparison.challenger_right,
+    assert compared.comparison is not None and (
+        compared.comparison.champion_right,
+        compared.comparison.challenger_right,
     ) == (30, 0)
 
 
@@ -567,11 +576,11 @@ def test_doubts_about_merged_labels_are_forgotten(registry: Registry) -> None:
 def test_a_split_label_that_the_next_version_does_not_know_keeps_its_page(
     registry: Registry,
 ) -> None:
-    labels = tuple(one for one in CARD.labels if one.name != "haas")
+    labels = tuple(label for label in CARD.labels if label.name != "haas")
     newer = make_card(2, labels=(*labels, Label("haas-19", "haas-19"), Label("haas-20", "haas-20")))
     split("haas", "haas-19", "haas-20", registry=registry)
     card = current_card(newer)
-    assert card.label("haas") is not None and "haas" not in [one.name for one in offered(card)]
+    assert card.label("haas") is not None and "haas" not in [label.name for label in offered(card)]
     assert merges.former_labels(card) == [] and "haas" not in right_answers(card)
 
 

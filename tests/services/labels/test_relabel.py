@@ -39,8 +39,8 @@ def truth(public_id: str) -> str | None:
 
 def log_of(public_id: str) -> list[tuple[str | None, str | None, str]]:
     return [
-        (one.event.from_label, one.event.to_label, one.event.who)
-        for one in history.get_details(public_id).events
+        (line.event.from_label, line.event.to_label, line.event.who)
+        for line in history.get_details(public_id).events
     ]
 
 
@@ -58,7 +58,7 @@ def test_a_verdict_is_a_ground_truth(photos: list[str]) -> None:
 def test_many_photos_are_one_batch(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
     assert {
-        one.event.batch for public_id in photos for one in history.get_details(public_id).events
+        line.event.batch for public_id in photos for line in history.get_details(public_id).events
     } == {batch}
 
 
@@ -89,7 +89,7 @@ def test_undo_gives_every_photo_its_old_label_back(photos: list[str]) -> None:
     relabel(photos[:1], "mclaren")
     batch = relabel(photos, "ferrari").batch
     assert undo_batch(batch, Stamp(BEN, "log")).changed == 3
-    assert [truth(one) for one in photos] == ["mclaren", None, None]
+    assert [truth(public_id) for public_id in photos] == ["mclaren", None, None]
 
 
 def test_undo_is_one_more_line_in_the_log(photos: list[str]) -> None:
@@ -109,7 +109,7 @@ def test_an_undo_can_be_undone(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
     undo = undo_batch(batch, Stamp(ANNA, "log")).batch
     undo_batch(undo, Stamp(ANNA, "log"))
-    assert [truth(one) for one in photos] == ["ferrari"] * 3
+    assert [truth(public_id) for public_id in photos] == ["ferrari"] * 3
 
 
 def test_undo_leaves_alone_what_was_relabelled_since(photos: list[str]) -> None:

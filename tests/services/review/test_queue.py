@@ -259,7 +259,7 @@ def test_confirming_a_label_is_remembered_once(answered: Callable[..., str], ann
     for _time in range(2):
         assert check(photo, "haas", anna, ReviewQueue("suspected")).same
     events = [
-        (one.event.from_label, one.event.to_label) for one in history.get_details(photo).events
+        (line.event.from_label, line.event.to_label) for line in history.get_details(photo).events
     ]
     assert events == [("haas", "haas"), (None, "haas")]
 

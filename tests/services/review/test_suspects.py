@@ -54,8 +54,8 @@ def answered(upload: Callable[..., str], classifier: FakeClassifier) -> Callable
 def suspected(who: Who, **wanted: str) -> list[str]:
     suspects.find_suspects(get_registry(), [make_card()], at_once=True)
     other = wanted.pop("other", "")
-    found = suspects.list_suspects(GalleryFilter(model="f1-teams", **wanted), who=who, other=other)
-    return [one.photo.public_id for one in found.items]
+    page = suspects.list_suspects(GalleryFilter(model="f1-teams", **wanted), who=who, other=other)
+    return [suspect.photo.public_id for suspect in page.items]
 
 
 def test_a_label_is_suspected_with_both_probabilities(
@@ -64,13 +64,13 @@ def test_a_label_is_suspected_with_both_probabilities(
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9, haas=0.05)
     assert suspected(anna) == [photo]
-    found = suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna)
-    doubt = found.items[0].doubt
+    page = suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna)
+    doubt = page.items[0].doubt
     assert (doubt.given, doubt.other) == ("haas", "mclaren")
     assert (doubt.probability, doubt.other_probability, doubt.margin) == pytest.approx(
         (0.05, 0.9, -0.85)
     )
-    assert (found.left, found.more) == (1, False)
+    assert (page.left, page.more) == (1, False)
 
 
 def test_photos_that_the_version_was_trained_on_are_left_out(
@@ -85,8 +85,8 @@ def test_photos_that_the_version_was_trained_on_are_left_out(
     write_split(folder, split)
     suspects.find_suspects(get_registry(), [card])
     assert [
-        one.photo.public_id
-        for one in suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items
+        suspect.photo.public_id
+        for suspect in suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items
     ] == [fresh]
     run = suspects.last_run("f1-teams")
     assert run is not None and (run.judged, run.trained, run.training_known) == (2, 1, True)
@@ -149,7 +149,7 @@ def test_pages_follow_each_other(answered: Callable[..., str], anna: Who) -> Non
     wanted = GalleryFilter(model="f1-teams")
     first = suspects.list_suspects(wanted, who=anna, limit=2)
     second = suspects.list_suspects(wanted, who=anna, limit=2, cursor=first.next)
-    assert [one.photo.public_id for one in [*first.items, *second.items]] == photos
+    assert [suspect.photo.public_id for suspect in [*first.items, *second.items]] == photos
     assert second.next == ""
     with pytest.raises(BadRequestError):
         suspects.list_suspects(wanted, who=anna, cursor="nonsense")

@@ -58,14 +58,14 @@ def test_the_look_tells_everything_that_cannot_be_taken(reviewer: FlaskClient, s
             sent(reviewer, "filename,label\na.jpg,haas\nb.jpg,haas\nc.jpg,haas\nb.jpg,trabant\n")
         ).text
     )
-    for said in (
+    for text in (
         "1 several photos of this name",
         "1 unknown photo",
         "1 unknown label",
         "line 5: trabant",
         "1 with another label",
     ):
-        assert said in page
+        assert text in page
 
 
 def test_the_log_shows_an_import_of_several_labels_as_one(
@@ -163,7 +163,7 @@ class TestALargeFile:
             and "1 photo, which kept its label" in page
             and "line 4: c.jpg" in page
         )
-        assert [truth(app, one) for one in photos] == ["haas", "bwt"]
+        assert [truth(app, public_id) for public_id in photos] == ["haas", "bwt"]
         reviewer.post("/labels/undo", data={"batch": address.rpartition("/")[2]})
         assert truth(app, photos[0]) is None
 

@@ -99,7 +99,7 @@ def test_json_and_the_terminal_list_them_and_the_card_stays(
 ) -> None:
     admin.post(PAGE, data=HAAS)
     items = admin.get(f"/api/v1{PAGE}", headers=key).json["items"]
-    haas = next(one for one in items if one["label"] == "haas")
+    haas = next(item for item in items if item["label"] == "haas")
     assert (haas["display"], haas["aliases"], haas["key"], haas["retired"]) == (
         "Хаас",
         ["Лада", "Гранта"],

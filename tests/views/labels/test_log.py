@@ -28,12 +28,12 @@ def label(client: FlaskClient, public_id: str, to: str, **fields: str) -> None:
 
 def lines(page: str) -> list[str]:
     """The sentences of the log's entries."""
-    found = re.findall(r"<p><b>([^<]+)</b> (.*?)</p>", page)
-    return [" ".join(re.sub(r"<[^>]+>", "", f"{who} {what}").split()) for who, what in found]
+    entries = re.findall(r"<p><b>([^<]+)</b> (.*?)</p>", page)
+    return [" ".join(re.sub(r"<[^>]+>", "", f"{who} {what}").split()) for who, what in entries]
 
 
 @pytest.mark.parametrize(
-    ("question", "found"),
+    ("query", "entries"),
     [
         ("", ["Anna said BWT (was Haas)", "Ben said Haas", "A visitor said Renault"]),
         ("who=Ben", ["Ben said Haas"]),
@@ -46,15 +46,15 @@ def lines(page: str) -> list[str]:
     ],
 )
 def test_filters_narrow_the_log(
-    admin: FlaskClient, reviewer: FlaskClient, send: Send, question: str, found: list[str]
+    admin: FlaskClient, reviewer: FlaskClient, send: Send, query: str, entries: list[str]
 ) -> None:
     send(mark=1, ground_truth="renault")
     public_id = send(mark=2)
     label(reviewer, public_id, "haas")
     label(admin, public_id, "bwt")
-    page = admin.get(f"/admin/log?{question}").text
-    assert lines(page) == found
-    assert found or "Nothing in the log with these filters" in page
+    page = admin.get(f"/admin/log?{query}").text
+    assert lines(page) == entries
+    assert entries or "Nothing in the log with these filters" in page
 
 
 def test_today_is_in_the_log_until_today(admin: FlaskClient, send: Send) -> None:
@@ -98,7 +98,7 @@ def test_one_photo_of_a_batch_can_be_taken_back_alone(
     assert len(lines(page)) == 3
     events = re.findall(r'name="event" value="(\d+)"', page)
     admin.post("/labels/undo", data={"event": events[0]})
-    assert sorted(str(truth(app, one)) for one in ids) == ["None", "haas", "haas"]
+    assert sorted(str(truth(app, public_id)) for public_id in ids) == ["None", "haas", "haas"]
 
 
 @pytest.mark.parametrize("event", ["0", "999", "x"])
@@ -121,12 +121,12 @@ def test_everything_by_a_person_is_counted_and_then_taken_back(
     since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M}"
     page = admin.get(f"/admin/log/undo?who=Ben&since={since}").text
     assert "4 labels</b> by Ben" in page and "1 label stays" in page
-    assert [truth(app, one) for one in ids] == ["haas", "mclaren", "haas", "renault"]
+    assert [truth(app, public_id) for public_id in ids] == ["haas", "mclaren", "haas", "renault"]
     page = admin.post(
         "/admin/log/undo", data={"who": "Ben", "since": since}, follow_redirects=True
     ).text
     assert "Undone: 4" in page
-    assert [truth(app, one) for one in ids] == ["bwt", None, None, "renault"]
+    assert [truth(app, public_id) for public_id in ids] == ["bwt", None, None, "renault"]
     assert "Nothing by Ben since then" in admin.get(f"/admin/log/undo?who=Ben&since={since}").text
 
 
@@ -157,12 +157,20 @@ def test_what_a_person_took_back_of_others_returns_and_what_was_put_back_goes(
         reviewer.post("/labels/undo", data={"event": last_event(restored)})
     label(reviewer, both, "haas")
     reviewer.post("/labels/undo", data={"event": last_event(both)})
-    assert [truth(app, one) for one in (destroyed, restored, both)] == [None, "haas", None]
+    assert [truth(app, public_id) for public_id in (destroyed, restored, both)] == [
+        None,
+        "haas",
+        None,
+    ]
     page = admin.post(
         "/admin/log/undo", data={"who": "Ben", "since": "2026-01-01T00:00"}, follow_redirects=True
     ).text
     assert "Undone: 2" in page
-    assert [truth(app, one) for one in (destroyed, restored, both)] == ["bwt", None, None]
+    assert [truth(app, public_id) for public_id in (destroyed, restored, both)] == [
+        "bwt",
+        None,
+        None,
+    ]
 
 
 def test_only_an_admin_takes_back_what_a_person_said(reviewer: FlaskClient) -> None:

@@ -154,7 +154,7 @@ def test_json_takes_the_old_name_and_says_so(
         == "bwt"
     )
     labels = admin.get(f"/api/v1{PAGE}", headers=key).json["items"]
-    assert next(one for one in labels if one["label"] == "haas")["merged_into"] == "bwt"
+    assert next(label for label in labels if label["label"] == "haas")["merged_into"] == "bwt"
     assert "reads as bwt" in runner.invoke(args=["model", "labels", "f1-teams"]).output
     assert len(answer["prediction"]["ranked"]) == 9
 

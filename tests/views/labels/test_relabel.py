@@ -16,9 +16,9 @@ def truth(app: Flask, public_id: str) -> str | None:
 
 
 def batch_of(page: str) -> str:
-    found = re.search(r'name="batch" value="([\w-]+)"', page)
-    assert found is not None
-    return found[1]
+    match = re.search(r'name="batch" value="([\w-]+)"', page)
+    assert match is not None
+    return match[1]
 
 
 def test_one_press_checks_a_photo(app: Flask, reviewer: FlaskClient, send: Send) -> None:
@@ -71,9 +71,9 @@ def test_many_are_labelled_at_once_and_undone_at_once(
     assert (
         answer.request.full_path == "/gallery?size=small" and "Saved: 3 photos are" in answer.text
     )
-    assert {truth(app, one) for one in picked} == {"renault"}
+    assert {truth(app, public_id) for public_id in picked} == {"renault"}
     reviewer.post("/labels/undo", data={"batch": batch_of(answer.text)})
-    assert {truth(app, one) for one in picked} == {None}
+    assert {truth(app, public_id) for public_id in picked} == {None}
 
 
 def test_a_label_that_a_photo_has_already_is_not_saved_again(

@@ -21,8 +21,8 @@ def truth(app: Flask, public_id: str) -> str | None:
 
 
 def shown(page: str) -> str:
-    found = re.search(r'name="photo" value="([\w-]+)"', page)
-    return found[1] if found else ""
+    match = re.search(r'name="photo" value="([\w-]+)"', page)
+    return match[1] if match else ""
 
 
 def test_a_visitor_is_asked_to_log_in(client: FlaskClient) -> None:
@@ -123,12 +123,12 @@ def test_a_photo_deleted_meanwhile_is_said_so_and_the_next_one_comes(
     assert "somebody has deleted it" in text_of(answer) and shown(text_of(answer)) == public_id
 
 
-@pytest.mark.parametrize("question", ["order=best", "outcome=green"])
+@pytest.mark.parametrize("query", ["order=best", "outcome=green"])
 def test_a_question_that_makes_no_sense_is_said_above(
-    reviewer: FlaskClient, send: Send, question: str
+    reviewer: FlaskClient, send: Send, query: str
 ) -> None:
     public_id = send()
-    answer = reviewer.get(f"/review?{question}")
+    answer = reviewer.get(f"/review?{query}")
     assert (
         answer.status_code == 400
         and 'role="alert"' in text_of(answer)
@@ -208,7 +208,7 @@ class TestFinding:
         return FakeClassifier(make_card(labels=labels))
 
     @pytest.mark.parametrize(
-        ("letters", "found"),
+        ("letters", "names"),
         [
             ("пятерка", ["vaz-2105"]),
             ("LADA", ["vaz-2105"]),
@@ -222,13 +222,13 @@ class TestFinding:
         ],
     )
     def test_letters_find_names_aliases_and_parents_in_any_script(
-        self, reviewer: FlaskClient, letters: str, found: list[str]
+        self, reviewer: FlaskClient, letters: str, names: list[str]
     ) -> None:
         page = text_of(reviewer.get("/review/labels", query_string={"q": letters}))
         assert (
-            re.findall(r'class="find" form="decide" name="label" value="([\w-]+)"', page) == found
+            re.findall(r'class="find" form="decide" name="label" value="([\w-]+)"', page) == names
         )
-        assert found or "No label has" in page
+        assert names or "No label has" in page
 
     def test_a_found_label_shows_its_newest_checked_photo(
         self, reviewer: FlaskClient, send: Send
