@@ -23,7 +23,7 @@ from webapp.services.photos.classify import Pipeline
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels import edits
-from webapp.storage.models import promotions
+from webapp.storage.models import versions_that_served
 
 _SPARE_THREADS = 4  # of a worker, never wait for a model: they answer pings, pages and the gallery
 _WORTH_A_PROCESS = 32  # photos make up for the start of a process
@@ -203,7 +203,7 @@ class Extensions:
 def _live_before(name: str) -> list[int]:
     """Versions of a model that were live earlier, latest first; none without a database."""
     try:
-        return promotions.versions_that_served(name)
+        return versions_that_served(name)
     except SQLAlchemyError:
         return []
 

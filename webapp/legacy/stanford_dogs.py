@@ -29,7 +29,7 @@ from webapp.legacy.blueprint import bp
 from webapp.legacy.ranked_picture import draw_ranked
 from webapp.services.jobs.queue import Sender
 from webapp.services.jobs.types import predict as predict_job
-from webapp.services.models.training_history import training_history
+from webapp.services.models.cards import training_history
 from webapp.services.photos.classify import Incoming, Origin, clean_name, store_unclassified
 from webapp.services.photos.gallery import (
     MAX_LIMIT,

@@ -11,12 +11,7 @@ from sqlalchemy.orm import aliased
 from webapp.domain import MERGE, VERDICTS
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
-from webapp.storage.photos.query_filters import (
-    conditions,
-    matching,
-    meant_columns,
-    with_prediction,
-)
+from webapp.storage.photos import query_filters as filters
 from webapp.storage.stats.counters import was_audited, was_trained_on
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
 
@@ -79,7 +74,7 @@ class ExportSelection:
 
 def batch_of_photos(selection: ExportSelection, after: int, limit: int) -> Sequence[Row[Any]]:
     """The next photos whose number is over `after`, in the order they came, with their answers."""
-    outcome = meant_columns(selection.wanted.model)["outcome"].label("outcome")
+    outcome = filters.meant_columns(selection.wanted.model)["outcome"].label("outcome")
     columns = (*_PHOTO, outcome, *_PREDICTION)
     return db.session.execute(_photos(columns, selection, after, limit)).all()
 
@@ -93,9 +88,9 @@ def _photos(
     columns: tuple[Any, ...], selection: ExportSelection, after: int, limit: int
 ) -> Select[Any]:
     wanted = selection.wanted
-    statement = with_prediction(*columns, model=wanted.model, version=wanted.version).where(
+    statement = filters.with_prediction(*columns, model=wanted.model, version=wanted.version).where(
         Photo.deleted_at.is_(None),
-        *conditions(wanted),
+        *filters.conditions(wanted),
         Photo.id > after,
         Photo.id <= selection.upto,
     )
@@ -146,13 +141,13 @@ def count_photos(wanted: GalleryFilter) -> dict[str | None, tuple[int, int]]:
     """How many photos pass the filter and how many bytes their files have, by ground truth (None:
     not labelled)."""
     columns = (Photo.ground_truth, func.count(), func.sum(Photo.bytes))
-    statement = matching(*columns, wanted=wanted).group_by(Photo.ground_truth)
+    statement = filters.matching(*columns, wanted=wanted).group_by(Photo.ground_truth)
     return {name: (int(count), int(size)) for name, count, size in db.session.execute(statement)}
 
 
 def still_matching(wanted: GalleryFilter, public_ids: Sequence[str]) -> dict[str, str | None]:
     """Those of these photos that pass the filter, with their ground truths."""
-    statement = matching(Photo.public_id, Photo.ground_truth, wanted=wanted).where(
+    statement = filters.matching(Photo.public_id, Photo.ground_truth, wanted=wanted).where(
         Photo.public_id.in_(public_ids)
     )
     return {row.public_id: row.ground_truth for row in db.session.execute(statement)}

@@ -1,7 +1,6 @@
 """Exports: how much there is, in which format, and what was exported before."""
 
 import json
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,7 +11,6 @@ from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
 from webapp.services.exports import downloads
-from webapp.services.exports.downloads import Export
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ZIP_PHOTOS, ExportOrder, size_of
 from webapp.services.jobs import queue as jobs
@@ -107,7 +105,11 @@ def _page(form: _ExportForm, error: MarqueError | None = None) -> ResponseReturn
         wanted = parse_filter(request.values).replace(sort="newest")
     except BadRequestError as refused:
         error = refused
-    params = filter_params(wanted)
+    params, earlier = filter_params(wanted), []
+    for export in downloads.last_exports():
+        its = json.loads(export.filter_json)
+        goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
+        earlier.append((export, its, filter_texts(its), goes_on))
     made = jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=_JOBS_SHOWN).items
     body = render_template(
         "exports/index.html",
@@ -117,28 +119,10 @@ def _page(form: _ExportForm, error: MarqueError | None = None) -> ResponseReturn
         params=params,
         words=filter_texts(params),
         going_on="go_on" in request.args,
-        earlier=[_earlier(export) for export in downloads.last_exports()],
+        earlier=earlier,
         zip_photos=ZIP_PHOTOS,
         made=made,
         kept=export_job.KEPT.days,
         error=error,
     )
     return body, error.status if error else 200
-
-
-def _earlier(export: Export) -> dict[str, Any]:
-    """A line about an export and what can be done about the rest of it: the next part (`after`
-    which photo), the same again, or, where what has arrived is of use, going on after the last
-    photo of that, which only the reader knows."""
-    manifest, stopped = export.manifest or {}, export.state == "stopped"
-    params = json.loads(export.filter_json)
-    goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
-    return {
-        "export": export,
-        "params": params,
-        "words": filter_texts(params),
-        "after": manifest.get("next") or "",
-        "again": stopped and not goes_on,
-        "go_on": stopped and goes_on,
-        "sha256": manifest.get("sha256", ""),
-    }

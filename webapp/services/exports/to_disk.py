@@ -11,10 +11,9 @@ from typing import IO
 
 from webapp.errors import ExportError
 from webapp.services.exports.formats import folders
-from webapp.services.exports.formats.base import Record, folder_of
+from webapp.services.exports.formats.base import Record, folder_of, write_whole
 from webapp.services.exports.order import ExportOrder, number_after
 from webapp.services.exports.run import ExportCounts, ExportRun, as_json
-from webapp.services.exports.whole_files import write_whole
 from webapp.services.jobs.job_type import Json, Tools
 from webapp.storage import exports as storage
 from webapp.storage.database import end_reading

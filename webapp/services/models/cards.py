@@ -1,5 +1,7 @@
-"""A model card for people: how it was measured, label by label, what it takes for what."""
+"""A model card for people: how the version was measured, label by label, what it takes for what,
+and how it was trained."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,8 @@ from webapp.errors import BadCardError, ModelNotFoundError
 from webapp.inference.metrics.intervals import Share, share_of
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.registry import Registry
-from webapp.reports.charts import ReliabilityBin, heat
+from webapp.reports import training_curves
+from webapp.reports.charts import ReliabilityBin, Svg, heat
 from webapp.reports.csv_safety import to_csv
 
 MATRIX_MOST = 30  # labels of a confusion matrix that is drawn; above it the pairs say more
@@ -246,3 +249,48 @@ def _top1(figures: Mapping[str, Any]) -> Share | None:
     if not n or figures.get("top1") is None:
         return None
     return share_of(round(figures["top1"] * n), n)
+
+
+# ---- how it was trained ----
+
+
+@dataclass(frozen=True)
+class _TrainingHistory:
+    """A training: `best` is the number of the kept epoch, `seconds` what it all took, if known."""
+
+    history: training_curves.History
+    stages: list[training_curves.StageFigures]
+    weights: str
+    best: int | None
+    seconds: float | None
+
+    @property
+    def curves(self) -> tuple[tuple[str, Svg], ...]:
+        """The curves with their headings; none when there were too few epochs."""
+        if not training_curves.has_curves(self.history):
+            return ()
+        right = ("Right on validation photos", training_curves.right_svg(self.history))
+        return ("Loss", training_curves.loss_svg(self.history)), right
+
+
+def training_history(card: ModelCard) -> _TrainingHistory | None:
+    """The card's training, None when it has no epochs: the version was made elsewhere."""
+    epochs = card.training.get("history")
+    history = [  # cards may have been written elsewhere
+        {key: number for key, value in epoch.items() if (number := _number(value)) is not None}
+        | {"stage": str(epoch.get("stage") or "")}
+        for epoch in (epochs if isinstance(epochs, list) else [])
+        if isinstance(epoch, dict)
+    ]
+    if not history:
+        return None
+    best, seconds = (_number(card.training.get(key)) for key in ("best_epoch", "seconds"))
+    if best is not None:  # training the head is no epoch: the first one after it is number 1
+        best = int(best) + (0 if history[0]["stage"] == "head" else 1)
+    weights = str(card.training.get("weights") or "")
+    return _TrainingHistory(history, training_curves.by_stage(history), weights, best, seconds)
+
+
+def _number(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None

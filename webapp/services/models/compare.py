@@ -15,7 +15,7 @@ from webapp.inference.models.label_set import in_terms_of, right_answers
 from webapp.inference.models.registry import Registry
 from webapp.services.models.promotion import Decision, Load, promote
 from webapp.services.photos.classify import Pipeline, ask_aside
-from webapp.storage.models import comparisons as storage
+from webapp.storage import models as storage
 from webapp.storage.tables import Photo, Promotion
 
 _MOST = 2000  # photos that are compared on: the newest ones; they take a minute or two

@@ -9,8 +9,8 @@ from webapp.inference.classifier import Classifier
 from webapp.inference.models.gate import BETTER, SAME, Comparison
 from webapp.inference.models.registry import Registry
 from webapp.services.webhooks import events as webhook_events
+from webapp.storage import models as storage
 from webapp.storage.database import writing
-from webapp.storage.models import promotions as storage
 from webapp.storage.tables import Promotion
 
 Load = Callable[[str, int], Classifier]
@@ -47,7 +47,18 @@ def promote(
     if decision.force and not decision.why.strip():
         raise PromotionRefusedError("Say why: the history keeps the reason.")
     if not decision.force and live is not None and champion_works:
-        _demand_better(name, version, live, comparison)
+        if comparison is None or (comparison.champion, comparison.challenger) != (live, version):
+            raise PromotionRefusedError(
+                f"{name} {live} is live and has not been compared with version {version}. "
+                "Compare them first, or insist and say why "
+                "(in the terminal: --data FOLDER or --history; --force --why REASON)."
+            )
+        if comparison.verdict != BETTER:
+            verdict = "no better" if comparison.verdict == SAME else "worse"
+            raise PromotionRefusedError(
+                f"{name} {version} is {verdict} than version {live}, which stays live. "
+                f"{' '.join(comparison.reasons)}"
+            )
     figures = comparison.to_json() if comparison else None
     row = _row("promote", name, version, decision, forced=decision.force, figures=figures)
     return _switch(registry, row)
@@ -116,18 +127,3 @@ def _switch(registry: Registry, row: Promotion) -> Promotion:
             ) from error
         raise
     return row
-
-
-def _demand_better(name: str, version: int, live: int, comparison: Comparison | None) -> None:
-    if comparison is None or (comparison.champion, comparison.challenger) != (live, version):
-        raise PromotionRefusedError(
-            f"{name} {live} is live and has not been compared with version {version}. "
-            "Compare them first, or insist and say why "
-            "(in the terminal: --data FOLDER or --history; --force --why REASON)."
-        )
-    if comparison.verdict != BETTER:
-        verdict = "no better" if comparison.verdict == SAME else "worse"
-        raise PromotionRefusedError(
-            f"{name} {version} is {verdict} than version {live}, which stays live. "
-            f"{' '.join(comparison.reasons)}"
-        )

@@ -6,12 +6,10 @@ What counts as trained on: photos that the version was trained, chosen or calibr
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from webapp.domain import NO, NONE_OF_THESE, UNCLASSIFIED, YES
-from webapp.errors import ModelError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.metrics.counts import LabelMeasure, mean_f1
 from webapp.inference.metrics.intervals import Share, more_needed, share_of
@@ -20,7 +18,7 @@ from webapp.inference.models.label_set import every_label, outputs, right_answer
 from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
-from webapp.services.stats.training_membership import knows_training_photos
+from webapp.services.stats.training_membership import knows_training_photos, read_lists
 from webapp.storage.stats import stats as storage
 from webapp.storage.stats.stats import Band, Counts, Month, Pair
 from webapp.storage.tables import Photo
@@ -150,9 +148,7 @@ def versions(
     photo_filter: GalleryFilter, model: str, registry: Registry, *, with_trained: bool = False
 ) -> list[VersionAccuracy]:
     """How often each version of a model was right, the newest first; see `count`."""
-    for version in registry.versions(model):
-        with suppress(ModelError):
-            knows_training_photos(registry, registry.card(model, version))
+    read_lists(registry, model)
     of_model = photo_filter.replace(model=model, version=None, sort="newest")
     counted = with_trained or bool(photo_filter.trained_on)
     accuracies = []

@@ -37,9 +37,9 @@ def knows_training_photos(registry: Registry, card: ModelCard) -> bool:
     return True
 
 
-def read_lists(registry: Registry) -> None:
-    """Copy the lists of all versions."""
-    for name in registry.names():
+def read_lists(registry: Registry, *names: str) -> None:
+    """Copy the lists of all versions of these models, or of all models."""
+    for name in names or registry.names():
         for version in registry.versions(name):
             with suppress(ModelError):
                 knows_training_photos(registry, registry.card(name, version))

@@ -15,7 +15,7 @@ from webapp.domain import AMONG_FIVE, AUDIT, FIRST_GUESS, KNOWN, NONE_OF_THESE, 
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db
 from webapp.storage.labels.canonical import truths_of
-from webapp.storage.models import comparisons
+from webapp.storage.models import numbers_that_differ
 from webapp.storage.photos import lookalikes
 from webapp.storage.sqlite import name_index
 from webapp.storage.stats.counters import was_trained_on
@@ -290,7 +290,7 @@ _NARROWING: dict[str, Callable[[_Meant, Any], list[Any]]] = {
         Photo.id.in_(select(Photo.id).where(Photo.public_id.in_(ids.split(","))))
     ],
     "like": lambda _meant, photo: [Photo.id.in_(lookalikes.numbers_like(photo))],
-    "compared": lambda _meant, job: [Photo.id.in_(comparisons.numbers_that_differ(job))],
+    "compared": lambda _meant, job: [Photo.id.in_(numbers_that_differ(job))],
     "duplicates": _flag("duplicates", Photo.has_duplicate),
     "starred": _flag("starred", Photo.starred),
     "audited": _audited,

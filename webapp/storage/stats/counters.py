@@ -7,7 +7,6 @@ See docs/decisions for why. Nothing here commits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -61,6 +60,7 @@ BANDS: Table = BandCounter.__table__  # type: ignore[assignment]
 MONTHS: Table = MonthCounter.__table__  # type: ignore[assignment]
 COUNTERS = (PAIRS, BANDS, MONTHS)
 Rows = Table | Subquery | CTE
+_Steps = tuple[Executable, Sequence[Executable], Executable, Sequence[Executable]]
 
 # somebody has checked the photo in a random sample
 was_audited = (
@@ -75,17 +75,6 @@ def was_trained_on(model: Any, version: Any) -> ColumnElement[bool]:
     return exists().where(*of_version, same_file).correlate(Photo, Prediction)
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """The statements of `recount`, in this order."""
-
-    any_rows: Executable
-    subtract: tuple[Executable, ...]
-    delete_rows: Executable
-    insert_rows: Executable
-    add: tuple[Executable, ...]
-
-
 def recount(photo_ids: Sequence[int] | Select[Any], *, uncounted: bool = False) -> None:
     """Bring the checked answers of these photos, and the counters, up to date.
 
@@ -95,12 +84,13 @@ def recount(photo_ids: Sequence[int] | Select[Any], *, uncounted: bool = False) 
         steps, values = _steps(photo_ids, db.engine.dialect.name), {}
     else:
         steps, values = _steps_for_list(db.engine.dialect.name), {"ids": list(photo_ids)}
+    find, remove, insert_rows, add = steps
     connection = db.session.connection()
-    if not uncounted and connection.execute(steps.any_rows, values).first() is not None:
-        for step in (*steps.subtract, steps.delete_rows):
+    if not uncounted and connection.execute(find, values).first() is not None:
+        for step in remove:
             connection.execute(step, values)
-    if connection.execute(steps.insert_rows, values).rowcount:
-        for step in steps.add:
+    if connection.execute(insert_rows, values).rowcount:
+        for step in add:
             connection.execute(step, values)
 
 
@@ -111,15 +101,15 @@ def _steps_for_list(dialect: str) -> _Steps:
 
 
 def _steps(photo_ids: Any, dialect: str) -> _Steps:
+    """What finds a row of the photos, removes and subtracts them, inserts them anew, adds them."""
     of_photos = _ANSWERS.c.photo_id.in_(photo_ids)
     fresh = _answers_now(Photo.id.in_(photo_ids))
-    return _Steps(
-        any_rows=select(_ANSWERS.c.photo_id).where(of_photos).limit(1),
-        subtract=tuple(_moved(table, of_photos, -1, dialect) for table in COUNTERS),
-        delete_rows=delete(_ANSWERS).where(of_photos),
-        insert_rows=insert(_ANSWERS).from_select(list(_ANSWERS.c), fresh),
-        add=tuple(_moved(table, of_photos, 1, dialect) for table in COUNTERS),
+    subtract, add = (
+        [_moved(table, of_photos, sign, dialect) for table in COUNTERS] for sign in (-1, 1)
     )
+    find = select(_ANSWERS.c.photo_id).where(of_photos).limit(1)
+    insert_rows = insert(_ANSWERS).from_select(list(_ANSWERS.c), fresh)
+    return find, (*subtract, delete(_ANSWERS).where(of_photos)), insert_rows, add
 
 
 def sums(table: Table, rows: Rows, *where: Any, sign: int = 1) -> Select[Any]:

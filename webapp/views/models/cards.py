@@ -7,7 +7,6 @@ from webapp.extensions import get_card, get_registry, get_version_card
 from webapp.http.responses import text_file
 from webapp.reports.charts import reliability_svg
 from webapp.services.models import cards
-from webapp.services.models.training_history import training_history
 from webapp.services.photos.wording import display
 
 bp = Blueprint("models", __name__, url_prefix="/models")
@@ -57,7 +56,7 @@ def version(name: str, version: int) -> ResponseReturnValue:
         live_version=get_registry().live_version(name),
         bins=bins,
         reliability=reliability_svg(bins),
-        training=training_history(card),
+        training=cards.training_history(card),
     )
 
 

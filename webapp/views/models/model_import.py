@@ -6,6 +6,10 @@ from importlib.util import find_spec
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.file import FileField
+from wtforms import SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Length
 
 from webapp.errors import BadRequestError, MarqueError, ModelRefusedError
 from webapp.extensions import get_config
@@ -15,25 +19,54 @@ from webapp.services.jobs.queue import Job
 from webapp.services.jobs.types import model_import
 from webapp.services.jobs.types.model_import import FILE_ENDINGS, ModelUpload
 from webapp.views import guards
+from webapp.views.forms import Form
 from webapp.views.guards import owner, sender
-from webapp.views.models.forms import ImportForm
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
 _LAST = 20  # imports that are listed
+_PREPROCESSING = [
+    SelectChoice("auto", "Not known: 0 to 1, unless the network scales by itself"),
+    SelectChoice("none", "0 to 255, it scales by itself (EfficientNet, ConvNeXt)"),
+    SelectChoice("unit", "0 to 1"),
+    SelectChoice("minus-one-to-one", "−1 to 1 (MobileNetV2, Teachable Machine)"),
+    SelectChoice("caffe", "As for ResNet50 and VGG16 of Keras"),
+    SelectChoice("torch", "As for DenseNet and most of PyTorch"),
+]
+_RESIZING = [
+    SelectChoice("stretch", "Stretched"),
+    SelectChoice("pad", "Whole, with grey borders"),
+    SelectChoice("crop", "Centre cut out"),
+]
+
+
+class _ImportForm(Form):
+    """Import a model file; the job checks its options."""
+
+    file = FileField("File")
+    labels = TextAreaField("Labels, in the order of the outputs")
+    labels_file = FileField("Or a file of labels")
+    name = StringField("Name", [Length(max=63)])
+    title = StringField("Title", [Length(max=80)])
+    preprocess = SelectField(
+        "How photos were prepared in training", choices=_PREPROCESSING, validate_choice=False
+    )
+    resize = SelectField("How photos are resized", choices=_RESIZING, validate_choice=False)
+    size = StringField("Size")
+    threshold = StringField("Not sure below, %", default="50")
 
 
 @bp.get("")
 @guards.admins_only
 def index() -> ResponseReturnValue:
     """The form, and the last imports."""
-    return _page(ImportForm(formdata=None))
+    return _page(_ImportForm(formdata=None))
 
 
 @bp.post("")
 @guards.admins_only
 def take() -> ResponseReturnValue:
     """Store a file and start its job. What is refused at once is said above the form."""
-    form = ImportForm()
+    form = _ImportForm()
     try:
         if trouble := _trouble():
             raise ModelRefusedError(f"{trouble} Nothing was stored.")
@@ -43,7 +76,7 @@ def take() -> ResponseReturnValue:
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)
 
 
-def _page(form: ImportForm, error: MarqueError | None = None) -> str:
+def _page(form: _ImportForm, error: MarqueError | None = None) -> str:
     job_type = model_import.JOB_TYPE.name
     return render_template(
         "models/import.html",
@@ -65,7 +98,7 @@ def _trouble() -> str:
     return ""
 
 
-def _start(form: ImportForm) -> Job:
+def _start(form: _ImportForm) -> Job:
     options = model_import.check_options(request.form)
     file, labels_file = form.file.data, form.labels_file.data
     if not file or not file.filename:

@@ -2,10 +2,11 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import BooleanField, HiddenField, StringField
+from wtforms.validators import Length
 
 from webapp.errors import (
     BadRequestError,
@@ -16,20 +17,40 @@ from webapp.errors import (
 )
 from webapp.extensions import get_config, get_registry, load_version
 from webapp.inference.models import bundle
-from webapp.inference.models.gate import ComparedPhoto
 from webapp.services.jobs.types import compare as compare_job
 from webapp.services.models import cards, compare
-from webapp.services.models.compare import HistoryComparison
 from webapp.services.models.promotion import Decision, history, rollback, version_before
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.guards import sender
 from webapp.views.jobs import REFRESH
-from webapp.views.models.forms import CompareForm, PromoteForm, RollbackForm
 
 bp = Blueprint("versions", __name__, url_prefix="/models")
 _STRIP = 24  # photos of a strip; the others are counted
+
+
+class _CompareForm(Form):
+    """Let two versions answer the newest photos."""
+
+    a = HiddenField()
+    b = HiddenField()
+    newest = StringField("Newest photos", default=str(compare_job.NEWEST))
+
+
+class _PromoteForm(Form):
+    """Let a version serve."""
+
+    version = HiddenField()
+    why = StringField("Why", [Length(max=500)])
+    force = BooleanField()  # only "yes" counts
+
+
+class _RollbackForm(Form):
+    """Let the version serve again that was live before."""
+
+    why = StringField("Why", [Length(max=500)])
 
 
 @bp.get("/<name>")
@@ -47,7 +68,7 @@ def model(name: str) -> ResponseReturnValue:
         title=next((entry.card.title for entry in entries if entry.card), name),
         before=version_before(registry, name) if guards.person() else None,
         changes=history(name) if guards.person() else [],
-        form=RollbackForm(formdata=None),
+        form=_RollbackForm(formdata=None),
     )
 
 
@@ -63,7 +84,7 @@ def comparison(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def ask(name: str) -> ResponseReturnValue:
     """Start the job in which both versions answer the newest photos, or show the running one."""
-    form = CompareForm()
+    form = _CompareForm()
     champion, challenger = _pair(name, form.a.data, form.b.data)
     running = compare_job.last(name, champion, challenger)
     if running is not None and not running.over:
@@ -82,7 +103,7 @@ def ask(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def take_over(name: str) -> ResponseReturnValue:
     """Let a version serve, if the comparison or the admin says so."""
-    form, registry = PromoteForm(), get_registry()
+    form, registry = _PromoteForm(), get_registry()
     version, live = _number(form.version.data or ""), registry.live_version(name)
     force = request.form.get("force") == "yes"
     decision = Decision(guards.who(), form.why.data or "", force=force)
@@ -103,7 +124,7 @@ def take_over(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def go_back(name: str) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    decision = Decision(guards.who(), RollbackForm().why.data or "")
+    decision = Decision(guards.who(), _RollbackForm().why.data or "")
     row = rollback(get_registry(), name, load_version, decision)
     note(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
     return redirect(url_for(".model", name=name), 303)
@@ -132,8 +153,12 @@ def _comparison_page(
     live = registry.live_version(name)
     known = result.challenger.label
     first, second = (card.split.get("fingerprint") for card in (result.champion, result.challenger))
-    labels = result.comparison.labels if result.comparison else ()
-    changed = (label for label in labels if label.champion != label.challenger)
+    changed, strips = [], []
+    if compared := result.comparison:
+        broken = f"Right with version {champion}, wrong with version {challenger}"
+        fixed = f"Wrong with version {champion}, right with version {challenger}"
+        strips = [("Broken", broken, compared.broken), ("Fixed", fixed, compared.fixed)]
+        changed = [label for label in compared.labels if label.champion != label.challenger]
     page = render_template(
         "models/compare.html",
         name=name,
@@ -144,13 +169,14 @@ def _comparison_page(
         job_text=compare_job.summary(job.job.result) if job and job.job.result else "",
         most=compare_job.MOST,
         error=error,
-        compare_form=CompareForm(a=champion, b=challenger),
-        promote_form=PromoteForm(version=challenger),
+        compare_form=_CompareForm(a=champion, b=challenger),
+        promote_form=_PromoteForm(version=challenger),
         may_promote=live == champion and challenger != live,
         measured=[(card, cards.headline(card)) for card in (result.champion, result.challenger)],
         same_photos=bool(first) and first == second,
         changed=sorted(changed, key=lambda row: (not row.falls, row.challenger - row.champion)),
-        strips=_strips(result),
+        strips=strips,
+        strip_length=_STRIP,
         name_of=lambda label: display(
             result.challenger if known(label) else result.champion, label
         ),
@@ -158,30 +184,6 @@ def _comparison_page(
     )
     refresh = running and result.waiting and error is None
     return page, error.status if error else 200, {"Refresh": str(REFRESH)} if refresh else {}
-
-
-def _strips(
-    result: HistoryComparison,
-) -> list[tuple[str, str, list[tuple[ComparedPhoto, Any]], int]]:
-    """Broken and fixed photos: title, explanation, answers with photos, how many are not shown."""
-    if result.comparison is None:
-        return []
-    first, second = result.champion.version, result.challenger.version
-    broken = f"Right with version {first}, wrong with version {second}"
-    fixed = f"Wrong with version {first}, right with version {second}"
-    return [
-        (
-            title,
-            text,
-            [(photo, result.pictures.get(photo.sha256)) for photo in photos[:_STRIP]],
-            max(0, len(photos) - _STRIP),
-        )
-        for title, text, photos in (
-            ("Broken", broken, result.comparison.broken),
-            ("Fixed", fixed, result.comparison.fixed),
-        )
-        if photos
-    ]
 
 
 def _pair(name: str, a: str | None, b: str | None) -> tuple[int, int]:

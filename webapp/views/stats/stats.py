@@ -16,15 +16,7 @@ from webapp.inference.metrics.counts import calibration_error
 from webapp.inference.metrics.intervals import Share
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
-from webapp.reports.charts import (
-    LinkedCells,
-    ReliabilityBin,
-    Svg,
-    lines_svg,
-    links_svg,
-    reliability_svg,
-    shares_svg,
-)
+from webapp.reports import charts
 from webapp.services.models.cards import MATRIX_MOST, codes
 from webapp.services.photos.wording import display
 from webapp.services.stats import figures
@@ -130,7 +122,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "calibration_error": calibration_error(
             (row.right.n, row.confidence, row.right.share) for row in bins
         ),
-        "reliability": reliability_svg([_bin(row.right, row.confidence) for row in bins]),
+        "reliability": charts.reliability_svg([_bin(row.right, row.confidence) for row in bins]),
         "threshold": thresholds[query.percent],
         "thresholds": [thresholds[percent] for percent in figures.THRESHOLDS],
         "curve": _curve(thresholds, query.percent),
@@ -159,12 +151,12 @@ def _versions(query: StatsQuery) -> list[tuple[str, str]]:
     return choices
 
 
-def _bin(right: Share, confidence: float = 0.0) -> ReliabilityBin:
-    return ReliabilityBin(confidence, right.share, right.low, right.high, right.n)
+def _bin(right: Share, confidence: float = 0.0) -> charts.ReliabilityBin:
+    return charts.ReliabilityBin(confidence, right.share, right.low, right.high, right.n)
 
 
-def _curve(thresholds: list[figures.ThresholdFigures], chosen: int) -> Svg:
-    return lines_svg(
+def _curve(thresholds: list[figures.ThresholdFigures], chosen: int) -> charts.Svg:
+    return charts.lines_svg(
         {
             "right names": [(row.percent, row.right.share) for row in thresholds if row.right.n],
             "no name": [(row.percent, row.unsure.share) for row in thresholds],
@@ -181,7 +173,7 @@ def _curve(thresholds: list[figures.ThresholdFigures], chosen: int) -> Svg:
 
 def _month_values(counts: Counts, sample: str) -> dict[str, Any]:
     months = figures.by_month(counts, sample)
-    timeline = shares_svg(
+    timeline = charts.shares_svg(
         [(f"{_MONTHS[row.month - 1]} {row.year % 100:02d}", _bin(row.right)) for row in months],
         title="Right, month by month",
         description="A dot with its plausible range for each month. "
@@ -210,7 +202,7 @@ def _matrix(query: StatsQuery, counts: Counts) -> ConfusionMatrix:
     )
 
 
-def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> Svg:
+def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> charts.Svg:
     gallery = query.gallery()
 
     def address(truth: str, decision: str) -> str:
@@ -218,11 +210,11 @@ def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> Svg:
             return ""
         return f"{gallery}&{urlencode({'ground_truth': truth, 'decision': decision})}"
 
-    return links_svg(
+    return charts.links_svg(
         matrix.rows,
         matrix.columns,
         matrix.counts,
-        LinkedCells(matrix.look, _namer(query.card), address),
+        charts.LinkedCells(matrix.look, _namer(query.card), address),
         title="What it takes for what",
     )
 

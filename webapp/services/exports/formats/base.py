@@ -1,12 +1,15 @@
 """What an export format is, and the parts that several of them use."""
 
 import json
+import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 from webapp.domain import VERDICTS, RankedLabel
 from webapp.errors import ServerBusyError
@@ -150,3 +153,30 @@ def folder_of(label: str) -> str:
 
 def _safe_name(text: str) -> str:
     return "".join("-" if char in _UNSAFE or not char.isprintable() else char for char in text)
+
+
+# ---- files that appear whole or not at all ----
+
+
+@contextmanager
+def replacing(path: Path, *, shared: bool = False) -> Iterator[IO[bytes]]:
+    """A file beside `path` that takes its place when the block ends well, and is removed when it
+    does not. A `shared` one, which other processes may write too, gets a name of its own until
+    then, and is synced to the disk."""
+    own = f".{secrets.token_hex(4)}" if shared else ""
+    fresh = path.with_name(f".{path.name}{own}.part")
+    try:
+        with fresh.open("wb") as stream:
+            yield stream
+            if shared:
+                stream.flush()
+                os.fsync(stream.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """A file with this content, which appears whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(content)

@@ -12,8 +12,13 @@ from typing import Any
 from webapp.domain import moment
 from webapp.errors import PhotoNotFoundError
 from webapp.reports.csv_safety import csv_lines
-from webapp.services.exports.formats.base import ExportFormat, Output, Record
-from webapp.services.exports.whole_files import replacing, write_whole
+from webapp.services.exports.formats.base import (
+    ExportFormat,
+    Output,
+    Record,
+    replacing,
+    write_whole,
+)
 
 TABLE = "photos.csv"
 MANIFEST = "manifest.json"

@@ -12,7 +12,7 @@ from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.services.jobs.types.reclassify import parts_of
 from webapp.services.models import compare
 from webapp.services.photos.classify import Pipeline, ask_aside
-from webapp.storage.models import comparisons as storage
+from webapp.storage import models as storage
 from webapp.storage.photos import photos
 
 # Photos to compare when nobody says how many, and at most.

@@ -16,10 +16,9 @@ from webapp.errors import ExportError, JobNotFoundError, NotAllowedError, Storag
 from webapp.gallery_filter import parse_filter
 from webapp.services.exports import order as orders
 from webapp.services.exports.formats import FORMATS
-from webapp.services.exports.formats.base import Record
+from webapp.services.exports.formats.base import Record, replacing, write_whole
 from webapp.services.exports.order import ExportOrder, number_after, without_class
 from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json, records
-from webapp.services.exports.whole_files import replacing, write_whole
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools, cut, walk
 from webapp.services.jobs.queue import Job, JobView, Sender

@@ -1,4 +1,5 @@
-"""Queries about what two versions of a model answered on the same photos. Nothing here commits."""
+"""Queries about versions of a model: which was live when, and what two of them answered on the
+same photos. Nothing here commits."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from webapp.storage.database import db
 from webapp.storage.jobs import results
-from webapp.storage.tables import Job, Photo, Prediction
+from webapp.storage.tables import Job, Photo, Prediction, Promotion
 
 _Labels = tuple[str | None, str | None]
 
@@ -70,3 +71,33 @@ def _with_labels(photo: Any, model: str, versions: tuple[int, int]) -> Select[An
             ),
         )
     return statement.where(Photo.deleted_at.is_(None))
+
+
+# ---- which version was live ----
+
+
+def add_promotion(row: Promotion) -> None:
+    """Append a change of the live version."""
+    db.session.add(row)
+    db.session.flush()
+
+
+def promotions_of(model: str) -> Sequence[Promotion]:
+    """Every change of the live version of a model, newest first."""
+    statement = select(Promotion).where(Promotion.model == model).order_by(Promotion.id.desc())
+    return db.session.scalars(statement).all()
+
+
+def last_arrival(model: str, version: int) -> Promotion | None:
+    """How `version` last became live other than by a rollback, None when not recorded."""
+    statement = select(Promotion).where(
+        Promotion.model == model, Promotion.to_version == version, Promotion.kind != "rollback"
+    )
+    return db.session.scalar(statement.order_by(Promotion.id.desc()).limit(1))
+
+
+def versions_that_served(model: str) -> list[int]:
+    """Versions of a model that were live, the latest first, each once."""
+    changes = ((row.to_version, row.from_version) for row in promotions_of(model))
+    versions = dict.fromkeys(version for change in changes for version in change)
+    return [version for version in versions if version is not None]
