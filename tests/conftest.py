@@ -96,7 +96,10 @@ class Apps:
 
 
 class _Client(FlaskClient):
-    """A client whose `.text` of a page has sentences in one piece, as a browser shows them."""
+    """A client whose `.text` of a page has sentences in one piece, as a browser shows them.
+
+    A line end and what it indents is one space there too; where none was, none comes in.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,7 +111,10 @@ class _PageText:
     def text(self) -> str:
         text = self.get_data(as_text=True)  # type: ignore[attr-defined]
         is_page = str(self.content_type).startswith("text/html")  # type: ignore[attr-defined]
-        return re.sub(r"\n +(?![ <])", " ", text) if is_page else text
+        if not is_page:
+            return text
+        as_it_is = r"(<(pre|textarea)\b.*?</\2>)"
+        return re.sub(rf"{as_it_is}|\n +(?![ <])", lambda part: part[1] or " ", text, flags=re.S)
 
 
 def for_tests(app: Flask) -> None:
