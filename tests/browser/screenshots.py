@@ -41,16 +41,14 @@ def main(folder: Path) -> None:
 
 def fill() -> str:
     """Upload two cars of every team, most labelled, and a boat; returns the last photo's id."""
-    cars = [path for own in CAR_PHOTOS for path in (own, SAMPLES / own.name)]
+    newest = SAMPLES / "mclaren.jpg"
+    cars = [path for own in CAR_PHOTOS for path in (own, SAMPLES / own.name) if path != newest]
     for number in range(len(cars)):
         path = cars[(number * 7) % len(cars)]
-        send(
-            path,
-            f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg",
-            path.stem if number % 4 else "",
-        )
+        name = f"{TRACKS[number % len(TRACKS)]}-{number + 1:02}.jpg"
+        send(path, name, path.stem if number % 4 else "")
     send(SAMPLES / "sailing-boat.jpg", "kiel-regatta.jpg", "none")
-    return send(SAMPLES / "road-car.jpg", "monza-car-park-04.jpg", "")
+    return send(newest, "monza-parabolica-04.jpg", "")
 
 
 def send(picture: Path, name: str, truth: str) -> str:
