@@ -82,11 +82,6 @@ def doctor() -> None:
     sys.exit(wrong)
 
 
-def _packages() -> str:
-    names = ("flask", "pillow", "numpy", "ai-edge-litert")
-    return ", ".join(f"{name} {installed(name)}" for name in names)
-
-
 def _sqlite() -> str:
     if has_wal_reset_bug():
         return (
@@ -168,9 +163,10 @@ def _webhooks() -> str:
     return webhooks.overview()
 
 
+_PACKAGES = ("flask", "pillow", "numpy", "ai-edge-litert")
 _CHECKS = {
     "Python": lambda: sys.version.split()[0],
-    "Packages": _packages,
+    "Packages": lambda: ", ".join(f"{name} {installed(name)}" for name in _PACKAGES),
     "SQLite": _sqlite,
     "Data folder": _disk,
     "Database": _database,

@@ -44,7 +44,7 @@ def demo(paths: tuple[str, ...], model: str) -> None:
     samples = find_samples(folder, get_card(pipeline.classifiers[0].card.name))
     shown = _Demo(Terminal.of(sys.stdout), pipeline, folder, samples)
     if paths:
-        sys.exit(1 if shown.show_all(paths) else 0)
+        sys.exit(not shown.show_all(paths))
     shown.menu()
 
 
@@ -57,16 +57,16 @@ class _Demo:
     folder: Path
     samples: Sequence[Sample]
 
-    def show_all(self, paths: Sequence[str]) -> int:
-        """Show every picture in these paths; how many failed."""
-        failed = number = 0
-        for number, path in enumerate(find_photos(paths), 1):
-            if number > 1:
+    def show_all(self, paths: Sequence[str]) -> bool:
+        """Show every picture in these paths; False when there is none, or one cannot be read."""
+        shown = []
+        for path in find_photos(paths):
+            if shown:
                 click.echo()
-            failed += not self._show(path, str(path))
-        if not number:
+            shown.append(self._show(path, str(path)))
+        if not shown:
             click.echo("No photo in these paths.", err=True)
-        return failed or int(not number)
+        return bool(shown) and all(shown)
 
     def menu(self) -> None:
         """Ask and show until somebody leaves with q, Ctrl-D or Ctrl-C."""
