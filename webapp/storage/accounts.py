@@ -22,7 +22,7 @@ def get_user(user_id: int) -> User | None:
 
 def all_users() -> Sequence[User]:
     """Everybody, by name."""
-    return db.session.execute(select(User).order_by(User.name)).scalars().all()
+    return db.session.scalars(select(User).order_by(User.name)).all()
 
 
 def add_user(user: User) -> None:
@@ -33,9 +33,8 @@ def add_user(user: User) -> None:
 
 def count_attempts(name: str, since: datetime) -> tuple[int, datetime | None]:
     """How many wrong passwords this name had since then, and when the oldest of them was."""
-    attempts = select(func.count(), func.min(LoginAttempt.at)).where(
-        LoginAttempt.name == name, LoginAttempt.at >= since
-    )
+    recent = (LoginAttempt.name == name, LoginAttempt.at >= since)
+    attempts = select(func.count(), func.min(LoginAttempt.at)).where(*recent)
     count, oldest = db.session.execute(attempts).one()
     return count, oldest
 
@@ -54,7 +53,7 @@ def forget_attempts(name: str) -> None:
 def find_key(column: Literal["sha256", "prefix"], value: str) -> ApiKey | None:
     """The key with this hash, or that begins so, and was not revoked; or None."""
     statement = select(ApiKey).filter_by(**{column: value}, revoked_at=None)
-    return db.session.execute(statement).scalar_one_or_none()
+    return db.session.scalars(statement).one_or_none()
 
 
 def get_key(key_id: int) -> ApiKey | None:
@@ -72,7 +71,7 @@ def note_key_use(key_id: int, moment: datetime, unless_since: datetime) -> bool:
 
 def all_keys() -> Sequence[ApiKey]:
     """Every key, newest first."""
-    return db.session.execute(select(ApiKey).order_by(ApiKey.id.desc())).scalars().all()
+    return db.session.scalars(select(ApiKey).order_by(ApiKey.id.desc())).all()
 
 
 def add_key(key: ApiKey) -> None:

@@ -59,7 +59,7 @@ def list_jobs(wanted: JobFilter, *, before: int | None, limit: int) -> Sequence[
     statement = select(Job).where(*_conditions(wanted)).order_by(Job.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(Job.id < before)
-    return db.session.execute(statement).scalars().all()
+    return db.session.scalars(statement).all()
 
 
 def count_jobs(wanted: JobFilter, by: Literal["state", "type"]) -> dict[str, int]:
@@ -72,7 +72,7 @@ def count_jobs(wanted: JobFilter, by: Literal["state", "type"]) -> dict[str, int
 def uncleared_params(job_type: str) -> Sequence[dict[str, Any]]:
     """The params of the jobs of a type whose files are still there."""
     statement = select(Job.params).where(Job.type == job_type, Job.cleared_at.is_(None))
-    return db.session.execute(statement).scalars().all()
+    return db.session.scalars(statement).all()
 
 
 def jobs_to_clear(job_type: str, ended_before: datetime, failed_before: datetime) -> Sequence[Job]:
@@ -87,8 +87,7 @@ def jobs_to_clear(job_type: str, ended_before: datetime, failed_before: datetime
 
 def has_ended_before(moment: datetime) -> bool:
     """True when there is a job that ended before a moment."""
-    statement = select(Job.id).where(Job.ended_at < moment).limit(1)
-    return db.session.execute(statement).first() is not None
+    return bool(db.session.scalar(select(exists().where(Job.ended_at < moment))))
 
 
 def remove_jobs(ended_before: datetime) -> None:
@@ -98,7 +97,7 @@ def remove_jobs(ended_before: datetime) -> None:
 
 def _jobs(*conditions: Any) -> Any:
     statement = select(Job).where(*conditions).execution_options(populate_existing=True)
-    return db.session.execute(statement).scalars()
+    return db.session.scalars(statement)
 
 
 def _conditions(wanted: JobFilter) -> list[Any]:
@@ -174,14 +173,14 @@ def give_back(job_id: int, moment: datetime) -> None:
 def is_worked_on(job_id: int, moment: datetime) -> bool:
     """True while a worker with a valid lease has a part of the job."""
     mine = exists().where(JobPart.job_id == job_id, _leased(moment))
-    return bool(db.session.execute(select(mine)).scalar_one())
+    return bool(db.session.scalar(select(mine)))
 
 
 def jobs_with_lost_parts(moment: datetime, attempts: int) -> Sequence[int]:
     """Jobs, by number, with a part claimed `attempts` times or more whose last worker is gone."""
     statement = select(Job.id).join(JobPart, JobPart.job_id == Job.id).distinct()
     gone = statement.where(_lost(moment), JobPart.attempts >= attempts, *_GOING_ON)
-    return db.session.execute(gone).scalars().all()
+    return db.session.scalars(gone).all()
 
 
 def jobs_to_stop(moment: datetime) -> Sequence[Job]:
@@ -248,8 +247,8 @@ def bring_forward(owner: str, moment: datetime) -> bool:
 def has_later_job(public_id: str, owner: str) -> bool:
     """True when a later job of the owner waits or works."""
     number = select(Job.id).where(Job.public_id == public_id).scalar_subquery()
-    later = select(Job.id).where(Job.owner == owner, Job.id > number, *_GOING_ON)
-    return db.session.execute(later.limit(1)).first() is not None
+    later = exists().where(Job.owner == owner, Job.id > number, *_GOING_ON)
+    return bool(db.session.scalar(select(later)))
 
 
 # ---- photos that came with a job ----
@@ -263,7 +262,7 @@ def came_with_job_of(public_id: str, owner: str, job_type: str) -> bool:
         Job.owner == owner,
         Job.type == job_type,
     )
-    return bool(db.session.execute(select(theirs)).scalar_one())
+    return bool(db.session.scalar(select(theirs)))
 
 
 def count_photos_of(public_id: str) -> tuple[int, int]:
@@ -289,11 +288,11 @@ def add_lines(job_id: int, texts: Iterable[str], moment: datetime) -> None:
         db.session.execute(insert(JobLine), rows)
 
 
-def last_lines(job_id: int, limit: int) -> list[JobLine]:
+def last_lines(job_id: int, limit: int) -> Sequence[JobLine]:
     """The end of a job's log, oldest first."""
     statement = select(JobLine).where(JobLine.job_id == job_id)
-    newest = db.session.execute(statement.order_by(JobLine.id.desc()).limit(limit)).scalars().all()
-    return list(reversed(newest))
+    newest = db.session.scalars(statement.order_by(JobLine.id.desc()).limit(limit))
+    return newest.all()[::-1]
 
 
 # ---- workers ----
@@ -312,4 +311,4 @@ def forget_worker(name: str) -> None:
 
 def worker_last_seen() -> datetime | None:
     """When a worker was last seen, None when none is known."""
-    return db.session.execute(select(func.max(JobWorker.seen_at))).scalar_one()
+    return db.session.scalar(select(func.max(JobWorker.seen_at)))

@@ -155,7 +155,7 @@ def last_trouble(number: int) -> str:
     lost = and_(WebhookDelivery.state != DELIVERED, WebhookDelivery.answer != "")
     statement = select(WebhookDelivery.answer).where(WebhookDelivery.webhook_id == number, lost)
     newest = statement.order_by(WebhookDelivery.id.desc()).limit(1)
-    return db.session.execute(newest).scalar_one_or_none() or ""
+    return db.session.scalars(newest).one_or_none() or ""
 
 
 # ---- what events are about ----

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -208,7 +208,7 @@ def latest(job_type: JobType, **params: object) -> JobView | None:
     return None if job is None else _views([job])[0]
 
 
-def log_lines(view: JobView) -> list[JobLine]:
+def log_lines(view: JobView) -> Sequence[JobLine]:
     """The end of a job's log, oldest first."""
     return storage.last_lines(view.job.id, _LOG_LINES)
 
