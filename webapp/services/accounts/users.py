@@ -16,7 +16,7 @@ from webapp.storage.database import writing
 from webapp.storage.tables import User, now
 
 ROLES = ("reviewer", "admin")
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
+_SHORTEST, _LONGEST = 10, 256
 _ATTEMPTS, _WINDOW = 5, timedelta(minutes=5)
 
 
@@ -150,12 +150,12 @@ def make_password() -> str:
 
 
 def _fits(password: str, digest: str) -> bool:
-    return len(password) <= LONGEST_PASSWORD and check_password_hash(digest, password)
+    return len(password) <= _LONGEST and check_password_hash(digest, password)
 
 
 def _check_password(password: str) -> None:
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise UserError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
+    if not _SHORTEST <= len(password) <= _LONGEST:
+        raise UserError(f"A password has {_SHORTEST} to {_LONGEST} characters.")
 
 
 def _add_attempt(name: str) -> None:

@@ -15,7 +15,7 @@ from webapp.inference.models.registry import Registry
 from webapp.storage.file_stores.contract import FileStore
 
 Json = dict[str, Any]
-T = TypeVar("T")
+_T = TypeVar("_T")
 # Seconds between two looks at whether the job was cancelled, which also save how far the part is.
 SAVE_EVERY = 1.0
 MOST_PARTS = 200  # of a job
@@ -119,7 +119,7 @@ class JobType:
 # ---- what types of jobs share ----
 
 
-def cut(items: Sequence[T], least: int, most: int = 0) -> list[Sequence[T]]:
+def cut(items: Sequence[_T], least: int, most: int = 0) -> list[Sequence[_T]]:
     """The items in order, in chunks of `least` or more: `MOST_PARTS` of them, or as many as it
     takes when a chunk has at most `most` (0: any number)."""
     size = max(1, least, -(-len(items) // MOST_PARTS))

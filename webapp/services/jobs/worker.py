@@ -32,7 +32,7 @@ _LOST = (
 )
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
-log = logging.getLogger("marque.jobs")
+_log = logging.getLogger("marque.jobs")
 
 
 # ---- tidy up ----
@@ -110,7 +110,7 @@ class Worker:
                 with self._context():
                     self.poll()
             except Exception:  # the database may be back at the next look
-                log.exception("looking for jobs failed")
+                _log.exception("looking for jobs failed")
             self.stopping.wait(_POLL)
         self.join()
         with suppress(Exception), self._context(), writing():
@@ -164,7 +164,7 @@ class Worker:
         try:
             self.run_queue(queue)
         except Exception:  # the next poll starts another thread
-            log.exception("a worker thread stopped")
+            _log.exception("a worker thread stopped")
 
     def _do_next(self, queue: str) -> bool:
         with self._context():

@@ -31,9 +31,9 @@ from webapp.services.photos.spool import Spool, allowance_of, clear_abandoned
 from webapp.storage.photos import photos
 
 _LEAST_PART = 20  # files of a part: it opens the zip anew
-SKIPPED, REFUSED = "skipped", "refused"
+_SKIPPED, _REFUSED = "skipped", "refused"
 
-log = logging.getLogger("marque.jobs")
+_log = logging.getLogger("marque.jobs")
 
 
 # ---- enqueue ----
@@ -163,7 +163,7 @@ def _do(job: RunningJob) -> Json:
             trouble = _store(job, source, entry, pipeline, label)
             if trouble:
                 troubles.append([name, *trouble])
-                refused += trouble[0] == REFUSED
+                refused += trouble[0] == _REFUSED
             elif params["folders"] and not label:
                 strange[entry.folder] += 1
             job.progress(number, failed=refused)
@@ -175,19 +175,19 @@ def _store(
 ) -> tuple[str, str] | None:
     """Classify and store one photo; why it was left out, if it was."""
     if entry.why_not:
-        return SKIPPED, entry.why_not
+        return _SKIPPED, entry.why_not
     try:
         incoming = Incoming(entry.filename, source.read(entry.key))
         classify_photo(incoming, pipeline, Origin(job.who, job.params["place"], label, job.id))
     except NotAPhotoError:
-        return SKIPPED, "not an image we read"
+        return _SKIPPED, "not an image we read"
     except PhotoRefusedError as error:
-        return REFUSED, str(error)
+        return _REFUSED, str(error)
     except (MarqueError, SQLAlchemyError):
         raise  # not this photo's fault
     except Exception as error:  # one strange file must not keep the others out
-        log.exception("job %s: %s", job.id, entry.name)
-        return REFUSED, f"Something went wrong with it on the server ({type(error).__name__})."
+        _log.exception("job %s: %s", job.id, entry.name)
+        return _REFUSED, f"Something went wrong with it on the server ({type(error).__name__})."
     return None
 
 
@@ -200,7 +200,7 @@ def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
         strange.update(result["strange"])
     added = photos.count_batch(job.id)
     known = max(0, files - added - kinds.total())
-    total = {"added": added, "known": known, SKIPPED: kinds[SKIPPED], REFUSED: kinds[REFUSED]}
+    total = {"added": added, "known": known, _SKIPPED: kinds[_SKIPPED], _REFUSED: kinds[_REFUSED]}
     job.say(summary(total))
     return total | {"strange": dict(strange)}
 
@@ -213,9 +213,9 @@ def summary(result: Json) -> str:
     text, why = count(result["added"], "photo is new", "photos are new"), []
     if known := result["known"]:
         text += f", {count(known, 'was', 'were')} here already"
-    if skipped := result[SKIPPED]:
+    if skipped := result[_SKIPPED]:
         why.append(count(skipped, "file is not a photo", "files are not photos"))
-    if refused := result[REFUSED]:
+    if refused := result[_REFUSED]:
         why.append(count(refused, "photo was refused", "photos were refused"))
     return f"{text}. {', '.join(why)}." if why else f"{text}."
 
