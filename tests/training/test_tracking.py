@@ -17,6 +17,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
+from tests.receiver import receiving
 from tests.training.toys import toy_recipe, write_pictures
 from webapp.inference.models.registry import Registry
 from webapp.training.job import TrainingJob, TrainingProgress
@@ -177,6 +178,23 @@ def test_a_password_in_the_address_stands_in_no_message() -> None:
     with pytest.raises(TrackingError) as refused:
         server.get("experiments/get-by-name", experiment_name="none")
     assert "secret" not in str(refused.value)
+
+
+def test_no_failure_is_taken_for_an_answer_by_its_text() -> None:
+    with pytest.raises(TrackingError, match="ml-flow does not answer"):
+        MlflowServer(f"http://127.0.0.1:{free_port()}/ml-flow", {}).post("runs/create", {})
+
+
+def test_a_server_behind_the_proxy_of_the_environment_is_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with receiving() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        MlflowServer("http://mlflow.invalid", {}).post("runs/update", {"run_id": "7"})
+        headers, body = proxy.messages[0]
+        assert headers[":path"] == "http://mlflow.invalid/api/2.0/mlflow/runs/update"
+        assert json.loads(body) == {"run_id": "7"}
 
 
 def test_without_the_variable_nobody_is_told(job: TrainingJob) -> None:

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
@@ -59,12 +61,12 @@ class MlflowServer:
         """The server's JSON. Raises `TrackingError`, also below."""
         return self._request("GET", f"/api/2.0/mlflow/{path}?{urlencode(query)}")
 
-    def post(self, path: str, fields: Mapping[str, Any], *, unless: str = "-") -> Any:
+    def post(self, path: str, fields: Mapping[str, Any], *, unless: str = "") -> Any:
         """The server's JSON; None when it refuses with the code `unless`."""
         try:
             return self._request("POST", f"/api/2.0/mlflow/{path}", json=fields)
         except TrackingError as error:
-            if unless in str(error):
+            if unless and unless in str(error):
                 return None
             raise
 
@@ -75,24 +77,23 @@ class MlflowServer:
 
     def _request(self, method: str, path: str, **options: Any) -> Any:
         options = {"timeout": 10, "retries": False, **options}
+        parts = urlsplit(self.address)
+        proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+        with_proxy = partial(urllib3.ProxyManager, proxy) if proxy else urllib3.PoolManager
         try:
-            with urllib3.PoolManager(headers=self.headers) as pool:
+            with with_proxy(headers=self.headers) as pool:
                 answer = pool.request(method, self.address + path, **options)
             if answer.status < 400:
                 return json.loads(answer.data or b"{}")
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise TrackingError(f"{self.address} does not answer ({error})") from error
-        raise TrackingError(_refusal(answer))
-
-
-def _refusal(answer: urllib3.BaseHTTPResponse) -> str:
-    """What the server says against a call: its code and the first line of its message."""
-    try:
-        problem = answer.json()
-        message = str(problem["message"]).splitlines()[0][:200]
-        return f"the server says {problem['error_code']}: {message}"
-    except (ValueError, KeyError, TypeError, IndexError):
-        return f"the server answers {answer.status} {answer.reason}"
+        try:
+            problem = answer.json()
+            message = str(problem["message"]).splitlines()[0][:200]
+            refusal = f"the server says {problem['error_code']}: {message}"
+        except (ValueError, KeyError, TypeError, IndexError):
+            refusal = f"the server answers {answer.status} {answer.reason}"
+        raise TrackingError(refusal)
 
 
 class Tracker:
@@ -122,8 +123,10 @@ class Tracker:
     def end(self, status: str) -> None:
         """Mark an unfinished run as "FAILED" or "KILLED"; one that goes on is running again."""
         if self.run:
-            ended = {"run_id": self.run, "status": status, "end_time": _now()}
-            self._attempt(lambda: self.server.post("runs/update", ended))
+            self._attempt(lambda: self.server.post("runs/update", self._ended(status)))
+
+    def _ended(self, status: str) -> dict[str, Any]:
+        return {"run_id": self.run, "status": status, "end_time": _now()}
 
     def _attempt(self, send: Callable[[], Any]) -> None:
         try:
@@ -192,8 +195,7 @@ class Tracker:
         ]
         self._log(self.run, "metrics", metrics, 1000)
         self._keep_files(card)
-        finished = {"run_id": self.run, "status": "FINISHED", "end_time": _now()}
-        self.server.post("runs/update", finished)
+        self.server.post("runs/update", self._ended("FINISHED"))
         (self.job.work / RUN_FILE).unlink(missing_ok=True)
         say(f"MLflow: run {self.run} in the experiment {self.experiment} on {self.server.address}")
 
