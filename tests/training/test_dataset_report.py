@@ -63,6 +63,13 @@ def test_exact_and_near_duplicates_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
+def test_a_burst_is_seen_through_a_file_that_is_there_twice(tmp_path: Path) -> None:
+    (tmp_path / "red").mkdir()
+    for seed, second in ((1, "20260101120000"), (2, "20260101120001"), (1, "20260601120000")):
+        picture(seed, COLORS["red"]).save(tmp_path / "red" / f"{second}.png")
+    assert [len(names) for names in report_on(tmp_path).near_duplicates] == [2]
+
+
 def test_photos_that_look_alike_under_two_labels_are_listed(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     shutil.copy(tmp_path / "red" / "000.png", tmp_path / "blue" / "same.png")

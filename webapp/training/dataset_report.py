@@ -2,12 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from webapp.errors import PhotoRefusedError
@@ -26,11 +25,12 @@ _TINY_SIDE = 100  # pixels
 _KEPT_SIDE = 32  # pixels that are kept of a photo once it is hashed
 _ALIKE = 15.0  # steps of 255 between small copies; photos that only share a hash differ by 18
 _LISTED = 20  # entries of a long list in the text; --json has them all
+_BILINEAR = Image.Resampling.BILINEAR
 _Watch = Callable[[Iterable[ListedPhoto]], Iterable[ListedPhoto]]
 
 
 @dataclass(frozen=True)
-class UnreadableFile:
+class _UnreadableFile:
     """A file that cannot be used, and why."""
 
     file: str
@@ -65,14 +65,14 @@ class DatasetReport:
     name: str
     labels: dict[str, str]  # name -> what people read
     counts: dict[str, dict[str, int]]  # label -> source -> photos
-    unreadable: list[UnreadableFile] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    tiny: list[TinyPhoto] = field(default_factory=list)
-    exact_duplicates: list[list[str]] = field(default_factory=list)
-    near_duplicates: list[list[str]] = field(default_factory=list)
-    two_labels: list[LabelConflict] = field(default_factory=list)
-    unknown_labels: list[str] = field(default_factory=list)
-    empty_labels: list[str] = field(default_factory=list)
+    unreadable: list[_UnreadableFile]
+    missing: list[str]
+    tiny: list[TinyPhoto]
+    exact_duplicates: list[list[str]]
+    near_duplicates: list[list[str]]
+    two_labels: list[LabelConflict]
+    unknown_labels: list[str]
+    empty_labels: list[str]
 
     @property
     def totals(self) -> dict[str, int]:
@@ -108,15 +108,15 @@ def make_report(
     displays = {label.name: label.display for label in recipe.labels} or named
     counts: dict[str, Counter[str]] = {label: Counter() for label in sorted({*displays, *named})}
     examples: Examples = []
-    unreadable: list[UnreadableFile] = []
+    unreadable: list[_UnreadableFile] = []
     for listing, source in listings:
         for photo in watch(listing.photos):
             try:
                 examples.append(read_example(photo, source, _KEPT_SIDE))
                 counts[photo.label][source] += 1
             except (OSError, PhotoRefusedError) as error:
-                unreadable.append(UnreadableFile(short_name(photo.path), str(error)))
-    unique = list({example.sha256: example for example in examples}.values())
+                unreadable.append(_UnreadableFile(short_name(photo.path), str(error)))
+    unique = {example.sha256: example for example in group(examples, recipe.split)}.values()
     return DatasetReport(
         name=recipe.name,
         labels={label: displays.get(label, label) for label in counts},
@@ -129,14 +129,16 @@ def make_report(
             if min(example.size) < _TINY_SIDE
         ],
         exact_duplicates=_alike(examples, lambda example: example.sha256),
-        near_duplicates=_alike(group(unique, recipe.split), lambda example: example.group),
+        near_duplicates=_alike(unique, lambda example: example.group),
         two_labels=_conflicts(examples, recipe.split.near_distance),
         unknown_labels=sorted(set(named) - set(displays)),
         empty_labels=[label for label, sources in counts.items() if not sources],
     )
 
 
-def _alike(examples: Examples, key: Callable[[TrainingExample], object]) -> list[list[str]]:
+def _alike(
+    examples: Iterable[TrainingExample], key: Callable[[TrainingExample], object]
+) -> list[list[str]]:
     """The names of the examples that share a key with another one."""
     groups: dict[object, list[str]] = defaultdict(list)
     for example in examples:
@@ -151,17 +153,16 @@ def _conflicts(examples: Examples, distance: int) -> list[LabelConflict]:
         first, second = (examples[place] for place in places)
         if first.label == second.label:
             continue
-        difference = float(np.abs(_small(first) - _small(second)).mean())
+        small = [
+            np.asarray(Image.fromarray(photo.pixels).resize((16, 16), _BILINEAR), dtype=np.float32)
+            for photo in (first, second)
+        ]
+        difference = float(np.abs(small[0] - small[1]).mean())
         if difference <= _ALIKE:
             photos = (first.short_name, first.label, second.short_name, second.label)
             same_file = first.sha256 == second.sha256
             conflicts.append(LabelConflict(*photos, same_file, round(difference, 1)))
     return sorted(conflicts, key=lambda pair: (pair.difference, pair.first, pair.second))
-
-
-def _small(example: TrainingExample) -> NDArray[np.float32]:
-    small = Image.fromarray(example.pixels).resize((16, 16), Image.Resampling.BILINEAR)
-    return np.asarray(small, dtype=np.float32)
 
 
 # ---- as text ----
@@ -170,32 +171,44 @@ def _small(example: TrainingExample) -> NDArray[np.float32]:
 def report_lines(report: DatasetReport) -> list[str]:
     """The report as lines for people; long lists are cut short."""
     sources = sorted({source for counts in report.counts.values() for source in counts})
-    plural = "" if len(sources) == 1 else "s"
-    conflicts = [
-        f"{pair.first} {'=' if pair.same_file else '~'} {pair.second}" for pair in report.two_labels
+    plural, totals = "" if len(sources) == 1 else "s", report.totals
+    lines = [
+        f"{report.name}: {report.photos:,} photos, {len(totals)} labels, "
+        f"{len(sources)} source{plural}",
+        "",
+        *_count_table(report, sources if len(sources) > 1 else []),
+        "",
+        "No photo can be read.",
     ]
-    tiny = [f"{photo.file}: {photo.width} x {photo.height}" for photo in report.tiny]
+    if totals:
+        largest, smallest = (pick(totals, key=lambda label: totals[label]) for pick in (max, min))
+        lines[-1] = (
+            f"The largest label ({largest}, {totals[largest]}) has {report.imbalance} times the "
+            f"photos of the smallest ({smallest}, {totals[smallest]})."
+        )
     lists = {
         "No photo at all": report.empty_labels,
         "Not a label of the recipe": report.unknown_labels,
         "Cannot be read": [f"{file.file}: {file.why}" for file in report.unreadable],
         "Listed, but not usable": report.missing,
-        f"Smaller than {_TINY_SIDE} pixels": tiny,
+        f"Smaller than {_TINY_SIDE} pixels": [
+            f"{photo.file}: {photo.width} x {photo.height}" for photo in report.tiny
+        ],
         "The same file more than once": [" = ".join(names) for names in report.exact_duplicates],
         "Near-duplicates and bursts, kept together when photos are split": [
             " ~ ".join(names) for names in report.near_duplicates
         ],
-        "Look alike, but have two labels (is one of them wrong?)": conflicts,
+        "Look alike, but have two labels (is one of them wrong?)": [
+            f"{pair.first} {'=' if pair.same_file else '~'} {pair.second}"
+            for pair in report.two_labels
+        ],
     }
-    return [
-        f"{report.name}: {report.photos:,} photos, {len(report.totals)} labels, "
-        f"{len(sources)} source{plural}",
-        "",
-        *_count_table(report, sources if len(sources) > 1 else []),
-        "",
-        _imbalance(report),
-        *(line for heading, entries in lists.items() for line in _list_lines(heading, entries)),
-    ]
+    for heading, entries in lists.items():
+        lines.append(f"{heading}: {len(entries) or 'none.'}")
+        lines += [f"  {entry}" for entry in entries[:_LISTED]]
+        if len(entries) > _LISTED:
+            lines.append(f"  … and {len(entries) - _LISTED} more: see --json")
+    return lines
 
 
 def _count_table(report: DatasetReport, sources: list[str]) -> list[str]:
@@ -209,24 +222,4 @@ def _count_table(report: DatasetReport, sources: list[str]) -> list[str]:
     for label, counts in report.counts.items():
         columns = "".join(f"{counts.get(source, 0):>{len(source) + 3}}" for source in sources)
         lines.append(f"{names[label]:<{width}}{sum(counts.values()):>8}{columns}")
-    return lines
-
-
-def _imbalance(report: DatasetReport) -> str:
-    totals = report.totals
-    if not totals:
-        return "No photo can be read."
-    largest, smallest = (pick(totals, key=lambda label: totals[label]) for pick in (max, min))
-    return (
-        f"The largest label ({largest}, {totals[largest]}) has {report.imbalance} times the "
-        f"photos of the smallest ({smallest}, {totals[smallest]})."
-    )
-
-
-def _list_lines(heading: str, entries: list[str]) -> list[str]:
-    if not entries:
-        return [f"{heading}: none."]
-    lines = [f"{heading}: {len(entries)}", *(f"  {entry}" for entry in entries[:_LISTED])]
-    if len(entries) > _LISTED:
-        lines.append(f"  … and {len(entries) - _LISTED} more: see --json")
     return lines
