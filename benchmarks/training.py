@@ -17,8 +17,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from webapp.training.augment import views_of
 from webapp.training.batches import THREADS, Batches
-from webapp.training.head import extract, train_head, views_of
+from webapp.training.head import extract, train_head
 from webapp.training.network import build_network, for_learning
 from webapp.training.recipe import Recipe, find_recipe
 from webapp.training.run import EVALUATION_BATCH, Inference, make_step
@@ -66,7 +67,7 @@ def _measure_extraction(recipe: Recipe, pixels: Photos) -> float:
     """Extraction's speed as a share of the bare network's on arrays that are ready."""
     size = (recipe.input.height, recipe.input.width)
     infer = Inference(build_network(recipe, LABELS, size))
-    ready = views_of(pixels, size, recipe, np.random.default_rng(2))
+    ready = views_of(pixels, size, recipe.augmentation, np.random.default_rng(2))
     infer(ready[: 2 * EVALUATION_BATCH])  # traces the function
     started = time.perf_counter()
     infer(ready)
@@ -79,8 +80,7 @@ def _measure_extraction(recipe: Recipe, pixels: Photos) -> float:
 
 def _measure_waiting(recipe: Recipe, pixels: Photos, threads: int, steps: int) -> float:
     """Share of the time that training waits for batches of the recipe's first stage."""
-    stage, batch = recipe.stages[0], recipe.batch
-    size = (stage.height, stage.width)
+    size, batch = recipe.stages[0].size, recipe.batch
     average = build_network(recipe, LABELS, size)
     network, optimizer = for_learning(average), keras.optimizers.AdamW(1e-4)
     optimizer.build(network.trainable_variables)
@@ -89,7 +89,7 @@ def _measure_waiting(recipe: Recipe, pixels: Photos, threads: int, steps: int) -
 
     def make(number: int) -> NDArray[np.float32]:
         chunk = [pixels[(number * batch + place) % len(pixels)] for place in range(batch)]
-        return views_of(chunk, size, recipe, np.random.default_rng([3, number]))
+        return views_of(chunk, size, recipe.augmentation, np.random.default_rng([3, number]))
 
     step(tf.constant(make(0)), targets, decay)  # traces the function
     batches, started = Batches(make, steps, threads), time.monotonic()

@@ -55,6 +55,11 @@ def test_it_refuses_a_folder_that_is_no_label_of_the_recipe() -> None:
         with_labels(find_recipe("f1-teams"), ["ferrari", "lotus"])
 
 
+def test_it_names_all_folders_that_are_no_label_of_the_recipe() -> None:
+    with pytest.raises(TrainingError, match="no label for the folders lotus, tyrrell"):
+        with_labels(find_recipe("f1-teams"), ["ferrari", "tyrrell", "lotus"])
+
+
 def test_it_refuses_a_name_that_leaves_the_models_folder() -> None:
     with pytest.raises(TrainingError, match="A model's name"):
         named(find_recipe("f1-teams"), "../elsewhere")
@@ -90,7 +95,7 @@ def test_what_the_data_calls_a_label_is_shown() -> None:
         ('[layout]\ncolumn = "Id"', "unknown setting layout.column"),
         ('[naming]\ndrop = "("', "naming.drop is no regular expression"),
         ('[naming]\nparent = "^A"', "naming parent needs a group"),
-        ('backbone = "vgg"', "backbone must be one of mobilenet_v2"),
+        ('backbone = "vgg"', r"odd\.toml: backbone must be one of mobilenet_v2.*, got 'vgg'"),
         ('schedule = "linear"', "schedule must be 'cosine' or 'plateau'"),
         (
             "[augmentation]\nrand_strength = 2.0",

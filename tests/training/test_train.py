@@ -10,11 +10,12 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from tests.training.toys import COLORS, toy_recipe, write_pictures
 from webapp.errors import TrainingError
+from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import read_split
 from webapp.inference.models.registry import Registry
 from webapp.training.checkpoint import CHECKPOINT_FILE, Checkpoint
 from webapp.training.job import TrainingJob, TrainingProgress
-from webapp.training.train import TrainingResult, train, trained_on
+from webapp.training.train import train, trained_on
 
 pytestmark = pytest.mark.tensorflow
 
@@ -42,7 +43,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> TrainingJob:
 
 
 @pytest.fixture(scope="module")
-def result(job: TrainingJob) -> TrainingResult:
+def card(job: TrainingJob) -> ModelCard:
     """A run that was cut off inside its fourth epoch, and went on."""
     with pytest.raises(PowerCutError):
         train(replace(job, on_step=pull_the_plug))
@@ -58,8 +59,8 @@ def result(job: TrainingJob) -> TrainingResult:
     return train(replace(job, resume=True))
 
 
-def test_an_interrupted_run_ends_with_all_its_epochs(result: TrainingResult) -> None:
-    assert [line["stage"] for line in result.card.training["history"]] == [
+def test_an_interrupted_run_ends_with_all_its_epochs(card: ModelCard) -> None:
+    assert [line["stage"] for line in card.training["history"]] == [
         "head",
         "small",
         "small",
@@ -68,49 +69,47 @@ def test_an_interrupted_run_ends_with_all_its_epochs(result: TrainingResult) -> 
     ]
 
 
-def test_the_first_version_is_published_and_live(job: TrainingJob, result: TrainingResult) -> None:
-    assert result.version == 1
+def test_the_first_version_is_published_and_live(job: TrainingJob, card: ModelCard) -> None:
+    assert card.version == 1
     assert Registry(job.models).live_version("toy") == 1
     assert not (job.work / CHECKPOINT_FILE).exists()
 
 
-def test_the_card_tells_what_was_measured_on_what(result: TrainingResult) -> None:
-    test = result.card.metrics["test"]
-    assert test["n"] == result.card.split["test"]["n"] == 9
+def test_the_card_tells_what_was_measured_on_what(card: ModelCard) -> None:
+    test = card.metrics["test"]
+    assert test["n"] == card.split["test"]["n"] == 9
     assert sum(row["n"] for row in test["per_label"].values()) == 9
     assert set(test["sources"]) == {"data"}
-    assert result.card.metrics["unknown"]["n"] == 6
-    assert len(result.card.split["fingerprint"]) == 64
+    assert card.metrics["unknown"]["n"] == 6
+    assert len(card.split["fingerprint"]) == 64
 
 
-def test_the_card_tells_which_labels_the_training_saw(result: TrainingResult) -> None:
-    assert result.card.label_event == 88
+def test_the_card_tells_which_labels_the_training_saw(card: ModelCard) -> None:
+    assert card.label_event == 88
 
 
-def test_the_version_carries_the_list_of_its_files(
-    job: TrainingJob, result: TrainingResult
-) -> None:
-    split = read_split(job.models / "toy" / "1", result.card)
+def test_the_version_carries_the_list_of_its_files(job: TrainingJob, card: ModelCard) -> None:
+    split = read_split(job.models / "toy" / "1", card)
     assert split is not None
     assert Counter(split.values()) == {
-        part: result.card.split[part]["n"] for part in ("train", "validation", "test")
+        part: card.split[part]["n"] for part in ("train", "validation", "test")
     }
-    assert "split.json" in result.card.files
+    assert "split.json" in card.files
 
 
 def test_a_run_that_starts_from_a_version_knows_what_that_was_trained_on(
-    job: TrainingJob, result: TrainingResult
+    job: TrainingJob, card: ModelCard
 ) -> None:
     known = trained_on(job.models / "toy" / "1" / "model.keras")
-    split = read_split(job.models / "toy" / "1", result.card)
+    split = read_split(job.models / "toy" / "1", card)
     assert split is not None and known == {
         digest for digest, part in split.items() if part != "test"
     }
     assert trained_on(job.weights) == set()
 
 
-def test_the_labels_are_the_folders(result: TrainingResult) -> None:
-    assert result.card.label_names == tuple(sorted(COLORS))
+def test_the_labels_are_the_folders(card: ModelCard) -> None:
+    assert card.label_names == tuple(sorted(COLORS))
 
 
 def test_it_refuses_to_resume_nothing(job: TrainingJob, tmp_path: Path) -> None:

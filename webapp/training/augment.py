@@ -1,7 +1,7 @@
 """Random changes to training photos and batches, which are resized as in serving."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,30 +9,49 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from webapp.training.recipe import Augmentation
 
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Batch = tuple[Floats, Floats]
+_Rng = np.random.Generator
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def vary(
-    pixels: NDArray[np.uint8], height: int, width: int, how: Augmentation, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def views_of(
+    photos: Sequence[Pixels], size: tuple[int, int], how: Augmentation, rng: _Rng
+) -> Floats:
+    """A random view of each photo: float32 RGB in 0..255 of shape (photos, height, width, 3)."""
+    return np.stack([vary(pixels, *size, how, rng) for pixels in photos])
+
+
+def vary(pixels: Pixels, height: int, width: int, how: Augmentation, rng: _Rng) -> Floats:
     """A random view of a photo: float32 RGB in 0..255, shape (height, width, 3)."""
-    box = _crop(pixels.shape[1], pixels.shape[0], how, rng)
-    image = Image.fromarray(pixels).resize(
-        (width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0
-    )
-    if how.rand_changes:
-        image = _rand_augment(image, how.rand_changes, how.rand_strength, rng)
+    area = rng.uniform(how.zoom, 1.0)
+    stretch = math.exp(rng.uniform(-1, 1) * math.log(how.aspect))
+    box_width = pixels.shape[1] * min(1.0, math.sqrt(area * stretch))
+    box_height = pixels.shape[0] * min(1.0, math.sqrt(area / stretch))
+    left = rng.uniform(0, pixels.shape[1] - box_width)
+    top = rng.uniform(0, pixels.shape[0] - box_height)
+    box = (left, top, left + box_width, top + box_height)
+    method = Image.Resampling.BICUBIC
+    image = Image.fromarray(pixels).resize((width, height), method, box=box, reducing_gap=2.0)
+    changes = list(CHANGES.values())
+    for place in rng.integers(0, len(changes), how.rand_changes):  # Cubuk et al. 2019
+        sign = 1 if rng.random() < 0.5 else -1
+        image = changes[place](image, sign * how.rand_strength)
     view = np.asarray(image, dtype=np.float32)
     if rng.random() < how.flip:
         view = view[:, ::-1]
-    view = _erase(_recolour(view, how, rng), how, rng)
+    view = _recolour(view, how, rng)
+    if rng.random() < how.erase:  # Zhong et al. 2017, "Random Erasing"
+        top, left, bottom, right = _rectangle(height, width, float(rng.uniform(0.02, 0.15)), rng)
+        view = view.copy()
+        view[top:bottom, left:right] = rng.uniform(0, 255, (bottom - top, right - left, 3))
     if how.grain:
         view = view + rng.normal(0.0, how.grain * rng.random(), view.shape).astype(np.float32)
     return np.clip(view, 0.0, 255.0)
 
 
-def blend(batch: Batch, how: Augmentation, rng: np.random.Generator) -> Batch:
+def blend(batch: Batch, how: Augmentation, rng: _Rng) -> Batch:
     """A batch as it is, or blended by MixUp (Zhang et al. 2017) or CutMix (Yun et al. 2019)."""
     views, targets = batch
     chance = rng.random()
@@ -50,62 +69,25 @@ def blend(batch: Batch, how: Augmentation, rng: np.random.Generator) -> Batch:
     return batch
 
 
-def _mix(
-    values: NDArray[np.float32], order: NDArray[np.int64], share: float
-) -> NDArray[np.float32]:
+def _mix(values: Floats, order: NDArray[np.int64], share: float) -> Floats:
     return (share * values + (1 - share) * values[order]).astype(np.float32)
 
 
-def _crop(
-    width: int, height: int, how: Augmentation, rng: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """A random box inside the photo: left, top, right, bottom in pixels."""
-    area = rng.uniform(how.zoom, 1.0)
-    stretch = math.exp(rng.uniform(-1, 1) * math.log(how.aspect))
-    box_width = width * min(1.0, math.sqrt(area * stretch))
-    box_height = height * min(1.0, math.sqrt(area / stretch))
-    left = rng.uniform(0, width - box_width)
-    top = rng.uniform(0, height - box_height)
-    return left, top, left + box_width, top + box_height
-
-
-def _recolour(
-    view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def _recolour(view: Floats, how: Augmentation, rng: _Rng) -> Floats:
     amounts = (how.brightness, how.contrast, how.saturation)
     brightness, contrast, saturation = (1 + amount * rng.uniform(-1, 1) for amount in amounts)
-    if how.hue:
-        view = view @ _hue_turn(rng.uniform(-how.hue, how.hue))
-    grey: NDArray[np.float32] = (view @ _LUMA)[..., np.newaxis]
+    if how.hue:  # a rotation about the grey axis (Rodrigues), for row vectors
+        angle = 2 * math.pi * rng.uniform(-how.hue, how.hue)
+        third, root = (1 - math.cos(angle)) / 3, math.sin(angle) / math.sqrt(3)
+        a, b, c = math.cos(angle) + third, third - root, third + root
+        view = view @ np.array([[a, c, b], [b, a, c], [c, b, a]], dtype=np.float32)
+    grey: Floats = (view @ _LUMA)[..., np.newaxis]
     mean = grey.mean(dtype=np.float32)
-    coloured: NDArray[np.float32] = grey + (view - grey) * np.float32(saturation)
+    coloured: Floats = grey + (view - grey) * np.float32(saturation)
     return ((coloured - mean) * np.float32(contrast) + mean) * np.float32(brightness)
 
 
-def _hue_turn(share: float) -> NDArray[np.float32]:
-    """Rotation about the grey axis by `share` of a turn: (3, 3), for row vectors (Rodrigues)."""
-    cos, sin = math.cos(2 * math.pi * share), math.sin(2 * math.pi * share)
-    third, root = (1 - cos) / 3, sin / math.sqrt(3)
-    a, b, c = cos + third, third - root, third + root
-    return np.array([[a, c, b], [b, a, c], [c, b, a]], dtype=np.float32)
-
-
-def _erase(
-    view: NDArray[np.float32], how: Augmentation, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Cover a random rectangle with noise, by chance (Zhong et al. 2017, "Random Erasing")."""
-    if rng.random() >= how.erase:
-        return view
-    height, width = view.shape[:2]
-    top, left, bottom, right = _rectangle(height, width, float(rng.uniform(0.02, 0.15)), rng)
-    covered = view.copy()
-    covered[top:bottom, left:right] = rng.uniform(0, 255, (bottom - top, right - left, 3))
-    return covered
-
-
-def _rectangle(
-    height: int, width: int, area: float, rng: np.random.Generator
-) -> tuple[int, int, int, int]:
+def _rectangle(height: int, width: int, area: float, rng: _Rng) -> tuple[int, int, int, int]:
     """Top, left, bottom, right of a random rectangle on about `area` of the picture."""
     stretch = math.exp(rng.uniform(-0.7, 0.7))
     tall = max(1, min(height, round(height * math.sqrt(area * stretch))))
@@ -116,25 +98,12 @@ def _rectangle(
 
 # ---- RandAugment (Cubuk et al. 2019) ----
 
-
-def _rand_augment(
-    image: Image.Image, changes: int, strength: float, rng: np.random.Generator
-) -> Image.Image:
-    """An RGB image after random `CHANGES`, each at `strength` in [0, 1] and a random sign."""
-    known = list(CHANGES.values())
-    for place in rng.integers(0, len(known), changes):
-        sign = 1 if rng.random() < 0.5 else -1
-        image = known[place](image, sign * strength)
-    return image
+_GREY = (128, 128, 128)
 
 
 def _affine(image: Image.Image, *matrix: float) -> Image.Image:
     method, resample = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-    return image.transform(image.size, method, matrix, resample, fillcolor=(128, 128, 128))
-
-
-def _rotate(image: Image.Image, amount: float) -> Image.Image:
-    return image.rotate(30 * amount, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
+    return image.transform(image.size, method, matrix, resample, fillcolor=_GREY)
 
 
 def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> "_Change":
@@ -145,7 +114,9 @@ _Change = Callable[[Image.Image, float], Image.Image]
 # each takes an RGB image and a strength in [-1, 1]
 CHANGES: dict[str, _Change] = {
     "same": lambda image, _amount: image,
-    "rotate": _rotate,
+    "rotate": lambda image, amount: image.rotate(
+        30 * amount, Image.Resampling.BILINEAR, fillcolor=_GREY
+    ),
     "shear x": lambda image, amount: _affine(image, 1, 0.3 * amount, 0, 0, 1, 0),
     "shear y": lambda image, amount: _affine(image, 1, 0, 0, 0.3 * amount, 1, 0),
     "shift x": lambda image, amount: _affine(image, 1, 0, 0.3 * amount * image.width, 0, 1, 0),

@@ -19,14 +19,13 @@ MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 CAFFE_MEAN = (123.68, 116.779, 103.939)
 _Weights = list[NDArray[Any]]
-_Build = Callable[[keras.KerasTensor], keras.Model]
 
 
 @dataclass(frozen=True)
-class Backbone:
+class _Backbone:
     """How a backbone is made, and where its weights come from."""
 
-    build: _Build
+    build: Callable[[keras.KerasTensor], keras.Model]
     twin: Callable[..., keras.Model] | None = None  # makes the Keras Application whose weights fit
     adopt: Callable[[_Weights, _Weights], _Weights] | None = None  # turns its weights into ours
     flat: bool = False  # the embedding is a dense layer over the feature map, not its mean
@@ -49,7 +48,7 @@ def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> 
     return body
 
 
-def _pretrained(name: str, kind: Backbone, body: keras.Model, weights: str | Path) -> _Weights:
+def _pretrained(name: str, kind: _Backbone, body: keras.Model, weights: str | Path) -> _Weights:
     if Path(weights).suffix == ".keras":
         return _from_version(body, Path(weights))
     if kind.twin is None:
@@ -57,24 +56,20 @@ def _pretrained(name: str, kind: Backbone, body: keras.Model, weights: str | Pat
             raise TrainingError(f"The backbone {name} has no ImageNet weights; use --weights none.")
         return _from_file(body, Path(weights))
     shape = body.input_shape[1:]
-    if weights == "imagenet":
-        theirs = _from_keras(name, kind.twin, shape)
-    else:
+    if weights != "imagenet":
         twin = kind.twin(include_top=False, weights=None, input_shape=shape)
         theirs = _from_file(twin, Path(weights))
+    else:
+        try:
+            twin = kind.twin(include_top=False, weights="imagenet", input_shape=shape)
+        except Exception as error:  # Keras raises a plain Exception when the download fails
+            raise TrainingError(
+                f"The ImageNet weights of {name} could not be downloaded: {error}. Without "
+                "internet start from a version that is here (--weights stanford-cars@1), from a "
+                "file (--weights FILE), or from nothing (--weights none)."
+            ) from error
+        theirs = list(twin.get_weights())
     return kind.adopt(theirs, body.get_weights()) if kind.adopt else theirs
-
-
-def _from_keras(name: str, twin: Callable[..., keras.Model], shape: tuple[int, ...]) -> _Weights:
-    try:
-        model = twin(include_top=False, weights="imagenet", input_shape=shape)
-    except Exception as error:  # Keras raises a plain Exception when the download fails
-        raise TrainingError(
-            f"The ImageNet weights of {name} could not be downloaded: {error}. Without internet "
-            "start from a version that is here (--weights stanford-cars@1), from a file "
-            "(--weights FILE), or from nothing (--weights none)."
-        ) from error
-    return list(model.get_weights())
 
 
 def _from_version(body: keras.Model, path: Path) -> _Weights:
@@ -105,32 +100,23 @@ def _from_file(model: keras.Model, path: Path) -> _Weights:
 # ---- Keras Applications ----
 
 
-def _between_ones(application: Callable[..., keras.Model], **options: Any) -> Backbone:
-    """An application that wants -1..1."""
+def _application(
+    application: Callable[..., keras.Model],
+    scaling: dict[str, Any] | None = None,
+    adopt: Callable[[_Weights, _Weights], _Weights] | None = None,
+    **options: Any,
+) -> _Backbone:
+    """A Keras Application; `scaling` is for `Rescaling`, None if it takes 0..255 as it is."""
 
     def build(photo: keras.KerasTensor) -> keras.Model:
-        scaled = layers.Rescaling(1 / 127.5, offset=-1.0, name="scaling")(photo)
+        scaled = layers.Rescaling(**scaling, name="scaling")(photo) if scaling else photo
         return application(input_tensor=scaled, include_top=False, weights=None, **options)
 
-    return Backbone(build, application)
-
-
-def _scaling_itself(application: Callable[..., keras.Model]) -> Backbone:
-    """An application that takes 0..255."""
-    return Backbone(
-        lambda photo: application(input_tensor=photo, include_top=False, weights=None), application
-    )
-
-
-def _resnet50(photo: keras.KerasTensor) -> keras.Model:
-    """ResNet50 (He et al. 2015). Its weights expect blue first: `_red_first` turns them round."""
-    offset = [-value for value in CAFFE_MEAN]
-    centred = layers.Rescaling(1.0, offset=offset, name="scaling")(photo)
-    return keras.applications.ResNet50(input_tensor=centred, include_top=False, weights=None)
+    return _Backbone(build, application, adopt)
 
 
 def _red_first(theirs: _Weights, _ours: _Weights) -> _Weights:
-    """The weights of a network that expects blue, green, red: the first kernel's turned round."""
+    """The weights of ResNet50, which expects blue first, with the first kernel turned round."""
     return [theirs[0][:, :, ::-1], *theirs[1:]]
 
 
@@ -189,22 +175,24 @@ def _small_cnn(photo: keras.KerasTensor) -> keras.Model:
 
 
 _APPS = keras.applications
+_ONES = {"scale": 1 / 127.5, "offset": -1.0}  # to -1..1
+_CENTRED = {"scale": 1.0, "offset": [-value for value in CAFFE_MEAN]}
 BACKBONES = {
-    "mobilenet_v2": _between_ones(_APPS.MobileNetV2),
-    "mobilenet_v3_small": _between_ones(_APPS.MobileNetV3Small, include_preprocessing=False),
-    "mobilenet_v3_large": _between_ones(_APPS.MobileNetV3Large, include_preprocessing=False),
-    "resnet50": Backbone(_resnet50, _APPS.ResNet50, _red_first),
-    "resnet50_v2": _between_ones(_APPS.ResNet50V2),
+    "mobilenet_v2": _application(_APPS.MobileNetV2, _ONES),
+    "mobilenet_v3_small": _application(_APPS.MobileNetV3Small, _ONES, include_preprocessing=False),
+    "mobilenet_v3_large": _application(_APPS.MobileNetV3Large, _ONES, include_preprocessing=False),
+    "resnet50": _application(_APPS.ResNet50, _CENTRED, _red_first),
+    "resnet50_v2": _application(_APPS.ResNet50V2, _ONES),
     **{
-        f"efficientnet_b{size}": _scaling_itself(getattr(_APPS, f"EfficientNetB{size}"))
+        f"efficientnet_b{size}": _application(getattr(_APPS, f"EfficientNetB{size}"))
         for size in range(8)
     },
     **{
-        f"efficientnet_v2_b{size}": _scaling_itself(getattr(_APPS, f"EfficientNetV2B{size}"))
+        f"efficientnet_v2_b{size}": _application(getattr(_APPS, f"EfficientNetV2B{size}"))
         for size in range(4)
     },
-    "efficientnet_v2_s": _scaling_itself(_APPS.EfficientNetV2S),
-    "convnext_tiny": Backbone(_convnext_tiny, _APPS.ConvNeXtTiny, _depthwise),
-    "plain_cnn": Backbone(_plain_cnn, flat=True),
-    "small_cnn": Backbone(_small_cnn),
+    "efficientnet_v2_s": _application(_APPS.EfficientNetV2S),
+    "convnext_tiny": _Backbone(_convnext_tiny, _APPS.ConvNeXtTiny, _depthwise),
+    "plain_cnn": _Backbone(_plain_cnn, flat=True),
+    "small_cnn": _Backbone(_small_cnn),
 }

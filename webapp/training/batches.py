@@ -1,4 +1,4 @@
-"""The batches of an epoch, made by threads ahead of the network."""
+"""The batches of an epoch: which photos it shows, how often; made by threads ahead of time."""
 
 import os
 import time
@@ -6,6 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
+
+import numpy as np
+
+from webapp.training.augment import Batch, blend, views_of
+from webapp.training.dataset import Examples, truths_of
+from webapp.training.recipe import Recipe, TrainingStage
 
 _T = TypeVar("_T")
 # resizing, most of the work, releases Python's lock, so more than one thread is of use
@@ -42,3 +48,42 @@ class Batches(Generic[_T]):
             return pending.popleft().result()
         finally:
             self.waited += time.monotonic() - started
+
+
+class Sampler:
+    """Draws the batches of an epoch, rare labels more often than they occur."""
+
+    def __init__(self, examples: Examples, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.pixels = [example.pixels for example in examples]
+        self.truths = truths_of(examples, recipe.label_names)
+        labels = len(recipe.labels)
+        counts = np.bincount(self.truths, minlength=labels)
+        # how often each example is shown in an epoch, on average
+        self.repeats = (counts.max() / counts[self.truths]) ** float(recipe.balance)
+        self.steps = max(1, round(float(self.repeats.sum()) / recipe.batch))
+        # what multiplies the loss of each label's photos, to make up for being shown more or less
+        self.label_weights = np.ones(labels, dtype=np.float32)
+        if recipe.class_weights:
+            shown = np.bincount(self.truths, weights=self.repeats, minlength=labels)
+            mean = shown.sum() / np.count_nonzero(shown)
+            self.label_weights = (mean / np.maximum(shown, 1e-9)).astype(np.float32) * (shown > 0)
+
+    def batches(self, stage: TrainingStage, seeds: list[int]) -> Batches[Batch]:
+        """The batches of one epoch; the same `seeds` give the same views in any thread."""
+        recipe, rng = self.recipe, np.random.default_rng(seeds)
+        wanted = self.steps * recipe.batch
+        shares = self.repeats * wanted / self.repeats.sum()
+        times = np.floor(shares + rng.random(len(shares))).astype(int)
+        order = np.repeat(np.arange(len(shares)), times)
+        rng.shuffle(order)
+        chunks = np.resize(order, wanted).reshape(-1, recipe.batch)
+        labels, how = len(recipe.labels), recipe.augmentation
+        smooth = np.eye(labels) * (1 - recipe.smoothing) + recipe.smoothing / labels
+
+        def make(number: int) -> Batch:
+            rng, chunk = np.random.default_rng([*seeds, 1 + number]), chunks[number]
+            views = views_of([self.pixels[place] for place in chunk], stage.size, how, rng)
+            return blend((views, smooth[self.truths[chunk]].astype(np.float32)), how, rng)
+
+        return Batches(make, len(chunks))

@@ -64,10 +64,7 @@ def calibrate(
     """
     temperature = fit_temperature(known["probabilities"], truths)
     confidences = scaled(known["probabilities"], temperature).max(axis=1)
-    rule = None
-    if unknown is not None:
-        rule = fit_rule(space, known["embedding"], unknown, temperature)
-    if rule is None or unknown is None:
+    if unknown is None or not (rule := fit_rule(space, known["embedding"], unknown, temperature)):
         threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _KNOWN_KEPT))
         return Calibration(temperature, threshold, None)
     threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _SURE_ENOUGH))
@@ -94,33 +91,29 @@ def scaled(raw: Floats, temperature: float) -> Floats:
     return np.stack([scale(probabilities, temperature) for probabilities in raw])
 
 
-def _four_places(number: float) -> float:
-    """Rounded down."""
+def _round_down(number: float) -> float:
     return math.floor(float(number) * 1e4) / 1e4
 
 
 def keeping(confidences: Floats, share: float) -> float:
     """The largest threshold that at least `share` of the confidences reach, to four places."""
     allowed = math.floor((1 - share) * len(confidences) + 1e-9)
-    return _four_places(np.sort(confidences)[allowed])
+    return _round_down(np.sort(confidences)[allowed])
 
 
 def keeping_both(familiarities: _Doubles, sure: _Bools, share: float) -> float:
     """The largest familiarity that `share` of the photos reach and are `sure`; 0 if fewer are."""
     ordered = np.sort(familiarities[sure])[::-1]
     wanted = math.ceil(share * len(sure) - 1e-9)
-    return _four_places(ordered[wanted - 1]) if wanted <= len(ordered) else 0.0
+    return _round_down(ordered[wanted - 1]) if wanted <= len(ordered) else 0.0
 
 
 def separating(known: _Doubles, unknown: _Doubles) -> float:
     """The number that best separates `unknown` photos (below) from `known` ones (Youden 1950)."""
     ends = np.unique(np.concatenate([known, unknown]))
-    middles = ((ends[1:] + ends[:-1]) / 2).tolist()
-
-    def benefit(limit: float) -> float:
-        return float((unknown < limit).mean() - (known < limit).mean())
-
-    return _four_places(max(middles, key=benefit, default=0.0))
+    limits = (ends[1:] + ends[:-1]) / 2
+    benefits = [(unknown < limit).mean() - (known < limit).mean() for limit in limits]
+    return _round_down(limits[np.argmax(benefits)]) if benefits else 0.0
 
 
 # ---- familiarity ----
@@ -149,14 +142,20 @@ def fit_rule(
     From embeddings of known photos and other things; None when all candidates separate badly.
     """
     inside, outside = space.scores(known, temperature), space.scores(unknown, temperature)
-    rules = [_standardised(names, inside) for names in _CANDIDATES]
+    rules: list[dict[str, Any]] = []
+    for names in _CANDIDATES:
+        means = [float(inside[name].mean()) for name in names]
+        spreads = [max(float(inside[name].std()), 1e-6) for name in names]
+        rule = {"scores": list(names), "means": means, "spreads": spreads}
+        rules.append(rule | {"slope": 1.0, "offset": 0.0})
     areas = [area_under_curve(add_up(inside, rule), add_up(outside, rule)) for rule in rules]
     best = int(np.argmax(areas))
     if areas[best] < _LEAST_AREA:
         return None
     slope, offset = fit_logistic(add_up(inside, rules[best]), add_up(outside, rules[best]))
-    names = [" + ".join(names) for names in _CANDIDATES]
-    candidates = dict(zip(names, (round(area, 4) for area in areas), strict=True))
+    candidates = {
+        " + ".join(names): round(area, 4) for names, area in zip(_CANDIDATES, areas, strict=True)
+    }
     return rules[best] | {"slope": slope, "offset": offset, "candidates": candidates}
 
 
@@ -175,9 +174,3 @@ def fit_logistic(known: _Doubles, unknown: _Doubles) -> tuple[float, float]:
     options = {"xatol": 1e-6, "fatol": 1e-9, "maxiter": 2000}
     power, offset = minimize(cost, np.zeros(2), method="Nelder-Mead", options=options).x
     return round(math.exp(power), 6), round(float(offset), 6)
-
-
-def _standardised(names: tuple[str, ...], known: dict[str, _Doubles]) -> dict[str, Any]:
-    means = [float(known[name].mean()) for name in names]
-    spreads = [max(float(known[name].std()), 1e-6) for name in names]
-    return {"scores": list(names), "means": means, "spreads": spreads, "slope": 1.0, "offset": 0.0}

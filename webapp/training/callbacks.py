@@ -42,21 +42,18 @@ def tensorboard(folder: Path) -> Callback:
             if len(progress.history) == 1:
                 shutil.rmtree(folder, ignore_errors=True)
             writers.append(tf.summary.create_file_writer(str(folder)))
+        # what `tf.summary.scalar` does, which needs TensorBoard installed to write a log
+        plugin = SummaryMetadata.PluginData(plugin_name="scalars")
+        metadata = SummaryMetadata(data_class="DATA_CLASS_SCALAR", plugin_data=plugin)
+        step, line = len(progress.history) - 1, progress.history[-1]
         with writers[0].as_default():
             for key, tag in _TAGS.items():
-                value = progress.history[-1].get(key)
-                if value is not None:
-                    _write_scalar(tag, float(value), len(progress.history) - 1)
+                if line.get(key) is not None:
+                    value = tf.constant(line[key], tf.float32)
+                    tf.summary.write(tag, value, step=step, metadata=metadata)
         writers[0].flush()
 
     return write
-
-
-def _write_scalar(tag: str, value: float, step: int) -> None:
-    """Do what `tf.summary.scalar` does, which needs TensorBoard installed to write a log."""
-    plugin = SummaryMetadata.PluginData(plugin_name="scalars")
-    metadata = SummaryMetadata(data_class="DATA_CLASS_SCALAR", plugin_data=plugin)
-    tf.summary.write(tag, tf.constant(value, tf.float32), step=step, metadata=metadata)
 
 
 def curves(folder: Path) -> Callback:

@@ -35,7 +35,14 @@ def make_card(
     runs: list[TrainingProgress],
 ) -> ModelCard:
     """The card without version, files and golden photos; `runs` are the run, and the refit."""
-    recipe, libraries = data.recipe, ("keras", "numpy", "pillow")
+    recipe, libraries, start = data.recipe, ("keras", "numpy", "pillow"), Path(weights)
+    if start.name == KERAS_FILE:  # the backbone started from a version
+        started_from = f"{start.parent.parent.name} {start.parent.name}"
+    else:
+        started_from = start.name
+    counts = Counter(example.source for example in data.dataset.examples)
+    known = {source.name: source for source in recipe.data}
+    sources = [known.get(name, DataSource(name, name)) for name in sorted(counts)]
     return ModelCard(
         name=recipe.name,
         version=1,
@@ -52,10 +59,18 @@ def make_card(
         limits=recipe.limits,
         metrics=metrics,
         split=_split(data),
-        data=_sources(recipe, data.dataset),
+        data=tuple(
+            {
+                "source": source.name,
+                "photos": counts[source.name],
+                "licence": source.licence,
+                "note": source.note,
+            }
+            for source in sources
+        ),
         label_event=data.dataset.label_event,
         training={
-            "weights": _start_name(weights),
+            "weights": started_from,
             "settings": recipe.settings(),
             "epochs": len(runs[0].history),
             "best_epoch": runs[0].best_epoch,
@@ -86,28 +101,8 @@ def _split(data: TrainingData) -> dict[str, Any]:
         "source apart",
         "learnt_from": trained_on,
         **{
-            part: {
-                "n": len(members),
-                "sources": dict(Counter(example.source for example in members)),
-            }
+            part: {"n": len(members), "sources": dict(Counter(photo.source for photo in members))}
             for part, members in data.parts.items()
         },
         "reading": data.dataset.report(),
     }
-
-
-def _sources(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Any], ...]:
-    """Each source with its licence and number of photos."""
-    counts = Counter(example.source for example in dataset.examples)
-    known = {source.name: source for source in recipe.data}
-    return tuple(
-        {"source": name, "photos": counts[name], "licence": source.licence, "note": source.note}
-        for name in sorted(counts)
-        for source in [known.get(name, DataSource(name, name))]
-    )
-
-
-def _start_name(weights: str | Path) -> str:
-    """What the backbone started from: "imagenet", a file's name, or a version like "f1-teams 1"."""
-    path = Path(weights)
-    return f"{path.parent.parent.name} {path.parent.name}" if path.name == KERAS_FILE else path.name

@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -44,7 +45,7 @@ class TrainingExample:
 
     @property
     def short_name(self) -> str:
-        """Folder, label and file name: enough to find the file again."""
+        """Folder, label and file name."""
         return short_name(self.path)
 
 
@@ -92,19 +93,13 @@ def read_example(photo: ListedPhoto, source: str, max_side: int) -> TrainingExam
     if max(size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
         pixels = np.asarray(image)
-    digest, taken = hashlib.sha256(content).hexdigest(), _time_in(photo.path.name)
+    digest = hashlib.sha256(content).hexdigest()
+    taken: float | None = None
+    if match := re.search(r"(?<!\d)(\d{14})(?!\d)", photo.path.name):  # as in 20240131235959
+        with suppress(ValueError):
+            taken = datetime.strptime(f"{match[1]}Z", "%Y%m%d%H%M%S%z").timestamp()
     about = (photo.path, photo.label, source, digest, dhash)
     return TrainingExample(*about, pixels, taken, box=photo.box, size=size)
-
-
-def _time_in(name: str) -> float | None:
-    """Seconds since 1970 of a time like 20240131235959 in a file's name."""
-    match = re.search(r"(?<!\d)(\d{14})(?!\d)", name)
-    try:
-        taken = datetime.strptime(match[1], "%Y%m%d%H%M%S") if match else None  # noqa: DTZ007
-    except ValueError:
-        return None
-    return (taken - datetime(1970, 1, 1)).total_seconds() if taken else None  # noqa: DTZ001
 
 
 def read_examples(
@@ -149,8 +144,16 @@ def group(examples: Examples, rule: SplitRule) -> Examples:
             place = parents[place]
         return place
 
-    near, bursts = near_pairs(examples, rule.near_distance), _bursts(examples, rule.burst_seconds)
-    for first, second in (*near, *bursts):
+    pairs = near_pairs(examples, rule.near_distance)
+    timed = sorted(
+        (example.source, example.label, example.taken, place)
+        for place, example in enumerate(examples)
+        if example.taken is not None
+    )
+    for before, after in pairwise(timed):
+        if before[:2] == after[:2] and after[2] - before[2] <= rule.burst_seconds:
+            pairs.append((before[3], after[3]))
+    for first, second in pairs:
         parents[root(second)] = root(first)
     return [replace(example, group=root(place)) for place, example in enumerate(examples)]
 
@@ -166,20 +169,6 @@ def near_pairs(examples: Examples, distance: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def _bursts(examples: Examples, seconds: int) -> list[tuple[int, int]]:
-    """The places of frames of one source and label whose names carry times this close."""
-    timed = sorted(
-        (example.source, example.label, example.taken, place)
-        for place, example in enumerate(examples)
-        if example.taken is not None
-    )
-    return [
-        (first[3], second[3])
-        for first, second in pairwise(timed)
-        if first[:2] == second[:2] and second[2] - first[2] <= seconds
-    ]
-
-
 def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ()) -> Parts:
     """Train, validation and test. Seeded.
 
@@ -192,17 +181,15 @@ def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ())
     for stratum, groups in sorted(_strata(examples).items()):
         groups.sort(key=lambda members: members[0].sha256)
         np.random.default_rng([rule.seed, *"/".join(stratum).encode()]).shuffle(groups)
-        fresh: list[Examples] = []
-        for members in groups:
-            if any(example.sha256 in trained_on for example in members):
-                parts["train"] += members
-            else:
-                fresh.append(members)
         total = sum(map(len, groups))
-        for part, share in shares.items():
-            taken, fresh = _take(fresh, round(share * total))
-            parts[part] += taken
-        parts["train"] += [example for members in fresh for example in members]
+        room = {part: round(share * total) for part, share in shares.items()}
+        for members in groups:
+            known = any(example.sha256 in trained_on for example in members)
+            fitting = (part for part in room if not known and len(members) <= room[part])
+            part = next(fitting, "train")
+            parts[part] += members
+            if part in room:
+                room[part] -= len(members)
     labels = {example.label for example in parts["train"]}
     missing = sorted({example.label for example in examples} - labels)
     if missing:
@@ -229,18 +216,6 @@ def _strata(examples: Examples) -> dict[tuple[str, str], list[Examples]]:
         members.sort(key=lambda example: example.sha256)
         strata[counts.most_common(1)[0][0]].append(members)
     return strata
-
-
-def _take(groups: list[Examples], wanted: int) -> tuple[Examples, list[Examples]]:
-    """Groups from the front, up to `wanted` examples (larger ones are skipped), and the others."""
-    taken: Examples = []
-    left: list[Examples] = []
-    for members in groups:
-        if len(taken) + len(members) <= wanted:
-            taken += members
-        else:
-            left.append(members)
-    return taken, left
 
 
 def fingerprint(parts: Parts) -> str:

@@ -11,36 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from webapp.training.augment import vary
+from webapp.training.augment import Floats, Pixels, views_of
 from webapp.training.batches import Batches
 from webapp.training.recipe import Recipe
 
-Floats = NDArray[np.float32]
 _Infer = Callable[[NDArray[Any]], dict[str, Floats]]
 
 
-def views_of(
-    pixels: Sequence[NDArray[np.uint8]],
-    size: tuple[int, int],
-    recipe: Recipe,
-    rng: np.random.Generator,
-) -> Floats:
-    """A random view of each photo: float32 RGB in 0..255 of shape (photos, height, width, 3)."""
-    return np.stack([vary(photo, *size, recipe.augmentation, rng) for photo in pixels])
-
-
 def extract(
-    infer: _Infer, pixels: Sequence[NDArray[np.uint8]], recipe: Recipe, batch: int
+    infer: _Infer, pixels: Sequence[Pixels], recipe: Recipe, batch: int
 ) -> tuple[Floats, dict[str, float]]:
     """The embedding of a random view of each photo, shape (photos, features), and `throughput`.
 
     Views depend on the recipe's seed alone.
     """
-    started, size = time.monotonic(), (recipe.input.height, recipe.input.width)
+    started, how = time.monotonic(), recipe.augmentation
+    size = (recipe.input.height, recipe.input.width)
 
     def make(number: int) -> Floats:
         rng = np.random.default_rng([recipe.seed, 0, 0, 1 + number])
-        return views_of(pixels[number * batch : (number + 1) * batch], size, recipe, rng)
+        return views_of(pixels[number * batch : (number + 1) * batch], size, how, rng)
 
     batches = Batches(make, math.ceil(len(pixels) / batch))
     bar = tqdm(batches, total=batches.count, desc="features", file=sys.stderr, leave=False)
@@ -51,20 +41,16 @@ def extract(
 def train_head(
     features: Floats, truths: NDArray[np.int64], weights: Floats, labels: int, recipe: Recipe
 ) -> list[Floats]:
-    """Kernel (features, labels) and bias (labels,) of a dense layer trained on features.
+    """Kernel (features, labels) and bias (labels,) of a dense layer trained on (photos, features).
 
-    `features` are (photos, features), `truths` places in the label order, `weights` multiply the
-    loss of each photo.
+    `truths` are places in the label order, `weights` multiply the loss of each photo.
     """
     dense = keras.layers.Dense(labels, activation="softmax")
     inputs = keras.Input((features.shape[1],))
     head = keras.Sequential([inputs, keras.layers.Dropout(recipe.dropout), dense])
-    head.compile(
-        keras.optimizers.AdamW(recipe.head_rate, weight_decay=1e-3),
-        keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
-    )
-    targets = np.eye(labels, dtype=np.float32)[truths]
-    epochs = recipe.head_epochs
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing)
+    head.compile(keras.optimizers.AdamW(recipe.head_rate, weight_decay=1e-3), loss)
+    targets, epochs = np.eye(labels, dtype=np.float32)[truths], recipe.head_epochs
     head.fit(features, targets, batch_size=128, epochs=epochs, sample_weight=weights, verbose=0)
     return list(dense.get_weights())
 

@@ -31,10 +31,6 @@ class TrainingProgress:
 Callback = Callable[[TrainingProgress], None]
 
 
-def _ignore(_progress: TrainingProgress) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class TrainingJob:
     """What to train, from what, and where things go."""
@@ -46,8 +42,10 @@ class TrainingJob:
     weights: str | Path = "none"  # "none", "imagenet", or a file, see `build_backbone`
     unknown: Path | None = None  # photos of other things, to measure how often it admits that
     resume: bool | None = None  # True: must go on; False: must start again; None: go on if it can
-    on_step: Callback = _ignore  # called after every step; may raise to stop the run
-    on_epoch: Callback = _ignore  # called after every epoch, its line last in the history
+    # called after every step; may raise to stop the run
+    on_step: Callback = lambda _progress: None
+    # called after every epoch, its line last in the history
+    on_epoch: Callback = lambda _progress: None
 
 
 def say(text: str) -> None:

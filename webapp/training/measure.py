@@ -1,6 +1,7 @@
 """Calibrate a trained network, and measure it on all parts of the photos."""
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,25 @@ class NetworkMeasurement:
 
     def metrics(self, judged: dict[str, JudgedPhotos], shipped: Calibration) -> dict[str, Any]:
         """The card's `metrics` of judged parts, for a version with the calibration `shipped`."""
-        metrics = {part: self._part_metrics(part, photos) for part, photos in judged.items()}
+        metrics: dict[str, Any] = {}
+        for part, photos in judged.items():
+            truths, short = self._truths(part), part == "train"
+            sources = np.array([example.source for example in self.parts[part]])
+            names = sorted(set(sources.tolist()))
+            figures = partial(summary, names=self.recipe.label_names)
+            metrics[part] = figures(photos, truths, short=short)
+            metrics[part]["sources"] = {
+                name: figures(
+                    photos.only(sources == name),
+                    truths[sources == name],
+                    short=short or len(names) == 1,  # a single source has the figures of the part
+                )
+                for name in names
+            }
         if self.job.unknown is not None and self.others is not None:
             source = {"source": self.job.unknown.resolve().name}
             metrics["unknown"] = source | _measure_unknown(judged["test"], self.others, shipped)
         return metrics
-
-    def _part_metrics(self, part: str, judged: JudgedPhotos) -> dict[str, Any]:
-        """Figures of a part, and of each source in it; a single source has short ones."""
-        truths = self._truths(part)
-        sources = np.array([example.source for example in self.parts[part]])
-        names = sorted(set(sources.tolist()))
-
-        def figures(inside: NDArray[np.bool_], short: bool) -> dict[str, Any]:
-            labels = self.recipe.label_names
-            return summary(judged.only(inside), truths[inside], labels, short=short)
-
-        short = part == "train"
-        by_source = {name: figures(sources == name, short or len(names) == 1) for name in names}
-        return figures(np.ones(len(truths), dtype=bool), short) | {"sources": by_source}
 
     def _truths(self, part: str) -> NDArray[np.int64]:
         return truths_of(self.parts[part], self.recipe.label_names)

@@ -32,6 +32,7 @@ _DEVKIT_FILES = {
     "cars_train_annos.csv": "cars_train",
     "anno_train.csv": "train",
 }
+_DEVKIT_HEADINGS = ("fname", "x1", "y1", "x2", "y2", "class")  # of a CSV that has none
 _DEVKIT_NAMES = ("cars_meta.mat", "names.csv")
 _Rows = list[dict[str, Any]]
 
@@ -68,19 +69,14 @@ def list_photos(folder: Path, layout: Layout) -> Listing:
         raise TrainingError(
             f"There is no photo in {folder} when it is read as {layout.kind!r}{why}"
         )
-    return replace(listing, label_event=_label_event(folder))
-
-
-def _label_event(folder: Path) -> int | None:
-    """What the manifest of a complete `flask photos export --format folders` says."""
-    try:
+    try:  # the manifest of `flask photos export --format folders`
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return listing
     match manifest:
         case {"marque_export": _, "complete": True, "label_event": int(event)}:
-            return event
-    return None
+            return replace(listing, label_event=event)
+    return listing
 
 
 def labels_in(listings: Iterable[Listing]) -> dict[str, str]:
@@ -94,13 +90,10 @@ def labels_in(listings: Iterable[Listing]) -> dict[str, str]:
 def _read_folders(folder: Path, _layout: Layout) -> Listing:
     labels = _label_folders(folder)
     if not labels:
-        hints = [
-            f" If {table.name} names the labels, read it with --layout table."
-            for table in _tables(folder)[:1]
-        ]
-        raise TrainingError(
-            f"The data folder {folder} has no folder per label in it.{''.join(hints)}"
-        )
+        hint = ""
+        if tables := _tables(folder):
+            hint = f" If {tables[0].name} names the labels, read it with --layout table."
+        raise TrainingError(f"The data folder {folder} has no folder per label in it.{hint}")
     photos = [ListedPhoto(path, label.name) for label in labels for path in files_in(label)]
     return Listing(tuple(photos), {label.name: label.name for label in labels})
 
@@ -115,7 +108,14 @@ def _label_folders(folder: Path) -> list[Path]:
 
 def _read_table(folder: Path, layout: Layout) -> Listing:
     """Photos are named by path, by file name or by file name without its ending."""
-    rows = _table_rows(_table_file(folder, layout))
+    tables = [_inside(folder, layout.file)] if layout.file else _tables(folder)
+    if len(tables) != 1:
+        names = ", ".join(path.name for path in tables)
+        raise TrainingError(
+            f"The data folder {folder} needs one .csv or .tsv file, it has {names or 'none'}. "
+            "Name it in the recipe: layout.file."
+        )
+    rows = _table_rows(tables[0])
     columns = list(rows[0])
     image = _column(layout.image_column, _IMAGE_COLUMNS, columns, "image")
     label = _column(layout.label_column, _LABEL_COLUMNS, columns, "label")
@@ -123,24 +123,9 @@ def _read_table(folder: Path, layout: Layout) -> Listing:
     return _listing(photos, _inside(folder, layout.images))
 
 
-def _table_file(folder: Path, layout: Layout) -> Path:
-    if layout.file:
-        return _inside(folder, layout.file)
-    tables = _tables(folder)
-    if len(tables) != 1:
-        names = ", ".join(path.name for path in tables)
-        raise TrainingError(
-            f"The data folder {folder} needs one .csv or .tsv file, it has {names or 'none'}. "
-            "Name it in the recipe: layout.file."
-        )
-    return tables[0]
-
-
 def _tables(folder: Path) -> list[Path]:
-    endings = (".csv", ".tsv")
-    return sorted(
-        path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in endings
-    )
+    files = (path for path in folder.iterdir() if path.is_file())
+    return sorted(path for path in files if path.suffix.lower() in (".csv", ".tsv"))
 
 
 def _table_rows(path: Path, headings: Sequence[str] = ()) -> _Rows:
@@ -182,7 +167,12 @@ def _column(wanted: str, usual: str, columns: list[str], what: str) -> str:
 
 def _read_cars_devkit(folder: Path, layout: Layout) -> Listing:
     """`cars_annos` or the devkit's annotations, as .mat or CSV, with class numbers or names."""
-    file = _devkit_file(folder, layout)
+    file = _inside(folder, layout.file) if layout.file else _first_below(folder, _DEVKIT_FILES)
+    if file is None:
+        raise TrainingError(
+            f"There is no annotation file of Stanford Cars in {folder}: "
+            f"looked for {', '.join(_DEVKIT_FILES)}."
+        )
     rows, names = _annotations(file)
     names = names or _class_names(folder)
     columns = list(rows[0]) if rows else []
@@ -204,17 +194,8 @@ def _read_cars_devkit(folder: Path, layout: Layout) -> Listing:
     return _listing(photos, next(iter(folders), folder))
 
 
-def _devkit_file(folder: Path, layout: Layout) -> Path:
-    if layout.file:
-        return _inside(folder, layout.file)
-    files = (path for name in _DEVKIT_FILES for path in sorted(folder.rglob(name)))
-    file = next(files, None)
-    if file is None:
-        raise TrainingError(
-            f"There is no annotation file of Stanford Cars in {folder}: "
-            f"looked for {', '.join(_DEVKIT_FILES)}."
-        )
-    return file
+def _first_below(folder: Path, names: Iterable[str]) -> Path | None:
+    return next((path for name in names for path in sorted(folder.rglob(name))), None)
 
 
 def _annotations(file: Path) -> tuple[_Rows, list[str]]:
@@ -227,17 +208,18 @@ def _annotations(file: Path) -> tuple[_Rows, list[str]]:
         return rows, names
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         first = lines.readline().lower()
-    has_heading = "class" in first or "label" in first
-    return _table_rows(file, () if has_heading else ("fname", "x1", "y1", "x2", "y2", "class")), []
+    headings = () if "class" in first or "label" in first else _DEVKIT_HEADINGS
+    return _table_rows(file, headings), []
 
 
 def _class_names(folder: Path) -> list[str]:
-    for path in (path for name in _DEVKIT_NAMES for path in sorted(folder.rglob(name))):
-        if path.suffix == ".mat":
-            return list(_read_matlab(path).get("class_names", []))
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            return [",".join(line) for line in csv.reader(lines) if line]
-    return []
+    path = _first_below(folder, _DEVKIT_NAMES)
+    if path is None:
+        return []
+    if path.suffix == ".mat":
+        return _read_matlab(path).get("class_names", [])
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        return [",".join(line) for line in csv.reader(lines) if line]
 
 
 def _class_name(given: str, names: list[str]) -> str:
@@ -289,7 +271,7 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
     entries = _read_matlab(file).get("file_list")
     if not isinstance(entries, list):
         raise TrainingError(f"{file.name} has no file_list.")
-    wanted = [f"{str(entry).split('-')[0]}/{Path(str(entry)).name}" for entry in entries]
+    wanted = [f"{entry.split('-')[0]}/{Path(entry).name}" for entry in map(str, entries)]
     known = {f"{photo.label}/{photo.path.name}": photo for photo in photos}
     missing = tuple(f"{name} is not there" for name in wanted if name not in known)
     return Listing(tuple(known[name] for name in wanted if name in known), labels, missing)
@@ -299,46 +281,34 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
 
 
 def _listing(rows: Iterable[tuple[str, str, Box | None]], folder: Path) -> Listing:
-    """The photos of rows of (name, label, box), looked for in a folder."""
-    index = _FileIndex(folder)
+    """The photos of rows of (name, label, box), looked for in a folder.
+
+    A name is a relative path, a file's name, or that without its ending. Raises `TrainingError` if
+    it may be several files.
+    """
+    paths = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for relative, path in paths.items():
+        for name in {path.name, path.stem}:
+            by_name[name].append(relative)
     photos: list[ListedPhoto] = []
     missing: list[str] = []
     for name, label, box in rows:
-        path = index.find(name)
-        if path is None:
+        plain = name.replace("\\", "/").removeprefix("./")
+        matches = [plain] if plain in paths else by_name.get(plain.rpartition("/")[2], [])
+        if len(matches) > 1:
+            raise TrainingError(
+                f"{name!r} may be {', '.join(matches[:2])}. "
+                "Name the folder of the photos in the recipe: layout.images."
+            )
+        if not matches:
             missing.append(f"{name} is not there")
         elif not label:
             missing.append(f"{name} has no label")
         else:
-            photos.append(ListedPhoto(path, label, box))
+            photos.append(ListedPhoto(paths[matches[0]], label, box))
     photos.sort(key=lambda photo: (photo.label, photo.path.as_posix()))
     return Listing(tuple(photos), {photo.label: photo.label for photo in photos}, tuple(missing))
-
-
-class _FileIndex:
-    """The files below a folder, by relative path, by name, or by name without ending."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.paths = {path.relative_to(root).as_posix(): path for path in files_in(root)}
-        self.names: dict[str, list[Path]] = defaultdict(list)
-        for path in self.paths.values():
-            for name in {path.name, path.stem}:
-                self.names[name].append(path)
-
-    def find(self, given: str) -> Path | None:
-        """The file called `given`, if any. Raises `TrainingError` if there are several."""
-        plain = given.replace("\\", "/").removeprefix("./")
-        if plain in self.paths:
-            return self.paths[plain]
-        paths = self.names.get(plain.rpartition("/")[2], [])
-        if len(paths) > 1:
-            several = ", ".join(path.relative_to(self.root).as_posix() for path in paths[:2])
-            raise TrainingError(
-                f"{given!r} may be {several}. "
-                "Name the folder of the photos in the recipe: layout.images."
-            )
-        return paths[0] if paths else None
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -365,15 +335,11 @@ def _read_matlab(path: Path) -> dict[str, list[Any]]:
         content = loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises many kinds for bad files
         raise TrainingError(f"The MATLAB file {path.name} cannot be read: {error}") from error
-    plain = {
-        name: value.tolist() if hasattr(value, "tolist") else value
-        for name, value in content.items()
-        if not name.startswith("__")
-    }
-    return {
-        name: list(value) if isinstance(value, list | tuple) else [value]
-        for name, value in plain.items()
-    }
+    variables = {name: value for name, value in content.items() if not name.startswith("__")}
+    for name, value in variables.items():
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        variables[name] = list(plain) if isinstance(plain, list | tuple) else [plain]
+    return variables
 
 
 _READERS = {

@@ -31,12 +31,6 @@ BACKBONE_NAMES = (
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-def _known_backbone(name: str) -> str:
-    if name not in BACKBONE_NAMES:
-        raise ValueError(f"must be one of {', '.join(BACKBONE_NAMES)}")
-    return name
-
-
 def _regular_expression(pattern: str) -> str:
     try:
         re.compile(pattern)
@@ -45,7 +39,6 @@ def _regular_expression(pattern: str) -> str:
     return pattern
 
 
-_BackboneName = Annotated[str, AfterValidator(_known_backbone)]
 _Pattern = Annotated[str, AfterValidator(_regular_expression)]
 _Side = Annotated[int, Field(ge=32, multiple_of=32)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -67,9 +60,7 @@ class Layout:
 
     # folders: one per label; table: CSV or TSV; cars-devkit: Stanford Cars; dogs: Stanford Dogs
     kind: Literal["folders", "table", "cars-devkit", "dogs"] = "folders"
-    file: str = (
-        ""  # table, cars-devkit: the file with a line per photo; dogs: a .mat list of photos
-    )
+    file: str = ""  # table, cars-devkit: has a line per photo; dogs: a .mat list of photos
     images: str = ""  # the folder of the photos inside the data folder
     image_column: str = ""  # table: the column that names the photo
     label_column: str = ""  # table: the column that names the label
@@ -160,7 +151,7 @@ class Recipe:
     layout: Layout = field(default_factory=Layout)
     data: tuple[DataSource, ...] = ()  # what is known about the data folders
     split: SplitRule = field(default_factory=SplitRule)
-    backbone: _BackboneName = "mobilenet_v2"  # docs/models.md says what each costs
+    backbone: str = "mobilenet_v2"  # docs/models.md says what each costs
     input: InputSpec = field(default_factory=lambda: InputSpec(height=224, width=224))
     momentum: float = 0.9  # of BatchNorm: Keras' 0.999 needs more than a few hundred steps
     dropout: float = 0.2  # between pooled features and the last layer
@@ -184,7 +175,10 @@ class Recipe:
     seed: int = 1
 
     @model_validator(mode="after")
-    def _sizes_suit_the_backbone(self) -> Self:
+    def _backbone_is_known_and_suits_the_sizes(self) -> Self:
+        if self.backbone not in BACKBONE_NAMES:
+            names = ", ".join(BACKBONE_NAMES)
+            raise ValueError(f"backbone must be one of {names}, got {self.backbone!r}")
         sizes = {stage.size for stage in self.stages} - {(self.input.height, self.input.width)}
         if self.backbone == "plain_cnn" and sizes:
             raise ValueError("plain_cnn has one size: each stage needs that of input")
@@ -213,28 +207,26 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"The recipe {path.name} cannot be read: {error}") from error
     if "drawings" in raw:
-        text = "drawings is no setting any more, Marque draws no cars to train on. Delete the line."
-        raise TrainingError(f"{path.name}: {text}")
+        raise TrainingError(
+            f"{path.name}: drawings is no setting any more, Marque draws no cars to train on. "
+            "Delete the line."
+        )
     if raw.get("labels") == "folders":
         del raw["labels"]
     try:
         return _RECIPE.validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        raise TrainingError(f"{path.name}: {_problem(error)}") from error
-
-
-def _problem(error: ValidationError) -> str:
-    """The first thing that is wrong with a recipe, as a sentence without its full stop."""
-    details = error.errors()[0]
-    name = ".".join(str(part) for part in details["loc"])
-    match details["type"]:
-        case "unexpected_keyword_argument":
-            return f"unknown setting {name}; webapp/training/recipe.py lists them all"
-        case "missing":
-            return f"{name} is missing"
-    reason = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    value = details["input"]
-    return f"{name} {reason}" + ("" if isinstance(value, dict) else f", got {value!r}")
+        first = error.errors()[0]
+        name, value = ".".join(map(str, first["loc"])), first["input"]
+        if first["type"] == "unexpected_keyword_argument":
+            problem = f"unknown setting {name}; webapp/training/recipe.py lists them all"
+        elif first["type"] == "missing":
+            problem = f"{name} is missing"
+        else:
+            reason = first["msg"].removeprefix("Value error, ")
+            problem = f"{name} {reason.replace('Input should be', 'must be')}".lstrip()
+            problem += "" if isinstance(value, dict) else f", got {value!r}"
+        raise TrainingError(f"{path.name}: {problem}") from error
 
 
 def recipe_text(recipe: Recipe, *comments: str) -> str:
@@ -291,39 +283,37 @@ def with_labels(
     `displays` is what the data calls a label where that is more than its name. Raises
     `TrainingError` if a name is no label of the recipe.
     """
-    if not recipe.labels:
-        displays = displays or {}
-        labels = (_label(name, displays.get(name, name), recipe.naming) for name in sorted(names))
-        return replace(recipe, labels=tuple(labels))
-    if unknown := sorted(set(names) - set(recipe.label_names)):
-        raise TrainingError(f"The recipe has no label for the folder {', '.join(unknown)}.")
-    return recipe
+    if recipe.labels:
+        if unknown := sorted(set(names) - set(recipe.label_names)):
+            folders = "the folder" if len(unknown) == 1 else "the folders"
+            raise TrainingError(f"The recipe has no label for {folders} {', '.join(unknown)}.")
+        return recipe
+    rule, labels = recipe.naming, []
+    for name in sorted(names):
+        display = (displays or {}).get(name, name)
+        parent = re.search(rule.parent, display) if rule.parent else None
+        plain = re.sub(rule.drop, "", display).strip() if rule.drop else display
+        if " " not in plain:  # a name with spaces is meant as it is
+            plain = plain.replace("_", " ").replace("-", " ")
+        plain = plain[:1].upper() + plain[1:]
+        labels.append(Label(name=name, display=plain, parent=(parent[1] or "") if parent else ""))
+    return replace(recipe, labels=tuple(labels))
 
 
-def _label(name: str, display: str, rule: Naming) -> Label:
-    parent = re.search(rule.parent, display) if rule.parent else None
-    plain = re.sub(rule.drop, "", display).strip() if rule.drop else display
-    if " " not in plain:  # a name with spaces is meant as it is
-        plain = plain.replace("_", " ").replace("-", " ")
-    display = plain[:1].upper() + plain[1:]
-    return Label(name=name, display=display, parent=(parent[1] or "") if parent else "")
-
-
-def source_of(recipe: Recipe, folder: Path) -> DataSource:
-    """What the recipe knows about a data folder, or a source named after it."""
+def source_name(recipe: Recipe, folder: Path) -> str:
+    """What the recipe calls the source of a data folder, or the folder's name."""
     name = folder.resolve().name
-    return next((source for source in recipe.data if source.folder == name), DataSource(name, name))
+    return next((source.name for source in recipe.data if source.folder == name), name)
 
 
 def laid_out(
     recipe: Recipe, kind: str | None = None, image_column: str = "", label_column: str = ""
 ) -> Recipe:
     """The recipe for another layout of data; what is empty stays, a column asks for a table."""
-    own = recipe.layout
-    kind = kind or ("table" if image_column or label_column else own.kind)
-    image_column, label_column = image_column or own.image_column, label_column or own.label_column
-    columns = {"image_column": image_column, "label_column": label_column}
-    return replace(recipe, layout=replace(own, kind=kind, **columns))  # type: ignore[arg-type]
+    kind = kind or ("table" if image_column or label_column else None)
+    wanted = {"kind": kind, "image_column": image_column, "label_column": label_column}
+    changes = {name: value for name, value in wanted.items() if value}
+    return replace(recipe, layout=replace(recipe.layout, **changes))  # type: ignore[arg-type]
 
 
 def fitted(recipe: Recipe, photos: int) -> Recipe:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from webapp.training.batches import Sampler
 from webapp.training.calibration import fit_temperature, scaled
 from webapp.training.checkpoint import Arrays, Checkpoint
 from webapp.training.dataset import Parts, fingerprint, fit_all, truths_of
@@ -22,7 +22,6 @@ from webapp.training.head import extract, throughput, train_head
 from webapp.training.job import TrainingJob, TrainingProgress, say
 from webapp.training.network import build_network, for_learning, precision_here, reseed, unfreeze
 from webapp.training.recipe import Recipe, TrainingStage
-from webapp.training.sampling import Sampler
 from webapp.training.schedule import rates_of_epoch
 
 EVALUATION_BATCH = 16
@@ -32,9 +31,9 @@ class Run:
     """A network that learns, and its running average, which is validated and kept."""
 
     def __init__(self, job: TrainingJob, recipe: Recipe, parts: Parts, folder: Path | None) -> None:
-        """Without validation photos the last epoch is kept instead of the best.
+        """`folder` keeps the checkpoint, if any; a run of the same photos and recipe goes on.
 
-        `folder` keeps the checkpoint, if any; a run of the same photos and recipe goes on.
+        Without validation photos the last epoch is kept instead of the best.
         """
         keras.utils.set_random_seed(recipe.seed)  # the same in a process that goes on
         self.job, self.recipe, self.folder = job, recipe, folder
@@ -45,27 +44,31 @@ class Run:
         self.average = build_network(recipe, len(recipe.labels), size, job.weights)
         self.infer = Inference(self.average)
         settings = recipe.settings() | {"refit": None}  # both runs of a refit are one recipe
-        text = json.dumps(settings, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         self.progress = TrainingProgress(fingerprint(parts), digest)
         self.best: Arrays = []
-        self.stored = self._stored_run()
 
     def train(self) -> None:
         """Train all stages, from the start or from the last epoch that was saved."""
         weights = self.average.get_weights()
         optimizer_state: Arrays = []
-        if self.stored:
-            self.progress, self.best = self.stored.progress, self.stored.best
-            weights, optimizer_state = self.stored.weights, self.stored.optimizer
-            self.average.set_weights(self.stored.average)
+        mine = (self.progress.fingerprint, self.progress.recipe)
+        folder = None if self.job.resume is False else self.folder
+        stored = Checkpoint.read(folder) if folder else None
+        if stored and (stored.progress.fingerprint, stored.progress.recipe) == mine:
+            self.progress, self.best = stored.progress, stored.best
+            weights, optimizer_state = stored.weights, stored.optimizer
+            self.average.set_weights(stored.average)
             say(f"going on after {len(self.progress.history)} epochs")
         if not self.progress.head_done:
             self._train_head()
             weights = self.average.get_weights()
+        stages, photos = self.recipe.stages, self.sampler.steps * self.recipe.batch
+        pixels = [stage.height * stage.width for stage in stages for _ in range(stage.epochs)]
+        done = sum(stage.epochs for stage in stages[: self.progress.stage]) + self.progress.epoch
         with tqdm(unit="pixel", unit_scale=True, file=sys.stderr, smoothing=0.1) as bar:
-            bar.total = self._cost(self.recipe.stages)
-            bar.update(self._cost_so_far())
+            bar.total = photos * sum(pixels)
+            bar.update(photos * sum(pixels[:done]))
             while not self.progress.finished:
                 weights = self._train_stage(weights, optimizer_state, bar)
                 optimizer_state = []
@@ -75,25 +78,15 @@ class Run:
         self.average.set_weights(self.best)
         return self.average
 
-    def _stored_run(self) -> Checkpoint | None:
-        """The run to go on with; None when there is none, or of other photos or another recipe."""
-        if self.folder is None or self.job.resume is False:
-            return None
-        stored = Checkpoint.read(self.folder)
-        mine = (self.progress.fingerprint, self.progress.recipe)
-        if stored and (stored.progress.fingerprint, stored.progress.recipe) == mine:
-            return stored
-        return None
-
     def _train_head(self) -> None:
         """Train the last layer alone, on a few random views of each photo."""
         recipe, sampler, started = self.recipe, self.sampler, time.monotonic()
-        places = np.tile(np.arange(len(sampler.pixels)), recipe.head_views)
-        pixels = [sampler.pixels[place] for place in places]
+        pixels = sampler.pixels * recipe.head_views
+        truths = np.tile(sampler.truths, recipe.head_views)
         features, speed = extract(self.infer, pixels, recipe, EVALUATION_BATCH)
-        weights = sampler.example_weights[places].astype(np.float32)
-        labels = len(recipe.labels)
-        head = train_head(features, sampler.truths[places], weights, labels, recipe)
+        weights = np.tile(sampler.repeats, recipe.head_views) * sampler.label_weights[truths]
+        weights, labels = weights.astype(np.float32), len(recipe.labels)
+        head = train_head(features, truths, weights, labels, recipe)
         self.average.get_layer("probabilities").set_weights(head)
         self.progress.head_done = True
         self._end_epoch("head", time.monotonic() - started, None, speed)
@@ -107,17 +100,26 @@ class Run:
         network = for_learning(network, precision_here(recipe.precision))
         network.set_weights(weights)
         unfreeze(network, stage.unfreeze)
-        optimizer = _make_optimizer(recipe, stage, network, optimizer_state)
+        optimizer = keras.optimizers.AdamW(
+            stage.rate, weight_decay=recipe.weight_decay, clipnorm=1.0
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.build(network.trainable_variables)
+        if optimizer_state:
+            for variable, value in zip(optimizer.variables, optimizer_state, strict=True):
+                variable.assign(value)
         step = make_step(network, self.average, optimizer, self.sampler.label_weights)
         while self.progress.stage == place:
             started = time.monotonic()
             bar.set_description(f"{stage.name} {self.progress.epoch + 1}/{stage.epochs}")
             reseed(network, recipe.seed, place, self.progress.epoch)
-            loss, speed = self._train_epoch(stage, step, optimizer, bar)
+            loss, speed = self._train_epoch(stage, step, optimizer.learning_rate, bar)
             self.progress.epoch += 1
             rate = {"rate": float(f"{float(optimizer.learning_rate):.3g}")}
             self._end_epoch(stage.name, time.monotonic() - started, loss, rate | speed)
-            if self._is_over(stage):
+            history = self.progress.history
+            stale = min(len(history) - 1 - self.progress.best_epoch, self.progress.epoch)
+            if self.progress.epoch >= stage.epochs or 0 < recipe.patience <= stale:
                 self.progress.stage, self.progress.epoch = place + 1, 0
                 self.progress.finished = self.progress.stage == len(recipe.stages)
             state = optimizer.variables if self.progress.epoch else []
@@ -125,40 +127,25 @@ class Run:
         return list(network.get_weights())
 
     def _train_epoch(
-        self,
-        stage: TrainingStage,
-        step: Any,
-        optimizer: keras.optimizers.Optimizer,
-        bar: "tqdm[Any]",
+        self, stage: TrainingStage, step: Any, learning_rate: Any, bar: "tqdm[Any]"
     ) -> tuple[float, dict[str, float]]:
         """Train on every batch of an epoch; returns the mean loss and the throughput."""
         recipe, progress, started = self.recipe, self.progress, time.monotonic()
         batches = self.sampler.batches(stage, [recipe.seed, 1 + progress.stage, progress.epoch])
-        rates = rates_of_epoch(
-            recipe.schedule, stage.rate, stage.epochs, batches.count, self._stage_losses()
-        )
+        lines = progress.history[len(progress.history) - progress.epoch :]  # of this stage
+        before = [float(line.get("validation_loss", line["loss"])) for line in lines]
+        rates = rates_of_epoch(recipe.schedule, stage.rate, stage.epochs, batches.count, before)
         losses = []
         for rate, (views, targets) in zip(rates, batches, strict=True):
-            optimizer.learning_rate.assign(rate)
+            learning_rate.assign(rate)
             progress.steps += 1
             decay = min(recipe.averaging, (1 + progress.steps) / (10 + progress.steps))
-            decay = tf.constant(decay, tf.float32)
-            losses.append(float(step(tf.constant(views), tf.constant(targets), decay)))
+            batch = (tf.constant(views), tf.constant(targets), tf.constant(decay, tf.float32))
+            losses.append(float(step(*batch)))
             bar.update(len(views) * stage.height * stage.width)
             self.job.on_step(progress)
         photos, seconds = batches.count * recipe.batch, time.monotonic() - started
         return float(np.mean(losses)), throughput(photos, seconds, batches.waited)
-
-    def _stage_losses(self) -> list[float]:
-        """The losses of the stage's epochs so far: on validation photos, else while learning."""
-        history = self.progress.history
-        lines = history[len(history) - self.progress.epoch :]
-        return [float(line.get("validation_loss", line["loss"])) for line in lines]
-
-    def _is_over(self, stage: TrainingStage) -> bool:
-        progress = self.progress
-        stale = min(len(progress.history) - 1 - progress.best_epoch, progress.epoch)
-        return progress.epoch >= stage.epochs or 0 < self.recipe.patience <= stale
 
     def _end_epoch(
         self, stage: str, seconds: float, loss: float | None, figures: dict[str, float]
@@ -166,57 +153,29 @@ class Run:
         """Validate the average, add a line to the history, keep the best weights so far."""
         progress, truths = self.progress, self.validation_truths
         progress.seconds += seconds
-        rounded = None if loss is None else round(loss, 4)
-        line: dict[str, Any] = {"stage": stage, "seconds": round(seconds, 1), "loss": rounded}
-        line |= figures
+        line: dict[str, Any] = {"stage": stage, "seconds": round(seconds, 1)}
+        line |= {"loss": None if loss is None else round(loss, 4)} | figures
         validation_loss = -float(len(progress.history))  # without photos each epoch is the best
         if len(self.validation):
             raw = self.infer(self.validation)["probabilities"]
             # as calibration will do: smoothed labels make a network too modest
             probabilities = scaled(raw, fit_temperature(raw, truths))
             validation_loss = negative_log_likelihood(probabilities, truths)
-            accuracy = float((raw.argmax(axis=1) == truths).mean())
             line["validation_loss"] = round(validation_loss, 4)
-            line["validation_top1"] = round(accuracy, 4)
+            line["validation_top1"] = round(float((raw.argmax(axis=1) == truths).mean()), 4)
         if validation_loss < progress.best_loss or not self.best:
             progress.best_loss, progress.best_epoch = validation_loss, len(progress.history)
             self.best = self.average.get_weights()
         progress.history.append(line)
-        values = {key.replace("_", " "): value for key, value in line.items() if key != "stage"}
-        figures_text = [f"{key} {value}" for key, value in values.items() if value is not None]
-        say(f"{stage}: {', '.join(figures_text)}")
+        values = (pair for pair in line.items() if pair[0] != "stage" and pair[1] is not None)
+        text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values)
+        say(f"{stage}: {text}")
 
     def _save(self, weights: Arrays, optimizer: Arrays) -> None:
         if self.folder is not None:
             average = self.average.get_weights()
             Checkpoint(self.progress, weights, average, optimizer, self.best).write(self.folder)
         self.job.on_epoch(self.progress)
-
-    def _cost(self, stages: Sequence[TrainingStage]) -> int:
-        """Pixels that the network sees in whole stages."""
-        photos = self.sampler.steps * self.recipe.batch
-        return photos * sum(stage.epochs * stage.height * stage.width for stage in stages)
-
-    def _cost_so_far(self) -> int:
-        progress, stages = self.progress, self.recipe.stages
-        cost = self._cost(stages[: progress.stage])
-        if progress.epoch:
-            stage = stages[progress.stage]
-            cost += self._cost([stage]) * progress.epoch // stage.epochs
-        return cost
-
-
-def _make_optimizer(
-    recipe: Recipe, stage: TrainingStage, network: keras.Model, state: Arrays
-) -> keras.optimizers.Optimizer:
-    """AdamW for a stage, with the state of an interrupted one if there is any."""
-    optimizer = keras.optimizers.AdamW(stage.rate, weight_decay=recipe.weight_decay, clipnorm=1.0)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(network.trainable_variables)
-    if state:
-        for variable, value in zip(optimizer.variables, state, strict=True):
-            variable.assign(value)
-    return optimizer
 
 
 def make_step(

@@ -129,10 +129,9 @@ def _run_trial(
 
 
 def _say_trial(_study: optuna.Study, trial: FrozenTrial) -> None:
-    end = "failed"
-    if trial.state == TrialState.PRUNED:
-        end = "stopped early: worse than half of the others"
-    elif trial.state == TrialState.COMPLETE:
+    ends = {TrialState.PRUNED: "stopped early: worse than half of the others"}
+    end = ends.get(trial.state, "failed")
+    if trial.state == TrialState.COMPLETE:
         end = f"validation loss {trial.value:.4f}"
     settings = ", ".join(f"{name} {value:.3g}" for name, value in trial.params.items())
     say(f"trial {trial.number}: {end} ({settings})")
@@ -225,19 +224,14 @@ def applied(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
 
 def strengthened(how: Augmentation, strength: float) -> Augmentation:
     """Augmentation that changes photos `strength` times as much; mirroring has no strength."""
-
     most = {"brightness": 0.8, "contrast": 0.8, "saturation": 1.0, "hue": 0.5, "grain": math.inf}
     most |= {"erase": 1.0, "rand_strength": 1.0, "mixup": 0.5, "cutmix": 0.5}
-    amounts = {name: getattr(how, name) for name in most}
-    return replace(
-        how,
-        zoom=round(max(0.1, 1 - (1 - how.zoom) * strength), 3),
-        aspect=round(how.aspect**strength, 3),
-        **{
-            name: round(min(max(most[name], amount), amount * strength), 3)
-            for name, amount in amounts.items()
-        },
-    )
+    changes = {
+        name: min(max(limit, getattr(how, name)), getattr(how, name) * strength)
+        for name, limit in most.items()
+    }
+    changes |= {"zoom": max(0.1, 1 - (1 - how.zoom) * strength), "aspect": how.aspect**strength}
+    return replace(how, **{name: round(amount, 3) for name, amount in changes.items()})
 
 
 def shortened(recipe: Recipe, epochs: int | None) -> Recipe:

@@ -79,9 +79,9 @@ class MlflowServer:
         options = {"timeout": 10, "retries": False, **options}
         parts = urlsplit(self.address)
         proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
-        with_proxy = partial(urllib3.ProxyManager, proxy) if proxy else urllib3.PoolManager
+        make_pool = partial(urllib3.ProxyManager, proxy) if proxy else urllib3.PoolManager
         try:
-            with with_proxy(headers=self.headers) as pool:
+            with make_pool(headers=self.headers) as pool:
                 answer = pool.request(method, self.address + path, **options)
             if answer.status < 400:
                 return json.loads(answer.data or b"{}")

@@ -1,7 +1,6 @@
 """From folders of labelled photos to a published model version: read, train, measure, publish."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -21,21 +20,13 @@ from webapp.training.dataset import Dataset, Examples, drop_repeats, group, read
 from webapp.training.job import TrainingJob, say
 from webapp.training.measure import NetworkMeasurement
 from webapp.training.readers import labels_in, list_photos
-from webapp.training.recipe import Recipe, fitted, source_of, with_labels
+from webapp.training.recipe import Recipe, fitted, source_name, with_labels
 from webapp.training.run import Run
 from webapp.training.tracking import tracking
 
 
-@dataclass(frozen=True)
-class TrainingResult:
-    """A finished training: the version that was published and its card."""
-
-    version: int
-    card: ModelCard
-
-
-def train(job: TrainingJob) -> TrainingResult:
-    """Train and publish; a run that was stopped goes on after its last epoch.
+def train(job: TrainingJob) -> ModelCard:
+    """Train and publish a version; a run that was stopped goes on after its last epoch.
 
     Raises `TrainingError` if something cannot be used, `ModelRefusedError` from publishing.
     """
@@ -48,13 +39,13 @@ def train(job: TrainingJob) -> TrainingResult:
         callbacks = [tensorboard(job.work / "tensorboard"), curves(job.work)]
         if tracker:
             callbacks.append(tracker.on_epoch)
-        result = _train_and_publish(with_callbacks(job, *callbacks), data)
+        card = _train_and_publish(with_callbacks(job, *callbacks), data)
         if tracker:
-            tracker.finish(result.card)
-    return result
+            tracker.finish(card)
+    return card
 
 
-def _train_and_publish(job: TrainingJob, data: TrainingData) -> TrainingResult:
+def _train_and_publish(job: TrainingJob, data: TrainingData) -> ModelCard:
     recipe, parts = data.recipe, data.parts
     run = Run(job, recipe, parts, job.work)
     run.train()
@@ -88,7 +79,7 @@ def _publish(
     card: ModelCard,
     split: dict[str, str],
     familiarity: Familiarity | None,
-) -> TrainingResult:
+) -> ModelCard:
     """Save the network in the work folder, publish it, and forget the run when that worked."""
     job.work.mkdir(parents=True, exist_ok=True)
     network.save(job.work / KERAS_FILE)
@@ -100,10 +91,10 @@ def _publish(
         space = job.work / FAMILIARITY_FILE
         familiarity.space.write(space)
     draft = Draft(job.work / KERAS_FILE, card, golden, split=split, familiarity=space)
-    number = publish(draft, job.models)
+    version = publish(draft, job.models)
     for folder in (job.work, job.work / "refit"):
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
-    return TrainingResult(number, Registry(job.models).card(card.name, number))
+    return Registry(job.models).card(card.name, version)
 
 
 def prepare(job: TrainingJob) -> TrainingData:
@@ -127,18 +118,16 @@ def trained_on(weights: str | Path) -> set[str]:
 
     Empty for other weights. Raises `TrainingError` if that version's card cannot be read.
     """
-    start = Path(weights)
-    if start.name != KERAS_FILE:
+    folder = Path(weights).parent
+    if Path(weights).name != KERAS_FILE:
         return set()
     try:
-        known = read_split(start.parent, ModelCard.read(start.parent))
+        known = read_split(folder, ModelCard.read(folder))
     except BadCardError as error:
-        raise TrainingError(
-            f"The version {start.parent} cannot be started from: {error}."
-        ) from error
+        raise TrainingError(f"The version {folder} cannot be started from: {error}.") from error
     if known is None:
         say(
-            f"{start.parent.name} carries no list of the photos it was trained on: if photos of "
+            f"{folder.name} carries no list of the photos it was trained on: if photos of "
             "yours are among them, the figures will flatter"
         )
     return {sha256 for sha256, part in (known or {}).items() if part != HELD_OUT}
@@ -151,7 +140,7 @@ def _read(job: TrainingJob, recipe: Recipe) -> Dataset:
     refused: list[str] = []
     label_events: list[int] = []
     for folder in job.data:
-        listing, source = list_photos(folder, recipe.layout), source_of(recipe, folder).name
+        listing, source = list_photos(folder, recipe.layout), source_name(recipe, folder)
         for line in listing.missing:
             say(f"left out {line}")
         bar = tqdm(listing.photos, f"reading {source}", unit="photo", file=sys.stderr, leave=False)
@@ -162,10 +151,6 @@ def _read(job: TrainingJob, recipe: Recipe) -> Dataset:
     kept, repeated, contradictory = drop_repeats(examples)
     for name in contradictory:
         say(f"left out {name}: the same file lies under another label too")
-    return Dataset(
-        tuple(group(kept, recipe.split)),
-        tuple(refused),
-        tuple(repeated),
-        tuple(contradictory),
-        min(label_events, default=None),
-    )
+    left_out = (tuple(names) for names in (refused, repeated, contradictory))
+    examples = group(kept, recipe.split)
+    return Dataset(tuple(examples), *left_out, min(label_events, default=None))

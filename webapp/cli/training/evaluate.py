@@ -1,7 +1,5 @@
 """`flask model evaluate`: measure a published version on labelled photos, as it serves."""
 
-import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +11,9 @@ from webapp.cli.models.versions import name_and_number, terminal_errors
 from webapp.cli.training.options import (
     FOLDER,
     DataOptions,
-    data_option,
-    layout_options,
+    data_options,
     options_as,
-    recipe_option,
+    with_progress_bar,
 )
 from webapp.extensions import get_config, get_registry, load_version
 from webapp.inference.classifier import Classifier
@@ -24,13 +21,11 @@ from webapp.inference.models.held_out import read_split
 
 if TYPE_CHECKING:
     from webapp.training.evaluation.evaluation import Evaluation
-    from webapp.training.evaluation.photos import EvaluationPhoto, Watch
     from webapp.training.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class _EvaluateOptions(DataOptions):
-    recipe_file: Path | None
     unknown: Path | None
     out: Path | None
     mirror: bool
@@ -40,9 +35,7 @@ class _EvaluateOptions(DataOptions):
 
 @click.command("evaluate")
 @click.argument("name_and_version", metavar="NAME[@VERSION]")
-@data_option
-@layout_options
-@recipe_option
+@data_options
 @click.option(
     "--unknown",
     type=FOLDER,
@@ -78,7 +71,7 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
 
     name, version = name_and_number(name_and_version)
     with terminal_errors():
-        recipe = options.recipe(name, options.recipe_file)
+        recipe = options.recipe(name)
         classifier = load_version(name, get_registry().card(name, version).version)
         if options.out is not None:
             make_folder(options.out)
@@ -99,26 +92,24 @@ def _evaluate(classifier: Classifier, recipe: "Recipe", options: _EvaluateOption
     from webapp.training.evaluation.evaluation import Evaluation, predict_photos
     from webapp.training.evaluation.photos import LabelledData, choose_others, choose_photos
     from webapp.training.readers import list_photos
-    from webapp.training.recipe import source_of
+    from webapp.training.recipe import source_name
 
     card, include = classifier.card, options.include_training
     split = read_split(get_registry().version_folder(card.name, card.version), card)
     listings = [
-        (list_photos(folder, recipe.layout), source_of(recipe, folder).name)
-        for folder in options.data
+        (list_photos(folder, recipe.layout), source_name(recipe, folder)) for folder in options.data
     ]
-    data, watch = LabelledData(listings, recipe.split), _progress_bar("Looking for near-duplicates")
+    data = LabelledData(listings, recipe.split)
+    watch = with_progress_bar("Looking for near-duplicates")
     selection = choose_photos(data, card, split, include_training=include, watch=watch)
-    other_things = None
+    other_things = others = None
     if options.unknown:
         known = selection.photos
         other_things = choose_others(options.unknown, split, known=known, include_training=include)
-    known_photos = predict_photos(
-        classifier, selection, mirror=options.mirror, watch=_progress_bar("Asking")
-    )
-    others = None
+    watch = with_progress_bar("Asking")
+    known_photos = predict_photos(classifier, selection, mirror=options.mirror, watch=watch)
     if other_things:
-        watch = _progress_bar("Asking about other things")
+        watch = with_progress_bar("Asking about other things")
         others = predict_photos(classifier, other_things, mirror=options.mirror, watch=watch)
     return Evaluation(
         card=card,
@@ -129,13 +120,3 @@ def _evaluate(classifier: Classifier, recipe: "Recipe", options: _EvaluateOption
         known=known_photos,
         others=others,
     )
-
-
-def _progress_bar(label: str) -> "Watch":
-    """Hands the photos on one by one, with a progress bar on standard error."""
-
-    def watch(photos: "Sequence[EvaluationPhoto]") -> "Iterator[EvaluationPhoto]":
-        with click.progressbar(photos, label=label, file=sys.stderr, show_pos=True) as bar:
-            yield from bar
-
-    return watch

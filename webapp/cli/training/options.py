@@ -2,7 +2,8 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,7 +18,8 @@ from webapp.inference.models.held_out import LabelledPhoto, find_photos, once_ea
 if TYPE_CHECKING:
     from webapp.training.recipe import Recipe
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_T = TypeVar("_T")
 LAYOUTS = ("folders", "table", "cars-devkit", "dogs")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -30,23 +32,21 @@ class DataOptions:
     layout: str | None
     image_column: str
     label_column: str
+    recipe_file: Path | None = None
 
-    def recipe(self, name: str, recipe_file: Path | None = None) -> "Recipe":
-        """The recipe of the model NAME, or the one in the file, for this layout.
-
-        Raises `TrainingError`.
-        """
+    def recipe(self, name: str) -> "Recipe":
+        """That in the file, or of the model NAME, for this layout. Raises `TrainingError`."""
         from webapp.training.recipe import find_recipe, laid_out, named, read_recipe
 
-        recipe = read_recipe(recipe_file) if recipe_file else find_recipe(name)
+        recipe = read_recipe(self.recipe_file) if self.recipe_file else find_recipe(name)
         return named(laid_out(recipe, self.layout, self.image_column, self.label_column), name)
 
 
-def options_as(kind: type) -> Callable[[Command], Command]:
+def options_as(kind: type) -> Callable[[_Command], _Command]:
     """Pass the options that are fields of a dataclass to a command as one object."""
     names = [field.name for field in fields(kind)]
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def call(*arguments: Any, **options: Any) -> Any:
             group = kind(**{name: options.pop(name) for name in names})
@@ -57,7 +57,7 @@ def options_as(kind: type) -> Callable[[Command], Command]:
     return decorate
 
 
-def layout_options(command: Command) -> Command:
+def layout_options(command: _Command) -> _Command:
     """`--layout`, `--image-column` and `--label-column`."""
     for what, column in (("label", "--label-column"), ("photo", "--image-column")):
         text = f"Of a table: the column that names the {what}, if it has no usual name."
@@ -66,19 +66,24 @@ def layout_options(command: Command) -> Command:
     return click.option("--layout", type=click.Choice(LAYOUTS), help=text)(command)
 
 
-data_option = click.option(
-    "--data",
-    multiple=True,
-    required=True,
-    type=FOLDER,
-    help="A folder of photos, with a folder per label or in another layout. May be repeated.",
-)
-recipe_option = click.option(
-    "--recipe",
-    "recipe_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A recipe of your own instead of NAME's.",
-)
+def data_options(command: _Command) -> _Command:
+    """`--data`, which is needed, those of `layout_options`, and `--recipe`."""
+    recipe = click.option(
+        "--recipe",
+        "recipe_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A recipe of your own instead of NAME's.",
+    )
+    data = click.option(
+        "--data",
+        multiple=True,
+        required=True,
+        type=FOLDER,
+        help="A folder of photos, with a folder per label or in another layout. May be repeated.",
+    )
+    return data(layout_options(recipe(command)))
+
+
 weights_option = click.option(
     "--weights",
     default="imagenet",
@@ -113,6 +118,16 @@ def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], lis
         kept, twice = once_each((photo.path, photo.label, photo.box) for photo in photos)
         missing = [line for listing in listings for line in listing.missing]
     return kept, missing + [f"{name}: the same file lies under another label too" for name in twice]
+
+
+def with_progress_bar(label: str) -> Callable[[Iterable[_T]], Iterator[_T]]:
+    """A function that hands things on one by one, with a progress bar on standard error."""
+
+    def watch(items: Iterable[_T]) -> Iterator[_T]:
+        with click.progressbar(list(items), label=label, file=sys.stderr, show_pos=True) as bar:
+            yield from bar
+
+    return watch
 
 
 @contextmanager

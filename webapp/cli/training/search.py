@@ -12,11 +12,9 @@ from flask.cli import with_appcontext
 from webapp.cli.models.versions import terminal_errors
 from webapp.cli.training.options import (
     DataOptions,
-    data_option,
-    layout_options,
+    data_options,
     needs_training_libraries,
     options_as,
-    recipe_option,
     weights_of,
     weights_option,
 )
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class _SearchOptions(DataOptions):
-    recipe_file: Path | None
     weights: str
     trials: int
     epochs: int | None
@@ -39,8 +36,7 @@ class _SearchOptions(DataOptions):
 
 @click.command("search")
 @click.argument("name")
-@data_option
-@layout_options
+@data_options
 @click.option(
     "--trials",
     type=click.IntRange(min=1),
@@ -64,7 +60,6 @@ class _SearchOptions(DataOptions):
     help="Where the recipe goes.  [default: training/STUDY.toml]",
 )
 @weights_option
-@recipe_option
 @options_as(_SearchOptions)
 @with_appcontext
 def search_command(options: _SearchOptions, name: str) -> None:
@@ -89,7 +84,7 @@ def search_command(options: _SearchOptions, name: str) -> None:
         raise click.ClickException(f"There is no folder {out.parent} to write the recipe to.")
     with terminal_errors():
         job = TrainingJob(
-            recipe=options.recipe(name, options.recipe_file),
+            recipe=options.recipe(name),
             data=options.data,
             models=config.models,
             work=folder / name / "search",

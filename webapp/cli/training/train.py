@@ -12,11 +12,9 @@ from webapp.cli.models.versions import terminal_errors
 from webapp.cli.training.options import (
     FOLDER,
     DataOptions,
-    data_option,
-    layout_options,
+    data_options,
     needs_training_libraries,
     options_as,
-    recipe_option,
     weights_of,
     weights_option,
 )
@@ -27,7 +25,6 @@ from webapp.services.models import promotion
 
 @dataclass(frozen=True, kw_only=True)
 class _TrainOptions(DataOptions):
-    recipe_file: Path | None
     weights: str
     unknown: Path | None
     resume: bool | None
@@ -36,10 +33,8 @@ class _TrainOptions(DataOptions):
 
 @click.command("train")
 @click.argument("name")
-@data_option
-@layout_options
+@data_options
 @weights_option
-@recipe_option
 @click.option(
     "--unknown",
     type=FOLDER,
@@ -70,7 +65,7 @@ def train_command(options: _TrainOptions, name: str) -> None:
     config = get_config()
     with terminal_errors():
         job = TrainingJob(
-            recipe=options.recipe(name, options.recipe_file),
+            recipe=options.recipe(name),
             data=options.data,
             models=config.models,
             work=options.work or config.data / "training" / name,
@@ -78,8 +73,8 @@ def train_command(options: _TrainOptions, name: str) -> None:
             unknown=options.unknown,
             resume=options.resume,
         )
-        result = train(job)
-    click.echo("\n".join(describe(result.card)))
-    promotion.note_first(get_registry(), name, result.version, Who("terminal"))
+        card = train(job)
+    click.echo("\n".join(describe(card)))
+    promotion.note_first(get_registry(), name, card.version, Who("terminal"))
     live = get_registry().live_version(name)
-    click.echo("It is live." if live == result.version else f"Version {live} stays live.")
+    click.echo("It is live." if live == card.version else f"Version {live} stays live.")
