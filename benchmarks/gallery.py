@@ -8,6 +8,7 @@ uses it again.
 import argparse
 import http.client
 import io
+import os
 import random
 import re
 import statistics
@@ -21,9 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-import numpy as np
 from flask import Flask
-from PIL import Image
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -205,37 +204,20 @@ def _measure_pages(app: Flask, photos: int, times: int) -> None:
     print(f"\n{len(medians)} pages, {over} over 60 ms; the slowest: {page}, {slowest:.1f} ms")
 
 
-class _Relabeller:
-    """Gives photos of the history other labels, one by one."""
+def _measure_stats(app: Flask, relabel: Callable[[], None], times: int = 15) -> None:
+    """Print the times of the stats, after a label was given and again, and of the review."""
 
-    def __init__(self, app: Flask, photos: int) -> None:
-        self.app, self.photos, self.rng = app, photos, random.Random(1)
-        self.card, self.stamp = make_card(VERSIONS), Stamp(Who("benchmark"), "benchmark")
+    def in_context() -> None:
+        with app.app_context():
+            relabel()
 
-    def relabel(self) -> None:
-        """Relabel a photo in the current context, and commit."""
-        photo = f"p{self.rng.randrange(1, self.photos + 1):011}"
-        relabel_photos([photo], self.rng.choice(NAMES), [self.card], self.stamp)
-
-    def in_context(self) -> None:
-        """Relabel a photo in a context of its own."""
-        with self.app.app_context():
-            self.relabel()
-
-
-def _measure_stats(app: Flask, relabeller: _Relabeller, times: int = 15) -> None:
-    """Print the times of the stats: after a label was given, again, and with filters."""
     print(f"{'':>34}{'median ms':>11}{'p99 ms':>9}{'work ms':>9}")
     with _reviewing(app) as reviewer:
         for title, path in _STATS.items():
-            before = relabeller.in_context if title in ("stats", "stats in JSON") else None
+            before = in_context if title in ("stats", "stats in JSON") else None
             get = lambda path=path: reviewer.get(path, also=_TOO_MANY)  # noqa: E731
             print(f"{title:>34}{_timed(get, times, before=before)}", flush=True)
-
-
-def _measure_queue(app: Flask, times: int = 15) -> None:
-    """Print the times of a page of the review, and of a label given there with the next page."""
-    with _reviewing(app) as reviewer:
+        # pages of the review, and a label given there with the next page
         for order in ("least-sure", "margin", "surprising"):
             path = f"/review?order={order}"
 
@@ -257,35 +239,25 @@ def _compare_uploads(full: Flask, empty: Flask, rounds: int = 6, each: int = 40)
     times: dict[str, list[float]] = {"full": [], "empty": []}
     for _ in range(rounds):
         for name, app in (("full", full), ("empty", empty)):
-            times[name] += _upload(app, _new_pictures(each + 1))
+            times[name] += _upload(app, each)
     full_ms, empty_ms = (statistics.median(times[name]) for name in ("full", "empty"))
     print(f"an upload: median {full_ms:.2f} ms into the full database, ", end="")
     print(f"{empty_ms:.2f} ms into an empty one, {(full_ms / empty_ms - 1) * 100:+.1f} %")
 
 
-def _upload(app: Flask, pictures: list[bytes]) -> list[float]:
-    """Milliseconds of each upload through the JSON API; the first does not count."""
+def _upload(app: Flask, count: int) -> list[float]:
+    """Milliseconds of each upload through the JSON API, after one that does not count."""
     client, times = app.test_client(), []
-    for picture in pictures:
-        form = {"file": (io.BytesIO(picture), "car.jpg")}
+    for number in range(count + 1):
+        photo = CAR_PHOTOS[number % len(CAR_PHOTOS)].read_bytes()
+        # what is behind a picture's end makes it one that nobody has sent yet
+        form = {"file": (io.BytesIO(photo + os.urandom(8)), "car.jpg")}
         started = time.perf_counter()
         answer = client.post("/api/v1/photos", data=form)
         times.append((time.perf_counter() - started) * 1000)
         if answer.status_code != 201:
             raise RuntimeError(answer.text)
     return times[1:]
-
-
-def _new_pictures(count: int) -> list[bytes]:
-    """Pictures that nobody has sent yet."""
-    rng, pictures = np.random.default_rng(), []
-    for number in range(count):
-        stream = io.BytesIO()
-        image = Image.open(CAR_PHOTOS[number % len(CAR_PHOTOS)])
-        image.putpixel((0, 0), tuple(rng.integers(0, 256, 3).tolist()))
-        image.save(stream, "JPEG", quality=88, comment=rng.bytes(8))
-        pictures.append(stream.getvalue())
-    return pictures
 
 
 def main() -> None:
@@ -312,12 +284,17 @@ def main() -> None:
             with app.app_context():
                 list(counters.recount())
             print(f"counted from scratch in {time.perf_counter() - started:.0f} s")
-        relabeller = _Relabeller(app, options.photos)
-        _measure_stats(app, relabeller)
-        _measure_queue(app)
+        rng, card = random.Random(1), make_card(VERSIONS)
+        stamp = Stamp(Who("benchmark"), "benchmark")
+
+        def relabel() -> None:
+            photo = f"p{rng.randrange(1, options.photos + 1):011}"
+            relabel_photos([photo], rng.choice(NAMES), [card], stamp)
+
+        _measure_stats(app, relabel)
         _measure_pages(app, options.photos, options.times)
         with app.app_context():
-            timing = _timed(relabeller.relabel, 200)
+            timing = _timed(relabel, 200)
         print(f"a relabel: median {timing.median:.1f} ms, p99 {timing.p99:.1f} ms, ", end="")
         print(f"work {timing.work:.1f} ms")
         _compare_uploads(app, make_app(Path(scratch) / "empty"))

@@ -34,7 +34,7 @@ _FIRST_DAY = datetime(2026, 11, 1, tzinfo=UTC) - _LENGTH
 _DISTRIBUTION = (np.linspace(2, 0, len(NAMES), dtype="<f4") / len(NAMES)).tobytes()
 
 
-class InstantClassifier:
+class _InstantClassifier:
     """Gives every photo the same answer at once, so that all else of an upload is measured."""
 
     def __init__(self, card: ModelCard) -> None:
@@ -76,7 +76,7 @@ def make_app(data: Path) -> Flask:
     (models / "LIVE").write_text(f"{VERSIONS}\n", encoding="ascii")
     settings = {"secret_key": "k" * 32, "workers": 2, "threads": 8, "rate_limits": False}
     config = Config(data=data, models=models.parent, **settings)
-    app = create_app(config, InstantClassifier(make_card(VERSIONS)))
+    app = create_app(config, _InstantClassifier(make_card(VERSIONS)))
     app.config["WTF_CSRF_ENABLED"] = False
     with app.app_context():
         upgrade()
@@ -177,6 +177,12 @@ def _make_photos(start: int, count: int, photos: int) -> list[dict[str, Any]]:
         if checked[place] < 0.3:
             truth = name if right[place] < 0.85 else NAMES[(label + 1) % len(NAMES)]
             truth = "unusable" if verdict[place] < 0.003 else truth
+        if truth is None or truth == "unusable":
+            outcome = truth or "unlabelled"
+        elif decision == UNCLASSIFIED:
+            outcome = decision
+        else:
+            outcome = "correct" if decision == truth else "wrong"
         answer = {
             "shown_model": MODEL,
             "shown_version": 1 + number * VERSIONS // (photos + 1),
@@ -186,18 +192,10 @@ def _make_photos(start: int, count: int, photos: int) -> list[dict[str, Any]]:
             "shown_margin": margins[place],
             "ground_truth": truth,
             "truth_model": MODEL if truth else None,
-            "outcome": _outcome(truth, decision),
+            "outcome": outcome,
         }
         rows.append(_describe(number, _FIRST_DAY + _LENGTH * (number / photos)) | answer)
     return rows
-
-
-def _outcome(truth: str | None, decision: str) -> str:
-    if truth is None or truth == "unusable":
-        return truth or "unlabelled"
-    if decision == UNCLASSIFIED:
-        return decision
-    return "correct" if decision == truth else "wrong"
 
 
 def _describe(number: int, created_at: datetime) -> dict[str, Any]:

@@ -35,9 +35,7 @@ def main() -> None:
         end = max(map(_megabytes, workers))
         maps = [Path(f"/proc/{worker.pid}/maps").read_text() for worker in workers]
     heavy = sum("tensorflow" in text for text in maps)
-    print(
-        f"largest {end:.0f} MB (limit {LIMIT_MB}), {end - half:+.0f} MB since half of the uploads; "
-    )
+    print(f"largest {end:.0f} MB (limit {LIMIT_MB}), {end - half:+.0f} MB since half of them")
     print(f"TensorFlow in {heavy} workers")
     raise SystemExit(1 if end >= LIMIT_MB or heavy or end > half * 1.1 else 0)
 

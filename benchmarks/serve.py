@@ -18,7 +18,12 @@ _SERVERS = (("Marque", 8731, "/api/v1/photos"), ("FastAPI+Keras", 8732, "/infer"
 
 def main() -> None:
     """Measure at each number of connections and print a table; `--json FILE` keeps the figures."""
-    options = _options()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds at each level")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--rival-workers", type=int, default=1, help="processes of the rival")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
     photos = [path.read_bytes() for path in CAR_PHOTOS]
     size = sum(map(len, photos)) / len(photos) / 1024
     print(f"{os.cpu_count()} cores, {len(photos)} photos of 960 x 600 and {size:.0f} KiB, ", end="")
@@ -44,15 +49,6 @@ def main() -> None:
             print(f"{'ratio':>13}{connections:>12}{rates[0] / rates[1]:>9.1f}x\n")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0, help="seconds at each level")
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--rival-workers", type=int, default=1, help="processes of the rival")
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -112,7 +112,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder, marque(Path(folder), _PORT):
-        state = _SharedState(_make_key(Path(folder)), time.monotonic() + seconds)
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", "keys", "create", "benchmark"]
+        command += ["--scope", "review"]
+        env = {**os.environ, "MARQUE_DATA": folder}
+        key = subprocess.check_output(command, cwd=ROOT, env=env, text=True).split()[-1]
+        state = _SharedState(key, time.monotonic() + seconds)
         clients = [_BenchmarkClient(state, number) for number in range(UPLOADERS + RELABELLERS)]
         threads = [
             threading.Thread(target=client.run, args=(number < UPLOADERS,))
@@ -130,13 +134,6 @@ def main() -> None:
         print(f"{'events':>10}{state.done['events']:>8}")
         problems = [*state.problems, *_missing(Path(folder) / "marque.sqlite", state)]
     sys.exit("\n".join(problems) if problems else 0)
-
-
-def _make_key(data: Path) -> str:
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "keys", "create", "benchmark"]
-    command += ["--scope", "review"]
-    env = {**os.environ, "MARQUE_DATA": str(data)}
-    return subprocess.check_output(command, cwd=ROOT, env=env, text=True).split()[-1]
 
 
 def _missing(database: Path, state: _SharedState) -> list[str]:

@@ -77,7 +77,7 @@ SCRIPT_VARIABLE = re.compile(
 )
 
 
-class Checkout:
+class _Checkout:
     """One checkout: its files in git, figures, and the places behind each row."""
 
     def __init__(self, root: Path) -> None:
@@ -100,7 +100,7 @@ class Checkout:
         self._measure_functions()
         self._ask_ruff()
         self._measure_names()
-        if cycle := import_cycle(self.product):
+        if cycle := _import_cycle(self.product):
             self._add("import cycles", cycle[0], 1, " <- ".join(cycle))
         for path, text in self.texts.items():
             self._measure_width(path, text)
@@ -153,6 +153,10 @@ class Checkout:
             for node in ast.walk(tree):
                 if isinstance(node, ast.ClassDef):
                     classes[node.name].append((path, node.lineno))
+                if isinstance(node, Function | ast.ClassDef) and path.startswith("webapp/"):
+                    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name).lower().strip("_")
+                    if re.fullmatch(NAMES, snake):
+                        self._add("retired names", path, node.lineno, node.name)
         for name, ((path, line), *others) in classes.items():
             if others:
                 what = f"{name}, also in {', '.join(other for other, _ in others)}"
@@ -167,33 +171,27 @@ class Checkout:
                     self._add(f"wide lines: {kind}", path, number, str(len(line)))
 
     def _find_retired(self, path: str, text: str) -> None:
-        """Words anywhere in the path and the text, then names that are defined, then variables."""
+        """Words anywhere in the path and the text, then names of files, then variables."""
         for plain in (PUBLIC.sub(lambda match: "·" * len(match[0]), part) for part in (path, text)):
             for match in RETIRED.finditer(plain):
-                self._add("retired words", path, line_of(match), match[0])
+                self._add("retired words", path, _line_of(match), match[0])
         for part in path.split("/"):
             if re.fullmatch(f"{FILES}|{NAMES}", part.split(".")[0].removeprefix("test_")):
                 self._add("retired names", path, 1, part)
-        tree = self.trees.get(path)
-        for node in ast.walk(tree) if tree and path in self.product else ():
-            if isinstance(node, Function | ast.ClassDef):
-                snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name).lower().strip("_")
-                if re.fullmatch(NAMES, snake):
-                    self._add("retired names", path, node.lineno, node.name)
-        bound = [*variables_of(tree)] if tree else []
+        bound = [*_variables_of(self.trees[path])] if path in self.trees else []
         if path.endswith((".html", ".js")):
             matches = SCRIPT_VARIABLE.finditer(text)
-            bound = [(match[1] or match[2], line_of(match)) for match in matches]
+            bound = [(match[1] or match[2], _line_of(match)) for match in matches]
         for name, line in bound:
             if name in VARIABLES:
                 self._add("retired variables", path, line, name)
 
 
-def line_of(match: re.Match[str]) -> int:
+def _line_of(match: re.Match[str]) -> int:
     return match.string.count("\n", 0, match.start()) + 1
 
 
-def variables_of(tree: ast.AST, in_class: bool = False) -> Iterator[tuple[str, int]]:
+def _variables_of(tree: ast.AST, in_class: bool = False) -> Iterator[tuple[str, int]]:
     """Names that are bound: assignments, loops, comprehensions, arguments; not a class's fields."""
     for node in ast.iter_child_nodes(tree):
         if in_class and isinstance(node, ast.AnnAssign):
@@ -202,15 +200,15 @@ def variables_of(tree: ast.AST, in_class: bool = False) -> Iterator[tuple[str, i
             yield node.id, node.lineno
         elif isinstance(node, ast.arg):
             yield node.arg, node.lineno
-        yield from variables_of(node, isinstance(node, ast.ClassDef))
+        yield from _variables_of(node, isinstance(node, ast.ClassDef))
 
 
-def import_cycle(trees: dict[str, ast.Module]) -> list[str]:
+def _import_cycle(trees: dict[str, ast.Module]) -> list[str]:
     """Modules that import each other as they are loaded (not inside functions); [] without any."""
     endings = ("/__init__.py", ".py")
     names = {path: path.removesuffix(endings[0]).removesuffix(endings[1]) for path in trees}
     modules = {names[path].replace("/", "."): tree for path, tree in trees.items()}
-    graph = {name: imports_of(tree, set(modules)) - {name} for name, tree in modules.items()}
+    graph = {name: _imports_of(tree, set(modules)) - {name} for name, tree in modules.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -218,7 +216,7 @@ def import_cycle(trees: dict[str, ast.Module]) -> list[str]:
     return []
 
 
-def imports_of(tree: ast.AST, modules: set[str]) -> set[str]:
+def _imports_of(tree: ast.AST, modules: set[str]) -> set[str]:
     wanted = set()
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
@@ -227,7 +225,7 @@ def imports_of(tree: ast.AST, modules: set[str]) -> set[str]:
             below = {f"{node.module}.{alias.name}" for alias in node.names}
             wanted |= below & modules or {str(node.module)}
         elif not isinstance(node, Function | ast.If):  # an `if` is one of TYPE_CHECKING
-            wanted |= imports_of(node, modules)
+            wanted |= _imports_of(node, modules)
     return wanted & modules
 
 
@@ -236,7 +234,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path, default=[Path(__file__).parents[1]])
     parser.add_argument("--list", metavar="ROW")
     options = parser.parse_args()
-    checkouts = [Checkout(folder.resolve()) for folder in options.folders]
+    checkouts = [_Checkout(folder.resolve()) for folder in options.folders]
     for checkout in checkouts:
         checkout.measure()
     for row, goal in GOALS.items():

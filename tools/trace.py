@@ -26,7 +26,7 @@ PASSWORD = "traced only here"  # noqa: S105
 CONTROL = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.IGNORECASE)
 
 
-class Trace:
+class _Trace:
     """What happens in a `with` block: files below `folder` entered, statements, transactions."""
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +41,7 @@ class Trace:
             "rollback": lambda _connection: self.transactions.append("ROLLBACK"),
         }
 
-    def __enter__(self) -> "Trace":
+    def __enter__(self) -> "_Trace":
         for name, listener in self._listeners.items():
             event.listen(Engine, name, listener)
         threading.setprofile(self._enter_function)
@@ -64,7 +64,7 @@ class Trace:
             self.files.add(path.removeprefix(self.folder))
 
 
-def make_app(root: Path, data: str, *, stand_in: bool) -> Any:
+def _make_app(root: Path, data: str, *, stand_in: bool) -> Any:
     """The app of the checkout, set by environment variables, writing into `data`."""
     models = f"{data}/models" if stand_in else f"{root}/models"
     os.environ |= {"MARQUE_DATA": data, "MARQUE_MODELS": models, "MARQUE_MODEL": "f1-teams"}
@@ -78,45 +78,45 @@ def make_app(root: Path, data: str, *, stand_in: bool) -> Any:
     return create_app(getattr(config, "from_env", config)(), classifier)
 
 
-def trace_requests(root: Path, app: Any) -> dict[str, Trace]:
+def _trace_requests(root: Path, app: Any) -> dict[str, _Trace]:
     """A trace of each of the four requests, by its name."""
     app.config["WTF_CSRF_ENABLED"] = False
     runner, visitor, admin = app.test_cli_runner(), app.test_client(), app.test_client()
     runner.invoke(args=["prepare"])
     made = runner.invoke(args=["keys", "create", "trace", "--scope", "review"])
     key = {"Authorization": f"Bearer {made.output.split()[-1]}"}
-    expect(admin.post("/login", data={"name": "admin", "password": PASSWORD}), 302, 303)
+    _expect(admin.post("/login", data={"name": "admin", "password": PASSWORD}), 302, 303)
     pictures = sorted((root / "webapp/static/samples").glob("*.jpg"))
     photos: list[str] = []
 
     def upload_by_json() -> None:
         with pictures.pop().open("rb") as file:
             answer = visitor.post("/api/v1/photos", data={"file": (file, "car.jpg")})
-        photos.append(expect(answer, 201).json["id"])
+        photos.append(_expect(answer, 201).json["id"])
 
     def upload_by_form() -> None:
         with pictures.pop().open("rb") as file:
-            expect(visitor.post("/", data={"file": (file, "car.jpg")}), 303)
+            _expect(visitor.post("/", data={"file": (file, "car.jpg")}), 303)
 
     def relabel_by_json() -> None:
         path, label = f"/api/v1/photos/{photos.pop()}/ground-truth", {"label": "ferrari"}
-        expect(visitor.put(path, json=label, headers=key), 200)
+        _expect(visitor.put(path, json=label, headers=key), 200)
 
     def relabel_by_form() -> None:
         path, label = f"/photos/{photos.pop()}/label", {"label": "haas", "model": "f1-teams"}
-        expect(admin.post(path, data=label), 302, 303)
+        _expect(admin.post(path, data=label), 302, 303)
 
     upload_by_json()
     upload_by_json()
     traces = {}
     for request in (upload_by_json, upload_by_form, relabel_by_json, relabel_by_form):
         request()
-        with Trace(root / "webapp") as traces[request.__name__.replace("_", " ")]:
+        with _Trace(root / "webapp") as traces[request.__name__.replace("_", " ")]:
             request()
     return traces
 
 
-def expect(answer: Any, *statuses: int) -> Any:
+def _expect(answer: Any, *statuses: int) -> Any:
     """The answer of a test client, when it has one of these statuses."""
     if answer.status_code not in statuses:
         raise SystemExit(f"{answer.request.path}: {answer.status}\n{answer.text[:2000]}")
@@ -132,7 +132,7 @@ def main() -> None:
     root = options.folder.resolve()
     sys.path[0] = str(root)
     with tempfile.TemporaryDirectory() as data:
-        traces = trace_requests(root, make_app(root, data, stand_in=options.stand_in))
+        traces = _trace_requests(root, _make_app(root, data, stand_in=options.stand_in))
     for name, trace in traces.items():
         figures = f"{len(trace.files):>3} files {len(trace.statements):>3} statements"
         sys.stdout.write(f"{name:16} {figures}   {' '.join(trace.transactions)}\n")

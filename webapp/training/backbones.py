@@ -34,9 +34,8 @@ class _Backbone:
 def build_backbone(name: str, photo: keras.KerasTensor, weights: str | Path) -> keras.Model:
     """The backbone `name` on the input `photo`, float32 RGB of shape (batch, height, width, 3).
 
-    `weights` are "none" for random ones, "imagenet" from Keras, a weights file of the Keras
-    Application without its top, or the `model.keras` of a version with this backbone. Raises
-    `TrainingError` if there are no such weights, or they do not fit.
+    `weights` are "none", "imagenet", a weights file of the Keras Application without its top, or
+    the `model.keras` of a version. Raises `TrainingError` if there are none, or they do not fit.
     """
     kind = BACKBONES[name]
     body = kind.build(photo)

@@ -59,8 +59,7 @@ def calibrate(
 ) -> Calibration:
     """Fit temperature, threshold and familiarity on outputs for photos not trained on.
 
-    `unknown` are embeddings of other things. Without them, or when no measure separates them from
-    the known photos, the confidence alone decides.
+    Without embeddings of `unknown` things that a measure separates, the confidence alone decides.
     """
     temperature = fit_temperature(known["probabilities"], truths)
     confidences = scaled(known["probabilities"], temperature).max(axis=1)
@@ -120,14 +119,12 @@ def separating(known: _Doubles, unknown: _Doubles) -> float:
 
 
 def build_space(network: keras.Model, embeddings: Floats) -> Space:
-    """The last layer, and the main directions of training embeddings (photos, features).
-
-    At most a quarter of the photos, half of the features, or 256: few photos span little.
-    """
+    """The last layer, and the main directions of training embeddings (photos, features)."""
     weights, bias = network.get_layer("probabilities").get_weights()
     wide = embeddings.astype(np.float64)
     unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
     mean = unit.mean(axis=0)
+    # few photos span little
     count = max(1, min(_MOST_DIMENSIONS, unit.shape[1] // 2, len(unit) // 4))
     directions = np.linalg.svd(unit - mean, full_matrices=False)[2][:count]
     arrays = (weights, bias, mean, directions)

@@ -53,10 +53,10 @@ class TrainingExample:
 class Dataset:
     """Examples, and the names of files that were left out."""
 
-    examples: tuple[TrainingExample, ...]
-    refused: tuple[str, ...] = ()
-    repeated: tuple[str, ...] = ()
-    contradictory: tuple[str, ...] = ()
+    examples: Examples
+    refused: list[str]
+    repeated: list[str]
+    contradictory: list[str]
     label_event: int | None = None  # the last one that the labels contain, if known
 
     def report(self) -> dict[str, Any]:
@@ -68,9 +68,9 @@ class Dataset:
         return {
             "photos": len(self.examples),
             "by_source": {name: dict(sorted(counts[name].items())) for name in sorted(counts)},
-            "refused": list(self.refused),
-            "exact_duplicates_dropped": list(self.repeated),
-            "two_labels_dropped": list(self.contradictory),
+            "refused": self.refused,
+            "exact_duplicates_dropped": self.repeated,
+            "two_labels_dropped": self.contradictory,
             "groups_of_near_duplicates": sum(size > 1 for size in groups),
             "photos_in_such_groups": sum(size for size in groups if size > 1),
         }
@@ -82,10 +82,7 @@ def short_name(path: Path) -> str:
 
 
 def read_example(photo: ListedPhoto, source: str, max_side: int) -> TrainingExample:
-    """A photo read as in serving, its longest side then made `max_side` at most.
-
-    Raises `OSError` or `PhotoRefusedError`.
-    """
+    """A photo read as in serving, then made smaller. Raises `OSError` or `PhotoRefusedError`."""
     content = photo.path.read_bytes()
     pixels = decode_cut(content, photo.box)
     image = Image.fromarray(pixels)
@@ -170,10 +167,9 @@ def near_pairs(examples: Examples, distance: int) -> list[tuple[int, int]]:
 
 
 def split(examples: Examples, rule: SplitRule, trained_on: Collection[str] = ()) -> Parts:
-    """Train, validation and test. Seeded.
+    """Train, validation and test: whole groups, seeded, in shares of each label and source.
 
-    Whole groups move; the shares hold for each label and source apart. Groups with a file in
-    `trained_on` (SHA-256) go to train: the network that training starts from knows them. Raises
+    Groups with a file in `trained_on` (SHA-256), which the network knows, go to train. Raises
     `TrainingError` if a label is left without a training photo, or a part is empty.
     """
     shares = {"test": rule.test, "validation": rule.validation}

@@ -100,8 +100,7 @@ def make_report(
 ) -> DatasetReport:
     """Read every photo of the (folder, source) pairs as training would.
 
-    `watch` is handed the photos of each folder before they are read. Raises `TrainingError` if a
-    folder does not have the recipe's layout.
+    `watch` is handed those of each folder before. Raises `TrainingError` for another layout.
     """
     listings = [(list_photos(folder, recipe.layout), source) for folder, source in folders]
     named = labels_in(listing for listing, _ in listings)

@@ -21,10 +21,7 @@ _Infer = Callable[[NDArray[Any]], dict[str, Floats]]
 def extract(
     infer: _Infer, pixels: Sequence[Pixels], recipe: Recipe, batch: int
 ) -> tuple[Floats, dict[str, float]]:
-    """The embedding of a random view of each photo, shape (photos, features), and `throughput`.
-
-    Views depend on the recipe's seed alone.
-    """
+    """The embedding of a random view of each photo, (photos, features), and its `throughput`."""
     started, how = time.monotonic(), recipe.augmentation
     size = (recipe.input.height, recipe.input.width)
 

@@ -72,9 +72,8 @@ class FusedBatchNormalization(layers.BatchNormalization):
 def for_learning(network: keras.Model, precision: str = "float32") -> keras.Model:
     """The same network with the same weights, in a form that learns faster and is never saved.
 
-    With `precision` "mixed_bfloat16" layers compute in bfloat16 and keep their weights in float32
-    (Micikevicius et al. 2017, "Mixed Precision Training"; bfloat16 needs no scaling of the loss).
-    The first scaling and the last softmax stay in float32.
+    With "mixed_bfloat16" only the first scaling, the last softmax and the weights stay in float32
+    (Micikevicius et al. 2017); bfloat16 needs no scaling of the loss.
     """
 
     def twin(layer: layers.Layer) -> layers.Layer:

@@ -1,7 +1,4 @@
-"""Which photos a data folder holds, and the label of each.
-
-A folder per label, a table, or one of two public data sets in their own layout.
-"""
+"""The photos of a data folder and their labels: from folders, tables, two public data sets."""
 
 import csv
 import json
@@ -57,10 +54,7 @@ class Listing:
 
 
 def list_photos(folder: Path, layout: Layout) -> Listing:
-    """The photos of a data folder by label and name; none is opened.
-
-    Raises `TrainingError` if the folder has another layout, or no photo.
-    """
+    """The photos of a data folder; none is opened. Raises `TrainingError` if there is none."""
     if not folder.is_dir():
         raise TrainingError(f"There is no data folder {folder}.")
     listing = _READERS[layout.kind](folder, layout)
@@ -247,10 +241,7 @@ def _box(corners: list[Any]) -> Box:
 
 
 def _read_dogs(folder: Path, layout: Layout) -> Listing:
-    """`Images/nXXXXXXXX-Breed/<photo>`: the number is the label, the breed its name in the data.
-
-    With `layout.file`, a .mat list such as `train_list.mat`, only the photos in that list.
-    """
+    """`Images/nXXXXXXXX-Breed/<photo>`, or those in a .mat list such as `train_list.mat`."""
     usual = "Images" if (folder / "Images").is_dir() else ""
     root = _inside(folder, layout.images or usual)
     photos: list[ListedPhoto] = []
@@ -281,11 +272,7 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
 
 
 def _listing(rows: Iterable[tuple[str, str, Box | None]], folder: Path) -> Listing:
-    """The photos of rows of (name, label, box), looked for in a folder.
-
-    A name is a relative path, a file's name, or that without its ending. Raises `TrainingError` if
-    it may be several files.
-    """
+    """The photos of rows of (name, label, box); a name may be a path, or lack its ending."""
     paths = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
     by_name: dict[str, list[str]] = defaultdict(list)
     for relative, path in paths.items():

@@ -317,10 +317,9 @@ def laid_out(
 
 
 def fitted(recipe: Recipe, photos: int) -> Recipe:
-    """The recipe with a stage that suits the number of training photos, if it names none.
+    """The recipe, with a stage of a few minutes on two cores if it names none.
 
-    It takes a few minutes on two cores. Few photos are seen often, in small batches, and change
-    only the upper half of the network; many are seen four times and change all of it.
+    Few photos are seen often, in small batches, and change only the upper half of the network.
     """
     if recipe.stages:
         return recipe

@@ -31,10 +31,7 @@ class Run:
     """A network that learns, and its running average, which is validated and kept."""
 
     def __init__(self, job: TrainingJob, recipe: Recipe, parts: Parts, folder: Path | None) -> None:
-        """`folder` keeps the checkpoint, if any; a run of the same photos and recipe goes on.
-
-        Without validation photos the last epoch is kept instead of the best.
-        """
+        """`folder` keeps the checkpoint. Without validation photos the last epoch is kept."""
         keras.utils.set_random_seed(recipe.seed)  # the same in a process that goes on
         self.job, self.recipe, self.folder = job, recipe, folder
         self.sampler = Sampler(parts["train"], recipe)

@@ -13,10 +13,9 @@ _WARM = 20  # the first of this many parts of a stage is spent on the way up
 def rates_of_epoch(
     schedule: str, highest: float, epochs: int, steps: int, losses: Sequence[float]
 ) -> NDArray[np.float64]:
-    """The rate of each step of a stage's next epoch, shape (steps,).
+    """The rate of each step of a stage's next epoch, shape (steps,), as a resumed run gets it too.
 
-    `highest` is the stage's highest rate, `losses` are those after the epochs that are done, of
-    `epochs` with `steps` each: a resumed run gets the same rates.
+    `losses` are those after the epochs that are done, of `epochs` with `steps` each.
     """
     done = len(losses) * steps
     if schedule == "cosine":

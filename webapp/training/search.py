@@ -1,7 +1,4 @@
-"""Search: short trainings with other settings, judged on the validation photos.
-
-The best settings become a recipe.
-"""
+"""Short trainings with other settings, judged on validation photos; the best become a recipe."""
 
 import hashlib
 import json
@@ -55,9 +52,8 @@ class SearchResult:
 def search(wanted: Search) -> SearchResult:
     """Run trials until the study holds as many as wanted; the first has the recipe's own settings.
 
-    The test photos are left alone. Other processes may work on the same study at the same time.
-    Raises `TrainingError` if data, recipe, weights or the database cannot be used, or no trial
-    ended.
+    The test photos are left alone; other processes may share the study. Raises `TrainingError` if
+    something cannot be used or no trial ended.
     """
     data = prepare(wanted.job)
     recipe, parts = data.recipe, {part: data.parts[part] for part in ("train", "validation")}

@@ -1,7 +1,4 @@
-"""A training as a run on an MLflow server, when `MLFLOW_TRACKING_URI` names one.
-
-A server that does not answer never stops a training.
-"""
+"""A training as a run on an MLflow server, which never stops it by not answering."""
 
 import json
 import os
@@ -38,10 +35,7 @@ class MlflowServer:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
-        """The server of `MLFLOW_TRACKING_URI`, with the name, password or token of MLflow's own.
-
-        Raises `TrackingError` if it is none that is reached over HTTP.
-        """
+        """The server of MLflow's own variables. Raises `TrackingError` if it is none of HTTP."""
         parts = urlsplit(env["MLFLOW_TRACKING_URI"].strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TrackingError(
@@ -99,8 +93,7 @@ class MlflowServer:
 class Tracker:
     """One training as one run: settings first, metrics after every epoch, files in the end.
 
-    What a silent server misses is sent when it answers again. Only the first failure after a
-    success is told.
+    What a silent server misses is sent when it answers again; only the first failure is told.
     """
 
     def __init__(

@@ -103,7 +103,7 @@ def prepare(job: TrainingJob) -> TrainingData:
     recipe = with_labels(job.recipe, displays, displays)
     keras.utils.set_random_seed(recipe.seed)
     dataset = _read(job, recipe)
-    parts = split(list(dataset.examples), recipe.split, trained_on(job.weights))
+    parts = split(dataset.examples, recipe.split, trained_on(job.weights))
     report = dataset.report()
     sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
     say(
@@ -151,6 +151,5 @@ def _read(job: TrainingJob, recipe: Recipe) -> Dataset:
     kept, repeated, contradictory = drop_repeats(examples)
     for name in contradictory:
         say(f"left out {name}: the same file lies under another label too")
-    left_out = (tuple(names) for names in (refused, repeated, contradictory))
-    examples = group(kept, recipe.split)
-    return Dataset(tuple(examples), *left_out, min(label_events, default=None))
+    label_event = min(label_events, default=None)
+    return Dataset(group(kept, recipe.split), refused, repeated, contradictory, label_event)

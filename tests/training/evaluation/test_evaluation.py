@@ -22,7 +22,6 @@ from webapp.inference.models.card import Label
 from webapp.inference.models.held_out import CALIBRATED_ON_IT
 from webapp.training.evaluation.evaluation import Evaluation, PredictedPhoto, predict_photos
 from webapp.training.evaluation.files import (
-    FILES,
     confusion_csv,
     make_folder,
     per_class_csv,
@@ -411,9 +410,21 @@ def test_every_file_is_written_and_can_be_read(data: Path, things: Path, tmp_pat
     evaluation = evaluate(data, things, split={}, mirror=True)
     make_folder(tmp_path / "out" / "report")
     report = make_report(evaluation)
-    write_files(tmp_path / "out" / "report", evaluation, report)
     folder = tmp_path / "out" / "report"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    names = write_files(folder, evaluation, report)
+    assert (
+        sorted(path.name for path in folder.iterdir())
+        == sorted(names)
+        == [
+            "confusion.csv",
+            "confusion.svg",
+            "per_class.csv",
+            "predictions.csv",
+            "reliability.svg",
+            "report.json",
+            "report.md",
+        ]
+    )
     assert json.loads((folder / "report.json").read_text()) == report
     assert (
         "[0, 0, 0, 3, 0, 0, 0, 0, 0, 0]" in (folder / "report.json").read_text()

@@ -5,12 +5,7 @@ import json
 import click
 
 from webapp.cli.models.versions import terminal_errors
-from webapp.cli.training.options import (
-    DataOptions,
-    data_options,
-    options_as,
-    with_progress_bar,
-)
+from webapp.cli.training.options import DataOptions, data_options, options_as, with_progress_bar
 
 
 @click.command("dataset")

@@ -9,10 +9,10 @@ from flask.cli import with_appcontext
 
 from webapp.cli.models.versions import name_and_number, terminal_errors
 from webapp.cli.training.options import (
-    FOLDER,
     DataOptions,
     data_options,
     options_as,
+    unknown_option,
     with_progress_bar,
 )
 from webapp.extensions import get_config, get_registry, load_version
@@ -36,11 +36,7 @@ class _EvaluateOptions(DataOptions):
 @click.command("evaluate")
 @click.argument("name_and_version", metavar="NAME[@VERSION]")
 @data_options
-@click.option(
-    "--unknown",
-    type=FOLDER,
-    help="A folder of photos of other things: how often it admits that it does not know.",
-)
+@unknown_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -65,7 +61,7 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
 
     Photos that it was trained on, and those that chose its limits, are left out and counted.
     """
-    from webapp.training.evaluation.files import FILES, make_folder, to_json, write_files
+    from webapp.training.evaluation.files import make_folder, to_json, write_files
     from webapp.training.evaluation.report import make_report
     from webapp.training.evaluation.report_text import terminal_lines
 
@@ -77,13 +73,12 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
             make_folder(options.out)
         evaluation = _evaluate(classifier, recipe, options)
         report = make_report(evaluation)
-        if options.out is not None:
-            write_files(options.out, evaluation, report)
+        files = write_files(options.out, evaluation, report) if options.out else []
     for warning in report["warnings"]:
         click.secho(warning + "\n", fg="red", err=options.as_json)
     click.echo(to_json(report) if options.as_json else "\n".join(terminal_lines(report)))
     if options.out is not None:
-        text = f"\nThe report is in {options.out}: {', '.join(FILES)}."
+        text = f"\nThe report is in {options.out}: {', '.join(files)}."
         click.echo(text, err=options.as_json)
 
 

@@ -84,6 +84,11 @@ def data_options(command: _Command) -> _Command:
     return data(layout_options(recipe(command)))
 
 
+unknown_option = click.option(
+    "--unknown",
+    type=FOLDER,
+    help="A folder of photos of other things: how often it admits that it does not know.",
+)
 weights_option = click.option(
     "--weights",
     default="imagenet",
@@ -102,7 +107,7 @@ def weights_of(option: str) -> str | Path:
 
 
 def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], list[str]]:
-    """The labelled photos in data folders, each content once; and a sentence for what is left out.
+    """The labelled photos in data folders, each once, and sentences about those left out.
 
     Boxes are cut out as in training. Raises `TrainingError`.
     """

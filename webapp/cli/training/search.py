@@ -4,7 +4,6 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from flask.cli import with_appcontext
@@ -19,9 +18,6 @@ from webapp.cli.training.options import (
     weights_option,
 )
 from webapp.extensions import get_config
-
-if TYPE_CHECKING:
-    from webapp.training.search import SearchResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,28 +95,21 @@ def search_command(options: _SearchOptions, name: str) -> None:
         raise click.ClickException(
             f"The recipe cannot be written to {out} ({error.strerror})."
         ) from error
-    click.echo("\n".join(_describe(result, study)))
+    own = ""
+    if result.own_loss is not None:
+        own = f"; the recipe's own settings had {result.own_loss:.4f}"
+    click.echo(
+        f"Study {study}: {result.trials} trials, {result.pruned} of them stopped early, "
+        f"{result.failed} failed.\n"
+        f"Best is trial {result.trial} with a validation loss of {result.loss:.4f}{own}.\n"
+        "The best of many is flattered by luck: what it is worth, the test photos of a training "
+        "with it will tell.\n"
+    )
+    for setting, value in result.settings.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        click.echo(f"{setting:<12}{text}")
     folders = " ".join(f"--data {shlex.quote(str(folder))}" for folder in options.data)
     click.echo(
         f"\nWritten to {out}. Train with it:\n"
         f"  flask model train {name} --recipe {shlex.quote(str(out))} {folders}"
     )
-
-
-def _describe(result: "SearchResult", study: str) -> list[str]:
-    """The result of a search, line by line."""
-    own = ""
-    if result.own_loss is not None:
-        own = f"; the recipe's own settings had {result.own_loss:.4f}"
-    lines = [
-        f"Study {study}: {result.trials} trials, {result.pruned} of them stopped early, "
-        f"{result.failed} failed.",
-        f"Best is trial {result.trial} with a validation loss of {result.loss:.4f}{own}.",
-        "The best of many is flattered by luck: what it is worth, the test photos of a training "
-        "with it will tell.",
-        "",
-    ]
-    for name, value in result.settings.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        lines.append(f"{name:<12}{text}")
-    return lines

@@ -10,11 +10,11 @@ from webapp.cli.history import needs_history
 from webapp.cli.models.card_text import describe
 from webapp.cli.models.versions import terminal_errors
 from webapp.cli.training.options import (
-    FOLDER,
     DataOptions,
     data_options,
     needs_training_libraries,
     options_as,
+    unknown_option,
     weights_of,
     weights_option,
 )
@@ -35,12 +35,7 @@ class _TrainOptions(DataOptions):
 @click.argument("name")
 @data_options
 @weights_option
-@click.option(
-    "--unknown",
-    type=FOLDER,
-    help="A folder of photos of other things, to measure how often the model admits that it does "
-    "not know.",
-)
+@unknown_option
 @click.option(
     "--resume/--fresh",
     default=None,

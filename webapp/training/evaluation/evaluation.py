@@ -81,10 +81,7 @@ class Evaluation:
 def predict_photos(
     classifier: Classifier, selection: PhotoSelection, *, mirror: bool = False, watch: Watch = iter
 ) -> PredictedSelection:
-    """Rank each photo, one after the other; with `mirror` a second time, turned left to right.
-
-    Raises `TrainingError` when not a single file is a photo.
-    """
+    """Rank each photo, with `mirror` also turned. Raises `TrainingError` when none can be read."""
     results: list[PredictedPhoto] = []
     refused: list[str] = []
     side = working_side(classifier.card.input)
@@ -117,10 +114,8 @@ def _mean(output: NetworkOutput, turned: NetworkOutput) -> NetworkOutput:
     probabilities, embedding, feature_map = (
         ((first + second) / 2).astype(np.float32) for first, second in pairs
     )
-    familiarities = [
-        value for value in (output.familiarity, turned.familiarity) if value is not None
-    ]
-    familiarity = sum(familiarities) / len(familiarities) if familiarities else None
+    known = [value for value in (output.familiarity, turned.familiarity) if value is not None]
+    familiarity = sum(known) / len(known) if known else None
     return NetworkOutput(probabilities, embedding, feature_map, familiarity)
 
 

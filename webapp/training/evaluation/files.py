@@ -14,23 +14,11 @@ from webapp.reports.csv_safety import to_csv
 from webapp.training.evaluation.evaluation import Evaluation, PredictedPhoto
 from webapp.training.evaluation.report_text import headline, page
 
-FILES = (
-    "report.md",
-    "report.json",
-    "per_class.csv",
-    "confusion.csv",
-    "confusion.svg",
-    "reliability.svg",
-    "predictions.csv",
-)
 _TOP = 5
 
 
 def make_folder(folder: Path) -> None:
-    """Make the report's folder before anything is measured.
-
-    Raises `TrainingError` when it cannot be written to.
-    """
+    """Make the report's folder. Raises `TrainingError` when it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()  # leaves nothing behind
@@ -40,24 +28,25 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write_files(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -> None:
-    """Write every file of `FILES`. Raises `TrainingError` when one cannot be written."""
-    texts = (
-        page(report),
-        to_json(report) + "\n",
-        per_class_csv(report),
-        confusion_csv(report),
-        as_file(_confusion_chart(evaluation, report)),
-        as_file(_reliability_chart(report)),
-        predictions_csv(evaluation),
-    )
-    for name, text in zip(FILES, texts, strict=True):
+def write_files(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -> list[str]:
+    """Write all files and return their names. Raises `TrainingError` when one cannot be written."""
+    files = {
+        "report.md": page(report),
+        "report.json": to_json(report) + "\n",
+        "per_class.csv": per_class_csv(report),
+        "confusion.csv": confusion_csv(report),
+        "confusion.svg": as_file(_confusion_chart(evaluation, report)),
+        "reliability.svg": as_file(_reliability_chart(report)),
+        "predictions.csv": predictions_csv(evaluation),
+    }
+    for name, text in files.items():
         try:
             (folder / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise TrainingError(
                 f"{name} cannot be written to {folder}: {error.strerror}."
             ) from error
+    return [*files]
 
 
 def to_json(report: dict[str, Any]) -> str:
@@ -74,17 +63,12 @@ def per_class_csv(report: dict[str, Any]) -> str:
     """A line for each label that has photos, worst first. Shares are in [0, 1]."""
     headings = "label display photos right recall recall_low recall_high precision precision_low "
     headings += "precision_high f1 most_taken_for"
-    rows = (
-        (
-            *(row[key] for key in ("label", "display", "n", "right", "recall")),
-            *row["recall_interval"],
-            row["precision"],
-            *(row["precision_interval"] or (None, None)),
-            row["f1"],
-            row["most_taken_for"],
-        )
-        for row in report["labels"]
-    )
+    rows = []
+    for row in report["labels"]:
+        recall, precision = row["recall_interval"], row["precision_interval"] or (None, None)
+        cells = [row[key] for key in ("label", "display", "n", "right", "recall")]
+        cells += [*recall, row["precision"], *precision, row["f1"], row["most_taken_for"]]
+        rows.append(cells)
     return to_csv(headings.split(), rows)
 
 
@@ -114,8 +98,8 @@ def _prediction(evaluation: Evaluation, result: PredictedPhoto) -> list[object]:
     right = "yes" if labels[0].label == photo.truth else "no"
     familiarity = None if answer.familiarity is None else round(answer.familiarity, 4)
     cells: list[object] = [photo.name, photo.source, photo.part, photo.truth or "other things"]
-    cells += [right if photo.truth else "", answer.decision, round(answer.confidence, 4)]
-    cells.append(familiarity)
+    cells += [right if photo.truth else "", answer.decision]
+    cells += [round(answer.confidence, 4), familiarity]
     for label in labels:
         cells += [label.label, round(label.probability, 4)]
     cells += [""] * (2 * (_TOP - len(labels)))

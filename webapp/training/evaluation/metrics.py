@@ -57,7 +57,7 @@ def summary(
     if not short:
         result["per_label"] = per_label(table, names)
         result["confusion"] = table.tolist()
-        result["reliability"] = reliability(scaled, truths)
+        result["reliability"] = _reliability(scaled, truths)
     return result
 
 
@@ -71,15 +71,12 @@ def confusion(probabilities: Floats, truths: _Ints) -> _Ints:
 
 def per_label(table: _Ints, names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
     """n, precision, recall and F1 of every label; None where nothing was counted."""
-    return {
-        name: {
-            "n": label.n,
-            "precision": _round_or_none(label.precision),
-            "recall": _round_or_none(label.recall),
-            "f1": _round_or_none(label.f1),
-        }
-        for name, label in zip(names, _label_measures(table), strict=True)
-    }
+    rows: dict[str, dict[str, float | int | None]] = {}
+    for name, label in zip(names, _label_measures(table), strict=True):
+        figures = {"precision": label.precision, "recall": label.recall, "f1": label.f1}
+        rows[name] = {"n": label.n}
+        rows[name] |= {key: None if x is None else _round(x) for key, x in figures.items()}
+    return rows
 
 
 def _label_measures(table: _Ints) -> list[LabelMeasure]:
@@ -94,16 +91,11 @@ def mean_f1(table: _Ints, *, weighted: bool = False) -> float:
 
 def mix_ups(table: _Ints, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Which label was taken for which: `n` photos, of all with that truth. The commonest first."""
-    pairs = [
-        {
-            "truth": names[truth],
-            "answer": names[answer],
-            "n": int(table[truth, answer]),
-            "of": int(table[truth].sum()),
-        }
-        for truth, answer in np.argwhere(table)
-        if truth != answer
-    ]
+    pairs = []
+    for truth, answer in np.argwhere(table):
+        if truth != answer:
+            n, of = int(table[truth, answer]), int(table[truth].sum())
+            pairs.append({"truth": names[truth], "answer": names[answer], "n": n, "of": of})
     return sorted(
         pairs, key=lambda row: (-row["n"], -row["n"] / row["of"], row["truth"], row["answer"])
     )
@@ -111,11 +103,11 @@ def mix_ups(table: _Ints, names: tuple[str, ...]) -> list[dict[str, Any]]:
 
 def calibration_error(probabilities: Floats, truths: _Ints, bins: int = 10) -> float:
     """Expected calibration error (Naeini et al. 2015) over equally wide bins, by photos."""
-    rows = reliability(probabilities, truths, bins)
+    rows = _reliability(probabilities, truths, bins)
     return counts.calibration_error((row["n"], row["confidence"], row["accuracy"]) for row in rows)
 
 
-def reliability(probabilities: Floats, truths: _Ints, bins: int = 10) -> list[dict[str, Any]]:
+def _reliability(probabilities: Floats, truths: _Ints, bins: int = 10) -> list[dict[str, Any]]:
     """Photos by confidence in equally wide bins: n, mean confidence, accuracy; no empty bins."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truths
@@ -133,10 +125,7 @@ def reliability(probabilities: Floats, truths: _Ints, bins: int = 10) -> list[di
 
 
 def area_under_curve(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
-    """The chance that a score of `known` photos is over one of `unknown`, ties counting half.
-
-    That is the area under the ROC curve (Hanley and McNeil 1982). Neither may be empty.
-    """
+    """The chance that a score of `known` is over one of `unknown`: AUROC (Hanley, McNeil 1982)."""
     ordered = np.sort(unknown)
     below = np.searchsorted(ordered, known, side="left")
     up_to = np.searchsorted(ordered, known, side="right")
@@ -151,7 +140,3 @@ def negative_log_likelihood(probabilities: Floats, truths: _Ints) -> float:
 
 def _round(value: float) -> float:
     return round(float(value), 4)
-
-
-def _round_or_none(value: float | None) -> float | None:
-    return None if value is None else _round(value)

@@ -76,11 +76,10 @@ def choose_photos(
     include_training: bool = False,
     watch: Watch = iter,
 ) -> PhotoSelection:
-    """The photos that the version has never seen, each once.
+    """The photos that the version has never seen, each once. Raises `TrainingError` without any.
 
     Labels are matched by name, else by display name or alias. New photos that nearly repeat one
-    that the version was trained on count as seen. `split` is the version's list of files; `watch`
-    is handed the photos that are compared. Raises `TrainingError` if no photo is left.
+    that the version was trained on count as seen; `watch` is handed the photos that are compared.
     """
     copies, unknown = _labelled(data.listings, card, split or {})
     labels: dict[str, set[str]] = defaultdict(set)
@@ -108,10 +107,7 @@ def choose_others(
     known: Iterable[EvaluationPhoto] = (),
     include_training: bool = False,
 ) -> PhotoSelection:
-    """The files of other things that are not `known` and that the version has not seen, each once.
-
-    Raises `TrainingError` if none is left.
-    """
+    """The files of other things that it has not seen, each once. Raises `TrainingError` if none."""
     files, source = files_in(folder), folder.resolve().name
     copies = [_photo(ListedPhoto(path, ""), source, split or {}) for path in files]
     ours = {photo.sha256 for photo in known}
@@ -146,8 +142,16 @@ def describe_seen(counts: Mapping[str, int], card: ModelCard) -> str:
 def _labelled(
     pairs: Iterable[tuple[Listing, str]], card: ModelCard, split: Split
 ) -> tuple[list[EvaluationPhoto], Counter[str]]:
-    """Every photo with a label of the card, and the numbers of those with other labels."""
-    names = _names_of(card)
+    """Every photo with a label of the card, and the numbers of those with other labels.
+
+    Data may call a label by its name, display name or alias, if that means no other one.
+    """
+    meanings: dict[str, set[str]] = defaultdict(set)  # display name and aliases in lower case
+    for label in card.labels:
+        for text in (label.name, label.display, *label.aliases):
+            meanings[text.casefold()].add(label.name)
+    names = {text: min(labels) for text, labels in meanings.items() if len(labels) == 1}
+    names |= {name: name for name in card.label_names}
     photos: list[EvaluationPhoto] = []
     unknown: Counter[str] = Counter()
     for listing, source in pairs:
@@ -159,19 +163,6 @@ def _labelled(
             else:
                 photos.append(_photo(replace(file, label=name), source, split))
     return photos, unknown
-
-
-def _names_of(card: ModelCard) -> dict[str, str]:
-    """What data may call a label (name; display name and aliases in lower case) -> its name.
-
-    What may mean two labels is left out.
-    """
-    names: dict[str, set[str]] = defaultdict(set)
-    for label in card.labels:
-        for word in (label.name, label.display, *label.aliases):
-            names[word.casefold()].add(label.name)
-    clear = {word: min(same) for word, same in names.items() if len(same) == 1}
-    return clear | {name: name for name in card.label_names}
 
 
 def _photo(file: ListedPhoto, source: str, split: Split) -> EvaluationPhoto:

@@ -27,11 +27,19 @@ _NAMED_MOST = 10  # labels that are listed as given to photos of other things
 def make_report(evaluation: Evaluation) -> dict[str, Any]:
     """Every figure as plain JSON."""
     card, photos = evaluation.card, evaluation.known.photos
+    same = ("name", "version", "title", "noun", "noun_plural", "temperature", "threshold", "files")
     figures = _figures(card, photos)
     per_label = figures.pop("per_label")
     others = evaluation.others.photos if evaluation.others else []
     return {
-        "model": _model(evaluation),
+        "model": {key: getattr(card, key) for key in same}
+        | {
+            "labels": len(card.labels),
+            "display": {label.name: label.display for label in card.labels},
+            "engine": evaluation.engine,
+            "split": card.split.get("fingerprint", ""),
+            "created_at": card.created_at,
+        },
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "warnings": warnings(evaluation),
         "photos": _photos(evaluation),
@@ -75,18 +83,6 @@ def warnings(evaluation: Evaluation) -> list[str]:
             "If they are among these, the figures flatter it."
         )
     return sentences
-
-
-def _model(evaluation: Evaluation) -> dict[str, Any]:
-    card = evaluation.card
-    same = ("name", "version", "title", "noun", "noun_plural", "temperature", "threshold", "files")
-    return {key: getattr(card, key) for key in same} | {
-        "labels": len(card.labels),
-        "display": {label.name: label.display for label in card.labels},
-        "engine": evaluation.engine,
-        "split": card.split.get("fingerprint", ""),
-        "created_at": card.created_at,
-    }
 
 
 def _photos(evaluation: Evaluation) -> dict[str, Any]:
@@ -151,11 +147,12 @@ def _interval(hits: int, n: int) -> list[float]:
 def _by(evaluation: Evaluation, key: Callable[[PredictedPhoto], str]) -> dict[str, Any]:
     """Short figures for each group of photos; empty when there is only one."""
     photos = evaluation.known.photos
-    groups = sorted({key(result) for result in photos})
-    members = {group: [result for result in photos if key(result) == group] for group in groups}
+    groups: dict[str, list[PredictedPhoto]] = {}
+    for result in sorted(photos, key=key):
+        groups.setdefault(key(result), []).append(result)
     if len(groups) < 2:
         return {}
-    return {group: _figures(evaluation.card, members[group], short=True) for group in groups}
+    return {name: _figures(evaluation.card, group, short=True) for name, group in groups.items()}
 
 
 def _labels(

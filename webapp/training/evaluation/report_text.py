@@ -38,7 +38,12 @@ def terminal_lines(report: dict[str, Any]) -> list[str]:
         lines += ["", *_columns(heading.lower(), _GROUP_COLUMNS, _group_rows(groups))]
     rows = _label_rows(report, 12)
     lines += ["", *_columns(report["model"]["noun"], _LABEL_COLUMNS, rows)]
-    lines += _unlisted_labels(report, len(rows))
+    model, measured = report["model"], len(report["labels"])
+    if more := measured - len(rows):
+        lines.append(f"… and {more:,} {model['noun_plural']} that it finds more often")
+    if without := model["labels"] - measured:
+        labels = f"{model['labels']:,} {model['noun_plural']}"
+        lines.append(f"Not measured, for want of a photo: {without:,} of its {labels}.")
     if report["mix_ups"]:
         lines += ["", "Most often mistaken:", *(f"  {pair}" for pair in _pairs(report, 10))]
     return lines
@@ -103,12 +108,12 @@ def _where_from(report: dict[str, Any]) -> list[str]:
         lines.append(f"Left out: {count} of labels that it does not know ({names}).")
     if photos["repeated"]:
         lines.append(f"Counted once: {photos['repeated']:,} further copies of a file.")
-    problems = {
-        "two_labels": "files under two labels",
-        "unreadable": "that cannot be read",
-        "missing": "that led to no photo",
-    }
-    for key, problem in problems.items():
+    problems = (
+        ("two_labels", "files under two labels"),
+        ("unreadable", "that cannot be read"),
+        ("missing", "that led to no photo"),
+    )
+    for key, problem in problems:
         if names := photos[key]:
             lines.append(f"Left out: {len(names):,} {problem} ({shortened(names, 3)}).")
     return lines
@@ -174,18 +179,13 @@ def _mirror_rows(mirrored: dict[str, Any], others: dict[str, Any] | None) -> lis
 
 
 def _speed_rows(speed: dict[str, Any], engine: str) -> list[_Row]:
-    names = {
-        "both": "Time for a photo",
-        "decode": "  decoding",
-        "network": "  network",
-        "mirror": "  network, mirrored",
-    }
+    names = {"both": "Time for a photo", "decode": "  decoding", "network": "  network"}
+    names["mirror"] = "  network, mirrored"
     rows: list[_Row] = []
     for key in (key for key in names if key in speed):
         note = f"; one at a time, engine {engine}" if key == "both" else ""
-        p50, p99 = speed[key]["p50"], speed[key]["p99"]
-        more = f"median; 99 of 100 take at most {p99:.1f}{note}"
-        rows.append((names[key], f"{p50:.1f} ms", more))
+        more = f"median; 99 of 100 take at most {speed[key]['p99']:.1f}{note}"
+        rows.append((names[key], f"{speed[key]['p50']:.1f} ms", more))
     return rows
 
 
@@ -234,18 +234,6 @@ def _label_rows(report: dict[str, Any], most: int) -> list[_Row]:
     ]
 
 
-def _unlisted_labels(report: dict[str, Any], listed: int) -> list[str]:
-    model, lines = report["model"], []
-    measured, plural = len(report["labels"]), model["noun_plural"]
-    if measured > listed:
-        lines.append(f"… and {measured - listed:,} {plural} that it finds more often")
-    if without := model["labels"] - measured:
-        lines.append(
-            f"Not measured, for want of a photo: {without:,} of its {model['labels']:,} {plural}."
-        )
-    return lines
-
-
 def _pairs(report: dict[str, Any], most: int) -> list[str]:
     names, pairs = report["model"]["display"], report["mix_ups"]
     lines = [
@@ -262,12 +250,11 @@ def _columns(first: str, headings: _Row, rows: Sequence[_Row]) -> list[str]:
     align: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * len(headings)]
     if headings[-1] == "Most taken for":
         align[-1] = str.ljust
-    return [
-        "  ".join(
-            fit(cell, width) for fit, cell, width in zip(align, row, widths, strict=True)
-        ).rstrip()
-        for row in table
-    ]
+    lines = []
+    for row in table:
+        cells = [fit(text, width) for fit, text, width in zip(align, row, widths, strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def _table(headings: _Row, rows: Sequence[_Row]) -> list[str]:
