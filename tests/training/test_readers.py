@@ -115,7 +115,8 @@ def test_an_unknown_column_is_answered_with_those_there_are(tmp_path: Path) -> N
     (tmp_path / "list.csv").write_text("Bild,Team\na.png,red\n")
     with pytest.raises(
         TrainingError,
-        match=r"usual name for the image; it has Bild, Team\. Name one with --image-column",
+        match=r"no column with a usual name for the image; it has Bild, Team\. "
+        "Name one with --image-column",
     ):
         list_photos(tmp_path, TABLE)
 

@@ -12,6 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 from webapp.inference.classifier import scale
 from webapp.inference.familiarity import Familiarity, Space, add_up
 from webapp.training.evaluation.metrics import (
+    Floats,
     JudgedPhotos,
     area_under_curve,
     negative_log_likelihood,
@@ -28,7 +29,6 @@ _LEAST_AREA = 0.7  # a measure that separates less would silence known photos fo
 _KNOWN_KEPT = 0.97
 _SURE_ENOUGH = 0.99  # share that reaches the threshold where the familiarity finds other things
 _HIGHEST_THRESHOLD = 0.9  # what the model gives nine in ten is always named
-Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Bools = NDArray[np.bool_]
 

@@ -43,11 +43,6 @@ class TrainingExample:
     box: Box | None = None  # what was cut out of the file
     size: tuple[int, int] = (0, 0)  # (width, height) before it was made smaller
 
-    @property
-    def short_name(self) -> str:
-        """Folder, label and file name."""
-        return short_name(self.path)
-
 
 @dataclass(frozen=True)
 class Dataset:
@@ -124,10 +119,10 @@ def drop_repeats(examples: Examples) -> tuple[Examples, list[str], list[str]]:
     contradictory: list[str] = []
     for same in by_content.values():
         if len({example.label for example in same}) > 1:
-            contradictory += [example.short_name for example in same]
+            contradictory += [short_name(example.path) for example in same]
         else:
             kept.append(same[0])
-            repeated += [example.short_name for example in same[1:]]
+            repeated += [short_name(example.path) for example in same[1:]]
     return kept, repeated, contradictory
 
 

@@ -123,7 +123,7 @@ def make_report(
         unreadable=unreadable,
         missing=[line for listing, _ in listings for line in listing.missing],
         tiny=[
-            TinyPhoto(example.short_name, *example.size)
+            TinyPhoto(short_name(example.path), *example.size)
             for example in examples
             if min(example.size) < _TINY_SIDE
         ],
@@ -141,7 +141,7 @@ def _alike(
     """The names of the examples that share a key with another one."""
     groups: dict[object, list[str]] = defaultdict(list)
     for example in examples:
-        groups[key(example)].append(example.short_name)
+        groups[key(example)].append(short_name(example.path))
     return [sorted(names) for names in groups.values() if len(names) > 1]
 
 
@@ -158,7 +158,7 @@ def _conflicts(examples: Examples, distance: int) -> list[LabelConflict]:
         ]
         difference = float(np.abs(small[0] - small[1]).mean())
         if difference <= _ALIKE:
-            photos = (first.short_name, first.label, second.short_name, second.label)
+            photos = (short_name(first.path), first.label, short_name(second.path), second.label)
             same_file = first.sha256 == second.sha256
             conflicts.append(LabelConflict(*photos, same_file, round(difference, 1)))
     return sorted(conflicts, key=lambda pair: (pair.difference, pair.first, pair.second))
