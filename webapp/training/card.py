@@ -36,13 +36,14 @@ def make_card(
 ) -> ModelCard:
     """The card without version, files and golden photos; `runs` are the run, and the refit."""
     recipe, libraries, start = data.recipe, ("keras", "numpy", "pillow"), Path(weights)
-    if start.name == KERAS_FILE:  # the backbone started from a version
-        started_from = f"{start.parent.parent.name} {start.parent.name}"
-    else:
-        started_from = start.name
+    version = f"{start.parent.parent.name} {start.parent.name}"
     counts = Counter(example.source for example in data.dataset.examples)
     known = {source.name: source for source in recipe.data}
-    sources = [known.get(name, DataSource(name, name)) for name in sorted(counts)]
+    sources: list[dict[str, Any]] = []
+    for name in sorted(counts):
+        source = known.get(name, DataSource(name, name))
+        about = {"licence": source.licence, "note": source.note}
+        sources.append({"source": name, "photos": counts[name]} | about)
     return ModelCard(
         name=recipe.name,
         version=1,
@@ -59,18 +60,10 @@ def make_card(
         limits=recipe.limits,
         metrics=metrics,
         split=_split(data),
-        data=tuple(
-            {
-                "source": source.name,
-                "photos": counts[source.name],
-                "licence": source.licence,
-                "note": source.note,
-            }
-            for source in sources
-        ),
+        data=tuple(sources),
         label_event=data.dataset.label_event,
         training={
-            "weights": started_from,
+            "weights": version if start.name == KERAS_FILE else start.name,
             "settings": recipe.settings(),
             "epochs": len(runs[0].history),
             "best_epoch": runs[0].best_epoch,

@@ -164,6 +164,25 @@ def _best_of(study: optuna.Study, recipe: Recipe) -> SearchResult:
 # ---- settings ----
 
 
+def result_lines(result: SearchResult, study: str) -> list[str]:
+    """The result of a search for people, line by line."""
+    own = ""
+    if result.own_loss is not None:
+        own = f"; the recipe's own settings had {result.own_loss:.4f}"
+    lines = [
+        f"Study {study}: {result.trials} trials, {result.pruned} of them stopped early, "
+        f"{result.failed} failed.",
+        f"Best is trial {result.trial} with a validation loss of {result.loss:.4f}{own}.",
+        "The best of many is flattered by luck: what it is worth, the test photos of a training "
+        "with it will tell.",
+        "",
+    ]
+    for name, value in result.settings.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        lines.append(f"{name:<12}{text}")
+    return lines
+
+
 def own_settings(recipe: Recipe) -> dict[str, Any]:
     """The settings that leave the recipe as it is, see `applied`."""
     return {

@@ -30,14 +30,13 @@ from webapp.training.evaluation.files import (
 )
 from webapp.training.evaluation.photos import (
     EvaluationPhoto,
-    LabelledData,
     PhotoSelection,
     choose_others,
     choose_photos,
 )
 from webapp.training.evaluation.report import make_report, warnings
 from webapp.training.evaluation.report_text import page, terminal_lines
-from webapp.training.readers import list_photos
+from webapp.training.readers import Listing, list_photos
 from webapp.training.recipe import Layout
 
 CARD = make_card()
@@ -74,8 +73,8 @@ def things(tmp_path: Path) -> Path:
     return tmp_path / "things"
 
 
-def listed(folder: Path) -> LabelledData:
-    return LabelledData([(list_photos(folder, Layout()), folder.name)])
+def listed(folder: Path) -> list[tuple[Listing, str]]:
+    return [(list_photos(folder, Layout()), folder.name)]
 
 
 def digest(path: Path) -> str:

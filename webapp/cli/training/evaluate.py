@@ -85,7 +85,7 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
 def _evaluate(classifier: Classifier, recipe: "Recipe", options: _EvaluateOptions) -> "Evaluation":
     """Ask the version about every photo. Raises `TrainingError`."""
     from webapp.training.evaluation.evaluation import Evaluation, predict_photos
-    from webapp.training.evaluation.photos import LabelledData, choose_others, choose_photos
+    from webapp.training.evaluation.photos import choose_others, choose_photos
     from webapp.training.readers import list_photos
     from webapp.training.recipe import source_name
 
@@ -94,9 +94,10 @@ def _evaluate(classifier: Classifier, recipe: "Recipe", options: _EvaluateOption
     listings = [
         (list_photos(folder, recipe.layout), source_name(recipe, folder)) for folder in options.data
     ]
-    data = LabelledData(listings, recipe.split)
     watch = with_progress_bar("Looking for near-duplicates")
-    selection = choose_photos(data, card, split, include_training=include, watch=watch)
+    selection = choose_photos(
+        listings, card, split, rule=recipe.split, include_training=include, watch=watch
+    )
     other_things = others = None
     if options.unknown:
         known = selection.photos

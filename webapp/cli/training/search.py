@@ -66,7 +66,7 @@ def search_command(options: _SearchOptions, name: str) -> None:
     with needs_training_libraries():
         from webapp.training.job import TrainingJob
         from webapp.training.recipe import recipe_text
-        from webapp.training.search import Search, search
+        from webapp.training.search import Search, result_lines, search
 
     config, study = get_config(), options.study or name
     folder = config.data / "training"
@@ -95,19 +95,7 @@ def search_command(options: _SearchOptions, name: str) -> None:
         raise click.ClickException(
             f"The recipe cannot be written to {out} ({error.strerror})."
         ) from error
-    own = ""
-    if result.own_loss is not None:
-        own = f"; the recipe's own settings had {result.own_loss:.4f}"
-    click.echo(
-        f"Study {study}: {result.trials} trials, {result.pruned} of them stopped early, "
-        f"{result.failed} failed.\n"
-        f"Best is trial {result.trial} with a validation loss of {result.loss:.4f}{own}.\n"
-        "The best of many is flattered by luck: what it is worth, the test photos of a training "
-        "with it will tell.\n"
-    )
-    for setting, value in result.settings.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        click.echo(f"{setting:<12}{text}")
+    click.echo("\n".join(result_lines(result, study)))
     folders = " ".join(f"--data {shlex.quote(str(folder))}" for folder in options.data)
     click.echo(
         f"\nWritten to {out}. Train with it:\n"

@@ -60,40 +60,34 @@ class PhotoSelection:
         return dict(Counter(photo.part for photo in self.photos if photo.part not in UNSEEN))
 
 
-@dataclass(frozen=True)
-class LabelledData:
-    """Listed photos with their source, and the rule that says which nearly repeat another."""
-
-    listings: Sequence[tuple[Listing, str]]
-    rule: SplitRule = field(default_factory=SplitRule)
-
-
 def choose_photos(
-    data: LabelledData,
+    listings: Sequence[tuple[Listing, str]],
     card: ModelCard,
     split: Split | None,
     *,
+    rule: SplitRule | None = None,
     include_training: bool = False,
     watch: Watch = iter,
 ) -> PhotoSelection:
-    """The photos that the version has never seen, each once. Raises `TrainingError` without any.
+    """The photos of (listing, source) pairs that the version has never seen, each once.
 
     Labels are matched by name, else by display name or alias. New photos that nearly repeat one
     that the version was trained on count as seen; `watch` is handed the photos that are compared.
+    Raises `TrainingError` if no photo is left.
     """
-    copies, unknown = _labelled(data.listings, card, split or {})
+    copies, unknown = _labelled(listings, card, split or {})
     labels: dict[str, set[str]] = defaultdict(set)
     for photo in copies:
         labels[photo.sha256].add(photo.truth)
     clear = [photo for photo in copies if len(labels[photo.sha256]) == 1]
     unique = _first_of_each(clear)
-    selection = _select(_mark_near(unique, data.rule, watch), include_training)
+    selection = _select(_mark_near(unique, rule or SplitRule(), watch), include_training)
     selection = replace(
         selection,
         repeated=len(clear) - len(unique),
         two_labels=tuple(photo.name for photo in copies if len(labels[photo.sha256]) > 1),
         unknown_labels=dict(sorted(unknown.items())),
-        missing=tuple(line for listing, _ in data.listings for line in listing.missing),
+        missing=tuple(line for listing, _ in listings for line in listing.missing),
     )
     if not selection.photos:
         raise TrainingError(_why_none(card, selection, any_known=bool(copies)))
