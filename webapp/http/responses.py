@@ -219,7 +219,13 @@ def compress_answers(app: Flask) -> None:
     compress.init_app(app)
 
     def after_request(response: Response) -> Response:
-        if not _may_compress(response):
+        safe = not request.is_secure or request.headers.get("Sec-Fetch-Site") in _SAFE_SITES
+        if (
+            response.mimetype not in _COMPRESSED
+            or response.status_code in (204, 206, 304)
+            or response.cache_control.no_transform
+            or (response.mimetype == _PAGE and not safe)
+        ):
             return response
         content = response.response
         compressed = compress.after_request(response)
@@ -229,12 +235,3 @@ def compress_answers(app: Flask) -> None:
         return compressed
 
     app.after_request(after_request)
-
-
-def _may_compress(response: Response) -> bool:
-    if response.mimetype not in _COMPRESSED or response.status_code in (204, 206, 304):
-        return False
-    if response.cache_control.no_transform:
-        return False
-    safe = not request.is_secure or request.headers.get("Sec-Fetch-Site") in _SAFE_SITES
-    return safe or response.mimetype != _PAGE

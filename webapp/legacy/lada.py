@@ -17,13 +17,10 @@ _URL_SAFE = str.maketrans("-_", "+/")  # RFC 4648, section 5
 
 
 def predict_base64() -> ResponseReturnValue:
-    """The first label with its number, both as texts; nothing is stored."""
-    first = classify_only(_base64_photo()).ranked[0]
-    return jsonify(class_num=str(first.class_id), class_name=first.label)
+    """The first label of the photo in the JSON body with its number, both as texts.
 
-
-def _base64_photo() -> Incoming:
-    """The photo in the JSON body, with or without `data:image/…;base64,` before it."""
+    The photo may have `data:image/…;base64,` before it; nothing is stored.
+    """
     count_photos()
     request.max_content_length = _MAX_BODY
     body = request.get_json(silent=True, force=True)
@@ -35,6 +32,8 @@ def _base64_photo() -> Incoming:
         )
     text = re.sub(r"\s+", "", re.sub(r"(?i)^\s*data:[^,]{0,200},", "", text)).translate(_URL_SAFE)
     try:
-        return Incoming("photo", base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
+        content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadRequestError("im_b64 is not base64. Nothing was read.") from error
+    first = classify_only(Incoming("photo", content)).ranked[0]
+    return jsonify(class_num=str(first.class_id), class_name=first.label)
