@@ -22,7 +22,7 @@ DIRECTORY_BYTES = 64 * 2**20  # of a zip's table of contents, which is read as a
 UNPACKED_BYTES = 200 * 2**30
 # From this size on, unpacked bytes may be this many times those of the zip: photos are compressed
 # already, and bombs are not photos.
-RATIO, RATIO_FROM = 100, 2**30
+_RATIO, RATIO_FROM = 100, 2**30
 _TAIL = 65_557  # bytes in which a zip's last record stands: 22 and a comment of 64 KB at most
 _OVERHEAD = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -157,7 +157,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     size = path.stat().st_size
     unpacked = sum(member.file_size for member in archive.infolist())
     packed = sum(member.compress_size for member in archive.infolist())
-    is_bomb = unpacked > RATIO_FROM and unpacked > RATIO * size
+    is_bomb = unpacked > RATIO_FROM and unpacked > _RATIO * size
     if is_bomb or unpacked > UNPACKED_BYTES or packed > size:
         archive.close()
         raise BadArchiveError(

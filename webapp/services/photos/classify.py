@@ -36,7 +36,7 @@ MAX_FILES = 50
 _GONE = "The photo was deleted while it came in. Nothing is stored: send it again."
 _JOINERS = "\u200c\u200d"  # invisible, but some scripts and emoji need them between two others
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,8 @@ def store_unclassified(incoming: Incoming, pipeline: Pipeline, origin: Origin) -
 
 def is_stored(content: bytes, classifiers: Sequence[Classifier], ground_truth: str = "") -> bool:
     """True when `classify_photo` would change nothing, so no model needs to see these bytes."""
-    row = storage.find_bytes(hashlib.sha256(content).hexdigest())
-    if row is None or row.deleted_at is not None:
-        return False
-    known = storage.find_photo(row.public_id)
-    return known is not None and _is_complete(known[0], classifiers, ground_truth)
+    known = storage.find_photo_by_sha256(hashlib.sha256(content).hexdigest())
+    return known is not None and _is_complete(known.photo, classifiers, ground_truth)
 
 
 def _classify_photo(
@@ -323,10 +320,10 @@ def clean_name(filename: str) -> str:
 
 
 def _each(
-    incoming: Sequence[Incoming], classify_one: Callable[[Incoming], Result]
-) -> list[Result | MarqueError]:
+    incoming: Sequence[Incoming], classify_one: Callable[[Incoming], _Result]
+) -> list[_Result | MarqueError]:
     _check_number(incoming)
-    results: list[Result | MarqueError] = []
+    results: list[_Result | MarqueError] = []
     for photo in incoming:
         try:
             results.append(classify_one(photo))

@@ -138,9 +138,8 @@ def _first(statement: Select[Any]) -> Item | None:
 
 
 def find_bytes(sha256: str) -> Any:
-    """`public_id` and `deleted_at` of the photo that has these bytes, None when there is none."""
-    query = select(Photo.public_id, Photo.deleted_at).where(Photo.sha256 == sha256)
-    return db.session.execute(query).one_or_none()
+    """`deleted_at` of the photo that has these bytes, as a row; None when there is none."""
+    return db.session.execute(select(Photo.deleted_at).where(Photo.sha256 == sha256)).one_or_none()
 
 
 def thumbnail_of(public_id: str) -> tuple[bytes, datetime] | None:

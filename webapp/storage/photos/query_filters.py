@@ -29,7 +29,7 @@ from webapp.storage.tables import (
     UTCDateTime,
 )
 
-Answers = type[Prediction] | type[CheckedAnswer]
+_Answers = type[Prediction] | type[CheckedAnswer]
 _MOST_NUMBER = 2**62
 _CLOCK = timedelta(hours=1)  # photos are stamped less than this before they are numbered
 # No photo came before, none will come after; an hour more or less can still be written.
@@ -77,7 +77,7 @@ def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
     return statement.where(Photo.deleted_at.is_(None), *conditions(wanted))
 
 
-def conditions(wanted: GalleryFilter, answers: Answers = Prediction) -> list[Any]:
+def conditions(wanted: GalleryFilter, answers: _Answers = Prediction) -> list[Any]:
     """What the filter asks of photos, and of predictions when it names a model; `with_prediction`
     joins those. `answers` is another table that says the same of predictions."""
     meant = _Meant(wanted, answers)
@@ -93,7 +93,7 @@ class _Meant:
     """A filter, and the table with the predictions that it is about."""
 
     wanted: GalleryFilter
-    answers: Answers
+    answers: _Answers
 
     def __getitem__(self, name: str) -> Any:
         """A column of the meant prediction."""
@@ -107,7 +107,7 @@ class _Meant:
         return Photo.shown_model, Photo.shown_version
 
 
-def meant_columns(model: str, answers: Answers = Prediction) -> dict[str, Any]:
+def meant_columns(model: str, answers: _Answers = Prediction) -> dict[str, Any]:
     """The meant prediction's label, decision, outcome, confidence and margin: on the photo, or on
     the prediction of a model; and the photo's ground truth as "truth"."""
     truth = {"truth": Photo.ground_truth}
@@ -123,7 +123,7 @@ def sort_key(wanted: GalleryFilter) -> Any:
     return meant_columns(wanted.model)[name] if name else None
 
 
-def number_column(wanted: GalleryFilter, answers: Answers = Prediction) -> Any:
+def number_column(wanted: GalleryFilter, answers: _Answers = Prediction) -> Any:
     """Where a photo's number stands for ordering: in the table whose index finds the photos."""
     if not wanted.model:
         return Photo.id

@@ -37,7 +37,7 @@ from webapp.views.photos.query_filters import filter_texts
 from webapp.views.template_filters import count
 
 bp = Blueprint("bulk", __name__)
-ACTIONS = ("label", "confirm", "star", "unstar", "ask", "export", "delete")
+_ACTIONS = ("label", "confirm", "star", "unstar", "ask", "export", "delete")
 # What an action did, what is said when it changed nothing, and of the photos that it left alone.
 _DONE = {
     "confirm": (
@@ -64,7 +64,7 @@ class BulkForm(Form):
 
     action = StringField(
         default="label",
-        validators=[AnyOf(ACTIONS, "That is nothing that can be done with photos.")],
+        validators=[AnyOf(_ACTIONS, "That is nothing that can be done with photos.")],
     )
     label = SelectField("Really is", id="bulk-label", validate_choice=False)
     asked = SelectField("Look again", id="bulk-asked", validate_choice=False)

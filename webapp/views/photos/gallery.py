@@ -116,9 +116,6 @@ def photo(public_id: str) -> ResponseReturnValue:
         answered=list(_titles(details).items()),
         silent=_silent(details),
         chosen=prediction.model if prediction else model,
-        earlier=[
-            (other, present_prediction(other)) for other in details.predictions if not other.current
-        ],
         history=_history(details),
         reference=_reference(details.item.photo),
         first=FIRST,

@@ -23,7 +23,7 @@ from webapp.services.photos.wording import (
 )
 
 FIRST = 5  # bars that are shown at once, with a key each; the rest is folded
-THINNEST = 0.6  # percent of the track that the shortest bar takes, so that it can be seen
+_THINNEST = 0.6  # percent of the track that the shortest bar takes, so that it can be seen
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _bar(line: RankedLabel, card: ModelCard | None, *, named: bool) -> _RankedBa
         label=line.label,
         display=display(card, line.label),
         color=(_color(line.label, card) or "currentColor") if named else "",
-        width=round(max(THINNEST, line.probability * 100), 1),
+        width=round(max(_THINNEST, line.probability * 100), 1),
         percent=percent(line.probability),
         key=str(line.rank) if line.rank <= FIRST else "",
         offered=label is None or not as_current(label).retired,
