@@ -82,8 +82,9 @@ class StoredPhoto:
 
 def answer_photo(incoming: Incoming, pipeline: Pipeline) -> list[Answer]:
     """Each model's answer. Raises `PhotoRefusedError` or `ServerBusyError`."""
+    _check_size(incoming.content)
     answers = _classify(incoming.content, pipeline).answers
-    return list(map(_with_merges, pipeline.classifiers, answers))
+    return [_with_merges(*pair) for pair in zip(pipeline.classifiers, answers, strict=True)]
 
 
 def answer_photos(
@@ -370,7 +371,7 @@ def _find(sha256: str) -> Photo | None:
         with writing():
             storage.restore(Photo.sha256 == sha256)
     known = storage.find_photo_by_sha256(sha256)
-    return known and known[0]
+    return known and known.photo
 
 
 def _load(sha256: str, model: str = "", *, duplicate: bool) -> StoredPhoto:
@@ -382,7 +383,6 @@ def _load(sha256: str, model: str = "", *, duplicate: bool) -> StoredPhoto:
 
 
 def _classify(content: bytes, pipeline: Pipeline, *, thumbnail: bool = False) -> ClassifiedPhoto:
-    _check_size(content)
     with pipeline.limiter.slot():
         return classify(content, pipeline.classifiers, thumbnail=thumbnail)
 

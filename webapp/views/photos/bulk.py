@@ -191,9 +191,8 @@ def _ask(version: tuple[str, int], selection: Selection) -> None:
     if done.skipped:
         words += f" {count(done.skipped, 'photo')} it had seen before."
     if trouble:
-        note(f"{words} Then it stopped: {trouble}", kind="is-error")
-    else:
-        note(words)
+        words += f" Then it stopped: {trouble}"
+    note(words, kind="is-error" if trouble else "is-ok")
 
 
 def _note_done(action: str, done: Relabelled) -> None:
