@@ -218,11 +218,8 @@ def lines_svg(
 ) -> Svg:
     """A line for each series of (x, y), named at its end, told apart by colour and dashes.
 
-    Args:
-        shares: y is in [0, 1], shown in percent.
-        marks: upright lines with a word, such as where a stage begins.
-
-    Points that are not numbers leave a gap. At most eight series.
+    `shares`: y is in [0, 1], shown in percent; `marks` are upright lines with a word, such as where
+    a stage begins. Points that are not numbers leave a gap. At most eight series.
     """
     points = [point for values in series.values() for point in values if _is_drawn(point)]
     first, last = min((x for x, _ in points), default=0.0), max((x for x, _ in points), default=1.0)

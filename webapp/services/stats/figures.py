@@ -28,7 +28,7 @@ SAMPLES = (EVERYTHING, AUDITED)
 MIX_UPS_WITH_PHOTOS = 5
 _PHOTOS_OF_MIX_UP = 6
 THRESHOLDS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)  # of the table, in percent
-Row = TypeVar("Row", Pair, Band, Month)
+_Row = TypeVar("_Row", Pair, Band, Month)
 _WITHIN = 0.05  # a recall is known well enough when its range reaches this far to each side
 
 
@@ -65,7 +65,7 @@ class SampleFigures:
 
 
 @dataclass(frozen=True)
-class LabelAccuracy:
+class _LabelAccuracy:
     """One label: its recall, its precision, F1 (None when nothing was counted).
 
     `more` is how many more photos it needs until its recall is known well; 0 when it has enough.
@@ -162,7 +162,7 @@ def versions(
 # ---- figures ----
 
 
-def of_sample(rows: Iterable[Row], sample: str) -> list[Row]:
+def of_sample(rows: Iterable[_Row], sample: str) -> list[_Row]:
     """The rows of a sample: everything that was checked, or the audited photos only."""
     return [row for row in rows if row.audited or sample == EVERYTHING]
 
@@ -188,11 +188,11 @@ def summarize(counts: Counts, card: ModelCard, sample: str) -> SampleFigures:
     )
 
 
-def label_accuracies(counts: Counts, card: ModelCard, sample: str) -> list[LabelAccuracy]:
+def label_accuracies(counts: Counts, card: ModelCard, sample: str) -> list[_LabelAccuracy]:
     """Every label, the lowest recall first; those without a checked photo at the end."""
     measures = _measures(of_sample(counts.pairs, sample), card)
     labels = [
-        LabelAccuracy(
+        _LabelAccuracy(
             label,
             share_of(measure.hits, measure.n),
             share_of(measure.hits, measure.named),
@@ -334,7 +334,7 @@ def _measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]
     return {name: LabelMeasure(n[name], named[name], hits[name]) for name in outputs(card)}
 
 
-def _total(rows: Iterable[Row]) -> int:
+def _total(rows: Iterable[_Row]) -> int:
     return sum(row.n for row in rows)
 
 

@@ -24,14 +24,9 @@ _CHECKED_NARROWING = ("", YES, KNOWN, AMONG_FIVE, FIRST_GUESS)
 
 @dataclass(frozen=True)
 class StatsQuery:
-    """What the URL asks for.
-
-    Args:
-        photo_filter: the filters of the gallery without the version, which is `card`.
-        own: the parameters of this page.
-        percent: the threshold to look at.
-        trained: known once it was counted.
-    """
+    """What the URL asks for: the filters of the gallery without the version, which is `card`, and
+    the parameters of this page (`own`). `percent` is the threshold to look at, `trained` is known
+    once it was counted."""
 
     card: ModelCard
     photo_filter: GalleryFilter

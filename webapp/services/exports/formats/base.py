@@ -36,13 +36,8 @@ _TRIES = 30  # to get a slot for a copy without metadata
 
 @dataclass(frozen=True)
 class Record:
-    """One photo of an export.
-
-    Attributes:
-        row: The columns of `webapp.storage.exports`.
-        ranking: The labels of its prediction, best first; empty without one.
-        events: The label history, oldest first.
-    """
+    """One photo of an export: the columns of `webapp.storage.exports`, the labels of its
+    prediction, best first (empty without one), and its label history, oldest first."""
 
     row: Any
     ranking: tuple[RankedLabel, ...]
@@ -105,15 +100,12 @@ class Output:
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A format of exports.
+    """A format of exports: `about` tells people who choose what is in it, `write` makes the bytes
+    of the file.
 
-    Attributes:
-        about: What is in it, for people who choose.
-        write: Photos in, the bytes of the file out.
-        read_line: For formats with a line for each photo: the id and the ground truth of the photo
-            of a line, None for a heading. An export that broke off can go on after a whole line.
-        every_rank: It names all labels of a prediction, not only the first five.
-        holds_photos: It holds the files of photos that have a class, and nothing of the others.
+    `read_line` is for formats with a line for each photo, where an export that broke off can go on:
+    the id and the ground truth of a line, None for a heading. `every_rank`: it names all labels of
+    a prediction, not only five; `holds_photos`: only the files of photos that have a class.
     """
 
     name: str
