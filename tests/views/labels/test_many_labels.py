@@ -29,8 +29,8 @@ def many_labels() -> ModelCard:
         confusion[row][(row + 1) % NUMBER] = 1
     confusion[3][3], confusion[3][4] = 1, 9
     per_label = {
-        name: {"n": 10, "recall": 0.1 if at == 3 else 0.9, "precision": 0.9, "f1": 0.9}
-        for at, name in enumerate(names)
+        name: {"n": 10, "recall": 0.1 if place == 3 else 0.9, "precision": 0.9, "f1": 0.9}
+        for place, name in enumerate(names)
     }
     metrics = {"test": {"n": 1960, "top1": 0.9, "per_label": per_label, "confusion": confusion}}
     return make_card(

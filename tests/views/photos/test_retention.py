@@ -85,8 +85,8 @@ def test_a_rule_that_lets_nothing_go_says_so(admin: FlaskClient) -> None:
     assert "Nothing would go" in admin.get("/admin/keeping?per_class=500&older_than=90d").text
 
 
-@pytest.mark.parametrize("question", ["per_class=many", "per_class=1&older_than=long"])
-def test_a_rule_that_makes_no_sense_is_said(admin: FlaskClient, question: str) -> None:
-    answer = admin.get(f"/admin/keeping?{question}")
+@pytest.mark.parametrize("query", ["per_class=many", "per_class=1&older_than=long"])
+def test_a_rule_that_makes_no_sense_is_said(admin: FlaskClient, query: str) -> None:
+    answer = admin.get(f"/admin/keeping?{query}")
     assert answer.status_code == 400 and 'role="alert"' in answer.text
     assert answer.text.count('aria-invalid="true"') == 2

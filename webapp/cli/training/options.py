@@ -126,7 +126,7 @@ def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], lis
 
 
 def with_progress_bar(label: str) -> Callable[[Iterable[_T]], Iterator[_T]]:
-    """A function that hands things on one by one, with a progress bar on standard error."""
+    """A function that passes things on one by one, with a progress bar on standard error."""
 
     def watch(items: Iterable[_T]) -> Iterator[_T]:
         with click.progressbar(list(items), label=label, file=sys.stderr, show_pos=True) as bar:
