@@ -14,8 +14,11 @@ from PIL import Image
 from sqlalchemy import update
 
 from tests.conftest import draw, statements
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, make_card
 from tests.views.conftest import Send, form_of
+from webapp.extensions import get_files, get_limiter
+from webapp.services.photos.classify import Pipeline, ask_aside
+from webapp.services.photos.gallery import get_item
 from webapp.storage.database import db, writing
 from webapp.storage.tables import Photo
 
@@ -276,6 +279,18 @@ def test_a_copy_that_became_a_jpeg_is_named_so(app: Flask, client: FlaskClient) 
     image.save(stream, "PNG", exif=exif)
     path = client.post("/", data=form_of((stream.getvalue(), "a.png"))).location
     assert "a.jpg" in app.test_client().get(f"{path}/file").headers["Content-Disposition"]
+
+
+def test_answers_of_other_versions_are_told(app: Flask, client: FlaskClient, send: Send) -> None:
+    public_id = send("#C00000")
+    assert "Other versions" not in client.get(f"/photos/{public_id}").text
+    other = FakeClassifier(make_card(version=2))
+    other.says(haas=0.99)
+    with app.app_context():
+        pipeline = Pipeline([other], get_files(), get_limiter())
+        ask_aside(get_item(public_id).photo, pipeline)
+    words = " ".join(client.get(f"/photos/{public_id}").text.split())
+    assert "<dt>Other versions</dt> <dd>f1-teams 2: Haas" in words
 
 
 @pytest.mark.parametrize("kind", ["", "/view", "/thumbnail", "/file", "/delete"])
