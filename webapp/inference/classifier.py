@@ -21,7 +21,7 @@ from webapp.inference.decoding.images import (
     working_side,
 )
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import CurrentCard, outputs, sum_merged
+from webapp.inference.models.label_set import sum_merged
 
 Floats = NDArray[np.float32]
 GOLDEN_TOLERANCE = 1e-3
@@ -39,10 +39,8 @@ class Classifier(Protocol):
 
     @property
     def head(self) -> Floats | None:
-        """Weights of the last layer, float32 of shape (labels, features).
-
-        None when that layer does not work on the mean of the feature map.
-        """
+        """Weights of the last layer, float32 of shape (labels, features); None when that layer
+        does not work on the mean of the feature map."""
         ...
 
     def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
@@ -93,10 +91,7 @@ def classify(
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a regular file, at most one more than a photo may have.
-
-    Raises `BrokenPhotoError` for anything else.
-    """
+    """A regular file, at most one byte more than a photo may have. Raises `BrokenPhotoError`."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise BrokenPhotoError("This is not a regular file.")
@@ -159,31 +154,22 @@ def scale(probabilities: Floats, temperature: float) -> Floats:
 def rank_labels(
     probabilities: Floats, card: ModelCard, top: int | None = None
 ) -> tuple[RankedLabel, ...]:
-    """The `top` labels of a card, or all, most probable first; equal ones in the card's order.
-
-    Merged labels are added up.
-    """
-    names, places, sums = _outputs(probabilities, card)
+    """The `top` labels or all, merged ones added up, most probable first; equal ones in the card's
+    order."""
+    labels, sums = list(card.outputs.items()), sum_merged(probabilities, card)
     order = np.argsort(-sums, kind="stable")[:top]
     return tuple(
-        RankedLabel(rank, names[index], places[index], float(sums[index]))
+        RankedLabel(rank, labels[index][0], labels[index][1][0], float(sums[index]))
         for rank, index in enumerate(order, start=1)
     )
 
 
-def _outputs(probabilities: Floats, card: ModelCard) -> tuple[Sequence[str], Sequence[int], Floats]:
-    """Labels, the place of each among the network's outputs, and their probabilities."""
-    if not isinstance(card, CurrentCard):
-        return card.label_names, range(len(probabilities)), probabilities
-    places = outputs(card)
-    return list(places), [those[0] for those in places.values()], sum_merged(probabilities, card)
-
-
 def decide(output: NetworkOutput, card: ModelCard) -> str:
     """The most probable label when the model is sure enough, else `UNCLASSIFIED`."""
-    names, _places, sums = _outputs(output.probabilities, card)
+    sums = sum_merged(output.probabilities, card)
     best = int(np.argmax(sums))
-    return names[best] if is_sure(sums[best], output.familiarity, card) else UNCLASSIFIED
+    sure = is_sure(sums[best], output.familiarity, card)
+    return list(card.outputs)[best] if sure else UNCLASSIFIED
 
 
 def is_sure(best: np.float32, familiarity: float | None, card: ModelCard) -> bool:
@@ -231,8 +217,5 @@ def blank_photo(card: ModelCard) -> NDArray[np.uint8]:
 
 
 def prepare(pixels: NDArray[np.uint8], card: ModelCard) -> Floats:
-    """The network's input: float32 RGB in 0..255 of shape (1, height, width, 3).
-
-    Scaling to what the network was trained on is part of the network.
-    """
+    """The network's input: float32 RGB in 0..255 of shape (1, height, width, 3), not scaled."""
     return fit_input(pixels, card.input).astype(np.float32)[np.newaxis]

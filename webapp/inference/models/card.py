@@ -115,6 +115,11 @@ class ModelCard:
         """The labels' names, in the order of the network's outputs."""
         return tuple(label.name for label in self.labels)
 
+    @cached_property
+    def outputs(self) -> dict[str, list[int]]:
+        """For each label the places of the network's outputs that add up to it, its own first."""
+        return {name: [place] for place, name in enumerate(self.label_names)}
+
     @property
     def companions(self) -> tuple[str, ...]:
         """The files beside the network that classifying needs."""

@@ -56,7 +56,7 @@ class CurrentCard(ModelCard):
 
     @cached_property
     def outputs(self) -> dict[str, list[int]]:
-        """For each canonical label the places of the outputs that add up to it, its own first."""
+        """As for any card, by canonical label."""
         outputs: dict[str, list[int]] = {}
         for place, name in enumerate(self.label_names):
             places = outputs.setdefault(self.canonical.get(name, name), [])
@@ -169,21 +169,14 @@ def has_merges(card: ModelCard) -> bool:
     return isinstance(card, CurrentCard) and bool(card.canonical)
 
 
-def outputs(card: ModelCard) -> dict[str, list[int]]:
-    """For each canonical label of the version the places of the outputs that add up to it."""
-    if isinstance(card, CurrentCard):
-        return card.outputs
-    return {name: [place] for place, name in enumerate(card.label_names)}
-
-
 def sum_merged(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
-    """The probabilities of `outputs(card)`, in that order: those of merged labels added up.
+    """The probabilities of `card.outputs`, in that order: those of merged labels added up.
 
     The last axis of `probabilities` is the network's outputs, in the card's label order.
     """
     if not has_merges(card):
         return probabilities
-    places = list(outputs(card).values())
+    places = list(card.outputs.values())
     sums = probabilities[..., [those[0] for those in places]]
     for column, those in enumerate(places):
         if len(those) > 1:
@@ -193,9 +186,7 @@ def sum_merged(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[n
 
 def as_current(label: Label) -> CurrentLabel:
     """The label in the shape of an edited one."""
-    if isinstance(label, CurrentLabel):
-        return label
-    return CurrentLabel(label.name, label.display, label.color, label.parent, label.aliases)
+    return label if isinstance(label, CurrentLabel) else CurrentLabel(**vars(label))
 
 
 def all_labels(card: ModelCard) -> list[CurrentLabel]:

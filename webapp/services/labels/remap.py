@@ -21,7 +21,6 @@ from webapp.inference.models.label_set import (
     MERGED,
     apply_edits,
     canonical_labels,
-    outputs,
     sum_merged,
 )
 from webapp.inference.models.registry import Registry
@@ -177,7 +176,7 @@ def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
 
 
 def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[Answer]:
-    names, length = list(outputs(card)), 4 * len(card.labels)
+    names, length = list(card.outputs), 4 * len(card.labels)
     if any(len(row.distribution) != length for row in rows):
         raise ModelError(f"{card.name} {card.version} had other labels when it answered.")
     raw = np.frombuffer(b"".join(row.distribution for row in rows), "<f4")

@@ -6,7 +6,7 @@ from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import Classifier
 from webapp.inference.decoding.images import RENDERER, decode_photo, working_side
 from webapp.inference.heat_map import OVERLAY_TYPE, class_activation, draw_overlay
-from webapp.inference.models.label_set import canonical_label, outputs
+from webapp.inference.models.label_set import canonical_label
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.gallery import get_item, stored_content
 from webapp.storage.file_stores.contract import FileStore
@@ -27,7 +27,7 @@ def heat_map(
     """
     photo, published = get_item(public_id).photo, classifier.card
     card = current_card(published)
-    places = outputs(card).get(canonical_label(card, label), [])
+    places = card.outputs.get(canonical_label(card, label), [])
     version = f"{card.name} {card.version}"
     if not places:
         raise UnknownLabelError(f"{version} has no label {label[:80]!r}, so it has no heat map.")

@@ -11,7 +11,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.inference.metrics.confident_learning import doubts
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.held_out import HELD_OUT, read_split
-from webapp.inference.models.label_set import outputs, right_answers, sum_merged
+from webapp.inference.models.label_set import right_answers, sum_merged
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.gallery import make_cursor, read_cursor
@@ -91,7 +91,7 @@ def _compare(registry: Registry, card: ModelCard, run: SuspicionRun) -> None:
     """Find a version's doubts and store them with the run."""
     split = read_split(registry.version_folder(card.name, card.version), card)
     card = current_card(card)
-    names = list(outputs(card))
+    names = list(card.outputs)
     places = {
         truth: names.index(answer)
         for truth, answer in right_answers(card).items()

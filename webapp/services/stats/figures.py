@@ -14,7 +14,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.inference.metrics.counts import LabelMeasure, mean_f1
 from webapp.inference.metrics.intervals import Share, more_needed, share_of
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import every_label, outputs, right_answers
+from webapp.inference.models.label_set import every_label, right_answers
 from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
@@ -331,7 +331,7 @@ def _measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]
         n[pair.truth] += pair.n
         named[pair.decision] += pair.n
         hits[pair.truth] += pair.n if pair.truth == pair.decision else 0
-    return {name: LabelMeasure(n[name], named[name], hits[name]) for name in outputs(card)}
+    return {name: LabelMeasure(n[name], named[name], hits[name]) for name in card.outputs}
 
 
 def _total(rows: Iterable[_Row]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
 from webapp.inference.models.card import ModelCard
-from webapp.inference.models.label_set import every_label, outputs
+from webapp.inference.models.label_set import every_label
 from webapp.reports.charts import heat
 from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
@@ -70,7 +70,7 @@ def confusion_matrix(
     each other, or those of one parent. `grouped` counts parents instead of labels."""
     table = count_pairs(of_sample(counts.pairs, sample))
     parents = {label.name: label.parent or _NO_PARENT for label in every_label(card)}
-    names = list(outputs(card))
+    names = list(card.outputs)
     if grouped:
         by_parent: dict[tuple[str, str], int] = defaultdict(int)
         for (truth, decision), n in table.items():

@@ -9,7 +9,6 @@ from webapp.domain import Answer
 from webapp.errors import PhotoNotFoundError
 from webapp.extensions import get_card, get_extensions, get_files, get_limiter
 from webapp.inference.classifier import Classifier
-from webapp.inference.models.label_set import outputs
 from webapp.services.photos.classify import Incoming, Pipeline, answer_photo
 from webapp.services.photos.samples import Sample, find_samples
 
@@ -46,7 +45,7 @@ def answers(sample: Sample, choice: str = "") -> list[Answer]:
 def _answer(sample: Sample, classifier: Classifier) -> Answer:
     known: dict[Any, Answer] = current_app.extensions.setdefault("marque-samples", {})
     card, path = classifier.card, _folder() / f"{sample.name}.jpg"
-    merged = str(outputs(get_card(card.name) or card))
+    merged = str((get_card(card.name) or card).outputs)
     key = (sample.name, card.name, card.version, merged, path.stat().st_mtime_ns)
     if key not in known:
         pipeline = Pipeline([classifier], get_files(), get_limiter())
