@@ -26,11 +26,11 @@ FOLDER = REGISTRY.version_folder("f1-teams", REGISTRY.live_version("f1-teams") o
 def paths(tmp_path: Path) -> list[Path]:
     """Sixty photos, the seventh of which is cut off."""
     colors = ("#FF8700", "#C00000", "#0600EF")
-    results = [tmp_path / f"{number:02}.jpg" for number in range(60)]
-    for number, path in enumerate(results):
+    photos = [tmp_path / f"{number:02}.jpg" for number in range(60)]
+    for number, path in enumerate(photos):
         path.write_bytes(draw(colors[number % 3], mark=number))
-    results[6].write_bytes(draw()[:300])
-    return results
+    photos[6].write_bytes(draw()[:300])
+    return photos
 
 
 @pytest.fixture
@@ -42,24 +42,23 @@ def pool() -> Iterator[Pool]:
 
 def children() -> list[psutil.Process]:
     return [
-        item
-        for item in psutil.Process().children()
-        if "webapp.inference.process_pool_child" in " ".join(item.cmdline())
+        process
+        for process in psutil.Process().children()
+        if "webapp.inference.process_pool_child" in " ".join(process.cmdline())
     ]
 
 
-def words_of(seen: tuple[Path, Result]) -> tuple[str, object]:
-    path, looked = seen
-    if isinstance(looked, ClassifiedPhoto):
-        return path.name, [(line.label, line.probability) for line in looked.answers[0].ranked]
-    return path.name, str(looked)
+def answer_of(path: Path, result: Result) -> tuple[str, object]:
+    if isinstance(result, ClassifiedPhoto):
+        return path.name, [(line.label, line.probability) for line in result.answers[0].ranked]
+    return path.name, str(result)
 
 
 def test_processes_say_what_one_says_in_the_same_order(pool: Pool, paths: list[Path]) -> None:
     alone = Alone([open_version(FOLDER, "litert")])
-    results = [words_of(item) for item in pool.classify(paths, TASK)]
-    assert results == [words_of(item) for item in alone.classify(paths, TASK)]
-    assert [name for name, answer in results if isinstance(answer, str)] == ["06.jpg"]
+    answers = [answer_of(*pair) for pair in pool.classify(paths, TASK)]
+    assert answers == [answer_of(*pair) for pair in alone.classify(paths, TASK)]
+    assert [name for name, answer in answers if isinstance(answer, str)] == ["06.jpg"]
 
 
 def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(
@@ -67,23 +66,23 @@ def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(
 ) -> None:
     children()[0].kill()
     results = list(pool.classify(paths, TASK))
-    assert [path for path, _looked in results] == paths
-    assert [path.name for path, looked in results if isinstance(looked, MarqueError)] == ["06.jpg"]
+    assert [path for path, _result in results] == paths
+    assert [path.name for path, result in results if isinstance(result, MarqueError)] == ["06.jpg"]
 
 
 def test_one_that_is_killed_in_the_middle_is_replaced_too(pool: Pool, paths: list[Path]) -> None:
     results = pool.classify(paths * 4, TASK)
     first = next(results)
-    for item in children():
-        item.kill()
-    assert [path for path, _looked in [first, *results]] == paths * 4
+    for process in children():
+        process.kill()
+    assert [path for path, _result in [first, *results]] == paths * 4
     assert len(children()) == 2
 
 
 def test_what_is_passed_over_has_its_place_and_no_answer(pool: Pool, paths: list[Path]) -> None:
     results = list(pool.classify(paths, TASK, skip=lambda path: path in paths[10:50]))
-    assert [path for path, _looked in results] == paths
-    assert [path for path, looked in results if looked is None] == paths[10:50]
+    assert [path for path, _result in results] == paths
+    assert [path for path, result in results if result is None] == paths[10:50]
 
 
 def test_only_a_little_is_read_ahead(pool: Pool, paths: list[Path]) -> None:
@@ -95,15 +94,15 @@ def test_only_a_little_is_read_ahead(pool: Pool, paths: list[Path]) -> None:
 
 def test_to_store_a_photo_all_that_is_needed_comes_along(paths: list[Path]) -> None:
     pool = Pool(1, [FOLDER], "litert")
-    (_path, looked), *_others = pool.classify(paths[:2], Task(store=True))
+    (_path, result), *_others = pool.classify(paths[:2], Task(store=True))
     pool.close()
-    assert isinstance(looked, ClassifiedPhoto)
-    assert (len(looked.sha256), looked.thumbnail[:2], len(looked.answers[0].ranked)) == (
+    assert isinstance(result, ClassifiedPhoto)
+    assert (len(result.sha256), result.thumbnail[:2], len(result.answers[0].ranked)) == (
         64,
         b"\xff\xd8",
         10,
     )
-    assert looked.answers[0].output.probabilities.shape == (10,)
+    assert result.answers[0].output.probabilities.shape == (10,)
 
 
 def test_a_file_that_is_gone_is_an_error_of_its_own(pool: Pool, tmp_path: Path) -> None:
@@ -127,10 +126,11 @@ def test_they_end_with_the_process_that_started_them() -> None:
     code = (
         "import sys, os\nfrom pathlib import Path\nfrom webapp.inference.process_pool import Pool\n"
         f"pool = Pool(2, [Path({str(FOLDER)!r})], 'litert')\n"
-        "print(*(one.process.pid for one in pool._children), flush=True)\nos.kill(os.getpid(), 9)"
+        "print(*(child.process.pid for child in pool._children), flush=True)\n"
+        "os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    pids = [int(item) for item in done.stdout.split()]
+    pids = [int(pid) for pid in done.stdout.split()]
     _gone, alive = psutil.wait_procs(
         [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=10
     )

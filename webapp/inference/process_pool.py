@@ -20,8 +20,8 @@ _SPREAD = 16  # chunks per process that may be answered before the first: what a
 
 Result = ClassifiedPhoto | MarqueError | None
 """What became of a photo; None when it was skipped."""
-Chunk = list[tuple[int, Path]]
-Skip = Callable[[Path], bool]
+_Chunk = list[tuple[int, Path]]
+_Skip = Callable[[Path], bool]
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,6 @@ class Task:
     top: int | None = None
 
 
-def skip_none(_path: Path) -> bool:
-    """Every photo is classified."""
-    return False
-
-
 class Alone:
     """This process classifies one photo after the other."""
 
@@ -44,7 +39,7 @@ class Alone:
         self._classifiers = classifiers
 
     def classify(
-        self, paths: Iterable[Path], task: Task, skip: Skip = skip_none
+        self, paths: Iterable[Path], task: Task, skip: _Skip = lambda _path: False
     ) -> Iterator[tuple[Path, Result]]:
         """See `Pool.classify`."""
         for path in paths:
@@ -60,7 +55,7 @@ class _Child:
 
     process: subprocess.Popen[bytes]
     connection: Connection
-    chunks: deque[Chunk] = field(default_factory=deque)
+    chunks: deque[_Chunk] = field(default_factory=deque)
 
     def wait_until_ready(self) -> None:
         try:
@@ -80,10 +75,8 @@ class Pool:
     """Processes with networks of their own. One that dies is replaced, and costs one photo."""
 
     def __init__(self, processes: int, folders: Sequence[Path], engine: str) -> None:
-        """`folders` are those of versions that passed their self-test in this process.
-
-        Raises `ModelUnavailableError` when the processes cannot start.
-        """
+        """`folders` are those of versions that passed their self-test in this process. Raises
+        `ModelUnavailableError` when the processes cannot start."""
         self._setup = list(folders), engine
         self._children: list[_Child] = []
         try:
@@ -96,12 +89,10 @@ class Pool:
             raise
 
     def classify(
-        self, paths: Iterable[Path], task: Task, skip: Skip = skip_none
+        self, paths: Iterable[Path], task: Task, skip: _Skip = lambda _path: False
     ) -> Iterator[tuple[Path, Result]]:
-        """Each path with what became of it, in the order of `paths`, which is read little ahead.
-
-        An error is a result too.
-        """
+        """Each path with what became of it (an error too) in the order of `paths`, which is read
+        little ahead."""
         queue = _Queue(paths, skip, ahead=_SPREAD * _CHUNK * len(self._children))
         while True:
             self._hand_out(queue, task)
@@ -109,7 +100,12 @@ class Pool:
             busy = {child.connection: child for child in self._children if child.chunks}
             if busy:
                 for connection in wait(list(busy)):
-                    self._take(busy[cast(Connection, connection)], queue)
+                    child = busy[cast(Connection, connection)]
+                    try:
+                        queue.finish(child.chunks[0], child.connection.recv())
+                        child.chunks.popleft()
+                    except (EOFError, OSError):
+                        self._replace(child, queue)
             elif queue.is_empty:
                 return
 
@@ -131,42 +127,30 @@ class Pool:
                     except OSError:
                         self._replace(child, queue)
 
-    def _take(self, child: _Child, queue: "_Queue") -> None:
-        try:
-            results = child.connection.recv()
-        except (EOFError, OSError):
-            self._replace(child, queue)
-            return
-        queue.finish(child.chunks.popleft(), results)
-
     def _replace(self, child: _Child, queue: "_Queue") -> None:
-        """A process died over a photo of its first chunk: they are tried again one by one.
-
-        A process that dies over a single photo shows that this photo is to blame.
-        """
+        """A process died over a photo of its first chunk: they are tried again one by one, and one
+        that dies over a single photo shows that this photo is to blame."""
         first, *others = child.chunks
         if len(first) == 1:
             queue.finish(first, [BrokenPhotoError("The process that decoded it broke down.")])
         else:
-            queue.put_back([photo] for photo in first)
-        queue.put_back(others)
+            queue.again.extend([photo] for photo in first)
+        queue.again.extend(others)
         child.end()
         fresh = self._start()
         self._children = [fresh if other is child else other for other in self._children]
         fresh.wait_until_ready()
 
     def _start(self) -> _Child:
-        """A process without the web, the database and secrets; it ends when this one does."""
+        """A process without the web and the database; it ends when this one does."""
         ours, theirs = Pipe()
-        paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        env = {name: value for name, value in os.environ.items() if not name.startswith("MARQUE_")}
-        env |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")  # a core for each
+        one_core = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-m", "webapp.inference.process_pool_child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env=env | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+                env=child_environment() | one_core,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for this process, which ends the others
             )
@@ -177,24 +161,24 @@ class Pool:
 class _Queue:
     """Photos to classify and results, by place. At most `ahead` photos wait for the first."""
 
-    def __init__(self, paths: Iterable[Path], skip: Skip, *, ahead: int) -> None:
+    def __init__(self, paths: Iterable[Path], skip: _Skip, *, ahead: int) -> None:
         self._source, self._skip, self._ahead = iter(paths), skip, ahead
         self._exhausted = False
         self._first = self._end = 0
         self._paths: dict[int, Path] = {}
         self._results: dict[int, Result] = {}
-        self._again: deque[Chunk] = deque()
+        self.again: deque[_Chunk] = deque()
 
     @property
     def is_empty(self) -> bool:
         """True when nothing is left to be handed out."""
-        return self._exhausted and not self._again
+        return self._exhausted and not self.again
 
-    def next_chunk(self) -> Chunk:
+    def next_chunk(self) -> _Chunk:
         """Photos for one process; none when all are handed out or enough wait for the first."""
-        if self._again:
-            return self._again.popleft()
-        chunk: Chunk = []
+        if self.again:
+            return self.again.popleft()
+        chunk: _Chunk = []
         while len(chunk) < _CHUNK and self._end < self._first + self._ahead:
             path = next(self._source, None)
             if path is None:
@@ -208,11 +192,7 @@ class _Queue:
             self._end += 1
         return chunk
 
-    def put_back(self, chunks: Iterable[Chunk]) -> None:
-        """Hand these out again."""
-        self._again.extend(chunks)
-
-    def finish(self, chunk: Chunk, results: Sequence[Result]) -> None:
+    def finish(self, chunk: _Chunk, results: Sequence[Result]) -> None:
         """Keep the results of a chunk."""
         for (place, _path), result in zip(chunk, results, strict=True):
             self._results[place] = result
@@ -222,6 +202,13 @@ class _Queue:
         while self._first in self._results:
             place, self._first = self._first, self._first + 1
             yield self._paths.pop(place), self._results.pop(place)
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a child process: without settings, which hold keys and passwords."""
+    paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MARQUE_")}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def try_to_classify(

@@ -9,7 +9,6 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import webapp
 from webapp.errors import ModelRefusedError
 from webapp.inference.model_import.keras_archive import check_archive
 from webapp.inference.models.card import (
@@ -21,6 +20,7 @@ from webapp.inference.models.card import (
 )
 from webapp.inference.models.held_out import Split, write_split
 from webapp.inference.models.registry import Registry
+from webapp.inference.process_pool import child_environment
 
 GOLDEN_FOLDER = "golden"
 REFUSAL_FILE = "refused.txt"
@@ -117,25 +117,16 @@ def _write(draft: Draft, folder: Path) -> None:
 
 
 def run_child(module: str, folder: Path, limits: ChildLimits) -> None:
-    """Run a module of this package on `folder` in a process of its own.
-
-    Raises `ModelRefusedError` with the child's sentence from `REFUSAL_FILE`, or with what stopped
-    it.
-    """
-    command = [sys.executable, "-m", module, str(folder)]
-    command += [str(limits.seconds), str(limits.gigabytes)]
-    paths = [str(Path(webapp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    # settings hold keys and passwords, so they are not passed on
-    environment = {key: os.environ[key] for key in os.environ if not key.startswith("MARQUE_")}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    environment["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    """Run a module on `folder` in a process of its own. Raises `ModelRefusedError` with the child's
+    sentence from `REFUSAL_FILE`, or with what stopped it."""
+    arguments = [str(folder), str(limits.seconds), str(limits.gigabytes)]
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(
-            command,
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=environment,
+            env=child_environment() | {"TF_CPP_MIN_LOG_LEVEL": "2"},
             start_new_session=True,
         )
         try:
