@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,37 +34,15 @@ _ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract", "Add", "GetItem",
 # Keras' preprocess_input for RGB in 0..255 ("caffe": BGR minus the means of ImageNet; "torch":
 # standardised) as kernel and bias of a 1 x 1 convolution: rows are channels in, columns out
 _TORCH_SPREAD = np.array([0.229, 0.224, 0.225])
+_TORCH_MEAN = np.array([0.485, 0.456, 0.406])
 _CONVOLUTIONS = {
     "caffe": (np.eye(3)[::-1], -np.array([103.939, 116.779, 123.68])),
-    "torch": (
-        np.diag(1 / (255 * _TORCH_SPREAD)),
-        -np.array([0.485, 0.456, 0.406]) / _TORCH_SPREAD,
-    ),
+    "torch": (np.diag(1 / (255 * _TORCH_SPREAD)), -_TORCH_MEAN / _TORCH_SPREAD),
 }
 
 
-@dataclass
-class _Trail:
-    """The operations of a network that a photo passes, in order, each with input and output."""
-
-    steps: list[tuple[Any, Any, Any]] = field(default_factory=list)
-
-    def apply(self, operation: Any, *arguments: Any, **named: Any) -> Any:
-        """Run an operation, or each of those inside it when it is a model."""
-        if isinstance(operation, keras.Sequential):
-            flow = arguments[0]
-            for layer in operation.layers:
-                flow = self.apply(layer, flow)
-            return flow
-        if isinstance(operation, keras.Model):
-            return operation._run_through_graph(
-                arguments[0], lambda inner: partial(self.apply, inner)
-            )
-        if type(operation).__name__ in _AUGMENTATION:
-            return arguments[0]
-        output = operation(*arguments, **named)
-        self.steps.append((operation, arguments[0] if arguments else None, output))
-        return output
+# the operations of a network that a photo passes, in order, each with input and output
+_Steps = list[tuple[Any, Any, Any]]
 
 
 def _import(folder: Path) -> None:
@@ -75,29 +52,26 @@ def _import(folder: Path) -> None:
 
 
 def rebuild(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Write `model.keras` with our outputs.
-
-    Returns its height and width, its number of weights, how photos are prepared, and notes. Raises
-    `ModelRefusedError`.
-    """
+    """Write `model.keras` with our outputs, and tell its input, its weights and notes. Raises
+    `ModelRefusedError`."""
     network = load(folder / request["file"])
     height, width = _input_size(network, request["size"])
     _check_weights(network)
     notes: list[str] = []
     photo = keras.Input((height, width, 3), name="photo")
-    trail = _Trail()
+    steps: _Steps = []
     scaled, preprocess = _scale(photo, network, request["preprocess"])
-    answers = _single_output(trail.apply(network, scaled))
+    answers = _single_output(_apply(steps, network, scaled))
     if tuple(answers.shape) != (None, request["labels"]):
         raise ModelRefusedError(
-            f"The last layer {trail.steps[-1][0].name!r} answers {answers.shape[-1]} numbers for a "
+            f"The last layer {steps[-1][0].name!r} answers {answers.shape[-1]} numbers for a "
             f"photo, but there are {request['labels']} labels."
         )
-    answers = _as_distribution(answers, trail, photo, notes)
-    outputs = dict(zip(OUTPUTS, (answers, *_features(trail, request["labels"])), strict=True))
+    answers = _as_distribution(answers, steps[-1][0], photo, notes)
+    outputs = (answers, *_features(steps, request["labels"]))
     named = {
         name: keras.layers.Activation("linear", dtype="float32", name=f"marque_{name}")(output)
-        for name, output in outputs.items()
+        for name, output in zip(OUTPUTS, outputs, strict=True)
     }
     keras.Model(photo, named, name="marque").save(folder / KERAS_FILE)
     return {
@@ -200,10 +174,7 @@ def _check_weights(model: keras.Model) -> None:
 
 
 def _scale(photo: Any, model: keras.Model, preprocess: str) -> tuple[Any, str]:
-    """The photo, RGB in 0..255, prepared as the model needs it; and how that was done.
-
-    "auto" leaves photos alone when the model scales by itself.
-    """
+    """The photo, RGB in 0..255, prepared as the model needs it; and how that was done."""
     if preprocess == "auto":
         preprocess = "none" if _scales_itself(photo, model) else "unit"
     name = "marque_scaling"
@@ -241,12 +212,8 @@ def _single_output(answers: Any) -> Any:
     return answers
 
 
-def _as_distribution(answers: Any, trail: _Trail, photo: Any, notes: list[str]) -> Any:
-    """Probabilities that sum to 1: as they are, or with the softmax that logits lack.
-
-    Raises `ModelRefusedError` for independent scores.
-    """
-    last = trail.steps[-1][0]
+def _as_distribution(answers: Any, last: Any, photo: Any, notes: list[str]) -> Any:
+    """Probabilities that sum to 1: as they are, or with the softmax that logits lack."""
     pictures = np.random.default_rng(1).integers(0, 256, (3, *photo.shape[1:])).astype(np.float32)
     values = np.asarray(keras.Model(photo, answers)(pictures, training=False))
     if not np.isfinite(values).all():
@@ -270,38 +237,56 @@ def _as_distribution(answers: Any, trail: _Trail, photo: Any, notes: list[str]) 
     return keras.layers.Softmax(name="marque_softmax")(answers)
 
 
-def _features(trail: _Trail, labels: int) -> tuple[Any, Any]:
-    """Embedding and feature map: the last pooling and its input.
-
-    Without a pooling, the input of the last dense layer, with a map of one cell; without that, the
-    last map and its mean.
-    """
-    has_map = [len(getattr(output, "shape", ())) == 4 for _layer, _input, output in trail.steps]
-    last_map = max((index for index, present in enumerate(has_map) if present), default=0)
-    for layer, features, output in trail.steps[last_map:]:  # earlier poolings only weigh channels
+def _features(steps: _Steps, labels: int) -> tuple[Any, Any]:
+    """Embedding and feature map: the last pooling and its input; without one, the input of the last
+    dense layer, with a map of one cell; without that, the last map and its mean."""
+    maps = [
+        index
+        for index, (_layer, _input, output) in enumerate(steps)
+        if len(getattr(output, "shape", ())) == 4
+    ]
+    last_map = maps[-1] if maps else 0
+    for layer, features, output in steps[last_map:]:  # earlier poolings only weigh channels
         pools = isinstance(layer, keras.layers.GlobalAveragePooling2D)
         if pools and features.shape[-1] != labels:
             flat = len(output.shape) == 2
             return output if flat else keras.layers.Flatten(name="marque_flat")(output), features
-    dense = [
-        features for layer, features, _ in trail.steps if isinstance(layer, keras.layers.Dense)
-    ]
+    dense = [features for layer, features, _ in steps if isinstance(layer, keras.layers.Dense)]
     if dense and len(dense[-1].shape) == 2 and dense[-1].shape[-1] != labels:
         cell = keras.layers.Reshape((1, 1, dense[-1].shape[-1]), name="marque_cell")
         return dense[-1], cell(dense[-1])
-    for present, (_layer, _input, output) in reversed(list(zip(has_map, trail.steps, strict=True))):
-        if present and output.shape[-1] != labels:
+    for index in reversed(maps):
+        output = steps[index][2]
+        if output.shape[-1] != labels:
             return keras.layers.GlobalAveragePooling2D(name="marque_pooling")(output), output
     raise ModelRefusedError(
         "The network has no layer before the last one whose features could be kept."
     )
 
 
+def _apply(steps: _Steps, operation: Any, *arguments: Any, **named: Any) -> Any:
+    """Run an operation, or each of those inside it when it is a model, and add it to the steps."""
+    if isinstance(operation, keras.Sequential):
+        flow = arguments[0]
+        for layer in operation.layers:
+            flow = _apply(steps, layer, flow)
+        return flow
+    if isinstance(operation, keras.Model):
+        return operation._run_through_graph(
+            arguments[0], lambda inner: partial(_apply, steps, inner)
+        )
+    if type(operation).__name__ in _AUGMENTATION:
+        return arguments[0]
+    output = operation(*arguments, **named)
+    steps.append((operation, arguments[0] if arguments else None, output))
+    return output
+
+
 def _scales_itself(photo: Any, model: keras.Model) -> bool:
     """True when a photo passes scaling or arithmetic before the first layer with weights."""
-    trail = _Trail()
-    trail.apply(model, photo)
-    for operation, _input, _output in trail.steps:
+    steps: _Steps = []
+    _apply(steps, model, photo)
+    for operation, _input, _output in steps:
         scales = isinstance(operation, keras.layers.Rescaling | keras.layers.Normalization)
         if scales or type(operation).__name__ in _ARITHMETIC:
             return True

@@ -27,10 +27,7 @@ def check_hdf5(path: Path) -> None:
 
 
 def check_archive_weights(path: Path) -> None:
-    """Check the CRC of every member of a .keras archive, and the weights inside.
-
-    Raises `ModelRefusedError`.
-    """
+    """Raise `ModelRefusedError` for a member of a wrong CRC, or weights as for `check_hdf5`."""
     weights = path.with_name(".checked.h5")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -113,6 +110,7 @@ def _check_members(file: h5py.File, size: int) -> None:
 def _dataset_bytes(data: h5py.Dataset, name: str) -> int:
     if data.external or data.is_virtual:
         raise ModelRefusedError(f"The weights {name!r} are kept in another file.")
-    if data.dtype.hasobject and data.shape not in ((), None) and data.size > _MAX_MEMBERS:
+    count = int(data.size or 0)
+    if data.dtype.hasobject and count > _MAX_MEMBERS:
         raise ModelRefusedError(f"The weights {name!r} are not numbers.")
-    return int(data.size or 0) * data.dtype.itemsize
+    return count * data.dtype.itemsize

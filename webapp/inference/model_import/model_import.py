@@ -40,13 +40,7 @@ _LABEL_FILES = (
 # gigabytes of address space to load a file in: a base, and more for each gigabyte of the file, so
 # that a huge layer without weights fails soon
 _MEMORY, _MEMORY_FACTOR = 6, 40
-_CARD_LIMIT = "Not measured here. Nobody has compared its confidence with how often it is right."
-_DATA = {
-    "source": "Imported: where its photos came from is not known",
-    "photos": 0,
-    "licence": "not stated",
-    "note": "",
-}
+_SOURCE = "Imported: where its photos came from is not known"
 _UNKNOWN_SCALE = (
     "It is not known how photos were scaled in training; 0 to 1 was taken. "
     "If its answers are poor, import it again with --preprocess."
@@ -73,12 +67,12 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Imported:
+class _Imported:
     """The new version, and notes for the person who imported it."""
 
     name: str
     version: int
-    notes: tuple[str, ...]
+    notes: list[str]
 
 
 def import_model(
@@ -87,7 +81,7 @@ def import_model(
     *,
     live: bool = False,
     limits: ChildLimits = DEFAULT_LIMITS,
-) -> Imported:
+) -> _Imported:
     """Import a network or an exported version; it serves if it is the first of its name and `live`.
 
     Raises `ModelRefusedError` with one sentence, and leaves nothing behind then.
@@ -104,7 +98,7 @@ def import_model(
             card, notes = _rebuild(file, labels, request, work, limits)
             draft = Draft(work / KERAS_FILE, card, write_golden(work / "golden"))
         version = publish(draft, models, first_is_live=live, limits=limits)
-        return Imported(draft.card.name, version, tuple(notes))
+        return _Imported(draft.card.name, version, notes)
 
 
 def _open(source: Path, work: Path) -> Path | None:
@@ -132,8 +126,8 @@ def _find(source: Path, folder: Path | None) -> tuple[Path, Path | None]:
     """The network's file, and the file of labels beside it if there is one."""
     if folder is None:
         return source, None
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    files = [path for path in files if not path.name.startswith(".")]
+    paths = sorted(folder.rglob("*"))
+    files = [path for path in paths if path.is_file() and not path.name.startswith(".")]
     networks = [path for path in files if path.suffix in ENDINGS]
     if not networks and any(path.name == "saved_model.pb" for path in files):
         raise ModelRefusedError(
@@ -152,10 +146,7 @@ def _find(source: Path, folder: Path | None) -> tuple[Path, Path | None]:
 def _rebuild(
     file: Path, labels: tuple[str, ...], request: Request, work: Path, limits: ChildLimits
 ) -> tuple[ModelCard, list[str]]:
-    """Let the child rebuild the network as `model.keras` in `work`.
-
-    Returns a card without figures, and notes.
-    """
+    """A card without figures, and notes, once the child has rebuilt `model.keras` in `work`."""
     _check_format(file)
     copy = work / "imported"
     shutil.copyfile(file, copy)
@@ -169,21 +160,17 @@ def _rebuild(
     try:
         run_child("webapp.inference.model_import.child", work, replace(limits, gigabytes=gigabytes))
     except ModelRefusedError as error:  # the child knows the file by the name of its copy
-        text = str(error)
-        if text.startswith(copy.name):
-            text = file.name + text.removeprefix(copy.name)
-        raise ModelRefusedError(text) from error
+        raise ModelRefusedError(re.sub(f"^{copy.name}", lambda _: file.name, str(error))) from error
     answer = json.loads((work / ANSWER_FILE).read_text(encoding="utf-8"))
     notes = answer["notes"]
     if request.preprocess == "auto" and answer["preprocess"] != "none":
         notes.append(_UNKNOWN_SCALE)
-    origin = {"file": file.name, "sha256": digest}
-    origin |= {key: answer[key] for key in ("weights", "preprocess")}
+    origin = {key: answer[key] for key in ("weights", "preprocess")}
     card = replace(
         card,
         input=replace(card.input, height=answer["height"], width=answer["width"]),
-        limits=(_CARD_LIMIT, *notes),
-        training={"imported": origin},
+        limits=(*card.limits, *notes),
+        training={"imported": {"file": file.name, "sha256": digest, **origin}},
     )
     _check(card)
     return card, notes
@@ -201,19 +188,22 @@ def _card(labels: tuple[str, ...], request: Request) -> ModelCard:
         noun_plural="classes",
         question="What is this?",
         summary=f"Imported from {request.source.name}; not measured here.",
-        labels=tuple(Label(label, _display(label)) for label in labels),
+        labels=tuple(  # names of folders get spaces and a capital
+            Label(label, label.replace("_", " ").capitalize())
+            if re.fullmatch(r"[a-z0-9_]+", label)
+            else Label(label, label)
+            for label in labels
+        ),
         input=InputSpec(64, 64, request.resize),
         temperature=1.0,
         threshold=request.threshold,
-        data=(_DATA,),
+        limits=(
+            "Not measured here. Nobody has compared its confidence with how often it is right.",
+        ),
+        data=({"source": _SOURCE, "photos": 0, "licence": "not stated", "note": ""},),
         libraries={library: library_version(library) for library in ("keras", "numpy", "pillow")},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _display(label: str) -> str:
-    """How people read a label: names of folders get spaces and a capital."""
-    return label.replace("_", " ").capitalize() if re.fullmatch(r"[a-z0-9_]+", label) else label
 
 
 def _check(card: ModelCard) -> None:
