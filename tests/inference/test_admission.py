@@ -48,7 +48,7 @@ def test_those_who_wait_come_in_the_order_they_came() -> None:
     with limiter.slot():
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
-            while limiter.queue_length < waiting:
+            while len(limiter._queue) < waiting:
                 pass
     for thread in threads:
         thread.join()

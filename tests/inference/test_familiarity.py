@@ -57,9 +57,9 @@ def test_scores_are_standardised_before_they_are_added() -> None:
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     make_space().write(tmp_path / FAMILIARITY_FILE)
-    results = read_familiarity(tmp_path, make_card(familiarity=familiarity_rule()))
-    assert results is not None
-    assert results.of_one(along(0)[0]) == pytest.approx(
+    familiarity = read_familiarity(tmp_path, make_card(familiarity=familiarity_rule()))
+    assert familiarity is not None
+    assert familiarity.of_one(along(0)[0]) == pytest.approx(
         Familiarity(make_space(), 1.0, familiarity_rule()).of_one(along(0)[0])
     )
 

@@ -46,11 +46,11 @@ def made_up(seed: int = 1) -> tuple[NetworkOutput, np.ndarray, np.ndarray]:
 
 def test_it_finds_the_last_layer_among_other_constants() -> None:
     output, kernel, bias = made_up()
-    results = find_head(
+    head = find_head(
         [np.ones((10, 8), np.float32), np.ones(10, np.float32), bias, kernel.T], output, CARD
     )
-    assert results is not None
-    assert np.array_equal(results, kernel)
+    assert head is not None
+    assert np.array_equal(head, kernel)
 
 
 def test_a_layer_that_gives_other_answers_is_not_taken() -> None:

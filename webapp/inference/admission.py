@@ -24,22 +24,18 @@ class AdmissionLimiter:
         self._queue: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
-    @property
-    def queue_length(self) -> int:
-        """How many wait for a slot."""
-        return len(self._queue)
-
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a slot and hold it for the block.
-
-        Raises `ServerBusyError` when the queue is full or the wait too long.
-        """
+        """Hold a slot for the block. Raises `ServerBusyError`: queue full or wait too long."""
         self._enter()
         try:
             yield
         finally:
-            self._leave()
+            with self._lock:
+                if self._queue:
+                    self._queue.popleft().set()
+                else:
+                    self._free += 1
 
     def _enter(self) -> None:
         with self._lock:
@@ -57,10 +53,3 @@ class AdmissionLimiter:
                 return
             self._queue.remove(mine)
         raise ServerBusyError(_BUSY)
-
-    def _leave(self) -> None:
-        with self._lock:
-            if self._queue:
-                self._queue.popleft().set()
-            else:
-                self._free += 1

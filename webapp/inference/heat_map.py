@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from webapp.domain import NetworkOutput
-from webapp.inference.classifier import scale
+from webapp.inference.classifier import Floats, scale
 from webapp.inference.models.card import InputSpec, ModelCard
 
-Floats = NDArray[np.float32]
-OVERLAY_SIDE = 384  # pixels on the longest side: a map of a few cells has no more to say
-DARKEST = 0.82  # of the photo is taken away where the map is lowest
+_OVERLAY_SIDE = 384  # pixels on the longest side: a map of a few cells has no more to say
+_DARKEST = 0.82  # of the photo is taken away where the map is lowest
 OVERLAY_TYPE = "image/png"
 
 
@@ -65,41 +64,30 @@ def draw_overlay(activation: Floats, spec: InputSpec, width: int, height: int) -
 
     It undoes the card's resize rule: what a crop cut off is dark, what a border added is gone.
     """
-    side = OVERLAY_SIDE / max(width, height)
+    side = _OVERLAY_SIDE / max(width, height)
     size = (max(1, round(width * side)), max(1, round(height * side)))
     grid = Image.fromarray(activation)
-    if spec.resize == "pad":
-        grid = grid.resize((spec.width, spec.height), Image.Resampling.BICUBIC).crop(
-            _inside(spec, width, height)
-        )
-    if spec.resize == "crop":
-        light = Image.new("F", size)
+    if spec.resize == "pad":  # without the borders
+        fit = min(spec.width / width, spec.height / height)
+        inner = max(1, round(width * fit)), max(1, round(height * fit))
+        left, top = (spec.width - inner[0]) // 2, (spec.height - inner[1]) // 2
+        grid = grid.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
+        grid = grid.crop((left, top, left + inner[0], top + inner[1]))
+    if spec.resize == "crop":  # the middle, in shares of the photo's sides
+        wide = min(1.0, spec.width / spec.height * height / width)
+        high = min(1.0, spec.height / spec.width * width / height)
+        shares = (1 - wide) / 2, (1 - high) / 2, (1 + wide) / 2, (1 + high) / 2
         left, top, right, bottom = (
-            round(share * whole)
-            for share, whole in zip(_cut(spec, width, height), size * 2, strict=True)
+            round(share * side) for share, side in zip(shares, size * 2, strict=True)
         )
+        light = Image.new("F", size)
         light.paste(
             grid.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC),
             (left, top),
         )
     else:
         light = grid.resize(size, Image.Resampling.BICUBIC)
-    alpha = np.round(255 * DARKEST * (1 - np.clip(np.asarray(light), 0, 1))).astype(np.uint8)
+    alpha = np.round(255 * _DARKEST * (1 - np.clip(np.asarray(light), 0, 1))).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.dstack([np.zeros_like(alpha), alpha])).save(file, "PNG")
     return file.getvalue()
-
-
-def _inside(spec: InputSpec, width: int, height: int) -> tuple[int, int, int, int]:
-    """Where the photo lies in an input with borders."""
-    fit = min(spec.width / width, spec.height / height)
-    wide, high = max(1, round(width * fit)), max(1, round(height * fit))
-    left, top = (spec.width - wide) // 2, (spec.height - high) // 2
-    return left, top, left + wide, top + high
-
-
-def _cut(spec: InputSpec, width: int, height: int) -> tuple[float, float, float, float]:
-    """Which part of the photo was kept by a cut in the middle, in shares of its sides."""
-    wide = min(1.0, spec.width / spec.height * height / width)
-    high = min(1.0, spec.height / spec.width * width / height)
-    return (1 - wide) / 2, (1 - high) / 2, (1 + wide) / 2, (1 + high) / 2

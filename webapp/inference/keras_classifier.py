@@ -48,7 +48,7 @@ class KerasClassifier:
         return find_head(constants, self.predict(blank_photo(self.card)), self.card)
 
     def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        """See `Classifier.rank`."""
+        """See `Classifier.predict`."""
         batch = prepare(pixels, self.card)
         with self._lock:
             outputs = self._run(batch)

@@ -47,7 +47,7 @@ class LiteRTClassifier:
         return find_head(constants, self.predict(blank_photo(self.card)), self.card)
 
     def predict(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        """See `Classifier.rank`."""
+        """See `Classifier.predict`."""
         with self._borrowed() as network:
             probabilities, embedding, feature_map = network.run(prepare(pixels, self.card))
         familiarity = self._familiarity.of_one(embedding) if self._familiarity else None

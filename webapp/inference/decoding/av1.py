@@ -138,10 +138,8 @@ def _leb128(data: bytes, place: int) -> tuple[int, int]:
 
 
 def _frame_size(fields: _Fields) -> tuple[int, int]:
-    """Width and height that a sequence header allows.
-
-    An animation's frames may exceed the stated size up to the bits of its size fields.
-    """
+    """Width and height that a sequence header allows: an animation's frames may exceed the stated
+    size up to the bits of its size fields."""
     fields.take(4)  # profile, still_picture
     is_still = bool(fields.take(1))
     if is_still:

@@ -12,12 +12,8 @@ Box = tuple[int, int, int, int]
 
 
 def decode_cut(content: bytes, box: Box | None, max_side: int = WORKING_SIDE) -> NDArray[np.uint8]:
-    """A photo as in serving, or what its box cuts out: uint8 RGB of shape (height, width, 3).
-
-    The longest side has at most `max_side` pixels.
-
-    Raises `PhotoRefusedError`, also for a box outside the photo.
-    """
+    """A photo as in serving, or what its box cuts out, at most `max_side` pixels on its longest
+    side: uint8 RGB of shape (height, width, 3). Raises `PhotoRefusedError`."""
     if box is None:
         return decode_photo(content, max_side=max_side).pixels
     whole = decode_photo(content, max_side=MAX_SIDE).pixels

@@ -113,10 +113,7 @@ def thumbnail_hash(thumbnail: bytes) -> int | None:
 
 
 def render_view(content: bytes, max_side: int = VIEW_SIDE) -> bytes:
-    """A JPEG of an upload to look at: upright, sRGB, at most `max_side` pixels, no metadata.
-
-    Raises what `decode_photo` raises.
-    """
+    """A JPEG of an upload: upright, sRGB, no metadata. Raises what `decode_photo` raises."""
     return _encode(_read(content, max_side)[0], quality=85)
 
 
@@ -127,7 +124,6 @@ def _encode(image: Image.Image, quality: int) -> bytes:
 
 
 # ---- from bytes to a picture ----
-
 
 _Picture = tuple[Image.Image, int, int, str, bool]
 """RGB, upright, shrunk, without metadata; then width, height and so on as in `DecodedPhoto`."""
@@ -150,7 +146,8 @@ def _read(content: bytes, max_side: int) -> _Picture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         pixels = re.search(r"\d+", str(error))
-        raise _too_many_pixels(int(pixels[0]) if pixels else 0, name) from error
+        most = MAX_PIXELS_OF.get(name, MAX_PIXELS)
+        raise _too_many_pixels(int(pixels[0]) if pixels else 0, name, most) from error
     except MemoryError as error:
         raise PhotoTooLargeError(
             "The photo needs more memory than there is. Send a smaller copy."
@@ -209,9 +206,10 @@ def _check_structure(structure: FileStructure, name: str) -> None:
         )
 
 
-def _check_size(width: int, height: int, name: str, *, scalable: bool = True) -> None:
-    if width * height > (MAX_PIXELS_OF.get(name, MAX_PIXELS) if scalable else MAX_PIXELS):
-        raise _too_many_pixels(width * height, name, scalable=scalable)
+def _check_size(width: int, height: int, name: str, *, scalable: bool) -> None:
+    most = MAX_PIXELS_OF.get(name, MAX_PIXELS) if scalable else MAX_PIXELS
+    if width * height > most:
+        raise _too_many_pixels(width * height, name, most)
     if max(width, height) > MAX_SIDE:
         side = "wide" if width > height else "high"
         raise PhotoTooLargeError(
@@ -222,12 +220,11 @@ def _check_size(width: int, height: int, name: str, *, scalable: bool = True) ->
         raise BrokenPhotoError("The photo has no pixels.")
 
 
-def _too_many_pixels(pixels: int, name: str, *, scalable: bool = True) -> PhotoRefusedError:
+def _too_many_pixels(pixels: int, name: str, most: int) -> PhotoRefusedError:
     if pixels > 10_000_000_000:
         return BrokenPhotoError(
             "The file claims a size that no photo has: it is damaged or made up."
         )
-    most = MAX_PIXELS_OF.get(name, MAX_PIXELS) if scalable else MAX_PIXELS
     article = "an" if name == "AVIF" else "a"
     shown = {"WEBP": "WebP", "HEIF": "HEIC"}.get(name, name)
     return PhotoTooLargeError(
@@ -237,7 +234,6 @@ def _too_many_pixels(pixels: int, name: str, *, scalable: bool = True) -> PhotoR
 
 
 # ---- the steps ----
-
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Doubt:
+class _Doubt:
     """A given label that is probably wrong.
 
     `row` is the photo's row, `other` the index of the more likely label. `probability` and
@@ -41,7 +41,7 @@ def thresholds(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> N
     return np.divide(totals, counts, out=np.full(labels, np.inf), where=counts > 0)
 
 
-def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[Doubt]:
+def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[_Doubt]:
     """The given labels that are probably wrong, most suspected first. Shapes as in `thresholds`.
 
     With p(j; x) the probability of label j for photo x and t(j) the mean of p(j; x) over the photos
@@ -66,4 +66,4 @@ def doubts(probabilities: NDArray[np.float32], given: NDArray[np.intp]) -> list[
     suspected = np.flatnonzero((confident.max(axis=1) >= 0) & (other != given))
     order = suspected[np.lexsort((suspected, own[suspected], margin[suspected]))]
     columns = (order, other[order], own[order], probabilities[order, other[order]], margin[order])
-    return [Doubt(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    return [_Doubt(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]

@@ -14,14 +14,6 @@ from webapp.inference.models.registry import Registry, check_files
 UNPACKED_BYTES = 2 * 1024**3
 _MEMBERS = 1000
 _CHUNK = 1024 * 1024
-_DAMAGED = (
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-    RuntimeError,  # encrypted; NotImplementedError is one too
-    EOFError,
-    ValueError,
-)
 
 
 def pack(registry: Registry, name: str, version: int, target: Path) -> None:
@@ -70,10 +62,8 @@ def unpack(source: Path, folder: Path) -> None:
                 check_member(member)
             for member in members:
                 if not member.is_dir():
-                    path = folder / PurePosixPath(member.filename)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    left = _copy(archive, member, path, left)
-    except _DAMAGED as error:
+                    left = _copy(archive, member, folder / PurePosixPath(member.filename), left)
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         raise ModelRefusedError(f"{source.name} is not a sound zip file: {error}") from error
 
 
@@ -94,6 +84,7 @@ def check_member(member: zipfile.ZipInfo) -> None:
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, left: int) -> int:
     """Unpack one member in chunks, whatever size it claims. Returns the bytes still allowed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as stream, path.open("xb") as file:
         while chunk := stream.read(_CHUNK):
             left -= len(chunk)

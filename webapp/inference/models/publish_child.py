@@ -66,10 +66,7 @@ def main(arguments: list[str], task: Callable[[Path], object]) -> int:
 
 
 def _complete(folder: Path) -> None:
-    """Check `model.keras` against the card, write or check `model.tflite`, complete the card.
-
-    Raises `ModelRefusedError`.
-    """
+    """Check `model.keras` against the card, write or check `model.tflite`, complete the card."""
     card = ModelCard.read(folder)
     is_compiled = (folder / COMPILED_FILE).is_file()
     compile_network(folder, card, compiled=is_compiled)
@@ -85,11 +82,8 @@ def _complete(folder: Path) -> None:
             Golden(row.file, tuple(round(float(p), 6) for p in row.reference.probabilities))
             for row in compared
         )
-    networks = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.name in (KERAS_FILE, COMPILED_FILE, FAMILIARITY_FILE, SPLIT_FILE)
-    ]
+    names = (FAMILIARITY_FILE, KERAS_FILE, COMPILED_FILE, SPLIT_FILE)
+    networks = [folder / name for name in names if (folder / name).is_file()]
     figures = {
         "golden_photos": len(compared),
         "largest_difference": round(max(row.probabilities for row in compared), 7),
@@ -110,11 +104,8 @@ def _complete(folder: Path) -> None:
 
 
 def compile_network(folder: Path, card: ModelCard, *, compiled: bool = False) -> None:
-    """Write `model.tflite`, unless it is `compiled` already.
-
-    Raises `ModelRefusedError` when the model cannot be loaded, does not fit the card, or does not
-    compile.
-    """
+    """Write `model.tflite`, unless it is `compiled` already. Raises `ModelRefusedError` when the
+    model cannot be loaded, does not fit the card, or does not compile."""
     check_archive_weights(folder / KERAS_FILE)
     try:
         model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
@@ -182,11 +173,11 @@ def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     return float(np.abs(first - second).max())
 
 
-def _milliseconds(classifier: Classifier, times: int = 15) -> float:
+def _milliseconds(classifier: Classifier) -> float:
     """Median time to classify a photo on one core, in milliseconds, resizing included."""
     pixels = np.full((512, 768, 3), 127, dtype=np.uint8)
     durations = []
-    for _ in range(times):
+    for _ in range(15):
         started = time.perf_counter()
         classifier.predict(pixels)
         durations.append((time.perf_counter() - started) * 1000)

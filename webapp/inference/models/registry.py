@@ -15,7 +15,7 @@ class Registry:
     """Reads `models/<name>/<version>/` and `models/<name>/LIVE` on each call; cards are cached."""
 
     def __init__(
-        self, folder: Path, current: Callable[[ModelCard], ModelCard] | None = None
+        self, folder: Path, current: Callable[[ModelCard], ModelCard] = lambda card: card
     ) -> None:
         """`current` applies the label set's changes to a card; by default none are applied."""
         self.folder = folder
@@ -55,12 +55,9 @@ class Registry:
         return self.folder / name / str(version)
 
     def card(self, name: str, version: int | None = None) -> ModelCard:
-        """The card of a version (default: the live one) with its current labels.
-
-        Raises `ModelNotFoundError` or `BadCardError`.
-        """
-        card = self.published_card(name, version)
-        return self._current(card) if self._current else card
+        """The card of a version (default: the live one) with its current labels. Raises
+        `ModelNotFoundError` or `BadCardError`."""
+        return self._current(self.published_card(name, version))
 
     def published_card(self, name: str, version: int | None = None) -> ModelCard:
         """The card of a version (default: the live one) as published. Raises like `card`."""
@@ -69,11 +66,8 @@ class Registry:
         chosen = version if version is not None else self.live_version(name)
         if chosen is None:
             raise ModelNotFoundError(f"No version of {name!r} is live yet.")
-        return self._read(self.version_folder(name, chosen))
-
-    def _read(self, folder: Path) -> ModelCard:
-        """The card in `folder`, parsed again only when the file changed."""
-        try:
+        folder = self.version_folder(name, chosen)
+        try:  # parsed again only when the file changed
             changed = (folder / CARD_FILE).stat().st_mtime_ns
         except OSError:
             return ModelCard.read(folder)
@@ -94,10 +88,7 @@ class Registry:
 
 
 def check_files(folder: Path, card: ModelCard, names: tuple[str, ...]) -> None:
-    """Compare the SHA-256 of the named files with the card.
-
-    Raises `ModelUnavailableError` that names the file.
-    """
+    """Raise `ModelUnavailableError` for a named file whose SHA-256 is not that of the card."""
     for name in names:
         try:
             digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from webapp.errors import ModelError, ModelUnavailableError
@@ -62,21 +63,15 @@ class Serving:
         return loaded.classifier
 
     def card(self, name: str) -> ModelCard | None:
-        """The card of the version that answers, or None when there is no readable card.
-
-        While nothing is loaded it is the card of the live version.
-        """
+        """The card of the version that answers, of the live one while none is loaded; or None."""
         loaded = self._usable(name, self._registry.live_version(name))
         if loaded is not None:
             return loaded.classifier.card
-        try:
+        with suppress(ModelError):
             return self._registry.card(name)
-        except ModelError:
-            pass
-        try:
+        with suppress(ModelUnavailableError):
             return self.classifier(name).card
-        except ModelUnavailableError:
-            return None
+        return None
 
     def trouble(self, name: str) -> str:
         """Why the live version cannot answer, and which version answers instead; "" when it can."""
@@ -85,11 +80,9 @@ class Serving:
             answering = self.classifier(name).card.version
         except ModelUnavailableError as error:
             return str(error)
-        return (
-            ""
-            if answering == live
-            else f"{self._problem(name, live)}; version {answering} answers."
-        )
+        if answering == live:
+            return ""
+        return f"{self._problem(name, live)}; version {answering} answers."
 
     def _usable(self, name: str, live: int | None) -> _Loaded | None:
         loaded = self._loaded.get(name)
