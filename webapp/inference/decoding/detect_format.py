@@ -17,7 +17,7 @@ CONTENT_TYPES = {
 }
 """The formats we read, by Pillow's names, and their MIME types. Nothing else reaches Pillow."""
 
-SEND = "Send a JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF."
+_SEND = "Send a JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF."
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
@@ -75,7 +75,7 @@ def detect_format(content: bytes) -> str:
             raise NotAPhotoError(refusal_of_picture(what))
     what = _guess(content)
     seems = f"This is {what}, not a photo." if what else "This is not a photo in a format we read."
-    raise NotAPhotoError(f"{seems} {SEND}")
+    raise NotAPhotoError(f"{seems} {_SEND}")
 
 
 def _known_format(content: bytes) -> str:
@@ -94,7 +94,7 @@ def _known_format(content: bytes) -> str:
 
 def refusal_of_picture(what: str) -> str:
     """The sentence for a picture in a format that we do not read; `what` comes with its article."""
-    return f"This is {what}, which we cannot read. {SEND}"
+    return f"This is {what}, which we cannot read. {_SEND}"
 
 
 def _boxed_format(content: bytes) -> str:
