@@ -59,7 +59,7 @@ class _Demo:
 
     def show_all(self, paths: Sequence[str]) -> bool:
         """Show every picture in these paths; False when there is none, or one cannot be read."""
-        shown = []
+        shown: list[bool] = []
         for path in find_photos(paths):
             if shown:
                 click.echo()
