@@ -26,7 +26,7 @@ from webapp.inference.decoding.images import decode_photo, working_side
 from webapp.inference.models.loading import open_version
 from webapp.inference.models.registry import Registry
 
-AIM, LIMIT_MB = 0.9, 400
+_AIM, _LIMIT_MB = 0.9, 400
 _CORES = len(os.sched_getaffinity(0))
 
 
@@ -55,8 +55,8 @@ def main() -> None:
     memory = max(figures[2] for figures in rounds)
     print(f"{len(photos):,} photos, {_CORES} cores, {options.model}: ", end="")
     print(f"bare {bare:.0f}/s, command {command:.0f}/s")
-    print(f"{share:.1%} of the bare speed (aim {AIM:.0%}); {memory:.0f} MB (limit {LIMIT_MB})")
-    raise SystemExit(1 if share < AIM or memory >= LIMIT_MB else 0)
+    print(f"{share:.1%} of the bare speed (aim {_AIM:.0%}); {memory:.0f} MB (limit {_LIMIT_MB})")
+    raise SystemExit(1 if share < _AIM or memory >= _LIMIT_MB else 0)
 
 
 def _link(photos: list[Path], folder: Path) -> Path:

@@ -13,7 +13,7 @@ import psutil
 from benchmarks.servers import CAR_PHOTOS, Load, load, marque
 
 _PORT = 8733
-LIMIT_MB = 300
+_LIMIT_MB = 300
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def main() -> None:
         end = max(map(_megabytes, workers))
         maps = [Path(f"/proc/{worker.pid}/maps").read_text() for worker in workers]
     heavy = sum("tensorflow" in text for text in maps)
-    print(f"largest {end:.0f} MB (limit {LIMIT_MB}), {end - half:+.0f} MB since half of them")
+    print(f"largest {end:.0f} MB (limit {_LIMIT_MB}), {end - half:+.0f} MB since half of them")
     print(f"TensorFlow in {heavy} workers")
-    raise SystemExit(1 if end >= LIMIT_MB or heavy or end > half * 1.1 else 0)
+    raise SystemExit(1 if end >= _LIMIT_MB or heavy or end > half * 1.1 else 0)
 
 
 def _megabytes(process: psutil.Process) -> float:

@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.servers import BOUNDARY, CAR_PHOTOS, ROOT, form, marque
 
 _PORT = 8733
-UPLOADERS, RELABELLERS = 4, 6
+_UPLOADERS, _RELABELLERS = 4, 6
 _PICTURES = [path.read_bytes() for path in CAR_PHOTOS]
 _LABELS = [path.stem for path in CAR_PHOTOS]
 
@@ -117,16 +117,16 @@ def main() -> None:
         env = {**os.environ, "MARQUE_DATA": folder}
         key = subprocess.check_output(command, cwd=ROOT, env=env, text=True).split()[-1]
         state = _SharedState(key, time.monotonic() + seconds)
-        clients = [_BenchmarkClient(state, number) for number in range(UPLOADERS + RELABELLERS)]
+        clients = [_BenchmarkClient(state, number) for number in range(_UPLOADERS + _RELABELLERS)]
         threads = [
-            threading.Thread(target=client.run, args=(number < UPLOADERS,))
+            threading.Thread(target=client.run, args=(number < _UPLOADERS,))
             for number, client in enumerate(clients)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        print(f"{UPLOADERS} clients uploaded and {RELABELLERS} relabelled for {seconds:.0f} s")
+        print(f"{_UPLOADERS} clients uploaded and {_RELABELLERS} relabelled for {seconds:.0f} s")
         for what, waits in state.waits.items():
             waits.sort()
             p50, p99 = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]

@@ -24,10 +24,10 @@ from webapp.training.network import build_network, for_learning
 from webapp.training.recipe import Recipe, find_recipe
 from webapp.training.run import EVALUATION_BATCH, Inference, make_step
 
-PHOTOS, LABELS = 6500, 196
+_PHOTOS, _LABELS = 6500, 196
 _LONGEST_HEAD = 60.0  # seconds
 _LEAST_SHARE = 0.8
-Photos = list[NDArray[np.uint8]]
+_Photos = list[NDArray[np.uint8]]
 
 
 def main() -> None:
@@ -40,13 +40,13 @@ def main() -> None:
     recipe = find_recipe("stanford-cars")
     rng = np.random.default_rng(1)
     pixels = [rng.integers(0, 256, (250, 250, 3), dtype=np.uint8) for _ in range(options.photos)]
-    truths, centres = np.arange(PHOTOS) % LABELS, rng.normal(0, 1, (LABELS, 1280))
-    features = np.maximum(centres[truths] + rng.normal(0, 2, (PHOTOS, 1280)), 0).astype(np.float32)
+    truths, centres = np.arange(_PHOTOS) % _LABELS, rng.normal(0, 1, (_LABELS, 1280))
+    features = np.maximum(centres[truths] + rng.normal(0, 2, (_PHOTOS, 1280)), 0).astype(np.float32)
     started = time.perf_counter()
-    kernel, bias = train_head(features, truths, np.ones(PHOTOS, np.float32), LABELS, recipe)
+    kernel, bias = train_head(features, truths, np.ones(_PHOTOS, np.float32), _LABELS, recipe)
     seconds = time.perf_counter() - started
     right = float(((features @ kernel + bias).argmax(axis=1) == truths).mean())
-    work = f"{PHOTOS} photos, {LABELS} labels, {recipe.head_epochs} epochs"
+    work = f"{_PHOTOS} photos, {_LABELS} labels, {recipe.head_epochs} epochs"
     print(f"last layer: {work} in {seconds:.1f} s; it knows {right:.0%} of them")
     share = statistics.median(_measure_extraction(recipe, pixels) for _ in range(options.rounds))
     print(f"median share {share:.0%} (limit {_LEAST_SHARE:.0%})")
@@ -56,10 +56,10 @@ def main() -> None:
     raise SystemExit(1 if seconds > _LONGEST_HEAD or share < _LEAST_SHARE else 0)
 
 
-def _measure_extraction(recipe: Recipe, pixels: Photos) -> float:
+def _measure_extraction(recipe: Recipe, pixels: _Photos) -> float:
     """Extraction's speed as a share of the bare network's on arrays that are ready."""
     size = (recipe.input.height, recipe.input.width)
-    infer = Inference(build_network(recipe, LABELS, size))
+    infer = Inference(build_network(recipe, _LABELS, size))
     ready = views_of(pixels, size, recipe.augmentation, np.random.default_rng(2))
     infer(ready[: 2 * EVALUATION_BATCH])  # traces the function
     started = time.perf_counter()
@@ -71,14 +71,14 @@ def _measure_extraction(recipe: Recipe, pixels: Photos) -> float:
     return speed / bare
 
 
-def _measure_waiting(recipe: Recipe, pixels: Photos, threads: int, steps: int) -> float:
+def _measure_waiting(recipe: Recipe, pixels: _Photos, threads: int, steps: int) -> float:
     """Share of the time that training waits for batches of the recipe's first stage."""
     size, batch = recipe.stages[0].size, recipe.batch
-    average = build_network(recipe, LABELS, size)
+    average = build_network(recipe, _LABELS, size)
     network, optimizer = for_learning(average), keras.optimizers.AdamW(1e-4)
     optimizer.build(network.trainable_variables)
     step = make_step(network, average, optimizer)
-    targets, decay = tf.constant(np.eye(LABELS, dtype=np.float32)[:batch]), tf.constant(0.9)
+    targets, decay = tf.constant(np.eye(_LABELS, dtype=np.float32)[:batch]), tf.constant(0.9)
 
     def make(number: int) -> NDArray[np.float32]:
         chunk = [pixels[(number * batch + place) % len(pixels)] for place in range(batch)]

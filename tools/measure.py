@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-GOALS = {
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_GOALS = {
     "product lines": "≤ 34,500",
     "product files": "",
     "function length, median / 90 %": "",
@@ -39,40 +39,40 @@ GOALS = {
     "retired names": "0",
     "retired variables": "0",
 }
-WIDEST, LONGEST = 100, 50
-SEARCHED = (".py", ".html", ".css", ".js", ".md", ".toml", ".txt")
+_WIDEST, _LONGEST = 100, 50
+_SEARCHED = (".py", ".html", ".css", ".js", ".md", ".toml", ".txt")
 
 # Retired wherever it stands: names, comments, docstrings, messages, pages, docs; by itself or as a
 # part of a name: `lane` in `LongLane`, in `long_lane` and in "the lane", not in "plane".
-WORDS = (
+_WORDS = (
     "rooms|doors?|cupboard|turnstile|doorbell|bell|ring|crew|lanes?|courier|veil|tally|tallies"
     "|rereadings?|dice|sniffs?|sniffing|packing|exams?|studio|drawings|whoever|lest"
 )
-PHRASES = (
+_PHRASES = (
     r"\bso many\b|\bre-reading|\bforeign\b(?![ _-]?keys?)|[\"'>]keeping\b|rules? of keeping"
     r"|\bhands\b(?! (?:over|on|back|out|off|in|it|them|the|a)\b)"
     r"|_learnt\b|\blearnt_(?!from|known)|(?<![a-z] )\blearnt\b(?! from| by| on)"
 )
-CAPITALS = re.sub(r"\b[a-z]", lambda match: match[0].upper(), WORDS)
-RETIRED = re.compile(
-    rf"(?:(?<![A-Za-z])(?i:{WORDS})|(?<=[a-z])(?:{CAPITALS}))(?![a-z])|(?i:{PHRASES})"
+_CAPITALS = re.sub(r"\b[a-z]", lambda match: match[0].upper(), _WORDS)
+_RETIRED = re.compile(
+    rf"(?:(?<![A-Za-z])(?i:{_WORDS})|(?<=[a-z])(?:{_CAPITALS}))(?![a-z])|(?i:{_PHRASES})"
 )
 # Retired as names of modules and folders, and NAMES also of classes and functions of the product.
-FILES = r"room|cells|looks?|looking|turns?|sent|shown|keeping|imports|labelling|filtering"
-NAMES = (
+_FILES = r"room|cells|looks?|looking|turns?|sent|shown|keeping|imports|labelling|filtering"
+_NAMES = (
     r"work|kinds?|job_kinds|words|\w+_words|foreign_\w+|containers|drawn|drawing|follow|today"
     r"|reading|seen|seen_\w+|frame|fold|many|\w+_later"
 )
-VARIABLES = {"one", "found", "said", "question", "at"}
+_VARIABLES = {"one", "found", "said", "question", "at"}
 # What is left alone: routes, options, parameters and JSON fields that users have, and trade names.
-PUBLIC = re.compile(
+_PUBLIC = re.compile(
     r"label[ _-]?studio|crew cab|/admin/keeping|--hands|with_learnt|[\"'?&`=]learnt\b"
     r"|\blearnt(?=[:=])|models and drawings|\"drawings\"|drawings is no setting"
     r"|^(?:name|display) = .*$",
     re.IGNORECASE | re.MULTILINE,
 )
 # Names that templates and scripts bind: of loops, of assignments, of arrow functions.
-SCRIPT_VARIABLE = re.compile(
+_SCRIPT_VARIABLE = re.compile(
     r"(?:\{%-?\s*(?:for|set)|\b(?:const|let|var))\s+(?:\w+,\s*)?(\w+)|\(?\b(\w+)\)?\s*=>"
 )
 
@@ -84,7 +84,7 @@ class _Checkout:
         self.root = root
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         out = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-        paths = [path for path in sorted(out.splitlines()) if path.endswith(SEARCHED)]
+        paths = [path for path in sorted(out.splitlines()) if path.endswith(_SEARCHED)]
         paths = [path for path in paths if (root / path).is_file()]
         self.texts = {path: (root / path).read_text("utf-8") for path in paths}
         python = [path for path in paths if path.endswith(".py")]
@@ -117,11 +117,11 @@ class _Checkout:
         lengths, documented = [], []
         for path, tree in self.product.items():
             for node in ast.walk(tree):
-                if not isinstance(node, Function):
+                if not isinstance(node, _Function):
                     continue
                 length = (node.end_lineno or 0) - node.lineno + 1
                 lengths.append(length)
-                if length > LONGEST:
+                if length > _LONGEST:
                     self._add("functions over 50 lines", path, node.lineno, f"{node.name} {length}")
                 if not node.name.startswith("_"):
                     documented.append(bool(ast.get_docstring(node)))
@@ -148,14 +148,14 @@ class _Checkout:
         classes = defaultdict(list)
         for path, tree in self.product.items():
             for node in tree.body:
-                if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+                if isinstance(node, _Function | ast.ClassDef) and not node.name.startswith("_"):
                     self._add("public names at module level", path, node.lineno, node.name)
             for node in ast.walk(tree):
                 if isinstance(node, ast.ClassDef):
                     classes[node.name].append((path, node.lineno))
-                if isinstance(node, Function | ast.ClassDef) and path.startswith("webapp/"):
+                if isinstance(node, _Function | ast.ClassDef) and path.startswith("webapp/"):
                     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name).lower().strip("_")
-                    if re.fullmatch(NAMES, snake):
+                    if re.fullmatch(_NAMES, snake):
                         self._add("retired names", path, node.lineno, node.name)
         for name, ((path, line), *others) in classes.items():
             if others:
@@ -167,23 +167,24 @@ class _Checkout:
         kind = "product Python" if path in self.product else kind
         if path.endswith((".py", ".html", ".css", ".js")):
             for number, line in enumerate(text.splitlines(), 1):
-                if len(line) > WIDEST:
+                if len(line) > _WIDEST:
                     self._add(f"wide lines: {kind}", path, number, str(len(line)))
 
     def _find_retired(self, path: str, text: str) -> None:
         """Words anywhere in the path and the text, then names of files, then variables."""
-        for plain in (PUBLIC.sub(lambda match: "·" * len(match[0]), part) for part in (path, text)):
-            for match in RETIRED.finditer(plain):
+        for part in (path, text):
+            plain = _PUBLIC.sub(lambda match: "·" * len(match[0]), part)
+            for match in _RETIRED.finditer(plain):
                 self._add("retired words", path, _line_of(match), match[0])
         for part in path.split("/"):
-            if re.fullmatch(f"{FILES}|{NAMES}", part.split(".")[0].removeprefix("test_")):
+            if re.fullmatch(f"{_FILES}|{_NAMES}", part.split(".")[0].removeprefix("test_")):
                 self._add("retired names", path, 1, part)
         bound = [*_variables_of(self.trees[path])] if path in self.trees else []
         if path.endswith((".html", ".js")):
-            matches = SCRIPT_VARIABLE.finditer(text)
+            matches = _SCRIPT_VARIABLE.finditer(text)
             bound = [(match[1] or match[2], _line_of(match)) for match in matches]
         for name, line in bound:
-            if name in VARIABLES:
+            if name in _VARIABLES:
                 self._add("retired variables", path, line, name)
 
 
@@ -224,7 +225,7 @@ def _imports_of(tree: ast.AST, modules: set[str]) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             below = {f"{node.module}.{alias.name}" for alias in node.names}
             wanted |= below & modules or {str(node.module)}
-        elif not isinstance(node, Function | ast.If):  # an `if` is one of TYPE_CHECKING
+        elif not isinstance(node, _Function | ast.If):  # an `if` is one of TYPE_CHECKING
             wanted |= _imports_of(node, modules)
     return wanted & modules
 
@@ -237,7 +238,7 @@ def main() -> None:
     checkouts = [_Checkout(folder.resolve()) for folder in options.folders]
     for checkout in checkouts:
         checkout.measure()
-    for row, goal in GOALS.items():
+    for row, goal in _GOALS.items():
         values = " ".join(f"{checkout.value(row):>10}" for checkout in checkouts)
         sys.stdout.write(f"{row:40}{values}   {goal}\n")
         if options.list and options.list in row:

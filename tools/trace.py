@@ -22,8 +22,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-PASSWORD = "traced only here"  # noqa: S105
-CONTROL = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.IGNORECASE)
+_PASSWORD = "traced only here"  # noqa: S105
+_CONTROL = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.IGNORECASE)
 
 
 class _Trace:
@@ -55,7 +55,7 @@ class _Trace:
             event.remove(Engine, name, listener)
 
     def _execute(self, statement: str) -> None:
-        if not CONTROL.match(statement):
+        if not _CONTROL.match(statement):
             self.statements.append(" ".join(statement.split()))
 
     def _enter_function(self, frame: FrameType, what: str, _argument: object) -> None:
@@ -68,7 +68,7 @@ def _make_app(root: Path, data: str, *, stand_in: bool) -> Any:
     """The app of the checkout, set by environment variables, writing into `data`."""
     models = f"{data}/models" if stand_in else f"{root}/models"
     os.environ |= {"MARQUE_DATA": data, "MARQUE_MODELS": models, "MARQUE_MODEL": "f1-teams"}
-    os.environ["MARQUE_ADMIN_PASSWORD"] = PASSWORD
+    os.environ["MARQUE_ADMIN_PASSWORD"] = _PASSWORD
     create_app = import_module("webapp.app").create_app
     if not stand_in:
         return create_app()
@@ -85,7 +85,7 @@ def _trace_requests(root: Path, app: Any) -> dict[str, _Trace]:
     runner.invoke(args=["prepare"])
     made = runner.invoke(args=["keys", "create", "trace", "--scope", "review"])
     key = {"Authorization": f"Bearer {made.output.split()[-1]}"}
-    _expect(admin.post("/login", data={"name": "admin", "password": PASSWORD}), 302, 303)
+    _expect(admin.post("/login", data={"name": "admin", "password": _PASSWORD}), 302, 303)
     pictures = sorted((root / "webapp/static/samples").glob("*.jpg"))
     photos: list[str] = []
 

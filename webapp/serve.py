@@ -18,19 +18,19 @@ _ROOT = Path(__file__).resolve().parent.parent
 _STOP_TIMEOUT = 35
 # Seconds before a dead worker is started again: doubled while it dies early, and back to the first
 # one after a long life.
-FIRST_PAUSE, _LONGEST_PAUSE, _LONG_LIFE = 1.0, 30.0, 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONG_LIFE = 1.0, 30.0, 60.0
 _LOOK_EVERY = 0.2
 _PR_SET_PDEATHSIG = 1
 
 
-class Supervisor:
+class _Supervisor:
     """The web server and its worker. They have sessions of their own, so that a Ctrl-C reaches only
     this process, which ends both in order."""
 
     def __init__(self, web: list[str], worker: list[str]) -> None:
         self._web_command, self._worker_command = web, worker
         self._ending = False
-        self._pause = FIRST_PAUSE
+        self._pause = _FIRST_PAUSE
         self._start_at = self._started_at = 0.0
 
     def run(self) -> int:
@@ -62,7 +62,7 @@ class Supervisor:
         if worker.poll() is None:
             return worker
         if time.monotonic() - self._started_at > _LONG_LIFE:
-            self._pause = FIRST_PAUSE
+            self._pause = _FIRST_PAUSE
         status = worker.returncode
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         message = f"marque: the worker ended ({how}); it starts again in {self._pause:.0f} s"
@@ -98,7 +98,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
 def main() -> int:
     """`python -m webapp.serve`."""
     python = [sys.executable, "-m"]
-    return Supervisor([*python, "gunicorn"], [*python, "webapp.worker"]).run()
+    return _Supervisor([*python, "gunicorn"], [*python, "webapp.worker"]).run()
 
 
 if __name__ == "__main__":

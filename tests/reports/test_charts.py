@@ -159,13 +159,15 @@ def test_shares_in_a_row_have_their_names_and_ranges() -> None:
         [
             ("Jan", ReliabilityBin(0, 0.5, 0.2, 0.8, 4)),
             ("Feb", ReliabilityBin(0, 1.0, 0.5, 1.0, 2)),
+            ("Mar", ReliabilityBin(0, 1.0, 0.2, 1.0, 1)),
         ],
         title="Right",
         description="By month.",
     )
     assert ">Jan</text>" in drawing
     assert "Feb: right 100\u202f% (50\u202f% to 100\u202f%), 2 answers" in drawing
-    assert drawing.count('class="point"') == 2
+    assert "Mar: right 100\u202f% (20\u202f% to 100\u202f%), 1 answer<" in drawing
+    assert drawing.count('class="point"') == 3
 
 
 def test_a_row_of_shares_may_be_empty() -> None:

@@ -103,6 +103,7 @@ def test_what_the_data_calls_a_label_is_shown() -> None:
         ),
         ('precision = "half"', "precision must be 'auto', 'float32' or 'mixed_bfloat16'"),
         ('labels = "files"', "labels must be"),
+        ("display = 2026-11-30", r"odd\.toml: no setting is a date or a time"),
     ],
 )
 def test_it_refuses_what_it_does_not_know(tmp_path: Path, text: str, complaint: str) -> None:

@@ -14,13 +14,13 @@ from webapp.services.exports import downloads
 from webapp.services.exports.formats import CONTENT_TYPES
 
 bp = guard(Blueprint("api_export", __name__))
-FILE = Content(
+_FILE = Content(
     CONTENT_TYPES,
     {"Marque-Export": "The id of the export: `GET /api/v1/exports/{export_id}`."},
 )
 
 
-@Call(bp, "GET /export", Need.REVIEW, {200: FILE})
+@Call(bp, "GET /export", Need.REVIEW, {200: _FILE})
 def take(query: ExportQuery) -> ResponseReturnValue:
     """Photos as a stream, oldest first, by the gallery's filters."""
     if query.metadata:

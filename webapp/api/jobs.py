@@ -19,9 +19,9 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.types import export as export_job
 
 bp = guard(Blueprint("api_jobs", __name__))
-FILE = Content(CONTENT_TYPES, {"ETag": "The SHA-256 of the file."})
-ABSENT = (errors.JobNotFoundError,)
-REFUSED = (
+_FILE = Content(CONTENT_TYPES, {"ETag": "The SHA-256 of the file."})
+_ABSENT = (errors.JobNotFoundError,)
+_REFUSED = (
     errors.NoFileError,
     errors.NotAllowedError,
     errors.ModelNotFoundError,
@@ -34,10 +34,10 @@ REFUSED = (
     errors.StorageFullError,
     errors.BadCardError,
 )
-HEADERS = {"Idempotency-Key": "The same key with the same request again finds the earlier job."}
+_HEADERS = {"Idempotency-Key": "The same key with the same request again finds the earlier job."}
 
 
-@Call(bp, "POST /jobs", Need.PREDICTING, {202: jobs.JobJson}, REFUSED, HEADERS)
+@Call(bp, "POST /jobs", Need.PREDICTING, {202: jobs.JobJson}, _REFUSED, _HEADERS)
 def add(body: jobs.JobBody | None, form: jobs.JobForm | None) -> ResponseReturnValue:
     """Add a job, or find the one that was added with the same `Idempotency-Key`.
 
@@ -60,7 +60,7 @@ def index(query: jobs.JobsQuery) -> ResponseReturnValue:
     return jsonify(items=[jobs.job_json(view) for view in page.items], next=page.next or None)
 
 
-@Call(bp, "GET /jobs/<job_id>", Need.OWN, {200: jobs.JobWithLogJson}, ABSENT)
+@Call(bp, "GET /jobs/<job_id>", Need.OWN, {200: jobs.JobWithLogJson}, _ABSENT)
 def read(job_id: JobId) -> ResponseReturnValue:
     """The state of a job, with the end of its log.
 
@@ -88,7 +88,7 @@ def cancel(job_id: JobId) -> ResponseReturnValue:
     bp,
     "GET /jobs/<job_id>/files/<name>",
     Need.REVIEW,
-    {200: FILE, 206: FILE},
+    {200: _FILE, 206: _FILE},
     (errors.JobNotFoundError, errors.NotAllowedError),
 )
 def file(job_id: JobId, name: FileName) -> ResponseReturnValue:

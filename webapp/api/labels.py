@@ -20,7 +20,7 @@ from webapp.services.review import suspects
 from webapp.storage.labels.events import Stamp
 
 bp = guard(Blueprint("api_labels", __name__))
-ABSENT = (errors.PhotoNotFoundError, errors.UnknownLabelError, errors.ModelNotFoundError)
+_ABSENT = (errors.PhotoNotFoundError, errors.UnknownLabelError, errors.ModelNotFoundError)
 
 
 def label_cards(model: str) -> list[ModelCard]:
@@ -32,7 +32,7 @@ def label_cards(model: str) -> list[ModelCard]:
     return cards or [current_card(get_classifier(model).card)]
 
 
-@Call(bp, "POST /labels", Need.REVIEW, {200: labels.RelabelledJson}, ABSENT)
+@Call(bp, "POST /labels", Need.REVIEW, {200: labels.RelabelledJson}, _ABSENT)
 def add(body: labels.LabelsBody) -> ResponseReturnValue:
     """Give many photos a ground truth, all in one batch: those of `ids`, or those of a `filter`."""
     ids = tuple(dict.fromkeys(body.ids or ()))

@@ -12,8 +12,8 @@ from webapp.extensions import get_registry, load_version
 from webapp.services.models import compare, promotion
 
 bp = guard(Blueprint("api_models", __name__))
-ABSENT = (ModelNotFoundError, BadCardError)
-REFUSED = (*ABSENT, ModelRefusedError, PromotionRefusedError)
+_ABSENT = (ModelNotFoundError, BadCardError)
+_REFUSED = (*_ABSENT, ModelRefusedError, PromotionRefusedError)
 
 
 @Call(bp, "GET /models", Need.READING, {200: models.ModelsJson})
@@ -23,7 +23,7 @@ def index() -> ResponseReturnValue:
     return jsonify(items=[models.model_json(name, registry) for name in registry.names()])
 
 
-@Call(bp, "GET /models/<name>", Need.READING, {200: models.ModelJson}, ABSENT)
+@Call(bp, "GET /models/<name>", Need.READING, {200: models.ModelJson}, _ABSENT)
 def versions(name: ModelName) -> ResponseReturnValue:
     """One model: its versions and the live one.
 
@@ -35,20 +35,20 @@ def versions(name: ModelName) -> ResponseReturnValue:
     return jsonify(models.model_json(name, get_registry(), history))
 
 
-@Call(bp, "GET /models/<name>/labels", Need.READING, {200: models.LabelsJson}, ABSENT)
+@Call(bp, "GET /models/<name>/labels", Need.READING, {200: models.LabelsJson}, _ABSENT)
 def labels(name: ModelName) -> ResponseReturnValue:
     """The labels of the live version as people see them, in the order of the network's outputs."""
     return jsonify(models.labels_json(get_registry().card(name)))
 
 
-@Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: models.ComparisonJson}, ABSENT)
+@Call(bp, "GET /models/<name>/compare", Need.REVIEW, {200: models.ComparisonJson}, _ABSENT)
 def comparison(name: ModelName, query: models.CompareQuery) -> ResponseReturnValue:
     """Two versions on the labelled photos of this history, by their predictions up to now."""
     result = compare.compare_on_history(get_registry(), name, query.a, query.b)
     return jsonify(models.comparison_json(result))
 
 
-@Call(bp, "POST /models/<name>/promote", Need.ADMIN, {200: models.PromotionJson}, REFUSED)
+@Call(bp, "POST /models/<name>/promote", Need.ADMIN, {200: models.PromotionJson}, _REFUSED)
 def take_over(name: ModelName, body: models.PromoteBody) -> ResponseReturnValue:
     """Let a version serve, if the comparison says that it is better, or by force with a reason."""
     decision = promotion.Decision(who(), body.why, force=body.force)
@@ -56,7 +56,7 @@ def take_over(name: ModelName, body: models.PromoteBody) -> ResponseReturnValue:
     return jsonify(models.promotion_json(row))
 
 
-@Call(bp, "POST /models/<name>/rollback", Need.ADMIN, {200: models.PromotionJson}, REFUSED)
+@Call(bp, "POST /models/<name>/rollback", Need.ADMIN, {200: models.PromotionJson}, _REFUSED)
 def go_back(name: ModelName, body: models.RollbackBody) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
     row = promotion.rollback(
@@ -65,7 +65,7 @@ def go_back(name: ModelName, body: models.RollbackBody) -> ResponseReturnValue:
     return jsonify(models.promotion_json(row))
 
 
-@Call(bp, "GET /models/<name>/<int:version>", Need.READING, {200: models.CardJson}, ABSENT)
+@Call(bp, "GET /models/<name>/<int:version>", Need.READING, {200: models.CardJson}, _ABSENT)
 def read(name: ModelName, version: Version) -> ResponseReturnValue:
     """The card of one version: labels in order, how it was measured, threshold, limits."""
     registry = get_registry()

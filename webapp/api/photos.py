@@ -32,18 +32,18 @@ from webapp.services.stats.training_membership import read_lists
 from webapp.storage.labels.events import Stamp
 
 bp = guard(Blueprint("api_photos", __name__))
-REFUSED = (
+_REFUSED = (
     errors.NoFileError,
     errors.PhotoTooLargeError,
     errors.NotAPhotoError,
     errors.BrokenPhotoError,
     errors.ModelNotFoundError,
 )
-NOT_STORED = (*REFUSED, errors.UnknownLabelError, errors.StorageFullError)
-GONE = (errors.PhotoNotFoundError, errors.PhotoDeletedError)
-NO_MODEL = (*GONE, errors.UnknownLabelError, errors.ModelNotFoundError)
-NO_HEAT_MAP = (
-    *GONE,
+_NOT_STORED = (*_REFUSED, errors.UnknownLabelError, errors.StorageFullError)
+_GONE = (errors.PhotoNotFoundError, errors.PhotoDeletedError)
+_NO_MODEL = (*_GONE, errors.UnknownLabelError, errors.ModelNotFoundError)
+_NO_HEAT_MAP = (
+    *_GONE,
     errors.NotAskedError,
     errors.NoHeatMapError,
     errors.ModelNotFoundError,
@@ -61,7 +61,7 @@ def _ranges(*types: str) -> dict[int, Content]:
     "POST /photos",
     Need.PREDICTING,
     {201: photos.UploadedPhotoJson, 200: photos.UploadedPhotoJson | photos.UploadResultsJson},
-    NOT_STORED,
+    _NOT_STORED,
 )
 def add(form: photos.PhotoForm) -> ResponseReturnValue:
     """Classify and remember photos.
@@ -89,7 +89,7 @@ def add(form: photos.PhotoForm) -> ResponseReturnValue:
     "POST /classify",
     Need.PREDICTING,
     {200: photos.ClassifiedJson | photos.ClassifyResultsJson},
-    REFUSED,
+    _REFUSED,
     endpoint="look",
 )
 def classify_only(form: photos.ClassifyForm) -> ResponseReturnValue:
@@ -126,7 +126,7 @@ def index(query: photos.ListQuery) -> ResponseReturnValue:
     "GET /photos/<public_id>",
     Need.READING,
     {200: photos.PhotoJson},
-    (*GONE, errors.NotAskedError),
+    (*_GONE, errors.NotAskedError),
 )
 def read(public_id: PhotoId, query: photos.ChoiceQuery) -> ResponseReturnValue:
     """One photo."""
@@ -134,7 +134,7 @@ def read(public_id: PhotoId, query: photos.ChoiceQuery) -> ResponseReturnValue:
     return jsonify(photos.photo_json(item, get_registry(), query.model))
 
 
-@Call(bp, "GET /photos/<public_id>/file", Need.READING, _ranges(*CONTENT_TYPES.values()), GONE)
+@Call(bp, "GET /photos/<public_id>/file", Need.READING, _ranges(*CONTENT_TYPES.values()), _GONE)
 def file(public_id: PhotoId, query: photos.FileQuery) -> Response:
     """The stored file.
 
@@ -150,13 +150,13 @@ def file(public_id: PhotoId, query: photos.FileQuery) -> Response:
     return picture(rendition, download_name=photo.filename)
 
 
-@Call(bp, "GET /photos/<public_id>/thumbnail", Need.READING, _ranges(THUMBNAIL_TYPE), GONE)
+@Call(bp, "GET /photos/<public_id>/thumbnail", Need.READING, _ranges(THUMBNAIL_TYPE), _GONE)
 def thumbnail(public_id: PhotoId) -> Response:
     """A small picture, without metadata."""
     return picture(gallery.thumbnail(public_id))
 
 
-@Call(bp, "GET /photos/<public_id>/view", Need.READING, _ranges(VIEW_TYPE), GONE)
+@Call(bp, "GET /photos/<public_id>/view", Need.READING, _ranges(VIEW_TYPE), _GONE)
 def view(public_id: PhotoId) -> Response:
     """The photo as a page shows it.
 
@@ -165,14 +165,14 @@ def view(public_id: PhotoId) -> Response:
     return picture(gallery.view(public_id, files=get_files(), limiter=get_limiter()))
 
 
-@Call(bp, "GET /photos/<public_id>/labels", Need.READING, {200: photos.LabelHistoryJson}, GONE)
+@Call(bp, "GET /photos/<public_id>/labels", Need.READING, {200: photos.LabelHistoryJson}, _GONE)
 def labels(public_id: PhotoId) -> ResponseReturnValue:
     """The ground truths that people gave a photo: who, when, why, where; newest first."""
     events = gallery.label_events(public_id)
     return jsonify(items=[photos.label_event_json(event) for event in events])
 
 
-@Call(bp, "GET /photos/<public_id>/heatmap", Need.READING, _ranges(OVERLAY_TYPE), NO_HEAT_MAP)
+@Call(bp, "GET /photos/<public_id>/heatmap", Need.READING, _ranges(OVERLAY_TYPE), _NO_HEAT_MAP)
 def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
     """The parts of the photo that speak for a label: it says where, not why.
 
@@ -192,7 +192,7 @@ def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
     "PUT /photos/<public_id>/ground-truth",
     Need.REVIEW,
     {200: photos.RelabelledPhotoJson},
-    NO_MODEL,
+    _NO_MODEL,
 )
 def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> ResponseReturnValue:
     """Give a photo a ground truth."""
@@ -206,7 +206,7 @@ def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> Respon
     return jsonify(photo if done.label == body.label else {**photo, "taken_as": done.label})
 
 
-@Call(bp, "DELETE /photos/<public_id>", Need.OWN, {204: None}, (*GONE, errors.NotAllowedError))
+@Call(bp, "DELETE /photos/<public_id>", Need.OWN, {204: None}, (*_GONE, errors.NotAllowedError))
 def delete(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
     """Delete a photo: with a key of the scope `admin`, or with the token of its uploader.
 

@@ -17,7 +17,7 @@ from webapp.services.photos.classify import MAX_FILES
 
 bp = Blueprint("api_reference", __name__)
 _EXTENSION = "marque-openapi"
-PAGE = Content(("text/html; charset=utf-8",))
+_PAGE = Content(("text/html; charset=utf-8",))
 
 
 class _PhotoFormatJson(JsonShape):
@@ -68,7 +68,7 @@ def openapi() -> ResponseReturnValue:
     return jsonify(_document())
 
 
-@Call(bp, "GET /docs", Need.NOTHING, {200: PAGE})
+@Call(bp, "GET /docs", Need.NOTHING, {200: _PAGE})
 def page() -> ResponseReturnValue:
     """This page: every call to read, to try out, and to copy."""
     tags = calls_by_tag(_document(), request.url_root)

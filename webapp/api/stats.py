@@ -11,10 +11,10 @@ from webapp.extensions import get_classifier, get_registry, get_version_card
 from webapp.services.stats import figures
 
 bp = guard(Blueprint("api_stats", __name__))
-ERRORS = (ModelNotFoundError, TooMuchToCountError)
+_ERRORS = (ModelNotFoundError, TooMuchToCountError)
 
 
-@Call(bp, "GET /stats", Need.READING, {200: StatisticsJson}, ERRORS)
+@Call(bp, "GET /stats", Need.READING, {200: StatisticsJson}, _ERRORS)
 def index(query: StatisticsQuery) -> ResponseReturnValue:
     """How good a version is on the checked photos that pass the filters.
 

@@ -13,7 +13,7 @@ from webapp.domain import Who
 from webapp.errors import MarqueError
 from webapp.services.operations.health import has_tables, tell_planner
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 TERMINAL = Who("terminal")  # who did what a command changes
 
 
@@ -39,7 +39,7 @@ def terminal_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
-def needs_history(command: Command) -> Command:
+def needs_history(command: _Command) -> _Command:
     """Call `make_history` before the command, in which `terminal_errors` hold."""
 
     @wraps(command)
@@ -48,4 +48,4 @@ def needs_history(command: Command) -> Command:
         with terminal_errors():
             return command(*args, **options)
 
-    return cast(Command, ready)
+    return cast(_Command, ready)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-SECONDS = 10.0
+_SECONDS = 10.0
 """Between two lines where stderr is no terminal."""
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def _lines(items: Iterable[T], length: int, label: str) -> Iterator[T]:
     for number, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - printed >= SECONDS:
+        if now - printed >= _SECONDS:
             printed, passed = now, now - started
             left = _length_of(passed / number * max(length - number, 0))
             click.echo(

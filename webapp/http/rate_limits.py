@@ -93,7 +93,7 @@ def _add_headers(response: Response) -> Response:
     """
     uses: dict[str, _RateUse] = g.get("rate_uses", {})
     if uses:
-        policies = [f'"{name}";q={use.limit};w={MINUTE}' for name, use in uses.items()]
+        policies = [f'"{name}";q={use.limit};w={_MINUTE}' for name, use in uses.items()]
         limits = [f'"{name}";r={use.remaining};t={use.reset}' for name, use in uses.items()]
         response.headers["RateLimit-Policy"] = ", ".join(policies)
         response.headers["RateLimit"] = ", ".join(limits)
@@ -115,8 +115,8 @@ def _network(address: str) -> str:
 
 # ---- counts ----
 
-MINUTE = 60
-TIMEOUT = 1.0  # seconds to wait for Redis; then this process counts the request
+_MINUTE = 60
+_TIMEOUT = 1.0  # seconds to wait for Redis; then this process counts the request
 PAUSE = 30.0  # seconds during which a Redis that failed is not asked again
 
 log = logging.getLogger(__name__)
@@ -182,14 +182,14 @@ def _hit(
     item = RateLimitItemPerMinute(limit, namespace="marque")
     fits = limiter.hit(item, name, sender, cost=min(cost, limit))
     window = limiter.get_window_stats(item, name, sender)
-    reset = min(MINUTE, max(1, round(window.reset_time - time.time())))
+    reset = min(_MINUTE, max(1, round(window.reset_time - time.time())))
     return _RateUse(limit, window.remaining, reset, not fits)
 
 
 def _shared_storage(url: str) -> Storage:
     try:
         storage = storage_from_string(
-            url, wrap_exceptions=True, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT
+            url, wrap_exceptions=True, socket_connect_timeout=_TIMEOUT, socket_timeout=_TIMEOUT
         )
     except ConfigurationError as error:
         raise ConfigError(

@@ -42,7 +42,7 @@ class FamiliarityRule(TypedDict):
     threshold: Annotated[float, Field(ge=0, le=1)]
 
 
-Floats = NDArray[np.float32]
+_Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Space:
     which the training photos' embeddings of length 1 lie.
     """
 
-    weights: Floats
-    bias: Floats
-    mean: Floats
-    basis: Floats
+    weights: _Floats
+    bias: _Floats
+    mean: _Floats
+    basis: _Floats
 
-    def scores(self, embeddings: Floats, temperature: float) -> dict[str, NDArray[np.float64]]:
+    def scores(self, embeddings: _Floats, temperature: float) -> dict[str, NDArray[np.float64]]:
         """Every score of embeddings of shape (photos, features): shape (photos,).
 
         Higher is more familiar. `probability` is the log-odds of the highest temperature-scaled
@@ -139,11 +139,11 @@ class Familiarity:
     temperature: float
     rule: dict[str, Any]
 
-    def of(self, embeddings: Floats) -> NDArray[np.float64]:
+    def of(self, embeddings: _Floats) -> NDArray[np.float64]:
         """The familiarity in [0, 1] for embeddings of shape (photos, features): shape (photos,)."""
         return combine(self.space.scores(embeddings, self.temperature), self.rule)
 
-    def of_one(self, embedding: Floats) -> float:
+    def of_one(self, embedding: _Floats) -> float:
         """The familiarity of one photo, from its embedding of shape (features,)."""
         return float(self.of(embedding[np.newaxis])[0])
 

@@ -7,9 +7,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from webapp.domain import RankedLabel
 
-WHITE, INK, BAR, RIGHT, WRONG = "#ffffff", "#1a1a1a", "#4a6fa5", "#1a7f37", "#c1121f"
+_WHITE, _INK, _BAR, _RIGHT, _WRONG = "#ffffff", "#1a1a1a", "#4a6fa5", "#1a7f37", "#c1121f"
 # Pixels: around everything, for the title, for a label, for its name, for a bar of 100 %.
-MARGIN, HEAD, LINE, NAMES, BARS = 16, 56, 34, 260, 240
+_MARGIN, _HEAD, _LINE, _NAMES, _BARS = 16, 56, 34, 260, 240
 _MIN_WIDTH = 480  # pixels of the photo's column, so that a title fits above a small photo
 _MAX_LETTERS = 34
 
@@ -24,24 +24,24 @@ def draw_ranked(photo: bytes, lines: Sequence[RankedLabel], ground_truth: str) -
     """
     with Image.open(io.BytesIO(photo)) as opened:
         picture = opened.convert("RGB")
-    left = max(picture.width, _MIN_WIDTH) + 2 * MARGIN
-    height = HEAD + max(picture.height, LINE * len(lines)) + MARGIN
-    canvas = Image.new("RGB", (left + NAMES + BARS + 70 + MARGIN, height), WHITE)
-    canvas.paste(picture, (MARGIN, HEAD))
+    left = max(picture.width, _MIN_WIDTH) + 2 * _MARGIN
+    height = _HEAD + max(picture.height, _LINE * len(lines)) + _MARGIN
+    canvas = Image.new("RGB", (left + _NAMES + _BARS + 70 + _MARGIN, height), _WHITE)
+    canvas.paste(picture, (_MARGIN, _HEAD))
     draw = ImageDraw.Draw(canvas)
     first = lines[0]
-    title, color = f"{_short(first.label)} {first.probability:.2%}", INK
+    title, color = f"{_short(first.label)} {first.probability:.2%}", _INK
     if ground_truth:
         title += f" (ground truth: {_short(ground_truth)})"
-        color = RIGHT if first.label == ground_truth else WRONG
-    draw.text((MARGIN, 16), title, fill=color, font=ImageFont.load_default(22))
-    font, bars = ImageFont.load_default(15), left + NAMES
+        color = _RIGHT if first.label == ground_truth else _WRONG
+    draw.text((_MARGIN, 16), title, fill=color, font=ImageFont.load_default(22))
+    font, bars = ImageFont.load_default(15), left + _NAMES
     for row, line in enumerate(lines):
-        top, middle = HEAD + row * LINE, HEAD + row * LINE + LINE // 2
-        end = bars + max(1, round(line.probability * BARS))
-        draw.text((bars - 10, middle), _short(line.label), fill=INK, font=font, anchor="rm")
-        draw.rectangle((bars, top + 6, end, top + LINE - 6), fill=BAR)
-        draw.text((end + 8, middle), f"{line.probability:.2%}", fill=INK, font=font, anchor="lm")
+        top, middle = _HEAD + row * _LINE, _HEAD + row * _LINE + _LINE // 2
+        end = bars + max(1, round(line.probability * _BARS))
+        draw.text((bars - 10, middle), _short(line.label), fill=_INK, font=font, anchor="rm")
+        draw.rectangle((bars, top + 6, end, top + _LINE - 6), fill=_BAR)
+        draw.text((end + 8, middle), f"{line.probability:.2%}", fill=_INK, font=font, anchor="lm")
     stream = io.BytesIO()
     canvas.save(stream, "JPEG", quality=88)
     return stream.getvalue()

@@ -12,6 +12,8 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
+from webapp import domain
+
 _STATIC = Path(__file__).resolve().parents[1] / "static"
 _MARGIN = 16  # pixels of paper round a chart in a file
 _LONGEST_LABEL = 40  # characters that a chart shows; its tooltip has them all
@@ -318,7 +320,8 @@ def _whisker(x: float, row: ReliabilityBin, about: str, more: str = "") -> str:
     shares = (row.right, row.low, row.high)
     right, low, high = (_BOTTOM - share * (_BOTTOM - _TOP) for share in shares)
     texts = [_percent(share) for share in shares]
-    text = f"{about} right {texts[0]} ({texts[1]} to {texts[2]}), {row.n} answers"
+    answers = domain.count(row.n, "answer")
+    text = f"{about} right {texts[0]} ({texts[1]} to {texts[2]}), {answers}"
     return (
         f'<g><title>{escape(text)}</title><path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
         f'<circle class="point" cx="{x:.1f}" cy="{right:.1f}" r="5"/>{more}</g>'

@@ -41,7 +41,7 @@ def _regular_expression(pattern: str) -> str:
 
 _Pattern = Annotated[str, AfterValidator(_regular_expression)]
 _Side = Annotated[int, Field(ge=32, multiple_of=32)]
-Share = Annotated[float, Field(gt=0, le=1)]
+_Share = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -68,7 +68,7 @@ class Layout:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Naming:
+class _Naming:
     """How labels from the data are shown: regular expressions for the data's name of a label."""
 
     drop: _Pattern = ""  # what matches is left out of the display name
@@ -85,8 +85,8 @@ class Naming:
 class SplitRule:
     """How photos are divided: whole groups of near-duplicates, for each label and source apart."""
 
-    validation: Share = 0.15  # of each label and source: chooses the epoch, fits the thresholds
-    test: Share = 0.15  # of each label and source: measured once, at the end
+    validation: _Share = 0.15  # of each label and source: chooses the epoch, fits the thresholds
+    test: _Share = 0.15  # of each label and source: measured once, at the end
     seed: int = 2026  # the same photos and seed give the same split
     near_distance: int = 4  # bits of 64 in which difference hashes of near-duplicates may differ
     burst_seconds: int = 3  # frames whose names carry times this close are one burst
@@ -105,7 +105,7 @@ class TrainingStage:
     name: str  # what the progress line says
     epochs: Annotated[int, Field(ge=1)]  # times each photo is seen
     rate: Annotated[float, Field(gt=0)]  # highest learning rate; it falls by the recipe's schedule
-    unfreeze: Share  # of the backbone's layers, counted from the top, that learn
+    unfreeze: _Share  # of the backbone's layers, counted from the top, that learn
     height: _Side  # pixels
     width: _Side  # pixels
 
@@ -120,7 +120,7 @@ class Augmentation:
     """What changes at random in a training photo. Team colours are the label: hue hardly moves."""
 
     flip: float = 0.5  # chance to mirror left and right
-    zoom: Share = 0.5  # smallest share of the picture's area that a random crop keeps
+    zoom: _Share = 0.5  # smallest share of the picture's area that a random crop keeps
     aspect: Annotated[float, Field(ge=1)] = 1.25  # largest factor by which a crop is stretched
     brightness: float = 0.3  # the picture is multiplied by 1 plus or minus this
     contrast: float = 0.3  # the same for the distance from the mean
@@ -147,7 +147,7 @@ class Recipe:
     limits: tuple[str, ...] = ()  # what it cannot do, in plain words
     # in the order of the outputs; empty, or the word "folders": those of the data, sorted
     labels: tuple[Label, ...] = ()
-    naming: Naming = field(default_factory=Naming)  # for labels that come from the data
+    naming: _Naming = field(default_factory=_Naming)  # for labels that come from the data
     layout: Layout = field(default_factory=Layout)
     data: tuple[DataSource, ...] = ()  # what is known about the data folders
     split: SplitRule = field(default_factory=SplitRule)
@@ -214,7 +214,9 @@ def read_recipe(path: Path) -> Recipe:
     if raw.get("labels") == "folders":
         del raw["labels"]
     try:
-        return _RECIPE.validate_json(json.dumps(raw, default=str))
+        return _RECIPE.validate_json(json.dumps(raw))
+    except TypeError as error:  # the only values of TOML that JSON has not
+        raise TrainingError(f"{path.name}: no setting is a date or a time") from error
     except ValidationError as error:
         first = error.errors()[0]
         name, value = ".".join(map(str, first["loc"])), first["input"]

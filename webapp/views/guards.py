@@ -24,7 +24,7 @@ _MOST_SENT = 30  # photos kept in the session's cookie of 4 KB, of which they ta
 
 
 @dataclass(frozen=True)
-class Person(UserMixin):
+class _Person(UserMixin):
     """Somebody who has logged in.
 
     `session_id` is what their cookie holds; it changes when their sessions are ended.
@@ -49,21 +49,21 @@ class Person(UserMixin):
 # ---- who is here ----
 
 
-def person_of(user: users.User) -> Person:
+def person_of(user: users.User) -> _Person:
     """Who logs in with this account."""
-    return Person(user.id, user.name, user.role, user.first_password, users.session_id_of(user))
+    return _Person(user.id, user.name, user.role, user.first_password, users.session_id_of(user))
 
 
-def load_person(session_id: str) -> Person | None:
+def load_person(session_id: str) -> _Person | None:
     """The person of a session, None when it was ended."""
     user = users.user_of_session(session_id)
     return person_of(user) if user else None
 
 
-def person() -> Person | None:
+def person() -> _Person | None:
     """Who is logged in, None for a visitor."""
     user = current_user._get_current_object()
-    return cast(Person, user) if user.is_authenticated else None
+    return cast(_Person, user) if user.is_authenticated else None
 
 
 def who() -> Who:

@@ -26,25 +26,25 @@ from webapp.services.photos.classify import Pipeline
 _Item = TypeVar("_Item")
 _LISTED = 20  # fixed or broken photos that are listed
 
-data_option = click.option(
+_data_option = click.option(
     "--data",
     "data",
     multiple=True,
     type=FOLDER,
     help="A folder of photos, with one folder per label or in another layout. May be repeated.",
 )
-history_option = click.option(
+_history_option = click.option(
     "--history",
     "here",
     is_flag=True,
     help="Compare on the photos of the history that have a ground truth.",
 )
-any_photo_option = click.option(
+_any_photo_option = click.option(
     "--any-photo",
     is_flag=True,
     help="Compare on all these photos, even if a version was trained on them or nobody knows.",
 )
-why_option = click.option(
+_why_option = click.option(
     "--why", default="", metavar="TEXT", help="The reason, kept in the history."
 )
 
@@ -61,10 +61,10 @@ class _Photos(DataOptions):
 @click.argument("name")
 @click.argument("champion", type=int)
 @click.argument("challenger", type=int)
-@data_option
+@_data_option
 @layout_options
-@history_option
-@any_photo_option
+@_history_option
+@_any_photo_option
 @click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
 @with_appcontext
 @needs_history
@@ -86,16 +86,16 @@ def compare_command(
 @click.command("promote")
 @click.argument("name")
 @click.argument("version", type=int)
-@data_option
+@_data_option
 @layout_options
-@history_option
-@any_photo_option
+@_history_option
+@_any_photo_option
 @click.option(
     "--force",
     is_flag=True,
     help="Let it take over though it is no better, or was not compared. Needs --why.",
 )
-@why_option
+@_why_option
 @with_appcontext
 @needs_history
 def promote_command(name: str, version: int, force: bool, why: str, **options: Any) -> None:
@@ -125,7 +125,7 @@ def promote_command(name: str, version: int, force: bool, why: str, **options: A
 
 @click.command("rollback")
 @click.argument("name")
-@why_option
+@_why_option
 @with_appcontext
 @needs_history
 def rollback_command(name: str, why: str) -> None:

@@ -27,7 +27,7 @@ Those that are stored have `photo` and `duplicate`."""
 
 
 @dataclass(frozen=True)
-class Format:
+class _Format:
     """One way to write rows.
 
     `write` is the text of a row, "" for one that has no place in this format; `between` stands
@@ -40,19 +40,19 @@ class Format:
     tail: str = ""
 
 
-def make_format(name: str, paths: Iterable[Path], describe: Callable[[Row], str]) -> Format:
+def make_format(name: str, paths: Iterable[Path], describe: Callable[[Row], str]) -> _Format:
     """The format of this name; sentences for "". `describe` puts a prediction into words."""
     match name:
         case "json":
-            return Format(lambda row: "\n" + json.dumps(row), "[", ",", "\n]\n")
+            return _Format(lambda row: "\n" + json.dumps(row), "[", ",", "\n]\n")
         case "jsonl":
-            return Format(lambda row: json.dumps(row) + "\n")
+            return _Format(lambda row: json.dumps(row) + "\n")
         case "csv":
-            return Format(table_lines, csv_safety.to_csv(COLUMNS, []))
+            return _Format(table_lines, csv_safety.to_csv(COLUMNS, []))
         case "filename-map":
             return _filename_map(paths)
         case _:
-            return Format(lambda row: f"{row['path']}: {_answers(row, describe)}\n")
+            return _Format(lambda row: f"{row['path']}: {_answers(row, describe)}\n")
 
 
 def table_lines(row: Row) -> str:
@@ -74,7 +74,7 @@ def _columns(row: Row, prediction: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _filename_map(paths: Iterable[Path]) -> Format:
+def _filename_map(paths: Iterable[Path]) -> _Format:
     """`{filename: {class_id, class_name}}` with the first label of each photo; no errors.
 
     Photos of one file name in several folders are called by their paths.
@@ -89,7 +89,7 @@ def _filename_map(paths: Iterable[Path]) -> Format:
         value = {"class_id": best["class_id"], "class_name": best["label"]}
         return f"\n {json.dumps(key)}: {json.dumps(value)}"
 
-    return Format(write, "{", ",", "\n}\n")
+    return _Format(write, "{", ",", "\n}\n")
 
 
 def _answers(row: Row, describe: Callable[[Row], str]) -> str:
@@ -102,7 +102,7 @@ def _answers(row: Row, describe: Callable[[Row], str]) -> str:
 
 @contextmanager
 def open_writer(
-    stream: IO[str], format: Format, *, resumed: bool
+    stream: IO[str], format: _Format, *, resumed: bool
 ) -> Iterator[Callable[[Row], None]]:
     """Yields what writes a row: a reader of the file sees it at once, and whole.
 

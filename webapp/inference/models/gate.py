@@ -42,7 +42,7 @@ class ComparedPhoto:
 
 
 @dataclass(frozen=True)
-class LabelDifference:
+class _LabelDifference:
     """On how many of a label's `n` photos each version is right."""
 
     label: str
@@ -72,7 +72,7 @@ class Comparison:
     challenger_right: int
     fixed: tuple[ComparedPhoto, ...]
     broken: tuple[ComparedPhoto, ...]
-    labels: tuple[LabelDifference, ...]
+    labels: tuple[_LabelDifference, ...]
     p_value: float
     verdict: str
     reasons: tuple[str, ...]
@@ -179,12 +179,12 @@ def _fixes(fixed: int, broken: int, p_value: float) -> str:
     )
 
 
-def _label_differences(photos: Sequence[ComparedPhoto]) -> Iterable[LabelDifference]:
+def _label_differences(photos: Sequence[ComparedPhoto]) -> Iterable[_LabelDifference]:
     for label in sorted({photo.truth for photo in photos}):
         own = [photo for photo in photos if photo.truth == label]
         champion = sum(photo.champion == label for photo in own)
         challenger = sum(photo.challenger == label for photo in own)
-        yield LabelDifference(label, len(own), champion, challenger)
+        yield _LabelDifference(label, len(own), champion, challenger)
 
 
 def _first_label(classifier: Classifier, card: ModelCard, content: bytes, box: Box | None) -> str:

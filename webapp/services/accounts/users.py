@@ -27,7 +27,7 @@ def _hash_of_unknown_user() -> str:
 
 
 @dataclass(frozen=True)
-class NewUser:
+class _NewUser:
     """A user just created; `password` is readable this once."""
 
     user: User
@@ -36,7 +36,7 @@ class NewUser:
 
 def create_user(
     name: str, *, role: str = "reviewer", password: str = "", first_password: bool = False
-) -> NewUser:
+) -> _NewUser:
     """Add a user; a password is generated when none is given. Raises `UserError`."""
     name = name.strip()
     if not re.fullmatch(r"[\w][\w .@-]{0,79}", name):
@@ -60,10 +60,10 @@ def create_user(
             first_password=first_password or generated,
         )
         storage.add_user(user)
-    return NewUser(user, password)
+    return _NewUser(user, password)
 
 
-def first_admin(password: str = "") -> NewUser | None:
+def first_admin(password: str = "") -> _NewUser | None:
     """Create the user `admin` when there are no users yet, else None."""
     return None if storage.all_users() else create_user("admin", role="admin", password=password)
 

@@ -19,10 +19,10 @@ from webapp.storage import exports as storage
 from webapp.storage.database import end_reading
 
 _BATCH = 500
-Watch = Callable[[Iterator[Record]], Iterator[Record]]
+_Watch = Callable[[Iterator[Record]], Iterator[Record]]
 
 
-def export_stream(order: ExportOrder, stream: IO[bytes], *, tools: Tools, watch: Watch) -> Json:
+def export_stream(order: ExportOrder, stream: IO[bytes], *, tools: Tools, watch: _Watch) -> Json:
     """Write an export of one file to a stream, such as standard output. Returns its manifest."""
     run = ExportRun(order, tools)
     for piece in run.write(watch(run.photos())):
@@ -30,7 +30,7 @@ def export_stream(order: ExportOrder, stream: IO[bytes], *, tools: Tools, watch:
     return run.manifest | run.counts.checksum
 
 
-def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: Watch) -> Json:
+def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: _Watch) -> Json:
     """Write an export to a file, and its manifest beside it. Returns the manifest.
 
     Until it is whole the file is called `.NAME.part`; a line for each photo goes on in it after its
@@ -58,7 +58,7 @@ def export_file(order: ExportOrder, path: Path, *, tools: Tools, watch: Watch) -
     return manifest
 
 
-def export_folder(order: ExportOrder, folder: Path, *, tools: Tools, watch: Watch) -> Json:
+def export_folder(order: ExportOrder, folder: Path, *, tools: Tools, watch: _Watch) -> Json:
     """Bring a folder of photos up to date: what is there and whole stays, what is missing is
     written, what no longer belongs is removed. Returns the manifest, which lies in the folder.
 

@@ -35,7 +35,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 
 
 @dataclass(frozen=True)
-class CommandResult:
+class _CommandResult:
     """How a command ended: its exit status (negative: killed by that signal), what it printed, and
     the sentence that it failed with, if any: the last line, of those that begin with "Error: "."""
 
@@ -44,7 +44,7 @@ class CommandResult:
     trouble: str
 
 
-def run_command(job: RunningJob, arguments: Sequence[str], folder: Path) -> CommandResult:
+def run_command(job: RunningJob, arguments: Sequence[str], folder: Path) -> _CommandResult:
     """Run `flask` with these arguments and wait for its end.
 
     While another worker, which lost this part, still has a command running in the same folder, its
@@ -71,7 +71,7 @@ def run_command(job: RunningJob, arguments: Sequence[str], folder: Path) -> Comm
     lines = [line.strip() for line in read_output(folder, _ERRORS).splitlines() if line.strip()]
     faults = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
     trouble = (faults or lines or [""])[-1][:2000] if status else ""
-    return CommandResult(status, read_output(folder), trouble)
+    return _CommandResult(status, read_output(folder), trouble)
 
 
 def read_output(folder: Path, name: str = _OUTPUT) -> str:

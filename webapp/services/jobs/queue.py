@@ -97,7 +97,7 @@ class JobView:
 
 
 @dataclass(frozen=True)
-class JobPage:
+class _JobPage:
     """Jobs, newest first; `next` is the cursor of the page after it, "" on the last one."""
 
     items: list[JobView]
@@ -182,7 +182,7 @@ def get_job(public_id: str, owner: Owner) -> JobView:
 
 def list_jobs(
     owner: Owner, *, state: str = "", job_type: str = "", cursor: str = "", limit: int = _PAGE
-) -> JobPage:
+) -> _JobPage:
     """The newest jobs that the owner may see. Raises `BadRequestError`."""
     if state and state not in JOB_STATES:
         raise BadRequestError(f"A job is {', '.join(JOB_STATES)}; {state[:40]!r} is none of them.")
@@ -191,7 +191,7 @@ def list_jobs(
     before = int(cursor) if cursor else None
     rows = storage.list_jobs(_visible(owner, state, job_type), before=before, limit=limit + 1)
     more = len(rows) > limit
-    return JobPage(_views(list(rows[:limit])), str(rows[limit - 1].id) if more else "")
+    return _JobPage(_views(list(rows[:limit])), str(rows[limit - 1].id) if more else "")
 
 
 def counts(owner: Owner) -> tuple[dict[str, int], dict[str, int]]:

@@ -50,7 +50,7 @@ KIND_NAMES = {
 
 
 @dataclass(frozen=True)
-class Change:
+class _Change:
     """What was saved together, whether it was taken back, and whether it takes another one back."""
 
     rows: tuple[LabelEdit, ...]
@@ -125,7 +125,7 @@ def card_now(published: ModelCard) -> CurrentCard:
     return apply_edits(published, _resolve(storage.edits_of(published.name)))
 
 
-def changes(model: str, label: str | None = None) -> list[Change]:
+def changes(model: str, label: str | None = None) -> list[_Change]:
     """What was saved about the labels of a model, or about one of them, newest first."""
     rows = storage.edits_of(model, label)
     undone = {row.undoes for row in rows}
@@ -133,7 +133,7 @@ def changes(model: str, label: str | None = None) -> list[Change]:
     for row in rows:
         batches.setdefault(row.batch, []).append(row)
     return [
-        Change(tuple(those), those[0].id in undone, those[0].undoes is not None)
+        _Change(tuple(those), those[0].id in undone, those[0].undoes is not None)
         for those in reversed(batches.values())
     ]
 

@@ -8,7 +8,7 @@ from webapp.errors import BadRequestError
 from webapp.services.photos.gallery import Event, with_undone
 from webapp.storage.labels import events as storage
 
-PAGE = 50
+_PAGE = 50
 _LONGEST = 120
 
 
@@ -41,11 +41,11 @@ def parse_moment(text: str) -> datetime:
 def page_of_log(wanted: LogFilter, *, before: int | None = None) -> tuple[list[Event], int | None]:
     """A page of label events, newest first, and the number to continue before (None on the last).
     It ends between two batches unless one batch fills it."""
-    events = list(storage.page_of_events(PAGE + 1, wanted, before))
-    if len(events) <= PAGE:
+    events = list(storage.page_of_events(_PAGE + 1, wanted, before))
+    if len(events) <= _PAGE:
         return with_undone(events), None
-    ends = (end for end in range(PAGE, 0, -1) if events[end - 1].batch != events[end].batch)
-    end = next(ends, PAGE)
+    ends = (end for end in range(_PAGE, 0, -1) if events[end - 1].batch != events[end].batch)
+    end = next(ends, _PAGE)
     return with_undone(events[:end]), events[end - 1].id
 
 

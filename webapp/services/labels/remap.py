@@ -39,7 +39,7 @@ CHUNK = 500  # photos or answers in one transaction: uploads and labels come in 
 _TOP = 5
 INLINE = 2_000  # photos or answers that are updated while one waits; more are a job
 _Transaction = Callable[[], AbstractContextManager[object]]
-Answer = tuple[dict[str, Any], Sequence[Line]]  # columns of a prediction, its first five
+_Answer = tuple[dict[str, Any], Sequence[Line]]  # columns of a prediction, its first five
 
 
 @dataclass(frozen=True)
@@ -175,14 +175,14 @@ def _update(registry: Registry, model: str, rows: Sequence[Any]) -> None:
         counters.recount(sorted(photo_ids))
 
 
-def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[Answer]:
+def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[_Answer]:
     names, length = list(card.outputs), 4 * len(card.labels)
     if any(len(row.distribution) != length for row in rows):
         raise ModelError(f"{card.name} {card.version} had other labels when it answered.")
     raw = np.frombuffer(b"".join(row.distribution for row in rows), "<f4")
     sums = sum_merged(raw.reshape(len(rows), len(card.labels)), card)
     order = np.argsort(-sums, axis=1, kind="stable")[:, :_TOP]
-    answers: list[Answer] = []
+    answers: list[_Answer] = []
     for row, places, probabilities in zip(rows, order.tolist(), sums, strict=True):
         first, second = (float(probabilities[place]) for place in places[:2])
         sure = is_sure(probabilities[places[0]], row.familiarity, card)
@@ -194,7 +194,7 @@ def _from_distributions(card: ModelCard, rows: Sequence[Any]) -> list[Answer]:
     return answers
 
 
-def _from_lines(row: Any, lines: Sequence[Line], canonical: Mapping[str, str]) -> Answer:
+def _from_lines(row: Any, lines: Sequence[Line], canonical: Mapping[str, str]) -> _Answer:
     """The decision is only renamed, as the threshold is not known."""
     sums: dict[str, float] = {}
     for _rank, label, probability in lines:

@@ -31,7 +31,7 @@ from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import photos as storage
 from webapp.storage.tables import Photo, Prediction, TopLabel, Upload, now
 
-TOP = 5
+_TOP = 5
 MAX_FILES = 50
 _GONE = "The photo was deleted while it came in. Nothing is stored: send it again."
 _JOINERS = "\u200c\u200d"  # invisible, but some scripts and emoji need them between two others
@@ -432,7 +432,7 @@ def _with_merges(classifier: Classifier, answer: Answer) -> Answer:
 
 
 def _prediction_row(answer: Answer) -> Prediction:
-    top = answer.ranked[:TOP]
+    top = answer.ranked[:_TOP]
     return Prediction(
         model=answer.model,
         version=answer.version,

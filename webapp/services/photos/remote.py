@@ -22,7 +22,7 @@ LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server asks for
 _TRIES = 10  # for one photo, while the server is busy or the connection breaks
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=120.0)
 
-Result = dict[str, Any] | MarqueError
+_Result = dict[str, Any] | MarqueError
 
 
 class Server:
@@ -58,13 +58,13 @@ class Server:
 
     def send_all(
         self, paths: Iterable[Path], read: Callable[[Path], Incoming], *, at_once: int
-    ) -> Iterator[tuple[Path, Result]]:
+    ) -> Iterator[tuple[Path, _Result]]:
         """Each path with the server's answer, or why it refused the photo; in order.
 
         At most twice `at_once` photos are between disk and answer. Raises `ServerFailedError` when
         the server cannot be reached, does not take the key, or stays busy.
         """
-        waiting: deque[tuple[Path, Future[Result]]] = deque()
+        waiting: deque[tuple[Path, Future[_Result]]] = deque()
         rest = iter(paths)
         with ThreadPoolExecutor(at_once) as pool:
             try:
@@ -79,7 +79,7 @@ class Server:
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _try(self, path: Path, read: Callable[[Path], Incoming]) -> Result:
+    def _try(self, path: Path, read: Callable[[Path], Incoming]) -> _Result:
         try:
             return self._send(read(path))
         except ServerFailedError:

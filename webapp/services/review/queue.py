@@ -47,7 +47,7 @@ class ReviewQueue:
 
 
 @dataclass(frozen=True)
-class ReviewSession:
+class _ReviewSession:
     """What a person has checked since their last longer pause: rows of `storage.checks_of`, newest
     first, and the pace, None for less than two."""
 
@@ -58,7 +58,7 @@ class ReviewSession:
 
 
 @dataclass(frozen=True)
-class AuditProgress:
+class _AuditProgress:
     """How far an audit is: `done` of `size` photos, drawn by `who` at `drawn_at`."""
 
     done: int
@@ -78,12 +78,12 @@ class ReviewState:
     photos: Sequence[Photo]
     left: int
     more: bool
-    session: ReviewSession
-    audit: AuditProgress | None
+    session: _ReviewSession
+    audit: _AuditProgress | None
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class _CheckResult:
     """What a check did: was the label there before, is it the answer's first; the batch to undo."""
 
     same: bool
@@ -113,7 +113,7 @@ def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> Re
     progress = None
     if audit is not None:
         size = storage.audit_size(audit.id)
-        progress = AuditProgress(size - left, size, audit.who, audit.created_at)
+        progress = _AuditProgress(size - left, size, audit.who, audit.created_at)
     leased_photos = storage.photos_by_id(ids)
     return ReviewState(leased_photos, left, more=not exact, session=session, audit=progress)
 
@@ -126,7 +126,7 @@ def check_photo(
     cards: Sequence[ModelCard],
     who: Who,
     why: str = "",
-) -> CheckResult:
+) -> _CheckResult:
     """A person says in the review what a photo shows; confirming what it has is an event too.
 
     The same label by the same person twice in a row is one event. `cards` are those whose labels
@@ -157,7 +157,7 @@ def check_photo(
             record_label(photo, label, model, stamp)
             webhook_events.labels_changed(batch)
         storage.release(photo.id, user_id)
-    return CheckResult(same=same, kept=kept, batch=batch)
+    return _CheckResult(same=same, kept=kept, batch=batch)
 
 
 def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
@@ -181,7 +181,7 @@ def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:
     return str(last.public_id), str(last.label)
 
 
-def get_session(who: Who) -> ReviewSession:
+def get_session(who: Who) -> _ReviewSession:
     """What a person has checked since their last pause of half an hour."""
     checks = _checks(who, now())
     kept = sum(check.kept for check in checks)
@@ -189,7 +189,7 @@ def get_session(who: Who) -> ReviewSession:
     moments = [check.checked_at for check in checks[:_PACE_OF]]
     seconds = (moments[0] - moments[-1]).total_seconds() if len(moments) > 1 else 0.0
     pace = 60 * (len(moments) - 1) / seconds if seconds else None
-    return ReviewSession(checks, kept, corrected, pace)
+    return _ReviewSession(checks, kept, corrected, pace)
 
 
 def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:

@@ -16,8 +16,8 @@ from webapp.services.photos.wording import display
 from webapp.services.stats.figures import count_pairs, of_sample
 from webapp.storage.stats.stats import Counts
 
-CARD_ORDER, CLUSTER, PARENT = "card", "cluster", "parent"
-ORDERS = (CARD_ORDER, CLUSTER, PARENT)
+_CARD_ORDER, _CLUSTER, _PARENT = "card", "cluster", "parent"
+ORDERS = (_CARD_ORDER, _CLUSTER, _PARENT)
 _NO_PARENT = "Others"
 
 
@@ -64,7 +64,7 @@ class ConfusionMatrix:
 
 
 def confusion_matrix(
-    counts: Counts, card: ModelCard, sample: str, *, order: str = CARD_ORDER, grouped: bool = False
+    counts: Counts, card: ModelCard, sample: str, *, order: str = _CARD_ORDER, grouped: bool = False
 ) -> ConfusionMatrix:
     """What was taken for what, with labels in one of `ORDERS`: as in the card, mixed-up ones beside
     each other, or those of one parent. `grouped` counts parents instead of labels."""
@@ -76,10 +76,10 @@ def confusion_matrix(
         for (truth, decision), n in table.items():
             by_parent[parents.get(truth, truth), parents.get(decision, decision)] += n
         table, names = dict(by_parent), list(dict.fromkeys(parents.values()))
-    elif order == PARENT:
+    elif order == _PARENT:
         names.sort(key=lambda name: display(card, name).casefold())
         names.sort(key=lambda name: (parents[name] == _NO_PARENT, parents[name]))
-    if order == CLUSTER:
+    if order == _CLUSTER:
         names = cluster(names, table)
     nothing = (NONE_OF_THESE,) if any(truth == NONE_OF_THESE for truth, _ in table) else ()
     return ConfusionMatrix((*names, *nothing), (*names, UNCLASSIFIED), table)

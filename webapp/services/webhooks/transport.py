@@ -26,7 +26,7 @@ _PORTS = {"https": 443, "http": 80}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Resolve = Callable[..., Iterable[tuple[Any, ...]]]
 
 
@@ -73,7 +73,7 @@ def post(
     return status
 
 
-def is_public(address: Address) -> bool:
+def is_public(address: _Address) -> bool:
     """True for an address of the internet.
 
     An IPv6 address that stands for an IPv4 one, or leads to one, is as public as that one.
@@ -109,7 +109,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _resolve(parts: SplitResult, lookup: _Resolve) -> list[Address]:
+def _resolve(parts: SplitResult, lookup: _Resolve) -> list[_Address]:
     """The addresses of a host, each once. Raises `NotDeliveredError` when it has none."""
     host = parts.hostname or ""
     try:
@@ -122,7 +122,7 @@ def _resolve(parts: SplitResult, lookup: _Resolve) -> list[Address]:
     return addresses
 
 
-def _refusal(addresses: Iterable[Address]) -> str:
+def _refusal(addresses: Iterable[_Address]) -> str:
     private = [address for address in addresses if not is_public(address)]
     if not private:
         return ""
@@ -161,7 +161,7 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 
 def _send(
-    parts: SplitResult, addresses: list[Address], body: bytes, headers: Mapping[str, str]
+    parts: SplitResult, addresses: list[_Address], body: bytes, headers: Mapping[str, str]
 ) -> int:
     """Send it to the first address that takes the connection; the status."""
     deadline = time.monotonic() + LONGEST
@@ -193,7 +193,7 @@ def _send(
     raise NotDeliveredError(f"Nobody takes the connection ({trouble}).")
 
 
-def _connection(parts: SplitResult, address: Address, *, timeout: float) -> _Connection:
+def _connection(parts: SplitResult, address: _Address, *, timeout: float) -> _Connection:
     """A connection to exactly this address; the certificate is checked against the name."""
     port = parts.port or _PORTS[parts.scheme]
     if parts.scheme == "http":

@@ -16,7 +16,7 @@ from webapp.storage.tables import (
     TopLabel,
 )
 
-MERGED, SPLIT = "merged", "split"
+_MERGED, _SPLIT = "merged", "split"
 Line = tuple[int, str, float]  # rank, label, probability
 
 
@@ -36,7 +36,7 @@ def edits_of(model: str, label: str | None = None) -> Sequence[LabelEdit]:
     """Every edit of the labels of a model, oldest first; of one label, those that split it too."""
     statement = select(LabelEdit).where(LabelEdit.model == model)
     if label is not None:
-        split = and_(LabelEdit.kind == SPLIT, LabelEdit.value == label)
+        split = and_(LabelEdit.kind == _SPLIT, LabelEdit.value == label)
         statement = statement.where(or_(LabelEdit.label == label, split))
     return db.session.execute(statement.order_by(LabelEdit.id)).scalars().all()
 
@@ -64,7 +64,7 @@ def structure_of(model: str) -> list[tuple[str, str, str | None]]:
     """Every merge and split of a model as (label, kind, value), oldest first, undone ones too."""
     statement = (
         select(LabelEdit.label, LabelEdit.kind, LabelEdit.value)
-        .where(LabelEdit.model == model, LabelEdit.kind.in_((MERGED, SPLIT)))
+        .where(LabelEdit.model == model, LabelEdit.kind.in_((_MERGED, _SPLIT)))
         .order_by(LabelEdit.id)
     )
     return [(row.label, row.kind, row.value) for row in db.session.execute(statement)]

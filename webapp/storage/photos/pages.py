@@ -18,7 +18,7 @@ from webapp.storage.tables import Photo
 
 ENOUGH = 10_000  # photos that are counted; more are "more than 10,000"
 # Seconds that counting may take: once for all photos of a filter, once for those of each outcome.
-COUNTING = 0.015
+_COUNTING = 0.015
 _DOWNWARDS = ("newest", "most-wrong")
 
 
@@ -125,7 +125,7 @@ def _some(column: Any, wanted: GalleryFilter) -> Any:
 def _in_time(statement: Select[Any]) -> Sequence[Any] | None:
     """The rows of a query, None when its time is over."""
     try:
-        with stopping_after(COUNTING):
+        with stopping_after(_COUNTING):
             return db.session.execute(statement).all()
     except OperationalError as error:
         if "interrupted" in str(error):

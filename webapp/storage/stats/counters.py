@@ -55,11 +55,11 @@ from webapp.storage.tables import (
 
 BILLION = 1_000_000_000
 _ANSWERS: Table = CheckedAnswer.__table__  # type: ignore[assignment]
-PAIRS: Table = PairCounter.__table__  # type: ignore[assignment]
-BANDS: Table = BandCounter.__table__  # type: ignore[assignment]
+_PAIRS: Table = PairCounter.__table__  # type: ignore[assignment]
+_BANDS: Table = BandCounter.__table__  # type: ignore[assignment]
 MONTHS: Table = MonthCounter.__table__  # type: ignore[assignment]
-COUNTERS = (PAIRS, BANDS, MONTHS)
-Rows = Table | Subquery | CTE
+COUNTERS = (_PAIRS, _BANDS, MONTHS)
+_Rows = Table | Subquery | CTE
 _Steps = tuple[Executable, Sequence[Executable], Executable, Sequence[Executable]]
 
 # somebody has checked the photo in a random sample
@@ -112,7 +112,7 @@ def _steps(photo_ids: Any, dialect: str) -> _Steps:
     return find, (*subtract, delete(_ANSWERS).where(of_photos)), insert_rows, add
 
 
-def sums(table: Table, rows: Rows, *where: Any, sign: int = 1) -> Select[Any]:
+def sums(table: Table, rows: _Rows, *where: Any, sign: int = 1) -> Select[Any]:
     """What a counter table holds of rows with the columns of `CheckedAnswer`; `sign` -1:
     negated."""
     values = _counter_values(rows, where)
@@ -124,7 +124,7 @@ def sums(table: Table, rows: Rows, *where: Any, sign: int = 1) -> Select[Any]:
     return select(*keys, *counted).group_by(*keys)
 
 
-def all_sums(rows: Rows) -> CompoundSelect[Any]:
+def all_sums(rows: _Rows) -> CompoundSelect[Any]:
     """What all counter tables hold of these rows, read once.
 
     The columns of all tables, and `kind`: the name of the table.
@@ -166,7 +166,7 @@ def _answers_now(*where: Any) -> Select[Any]:
     )
 
 
-def _counter_values(rows: Rows, where: Sequence[Any]) -> Subquery:
+def _counter_values(rows: _Rows, where: Sequence[Any]) -> Subquery:
     """The rows with every value that is a key of a counter, or summed in one."""
     hundredfold = rows.c.confidence * 100
     rounded = cast(hundredfold, Integer)  # SQLite cuts off, PostgreSQL rounds

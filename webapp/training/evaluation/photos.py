@@ -13,10 +13,10 @@ from webapp.training.dataset import group, read_example, short_name
 from webapp.training.readers import ListedPhoto, Listing, files_in
 from webapp.training.recipe import SplitRule
 
-NEW = "new"  # the part of photos that a version's list of files does not name
-NEAR = "near"  # the part of new photos that nearly repeat one that the version has seen
+_NEW = "new"  # the part of photos that a version's list of files does not name
+_NEAR = "near"  # the part of new photos that nearly repeat one that the version has seen
 _SEEN = ("train", "validation")
-UNSEEN = (HELD_OUT, NEW)
+_UNSEEN = (HELD_OUT, _NEW)
 _HASHED_SIDE = 32  # pixels that are kept of a photo once it is hashed
 
 
@@ -57,7 +57,7 @@ class PhotoSelection:
     @property
     def flattering(self) -> dict[str, int]:
         """How many of the photos the version was trained on or chosen by, by part."""
-        return dict(Counter(photo.part for photo in self.photos if photo.part not in UNSEEN))
+        return dict(Counter(photo.part for photo in self.photos if photo.part not in _UNSEEN))
 
 
 def choose_photos(
@@ -128,7 +128,7 @@ def describe_seen(counts: Mapping[str, int], card: ModelCard) -> str:
     words = {
         "train": "{:,} that it was trained on",
         "validation": f"{{:,}} of its validation part, which chose its {chose}{refitted}",
-        NEAR: "{:,} that nearly repeat one that it has seen",
+        _NEAR: "{:,} that nearly repeat one that it has seen",
     }
     return "; ".join(text.format(counts[part]) for part, text in words.items() if counts.get(part))
 
@@ -164,7 +164,7 @@ def _photo(file: ListedPhoto, source: str, split: Split) -> EvaluationPhoto:
         digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
     except OSError as error:
         raise TrainingError(f"{short_name(file.path)} cannot be read: {error.strerror}.") from error
-    return EvaluationPhoto(file, source, digest, split.get(digest, NEW))
+    return EvaluationPhoto(file, source, digest, split.get(digest, _NEW))
 
 
 def _mark_near(
@@ -172,7 +172,7 @@ def _mark_near(
 ) -> list[EvaluationPhoto]:
     """The photos, new ones marked that training would have grouped with one it has seen."""
     parts = {photo.sha256: photo.part for photo in photos}
-    if NEW not in parts.values() or not {*parts.values()} & {*_SEEN}:
+    if _NEW not in parts.values() or not {*parts.values()} & {*_SEEN}:
         return photos
     examples = []
     for photo in watch([photo for photo in photos if photo.part != HELD_OUT]):
@@ -184,7 +184,7 @@ def _mark_near(
     seen = {example.group for example in grouped if parts[example.sha256] in _SEEN}
     near = {example.sha256 for example in grouped if example.group in seen}
     return [
-        replace(photo, part=NEAR) if photo.part == NEW and photo.sha256 in near else photo
+        replace(photo, part=_NEAR) if photo.part == _NEW and photo.sha256 in near else photo
         for photo in photos
     ]
 
@@ -198,7 +198,7 @@ def _first_of_each(photos: Iterable[EvaluationPhoto]) -> list[EvaluationPhoto]:
 
 
 def _select(photos: list[EvaluationPhoto], include_training: bool) -> PhotoSelection:
-    kept = [photo for photo in photos if include_training or photo.part in UNSEEN]
+    kept = [photo for photo in photos if include_training or photo.part in _UNSEEN]
     left_out = Counter(photo.part for photo in photos) - Counter(photo.part for photo in kept)
     return PhotoSelection(tuple(kept), dict(left_out))
 

@@ -33,7 +33,7 @@ _PLACES = {
     "import": "from a file",
     "delete": "when it was deleted",
 }
-FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
+_FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
 _TAGS = {
     "who": "By {}",
     "from_label": "Was: {}",
@@ -49,7 +49,7 @@ _TAGS = {
 @guards.people_only
 def index() -> ResponseReturnValue:
     """Every change of a ground truth, newest first; what was done together stands together."""
-    asked = {name: text for name in FILTERS if (text := request.args.get(name, "").strip())}
+    asked = {name: text for name in _FILTERS if (text := request.args.get(name, "").strip())}
     text, error = request.args.get("before", ""), None
     if text and (not text.isdecimal() or len(text) > 18):
         raise BadRequestError(

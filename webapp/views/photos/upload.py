@@ -196,7 +196,7 @@ def send_group() -> ResponseReturnValue:
             if _own_job(job_id):  # the answer to the last group was lost, and it came again
                 return jsonify(job=job_id, url=url_for("jobs.one", job_id=job_id))
             Spool(get_config().data, job_id).check_open()
-        group = min(max(form.group.data or 1, 0), 99_999)
+        group = 1 if form.group.data is None else min(max(form.group.data, 0), 99_999)
         spool = form.spool(job_id or queue.new_id(), group)
         if form.last.data == "no":
             return jsonify(job=spool.folder.name)

@@ -53,7 +53,8 @@ def zip_of(members: dict[str, bytes]) -> io.BytesIO:
 
 
 def order(**changes: object) -> UploadOrder:
-    asked = upload_job.make_params(get_extensions().classifiers(""), "", **changes)  # type: ignore[arg-type]
+    classifiers = get_extensions().classifiers("")
+    asked = upload_job.make_params(classifiers, "", **changes)  # type: ignore[arg-type]
     return UploadOrder(asked, "photos.zip", Sender(ANNA, Who("Anna")))
 
 

@@ -16,7 +16,7 @@ from webapp.services.labels.import_formats.tables import read_table
 
 def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
     """The lines of a file. Raises `BadLabelFileError`, also in the middle."""
-    reader = READERS.get(Path(filename).suffix.lower())
+    reader = _READERS.get(Path(filename).suffix.lower())
     if reader is None:
         raise BadLabelFileError(
             f"{filename[:80]!r} is no file of labels that Marque reads: "
@@ -37,7 +37,7 @@ def _read_json(stream: IO[bytes]) -> Iterator[LabelLine]:
     raise BadLabelFileError("The JSON is neither a list of Label Studio tasks nor COCO.")
 
 
-READERS: dict[str, Callable[[IO[bytes]], Iterator[LabelLine]]] = {
+_READERS: dict[str, Callable[[IO[bytes]], Iterator[LabelLine]]] = {
     ".csv": read_table,
     ".tsv": read_table,
     ".txt": read_table,
