@@ -105,7 +105,7 @@ def picture(rendition: Rendition, *, download_name: str = "", varies: bool = Fal
     """An image to be shown, or downloaded when it has a `download_name`; a part of it is 206.
 
     Its bytes are read or made only when they are sent: not for a 304, nor for HEAD. Whatever they
-    hold, a browser runs nothing of them: the type is an image, it is not guessed, and the _CSP is a
+    hold, a browser runs nothing of them: the type is an image, it is not guessed, and the CSP is a
     sandbox. Where the gallery is not public, browsers ask each time, also after a logout.
 
     Args:
