@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -76,10 +77,24 @@ def test_every_command_stands_in_the_docs(app: Flask) -> None:
             assert f"flask {group} {name}".strip() in EVERYTHING, f"flask {group} {name}"
 
 
+def anchors_in(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\s-]", "", heading.lower()).strip() for heading in headings]
+    return {"#" + heading.replace(" ", "-") for heading in plain}
+
+
 def test_links_between_the_docs_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]:
-        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        links = re.findall(
+            r"\]\((?!https?://)([^)#]*)(#?[^)]*)\)", page.read_text(encoding="utf-8")
+        )
+        for name, anchor in links:
+            target = page.parent / name if name else page
+            assert target.exists(), f"{page.name} links to {name}"
+            assert not anchor or anchor in anchors_in(target), (
+                f"{page.name} links to {name}{anchor}"
+            )
 
 
 WHERE = (ROOT / "docs" / "development.md").read_text(encoding="utf-8").partition("## Recipes")[0]

@@ -141,7 +141,7 @@ class BadCardError(ModelError):
 
 
 class ModelRefusedError(ModelError):
-    """The publishing gate refused a version. The message says which check failed."""
+    """A version may not be published. The message says which check failed."""
 
 
 class PromotionRefusedError(ModelError, status=409):

@@ -1,10 +1,12 @@
 """How people see the labels of a model: changes over a card that stays as it is."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
 
+from tests.conftest import ROOT
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
@@ -132,6 +134,19 @@ def test_what_makes_no_sense_is_refused(inside: None, wanted: dict[str, str], wo
     with pytest.raises(BadRequestError, match=words):
         change("haas", **wanted)
     assert label_sets.changes(CARD.name) == []
+
+
+def keys_of_the_review() -> set[str]:
+    """Letters in the templates of the review, and the digits of the ranked labels."""
+    pages = (ROOT / "webapp" / "templates" / "review").glob("*.html")
+    texts = " ".join(page.read_text(encoding="utf-8") for page in pages)
+    return {*re.findall(r'aria-keyshortcuts="([a-z])"', texts), *"12345"}
+
+
+@pytest.mark.parametrize("key", sorted(keys_of_the_review()))
+def test_no_label_takes_a_key_of_the_review(inside: None, key: str) -> None:
+    with pytest.raises(BadRequestError, match="something else in the review"):
+        change("haas", key=key)
 
 
 def test_a_key_belongs_to_one_label(inside: None) -> None:

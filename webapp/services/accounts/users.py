@@ -17,7 +17,7 @@ from webapp.storage.tables import User, now
 
 ROLES = ("reviewer", "admin")
 _SHORTEST, _LONGEST = 10, 256
-_ATTEMPTS, _WINDOW = 5, timedelta(minutes=5)
+_WRONG_PASSWORDS, _WINDOW = 5, timedelta(minutes=5)
 
 
 @cache
@@ -165,7 +165,7 @@ def _add_attempt(name: str) -> None:
 
 def _refuse_when_throttled(name: str) -> None:
     count, oldest = storage.count_attempts(name, now() - _WINDOW)
-    if count >= _ATTEMPTS and oldest is not None:
+    if count >= _WRONG_PASSWORDS and oldest is not None:
         wait = max(1, math.ceil((oldest + _WINDOW - now()).total_seconds()))
         raise TooManyAttemptsError(
             "Too many wrong passwords for this user name. "

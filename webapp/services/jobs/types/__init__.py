@@ -1,1 +1,1 @@
-"""Job types, one file each; `registry` lists them."""
+"""Job types, one file each; `registry` reads them."""
