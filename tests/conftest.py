@@ -36,6 +36,12 @@ SHARED = ROOT.parent / "shared"
 PASSWORD = "correct horse battery"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that load TensorFlow or start a browser come first: long ones at the end wait alone."""
+    slow = ("tensorflow", "browser")
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in slow))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real photos and bad files beside the checkout; without it, skip the test."""

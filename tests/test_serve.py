@@ -18,8 +18,8 @@ from tests.conftest import ROOT
 PAIR = """
 import sys
 from webapp import serve
-serve.FIRST_PAUSE = 0.1
-sys.exit(serve.Supervisor(["sh", "-c", sys.argv[1]], ["sh", "-c", sys.argv[2]]).run())
+serve._FIRST_PAUSE = 0.1
+sys.exit(serve._Supervisor(["sh", "-c", sys.argv[1]], ["sh", "-c", sys.argv[2]]).run())
 """
 STAYS = "exec sleep 60"
 Start = Callable[[str, str], subprocess.Popen[str]]

@@ -96,7 +96,7 @@ def test_a_training_becomes_a_run_and_a_registered_version(
     job: TrainingJob, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server + "/")
-    card = train(job).card
+    card = train(job)
     version = fetch(server, "model-versions/get", name="toy", version="1")["model_version"]
     assert {"key": "marque.version", "value": "1"} in version["tags"]
     run = fetch(server, "runs/get", run_id=version["run_id"])["run"]
