@@ -63,6 +63,15 @@ class CurrentCard(ModelCard):
             places.insert(len(places) if name in self.canonical else 0, place)
         return outputs
 
+    @cached_property
+    def parts(self) -> dict[str, list[CurrentLabel]]:
+        """For each label that was split the labels that it was split into."""
+        parts: dict[str, list[CurrentLabel]] = {}
+        for label in every_label(self):
+            if label.split:
+                parts.setdefault(canonical_label(self, label.split), []).append(label)
+        return parts
+
 
 def resolve_edits(edits: Iterable[tuple[str, str, str | None]]) -> dict[str, dict[str, str]]:
     """What (label, kind, value) add up to, oldest first: the last one holds, None clears."""
@@ -202,11 +211,7 @@ def every_label(card: ModelCard) -> list[CurrentLabel]:
 
 def parts_by_label(card: ModelCard) -> dict[str, list[CurrentLabel]]:
     """For each label that was split the labels that it was split into."""
-    parts: dict[str, list[CurrentLabel]] = {}
-    for label in every_label(card):
-        if label.split:
-            parts.setdefault(canonical_label(card, label.split), []).append(label)
-    return parts
+    return card.parts if isinstance(card, CurrentCard) else {}
 
 
 def offered(card: ModelCard) -> list[CurrentLabel]:

@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import url_for
 from werkzeug.datastructures import MultiDict
-from wtforms import Field, SelectField, StringField
+from wtforms import Field, StringField
 from wtforms.widgets import DateInput
 
 from webapp.domain import UNCLASSIFIED, VISITORS
 from webapp.extensions import get_registry
 from webapp.gallery_filter import caption_of, choices_of, without
-from webapp.views.forms import Form
+from webapp.views.forms import Form, LongSelectField
 from webapp.views.layout import LabelGroup, label_groups, model_choices, model_title, shown_name
 from webapp.views.template_filters import count
 
@@ -43,7 +43,7 @@ def _text(parameter: str, **options: object) -> Field:
 def _select(parameter: str, off: str = "") -> Field:
     choices = ({"": off} if off else {}) | dict(choices_of(parameter))
     title, id = caption_of(parameter).title, f"filter-{parameter}"
-    return SelectField(title, name=parameter, id=id, choices=choices, validate_choice=False)
+    return LongSelectField(title, name=parameter, id=id, choices=choices, validate_choice=False)
 
 
 class FilterForm(Form):
