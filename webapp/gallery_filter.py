@@ -270,6 +270,10 @@ def _parameter_of(name: str) -> str:
 
 _FIELDS = {_parameter_of(name): field for name, field in GalleryFilter.model_fields.items()}
 PARAMETERS = tuple(_FIELDS)  # of URLs and JSON
+_NAMES = tuple(  # of fields, with their parameters in a page's address and what they are when off
+    (name, _parameter_of(_PERCENT.get(name, name)), field.default)
+    for name, field in GalleryFilter.model_fields.items()
+)
 
 
 def caption_of(parameter: str) -> _Caption:
@@ -299,13 +303,9 @@ def parse_filter(params: Mapping[str, str]) -> GalleryFilter:
 def filter_params(wanted: GalleryFilter) -> dict[str, str]:
     """The parameters of a URL that `parse_filter` reads as this filter; what is off is left out."""
     params = {}
-    for name, field in GalleryFilter.model_fields.items():
-        if (value := getattr(wanted, name)) == field.default:
-            continue
-        if name in _PERCENT:
-            params[_parameter_of(_PERCENT[name])] = f"{value * 100:.10g}"
-        else:
-            params[_parameter_of(name)] = str(value)
+    for name, parameter, default in _NAMES:
+        if (value := getattr(wanted, name)) != default:
+            params[parameter] = f"{value * 100:.10g}" if name in _PERCENT else str(value)
     return params
 
 

@@ -3,6 +3,7 @@
 import calendar
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -54,6 +55,10 @@ class StatsQuery:
         """All parameters of this page."""
         return {"model": self.version, **self.own, **self.filters}
 
+    @cached_property
+    def _gallery_address(self) -> str:
+        return url_for("gallery.index")  # a page has a thousand links to it
+
     def gallery(self, **narrower: Any) -> str:
         """The gallery with this version's answers, the filters and the sample, narrowed further."""
         values: dict[str, Any] = {"model": self.card.name, "version": self.card.version}
@@ -66,7 +71,7 @@ class StatsQuery:
             for name, value in narrower.items()
         }
         params = filter_params(self.photo_filter.replace(**values))
-        return f"{url_for('gallery.index')}?{urlencode(params)}"
+        return f"{self._gallery_address}?{urlencode(params)}"
 
     def month(self, point: MonthAccuracy, **narrower: Any) -> str:
         """The same for the photos of one month."""
