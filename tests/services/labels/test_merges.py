@@ -308,7 +308,8 @@ def test_a_version_that_knows_only_the_old_label_is_held_to_the_new_one(
     newer = make_card(
         2,
         labels=tuple(
-            label if label.name != "haas" else Label("хаас", "Хаас") for label in CARD.labels
+            Label("хаас", "Хаас") if card_label.name == "haas" else card_label
+            for card_label in CARD.labels
         ),
     )
     install(newer, config.models)
