@@ -1,9 +1,11 @@
 """Words for the next page: what was saved, with the way to take it back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from flask import flash
 
+from webapp.errors import MarqueError
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.relabel import Relabelled
 from webapp.views.layout import shown_name
@@ -25,6 +27,15 @@ def note(
     """
     parts = {"text": text, "strong": strong, "batch": batch, "link": link, "link_text": link_text}
     flash(parts, kind)  # type: ignore[arg-type]  # the session keeps any JSON
+
+
+@contextmanager
+def noting(*errors: type[MarqueError]) -> Iterator[None]:
+    """Show one of these errors as a note on the next page instead of raising it."""
+    try:
+        yield
+    except errors as error:
+        note(str(error), kind="is-error")
 
 
 def note_saved(done: Relabelled, label: str, cards: Sequence[ModelCard]) -> None:

@@ -20,8 +20,9 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import NONE_OF_THESE, UNUSABLE
+from webapp.errors import MarqueError
 from webapp.extensions import get_card, get_cards, get_config, get_extensions
-from webapp.http.responses import wants_json
+from webapp.http.responses import headers_of, wants_json
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, canonical_label, every_label, offered
 from webapp.services.photos.classify import MAX_BYTES, MAX_FILES
@@ -105,6 +106,14 @@ def _cache_assets(app: Flask) -> None:
         return response
 
     app.view_functions["static"] = static
+
+
+def render_page(
+    template: str, error: MarqueError | None = None, **values: Any
+) -> tuple[str, int, dict[str, str]]:
+    """A page; `error` stands above it and lends it its status and headers."""
+    page = render_template(template, error=error, **values)
+    return (page, error.status, headers_of(error)) if error else (page, 200, {})
 
 
 def live_cards() -> list[ModelCard]:

@@ -1,6 +1,6 @@
 """For admins: webhooks, added with a secret that is shown once, tried, switched, removed."""
 
-from flask import Blueprint, redirect, render_template, session, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, SelectMultipleField, StringField
 
@@ -13,8 +13,9 @@ from webapp.services.webhooks import webhooks
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
+from webapp.views.layout import render_page
 
-bp = Blueprint("webhooks", __name__, url_prefix="/admin/webhooks")
+bp = guards.guard(Blueprint("webhooks", __name__, url_prefix="/admin/webhooks"), guards.admins_only)
 _SHOWN_ONCE = "webhook_once"
 # Seconds after which the page of a webhook loads itself again, while something waits.
 _REFRESH = 3
@@ -30,34 +31,30 @@ class _SwitchForm(Form):
     on = HiddenField()
 
 
-@bp.get("")
-@guards.admins_only
+@bp.route("", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
-    """Every webhook and how it goes, and a form for another."""
-    return _page(_WebhookForm(formdata=None, events=list(webhooks.EVENTS)))
-
-
-@bp.post("")
-@guards.admins_only
-def add() -> ResponseReturnValue:
-    """Add a webhook."""
-    form, private = _WebhookForm(), get_config().webhooks == "any"
-    try:
-        hook = webhooks.add(
-            form.url.data or "",
-            form.events.data or [],
-            below=form.below.data or "",
-            private=private,
-            who=guards.who(),
-        )
-    except WebhookError as error:
-        return _page(form, error), error.status
-    session[_SHOWN_ONCE] = [hook.id, hook.secret]
-    return redirect(url_for(".one", hook_id=hook.id), 303)
+    """Every webhook and how it goes, and a form that adds another."""
+    form, error = _WebhookForm(events=list(webhooks.EVENTS)), None
+    private = get_config().webhooks == "any"
+    if form.is_submitted():
+        try:
+            hook = webhooks.add(
+                form.url.data or "",
+                form.events.data or [],
+                below=form.below.data or "",
+                private=private,
+                who=guards.who(),
+            )
+            session[_SHOWN_ONCE] = [hook.id, hook.secret]
+            return redirect(url_for(".one", hook_id=hook.id), 303)
+        except WebhookError as refused:
+            error = refused
+    views = webhooks.every_webhook()
+    on = sum(view.hook.active for view in views)
+    return render_page("webhooks/index.html", error, views=views, on=on, form=form, private=private)
 
 
 @bp.get("/<int:hook_id>")
-@guards.admins_only
 def one(hook_id: int) -> ResponseReturnValue:
     """One webhook: what it hears of, its last messages; its secret, right after it was added."""
     view = webhooks.get_webhook(hook_id)
@@ -73,7 +70,6 @@ def one(hook_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:hook_id>/test")
-@guards.admins_only
 def test(hook_id: int) -> ResponseReturnValue:
     """Send a test."""
     try:
@@ -86,7 +82,6 @@ def test(hook_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:hook_id>/again")
-@guards.admins_only
 def again(hook_id: int) -> ResponseReturnValue:
     """Try now what waits and what was given up."""
     given_up = webhooks.send_again(hook_id)
@@ -96,7 +91,6 @@ def again(hook_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:hook_id>/switch")
-@guards.admins_only
 def switch(hook_id: int) -> ResponseReturnValue:
     """Switch it on or off."""
     hook = webhooks.switch(hook_id, on=_SwitchForm().on.data == "yes")
@@ -105,29 +99,11 @@ def switch(hook_id: int) -> ResponseReturnValue:
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
 
-@bp.get("/<int:hook_id>/remove")
-@guards.admins_only
+@bp.route("/<int:hook_id>/remove", methods=["GET", "POST"])
 def remove(hook_id: int) -> ResponseReturnValue:
-    """Ask once more, with what would be lost."""
-    return render_template("webhooks/remove.html", view=webhooks.get_webhook(hook_id))
-
-
-@bp.post("/<int:hook_id>/remove")
-@guards.admins_only
-def remove_now(hook_id: int) -> ResponseReturnValue:
-    """Remove it."""
+    """Ask once more, with what would be lost; the form removes it."""
+    if request.method != "POST":
+        return render_template("webhooks/remove.html", view=webhooks.get_webhook(hook_id))
     hook = webhooks.remove(hook_id)
     note("Removed:", strong=f"{webhooks.host_of(hook)}.")
     return redirect(url_for(".index"), 303)
-
-
-def _page(form: _WebhookForm, error: WebhookError | None = None) -> str:
-    views = webhooks.every_webhook()
-    return render_template(
-        "webhooks/index.html",
-        views=views,
-        on=sum(view.hook.active for view in views),
-        form=form,
-        private=get_config().webhooks == "any",
-        error=error,
-    )

@@ -1,16 +1,22 @@
 """Log in, log out, change one's own password."""
 
-from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, login_user
 
-from webapp.errors import InvalidFormError, LoginFailedError, TooManyAttemptsError, UserError
+from webapp.errors import (
+    InvalidFormError,
+    LoginFailedError,
+    MarqueError,
+    TooManyAttemptsError,
+    UserError,
+)
 from webapp.extensions import get_config
-from webapp.http.responses import headers_of
 from webapp.services.accounts import users
 from webapp.views import guards
 from webapp.views.accounts.forms import LoginForm, PasswordForm
 from webapp.views.flashes import note
+from webapp.views.layout import render_page
 
 bp = Blueprint("login", __name__)
 
@@ -20,7 +26,7 @@ def form() -> ResponseReturnValue:
     """The form; a person who is logged in already goes on."""
     if guards.person():
         return redirect(guards.safe_path(request.args.get("next"), url_for(".account")), 303)
-    return _login_page(LoginForm(formdata=None, next=request.args.get("next", "")))
+    return _login_page(LoginForm(next=request.args.get("next", "")))
 
 
 @bp.post("/login")
@@ -30,7 +36,7 @@ def enter() -> ResponseReturnValue:
     try:
         user = users.log_in(form.name.data or "", form.password.data or "")
     except (LoginFailedError, TooManyAttemptsError) as error:
-        return _login_page(form, error), error.status, headers_of(error)
+        return _login_page(form, error)
     _begin_session(user)
     if user.first_password:
         note(
@@ -52,25 +58,19 @@ def leave() -> ResponseReturnValue:
     return redirect(url_for("upload.index"), 303)
 
 
-@bp.get("/account")
+@bp.route("/account", methods=["GET", "POST"])
 @guards.people_only
 def account() -> ResponseReturnValue:
-    """One's own page, with a form for another password."""
-    return render_template("accounts/account.html", form=PasswordForm(formdata=None))
-
-
-@bp.post("/account")
-@guards.people_only
-def change() -> ResponseReturnValue:
-    """Change one's own password; all other sessions end."""
+    """One's own page, with a form for another password, which ends all other sessions."""
     form, person = PasswordForm(), guards.person()
+    if not form.is_submitted():
+        return render_page("accounts/account.html", form=form)
     try:
         form.check()
         old, new = form.old.data or "", form.new.data or ""
         user = users.change_password(person.id if person else 0, old, new)
     except (InvalidFormError, UserError, LoginFailedError, TooManyAttemptsError) as error:
-        page = render_template("accounts/account.html", form=form, error=error)
-        return page, error.status, headers_of(error)
+        return render_page("accounts/account.html", error, form=form)
     _begin_session(user)
     note("Your password is changed. Sessions on other devices have ended.")
     return redirect(url_for(".account"), 303)
@@ -83,11 +83,9 @@ def init_app(app: Flask) -> None:
     manager.user_loader(guards.load_person)
 
 
-def _login_page(
-    form: LoginForm, error: LoginFailedError | TooManyAttemptsError | None = None
-) -> str:
+def _login_page(form: LoginForm, error: MarqueError | None = None) -> ResponseReturnValue:
     open_to_all = get_config().uploads == "public"
-    return render_template("accounts/login.html", form=form, error=error, open_to_all=open_to_all)
+    return render_page("accounts/login.html", error, form=form, open_to_all=open_to_all)
 
 
 def _begin_session(user: users.User) -> None:
