@@ -16,31 +16,23 @@ from webapp.views.flashes import note
 from webapp.views.guards import sender
 from webapp.views.labels.forms import LabelFileForm, LabelFolderForm, LabelImportForm
 from webapp.views.labels.relabel import live_choice
+from webapp.views.layout import render_page
 from webapp.views.template_filters import count
 
-bp = Blueprint("label_import", __name__, url_prefix="/import")
+bp = guards.guard(Blueprint("label_import", __name__, url_prefix="/import"), guards.people_only)
 
 
 @bp.get("")
-@guards.people_only
-def index() -> ResponseReturnValue:
-    """The form for a file."""
-    return _page()
-
-
 @bp.errorhandler(BadLabelFileError)
-def refuse(error: BadLabelFileError) -> ResponseReturnValue:
-    """The form again, with what is wrong with the file above it."""
-    return _page(error), error.status
+def index(error: BadLabelFileError | None = None) -> ResponseReturnValue:
+    """The form for a file, with what is wrong with the last one above it."""
+    return render_page("labels/import.html", error, max_bytes=label_import.MAX_BYTES)
 
 
 @bp.post("")
-@guards.people_only
 def send() -> ResponseReturnValue:
     """Keep the file and look at it."""
-    form = LabelFileForm()
-    form.check()
-    file = form.file.data
+    file = LabelFileForm().file.data
     content = file.read(label_import.MAX_BYTES + 1) if file else b""
     name = clean_name(file.filename or "") if file else ""
     public_id = label_import.keep_file(name, content, who=guards.who())
@@ -48,11 +40,9 @@ def send() -> ResponseReturnValue:
 
 
 @bp.post("/folder")
-@guards.people_only
 def send_folder() -> ResponseReturnValue:
     """Look at a folder of photos with one for each label, or at their checksums by the script."""
     form = LabelFolderForm()
-    form.check()
     files: Iterable[tuple[str, str]] = (
         (photo.filename, hashlib.file_digest(photo.stream, "sha256").hexdigest())
         for photo in form.folder.data or ()
@@ -65,14 +55,10 @@ def send_folder() -> ResponseReturnValue:
 
 
 @bp.get("/<public_id>")
-@guards.people_only
 def look(public_id: str) -> ResponseReturnValue:
     """What the file would do; nothing is changed."""
-    file, by_name = (
-        label_import.own_file(public_id, guards.who()),
-        bool(request.args.get("by_name")),
-    )
-    lines = label_import.read_file(file)
+    file = label_import.own_file(public_id, guards.who())
+    lines, by_name = label_import.read_file(file), bool(request.args.get("by_name"))
     return render_template(
         "labels/import_preview.html",
         public_id=public_id,
@@ -85,11 +71,9 @@ def look(public_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/<public_id>")
-@guards.people_only
 def do(public_id: str) -> ResponseReturnValue:
     """Give the photos their labels, as one batch; a large file is a job."""
     form = LabelImportForm()
-    form.check()
     file, by_name = label_import.own_file(public_id, guards.who()), bool(form.by_name.data)
     replace, cards = bool(form.replace.data), live_choice("")
     if label_import.is_large(file):
@@ -101,7 +85,3 @@ def do(public_id: str) -> ResponseReturnValue:
     label_import.forget_file(public_id)
     note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
     return redirect(url_for("log.index"), 303)
-
-
-def _page(error: BadLabelFileError | None = None) -> str:
-    return render_template("labels/import.html", error=error, max_bytes=label_import.MAX_BYTES)

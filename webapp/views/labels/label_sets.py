@@ -1,9 +1,9 @@
 """The labels of a model as people see them, a form for one, and what was changed, to undo it."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
+from webapp.errors import BadRequestError, MarqueError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
 from webapp.http.responses import text_file
 from webapp.inference.models.label_set import KINDS, all_labels, as_current, parts_by_label
@@ -12,17 +12,17 @@ from webapp.services.labels import label_set_files, label_sets, merges, search
 from webapp.services.models import cards
 from webapp.services.photos.wording import display
 from webapp.views import guards
-from webapp.views.flashes import note
+from webapp.views.flashes import note, noting
 from webapp.views.labels.forms import LabelForm, LabelSetFileForm
 from webapp.views.labels.merges import editor
+from webapp.views.layout import render_page
 from webapp.views.template_filters import count
 
-bp = Blueprint("label_sets", __name__, url_prefix="/models")
+bp = guards.guard(Blueprint("label_sets", __name__, url_prefix="/models"), guards.admins_only)
 _LATEST = 50  # changes on the page of a model; a label's own page has all of its own
 
 
 @bp.get("/<name>/labels")
-@guards.admins_only
 def index(name: str) -> ResponseReturnValue:
     """Every label of the live version; with `?label=` the form for one."""
     label = request.args.get("label", "")
@@ -30,16 +30,14 @@ def index(name: str) -> ResponseReturnValue:
 
 
 @bp.post("/<name>/labels")
-@guards.admins_only
 def change(name: str) -> ResponseReturnValue:
     """Save how people see one label."""
     form, published = LabelForm(), get_registry().published_card(name)
     label, values, why = form.label.data or "", form.values(*KINDS), form.why.data or ""
     try:
-        form.check()
         changed = label_sets.change_label(published, label, values, who=guards.who(), why=why)
     except (BadRequestError, UnknownLabelError) as error:
-        return _label_page(name, label, error, values), error.status
+        return _label_page(name, label, error, values)
     if changed:
         note(f"Saved: {count(changed, 'change')}.")
     else:
@@ -48,23 +46,18 @@ def change(name: str) -> ResponseReturnValue:
 
 
 @bp.post("/<name>/labels/photo")
-@guards.admins_only
 def picture(name: str) -> ResponseReturnValue:
     """Make a photo the reference photo of its label, from the photo's page."""
     form, published = LabelForm(), get_registry().published_card(name)
     label, values = form.label.data or "", form.values("photo")
-    try:
-        form.check()
+    with noting(BadRequestError, UnknownLabelError):
         label_sets.change_label(published, label, values, who=guards.who())
         shown = display(get_registry().card(name), label)
         note("It is the reference photo now:", strong=f"{shown}.")
-    except (BadRequestError, UnknownLabelError) as error:
-        note(str(error), kind="is-error")
     return redirect(guards.way_back(url_for(".index", name=name)), 303)
 
 
 @bp.get("/<name>/labels.json")
-@guards.admins_only
 def as_json(name: str) -> ResponseReturnValue:
     """The label set as JSON."""
     text = label_set_files.to_json(get_registry().card(name))
@@ -72,7 +65,6 @@ def as_json(name: str) -> ResponseReturnValue:
 
 
 @bp.get("/<name>/labels.csv")
-@guards.admins_only
 def as_csv(name: str) -> ResponseReturnValue:
     """The label set as a table."""
     text = label_set_files.to_table(get_registry().card(name))
@@ -80,52 +72,43 @@ def as_csv(name: str) -> ResponseReturnValue:
 
 
 @bp.post("/<name>/labels/file")
-@guards.admins_only
 def import_file(name: str) -> ResponseReturnValue:
     """A file of labels: first what it changes, then, with the button of that page, the change."""
     form, published = LabelSetFileForm(), get_registry().published_card(name)
     content, apply = form.content(label_set_files.LARGEST + 1), form.apply.data == "yes"
-    changes: list[label_set_files.PlannedChange] = []
-    error = None
     try:
-        form.check()
         changes = label_set_files.import_file(published, content, editor(), apply=apply)
-    except BadRequestError as trouble:
-        error = trouble
-    if apply and error is None:
+    except BadRequestError as error:
+        return render_page("labels/label_set_file.html", error, card=get_registry().card(name))
+    if apply:
         note(f"Saved: {count(len(changes), 'change')}.")
         return redirect(url_for(".index", name=name), 303)
-    page = render_template(
+    return render_page(
         "labels/label_set_file.html",
         card=get_registry().card(name),
-        error=error,
         planned=changes,
-        text="" if error else content.decode(),
+        text=content.decode(),
     )
-    return page, error.status if error else 200
 
 
 @bp.post("/<name>/labels/undo")
-@guards.admins_only
 def undo(name: str) -> ResponseReturnValue:
     """Take back what was saved last about one label."""
     form, published = LabelForm(), get_registry().published_card(name)
     label = form.label.data or ""
-    try:
-        form.check()
+    with noting(BadRequestError, NothingToUndoError):
         undone = label_sets.undo_last_change(published, label, editor())
         note(f"Undone: {count(undone, 'change')}.")
-    except (BadRequestError, NothingToUndoError) as error:
-        note(str(error), kind="is-error")
     known = get_registry().card(name).label(label)
     return redirect(url_for(".index", name=name, label=label if known else None), 303)
 
 
-def _list_page(name: str) -> str:
+def _list_page(name: str, error: MarqueError | None = None) -> ResponseReturnValue:
     card, text = get_registry().card(name), request.args.get("q", "")[:80]
     changes = label_sets.changes(name)
     return _page(
         name,
+        error,
         changes=changes[:_LATEST],
         text=text,
         labels=cards.labels_like(all_labels(card), text),
@@ -135,16 +118,17 @@ def _list_page(name: str) -> str:
 
 
 def _label_page(
-    name: str, chosen: str, error: Exception | None = None, values: dict[str, str] | None = None
-) -> str:
+    name: str, chosen: str, error: MarqueError | None = None, values: dict[str, str] | None = None
+) -> ResponseReturnValue:
     """The form for one label; after an error with the values that were sent."""
     card = get_registry().card(name)
     if error is not None and card.label(chosen) is None:
-        return _list_page(name)
+        return _list_page(name, error)
     label = as_current(label_sets.find_label(card, chosen))
     changes = label_sets.changes(name, chosen)
     return _page(
         name,
+        error,
         changes=changes,
         label=label,
         parts=parts_by_label(card).get(chosen, []),
@@ -153,14 +137,14 @@ def _label_page(
         published=get_registry().published_card(name).label(chosen),
         values=values or label_sets.values_of(label),
         may_undo=any(not (change.undo or change.undone) for change in changes),
-        error=error,
     )
 
 
-def _page(name: str, **about: object) -> str:
+def _page(name: str, error: MarqueError | None, **about: object) -> ResponseReturnValue:
     card, job = get_registry().card(name), remap_job.latest_job(name)
-    return render_template(
+    return render_page(
         "labels/label_set.html",
+        error,
         card=card,
         number=sum(not label.merged for label in all_labels(card)),
         job=job if job and job.state != "succeeded" else None,

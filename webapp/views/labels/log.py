@@ -15,11 +15,11 @@ from webapp.services.labels.undo import count_undo_person, undo_person
 from webapp.services.photos.gallery import Event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
-from webapp.views.flashes import note, note_undone
+from webapp.views.flashes import note_undone, noting
 from webapp.views.labels.forms import UndoPersonForm
-from webapp.views.layout import label_groups, shown_name
+from webapp.views.layout import label_groups, render_page, shown_name
 
-bp = Blueprint("log", __name__, url_prefix="/admin/log")
+bp = guards.guard(Blueprint("log", __name__, url_prefix="/admin/log"), guards.people_only)
 _PLACES = {
     "queue": "in the review",
     "audit": "in an audit",
@@ -46,7 +46,6 @@ _TAGS = {
 
 
 @bp.get("")
-@guards.people_only
 def index() -> ResponseReturnValue:
     """Every change of a ground truth, newest first; what was done together stands together."""
     asked = {name: text for name in _FILTERS if (text := request.args.get(name, "").strip())}
@@ -60,8 +59,9 @@ def index() -> ResponseReturnValue:
         events, following = label_log.page_of_log(wanted, before=int(text) if text else None)
     except BadRequestError as trouble:
         events, following, error = [], None, trouble
-    page = render_template(
+    return render_page(
         "labels/log.html",
+        error,
         entries=_entries(events, by_batch="batch" not in asked),
         following=following,
         origins=_PLACES,
@@ -70,17 +70,20 @@ def index() -> ResponseReturnValue:
         tags=_tags(asked),
         people=label_log.people_in_the_log(),
         groups=label_groups(),
-        error=error,
     )
-    return page, error.status if error else 200
 
 
-@bp.get("/undo")
+@bp.route("/undo", methods=["GET", "POST"])
 @guards.admins_only
 def undo() -> ResponseReturnValue:
-    """How much would be taken back of what a person said since a time. Nothing is done yet."""
-    form = UndoPersonForm(request.args)
+    """How much would be taken back of what a person said since a time; the form takes it back."""
+    form = UndoPersonForm(request.values)
     name, since = form.who.data or "", form.since.data or ""
+    if request.method == "POST":
+        with noting(NothingToUndoError):
+            stamp = Stamp(guards.who(), UNDO)
+            note_undone(undo_person(name, label_log.parse_moment(since), stamp))
+        return redirect(url_for(".index"), 303)
     moment = label_log.parse_moment(since) if since else None
     return render_template(
         "labels/undo_person.html",
@@ -90,20 +93,6 @@ def undo() -> ResponseReturnValue:
         people=label_log.people_in_the_log(),
         would=count_undo_person(name, moment) if name and moment else None,
     )
-
-
-@bp.post("/undo")
-@guards.admins_only
-def undo_now() -> ResponseReturnValue:
-    """Take back what a person said since a time."""
-    form = UndoPersonForm()
-    form.check()
-    since = label_log.parse_moment(form.since.data or "")
-    try:
-        note_undone(undo_person(form.who.data or "", since, Stamp(guards.who(), UNDO)))
-    except NothingToUndoError as error:
-        note(str(error), kind="is-error")
-    return redirect(url_for(".index"), 303)
 
 
 def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:

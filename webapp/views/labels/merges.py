@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import BadRequestError, MarqueError, UnknownLabelError
+from webapp.errors import BadRequestError, UnknownLabelError
 from webapp.extensions import get_registry
 from webapp.inference.models.label_set import every_label
 from webapp.services.jobs.types import remap as remap_job
@@ -16,57 +16,67 @@ from webapp.views.guards import sender
 from webapp.views.labels.forms import MergeForm, SplitForm
 from webapp.views.template_filters import count
 
-bp = Blueprint("label_merges", __name__, url_prefix="/models")
+bp = guards.guard(Blueprint("label_merges", __name__, url_prefix="/models"), guards.admins_only)
 
 
-@bp.get("/<name>/labels/merge")
-@guards.admins_only
-def merge_form(name: str) -> ResponseReturnValue:
-    """Which label into which; with both what that touches."""
-    return _merge_page(name, MergeForm(request.args))
-
-
-@bp.post("/<name>/labels/merge")
-@guards.admins_only
+@bp.route("/<name>/labels/merge", methods=["GET", "POST"])
 def merge(name: str) -> ResponseReturnValue:
-    """Merge one label into another one."""
-    form = MergeForm()
+    """Which label into which, and with both what that touches; the form merges them."""
+    form, published = MergeForm(request.values), get_registry().published_card(name)
     label, into = form.label.data or "", form.into.data or ""
-    published = get_registry().published_card(name)
+    touched, error = None, None
     try:
-        form.check()
-        merges.merge_label(published, label, into, editor(), form.why.data or "")
-    except (BadRequestError, UnknownLabelError) as error:
-        return _merge_page(name, form, error), error.status
-    note(f"{display(published, label)} reads as {display(published, into)} now.")
-    return redirect(url_for("label_sets.index", name=name, label=label), 303)
+        if request.method == "POST":
+            merges.merge_label(published, label, into, editor(), form.why.data or "")
+            note(f"{display(published, label)} reads as {display(published, into)} now.")
+            return redirect(url_for("label_sets.index", name=name, label=label), 303)
+        if into:
+            touched = merges.preview_merge(published, label, into)
+    except (BadRequestError, UnknownLabelError) as refused:
+        error = refused
+    card = get_registry().card(name)
+    page = render_template(
+        "labels/merge.html",
+        card=card,
+        label=label,
+        into=into,
+        labels=sorted(every_label(card), key=lambda entry: entry.display.casefold()),
+        touched=touched,
+        error=error,
+    )
+    return page, error.status if error and request.method == "POST" else 200
 
 
-@bp.get("/<name>/labels/split")
-@guards.admins_only
-def split_form(name: str) -> ResponseReturnValue:
-    """The label and its new ones; with these what that touches."""
-    return _split_page(name, SplitForm(request.args))
-
-
-@bp.post("/<name>/labels/split")
-@guards.admins_only
+@bp.route("/<name>/labels/split", methods=["GET", "POST"])
 def split(name: str) -> ResponseReturnValue:
-    """Let people choose among new labels instead of one."""
-    form = SplitForm()
-    label, names = form.label.data or "", (form.names.data or "").splitlines()
-    published = get_registry().published_card(name)
+    """The label and its new ones, and with these what that touches; the form lets people choose
+    among the new labels instead of the one."""
+    form, published = SplitForm(request.values), get_registry().published_card(name)
+    label, names = form.label.data or "", form.names.data or ""
+    new = merges.tidy_names(names.splitlines())
+    touched, error = None, None
     try:
-        form.check()
-        new = merges.split_label(published, label, names, editor(), form.why.data or "")
-    except (BadRequestError, UnknownLabelError) as error:
-        return _split_page(name, form, error), error.status
-    note(f"{display(published, label)} is split into {count(len(new), 'label')}.")
-    return redirect(url_for("label_sets.index", name=name, label=label), 303)
+        if request.method == "POST":
+            merges.split_label(published, label, new, editor(), form.why.data or "")
+            note(f"{display(published, label)} is split into {count(len(new), 'label')}.")
+            return redirect(url_for("label_sets.index", name=name, label=label), 303)
+        if new:
+            touched = merges.preview_split(published, label, new)
+    except (BadRequestError, UnknownLabelError) as refused:
+        error = refused
+    page = render_template(
+        "labels/split.html",
+        card=get_registry().card(name),
+        label=label,
+        names=names,
+        new=new,
+        touched=touched,
+        error=error,
+    )
+    return page, error.status if error and request.method == "POST" else 200
 
 
 @bp.post("/<name>/labels/reread")
-@guards.admins_only
 def reread(name: str) -> ResponseReturnValue:
     """Go on with a job that was stopped, or bring photos and answers up to date in a new one."""
     get_registry().published_card(name)
@@ -77,42 +87,3 @@ def reread(name: str) -> ResponseReturnValue:
 def editor() -> Editor:
     """Who is here, as somebody who edits label sets."""
     return remap_job.editor(get_registry(), sender())
-
-
-def _merge_page(name: str, form: MergeForm, error: MarqueError | None = None) -> str:
-    card, touched = get_registry().card(name), None
-    label, into = form.label.data or "", form.into.data or ""
-    if into and error is None:
-        try:
-            touched = merges.preview_merge(get_registry().published_card(name), label, into)
-        except (BadRequestError, UnknownLabelError) as trouble:
-            error = trouble
-    return render_template(
-        "labels/merge.html",
-        card=card,
-        label=label,
-        into=into,
-        labels=sorted(every_label(card), key=lambda entry: entry.display.casefold()),
-        touched=touched,
-        error=error,
-    )
-
-
-def _split_page(name: str, form: SplitForm, error: MarqueError | None = None) -> str:
-    card, touched = get_registry().card(name), None
-    label, names = form.label.data or "", form.names.data or ""
-    new = merges.tidy_names(names.splitlines())
-    if new and error is None:
-        try:
-            touched = merges.preview_split(get_registry().published_card(name), label, new)
-        except (BadRequestError, UnknownLabelError) as trouble:
-            error = trouble
-    return render_template(
-        "labels/split.html",
-        card=card,
-        label=label,
-        names=names,
-        new=new,
-        touched=touched,
-        error=error,
-    )

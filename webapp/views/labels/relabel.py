@@ -12,19 +12,17 @@ from webapp.services.labels.relabel import relabel_photos
 from webapp.services.labels.undo import undo_batch, undo_event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
-from webapp.views.flashes import note, note_saved, note_undone
+from webapp.views.flashes import note, note_saved, note_undone, noting
 from webapp.views.guards import sender
 from webapp.views.labels.forms import RelabelForm, UndoForm
 
-bp = Blueprint("relabel", __name__)
+bp = guards.guard(Blueprint("relabel", __name__), guards.people_only)
 
 
 @bp.post("/photos/<public_id>/label")
-@guards.people_only
 def one(public_id: str) -> ResponseReturnValue:
     """Give one photo a ground truth."""
     form = RelabelForm()
-    form.check()
     label, why = form.label.data or "", (form.why.data or "").strip()
     if label or not why:
         cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
@@ -35,13 +33,11 @@ def one(public_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/labels/undo")
-@guards.people_only
 def undo() -> ResponseReturnValue:
     """Take back what was done together, or a single event of it."""
     form = UndoForm()
-    form.check()
     batch, stamp = form.batch.data or "", Stamp(guards.who(), UNDO)
-    try:
+    with noting(NothingToUndoError):
         if form.event.data:
             note_undone(undo_event(form.event_id, stamp))
         elif bulk_job.is_large_batch(batch):
@@ -49,8 +45,6 @@ def undo() -> ResponseReturnValue:
             return redirect(url_for("jobs.one", job_id=job.public_id), 303)
         else:
             note_undone(undo_batch(batch, stamp))
-    except NothingToUndoError as error:
-        note(str(error), kind="is-error")
     return redirect(guards.way_back(url_for("gallery.index")), 303)
 
 
