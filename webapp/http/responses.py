@@ -74,7 +74,7 @@ def allow_large_requests() -> None:
     if request.endpoint in _ZIP_ENDPOINTS:
         known = current_user.is_authenticated or request.authorization is not None
         request.max_content_length = _MAX_ZIP if known else MAX_VISITORS_ZIP
-    elif request.endpoint == "imports.take" and getattr(current_user, "is_admin", False):
+    elif request.endpoint == "imports.index" and getattr(current_user, "is_admin", False):
         request.max_content_length = MAX_MODEL
 
 

@@ -2,11 +2,11 @@
 
 import json
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, StringField
 
-from webapp.errors import BadRequestError, InvalidFormError, MarqueError, StorageFullError
+from webapp.errors import BadRequestError, MarqueError, StorageFullError
 from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
@@ -19,9 +19,10 @@ from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
 from webapp.views.guards import owner, sender
+from webapp.views.layout import render_page
 from webapp.views.photos.query_filters import filter_texts
 
-bp = Blueprint("export", __name__)
+bp = guards.guard(Blueprint("export", __name__), guards.people_only)
 _JOBS_SHOWN = 5
 
 
@@ -36,8 +37,7 @@ class _ExportForm(Form):
     later = StringField()
 
     def order(self) -> ExportOrder:
-        """What was asked for. Raises `BadRequestError` or `InvalidFormError`."""
-        self.check()
+        """What was asked for. Raises `BadRequestError`."""
         return ExportOrder(
             self.format.data or "",
             parse_filter(request.form),
@@ -48,7 +48,6 @@ class _ExportForm(Form):
 
 
 @bp.get("/export")
-@guards.people_only
 def index() -> ResponseReturnValue:
     """Counts first, then the formats to choose from, then what was exported earlier. The filter is
     that of the gallery, in the URL."""
@@ -56,7 +55,6 @@ def index() -> ResponseReturnValue:
 
 
 @bp.post("/export")
-@guards.people_only
 def take() -> ResponseReturnValue:
     """The export itself, piece by piece; or a job that makes it in the data folder."""
     form = _ExportForm()
@@ -66,21 +64,19 @@ def take() -> ResponseReturnValue:
             job = export_job.enqueue(order, get_config().data, sender())
             return redirect(url_for("jobs.one", job_id=job.public_id), 303)
         export, pieces = downloads.start_export(order, who=guards.who(), tools=get_tools())
-    except (BadRequestError, InvalidFormError, StorageFullError) as error:
+    except (BadRequestError, StorageFullError) as error:
         return _page(form, error)
     name = downloads.name_of(order, export)
     return download(pieces, order.format_spec.content_type, name, export_id=export.public_id)
 
 
 @bp.get("/export/<public_id>/manifest.json")
-@guards.people_only
 def manifest(public_id: str) -> Response:
     """What an export says about itself."""
     return jsonify(downloads.describe(downloads.get_export(public_id)))
 
 
 @bp.get("/jobs/<job_id>/files/<name>")
-@guards.people_only
 def file(job_id: str, name: str) -> ResponseReturnValue:
     """A file that a job has made."""
     view = jobs.get_job(job_id, owner())
@@ -91,7 +87,6 @@ def file(job_id: str, name: str) -> ResponseReturnValue:
 
 
 @bp.post("/jobs/<job_id>/files/remove")
-@guards.people_only
 def remove(job_id: str) -> ResponseReturnValue:
     """Remove the files of a job before their time."""
     export_job.remove_files(jobs.get_job(job_id, owner()), get_config().data)
@@ -111,8 +106,9 @@ def _page(form: _ExportForm, error: MarqueError | None = None) -> ResponseReturn
         goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
         earlier.append((export, its, filter_texts(its), goes_on))
     made = jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=_JOBS_SHOWN).items
-    body = render_template(
+    return render_page(
         "exports/index.html",
+        error,
         form=form,
         formats=FORMATS.values(),
         size=size_of(wanted),
@@ -123,6 +119,4 @@ def _page(form: _ExportForm, error: MarqueError | None = None) -> ResponseReturn
         zip_photos=ZIP_PHOTOS,
         made=made,
         kept=export_job.KEPT.days,
-        error=error,
     )
-    return body, error.status if error else 200

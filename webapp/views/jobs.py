@@ -103,23 +103,18 @@ def left_out(job_id: str) -> ResponseReturnValue:
     return text_file(table, f"left-out-{job_id}.csv")
 
 
-@bp.get("/jobs/<job_id>/delete")
+@bp.route("/jobs/<job_id>/delete", methods=["GET", "POST"])
 def delete(job_id: str) -> ResponseReturnValue:
-    """Ask once more before the sender of an upload deletes its photos."""
-    view = queue.get_job(job_id, guards.owner())
-    if not own_uploads.is_theirs(view, guards.owner()):
-        return redirect(url_for(".one", job_id=job_id), 303)
-    holdings = own_uploads.holdings(view)
-    return render_template("jobs/delete.html", job=view.job, holdings=holdings, days=GRACE.days)
-
-
-@bp.post("/jobs/<job_id>/delete")
-def delete_now(job_id: str) -> ResponseReturnValue:
-    """Delete the photos that were new with an upload; for some days its page can restore them."""
-    view = queue.get_job(job_id, guards.owner())
-    done = own_uploads.delete(view, guards.owner(), who=guards.who(), files=get_files())
-    stayed = f" {count(done.skipped, 'photo')} with a star stayed." if done.skipped else ""
-    note("Deleted:", strong=f"{count(done.changed, 'photo')}.{stayed}")
+    """Ask once more before the sender of an upload deletes the photos that were new with it; the
+    form deletes them, and for some days the job's page can restore them."""
+    view, sender = queue.get_job(job_id, guards.owner()), guards.owner()
+    if request.method == "POST":
+        done = own_uploads.delete(view, sender, who=guards.who(), files=get_files())
+        stayed = f" {count(done.skipped, 'photo')} with a star stayed." if done.skipped else ""
+        note("Deleted:", strong=f"{count(done.changed, 'photo')}.{stayed}")
+    elif own_uploads.is_theirs(view, sender):
+        holdings = own_uploads.holdings(view)
+        return render_template("jobs/delete.html", job=view.job, holdings=holdings, days=GRACE.days)
     return redirect(url_for(".one", job_id=job_id), 303)
 
 

@@ -4,7 +4,7 @@ import os
 from contextlib import closing
 from importlib.util import find_spec
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField
 from wtforms import SelectField, StringField, TextAreaField
@@ -21,8 +21,9 @@ from webapp.services.jobs.types.model_import import FILE_ENDINGS, ModelUpload
 from webapp.views import guards
 from webapp.views.forms import Form
 from webapp.views.guards import owner, sender
+from webapp.views.layout import render_page
 
-bp = Blueprint("imports", __name__, url_prefix="/imports")
+bp = guards.guard(Blueprint("imports", __name__, url_prefix="/imports"), guards.admins_only)
 _LAST = 20  # imports that are listed
 _PREPROCESSING = [
     SelectChoice("auto", "Not known: 0 to 1, unless the network scales by itself"),
@@ -55,34 +56,24 @@ class _ImportForm(Form):
     threshold = StringField("Not sure below, %", default="50")
 
 
-@bp.get("")
-@guards.admins_only
+@bp.route("", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
-    """The form, and the last imports."""
-    return _page(_ImportForm(formdata=None))
-
-
-@bp.post("")
-@guards.admins_only
-def take() -> ResponseReturnValue:
-    """Store a file and start its job. What is refused at once is said above the form."""
-    form = _ImportForm()
-    try:
-        if trouble := _trouble():
-            raise ModelRefusedError(f"{trouble} Nothing was stored.")
-        job = _start(form)
-    except MarqueError as error:
-        return _page(form, error), error.status
-    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
-
-
-def _page(form: _ImportForm, error: MarqueError | None = None) -> str:
+    """The last imports, and a form that stores a file and starts its job. What is refused at once
+    is said above it."""
+    form, trouble, error = _ImportForm(), _trouble(), None
+    if form.is_submitted():
+        try:
+            if trouble:
+                raise ModelRefusedError(f"{trouble} Nothing was stored.")
+            return redirect(url_for("jobs.one", job_id=_start(form).public_id), 303)
+        except MarqueError as refused:
+            error = refused
     job_type = model_import.JOB_TYPE.name
-    return render_template(
+    return render_page(
         "models/import.html",
-        error=error,
+        error,
         form=form,
-        trouble=_trouble(),
+        trouble=trouble,
         imports=queue.list_jobs(owner(), job_type=job_type, limit=_LAST).items,
         endings=FILE_ENDINGS,
         max_bytes=MAX_MODEL,

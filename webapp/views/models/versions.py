@@ -26,6 +26,7 @@ from webapp.views.flashes import note
 from webapp.views.forms import Form
 from webapp.views.guards import sender
 from webapp.views.jobs import REFRESH
+from webapp.views.layout import render_page
 
 bp = Blueprint("versions", __name__, url_prefix="/models")
 _STRIP = 24  # photos of a strip; the others are counted
@@ -159,8 +160,9 @@ def _comparison_page(
         fixed = f"Wrong with version {champion}, right with version {challenger}"
         strips = [("Broken", broken, compared.broken), ("Fixed", fixed, compared.fixed)]
         changed = [label for label in compared.labels if label.champion != label.challenger]
-    page = render_template(
+    page, status, headers = render_page(
         "models/compare.html",
+        error,
         name=name,
         result=result,
         versions=registry.versions(name),
@@ -168,7 +170,6 @@ def _comparison_page(
         job=job,
         job_text=compare_job.summary(job.job.result) if job and job.job.result else "",
         most=compare_job.MOST,
-        error=error,
         compare_form=_CompareForm(a=champion, b=challenger),
         promote_form=_PromoteForm(version=challenger),
         may_promote=live == champion and challenger != live,
@@ -182,8 +183,9 @@ def _comparison_page(
         ),
         least=compare.LEAST,
     )
-    refresh = running and result.waiting and error is None
-    return page, error.status if error else 200, {"Refresh": str(REFRESH)} if refresh else {}
+    if running and result.waiting and error is None:
+        headers["Refresh"] = str(REFRESH)
+    return page, status, headers
 
 
 def _pair(name: str, a: str | None, b: str | None) -> tuple[int, int]:

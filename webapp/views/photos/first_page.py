@@ -3,7 +3,6 @@
 from contextlib import suppress
 from typing import Any
 
-from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import NONE_OF_THESE
@@ -17,7 +16,7 @@ from webapp.services.photos.spool import allowance_of
 from webapp.storage.labels.events import new_batch
 from webapp.views import guards
 from webapp.views.forms import Form
-from webapp.views.layout import label_groups, model_choices
+from webapp.views.layout import label_groups, model_choices, render_page
 from webapp.views.photos import samples
 from webapp.views.photos.presenters import present_answer, present_item
 
@@ -31,11 +30,11 @@ def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
         except ModelUnavailableError as missing:
             trouble = missing
     latest = gallery.latest_item() if guards.may_browse() else None
-    page = render_template(
+    return render_page(
         "photos/upload.html",
+        trouble,
         form=form,
         card=card,
-        error=trouble,
         batch=new_batch(),
         allowance=allowance_of(guards.owner()),
         models=model_choices(),
@@ -47,13 +46,6 @@ def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
         knows=_what_it_knows(card),
         found={row.label: row.recall for row in cards.card_labels(card)} if card else {},
     )
-    return page, trouble.status if trouble else 200, retry_header(trouble)
-
-
-def retry_header(error: MarqueError | None) -> dict[str, str]:
-    """When to try again, if that may help."""
-    wait = getattr(error, "retry_after", None)
-    return {"Retry-After": str(wait)} if wait else {}
 
 
 def _stand_in() -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.layout import label_groups, live_cards, model_choices, model_title
+from webapp.views.layout import label_groups, live_cards, model_choices, model_title, render_page
 from webapp.views.photos import heat_map
 from webapp.views.photos.bulk import BulkForm
 from webapp.views.photos.presenters import FIRST, card_for, present_item, present_prediction
@@ -73,8 +73,9 @@ def index() -> ResponseReturnValue:
         error, wanted = refused, GalleryFilter()
     counts = gallery.outcome_counts(wanted)
     person = guards.person()
-    body = render_template(
+    return render_page(
         "photos/gallery.html",
+        error,
         page=page,
         tiles=[(item, present_item(item)) for item in page.items],
         asked=asked,
@@ -87,9 +88,7 @@ def index() -> ResponseReturnValue:
         form=FilterForm(asked, [user.name for user in users.all_users()] if person else [], error),
         bulk_form=_bulk_form(wanted) if person else None,
         deleted=guards.is_admin() and bulk.anything_deleted(),
-        error=error,
     )
-    return body, 400 if error else 200
 
 
 @bp.get("/photos/<public_id>")

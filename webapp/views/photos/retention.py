@@ -3,7 +3,7 @@ that deletes it."""
 
 from datetime import timedelta
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import StringField
 
@@ -13,8 +13,9 @@ from webapp.services.photos import deletion
 from webapp.views import guards
 from webapp.views.forms import Form
 from webapp.views.guards import sender
+from webapp.views.layout import render_page
 
-bp = Blueprint("retention", __name__, url_prefix="/admin/keeping")
+bp = guards.guard(Blueprint("retention", __name__, url_prefix="/admin/keeping"), guards.admins_only)
 _PROPOSED = {"per_class": "500", "older_than": "90d"}
 
 
@@ -31,7 +32,6 @@ class _RetentionForm(Form):
 
 
 @bp.get("")
-@guards.admins_only
 def index() -> ResponseReturnValue:
     """The rule as it was typed, and what it would delete; nothing is deleted."""
     typed = any(request.args.get(name, "").strip() for name in ("per_class", "older_than"))
@@ -42,21 +42,12 @@ def index() -> ResponseReturnValue:
             surplus = deletion.surplus(*form.rule())
         except BadRequestError as refused:
             error = refused
-    body = render_template(
-        "photos/retention.html",
-        form=form,
-        surplus=surplus,
-        days=deletion.GRACE.days,
-        error=error,
-    )
-    return body, 400 if error else 200
+    days = deletion.GRACE.days
+    return render_page("photos/retention.html", error, form=form, surplus=surplus, days=days)
 
 
 @bp.post("")
-@guards.admins_only
 def apply() -> ResponseReturnValue:
     """Put in the job that deletes what the rule does not keep, as one batch."""
-    form = _RetentionForm()
-    form.check()
-    job = retention_job.enqueue(*form.rule(), sender())
+    job = retention_job.enqueue(*_RetentionForm().rule(), sender())
     return redirect(url_for("jobs.one", job_id=job.public_id), 303)

@@ -14,7 +14,7 @@ from webapp.domain import ALL_MODELS
 from webapp.errors import JobNotFoundError, MarqueError
 from webapp.extensions import get_config, get_extensions, get_pipeline
 from webapp.http.rate_limits import count_photos
-from webapp.http.responses import wants_json
+from webapp.http.responses import headers_of, wants_json
 from webapp.services.jobs import queue
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.jobs.types import upload as upload_job
@@ -33,7 +33,7 @@ from webapp.services.photos.classify import (
 from webapp.services.photos.gallery import Item, Photo
 from webapp.services.photos.spool import Spool, allowance_of
 from webapp.views import guards
-from webapp.views.flashes import note
+from webapp.views.flashes import noting
 from webapp.views.forms import Form
 from webapp.views.layout import model_choices
 from webapp.views.photos import first_page, samples
@@ -211,13 +211,11 @@ def send_group() -> ResponseReturnValue:
 def take_folder() -> ResponseReturnValue:
     """Take in the photos below a folder of the server."""
     form = FolderForm()
-    try:
+    with noting(MarqueError):
         order = form.order(form.folder.data or "the whole folder")
         job = upload_job.enqueue_folder(get_config().import_folder, form.folder.data, order)
-    except MarqueError as error:
-        note(str(error), kind="is-error")
-        return redirect(url_for("jobs.index"), 303)
-    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+        return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+    return redirect(url_for("jobs.index"), 303)
 
 
 def _own_job(job_id: str) -> Job | None:
@@ -250,7 +248,7 @@ def _refuse(error: MarqueError, form: Form, incoming: list[Incoming]) -> Respons
         return first_page.render(form, error)
     names = [clean_name(photo.filename) for photo in incoming] or [""]
     body = jsonify(results=[{"filename": name, "error": str(error)} for name in names])
-    return body, error.status, first_page.retry_header(error)
+    return body, error.status, headers_of(error)
 
 
 def _result(photo: Incoming, result: StoredPhoto | MarqueError, choice: str) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from webapp.services.photos.wording import display
 from webapp.services.review import queue as review
 from webapp.services.review.queue import ReviewQueue, ReviewState
 from webapp.views import guards
-from webapp.views.flashes import note
+from webapp.views.flashes import note, noting
 from webapp.views.labels.relabel import live_choice
-from webapp.views.layout import label_groups, live_cards, shown_name
+from webapp.views.layout import label_groups, live_cards, render_page, shown_name
 from webapp.views.photos.presenters import FIRST, card_for, present_prediction
 from webapp.views.review.forms import AuditForm, CheckForm
 from webapp.views.review.suspects import find_due_suspects
 
-bp = Blueprint("review", __name__, url_prefix="/review")
+bp = guards.guard(Blueprint("review", __name__, url_prefix="/review"), guards.people_only)
 _ORDER_TEXTS = {
     "least-sure": (
         "Least sure first",
@@ -62,7 +62,6 @@ _SAMPLE = 200  # photos, the proposed size of an audit
 
 
 @bp.get("")
-@guards.people_only
 def index() -> ResponseReturnValue:
     """The next photo of a queue, or the one that `?photo=` names."""
     error = None
@@ -77,8 +76,9 @@ def index() -> ResponseReturnValue:
     public_id = again or (state.photos[0].public_id if state.photos else "")
     details = gallery.get_details(public_id) if public_id else None
     params = _params(queue)
-    page = render_template(
+    return render_page(
         "review/index.html",
+        error,
         queue=queue,
         params=params,
         filter={name: value for name, value in params.items() if name != "order"},
@@ -88,19 +88,13 @@ def index() -> ResponseReturnValue:
         again=bool(again),
         groups=label_groups(queue.photo_filter.model),
         audit_form=AuditForm(formdata=None, size=_SAMPLE),
-        error=error,
         first=FIRST,
-        **(
-            _answer_values(details, queue) | _strip_values(details, state)
-            if details
-            else {"details": None}
-        ),
+        details=details,
+        **(_answer_values(details, queue) | _strip_values(details, state) if details else {}),
     )
-    return page, error.status if error else 200
 
 
 @bp.post("")
-@guards.people_only
 def decide() -> ResponseReturnValue:
     """Give the photo its label; the next one follows."""
     queue, form = _queue(), CheckForm()
@@ -108,17 +102,14 @@ def decide() -> ResponseReturnValue:
     if not label:
         note("Press the label itself: the reason goes with it.", kind="")
         return redirect(url_for(".index", **_params(queue), photo=public_id, why=why), 303)
-    try:
+    with noting(PhotoNotFoundError):
         review.check_photo(
             public_id, label, queue=queue, cards=live_choice(), who=guards.who(), why=why
         )
-    except PhotoNotFoundError as error:
-        note(str(error), kind="is-error")
     return redirect(url_for(".index", **_params(queue)), 303)
 
 
 @bp.post("/later")
-@guards.people_only
 def later() -> ResponseReturnValue:
     """Put the photo aside: it comes again after the others."""
     public_id = (CheckForm().photo.data or "")[:24]
@@ -128,32 +119,24 @@ def later() -> ResponseReturnValue:
 
 
 @bp.post("/undo")
-@guards.people_only
 def undo() -> ResponseReturnValue:
     """Take back what this person checked last, and show that photo again."""
-    queue = _queue()
-    try:
+    queue, public_id = _queue(), None
+    with noting(NothingToUndoError):
         public_id, label = review.undo_last(queue, who=guards.who())
-    except NothingToUndoError as error:
-        note(str(error), kind="is-error")
-        return redirect(url_for(".index", **_params(queue)), 303)
-    note("Taken back:", strong=f"{shown_name(label)}.", kind="")
+        note("Taken back:", strong=f"{shown_name(label)}.", kind="")
     return redirect(url_for(".index", **_params(queue), photo=public_id), 303)
 
 
 @bp.post("/audits")
-@guards.people_only
 def audit() -> ResponseReturnValue:
     """Draw a random sample to be audited."""
-    try:
+    with noting(BadRequestError):
         review.start_audit(AuditForm().size.data or 0, who=guards.who())
-    except BadRequestError as error:
-        note(str(error), kind="is-error")
     return redirect(url_for(".index", order="audit"), 303)
 
 
 @bp.get("/labels")
-@guards.people_only
 def labels() -> ResponseReturnValue:
     """The labels that a few letters find, as buttons, for the script."""
     values = _search_values(request.args.get("q", ""), request.args.get("model", ""))
@@ -192,7 +175,6 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
     photo, text = details.item.photo, request.args.get("q", "")
     shows_truth = queue.order != "audit" or request.args.get("photo")
     return {
-        "details": details,
         "photo": photo,
         "truth": photo.ground_truth if shows_truth else None,
         "card": card_for(prediction) if prediction else None,

@@ -1,6 +1,6 @@
 """Suspected wrong ground truths: a list with what the model says instead."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import BadRequestError, PhotoNotFoundError
@@ -10,17 +10,24 @@ from webapp.inference.models.card import ModelCard
 from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo
 from webapp.views import guards
-from webapp.views.flashes import note
+from webapp.views.flashes import note, noting
 from webapp.views.labels.relabel import live_choice
-from webapp.views.layout import label_groups, live_cards, model_choices, shown_name
+from webapp.views.layout import (
+    label_groups,
+    live_cards,
+    model_choices,
+    render_page,
+    shown_name,
+)
 from webapp.views.review.forms import CheckForm
 
-bp = Blueprint("suspects", __name__, url_prefix="/review/suspected")
+bp = guards.guard(
+    Blueprint("suspects", __name__, url_prefix="/review/suspected"), guards.people_only
+)
 _PARAMS = ("model", "ground_truth", "other")
 
 
 @bp.get("")
-@guards.people_only
 def index() -> ResponseReturnValue:
     """Labels that a model doubts, the most doubted first."""
     args = {name: request.args.get(name, "").strip() for name in _PARAMS}
@@ -38,8 +45,9 @@ def index() -> ResponseReturnValue:
         except BadRequestError as fault:  # said above all of them
             error = fault
             page = suspects.list_suspects(GalleryFilter(model=card.name), who=guards.who())
-    body = render_template(
+    return render_page(
         "review/suspects.html",
+        error,
         card=card,
         params=params,
         narrowed={name: value for name, value in params.items() if name != "model"},
@@ -49,28 +57,22 @@ def index() -> ResponseReturnValue:
         most_stored=suspects.MOST_STORED,
         models=model_choices(),
         groups=label_groups(card.name)[:-1] if card else [],
-        error=error,
     )
-    return body, error.status if error else 200
 
 
 @bp.post("")
-@guards.people_only
 def decide() -> ResponseReturnValue:
     """Keep the label of a photo, or give it another one; either settles it."""
     form, queue = CheckForm(), ReviewQueue("suspected")
     photo, label = form.photo.data or "", form.label.data or ""
-    try:
+    with noting(PhotoNotFoundError):
         check = check_photo(photo, label, queue=queue, cards=live_choice(), who=guards.who())
         text = "Kept:" if check.same else "Saved:"
         note(text, strong=f"{shown_name(label)}.", batch=check.batch)
-    except PhotoNotFoundError as error:
-        note(str(error), kind="is-error")
     return redirect(guards.way_back(url_for(".index")), 303)
 
 
 @bp.post("/look")
-@guards.people_only
 def compare() -> ResponseReturnValue:
     """Compare the labels with the model again now."""
     model = request.form.get("model", "")

@@ -23,6 +23,7 @@ from webapp.services.stats import figures
 from webapp.services.stats.matrix import ConfusionMatrix, confusion_matrix
 from webapp.storage.stats.stats import Counts
 from webapp.views import guards
+from webapp.views.layout import render_page
 from webapp.views.stats.query import StatsQuery, need_query, read_query
 
 bp = Blueprint("stats", __name__, url_prefix="/stats")
@@ -38,13 +39,13 @@ def index() -> ResponseReturnValue:
     try:
         query = read_query()
     except BadRequestError as error:
-        return render_template("stats/empty.html", error=error, card=None), error.status
+        return render_page("stats/empty.html", error, card=None)
     if query is None:
-        return render_template("stats/empty.html", error=None, card=None)
+        return render_page("stats/empty.html", card=None)
     try:
         query, counts = _count(query)
     except TooMuchToCountError as error:
-        return _empty_page(query, error), error.status
+        return _empty_page(query, error)
     everything = figures.summarize(counts, query.card, figures.EVERYTHING)
     if not everything.n:
         return _empty_page(query)
@@ -83,10 +84,9 @@ def _count(query: StatsQuery) -> tuple[StatsQuery, Counts]:
     return replace(query, trained=trained), counts
 
 
-def _empty_page(query: StatsQuery, error: TooMuchToCountError | None = None) -> str:
-    return render_template(
-        "stats/empty.html", error=error, card=query.card, query=query, versions=_versions(query)
-    )
+def _empty_page(query: StatsQuery, error: TooMuchToCountError | None = None) -> ResponseReturnValue:
+    versions = _versions(query)
+    return render_page("stats/empty.html", error, card=query.card, query=query, versions=versions)
 
 
 def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
