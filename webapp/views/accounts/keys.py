@@ -4,22 +4,37 @@ from datetime import timedelta
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 
 from webapp.errors import UserError
 from webapp.services.accounts import api_keys
 from webapp.views import guards
-from webapp.views.accounts.forms import KeyForm
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.layout import render_page
 
 bp = guards.guard(Blueprint("keys", __name__, url_prefix="/admin/keys"), guards.admins_only)
 _SHOWN_ONCE = "key_once"
 
 
+class _KeyForm(Form):
+    """Create an API key."""
+
+    name = StringField("Who or what uses it")
+    scope = SelectField(
+        "Scope",
+        choices=[SelectChoice(scope, scope.capitalize()) for scope in api_keys.SCOPES],
+        validate_choice=False,
+        default="predict",
+    )
+    expires = StringField("Last day, if any")
+
+
 @bp.route("", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
     """Every key, newest first, and a form that creates another."""
-    form, error = KeyForm(), None
+    form, error = _KeyForm(), None
     if form.is_submitted():
         try:
             expires_at = api_keys.parse_expiry(form.expires.data or "")

@@ -3,6 +3,8 @@
 from flask import Blueprint, Flask, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, login_user
+from wtforms import HiddenField, PasswordField, StringField
+from wtforms.validators import EqualTo, Length
 
 from webapp.errors import (
     InvalidFormError,
@@ -14,11 +16,30 @@ from webapp.errors import (
 from webapp.extensions import get_config
 from webapp.services.accounts import users
 from webapp.views import guards
-from webapp.views.accounts.forms import LoginForm, PasswordForm
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.layout import render_page
 
 bp = Blueprint("login", __name__)
+
+
+class _LoginForm(Form):
+    """Log in."""
+
+    next = HiddenField()
+    name = StringField("User name", [Length(max=80)])
+    password = PasswordField("Password")
+
+
+class _PasswordForm(Form):
+    """Change one's own password."""
+
+    old = PasswordField("Present password")
+    new = PasswordField("New password")
+    again = PasswordField(
+        "The new one again",
+        [EqualTo("new", "The two new passwords are not the same. Nothing was changed.")],
+    )
 
 
 @bp.get("/login")
@@ -26,13 +47,13 @@ def form() -> ResponseReturnValue:
     """The form; a person who is logged in already goes on."""
     if guards.person():
         return redirect(guards.safe_path(request.args.get("next"), url_for(".account")), 303)
-    return _login_page(LoginForm(next=request.args.get("next", "")))
+    return _login_page(_LoginForm(next=request.args.get("next", "")))
 
 
 @bp.post("/login")
 def enter() -> ResponseReturnValue:
     """Log a person in. Their session starts empty but for the photos that this browser sent."""
-    form = LoginForm()
+    form = _LoginForm()
     try:
         user = users.log_in(form.name.data or "", form.password.data or "")
     except (LoginFailedError, TooManyAttemptsError) as error:
@@ -62,7 +83,7 @@ def leave() -> ResponseReturnValue:
 @guards.people_only
 def account() -> ResponseReturnValue:
     """One's own page, with a form for another password, which ends all other sessions."""
-    form, person = PasswordForm(), guards.person()
+    form, person = _PasswordForm(), guards.person()
     if not form.is_submitted():
         return render_page("accounts/account.html", form=form)
     try:
@@ -83,7 +104,7 @@ def init_app(app: Flask) -> None:
     manager.user_loader(guards.load_person)
 
 
-def _login_page(form: LoginForm, error: MarqueError | None = None) -> ResponseReturnValue:
+def _login_page(form: _LoginForm, error: MarqueError | None = None) -> ResponseReturnValue:
     open_to_all = get_config().uploads == "public"
     return render_page("accounts/login.html", error, form=form, open_to_all=open_to_all)
 

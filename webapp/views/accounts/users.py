@@ -2,27 +2,47 @@
 
 from flask import Blueprint, redirect, session, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import HiddenField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 
 from webapp.errors import UserError
 from webapp.services.accounts import users
 from webapp.views import guards
-from webapp.views.accounts.forms import NewPasswordForm, UserForm
+from webapp.views.forms import Form
 from webapp.views.layout import render_page
 
 bp = guards.guard(Blueprint("users", __name__, url_prefix="/admin/users"), guards.admins_only)
 _SHOWN_ONCE = "password_once"
 
 
+class _UserForm(Form):
+    """Add a person."""
+
+    name = StringField("User name")
+    role = SelectField(
+        "Role",
+        choices=[SelectChoice(role, role.capitalize()) for role in users.ROLES],
+        validate_choice=False,
+        default="reviewer",
+    )
+
+
+class _NewPasswordForm(Form):
+    """Give a person another generated password."""
+
+    name = HiddenField()
+
+
 @bp.get("")
 def index() -> ResponseReturnValue:
     """Everybody who can log in. A password generated on the page before is shown once."""
-    return _page(UserForm())
+    return _page(_UserForm())
 
 
 @bp.post("")
 def add() -> ResponseReturnValue:
     """Add a person with a generated password."""
-    form = UserForm()
+    form = _UserForm()
     try:
         new = users.create_user(form.name.data or "", role=form.role.data)
     except UserError as error:
@@ -34,7 +54,7 @@ def add() -> ResponseReturnValue:
 @bp.post("/reset")
 def reset() -> ResponseReturnValue:
     """Give a person another generated password; their sessions end."""
-    name, password = NewPasswordForm().name.data or "", users.make_password()
+    name, password = _NewPasswordForm().name.data or "", users.make_password()
     person = guards.person()
     try:
         if person and person.name == name:
@@ -43,11 +63,11 @@ def reset() -> ResponseReturnValue:
             )
         user = users.set_password(name, password, first_password=True)
     except UserError as error:
-        return _page(UserForm(formdata=None), error)
+        return _page(_UserForm(formdata=None), error)
     session[_SHOWN_ONCE] = [user.name, password]
     return redirect(url_for(".index"), 303)
 
 
-def _page(form: UserForm, error: UserError | None = None) -> ResponseReturnValue:
+def _page(form: _UserForm, error: UserError | None = None) -> ResponseReturnValue:
     once = session.pop(_SHOWN_ONCE, None)
     return render_page("accounts/users.html", error, users=users.all_users(), once=once, form=form)

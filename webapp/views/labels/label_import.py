@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.file import FileField, MultipleFileField
+from wtforms import BooleanField
 
 from webapp.errors import BadLabelFileError
 from webapp.services.jobs.types import label_import as label_import_job
@@ -13,13 +15,24 @@ from webapp.services.labels.import_formats.folders import read_sums
 from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.guards import sender
-from webapp.views.labels.forms import LabelFileForm, LabelFolderForm, LabelImportForm
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import render_page
 from webapp.views.template_filters import count
 
 bp = guards.guard(Blueprint("label_import", __name__, url_prefix="/import"), guards.people_only)
+
+
+class _ImportForm(Form):
+    """A file of labels, or a folder of photos, of which the script sends the SHA-256 of each; then
+    what to do with it."""
+
+    file = FileField("A file of labels")
+    folder = MultipleFileField("Or a folder of photos, with a folder for each label in it")
+    sums = FileField()
+    by_name = BooleanField("Take the file name as enough")
+    replace = BooleanField("Also replace labels that people gave")
 
 
 @bp.get("")
@@ -32,7 +45,7 @@ def index(error: BadLabelFileError | None = None) -> ResponseReturnValue:
 @bp.post("")
 def send() -> ResponseReturnValue:
     """Keep the file and look at it."""
-    file = LabelFileForm().file.data
+    file = _ImportForm().file.data
     content = file.read(label_import.MAX_BYTES + 1) if file else b""
     name = clean_name(file.filename or "") if file else ""
     public_id = label_import.keep_file(name, content, who=guards.who())
@@ -42,7 +55,7 @@ def send() -> ResponseReturnValue:
 @bp.post("/folder")
 def send_folder() -> ResponseReturnValue:
     """Look at a folder of photos with one for each label, or at their checksums by the script."""
-    form = LabelFolderForm()
+    form = _ImportForm()
     files: Iterable[tuple[str, str]] = (
         (photo.filename, hashlib.file_digest(photo.stream, "sha256").hexdigest())
         for photo in form.folder.data or ()
@@ -73,7 +86,7 @@ def look(public_id: str) -> ResponseReturnValue:
 @bp.post("/<public_id>")
 def do(public_id: str) -> ResponseReturnValue:
     """Give the photos their labels, as one batch; a large file is a job."""
-    form = LabelImportForm()
+    form = _ImportForm()
     file, by_name = label_import.own_file(public_id, guards.who()), bool(form.by_name.data)
     replace, cards = bool(form.replace.data), live_choice("")
     if label_import.is_large(file):

@@ -2,6 +2,8 @@
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.file import FileField
+from wtforms import HiddenField, StringField, TextAreaField
 
 from webapp.errors import BadRequestError, MarqueError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_registry
@@ -13,13 +15,45 @@ from webapp.services.models import cards
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note, noting
-from webapp.views.labels.forms import LabelForm, LabelSetFileForm
+from webapp.views.forms import Form
 from webapp.views.labels.merges import editor
 from webapp.views.layout import render_page
 from webapp.views.template_filters import count
 
 bp = guards.guard(Blueprint("label_sets", __name__, url_prefix="/models"), guards.admins_only)
 _LATEST = 50  # changes on the page of a model; a label's own page has all of its own
+
+
+class _LabelForm(Form):
+    """How people see one label: a field for each kind of edit. An undo sends the label only."""
+
+    label = HiddenField()
+    name = StringField("Name")
+    parent = StringField("Parent")
+    aliases = TextAreaField("Aliases, one on each line")
+    color = StringField("Colour")
+    key = StringField("Key in the review")
+    photo = StringField("Reference photo")
+    retired = StringField("Retired")
+    why = StringField("Why (not needed, but kept)")
+
+    def values(self, *kinds: str) -> dict[str, str]:
+        """The values of these kinds of edits; what was not sent is empty."""
+        return {kind: self[kind].data or "" for kind in kinds}
+
+
+class _FileForm(Form):
+    """A label set as a file, then its text with the button that saves it."""
+
+    file = FileField("Take in such a file")
+    text = TextAreaField()
+    apply = HiddenField()
+
+    def content(self, most: int) -> bytes:
+        """What was sent, in UTF-8, at most `most` bytes of a file."""
+        if self.file.data:
+            return self.file.data.read(most).decode("utf-8", "replace").encode()
+        return (self.text.data or "").encode()
 
 
 @bp.get("/<name>/labels")
@@ -32,7 +66,7 @@ def index(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/labels")
 def change(name: str) -> ResponseReturnValue:
     """Save how people see one label."""
-    form, published = LabelForm(), get_registry().published_card(name)
+    form, published = _LabelForm(), get_registry().published_card(name)
     label, values, why = form.label.data or "", form.values(*KINDS), form.why.data or ""
     try:
         changed = label_sets.change_label(published, label, values, who=guards.who(), why=why)
@@ -48,7 +82,7 @@ def change(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/labels/photo")
 def picture(name: str) -> ResponseReturnValue:
     """Make a photo the reference photo of its label, from the photo's page."""
-    form, published = LabelForm(), get_registry().published_card(name)
+    form, published = _LabelForm(), get_registry().published_card(name)
     label, values = form.label.data or "", form.values("photo")
     with noting(BadRequestError, UnknownLabelError):
         label_sets.change_label(published, label, values, who=guards.who())
@@ -74,7 +108,7 @@ def as_csv(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/labels/file")
 def import_file(name: str) -> ResponseReturnValue:
     """A file of labels: first what it changes, then, with the button of that page, the change."""
-    form, published = LabelSetFileForm(), get_registry().published_card(name)
+    form, published = _FileForm(), get_registry().published_card(name)
     content, apply = form.content(label_set_files.LARGEST + 1), form.apply.data == "yes"
     try:
         changes = label_set_files.import_file(published, content, editor(), apply=apply)
@@ -94,7 +128,7 @@ def import_file(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/labels/undo")
 def undo(name: str) -> ResponseReturnValue:
     """Take back what was saved last about one label."""
-    form, published = LabelForm(), get_registry().published_card(name)
+    form, published = _LabelForm(), get_registry().published_card(name)
     label = form.label.data or ""
     with noting(BadRequestError, NothingToUndoError):
         undone = label_sets.undo_last_change(published, label, editor())

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import StringField
 
 from webapp.domain import UNDO
 from webapp.errors import BadRequestError, NothingToUndoError
@@ -16,7 +17,7 @@ from webapp.services.photos.gallery import Event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note_undone, noting
-from webapp.views.labels.forms import UndoPersonForm
+from webapp.views.forms import Form
 from webapp.views.layout import label_groups, render_page, shown_name
 
 bp = guards.guard(Blueprint("log", __name__, url_prefix="/admin/log"), guards.people_only)
@@ -43,6 +44,13 @@ _TAGS = {
     "disputed": "Reviewers disagree",
     "batch": "Done together",
 }
+
+
+class _UndoPersonForm(Form):
+    """Take back what a person said since a time."""
+
+    who = StringField("Person")
+    since = StringField("Since (UTC)")
 
 
 @bp.get("")
@@ -77,7 +85,7 @@ def index() -> ResponseReturnValue:
 @guards.admins_only
 def undo() -> ResponseReturnValue:
     """How much would be taken back of what a person said since a time; the form takes it back."""
-    form = UndoPersonForm(request.values)
+    form = _UndoPersonForm(request.values)
     name, since = form.who.data or "", form.since.data or ""
     if request.method == "POST":
         with noting(NothingToUndoError):

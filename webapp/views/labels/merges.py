@@ -2,6 +2,7 @@
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import HiddenField, StringField, TextAreaField
 
 from webapp.errors import BadRequestError, UnknownLabelError
 from webapp.extensions import get_registry
@@ -12,17 +13,26 @@ from webapp.services.labels.remap import Editor
 from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
+from webapp.views.forms import Form
 from webapp.views.guards import sender
-from webapp.views.labels.forms import MergeForm, SplitForm
 from webapp.views.template_filters import count
 
 bp = guards.guard(Blueprint("label_merges", __name__, url_prefix="/models"), guards.admins_only)
 
 
+class _EditForm(Form):
+    """Merge a label into another one, or split it into new ones."""
+
+    label = HiddenField()
+    into = StringField("Merge into")
+    names = TextAreaField("New labels, one on each line")
+    why = StringField("Why (not needed, but kept)")
+
+
 @bp.route("/<name>/labels/merge", methods=["GET", "POST"])
 def merge(name: str) -> ResponseReturnValue:
     """Which label into which, and with both what that touches; the form merges them."""
-    form, published = MergeForm(request.values), get_registry().published_card(name)
+    form, published = _EditForm(request.values), get_registry().published_card(name)
     label, into = form.label.data or "", form.into.data or ""
     touched, error = None, None
     try:
@@ -51,7 +61,7 @@ def merge(name: str) -> ResponseReturnValue:
 def split(name: str) -> ResponseReturnValue:
     """The label and its new ones, and with these what that touches; the form lets people choose
     among the new labels instead of the one."""
-    form, published = SplitForm(request.values), get_registry().published_card(name)
+    form, published = _EditForm(request.values), get_registry().published_card(name)
     label, names = form.label.data or "", form.names.data or ""
     new = merges.tidy_names(names.splitlines())
     touched, error = None, None

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import HiddenField, StringField
 
 from webapp.domain import UNDO
 from webapp.errors import ModelUnavailableError, NothingToUndoError
@@ -13,16 +14,37 @@ from webapp.services.labels.undo import undo_batch, undo_event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, note_undone, noting
+from webapp.views.forms import Form
 from webapp.views.guards import sender
-from webapp.views.labels.forms import RelabelForm, UndoForm
 
 bp = guards.guard(Blueprint("relabel", __name__), guards.people_only)
+
+
+class _RelabelForm(Form):
+    """Give one photo a ground truth. `model` is the one whose labels the page showed."""
+
+    label = HiddenField()
+    model = HiddenField()
+    why = StringField("Why")
+
+
+class _UndoForm(Form):
+    """Take back a batch, or one event."""
+
+    batch = HiddenField()
+    event = HiddenField()
+
+    @property
+    def event_id(self) -> int:
+        """The event's number, 0 for one that makes no sense."""
+        text = self.event.data or ""
+        return int(text) if text.isdecimal() and len(text) < 18 else 0
 
 
 @bp.post("/photos/<public_id>/label")
 def one(public_id: str) -> ResponseReturnValue:
     """Give one photo a ground truth."""
-    form = RelabelForm()
+    form = _RelabelForm()
     label, why = form.label.data or "", (form.why.data or "").strip()
     if label or not why:
         cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
@@ -35,7 +57,7 @@ def one(public_id: str) -> ResponseReturnValue:
 @bp.post("/labels/undo")
 def undo() -> ResponseReturnValue:
     """Take back what was done together, or a single event of it."""
-    form = UndoForm()
+    form = _UndoForm()
     batch, stamp = form.batch.data or "", Stamp(guards.who(), UNDO)
     with noting(NothingToUndoError):
         if form.event.data:

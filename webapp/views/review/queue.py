@@ -4,6 +4,8 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import SelectField
+from wtforms.fields.choices import SelectChoice
 
 from webapp.domain import UNUSABLE
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError
@@ -16,11 +18,11 @@ from webapp.services.review import queue as review
 from webapp.services.review.queue import ReviewQueue, ReviewState
 from webapp.views import guards
 from webapp.views.flashes import note, noting
+from webapp.views.forms import Form
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import label_groups, live_cards, render_page, shown_name
 from webapp.views.photos.presenters import FIRST, card_for, present_prediction
-from webapp.views.review.forms import AuditForm, CheckForm
-from webapp.views.review.suspects import find_due_suspects
+from webapp.views.review.suspects import CheckForm, find_due_suspects
 
 bp = guards.guard(Blueprint("review", __name__, url_prefix="/review"), guards.people_only)
 _ORDER_TEXTS = {
@@ -61,6 +63,17 @@ _EARLIER = 4  # checked photos in the strip
 _SAMPLE = 200  # photos, the proposed size of an audit
 
 
+class _AuditForm(Form):
+    """Draw a random sample. The size that a page proposes is no default of the field."""
+
+    size = SelectField(
+        "Photos",
+        choices=[SelectChoice(str(size), f"{size:,} photos") for size in review.AUDIT_SIZES],
+        coerce=int,
+        validate_choice=False,
+    )
+
+
 @bp.get("")
 def index() -> ResponseReturnValue:
     """The next photo of a queue, or the one that `?photo=` names."""
@@ -87,7 +100,7 @@ def index() -> ResponseReturnValue:
         state=state,
         again=bool(again),
         groups=label_groups(queue.photo_filter.model),
-        audit_form=AuditForm(formdata=None, size=_SAMPLE),
+        audit_form=_AuditForm(formdata=None, size=_SAMPLE),
         first=FIRST,
         details=details,
         **(_answer_values(details, queue) | _strip_values(details, state) if details else {}),
@@ -132,7 +145,7 @@ def undo() -> ResponseReturnValue:
 def audit() -> ResponseReturnValue:
     """Draw a random sample to be audited."""
     with noting(BadRequestError):
-        review.start_audit(AuditForm().size.data or 0, who=guards.who())
+        review.start_audit(_AuditForm().size.data or 0, who=guards.who())
     return redirect(url_for(".index", order="audit"), 303)
 
 

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import HiddenField, StringField
 
 from webapp.errors import BadRequestError, PhotoNotFoundError
 from webapp.extensions import get_registry
@@ -11,6 +12,7 @@ from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo
 from webapp.views import guards
 from webapp.views.flashes import note, noting
+from webapp.views.forms import Form
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import (
     label_groups,
@@ -19,12 +21,20 @@ from webapp.views.layout import (
     render_page,
     shown_name,
 )
-from webapp.views.review.forms import CheckForm
 
 bp = guards.guard(
     Blueprint("suspects", __name__, url_prefix="/review/suspected"), guards.people_only
 )
 _PARAMS = ("model", "ground_truth", "other")
+
+
+class CheckForm(Form):
+    """Give a photo of the review its label; `model` is the one whose answer is shown."""
+
+    photo = HiddenField()
+    label = HiddenField()
+    model = HiddenField()
+    why = StringField("Reason")
 
 
 @bp.get("")
