@@ -1,7 +1,6 @@
 """What the history of a training says: its curves, and how each stage went."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
@@ -11,26 +10,10 @@ from webapp.reports.charts import Svg, lines_svg
 History = Sequence[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class StageFigures:
-    """How a stage went; `waited` is the share of its time spent waiting for photos.
-
-    None where it was not measured.
+def by_stage(history: History) -> list[dict[str, Any]]:
+    """The stages in order, their epochs taken together: `name`, `epochs`, `seconds`, and where they
+    were measured `photos_per_second` and `waited`, the share of the time spent waiting for photos.
     """
-
-    name: str
-    epochs: int
-    seconds: float
-    photos_per_second: float | None
-    waited: float | None
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON, without what was not measured."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
-
-
-def by_stage(history: History) -> list[StageFigures]:
-    """The stages in order, their epochs taken together."""
     stages = groupby(history, key=lambda epoch: str(epoch.get("stage", "")))
     return [_stage_figures(name, list(epochs)) for name, epochs in stages]
 
@@ -69,7 +52,7 @@ def has_curves(history: History) -> bool:
     return any(len(_points(history, key)) > 1 for key in ("loss", "validation_loss"))
 
 
-def _stage_figures(name: str, epochs: History) -> StageFigures:
+def _stage_figures(name: str, epochs: History) -> dict[str, Any]:
     seconds = [float(epoch.get("seconds") or 0.0) for epoch in epochs]
 
     def mean(key: str, digits: int) -> float | None:
@@ -84,8 +67,14 @@ def _stage_figures(name: str, epochs: History) -> StageFigures:
             round(sum(value * weight for value, weight in known) / total, digits) if total else None
         )
 
-    speed, waited = mean("photos_per_second", 1), mean("waited", 4)
-    return StageFigures(name, len(epochs), round(sum(seconds), 1), speed, waited)
+    figures = {
+        "name": name,
+        "epochs": len(epochs),
+        "seconds": round(sum(seconds), 1),
+        "photos_per_second": mean("photos_per_second", 1),
+        "waited": mean("waited", 4),
+    }
+    return {key: value for key, value in figures.items() if value is not None}
 
 
 def _first_epoch(history: History) -> int:

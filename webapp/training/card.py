@@ -68,7 +68,7 @@ def make_card(
             "epochs": len(runs[0].history),
             "best_epoch": runs[0].best_epoch,
             "seconds": round(sum(run.seconds for run in runs)),
-            "stages": [stage.as_json() for stage in by_stage(runs[0].history)],
+            "stages": by_stage(runs[0].history),
             "history": runs[0].history,
         },
         libraries={name: library_version(name) for name in libraries}

@@ -259,7 +259,7 @@ class _TrainingHistory:
     """A training: `best` is the number of the kept epoch, `seconds` what it all took, if known."""
 
     history: training_curves.History
-    stages: list[training_curves.StageFigures]
+    stages: list[dict[str, Any]]
     weights: str
     best: int | None
     seconds: float | None
