@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, StringField
 
-from webapp.errors import BadRequestError, MarqueError, StorageFullError
+from webapp.errors import BadRequestError, StorageFullError
 from webapp.extensions import get_config, get_tools
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
 from webapp.http.responses import download, stored_file
@@ -36,38 +36,42 @@ class _ExportForm(Form):
     )
     later = StringField()
 
-    def order(self) -> ExportOrder:
-        """What was asked for. Raises `BadRequestError`."""
-        return ExportOrder(
-            self.format.data or "",
-            parse_filter(request.form),
-            self.after.data or "",
-            keep_metadata=bool(self.metadata.data) and guards.is_admin(),
-            base_url=request.url_root,
-        )
 
-
-@bp.get("/export")
+@bp.route("/export", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
     """Counts first, then the formats to choose from, then what was exported earlier. The filter is
-    that of the gallery, in the URL."""
-    return _page(_ExportForm(request.args, meta={"csrf": False}))
-
-
-@bp.post("/export")
-def take() -> ResponseReturnValue:
-    """The export itself, piece by piece; or a job that makes it in the data folder."""
-    form = _ExportForm()
+    that of the gallery, in the URL. The form exports."""
+    form, error = _ExportForm(request.values, meta={"csrf": False}), None
+    if request.method == "POST":
+        try:
+            return _export(form)
+        except (BadRequestError, StorageFullError) as refused:
+            error = refused
+    wanted = GalleryFilter()
     try:
-        order = form.order()
-        if form.later.data:
-            job = export_job.enqueue(order, get_config().data, sender())
-            return redirect(url_for("jobs.one", job_id=job.public_id), 303)
-        export, pieces = downloads.start_export(order, who=guards.who(), tools=get_tools())
-    except (BadRequestError, StorageFullError) as error:
-        return _page(form, error)
-    name = downloads.name_of(order, export)
-    return download(pieces, order.format_spec.content_type, name, export_id=export.public_id)
+        wanted = parse_filter(request.values).replace(sort="newest")
+    except BadRequestError as refused:
+        error = refused
+    params, earlier = filter_params(wanted), []
+    for export in downloads.last_exports():
+        its = json.loads(export.filter_json)
+        goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
+        earlier.append((export, its, filter_texts(its), goes_on))
+    made = jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=_JOBS_SHOWN).items
+    return render_page(
+        "exports/index.html",
+        error,
+        form=form,
+        formats=FORMATS.values(),
+        size=size_of(wanted),
+        params=params,
+        words=filter_texts(params),
+        going_on="go_on" in request.args,
+        earlier=earlier,
+        zip_photos=ZIP_PHOTOS,
+        made=made,
+        kept=export_job.KEPT.days,
+    )
 
 
 @bp.get("/export/<public_id>/manifest.json")
@@ -94,29 +98,18 @@ def remove(job_id: str) -> ResponseReturnValue:
     return redirect(url_for("jobs.one", job_id=job_id), 303)
 
 
-def _page(form: _ExportForm, error: MarqueError | None = None) -> ResponseReturnValue:
-    wanted = GalleryFilter()
-    try:
-        wanted = parse_filter(request.values).replace(sort="newest")
-    except BadRequestError as refused:
-        error = refused
-    params, earlier = filter_params(wanted), []
-    for export in downloads.last_exports():
-        its = json.loads(export.filter_json)
-        goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
-        earlier.append((export, its, filter_texts(its), goes_on))
-    made = jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=_JOBS_SHOWN).items
-    return render_page(
-        "exports/index.html",
-        error,
-        form=form,
-        formats=FORMATS.values(),
-        size=size_of(wanted),
-        params=params,
-        words=filter_texts(params),
-        going_on="go_on" in request.args,
-        earlier=earlier,
-        zip_photos=ZIP_PHOTOS,
-        made=made,
-        kept=export_job.KEPT.days,
+def _export(form: _ExportForm) -> ResponseReturnValue:
+    """The export itself, piece by piece; or a job that makes it in the data folder."""
+    order = ExportOrder(
+        form.format.data or "",
+        parse_filter(request.form),
+        form.after.data or "",
+        keep_metadata=bool(form.metadata.data) and guards.is_admin(),
+        base_url=request.url_root,
     )
+    if form.later.data:
+        job = export_job.enqueue(order, get_config().data, sender())
+        return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+    export, pieces = downloads.start_export(order, who=guards.who(), tools=get_tools())
+    name = downloads.name_of(order, export)
+    return download(pieces, order.format_spec.content_type, name, export_id=export.public_id)

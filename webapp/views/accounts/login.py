@@ -6,13 +6,7 @@ from flask_login import LoginManager, login_user
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import EqualTo, Length
 
-from webapp.errors import (
-    InvalidFormError,
-    LoginFailedError,
-    MarqueError,
-    TooManyAttemptsError,
-    UserError,
-)
+from webapp.errors import InvalidFormError, LoginFailedError, TooManyAttemptsError, UserError
 from webapp.extensions import get_config
 from webapp.services.accounts import users
 from webapp.views import guards
@@ -42,31 +36,29 @@ class _PasswordForm(Form):
     )
 
 
-@bp.get("/login")
+@bp.route("/login", methods=["GET", "POST"])
 def form() -> ResponseReturnValue:
-    """The form; a person who is logged in already goes on."""
-    if guards.person():
+    """Log a person in; one who is logged in already goes on. Their session starts empty but for the
+    photos that this browser sent."""
+    form, error = _LoginForm(next=request.args.get("next", "")), None
+    if form.is_submitted():
+        try:
+            user = users.log_in(form.name.data or "", form.password.data or "")
+            _begin_session(user)
+            if user.first_password:
+                note(
+                    "This password was generated for you.",
+                    link=url_for(".account"),
+                    link_text="Choose your own",
+                    kind="",
+                )
+            return redirect(guards.way_back(url_for("gallery.index")), 303)
+        except (LoginFailedError, TooManyAttemptsError) as refused:
+            error = refused
+    elif guards.person():
         return redirect(guards.safe_path(request.args.get("next"), url_for(".account")), 303)
-    return _login_page(_LoginForm(next=request.args.get("next", "")))
-
-
-@bp.post("/login")
-def enter() -> ResponseReturnValue:
-    """Log a person in. Their session starts empty but for the photos that this browser sent."""
-    form = _LoginForm()
-    try:
-        user = users.log_in(form.name.data or "", form.password.data or "")
-    except (LoginFailedError, TooManyAttemptsError) as error:
-        return _login_page(form, error)
-    _begin_session(user)
-    if user.first_password:
-        note(
-            "This password was generated for you.",
-            link=url_for(".account"),
-            link_text="Choose your own",
-            kind="",
-        )
-    return redirect(guards.way_back(url_for("gallery.index")), 303)
+    open_to_all = get_config().uploads == "public"
+    return render_page("accounts/login.html", error, form=form, open_to_all=open_to_all)
 
 
 @bp.post("/logout")
@@ -102,11 +94,6 @@ def init_app(app: Flask) -> None:
     manager = LoginManager()
     manager.init_app(app)
     manager.user_loader(guards.load_person)
-
-
-def _login_page(form: _LoginForm, error: MarqueError | None = None) -> ResponseReturnValue:
-    open_to_all = get_config().uploads == "public"
-    return render_page("accounts/login.html", error, form=form, open_to_all=open_to_all)
 
 
 def _begin_session(user: users.User) -> None:

@@ -67,34 +67,29 @@ def send_folder() -> ResponseReturnValue:
     return redirect(url_for(".look", public_id=public_id), 303)
 
 
-@bp.get("/<public_id>")
+@bp.route("/<public_id>", methods=["GET", "POST"])
 def look(public_id: str) -> ResponseReturnValue:
-    """What the file would do; nothing is changed."""
-    file = label_import.own_file(public_id, guards.who())
-    lines, by_name = label_import.read_file(file), bool(request.args.get("by_name"))
-    return render_template(
-        "labels/import_preview.html",
-        public_id=public_id,
-        name=file.filename,
-        plan=label_import.plan_import(lines, live_choice(""), by_name=by_name),
-        by_name=by_name,
-        like=label_import.LIKE,
-        large=label_import.LARGE,
-    )
-
-
-@bp.post("/<public_id>")
-def do(public_id: str) -> ResponseReturnValue:
-    """Give the photos their labels, as one batch; a large file is a job."""
-    form = _ImportForm()
+    """What the file would do. The form gives the photos their labels, as one batch; of a large file
+    a job does."""
+    form, cards = _ImportForm(request.values), live_choice("")
     file, by_name = label_import.own_file(public_id, guards.who()), bool(form.by_name.data)
-    replace, cards = bool(form.replace.data), live_choice("")
-    if label_import.is_large(file):
+    replace, confirmed = bool(form.replace.data), request.method == "POST"
+    if confirmed and label_import.is_large(file):
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
         job = label_import_job.enqueue(params, sender(public_id))
         return redirect(url_for("jobs.one", job_id=job.public_id), 303)
     plan = label_import.plan_import(label_import.read_file(file), cards, by_name=by_name)
-    done = label_import.apply_import(plan, replace=replace, who=guards.who(), why=file.filename)
-    label_import.forget_file(public_id)
-    note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
-    return redirect(url_for("log.index"), 303)
+    if confirmed:
+        done = label_import.apply_import(plan, replace=replace, who=guards.who(), why=file.filename)
+        label_import.forget_file(public_id)
+        note("Labelled:", strong=f"{count(done.changed, 'photo')}.", batch=done.batch)
+        return redirect(url_for("log.index"), 303)
+    return render_template(
+        "labels/import_preview.html",
+        public_id=public_id,
+        name=file.filename,
+        plan=plan,
+        by_name=by_name,
+        like=label_import.LIKE,
+        large=label_import.LARGE,
+    )
