@@ -4,28 +4,8 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from markupsafe import Markup, escape
-from wtforms import SelectField
-from wtforms.widgets import Select
 
 from webapp.errors import InvalidFormError
-
-
-class _LongSelect(Select):
-    """Options without attributes of their own, written in a tenth of the time."""
-
-    @classmethod
-    def render_option(cls, choice: Any, **_attributes: Any) -> Markup:
-        """One option."""
-        mark = "selected " if choice.selected else ""
-        value, label = escape(choice.value), escape(choice.label or choice.value)
-        return Markup(f'<option {mark}value="{value}">{label}</option>')  # noqa: S704 (escaped)
-
-
-class LongSelectField(SelectField):
-    """A choice among hundreds of labels, such as every page of the gallery has four of."""
-
-    widget = _LongSelect()
 
 
 class Form(FlaskForm):

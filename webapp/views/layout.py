@@ -32,8 +32,6 @@ from webapp.views import guards, template_filters
 bp = Blueprint("layout", __name__)
 _THEMES = ("light", "dark")
 _YEAR = 60 * 60 * 24 * 365
-# a model, its title, and (label, display name) of each label; the verdicts have no model
-LabelGroup = tuple[str, str, list[tuple[str, str]]]
 
 
 @bp.post("/theme")
@@ -151,22 +149,20 @@ def model_title(name: str) -> str:
     return card.title if card and titles.count(card.title) == 1 else name
 
 
-def model_choices(also: str = "") -> list[tuple[str, str]]:
-    """The live models as (name, title), the site's own first; `also` one that is not live now."""
-    names = [card.name for card in live_cards()]
-    if also and also not in names:
-        names.append(also)
-    return [(name, model_title(name)) for name in names]
+def model_choices() -> list[tuple[str, str]]:
+    """The live models as (name, title), the site's own first."""
+    return [(card.name, model_title(card.name)) for card in live_cards()]
 
 
 def label_groups(
     model: str = "", *, verdicts: tuple[str, ...] = (NONE_OF_THESE, UNUSABLE), retired: bool = True
-) -> list[LabelGroup]:
+) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """What a ground truth may be: labels of one live model or of all, by name; then the verdicts.
 
-    `retired` labels too, for filters; without them, for people who label.
+    `retired` labels too, for filters; without them, for people who label. A group is a model, its
+    title, and (label, display name) of each label; the verdicts have no model.
     """
-    groups: list[LabelGroup] = []
+    groups = []
     for card in [card for card in live_cards() if card.name == model] or live_cards():
         labels = every_label(card) if retired else offered(card)
         names = sorted(

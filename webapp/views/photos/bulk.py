@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import StringField, ValidationError
+from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import AnyOf
 
 from webapp.errors import BadRequestError, InvalidFormError, NotAllowedError
@@ -28,7 +28,7 @@ from webapp.services.photos.classify import Pipeline
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved
-from webapp.views.forms import Form, LongSelectField
+from webapp.views.forms import Form
 from webapp.views.guards import sender
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title, shown_name
@@ -66,8 +66,8 @@ class BulkForm(Form):
         default="label",
         validators=[AnyOf(_ACTIONS, "That is nothing that can be done with photos.")],
     )
-    label = LongSelectField("Really is", id="bulk-label", validate_choice=False)
-    asked = LongSelectField("Look again", id="bulk-asked", validate_choice=False)
+    label = StringField("Really is", id="bulk-label")
+    asked = SelectField("Look again", id="bulk-asked", validate_choice=False)
     scope = StringField()  # "all": every photo that the filter lets through
     up_to = StringField()  # the number of the newest photo that is meant
     sure = StringField()

@@ -41,7 +41,6 @@ from webapp.views.photos.query_filters import (
     TABS,
     FilterForm,
     filter_tags,
-    grouped_choices,
     version_choices,
 )
 
@@ -87,6 +86,7 @@ def index() -> ResponseReturnValue:
         tags=[] if error else filter_tags(asked),
         form=FilterForm(asked, [user.name for user in users.all_users()] if person else [], error),
         bulk_form=_bulk_form(wanted) if person else None,
+        labels=label_groups(wanted.model, retired=False) if person else [],
         deleted=guards.is_admin() and bulk.anything_deleted(),
     )
 
@@ -237,8 +237,6 @@ def _parse_day(text: str) -> date:
 def _bulk_form(wanted: GalleryFilter) -> BulkForm:
     """The form below the tiles that does something with the picked ones."""
     form = BulkForm(formdata=None, label=wanted.ground_truth)
-    groups = label_groups(wanted.model, retired=False)
-    form.label.choices = grouped_choices(groups, wanted.ground_truth, off="Choose")
     form.asked.choices = {}
     for name, title in model_choices():
         form.asked.choices |= version_choices(name, title)

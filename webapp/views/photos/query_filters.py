@@ -6,14 +6,14 @@ from typing import Any
 
 from flask import url_for
 from werkzeug.datastructures import MultiDict
-from wtforms import Field, StringField
+from wtforms import Field, SelectField, StringField
 from wtforms.widgets import DateInput
 
 from webapp.domain import UNCLASSIFIED, VISITORS
 from webapp.extensions import get_registry
 from webapp.gallery_filter import caption_of, choices_of, without
-from webapp.views.forms import Form, LongSelectField
-from webapp.views.layout import LabelGroup, label_groups, model_choices, model_title, shown_name
+from webapp.views.forms import Form
+from webapp.views.layout import label_groups, model_choices, model_title, shown_name
 from webapp.views.template_filters import count
 
 TABS = ("correct", "wrong", "unclassified", "unlabelled", "unusable")
@@ -43,15 +43,15 @@ def _text(parameter: str, **options: object) -> Field:
 def _select(parameter: str, off: str = "") -> Field:
     choices = ({"": off} if off else {}) | dict(choices_of(parameter))
     title, id = caption_of(parameter).title, f"filter-{parameter}"
-    return LongSelectField(title, name=parameter, id=id, choices=choices, validate_choice=False)
+    return SelectField(title, name=parameter, id=id, choices=choices, validate_choice=False)
 
 
 class FilterForm(Form):
     """The filters of the gallery as they were typed: `parse_filter` checks them."""
 
     model = _select("model")
-    decision = _select("decision")
-    ground_truth = _select("ground_truth")
+    decision = _text("decision")  # these two are chosen among `answers` and `truths`
+    ground_truth = _text("ground_truth")
     from_percent = _text("from")
     to = _text("to")
     sort = _select("sort")
@@ -75,11 +75,8 @@ class FilterForm(Form):
         versions = _versions(also=self.model.data)
         several = len({choice.partition("@")[0] for choice in versions}) > 1
         self.model.choices = {"": "Any model" if several else "Any version"} | versions
-        groups = label_groups(model)
-        not_sure = ("", "", [(UNCLASSIFIED, "Not sure")])
-        decision, truth = asked.get("decision", ""), asked.get("ground_truth", "")
-        self.decision.choices = grouped_choices([*groups[:-1], not_sure], decision)
-        self.ground_truth.choices = grouped_choices(groups, truth)
+        self.truths = label_groups(model)
+        self.answers = [*self.truths[:-1], ("", "", [(UNCLASSIFIED, "Not sure")])]
         self.source.choices = {"": "Anything"} | _SOURCES
         senders = {VISITORS: "Without a login"} | dict(zip(people, people, strict=True))
         self.uploader.choices = {"": "Anybody"} | senders
@@ -103,18 +100,6 @@ class FilterForm(Form):
         kept = without(asked, "outcome") if asked.get("sort") == "most-wrong" else asked
         shown = {"version", *(field.name for field in self)}
         return {name: value for name, value in kept.items() if name not in shown}
-
-
-def grouped_choices(groups: list[LabelGroup], chosen: str, off: str = "Any") -> dict[str, Any]:
-    """Choices of labels: in a row for one model, else under the titles of their models."""
-    known = {label for _model, _title, labels in groups for label, _name in labels}
-    choices: dict[str, Any] = {"": off}
-    if chosen and chosen not in known:
-        choices[chosen] = chosen
-    several = sum(bool(title) for _model, title, _labels in groups) > 1
-    for _model, title, labels in groups:
-        choices |= {title: dict(labels)} if several and title else dict(labels)
-    return choices
 
 
 def version_choices(name: str, title: str) -> dict[str, str]:
