@@ -177,25 +177,14 @@ def _card_with(label: str) -> ModelCard | None:
 
 
 def _page_values() -> dict[str, Any]:
-    person = guards.person()
-    places = [("upload.index", "Upload"), ("gallery.index", "Gallery")]
-    if person:
-        places.append(("review.index", "Review"))
-    places += [("stats.index", "Stats"), ("models.index", "Models")]
-    if person or guards.has_jobs():
-        places.append(("jobs.index", "Jobs"))
-    if person:
-        places.append(("log.index", "Log"))
-    if person and person.is_admin:
-        places.append(("users.index", "People"))
     theme = request.cookies.get("theme", "")
     trouble = get_extensions().trouble()  # before the card: it finds out which version answers
     return {
         "trouble": trouble,
-        "person": person,
+        "person": guards.person(),
+        "has_jobs": guards.has_jobs(),
         "live": get_card(),
         "live_cards": live_cards(),
-        "places": places,
         "theme": theme if theme in _THEMES else "",
         "here": guards.here(),
         "max_bytes": MAX_BYTES,
