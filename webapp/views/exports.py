@@ -108,8 +108,7 @@ def _export(form: _ExportForm) -> ResponseReturnValue:
         base_url=request.url_root,
     )
     if form.later.data:
-        job = export_job.enqueue(order, get_config().data, sender())
-        return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+        return guards.to_job(export_job.enqueue(order, get_config().data, sender()))
     export, pieces = downloads.start_export(order, who=guards.who(), tools=get_tools())
     name = downloads.name_of(order, export)
     return download(pieces, order.format_spec.content_type, name, export_id=export.public_id)

@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, request, session, url_for
 from flask_login import UserMixin, current_user
+from werkzeug import Response
 from werkzeug.exceptions import Unauthorized
 
 from webapp.domain import Who
 from webapp.errors import NotAllowedError
 from webapp.extensions import get_config
 from webapp.services.accounts import users
-from webapp.services.jobs.queue import Owner, Sender
+from webapp.services.jobs.queue import Job, Owner, Sender
 from webapp.services.photos import own_uploads
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -151,6 +152,11 @@ def safe_path(target: str | None, default: str) -> str:
 def way_back(default: str) -> str:
     """Where the form says that its page was, if that is a path on this host."""
     return safe_path(request.form.get("next"), default)
+
+
+def to_job(job: Job) -> Response:
+    """On to the page of a job."""
+    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
 
 
 def here() -> str:

@@ -22,7 +22,7 @@ from webapp.views.photos.upload import FolderForm
 bp = Blueprint("jobs", __name__)
 # Photos of an upload that its page shows.
 _STRIP = 5
-# Seconds after which the page of a job that is not over loads itself again.
+# Seconds after which a page loads itself again while a job is not over, or a webhook has to wait.
 REFRESH = 3
 
 

@@ -13,22 +13,18 @@ from webapp.services.webhooks import webhooks
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
+from webapp.views.jobs import REFRESH
 from webapp.views.layout import render_page
 
 bp = guards.guard(Blueprint("webhooks", __name__, url_prefix="/admin/webhooks"), guards.admins_only)
 _SHOWN_ONCE = "webhook_once"
-# Seconds after which the page of a webhook loads itself again, while something waits.
-_REFRESH = 3
 
 
 class _WebhookForm(Form):
     url = StringField("Address")
     events = SelectMultipleField("Tell it when", choices=webhooks.EVENTS, validate_choice=False)
     below = StringField("Also when an answer is less sure than, in percent")
-
-
-class _SwitchForm(Form):
-    on = HiddenField()
+    on = HiddenField()  # "yes" switches it on
 
 
 @bp.route("", methods=["GET", "POST"])
@@ -65,7 +61,7 @@ def one(hook_id: int) -> ResponseReturnValue:
         deliveries=webhooks.last_deliveries(hook_id),
         once=once[1] if once and once[0] == hook_id else "",
         no_worker=queue.missing_worker(JOB_TYPES) if view.waiting else "",
-        refresh=_REFRESH if view.waiting and view.hook.active and not once else 0,
+        refresh=REFRESH if view.waiting and view.hook.active and not once else 0,
     )
 
 
@@ -93,7 +89,7 @@ def again(hook_id: int) -> ResponseReturnValue:
 @bp.post("/<int:hook_id>/switch")
 def switch(hook_id: int) -> ResponseReturnValue:
     """Switch it on or off."""
-    hook = webhooks.switch(hook_id, on=_SwitchForm().on.data == "yes")
+    hook = webhooks.switch(hook_id, on=_WebhookForm().on.data == "yes")
     state = "on" if hook.active else "off"
     note(f"Switched {state}:", strong=f"{webhooks.host_of(hook)}.")
     return redirect(url_for(".one", hook_id=hook_id), 303)

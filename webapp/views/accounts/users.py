@@ -2,7 +2,7 @@
 
 from flask import Blueprint, redirect, session, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import HiddenField, SelectField, StringField
+from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from webapp.errors import UserError
@@ -16,7 +16,7 @@ _SHOWN_ONCE = "password_once"
 
 
 class _UserForm(Form):
-    """Add a person."""
+    """Add a person, or with the name only give one another generated password."""
 
     name = StringField("User name")
     role = SelectField(
@@ -25,12 +25,6 @@ class _UserForm(Form):
         validate_choice=False,
         default="reviewer",
     )
-
-
-class _NewPasswordForm(Form):
-    """Give a person another generated password."""
-
-    name = HiddenField()
 
 
 @bp.get("")
@@ -54,7 +48,7 @@ def add() -> ResponseReturnValue:
 @bp.post("/reset")
 def reset() -> ResponseReturnValue:
     """Give a person another generated password; their sessions end."""
-    name, password = _NewPasswordForm().name.data or "", users.make_password()
+    name, password = _UserForm().name.data or "", users.make_password()
     person = guards.person()
     try:
         if person and person.name == name:

@@ -76,8 +76,7 @@ def look(public_id: str) -> ResponseReturnValue:
     replace, confirmed = bool(form.replace.data), request.method == "POST"
     if confirmed and label_import.is_large(file):
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
-        job = label_import_job.enqueue(params, sender(public_id))
-        return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+        return guards.to_job(label_import_job.enqueue(params, sender(public_id)))
     plan = label_import.plan_import(label_import.read_file(file), cards, by_name=by_name)
     if confirmed:
         done = label_import.apply_import(plan, replace=replace, who=guards.who(), why=file.filename)

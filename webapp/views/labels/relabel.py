@@ -63,8 +63,7 @@ def undo() -> ResponseReturnValue:
         if form.event.data:
             note_undone(undo_event(form.event_id, stamp))
         elif bulk_job.is_large_batch(batch):
-            job = bulk_job.enqueue(bulk_job.undo_params(batch, UNDO), sender())
-            return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+            return guards.to_job(bulk_job.enqueue(bulk_job.undo_params(batch, UNDO), sender()))
         else:
             note_undone(undo_batch(batch, stamp))
     return redirect(guards.way_back(url_for("gallery.index")), 303)

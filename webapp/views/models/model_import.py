@@ -4,7 +4,7 @@ import os
 from contextlib import closing
 from importlib.util import find_spec
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField
 from wtforms import SelectField, StringField, TextAreaField
@@ -65,7 +65,7 @@ def index() -> ResponseReturnValue:
         try:
             if trouble:
                 raise ModelRefusedError(f"{trouble} Nothing was stored.")
-            return redirect(url_for("jobs.one", job_id=_start(form).public_id), 303)
+            return guards.to_job(_start(form))
         except MarqueError as refused:
             error = refused
     job_type = model_import.JOB_TYPE.name

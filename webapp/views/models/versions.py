@@ -40,18 +40,12 @@ class _CompareForm(Form):
     newest = StringField("Newest photos", default=str(compare_job.NEWEST))
 
 
-class _PromoteForm(Form):
-    """Let a version serve."""
+class _ServeForm(Form):
+    """Let a version serve, or without one that which was live before."""
 
     version = HiddenField()
     why = StringField("Why", [Length(max=500)])
     force = BooleanField()  # only "yes" counts
-
-
-class _RollbackForm(Form):
-    """Let the version serve again that was live before."""
-
-    why = StringField("Why", [Length(max=500)])
 
 
 @bp.get("/<name>")
@@ -69,7 +63,7 @@ def model(name: str) -> ResponseReturnValue:
         title=next((entry.card.title for entry in entries if entry.card), name),
         before=version_before(registry, name) if guards.person() else None,
         changes=history(name) if guards.person() else [],
-        form=_RollbackForm(formdata=None),
+        form=_ServeForm(formdata=None),
     )
 
 
@@ -89,22 +83,21 @@ def ask(name: str) -> ResponseReturnValue:
     champion, challenger = _pair(name, form.a.data, form.b.data)
     running = compare_job.last(name, champion, challenger)
     if running is not None and not running.over:
-        return redirect(url_for("jobs.one", job_id=running.job.public_id), 303)
+        return guards.to_job(running.job)
     text = (form.newest.data or "").strip() or str(compare_job.NEWEST)
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     wanted = compare_job.ComparisonOrder(name, champion, challenger, newest)
     try:
-        job = compare_job.enqueue(get_registry(), wanted, sender())
+        return guards.to_job(compare_job.enqueue(get_registry(), wanted, sender()))
     except BadRequestError as error:
         return _comparison_page(name, champion, challenger, error)
-    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
 
 
 @bp.post("/<name>/promote")
 @guards.admins_only
 def take_over(name: str) -> ResponseReturnValue:
     """Let a version serve, if the comparison or the admin says so."""
-    form, registry = _PromoteForm(), get_registry()
+    form, registry = _ServeForm(), get_registry()
     version, live = _number(form.version.data or ""), registry.live_version(name)
     force = request.form.get("force") == "yes"
     decision = Decision(guards.who(), form.why.data or "", force=force)
@@ -125,7 +118,7 @@ def take_over(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def go_back(name: str) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    decision = Decision(guards.who(), _RollbackForm().why.data or "")
+    decision = Decision(guards.who(), _ServeForm().why.data or "")
     row = rollback(get_registry(), name, load_version, decision)
     note(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
     return redirect(url_for(".model", name=name), 303)
@@ -171,7 +164,7 @@ def _comparison_page(
         job_text=compare_job.summary(job.job.result) if job and job.job.result else "",
         most=compare_job.MOST,
         compare_form=_CompareForm(a=champion, b=challenger),
-        promote_form=_PromoteForm(version=challenger),
+        promote_form=_ServeForm(version=challenger),
         may_promote=live == champion and challenger != live,
         measured=[(card, cards.headline(card)) for card in (result.champion, result.challenger)],
         same_photos=bool(first) and first == second,

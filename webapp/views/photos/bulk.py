@@ -19,6 +19,7 @@ from webapp.extensions import (
     load_version,
 )
 from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
+from webapp.services.jobs.queue import Job
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import reclassify as reclassify_job
 from webapp.services.labels.relabel import Relabelled, check_label
@@ -27,7 +28,7 @@ from webapp.services.photos.bulk import GRACE, MOST, MOST_RANKED, Selection
 from webapp.services.photos.classify import Pipeline
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
-from webapp.views.flashes import note, note_saved
+from webapp.views.flashes import note, note_saved, noting
 from webapp.views.forms import Form
 from webapp.views.guards import sender
 from webapp.views.labels.relabel import live_choice
@@ -36,7 +37,7 @@ from webapp.views.photos.presenters import present_item
 from webapp.views.photos.query_filters import filter_texts
 from webapp.views.template_filters import count
 
-bp = Blueprint("bulk", __name__)
+bp = guards.guard(Blueprint("bulk", __name__), guards.people_only)
 _ACTIONS = ("label", "confirm", "star", "unstar", "ask", "export", "delete")
 # What an action did, what is said when it changed nothing, and of the photos that it left alone.
 _DONE = {
@@ -106,11 +107,10 @@ class BulkForm(Form):
 
 
 @bp.post("/gallery/many")
-@guards.people_only
 def change() -> ResponseReturnValue:
     """Do something with photos. All that match, and deleting, come here again with `sure`."""
     back, form = guards.way_back(url_for("gallery.index")), BulkForm()
-    try:
+    with noting(BadRequestError, InvalidFormError):
         form.check()
         selection = form.selection()
         action = form.action.data
@@ -118,16 +118,13 @@ def change() -> ResponseReturnValue:
             return redirect(url_for("export.index", **_export_params(selection)), 303)
         if (not selection.ids or action == "delete") and not form.sure.data:
             return redirect(url_for(".preview", **_preview_params(form, selection), next=back), 303)
-        if job_id := _enqueue(form, selection):
-            return redirect(url_for("jobs.one", job_id=job_id), 303)
+        if job := _enqueue(form, selection):
+            return guards.to_job(job)
         _do(form, selection)
-    except (BadRequestError, InvalidFormError) as error:
-        note(str(error), kind="is-error")
     return redirect(back, 303)
 
 
 @bp.get("/gallery/many")
-@guards.people_only
 def preview() -> ResponseReturnValue:
     """How many photos an action meets and which the first are, with the button that does it."""
     form = BulkForm(request.args, meta={"csrf": False})
@@ -206,18 +203,17 @@ def _note_done(action: str, done: Relabelled) -> None:
     note(text, batch=done.batch)
 
 
-def _enqueue(form: BulkForm, selection: Selection) -> str:
-    """The id of a new job when the photos are more than one waits for; else ""."""
+def _enqueue(form: BulkForm, selection: Selection) -> Job | None:
+    """A new job when the photos are more than one waits for, else None."""
     action = form.action.data
     if action in bulk_job.ACTIONS and bulk_job.is_large(selection):
         cards = live_choice() if action == "label" else []
         label, stamp = form.label.data or "", Stamp(guards.who(), "gallery")
         params = bulk_job.action_params(action, selection, stamp, cards, label)
-        return str(bulk_job.enqueue(params, sender()).public_id)
+        return bulk_job.enqueue(params, sender())
     if action == "ask" and not selection.ids and bulk.is_long(selection):
-        job = reclassify_job.enqueue(get_registry(), *form.version, selection, sender())
-        return str(job.public_id)
-    return ""
+        return reclassify_job.enqueue(get_registry(), *form.version, selection, sender())
+    return None
 
 
 def _export_params(selection: Selection) -> dict[str, Any]:

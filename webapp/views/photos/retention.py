@@ -3,7 +3,7 @@ that deletes it."""
 
 from datetime import timedelta
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from wtforms import StringField
 
@@ -49,5 +49,4 @@ def index() -> ResponseReturnValue:
 @bp.post("")
 def apply() -> ResponseReturnValue:
     """Put in the job that deletes what the rule does not keep, as one batch."""
-    job = retention_job.enqueue(*_RetentionForm().rule(), sender())
-    return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+    return guards.to_job(retention_job.enqueue(*_RetentionForm().rule(), sender()))

@@ -125,8 +125,7 @@ def send() -> ResponseReturnValue:
     uploads = form.uploads()
     try:
         if len(uploads) > MAX_FILES or any(map(_is_zip, uploads)):
-            job = form.enqueue(form.spool(queue.new_id(), 1))
-            return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+            return guards.to_job(form.enqueue(form.spool(queue.new_id(), 1)))
         incoming = _read(uploads)
         count_photos(len(incoming))
         results = classify_photos(incoming, get_pipeline(form.model.data), form.origin())
@@ -214,7 +213,7 @@ def take_folder() -> ResponseReturnValue:
     with noting(MarqueError):
         order = form.order(form.folder.data or "the whole folder")
         job = upload_job.enqueue_folder(get_config().import_folder, form.folder.data, order)
-        return redirect(url_for("jobs.one", job_id=job.public_id), 303)
+        return guards.to_job(job)
     return redirect(url_for("jobs.index"), 303)
 
 
