@@ -101,9 +101,9 @@ def remove(job_id: str) -> ResponseReturnValue:
 def _export(form: _ExportForm) -> ResponseReturnValue:
     """The export itself, piece by piece; or a job that makes it in the data folder."""
     order = ExportOrder(
-        form.format.data or "",
+        form.format.data,
         parse_filter(request.form),
-        form.after.data or "",
+        form.after.data,
         keep_metadata=bool(form.metadata.data) and guards.is_admin(),
         base_url=request.url_root,
     )

@@ -35,9 +35,9 @@ def index() -> ResponseReturnValue:
     if form.is_submitted():
         try:
             hook = webhooks.add(
-                form.url.data or "",
+                form.url.data,
                 form.events.data or [],
-                below=form.below.data or "",
+                below=form.below.data,
                 private=private,
                 who=guards.who(),
             )

@@ -37,8 +37,8 @@ def index() -> ResponseReturnValue:
     form, error = _KeyForm(), None
     if form.is_submitted():
         try:
-            expires_at = api_keys.parse_expiry(form.expires.data or "")
-            key, text = api_keys.create_key(form.name.data or "", form.scope.data, expires_at)
+            expires_at = api_keys.parse_expiry(form.expires.data)
+            key, text = api_keys.create_key(form.name.data, form.scope.data, expires_at)
             session[_SHOWN_ONCE] = [key.name, text]
             return redirect(url_for(".index"), 303)
         except UserError as refused:

@@ -43,7 +43,7 @@ def form() -> ResponseReturnValue:
     form, error = _LoginForm(next=request.args.get("next", "")), None
     if form.is_submitted():
         try:
-            user = users.log_in(form.name.data or "", form.password.data or "")
+            user = users.log_in(form.name.data, form.password.data)
             _begin_session(user)
             if user.first_password:
                 note(
@@ -80,7 +80,7 @@ def account() -> ResponseReturnValue:
         return render_page("accounts/account.html", form=form)
     try:
         form.check()
-        old, new = form.old.data or "", form.new.data or ""
+        old, new = form.old.data, form.new.data
         user = users.change_password(person.id if person else 0, old, new)
     except (InvalidFormError, UserError, LoginFailedError, TooManyAttemptsError) as error:
         return render_page("accounts/account.html", error, form=form)

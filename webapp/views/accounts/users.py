@@ -38,7 +38,7 @@ def add() -> ResponseReturnValue:
     """Add a person with a generated password."""
     form = _UserForm()
     try:
-        new = users.create_user(form.name.data or "", role=form.role.data)
+        new = users.create_user(form.name.data, role=form.role.data)
     except UserError as error:
         return _page(form, error)
     session[_SHOWN_ONCE] = [new.user.name, new.password]
@@ -48,7 +48,7 @@ def add() -> ResponseReturnValue:
 @bp.post("/reset")
 def reset() -> ResponseReturnValue:
     """Give a person another generated password; their sessions end."""
-    name, password = _UserForm().name.data or "", users.make_password()
+    name, password = _UserForm().name.data, users.make_password()
     person = guards.person()
     try:
         if person and person.name == name:

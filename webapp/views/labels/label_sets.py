@@ -37,10 +37,6 @@ class _LabelForm(Form):
     retired = StringField("Retired")
     why = StringField("Why (not needed, but kept)")
 
-    def values(self, *kinds: str) -> dict[str, str]:
-        """The values of these kinds of edits; what was not sent is empty."""
-        return {kind: self[kind].data or "" for kind in kinds}
-
 
 class _FileForm(Form):
     """A label set as a file, then its text with the button that saves it."""
@@ -53,7 +49,7 @@ class _FileForm(Form):
         """What was sent, in UTF-8, at most `most` bytes of a file."""
         if self.file.data:
             return self.file.data.read(most).decode("utf-8", "replace").encode()
-        return (self.text.data or "").encode()
+        return self.text.data.encode()
 
 
 @bp.get("/<name>/labels")
@@ -67,7 +63,8 @@ def index(name: str) -> ResponseReturnValue:
 def change(name: str) -> ResponseReturnValue:
     """Save how people see one label."""
     form, published = _LabelForm(), get_registry().published_card(name)
-    label, values, why = form.label.data or "", form.values(*KINDS), form.why.data or ""
+    label, values = form.label.data, {kind: form[kind].data for kind in KINDS}
+    why = form.why.data
     try:
         changed = label_sets.change_label(published, label, values, who=guards.who(), why=why)
     except (BadRequestError, UnknownLabelError) as error:
@@ -83,7 +80,7 @@ def change(name: str) -> ResponseReturnValue:
 def picture(name: str) -> ResponseReturnValue:
     """Make a photo the reference photo of its label, from the photo's page."""
     form, published = _LabelForm(), get_registry().published_card(name)
-    label, values = form.label.data or "", form.values("photo")
+    label, values = form.label.data, {"photo": form.photo.data}
     with noting(BadRequestError, UnknownLabelError):
         label_sets.change_label(published, label, values, who=guards.who())
         shown = display(get_registry().card(name), label)
@@ -129,7 +126,7 @@ def import_file(name: str) -> ResponseReturnValue:
 def undo(name: str) -> ResponseReturnValue:
     """Take back what was saved last about one label."""
     form, published = _LabelForm(), get_registry().published_card(name)
-    label = form.label.data or ""
+    label = form.label.data
     with noting(BadRequestError, NothingToUndoError):
         undone = label_sets.undo_last_change(published, label, editor())
         note(f"Undone: {count(undone, 'change')}.")

@@ -86,7 +86,7 @@ def index() -> ResponseReturnValue:
 def undo() -> ResponseReturnValue:
     """How much would be taken back of what a person said since a time; the form takes it back."""
     form = _UndoPersonForm(request.values)
-    name, since = form.who.data or "", form.since.data or ""
+    name, since = form.who.data, form.since.data
     if request.method == "POST":
         with noting(NothingToUndoError):
             stamp = Stamp(guards.who(), UNDO)

@@ -33,11 +33,11 @@ class _EditForm(Form):
 def merge(name: str) -> ResponseReturnValue:
     """Which label into which, and with both what that touches; the form merges them."""
     form, published = _EditForm(request.values), get_registry().published_card(name)
-    label, into = form.label.data or "", form.into.data or ""
+    label, into = form.label.data, form.into.data
     touched, error = None, None
     try:
         if request.method == "POST":
-            merges.merge_label(published, label, into, editor(), form.why.data or "")
+            merges.merge_label(published, label, into, editor(), form.why.data)
             note(f"{display(published, label)} reads as {display(published, into)} now.")
             return redirect(url_for("label_sets.index", name=name, label=label), 303)
         if into:
@@ -62,12 +62,12 @@ def split(name: str) -> ResponseReturnValue:
     """The label and its new ones, and with these what that touches; the form lets people choose
     among the new labels instead of the one."""
     form, published = _EditForm(request.values), get_registry().published_card(name)
-    label, names = form.label.data or "", form.names.data or ""
+    label, names = form.label.data, form.names.data
     new = merges.tidy_names(names.splitlines())
     touched, error = None, None
     try:
         if request.method == "POST":
-            merges.split_label(published, label, new, editor(), form.why.data or "")
+            merges.split_label(published, label, new, editor(), form.why.data)
             note(f"{display(published, label)} is split into {count(len(new), 'label')}.")
             return redirect(url_for("label_sets.index", name=name, label=label), 303)
         if new:

@@ -37,7 +37,7 @@ class _UndoForm(Form):
     @property
     def event_id(self) -> int:
         """The event's number, 0 for one that makes no sense."""
-        text = self.event.data or ""
+        text = self.event.data
         return int(text) if text.isdecimal() and len(text) < 18 else 0
 
 
@@ -45,7 +45,7 @@ class _UndoForm(Form):
 def one(public_id: str) -> ResponseReturnValue:
     """Give one photo a ground truth."""
     form = _RelabelForm()
-    label, why = form.label.data or "", (form.why.data or "").strip()
+    label, why = form.label.data, form.why.data.strip()
     if label or not why:
         cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
         note_saved(relabel_photos([public_id], label, cards, stamp), label, cards)
@@ -58,7 +58,7 @@ def one(public_id: str) -> ResponseReturnValue:
 def undo() -> ResponseReturnValue:
     """Take back what was done together, or a single event of it."""
     form = _UndoForm()
-    batch, stamp = form.batch.data or "", Stamp(guards.who(), UNDO)
+    batch, stamp = form.batch.data, Stamp(guards.who(), UNDO)
     with noting(NothingToUndoError):
         if form.event.data:
             note_undone(undo_event(form.event_id, stamp))

@@ -98,5 +98,5 @@ def _start(form: _ImportForm) -> Job:
     if labels_file and labels_file.filename:
         labels = (labels_file.filename, labels_file.stream)
     with closing(file.stream):
-        upload = ModelUpload(file.filename, file.stream, form.labels.data or "", labels)
+        upload = ModelUpload(file.filename, file.stream, form.labels.data, labels)
         return model_import.enqueue(get_config().data, upload, options, sender())

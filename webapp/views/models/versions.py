@@ -84,7 +84,7 @@ def ask(name: str) -> ResponseReturnValue:
     running = compare_job.last(name, champion, challenger)
     if running is not None and not running.over:
         return guards.to_job(running.job)
-    text = (form.newest.data or "").strip() or str(compare_job.NEWEST)
+    text = form.newest.data.strip() or str(compare_job.NEWEST)
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     wanted = compare_job.ComparisonOrder(name, champion, challenger, newest)
     try:
@@ -98,9 +98,9 @@ def ask(name: str) -> ResponseReturnValue:
 def take_over(name: str) -> ResponseReturnValue:
     """Let a version serve, if the comparison or the admin says so."""
     form, registry = _ServeForm(), get_registry()
-    version, live = _number(form.version.data or ""), registry.live_version(name)
+    version, live = _number(form.version.data), registry.live_version(name)
     force = request.form.get("force") == "yes"
-    decision = Decision(guards.who(), form.why.data or "", force=force)
+    decision = Decision(guards.who(), form.why.data, force=force)
     try:
         row = compare.promote_on_history(registry, name, version, load_version, decision)
     except ModelNotFoundError:
@@ -118,7 +118,7 @@ def take_over(name: str) -> ResponseReturnValue:
 @guards.admins_only
 def go_back(name: str) -> ResponseReturnValue:
     """Let the version serve again that was live before."""
-    decision = Decision(guards.who(), _ServeForm().why.data or "")
+    decision = Decision(guards.who(), _ServeForm().why.data)
     row = rollback(get_registry(), name, load_version, decision)
     note(f"{name} {row.to_version} is live again, instead of version {row.from_version}.")
     return redirect(url_for(".model", name=name), 303)

@@ -88,7 +88,7 @@ class BulkForm(Form):
         """The picked photos, or all that match. Raises `BadRequestError` for none."""
         wanted = parse_filter(request.values)
         if self.scope.data == "all":
-            up_to = self.up_to.data or ""
+            up_to = self.up_to.data
             is_number = re.fullmatch(r"[0-9]{1,18}", up_to)
             return Selection(wanted=wanted, up_to=int(up_to) if is_number else 0)
         ids = tuple(dict.fromkeys(request.values.getlist("ids")))
@@ -101,7 +101,7 @@ class BulkForm(Form):
         actions."""
         super().check()
         if self.action.data == "label":
-            check_label(self.label.data or "", live_choice())
+            check_label(self.label.data, live_choice())
         if self.action.data == "delete" and not guards.is_admin():
             raise NotAllowedError("Only an admin may delete photos. Ask one, or log in as one.")
 
@@ -208,7 +208,7 @@ def _enqueue(form: BulkForm, selection: Selection) -> Job | None:
     action = form.action.data
     if action in bulk_job.ACTIONS and bulk_job.is_large(selection):
         cards = live_choice() if action == "label" else []
-        label, stamp = form.label.data or "", Stamp(guards.who(), "gallery")
+        label, stamp = form.label.data, Stamp(guards.who(), "gallery")
         params = bulk_job.action_params(action, selection, stamp, cards, label)
         return bulk_job.enqueue(params, sender())
     if action == "ask" and not selection.ids and bulk.is_long(selection):

@@ -27,8 +27,8 @@ class _RetentionForm(Form):
 
     def rule(self) -> tuple[int, timedelta]:
         """The number and the age. Raises `BadRequestError`."""
-        number = deletion.parse_number((self.per_class.data or "").strip())
-        return number, deletion.parse_age((self.older_than.data or "").strip() or "0")
+        number = deletion.parse_number(self.per_class.data.strip())
+        return number, deletion.parse_age(self.older_than.data.strip() or "0")
 
 
 @bp.get("")

@@ -42,16 +42,12 @@ from webapp.views.photos.presenters import present_answer, present_item
 bp = Blueprint("upload", __name__)
 
 
-def _strip(text: str | None) -> str:
-    return (text or "").strip()
-
-
 class FolderForm(Form):
     """What is known of many photos: a label for all, or folders that are labels."""
 
-    folder = StringField("Folder", filters=[_strip])
-    model = StringField("Model", filters=[_strip])
-    ground_truth = StringField("Ground truth", filters=[_strip])
+    folder = StringField("Folder", filters=[str.strip])
+    model = StringField("Model", filters=[str.strip])
+    ground_truth = StringField("Ground truth", filters=[str.strip])
     folders = BooleanField("The folders are named after the labels of their photos")
 
     def order(self, title: str) -> UploadOrder:
@@ -68,7 +64,7 @@ class _UploadForm(FolderForm):
     files = MultipleFileField()
     file = MultipleFileField()
     batch = StringField()
-    title = StringField(filters=[_strip])
+    title = StringField(filters=[str.strip])
     job = StringField()
     group = IntegerField(default=1)
     last = StringField()
@@ -79,7 +75,7 @@ class _UploadForm(FolderForm):
 
     def origin(self) -> Origin:
         """Where the photos come from."""
-        batch = self.batch.data or ""
+        batch = self.batch.data
         batch = batch if re.fullmatch(r"[\w-]{1,24}", batch, re.ASCII) else ""
         return Origin(guards.who(), "upload", self.ground_truth.data, batch)
 

@@ -111,7 +111,7 @@ def index() -> ResponseReturnValue:
 def decide() -> ResponseReturnValue:
     """Give the photo its label; the next one follows."""
     queue, form = _queue(), CheckForm()
-    public_id, label, why = form.photo.data or "", form.label.data, form.why.data or ""
+    public_id, label, why = form.photo.data, form.label.data, form.why.data
     if not label:
         note("Press the label itself: the reason goes with it.", kind="")
         return redirect(url_for(".index", **_params(queue), photo=public_id, why=why), 303)
@@ -125,7 +125,7 @@ def decide() -> ResponseReturnValue:
 @bp.post("/later")
 def later() -> ResponseReturnValue:
     """Put the photo aside: it comes again after the others."""
-    public_id = (CheckForm().photo.data or "")[:24]
+    public_id = CheckForm().photo.data[:24]
     others = [aside for aside in session.get(_LATER, []) if aside != public_id]
     session[_LATER] = [*others, public_id][-_MOST_LATER:]
     return redirect(url_for(".index", **_params(_queue())), 303)

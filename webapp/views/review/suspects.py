@@ -74,7 +74,7 @@ def index() -> ResponseReturnValue:
 def decide() -> ResponseReturnValue:
     """Keep the label of a photo, or give it another one; either settles it."""
     form, queue = CheckForm(), ReviewQueue("suspected")
-    photo, label = form.photo.data or "", form.label.data or ""
+    photo, label = form.photo.data, form.label.data
     with noting(PhotoNotFoundError):
         check = check_photo(photo, label, queue=queue, cards=live_choice(), who=guards.who())
         text = "Kept:" if check.same else "Saved:"
