@@ -74,7 +74,8 @@ def init_app(app: Flask) -> None:
     template_filters.init_app(app)
     app.context_processor(_page_values)
     _cache_assets(app)
-    app.jinja_env.globals |= {"asset": _asset, "color": _color, "display": shown_name}
+    helpers = {"asset": _asset, "color": _color, "display": shown_name, "model_title": model_title}
+    app.jinja_env.globals |= helpers
 
 
 def _asset(name: str) -> str:

@@ -33,7 +33,7 @@ from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
 from webapp.views import guards
 from webapp.views.flashes import note
-from webapp.views.layout import label_groups, live_cards, model_choices, model_title, render_page
+from webapp.views.layout import label_groups, live_cards, model_choices, render_page
 from webapp.views.photos import heat_map
 from webapp.views.photos.bulk import BulkForm
 from webapp.views.photos.presenters import FIRST, card_for, present_item, present_prediction
@@ -112,7 +112,6 @@ def photo(public_id: str) -> ResponseReturnValue:
         prediction=prediction,
         card=card_for(prediction) if prediction else None,
         answer=answer,
-        answered=list(_titles(details).items()),
         silent=_silent(details),
         chosen=prediction.model if prediction else model,
         history=_history(details),
@@ -136,7 +135,6 @@ def opinions(public_id: str) -> ResponseReturnValue:
         "photos/predictions.html",
         photo=details.item.photo,
         answers=[(each, present_prediction(each), card_for(each)) for each in details.answers],
-        titles=_titles(details),
         silent=_silent(details),
         again=request.args.get("sent") == "again",
     )
@@ -267,12 +265,6 @@ def _answer_of(details: PhotoDetails, model: str) -> Prediction | None:
             f"There is no model called “{model[:80]}” that could look at this photo."
         )
     return None
-
-
-def _titles(details: PhotoDetails) -> dict[str, str]:
-    """The models that have looked at the photo, with their titles."""
-    names = [prediction.model for prediction in details.answers]
-    return {name: model_title(name) for name in names}
 
 
 def _silent(details: PhotoDetails) -> list[tuple[str, str]]:
