@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 
 from webapp import domain
@@ -19,7 +19,6 @@ _MARGIN = 16  # pixels of paper round a chart in a file
 _LONGEST_LABEL = 40  # characters that a chart shows; its tooltip has them all
 _NUMBERED = 40  # labels up to which a matrix writes its counts into the cells
 _AXES = ("down: what it is", "across: what was said")
-_DASHES = ("", "6 3", "2 3", "8 3 2 3")
 _SMALL_CELL, _SMALL_LETTER = 12.0, 5.2  # pixels, of matrices of many labels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 384.0, 20.0, 236.0  # pixels, of shares in percent
 
@@ -218,10 +217,10 @@ def lines_svg(
     marks: Mapping[float, str] | None = None,
     ident: str = "lines",
 ) -> Svg:
-    """A line for each series of (x, y), named at its end, told apart by colour and dashes.
+    """A line for each series of (x, y), named at its end, told apart by colour: at most two.
 
     `shares`: y is in [0, 1], shown in percent; `marks` are upright lines with a word, such as where
-    a stage begins. Points that are not numbers leave a gap. At most eight series.
+    a stage begins. Points that are not numbers leave a gap.
     """
     points = [point for values in series.values() for point in values if _is_drawn(point)]
     first, last = min((x for x, _ in points), default=0.0), max((x for x, _ in points), default=1.0)
@@ -247,16 +246,12 @@ def lines_svg(
         parts.append(f'<path class="ideal" d="M{x:.1f} {top:g}V{bottom:g}"/>')
         parts.append(_text(x + 4, top + 10, word))
     ends: list[tuple[float, str]] = []
-    for number, (name, values) in enumerate(series.items()):
-        dash = _DASHES[number // 2 % len(_DASHES)]
-        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    for color, (name, values) in zip(cycle(("ink", "red")), series.items()):
         stretches = (run for drawn, run in groupby(values, _is_drawn) if drawn)
         runs = [[(x_of(x), y_of(y)) for x, y in run] for run in stretches]
         drawn = " ".join(map(_path, runs))
-        parts.append(
-            f'<path class="line {("ink", "red")[number % 2]}"{dashed} d="{drawn}">'
-            f"<title>{escape(name)}</title></path>"
-        )
+        title_of_line = f"<title>{escape(name)}</title>"
+        parts.append(f'<path class="line {color}" d="{drawn}">{title_of_line}</path>')
         ends += [(run[-1][1], name) for run in runs[-1:]]
     lowest = -math.inf
     for y, name in sorted(ends):  # moved down where two would cover each other

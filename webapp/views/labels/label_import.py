@@ -71,9 +71,9 @@ def send_folder() -> ResponseReturnValue:
 def look(public_id: str) -> ResponseReturnValue:
     """What the file would do. The form gives the photos their labels, as one batch; of a large file
     a job does."""
-    form, cards = _ImportForm(request.values), live_choice("")
-    file, by_name = label_import.own_file(public_id, guards.who()), bool(form.by_name.data)
-    replace, confirmed = bool(form.replace.data), request.method == "POST"
+    form, file = _ImportForm(request.values), label_import.own_file(public_id, guards.who())
+    by_name, replace, cards = bool(form.by_name.data), bool(form.replace.data), live_choice("")
+    confirmed = request.method == "POST"
     if confirmed and label_import.is_large(file):
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
         return guards.to_job(label_import_job.enqueue(params, sender(public_id)))
