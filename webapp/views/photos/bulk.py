@@ -32,7 +32,7 @@ from webapp.views.flashes import note, note_saved, noting
 from webapp.views.forms import Form
 from webapp.views.guards import sender
 from webapp.views.labels.relabel import live_choice
-from webapp.views.layout import model_title, shown_name
+from webapp.views.layout import model_title
 from webapp.views.photos.presenters import present_item
 from webapp.views.photos.query_filters import filter_texts
 from webapp.views.template_filters import count
@@ -138,8 +138,9 @@ def preview() -> ResponseReturnValue:
     number = count(min(forecast.photos, MOST), "photo")
     return render_template(
         "photos/bulk.html",
+        form=form,
         action=action,
-        title=_title(form, f"more than {number}" if forecast.photos > MOST else number),
+        number=f"more than {number}" if forecast.photos > MOST else number,
         forecast=forecast,
         tiles=[(item, present_item(item)) for item in forecast.first],
         most=most,
@@ -235,20 +236,3 @@ def _preview_params(form: BulkForm, selection: Selection) -> dict[str, Any]:
         **({"ids": selection.ids} if selection.ids else {"scope": "all"}),
         **filter_params(selection.wanted),
     }
-
-
-def _title(form: BulkForm, number: str) -> tuple[str, str]:
-    """The page's sentence about a number of photos, in two parts: what is done, and the rest."""
-    match form.action.data:
-        case "label":
-            return f"Mark {number}", f"as {shown_name(form.label.data)}?"
-        case "ask":
-            name, version = form.version
-            return f"Let {model_title(name)}, version {version},", f"look at {number}?"
-        case "confirm":
-            return "Confirm the answers", f"of {number}?"
-        case "star":
-            return "Star", f"{number}?"
-        case "unstar":
-            return "Take the stars", f"off {number}?"
-    return "Delete", f"{number}?"
