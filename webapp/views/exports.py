@@ -18,7 +18,6 @@ from webapp.services.jobs.types import export as export_job
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
-from webapp.views.guards import owner, sender
 from webapp.views.layout import render_page
 from webapp.views.photos.query_filters import filter_texts
 
@@ -57,7 +56,7 @@ def index() -> ResponseReturnValue:
         its = json.loads(export.filter_json)
         goes_on = export.format in FORMATS and FORMATS[export.format].goes_on
         earlier.append((export, its, filter_texts(its), goes_on))
-    made = jobs.list_jobs(owner(), job_type=export_job.JOB_TYPE.name, limit=_JOBS_SHOWN).items
+    made = jobs.list_jobs(guards.owner(), job_type=export_job.JOB_TYPE.name, limit=_JOBS_SHOWN)
     return render_page(
         "exports/index.html",
         error,
@@ -69,7 +68,7 @@ def index() -> ResponseReturnValue:
         going_on="go_on" in request.args,
         earlier=earlier,
         zip_photos=ZIP_PHOTOS,
-        made=made,
+        made=made.items,
         kept=export_job.KEPT.days,
     )
 
@@ -83,7 +82,7 @@ def manifest(public_id: str) -> Response:
 @bp.get("/jobs/<job_id>/files/<name>")
 def file(job_id: str, name: str) -> ResponseReturnValue:
     """A file that a job has made."""
-    view = jobs.get_job(job_id, owner())
+    view = jobs.get_job(job_id, guards.owner())
     path, content_type, sha256 = export_job.file_of(
         view, name, get_config().data, admin=guards.is_admin()
     )
@@ -93,7 +92,7 @@ def file(job_id: str, name: str) -> ResponseReturnValue:
 @bp.post("/jobs/<job_id>/files/remove")
 def remove(job_id: str) -> ResponseReturnValue:
     """Remove the files of a job before their time."""
-    export_job.remove_files(jobs.get_job(job_id, owner()), get_config().data)
+    export_job.remove_files(jobs.get_job(job_id, guards.owner()), get_config().data)
     note("The files are removed.")
     return redirect(url_for("jobs.one", job_id=job_id), 303)
 
@@ -108,7 +107,7 @@ def _export(form: _ExportForm) -> ResponseReturnValue:
         base_url=request.url_root,
     )
     if form.later.data:
-        return guards.to_job(export_job.enqueue(order, get_config().data, sender()))
+        return guards.to_job(export_job.enqueue(order, get_config().data, guards.sender()))
     export, pieces = downloads.start_export(order, who=guards.who(), tools=get_tools())
     name = downloads.name_of(order, export)
     return download(pieces, order.format_spec.content_type, name, export_id=export.public_id)

@@ -16,7 +16,6 @@ from webapp.services.photos.classify import clean_name
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
-from webapp.views.guards import sender
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import render_page
 from webapp.views.template_filters import count
@@ -76,7 +75,7 @@ def look(public_id: str) -> ResponseReturnValue:
     confirmed = request.method == "POST"
     if confirmed and label_import.is_large(file):
         params = label_import_job.params_for(file, cards, by_name=by_name, replace=replace)
-        return guards.to_job(label_import_job.enqueue(params, sender(public_id)))
+        return guards.to_job(label_import_job.enqueue(params, guards.sender(public_id)))
     plan = label_import.plan_import(label_import.read_file(file), cards, by_name=by_name)
     if confirmed:
         done = label_import.apply_import(plan, replace=replace, who=guards.who(), why=file.filename)

@@ -14,7 +14,6 @@ from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
-from webapp.views.guards import sender
 from webapp.views.template_filters import count
 
 bp = guards.guard(Blueprint("label_merges", __name__, url_prefix="/models"), guards.admins_only)
@@ -90,10 +89,10 @@ def split(name: str) -> ResponseReturnValue:
 def reread(name: str) -> ResponseReturnValue:
     """Go on with a job that was stopped, or bring photos and answers up to date in a new one."""
     get_registry().published_card(name)
-    remap_job.go_on(name, sender())
+    remap_job.go_on(name, guards.sender())
     return redirect(url_for("label_sets.index", name=name), 303)
 
 
 def editor() -> Editor:
     """Who is here, as somebody who edits label sets."""
-    return remap_job.editor(get_registry(), sender())
+    return remap_job.editor(get_registry(), guards.sender())

@@ -15,7 +15,6 @@ from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, note_undone, noting
 from webapp.views.forms import Form
-from webapp.views.guards import sender
 
 bp = guards.guard(Blueprint("relabel", __name__), guards.people_only)
 
@@ -63,7 +62,8 @@ def undo() -> ResponseReturnValue:
         if form.event.data:
             note_undone(undo_event(form.event_id, stamp))
         elif bulk_job.is_large_batch(batch):
-            return guards.to_job(bulk_job.enqueue(bulk_job.undo_params(batch, UNDO), sender()))
+            params = bulk_job.undo_params(batch, UNDO)
+            return guards.to_job(bulk_job.enqueue(params, guards.sender()))
         else:
             note_undone(undo_batch(batch, stamp))
     return redirect(guards.way_back(url_for("gallery.index")), 303)

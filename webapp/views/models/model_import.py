@@ -20,7 +20,6 @@ from webapp.services.jobs.types import model_import
 from webapp.services.jobs.types.model_import import FILE_ENDINGS, ModelUpload
 from webapp.views import guards
 from webapp.views.forms import Form
-from webapp.views.guards import owner, sender
 from webapp.views.layout import render_page
 
 bp = guards.guard(Blueprint("imports", __name__, url_prefix="/imports"), guards.admins_only)
@@ -74,7 +73,7 @@ def index() -> ResponseReturnValue:
         error,
         form=form,
         trouble=trouble,
-        imports=queue.list_jobs(owner(), job_type=job_type, limit=_LAST).items,
+        imports=queue.list_jobs(guards.owner(), job_type=job_type, limit=_LAST).items,
         endings=FILE_ENDINGS,
         max_bytes=MAX_MODEL,
     )
@@ -99,4 +98,4 @@ def _start(form: _ImportForm) -> Job:
         labels = (labels_file.filename, labels_file.stream)
     with closing(file.stream):
         upload = ModelUpload(file.filename, file.stream, form.labels.data, labels)
-        return model_import.enqueue(get_config().data, upload, options, sender())
+        return model_import.enqueue(get_config().data, upload, options, guards.sender())

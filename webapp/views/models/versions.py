@@ -24,7 +24,6 @@ from webapp.services.photos.wording import display
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.forms import Form
-from webapp.views.guards import sender
 from webapp.views.jobs import REFRESH
 from webapp.views.layout import render_page
 
@@ -88,7 +87,7 @@ def ask(name: str) -> ResponseReturnValue:
     newest = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
     wanted = compare_job.ComparisonOrder(name, champion, challenger, newest)
     try:
-        return guards.to_job(compare_job.enqueue(get_registry(), wanted, sender()))
+        return guards.to_job(compare_job.enqueue(get_registry(), wanted, guards.sender()))
     except BadRequestError as error:
         return _comparison_page(name, champion, challenger, error)
 

@@ -30,7 +30,6 @@ from webapp.storage.labels.events import Stamp
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, noting
 from webapp.views.forms import Form
-from webapp.views.guards import sender
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title
 from webapp.views.photos.presenters import present_item
@@ -211,9 +210,9 @@ def _enqueue(form: BulkForm, selection: Selection) -> Job | None:
         cards = live_choice() if action == "label" else []
         label, stamp = form.label.data, Stamp(guards.who(), "gallery")
         params = bulk_job.action_params(action, selection, stamp, cards, label)
-        return bulk_job.enqueue(params, sender())
+        return bulk_job.enqueue(params, guards.sender())
     if action == "ask" and not selection.ids and bulk.is_long(selection):
-        return reclassify_job.enqueue(get_registry(), *form.version, selection, sender())
+        return reclassify_job.enqueue(get_registry(), *form.version, selection, guards.sender())
     return None
 
 

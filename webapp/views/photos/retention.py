@@ -12,7 +12,6 @@ from webapp.services.jobs.types import retention as retention_job
 from webapp.services.photos import deletion
 from webapp.views import guards
 from webapp.views.forms import Form
-from webapp.views.guards import sender
 from webapp.views.layout import render_page
 
 bp = guards.guard(Blueprint("retention", __name__, url_prefix="/admin/keeping"), guards.admins_only)
@@ -49,4 +48,4 @@ def index() -> ResponseReturnValue:
 @bp.post("")
 def apply() -> ResponseReturnValue:
     """Put in the job that deletes what the rule does not keep, as one batch."""
-    return guards.to_job(retention_job.enqueue(*_RetentionForm().rule(), sender()))
+    return guards.to_job(retention_job.enqueue(*_RetentionForm().rule(), guards.sender()))
