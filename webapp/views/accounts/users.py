@@ -27,16 +27,13 @@ class _UserForm(Form):
     )
 
 
-@bp.get("")
+@bp.route("", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
-    """Everybody who can log in. A password generated on the page before is shown once."""
-    return _page(_UserForm())
-
-
-@bp.post("")
-def add() -> ResponseReturnValue:
-    """Add a person with a generated password."""
+    """Everybody who can log in, and a form that adds a person with a generated password. The page
+    after it shows that once."""
     form = _UserForm()
+    if not form.is_submitted():
+        return _page(form)
     try:
         new = users.create_user(form.name.data, role=form.role.data)
     except UserError as error:
