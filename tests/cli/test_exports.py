@@ -109,7 +109,7 @@ def test_training_reads_what_was_exported(export, upload: Upload, tmp_path: Path
     export("folders", "data")
     listing = list_photos(tmp_path / "data", Layout())
     assert [photo.label for photo in listing.photos] == ["ferrari", "haas"]
-    examples, refused = read_examples(listing.photos, "export", 64, print)
+    examples, refused = read_examples(listing.photos, 64)
     assert refused == [] and {example.sha256 for example in examples} == {
         hashlib.sha256(content).hexdigest() for content in (draw(), draw("#C00000", mark=1))
     }

@@ -9,9 +9,9 @@ from PIL import Image, ImageEnhance
 
 from tests.training.toys import COLORS, picture, write_pictures
 from webapp.errors import TrainingError
+from webapp.inference.models.held_out import once_each
 from webapp.training.dataset import (
     TrainingExample,
-    drop_repeats,
     fingerprint,
     group,
     read_examples,
@@ -24,7 +24,7 @@ RULE = SplitRule(validation=0.2, test=0.2, seed=3)
 
 
 def read(folder: Path, source: str = "toys") -> list[TrainingExample]:
-    return read_examples(list_photos(folder, Layout()).photos, source, 200, lambda _: None)[0]
+    return read_examples(list_photos(folder, Layout(), source).photos, 200)[0]
 
 
 def test_it_reads_a_folder_per_label(tmp_path: Path) -> None:
@@ -36,13 +36,9 @@ def test_it_reads_a_folder_per_label(tmp_path: Path) -> None:
 def test_it_names_an_unreadable_file_and_goes_on(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     (tmp_path / "red" / "broken.jpg").write_bytes(b"not a photo at all")
-    messages: list[str] = []
-    examples, refused = read_examples(
-        list_photos(tmp_path, Layout()).photos, "toys", 200, messages.append
-    )
+    examples, refused = read_examples(list_photos(tmp_path, Layout()).photos, 200)
     assert len(examples) == 6
-    assert [Path(example).name for example in refused] == ["broken.jpg"]
-    assert "broken.jpg" in messages[0]
+    assert [(Path(name).name, bool(why)) for name, why in refused] == [("broken.jpg", True)]
 
 
 def test_it_makes_large_photos_smaller(tmp_path: Path) -> None:
@@ -54,7 +50,7 @@ def test_it_makes_large_photos_smaller(tmp_path: Path) -> None:
 def test_it_drops_a_file_that_lies_under_two_labels(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     shutil.copy(tmp_path / "red" / "000.png", tmp_path / "blue" / "same.png")
-    kept, repeated, contradictory = drop_repeats(read(tmp_path))
+    kept, repeated, contradictory = once_each(read(tmp_path))
     assert len(kept) == 5
     assert repeated == []
     assert sorted(Path(example).name for example in contradictory) == ["000.png", "same.png"]
@@ -63,7 +59,7 @@ def test_it_drops_a_file_that_lies_under_two_labels(tmp_path: Path) -> None:
 def test_it_keeps_one_of_two_equal_files(tmp_path: Path) -> None:
     write_pictures(tmp_path, 2)
     shutil.copy(tmp_path / "red" / "000.png", tmp_path / "red" / "again.png")
-    kept, repeated, _ = drop_repeats(read(tmp_path))
+    kept, repeated, _ = once_each(read(tmp_path))
     assert len(kept) == 6
     assert len(repeated) == 1
 

@@ -21,11 +21,10 @@ def make_example(number: int, label: str, group: int) -> TrainingExample:
     return TrainingExample(
         Path(f"{number}.jpg"),
         label,
-        "data",
-        f"{number:064x}",
-        0,
-        np.zeros((1, 1, 3), np.uint8),
-        None,
+        source="data",
+        sha256=f"{number:064x}",
+        dhash=0,
+        pixels=np.zeros((1, 1, 3), np.uint8),
         group=group,
     )
 

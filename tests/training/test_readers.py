@@ -227,7 +227,7 @@ def test_a_bounding_box_is_cut_out_for_training_and_measuring(tmp_path: Path) ->
     canvas.save(tmp_path / "000001.png")
     (tmp_path / "anno_train.csv").write_text("000001.png,11,5,40,24,red\n")
     listing = list_photos(tmp_path, CARS)
-    examples, _ = read_examples(listing.photos, "cars", 200, lambda _: None)
+    examples, _ = read_examples(listing.photos, 200)
     assert examples[0].pixels.shape == (20, 30, 3)
     assert (fit_all(examples, InputSpec(8, 8)) == (200, 0, 0)).all()
 
@@ -236,7 +236,7 @@ def test_a_box_outside_the_photo_is_refused_by_name(tmp_path: Path) -> None:
     photo(tmp_path / "000001.png")
     (tmp_path / "anno_train.csv").write_text("000001.png,100,100,120,120,red\n")
     listing = list_photos(tmp_path, CARS)
-    examples, refused = read_examples(listing.photos, "cars", 200, lambda _: None)
+    examples, refused = read_examples(listing.photos, 200)
     assert (len(examples), len(refused)) == (0, 1)
 
 

@@ -8,6 +8,11 @@ from webapp.errors import TrainingError
 from webapp.training.recipe import RECIPES, find_recipe, fitted, named, read_recipe, with_labels
 
 
+def called(*names: str) -> dict[str, str]:
+    """Labels that the data calls by their names."""
+    return {name: name for name in names}
+
+
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_shipped_recipe_can_be_read(path: Path) -> None:
     assert read_recipe(path).name == path.stem
@@ -45,19 +50,19 @@ def test_a_stage_needs_sizes_in_steps_of_32(tmp_path: Path) -> None:
 
 
 def test_without_a_recipe_the_folders_name_the_labels() -> None:
-    recipe = with_labels(find_recipe("my-cars"), ["pick-up", "estate_car"])
+    recipe = with_labels(find_recipe("my-cars"), called("pick-up", "estate_car"))
     assert [label.display for label in recipe.labels] == ["Estate car", "Pick up"]
     assert recipe.title == "My cars"
 
 
 def test_it_refuses_a_folder_that_is_no_label_of_the_recipe() -> None:
     with pytest.raises(TrainingError, match="no label for the folder lotus"):
-        with_labels(find_recipe("f1-teams"), ["ferrari", "lotus"])
+        with_labels(find_recipe("f1-teams"), called("ferrari", "lotus"))
 
 
 def test_it_names_all_folders_that_are_no_label_of_the_recipe() -> None:
     with pytest.raises(TrainingError, match="no label for the folders lotus, tyrrell"):
-        with_labels(find_recipe("f1-teams"), ["ferrari", "tyrrell", "lotus"])
+        with_labels(find_recipe("f1-teams"), called("ferrari", "tyrrell", "lotus"))
 
 
 def test_it_refuses_a_name_that_leaves_the_models_folder() -> None:
@@ -72,7 +77,7 @@ def test_labels_from_the_data_are_named_by_a_rule(tmp_path: Path) -> None:
         '[naming]\ndrop = " \\\\d{4}$"\nparent = "^(Land Rover|\\\\S+)"\n'
     )
     labels = with_labels(
-        read_recipe(path), ["Land Rover LR2 SUV 2012", "Audi S4 Sedan 2007"]
+        read_recipe(path), called("Land Rover LR2 SUV 2012", "Audi S4 Sedan 2007")
     ).labels
     assert [(label.display, label.parent) for label in labels] == [
         ("Audi S4 Sedan", "Audi"),
@@ -81,7 +86,7 @@ def test_labels_from_the_data_are_named_by_a_rule(tmp_path: Path) -> None:
 
 
 def test_what_the_data_calls_a_label_is_shown() -> None:
-    labels = with_labels(find_recipe("my-dogs"), ["n02085936"], {"n02085936": "Maltese_dog"}).labels
+    labels = with_labels(find_recipe("my-dogs"), {"n02085936": "Maltese_dog"}).labels
     assert (labels[0].name, labels[0].display) == ("n02085936", "Maltese dog")
 
 

@@ -4,12 +4,11 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,30 +16,25 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from webapp.errors import PhotoRefusedError, TrainingError
-from webapp.inference.decoding.crop import Box, decode_cut
+from webapp.inference.decoding.crop import decode_cut
 from webapp.inference.decoding.images import difference_hash, fit_input, working_side
 from webapp.inference.models import held_out
 from webapp.inference.models.card import InputSpec
-from webapp.training.readers import ListedPhoto
+from webapp.inference.models.held_out import LabelledPhoto
 from webapp.training.recipe import SplitRule
 
 Examples = list["TrainingExample"]
 Parts = dict[str, Examples]
 
 
-@dataclass(frozen=True)
-class TrainingExample:
+@dataclass(frozen=True, kw_only=True)
+class TrainingExample(LabelledPhoto):
     """A labelled photo, decoded as in serving."""
 
-    path: Path
-    label: str
-    source: str
-    sha256: str
     dhash: int  # its difference hash
     pixels: NDArray[np.uint8]  # RGB of shape (height, width, 3), made smaller
     taken: float | None = None  # seconds since 1970, from the time in the file's name
     group: int = -1  # shared by near-duplicates
-    box: Box | None = None  # what was cut out of the file
     size: tuple[int, int] = (0, 0)  # (width, height) before it was made smaller
 
 
@@ -71,12 +65,7 @@ class Dataset:
         }
 
 
-def short_name(path: Path) -> str:
-    """Folder, label and file name: enough to find the file again."""
-    return "/".join(path.parts[-3:])
-
-
-def read_example(photo: ListedPhoto, source: str, max_side: int) -> TrainingExample:
+def _read_example(photo: LabelledPhoto, max_side: int) -> TrainingExample:
     """A photo read as in serving, then made smaller. Raises `OSError` or `PhotoRefusedError`."""
     content = photo.path.read_bytes()
     pixels = decode_cut(content, photo.box)
@@ -85,45 +74,26 @@ def read_example(photo: ListedPhoto, source: str, max_side: int) -> TrainingExam
     if max(size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
         pixels = np.asarray(image)
-    digest = hashlib.sha256(content).hexdigest()
     taken: float | None = None
     if match := re.search(r"(?<!\d)(\d{14})(?!\d)", photo.path.name):  # as in 20240131235959
         with suppress(ValueError):
             taken = datetime.strptime(f"{match[1]}Z", "%Y%m%d%H%M%S%z").timestamp()
-    about = (photo.path, photo.label, source, digest, dhash)
-    return TrainingExample(*about, pixels, taken, box=photo.box, size=size)
+    known = vars(photo) | {"sha256": hashlib.sha256(content).hexdigest()}
+    return TrainingExample(**known, dhash=dhash, pixels=pixels, taken=taken, size=size)
 
 
 def read_examples(
-    photos: Iterable[ListedPhoto], source: str, max_side: int, say: Callable[[str], object]
-) -> tuple[Examples, list[str]]:
-    """The photos that can be read, and the names of the others, each told to `say`."""
+    photos: Iterable[LabelledPhoto], max_side: int
+) -> tuple[Examples, list[tuple[str, str]]]:
+    """The photos that can be read, and for each of the others its name and why not."""
     examples: Examples = []
-    refused: list[str] = []
+    refused: list[tuple[str, str]] = []
     for photo in photos:
         try:
-            examples.append(read_example(photo, source, max_side))
+            examples.append(_read_example(photo, max_side))
         except (OSError, PhotoRefusedError) as error:
-            refused.append(short_name(photo.path))
-            say(f"left out {refused[-1]}: {error}")
+            refused.append((photo.name, str(error)))
     return examples, refused
-
-
-def drop_repeats(examples: Examples) -> tuple[Examples, list[str], list[str]]:
-    """The examples without repeats and files under two labels, and the names of these two."""
-    by_content: dict[str, Examples] = defaultdict(list)
-    for example in examples:
-        by_content[example.sha256].append(example)
-    kept: Examples = []
-    repeated: list[str] = []
-    contradictory: list[str] = []
-    for same in by_content.values():
-        if len({example.label for example in same}) > 1:
-            contradictory += [short_name(example.path) for example in same]
-        else:
-            kept.append(same[0])
-            repeated += [short_name(example.path) for example in same[1:]]
-    return kept, repeated, contradictory
 
 
 def group(examples: Examples, rule: SplitRule) -> Examples:

@@ -11,7 +11,8 @@ from typing import Any
 
 from webapp.errors import TrainingError
 from webapp.inference.decoding.crop import Box
-from webapp.training.recipe import Layout
+from webapp.inference.models.held_out import LabelledPhoto
+from webapp.training.recipe import Layout, Recipe
 
 try:  # scipy comes with what training needs; a version can be evaluated without it
     from scipy.io import loadmat
@@ -35,26 +36,32 @@ _Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class ListedPhoto:
-    """A photo with a label, and the box that is to be cut out of it, if any."""
-
-    path: Path
-    label: str
-    box: Box | None = None
-
-
-@dataclass(frozen=True)
 class Listing:
-    """What a data folder holds."""
+    """What data folders hold."""
 
-    photos: tuple[ListedPhoto, ...]
+    photos: tuple[LabelledPhoto, ...]
     labels: dict[str, str]  # name -> what the data calls it
     missing: tuple[str, ...] = ()  # lines that led to no photo
     label_event: int | None = None  # the last one in a complete export of photos
 
 
-def list_photos(folder: Path, layout: Layout) -> Listing:
-    """The photos of a data folder; none is opened. Raises `TrainingError` if there is none."""
+def list_data(folders: Iterable[Path], recipe: Recipe) -> Listing:
+    """The photos of several data folders, with the recipe's names for their sources.
+
+    None is opened. Raises `TrainingError` if there is none in a folder.
+    """
+    listings = [list_photos(folder, recipe.layout, recipe.source(folder)) for folder in folders]
+    events = [listing.label_event for listing in listings if listing.label_event is not None]
+    return Listing(
+        tuple(photo for listing in listings for photo in listing.photos),
+        dict(sorted(pair for listing in listings for pair in listing.labels.items())),
+        tuple(line for listing in listings for line in listing.missing),
+        min(events, default=None),
+    )
+
+
+def list_photos(folder: Path, layout: Layout, source: str = "") -> Listing:
+    """The photos of one data folder, which is called `source`."""
     if not folder.is_dir():
         raise TrainingError(f"There is no data folder {folder}.")
     listing = _READERS[layout.kind](folder, layout)
@@ -63,6 +70,8 @@ def list_photos(folder: Path, layout: Layout) -> Listing:
         raise TrainingError(
             f"There is no photo in {folder} when it is read as {layout.kind!r}{why}"
         )
+    photos = tuple(replace(photo, source=source) for photo in listing.photos)
+    listing = replace(listing, photos=photos)
     try:  # the manifest of `flask photos export --format folders`
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -71,11 +80,6 @@ def list_photos(folder: Path, layout: Layout) -> Listing:
         case {"marque_export": _, "complete": True, "label_event": int(event)}:
             return replace(listing, label_event=event)
     return listing
-
-
-def labels_in(listings: Iterable[Listing]) -> dict[str, str]:
-    """All labels of several data folders, by name, with what the data calls them."""
-    return dict(sorted(pair for listing in listings for pair in listing.labels.items()))
 
 
 # ---- a folder per label: <label>/…/<photo> ----
@@ -88,7 +92,7 @@ def _read_folders(folder: Path, _layout: Layout) -> Listing:
         if tables := _tables(folder):
             hint = f" If {tables[0].name} names the labels, read it with --layout table."
         raise TrainingError(f"The data folder {folder} has no folder per label in it.{hint}")
-    photos = [ListedPhoto(path, label.name) for label in labels for path in files_in(label)]
+    photos = [LabelledPhoto(path, label.name) for label in labels for path in files_in(label)]
     return Listing(tuple(photos), {label.name: label.name for label in labels})
 
 
@@ -244,7 +248,7 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
     """`Images/nXXXXXXXX-Breed/<photo>`, or those in a .mat list such as `train_list.mat`."""
     usual = "Images" if (folder / "Images").is_dir() else ""
     root = _inside(folder, layout.images or usual)
-    photos: list[ListedPhoto] = []
+    photos: list[LabelledPhoto] = []
     labels: dict[str, str] = {}
     for path in _label_folders(root):
         match = re.fullmatch(r"(n\d{8})-(.+)", path.name)
@@ -253,7 +257,7 @@ def _read_dogs(folder: Path, layout: Layout) -> Listing:
                 f"The folders in {root} must be called like n02085620-Chihuahua, not {path.name}."
             )
         labels[match[1]] = match[2]
-        photos += [ListedPhoto(file, match[1]) for file in files_in(path)]
+        photos += [LabelledPhoto(file, match[1]) for file in files_in(path)]
     if not labels:
         raise TrainingError(f"The folders in {root} must be called like n02085620-Chihuahua.")
     if not layout.file:
@@ -278,7 +282,7 @@ def _listing(rows: Iterable[tuple[str, str, Box | None]], folder: Path) -> Listi
     for relative, path in paths.items():
         for name in {path.name, path.stem}:
             by_name[name].append(relative)
-    photos: list[ListedPhoto] = []
+    photos: list[LabelledPhoto] = []
     missing: list[str] = []
     for name, label, box in rows:
         plain = name.replace("\\", "/").removeprefix("./")
@@ -293,7 +297,7 @@ def _listing(rows: Iterable[tuple[str, str, Box | None]], folder: Path) -> Listi
         elif not label:
             missing.append(f"{name} has no label")
         else:
-            photos.append(ListedPhoto(paths[matches[0]], label, box))
+            photos.append(LabelledPhoto(paths[matches[0]], label, box))
     photos.sort(key=lambda photo: (photo.label, photo.path.as_posix()))
     return Listing(tuple(photos), {photo.label: photo.label for photo in photos}, tuple(missing))
 

@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -189,6 +189,11 @@ class Recipe:
         """The labels' names, in the order of the outputs."""
         return tuple(label.name for label in self.labels)
 
+    def source(self, folder: Path) -> str:
+        """What the recipe calls the source of a data folder, or the folder's name."""
+        name = folder.resolve().name
+        return next((source.name for source in self.data if source.folder == name), name)
+
     def settings(self) -> dict[str, Any]:
         """What decides the outcome of training, as plain JSON: everything but the texts."""
         texts = {"title", "noun", "noun_plural", "question", "summary", "limits"}
@@ -277,22 +282,19 @@ def named(recipe: Recipe, name: str) -> Recipe:
     return replace(recipe, name=name)
 
 
-def with_labels(
-    recipe: Recipe, names: Iterable[str], displays: dict[str, str] | None = None
-) -> Recipe:
-    """The recipe with its labels: its own, or `names` from the data, displayed by its rules.
+def with_labels(recipe: Recipe, data: Mapping[str, str]) -> Recipe:
+    """The recipe with its labels: its own, or those of the data, displayed by its rules.
 
-    `displays` is what the data calls a label where that is more than its name. Raises
-    `TrainingError` if a name is no label of the recipe.
+    `data` is what the data calls each label, by name. Raises `TrainingError` if a name is no label
+    of the recipe.
     """
     if recipe.labels:
-        if unknown := sorted(set(names) - set(recipe.label_names)):
+        if unknown := sorted(data.keys() - set(recipe.label_names)):
             folders = "the folder" if len(unknown) == 1 else "the folders"
             raise TrainingError(f"The recipe has no label for {folders} {', '.join(unknown)}.")
         return recipe
     rule, labels = recipe.naming, []
-    for name in sorted(names):
-        display = (displays or {}).get(name, name)
+    for name, display in sorted(data.items()):
         parent = re.search(rule.parent, display) if rule.parent else None
         plain = re.sub(rule.drop, "", display).strip() if rule.drop else display
         if " " not in plain:  # a name with spaces is meant as it is
@@ -300,12 +302,6 @@ def with_labels(
         plain = plain[:1].upper() + plain[1:]
         labels.append(Label(name=name, display=plain, parent=(parent[1] or "") if parent else ""))
     return replace(recipe, labels=tuple(labels))
-
-
-def source_name(recipe: Recipe, folder: Path) -> str:
-    """What the recipe calls the source of a data folder, or the folder's name."""
-    name = folder.resolve().name
-    return next((source.name for source in recipe.data if source.folder == name), name)
 
 
 def laid_out(

@@ -10,17 +10,17 @@ from webapp.errors import BadCardError, TrainingError
 from webapp.inference.familiarity import Familiarity
 from webapp.inference.models.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.models.golden import write_golden
-from webapp.inference.models.held_out import HELD_OUT, read_split
+from webapp.inference.models.held_out import HELD_OUT, once_each, read_split
 from webapp.inference.models.publish import Draft, publish
 from webapp.inference.models.registry import Registry
 from webapp.training.callbacks import curves, tensorboard, with_callbacks
 from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
-from webapp.training.dataset import Dataset, Examples, drop_repeats, group, read_examples, split
+from webapp.training.dataset import Dataset, group, read_examples, split
 from webapp.training.job import TrainingJob, say
 from webapp.training.measure import NetworkMeasurement
-from webapp.training.readers import labels_in, list_photos
-from webapp.training.recipe import Recipe, fitted, source_name, with_labels
+from webapp.training.readers import Listing, list_data
+from webapp.training.recipe import Recipe, fitted, with_labels
 from webapp.training.run import Run
 from webapp.training.tracking import tracking
 
@@ -99,10 +99,10 @@ def _publish(
 
 def prepare(job: TrainingJob) -> TrainingData:
     """Read and divide the photos. Raises `TrainingError` if data or weights cannot be used."""
-    displays = labels_in(list_photos(folder, job.recipe.layout) for folder in job.data)
-    recipe = with_labels(job.recipe, displays, displays)
+    listing = list_data(job.data, job.recipe)
+    recipe = with_labels(job.recipe, listing.labels)
     keras.utils.set_random_seed(recipe.seed)
-    dataset = _read(job, recipe)
+    dataset = _read(listing, recipe)
     parts = split(dataset.examples, recipe.split, trained_on(job.weights))
     report = dataset.report()
     sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
@@ -133,23 +133,18 @@ def trained_on(weights: str | Path) -> set[str]:
     return {sha256 for sha256, part in (known or {}).items() if part != HELD_OUT}
 
 
-def _read(job: TrainingJob, recipe: Recipe) -> Dataset:
-    """Every readable photo of the job's folders, grouped, without exact duplicates."""
-    max_side = round(1.5 * max(recipe.input.height, recipe.input.width))
-    examples: Examples = []
-    refused: list[str] = []
-    label_events: list[int] = []
-    for folder in job.data:
-        listing, source = list_photos(folder, recipe.layout), source_name(recipe, folder)
-        for line in listing.missing:
-            say(f"left out {line}")
-        bar = tqdm(listing.photos, f"reading {source}", unit="photo", file=sys.stderr, leave=False)
-        readable, unreadable = read_examples(bar, source, max_side, say)
-        examples += readable
-        refused += [*listing.missing, *unreadable]
-        label_events += [] if listing.label_event is None else [listing.label_event]
-    kept, repeated, contradictory = drop_repeats(examples)
-    for name in contradictory:
-        say(f"left out {name}: the same file lies under another label too")
-    label_event = min(label_events, default=None)
-    return Dataset(group(kept, recipe.split), refused, repeated, contradictory, label_event)
+def _read(listing: Listing, recipe: Recipe) -> Dataset:
+    """Every readable photo, grouped, without exact duplicates."""
+    bar = tqdm(listing.photos, "reading photos", unit="photo", file=sys.stderr, leave=False)
+    longest_side = round(1.5 * max(recipe.input.height, recipe.input.width))
+    examples, refused = read_examples(bar, longest_side)
+    kept, repeated, two_labels = once_each(examples)
+    for line in (
+        *listing.missing,
+        *(f"{name}: {why}" for name, why in refused),
+        *(f"{name}: the same file lies under another label too" for name in two_labels),
+    ):
+        say(f"left out {line}")
+    unusable = [*listing.missing, *(name for name, _ in refused)]
+    groups = group(kept, recipe.split)
+    return Dataset(groups, unusable, repeated, two_labels, listing.label_event)

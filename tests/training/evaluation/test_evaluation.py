@@ -19,7 +19,7 @@ from tests.fakes import TEAMS, FakeClassifier, make_card
 from webapp.domain import NetworkOutput
 from webapp.errors import TrainingError
 from webapp.inference.models.card import Label
-from webapp.inference.models.held_out import CALIBRATED_ON_IT
+from webapp.inference.models.held_out import CALIBRATED_ON_IT, LabelledPhoto
 from webapp.training.evaluation.evaluation import Evaluation, PredictedPhoto, predict_photos
 from webapp.training.evaluation.files import (
     confusion_csv,
@@ -29,7 +29,6 @@ from webapp.training.evaluation.files import (
     write_files,
 )
 from webapp.training.evaluation.photos import (
-    EvaluationPhoto,
     PhotoSelection,
     choose_others,
     choose_photos,
@@ -73,8 +72,8 @@ def things(tmp_path: Path) -> Path:
     return tmp_path / "things"
 
 
-def listed(folder: Path) -> list[tuple[Listing, str]]:
-    return [(list_photos(folder, Layout()), folder.name)]
+def listed(folder: Path) -> Listing:
+    return list_photos(folder, Layout(), folder.name)
 
 
 def digest(path: Path) -> str:
@@ -102,11 +101,11 @@ def evaluate(
 
 
 def names(selection: PhotoSelection) -> list[str]:
-    return ["/".join(photo.file.path.parts[-2:]) for photo in selection.photos]
+    return ["/".join(photo.path.parts[-2:]) for photo in selection.photos]
 
 
 def file_names(selection: PhotoSelection) -> list[str]:
-    return [photo.file.path.name for photo in selection.photos]
+    return [photo.path.name for photo in selection.photos]
 
 
 # ---- which photos ----
@@ -179,7 +178,7 @@ def test_new_photos_that_nearly_repeat_a_training_photo_are_left_out_too(data: P
 
 
 def test_without_a_photo_that_it_has_seen_nothing_is_compared(data: Path) -> None:
-    def never(photos: object) -> list[EvaluationPhoto]:
+    def never(photos: object) -> list[LabelledPhoto]:
         raise AssertionError(photos)
 
     assert (
@@ -212,7 +211,7 @@ def test_labels_are_known_by_display_name_and_alias_too(data: Path) -> None:
     (data / "lada").mkdir()
     (data / "lada" / "a.jpg").write_bytes(draw("#111111"))
     chosen = choose_photos(listed(data), replace(CARD, labels=labels), {})
-    assert {photo.truth for photo in chosen.photos} == {"haas", "mclaren"}
+    assert {photo.label for photo in chosen.photos} == {"haas", "mclaren"}
     assert chosen.unknown_labels == {"lada": 1}
 
 
@@ -246,7 +245,7 @@ def test_a_file_that_is_no_photo_is_named_and_left_out(data: Path) -> None:
     known = predict_photos(FakeClassifier(), selection)
     assert len(known.photos) == 7
     assert [sentence.split(":")[0] for sentence in known.refused] == ["data/haas/notes.jpg"]
-    notes = tuple(photo for photo in selection.photos if photo.file.path.name == "notes.jpg")
+    notes = tuple(photo for photo in selection.photos if photo.path.name == "notes.jpg")
     with pytest.raises(TrainingError, match="Not one of the 1 files can be read as a photo"):
         predict_photos(FakeClassifier(), replace(selection, photos=notes))
 
@@ -374,7 +373,7 @@ def test_figures_by_source_come_with_two_sources_only(data: Path, tmp_path: Path
     evaluation = evaluate(data, split={})
     assert make_report(evaluation)["sources"] == {}
     photos = [
-        replace(result, photo=replace(result.photo, source=result.photo.truth))
+        replace(result, photo=replace(result.photo, source=result.photo.label))
         for result in evaluation.known.photos
     ]
     sources = make_report(with_photos(evaluation, photos))["sources"]
@@ -521,9 +520,10 @@ def test_with_196_labels_the_words_stay_short_and_the_matrix_is_a_link(data: Pat
     photos = []
     for number in range(400):
         probabilities = rng.dirichlet(np.full(196, 0.02)).astype(np.float32)
-        file = replace(result.photo.file, label=f"car-{number % 190}")
-        answer = replace(result.answer, probabilities=probabilities, decision="unclassified")
-        photos.append(replace(result, photo=replace(result.photo, file=file), answer=answer))
+        photo = replace(result.photo, label=f"car-{number % 190}")
+        output = replace(result.answer.output, probabilities=probabilities)
+        answer = replace(result.answer, output=output, decision="unclassified")
+        photos.append(replace(result, photo=photo, answer=answer))
     report = make_report(with_photos(replace(evaluation, card=card), photos))
     words = terminal_lines(report)
     assert len(words) < 60

@@ -16,13 +16,10 @@ from webapp.cli.training.options import DataOptions, data_options, options_as, w
 def dataset_command(options: DataOptions, name: str, as_json: bool) -> None:
     """Look at the photos that NAME would be trained on: counts, duplicates, doubtful labels."""
     from webapp.training.dataset_report import make_report, report_lines
-    from webapp.training.recipe import source_name
 
     with terminal_errors():
-        recipe = options.recipe(name)
-        folders = [(folder, source_name(recipe, folder)) for folder in options.data]
-        report = make_report(recipe, folders, with_progress_bar("Reading"))
+        report = make_report(options.recipe(name), options.data, with_progress_bar("Reading"))
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(report_lines(report)))

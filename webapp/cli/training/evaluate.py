@@ -86,17 +86,14 @@ def _evaluate(classifier: Classifier, recipe: "Recipe", options: _EvaluateOption
     """Ask the version about every photo. Raises `TrainingError`."""
     from webapp.training.evaluation.evaluation import Evaluation, predict_photos
     from webapp.training.evaluation.photos import choose_others, choose_photos
-    from webapp.training.readers import list_photos
-    from webapp.training.recipe import source_name
+    from webapp.training.readers import list_data
 
     card, include = classifier.card, options.include_training
     split = read_split(get_registry().version_folder(card.name, card.version), card)
-    listings = [
-        (list_photos(folder, recipe.layout), source_name(recipe, folder)) for folder in options.data
-    ]
+    listing = list_data(options.data, recipe)
     watch = with_progress_bar("Looking for near-duplicates")
     selection = choose_photos(
-        listings, card, split, rule=recipe.split, include_training=include, watch=watch
+        listing, card, split, rule=recipe.split, include_training=include, watch=watch
     )
     other_things = others = None
     if options.unknown:

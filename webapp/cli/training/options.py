@@ -13,7 +13,7 @@ import click
 
 from webapp.extensions import get_registry
 from webapp.inference.models.card import KERAS_FILE
-from webapp.inference.models.held_out import LabelledPhoto, find_photos, once_each
+from webapp.inference.models.held_out import LabelledPhoto, find_photos, hashed, once_each
 
 if TYPE_CHECKING:
     from webapp.training.recipe import Recipe
@@ -111,18 +111,18 @@ def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], lis
 
     Boxes are cut out as in training. Raises `TrainingError`.
     """
-    layout = options.recipe(name).layout
-    missing: list[str] = []
-    if layout.kind == "folders":
-        kept, twice = find_photos(options.data)
+    recipe = options.recipe(name)
+    missing: tuple[str, ...] = ()
+    if recipe.layout.kind == "folders":
+        kept, two_labels = find_photos(options.data)
     else:
-        from webapp.training.readers import list_photos
+        from webapp.training.readers import list_data
 
-        listings = [list_photos(folder, layout) for folder in options.data]
-        photos = (photo for listing in listings for photo in listing.photos)
-        kept, twice = once_each((photo.path, photo.label, photo.box) for photo in photos)
-        missing = [line for listing in listings for line in listing.missing]
-    return kept, missing + [f"{name}: the same file lies under another label too" for name in twice]
+        listing = list_data(options.data, recipe)
+        kept, _, two_labels = once_each(map(hashed, listing.photos))
+        missing = listing.missing
+    twice = (f"{name}: the same file lies under another label too" for name in two_labels)
+    return kept, [*missing, *twice]
 
 
 def with_progress_bar(label: str) -> Callable[[Iterable[_T]], Iterator[_T]]:

@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from webapp.inference.decoding.crop import Box
 from webapp.inference.models.card import ModelCard
@@ -21,17 +22,22 @@ Split = Mapping[str, str]  # SHA-256 of a file in hex -> "train", "validation" o
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """A file and its label; `box` is what is to be cut out of it, if anything."""
+    """A file and its label; what is "" is not known yet."""
 
     path: Path
     label: str
-    sha256: str
-    box: Box | None = None
+    box: Box | None = None  # what is to be cut out of it, if anything
+    source: str = ""  # what the data is called that it belongs to
+    sha256: str = ""
+    part: str = ""  # of a version's split
 
     @property
     def name(self) -> str:
-        """Folder, label and file name: enough to find the file again."""
-        return "/".join(self.path.parts[-3:])
+        """Folder, label and file name, as UTF-8: enough to find the file again."""
+        return "/".join(self.path.parts[-3:]).encode("utf-8", "replace").decode("utf-8")
+
+
+_Photo = TypeVar("_Photo", bound=LabelledPhoto)
 
 
 def fingerprint(split: Split) -> str:
@@ -58,34 +64,42 @@ def read_split(folder: Path, card: ModelCard) -> Split | None:
 
 
 def find_photos(folders: Iterable[Path]) -> tuple[list[LabelledPhoto], list[str]]:
-    """Every file in and below `folder/<label>/`, as `once_each` returns them."""
-    return once_each(
-        (path, path.relative_to(folder).parts[0], None)
+    """Every file in and below `folder/<label>/`, each content once.
+
+    Also returns the names of files whose content occurs under two labels.
+    """
+    kept, _, two_labels = once_each(
+        hashed(LabelledPhoto(path, path.relative_to(folder).parts[0]))
         for folder in folders
         for path in sorted(folder.glob("*/**/*"))
         if path.is_file() and not path.name.startswith(".")
     )
+    return kept, two_labels
 
 
-def once_each(
-    files: Iterable[tuple[Path, str, Box | None]],
-) -> tuple[list[LabelledPhoto], list[str]]:
-    """Photos of (file, label, box), each content once, in this order.
+def hashed(photo: LabelledPhoto) -> LabelledPhoto:
+    """The photo with its SHA-256. Raises `OSError`."""
+    return replace(photo, sha256=hashlib.sha256(photo.path.read_bytes()).hexdigest())
 
-    Also returns the names of files whose content occurs under two labels.
+
+def once_each(photos: Iterable[_Photo]) -> tuple[list[_Photo], list[str], list[str]]:
+    """Photos with their SHA-256, each content once, in this order.
+
+    Also returns the names of further copies, and of files whose content occurs under two labels.
     """
-    by_content: dict[str, list[LabelledPhoto]] = defaultdict(list)
-    for path, label, box in files:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        by_content[digest].append(LabelledPhoto(path, label, digest, box))
-    clear: list[LabelledPhoto] = []
-    ambiguous: list[str] = []
+    by_content: dict[str, list[_Photo]] = defaultdict(list)
+    for photo in photos:
+        by_content[photo.sha256].append(photo)
+    kept: list[_Photo] = []
+    repeated: list[str] = []
+    two_labels: list[str] = []
     for copies in by_content.values():
-        if len({photo.label for photo in copies}) == 1:
-            clear.append(copies[0])
+        if len({photo.label for photo in copies}) > 1:
+            two_labels += [photo.name for photo in copies]
         else:
-            ambiguous += [photo.name for photo in copies]
-    return clear, ambiguous
+            kept.append(copies[0])
+            repeated += [photo.name for photo in copies[1:]]
+    return kept, repeated, two_labels
 
 
 def unseen(

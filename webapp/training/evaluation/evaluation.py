@@ -2,52 +2,34 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from webapp.domain import UNCLASSIFIED, NetworkOutput
+from webapp.domain import Answer, NetworkOutput
 from webapp.errors import PhotoRefusedError, TrainingError
-from webapp.inference.classifier import Classifier, decide, is_familiar
+from webapp.inference.classifier import Classifier, make_answer
 from webapp.inference.decoding.crop import decode_cut
 from webapp.inference.decoding.images import working_side
 from webapp.inference.models.card import ModelCard
-from webapp.training.evaluation.photos import EvaluationPhoto, PhotoSelection, Watch
+from webapp.inference.models.held_out import LabelledPhoto
+from webapp.training.evaluation.photos import PhotoSelection, Watch
 
+TOP = 5  # labels that an answer keeps
+_NOTHING = np.empty(0, dtype=np.float32)
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class EvaluationAnswer:
-    """What the version answers for a photo."""
-
-    probabilities: NDArray[np.float32]  # of shape (labels,), temperature-scaled
-    decision: str  # a label or `UNCLASSIFIED`
-    familiarity: float | None = None  # in [0, 1]; None when the version cannot tell
-    familiar: bool = True
-
-    @property
-    def confidence(self) -> float:
-        """The first probability."""
-        return float(self.probabilities.max())
-
-    @property
-    def decided(self) -> bool:
-        """Whether a label was named."""
-        return self.decision != UNCLASSIFIED
-
-
-@dataclass(frozen=True)
 class PredictedPhoto:
-    """A photo and the answer; times are in milliseconds."""
+    """A photo and what the version answers, without embedding or feature map; in milliseconds."""
 
-    photo: EvaluationPhoto
-    answer: EvaluationAnswer
+    photo: LabelledPhoto
+    answer: Answer
     decode_ms: float  # from bytes to pixels
     network_ms: float  # from pixels to the answer
-    mirrored: EvaluationAnswer | None = None  # mean of the answer and that to the mirrored photo
+    mirrored: Answer | None = None  # to the mean of the photo and the mirrored photo
     mirror_ms: float = 0.0
 
 
@@ -87,16 +69,18 @@ def predict_photos(
     side = working_side(classifier.card.input)
     for photo in watch(selection.photos):
         try:
-            content = photo.file.path.read_bytes()
-            pixels, decode_ms = _timed(decode_cut, content, photo.file.box, side)
+            content = photo.path.read_bytes()
+            pixels, decode_ms = _timed(decode_cut, content, photo.box, side)
         except (OSError, PhotoRefusedError) as error:
             refused.append(f"{photo.name}: {error}")
             continue
         output, network_ms = _timed(classifier.predict, pixels)
-        answer, mirrored, mirror_ms = _answer(output, classifier.card), None, 0.0
+        output, mirrored, mirror_ms = _slim(output), None, 0.0
+        answer = make_answer(classifier.card, output, decode_ms + network_ms, TOP)
         if mirror:
             turned, mirror_ms = _timed(classifier.predict, np.ascontiguousarray(pixels[:, ::-1]))
-            mirrored = _answer(_mean(output, turned), classifier.card)
+            both, elapsed_ms = _mean(output, turned), answer.elapsed_ms + mirror_ms
+            mirrored = make_answer(classifier.card, both, elapsed_ms, TOP)
         results.append(PredictedPhoto(photo, answer, decode_ms, network_ms, mirrored, mirror_ms))
     if not results:
         files = f"{len(selection.photos):,} files"
@@ -104,25 +88,16 @@ def predict_photos(
     return PredictedSelection(selection, results, refused)
 
 
+def _slim(output: NetworkOutput) -> NetworkOutput:
+    return replace(output, embedding=_NOTHING, feature_map=_NOTHING)
+
+
 def _mean(output: NetworkOutput, turned: NetworkOutput) -> NetworkOutput:
     """The mean of what a network answers for a photo and for the mirrored photo."""
-    pairs = (
-        (output.probabilities, turned.probabilities),
-        (output.embedding, turned.embedding),
-        (output.feature_map, turned.feature_map[:, ::-1]),
-    )
-    probabilities, embedding, feature_map = (
-        ((first + second) / 2).astype(np.float32) for first, second in pairs
-    )
+    probabilities = ((output.probabilities + turned.probabilities) / 2).astype(np.float32)
     known = [value for value in (output.familiarity, turned.familiarity) if value is not None]
     familiarity = sum(known) / len(known) if known else None
-    return NetworkOutput(probabilities, embedding, feature_map, familiarity)
-
-
-def _answer(output: NetworkOutput, card: ModelCard) -> EvaluationAnswer:
-    familiar = is_familiar(output.familiarity, card)
-    decision = decide(output, card)
-    return EvaluationAnswer(output.probabilities, decision, output.familiarity, familiar)
+    return NetworkOutput(probabilities, _NOTHING, _NOTHING, familiarity)
 
 
 def _timed(function: Callable[..., _T], *arguments: Any) -> tuple[_T, float]:

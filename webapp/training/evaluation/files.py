@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from webapp.errors import TrainingError
-from webapp.inference.classifier import rank_labels
 from webapp.inference.metrics.intervals import wilson
 from webapp.reports.charts import ReliabilityBin, Svg, as_file, matrix_svg, reliability_svg
 from webapp.reports.csv_safety import to_csv
-from webapp.training.evaluation.evaluation import Evaluation, PredictedPhoto
+from webapp.training.evaluation.evaluation import TOP, Evaluation, PredictedPhoto
 from webapp.training.evaluation.report_text import headline, page
-
-_TOP = 5
 
 
 def make_folder(folder: Path) -> None:
@@ -82,31 +79,28 @@ def confusion_csv(report: dict[str, Any]) -> str:
 def predictions_csv(evaluation: Evaluation) -> str:
     """A line for each photo, those of other things last."""
     headings = ["file", "source", "part", "truth", "right", "decision", "confidence", "familiarity"]
-    for place in range(1, _TOP + 1):
+    for place in range(1, TOP + 1):
         headings += [f"label_{place}", f"probability_{place}"]
     headings += ["decode_ms", "network_ms"]
     if evaluation.mirrored:
         headings += ["mirrored_decision", "mirrored_label", "mirrored_confidence"]
     others = evaluation.others.photos if evaluation.others else []
     photos = (*evaluation.known.photos, *others)
-    return to_csv(headings, (_prediction(evaluation, result) for result in photos))
+    return to_csv(headings, map(_prediction, photos))
 
 
-def _prediction(evaluation: Evaluation, result: PredictedPhoto) -> list[object]:
-    photo, answer = result.photo, result.answer
-    labels = rank_labels(answer.probabilities, evaluation.card)[:_TOP]
-    right = "yes" if labels[0].label == photo.truth else "no"
-    familiarity = None if answer.familiarity is None else round(answer.familiarity, 4)
-    cells: list[object] = [photo.name, photo.source, photo.part, photo.truth or "other things"]
-    cells += [right if photo.truth else "", answer.decision]
-    cells += [round(answer.confidence, 4), familiarity]
-    for label in labels:
+def _prediction(result: PredictedPhoto) -> list[object]:
+    photo, answer, familiarity = result.photo, result.answer, result.answer.output.familiarity
+    right = "yes" if answer.label == photo.label else "no"
+    cells: list[object] = [photo.name, photo.source, photo.part, photo.label or "other things"]
+    cells += [right if photo.label else "", answer.decision, round(answer.confidence, 4)]
+    cells.append(None if familiarity is None else round(familiarity, 4))
+    for label in answer.ranked:
         cells += [label.label, round(label.probability, 4)]
-    cells += [""] * (2 * (_TOP - len(labels)))
+    cells += [""] * (2 * (TOP - len(answer.ranked)))
     cells += [round(result.decode_ms, 2), round(result.network_ms, 2)]
-    if result.mirrored is not None:
-        best = rank_labels(result.mirrored.probabilities, evaluation.card)[0]
-        cells += [result.mirrored.decision, best.label, round(best.probability, 4)]
+    if mirrored := result.mirrored:
+        cells += [mirrored.decision, mirrored.label, round(mirrored.confidence, 4)]
     return cells
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from webapp.inference.classifier import scale
+from webapp.domain import UNCLASSIFIED, Answer
+from webapp.inference.classifier import is_familiar, scale
 from webapp.inference.metrics.intervals import wilson
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.gate import mcnemar
 from webapp.inference.models.held_out import CALIBRATED_ON_IT, HELD_OUT
 from webapp.training.evaluation.evaluation import (
     Evaluation,
-    EvaluationAnswer,
     PredictedPhoto,
     PredictedSelection,
 )
@@ -112,32 +112,35 @@ def _figures(
 ) -> dict[str, Any]:
     """See `metrics.summary`; for mirrored photos there is no answer before temperature."""
     names = card.label_names
-    answers = [_pick(result, mirrored) for result in photos]
-    scaled = np.stack([answer.probabilities for answer in answers])
+    answers = _answers(photos, mirrored)
+    scaled = np.stack([answer.output.probabilities for answer in answers])
     # dividing by the temperature is undone by dividing by its inverse
     raw = np.stack([scale(probabilities, 1 / card.temperature) for probabilities in scaled])
-    decided = np.array([answer.decided for answer in answers])
-    truths = np.array([names.index(result.photo.truth) for result in photos], dtype=np.int64)
+    decided = np.array([answer.decision != UNCLASSIFIED for answer in answers])
+    truths = np.array([names.index(result.photo.label) for result in photos], dtype=np.int64)
     judged = JudgedPhotos(raw, scaled, decided, scaled.max(axis=1))
     figures = summary(judged, truths, names, short=short)
     right = scaled.argmax(axis=1) == truths
     figures["unclassified_interval"] = _interval(int((~decided).sum()), len(decided))
     figures["when_decided_interval"] = _interval(int(right[decided].sum()), int(decided.sum()))
-    figures["unfamiliar"] = _unfamiliar(answers)
+    figures["unfamiliar"] = _unfamiliar(answers, card)
     if mirrored:
         del figures["ece_before"]
     return figures
 
 
-def _pick(result: PredictedPhoto, mirrored: bool) -> EvaluationAnswer:
-    return result.mirrored if mirrored and result.mirrored is not None else result.answer
+def _answers(photos: Sequence[PredictedPhoto], mirrored: bool = False) -> list[Answer]:
+    pairs = ((result.answer, result.mirrored) for result in photos)
+    return [both if mirrored and both else answer for answer, both in pairs]
 
 
-def _unfamiliar(answers: Sequence[EvaluationAnswer]) -> float | None:
+def _unfamiliar(answers: Sequence[Answer], card: ModelCard) -> float | None:
     """The share that looks unlike the training photos; None when the version cannot tell."""
-    if any(answer.familiarity is None for answer in answers):
+    familiarities = [answer.output.familiarity for answer in answers]
+    if None in familiarities:
         return None
-    return round(sum(not answer.familiar for answer in answers) / len(answers), 4)
+    strange = sum(not is_familiar(familiarity, card) for familiarity in familiarities)
+    return round(strange / len(answers), 4)
 
 
 def _interval(hits: int, n: int) -> list[float]:
@@ -185,13 +188,13 @@ def _mirrored(evaluation: Evaluation) -> dict[str, Any]:
     """The figures of the averaged answers, and the photos that they put right or wrong."""
     card, photos = evaluation.card, evaluation.known.photos
 
-    def is_right(result: PredictedPhoto, mirrored: bool) -> bool:
-        best = int(_pick(result, mirrored).probabilities.argmax())
-        return card.label_names[best] == result.photo.truth
-
-    changed = [result for result in photos if is_right(result, False) != is_right(result, True)]
-    fixed = [result.photo.name for result in changed if is_right(result, True)]
-    broken = [result.photo.name for result in changed if is_right(result, False)]
+    twice = [(result.photo, result.answer, both) for result in photos if (both := result.mirrored)]
+    fixed = [
+        photo.name for photo, before, after in twice if before.label != photo.label == after.label
+    ]
+    broken = [
+        photo.name for photo, before, after in twice if before.label == photo.label != after.label
+    ]
     p_value = round(mcnemar(len(fixed), len(broken)), 4)
     figures = _figures(card, photos, short=True, mirrored=True)
     return figures | {"fixed": fixed, "broken": broken, "p_value": p_value}
@@ -200,16 +203,16 @@ def _mirrored(evaluation: Evaluation) -> dict[str, Any]:
 def _others(evaluation: Evaluation, others: PredictedSelection) -> dict[str, Any]:
     """How many photos of other things were left unclassified, and how well they are told apart."""
     known, photos = evaluation.known.photos, others.photos
-    answers = [result.answer for result in photos]
-    named = Counter(answer.decision for answer in answers if answer.decided)
-    silent, source = len(answers) - named.total(), photos[0].photo.source
+    answers = _answers(photos)
+    named = Counter(answer.decision for answer in answers)
+    silent, source = named.pop(UNCLASSIFIED, 0), photos[0].photo.source
     fitted = evaluation.card.metrics.get("unknown", {})  # a folder of this name chose its limits
     figures: dict[str, Any] = {
         "source": source,
         "n": len(answers),
         "unclassified": round(silent / len(answers), 4),
         "interval": _interval(silent, len(answers)),
-        "unfamiliar": _unfamiliar(answers),
+        "unfamiliar": _unfamiliar(answers, evaluation.card),
         **_areas(known, photos, mirrored=False),
         "against": len(known),
         "named": dict(named.most_common(_NAMED_MOST)),
@@ -218,7 +221,7 @@ def _others(evaluation: Evaluation, others: PredictedSelection) -> dict[str, Any
         "fitted_on": int(fitted.get("fitted_on") or 0) if fitted.get("source") == source else 0,
     }
     if evaluation.mirrored:
-        silent = sum(not _pick(result, True).decided for result in photos)
+        silent = sum(answer.decision == UNCLASSIFIED for answer in _answers(photos, mirrored=True))
         share = {"unclassified": round(silent / len(answers), 4)}
         figures["mirrored"] = share | _areas(known, photos, mirrored=True)
     return figures
@@ -228,15 +231,18 @@ def _areas(
     known: Sequence[PredictedPhoto], others: Sequence[PredictedPhoto], *, mirrored: bool
 ) -> dict[str, float | None]:
     """How well familiarity (None without one) and confidence separate known photos from others."""
-    groups = [[_pick(result, mirrored) for result in photos] for photos in (known, others)]
+    groups = [_answers(photos, mirrored) for photos in (known, others)]
 
-    def area(key: str) -> float | None:
-        scores = [[getattr(answer, key) for answer in answers] for answers in groups]
+    def area(score: Callable[[Answer], float | None]) -> float | None:
+        scores = [[score(answer) for answer in answers] for answers in groups]
         if any(None in values for values in scores):
             return None
         return round(area_under_curve(*map(np.array, scores)), 4)
 
-    return {f"auroc_of_{key}": area(key) for key in ("familiarity", "confidence")}
+    return {
+        "auroc_of_familiarity": area(lambda answer: answer.output.familiarity),
+        "auroc_of_confidence": area(lambda answer: answer.confidence),
+    }
 
 
 def _speed(photos: Sequence[PredictedPhoto]) -> dict[str, Any]:
