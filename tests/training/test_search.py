@@ -65,7 +65,7 @@ def test_the_best_trial_becomes_a_recipe_of_full_length(
     assert result.trials == 3
     assert [stage.epochs for stage in result.recipe.stages] == [2, 2]
     assert result.own_loss is not None
-    assert result.loss <= result.own_loss
+    assert result.best.value <= result.own_loss
     assert read_back(result.recipe, tmp_path) == result.recipe
 
 
@@ -99,7 +99,7 @@ def test_a_bad_trial_is_stopped_early(wanted: Search) -> None:
     well = study.trials[0]
     well.value, well.intermediate_values = 1e-9, {0: 1e-9, 1: 1e-9, 2: 1e-9}
     study.add_trials([well] * 4)
-    assert search(replace(wanted, trials=8)).pruned == 1
+    assert search(replace(wanted, trials=8)).counts[optuna.trial.TrialState.PRUNED] == 1
     assert set(study_of(wanted).trials[-1].intermediate_values) == {0, 1}
 
 

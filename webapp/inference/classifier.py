@@ -141,14 +141,14 @@ def make_answer(
 
 
 def scale(probabilities: Floats, temperature: float) -> Floats:
-    """Temperature-scale a softmax output of shape (labels,): softmax(log p / T), float32, sum 1.
+    """Temperature-scale softmax outputs of shape (..., labels): softmax(log p / T), float32, sum 1.
 
     The same as dividing the logits by T (Guo et al. 2017, eq. 9), since log p differs from the
     logits by a constant.
     """
     logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
-    exponentials = np.exp(logits - logits.max())
-    return (exponentials / exponentials.sum()).astype(np.float32)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def rank_labels(

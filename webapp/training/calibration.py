@@ -44,7 +44,7 @@ class Calibration:
     def judge(self, outputs: dict[str, Floats]) -> JudgedPhotos:
         """Decide a network's outputs `probabilities` and `embedding`."""
         raw = outputs["probabilities"]
-        probabilities = scaled(raw, self.temperature)
+        probabilities = scale(raw, self.temperature)
         confidences = probabilities.max(axis=1)
         decided = confidences >= self.threshold
         if self.familiarity is None:
@@ -62,7 +62,7 @@ def calibrate(
     Without embeddings of `unknown` things that a measure separates, the confidence alone decides.
     """
     temperature = fit_temperature(known["probabilities"], truths)
-    confidences = scaled(known["probabilities"], temperature).max(axis=1)
+    confidences = scale(known["probabilities"], temperature).max(axis=1)
     if unknown is None or not (rule := fit_rule(space, known["embedding"], unknown, temperature)):
         threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _KNOWN_KEPT))
         return Calibration(temperature, threshold, None)
@@ -78,16 +78,11 @@ def fit_temperature(raw: Floats, truths: NDArray[np.int64]) -> float:
     """The temperature in 0.5..5 with the smallest negative log-likelihood (Guo et al. 2017)."""
 
     def cost(power: float) -> float:
-        return negative_log_likelihood(scaled(raw, math.exp(power)), truths)
+        return negative_log_likelihood(scale(raw, math.exp(power)), truths)
 
     bounds = (math.log(0.5), math.log(5.0))
     best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-7})
     return round(math.exp(best.x), 4)
-
-
-def scaled(raw: Floats, temperature: float) -> Floats:
-    """Temperature-scaled probabilities for raw ones of shape (photos, labels)."""
-    return np.stack([scale(probabilities, temperature) for probabilities in raw])
 
 
 def _round_down(number: float) -> float:

@@ -1,7 +1,6 @@
 """What is written after every epoch: TensorBoard's log, and the curves as pictures."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from tensorflow.core.framework.summary_pb2 import SummaryMetadata
 
 from webapp.reports.charts import as_file
 from webapp.reports.training_curves import has_curves, loss_svg, right_svg
-from webapp.training.job import Callback, TrainingJob, TrainingProgress
+from webapp.training.job import Callback, TrainingProgress
 
 _TAGS = {
     "loss": "loss/learning",
@@ -21,16 +20,6 @@ _TAGS = {
     "photos_per_second": "time/photos per second",
     "waited": "time/share waited for photos",
 }
-
-
-def with_callbacks(job: TrainingJob, *callbacks: Callback) -> TrainingJob:
-    """The job with more callbacks after every epoch, behind its own."""
-
-    def call_all(progress: TrainingProgress) -> None:
-        for callback in (job.on_epoch, *callbacks):
-            callback(progress)
-
-    return replace(job, on_epoch=call_all)
 
 
 def tensorboard(folder: Path) -> Callback:

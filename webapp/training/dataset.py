@@ -181,9 +181,12 @@ def _strata(examples: Examples) -> dict[tuple[str, str], list[Examples]]:
 
 def fingerprint(parts: Parts) -> str:
     """SHA-256 of which file is in which part: the same for models measured on the same photos."""
-    return held_out.fingerprint(
-        {example.sha256: part for part, members in parts.items() for example in members}
-    )
+    return held_out.fingerprint(split_of(parts))
+
+
+def split_of(parts: Parts) -> held_out.Split:
+    """The part of each file, by its SHA-256."""
+    return {example.sha256: part for part, members in parts.items() for example in members}
 
 
 def fit_all(examples: Examples, spec: InputSpec) -> NDArray[np.uint8]:

@@ -44,8 +44,12 @@ class TrainingJob:
     resume: bool | None = None  # True: must go on; False: must start again; None: go on if it can
     # called after every step; may raise to stop the run
     on_step: Callback = lambda _progress: None
-    # called after every epoch, its line last in the history
-    on_epoch: Callback = lambda _progress: None
+    on_epoch: tuple[Callback, ...] = ()  # called after every epoch, its line last in the history
+
+    def end_epoch(self, progress: TrainingProgress) -> None:
+        """Call what is to be called after an epoch, in turn."""
+        for callback in self.on_epoch:
+            callback(progress)
 
 
 def say(text: str) -> None:

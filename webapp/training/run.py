@@ -13,8 +13,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from webapp.inference.classifier import scale
 from webapp.training.batches import Sampler
-from webapp.training.calibration import fit_temperature, scaled
+from webapp.training.calibration import fit_temperature
 from webapp.training.checkpoint import Arrays, Checkpoint
 from webapp.training.dataset import Parts, fingerprint, fit_all, truths_of
 from webapp.training.evaluation.metrics import negative_log_likelihood
@@ -156,7 +157,7 @@ class Run:
         if len(self.validation):
             raw = self.infer(self.validation)["probabilities"]
             # as calibration will do: smoothed labels make a network too modest
-            probabilities = scaled(raw, fit_temperature(raw, truths))
+            probabilities = scale(raw, fit_temperature(raw, truths))
             validation_loss = negative_log_likelihood(probabilities, truths)
             line["validation_loss"] = round(validation_loss, 4)
             line["validation_top1"] = round(float((raw.argmax(axis=1) == truths).mean()), 4)
@@ -172,7 +173,7 @@ class Run:
         if self.folder is not None:
             average = self.average.get_weights()
             Checkpoint(self.progress, weights, average, optimizer, self.best).write(self.folder)
-        self.job.on_epoch(self.progress)
+        self.job.end_epoch(self.progress)
 
 
 def make_step(

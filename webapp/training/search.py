@@ -37,16 +37,17 @@ class Search:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The best trial so far, and its settings as they stand in `recipe`, of full length."""
+    """The best trial so far, and the recipe with its settings, of full length."""
 
     recipe: Recipe
-    settings: dict[str, Any]
-    trial: int
-    loss: float  # on the validation photos
+    best: FrozenTrial  # its value is the loss on the validation photos
     own_loss: float | None  # of the recipe as it was, None when that trial is not there
-    trials: int
-    pruned: int
-    failed: int
+    counts: Counter[TrialState]  # trials by how they ended
+
+    @property
+    def trials(self) -> int:
+        """Finished trials, those included that were stopped early."""
+        return sum(self.counts[state] for state in _DONE)
 
 
 def search(wanted: Search) -> SearchResult:
@@ -119,7 +120,7 @@ def _run_trial(
             raise optuna.TrialPruned
 
     keras.backend.clear_session()  # the networks of the last trial
-    run = Run(replace(wanted.job, on_epoch=judge), replace(candidate, refit=False), parts, None)
+    run = Run(replace(wanted.job, on_epoch=(judge,)), replace(candidate, refit=False), parts, None)
     run.train()
     return run.progress.best_loss
 
@@ -137,28 +138,16 @@ def _best_of(study: optuna.Study, recipe: Recipe) -> SearchResult:
     """The best of the study's trials. Raises `TrainingError` if none has come to its end."""
     trials = study.get_trials(deepcopy=False)
     counts = Counter(trial.state for trial in trials)
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    if not complete:
+    if not counts[TrialState.COMPLETE]:
         raise TrainingError(
             f"No trial of the study {study.study_name} came to its end "
             f"({counts[TrialState.FAIL]} failed)."
         )
     own = own_settings(recipe)
-    best, better = study.best_trial, applied(recipe, study.best_trial.params)
-    settings = own_settings(better) | {
-        "rate": [stage.rate for stage in better.stages],
-        "strength": round(best.params["strength"], 2),
-    }
-    return SearchResult(
-        recipe=better,
-        settings=settings,
-        trial=best.number,
-        loss=study.best_value,
-        own_loss=next((trial.value for trial in complete if trial.params == own), None),
-        trials=sum(counts[state] for state in _DONE),
-        pruned=counts[TrialState.PRUNED],
-        failed=counts[TrialState.FAIL],
-    )
+    complete = (trial for trial in trials if trial.state == TrialState.COMPLETE)
+    own_loss = next((trial.value for trial in complete if trial.params == own), None)
+    best = study.best_trial
+    return SearchResult(applied(recipe, best.params), best, own_loss, counts)
 
 
 # ---- settings ----
@@ -170,17 +159,19 @@ def result_lines(result: SearchResult, study: str) -> list[str]:
     if result.own_loss is not None:
         own = f"; the recipe's own settings had {result.own_loss:.4f}"
     lines = [
-        f"Study {study}: {result.trials} trials, {result.pruned} of them stopped early, "
-        f"{result.failed} failed.",
-        f"Best is trial {result.trial} with a validation loss of {result.loss:.4f}{own}.",
+        f"Study {study}: {result.trials} trials, {result.counts[TrialState.PRUNED]} of them "
+        f"stopped early, {result.counts[TrialState.FAIL]} failed.",
+        f"Best is trial {result.best.number} with a validation loss of {result.best.value:.4f}"
+        f"{own}.",
         "The best of many is flattered by luck: what it is worth, the test photos of a training "
         "with it will tell.",
         "",
     ]
-    for name, value in result.settings.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        lines.append(f"{name:<12}{text}")
-    return lines
+    settings = own_settings(result.recipe) | {
+        "rate": ", ".join(str(stage.rate) for stage in result.recipe.stages),
+        "strength": round(result.best.params["strength"], 2),
+    }
+    return lines + [f"{name:<12}{value}" for name, value in settings.items()]
 
 
 def own_settings(recipe: Recipe) -> dict[str, Any]:

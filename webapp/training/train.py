@@ -1,6 +1,7 @@
 """From folders of labelled photos to a published model version: read, train, measure, publish."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,13 +11,13 @@ from webapp.errors import BadCardError, TrainingError
 from webapp.inference.familiarity import Familiarity
 from webapp.inference.models.card import FAMILIARITY_FILE, KERAS_FILE, ModelCard
 from webapp.inference.models.golden import write_golden
-from webapp.inference.models.held_out import HELD_OUT, once_each, read_split
+from webapp.inference.models.held_out import HELD_OUT, Split, once_each, read_split
 from webapp.inference.models.publish import Draft, publish
 from webapp.inference.models.registry import Registry
-from webapp.training.callbacks import curves, tensorboard, with_callbacks
+from webapp.training.callbacks import curves, tensorboard
 from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
-from webapp.training.dataset import Dataset, group, read_examples, split
+from webapp.training.dataset import Dataset, group, read_examples, split, split_of
 from webapp.training.job import TrainingJob, say
 from webapp.training.measure import NetworkMeasurement
 from webapp.training.readers import Listing, list_data
@@ -39,7 +40,7 @@ def train(job: TrainingJob) -> ModelCard:
         callbacks = [tensorboard(job.work / "tensorboard"), curves(job.work)]
         if tracker:
             callbacks.append(tracker.on_epoch)
-        card = _train_and_publish(with_callbacks(job, *callbacks), data)
+        card = _train_and_publish(replace(job, on_epoch=tuple(callbacks)), data)
         if tracker:
             tracker.finish(card)
     return card
@@ -69,15 +70,14 @@ def _train_and_publish(job: TrainingJob, data: TrainingData) -> ModelCard:
     say("measuring")
     metrics = measurement.metrics(judged, calibration)
     card = make_card(data, job.weights, calibration, metrics, runs)
-    files = {example.sha256: part for part, members in parts.items() for example in members}
-    return _publish(job, network, card, files, calibration.familiarity)
+    return _publish(job, network, card, split_of(parts), calibration.familiarity)
 
 
 def _publish(
     job: TrainingJob,
     network: keras.Model,
     card: ModelCard,
-    split: dict[str, str],
+    split: Split,
     familiarity: Familiarity | None,
 ) -> ModelCard:
     """Save the network in the work folder, publish it, and forget the run when that worked."""

@@ -17,6 +17,7 @@ from webapp.cli.training.options import (
 )
 from webapp.extensions import get_config, get_registry, load_version
 from webapp.inference.classifier import Classifier
+from webapp.inference.models.card import indented_json
 from webapp.inference.models.held_out import read_split
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
 
     Photos that it was trained on, and those that chose its limits, are left out and counted.
     """
-    from webapp.training.evaluation.files import make_folder, to_json, write_files
+    from webapp.training.evaluation.files import make_folder, write_files
     from webapp.training.evaluation.report import make_report
     from webapp.training.evaluation.report_text import terminal_lines
 
@@ -76,7 +77,7 @@ def evaluate_command(options: _EvaluateOptions, name_and_version: str) -> None:
         files = write_files(options.out, evaluation, report) if options.out else []
     for warning in report["warnings"]:
         click.secho(warning + "\n", fg="red", err=options.as_json)
-    click.echo(to_json(report) if options.as_json else "\n".join(terminal_lines(report)))
+    click.echo(indented_json(report) if options.as_json else "\n".join(terminal_lines(report)))
     if options.out is not None:
         text = f"\nThe report is in {options.out}: {', '.join(files)}."
         click.echo(text, err=options.as_json)

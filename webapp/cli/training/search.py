@@ -88,7 +88,7 @@ def search_command(options: _SearchOptions, name: str) -> None:
         )
         storage = options.storage or f"sqlite:///{(folder / 'search.sqlite').resolve()}"
         result = search(Search(job, options.trials, study, storage, options.epochs))
-    comment = f"{name} with the settings of trial {result.trial} of the study {study}."
+    comment = f"{name} with the settings of trial {result.best.number} of the study {study}."
     try:
         out.write_text(recipe_text(result.recipe, comment), encoding="utf-8")
     except OSError as error:

@@ -130,11 +130,8 @@ class ModelCard:
         return next((label for label in self.labels if label.name == name), None)
 
     def to_json(self) -> str:
-        """The card as indented JSON in the order of the fields, a list of numbers on one line."""
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
-        return _NUMBERS.sub(
-            lambda match: "[" + ", ".join(match[1].replace(",", " ").split()) + "]", text
-        )
+        """The card as indented JSON in the order of the fields."""
+        return indented_json(asdict(self)) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
@@ -174,6 +171,14 @@ class ModelCard:
             _check_familiarity(self.familiarity)
         for golden in self.golden:
             golden.check(len(names))
+
+
+def indented_json(value: Any) -> str:
+    """Indented JSON with each list of numbers on one line."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _NUMBERS.sub(
+        lambda match: "[" + ", ".join(match[1].replace(",", " ").split()) + "]", text
+    )
 
 
 @cache

@@ -1,13 +1,12 @@
 """The files of an evaluation: JSON, a page, tables for a spreadsheet, two charts."""
 
-import json
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from webapp.errors import TrainingError
 from webapp.inference.metrics.intervals import wilson
+from webapp.inference.models.card import indented_json
 from webapp.reports.charts import ReliabilityBin, Svg, as_file, matrix_svg, reliability_svg
 from webapp.reports.csv_safety import to_csv
 from webapp.training.evaluation.evaluation import TOP, Evaluation, PredictedPhoto
@@ -29,7 +28,7 @@ def write_files(folder: Path, evaluation: Evaluation, report: dict[str, Any]) ->
     """Write all files and return their names. Raises `TrainingError` when one cannot be written."""
     files = {
         "report.md": page(report),
-        "report.json": to_json(report) + "\n",
+        "report.json": indented_json(report) + "\n",
         "per_class.csv": per_class_csv(report),
         "confusion.csv": confusion_csv(report),
         "confusion.svg": as_file(_confusion_chart(evaluation, report)),
@@ -44,16 +43,6 @@ def write_files(folder: Path, evaluation: Evaluation, report: dict[str, Any]) ->
                 f"{name} cannot be written to {folder}: {error.strerror}."
             ) from error
     return [*files]
-
-
-def to_json(report: dict[str, Any]) -> str:
-    """The report as indented JSON, each list of numbers (a row of the matrix) on one line."""
-    text = json.dumps(report, indent=2, ensure_ascii=False)
-    return re.sub(
-        r"\[\s+(-?[\d.][^\]\[\"{}]*?)\s+\]",
-        lambda match: f"[{', '.join(match[1].replace(',', ' ').split())}]",
-        text,
-    )
 
 
 def per_class_csv(report: dict[str, Any]) -> str:

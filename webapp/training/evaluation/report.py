@@ -115,7 +115,7 @@ def _figures(
     answers = _answers(photos, mirrored)
     scaled = np.stack([answer.output.probabilities for answer in answers])
     # dividing by the temperature is undone by dividing by its inverse
-    raw = np.stack([scale(probabilities, 1 / card.temperature) for probabilities in scaled])
+    raw = scale(scaled, 1 / card.temperature)
     decided = np.array([answer.decision != UNCLASSIFIED for answer in answers])
     truths = np.array([names.index(result.photo.label) for result in photos], dtype=np.int64)
     judged = JudgedPhotos(raw, scaled, decided, scaled.max(axis=1))
