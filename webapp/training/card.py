@@ -13,18 +13,19 @@ from webapp.inference.models.card import KERAS_FILE, ModelCard
 from webapp.inference.models.held_out import CALIBRATED_ON_IT
 from webapp.reports.training_curves import by_stage
 from webapp.training.calibration import Calibration
-from webapp.training.dataset import Dataset, Parts, fingerprint
+from webapp.training.dataset import Parts, fingerprint
 from webapp.training.job import TrainingProgress
 from webapp.training.recipe import DataSource, Recipe
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training starts from: the recipe with labels and stages, and the photos in parts."""
+    """What a training starts from."""
 
-    recipe: Recipe
-    dataset: Dataset
-    parts: Parts
+    recipe: Recipe  # with labels and stages
+    parts: Parts  # the photos
+    reading: dict[str, Any]  # see `reading_report`
+    label_event: int | None  # the last one that the labels contain, if known
 
 
 def make_card(
@@ -37,7 +38,7 @@ def make_card(
     """The card without version, files and golden photos; `runs` are the run, and the refit."""
     recipe, libraries, start = data.recipe, ("keras", "numpy", "pillow"), Path(weights)
     version = f"{start.parent.parent.name} {start.parent.name}"
-    counts = Counter(example.source for example in data.dataset.examples)
+    counts = Counter(example.source for members in data.parts.values() for example in members)
     known = {source.name: source for source in recipe.data}
     sources: list[dict[str, Any]] = []
     for name in sorted(counts):
@@ -61,7 +62,7 @@ def make_card(
         metrics=metrics,
         split=_split(data),
         data=tuple(sources),
-        label_event=data.dataset.label_event,
+        label_event=data.label_event,
         training={
             "weights": version if start.name == KERAS_FILE else start.name,
             "settings": recipe.settings(),
@@ -97,5 +98,5 @@ def _split(data: TrainingData) -> dict[str, Any]:
             part: {"n": len(members), "sources": dict(Counter(photo.source for photo in members))}
             for part, members in data.parts.items()
         },
-        "reading": data.dataset.report(),
+        "reading": data.reading,
     }

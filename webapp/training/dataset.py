@@ -38,33 +38,6 @@ class TrainingExample(LabelledPhoto):
     size: tuple[int, int] = (0, 0)  # (width, height) before it was made smaller
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Examples, and the names of files that were left out."""
-
-    examples: Examples
-    refused: list[str]
-    repeated: list[str]
-    contradictory: list[str]
-    label_event: int | None = None  # the last one that the labels contain, if known
-
-    def report(self) -> dict[str, Any]:
-        """What was read, what was left out and why, as plain JSON."""
-        counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for example in self.examples:
-            counts[example.source][example.label] += 1
-        groups = Counter(example.group for example in self.examples).values()
-        return {
-            "photos": len(self.examples),
-            "by_source": {name: dict(sorted(counts[name].items())) for name in sorted(counts)},
-            "refused": self.refused,
-            "exact_duplicates_dropped": self.repeated,
-            "two_labels_dropped": self.contradictory,
-            "groups_of_near_duplicates": sum(size > 1 for size in groups),
-            "photos_in_such_groups": sum(size for size in groups if size > 1),
-        }
-
-
 def _read_example(photo: LabelledPhoto, max_side: int) -> TrainingExample:
     """A photo read as in serving, then made smaller. Raises `OSError` or `PhotoRefusedError`."""
     content = photo.path.read_bytes()
@@ -94,6 +67,25 @@ def read_examples(
         except (OSError, PhotoRefusedError) as error:
             refused.append((photo.name, str(error)))
     return examples, refused
+
+
+def reading_report(
+    examples: Examples, refused: list[str], repeated: list[str], two_labels: list[str]
+) -> dict[str, Any]:
+    """What was read, and the names of what was left out and why, as plain JSON."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in examples:
+        counts[example.source][example.label] += 1
+    groups = Counter(example.group for example in examples).values()
+    return {
+        "photos": len(examples),
+        "by_source": {name: dict(sorted(counts[name].items())) for name in sorted(counts)},
+        "refused": refused,
+        "exact_duplicates_dropped": repeated,
+        "two_labels_dropped": two_labels,
+        "groups_of_near_duplicates": sum(size > 1 for size in groups),
+        "photos_in_such_groups": sum(size for size in groups if size > 1),
+    }
 
 
 def group(examples: Examples, rule: SplitRule) -> Examples:

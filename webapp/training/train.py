@@ -17,11 +17,11 @@ from webapp.inference.models.registry import Registry
 from webapp.training.callbacks import curves, tensorboard
 from webapp.training.card import TrainingData, make_card
 from webapp.training.checkpoint import CHECKPOINT_FILE
-from webapp.training.dataset import Dataset, group, read_examples, split, split_of
+from webapp.training.dataset import group, read_examples, reading_report, split, split_of
 from webapp.training.job import TrainingJob, say
 from webapp.training.measure import NetworkMeasurement
-from webapp.training.readers import Listing, list_data
-from webapp.training.recipe import Recipe, fitted, with_labels
+from webapp.training.readers import list_data
+from webapp.training.recipe import fitted, with_labels
 from webapp.training.run import Run
 from webapp.training.tracking import tracking
 
@@ -102,15 +102,26 @@ def prepare(job: TrainingJob) -> TrainingData:
     listing = list_data(job.data, job.recipe)
     recipe = with_labels(job.recipe, listing.labels)
     keras.utils.set_random_seed(recipe.seed)
-    dataset = _read(listing, recipe)
-    parts = split(dataset.examples, recipe.split, trained_on(job.weights))
-    report = dataset.report()
+    bar = tqdm(listing.photos, "reading photos", unit="photo", file=sys.stderr, leave=False)
+    longest_side = round(1.5 * max(recipe.input.height, recipe.input.width))
+    readable, refused = read_examples(bar, longest_side)
+    examples, repeated, two_labels = once_each(readable)
+    for line in (
+        *listing.missing,
+        *(f"{name}: {why}" for name, why in refused),
+        *(f"{name}: the same file lies under another label too" for name in two_labels),
+    ):
+        say(f"left out {line}")
+    examples = group(examples, recipe.split)
+    parts = split(examples, recipe.split, trained_on(job.weights))
+    unusable = [*listing.missing, *(name for name, _ in refused)]
+    report = reading_report(examples, unusable, repeated, two_labels)
     sizes = ", ".join(f"{part} {len(members)}" for part, members in parts.items())
     say(
         f"{report['photos']} photos ({sizes}); {report['photos_in_such_groups']} have a "
-        f"near-duplicate; {len(dataset.refused)} refused"
+        f"near-duplicate; {len(unusable)} refused"
     )
-    return TrainingData(fitted(recipe, len(parts["train"])), dataset, parts)
+    return TrainingData(fitted(recipe, len(parts["train"])), parts, report, listing.label_event)
 
 
 def trained_on(weights: str | Path) -> set[str]:
@@ -131,20 +142,3 @@ def trained_on(weights: str | Path) -> set[str]:
             "yours are among them, the figures will flatter"
         )
     return {sha256 for sha256, part in (known or {}).items() if part != HELD_OUT}
-
-
-def _read(listing: Listing, recipe: Recipe) -> Dataset:
-    """Every readable photo, grouped, without exact duplicates."""
-    bar = tqdm(listing.photos, "reading photos", unit="photo", file=sys.stderr, leave=False)
-    longest_side = round(1.5 * max(recipe.input.height, recipe.input.width))
-    examples, refused = read_examples(bar, longest_side)
-    kept, repeated, two_labels = once_each(examples)
-    for line in (
-        *listing.missing,
-        *(f"{name}: {why}" for name, why in refused),
-        *(f"{name}: the same file lies under another label too" for name in two_labels),
-    ):
-        say(f"left out {line}")
-    unusable = [*listing.missing, *(name for name, _ in refused)]
-    groups = group(kept, recipe.split)
-    return Dataset(groups, unusable, repeated, two_labels, listing.label_event)
