@@ -13,8 +13,10 @@ from tests.cli.models.test_versions import SAMPLES, SHIPPED
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.inference.models.card import CARD_FILE, ModelCard
-from webapp.inference.models.held_out import find_photos, fingerprint, write_split
+from webapp.inference.models.held_out import fingerprint, hashed, write_split
 from webapp.inference.models.registry import Registry
+from webapp.training.readers import list_photos
+from webapp.training.recipe import Layout
 
 TEAMS = ("bwt", "ferrari", "mclaren", "williams")
 
@@ -42,7 +44,9 @@ def models(tmp_path: Path, photos: Path) -> Path:
     source = SHIPPED / str(Registry(SHIPPED.parent).live_version("f1-teams"))
     folder = tmp_path / "models" / "f1-teams" / "1"
     shutil.copytree(source, folder)
-    digests = {photo.label: photo.sha256 for photo in find_photos([photos])[0]}
+    digests = {
+        photo.label: photo.sha256 for photo in map(hashed, list_photos(photos, Layout()).photos)
+    }
     teach(
         folder,
         {digests["bwt"]: "train", digests["ferrari"]: "validation", digests["mclaren"]: "test"},

@@ -19,12 +19,14 @@ from webapp.errors import (
     StorageFullError,
 )
 from webapp.inference.classifier import Classifier
-from webapp.inference.models.held_out import Split, find_photos
+from webapp.inference.models.held_out import LabelledPhoto, Split, hashed, once_each
 from webapp.inference.models.registry import Registry
 from webapp.services.models import promotion
 from webapp.services.models.compare import FolderComparison, compare_on_photos
 from webapp.services.models.promotion import Decision
 from webapp.storage.database import db
+from webapp.training.readers import list_photos
+from webapp.training.recipe import Layout
 
 ANNA = Who("Anna")
 
@@ -63,6 +65,10 @@ def poor(version: int) -> FakeClassifier:
     return classifier
 
 
+def listed(folder: Path) -> list[LabelledPhoto]:
+    return [hashed(photo) for photo in list_photos(folder, Layout()).photos]
+
+
 def compared(
     versions: tuple[Classifier, Classifier],
     photos: Path,
@@ -71,7 +77,8 @@ def compared(
     any_photo: bool = False,
 ) -> FolderComparison:
     cards = (versions[0].card, versions[1].card)
-    return compare_on_photos(versions, find_photos([photos]), splits, cards, any_photo=any_photo)
+    kept, _, left_out = once_each(listed(photos))
+    return compare_on_photos(versions, (kept, left_out), splits, cards, any_photo=any_photo)
 
 
 def load(name: str, version: int) -> Classifier:
@@ -173,9 +180,7 @@ def test_what_cannot_be_remembered_does_not_happen(registry: Registry) -> None:
 
 
 def test_photos_a_version_was_trained_on_are_left_out(photos: Path) -> None:
-    trained_on = {
-        photo.sha256: "train" for photo in find_photos([photos])[0] if photo.label == "haas"
-    }
+    trained_on = {photo.sha256: "train" for photo in listed(photos) if photo.label == "haas"}
     result = compared((good(1), good(2)), photos, [trained_on, {}])
     assert (result.comparison.n, result.trained_on) == (3, 3)
 
@@ -187,7 +192,7 @@ def test_it_refuses_when_nobody_knows_what_a_version_was_trained_on(photos: Path
 
 
 def test_it_refuses_when_a_version_was_trained_on_every_photo(photos: Path) -> None:
-    trained_on = {photo.sha256: "train" for photo in find_photos([photos])[0]}
+    trained_on = {photo.sha256: "train" for photo in listed(photos)}
     with pytest.raises(ModelRefusedError, match="trained on each of the 6 photos"):
         compared((good(1), good(2)), photos, [trained_on, {}])
 

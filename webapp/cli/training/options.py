@@ -13,7 +13,7 @@ import click
 
 from webapp.extensions import get_registry
 from webapp.inference.models.card import KERAS_FILE
-from webapp.inference.models.held_out import LabelledPhoto, find_photos, hashed, once_each
+from webapp.inference.models.held_out import LabelledPhoto, hashed, once_each
 
 if TYPE_CHECKING:
     from webapp.training.recipe import Recipe
@@ -111,18 +111,12 @@ def photos_in(name: str, options: DataOptions) -> tuple[list[LabelledPhoto], lis
 
     Boxes are cut out as in training. Raises `TrainingError`.
     """
-    recipe = options.recipe(name)
-    missing: tuple[str, ...] = ()
-    if recipe.layout.kind == "folders":
-        kept, two_labels = find_photos(options.data)
-    else:
-        from webapp.training.readers import list_data
+    from webapp.training.readers import list_data
 
-        listing = list_data(options.data, recipe)
-        kept, _, two_labels = once_each(map(hashed, listing.photos))
-        missing = listing.missing
+    listing = list_data(options.data, options.recipe(name))
+    kept, _, two_labels = once_each(map(hashed, listing.photos))
     twice = (f"{name}: the same file lies under another label too" for name in two_labels)
-    return kept, [*missing, *twice]
+    return kept, [*listing.missing, *twice]
 
 
 def with_progress_bar(label: str) -> Callable[[Iterable[_T]], Iterator[_T]]:

@@ -63,20 +63,6 @@ def read_split(folder: Path, card: ModelCard) -> Split | None:
     return split if fingerprint(split) == card.split.get("fingerprint") else None
 
 
-def find_photos(folders: Iterable[Path]) -> tuple[list[LabelledPhoto], list[str]]:
-    """Every file in and below `folder/<label>/`, each content once.
-
-    Also returns the names of files whose content occurs under two labels.
-    """
-    kept, _, two_labels = once_each(
-        hashed(LabelledPhoto(path, path.relative_to(folder).parts[0]))
-        for folder in folders
-        for path in sorted(folder.glob("*/**/*"))
-        if path.is_file() and not path.name.startswith(".")
-    )
-    return kept, two_labels
-
-
 def hashed(photo: LabelledPhoto) -> LabelledPhoto:
     """The photo with its SHA-256. Raises `OSError`."""
     return replace(photo, sha256=hashlib.sha256(photo.path.read_bytes()).hexdigest())
