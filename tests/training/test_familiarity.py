@@ -5,7 +5,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from webapp.inference.familiarity import FamiliarityRule, Space, combine
-from webapp.training.calibration import fit_logistic, fit_rule, keeping_both, separating
+from webapp.training.calibration import fit_logistic, fit_rule, keeping, separating
 from webapp.training.evaluation.metrics import area_under_curve
 
 RNG = np.random.default_rng(8)
@@ -70,12 +70,12 @@ def test_the_threshold_lets_the_wanted_share_through_both_gates() -> None:
     familiarities = np.linspace(0, 1, 101)[1:]
     sure = np.ones(100, bool)
     sure[-2:] = False  # two are lost already
-    threshold = keeping_both(familiarities, sure, 0.95)
+    threshold = keeping(familiarities, 0.95, sure)
     assert ((familiarities >= threshold) & sure).sum() == 95
 
 
 def test_it_is_nought_when_too_few_are_sure_already() -> None:
-    assert keeping_both(np.linspace(0, 1, 10), np.arange(10) < 5, 0.95) == 0.0
+    assert keeping(np.linspace(0, 1, 10), 0.95, np.arange(10) < 5) == 0.0
 
 
 def test_the_separating_number_lies_between_two_kinds() -> None:

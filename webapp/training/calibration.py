@@ -69,7 +69,7 @@ def calibrate(
     threshold = min(_HIGHEST_THRESHOLD, keeping(confidences, _SURE_ENOUGH))
     familiarity = Familiarity(space, temperature, rule)
     inside, outside = familiarity.of(known["embedding"]), familiarity.of(unknown)
-    kept = keeping_both(inside, confidences >= threshold, _KNOWN_KEPT)
+    kept = keeping(inside, _KNOWN_KEPT, confidences >= threshold)
     rule["threshold"] = min(separating(inside, outside), kept)
     return Calibration(temperature, threshold, familiarity)
 
@@ -89,16 +89,13 @@ def _round_down(number: float) -> float:
     return math.floor(float(number) * 1e4) / 1e4
 
 
-def keeping(confidences: Floats, share: float) -> float:
-    """The largest threshold that at least `share` of the confidences reach, to four places."""
-    allowed = math.floor((1 - share) * len(confidences) + 1e-9)
-    return _round_down(np.sort(confidences)[allowed])
+def keeping(scores: NDArray[Any], share: float, sure: _Bools | None = None) -> float:
+    """The largest threshold that `share` of the photos reach and are `sure`, to four places.
 
-
-def keeping_both(familiarities: _Doubles, sure: _Bools, share: float) -> float:
-    """The largest familiarity that `share` of the photos reach and are `sure`; 0 if fewer are."""
-    ordered = np.sort(familiarities[sure])[::-1]
-    wanted = math.ceil(share * len(sure) - 1e-9)
+    0 if fewer are sure; all are by default.
+    """
+    ordered = np.sort(scores if sure is None else scores[sure])[::-1]
+    wanted = math.ceil(share * len(scores) - 1e-9)
     return _round_down(ordered[wanted - 1]) if wanted <= len(ordered) else 0.0
 
 

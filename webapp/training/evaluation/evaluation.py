@@ -75,7 +75,8 @@ def predict_photos(
             refused.append(f"{photo.name}: {error}")
             continue
         output, network_ms = _timed(classifier.predict, pixels)
-        output, mirrored, mirror_ms = _slim(output), None, 0.0
+        output = replace(output, embedding=_NOTHING, feature_map=_NOTHING)
+        mirrored, mirror_ms = None, 0.0
         answer = make_answer(classifier.card, output, decode_ms + network_ms, TOP)
         if mirror:
             turned, mirror_ms = _timed(classifier.predict, np.ascontiguousarray(pixels[:, ::-1]))
@@ -86,10 +87,6 @@ def predict_photos(
         files = f"{len(selection.photos):,} files"
         raise TrainingError(f"Not one of the {files} can be read as a photo. {refused[0]}")
     return PredictedSelection(selection, results, refused)
-
-
-def _slim(output: NetworkOutput) -> NetworkOutput:
-    return replace(output, embedding=_NOTHING, feature_map=_NOTHING)
 
 
 def _mean(output: NetworkOutput, turned: NetworkOutput) -> NetworkOutput:
