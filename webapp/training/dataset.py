@@ -182,13 +182,14 @@ def split_of(parts: Parts) -> held_out.Split:
 
 
 def fit_all(examples: Examples, spec: InputSpec) -> NDArray[np.uint8]:
-    """The examples exactly as the server sees them: uint8 (examples, height, width, 3)."""
-    side = working_side(spec)
-    fitted = [
-        fit_input(decode_cut(example.path.read_bytes(), example.box, side), spec)
-        for example in examples
-    ]
+    """The examples as `fit_photo` makes them: uint8 (examples, height, width, 3)."""
+    fitted = [fit_photo(example, spec) for example in examples]
     return np.stack(fitted) if fitted else np.zeros((0, spec.height, spec.width, 3), np.uint8)
+
+
+def fit_photo(photo: LabelledPhoto, spec: InputSpec) -> NDArray[np.uint8]:
+    """A photo exactly as the server sees it. Raises `OSError` or `PhotoRefusedError`."""
+    return fit_input(decode_cut(photo.path.read_bytes(), photo.box, working_side(spec)), spec)
 
 
 def truths_of(examples: Examples, names: tuple[str, ...]) -> NDArray[np.int64]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.errors import PhotoRefusedError, TrainingError
-from webapp.inference.decoding.images import decode_photo, fit_input, working_side
+from webapp.inference.models.held_out import LabelledPhoto
 from webapp.training.calibration import Calibration, Floats, build_space, calibrate
-from webapp.training.dataset import Examples, Parts, fit_all, truths_of
+from webapp.training.dataset import Examples, Parts, fit_all, fit_photo, truths_of
 from webapp.training.evaluation.metrics import JudgedPhotos, area_under_curve, summary
 from webapp.training.job import TrainingJob, say
 from webapp.training.readers import files_in
@@ -107,14 +107,12 @@ def _measure_unknown(
 
 def _read_unknown(folder: Path, recipe: Recipe) -> NDArray[np.uint8]:
     """The photos of other things as the network sees them. Raises `TrainingError` for under two."""
-    photos, side = [], working_side(recipe.input)
+    photos = []
     for path in files_in(folder):
         try:
-            pixels = decode_photo(path.read_bytes(), max_side=side).pixels
+            photos.append(fit_photo(LabelledPhoto(path, ""), recipe.input))
         except PhotoRefusedError as error:
             say(f"left out {path.name}: {error}")
-        else:
-            photos.append(fit_input(pixels, recipe.input))
     if len(photos) < 2:
         raise TrainingError(f"There are no photos of other things in {folder}.")
     return np.stack(photos)
