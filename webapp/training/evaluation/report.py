@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,39 +109,36 @@ def _photos(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _figures(
-    card: ModelCard, photos: Sequence[PredictedPhoto], short: bool = False, mirrored: bool = False
+    card: ModelCard, photos: Sequence[PredictedPhoto], *, short: bool = False
 ) -> dict[str, Any]:
-    """See `metrics.summary`; for mirrored photos there is no answer before temperature."""
+    """See `metrics.summary`."""
     names = card.label_names
-    answers = _answers(photos, mirrored)
-    scaled = np.stack([answer.output.probabilities for answer in answers])
+    scaled = np.stack([result.answer.output.probabilities for result in photos])
     # dividing by the temperature is undone by dividing by its inverse
     raw = scale(scaled, 1 / card.temperature)
-    decided = np.array([answer.decision != UNCLASSIFIED for answer in answers])
+    decided = np.array([result.answer.decision != UNCLASSIFIED for result in photos])
     truths = np.array([names.index(result.photo.label) for result in photos], dtype=np.int64)
     judged = JudgedPhotos(raw, scaled, decided, scaled.max(axis=1))
-    figures = summary(judged, truths, names, short=short)
     right = scaled.argmax(axis=1) == truths
-    figures["unclassified_interval"] = _interval(int((~decided).sum()), len(decided))
-    figures["when_decided_interval"] = _interval(int(right[decided].sum()), int(decided.sum()))
-    figures["unfamiliar"] = _unfamiliar(answers, card)
-    if mirrored:
-        del figures["ece_before"]
-    return figures
+    return summary(judged, truths, names, short=short) | {
+        "unclassified_interval": _interval(int((~decided).sum()), len(decided)),
+        "when_decided_interval": _interval(int(right[decided].sum()), int(decided.sum())),
+        "unfamiliar": _unfamiliar(photos, card),
+    }
 
 
-def _answers(photos: Sequence[PredictedPhoto], mirrored: bool = False) -> list[Answer]:
-    pairs = ((result.answer, result.mirrored) for result in photos)
-    return [both if mirrored and both else answer for answer, both in pairs]
+def _both_ways(photos: Sequence[PredictedPhoto]) -> list[PredictedPhoto]:
+    """The photos with the answers to the mean of photo and mirrored photo."""
+    return [replace(result, answer=result.mirrored) for result in photos if result.mirrored]
 
 
-def _unfamiliar(answers: Sequence[Answer], card: ModelCard) -> float | None:
+def _unfamiliar(photos: Sequence[PredictedPhoto], card: ModelCard) -> float | None:
     """The share that looks unlike the training photos; None when the version cannot tell."""
-    familiarities = [answer.output.familiarity for answer in answers]
+    familiarities = [result.answer.output.familiarity for result in photos]
     if None in familiarities:
         return None
     strange = sum(not is_familiar(familiarity, card) for familiarity in familiarities)
-    return round(strange / len(answers), 4)
+    return round(strange / len(photos), 4)
 
 
 def _interval(hits: int, n: int) -> list[float]:
@@ -186,55 +184,54 @@ def _labels(
 
 def _mirrored(evaluation: Evaluation) -> dict[str, Any]:
     """The figures of the averaged answers, and the photos that they put right or wrong."""
-    card, photos = evaluation.card, evaluation.known.photos
-
-    twice = [(result.photo, result.answer, both) for result in photos if (both := result.mirrored)]
-    fixed = [
-        photo.name for photo, before, after in twice if before.label != photo.label == after.label
-    ]
-    broken = [
-        photo.name for photo, before, after in twice if before.label == photo.label != after.label
-    ]
+    before, after = evaluation.known.photos, _both_ways(evaluation.known.photos)
+    fixed, broken = (
+        [
+            wrong.photo.name
+            for wrong, right in zip(*pair, strict=True)
+            if wrong.answer.label != right.photo.label == right.answer.label
+        ]
+        for pair in ((before, after), (after, before))
+    )
     p_value = round(mcnemar(len(fixed), len(broken)), 4)
-    figures = _figures(card, photos, short=True, mirrored=True)
+    figures = _figures(evaluation.card, after, short=True)
+    del figures["ece_before"]  # there is no mean of answers before temperature
     return figures | {"fixed": fixed, "broken": broken, "p_value": p_value}
 
 
 def _others(evaluation: Evaluation, others: PredictedSelection) -> dict[str, Any]:
     """How many photos of other things were left unclassified, and how well they are told apart."""
     known, photos = evaluation.known.photos, others.photos
-    answers = _answers(photos)
-    named = Counter(answer.decision for answer in answers)
+    named = Counter(result.answer.decision for result in photos)
     silent, source = named.pop(UNCLASSIFIED, 0), photos[0].photo.source
     fitted = evaluation.card.metrics.get("unknown", {})  # a folder of this name chose its limits
     figures: dict[str, Any] = {
         "source": source,
-        "n": len(answers),
-        "unclassified": round(silent / len(answers), 4),
-        "interval": _interval(silent, len(answers)),
-        "unfamiliar": _unfamiliar(answers, evaluation.card),
-        **_areas(known, photos, mirrored=False),
+        "n": len(photos),
+        "unclassified": round(silent / len(photos), 4),
+        "interval": _interval(silent, len(photos)),
+        "unfamiliar": _unfamiliar(photos, evaluation.card),
+        **_areas(known, photos),
         "against": len(known),
         "named": dict(named.most_common(_NAMED_MOST)),
         "left_out": dict(others.selection.left_out),
         "unreadable": list(others.refused),
         "fitted_on": int(fitted.get("fitted_on") or 0) if fitted.get("source") == source else 0,
     }
-    if evaluation.mirrored:
-        silent = sum(answer.decision == UNCLASSIFIED for answer in _answers(photos, mirrored=True))
-        share = {"unclassified": round(silent / len(answers), 4)}
-        figures["mirrored"] = share | _areas(known, photos, mirrored=True)
+    if both := _both_ways(photos):
+        silent = sum(result.answer.decision == UNCLASSIFIED for result in both)
+        share = {"unclassified": round(silent / len(both), 4)}
+        figures["mirrored"] = share | _areas(_both_ways(known), both)
     return figures
 
 
 def _areas(
-    known: Sequence[PredictedPhoto], others: Sequence[PredictedPhoto], *, mirrored: bool
+    known: Sequence[PredictedPhoto], others: Sequence[PredictedPhoto]
 ) -> dict[str, float | None]:
     """How well familiarity (None without one) and confidence separate known photos from others."""
-    groups = [_answers(photos, mirrored) for photos in (known, others)]
 
     def area(score: Callable[[Answer], float | None]) -> float | None:
-        scores = [[score(answer) for answer in answers] for answers in groups]
+        scores = [[score(result.answer) for result in photos] for photos in (known, others)]
         if any(None in values for values in scores):
             return None
         return round(area_under_curve(*map(np.array, scores)), 4)
