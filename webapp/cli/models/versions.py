@@ -1,17 +1,22 @@
 """`flask model compare|promote|rollback|history|export`: which version serves, and why."""
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from webapp.cli.history import TERMINAL, needs_history, terminal_errors
-from webapp.cli.training.options import FOLDER, DataOptions, layout_options, photos_in
+from webapp.cli.training.options import (
+    FOLDER,
+    DataOptions,
+    layout_options,
+    photos_in,
+    with_progress_bar,
+)
 from webapp.errors import ModelError, ModelRefusedError
 from webapp.extensions import get_files, get_limiter, get_registry, load_version
 from webapp.inference.classifier import Classifier
@@ -23,7 +28,6 @@ from webapp.services.models import compare, promotion
 from webapp.services.models.promotion import Decision
 from webapp.services.photos.classify import Pipeline
 
-_Item = TypeVar("_Item")
 _LISTED = 20  # fixed or broken photos that are listed
 
 _data_option = click.option(
@@ -239,7 +243,7 @@ def _compare(versions: tuple[Classifier, Classifier], photos: _Photos) -> Compar
         ],
         (current_card(first), current_card(second)),
         any_photo=photos.any_photo,
-        watch=_with_progress,
+        watch=with_progress_bar("Comparing"),
     )
     for sentence in result.left_out:
         click.echo(f"left out {sentence}", err=True)
@@ -265,7 +269,7 @@ def _compare_on_history(versions: tuple[Classifier, Classifier], photos: _Photos
     if result.unknown and not photos.any_photo:
         raise ModelRefusedError(compare.unknown_training(result.unknown))
     pipeline = Pipeline(versions, get_files(), get_limiter())
-    compare.answer_history(registry, pipeline, _with_progress)
+    compare.answer_history(registry, pipeline, with_progress_bar("Comparing"))
     result = compare.compare_on_history(registry, *ids)
     _say_trained_on(result.trained_on)
     if result.unknown:
@@ -284,11 +288,6 @@ def _say_trained_on(photos: int) -> None:
 def _warn() -> None:
     text = "A version may have been trained on these photos: mistrust the result."
     click.secho(text, fg="red", err=True)
-
-
-def _with_progress(photos: Sequence[_Item]) -> Iterator[_Item]:
-    with click.progressbar(photos, label="Comparing", file=sys.stderr, show_pos=True) as bar:
-        yield from bar
 
 
 def _champion(name: str, challenger: int) -> Classifier | None:
