@@ -1,23 +1,27 @@
-"""How a job of each kind is put in through JSON."""
+"""Jobs that can be added through JSON: what each kind takes, who may add it, and how."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from flask import request
+from pydantic import Field, RootModel, model_validator
 
 from webapp.api.authentication import need, owner, who
-from webapp.api.schemas.jobs import (
-    CompareBody,
-    ExportBody,
-    JobForm,
-    KeepBody,
-    ManyBody,
-    PredictBody,
-    RankBody,
-    UploadBody,
+from webapp.api.schemas.base import (
+    BINARY,
+    OFF,
+    WHOLE,
+    ApiRequest,
+    MultipartRequest,
+    OneOf,
+    VersionNumber,
+    Why,
+    example,
 )
+from webapp.api.schemas.exports import ExportFields
+from webapp.api.schemas.photos import Filters
 from webapp.errors import ModelUnavailableError, NoFileError
 from webapp.extensions import get_cards, get_config, get_extensions, get_registry, get_version_card
+from webapp.gallery_filter import Text
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.queue import Job, Sender, known_job
@@ -32,98 +36,228 @@ from webapp.services.jobs.types import upload as upload_job
 from webapp.services.jobs.types.compare import ComparisonOrder
 from webapp.services.jobs.types.upload import UploadOrder
 from webapp.services.labels import label_import
-from webapp.services.photos import deletion as deleting
-from webapp.services.photos import gallery as history
+from webapp.services.photos import gallery
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import clean_name
+from webapp.services.photos.deletion import parse_age
 from webapp.storage.labels.events import Stamp
 
 
-def _upload(asked: UploadBody | JobForm) -> Job:
-    """Photos in a zip; with a key of the scope `admin` also in a folder of the server."""
-    classifiers = get_extensions().classifiers(asked.model)
-    params = upload_job.make_params(
-        classifiers, asked.model, "api", asked.ground_truth, asked.folders
+class _UploadFields(ApiRequest):
+    kind: str
+    folder: str = ""
+    """`upload`, instead of a zip: a folder of the server, below the one that the operator allowed;
+    with a key of the scope `admin`."""
+    model: str = ""
+    """`upload`: a live model, or `all`; without it the site's own."""
+    ground_truth: str = ""
+    """`upload`: what all the photos show."""
+    folders: bool = False
+    """`upload`: the folder that a photo lies in is its ground truth."""
+
+    def enqueue(self) -> Job:
+        """Add the job. Raises what the kind's job type raises, or for too small a key."""
+        classifiers = get_extensions().classifiers(self.model)
+        params = upload_job.make_params(
+            classifiers, self.model, "api", self.ground_truth, self.folders
+        )
+        sent = request.files.get("file")
+        title = self.folder if sent is None else clean_name(sent.filename or "photos.zip")
+        order = UploadOrder(params, title, _sender())
+        if sent is not None:
+            return upload_job.enqueue_zip(get_config().data, sent.stream, order)
+        if not self.folder:
+            raise NoFileError(
+                "Send a zip of photos in a field called file: "
+                "curl -F kind=upload -F file=@photos.zip"
+            )
+        need("admin")
+        return upload_job.enqueue_folder(get_config().import_folder, self.folder, order)
+
+
+class UploadBody(_UploadFields):
+    """Take in photos from a zip, or from a folder of the server."""
+
+    model_config = example(kind="upload", folder="2026/monza")
+
+    kind: Literal["upload"]
+
+
+class ExportBody(ExportFields):
+    """Make an export in the background; needs a key of the scope `review`."""
+
+    model_config = example(kind="export", format="csv", filter={"outcome": "wrong"})
+
+    kind: Literal["export"]
+    filter: Filters = Field(default_factory=Filters)
+    """The filters of the list of photos; all photos without it."""
+
+    def enqueue(self) -> Job:
+        """Add the job."""
+        need("admin" if self.metadata else "review")
+        return export_job.enqueue(self.order(self.filter.wanted()), get_config().data, _sender())
+
+
+class ManyBody(ApiRequest):
+    """One action on all photos that a filter lets through, as one batch, or taking a batch back;
+    needs a key of the scope `review`."""
+
+    model_config = example(
+        kind="many", action="label", label="mclaren", filter={"decision": "mclaren"}
     )
-    sent = request.files.get("file")
-    title = asked.folder if sent is None else clean_name(sent.filename or "photos.zip")
-    order = UploadOrder(params, title, _sender())
-    if sent is not None:
-        return upload_job.enqueue_zip(get_config().data, sent.stream, order)
-    if not asked.folder:
-        raise NoFileError(
-            "Send a zip of photos in a field called file: curl -F kind=upload -F file=@photos.zip"
-        )
-    need("admin")
-    return upload_job.enqueue_folder(get_config().import_folder, asked.folder, order)
+
+    kind: Literal["many"]
+    action: Annotated[str, OneOf((*bulk_job.ACTIONS, bulk_job.UNDO))]
+    """What shall be done; `delete` needs the scope `admin`."""
+    filter: Filters = Field(default_factory=Filters)
+    """The filters of the list of photos; `{}` means all photos. Needed by every action but
+    `undo`."""
+    label: str = ""
+    """For `label`: a label, `none` or `unusable`."""
+    model: str = ""
+    """For `label`: the model whose label it is; without it any live one."""
+    why: Why = ""
+    batch: str = ""
+    """For `undo`: the batch to take back."""
+
+    @model_validator(mode="after")
+    def _needs_a_filter(self) -> Self:
+        if self.action != bulk_job.UNDO and "filter" not in self.model_fields_set:
+            raise ValueError("needs a filter; {} means all photos")
+        return self
+
+    def enqueue(self) -> Job:
+        """Add the job."""
+        need("admin" if self.action == bulk_job.DELETE else "review")
+        if self.action == bulk_job.UNDO:
+            return bulk_job.enqueue(bulk_job.undo_params(self.batch, "api"), _sender())
+        cards = _cards(self.model) if self.action == bulk_job.LABEL else []
+        selection, stamp = Selection(wanted=self.filter.wanted()), Stamp(who(), "api", self.why)
+        params = bulk_job.action_params(self.action, selection, stamp, cards, self.label)
+        return bulk_job.enqueue(params, _sender())
 
 
-def _export(asked: ExportBody) -> Job:
-    """What a filter leaves, in one of the formats."""
-    need("admin" if asked.metadata else "review")
-    order = asked.order(asked.filter.wanted())
-    return export_job.enqueue(order, get_config().data, _sender())
+class KeepBody(ApiRequest):
+    """Keep a number of photos of each class and delete the rest; needs a key of the scope
+    `admin`."""
+
+    model_config = example(kind="keep", per_class=500, older_than="90d")
+
+    kind: Literal["keep"]
+    per_class: Annotated[int, Field(ge=0, le=999_999_999), WHOLE]
+    """How many photos of each class stay, the newest; labelled and starred ones always."""
+    older_than: Text = "0d"
+    """Only photos older than this go: `90d`, `12w`, `2y`."""
+
+    def enqueue(self) -> Job:
+        """Add the job."""
+        need("admin")
+        return retention_job.enqueue(self.per_class, parse_age(self.older_than), _sender())
 
 
-def _bulk(asked: ManyBody) -> Job:
-    """One action on all photos that pass a filter, or the undo of a batch."""
-    need("admin" if asked.action == bulk_job.DELETE else "review")
-    if asked.action == bulk_job.UNDO:
-        params = bulk_job.undo_params(asked.batch, "api")
-    else:
-        cards = _cards(asked.model) if asked.action == bulk_job.LABEL else []
-        selection, stamp = Selection(wanted=asked.filter.wanted()), Stamp(who(), "api", asked.why)
-        params = bulk_job.action_params(asked.action, selection, stamp, cards, asked.label)
-    return bulk_job.enqueue(params, _sender())
+class PredictBody(ApiRequest):
+    """Let the site's model classify a stored photo."""
+
+    model_config = example(kind="predict", photo="k7Qm2xVd9aBc")
+
+    kind: Literal["predict"]
+    photo: Text
+    """The id of the photo."""
+
+    def enqueue(self) -> Job:
+        """Add the job."""
+        photo = gallery.get_item(self.photo).photo
+        count_photos()
+        return predict_job.enqueue(photo, _sender())
 
 
-def _labels(asked: JobForm) -> Job:
-    """A file of labels: a look at it, or its import."""
-    need("review")
-    sent = request.files.get("file")
-    if sent is None:
-        raise NoFileError(
-            "Send a file of labels in a field called file: curl -F kind=labels -F file=@labels.csv"
-        )
-    name = clean_name(sent.filename or "labels.csv")
-    known = known_job(_sender())
-    if known is not None and (known.type, known.title) == (label_import_job.JOB_TYPE.name, name):
-        return known
-    public_id = label_import.keep_file(name, sent.read(label_import.MAX_BYTES + 1), who=who())
-    flags = {"by_name": asked.by_name, "replace": asked.replace, "dry_run": asked.dry_run}
-    file = label_import.own_file(public_id, who())
-    params = label_import_job.params_for(file, _cards(""), **flags)
-    return label_import_job.enqueue(params, _sender())
+class RankBody(ApiRequest):
+    """A version classifies stored photos; needs a key of the scope `review`."""
+
+    model_config = example(kind="rank", model="f1-teams", version=2, filter={"since": "2026-01-01"})
+
+    kind: Literal["rank"]
+    model: Text
+    """The name of a model."""
+    version: Annotated[VersionNumber, WHOLE]
+    """The version that classifies."""
+    filter: Filters = Field(default_factory=Filters)
+    """The filters of the list of photos; the whole history without it."""
+
+    def enqueue(self) -> Job:
+        """Add the job."""
+        need("review")
+        registry, selection = get_registry(), Selection(wanted=self.filter.wanted())
+        return reclassify_job.enqueue(registry, self.model, self.version, selection, _sender())
 
 
-def _keep(asked: KeepBody) -> Job:
-    """Keep photos by a rule and delete the rest."""
-    need("admin")
-    age = deleting.parse_age(asked.older_than)
-    return retention_job.enqueue(asked.per_class, age, _sender())
+class CompareBody(ApiRequest):
+    """Two versions classify the newest photos; needs a key of the scope `admin`."""
+
+    model_config = example(kind="compare", model="f1-teams", champion=1, challenger=2, newest=2000)
+
+    kind: Literal["compare"]
+    model: Text
+    """The name of a model."""
+    challenger: Annotated[VersionNumber, WHOLE]
+    """One version."""
+    champion: Annotated[VersionNumber, WHOLE] = OFF
+    """The other one; without it the live version."""
+    newest: Annotated[int, Field(ge=1, le=compare_job.MOST), WHOLE] = compare_job.NEWEST
+    """How many of the newest photos both classify."""
+
+    def enqueue(self) -> Job:
+        """Add the job."""
+        need("admin")
+        registry = get_registry()
+        champion = self.champion or registry.card(self.model).version
+        wanted = ComparisonOrder(self.model, champion, self.challenger, self.newest)
+        return compare_job.enqueue(registry, wanted, _sender())
 
 
-def _predict(asked: PredictBody) -> Job:
-    """A photo that is here, for the site's model."""
-    photo = history.get_item(asked.photo).photo
-    count_photos()
-    return predict_job.enqueue(photo, _sender())
+_AnyBody = UploadBody | ExportBody | ManyBody | KeepBody | PredictBody | RankBody | CompareBody
 
 
-def _rank(asked: RankBody) -> Job:
-    """A version looks at the whole history, or at what a filter lets through."""
-    need("review")
-    selection = Selection(wanted=asked.filter.wanted())
-    return reclassify_job.enqueue(get_registry(), asked.model, asked.version, selection, _sender())
+class JobBody(RootModel[Annotated[_AnyBody, Field(discriminator="kind")]]):
+    """A job, by its kind."""
 
 
-def _compare(asked: CompareBody) -> Job:
-    """Two versions look at the newest photos."""
-    need("admin")
-    registry = get_registry()
-    champion = asked.champion or registry.card(asked.model).version
-    wanted = ComparisonOrder(asked.model, champion, asked.challenger, asked.newest)
-    return compare_job.enqueue(registry, wanted, _sender())
+class JobForm(_UploadFields, MultipartRequest):
+    """A job, with the file that it works on: a zip of photos, or labels."""
+
+    files: ClassVar[tuple[str, ...]] = ()
+
+    kind: Literal["upload", "labels"]
+    """`labels` needs a key of the scope `review`."""
+    file: Annotated[Any, BINARY] = None
+    """The file; the view reads it, which may be large."""
+    by_name: bool = False
+    """`labels`: match photos by file name, also where a line has another SHA-256."""
+    replace: bool = False
+    """`labels`: give photos that have another label this one."""
+    dry_run: bool = False
+    """`labels`: only report what would change."""
+
+    def enqueue(self) -> Job:
+        """Add the job. A file that is sent again with the same key is not kept again."""
+        if self.kind == "upload":
+            return super().enqueue()
+        need("review")
+        sent = request.files.get("file")
+        if sent is None:
+            raise NoFileError(
+                "Send a file of labels in a field called file: "
+                "curl -F kind=labels -F file=@labels.csv"
+            )
+        name = clean_name(sent.filename or "labels.csv")
+        known = known_job(_sender())
+        if known and (known.type, known.title) == (label_import_job.JOB_TYPE.name, name):
+            return known
+        public_id = label_import.keep_file(name, sent.read(label_import.MAX_BYTES + 1), who=who())
+        flags = {"by_name": self.by_name, "replace": self.replace, "dry_run": self.dry_run}
+        file = label_import.own_file(public_id, who())
+        params = label_import_job.params_for(file, _cards(""), **flags)
+        return label_import_job.enqueue(params, _sender())
 
 
 def _cards(model: str) -> list[ModelCard]:
@@ -138,16 +272,3 @@ def _cards(model: str) -> list[ModelCard]:
 
 def _sender() -> Sender:
     return Sender(owner(), who(), request.headers.get("Idempotency-Key", ""))
-
-
-ADD_JOB: dict[str, Callable[[Any], Job]] = {
-    "upload": _upload,
-    "export": _export,
-    "many": _bulk,
-    "labels": _labels,
-    "keep": _keep,
-    "predict": _predict,
-    "rank": _rank,
-    "compare": _compare,
-}
-"""By kind. Each checks who may."""

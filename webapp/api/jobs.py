@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp import errors
 from webapp.api.authentication import Need, guard, has, owner, who
-from webapp.api.job_types import ADD_JOB
+from webapp.api.job_types import JobBody, JobForm
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas import jobs
 from webapp.api.schemas.base import FileName, JobId
@@ -38,7 +38,7 @@ _HEADERS = {"Idempotency-Key": "The same key with the same request again finds t
 
 
 @Call(bp, "POST /jobs", Need.PREDICTING, {202: jobs.JobJson}, _REFUSED, _HEADERS)
-def add(body: jobs.JobBody | None, form: jobs.JobForm | None) -> ResponseReturnValue:
+def add(body: JobBody | None, form: JobForm | None) -> ResponseReturnValue:
     """Add a job, or find the one that was added with the same `Idempotency-Key`.
 
     The header `Location` says where it is. A zip of photos, or a file of labels, comes in a form.
@@ -46,7 +46,7 @@ def add(body: jobs.JobBody | None, form: jobs.JobForm | None) -> ResponseReturnV
     """
     asked = form or (body.root if body else None)
     assert asked is not None  # noqa: S101  (one of the two came)
-    job = ADD_JOB[asked.kind](asked)
+    job = asked.enqueue()
     view = queue.get_job(job.public_id, owner())
     headers = {"Location": url_for("api_jobs.read", job_id=job.public_id), "Retry-After": "2"}
     return jsonify(jobs.job_json(view)), HTTPStatus.ACCEPTED, headers
