@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from webapp.api.openapi.code_samples import body_example, code_samples
 from webapp.api.openapi.document import FORM_TYPE, JSON_TYPE, KEY_SCHEME, Schema
@@ -20,28 +19,13 @@ _TYPE_NAMES = {
 _FORMAT_NAMES = {"date": "day", "date-time": "time", "binary": "file"}
 
 
-@dataclass(frozen=True)
-class _FieldDoc:
-    """A parameter, a field of a form, or a field of JSON, `depth` steps inside of it.
-
-    `place` is path, query, header or form.
-    """
-
-    name: str
-    kind: str
-    about: str
-    place: str = ""
-    depth: int = 0
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    example: str = ""
-
-
 def calls_by_tag(document: Schema, root: str) -> list[Schema]:
     """The tags of the document, each with its `calls`; `root` is the address of the server.
 
     A call is its operation with what the page shows beside it: the `scope` of the key that it takes
     ("" for none), `fields` of the form to try it out, the `body` to begin with, the `responses`.
+    A field is a parameter of the document, or is written like one, with its type in words (`kind`);
+    a field of JSON is `depth` steps inside of it.
     """
     schemas = document["components"]["schemas"]
     return [
@@ -64,11 +48,11 @@ def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str)
     schema = content[media]["schema"] if media else {}
     fields, body, body_fields = [*_parameters(operation)], "", []
     if media == FORM_TYPE:
-        fields += _fields(schema, schemas, place="form", max_depth=0)
+        fields += [field | {"in": "form"} for field in _fields(schema, schemas)]
     elif media == JSON_TYPE:
         body = json.dumps(body_example(schema, schemas), indent=2, ensure_ascii=False)
         body_fields = [*_fields(schema, schemas)]
-    in_path = any(field.place == "path" for field in fields)
+    in_path = any(field["in"] == "path" for field in fields)
     return {
         "method": method,
         "path": path,
@@ -87,18 +71,12 @@ def _call(method: str, path: str, operation: Schema, schemas: Schema, root: str)
     }
 
 
-def _parameters(operation: Schema) -> Iterator[_FieldDoc]:
+def _parameters(operation: Schema) -> Iterator[Schema]:
     for parameter in operation.get("parameters", []):
         schema = parameter["schema"]
-        yield _FieldDoc(
-            parameter["name"],
-            _type_name(schema),
-            parameter.get("description", ""),
-            place=parameter["in"],
-            required=parameter["required"],
-            choices=tuple(schema.get("enum", [schema["const"]] if "const" in schema else [])),
-            example=str(next(iter(schema.get("examples", ())), "")),
-        )
+        choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
+        example = next(iter(schema.get("examples", ())), "")
+        yield parameter | {"kind": _type_name(schema), "choices": choices, "example": example}
 
 
 def _response(status: str, response: Schema, schemas: Schema) -> Schema:
@@ -111,23 +89,25 @@ def _response(status: str, response: Schema, schemas: Schema) -> Schema:
 # ---- schemas in words ----
 
 
-def _fields(
-    schema: Schema, schemas: Schema, *, place: str = "", max_depth: int = _MAX_DEPTH
-) -> Iterator[_FieldDoc]:
+def _fields(schema: Schema, schemas: Schema) -> Iterator[Schema]:
     """The fields of a component, those of the components in it behind them, each once."""
     shown: set[str] = set()
 
-    def walk(schema: Schema, depth: int) -> Iterator[_FieldDoc]:
+    def walk(schema: Schema, depth: int) -> Iterator[Schema]:
         for name in _components(schema):
             if name in shown:
                 continue
             shown.add(name)
             component = schemas[name]
             for field, inner in component.get("properties", {}).items():
-                required = field in component.get("required", ())
-                about = inner.get("description", "")
-                yield _FieldDoc(field, _type_name(inner), about, place, depth, required)
-                if depth < max_depth:
+                yield {
+                    "name": field,
+                    "kind": _type_name(inner),
+                    "description": inner.get("description", ""),
+                    "depth": depth,
+                    "required": field in component.get("required", ()),
+                }
+                if depth < _MAX_DEPTH:
                     yield from walk(inner, depth + 1)
 
     return walk(schema, 0)
