@@ -46,10 +46,10 @@ class _Caption:
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """The type of a text that is one of a few: each value with its words on pages."""
+class OneOf:
+    """The type of a text that is one of a few: each value with its words, if pages show it."""
 
-    words: Mapping[str, str] = dataclasses.field(hash=False)
+    words: Mapping[str, Any] = dataclasses.field(hash=False)
 
     def __get_pydantic_core_schema__(
         self, _source: object, _handler: GetCoreSchemaHandler
@@ -134,7 +134,7 @@ class GalleryFilter(BaseModel):
     """Photos that a person gave this label or verdict."""
     outcome: Annotated[
         str,
-        _Choice(
+        OneOf(
             {
                 "correct": "Right",
                 "wrong": "Wrong",
@@ -185,19 +185,19 @@ class GalleryFilter(BaseModel):
     """The photos with these ids, up to 200 with commas between them."""
     duplicates: Annotated[
         str,
-        _Choice({YES: "Has look-alikes", NO: "No look-alikes"}),
+        OneOf({YES: "Has look-alikes", NO: "No look-alikes"}),
         _Caption("Look-alikes"),
     ] = ""
     """Another photo looks the same."""
-    starred: Annotated[str, _Choice({YES: "Starred", NO: "Not starred"}), _Caption("Star")] = ""
+    starred: Annotated[str, OneOf({YES: "Starred", NO: "Not starred"}), _Caption("Star")] = ""
     """Somebody starred it."""
     audited: Annotated[
-        str, _Choice({YES: "In an audit", NO: "Not in an audit"}), _Caption("Audit")
+        str, OneOf({YES: "In an audit", NO: "Not in an audit"}), _Caption("Audit")
     ] = ""
     """It was checked in a random sample."""
     checked: Annotated[
         str,
-        _Choice(
+        OneOf(
             {
                 YES: "Checked",
                 KNOWN: "Checked, one of the labels",
@@ -211,13 +211,13 @@ class GalleryFilter(BaseModel):
     right, or whose label is among the first five."""
     trained_on: Annotated[
         str,
-        _Choice({YES: "Used in training", NO: "Not used in training"}),
+        OneOf({YES: "Used in training", NO: "Not used in training"}),
         _Caption("Training"),
     ] = Field(default="", alias="learnt")
     """The version that is meant was trained on it."""
     sort: Annotated[
         str,
-        _Choice(
+        OneOf(
             {
                 "newest": "Newest first",
                 "oldest": "Oldest first",
@@ -283,7 +283,7 @@ def caption_of(parameter: str) -> _Caption:
 
 def choices_of(parameter: str) -> Mapping[str, str]:
     """The values of a filter that has a few, with their words."""
-    choice = _annotation(parameter, _Choice)
+    choice = _annotation(parameter, OneOf)
     return choice.words if choice else {}
 
 

@@ -12,7 +12,6 @@ from webapp.api.schemas.base import (
     WHOLE,
     ApiRequest,
     MultipartRequest,
-    OneOf,
     VersionNumber,
     Why,
     example,
@@ -21,7 +20,7 @@ from webapp.api.schemas.exports import ExportFields
 from webapp.api.schemas.photos import Filters
 from webapp.errors import ModelUnavailableError, NoFileError
 from webapp.extensions import get_cards, get_config, get_extensions, get_registry, get_version_card
-from webapp.gallery_filter import Text
+from webapp.gallery_filter import OneOf, Text
 from webapp.http.rate_limits import count_photos
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.queue import Job, Sender, known_job
@@ -107,7 +106,7 @@ class ManyBody(ApiRequest):
     )
 
     kind: Literal["many"]
-    action: Annotated[str, OneOf((*bulk_job.ACTIONS, bulk_job.UNDO))]
+    action: Annotated[str, OneOf(dict.fromkeys((*bulk_job.ACTIONS, bulk_job.UNDO)))]
     """What shall be done; `delete` needs the scope `admin`."""
     filter: Filters = Field(default_factory=Filters)
     """The filters of the list of photos; `{}` means all photos. Needed by every action but

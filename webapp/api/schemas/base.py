@@ -5,7 +5,6 @@ to mypy and to the OpenAPI document, so that nothing is validated while serving.
 is called `PhotoJson`, its component in the document `Photo`.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -17,23 +16,12 @@ from pydantic import (
     WithJsonSchema,
     with_config,
 )
-from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from webapp.services.labels.relabel import MAX_WHY
 from webapp.services.photos.classify import Incoming
 
 OFF: Any = None  # the default of what may be left out; never read
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """A text that is one of a few."""
-
-    allowed: tuple[str, ...]
-
-    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        return core_schema.literal_schema(list(self.allowed))
 
 
 def _whole(value: object) -> object:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from flask import request
 from pydantic import Field
 
-from webapp.api.schemas.base import OFF, ApiRequest, JsonShape, KeepMetadata, Moment, OneOf, enum
+from webapp.api.schemas.base import OFF, ApiRequest, JsonShape, KeepMetadata, Moment, enum
 from webapp.api.schemas.photos import Filters
-from webapp.gallery_filter import GalleryFilter, Text
+from webapp.gallery_filter import GalleryFilter, OneOf, Text
 from webapp.services.exports.formats import FORMATS
 from webapp.services.exports.order import ExportOrder
 
@@ -15,7 +15,7 @@ from webapp.services.exports.order import ExportOrder
 class ExportFields(ApiRequest):
     """How photos are exported."""
 
-    format: Annotated[str, OneOf(tuple(FORMATS))] = "jsonl"
+    format: Annotated[str, OneOf(FORMATS)] = "jsonl"
     """The format: see docs/exports.md."""
     after: Text = ""
     """The id of the last photo that is there already: the export goes on behind it."""

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from flask import url_for
 from pydantic import Field
 
-from webapp.api.schemas.base import OFF, ApiRequest, Count, JsonShape, Moment, OneOf, enum
+from webapp.api.schemas.base import OFF, ApiRequest, Count, JsonShape, Moment, enum
 from webapp.api.schemas.photos import Limit
 from webapp.domain import JOB_STATES, moment
-from webapp.gallery_filter import Text
+from webapp.gallery_filter import OneOf, Text
 from webapp.services.jobs.queue import JobView
 from webapp.services.jobs.types import export as export_job
 from webapp.services.photos.gallery import PAGE
@@ -19,7 +19,7 @@ from webapp.services.photos.gallery import PAGE
 class JobsQuery(ApiRequest):
     """Which jobs."""
 
-    state: Annotated[str, OneOf(JOB_STATES)] = OFF
+    state: Annotated[str, OneOf(dict.fromkeys(JOB_STATES))] = OFF
     """Jobs in this state."""
     kind: Text = ""
     """The kind of job, like `upload`."""
