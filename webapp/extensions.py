@@ -19,6 +19,7 @@ from webapp.inference.models.registry import Registry
 from webapp.inference.models.serving import MOST_LOADED, Serving
 from webapp.inference.process_pool import Alone, Pool
 from webapp.services.jobs.job_type import Tools
+from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.classify import Pipeline
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.file_stores.database import DatabaseFiles
@@ -247,6 +248,15 @@ def get_card(name: str = "") -> ModelCard | None:
 def get_cards() -> list[ModelCard]:
     """The readable cards of all live models, the site's own first."""
     return [card for name in get_extensions().live_models() if (card := get_card(name))]
+
+
+def get_label_cards(model: str) -> list[ModelCard]:
+    """The cards of models whose labels may be given: that of `model`, else those of all live ones.
+
+    Raises `ModelNotFoundError` or `ModelUnavailableError`.
+    """
+    cards = [] if model else get_cards()
+    return cards or [current_card(get_classifier(model).card)]
 
 
 def get_version_card(name: str, version: int | None = None) -> ModelCard:

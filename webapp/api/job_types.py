@@ -18,11 +18,10 @@ from webapp.api.schemas.base import (
 )
 from webapp.api.schemas.exports import ExportFields
 from webapp.api.schemas.photos import Filters
-from webapp.errors import ModelUnavailableError, NoFileError
-from webapp.extensions import get_cards, get_config, get_extensions, get_registry, get_version_card
+from webapp.errors import NoFileError
+from webapp.extensions import get_config, get_extensions, get_label_cards, get_registry
 from webapp.gallery_filter import OneOf, Text
 from webapp.http.rate_limits import count_photos
-from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.queue import Job, Sender, known_job
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import compare as compare_job
@@ -130,7 +129,7 @@ class ManyBody(ApiRequest):
         need("admin" if self.action == bulk_job.DELETE else "review")
         if self.action == bulk_job.UNDO:
             return bulk_job.enqueue(bulk_job.undo_params(self.batch, "api"), _sender())
-        cards = _cards(self.model) if self.action == bulk_job.LABEL else []
+        cards = get_label_cards(self.model) if self.action == bulk_job.LABEL else []
         selection, stamp = Selection(wanted=self.filter.wanted()), Stamp(who(), "api", self.why)
         params = bulk_job.action_params(self.action, selection, stamp, cards, self.label)
         return bulk_job.enqueue(params, _sender())
@@ -255,18 +254,8 @@ class JobForm(_UploadFields, MultipartRequest):
         public_id = label_import.keep_file(name, sent.read(label_import.MAX_BYTES + 1), who=who())
         flags = {"by_name": self.by_name, "replace": self.replace, "dry_run": self.dry_run}
         file = label_import.own_file(public_id, who())
-        params = label_import_job.params_for(file, _cards(""), **flags)
+        params = label_import_job.params_for(file, get_label_cards(""), **flags)
         return label_import_job.enqueue(params, _sender())
-
-
-def _cards(model: str) -> list[ModelCard]:
-    """The models whose labels may be given. Raises `ModelUnavailableError` when there is none."""
-    cards = [get_version_card(model)] if model else get_cards()
-    if not cards:
-        raise ModelUnavailableError(
-            "No model is live, so it is not known which labels there are. Nothing was changed."
-        )
-    return cards
 
 
 def _sender() -> Sender:

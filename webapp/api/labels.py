@@ -8,11 +8,9 @@ from webapp.api.authentication import Need, guard, who
 from webapp.api.openapi.calls import Call
 from webapp.api.schemas import labels
 from webapp.api.schemas.base import Batch
-from webapp.extensions import get_cards, get_classifier, get_registry
+from webapp.extensions import get_classifier, get_label_cards, get_registry
 from webapp.gallery_filter import GalleryFilter
-from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.types import bulk as bulk_job
-from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import bulk
 from webapp.services.photos.bulk import Selection
@@ -23,22 +21,13 @@ bp = guard(Blueprint("api_labels", __name__))
 _ABSENT = (errors.PhotoNotFoundError, errors.UnknownLabelError, errors.ModelNotFoundError)
 
 
-def label_cards(model: str) -> list[ModelCard]:
-    """Whose labels may be given: those of `model`, else of all live ones.
-
-    Raises `ModelNotFoundError` or `ModelUnavailableError`.
-    """
-    cards = [] if model else get_cards()
-    return cards or [current_card(get_classifier(model).card)]
-
-
 @Call(bp, "POST /labels", Need.REVIEW, {200: labels.RelabelledJson}, _ABSENT)
 def add(body: labels.LabelsBody) -> ResponseReturnValue:
     """Give many photos a ground truth, all in one batch: those of `ids`, or those of a `filter`."""
     ids = tuple(dict.fromkeys(body.ids or ()))
     selection = Selection(ids=ids) if ids else Selection(wanted=body.filter.wanted())
     done = bulk.relabel_all(
-        selection, body.label, label_cards(body.model), Stamp(who(), "api", body.why)
+        selection, body.label, get_label_cards(body.model), Stamp(who(), "api", body.why)
     )
     return jsonify(labels.relabelled_json(done, body.label))
 

@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 
 from webapp import errors
 from webapp.api.authentication import Need, guard, has, need, who
-from webapp.api.labels import label_cards
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas import photos
 from webapp.api.schemas.base import PhotoId
@@ -15,6 +14,7 @@ from webapp.domain import ALL_MODELS
 from webapp.extensions import (
     get_classifier,
     get_files,
+    get_label_cards,
     get_limiter,
     get_pipeline,
     get_registry,
@@ -198,7 +198,7 @@ def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> Respon
     """Give a photo a ground truth."""
     stamp = Stamp(who(), "api", body.why)
     try:
-        done = relabel.relabel_photos([public_id], body.label, label_cards(body.model), stamp)
+        done = relabel.relabel_photos([public_id], body.label, get_label_cards(body.model), stamp)
     except errors.MarqueError:
         gallery.get_item(public_id)  # that the photo is gone says more
         raise
