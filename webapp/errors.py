@@ -108,11 +108,7 @@ class BadNumberError(BadRequestError, status=422):
 
 
 class ExportError(MarqueError):
-    """An export cannot be written to its place. What lies there is unchanged."""
-
-
-class ResultsError(MarqueError):
-    """The file that a command is to continue was not written by it. Nothing was changed."""
+    """A file of photos or answers cannot be written or continued. What lies there is unchanged."""
 
 
 class BadLabelFileError(MarqueError, status=422):
@@ -167,10 +163,6 @@ class JobRefusedError(MarqueError, status=409):
     """A job cannot be added, cancelled or retried as it stands. Nothing was changed."""
 
 
-class NobodyWorksError(MarqueError):
-    """Jobs wait, and no worker has been seen for a while."""
-
-
 class JobStoppedError(MarqueError):
     """A part of a job must end now: cancelled, worker ends, or another worker has the part."""
 
@@ -209,11 +201,8 @@ class NotDeliveredError(MarqueError):
 
 
 class LoginFailedError(MarqueError, status=401):
-    """User name and password do not match. It never says which of the two."""
-
-
-class KeyExpiredError(LoginFailedError):
-    """The API key has expired. The message says since when."""
+    """User name and password do not match, and it never says which of the two; or the API key is
+    unknown, revoked or expired."""
 
 
 class KeyNotFoundError(MarqueError, status=404):

@@ -14,7 +14,6 @@ from webapp.errors import (
     DamagedHistoryError,
     MarqueError,
     ModelUnavailableError,
-    NobodyWorksError,
     NotDeliveredError,
     UserError,
 )
@@ -153,7 +152,7 @@ def _same_answers() -> str:
 def _jobs() -> str:
     """A worker looks after the jobs that wait."""
     if trouble := jobs.missing_worker(JOB_TYPES):
-        raise NobodyWorksError(trouble)
+        raise MarqueError(trouble)
     return jobs.overview()
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from webapp.errors import KeyExpiredError, LoginFailedError, TooManyAttemptsError, UserError
+from webapp.errors import LoginFailedError, TooManyAttemptsError, UserError
 from webapp.services.accounts import api_keys, users
 from webapp.storage.database import db
 from webapp.storage.tables import ApiKey, LoginAttempt, User, now
@@ -174,7 +174,7 @@ def test_an_end_that_makes_no_sense_is_refused(text: str) -> None:
 
 def test_an_expired_key_is_not_found_but_refused() -> None:
     _key, text = api_keys.create_key("camera", "predict", now() - timedelta(seconds=1))
-    with pytest.raises(KeyExpiredError, match="expired on"):
+    with pytest.raises(LoginFailedError, match="expired on"):
         api_keys.find_key(text)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from webapp.errors import ResultsError
+from webapp.errors import ExportError
 from webapp.reports import csv_safety
 
 COLUMNS = (
@@ -148,7 +148,7 @@ def read_done(out: Path, format: str, *, several: bool) -> Done:
     """What `out` holds already; nothing when there is no such file. Only whole lines count.
 
     When `several` models answer, the last photo of a table may lack some of its lines: it is left
-    out. Raises `ResultsError` for a file that this command did not write in this `format`.
+    out. Raises `ExportError` for a file that this command did not write in this `format`.
     """
     if not out.exists():
         return Done()
@@ -166,7 +166,7 @@ def _read_lines(stream: IO[bytes], out: Path) -> Done:
             paths.add(row["path"])
             failed += "error" in row
         except (ValueError, KeyError, TypeError) as error:
-            raise ResultsError(
+            raise ExportError(
                 f"Line {number} of {out} was not written by this command. "
                 "Nothing was changed: name another file."
             ) from error
@@ -184,7 +184,7 @@ def _read_table(stream: IO[bytes], out: Path, several: bool) -> Done:
         except (UnicodeDecodeError, csv.Error):
             cells = []
         if len(cells) != len(COLUMNS) or (number == 0 and tuple(cells) != COLUMNS):
-            raise ResultsError(
+            raise ExportError(
                 f"{out} is no table of this command. Nothing was changed: name another file."
             )
         if number:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from webapp.errors import KeyExpiredError, KeyNotFoundError, UserError
+from webapp.errors import KeyNotFoundError, LoginFailedError, UserError
 from webapp.storage import accounts as storage
 from webapp.storage.database import writing
 from webapp.storage.tables import ApiKey, now
@@ -61,12 +61,12 @@ def parse_expiry(text: str) -> datetime | None:
 def find_key(text: str) -> ApiKey | None:
     """The key with this text, None when there is none or it was revoked.
 
-    Raises `KeyExpiredError`.
+    Raises `LoginFailedError`.
     """
     ours = text.startswith(_MARK) and len(text) <= 80
     key = storage.find_key("sha256", _digest(text)) if ours else None
     if key is not None and has_expired(key):
-        raise KeyExpiredError(
+        raise LoginFailedError(
             f"This API key expired on {key.expires_at:%Y-%m-%d}. Ask an admin for a new one."
         )
     return key
