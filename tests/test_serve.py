@@ -19,7 +19,7 @@ PAIR = """
 import sys
 from webapp import serve
 serve._FIRST_PAUSE = 0.1
-sys.exit(serve._Supervisor(["sh", "-c", sys.argv[1]], ["sh", "-c", sys.argv[2]]).run())
+sys.exit(serve._run(["sh", "-c", sys.argv[1]], ["sh", "-c", sys.argv[2]]))
 """
 STAYS = "exec sleep 60"
 Start = Callable[[str, str], subprocess.Popen[str]]

@@ -23,53 +23,39 @@ _LOOK_EVERY = 0.2
 _PR_SET_PDEATHSIG = 1
 
 
-class _Supervisor:
-    """The web server and its worker. They have sessions of their own, so that a Ctrl-C reaches only
-    this process, which ends both in order."""
+def _run(web_command: list[str], worker_command: list[str]) -> int:
+    """Run both until the web server ends or this process is told to; returns the web's exit status.
 
-    def __init__(self, web: list[str], worker: list[str]) -> None:
-        self._web_command, self._worker_command = web, worker
-        self._ending = False
-        self._pause = _FIRST_PAUSE
-        self._start_at = self._started_at = 0.0
+    They have sessions of their own, so that a Ctrl-C reaches only this process, which ends both in
+    order. A dead worker is started again: a little later each time that it dies early.
+    """
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: told.append(number))
+    web = _start(web_command)
+    worker: subprocess.Popen[bytes] | None = None
+    start_at, started_at, pause = 0.0, 0.0, _FIRST_PAUSE
+    while web.poll() is None and not told:
+        now = time.monotonic()
+        if worker is None and now >= start_at:
+            worker, started_at = _start(worker_command), now
+        elif worker is not None and worker.poll() is not None:
+            pause = _FIRST_PAUSE if now - started_at > _LONG_LIFE else pause
+            _report(worker.returncode, pause)
+            worker, start_at, pause = None, now + pause, min(_LONGEST_PAUSE, 2 * pause)
+        time.sleep(_LOOK_EVERY)
+    children = [web] if worker is None else [web, worker]
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    statuses = [_wait(child) for child in children]
+    return statuses[0]
 
-    def run(self) -> int:
-        """Run until the web server ends or this process is told to; returns its exit status."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._end)
-        web = _start(self._web_command)
-        worker: subprocess.Popen[bytes] | None = None
-        while web.poll() is None and not self._ending:
-            worker = self._look_after(worker)
-            time.sleep(_LOOK_EVERY)
-        children = [child for child in (web, worker) if child is not None]
-        for child in children:
-            if child.poll() is None:
-                child.terminate()
-        statuses = [_wait(child) for child in children]
-        return statuses[0]
 
-    def _end(self, *_signal: object) -> None:
-        self._ending = True
-
-    def _look_after(self, worker: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes] | None:
-        """Start the worker, and a dead one again: a little later each time that it dies early."""
-        if worker is None:
-            if time.monotonic() < self._start_at:
-                return None
-            self._started_at = time.monotonic()
-            return _start(self._worker_command)
-        if worker.poll() is None:
-            return worker
-        if time.monotonic() - self._started_at > _LONG_LIFE:
-            self._pause = _FIRST_PAUSE
-        status = worker.returncode
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        message = f"marque: the worker ended ({how}); it starts again in {self._pause:.0f} s"
-        print(message, file=sys.stderr, flush=True)  # noqa: T201
-        self._start_at = time.monotonic() + self._pause
-        self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
-        return None
+def _report(status: int, pause: float) -> None:
+    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+    message = f"marque: the worker ended ({how}); it starts again in {pause:.0f} s"
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
@@ -98,7 +84,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
 def main() -> int:
     """`python -m webapp.serve`."""
     python = [sys.executable, "-m"]
-    return _Supervisor([*python, "gunicorn"], [*python, "webapp.worker"]).run()
+    return _run([*python, "gunicorn"], [*python, "webapp.worker"])
 
 
 if __name__ == "__main__":
