@@ -1,7 +1,7 @@
 """Photos: filters, uploads, predictions, pages of the list, label history."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, NotRequired
+from typing import Annotated, NotRequired, cast
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -344,15 +344,7 @@ def _prediction_json(
         "label": answer.label,
         "confidence": answer.confidence,
         "familiarity": familiarity,
-        "ranked": [
-            {
-                "rank": line.rank,
-                "label": line.label,
-                "class_id": line.class_id,
-                "probability": line.probability,
-            }
-            for line in ranked
-        ],
+        "ranked": [cast(_RankedLabelJson, vars(line)) for line in ranked],
         "model": {"name": answer.model, "version": answer.version},
         "elapsed_ms": round(answer.elapsed_ms, 2),
     }
