@@ -155,6 +155,14 @@ class Extensions:
         except Exception as error:  # a damaged file breaks in any way
             raise ModelRefusedError(f"{name} {version} cannot be used: {error}") from error
 
+    def one_version(self, name: str, version: int) -> Classifier:
+        """The same; the one that serves, when that is asked for."""
+        if self.registry.live_version(name) == version:
+            serving = self.classifier(name)
+            if serving.card.version == version:
+                return serving
+        return self.version(name, version)
+
     def pool(
         self, classifiers: Sequence[Classifier], processes: int | None, photos: int
     ) -> Alone | Pool:
@@ -285,15 +293,4 @@ def get_limiter() -> AdmissionLimiter:
 
 def get_tools() -> Tools:
     """What jobs work with in the running app."""
-    extensions, config = get_extensions(), get_config()
-    return Tools(
-        extensions.files,
-        extensions.limiter,
-        extensions.registry,
-        extensions.classifiers,
-        extensions.version,
-        config.data,
-        config.for_child(),
-        lambda item: extensions.describe(item, extensions.registry),
-        config.webhooks == "any",
-    )
+    return get_extensions()

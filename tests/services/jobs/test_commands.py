@@ -24,10 +24,11 @@ WORKER = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from webapp.config import Config
 from webapp.domain import Who
 from webapp.services.jobs.commands import run_command
 from webapp.services.jobs.job_type import RunningJob
-tools = SimpleNamespace(env={})
+tools = SimpleNamespace(config=Config())
 say = lambda _job: print("running", flush=True)
 job = RunningJob("a-job", {}, {}, Who("Anna"), tools, say, lambda: False)
 run_command(job, ["run", "--port", "0"], Path(sys.argv[1]))
@@ -72,7 +73,7 @@ def test_a_job_that_stops_ends_its_command(tmp_path: Path) -> None:
 
 
 def test_a_command_ends_when_its_worker_is_killed(app: Flask, tmp_path: Path) -> None:
-    env = {**os.environ, **get_tools().env, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, **get_tools().config.for_child(), "PYTHONPATH": str(ROOT)}
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, str(tmp_path)], env=env, stdout=subprocess.PIPE
     )

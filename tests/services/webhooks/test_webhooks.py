@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -389,8 +388,9 @@ def test_nothing_goes_to_a_private_address_unless_a_setting_allows(
     app: Flask, hook: Webhook, receiver: Receiver
 ) -> None:
     webhooks.send_test(hook.id)
-    strict = lambda: dataclasses.replace(get_tools(), private_webhooks=False)  # noqa: E731
-    Worker(JOB_TYPES, strict, app.app_context).run_queue(SHORT)
+    extensions = app.extensions["marque"]
+    extensions.config = extensions.config.model_copy(update={"webhooks": "public"})
+    run_jobs(app)
     assert not receiver.messages and "not a public address" in see(hook).trouble
 
 

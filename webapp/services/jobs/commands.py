@@ -97,7 +97,8 @@ def _run(
     child = subprocess.Popen(
         [sys.executable, "-c", _LEASH, str(os.getpid()), *flask],
         cwd=folder,
-        env=os.environ | job.tools.env | {"TMPDIR": str(scratch)},  # removed with the job's files
+        # the temporary folder is removed with the job's files
+        env=os.environ | job.tools.config.for_child() | {"TMPDIR": str(scratch)},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=errors,

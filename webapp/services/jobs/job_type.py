@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from webapp.config import Config
 from webapp.domain import SHORT, Who
 from webapp.errors import JobStoppedError
 from webapp.inference.admission import AdmissionLimiter
@@ -21,30 +21,20 @@ SAVE_EVERY = 1.0
 MOST_PARTS = 200  # of a job
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What jobs work with. `classifiers` and `version` are those of the running app, `data` is the
-    folder for everything that is written, `env` are the variables with which a `flask` command in a
-    process of its own sees the same data. `describe` makes the JSON of a photo for webhooks.
-    """
+class Tools(Protocol):
+    """What of the running app jobs work with. `describe` makes the JSON of a photo for webhooks."""
 
+    config: Config
     files: FileStore
     limiter: AdmissionLimiter
     registry: Registry
-    classifiers: Callable[[str], Sequence[Classifier]]
-    version: Callable[[str, int], Classifier]
-    data: Path
-    env: Mapping[str, str]
-    describe: Callable[[Any], Mapping[str, Any]]
-    private_webhooks: bool = False
+    describe: Callable[[Any, Registry], Mapping[str, Any]]
 
-    def one_version(self, name: str, number: int) -> Classifier:
+    def classifiers(self, choice: str) -> Sequence[Classifier]:
+        """The models that a choice stands for, see `webapp.extensions`."""
+
+    def one_version(self, name: str, version: int) -> Classifier:
         """One version of a model, the loaded one when it is live. Raises a `ModelError`."""
-        if self.registry.live_version(name) == number:
-            serving = self.classifiers(name)[0]
-            if serving.card.version == number:
-                return serving
-        return self.version(name, number)
 
 
 @dataclass

@@ -142,9 +142,9 @@ def _do(job: RunningJob) -> Json:
     May run twice: a piece is written beside its place, which it takes when it is whole.
     """
     order, part = _order(job), job.part
-    folder = folder_of(job.tools.data, job.id)
+    folder = folder_of(job.tools.config.data, job.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _check_room(job.tools.data)
+    _check_room(job.tools.config.data)
     made = datetime.fromisoformat(part["made"])
     run = ExportRun(order, job.tools, part["event"], made)
     counts = run.counts
@@ -179,7 +179,7 @@ def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
     May run twice: the file takes its place when it is whole, and the pieces go after that.
     """
     order, pieces = _order(job), list(results)
-    folder = folder_of(job.tools.data, job.id)
+    folder = folder_of(job.tools.config.data, job.id)
     made = datetime.fromisoformat(pieces[0]["made"])
     files = pieces
     if order.format_spec.goes_on:
@@ -206,7 +206,7 @@ def _summary(result: Json) -> str:
 
 
 def _clear(job_id: str, _params: Json, tools: Tools) -> None:
-    shutil.rmtree(folder_of(tools.data, job_id), ignore_errors=True)
+    shutil.rmtree(folder_of(tools.config.data, job_id), ignore_errors=True)
 
 
 # ---- parts ----

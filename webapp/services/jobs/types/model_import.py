@@ -116,7 +116,7 @@ def _do(job: RunningJob) -> Json:
     was gone is used. Killed between the rename and the output, the same model is published once
     more, as the next version, which waits like the first.
     """
-    folder, params = Spool(job.tools.data, job.id).folder, job.params
+    folder, params = Spool(job.tools.config.data, job.id).folder, job.params
     file = folder / params["file"]
     if not file.is_file():
         raise ModelRefusedError("What was sent is not in the data folder any more. Send it again.")
@@ -162,7 +162,7 @@ JOB_TYPE = JobType(
     "import-model",
     "Model import",
     _do,
-    clear=lambda job_id, _params, tools: Spool(tools.data, job_id).clear(),
+    clear=lambda job_id, _params, tools: Spool(tools.config.data, job_id).clear(),
     queue=LONG,
     summary=_summary,
 )

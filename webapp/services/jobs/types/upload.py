@@ -123,7 +123,7 @@ def _enqueue(order: UploadOrder, job_id: str) -> Job:
 def _source(job: RunningJob) -> Source:
     if job.params["folder"]:
         return Folder(Path(job.params["folder"]))
-    zips = Spool(job.tools.data, job.id).zips()
+    zips = Spool(job.tools.config.data, job.id).zips()
     if not zips:
         raise BadArchiveError(
             "What was sent is not in the data folder any more. "
@@ -236,6 +236,6 @@ JOB_TYPE = JobType(
     _do,
     plan=_plan,
     finish=_finish,
-    clear=lambda job_id, _params, tools: Spool(tools.data, job_id).clear(),
+    clear=lambda job_id, _params, tools: Spool(tools.config.data, job_id).clear(),
     summary=summary,
 )

@@ -102,7 +102,7 @@ def _send(hook: Webhook, delivery: WebhookDelivery, job: RunningJob) -> None:
         "webhook-signature": sign(hook.secret, message_id, timestamp, body),
     }
     try:
-        status = transport.post(hook.url, body, headers, private=job.tools.private_webhooks)
+        status = transport.post(hook.url, body, headers, private=job.tools.config.webhooks == "any")
     except (NotDeliveredError, WebhookError) as error:
         job.say(f"{message_id} did not arrive: {error}")
         gone = isinstance(error, NotDeliveredError) and error.gone
@@ -160,7 +160,7 @@ def _data(event: WebhookEvent, tools: Tools) -> tuple[Json, int]:
 def _photo(public_id: str, tools: Tools) -> Mapping[str, Any]:
     """The JSON of a photo; of one that is gone its id alone."""
     try:
-        return tools.describe(get_item(public_id))
+        return tools.describe(get_item(public_id), tools.registry)
     except PhotoNotFoundError:
         return {"id": public_id}
 
