@@ -25,7 +25,7 @@ def take(query: ExportQuery) -> ResponseReturnValue:
     """Photos as a stream, oldest first, by the gallery's filters."""
     if query.metadata:
         need("admin")
-    order = query.order(query.wanted(), query.limit)
+    order = query.order(query, query.limit)
     content_type = order.format_spec.content_type
     if request.method == "HEAD":  # an export that nobody reads would be listed as stopped
         return Response(content_type=content_type)

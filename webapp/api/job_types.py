@@ -93,7 +93,7 @@ class ExportBody(ExportFields):
     def enqueue(self) -> Job:
         """Add the job."""
         need("admin" if self.metadata else "review")
-        return export_job.enqueue(self.order(self.filter.wanted()), get_config().data, _sender())
+        return export_job.enqueue(self.order(self.filter), get_config().data, _sender())
 
 
 class ManyBody(ApiRequest):
@@ -130,7 +130,7 @@ class ManyBody(ApiRequest):
         if self.action == bulk_job.UNDO:
             return bulk_job.enqueue(bulk_job.undo_params(self.batch, "api"), _sender())
         cards = get_label_cards(self.model) if self.action == bulk_job.LABEL else []
-        selection, stamp = Selection(wanted=self.filter.wanted()), Stamp(who(), "api", self.why)
+        selection, stamp = Selection(wanted=self.filter), Stamp(who(), "api", self.why)
         params = bulk_job.action_params(self.action, selection, stamp, cards, self.label)
         return bulk_job.enqueue(params, _sender())
 
@@ -185,7 +185,7 @@ class RankBody(ApiRequest):
     def enqueue(self) -> Job:
         """Add the job."""
         need("review")
-        registry, selection = get_registry(), Selection(wanted=self.filter.wanted())
+        registry, selection = get_registry(), Selection(wanted=self.filter)
         return reclassify_job.enqueue(registry, self.model, self.version, selection, _sender())
 
 

@@ -25,7 +25,7 @@ _ABSENT = (errors.PhotoNotFoundError, errors.UnknownLabelError, errors.ModelNotF
 def add(body: labels.LabelsBody) -> ResponseReturnValue:
     """Give many photos a ground truth, all in one batch: those of `ids`, or those of a `filter`."""
     ids = tuple(dict.fromkeys(body.ids or ()))
-    selection = Selection(ids=ids) if ids else Selection(wanted=body.filter.wanted())
+    selection = Selection(ids=ids) if ids else Selection(wanted=body.filter)
     done = bulk.relabel_all(
         selection, body.label, get_label_cards(body.model), Stamp(who(), "api", body.why)
     )

@@ -113,10 +113,9 @@ def index(query: photos.ListQuery) -> ResponseReturnValue:
     Cursors name a photo, so that photos which arrive meanwhile shift nothing. A cursor belongs to
     the order that it was made in.
     """
-    wanted = query.wanted()
-    if wanted.trained_on:
+    if query.trained_on:
         read_lists(get_registry())
-    page = gallery.gallery_page(wanted, limit=query.limit, cursor=query.cursor)
+    page = gallery.gallery_page(query, limit=query.limit, cursor=query.cursor)
     items = [photos.photo_json(item, get_registry()) for item in page.items]
     return jsonify(items=items, next=page.next or None, previous=page.previous or None)
 

@@ -21,10 +21,9 @@ def index(query: StatisticsQuery) -> ResponseReturnValue:
     Without a model it is the one that answers now. Photos that the version was trained on are only
     counted when `include` says so.
     """
-    photo_filter = query.wanted()
-    name, version = photo_filter.model, photo_filter.version
+    name, version = query.model, query.version
     card = get_version_card(name, version) if name else get_classifier().card
-    photo_filter = photo_filter.replace(model="", version=None, sort="newest")
+    photo_filter = query.replace(model="", version=None, sort="newest")
     registry, with_trained = get_registry(), bool(query.include)
     counts, trained = figures.count(photo_filter, card, registry, with_trained=with_trained)
     versions = figures.versions(photo_filter, card.name, registry, with_trained=with_trained)

@@ -43,11 +43,6 @@ Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 class Filters(GalleryFilter, ApiRequest):
     """The gallery's filters: all that are given hold at once."""
 
-    def wanted(self) -> GalleryFilter:
-        """The filters alone."""
-        names = GalleryFilter.model_fields
-        return GalleryFilter().replace(**{name: getattr(self, name) for name in names})
-
 
 class ListQuery(Filters):
     """A page of photos."""

@@ -13,7 +13,7 @@ from sqlalchemy import CTE, Select, Table, insert, select
 from sqlalchemy.exc import OperationalError
 
 from webapp.errors import TooMuchToCountError
-from webapp.gallery_filter import GalleryFilter
+from webapp.gallery_filter import GalleryFilter, filter_params
 from webapp.storage.database import db, stopping_after
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.photos.query_filters import conditions
@@ -171,7 +171,7 @@ def _stored(table: Table, model: str, version: int | None = None) -> Sequence[An
 
 def _is_a_filter(photo_filter: GalleryFilter) -> bool:
     """True when a filter asks for more than a version and an order."""
-    return photo_filter.replace(model="", version=None, sort="newest") != GalleryFilter()
+    return bool(filter_params(photo_filter.replace(model="", version=None, sort="newest")))
 
 
 def _passing(photo_filter: GalleryFilter, model: str, version: int | None = None) -> CTE:
