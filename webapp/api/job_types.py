@@ -73,7 +73,7 @@ class _UploadFields(ApiRequest):
         return upload_job.enqueue_folder(get_config().import_folder, self.folder, order)
 
 
-class UploadBody(_UploadFields):
+class _UploadBody(_UploadFields):
     """Take in photos from a zip, or from a folder of the server."""
 
     model_config = example(kind="upload", folder="2026/monza")
@@ -81,7 +81,7 @@ class UploadBody(_UploadFields):
     kind: Literal["upload"]
 
 
-class ExportBody(ExportFields):
+class _ExportBody(ExportFields):
     """Make an export in the background; needs a key of the scope `review`."""
 
     model_config = example(kind="export", format="csv", filter={"outcome": "wrong"})
@@ -96,7 +96,7 @@ class ExportBody(ExportFields):
         return export_job.enqueue(self.order(self.filter), get_config().data, _sender())
 
 
-class ManyBody(ApiRequest):
+class _ManyBody(ApiRequest):
     """One action on all photos that a filter lets through, as one batch, or taking a batch back;
     needs a key of the scope `review`."""
 
@@ -135,7 +135,7 @@ class ManyBody(ApiRequest):
         return bulk_job.enqueue(params, _sender())
 
 
-class KeepBody(ApiRequest):
+class _KeepBody(ApiRequest):
     """Keep a number of photos of each class and delete the rest; needs a key of the scope
     `admin`."""
 
@@ -153,7 +153,7 @@ class KeepBody(ApiRequest):
         return retention_job.enqueue(self.per_class, parse_age(self.older_than), _sender())
 
 
-class PredictBody(ApiRequest):
+class _PredictBody(ApiRequest):
     """Let the site's model classify a stored photo."""
 
     model_config = example(kind="predict", photo="k7Qm2xVd9aBc")
@@ -169,7 +169,7 @@ class PredictBody(ApiRequest):
         return predict_job.enqueue(photo, _sender())
 
 
-class RankBody(ApiRequest):
+class _RankBody(ApiRequest):
     """A version classifies stored photos; needs a key of the scope `review`."""
 
     model_config = example(kind="rank", model="f1-teams", version=2, filter={"since": "2026-01-01"})
@@ -189,7 +189,7 @@ class RankBody(ApiRequest):
         return reclassify_job.enqueue(registry, self.model, self.version, selection, _sender())
 
 
-class CompareBody(ApiRequest):
+class _CompareBody(ApiRequest):
     """Two versions classify the newest photos; needs a key of the scope `admin`."""
 
     model_config = example(kind="compare", model="f1-teams", champion=1, challenger=2, newest=2000)
@@ -213,7 +213,9 @@ class CompareBody(ApiRequest):
         return compare_job.enqueue(registry, wanted, _sender())
 
 
-_AnyBody = UploadBody | ExportBody | ManyBody | KeepBody | PredictBody | RankBody | CompareBody
+_AnyBody = (
+    _UploadBody | _ExportBody | _ManyBody | _KeepBody | _PredictBody | _RankBody | _CompareBody
+)
 
 
 class JobBody(RootModel[Annotated[_AnyBody, Field(discriminator="kind")]]):
