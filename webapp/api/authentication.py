@@ -46,9 +46,12 @@ def guard(bp: Blueprint) -> Blueprint:
     return bp
 
 
-def need(scope: str) -> None:
-    """Raise `LoginFailedError` without a key, `NotAllowedError` with too small a scope."""
-    key = g.get("api_key")
+def check(needs: Need) -> None:
+    """Raise `LoginFailedError` without the key that is needed, `NotAllowedError` when its scope is
+    too small."""
+    scope, key = needs.scope, g.get("api_key")
+    if not scope:
+        return
     if key is None:
         raise LoginFailedError(
             f"This call needs an API key with the scope {scope}: "
@@ -58,16 +61,10 @@ def need(scope: str) -> None:
         raise NotAllowedError(f"This key has the scope {key.scope}; the call needs {scope}.")
 
 
-def check(needs: Need) -> None:
-    """Raise what `need` raises, when the request lacks the key that a call needs."""
-    if needs.scope:
-        need(needs.scope)
-
-
-def has(scope: str) -> bool:
+def has(scope: Need) -> bool:
     """True when the request carries a key with this scope."""
     key = g.get("api_key")
-    return key is not None and api_keys.allows(key, scope)
+    return key is not None and api_keys.allows(key, scope.value)
 
 
 def who() -> Who:
@@ -79,7 +76,7 @@ def who() -> Who:
 def owner() -> Owner:
     """The owner of jobs: the key. A job that was added without one is open to all who know it."""
     key = g.get("api_key")
-    return Owner("") if key is None else Owner(f"key:{key.id}", all=has("review"))
+    return Owner("") if key is None else Owner(f"key:{key.id}", all=has(Need.REVIEW))
 
 
 def _read_key() -> None:

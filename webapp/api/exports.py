@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from webapp.api.authentication import Need, guard, need, who
+from webapp.api.authentication import Need, check, guard, who
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas.base import ExportId
 from webapp.api.schemas.exports import ExportJson, ExportQuery
@@ -24,7 +24,7 @@ _FILE = Content(
 def take(query: ExportQuery) -> ResponseReturnValue:
     """Photos as a stream, oldest first, by the gallery's filters."""
     if query.metadata:
-        need("admin")
+        check(Need.ADMIN)
     order = query.order(query, query.limit)
     content_type = order.format_spec.content_type
     if request.method == "HEAD":  # an export that nobody reads would be listed as stopped

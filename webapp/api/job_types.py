@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from flask import request
 from pydantic import Field, RootModel, model_validator
 
-from webapp.api.authentication import need, owner, who
+from webapp.api.authentication import Need, check, owner, who
 from webapp.api.schemas.base import (
     BINARY,
     OFF,
@@ -69,7 +69,7 @@ class _UploadFields(ApiRequest):
                 "Send a zip of photos in a field called file: "
                 "curl -F kind=upload -F file=@photos.zip"
             )
-        need("admin")
+        check(Need.ADMIN)
         return upload_job.enqueue_folder(get_config().import_folder, self.folder, order)
 
 
@@ -92,7 +92,7 @@ class _ExportBody(ExportFields):
 
     def enqueue(self) -> Job:
         """Add the job."""
-        need("admin" if self.metadata else "review")
+        check(Need.ADMIN if self.metadata else Need.REVIEW)
         return export_job.enqueue(self.order(self.filter), get_config().data, _sender())
 
 
@@ -126,7 +126,7 @@ class _ManyBody(ApiRequest):
 
     def enqueue(self) -> Job:
         """Add the job."""
-        need("admin" if self.action == bulk_job.DELETE else "review")
+        check(Need.ADMIN if self.action == bulk_job.DELETE else Need.REVIEW)
         if self.action == bulk_job.UNDO:
             return bulk_job.enqueue(bulk_job.undo_params(self.batch, "api"), _sender())
         cards = get_label_cards(self.model) if self.action == bulk_job.LABEL else []
@@ -149,7 +149,7 @@ class _KeepBody(ApiRequest):
 
     def enqueue(self) -> Job:
         """Add the job."""
-        need("admin")
+        check(Need.ADMIN)
         return retention_job.enqueue(self.per_class, parse_age(self.older_than), _sender())
 
 
@@ -184,7 +184,7 @@ class _RankBody(ApiRequest):
 
     def enqueue(self) -> Job:
         """Add the job."""
-        need("review")
+        check(Need.REVIEW)
         registry, selection = get_registry(), Selection(wanted=self.filter)
         return reclassify_job.enqueue(registry, self.model, self.version, selection, _sender())
 
@@ -206,7 +206,7 @@ class _CompareBody(ApiRequest):
 
     def enqueue(self) -> Job:
         """Add the job."""
-        need("admin")
+        check(Need.ADMIN)
         registry = get_registry()
         champion = self.champion or registry.card(self.model).version
         wanted = ComparisonOrder(self.model, champion, self.challenger, self.newest)
@@ -242,7 +242,7 @@ class JobForm(_UploadFields, MultipartRequest):
         """Add the job. A file that is sent again with the same key is not kept again."""
         if self.kind == "upload":
             return super().enqueue()
-        need("review")
+        check(Need.REVIEW)
         sent = request.files.get("file")
         if sent is None:
             raise NoFileError(

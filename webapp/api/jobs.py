@@ -98,6 +98,6 @@ def file(job_id: JobId, name: FileName) -> ResponseReturnValue:
     """
     view = queue.get_job(job_id, owner())
     path, content_type, sha256 = export_job.file_of(
-        view, name, get_config().data, admin=has("admin")
+        view, name, get_config().data, admin=has(Need.ADMIN)
     )
     return stored_file(path, content_type, sha256=sha256)

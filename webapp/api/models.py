@@ -31,7 +31,7 @@ def versions(name: ModelName) -> ResponseReturnValue:
     """
     if not get_registry().versions(name):
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
-    history = promotion.history(name) if has("review") else None
+    history = promotion.history(name) if has(Need.REVIEW) else None
     return jsonify(models.model_json(name, get_registry(), history))
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import errors
-from webapp.api.authentication import Need, guard, has, need, who
+from webapp.api.authentication import Need, check, guard, has, who
 from webapp.api.openapi.calls import Call, Content
 from webapp.api.schemas import photos
 from webapp.api.schemas.base import PhotoId
@@ -141,7 +141,7 @@ def file(public_id: PhotoId, query: photos.FileQuery) -> Response:
     comes with a key of the scope `admin`.
     """
     if query.metadata:
-        need("admin")
+        check(Need.ADMIN)
     photo = gallery.get_item(public_id).photo
     rendition = gallery.original(
         photo, files=get_files(), limiter=get_limiter(), with_metadata=bool(query.metadata)
@@ -211,7 +211,7 @@ def delete(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
 
     For seven days it can be restored, then it is gone for good. A photo with a star is not deleted.
     """
-    deletion.delete_photo(public_id, who=who(), admin=has("admin"), token=query.token)
+    deletion.delete_photo(public_id, who=who(), admin=has(Need.ADMIN), token=query.token)
     return "", HTTPStatus.NO_CONTENT
 
 
@@ -224,5 +224,5 @@ def delete(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
 )
 def restore(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
     """Bring a deleted photo back, with the key or token that may delete it."""
-    deletion.restore_photo(public_id, admin=has("admin"), token=query.token)
+    deletion.restore_photo(public_id, admin=has(Need.ADMIN), token=query.token)
     return jsonify(photos.photo_json(gallery.get_item(public_id), get_registry()))
