@@ -402,9 +402,7 @@ def test_stats_count_the_parts_as_the_label_that_the_version_knows(registry: Reg
     card = current_card(CARD)
     counts = figures.count(GalleryFilter(), card, get_registry())[0]
     line = next(
-        accuracy
-        for accuracy in figures.label_accuracies(counts, card, "all")
-        if accuracy.label == "haas"
+        accuracy for accuracy in figures.label_accuracies(counts, card) if accuracy.label == "haas"
     )
     assert (line.recall.n, line.recall.hits) == (2, 1) and figures.split_labels(card) == {
         "haas": ["haas-19", "haas-20"]
@@ -418,7 +416,7 @@ def test_stats_have_one_row_for_merged_labels(registry: Registry) -> None:
     )  # what is kept of it must not be shown again
     merge("haas", "bwt", registry)
     card = current_card(CARD)
-    matrix = confusion_matrix(figures.count(GalleryFilter(), card, get_registry())[0], card, "all")
+    matrix = confusion_matrix(figures.count(GalleryFilter(), card, get_registry())[0], card)
     assert "haas" not in matrix.rows and matrix.counts == {("bwt", "bwt"): 2}
 
 

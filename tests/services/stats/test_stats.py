@@ -18,7 +18,7 @@ from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import Label, ModelCard
 from webapp.services.stats import figures
-from webapp.services.stats.figures import AUDITED, EVERYTHING
+from webapp.services.stats.figures import AUDITED
 from webapp.services.stats.matrix import cluster, confusion_matrix
 from webapp.storage.database import db
 from webapp.storage.stats.stats import Counts
@@ -69,7 +69,7 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
     """Every figure of all checked photos is the one that scikit-learn computes from the rows."""
     truths, decisions, first, distributions = answered()
     counts = count(EVERY_PHOTO, card)
-    summary = figures.summarize(counts, card, EVERYTHING)
+    summary = figures.summarize(counts, card)
     names = list(card.label_names)
     assert summary.n == len(truths)
     assert summary.right.share == pytest.approx(sklearn.accuracy_score(truths, decisions))
@@ -85,23 +85,23 @@ def assert_equals_scikit_learn(card: ModelCard) -> None:
     precision, recall, f1, n = sklearn.precision_recall_fscore_support(
         truths, decisions, labels=names, zero_division=0
     )
-    for line in figures.label_accuracies(counts, card, EVERYTHING):
+    for line in figures.label_accuracies(counts, card):
         place = names.index(line.label)
         got = (line.precision.share, line.recall.share, line.f1 or 0.0, line.recall.n)
         assert got == pytest.approx((precision[place], recall[place], f1[place], n[place])), (
             line.label
         )
     table = sklearn.confusion_matrix(truths, decisions, labels=[*names, UNCLASSIFIED])
-    matrix = confusion_matrix(counts, card, EVERYTHING)
+    matrix = confusion_matrix(counts, card)
     assert [
         [matrix.counts.get((truth, answer), 0) for answer in matrix.columns]
         for truth in matrix.rows
     ] == table[:-1].tolist()
     assert_equals_calibration_curve(
-        truths, first, distributions.max(axis=1), figures.reliability(counts, EVERYTHING)
+        truths, first, distributions.max(axis=1), figures.reliability(counts)
     )
     named = distributions.max(axis=1) >= 0.7
-    step = figures.threshold_figures(counts, EVERYTHING, 70)
+    step = figures.threshold_figures(counts)[70]
     assert step.unsure.share == pytest.approx(1 - named.mean())
     kept = np.flatnonzero(named)
     assert step.right.share == pytest.approx(
@@ -146,12 +146,9 @@ def test_audited_photos_are_counted_apart() -> None:
         [Checked("mclaren", right, AUDIT), Checked("mclaren", wrong), Checked("mclaren", wrong)],
     )
     counts = count(EVERY_PHOTO, CARD)
-    assert (
-        figures.summarize(counts, CARD, AUDITED).right.hits
-        == figures.summarize(counts, CARD, AUDITED).n
-        == 1
-    )
-    assert figures.summarize(counts, CARD, EVERYTHING).right.share == pytest.approx(1 / 3)
+    audited = figures.summarize(figures.of_sample(counts, AUDITED), CARD)
+    assert audited.right.hits == audited.n == 1
+    assert figures.summarize(counts, CARD).right.share == pytest.approx(1 / 3)
 
 
 def test_photos_that_show_none_of_the_labels_are_answered_right_by_no_name() -> None:
@@ -164,7 +161,7 @@ def test_photos_that_show_none_of_the_labels_are_answered_right_by_no_name() -> 
             Checked("haas", unsure),
         ],
     )
-    summary = figures.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING)
+    summary = figures.summarize(count(EVERY_PHOTO, CARD), CARD)
     assert (summary.right.hits, summary.unsure.hits, summary.wrong.hits) == (1, 1, 1)
     assert (summary.none.hits, summary.none.n, summary.first.n) == (1, 2, 1)
 
@@ -175,7 +172,7 @@ def test_what_says_nothing_about_the_labels_is_left_out() -> None:
         CARD,
         [Checked("haas", sure), Checked(UNUSABLE, sure), Checked("lada", sure), Checked("", sure)],
     )
-    assert figures.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
+    assert figures.summarize(count(EVERY_PHOTO, CARD), CARD).n == 1
 
 
 def test_a_filter_of_the_gallery_narrows_the_count() -> None:
@@ -183,17 +180,17 @@ def test_a_filter_of_the_gallery_narrows_the_count() -> None:
         CARD, [Checked("haas", certain(CARD, "haas")), Checked("haas", certain(CARD, "bwt", 0.6))]
     )
     counts = count(GalleryFilter(min_confidence=0.8), CARD)
-    assert figures.summarize(counts, CARD, EVERYTHING).n == 1
+    assert figures.summarize(counts, CARD).n == 1
 
 
 def test_a_new_label_is_counted_at_once() -> None:
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
-    assert figures.summarize(count(EVERY_PHOTO, CARD), CARD, EVERYTHING).n == 1
+    assert figures.summarize(count(EVERY_PHOTO, CARD), CARD).n == 1
     other = make_card(version=2)
     remember(other, [Checked("haas", certain(CARD, "bwt"))], again=True)
     lines = figures.versions(EVERY_PHOTO, CARD.name, get_registry())
     assert [(line.version, line.everything.hits) for line in lines] == [(2, 0), (1, 1)]
-    assert figures.summarize(count(EVERY_PHOTO, other), other, EVERYTHING).right.hits == 0
+    assert figures.summarize(count(EVERY_PHOTO, other), other).right.hits == 0
 
 
 def test_months_are_those_of_the_upload() -> None:
@@ -206,7 +203,7 @@ def test_months_are_those_of_the_upload() -> None:
             Checked("haas", sure),
         ],
     )
-    points = figures.by_month(count(EVERY_PHOTO, CARD), EVERYTHING)
+    points = figures.by_month(count(EVERY_PHOTO, CARD))
     assert [(point.year, point.month, point.right.hits, point.right.n) for point in points] == [
         (2026, 3, 1, 2),
         (2026, 5, 1, 1),
@@ -225,7 +222,8 @@ def test_the_commonest_mix_up_comes_first_with_its_newest_photos() -> None:
         ],
     )
     pairs = figures.with_photos(
-        figures.mix_ups(count(EVERY_PHOTO, CARD), EVERYTHING), EVERY_PHOTO, CARD, EVERYTHING
+        figures.mix_ups(count(EVERY_PHOTO, CARD)),
+        GalleryFilter(model=CARD.name, version=CARD.version),
     )
     assert [(pair.truth, pair.decision, pair.n) for pair in pairs] == [
         ("bwt", "haas", 2),
@@ -248,7 +246,7 @@ def test_a_grouped_matrix_counts_parents() -> None:
             Checked("car-001", certain(card, "car-002")),
         ],
     )
-    grouped = confusion_matrix(count(EVERY_PHOTO, card), card, EVERYTHING, grouped=True)
+    grouped = confusion_matrix(count(EVERY_PHOTO, card), card, grouped=True)
     assert grouped.counts == {("Maker 0", "Maker 0"): 1, ("Maker 1", "Maker 2"): 1}
     assert grouped.rows == ("Maker 0", "Maker 1", "Maker 2", "Maker 3")
 
@@ -264,7 +262,7 @@ def test_without_a_filter_only_the_sums_of_the_version_are_read() -> None:
     steps = plan_of(lambda: figures.storage.count_answers(EVERY_PHOTO, "f1-teams", 1))
     index = "sqlite_autoindex_month_counters_1 (model=? AND version=?)"
     assert steps == [f"SEARCH month_counters USING INDEX {index}"]
-    steps = plan_of(lambda: figures.storage.months_by_version(EVERY_PHOTO, "f1-teams"))
+    steps = plan_of(lambda: figures.storage.months_of_versions(EVERY_PHOTO, "f1-teams"))
     assert "model=?" in steps[0]
 
 

@@ -135,13 +135,15 @@ def statistics_json(
     card: ModelCard, counts: Counts, trained: TrainingShare, versions: list[VersionAccuracy]
 ) -> StatisticsJson:
     """The figures of one version's answers; the lists are about everything that was checked."""
-    every = figures.EVERYTHING
+    thresholds = figures.threshold_figures(counts)
     photos = trained.photos if trained.known else None
     return {
         "model": {"name": card.name, "version": card.version},
         "learnt": {"known": trained.known, "photos": photos, "counted": trained.counted},
-        "checked": _summary_json(figures.summarize(counts, card, every)),
-        "audited": _summary_json(figures.summarize(counts, card, figures.AUDITED)),
+        "checked": _summary_json(figures.summarize(counts, card)),
+        "audited": _summary_json(
+            figures.summarize(figures.of_sample(counts, figures.AUDITED), card)
+        ),
         "labels": [
             {
                 "label": line.label,
@@ -150,11 +152,11 @@ def statistics_json(
                 "f1": line.f1,
                 "more_needed": line.more,
             }
-            for line in figures.label_accuracies(counts, card, every)
+            for line in figures.label_accuracies(counts, card)
         ],
         "mix_ups": [
             {"ground_truth": mix_up.truth, "decision": mix_up.decision, "n": mix_up.n}
-            for mix_up in figures.mix_ups(counts, every)
+            for mix_up in figures.mix_ups(counts)
         ],
         "reliability": [
             {
@@ -163,7 +165,7 @@ def statistics_json(
                 "confidence": band.confidence,
                 "right": _share_json(band.right),
             }
-            for band in figures.reliability(counts, every)
+            for band in figures.reliability(counts)
         ],
         "thresholds": [
             {
@@ -171,13 +173,11 @@ def statistics_json(
                 "right": _share_json(step.right),
                 "unclassified": _share_json(step.unsure),
             }
-            for step in (
-                figures.threshold_figures(counts, every, percent) for percent in figures.THRESHOLDS
-            )
+            for step in (thresholds[percent] for percent in figures.THRESHOLDS)
         ],
         "months": [
             {"month": f"{point.year}-{point.month:02d}", "right": _share_json(point.right)}
-            for point in figures.by_month(counts, every)
+            for point in figures.by_month(counts)
         ],
         "versions": [
             {

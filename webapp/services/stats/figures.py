@@ -7,9 +7,9 @@ What counts as trained on: photos that the version was trained, chosen or calibr
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
-from webapp.domain import NO, NONE_OF_THESE, UNCLASSIFIED, YES
+from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.metrics.counts import LabelMeasure, mean_f1
 from webapp.inference.metrics.intervals import Share, more_needed, share_of
@@ -20,15 +20,15 @@ from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
 from webapp.services.stats.training_membership import knows_training_photos, read_lists
 from webapp.storage.stats import stats as storage
-from webapp.storage.stats.stats import Band, Counts, Month, Pair
-from webapp.storage.tables import Photo
+from webapp.storage.stats.counters import BILLION
+from webapp.storage.stats.stats import Counts
+from webapp.storage.tables import BandCounter, MonthCounter, PairCounter, Photo
 
 EVERYTHING, AUDITED = "all", "audit"
 SAMPLES = (EVERYTHING, AUDITED)
 MIX_UPS_WITH_PHOTOS = 5
 _PHOTOS_OF_MIX_UP = 6
 THRESHOLDS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)  # of the table, in percent
-_Row = TypeVar("_Row", Pair, Band, Month)
 _WITHIN = 0.05  # a recall is known well enough when its range reaches this far to each side
 
 
@@ -141,7 +141,7 @@ def count(
     counts = storage.count_answers(of_version, card.name, card.version)
     counted = with_trained or bool(photo_filter.trained_on)
     trained = TrainingShare(known, _total(pair for pair in counts.pairs if pair.trained), counted)
-    return counts if counted else counts.without_trained(), trained
+    return counts if counted else counts.only(lambda row: not row.trained), trained
 
 
 def versions(
@@ -151,25 +151,27 @@ def versions(
     read_lists(registry, model)
     of_model = photo_filter.replace(model=model, version=None, sort="newest")
     counted = with_trained or bool(photo_filter.trained_on)
-    accuracies = []
-    for version, rows in sorted(storage.months_by_version(of_model, model).items(), reverse=True):
-        if months := [row for row in rows if counted or not row.trained]:
-            audited = _right(of_sample(months, AUDITED))
-            accuracies.append(VersionAccuracy(version, _right(months), audited))
-    return accuracies
+    months: dict[int, list[MonthCounter]] = defaultdict(list)
+    for row in storage.months_of_versions(of_model, model):
+        if counted or not row.trained:
+            months[row.version].append(row)
+    return [
+        VersionAccuracy(version, _right(rows), _right([row for row in rows if row.audited]))
+        for version, rows in sorted(months.items(), reverse=True)
+    ]
 
 
-# ---- figures ----
+def of_sample(counts: Counts, sample: str) -> Counts:
+    """The counts of a sample: everything that was checked, or the audited photos only."""
+    return counts if sample == EVERYTHING else counts.only(lambda row: row.audited)
 
 
-def of_sample(rows: Iterable[_Row], sample: str) -> list[_Row]:
-    """The rows of a sample: everything that was checked, or the audited photos only."""
-    return [row for row in rows if row.audited or sample == EVERYTHING]
+# ---- figures of the counts of one sample ----
 
 
-def summarize(counts: Counts, card: ModelCard, sample: str) -> SampleFigures:
-    """The figures of one sample."""
-    pairs = of_sample(counts.pairs, sample)
+def summarize(counts: Counts, card: ModelCard) -> SampleFigures:
+    """The headline figures."""
+    pairs = counts.pairs
     labelled = [pair for pair in pairs if pair.truth != NONE_OF_THESE]
     n, known = _total(pairs), _total(labelled)
     hits = _total(pair for pair in labelled if pair.truth == pair.decision)
@@ -181,16 +183,15 @@ def summarize(counts: Counts, card: ModelCard, sample: str) -> SampleFigures:
         unsure=share_of(unsure, n),
         wrong=share_of(n - hits - unnamed - unsure, n),
         named=share_of(hits, n - unsure - unnamed),
-        first=share_of(sum(pair.first for pair in labelled), known),
+        first=share_of(_total(pair for pair in labelled if pair.label == pair.truth), known),
         five=share_of(sum(pair.five for pair in labelled), known),
         none=share_of(unnamed, n - known),
         macro_f1=mean_f1(_measures(pairs, card).values()),
     )
 
 
-def label_accuracies(counts: Counts, card: ModelCard, sample: str) -> list[_LabelAccuracy]:
+def label_accuracies(counts: Counts, card: ModelCard) -> list[_LabelAccuracy]:
     """Every label, the lowest recall first; those without a checked photo at the end."""
-    measures = _measures(of_sample(counts.pairs, sample), card)
     labels = [
         _LabelAccuracy(
             label,
@@ -199,7 +200,7 @@ def label_accuracies(counts: Counts, card: ModelCard, sample: str) -> list[_Labe
             measure.f1,
             more_needed(measure.hits, measure.n, _WITHIN),
         )
-        for label, measure in measures.items()
+        for label, measure in _measures(counts.pairs, card).items()
     ]
     return sorted(
         labels, key=lambda row: (row.recall.n == 0, row.recall.share, -row.recall.n, row.label)
@@ -216,65 +217,62 @@ def split_labels(card: ModelCard) -> dict[str, list[str]]:
     return dict(parts)
 
 
-def mix_ups(counts: Counts, sample: str) -> list[_MixUpCount]:
+def mix_ups(counts: Counts) -> list[_MixUpCount]:
     """Which label was called which other one, the most common first."""
     rows = [
         _MixUpCount(truth, decision, n)
-        for (truth, decision), n in count_pairs(of_sample(counts.pairs, sample)).items()
+        for (truth, decision), n in count_pairs(counts).items()
         if decision not in (truth, UNCLASSIFIED) and truth != NONE_OF_THESE
     ]
     return sorted(rows, key=lambda row: (-row.n, row.truth, row.decision))
 
 
-def with_photos(
-    rows: Sequence[_MixUpCount],
-    photo_filter: GalleryFilter,
-    card: ModelCard,
-    sample: str,
-    *,
-    with_trained: bool = False,
-) -> list[_MixUpCount]:
-    """The same with the newest photos of each that pass the filter."""
-    narrowed = photo_filter.replace(model=card.name, version=card.version, sort="newest")
-    if sample == AUDITED:
-        narrowed = narrowed.replace(audited=YES)
-    if not with_trained and not photo_filter.trained_on:
-        narrowed = narrowed.replace(trained_on=NO)
-    limit = _PHOTOS_OF_MIX_UP
+def with_photos(rows: Sequence[_MixUpCount], wanted: GalleryFilter) -> list[_MixUpCount]:
+    """The same with the newest photos of each that pass the filter, which names the version."""
     return [
-        replace(row, photos=storage.photos_of_pair(narrowed, row.truth, row.decision, limit=limit))
+        replace(
+            row,
+            photos=storage.photos_of_pair(wanted, row.truth, row.decision, limit=_PHOTOS_OF_MIX_UP),
+        )
         for row in rows
     ]
 
 
-def reliability(counts: Counts, sample: str) -> list[ConfidenceBin]:
+def reliability(counts: Counts) -> list[ConfidenceBin]:
     """First guesses about photos with a label, in ten bins of equal width; empty ones left out."""
-    groups: dict[int, list[Band]] = defaultdict(list)
-    for band in of_sample(counts.bands, sample):
+    groups: dict[int, list[BandCounter]] = defaultdict(list)
+    for band in counts.bands:
         if band.known:
             groups[band.percent // 10].append(band)
     bins = []
     for place, bands in sorted(groups.items()):
         n = _total(bands)
-        confidence = sum(band.confidence for band in bands) / n
+        confidence = sum(band.billionths for band in bands) / BILLION / n
         right = share_of(sum(band.first for band in bands), n)
         bins.append(ConfidenceBin(place * 10, place * 10 + 10, confidence, right))
     return bins
 
 
-def threshold_figures(counts: Counts, sample: str, percent: int) -> ThresholdFigures:
-    """What the version would have said with another threshold, in whole percent."""
-    bands = of_sample(counts.bands, sample)
-    passing = [band for band in bands if band.percent >= percent]
-    n, named = _total(bands), _total(passing)
-    right = share_of(sum(band.first for band in passing), named)
-    return ThresholdFigures(percent, right, share_of(n - named, n))
+def threshold_figures(counts: Counts) -> list[ThresholdFigures]:
+    """What the version would have said with each threshold from 0 to 99 percent."""
+    named, right = [0] * 100, [0] * 100
+    for band in counts.bands:
+        named[band.percent] += band.n
+        right[band.percent] += band.first
+    return [
+        ThresholdFigures(
+            percent,
+            share_of(sum(right[percent:]), sum(named[percent:])),
+            share_of(sum(named[:percent]), sum(named)),
+        )
+        for percent in range(100)
+    ]
 
 
-def by_month(counts: Counts, sample: str) -> list[MonthAccuracy]:
+def by_month(counts: Counts) -> list[MonthAccuracy]:
     """Month by month, oldest first; months without a checked photo are left out."""
-    months: dict[int, list[Month]] = defaultdict(list)
-    for row in of_sample(counts.months, sample):
+    months: dict[int, list[MonthCounter]] = defaultdict(list)
+    for row in counts.months:
         months[row.month].append(row)
     return [
         MonthAccuracy(month // 100, month % 100, _right(rows))
@@ -293,7 +291,7 @@ def held_out(card: ModelCard) -> Share | None:
     return share_of(round(right * round((1 - unsure) * n)), n)
 
 
-def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
+def labels_csv(counts: Counts, card: ModelCard) -> str:
     """The figures of all labels as a table, exact; empty cells where nothing was counted."""
     heading = ["label", "name", "photos", "found"]
     heading += ["precision", "recall", "f1", "low", "high", "more_needed"]
@@ -310,20 +308,20 @@ def labels_csv(counts: Counts, card: ModelCard, sample: str) -> str:
             row.recall.high,
             row.more,
         )
-        for row in label_accuracies(counts, card, sample)
+        for row in label_accuracies(counts, card)
     ]
     return to_csv(heading, rows)
 
 
-def count_pairs(pairs: Iterable[Pair]) -> dict[tuple[str, str], int]:
+def count_pairs(counts: Counts) -> dict[tuple[str, str], int]:
     """How many photos by ground truth and decision."""
     table: dict[tuple[str, str], int] = defaultdict(int)
-    for pair in pairs:
+    for pair in counts.pairs:
         table[pair.truth, pair.decision] += pair.n
     return dict(table)
 
 
-def _measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]:
+def _measures(pairs: Iterable[PairCounter], card: ModelCard) -> dict[str, LabelMeasure]:
     n: dict[str, int] = defaultdict(int)
     named: dict[str, int] = defaultdict(int)
     hits: dict[str, int] = defaultdict(int)
@@ -334,10 +332,9 @@ def _measures(pairs: Iterable[Pair], card: ModelCard) -> dict[str, LabelMeasure]
     return {name: LabelMeasure(n[name], named[name], hits[name]) for name in card.outputs}
 
 
-def _total(rows: Iterable[_Row]) -> int:
+def _total(rows: Iterable[PairCounter | BandCounter | MonthCounter]) -> int:
     return sum(row.n for row in rows)
 
 
-def _right(months: Iterable[Month]) -> Share:
-    rows = list(months)
-    return share_of(sum(row.right for row in rows), _total(rows))
+def _right(months: Sequence[MonthCounter]) -> Share:
+    return share_of(sum(row.right for row in months), _total(months))

@@ -13,7 +13,7 @@ from webapp.inference.models.label_set import every_label
 from webapp.reports.charts import heat
 from webapp.reports.csv_safety import to_csv
 from webapp.services.photos.wording import display
-from webapp.services.stats.figures import count_pairs, of_sample
+from webapp.services.stats.figures import count_pairs
 from webapp.storage.stats.stats import Counts
 
 _CARD_ORDER, _CLUSTER, _PARENT = "card", "cluster", "parent"
@@ -64,11 +64,11 @@ class ConfusionMatrix:
 
 
 def confusion_matrix(
-    counts: Counts, card: ModelCard, sample: str, *, order: str = _CARD_ORDER, grouped: bool = False
+    counts: Counts, card: ModelCard, *, order: str = _CARD_ORDER, grouped: bool = False
 ) -> ConfusionMatrix:
     """What was taken for what, with labels in one of `ORDERS`: as in the card, mixed-up ones beside
     each other, or those of one parent. `grouped` counts parents instead of labels."""
-    table = count_pairs(of_sample(counts.pairs, sample))
+    table = count_pairs(counts)
     parents = {label.name: label.parent or _NO_PARENT for label in every_label(card)}
     names = list(card.outputs)
     if grouped:

@@ -4,8 +4,7 @@ Without a filter they are read from the counters; with one the checked answers t
 counted.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,16 @@ from webapp.storage.database import db, stopping_after
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.photos.query_filters import conditions
 from webapp.storage.stats import counters
-from webapp.storage.tables import CheckedAnswer, Photo, Prediction, TrainingFile, TrainingList
+from webapp.storage.tables import (
+    BandCounter,
+    CheckedAnswer,
+    MonthCounter,
+    PairCounter,
+    Photo,
+    Prediction,
+    TrainingFile,
+    TrainingList,
+)
 
 COUNTING = 3.0  # seconds that counting the photos of a filter may take
 # filters that ask nothing of the photos themselves
@@ -34,64 +42,20 @@ _OF_PREDICTION = (
 
 
 @dataclass(frozen=True)
-class Pair:
-    """`n` photos that are `truth`, about which `decision` was said.
-
-    The first guess was right on `first` of them, the truth among the first five on `five`.
-    `audited`: they were drawn at random; `trained`: the version was trained on them.
-    """
-
-    truth: str
-    decision: str
-    audited: bool
-    trained: bool
-    n: int
-    first: int
-    five: int
-
-
-@dataclass(frozen=True)
-class Band:
-    """`n` photos whose first guess had a confidence of `percent` (0 to 99, rounded down).
-
-    It was right on `first`; `confidence` is the sum of theirs. Not `known`: photos that show none
-    of the labels.
-    """
-
-    percent: int
-    audited: bool
-    trained: bool
-    known: bool
-    n: int
-    first: int
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Month:
-    """`n` photos uploaded in a month (year * 100 + month, UTC); `right` of them answered right."""
-
-    month: int
-    audited: bool
-    trained: bool
-    n: int
-    right: int
-
-
-@dataclass(frozen=True)
 class Counts:
-    """Everything that was counted of one version's answers to checked photos."""
+    """Everything that was counted of one version's answers to checked photos, as rows with the
+    columns of the counters."""
 
-    pairs: list[Pair]
-    bands: list[Band]
-    months: list[Month]
+    pairs: Sequence[PairCounter]
+    bands: Sequence[BandCounter]
+    months: Sequence[MonthCounter]
 
-    def without_trained(self) -> "Counts":
-        """The counts without photos that the version was trained on."""
+    def only(self, keep: Callable[[PairCounter | BandCounter | MonthCounter], bool]) -> "Counts":
+        """The counts of the rows that `keep` lets through."""
         return Counts(
-            [row for row in self.pairs if not row.trained],
-            [row for row in self.bands if not row.trained],
-            [row for row in self.months if not row.trained],
+            list(filter(keep, self.pairs)),
+            list(filter(keep, self.bands)),
+            list(filter(keep, self.months)),
         )
 
 
@@ -102,23 +66,17 @@ def count_answers(photo_filter: GalleryFilter, model: str, version: int) -> Coun
     Raises `TooMuchToCountError` when a filter takes too long.
     """
     if not _is_a_filter(photo_filter):
-        pairs, bands, months = (_stored(table, model, version) for table in counters.COUNTERS)
-    else:
-        rows = _in_time(counters.all_sums(_passing(photo_filter, model, version)))
-        pairs, bands, months = (
-            [row for row in rows if row.kind == table.name] for table in counters.COUNTERS
-        )
-    return Counts(_pairs(pairs), [_band(row) for row in bands], [_month(row) for row in months])
+        return Counts(*(_stored(table, model, version) for table in counters.COUNTERS))
+    rows = _in_time(counters.all_sums(_passing(photo_filter, model, version)))
+    tables = (table.name for table in counters.COUNTERS)
+    return Counts(*([row for row in rows if row.kind == table] for table in tables))
 
 
-def months_by_version(photo_filter: GalleryFilter, model: str) -> dict[int, list[Month]]:
+def months_of_versions(photo_filter: GalleryFilter, model: str) -> Sequence[MonthCounter]:
     """How often each version was right on the checked photos of a filter; see `count_answers`."""
-    filtered = counters.sums(counters.MONTHS, _passing(photo_filter, model))
-    is_filter = _is_a_filter(photo_filter)
-    months: dict[int, list[Month]] = defaultdict(list)
-    for row in _in_time(filtered) if is_filter else _stored(counters.MONTHS, model):
-        months[row.version].append(_month(row))
-    return months
+    if not _is_a_filter(photo_filter):
+        return _stored(counters.MONTHS, model)
+    return _in_time(counters.sums(counters.MONTHS, _passing(photo_filter, model)))
 
 
 def photos_of_pair(
@@ -140,25 +98,6 @@ def photos_of_pair(
         .limit(limit)
     )
     return db.session.execute(statement).scalars().all()
-
-
-def _pairs(rows: Iterable[Any]) -> list[Pair]:
-    totals: dict[tuple[str, str, bool, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for row in rows:
-        total = totals[row.truth, row.decision, row.audited, row.trained]
-        first = row.n if row.label == row.truth else 0
-        for place, number in enumerate((row.n, first, row.five)):
-            total[place] += number
-    return [Pair(*key, *numbers) for key, numbers in totals.items()]
-
-
-def _band(row: Any) -> Band:
-    confidence = row.billionths / counters.BILLION
-    return Band(row.percent, row.audited, row.trained, row.known, row.n, row.first, confidence)
-
-
-def _month(row: Any) -> Month:
-    return Month(row.month, row.audited, row.trained, row.n, row.right)
 
 
 def _stored(table: Table, model: str, version: int | None = None) -> Sequence[Any]:

@@ -59,8 +59,8 @@ class StatsQuery:
     def _gallery_address(self) -> str:
         return url_for("gallery.index")  # a page has a thousand links to it
 
-    def gallery(self, **narrower: Any) -> str:
-        """The gallery with this version's answers, the filters and the sample, narrowed further."""
+    def narrowed(self, **narrower: Any) -> GalleryFilter:
+        """The filters and the sample about this version's answers, narrowed further."""
         values: dict[str, Any] = {"model": self.card.name, "version": self.card.version}
         if self.sample == figures.AUDITED:
             values["audited"] = YES
@@ -70,8 +70,11 @@ class StatsQuery:
             name: _narrower(name, getattr(self.photo_filter, name), value)
             for name, value in narrower.items()
         }
-        params = filter_params(self.photo_filter.replace(**values))
-        return f"{self._gallery_address}?{urlencode(params)}"
+        return self.photo_filter.replace(**values)
+
+    def gallery(self, **narrower: Any) -> str:
+        """The gallery with the same."""
+        return f"{self._gallery_address}?{urlencode(filter_params(self.narrowed(**narrower)))}"
 
     def month(self, point: MonthAccuracy, **narrower: Any) -> str:
         """The same for the photos of one month."""

@@ -46,14 +46,14 @@ def index() -> ResponseReturnValue:
         query, counts = _count(query)
     except TooMuchToCountError as error:
         return _empty_page(query, error)
-    everything = figures.summarize(counts, query.card, figures.EVERYTHING)
+    everything = figures.summarize(counts, query.card)
     if not everything.n:
         return _empty_page(query)
-    audited = figures.summarize(counts, query.card, figures.AUDITED)
+    audited = figures.summarize(figures.of_sample(counts, figures.AUDITED), query.card)
     if query.sample == figures.AUDITED and not audited.n:
         own = {name: value for name, value in query.own.items() if name != "sample"}
         query = replace(query, sample=figures.EVERYTHING, own=own)
-    values = _page(query, counts)
+    values = _page(query, figures.of_sample(counts, query.sample))
     return render_template("stats/index.html", **values, everything=everything, audited=audited)
 
 
@@ -62,7 +62,7 @@ def index() -> ResponseReturnValue:
 def labels_csv() -> ResponseReturnValue:
     """The table label by label, exact."""
     query, counts = _count(need_query())
-    table = figures.labels_csv(counts, query.card, query.sample)
+    table = figures.labels_csv(figures.of_sample(counts, query.sample), query.card)
     return text_file(table, f"{query.card.name}-{query.card.version}-labels.csv")
 
 
@@ -72,7 +72,8 @@ def matrix_csv() -> ResponseReturnValue:
     """The confusion matrix: rows of truths, columns of decisions."""
     query, counts = _count(need_query())
     name = f"{query.card.name}-{query.card.version}-matrix.csv"
-    return text_file(_matrix(query, counts).to_csv(), name)
+    matrix = _matrix(query, figures.of_sample(counts, query.sample))
+    return text_file(matrix.to_csv(), name)
 
 
 def _count(query: StatsQuery) -> tuple[StatsQuery, Counts]:
@@ -90,16 +91,17 @@ def _empty_page(query: StatsQuery, error: TooMuchToCountError | None = None) -> 
 
 
 def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
-    card, sample, matrix = query.card, query.sample, _matrix(query, counts)
+    """Everything about the sample that was asked for, whose counts these are."""
+    card, matrix = query.card, _matrix(query, counts)
     small = len(matrix.rows) <= MATRIX_MOST
-    labels = figures.label_accuracies(counts, card, sample)
-    mix_ups = figures.mix_ups(counts, sample)
-    bins = figures.reliability(counts, sample)
-    thresholds = [figures.threshold_figures(counts, sample, percent) for percent in range(100)]
+    labels = figures.label_accuracies(counts, card)
+    mix_ups = figures.mix_ups(counts)
+    bins = figures.reliability(counts)
+    thresholds = figures.threshold_figures(counts)
     return {
         "query": query,
         "card": card,
-        "sample": sample,
+        "sample": query.sample,
         "versions": _versions(query),
         "labels": labels,
         "shown": len(labels) if len(labels) <= _ALL_SHOWN else _FIRST_SHOWN,
@@ -111,13 +113,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "codes": _codes(matrix, card) if small else {},
         "matrix_chart": "" if small else _matrix_chart(query, matrix),
         "all_mix_ups": mix_ups[:_ALL_SHOWN],
-        "mix_ups": figures.with_photos(
-            mix_ups[: figures.MIX_UPS_WITH_PHOTOS],
-            query.photo_filter,
-            card,
-            sample,
-            with_trained=query.trained.counted,
-        ),
+        "mix_ups": figures.with_photos(mix_ups[: figures.MIX_UPS_WITH_PHOTOS], query.narrowed()),
         "bins": bins,
         "calibration_error": calibration_error(
             (row.right.n, row.confidence, row.right.share) for row in bins
@@ -128,7 +124,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "curve": _curve(thresholds, query.percent),
         "bands": [[row.right.hits, row.right.n] for row in thresholds],
         "below": lambda percent: 1.0 if percent >= 100 else percent / 100 - _BELOW,
-        **_month_values(counts, sample),
+        **_month_values(counts),
         "version_rows": figures.versions(
             query.photo_filter, card.name, get_registry(), with_trained=query.with_trained
         ),
@@ -171,8 +167,8 @@ def _curve(thresholds: list[figures.ThresholdFigures], chosen: int) -> charts.Sv
     )
 
 
-def _month_values(counts: Counts, sample: str) -> dict[str, Any]:
-    months = figures.by_month(counts, sample)
+def _month_values(counts: Counts) -> dict[str, Any]:
+    months = figures.by_month(counts)
     timeline = charts.shares_svg(
         [(f"{_MONTHS[row.month - 1]} {row.year % 100:02d}", _bin(row.right)) for row in months],
         title="Right, month by month",
@@ -187,9 +183,7 @@ def _month_values(counts: Counts, sample: str) -> dict[str, Any]:
 
 def _matrix(query: StatsQuery, counts: Counts) -> ConfusionMatrix:
     """The matrix that was asked for; of many labels those without a count are left out."""
-    matrix = confusion_matrix(
-        counts, query.card, query.sample, order=query.order, grouped=query.grouped
-    )
+    matrix = confusion_matrix(counts, query.card, order=query.order, grouped=query.grouped)
     if not query.diagonal:
         mistakes = {key: n for key, n in matrix.counts.items() if not matrix.is_hit(*key)}
         matrix = replace(matrix, counts=mistakes)
