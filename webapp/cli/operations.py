@@ -110,10 +110,10 @@ def _files() -> str:
 
 
 def _stats() -> str:
-    check = check_counters()
-    if not check.right:
-        raise DamagedHistoryError(f"{check.text}. Run: flask stats recount")
-    return check.text
+    right, text = check_counters()
+    if not right:
+        raise DamagedHistoryError(f"{text}. Run: flask stats recount")
+    return text
 
 
 def _rate_limits() -> str:

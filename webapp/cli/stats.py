@@ -13,16 +13,16 @@ bp = Blueprint("stats_cli", __name__, cli_group="stats")
 @needs_history
 def recount_command() -> None:
     """Compare the counters of the statistics with a full count; where they differ, count again."""
-    check = counters.check_counters()
-    click.echo(check.text)
-    if check.right:
+    right, text = counters.check_counters()
+    click.echo(text)
+    if right:
         return
     for number in counters.recount():
         click.echo(f"\rcounted up to photo {number:,}", nl=False, err=True)
     click.echo(err=True)
-    check = counters.check_counters()
-    click.echo(check.text)
-    if not check.right:
+    right, text = counters.check_counters()
+    click.echo(text)
+    if not right:
         raise click.ClickException(
             "Labels or answers came in meanwhile, or the database is damaged: run flask doctor."
         )
