@@ -14,8 +14,7 @@ def test_a_card_without_figures_has_nothing_to_say() -> None:
     assert not (
         cards.measurements(card)
         or cards.card_labels(card)
-        or cards.matrix(card)
-        or cards.mix_ups(card)
+        or cards.confusion(card)
         or cards.reliability(card)
     )
 
@@ -74,21 +73,19 @@ def test_the_matrix_marks_hits_and_the_worst_mistakes() -> None:
     table = [[5 if row == column else 0 for column in range(10)] for row in range(10)]
     table[9][1], table[0][1] = 8, 1
     card = make_card(metrics={"test": {"confusion": table}})
-    drawn = cards.matrix(card)
-    assert (drawn[9][1].heat, drawn[0][1].heat, drawn[3][3].heat, drawn[3][4].heat) == (
-        "h4",
-        "h1",
-        "hit",
-        "",
-    )
-    assert [(cell.truth, cell.decision, cell.count) for cell in cards.mix_ups(card)] == [
-        ("williams", "bwt", 8),
-        ("alfa_romeo", "bwt", 1),
+    matrix = cards.confusion(card)
+    assert matrix is not None
+    names = card.label_names
+    looks = [
+        matrix.look(names[row], names[column], table[row][column])
+        for row, column in ((9, 1), (0, 1), (3, 3), (3, 4))
     ]
+    assert looks == ["h4", "h1", "hit", ""]
+    assert cards.mix_ups(matrix) == [("williams", "bwt", 8), ("alfa_romeo", "bwt", 1)]
 
 
 def test_a_matrix_of_another_size_is_left_out() -> None:
-    assert cards.matrix(make_card(metrics={"test": {"confusion": [[1, 2], [3, 4]]}})) == []
+    assert cards.confusion(make_card(metrics={"test": {"confusion": [[1, 2], [3, 4]]}})) is None
 
 
 def test_codes_are_three_letters_and_no_two_alike() -> None:

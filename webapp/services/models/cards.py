@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.errors import BadCardError, ModelNotFoundError
+from webapp.errors import BadCardError
 from webapp.inference.metrics.intervals import Share, share_of
 from webapp.inference.models.card import Label, ModelCard
 from webapp.inference.models.registry import Registry
 from webapp.reports import training_curves
-from webapp.reports.charts import ReliabilityBin, Svg, heat
-from webapp.reports.csv_safety import to_csv
+from webapp.reports.charts import ReliabilityBin, Svg
+from webapp.reports.confusion import ConfusionMatrix
 
 MATRIX_MOST = 30  # labels of a confusion matrix that is drawn; above it the pairs say more
 MANY, FIRST = 30, 20  # of more labels than MANY a page shows the FIRST ones
@@ -49,16 +49,6 @@ class _CardLabel:
 
 
 @dataclass(frozen=True)
-class _MatrixCell:
-    """A number of the confusion matrix; `heat` is "hit", "h1" to "h4" for mistakes, "" for none."""
-
-    truth: str
-    decision: str
-    count: int
-    heat: str = ""
-
-
-@dataclass(frozen=True)
 class _CatalogueEntry:
     """One version. `card` is None when it cannot be read; `trouble` says why."""
 
@@ -74,18 +64,17 @@ class _CatalogueEntry:
         return headline(self.card) if self.card else None
 
 
-def catalogue(registry: Registry, names: Sequence[str] | None = None) -> list[_CatalogueEntry]:
-    """Every version of every model, or of these, the newest of each first."""
+def catalogue(registry: Registry, name: str) -> list[_CatalogueEntry]:
+    """Every version of a model, the newest first."""
     entries = []
-    for name in registry.names() if names is None else names:
-        live = registry.live_version(name)
-        for version in reversed(registry.versions(name)):
-            card, trouble = None, ""
-            try:
-                card = registry.card(name, version)
-            except BadCardError as error:
-                trouble = str(error)
-            entries.append(_CatalogueEntry(name, version, version == live, card, trouble))
+    live = registry.live_version(name)
+    for version in reversed(registry.versions(name)):
+        card, trouble = None, ""
+        try:
+            card = registry.card(name, version)
+        except BadCardError as error:
+            trouble = str(error)
+        entries.append(_CatalogueEntry(name, version, version == live, card, trouble))
     return entries
 
 
@@ -95,23 +84,21 @@ def headline(card: ModelCard) -> Share | None:
     Of the source called "photos" when there are several, else of all.
     """
     test = _test(card)
-    return _top1((test.get("sources") or {}).get("photos", test))
+    return _share((test.get("sources") or {}).get("photos", test), "top1")
 
 
 def measurements(card: ModelCard) -> list[_Measurement]:
     """The ways a version was measured, the fairest first; empty when the card says nothing."""
     test, apart = _test(card), "kept apart before training"
     rows = [
-        _Measurement(f"Held-out {name}", apart, _top1(figures) or share_of(0, 0))
+        _Measurement(f"Held-out {name}", apart, _share(figures, "top1") or share_of(0, 0))
         for name, figures in (test.get("sources") or {}).items()
     ]
-    whole = _top1(test)
+    whole = _share(test, "top1")
     if whole is not None and len(rows) != 1:
         rows.append(_Measurement("All held-out", apart, whole))
-    unknown = card.metrics.get("unknown") or {}
-    if unknown.get("n") and unknown.get("unclassified") is not None:
-        share = share_of(round(unknown["unclassified"] * unknown["n"]), unknown["n"])
-        rows.append(_Measurement("Photos of other things", "right is to name no label", share))
+    if unnamed := _share(card.metrics.get("unknown") or {}, "unclassified"):
+        rows.append(_Measurement("Photos of other things", "right is to name no label", unnamed))
     rows.sort(key=lambda row: row.name != "Held-out photos")
     return [row for row in rows if row.right.n]
 
@@ -121,14 +108,9 @@ def card_labels(card: ModelCard) -> list[_CardLabel]:
     first."""
     rows: Mapping[str, Any] = _test(card).get("per_label") or {}
     labels = [
-        _CardLabel(
-            name,
-            share_of(round(row["recall"] * row["n"]), row["n"]),
-            row.get("precision"),
-            row.get("f1"),
-        )
+        _CardLabel(name, recall, row.get("precision"), row.get("f1"))
         for name, row in rows.items()
-        if card.label(name) is not None and row.get("n") and row.get("recall") is not None
+        if card.label(name) is not None and (recall := _share(row, "recall"))
     ]
     return sorted(labels, key=lambda row: (row.recall.share, -row.recall.n, row.label))
 
@@ -161,64 +143,36 @@ def labels_like(labels: Sequence[Label], text: str) -> list[Label]:
     return sorted(filter(matches, labels), key=lambda label: label.display.casefold())
 
 
-def confusion_csv(card: ModelCard) -> str:
-    """The whole confusion matrix: a row for each truth, a column for each first label.
-
-    Raises `ModelNotFoundError` when the card has none.
-    """
-    table = _table(card)
-    if not table:
-        raise ModelNotFoundError(f"The card of {card.name} {card.version} has no confusion matrix.")
-    rows = [[name, *row] for name, row in zip(card.label_names, table, strict=True)]
-    return to_csv(["truth", *card.label_names], rows)
-
-
-def matrix(card: ModelCard) -> list[list[_MatrixCell]]:
-    """The confusion matrix by rows of truth, in the card's order; empty when absent or too
-    large."""
-    table = _table(card)
-    if not table or len(table) > MATRIX_MOST:
-        return []
-    most = max((cell.count for cell in _mistakes(card)), default=0)
-
-    def cell(truth: str, decision: str, count: int) -> _MatrixCell:
-        hit = truth == decision
-        look = heat(count, most, hit=hit) if hit or count else ""
-        return _MatrixCell(truth, decision, count, look)
-
-    names = card.label_names
-    return [
-        [cell(truth, decision, count) for decision, count in zip(names, row, strict=True)]
+def confusion(card: ModelCard) -> ConfusionMatrix | None:
+    """First labels of held-out photos by truth, in the card's order; None when the card has no
+    such table."""
+    names, table = card.label_names, _test(card).get("confusion") or []
+    if len(table) != len(names) or any(len(row) != len(names) for row in table):
+        return None
+    counts = {
+        (truth, label): count
         for truth, row in zip(names, table, strict=True)
-    ]
+        for label, count in zip(names, row, strict=True)
+    }
+    return ConfusionMatrix(names, names, counts)
 
 
-def mix_ups(card: ModelCard) -> list[_MatrixCell]:
-    """The most common mistakes: at most five; twenty where no matrix is drawn."""
-    most = 5 if len(card.labels) <= MATRIX_MOST else 20
-    return sorted(_mistakes(card), key=lambda cell: -cell.count)[:most]
-
-
-def _mistakes(card: ModelCard) -> list[_MatrixCell]:
-    names = card.label_names
-    return [
-        _MatrixCell(truth, decision, count)
-        for truth, row in zip(names, _table(card), strict=False)
-        for decision, count in zip(names, row, strict=True)
-        if truth != decision and count
-    ]
+def mix_ups(matrix: ConfusionMatrix) -> list[tuple[str, str, int]]:
+    """The most common mistakes as (truth, first label, photos): at most five; twenty where no
+    matrix is drawn."""
+    mistakes = [(*pair, n) for pair, n in matrix.counts.items() if n and pair[0] != pair[1]]
+    most = 5 if len(matrix.rows) <= MATRIX_MOST else 20
+    return sorted(mistakes, key=lambda mistake: -mistake[2])[:most]
 
 
 def reliability(card: ModelCard) -> list[ReliabilityBin]:
     """Held-out answers grouped by confidence, least sure first; empty when the card says
     nothing."""
-    bins = []
-    for row in _test(card).get("reliability") or []:
-        n = int(row.get("n") or 0)
-        if n and row.get("confidence") is not None and row.get("accuracy") is not None:
-            right = share_of(round(row["accuracy"] * n), n)
-            confidence = float(row["confidence"])
-            bins.append(ReliabilityBin(confidence, right.share, right.low, right.high, n))
+    bins = [
+        ReliabilityBin(float(row["confidence"]), right.share, right.low, right.high, right.n)
+        for row in _test(card).get("reliability") or []
+        if row.get("confidence") is not None and (right := _share(row, "accuracy"))
+    ]
     return sorted(bins, key=lambda row: row.confidence)
 
 
@@ -238,17 +192,12 @@ def _test(card: ModelCard) -> Mapping[str, Any]:
     return card.metrics.get("test") or {}
 
 
-def _table(card: ModelCard) -> list[list[int]]:
-    table = _test(card).get("confusion") or []
-    square = len(table) == len(card.labels) and all(len(row) == len(table) for row in table)
-    return table if square else []
-
-
-def _top1(figures: Mapping[str, Any]) -> Share | None:
+def _share(figures: Mapping[str, Any], name: str) -> Share | None:
+    """A share of the `n` photos of some figures of a card; None when they say nothing."""
     n = int(figures.get("n") or 0)
-    if not n or figures.get("top1") is None:
+    if not n or figures.get(name) is None:
         return None
-    return share_of(round(figures["top1"] * n), n)
+    return share_of(round(figures[name] * n), n)
 
 
 # ---- how it was trained ----

@@ -2,16 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
-from webapp.reports.charts import heat
-from webapp.reports.csv_safety import to_csv
+from webapp.reports.confusion import ConfusionMatrix
 from webapp.services.photos.wording import display
 from webapp.services.stats.figures import count_pairs
 from webapp.storage.stats.stats import Counts
@@ -19,48 +16,6 @@ from webapp.storage.stats.stats import Counts
 _CARD_ORDER, _CLUSTER, _PARENT = "card", "cluster", "parent"
 ORDERS = (_CARD_ORDER, _CLUSTER, _PARENT)
 _NO_PARENT = "Others"
-
-
-@dataclass(frozen=True)
-class ConfusionMatrix:
-    """Photos by ground truth (rows) and decision (columns, the last one `UNCLASSIFIED`).
-
-    Names are labels, or parents when grouped. The truth "none" is the last row when a photo has it.
-    """
-
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    counts: dict[tuple[str, str], int]
-
-    @staticmethod
-    def is_hit(truth: str, decision: str) -> bool:
-        """True on the diagonal; no name is the right answer to "none of these"."""
-        return truth == decision or (truth == NONE_OF_THESE and decision == UNCLASSIFIED)
-
-    @cached_property
-    def _most_wrong(self) -> int:
-        wrong = (
-            n
-            for (truth, decision), n in self.counts.items()
-            if decision != UNCLASSIFIED and not self.is_hit(truth, decision)
-        )
-        return max(wrong, default=0)
-
-    def look(self, truth: str, decision: str, n: int) -> str:
-        """The class of a cell with this count: "", "hit", "unsure", or "h1" to "h4" by how often it
-        went wrong."""
-        hit = self.is_hit(truth, decision)
-        if not n or (decision == UNCLASSIFIED and not hit):
-            return "unsure" if n else ""
-        return heat(n, self._most_wrong, hit=hit)
-
-    def to_csv(self) -> str:
-        """A row for each truth, a column for each decision."""
-        rows = [
-            (truth, *(self.counts.get((truth, decision), 0) for decision in self.columns))
-            for truth in self.rows
-        ]
-        return to_csv(("truth", *self.columns), rows)
 
 
 def confusion_matrix(

@@ -3,6 +3,7 @@
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from webapp.errors import ModelNotFoundError
 from webapp.extensions import get_card, get_registry, get_version_card
 from webapp.http.responses import text_file
 from webapp.reports.charts import reliability_svg
@@ -16,7 +17,7 @@ bp = Blueprint("models", __name__, url_prefix="/models")
 def index() -> ResponseReturnValue:
     """Every version with how well it was measured."""
     registry = get_registry()
-    models = [(name, cards.catalogue(registry, [name])) for name in registry.names()]
+    models = [(name, cards.catalogue(registry, name)) for name in registry.names()]
     return render_template("models/index.html", models=models)
 
 
@@ -31,6 +32,7 @@ def version(name: str, version: int) -> ResponseReturnValue:
     found_labels = cards.labels_like(card.labels, text)
     names = {label.name for label in found_labels}
     measured, bins = cards.card_labels(card), cards.reliability(card)
+    matrix = cards.confusion(card)
     labels = cards.in_order([row for row in measured if row.label in names], order, card)
     many = len(card.labels) > cards.MANY
     every = bool(text) or request.args.get("labels") == "all" or not many
@@ -49,9 +51,9 @@ def version(name: str, version: int) -> ResponseReturnValue:
         labels=labels if every else labels[: cards.FIRST],
         labels_left=0 if every else max(0, len(labels) - cards.FIRST),
         measured=bool(measured),
-        matrix=cards.matrix(card),
+        matrix=matrix if len(card.labels) <= cards.MATRIX_MOST else None,
         codes={} if many else cards.codes([(row.name, row.display) for row in card.labels]),
-        mix_ups=cards.mix_ups(card),
+        mix_ups=cards.mix_ups(matrix) if matrix else [],
         name_of=lambda label: display(card, label),
         live_version=get_registry().live_version(name),
         bins=bins,
@@ -63,5 +65,7 @@ def version(name: str, version: int) -> ResponseReturnValue:
 @bp.get("/<name>/<int:version>/confusion.csv")
 def confusion(name: str, version: int) -> ResponseReturnValue:
     """What the version takes for what, as a table."""
-    table = cards.confusion_csv(get_version_card(name, version))
-    return text_file(table, f"{name}-{version}-confusion.csv")
+    matrix = cards.confusion(get_version_card(name, version))
+    if matrix is None:
+        raise ModelNotFoundError(f"The card of {name} {version} has no confusion matrix.")
+    return text_file(matrix.to_csv(), f"{name}-{version}-confusion.csv")

@@ -51,7 +51,7 @@ class _ServeForm(Form):
 def model(name: str) -> ResponseReturnValue:
     """Every version of a model; for people who log in what served when, for admins roll back."""
     registry = get_registry()
-    entries = cards.catalogue(registry, [name])
+    entries = cards.catalogue(registry, name)
     if not entries:
         raise ModelNotFoundError(f"There is no model called {name[:80]!r}.")
     return render_template(

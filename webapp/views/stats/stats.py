@@ -17,10 +17,11 @@ from webapp.inference.metrics.intervals import Share
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
 from webapp.reports import charts
+from webapp.reports.confusion import ConfusionMatrix
 from webapp.services.models.cards import MATRIX_MOST, codes
 from webapp.services.photos.wording import display
 from webapp.services.stats import figures
-from webapp.services.stats.matrix import ConfusionMatrix, confusion_matrix
+from webapp.services.stats.matrix import confusion_matrix
 from webapp.storage.stats.stats import Counts
 from webapp.views import guards
 from webapp.views.layout import render_page
