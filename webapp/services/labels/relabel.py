@@ -18,7 +18,7 @@ from webapp.storage.labels import events
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import bulk, photos
 from webapp.storage.stats import counters
-from webapp.storage.tables import LabelEvent, Photo
+from webapp.storage.tables import Photo
 
 MAX_WHY = 500
 _MAX_AT_ONCE = 500
@@ -116,30 +116,11 @@ def relabel_photos(
     return Relabelled(changed, len(wanted) - changed, stamp.batch if changed else "", label)
 
 
-def record_label(
-    photo: Photo,
-    label: str | None,
-    model: str | None,
-    stamp: Stamp,
-    *,
-    undoes: int | None = None,
-) -> None:
+def record_label(photo: Photo, label: str, model: str | None, stamp: Stamp) -> None:
     """Append one label event inside the caller's transaction, with all that follows from it here.
     `model` is that of the label; the caller checked it and tells webhooks."""
-    first = photo.ground_truth is None and undoes is None
-    events.add_event(
-        LabelEvent(
-            to_label=label,
-            to_model=model,
-            user_id=stamp.who.user_id,
-            who=stamp.who.name,
-            why=stamp.why,
-            place=stamp.place,
-            batch=stamp.batch,
-            undoes=undoes,
-        ),
-        photo,
-    )
+    first = photo.ground_truth is None
+    events.add_event(photo, label, model, stamp)
     photos.set_truth(photo, label, model)
     counters.recount([photo.id], uncounted=first)
     if not first:  # nobody disagrees with a first label

@@ -5,13 +5,12 @@ Undo is one more event; what others said since stays. A merge is undone on the p
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import zip_longest
 
 from webapp.domain import MERGE
 from webapp.errors import NothingToUndoError
-from webapp.services.labels.relabel import CHUNK, Relabelled, record_label, take_back
-from webapp.services.webhooks import events as webhook_events
+from webapp.services.labels.relabel import CHUNK, Relabelled, take_back
 from webapp.storage.database import writing
-from webapp.storage.labels import canonical
 from webapp.storage.labels import events as storage
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import bulk, photos
@@ -58,10 +57,8 @@ def undo_event(event_id: int, stamp: Stamp) -> Relabelled:
         event = next((event for event in history if event.id == event_id), None)
         if event is not None and event.place == MERGE:
             raise NothingToUndoError(OF_A_MERGE)
-        if event is None or not _is_last(event, history):
+        if event is None or not _is_last(event, history) or not take_back([event_id], stamp):
             raise NothingToUndoError(NOTHING)
-        _take_back(event, stamp)
-        webhook_events.labels_changed(stamp.batch)
     return Relabelled(1, 0, stamp.batch)
 
 
@@ -76,11 +73,9 @@ def undo_person(name: str, since: datetime, stamp: Stamp) -> Relabelled:
     for photo_ids in _photos_labelled_by(name, since):
         with writing():
             taken, left = _theirs(photo_ids, name, since)
-            for event in taken:
-                _take_back(event, stamp)
-            changed, skipped = changed + len(taken), skipped + left
-            if changed:
-                webhook_events.labels_changed(stamp.batch)
+            for events in zip_longest(*taken):
+                changed += take_back([event.id for event in events if event is not None], stamp)
+            skipped += left
     if not changed:
         raise NothingToUndoError(NOTHING)
     return Relabelled(changed, skipped, stamp.batch)
@@ -91,7 +86,7 @@ def count_undo_person(name: str, since: datetime) -> Relabelled:
     changed = skipped = 0
     for photo_ids in _photos_labelled_by(name, since):
         taken, left = _theirs(photo_ids, name, since)
-        changed, skipped = changed + len(taken), skipped + left
+        changed, skipped = changed + sum(map(len, taken)), skipped + left
     return Relabelled(changed, skipped, "")
 
 
@@ -101,14 +96,16 @@ def _photos_labelled_by(name: str, since: datetime) -> Iterator[Sequence[int]]:
         yield photo_ids[start : start + _AT_ONCE]
 
 
-def _theirs(photo_ids: Sequence[int], name: str, since: datetime) -> tuple[list[LabelEvent], int]:
-    """The standing events of a person since a time that can be taken back one after the other, of
+def _theirs(
+    photo_ids: Sequence[int], name: str, since: datetime
+) -> tuple[list[list[LabelEvent]], int]:
+    """The standing events of a person since a time that can be taken back one after the other, for
     each photo the newest first, and how many of theirs are left.
 
     Somebody who takes an own label back has done nothing.
     """
-    taken, number = list[LabelEvent](), 0
-    for history in storage.histories_of(photo_ids).values():
+    taken, number = list[list[LabelEvent]](), 0
+    for history in storage.histories_of(photo_ids):
         own = {event.id for event in history if event.who == name}
         standing = _standing(history)
         theirs = [
@@ -119,14 +116,15 @@ def _theirs(photo_ids: Sequence[int], name: str, since: datetime) -> tuple[list[
             and event.place != MERGE
             and event.undoes not in own
         ]
-        number += len(theirs)
-        left = list(history)
+        left, chain = list(history), []
         for event in theirs:
             if not _is_last(event, left):
                 break
-            taken.append(event)
+            chain.append(event)
             left.remove(event)
-    return taken, number - len(taken)
+        taken.append(chain)
+        number += len(theirs) - len(chain)
+    return taken, number
 
 
 def _is_last(event: LabelEvent, history: Sequence[LabelEvent]) -> bool:
@@ -152,9 +150,3 @@ def _standing(history: Sequence[LabelEvent]) -> set[int]:
         if event.undoes is not None:
             undone.add(event.undoes)
     return standing
-
-
-def _take_back(event: LabelEvent, stamp: Stamp) -> None:
-    if event.photo is not None:
-        label = canonical.find_canonical(event.from_model, event.from_label)
-        record_label(event.photo, label, event.from_model, stamp, undoes=event.id)

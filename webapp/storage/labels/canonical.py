@@ -36,13 +36,6 @@ def canonical_of(model: Any, label: Any) -> Any:
     return func.coalesce(canonical.scalar_subquery(), label)
 
 
-def find_canonical(model: str | None, label: str | None) -> str | None:
-    """The canonical label of a label."""
-    if label is None:
-        return None
-    return str(db.session.execute(select(canonical_of(model, label))).scalar_one())
-
-
 def merged_into(label: str) -> list[str]:
     """The labels, of any model, whose canonical label this is."""
     rows = select(CanonicalLabel.label).where(

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -50,11 +50,23 @@ def is_merge(batch: str) -> bool:
     return db.session.execute(select(LabelEvent.id).where(*which).limit(1)).first() is not None
 
 
-def add_event(event: LabelEvent, photo: Photo) -> None:
-    """Append an event of a photo that does not have its label yet, and set its id."""
-    event.photo_id, event.photo_ref = photo.id, photo.public_id
-    event.from_label, event.from_model = photo.ground_truth, photo.truth_model
-    event.id = insert_row(event)
+def add_event(photo: Photo, label: str, model: str | None, stamp: Stamp) -> None:
+    """Append an event of a photo that does not have this label yet."""
+    insert_row(
+        LabelEvent(
+            photo_id=photo.id,
+            photo_ref=photo.public_id,
+            from_label=photo.ground_truth,
+            from_model=photo.truth_model,
+            to_label=label,
+            to_model=model,
+            user_id=stamp.who.user_id,
+            who=stamp.who.name,
+            why=stamp.why,
+            place=stamp.place,
+            batch=stamp.batch,
+        )
+    )
 
 
 def refresh_disputed(photo_ids: Sequence[int]) -> None:
@@ -186,22 +198,16 @@ def photos_labelled_by(who: str, since: datetime) -> list[int]:
 def history_with(event_id: int) -> list[LabelEvent]:
     """The history of the photo of an event, newest first; empty when one of them is gone."""
     photo_id = select(LabelEvent.photo_id).where(LabelEvent.id == event_id)
-    return next(iter(histories_of(photo_id).values()), [])
+    return next(iter(histories_of(photo_id)), [])
 
 
-def histories_of(photo_ids: Sequence[int] | Select[Any]) -> dict[int, list[LabelEvent]]:
-    """The events of each of these photos with the photo, newest first."""
-    statement = (
-        select(LabelEvent)
-        .where(LabelEvent.photo_id.in_(photo_ids))
-        .options(selectinload(LabelEvent.photo))
-        .order_by(LabelEvent.id.desc())
-        .execution_options(populate_existing=True)
-    )
-    histories: dict[int, list[LabelEvent]] = {}
-    for event in db.session.execute(statement).scalars():
-        histories.setdefault(int(event.photo_id or 0), []).append(event)
-    return histories
+def histories_of(photo_ids: Sequence[int] | Select[Any]) -> Collection[list[LabelEvent]]:
+    """The events of each of these photos, newest first."""
+    events = select(LabelEvent).where(LabelEvent.photo_id.in_(photo_ids))
+    histories: dict[int, list[LabelEvent]] = defaultdict(list)
+    for event in db.session.scalars(events.order_by(LabelEvent.id.desc())):
+        histories[int(event.photo_id or 0)].append(event)
+    return histories.values()
 
 
 def undone_ids(event_ids: Sequence[int]) -> set[int]:

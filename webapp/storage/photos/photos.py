@@ -320,7 +320,7 @@ def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
     update_rows(mirror.values(outcome=_photo_outcome(Photo.ground_truth)))
 
 
-def set_truth(photo: Photo, label: str | None, model: str | None) -> None:
+def set_truth(photo: Photo, label: str, model: str | None) -> None:
     """Give a photo a ground truth, and it and its predictions their outcomes."""
     values = {"number": photo.id, "new_truth": label, "new_model": model}
     for statement in (_set_outcomes, _set_truth):
