@@ -166,7 +166,7 @@ def test_a_version_without_a_list_says_that_nobody_knows(
 def test_too_many_photos_are_not_counted_but_said_so(
     client: FlaskClient, checked: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "COUNTING", -1.0)
+    monkeypatch.setattr(storage, "_COUNTING", -1.0)
     monkeypatch.setattr(connection, "_STEPS", 1)
     answer = client.get("/stats?ground_truth=haas")
     assert (

@@ -15,7 +15,6 @@ from webapp.services.jobs.types import remap
 from webapp.services.labels import label_sets, merges
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.label_set_files import (
-    PlannedChange,
     import_file,
     to_json,
     to_table,
@@ -39,7 +38,7 @@ def editor() -> Editor:
     return remap.editor(get_registry(), Sender(Owner("user:1"), ANNA))
 
 
-def take(text: str, *, apply: bool = True) -> list[PlannedChange]:
+def take(text: str, *, apply: bool = True) -> list[tuple[str, str]]:
     return import_file(CARD, text.encode(), editor(), apply=apply)
 
 
@@ -72,10 +71,7 @@ def test_a_look_says_what_would_change_and_changes_nothing() -> None:
         "label,display,merged_into\nhaas,Хаас,\nbwt,,mclaren\n".replace("bwt,,", "bwt,BWT,"),
         apply=False,
     )
-    assert planned == [
-        PlannedChange("haas", "name: Хаас"),
-        PlannedChange("bwt", "merged into mclaren"),
-    ]
+    assert planned == [("haas", "name: Хаас"), ("bwt", "merged into mclaren")]
     assert edits.edits_of(CARD.name) == [] and current_card(CARD) is CARD
 
 

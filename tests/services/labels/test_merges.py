@@ -334,7 +334,7 @@ def test_a_version_whose_card_is_gone_is_read_by_its_first_five(registry: Regist
 def test_bringing_everything_up_to_date_twice_changes_nothing_more(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remap, "CHUNK", 2)
+    monkeypatch.setattr(remap, "_CHUNK", 2)
     remember(CARD, [Checked("haas", certain(CARD, "haas")) for _ in range(7)])
     merge("haas", "bwt", registry)
     assert truths() == ["bwt"] * 7 and outcomes() == ["correct"] * 7
@@ -346,8 +346,8 @@ def test_bringing_everything_up_to_date_twice_changes_nothing_more(
 def test_a_merge_that_was_stopped_goes_on(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remap, "CHUNK", 2)
-    monkeypatch.setattr(remap, "INLINE", 1)
+    monkeypatch.setattr(remap, "_CHUNK", 2)
+    monkeypatch.setattr(remap, "_INLINE", 1)
     remember(CARD, [Checked("haas", certain(CARD, "haas")) for _ in range(7)])
     merge("haas", "bwt", registry)
     transactions = iter([writing(), writing()])
@@ -586,7 +586,7 @@ def test_a_split_label_that_the_next_version_does_not_know_keeps_its_page(
 def test_what_takes_long_is_a_job_that_may_run_twice(
     app: Flask, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remap, "INLINE", 1)
+    monkeypatch.setattr(remap, "_INLINE", 1)
     remember(CARD, [Checked("haas", certain(CARD, "haas"))] * 3)
     before = everything()
     merge("haas", "bwt", registry)

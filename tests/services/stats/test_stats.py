@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def assert_equals_calibration_curve(
     truths: list[str],
     first: list[str],
     confidence: NDArray[np.float32],
-    bins: list[figures.ConfidenceBin],
+    bins: list[Any],
 ) -> None:
     calibration = pytest.importorskip("sklearn.calibration")
     right = [truth == guess for truth, guess in zip(truths, first, strict=True)]

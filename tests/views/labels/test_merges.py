@@ -122,7 +122,7 @@ def test_a_job_that_was_interrupted_is_shown_and_goes_on(
 ) -> None:
     photo = send("#787878", ground_truth="haas")
     with monkeypatch.context() as patch:
-        patch.setattr(remap, "INLINE", 0)
+        patch.setattr(remap, "_INLINE", 0)
         admin.post(f"{PAGE}/merge", data=MERGE)
     page = admin.get(PAGE).text
     assert "How far it is" in page and "interrupted" not in page

@@ -73,8 +73,8 @@ def _import_file(name: str, content: bytes, *, apply: bool) -> None:
     planned = label_set_files.import_file(
         registry.published_card(name), content, editor, apply=apply
     )
-    for change in planned:
-        click.echo(f"{change.label}: {change.change}")
+    for label, change in planned:
+        click.echo(f"{label}: {change}")
     for model in large:
         remap_all(registry, model, _show_progress)
     if apply:

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from webapp.domain import MERGE
 from webapp.errors import BadRequestError, UnknownLabelError
@@ -30,15 +29,8 @@ _COLUMNS = {
 _HEADING = ("label", *_COLUMNS, "merged_into", "split_from")
 _BETWEEN = " | "  # between aliases in a cell
 _Rows = Sequence[dict[str, str]]
+_Change = tuple[str, str]  # a label, and what changes about it in words
 LARGEST = 1_000_000  # bytes: ten times what 196 labels with twenty aliases need
-
-
-@dataclass(frozen=True)
-class PlannedChange:
-    """What a file changes about one label, in words."""
-
-    label: str
-    change: str
 
 
 class _PreviewError(Exception):
@@ -58,14 +50,15 @@ def to_table(card: ModelCard) -> str:
 
 def import_file(
     published: ModelCard, content: bytes, editor: Editor, *, apply: bool
-) -> list[PlannedChange]:
-    """What a file in one of these forms changes, label by label; done when `apply`, all or nothing.
+) -> list[_Change]:
+    """Each label with what a file in one of these forms changes about it, in words; done when
+    `apply`, all or nothing.
 
     Labels and columns that the file leaves out stay as they are, and so do merges and splits: a
     file can add those, not take them back. Raises `BadRequestError` that names the label.
     """
     rows = _read(content)
-    planned: list[PlannedChange] = []
+    planned: list[_Change] = []
     with suppress(_PreviewError), writing():
         split = list(_split(published, rows, editor))
         changed = list(_change(published, rows, editor))
@@ -78,7 +71,7 @@ def import_file(
     return planned
 
 
-def _split(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[PlannedChange]:
+def _split(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[_Change]:
     """New labels of the file, those first whose whole is there."""
     while True:
         card = card_now(published)
@@ -92,10 +85,10 @@ def _split(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[Planne
         for label, names in new.items():
             with _naming(label):
                 names = add_split(published, label, names, Stamp(editor.who, PLACE))
-            yield PlannedChange(label, f"split into {', '.join(names)}")
+            yield label, f"split into {', '.join(names)}"
 
 
-def _change(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[PlannedChange]:
+def _change(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[_Change]:
     for row in rows:
         wanted = {kind: row[name] for name, kind in _COLUMNS.items() if name in row}
         if "aliases" in wanted:
@@ -107,16 +100,16 @@ def _change(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[Plann
                 f"{KIND_NAMES[kind]}: {value.replace(chr(10), ', ') or 'nothing'}"
                 for kind, value in changed.items()
             ]
-            yield PlannedChange(row["label"], "; ".join(sentences))
+            yield row["label"], "; ".join(sentences)
 
 
-def _merge(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[PlannedChange]:
+def _merge(published: ModelCard, rows: _Rows, editor: Editor) -> Iterator[_Change]:
     for row in rows:
         card, label, into = card_now(published), row["label"], row.get("merged_into", "")
         if into and canonical_label(card, label) != canonical_label(card, into):
             with _naming(label):
                 add_merge(published, label, into, Stamp(editor.who, MERGE))
-            yield PlannedChange(label, f"merged into {into}")
+            yield label, f"merged into {into}"
 
 
 @contextmanager

@@ -35,9 +35,9 @@ from webapp.storage.photos import bulk, photos
 from webapp.storage.stats import counters
 from webapp.storage.tables import LabelEdit
 
-CHUNK = 500  # photos or answers in one transaction: uploads and labels come in between
+_CHUNK = 500  # photos or answers in one transaction: uploads and labels come in between
 _TOP = 5
-INLINE = 2_000  # photos or answers that are updated while one waits; more are a job
+_INLINE = 2_000  # photos or answers that are updated while one waits; more are a job
 _Transaction = Callable[[], AbstractContextManager[object]]
 _Answer = tuple[dict[str, Any], Sequence[Line]]  # columns of a prediction, its first five
 
@@ -58,7 +58,7 @@ def remap(model: str, editor: Editor, *, merged: bool) -> None:
     update_map(model)
     labels = _touched_labels(model)
     storage.forget_suspicions(model, labels)
-    if storage.has_many(model, labels, INLINE, answers=merged):
+    if storage.has_many(model, labels, _INLINE, answers=merged):
         editor.enqueue(model)
         return
     update_photos(model, nullcontext)
@@ -98,11 +98,11 @@ def update_photos(model: str, transaction: _Transaction = writing) -> None:
     labels, last = _touched_labels(model), 0
     while True:
         with transaction():
-            numbers = storage.photos_with(labels, last, CHUNK)
+            numbers = storage.photos_with(labels, last, _CHUNK)
             photos.refresh_outcomes(numbers)
             counters.recount(numbers)
             refresh_disputed(numbers)
-        if len(numbers) < CHUNK:
+        if len(numbers) < _CHUNK:
             return
         last = numbers[-1]
 
@@ -110,7 +110,7 @@ def update_photos(model: str, transaction: _Transaction = writing) -> None:
 def _relabel_some(edit: LabelEdit, transaction: _Transaction) -> bool:
     """Label events for some photos of a merged label; False when there are none left."""
     with transaction():
-        numbers = storage.photos_labelled(edit.model, edit.label, CHUNK)
+        numbers = storage.photos_labelled(edit.model, edit.label, _CHUNK)
         stamp = Stamp(Who(edit.who, edit.user_id), MERGE, edit.why, edit.batch)
         label_photos(numbers, str(edit.value), edit.model, stamp)
     return bool(numbers)
@@ -120,9 +120,9 @@ def _take_back(edit: LabelEdit, undo: LabelEdit, transaction: _Transaction) -> N
     stamp, last = Stamp(Who(undo.who, undo.user_id), UNDO, batch=undo.batch), 0
     while True:
         with transaction():
-            numbers = bulk.standing_numbers(edit.batch, last, CHUNK)
+            numbers = bulk.standing_numbers(edit.batch, last, _CHUNK)
             take_back(numbers, stamp)
-        if len(numbers) < CHUNK:
+        if len(numbers) < _CHUNK:
             return
         last = numbers[-1]
 
@@ -139,11 +139,11 @@ def update_answers(
     done = 0
     while True:
         with transaction():
-            rows = storage.next_predictions(model, after, up_to, CHUNK)
+            rows = storage.next_predictions(model, after, up_to, _CHUNK)
             _update(registry, model, rows)
         done += len(rows)
         yield done
-        if len(rows) < CHUNK:
+        if len(rows) < _CHUNK:
             return
         after = rows[-1].id
 

@@ -26,8 +26,7 @@ from webapp.storage.tables import BandCounter, MonthCounter, PairCounter, Photo
 
 EVERYTHING, AUDITED = "all", "audit"
 SAMPLES = (EVERYTHING, AUDITED)
-MIX_UPS_WITH_PHOTOS = 5
-_PHOTOS_OF_MIX_UP = 6
+_MIX_UPS_WITH_PHOTOS = 5
 THRESHOLDS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)  # of the table, in percent
 _WITHIN = 0.05  # a recall is known well enough when its range reaches this far to each side
 
@@ -89,7 +88,7 @@ class _MixUpCount:
 
 
 @dataclass(frozen=True)
-class ConfidenceBin:
+class _ConfidenceBin:
     """First guesses with a confidence of `low` to `high` percent: its mean, and the share right."""
 
     low: int
@@ -228,17 +227,14 @@ def mix_ups(counts: Counts) -> list[_MixUpCount]:
 
 
 def with_photos(rows: Sequence[_MixUpCount], wanted: GalleryFilter) -> list[_MixUpCount]:
-    """The same with the newest photos of each that pass the filter, which names the version."""
+    """The first few with their newest photos that pass the filter, which names the version."""
     return [
-        replace(
-            row,
-            photos=storage.photos_of_pair(wanted, row.truth, row.decision, limit=_PHOTOS_OF_MIX_UP),
-        )
-        for row in rows
+        replace(row, photos=storage.photos_of_pair(wanted, row.truth, row.decision))
+        for row in rows[:_MIX_UPS_WITH_PHOTOS]
     ]
 
 
-def reliability(counts: Counts) -> list[ConfidenceBin]:
+def reliability(counts: Counts) -> list[_ConfidenceBin]:
     """First guesses about photos with a label, in ten bins of equal width; empty ones left out."""
     groups: dict[int, list[BandCounter]] = defaultdict(list)
     for band in counts.bands:
@@ -249,7 +245,7 @@ def reliability(counts: Counts) -> list[ConfidenceBin]:
         n = _total(bands)
         confidence = sum(band.billionths for band in bands) / BILLION / n
         right = share_of(sum(band.first for band in bands), n)
-        bins.append(ConfidenceBin(place * 10, place * 10 + 10, confidence, right))
+        bins.append(_ConfidenceBin(place * 10, place * 10 + 10, confidence, right))
     return bins
 
 

@@ -28,7 +28,8 @@ from webapp.storage.tables import (
     TrainingList,
 )
 
-COUNTING = 3.0  # seconds that counting the photos of a filter may take
+_PHOTOS = 6  # of a pair of truth and decision
+_COUNTING = 3.0  # seconds that counting the photos of a filter may take
 # filters that ask nothing of the photos themselves
 _OF_PREDICTION = (
     "predicted",
@@ -79,10 +80,8 @@ def months_of_versions(photo_filter: GalleryFilter, model: str) -> Sequence[Mont
     return _in_time(counters.sums(counters.MONTHS, _passing(photo_filter, model)))
 
 
-def photos_of_pair(
-    photo_filter: GalleryFilter, truth: str, decision: str, *, limit: int
-) -> Sequence[Photo]:
-    """The newest photos for which `truth` is right and of which a version said `decision`.
+def photos_of_pair(photo_filter: GalleryFilter, truth: str, decision: str) -> Sequence[Photo]:
+    """The newest photos for which `truth` is right and of which a version said `decision`, a few.
 
     `photo_filter` names the version by its `model` and `version`.
     """
@@ -95,7 +94,7 @@ def photos_of_pair(
         .where(Photo.ground_truth.in_(truths_of(model, version, truth)))
         .where(Photo.deleted_at.is_(None), *conditions(photo_filter))
         .order_by(Photo.id.desc())
-        .limit(limit)
+        .limit(_PHOTOS)
     )
     return db.session.execute(statement).scalars().all()
 
@@ -131,7 +130,7 @@ def _passing(photo_filter: GalleryFilter, model: str, version: int | None = None
 
 def _in_time(statement: Any) -> Sequence[Any]:
     try:
-        with stopping_after(COUNTING):
+        with stopping_after(_COUNTING):
             return db.session.execute(statement).all()
     except OperationalError as error:
         if "interrupted" not in str(error):

@@ -114,7 +114,7 @@ def _page(query: StatsQuery, counts: Counts) -> dict[str, Any]:
         "codes": _codes(matrix, card) if small else {},
         "matrix_chart": "" if small else _matrix_chart(query, matrix),
         "all_mix_ups": mix_ups[:_ALL_SHOWN],
-        "mix_ups": figures.with_photos(mix_ups[: figures.MIX_UPS_WITH_PHOTOS], query.narrowed()),
+        "mix_ups": figures.with_photos(mix_ups, query.narrowed()),
         "bins": bins,
         "calibration_error": calibration_error(
             (row.right.n, row.confidence, row.right.share) for row in bins
