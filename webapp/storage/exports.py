@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Row, Select, func, select, update
 
 from webapp.domain import MERGE, VERDICTS
 from webapp.gallery_filter import GalleryFilter
@@ -15,7 +14,6 @@ from webapp.storage.photos import query_filters as filters
 from webapp.storage.stats.counters import was_audited, was_trained_on
 from webapp.storage.tables import Export, LabelEvent, Photo, Prediction, TopLabel
 
-_undo = aliased(LabelEvent)
 # What a person said last about the photo, where labels were merged since; else NULL.
 _given_label = (
     select(func.nullif(LabelEvent.to_label, Photo.ground_truth))
@@ -23,7 +21,7 @@ _given_label = (
         LabelEvent.photo_id == Photo.id,
         LabelEvent.place != MERGE,
         LabelEvent.undoes.is_(None),
-        ~exists().where(_undo.undoes == LabelEvent.id),
+        ~LabelEvent.undone,
     )
     .order_by(LabelEvent.id.desc())
     .limit(1)

@@ -236,7 +236,7 @@ def test_what_was_exported_comes_back_as_it_was(upload: Upload, format: str) -> 
     name = {"csv": "a.csv", "jsonl": "a.jsonl"}.get(format, "a.json")
     assert plan_import(read_labels(io.BytesIO(content), name), [make_card()]).same == 2
     for event in [event for public_id in ids for event in history.get_details(public_id).events]:
-        undo_batch(event.event.batch, Stamp(ANNA, "undo"))
+        undo_batch(event.batch, Stamp(ANNA, "undo"))
     apply_import(
         plan_import(read_labels(io.BytesIO(content), name), [make_card()]),
         replace=False,

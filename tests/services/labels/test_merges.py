@@ -520,7 +520,7 @@ def test_who_reads_the_log_by_a_label_finds_what_was_merged_into_it(registry: Re
     remember(CARD, [Checked("haas", certain(CARD, "haas"))])
     merge("haas", "bwt", registry)
     events, _more = page_of_log(parse_filter({"to_label": "bwt"}))
-    assert [line.event.to_label for line in events] == ["bwt", "haas"]
+    assert [event.to_label for event in events] == ["bwt", "haas"]
 
 
 def test_a_deleted_photo_comes_back_with_the_label_of_today(registry: Registry) -> None:

@@ -39,8 +39,8 @@ def truth(public_id: str) -> str | None:
 
 def log_of(public_id: str) -> list[tuple[str | None, str | None, str]]:
     return [
-        (line.event.from_label, line.event.to_label, line.event.who)
-        for line in history.get_details(public_id).events
+        (event.from_label, event.to_label, event.who)
+        for event in history.get_details(public_id).events
     ]
 
 
@@ -58,7 +58,7 @@ def test_a_verdict_is_a_ground_truth(photos: list[str]) -> None:
 def test_many_photos_are_one_batch(photos: list[str]) -> None:
     batch = relabel(photos, "ferrari").batch
     assert {
-        line.event.batch for public_id in photos for line in history.get_details(public_id).events
+        event.batch for public_id in photos for event in history.get_details(public_id).events
     } == {batch}
 
 

@@ -144,7 +144,7 @@ def test_a_purge_leaves_a_line_in_the_log_and_nothing_else(upload: Upload) -> No
     delete(public_id)
     assert deletion.purge(files=get_files(), before=now() + SOON) == 1
     assert (count(Photo), count(Thumbnail), count(File), count(LabelEvent)) == (0, 0, 0, 2)
-    farewell = label_log.page_of_log(LogFilter())[0][0].event
+    farewell = label_log.page_of_log(LogFilter())[0][0]
     assert (farewell.place, farewell.photo_ref, farewell.from_label, farewell.who) == (
         "delete",
         public_id,

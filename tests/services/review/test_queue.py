@@ -243,7 +243,7 @@ def test_when_there_is_no_time_to_count_it_says_more_than_it_can_see(
 def test_a_check_is_a_line_in_the_log(answered: Callable[..., str], anna: Who) -> None:
     photo = answered(mclaren=0.9)
     check_photo(photo, "haas", queue=ReviewQueue(), cards=[make_card()], who=anna, why=" the nose ")
-    event = history.get_details(photo).events[0].event
+    event = history.get_details(photo).events[0]
     assert (event.who, event.from_label, event.to_label, event.place, event.why) == (
         "Anna",
         None,
@@ -258,9 +258,7 @@ def test_confirming_a_label_is_remembered_once(answered: Callable[..., str], ann
     photo = answered("haas", mclaren=0.9)
     for _time in range(2):
         assert check(photo, "haas", anna, ReviewQueue("suspected")).same
-    events = [
-        (line.event.from_label, line.event.to_label) for line in history.get_details(photo).events
-    ]
+    events = [(event.from_label, event.to_label) for event in history.get_details(photo).events]
     assert events == [("haas", "haas"), (None, "haas")]
 
 
@@ -354,7 +352,7 @@ def test_audit_labels_can_be_told_apart(answered: Callable[..., str], anna: Who)
     photo = answered("mclaren", mclaren=0.9)
     start_audit(50, who=anna)
     check(photo, "mclaren", anna, ReviewQueue("audit"))
-    assert history.get_details(photo).events[0].event.place == "audit"
+    assert history.get_details(photo).events[0].place == "audit"
     assert lease_next(ReviewQueue("audit"), who=anna).left == 0
 
 

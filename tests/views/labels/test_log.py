@@ -147,7 +147,7 @@ def test_what_a_person_took_back_of_others_returns_and_what_was_put_back_goes(
 ) -> None:
     def last_event(public_id: str) -> str:
         with app.app_context():
-            return str(history.get_details(public_id).events[0].event.id)
+            return str(history.get_details(public_id).events[0].id)
 
     destroyed, restored, both = (send(mark=number) for number in range(3))
     label(admin, destroyed, "bwt")

@@ -28,12 +28,12 @@ from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, cl
 from webapp.services.photos.gallery import (
     MAX_LIMIT,
     PAGE,
-    Event,
     Item,
     Prediction,
     current_predictions,
     full_ranking,
 )
+from webapp.storage.tables import LabelEvent
 
 # ---- requests ----
 
@@ -297,19 +297,18 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
     return shown
 
 
-def label_event_json(event: Event) -> LabelEventJson:
+def label_event_json(event: LabelEvent) -> LabelEventJson:
     """One entry of a photo's label history."""
-    row = event.event
     return {
-        "event": row.id,
-        "from": row.from_label,
-        "to": row.to_label,
-        "who": row.who,
-        "when": moment(row.created_at),
-        "why": row.why,
-        "place": row.place,
-        "batch": row.batch,
-        "undoes": row.undoes,
+        "event": event.id,
+        "from": event.from_label,
+        "to": event.to_label,
+        "who": event.who,
+        "when": moment(event.created_at),
+        "why": event.why,
+        "place": event.place,
+        "batch": event.batch,
+        "undoes": event.undoes,
         "undone": event.undone,
     }
 

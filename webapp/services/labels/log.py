@@ -1,12 +1,12 @@
 """The label log: who said what about which photo, filtered, page by page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from webapp.domain import LogFilter
 from webapp.errors import BadRequestError
-from webapp.services.photos.gallery import Event, with_undone
 from webapp.storage.labels import events as storage
+from webapp.storage.tables import LabelEvent
 
 _PAGE = 50
 _LONGEST = 120
@@ -38,15 +38,17 @@ def parse_moment(text: str) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
-def page_of_log(wanted: LogFilter, *, before: int | None = None) -> tuple[list[Event], int | None]:
+def page_of_log(
+    wanted: LogFilter, *, before: int | None = None
+) -> tuple[Sequence[LabelEvent], int | None]:
     """A page of label events, newest first, and the number to continue before (None on the last).
     It ends between two batches unless one batch fills it."""
-    events = list(storage.page_of_events(_PAGE + 1, wanted, before))
+    events = storage.page_of_events(_PAGE + 1, wanted, before)
     if len(events) <= _PAGE:
-        return with_undone(events), None
+        return events, None
     ends = (end for end in range(_PAGE, 0, -1) if events[end - 1].batch != events[end].batch)
     end = next(ends, _PAGE)
-    return with_undone(events[:end]), events[end - 1].id
+    return events[:end], events[end - 1].id
 
 
 def people_in_the_log() -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -56,13 +56,6 @@ class Page:
     previous: str
 
 
-class Event(NamedTuple):
-    """A label event, and whether it was undone."""
-
-    event: LabelEvent
-    undone: bool
-
-
 @dataclass(frozen=True)
 class PhotoDetails:
     """Everything that the page of a photo tells."""
@@ -70,7 +63,7 @@ class PhotoDetails:
     item: Item
     answers: list[Prediction]  # what each model says, the shown answer first
     predictions: Sequence[Prediction]  # all, newest first, of replaced versions too
-    events: list[Event]  # newest first
+    events: list[LabelEvent]  # newest first
     disagree: list[tuple[str, str]]  # while people disagree, each one's last word
 
 
@@ -170,20 +163,14 @@ def get_details(public_id: str) -> PhotoDetails:
         item,
         _current(predictions),
         predictions,
-        with_undone(labels.events_of(item.photo)),
+        labels.events_of(item.photo),
         labels.latest_labels(item.photo) if item.photo.disputed else [],
     )
 
 
-def label_events(public_id: str) -> list[Event]:
+def label_events(public_id: str) -> list[LabelEvent]:
     """The label history of a photo, newest first. Raises `PhotoNotFoundError`."""
-    return with_undone(labels.events_of(get_item(public_id).photo))
-
-
-def with_undone(events: Sequence[LabelEvent]) -> list[Event]:
-    """Events, each with whether it was undone."""
-    undone = labels.undone_ids([event.id for event in events])
-    return [Event(event, event.id in undone) for event in events]
+    return labels.events_of(get_item(public_id).photo)
 
 
 def first_label(public_id: str, model: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, exists, func, insert, select, update
-from sqlalchemy.orm import aliased, selectinload
+from sqlalchemy import Select, case, func, insert, select, update
+from sqlalchemy.orm import selectinload
 
 from webapp.domain import MERGE, LogFilter, Who
 from webapp.storage.database import database_name, db, insert_row, update_rows
@@ -124,13 +124,12 @@ def latest_labels(photo: Photo) -> list[tuple[str, str]]:
 
 def _said_by_people() -> tuple[Any, ...]:
     """Conditions: an event is what a person said about the photo, and nobody has undone it."""
-    later = aliased(LabelEvent)
     return (
         LabelEvent.user_id.is_not(None),
         LabelEvent.undoes.is_(None),
         LabelEvent.place != MERGE,
         LabelEvent.to_label.is_not(None),
-        ~exists().where(later.undoes == LabelEvent.id),
+        ~LabelEvent.undone,
     )
 
 
@@ -141,10 +140,9 @@ def add_farewell(event: LabelEvent, photo: Photo) -> None:
     db.session.add(event)
 
 
-def events_of(photo: Photo) -> Sequence[LabelEvent]:
+def events_of(photo: Photo) -> list[LabelEvent]:
     """The label history of a photo, newest first."""
-    statement = select(LabelEvent).where(LabelEvent.photo_id == photo.id)
-    return db.session.execute(statement.order_by(LabelEvent.id.desc())).scalars().all()
+    return next(iter(histories_of([photo.id])), [])
 
 
 def page_of_events(
@@ -169,7 +167,7 @@ def page_of_events(
     if before is not None:
         statement = statement.where(LabelEvent.id < before)
     statement = statement.order_by(LabelEvent.id.desc()).limit(limit)
-    return db.session.execute(statement).scalars().all()
+    return db.session.scalars(statement.execution_options(populate_existing=True)).all()
 
 
 def names_in_the_log() -> list[str]:
@@ -204,16 +202,11 @@ def history_with(event_id: int) -> list[LabelEvent]:
 def histories_of(photo_ids: Sequence[int] | Select[Any]) -> Collection[list[LabelEvent]]:
     """The events of each of these photos, newest first."""
     events = select(LabelEvent).where(LabelEvent.photo_id.in_(photo_ids))
+    events = events.order_by(LabelEvent.id.desc()).execution_options(populate_existing=True)
     histories: dict[int, list[LabelEvent]] = defaultdict(list)
-    for event in db.session.scalars(events.order_by(LabelEvent.id.desc())):
+    for event in db.session.scalars(events):
         histories[int(event.photo_id or 0)].append(event)
     return histories.values()
-
-
-def undone_ids(event_ids: Sequence[int]) -> set[int]:
-    """Which of these events were undone."""
-    statement = select(LabelEvent.undoes).where(LabelEvent.undoes.in_(event_ids))
-    return {undone for undone in db.session.execute(statement).scalars() if undone is not None}
 
 
 # ---- the labels that versions know ----

@@ -96,14 +96,13 @@ def _event_columns(label: Any, model: Any, undoes: Any, stamp: Stamp) -> dict[st
 def standing_numbers(batch: str, after: int, limit: int) -> list[int]:
     """The numbers of events of a batch that nobody has undone, more than `after`. Those of photos
     that are gone are left out."""
-    later = aliased(LabelEvent)
     statement = (
         select(LabelEvent.id)
         .where(
             LabelEvent.batch == batch,
             LabelEvent.id > after,
             LabelEvent.photo_id.is_not(None),
-            ~exists().where(later.undoes == LabelEvent.id),
+            ~LabelEvent.undone,
         )
         .order_by(LabelEvent.id)
         .limit(limit)
@@ -117,13 +116,13 @@ def take_back(events: Sequence[int], stamp: Stamp) -> list[int]:
     A photo that was relabelled since is left alone, unless by a merge of labels. A label that was
     merged since is replaced by its canonical label.
     """
-    later, undo = aliased(LabelEvent), aliased(LabelEvent)
+    later = aliased(LabelEvent)
     relabelled = exists().where(
         later.photo_id == LabelEvent.photo_id,
         later.id > LabelEvent.id,
         later.undoes.is_(None),
         later.place != MERGE,
-        ~exists().where(undo.undoes == later.id),
+        ~later.undone,
     )
     given = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
     stands = and_(Photo.ground_truth.is_not_distinct_from(given), ~relabelled)

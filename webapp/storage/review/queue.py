@@ -183,12 +183,10 @@ def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
 
 def _checked(*conditions: Any) -> Any:
     """Somebody has checked the photo in a review, and it was not undone."""
-    undo = aliased(LabelEvent)
     return (
         exists()
         .where(LabelEvent.photo_id == Photo.id, LabelEvent.place.in_(_CHECKS))
-        .where(LabelEvent.undoes.is_(None), *conditions)
-        .where(~exists().where(undo.undoes == LabelEvent.id))
+        .where(LabelEvent.undoes.is_(None), ~LabelEvent.undone, *conditions)
         .correlate(Photo, Prediction)
     )
 
@@ -297,7 +295,6 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
     Rows of event, photo_id, public_id, checked_at, label, and kept: whether the first label of the
     shown prediction is that label, or the answer that is right for it.
     """
-    undo = aliased(LabelEvent)
     label = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
     right = (
         select(CanonicalLabel.canonical)
@@ -319,8 +316,7 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
         )
         .join(Photo, and_(Photo.id == LabelEvent.photo_id, Photo.deleted_at.is_(None)))
         .where(LabelEvent.who == name, LabelEvent.user_id == user_id, LabelEvent.created_at > since)
-        .where(LabelEvent.place.in_(_CHECKS), LabelEvent.undoes.is_(None))
-        .where(~exists().where(undo.undoes == LabelEvent.id))
+        .where(LabelEvent.place.in_(_CHECKS), LabelEvent.undoes.is_(None), ~LabelEvent.undone)
         .order_by(LabelEvent.id.desc())
         .limit(limit)
     )

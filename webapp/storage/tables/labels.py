@@ -5,8 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    column,
+    exists,
+    table,
+)
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from webapp.domain import AUDIT
 from webapp.storage.database import Base
@@ -14,6 +23,8 @@ from webapp.storage.tables.base import UTCDateTime, now, partial_index
 
 if TYPE_CHECKING:
     from webapp.storage.tables.photos import Photo
+
+_undo = table("label_events", column("undoes")).alias("undo")
 
 
 class KnownLabel(Base):
@@ -79,7 +90,8 @@ class LabelEvent(Base):
     verdict was about the labels of several. `photo_ref` and `who` stay readable after the photo or
     the person is gone. `place` is where it was done: "queue" (the review), "audit" (the review of a
     random sample, see `Audit`), "gallery", "photo", "upload", "api", "cli", "merge" (of labels),
-    "undo" or "delete". An event whose `from_label` is its `to_label` confirms the label.
+    "undo" or "delete". An event whose `from_label` is its `to_label` confirms the label. `undone`
+    tells whether a later event takes it back.
     """
 
     __tablename__ = "label_events"
@@ -106,6 +118,9 @@ class LabelEvent(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     photo: Mapped[Photo | None] = relationship(lazy="raise")
+    undone: Mapped[bool] = column_property(
+        exists().where(_undo.c.undoes == id).correlate_except(_undo)
+    )
 
 
 class LabelFile(Base):

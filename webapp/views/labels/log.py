@@ -13,8 +13,8 @@ from webapp.domain import UNDO
 from webapp.errors import BadRequestError, NothingToUndoError
 from webapp.services.labels import log as label_log
 from webapp.services.labels.undo import count_undo_person, undo_person
-from webapp.services.photos.gallery import Event
 from webapp.storage.labels.events import Stamp
+from webapp.storage.tables import LabelEvent
 from webapp.views import guards
 from webapp.views.flashes import note_undone, noting
 from webapp.views.forms import Form
@@ -114,13 +114,13 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     return tags
 
 
-def _entries(events: Iterable[Event], *, by_batch: bool) -> list[dict[str, Any]]:
+def _entries(events: Iterable[LabelEvent], *, by_batch: bool) -> list[dict[str, Any]]:
     """Events as entries of the log, neighbours of one batch together with `by_batch`."""
     if not by_batch:
-        return [{"events": [line], "batch": "", "standing": not line.undone} for line in events]
+        return [{"events": [event], "batch": "", "standing": not event.undone} for event in events]
     entries = []
-    for batch, group in groupby(events, key=lambda line: line.event.batch):
+    for batch, group in groupby(events, key=lambda event: event.batch):
         members = list(group)
-        standing = any(not line.undone and line.event.photo is not None for line in members)
+        standing = any(not event.undone and event.photo is not None for event in members)
         entries.append({"batch": batch, "events": members, "standing": standing})
     return entries

@@ -279,9 +279,7 @@ def _history(details: PhotoDetails) -> list[dict[str, Any]]:
     for prediction in details.predictions:
         title = present_prediction(prediction).title
         lines.append({"moment": prediction.created_at, "prediction": prediction, "title": title})
-    for line in details.events:
-        event = line.event
-        lines.append({"moment": event.created_at, "event": event, "undone": line.undone})
+    lines += [{"moment": event.created_at, "event": event} for event in details.events]
     lines.sort(key=itemgetter("moment"), reverse=True)
     photo = details.item.photo
     who = photo.uploader.name if photo.uploader else "a visitor"
