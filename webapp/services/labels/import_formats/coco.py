@@ -7,11 +7,6 @@ from webapp.errors import BadLabelFileError
 from webapp.services.labels.import_formats.label_line import LabelLine, text_of
 
 
-def is_coco(content: object) -> bool:
-    """True for an object with the three lists of COCO."""
-    return isinstance(content, dict) and content.keys() >= {"images", "annotations", "categories"}
-
-
 def read_coco(content: dict[str, Any]) -> Iterator[LabelLine]:
     """A line for each image."""
     try:

@@ -7,11 +7,6 @@ from urllib.parse import unquote, urlsplit
 from webapp.services.labels.import_formats.label_line import LabelLine, text_of
 
 
-def is_label_studio(content: object) -> bool:
-    """True for a list of objects."""
-    return isinstance(content, list) and all(isinstance(task, dict) for task in content)
-
-
 def read_label_studio(tasks: list[dict[str, Any]]) -> Iterator[LabelLine]:
     """A line for each task. Of several annotations the last that was not cancelled counts."""
     for number, task in enumerate(tasks, 1):

@@ -4,13 +4,13 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from webapp.errors import BadLabelFileError
-from webapp.services.labels.import_formats.coco import is_coco, read_coco
+from webapp.services.labels.import_formats.coco import read_coco
 from webapp.services.labels.import_formats.json_lines import read_json_lines
 from webapp.services.labels.import_formats.label_line import LabelLine
-from webapp.services.labels.import_formats.label_studio import is_label_studio, read_label_studio
+from webapp.services.labels.import_formats.label_studio import read_label_studio
 from webapp.services.labels.import_formats.tables import read_table
 
 
@@ -30,16 +30,13 @@ def read_labels(stream: IO[bytes], filename: str) -> Iterator[LabelLine]:
 
 def _read_json(stream: IO[bytes]) -> Iterator[LabelLine]:
     content = json.loads(stream.read())
-    for is_meant, read in _JSON_READERS:
-        if is_meant(content):
-            return read(content)
+    if isinstance(content, dict) and content.keys() >= {"images", "annotations", "categories"}:
+        return read_coco(content)
+    if isinstance(content, list) and all(isinstance(task, dict) for task in content):
+        return read_label_studio(content)
     raise BadLabelFileError("The JSON is neither a list of Label Studio tasks nor COCO.")
 
 
-_JSON_READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Iterator[LabelLine]]], ...] = (
-    (is_coco, read_coco),
-    (is_label_studio, read_label_studio),
-)
 _READERS: dict[str, Callable[[IO[bytes]], Iterator[LabelLine]]] = {
     ".csv": read_table,
     ".tsv": read_table,
