@@ -104,10 +104,10 @@ def undo_last_change(published: ModelCard, label: str, editor: Editor) -> int:
         if last is None:
             raise NothingToUndoError("There is nothing to undo: this label is as its card says.")
         first = last.rows[0]
-        taken = [edit for edit in storage.edits_of(model) if edit.batch == first.batch]
+        edits = storage.edits_of(model)
+        taken = [edit for edit in edits if edit.batch == first.batch]
         _check_unsplit(card, [edit.label for edit in taken if edit.kind == SPLIT])
-        earlier = (row for change in reversed(saved) for row in change.rows if row.id < first.id)
-        before = _resolve(earlier).get(label, {})
+        before = _resolve(edit for edit in edits if edit.id < first.id).get(label, {})
         values = values_of(own) | dict(before)
         names = [edit.kind for edit in taken if edit.kind in ("name", "aliases", "key")]
         _check(card, label, {kind: values[kind] for kind in names})
