@@ -136,8 +136,7 @@ def count(
     Raises `TooMuchToCountError`.
     """
     known = knows_training_photos(registry, card)
-    of_version = photo_filter.replace(model=card.name, version=card.version, sort="newest")
-    counts = storage.count_answers(of_version, card.name, card.version)
+    counts = storage.count_answers(photo_filter, card.name, card.version)
     counted = with_trained or bool(photo_filter.trained_on)
     trained = TrainingShare(known, _total(pair for pair in counts.pairs if pair.trained), counted)
     return counts if counted else counts.only(lambda row: not row.trained), trained
@@ -148,10 +147,9 @@ def versions(
 ) -> list[VersionAccuracy]:
     """How often each version of a model was right, the newest first; see `count`."""
     read_lists(registry, model)
-    of_model = photo_filter.replace(model=model, version=None, sort="newest")
     counted = with_trained or bool(photo_filter.trained_on)
     months: dict[int, list[MonthCounter]] = defaultdict(list)
-    for row in storage.months_of_versions(of_model, model):
+    for row in storage.months_of_versions(photo_filter, model):
         if counted or not row.trained:
             months[row.version].append(row)
     return [
