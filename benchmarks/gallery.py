@@ -30,7 +30,7 @@ from benchmarks.large_history import MODEL, NAMES, PASSWORD, VERSIONS, fill, mak
 from benchmarks.servers import CAR_PHOTOS
 from webapp.domain import UNCLASSIFIED, Who
 from webapp.gallery_filter import parse_filter
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos import gallery
 from webapp.services.stats import counters
 from webapp.storage.database import db
@@ -289,7 +289,7 @@ def main() -> None:
 
         def relabel() -> None:
             photo = f"p{rng.randrange(1, options.photos + 1):011}"
-            relabel_photos([photo], rng.choice(NAMES), [card], stamp)
+            relabel_photo(photo, rng.choice(NAMES), [card], stamp)
 
         _measure_stats(app, relabel)
         _measure_pages(app, options.photos, options.times)

@@ -29,7 +29,7 @@ from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import JobView, Owner, Sender
 from webapp.services.jobs.types import export as export_job
 from webapp.services.jobs.types import upload as upload_job
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos.spool import Spool
 from webapp.storage.database import db, end_reading
 from webapp.storage.labels.events import Stamp
@@ -215,12 +215,8 @@ def test_a_worker_makes_an_export_that_is_whole(workers: Workers) -> None:
     order = ExportOrder("folders", GalleryFilter(ground_truth="none"), base_url="http://marque")
     job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     assert workers.wait(job.public_id, over).job.result["photos"] == 0
-    relabel_photos(
-        [photo.public_id for photo in db.session.query(Photo)],
-        "none",
-        [get_classifier().card],
-        Stamp(WHO, "photo"),
-    )
+    for public_id in [photo.public_id for photo in db.session.query(Photo)]:
+        relabel_photo(public_id, "none", [get_classifier().card], Stamp(WHO, "photo"))
     job = export_job.enqueue(order, workers.data, Sender(ANNA, WHO))
     view = workers.wait(job.public_id, over)
     path, _type, sha256 = export_job.file_of(

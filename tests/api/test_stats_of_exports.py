@@ -87,10 +87,8 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
                 if number % 2 == 0:
                     asked = replace(pipeline, classifiers=[older])
                     ask_aside(db.session.get_one(Photo, photo.id), asked)
-        unusable = [
-            classify_photo(Incoming("x.png", _noise()), pipeline, Origin(ANNA)).photo.public_id
-        ]
-        relabel.relabel_photos(unusable, "unusable", [card], Stamp(ANNA, "photo"))
+        unusable = classify_photo(Incoming("x.png", _noise()), pipeline, Origin(ANNA)).photo
+        relabel.relabel_photo(unusable.public_id, "unusable", [card], Stamp(ANNA, "photo"))
     return app
 
 

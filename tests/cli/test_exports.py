@@ -17,7 +17,7 @@ from tests.conftest import draw
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.extensions import get_files
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos import gallery as history
 from webapp.storage.database import writing
 from webapp.storage.labels.events import Stamp
@@ -135,7 +135,7 @@ def test_a_relabelled_photo_moves_to_its_new_class(
     public_id = upload(ground_truth="haas")
     export("folders", "data")
     with app.app_context():
-        relabel_photos([public_id], "bwt", [make_card()], Stamp(Who("Anna"), "gallery"))
+        relabel_photo(public_id, "bwt", [make_card()], Stamp(Who("Anna"), "gallery"))
     assert "1 removed that no longer belong" in export("folders", "data").stderr
     assert [place.name for place in (tmp_path / "data").iterdir() if place.is_dir()] == ["bwt"]
 

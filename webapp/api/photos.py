@@ -197,7 +197,7 @@ def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> Respon
     """Give a photo a ground truth."""
     stamp = Stamp(who(), "api", body.why)
     try:
-        done = relabel.relabel_photos([public_id], body.label, get_label_cards(body.model), stamp)
+        done = relabel.relabel_photo(public_id, body.label, get_label_cards(body.model), stamp)
     except errors.MarqueError:
         gallery.get_item(public_id)  # that the photo is gone says more
         raise

@@ -24,7 +24,7 @@ from webapp.services.exports import order as orders
 from webapp.services.exports import run as export_run
 from webapp.services.exports.downloads import get_export, start_export
 from webapp.services.exports.order import ExportOrder
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Export
 
@@ -63,7 +63,8 @@ def table(content: bytes) -> list[dict[str, str]]:
 
 
 def relabel(ids: list[str], label: str) -> None:
-    relabel_photos(ids, label, [make_card()], Stamp(ANNA, "gallery"))
+    for public_id in ids:
+        relabel_photo(public_id, label, [make_card()], Stamp(ANNA, "gallery"))
 
 
 def test_a_table_has_a_line_for_each_photo_oldest_first(upload: Upload) -> None:

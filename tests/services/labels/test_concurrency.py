@@ -19,8 +19,8 @@ from tests.fakes import TEAMS, make_card
 from webapp.domain import Who
 from webapp.errors import NothingToUndoError
 from webapp.services.accounts import users
-from webapp.services.labels.relabel import relabel_photos
 from webapp.services.labels.undo import undo_batch
+from webapp.services.photos.bulk import Selection, relabel_all
 from webapp.services.review.queue import ReviewQueue, check_photo, lease_next, undo_last
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
@@ -79,13 +79,9 @@ def send(crowd: Crowd, number: int) -> None:
 
 
 def relabel(crowd: Crowd, number: int) -> None:
-    picked = random.sample(crowd.photos, 3)
-    done = relabel_photos(
-        picked,
-        random.choice(LABELS),
-        [make_card()],
-        Stamp(Who(f"thread {number}"), "gallery"),
-    )
+    picked = Selection(ids=tuple(random.sample(crowd.photos, 3)))
+    stamp = Stamp(Who(f"thread {number}"), "gallery")
+    done = relabel_all(picked, random.choice(LABELS), [make_card()], stamp)
     crowd.acknowledge("events", done.changed)
     if done.changed and random.random() < 0.3:
         with suppress(NothingToUndoError):

@@ -15,7 +15,7 @@ from webapp.inference.models.label_set import apply_edits, as_current, offered, 
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.jobs.types import remap
 from webapp.services.labels import label_sets
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.labels.search import examples, find_labels
 from webapp.storage.database import db
 from webapp.storage.labels import edits as storage
@@ -167,7 +167,8 @@ def test_a_reference_photo_is_one_that_was_checked_as_the_label(
     first, second = upload(mark=1), upload(mark=2)
     with pytest.raises(BadRequestError, match="must have been checked"):
         change("haas", photo=first)
-    relabel_photos([first, second], "haas", [CARD], Stamp(ANNA, "cli"))
+    for photo in (first, second):
+        relabel_photo(photo, "haas", [CARD], Stamp(ANNA, "cli"))
     assert examples([now().label("haas")])["haas"].public_id == second
     change("haas", photo=first)
     assert examples([now().label("haas")])["haas"].public_id == first

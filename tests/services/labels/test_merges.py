@@ -35,7 +35,7 @@ from webapp.services.jobs.worker import Worker
 from webapp.services.labels import label_sets, merges, remap
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.log import page_of_log, parse_filter
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.labels.remap import Editor
 from webapp.services.labels.search import find_labels
 from webapp.services.labels.undo import undo_batch, undo_event
@@ -88,7 +88,10 @@ def undo(label: str, registry: Registry) -> None:
 
 
 def relabel(label: str, place: str, *public_ids: str) -> str:
-    return relabel_photos(public_ids, label, [current_card(CARD)], Stamp(ANNA, place)).batch
+    stamp = Stamp(ANNA, place)
+    for public_id in public_ids:
+        relabel_photo(public_id, label, [current_card(CARD)], stamp)
+    return stamp.batch
 
 
 def outcomes() -> list[str]:
@@ -283,7 +286,7 @@ def test_an_admin_who_merges_has_not_said_what_a_photo_shows(registry: Registry)
     for name, label in (("anna", "haas"), ("ben", "bwt")):
         user = users.create_user(name).user
         stamp = Stamp(Who(user.name, user.id), "photo")
-        relabel_photos(["photo-1"], label, [CARD], stamp)
+        relabel_photo("photo-1", label, [CARD], stamp)
     assert db.session.execute(select(Photo.disputed)).scalar_one()
     merge("haas", "bwt", registry)
     assert not db.session.execute(select(Photo.disputed)).scalar_one()

@@ -9,9 +9,11 @@ from flask.ctx import AppContext
 from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundError, UnknownLabelError
-from webapp.services.labels.relabel import Relabelled, relabel_photos
+from webapp.gallery_filter import GalleryFilter
+from webapp.services.labels.relabel import Relabelled, relabel_photo
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import gallery as history
+from webapp.services.photos.bulk import Selection, relabel_all
 from webapp.storage.labels.events import Stamp
 
 ANNA, BEN = Who("Anna"), Who("Ben")
@@ -30,7 +32,10 @@ def context(app: Flask, photos: list[str]):
 
 
 def relabel(ids: list[str], label: str, who: Who = ANNA) -> Relabelled:
-    return relabel_photos(ids, label, [make_card()], Stamp(who, "gallery"))
+    """One photo as on its page, several as in the gallery."""
+    if len(ids) == 1:
+        return relabel_photo(ids[0], label, [make_card()], Stamp(who, "photo"))
+    return relabel_all(Selection(ids=tuple(ids)), label, [make_card()], Stamp(who, "gallery"))
 
 
 def truth(public_id: str) -> str | None:
@@ -68,9 +73,10 @@ def test_a_photo_that_has_the_label_is_skipped(photos: list[str]) -> None:
     assert (done.changed, done.skipped) == (2, 1)
 
 
-def test_an_unknown_label_changes_nothing(photos: list[str]) -> None:
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_unknown_label_changes_nothing(photos: list[str], number: int) -> None:
     with pytest.raises(UnknownLabelError, match="mclaren"):
-        relabel(photos, "lada")
+        relabel(photos[:number], "lada")
     assert truth(photos[0]) is None
 
 
@@ -80,9 +86,15 @@ def test_an_unknown_photo_changes_nothing_at_all(photos: list[str]) -> None:
     assert truth(photos[0]) is None
 
 
+def test_a_photo_that_is_gone_is_said_so() -> None:
+    with pytest.raises(PhotoNotFoundError, match="no such photo"):
+        relabel(["gone"], "ferrari")
+
+
 def test_an_empty_selection_is_said_so() -> None:
+    nothing = Selection(wanted=GalleryFilter(ground_truth="haas"))
     with pytest.raises(BadRequestError, match="No photo was selected"):
-        relabel([], "ferrari")
+        relabel_all(nothing, "ferrari", [make_card()], Stamp(ANNA, "gallery"))
 
 
 def test_undo_gives_every_photo_its_old_label_back(photos: list[str]) -> None:

@@ -53,9 +53,10 @@ def test_all_chunks_are_one_batch(app: Flask, seven: list[str]) -> None:
 
 def test_one_undo_brings_every_chunk_back(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        relabel.relabel_photos(seven[:2], "ferrari", [make_card()], Stamp(BEN, "photo"))
+        for public_id in seven[:2]:
+            relabel.relabel_photo(public_id, "ferrari", [make_card()], Stamp(BEN, "photo"))
         batch = everything("haas").batch
-        relabel.relabel_photos(seven[:1], "bwt", [make_card()], Stamp(BEN, "photo"))
+        relabel.relabel_photo(seven[0], "bwt", [make_card()], Stamp(BEN, "photo"))
         undone = undo.undo_batch(batch, Stamp(ANNA, "undo"))
         assert (undone.changed, undone.skipped) == (6, 1)
         truths = [history.get_item(public_id).photo.ground_truth for public_id in seven]

@@ -14,10 +14,11 @@ from webapp.domain import Who
 from webapp.errors import NotAskedError, UnknownLabelError
 from webapp.extensions import get_files, get_limiter
 from webapp.gallery_filter import GalleryFilter
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.labels.undo import undo_batch
 from webapp.services.photos import deletion as deleting
 from webapp.services.photos import gallery as history
+from webapp.services.photos.bulk import Selection, relabel_all
 from webapp.services.photos.classify import (
     Incoming,
     Origin,
@@ -187,7 +188,7 @@ def test_none_of_these_is_about_the_labels_that_were_offered(
     classifier: FakeClassifier, cars: FakeClassifier
 ) -> None:
     public_id = put(classifier, cars).photo.public_id
-    relabel_photos([public_id], "none", [classifier.card], Stamp(ANNA, "photo"))
+    relabel_photo(public_id, "none", [classifier.card], Stamp(ANNA, "photo"))
     assert outcomes(public_id) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
 
 
@@ -195,7 +196,8 @@ def test_none_of_these_for_many_is_about_each_photos_shown_answer(
     classifier: FakeClassifier, cars: FakeClassifier
 ) -> None:
     team, car = put(classifier, cars, mark=1).photo.public_id, put(cars, mark=2).photo.public_id
-    relabel_photos([team, car], "none", [classifier.card, cars.card], Stamp(ANNA, "gallery"))
+    selection = Selection(ids=(team, car))
+    relabel_all(selection, "none", [classifier.card, cars.card], Stamp(ANNA, "gallery"))
     assert outcomes(team) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}
     assert outcomes(car) == {"stanford-cars": "wrong"}
 
@@ -209,14 +211,14 @@ def test_none_of_these_with_an_upload_for_all_is_about_all(
 
 def test_unusable_counts_for_every_model(classifier: FakeClassifier, cars: FakeClassifier) -> None:
     public_id = put(classifier, cars).photo.public_id
-    relabel_photos([public_id], "unusable", [cars.card], Stamp(ANNA, "photo"))
+    relabel_photo(public_id, "unusable", [cars.card], Stamp(ANNA, "photo"))
     assert set(outcomes(public_id).values()) == {"unusable"}
 
 
 def test_undo_remembers_whose_none_it_was(classifier: FakeClassifier, cars: FakeClassifier) -> None:
     public_id = put(classifier, cars).photo.public_id
-    relabel_photos([public_id], "none", [classifier.card], Stamp(ANNA, "photo"))
-    batch = relabel_photos([public_id], "none", [cars.card], Stamp(ANNA, "photo")).batch
+    relabel_photo(public_id, "none", [classifier.card], Stamp(ANNA, "photo"))
+    batch = relabel_photo(public_id, "none", [cars.card], Stamp(ANNA, "photo")).batch
     assert outcomes(public_id)["stanford-cars"] == "wrong"
     undo_batch(batch, Stamp(ANNA, "undo"))
     assert outcomes(public_id) == {"f1-teams": "wrong", "stanford-cars": "unlabelled"}

@@ -16,7 +16,7 @@ from webapp.errors import BadRequestError, NothingToUndoError, PhotoNotFoundErro
 from webapp.extensions import get_files, get_limiter, get_registry
 from webapp.gallery_filter import GalleryFilter
 from webapp.services.accounts import users
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos import gallery as history
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.review import queue as review
@@ -221,7 +221,7 @@ def test_a_photo_that_got_its_label_elsewhere_leaves_the_desk(
 ) -> None:
     photo = answered(mclaren=0.9)
     lease_next(ReviewQueue(), who=anna)
-    relabel_photos([photo], "haas", [make_card()], Stamp(Who("Ben"), "gallery"))
+    relabel_photo(photo, "haas", [make_card()], Stamp(Who("Ben"), "gallery"))
     assert lease_next(ReviewQueue(), who=anna).photos == []
 
 

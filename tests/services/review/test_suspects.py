@@ -18,7 +18,7 @@ from webapp.extensions import get_registry
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.services.accounts import users
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos.gallery import get_item
 from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo
@@ -129,7 +129,7 @@ def test_a_label_that_changed_since_is_not_suspected_any_more(
     answered("mclaren", mclaren=0.8)
     photo = answered("haas", mclaren=0.9)
     assert suspected(anna) == [photo]
-    relabel_photos([photo], "mclaren", [make_card()], Stamp(anna, "gallery"))
+    relabel_photo(photo, "mclaren", [make_card()], Stamp(anna, "gallery"))
     assert suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items == []
 
 

@@ -102,10 +102,10 @@ class Life:
     def relabel(self) -> None:
         place = self.rng.choice((AUDIT, "queue", "gallery"))
         card, other = self.rng.sample(self.cards, 2)
-        done = relabel.relabel_photos(
-            self.ids(2), self.label(), [card, other], Stamp(self.who(), place)
-        )
-        self.batches.append(done.batch)
+        label, stamp = self.label(), Stamp(self.who(), place)
+        for public_id in self.ids(2):
+            relabel.relabel_photo(public_id, label, [card, other], stamp)
+        self.batches.append(stamp.batch)
 
     def relabel_many(self) -> None:
         selection = Selection(

@@ -96,7 +96,7 @@ def all_jobs() -> list[jobs.JobView]:
 
 def mark(public_id: str, label: str = "haas", card: object = None) -> None:
     stamp = Stamp(WHO, "photo")
-    relabel.relabel_photos([public_id], label, [card], stamp)  # type: ignore[arg-type]
+    relabel.relabel_photo(public_id, label, [card], stamp)  # type: ignore[arg-type]
 
 
 # ---- low confidence ----

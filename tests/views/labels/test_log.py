@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from tests.fakes import make_card
 from tests.views.conftest import Send
 from webapp.domain import Who
-from webapp.services.labels.relabel import relabel_photos
 from webapp.services.photos import gallery as history
+from webapp.services.photos.bulk import Selection, relabel_all
 from webapp.storage.labels.events import Stamp
 
 
@@ -91,7 +91,8 @@ def test_one_photo_of_a_batch_can_be_taken_back_alone(
 ) -> None:
     ids = [send(mark=number) for number in range(3)]
     with app.app_context():
-        relabel_photos(ids, "haas", [make_card()], Stamp(Who("Anna"), "gallery"))
+        stamp = Stamp(Who("Anna"), "gallery")
+        relabel_all(Selection(ids=tuple(ids)), "haas", [make_card()], stamp)
     batch = re.search(r"/admin/log\?batch=([\w-]+)", admin.get("/admin/log").text)
     assert batch is not None
     page = admin.get(f"/admin/log?batch={batch[1]}").text

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from webapp.domain import NONE_OF_THESE, VERDICTS
-from webapp.errors import BadRequestError, ModelError, PhotoNotFoundError, UnknownLabelError
+from webapp.errors import BadRequestError, ModelError, UnknownLabelError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import canonical_label, every_label
@@ -21,7 +21,6 @@ from webapp.storage.stats import counters
 from webapp.storage.tables import Photo
 
 MAX_WHY = 500
-_MAX_AT_ONCE = 500
 CHUNK = 2_000  # photos that change in one transaction: uploads come in between
 
 
@@ -71,49 +70,27 @@ def model_of(label: str, cards: Sequence[ModelCard]) -> str | None:
     return known[0] if known else cards[0].name if len(cards) == 1 else None
 
 
-def relabel_photos(
-    public_ids: Sequence[str], label: str, cards: Sequence[ModelCard], stamp: Stamp
+def relabel_photo(
+    public_id: str, label: str, cards: Sequence[ModelCard], stamp: Stamp
 ) -> Relabelled:
-    """Give photos a ground truth, in one transaction. A photo that has the label is skipped.
+    """Give a photo a ground truth; one that it has already changes nothing.
 
     The cards are current ones, see `current_card`. A verdict is about the labels of the model, if
-    there is one card; else of the model whose answer each photo shows. Raises `UnknownLabelError`,
-    `BadRequestError`, or `PhotoNotFoundError` when one of the photos is unknown: then nothing is
-    changed.
+    there is one card; else of the model whose answer the photo shows. Raises `UnknownLabelError`,
+    `BadRequestError` or `PhotoNotFoundError`.
     """
     label = check_label(label, cards)
-    wanted = list(dict.fromkeys(public_ids))
-    if not wanted:
-        raise BadRequestError(
-            "No photo was selected. Select one or more, then press the button again."
-        )
-    if len(wanted) > _MAX_AT_ONCE:
-        raise BadRequestError(
-            f"These are {len(wanted)} photos; {_MAX_AT_ONCE} are the most at a time."
-        )
     check_why(stamp.why)
-    model, changed = model_of(label, cards), 0
     with writing():
-        known = events.photos_by_id(wanted)
-        if len(known) < len(wanted):
-            raise (
-                absent(wanted[0])
-                if len(wanted) == 1
-                else PhotoNotFoundError(
-                    "One of these photos is not there any more. "
-                    "Nothing was changed: load the page again."
-                )
-            )
-        for photo in (known[public_id] for public_id in wanted):
-            meant = model or photo.shown_model
-            if photo.ground_truth != label or (
-                label == NONE_OF_THESE and photo.truth_model != meant
-            ):
-                record_label(photo, label, meant, stamp)
-                changed += 1
-        if changed:
-            webhook_events.labels_changed(stamp.batch)
-    return Relabelled(changed, len(wanted) - changed, stamp.batch if changed else "", label)
+        photo = events.photos_by_id([public_id]).get(public_id)
+        if photo is None:
+            raise absent(public_id)
+        model = model_of(label, cards) or photo.shown_model
+        if photo.ground_truth == label and (label != NONE_OF_THESE or photo.truth_model == model):
+            return Relabelled(0, 1, "", label)
+        record_label(photo, label, model, stamp)
+        webhook_events.labels_changed(stamp.batch)
+    return Relabelled(1, 0, stamp.batch, label)
 
 
 def record_label(photo: Photo, label: str, model: str | None, stamp: Stamp) -> None:

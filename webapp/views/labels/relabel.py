@@ -9,7 +9,7 @@ from webapp.errors import ModelUnavailableError, NothingToUndoError
 from webapp.extensions import get_cards
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs.types import bulk as bulk_job
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.labels.undo import undo_batch, undo_event
 from webapp.storage.labels.events import Stamp
 from webapp.views import guards
@@ -47,7 +47,7 @@ def one(public_id: str) -> ResponseReturnValue:
     label, why = form.label.data, form.why.data.strip()
     if label or not why:
         cards, stamp = live_choice(), Stamp(guards.who(), "photo", why)
-        note_saved(relabel_photos([public_id], label, cards, stamp), label, cards)
+        note_saved(relabel_photo(public_id, label, cards, stamp), label, cards)
     else:
         note("Press the label itself: the reason goes with it.", kind="")
     return redirect(guards.way_back(url_for("gallery.photo", public_id=public_id)), 303)

@@ -16,7 +16,7 @@ from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner, Sender
 from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types.registry import JOB_TYPES
-from webapp.services.labels.relabel import relabel_photos
+from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import Selection
 from webapp.storage.database import db
@@ -71,7 +71,7 @@ def test_a_part_that_runs_twice_leaves_alone_what_people_did_meanwhile(
         enqueue()
         do_next()
         claim = do_next()
-        relabel_photos(photos[:1], "ferrari", [make_card()], Stamp(Who("Ben"), "photo"))
+        relabel_photo(photos[0], "ferrari", [make_card()], Stamp(Who("Ben"), "photo"))
         job = parts.running_job(claim, get_tools(), lambda: False)
         bulk_job.JOB_TYPE.do(job)
         assert [truth(photo) for photo in photos[:2]] == ["ferrari", "haas"]
