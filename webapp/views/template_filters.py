@@ -22,12 +22,12 @@ def amount(count: Count) -> str:
     return f"{count.number:,}" if count.exact else f"{count.number:,}+"
 
 
-def photos_counted(count: Count) -> str:
+def photos_counted(counted: Count) -> str:
     """A count in a heading: "1 photo", "1,312 photos", "More than 10,000 photos", or "Photos"."""
-    if count.number is None:
+    if counted.number is None:
         return "Photos"
-    noun = "photo" if count.number == 1 else "photos"
-    return f"{count.number:,} {noun}" if count.exact else f"More than {count.number:,} photos"
+    photos = count(counted.number, "photo")
+    return photos if counted.exact else f"More than {photos}"
 
 
 def size(number: int) -> str:

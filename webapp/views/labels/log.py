@@ -34,11 +34,11 @@ _PLACES = {
     "import": "from a file",
     "delete": "when it was deleted",
 }
-_FILTERS = ("who", "from_label", "to_label", "place", "since", "until", "disputed", "batch")
-_TAGS = {
+_FILTERS = {  # with what is said of each while it is on
     "who": "By {}",
     "from_label": "Was: {}",
     "to_label": "Said: {}",
+    "place": "{}",
     "since": "Since {}",
     "until": "Until {}",
     "disputed": "Reviewers disagree",
@@ -108,7 +108,7 @@ def _tags(asked: dict[str, str]) -> list[dict[str, Any]]:
     tags = []
     for name, value in asked.items():
         shown = shown_name(value) if name.endswith("_label") else _PLACES.get(value, value)
-        text = _TAGS.get(name, "{}").format(shown)
+        text = _FILTERS[name].format(shown)
         without: dict[str, Any] = {other: asked[other] for other in asked if other != name}
         tags.append({"text": text[:1].upper() + text[1:], "url": url_for(".index", **without)})
     return tags
