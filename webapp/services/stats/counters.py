@@ -26,7 +26,7 @@ def recount() -> Iterator[int]:
     last = bulk.last_number()
     for start in range(0, last, _CHUNK):
         with writing():
-            counters.recount(counters.numbered(start + 1, start + _CHUNK))
+            counters.recount(range(start + 1, start + _CHUNK + 1))
         yield min(start + _CHUNK, last)
     with writing():
         counters.rebuild_sums()

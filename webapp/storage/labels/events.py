@@ -23,6 +23,7 @@ def new_batch() -> str:
     return secrets.token_urlsafe(9)
 
 
+_AT_ONCE = 2_000  # numbers of photos in one query
 # Label sets that are known to be kept, by database, model and version: saves uploads a query.
 remembered_sets: set[tuple[str, str, int]] = set()
 
@@ -233,8 +234,10 @@ def remember_label_set(model: str, version: int, labels: Sequence[str]) -> bool:
         theirs = (Prediction.model == model, Prediction.version == version)
         answered = Photo.id.in_(select(Prediction.photo_id).where(*theirs))
         labelled = select(Photo.id).where(answered, Photo.ground_truth.in_(missing))
-        refresh_outcomes(labelled)
-        recount(labelled)
+        numbers = db.session.scalars(labelled).all()
+        for start in range(0, len(numbers), _AT_ONCE):
+            refresh_outcomes(numbers[start : start + _AT_ONCE])
+            recount(numbers[start : start + _AT_ONCE])
     return True
 
 

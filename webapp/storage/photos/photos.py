@@ -310,7 +310,7 @@ def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool
     db.session.connection().execute(insert(TopLabel.__table__), lines)  # type: ignore[arg-type]
 
 
-def refresh_outcomes(photo_ids: Sequence[int] | Select[Any]) -> None:
+def refresh_outcomes(photo_ids: Sequence[int]) -> None:
     """Bring the outcomes of these photos' predictions, and their mirror on the photos, up to date
     with the ground truths."""
     theirs = Prediction.photo_id.in_(photo_ids)

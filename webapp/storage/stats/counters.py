@@ -75,17 +75,13 @@ def was_trained_on(model: Any, version: Any) -> ColumnElement[bool]:
     return exists().where(*of_version, same_file).correlate(Photo, Prediction)
 
 
-def recount(photo_ids: Sequence[int] | Select[Any], *, uncounted: bool = False) -> None:
-    """Bring the checked answers of these photos, and the counters, up to date.
+def recount(numbers: Sequence[int], *, uncounted: bool = False) -> None:
+    """Bring the checked answers of the photos with these numbers, and the counters, up to date.
 
     `uncounted` photos had no label before, so that nothing is counted of them yet.
     """
-    if isinstance(photo_ids, Select):
-        steps, values = _steps(photo_ids, db.engine.dialect.name), {}
-    else:
-        steps, values = _steps_for_list(db.engine.dialect.name), {"ids": list(photo_ids)}
-    find, remove, insert_rows, add = steps
-    connection = db.session.connection()
+    find, remove, insert_rows, add = _steps(db.engine.dialect.name)
+    connection, values = db.session.connection(), {"ids": list(numbers)}
     if not uncounted and connection.execute(find, values).first() is not None:
         for step in remove:
             connection.execute(step, values)
@@ -95,19 +91,16 @@ def recount(photo_ids: Sequence[int] | Select[Any], *, uncounted: bool = False) 
 
 
 @cache
-def _steps_for_list(dialect: str) -> _Steps:
-    # made once: building them takes longer than running them for one photo
-    return _steps(bindparam("ids", expanding=True), dialect)
-
-
-def _steps(photo_ids: Any, dialect: str) -> _Steps:
-    """What finds a row of the photos, removes and subtracts them, inserts them anew, adds them."""
-    of_photos = _ANSWERS.c.photo_id.in_(photo_ids)
-    fresh = _answers_now(Photo.id.in_(photo_ids))
+def _steps(dialect: str) -> _Steps:
+    """What finds a row of photos, removes and subtracts them, inserts them anew, adds them. Made
+    once: building the statements takes longer than running them for one photo."""
+    ids = bindparam("ids", expanding=True)
+    of_photos = _ANSWERS.c.photo_id.in_(ids)
     subtract, add = (
         [_moved(table, of_photos, sign, dialect) for table in COUNTERS] for sign in (-1, 1)
     )
     find = select(_ANSWERS.c.photo_id).where(of_photos).limit(1)
+    fresh = _answers_now(Photo.id.in_(ids))
     insert_rows = insert(_ANSWERS).from_select(list(_ANSWERS.c), fresh)
     return find, (*subtract, delete(_ANSWERS).where(of_photos)), insert_rows, add
 
@@ -198,11 +191,6 @@ def _moved(table: Table, which: Any, sign: int, dialect: str) -> Insert:
 
 
 # ---- from scratch ----
-
-
-def numbered(first: int, last: int) -> Select[Any]:
-    """The photos with these numbers, for `recount`."""
-    return select(Photo.id).where(Photo.id.between(first, last))
 
 
 def rebuild_sums() -> None:
