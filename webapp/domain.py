@@ -22,23 +22,8 @@ VERDICTS = (NONE_OF_THESE, UNUSABLE)
 ALL_MODELS = "all"  # instead of a model's name: every live model; no model may carry this name
 
 # how the names of photos end, in folders with other files; what a file is, its content says
-PHOTO_ENDINGS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".mpo",
-    ]
-)
+_ENDINGS = "jpg jpeg jfif png webp gif bmp tif tiff avif heic heif mpo"
+PHOTO_ENDINGS = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -263,17 +263,11 @@ class GalleryFilter(BaseModel):
         return self.model_copy(update=changes)
 
 
-def _parameter_of(name: str) -> str:
-    """What a field is called in URLs and JSON."""
-    return GalleryFilter.model_fields[name].alias or name
-
-
-_FIELDS = {_parameter_of(name): field for name, field in GalleryFilter.model_fields.items()}
-PARAMETERS = tuple(_FIELDS)  # of URLs and JSON
-_NAMES = tuple(  # of fields, with their parameters in a page's address and what they are when off
-    (name, _parameter_of(_PERCENT.get(name, name)), field.default)
-    for name, field in GalleryFilter.model_fields.items()
-)
+# what each field is called in URLs and JSON
+_PARAMETER_OF = {name: field.alias or name for name, field in GalleryFilter.model_fields.items()}
+_FIELDS = {_PARAMETER_OF[name]: field for name, field in GalleryFilter.model_fields.items()}
+PARAMETERS = tuple(_FIELDS)
+_DEFAULTS = {name: field.default for name, field in GalleryFilter.model_fields.items()}
 
 
 def caption_of(parameter: str) -> _Caption:
@@ -291,8 +285,8 @@ def parse_filter(params: Mapping[str, str]) -> GalleryFilter:
     """The filter that the parameters of a URL say; others are left alone. Raises `BadRequestError`
     with a sentence that names the parameter whose value does not fit."""
     given = {name: text for name in PARAMETERS if (text := params.get(name, "").strip())}
-    for name in map(_parameter_of, _PERCENT.values()):
-        if name in given:
+    for percent in _PERCENT.values():
+        if (name := _PARAMETER_OF[percent]) in given:
             given[name] = given[name].removesuffix("%").strip()
     try:
         return GalleryFilter.model_validate_strings(given)
@@ -303,8 +297,9 @@ def parse_filter(params: Mapping[str, str]) -> GalleryFilter:
 def filter_params(wanted: GalleryFilter) -> dict[str, str]:
     """The parameters of a URL that `parse_filter` reads as this filter; what is off is left out."""
     params = {}
-    for name, parameter, default in _NAMES:
+    for name, default in _DEFAULTS.items():
         if (value := getattr(wanted, name)) != default:
+            parameter = _PARAMETER_OF[_PERCENT.get(name, name)]
             params[parameter] = f"{value * 100:.10g}" if name in _PERCENT else str(value)
     return params
 
