@@ -10,18 +10,18 @@ import pytest
 from markupsafe import escape
 
 from tests.conftest import ROOT
+from webapp.domain import UNCLASSIFIED
 from webapp.reports.charts import (
-    LinkedCells,
     ReliabilityBin,
     Svg,
     as_file,
-    heat,
     lines_svg,
     links_svg,
     matrix_svg,
     reliability_svg,
     shares_svg,
 )
+from webapp.reports.confusion import ConfusionMatrix, heat
 
 NASTY = '</text><script>alert("1")</script>'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -136,22 +136,16 @@ def test_lines_reach_from_the_first_epoch_to_the_last_and_leave_gaps() -> None:
 
 
 def test_a_matrix_of_links_opens_its_photos_and_may_have_a_column_of_its_own() -> None:
+    counts = {("a<b", UNCLASSIFIED): 3, ("a<b", "a<b"): 1}
     drawing = links_svg(
-        ["a<b"],
-        ["a<b", "not sure"],
-        {("a<b", "not sure"): 3},
-        LinkedCells(
-            look=lambda _truth, answer, _n: answer.replace(" ", "-"),
-            name=str.upper,
-            address=lambda _truth, answer: (
-                f"/gallery?a=1&b={answer}" if answer == "not sure" else ""
-            ),
-        ),
+        ConfusionMatrix(("a<b",), ("a<b", UNCLASSIFIED), counts),
+        str.upper,
+        lambda _truth, answer: f"/gallery?a=1&b={answer}" if answer == UNCLASSIFIED else "",
         title="Which",
     )
-    assert re.findall('<a href="([^"]+)">', drawing) == ["/gallery?a=1&amp;b=not sure"]
-    assert "A&lt;B, answered NOT SURE: 3" in drawing
-    assert 'class="cell not-sure"' in drawing
+    assert re.findall('<a href="([^"]+)">', drawing) == ["/gallery?a=1&amp;b=unclassified"]
+    assert "A&lt;B, answered UNCLASSIFIED: 3" in drawing
+    assert re.findall('class="cell (\\w+)"', drawing) == ["unsure", "hit"]
 
 
 def test_shares_in_a_row_have_their_names_and_ranges() -> None:

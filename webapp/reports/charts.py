@@ -13,6 +13,7 @@ from itertools import cycle, groupby
 from pathlib import Path
 
 from webapp import domain
+from webapp.reports.confusion import ConfusionMatrix, heat
 
 _STATIC = Path(__file__).resolve().parents[1] / "static"
 _MARGIN = 16  # pixels of paper round a chart in a file
@@ -128,42 +129,27 @@ def matrix_svg(
     return _svg((max(260, size[0]), size[1]), parts, (title, description, "matrix"), classes)
 
 
-def heat(count: int, most: int, *, hit: bool) -> str:
-    """The class of a cell: "hit" on the diagonal, else "h1" to "h4"; a lone mistake is never h4."""
-    return "hit" if hit else f"h{max(1, math.ceil(4 * count / max(most, 4)))}"
-
-
-@dataclass(frozen=True)
-class LinkedCells:
-    """How `links_svg` draws a cell of a truth and an answer.
-
-    `look` is its class (with its count), `name` the display name of a label, `address` what the
-    cell opens, "" for nothing.
-    """
-
-    look: Callable[[str, str, int], str]
-    name: Callable[[str], str]
-    address: Callable[[str, str], str]
-
-
 def links_svg(
-    rows: Sequence[str],
-    columns: Sequence[str],
-    counts: Mapping[tuple[str, str], int],
-    cells: LinkedCells,
+    matrix: ConfusionMatrix,
+    name: Callable[[str], str],
+    address: Callable[[str, str], str],
     *,
     title: str,
 ) -> Svg:
     """A matrix of many labels with a small square for each count, which opens its photos.
 
-    Rows (truths) and columns (answers) may differ. Links are no part of a picture, so this is a
-    group of them and not an image.
+    Links are no part of a picture, so this is a group of them and not an image.
+
+    Args:
+        name: The display name of a label.
+        address: What the cell of a truth and an answer opens, "" for nothing.
     """
-    cell, names = _SMALL_CELL, {label: _short(cells.name(label)) for label in (*rows, *columns)}
+    cell = _SMALL_CELL
+    names = {label: _short(name(label)) for label in (*matrix.rows, *matrix.columns)}
     room = 16 + _SMALL_LETTER * max(map(len, names.values()), default=0)
-    across = {label: room + cell * place for place, label in enumerate(columns)}
-    down = {label: room + cell * place for place, label in enumerate(rows)}
-    width, height = cell * len(columns), cell * len(rows)
+    across = {label: room + cell * place for place, label in enumerate(matrix.columns)}
+    down = {label: room + cell * place for place, label in enumerate(matrix.rows)}
+    width, height = cell * len(across), cell * len(down)
     parts = [
         f'<rect class="field" x="{room:g}" y="{room:g}" width="{width:g}" height="{height:g}"/>'
     ]
@@ -172,12 +158,12 @@ def links_svg(
         _text(x + cell / 2 + 3, room - 6, names[column], "start", -90)
         for column, x in across.items()
     ]
-    for (truth, answer), n in counts.items():
+    for (truth, answer), n in matrix.counts.items():
         if truth in down and answer in across:
-            text = f"{cells.name(truth)}, answered {cells.name(answer)}: {n:,}"
-            look = cells.look(truth, answer, n)
+            text = f"{name(truth)}, answered {name(answer)}: {n:,}"
+            look = matrix.look(truth, answer, n)
             drawn = _cell((across[answer], down[truth], cell), n, look, text)
-            url = cells.address(truth, answer)
+            url = address(truth, answer)
             parts.append(f'<a href="{escape(url)}">{drawn}</a>' if url else drawn)
     box = _view_box(room + width, room + height)
     return Svg(

@@ -1,11 +1,16 @@
 """A confusion matrix: what was taken for what."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 from webapp.domain import NONE_OF_THESE, UNCLASSIFIED
-from webapp.reports.charts import heat
 from webapp.reports.csv_safety import to_csv
+
+
+def heat(count: int, most: int, *, hit: bool) -> str:
+    """The class of a cell: "hit" on the diagonal, else "h1" to "h4"; a lone mistake is never h4."""
+    return "hit" if hit else f"h{max(1, math.ceil(4 * count / max(most, 4)))}"
 
 
 @dataclass(frozen=True)

@@ -205,13 +205,7 @@ def _matrix_chart(query: StatsQuery, matrix: ConfusionMatrix) -> charts.Svg:
             return ""
         return f"{gallery}&{urlencode({'ground_truth': truth, 'decision': decision})}"
 
-    return charts.links_svg(
-        matrix.rows,
-        matrix.columns,
-        matrix.counts,
-        charts.LinkedCells(matrix.look, _namer(query.card), address),
-        title="What it takes for what",
-    )
+    return charts.links_svg(matrix, _namer(query.card), address, title="What it takes for what")
 
 
 def _namer(card: ModelCard) -> Callable[[str], str]:
