@@ -44,9 +44,8 @@ def add(url: str, events: tuple[str, ...], below: str) -> None:
     private = get_config().webhooks == "any"
     wanted = events or list(webhooks.EVENTS)
     hook = webhooks.add(url, wanted, below=below, private=private, who=TERMINAL)
-    host = webhooks.host_of(hook)
     click.echo(
-        f"Webhook {hook.id} to {host} hears of {hook.events}. Its secret is shown this once:"
+        f"Webhook {hook.id} to {hook.host} hears of {hook.events}. Its secret is shown this once:"
     )
     click.echo(hook.secret)
 
@@ -57,7 +56,7 @@ def add(url: str, events: tuple[str, ...], below: str) -> None:
 def remove(number: int) -> None:
     """Remove webhook NUMBER, with what waits for it."""
     hook = webhooks.remove(number)
-    click.echo(f"Removed the webhook to {webhooks.host_of(hook)}.")
+    click.echo(f"Removed the webhook to {hook.host}.")
 
 
 @bp.cli.command("test")

@@ -8,47 +8,29 @@ from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, 
 from sqlalchemy.orm import contains_eager
 
 from webapp.domain import DELIVERED, GIVEN_UP, WAITING
-from webapp.storage.database import db, insert_row, update_rows
-from webapp.storage.tables import LabelEvent, Promotion, Webhook, WebhookDelivery, WebhookEvent, now
+from webapp.storage.database import db, update_rows
+from webapp.storage.tables import LabelEvent, Webhook, WebhookDelivery, WebhookEvent, now
 
 # ---- webhooks ----
 
 
-def add(row: Webhook) -> None:
-    """Store a new webhook; it has its number afterwards."""
-    db.session.add(row)
-    db.session.flush()
-
-
 def find(number: int) -> Webhook | None:
     """The webhook as it is now, or None."""
-    return _fresh(select(Webhook).where(Webhook.id == number)).scalar_one_or_none()
+    return db.session.get(Webhook, number, populate_existing=True)
 
 
 def all_webhooks() -> Sequence[Webhook]:
     """Every webhook, oldest first."""
-    return _fresh(select(Webhook).order_by(Webhook.id)).scalars().all()
+    return _fresh(select(Webhook).order_by(Webhook.id)).all()
 
 
-def subscribers(event_type: str, *conditions: ColumnElement[bool]) -> Sequence[Any]:
-    """The webhooks that are on and want to hear of a type of event: id, url, rest_until.
+def subscribers(event_type: str, *conditions: ColumnElement[bool]) -> list[Webhook]:
+    """The webhooks that are on and want to hear of a type of event.
 
     Each upload asks this; where there is no webhook, it is all that webhooks cost.
     """
-    columns = (Webhook.id, Webhook.url, Webhook.events, Webhook.rest_until)
-    rows = db.session.execute(select(*columns).where(Webhook.active, *conditions)).all()
-    return [row for row in rows if event_type in row.events.split()]
-
-
-def change(number: int, **values: Any) -> None:
-    """Change a webhook."""
-    _change(Webhook, Webhook.id == number, **values)
-
-
-def remove(number: int) -> None:
-    """Delete a webhook, with what waits for it."""
-    db.session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == number))
-    db.session.execute(delete(Webhook).where(Webhook.id == number))
+    hooks = _fresh(select(Webhook).where(Webhook.active, *conditions))
+    return [hook for hook in hooks if event_type in hook.events.split()]
 
 
 # ---- events ----
@@ -57,12 +39,7 @@ def remove(number: int) -> None:
 def last_event_about(about: str) -> WebhookEvent | None:
     """The newest event about a photo, batch or promotion, or None."""
     statement = select(WebhookEvent).where(WebhookEvent.about == about)
-    return _fresh(statement.order_by(WebhookEvent.id.desc()).limit(1)).scalar_one_or_none()
-
-
-def keep_body(event_id: int, body: str, upto: int) -> None:
-    """Keep what is sent of an event."""
-    _change(WebhookEvent, WebhookEvent.id == event_id, body=body, upto=upto)
+    return _fresh(statement.order_by(WebhookEvent.id.desc()).limit(1)).one_or_none()
 
 
 def forget_before(moment: datetime) -> None:
@@ -75,29 +52,21 @@ def forget_before(moment: datetime) -> None:
 # ---- deliveries ----
 
 
-def add_delivery(webhook_id: int, event_id: int, next_at: datetime) -> int:
-    """Let an event wait for a webhook until `next_at`; the number of the delivery."""
-    row = WebhookDelivery(webhook_id=webhook_id, event_id=event_id, state=WAITING, next_at=next_at)
-    row.attempts, row.answer, row.created_at = 0, "", now()
-    return insert_row(row)
-
-
 def postpone(event_id: int, next_at: datetime) -> None:
     """Let an event wait until `next_at`."""
-    _change(WebhookDelivery, WebhookDelivery.event_id == event_id, next_at=next_at)
+    _change(WebhookDelivery.event_id == event_id, next_at=next_at)
 
 
 def next_delivery(number: int, moment: datetime) -> WebhookDelivery | None:
     """The next due delivery of a webhook, with its event; None when nothing is due."""
     due = _deliveries().where(_waiting(number), WebhookDelivery.next_at <= moment)
     first = due.order_by(WebhookDelivery.next_at, WebhookDelivery.id).limit(1)
-    return _fresh(first).scalar_one_or_none()
+    return _fresh(first).one_or_none()
 
 
 def find_delivery(number: int) -> WebhookDelivery | None:
     """A delivery as it is now, or None."""
-    statement = select(WebhookDelivery).where(WebhookDelivery.id == number)
-    return _fresh(statement).scalar_one_or_none()
+    return db.session.get(WebhookDelivery, number, populate_existing=True)
 
 
 def due_at(number: int) -> datetime | None:
@@ -106,36 +75,30 @@ def due_at(number: int) -> datetime | None:
     return db.session.execute(statement).scalar_one()
 
 
-def change_delivery(number: int, **values: Any) -> None:
-    """Change a delivery that waits."""
-    mine = and_(WebhookDelivery.id == number, WebhookDelivery.state == WAITING)
-    _change(WebhookDelivery, mine, **values)
-
-
 def give_up_older(number: int, before: datetime, answer: str) -> None:
     """Give up what waits for a webhook since before a moment; an earlier answer stays written."""
     old = and_(_waiting(number), WebhookDelivery.created_at < before)
     kept = case((WebhookDelivery.answer == "", answer), else_=WebhookDelivery.answer)
-    _change(WebhookDelivery, old, state=GIVEN_UP, ended_at=now(), answer=kept)
+    _change(old, state=GIVEN_UP, ended_at=now(), answer=kept)
 
 
 def send_again(number: int) -> int:
     """Let what was given up wait anew; how many events that is."""
     lost = and_(WebhookDelivery.webhook_id == number, WebhookDelivery.state == GIVEN_UP)
     fresh = {"state": WAITING, "attempts": 0, "next_at": now(), "created_at": now()}
-    return _change(WebhookDelivery, lost, ended_at=None, **fresh)
+    return _change(lost, ended_at=None, **fresh)
 
 
 def make_due(number: int) -> None:
     """Let all that was tried for a webhook be due now. What was not tried yet keeps its time: it is
     on its way, or its batch is not complete."""
-    _change(WebhookDelivery, and_(_waiting(number), WebhookDelivery.attempts > 0), next_at=now())
+    _change(and_(_waiting(number), WebhookDelivery.attempts > 0), next_at=now())
 
 
 def latest(number: int, limit: int) -> Sequence[WebhookDelivery]:
     """The newest deliveries of a webhook with their events."""
     theirs = _deliveries().where(WebhookDelivery.webhook_id == number)
-    return _fresh(theirs.order_by(WebhookDelivery.id.desc()).limit(limit)).scalars().all()
+    return _fresh(theirs.order_by(WebhookDelivery.id.desc()).limit(limit)).all()
 
 
 def count_states(since: datetime | None = None) -> dict[int, dict[str, int]]:
@@ -164,7 +127,7 @@ def last_trouble(number: int) -> str:
 def label_events(batch: str, after: int, limit: int) -> Sequence[LabelEvent]:
     """The first label events of a batch with numbers over `after`."""
     statement = select(LabelEvent).where(LabelEvent.batch == batch, LabelEvent.id > after)
-    return db.session.execute(statement.order_by(LabelEvent.id).limit(limit)).scalars().all()
+    return db.session.scalars(statement.order_by(LabelEvent.id).limit(limit)).all()
 
 
 def count_label_events(batch: str, after: int) -> tuple[int, int]:
@@ -173,11 +136,6 @@ def count_label_events(batch: str, after: int) -> tuple[int, int]:
     rows = select(*columns).where(LabelEvent.batch == batch, LabelEvent.id > after)
     count, last = db.session.execute(rows).one()
     return count, last
-
-
-def promotion(number: int) -> Promotion:
-    """A change of the live version."""
-    return db.session.get_one(Promotion, number)
 
 
 def _waiting(number: int) -> ColumnElement[bool]:
@@ -190,8 +148,8 @@ def _deliveries() -> Select[Any]:
 
 
 def _fresh(statement: Select[Any]) -> Any:
-    return db.session.execute(statement.execution_options(populate_existing=True))
+    return db.session.scalars(statement, execution_options={"populate_existing": True})
 
 
-def _change(table: Any, condition: ColumnElement[bool], **values: Any) -> int:
-    return update_rows(update(table).where(condition).values(**values))
+def _change(condition: ColumnElement[bool], **values: Any) -> int:
+    return update_rows(update(WebhookDelivery).where(condition).values(**values))

@@ -91,7 +91,7 @@ def switch(hook_id: int) -> ResponseReturnValue:
     """Switch it on or off."""
     hook = webhooks.switch(hook_id, on=_WebhookForm().on.data == "yes")
     state = "on" if hook.active else "off"
-    note(f"Switched {state}:", strong=f"{webhooks.host_of(hook)}.")
+    note(f"Switched {state}:", strong=f"{hook.host}.")
     return redirect(url_for(".one", hook_id=hook_id), 303)
 
 
@@ -101,5 +101,5 @@ def remove(hook_id: int) -> ResponseReturnValue:
     if request.method != "POST":
         return render_template("webhooks/remove.html", view=webhooks.get_webhook(hook_id))
     hook = webhooks.remove(hook_id)
-    note("Removed:", strong=f"{webhooks.host_of(hook)}.")
+    note("Removed:", strong=f"{hook.host}.")
     return redirect(url_for(".index"), 303)

@@ -6,14 +6,21 @@ Each function is called inside the transaction of the use case.
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import urlsplit
 
-from webapp.domain import DO, PROMOTED, QUEUED, RELABELLED, UNCLASSIFIED, UNSURE
+from webapp.domain import DO, PROMOTED, QUEUED, RELABELLED, UNCLASSIFIED, UNSURE, WAITING
 from webapp.storage import jobs
 from webapp.storage import webhooks as storage
-from webapp.storage.database import insert_row
-from webapp.storage.tables import Job, Photo, Prediction, Promotion, Webhook, WebhookEvent, now
+from webapp.storage.database import db
+from webapp.storage.tables import (
+    Job,
+    Photo,
+    Prediction,
+    Promotion,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    now,
+)
 
 DELIVERY = "webhook"  # the job type that delivers
 # A batch of labels is written in several transactions and told once: so long after its last change.
@@ -25,7 +32,7 @@ def photo_answered(photo: Photo, prediction: Prediction) -> None:
     unclassified = prediction.decision == UNCLASSIFIED
     limits = () if unclassified else (Webhook.below > prediction.confidence,)
     if hooks := storage.subscribers(UNSURE, *limits):
-        deliver(hooks, add_event(UNSURE, photo.public_id), now())
+        tell(hooks, UNSURE, photo.public_id)
 
 
 def labels_changed(batch: str) -> None:
@@ -38,33 +45,38 @@ def labels_changed(batch: str) -> None:
     if last is not None and last.body is None:
         storage.postpone(last.id, now() + _HOLD)
     else:
-        event_id = add_event(RELABELLED, batch, after=last.upto if last else 0)
-        deliver(hooks, event_id, now() + _HOLD)
+        tell(hooks, RELABELLED, batch, hold=_HOLD, after=last.upto if last else 0)
 
 
 def version_promoted(promotion: Promotion) -> None:
     """Tell that another version of a model serves."""
     if hooks := storage.subscribers(PROMOTED):
-        deliver(hooks, add_event(PROMOTED, str(promotion.id)), now())
+        tell(hooks, PROMOTED, str(promotion.id))
 
 
-def add_event(event_type: str, about: str = "", *, after: int = 0) -> int:
-    """Store that something happened; the event's number."""
-    public_id = f"msg_{secrets.token_urlsafe(18)}"
-    event = WebhookEvent(public_id=public_id, type=event_type, about=about, after=after, upto=0)
-    event.created_at = now()
-    return insert_row(event)
-
-
-def deliver(hooks: Sequence[Any], event_id: int, moment: datetime) -> list[int]:
-    """Let an event be told to webhooks from a moment on; the numbers of the deliveries."""
-    numbers = [storage.add_delivery(hook.id, event_id, moment) for hook in hooks]
+def tell(
+    hooks: Sequence[Webhook],
+    event_type: str,
+    about: str = "",
+    *,
+    hold: timedelta = timedelta(0),
+    after: int = 0,
+) -> list[WebhookDelivery]:
+    """Store that something happened, and let webhooks be told of it once `hold` is over."""
+    moment = now() + hold
+    event = WebhookEvent(public_id=f"msg_{secrets.token_urlsafe(18)}", type=event_type)
+    event.about, event.after = about, after
+    deliveries = [
+        WebhookDelivery(webhook_id=hook.id, event=event, state=WAITING, next_at=moment)
+        for hook in hooks
+    ]
+    db.session.add_all(deliveries)
     for hook in hooks:
         enqueue_delivery(hook, moment)
-    return numbers
+    return deliveries
 
 
-def enqueue_delivery(hook: Any, moment: datetime) -> None:
+def enqueue_delivery(hook: Webhook, moment: datetime) -> None:
     """See to it that a job delivers what waits for a webhook, from a moment on and not before the
     webhook has rested.
 
@@ -76,7 +88,7 @@ def enqueue_delivery(hook: Any, moment: datetime) -> None:
     job = Job(
         public_id=secrets.token_urlsafe(12),
         type=DELIVERY,
-        title=f"Tell {urlsplit(hook.url).hostname}"[:255],
+        title=f"Tell {hook.host}"[:255],
         state=QUEUED,
         params={"webhook": hook.id, "since": now().timestamp()},
         who="webhook",

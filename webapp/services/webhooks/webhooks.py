@@ -4,13 +4,12 @@ import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, TESTED, UNSURE, WAITING, Who
 from webapp.errors import WebhookError, WebhookNotFoundError
 from webapp.services.webhooks import events, transport
 from webapp.storage import webhooks as storage
-from webapp.storage.database import end_reading, writing
+from webapp.storage.database import db, end_reading, writing
 from webapp.storage.tables import Webhook, WebhookDelivery, now
 
 __all__ = ["Webhook", "WebhookDelivery"]
@@ -40,11 +39,6 @@ class HookView:
     def failing(self) -> bool:
         """True when something did not arrive: it is tried again, or was given up."""
         return bool(self.hook.failures and self.hook.active) or self.given_up > 0
-
-    @property
-    def host(self) -> str:
-        """Where it leads, without the path, which may be a secret."""
-        return host_of(self.hook)
 
     @property
     def below(self) -> int:
@@ -77,17 +71,14 @@ def add(url: str, wanted: Sequence[str], *, below: str = "", private: bool, who:
         events=" ".join(event for event in EVENTS if event in wanted),
         below=int(percent) / 100,
         secret=f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_SIZE)).decode()}",
-        active=True,
-        failures=0,
         who=who.name,
-        created_at=now(),
     )
     with writing():
         if len(storage.all_webhooks()) >= _MOST:
             raise WebhookError(
                 f"There are {_MOST} webhooks, the most there may be. Remove one first."
             )
-        storage.add(row)
+        db.session.add(row)
     return row
 
 
@@ -110,9 +101,8 @@ def switch(number: int, *, on: bool) -> Webhook:
     """Switch a webhook on or off. What waits stays and is delivered once it is on; what happens
     while it is off is not told. Raises `WebhookNotFoundError`."""
     with writing():
-        _find(number)
-        storage.change(number, active=on, failures=0, rest_until=None)
         hook = _find(number)
+        hook.active, hook.failures, hook.rest_until = on, 0, None
         _go_on(hook)
     return hook
 
@@ -126,8 +116,9 @@ def send_test(number: int) -> int:
         hook = _find(number)
         if not hook.active:
             raise WebhookError("This webhook is switched off. Switch it on, then send the test.")
-        storage.change(number, rest_until=None)
-        return events.deliver([_find(number)], events.add_event(TESTED), now())[0]
+        hook.rest_until = None
+        (delivery,) = events.tell([hook], TESTED)
+    return delivery.id
 
 
 def get_delivery(number: int) -> WebhookDelivery:
@@ -145,10 +136,10 @@ def send_again(number: int) -> int:
     Raises `WebhookNotFoundError`.
     """
     with writing():
-        _find(number)
+        hook = _find(number)
         count = storage.send_again(number)
-        storage.change(number, rest_until=None)
-        _go_on(_find(number))
+        hook.rest_until = None
+        _go_on(hook)
     return count
 
 
@@ -156,19 +147,14 @@ def remove(number: int) -> Webhook:
     """Delete a webhook, with what waits for it. Raises `WebhookNotFoundError`."""
     with writing():
         hook = _find(number)
-        storage.remove(number)
+        db.session.delete(hook)
     return hook
-
-
-def host_of(hook: Webhook) -> str:
-    """The host that a webhook leads to."""
-    return urlsplit(hook.url).hostname or hook.url
 
 
 def trouble() -> str:
     """A sentence about webhooks that fail, "" when all is well."""
     lines = [
-        f"{view.host}: {view.waiting:,} wait, {view.given_up:,} given up "
+        f"{view.hook.host}: {view.waiting:,} wait, {view.given_up:,} given up "
         f"({view.trouble or 'no answer yet'})"
         for view in every_webhook()
         if view.failing

@@ -1,6 +1,7 @@
 """Webhooks, events and deliveries."""
 
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -29,6 +30,11 @@ class Webhook(Base):
     rest_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     who: Mapped[str] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    @property
+    def host(self) -> str:
+        """Where it leads, without the path, which may be a secret."""
+        return urlsplit(self.url).hostname or self.url
 
 
 class WebhookEvent(Base):

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, UNSURE, count, moment
+from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, UNSURE, WAITING, count, moment
 from webapp.errors import JobWaitsError, NotDeliveredError, PhotoNotFoundError, WebhookError
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.photos.gallery import get_item
 from webapp.services.webhooks import events, transport
-from webapp.services.webhooks.webhooks import host_of
 from webapp.storage import jobs
 from webapp.storage import webhooks as storage
-from webapp.storage.database import writing
-from webapp.storage.tables import Webhook, WebhookDelivery, WebhookEvent, now
+from webapp.storage.database import db, writing
+from webapp.storage.tables import Promotion, Webhook, WebhookDelivery, WebhookEvent, now
 
 # Seconds before each further attempt; after the last one, some eighteen hours after the first,
 # an event is given up.
@@ -86,7 +85,7 @@ def _next(number: int) -> tuple[Webhook | None, WebhookDelivery | None]:
             return hook, None
         delivery = storage.next_delivery(number, now())
         if delivery is not None:
-            storage.change_delivery(delivery.id, next_at=now() + _IN_FLIGHT)
+            delivery.next_at = now() + _IN_FLIGHT
     return hook, delivery
 
 
@@ -101,18 +100,26 @@ def _send(hook: Webhook, delivery: WebhookDelivery, job: RunningJob) -> None:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(hook.secret, message_id, timestamp, body),
     }
+    trouble: NotDeliveredError | WebhookError | None = None
     try:
         status = transport.post(hook.url, body, headers, private=job.tools.config.webhooks == "any")
+        answer = f"It answered {status}."
     except (NotDeliveredError, WebhookError) as error:
+        trouble, answer = error, str(error)
         job.say(f"{message_id} did not arrive: {error}")
-        gone = isinstance(error, NotDeliveredError) and error.gone
-        _note_failure(hook, delivery, str(error), gone=gone)
-        return
-    ended = {"state": DELIVERED, "attempts": delivery.attempts + 1, "ended_at": now()}
     with writing():
-        storage.change_delivery(delivery.id, answer=f"It answered {status}.", **ended)
-        if hook.failures:
-            storage.change(hook.id, failures=0, rest_until=None)
+        # Both are read anew: the webhook may have been removed meanwhile.
+        if storage.find(hook.id) is None or storage.find_delivery(delivery.id) is None:
+            return
+        if delivery.state != WAITING:
+            return
+        delivery.attempts, delivery.answer = delivery.attempts + 1, answer
+        if trouble is None:
+            delivery.state, delivery.ended_at = DELIVERED, now()
+            hook.failures, hook.rest_until = 0, None
+        else:
+            gone = isinstance(trouble, NotDeliveredError) and trouble.gone
+            _note_failure(hook, delivery, gone=gone)
 
 
 def _body(event: WebhookEvent, tools: Tools) -> str:
@@ -120,11 +127,10 @@ def _body(event: WebhookEvent, tools: Tools) -> str:
     if event.body is not None:
         return event.body
     with writing():
-        data, upto = _data(event, tools)
+        data, event.upto = _data(event, tools)
         body = {"type": event.type, "timestamp": moment(event.created_at), "data": data}
-        text = json.dumps(body, ensure_ascii=False)
-        storage.keep_body(event.id, text, upto)
-    return text
+        event.body = json.dumps(body, ensure_ascii=False)
+    return event.body
 
 
 def _data(event: WebhookEvent, tools: Tools) -> tuple[Json, int]:
@@ -132,7 +138,7 @@ def _data(event: WebhookEvent, tools: Tools) -> tuple[Json, int]:
     if event.type == UNSURE:
         return {"photo": _photo(event.about, tools)}, 0
     if event.type == PROMOTED:
-        row = storage.promotion(int(event.about))
+        row = db.session.get_one(Promotion, int(event.about))
         return {
             "model": row.model,
             "kind": row.kind,
@@ -165,21 +171,18 @@ def _photo(public_id: str, tools: Tools) -> Mapping[str, Any]:
         return {"id": public_id}
 
 
-def _note_failure(hook: Webhook, delivery: WebhookDelivery, answer: str, *, gone: bool) -> None:
+def _note_failure(hook: Webhook, delivery: WebhookDelivery, *, gone: bool) -> None:
     """Let the delivery wait for its next attempt, or give it up; let the webhook rest.
 
     A receiver that says 410 wants nothing more: its webhook is switched off.
     """
-    attempts = delivery.attempts + 1
+    if delivery.attempts > len(PAUSES) or gone:
+        delivery.state, delivery.ended_at = GIVEN_UP, now()
+    else:
+        delivery.next_at = now() + timedelta(seconds=PAUSES[delivery.attempts - 1])
     rest = min(_LONGEST_REST, _FIRST_REST * 2 ** min(hook.failures, 10))
-    with writing():
-        if attempts > len(PAUSES) or gone:
-            outcome = {"state": GIVEN_UP, "ended_at": now()}
-        else:
-            outcome = {"next_at": now() + timedelta(seconds=PAUSES[attempts - 1])}
-        storage.change_delivery(delivery.id, answer=answer, attempts=attempts, **outcome)
-        resting = {"failures": hook.failures + 1, "rest_until": now() + timedelta(seconds=rest)}
-        storage.change(hook.id, active=not gone, **resting)
+    hook.failures, hook.rest_until = hook.failures + 1, now() + timedelta(seconds=rest)
+    hook.active = hook.active and not gone
 
 
 def _result(number: int, since: datetime) -> Json:
@@ -188,7 +191,7 @@ def _result(number: int, since: datetime) -> Json:
     hook = storage.find(number)
     if hook is not None and states.get(GIVEN_UP):
         raise WebhookError(
-            f"{states[GIVEN_UP]:,} events never arrived at {host_of(hook)} and were given up: "
+            f"{states[GIVEN_UP]:,} events never arrived at {hook.host} and were given up: "
             f"{storage.last_trouble(number)} The page /admin/webhooks/{number} sends them again."
         )
     return {"delivered": states.get(DELIVERED, 0)}
