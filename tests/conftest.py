@@ -183,6 +183,12 @@ def config(data_folder: Path) -> Config:
     )
 
 
+def settings_of(config: Config) -> dict[str, str]:
+    """The variables with which a process sees the same data."""
+    names = ("data", "models", "model", "engine", "database_url", "secret_key")
+    return {f"MARQUE_{name.upper()}": str(getattr(config, name)) for name in names}
+
+
 @pytest.fixture
 def classifier() -> FakeClassifier:
     return FakeClassifier()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.conftest import ROOT, draw
+from tests.conftest import ROOT, draw, settings_of
 from webapp.app import create_app
 from webapp.config import Config
 from webapp.domain import Who
@@ -46,7 +46,7 @@ class Workers:
     def __init__(self, app: Flask, config: Config) -> None:
         self.app = app
         self.data = config.data
-        self._env = {"PATH": os.environ["PATH"], **config.for_child()}
+        self._env = {"PATH": os.environ["PATH"], **settings_of(config)}
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> subprocess.Popen[bytes]:

@@ -78,11 +78,6 @@ class Config(BaseSettings):
         """The SQLAlchemy URL of the rows: by default `marque.sqlite` in the data folder."""
         return self.database_url or f"sqlite:///{self.data / 'marque.sqlite'}"
 
-    def for_child(self) -> dict[str, str]:
-        """The variables with which a child process sees the same data as this one."""
-        names = ("data", "models", "model", "engine", "database_url", "secret_key")
-        return {f"MARQUE_{name.upper()}": str(getattr(self, name)) for name in names}
-
     @classmethod
     def from_env(cls) -> Self:
         """The settings of the environment. Raises `ConfigError` that names the variable.

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import as_file, serve
-from tests.conftest import ROOT, draw
+from tests.conftest import ROOT, draw, settings_of
 from webapp.config import Config
 from webapp.inference.models.registry import Registry
 
@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("jobs")
     env = {
         "PATH": os.environ["PATH"],
-        **Config(data=folder, models=ROOT / "models", secret_key="k" * 32).for_child(),
+        **settings_of(Config(data=folder, models=ROOT / "models", secret_key="k" * 32)),
     }
     with serve(folder, []) as address:
         command = [sys.executable, "-W", "ignore", "-m", "webapp.worker", "--threads", "1"]

@@ -162,7 +162,7 @@ def test_an_exported_version_imports_bit_by_bit(site: Flask, carried: Path, tmp_
     assert (second["golden"], second["files"]) == (first["golden"], first["files"])
 
 
-def test_a_job_imports_through_the_same_command(site: Flask, tiny: Path, tmp_path: Path) -> None:
+def test_a_job_imports_through_the_same_gate(site: Flask, tiny: Path, tmp_path: Path) -> None:
     with site.app_context(), tiny.open("rb") as content:
         asked = import_model_job.check_options({"preprocess": "unit", "name": "small"})
         owner, sent = Owner("user:1"), ModelUpload("Tiny one.keras", content, "a\nb\nc")

@@ -3,6 +3,8 @@ the job."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import json
 from collections.abc import Callable
@@ -13,8 +15,9 @@ from flask.testing import FlaskClient
 
 from webapp.config import Config
 from webapp.domain import LONG
-from webapp.errors import BadRequestError
+from webapp.errors import BadRequestError, JobStoppedError
 from webapp.extensions import get_tools
+from webapp.services.jobs.job_type import RunningJob
 from webapp.services.jobs.types import model_import as model_import_job
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.jobs.worker import Worker
@@ -102,7 +105,7 @@ def test_a_network_becomes_a_version(
     )
     (spool(config, answer.location) / "output.txt").write_text(
         made
-    )  # as its command leaves it, whose worker was killed just then
+    )  # as an import leaves it, whose worker was killed just then
     run_jobs()
     page = admin.get(answer.location).text
     assert (
@@ -111,6 +114,39 @@ def test_a_network_becomes_a_version(
         and "refresh" not in page
     )
     assert "a version now" in admin.get("/imports").text
+
+
+def test_two_never_look_at_the_same_model(
+    app: Flask, admin: FlaskClient, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_import_job, "LOOK", 0.05)
+    address = admin.post("/imports", data=form()).location
+    worker, looks = Worker(JOB_TYPES, get_tools, app.app_context), []
+
+    def look(_self: object, _done: int) -> None:
+        looks.append(1)
+        if len(looks) > 3:
+            worker.stopping.set()
+            raise JobStoppedError("The worker ends.")
+
+    monkeypatch.setattr(RunningJob, "progress", look)
+    with (spool(config, address) / model_import_job.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        worker.run_queue(LONG)
+    assert len(looks) == 4
+    assert not (spool(config, address) / "output.txt").exists()
+
+
+def test_a_full_disk_is_said(
+    admin: FlaskClient, run_jobs: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_arguments: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(model_import_job, "import_model", fill)
+    address = admin.post("/imports", data=form()).location
+    run_jobs()
+    assert "disk is full or cannot be written" in admin.get(address).text
 
 
 def test_what_was_sent_goes_with_a_cancelled_import(

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -83,10 +82,6 @@ def import_command(request: Request, live: bool, as_json: bool) -> None:
     A folder or zip holds the network and its labels. It is checked, loaded and compiled in a
     process of its own; nothing in it can run code. The version waits until it is promoted.
     """
-    if find_spec("tensorflow") is None:
-        raise click.ClickException(
-            "Importing needs what requirements.txt lists (tensorflow is missing)."
-        )
     imported = import_model(request, get_config().models, live=live)
     promotion.note_first(get_registry(), imported.name, imported.version, TERMINAL)
     if as_json:

@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as library_version
+from importlib.util import find_spec
 from pathlib import Path
 
 from webapp.errors import BadCardError, ModelRefusedError, ModelUnavailableError
@@ -86,7 +87,12 @@ def import_model(
 
     Raises `ModelRefusedError` with one sentence, and leaves nothing behind then.
     """
-    with tempfile.TemporaryDirectory(prefix="marque-import-") as temporary:
+    if find_spec("tensorflow") is None:
+        raise ModelRefusedError(
+            "Importing needs what requirements.txt lists (tensorflow is missing)."
+        )
+    prefix = "marque-import-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=limits.temporary) as temporary:
         work = Path(temporary)
         folder = _open(request.source, work)
         notes: list[str] = []
@@ -150,7 +156,8 @@ def _rebuild(
     _check_format(file)
     copy = work / "imported"
     shutil.copyfile(file, copy)
-    digest = hashlib.sha256(copy.read_bytes()).hexdigest()
+    with copy.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     orders = {"file": copy.name, "labels": len(labels)}
     orders |= {"size": request.size, "preprocess": request.preprocess}
     (work / REQUEST_FILE).write_text(json.dumps(orders), encoding="utf-8")

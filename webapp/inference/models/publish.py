@@ -1,11 +1,15 @@
 """Publishing: a Keras model and a draft card become a version, checked in a child process."""
 
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,14 +28,20 @@ from webapp.inference.process_pool import child_environment
 
 GOLDEN_FOLDER = "golden"
 REFUSAL_FILE = "refused.txt"
+_LOOK = 0.5  # seconds between two looks at a child
+_PUBLISHING = ".publishing-"  # begins the name of a version's folder until it is whole
 
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """What a child process may use: seconds of time and gigabytes of address space."""
+    """What a child process may use: seconds of time, gigabytes of address space, and a folder for
+    temporary files (None: that of the system). `watch` is called while it runs; when that raises,
+    the child is ended."""
 
     seconds: int = 900  # a ResNet compiles in two minutes; longer is a hostile or broken file
     gigabytes: int = 16  # TensorFlow reserves several before it starts
+    temporary: Path | None = None
+    watch: Callable[[], object] = lambda: None
 
 
 DEFAULT_LIMITS = ChildLimits()
@@ -76,7 +86,10 @@ def publish(
     folder = models / name
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".publishing-", dir=folder))
+    for left in folder.glob(f"{_PUBLISHING}*"):
+        if left.stat().st_mtime < time.time() - 2 * DEFAULT_LIMITS.seconds:
+            shutil.rmtree(left, ignore_errors=True)  # its process was killed
+    temporary = Path(tempfile.mkdtemp(prefix=_PUBLISHING, dir=folder))
     try:
         number = max(Registry(models).versions(name), default=0) + 1
         _write(replace(draft, card=replace(draft.card, version=number)), temporary)
@@ -117,24 +130,23 @@ def _write(draft: Draft, folder: Path) -> None:
 
 
 def run_child(module: str, folder: Path, limits: ChildLimits) -> None:
-    """Run a module on `folder` in a process of its own. Raises `ModelRefusedError` with the child's
-    sentence from `REFUSAL_FILE`, or with what stopped it."""
-    arguments = [str(folder), str(limits.seconds), str(limits.gigabytes)]
+    """Run a module on `folder` in a process of its own, which ends with this one. Raises
+    `ModelRefusedError` with the child's sentence from `REFUSAL_FILE`, or with what stopped it."""
+    arguments = [str(folder), str(limits.seconds), str(limits.gigabytes), str(os.getpid())]
+    variables = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    if limits.temporary:
+        variables["TMPDIR"] = str(limits.temporary)
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=child_environment() | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+            env=child_environment() | variables,
             start_new_session=True,
         )
         try:
-            child.wait(timeout=limits.seconds)
-        except subprocess.TimeoutExpired as error:
-            raise ModelRefusedError(
-                f"Checking and compiling took longer than {limits.seconds} s and was stopped."
-            ) from error
+            _wait(child, limits)
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
@@ -149,3 +161,23 @@ def run_child(module: str, folder: Path, limits: ChildLimits) -> None:
         raise ModelRefusedError(
             f"Checking and compiling stopped with exit status {child.returncode}: {lines[-1][:300]}"
         )
+
+
+def _wait(child: subprocess.Popen[bytes], limits: ChildLimits) -> None:
+    deadline = time.monotonic() + limits.seconds
+    while time.monotonic() < deadline:
+        limits.watch()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_LOOK)
+            return
+    raise ModelRefusedError(
+        f"Checking and compiling took longer than {limits.seconds} s and was stopped."
+    )
+
+
+def end_with_parent(parent: int) -> None:
+    """Let this process, a child of `parent`, be killed on Linux when that ends, in any way."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        sys.exit("The process that started this one is gone.")

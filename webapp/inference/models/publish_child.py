@@ -31,7 +31,7 @@ from webapp.inference.models.card import (
     ModelCard,
 )
 from webapp.inference.models.held_out import SPLIT_FILE
-from webapp.inference.models.publish import GOLDEN_FOLDER, REFUSAL_FILE
+from webapp.inference.models.publish import GOLDEN_FOLDER, REFUSAL_FILE, end_with_parent
 
 OUTPUTS = ("probabilities", "embedding", "feature_map")
 _EMBEDDING_TOLERANCE = 0.02
@@ -49,11 +49,13 @@ class _Compared:
 
 
 def main(arguments: list[str], task: Callable[[Path], object]) -> int:
-    """Run a task on the folder named first, limited by the seconds and gigabytes that follow.
+    """Run a task on the folder named first, limited by the seconds and gigabytes that follow, and
+    by the life of the process whose number is last.
 
     Returns the exit status: 3 when the folder was refused, with a sentence in `REFUSAL_FILE`.
     """
     folder, seconds, memory = Path(arguments[0]), int(arguments[1]), int(arguments[2]) * 1024**3
+    end_with_parent(int(arguments[3]))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds * 4, seconds * 4))  # four cores
     with contextlib.suppress(ValueError, OSError):  # where a lower limit is set, it stays
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -1,24 +1,35 @@
 """The job that makes a version of an uploaded model, checked in a process of its own."""
 
+import fcntl
 import json
 import re
 import shutil
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 from webapp.domain import LONG
 from webapp.errors import BadRequestError, ModelRefusedError, StorageFullError
-from webapp.inference.model_import.model_import import ENDINGS, PREPROCESSING
+from webapp.inference.model_import.model_import import (
+    ENDINGS,
+    PREPROCESSING,
+    Request,
+    import_model,
+)
 from webapp.inference.models.card import RESIZE_RULES
+from webapp.inference.models.publish import ChildLimits
 from webapp.services.jobs import queue
-from webapp.services.jobs.commands import read_output, run_command
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, Sender, new_id
 from webapp.services.photos.spool import CHUNK, Spool, clear_abandoned
 
 FILE_ENDINGS = (*ENDINGS, ".zip")
+_TEXTS = ("name", "title", "preprocess", "resize")  # options that are a text
+_ANSWER, LOCK = "output.txt", "lock"  # files of a job, beside what was sent
+LOOK = 0.5  # seconds between two looks whether another worker has ended
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,7 @@ class ModelUpload:
 def check_options(form: Mapping[str, str]) -> Json:
     """The options of an import: those given of name, title, preprocess, size (224x224) and resize,
     and threshold (a whole percentage, else 50). Raises `BadRequestError`."""
-    names = ("name", "title", "preprocess", "size", "resize")
-    values = {name: form.get(name, "").strip() for name in names}
+    values = {name: form.get(name, "").strip() for name in ("size", *_TEXTS)}
     threshold = form.get("threshold", "").strip() or "50"
     if not threshold.isdecimal() or int(threshold) > 100:
         raise BadRequestError(
@@ -109,46 +119,65 @@ def _keep(folder: Path, name: str, sent: ModelUpload) -> str:
 
 
 def _do(job: RunningJob) -> Json:
-    """Let `flask model import` check the model; returns name, version and notes.
+    """Let the gate check the model, in a process of its own; returns name, version and notes.
 
     May run twice: two never run at once (a lock on the job's folder), a version appears by one
-    rename when everything was checked, and the output of a command that ended well when its worker
-    was gone is used. Killed between the rename and the output, the same model is published once
-    more, as the next version, which waits like the first.
+    rename when everything was checked, and what an import that ended well wrote down is used.
+    Killed between the rename and that note, the same model is published once more, as the next
+    version, which waits like the first.
     """
-    folder, params = Spool(job.tools.config.data, job.id).folder, job.params
-    file = folder / params["file"]
-    if not file.is_file():
+    folder = Spool(job.tools.config.data, job.id).folder
+    if not (folder / job.params["file"]).is_file():
         raise ModelRefusedError("What was sent is not in the data folder any more. Send it again.")
-    if (made := _made(folder)) is not None:
-        return made
+    try:
+        with (folder / LOCK).open("w") as lock:
+            while not _locked(lock):
+                time.sleep(LOOK)
+                job.progress(job.done)
+            return _made(folder) or _import(job, folder)
+    except OSError as error:
+        raise StorageFullError(
+            "The server's disk is full or cannot be written. Tell the admin."
+        ) from error
+
+
+def _import(job: RunningJob, folder: Path) -> Json:
     job.say(
         "It is rebuilt, checked layer by layer, compiled and compared with itself: "
         "one to five minutes, 15 at most."
     )
-    options = [f"--{key}={value}" for key, value in params["options"].items()]
-    if params["labels"]:
-        options.append(f"--labels={folder / params['labels']}")
-    ended = run_command(job, ["model", "import", "--json", *options, "--", str(file)], folder)
-    made = _made(folder) if ended.status == 0 else None
-    if made is None:
-        killed = (
-            "It ended before it was done: somebody stopped it, or the server ran out of memory. "
-            "Nothing of it is kept."
-        )
-        raise ModelRefusedError(ended.trouble if ended.status > 0 and ended.trouble else killed)
+    options, labels = job.params["options"], job.params["labels"]
+    size = re.split("[x×]", options["size"]) if "size" in options else None
+    request = Request(
+        folder / job.params["file"],
+        str(folder / labels) if labels else "",
+        size=(int(size[0]), int(size[1])) if size else None,
+        threshold=float(options["threshold"]),
+        **{name: options[name] for name in _TEXTS if name in options},
+    )
+    limits = ChildLimits(temporary=folder, watch=lambda: job.progress(job.done))
+    made = asdict(import_model(request, job.tools.registry.folder, limits=limits))
+    (folder / _ANSWER).write_text(json.dumps(made), encoding="utf-8")
     for note in made["notes"]:
         job.say(note)
     return made
 
 
 def _made(folder: Path) -> Json | None:
-    """The output of a command in this folder that ended well, None without one."""
+    """What an import in this folder that ended well wrote down, None without one."""
     try:
-        output = json.loads(read_output(folder))
-        return {name: output[name] for name in ("name", "version", "notes")}
-    except (ValueError, KeyError, TypeError):
+        answer = json.loads((folder / _ANSWER).read_text(encoding="utf-8"))
+        return {name: answer[name] for name in ("name", "version", "notes")}
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _locked(file: IO[str]) -> bool:
+    """Lock an open file; False when another process has the lock."""
+    with suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def _summary(result: Json) -> str:
