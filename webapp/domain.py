@@ -158,17 +158,6 @@ SHORT, LONG = QUEUES = ("short", "long")
 
 
 @dataclass(frozen=True)
-class JobFilter:
-    """Which jobs. An empty string leaves a filter off. Types in `without` are left out unless asked
-    for."""
-
-    state: str = ""
-    type: str = ""
-    owner: str = ""
-    without: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Progress:
     """How far a job is: `done` of `total` items (0: not known yet), `failed` of them in vain."""
 

@@ -15,20 +15,9 @@ def find_user(name: str) -> User | None:
     return db.session.execute(select(User).where(User.name == name)).scalar_one_or_none()
 
 
-def get_user(user_id: int) -> User | None:
-    """The user with this number, or None."""
-    return db.session.get(User, user_id)
-
-
 def all_users() -> Sequence[User]:
     """Everybody, by name."""
     return db.session.scalars(select(User).order_by(User.name)).all()
-
-
-def add_user(user: User) -> None:
-    """Add a user; it has an `id` afterwards."""
-    db.session.add(user)
-    db.session.flush()
 
 
 def count_attempts(name: str, since: datetime) -> tuple[int, datetime | None]:
@@ -56,11 +45,6 @@ def find_key(column: Literal["sha256", "prefix"], value: str) -> ApiKey | None:
     return db.session.scalars(statement).one_or_none()
 
 
-def get_key(key_id: int) -> ApiKey | None:
-    """The key with this number, revoked or not, or None."""
-    return db.session.get(ApiKey, key_id)
-
-
 def note_key_use(key_id: int, moment: datetime, unless_since: datetime) -> bool:
     """Remember that a key was used, unless that was noted since then; False when somebody else was
     writing, or nobody can."""
@@ -72,9 +56,3 @@ def note_key_use(key_id: int, moment: datetime, unless_since: datetime) -> bool:
 def all_keys() -> Sequence[ApiKey]:
     """Every key, newest first."""
     return db.session.scalars(select(ApiKey).order_by(ApiKey.id.desc())).all()
-
-
-def add_key(key: ApiKey) -> None:
-    """Add a key."""
-    db.session.add(key)
-    db.session.flush()

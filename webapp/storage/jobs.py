@@ -2,9 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from webapp.domain import (
     CANCELLED,
@@ -14,7 +26,6 @@ from webapp.domain import (
     QUEUED,
     RUNNING,
     SUCCEEDED,
-    JobFilter,
     Progress,
 )
 from webapp.storage.database import db, update_rows
@@ -54,18 +65,15 @@ def change_job(number: int, *states: str, **values: Any) -> bool:
     return update_rows(statement.where(Job.state.in_(states)) if states else statement) == 1
 
 
-def list_jobs(wanted: JobFilter, *, before: int | None, limit: int) -> Sequence[Job]:
-    """The newest jobs that pass the filter, those with a number under `before`."""
-    statement = select(Job).where(*_conditions(wanted)).order_by(Job.id.desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(Job.id < before)
+def list_jobs(conditions: Iterable[ColumnElement[bool]], limit: int) -> Sequence[Job]:
+    """The newest jobs that fulfil all conditions."""
+    statement = select(Job).where(*conditions).order_by(Job.id.desc()).limit(limit)
     return db.session.scalars(statement).all()
 
 
-def count_jobs(wanted: JobFilter, by: Literal["state", "type"]) -> dict[str, int]:
-    """How many jobs pass the filter, by state or type."""
-    column = getattr(Job, by)
-    statement = select(column, func.count()).where(*_conditions(wanted)).group_by(column)
+def count_jobs(column: Any, conditions: Iterable[ColumnElement[bool]] = ()) -> dict[str, int]:
+    """How many jobs fulfil all conditions, by their state or type."""
+    statement = select(column, func.count()).where(*conditions).group_by(column)
     return {value: int(count) for value, count in db.session.execute(statement)}
 
 
@@ -98,12 +106,6 @@ def remove_jobs(ended_before: datetime) -> None:
 def _jobs(*conditions: Any) -> Any:
     statement = select(Job).where(*conditions).execution_options(populate_existing=True)
     return db.session.scalars(statement)
-
-
-def _conditions(wanted: JobFilter) -> list[Any]:
-    pairs = ((Job.state, wanted.state), (Job.type, wanted.type), (Job.owner, wanted.owner))
-    conditions: list[Any] = [column == value for column, value in pairs if value]
-    return conditions if wanted.type else [*conditions, Job.type.not_in(wanted.without)]
 
 
 # ---- parts ----

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from webapp.errors import KeyNotFoundError, LoginFailedError, UserError
 from webapp.storage import accounts as storage
-from webapp.storage.database import writing
+from webapp.storage.database import db, writing
 from webapp.storage.tables import ApiKey, now
 
 SCOPES = ("predict", "review", "admin")
@@ -31,7 +31,7 @@ def create_key(name: str, scope: str, expires_at: datetime | None = None) -> tup
     key = ApiKey(name=name.strip(), prefix=text[:10], sha256=_digest(text))
     key.scope, key.expires_at = scope, expires_at
     with writing():
-        storage.add_key(key)
+        db.session.add(key)
     return key, text
 
 
@@ -92,7 +92,7 @@ def allows(key: ApiKey, scope: str) -> bool:
 
 def get_key(key_id: int) -> ApiKey:
     """The key with this number, revoked or not. Raises `KeyNotFoundError`."""
-    if (key := storage.get_key(key_id)) is None:
+    if (key := db.session.get(ApiKey, key_id)) is None:
         raise KeyNotFoundError("There is no such key.")
     return key
 

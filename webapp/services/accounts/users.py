@@ -12,7 +12,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from webapp.errors import LoginFailedError, TooManyAttemptsError, UserError
 from webapp.storage import accounts as storage
-from webapp.storage.database import writing
+from webapp.storage.database import db, writing
 from webapp.storage.tables import User, now
 
 ROLES = ("reviewer", "admin")
@@ -59,7 +59,7 @@ def create_user(
             stamp=secrets.token_hex(16),
             first_password=first_password or generated,
         )
-        storage.add_user(user)
+        db.session.add(user)
     return _NewUser(user, password)
 
 
@@ -94,7 +94,7 @@ def change_password(user_id: int, old: str, new: str) -> User:
 
     Raises `LoginFailedError` for a wrong old one, `TooManyAttemptsError` or `UserError`.
     """
-    user = storage.get_user(user_id)
+    user = db.session.get(User, user_id)
     if user is None:
         raise UserError("This user does not exist any more.")
     _refuse_when_throttled(user.name)
@@ -122,14 +122,14 @@ def set_password(name: str, new: str, *, first_password: bool = False) -> User:
 def end_sessions(user_id: int) -> None:
     """Log a user out everywhere: copied cookies are worthless afterwards."""
     with writing():
-        if (user := storage.get_user(user_id)) is not None:
+        if (user := db.session.get(User, user_id)) is not None:
             user.stamp = secrets.token_hex(16)
 
 
 def user_of_session(session_id: str) -> User | None:
     """The user of a session made by `session_id_of`, None when it was ended."""
     number, _, stamp = session_id.partition(".")
-    user = storage.get_user(int(number)) if number.isdecimal() and len(number) < 18 else None
+    user = db.session.get(User, int(number)) if number.isdecimal() and len(number) < 18 else None
     stamp_bytes = stamp.encode("utf-8", "replace")
     return user if user and secrets.compare_digest(user.stamp.encode(), stamp_bytes) else None
 

@@ -4,9 +4,10 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
 
 from webapp.domain import (
@@ -17,7 +18,6 @@ from webapp.domain import (
     PLAN,
     QUEUED,
     RUNNING,
-    JobFilter,
     Progress,
     Who,
 )
@@ -35,7 +35,7 @@ _LONGEST_KEY = 200
 # A worker that gave no sign for so long counts as gone.
 ABSENT = timedelta(seconds=60)
 # Types with a job for each photo, which would fill the lists: shown only when asked for.
-_UNLISTED = ("predict",)
+_LISTED = Job.type != "predict"
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,12 @@ def list_jobs(
         raise BadRequestError(f"A job is {', '.join(JOB_STATES)}; {state[:40]!r} is none of them.")
     if cursor and (not cursor.isdecimal() or len(cursor) > 15):
         raise BadRequestError("This cursor is not one of ours. Start again without it.")
-    before = int(cursor) if cursor else None
-    rows = storage.list_jobs(_visible(owner, state, job_type), before=before, limit=limit + 1)
+    conditions = [*_visible(owner), Job.type == job_type if job_type else _LISTED]
+    if state:
+        conditions.append(Job.state == state)
+    if cursor:
+        conditions.append(Job.id < int(cursor))
+    rows = storage.list_jobs(conditions, limit + 1)
     more = len(rows) > limit
     return _JobPage(_views(list(rows[:limit])), str(rows[limit - 1].id) if more else "")
 
@@ -197,13 +201,12 @@ def list_jobs(
 def counts(owner: Owner) -> tuple[dict[str, int], dict[str, int]]:
     """How many jobs the owner may see: by state (of those that lists show), and by type."""
     visible = _visible(owner)
-    types = storage.count_jobs(replace(visible, without=()), by="type")
-    return storage.count_jobs(visible, by="state"), types
+    return storage.count_jobs(Job.state, [*visible, _LISTED]), storage.count_jobs(Job.type, visible)
 
 
 def latest(job_type: JobType, **params: object) -> JobView | None:
     """The newest job of a type with these params among the last fifty, or None."""
-    rows = storage.list_jobs(JobFilter(type=job_type.name), before=None, limit=_PAGE)
+    rows = storage.list_jobs([Job.type == job_type.name], _PAGE)
     job = next((row for row in rows if params.items() <= row.params.items()), None)
     return None if job is None else _views([job])[0]
 
@@ -235,16 +238,16 @@ def worker_seen() -> bool:
 
 def overview() -> str:
     """A line about jobs and workers for the operator."""
-    states, seen_at = storage.count_jobs(JobFilter(), by="state"), storage.worker_last_seen()
+    states, seen_at = storage.count_jobs(Job.state), storage.worker_last_seen()
     running, waiting, failed = (states.get(state, 0) for state in (RUNNING, QUEUED, FAILED))
     worker = f"a worker was seen {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else ""
     worker = worker or "no worker was seen yet"
     return f"{running} running, {waiting} waiting, {failed} failed; {worker}"
 
 
-def _visible(owner: Owner, state: str = "", job_type: str = "") -> JobFilter:
-    """The filter for what an owner may see. One without a name sees none in lists."""
-    return JobFilter(state, job_type, "" if owner.all else owner.id or "nobody", _UNLISTED)
+def _visible(owner: Owner) -> list[ColumnElement[bool]]:
+    """The condition for what an owner may see. One without a name sees none in lists."""
+    return [] if owner.all else [Job.owner == (owner.id or "nobody")]
 
 
 def _visible_job(public_id: str, owner: Owner) -> Job:
