@@ -54,11 +54,6 @@ def find_by_key(key_hash: str | None) -> Job | None:
     return _jobs(Job.key_hash == key_hash).one_or_none() if key_hash else None
 
 
-def job_by_number(number: int) -> Job:
-    """The job with this primary key, as it is now."""
-    return _jobs(Job.id == number).one()
-
-
 def change_job(number: int, *states: str, **values: Any) -> bool:
     """Change a job if it is in one of `states` (in any, without); True when it was."""
     statement = update(Job).where(Job.id == number).values(**values)

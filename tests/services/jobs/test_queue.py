@@ -202,14 +202,17 @@ def test_short_work_does_not_wait_for_long_work(app: Flask) -> None:
 # ---- trouble ----
 
 
-def test_what_is_busy_is_tried_again_with_patience(app: Flask) -> None:
+def test_what_is_busy_is_tried_again_with_patience(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind = failing(ServerBusyError("Busy."))
     job_id = enqueue(kind)
     pauses, moment = [], now()
+    monkeypatch.setattr(parts, "now", lambda: moment)
     for _ in range(parts.ATTEMPTS - 1):
         taken = claim(kind, moment)
         assert taken
-        parts.try_again(taken, work_of(taken), "Busy.", moment)
+        parts.try_again(taken, work_of(taken), "Busy.")
         waits = db.session.query(JobPart.run_after).scalar() - moment
         pauses.append(waits.total_seconds())
         assert claim(kind, moment + waits - timedelta(seconds=0.1)) is None
@@ -218,7 +221,7 @@ def test_what_is_busy_is_tried_again_with_patience(app: Flask) -> None:
     assert see(job_id).state == "running"
     last = claim(kind, moment)
     assert last
-    parts.try_again(last, work_of(last), "Busy.", moment)
+    parts.try_again(last, work_of(last), "Busy.")
     assert (see(job_id).state, see(job_id).job.error) == ("failed", "Busy.")
 
 

@@ -136,23 +136,23 @@ def test_it_sends_nothing_to_a_private_address(receiver: Receiver) -> None:
     assert not receiver.messages
 
 
-def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
+def test_one_private_address_among_public_ones_is_enough_to_refuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lookup = lambda _host, port, **_more: [  # noqa: E731
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
         for address in ("8.8.8.8", "10.0.0.1")
     ]
+    monkeypatch.setattr(transport, "getaddrinfo", lookup)
     with pytest.raises(NotDeliveredError, match=r"10\.0\.0\.1"):
-        post("http://rebound.example/", b"", {}, private=False, lookup=lookup)
+        post("http://rebound.example/", b"", {}, private=False)
 
 
-def test_the_name_is_asked_for_once_and_the_host_is_told(receiver: Receiver) -> None:
-    post(
-        f"http://rebound.example:{receiver.port}/",
-        b"",
-        {},
-        private=True,
-        lookup=answers("127.0.0.1"),
-    )  # a second lookup would fail
+def test_the_name_is_asked_for_once_and_the_host_is_told(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "getaddrinfo", answers("127.0.0.1"))
+    post(f"http://rebound.example:{receiver.port}/", b"", {}, private=True)  # asks but once
     assert receiver.messages[0][0]["host"] == f"rebound.example:{receiver.port}"
 
 
@@ -173,12 +173,13 @@ def test_a_closed_port_is_a_failure() -> None:
             post(f"http://127.0.0.1:{unused.getsockname()[1]}/", b"", {}, private=True)
 
 
-def test_an_unknown_name_is_a_failure() -> None:
+def test_an_unknown_name_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_asked: object, **_more: object) -> Any:
         raise socket.gaierror
 
+    monkeypatch.setattr(transport, "getaddrinfo", unknown)
     with pytest.raises(NotDeliveredError, match="not known"):
-        post("https://nowhere.example/", b"", {}, private=False, lookup=unknown)
+        post("https://nowhere.example/", b"", {}, private=False)
 
 
 @pytest.mark.parametrize(("scheme", "beginning"), [("http", b""), ("https", b"\x16\x03\x03\x40\0")])
@@ -244,32 +245,13 @@ def certificate(tmp_path: Path) -> Path:
 def test_a_certificate_is_checked_against_the_name(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(transport, "getaddrinfo", answers(*["127.0.0.1"] * 3))
     with receiving(certificate) as receiver:
+        address = f"https://car.example:{receiver.port}/"
         with pytest.raises(NotDeliveredError, match="certificate"):
-            post(
-                f"https://car.example:{receiver.port}/",
-                b"x",
-                {},
-                private=True,
-                lookup=answers("127.0.0.1"),
-            )
+            post(address, b"x", {}, private=True)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("cert.pem")))
-        assert (
-            post(
-                f"https://car.example:{receiver.port}/",
-                b"x",
-                {},
-                private=True,
-                lookup=answers("127.0.0.1"),
-            )
-            == 204
-        )
+        assert post(address, b"x", {}, private=True) == 204
         with pytest.raises(NotDeliveredError, match="certificate"):
-            post(
-                f"https://other.example:{receiver.port}/",
-                b"x",
-                {},
-                private=True,
-                lookup=answers("127.0.0.1"),
-            )
+            post(address.replace("car.", "other."), b"x", {}, private=True)
         assert [body for _headers, body in receiver.messages] == [b"x"]

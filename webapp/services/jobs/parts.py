@@ -12,7 +12,7 @@ from webapp.domain import DO, FAILED, FINISH, PLAN, QUEUED, RUNNING, SUCCEEDED, 
 from webapp.errors import JobStoppedError, JobWaitsError, MarqueError, ServerBusyError
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.storage import jobs as storage
-from webapp.storage.database import writing
+from webapp.storage.database import db, writing
 from webapp.storage.tables import Job, JobPart, now
 
 # How long a part stays with a worker that gives no sign: then another one claims it.
@@ -138,12 +138,11 @@ def put_back(claim: Claim, job: RunningJob, *, seconds: float = 0.0) -> None:
         storage.add_lines(claim.job.id, job.lines, moment)
 
 
-def try_again(claim: Claim, job: RunningJob, trouble: str, moment: datetime | None = None) -> None:
+def try_again(claim: Claim, job: RunningJob, trouble: str) -> None:
     """Let a part wait for its next attempt, longer each time; after the last one the job fails."""
-    moment = moment or now()
-    attempt = claim.part.attempts + 1
+    moment, attempt = now(), claim.part.attempts + 1
     if attempt >= ATTEMPTS:
-        fail_job(claim, job, trouble, moment)
+        fail_job(claim, job, trouble)
         return
     pause = _FIRST_PAUSE * 4 ** (attempt - 1)
     line = f"{trouble} Attempt {attempt} of {ATTEMPTS}; the next one in {pause:.0f} s."
@@ -152,9 +151,9 @@ def try_again(claim: Claim, job: RunningJob, trouble: str, moment: datetime | No
             storage.add_lines(claim.job.id, [*job.lines, line], moment)
 
 
-def fail_job(claim: Claim, job: RunningJob, trouble: str, moment: datetime | None = None) -> None:
+def fail_job(claim: Claim, job: RunningJob, trouble: str) -> None:
     """Let the job fail with this part. What other parts did stays; waiting ones are not begun."""
-    moment = moment or now()
+    moment = now()
     with writing():
         if _queue_part(claim, moment, **_figures(job)):
             storage.add_lines(claim.job.id, job.lines, moment)
@@ -166,8 +165,8 @@ def save_progress(claim: Claim, job: RunningJob) -> None:
     moment = now()
     try:
         with writing():
-            row = storage.job_by_number(claim.job.id)
-            if row.state != RUNNING or row.cancel_requested_at is not None:
+            db.session.refresh(claim.job)
+            if claim.job.state != RUNNING or claim.job.cancel_requested_at is not None:
                 raise JobStoppedError("The job was cancelled, or has failed.")
             if not _change_part(claim, lease_until=moment + LEASE, **_figures(job)):
                 raise JobStoppedError("Another worker has this part now.")

@@ -5,10 +5,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from http.client import HTTPException
-from typing import Any
+from socket import getaddrinfo
 from urllib.parse import SplitResult, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -27,7 +27,6 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Resolve = Callable[..., Iterable[tuple[Any, ...]]]
 
 
 def check_url(url: str, *, private: bool) -> str:
@@ -39,7 +38,7 @@ def check_url(url: str, *, private: bool) -> str:
     url = url.strip()
     parts = _split(url)
     try:
-        addresses = _resolve(parts, socket.getaddrinfo)
+        addresses = _resolve(parts)
     except NotDeliveredError:
         return url
     if not private and (refusal := _refusal(addresses)):
@@ -47,14 +46,7 @@ def check_url(url: str, *, private: bool) -> str:
     return url
 
 
-def post(
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    private: bool,
-    lookup: _Resolve = socket.getaddrinfo,
-) -> int:
+def post(url: str, body: bytes, headers: Mapping[str, str], *, private: bool) -> int:
     """Send `body` and return the status, 200 to 299.
 
     The name is looked up once, and the connection goes to an address that was checked.
@@ -63,7 +55,7 @@ def post(
         NotDeliveredError: Another status came back, also a redirect, or nothing did.
     """
     parts = _split(url)
-    addresses = _resolve(parts, lookup)
+    addresses = _resolve(parts)
     if not private and (refusal := _refusal(addresses)):
         raise NotDeliveredError(refusal)
     status = _send(parts, addresses, body, {**headers, "Host": parts.netloc})
@@ -109,11 +101,11 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _resolve(parts: SplitResult, lookup: _Resolve) -> list[_Address]:
+def _resolve(parts: SplitResult) -> list[_Address]:
     """The addresses of a host, each once. Raises `NotDeliveredError` when it has none."""
     host = parts.hostname or ""
     try:
-        rows = lookup(host, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
+        rows = getaddrinfo(host, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(ipaddress.ip_address(str(row[4][0])) for row in rows))
     except (OSError, UnicodeError):
         addresses = []

@@ -59,7 +59,7 @@ def _plan(job: RunningJob) -> list[Json]:
         f"{preview.conflicts:,} have another one."
     )
     wanted = [] if asked["dry_run"] else preview.wanted(replace=asked["replace"])
-    chunks = cut([list(astuple(change)) for change in wanted], BATCH)
+    chunks = cut([list(astuple(change)) for change in wanted], BATCH, BATCH)
     parts = [{"changes": chunk, "total": len(chunk)} for chunk in chunks]
     look = {  # of lines, but `new` and `different` of photos
         "lines": preview.lines,
@@ -74,16 +74,13 @@ def _plan(job: RunningJob) -> list[Json]:
 
 
 def _do(job: RunningJob) -> Json:
-    """Give the photos of one part their labels, some in a transaction.
+    """Give the photos of one part their labels.
 
     May run twice: a photo is left alone that has a label event of this job, or another label than
     when it was planned.
     """
     changes = [PlannedLabel(*values) for values in job.part["changes"]]
-    stamp = Stamp(job.who, "import", job.params["name"], job.id)
-    for start in range(0, len(changes), BATCH):
-        label_import.give_labels(changes[start : start + BATCH], stamp)
-        job.progress(min(start + BATCH, len(changes)))
+    label_import.give_labels(changes, Stamp(job.who, "import", job.params["name"], job.id))
     return {"look": job.part.get("look")}
 
 

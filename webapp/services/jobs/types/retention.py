@@ -25,17 +25,15 @@ def _plan(job: RunningJob) -> list[Json]:
     before = datetime.fromisoformat(job.params["before"])
     numbers = storage.surplus_numbers(job.params["per_class"], before)
     job.say(f"{len(numbers):,} photos go.")
-    return [{"numbers": part, "total": len(part)} for part in cut(numbers, CHUNK)]
+    return [{"numbers": part, "total": len(part)} for part in cut(numbers, CHUNK, CHUNK)]
 
 
 def _do(job: RunningJob) -> Json:
-    """Delete the photos of one part, a chunk in a transaction; those that got a label or a star
-    meanwhile stay. May run twice: a photo that is deleted already is left alone."""
+    """Delete the photos of one part; those that got a label or a star meanwhile stay. May run
+    twice: a photo that is deleted already is left alone."""
     numbers = job.part["numbers"]
-    for start in range(0, len(numbers), CHUNK):
-        with writing():
-            storage.put_away(numbers[start : start + CHUNK], job.id, job.who.name, labelled=False)
-        job.progress(min(start + CHUNK, len(numbers)))
+    with writing():
+        storage.put_away(numbers, job.id, job.who.name, labelled=False)
     return {"met": len(numbers)}
 
 
