@@ -83,9 +83,9 @@ def forecast(selection: Selection) -> _Forecast:
     return _Forecast(met, starred, photos.photos_by_number(first), up_to)
 
 
-def is_long(selection: Selection) -> bool:
-    """True when a version cannot look at all of these photos while one waits."""
-    return len(_numbers(selection, MOST_RANKED + 1)) > MOST_RANKED
+def is_large(selection: Selection, most: int) -> bool:
+    """True for a filter that lets more than `most` photos through; picked ones are never many."""
+    return not selection.ids and len(_numbers(selection, most + 1)) > most
 
 
 def relabel_all(

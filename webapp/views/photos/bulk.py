@@ -206,12 +206,12 @@ def _note_done(action: str, done: Relabelled) -> None:
 def _enqueue(form: BulkForm, selection: Selection) -> Job | None:
     """A new job when the photos are more than one waits for, else None."""
     action = form.action.data
-    if action in bulk_job.ACTIONS and bulk_job.is_large(selection):
+    if action in bulk_job.ACTIONS and bulk.is_large(selection, MOST):
         cards = live_choice() if action == "label" else []
         label, stamp = form.label.data, Stamp(guards.who(), "gallery")
         params = bulk_job.action_params(action, selection, stamp, cards, label)
         return bulk_job.enqueue(params, guards.sender())
-    if action == "ask" and not selection.ids and bulk.is_long(selection):
+    if action == "ask" and bulk.is_large(selection, MOST_RANKED):
         return reclassify_job.enqueue(get_registry(), *form.version, selection, guards.sender())
     return None
 

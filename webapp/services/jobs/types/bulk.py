@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from webapp.domain import count
 from webapp.errors import BadRequestError, NothingToUndoError
-from webapp.gallery_filter import GalleryFilter, filter_params, parse_filter
+from webapp.gallery_filter import filter_params, parse_filter
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, cut, walk
@@ -49,18 +49,6 @@ _WORDING = {  # the job's title, and what came of it
 
 
 # ---- adding ----
-
-
-def is_large(selection: Selection) -> bool:
-    """True when it is more photos than an action changes while one waits."""
-    if selection.ids:
-        return False
-    met, up_to = 0, selection.up_to or storage.last_number()
-    for _after, numbers in walk(_photos_of(selection.wanted, up_to)):
-        met += len(numbers)
-        if met > MOST:
-            return True
-    return False
 
 
 def is_large_batch(batch: str) -> bool:
@@ -195,16 +183,13 @@ def _change(job: RunningJob, numbers: Sequence[int]) -> None:
 def _numbers(params: Json, what: str, up_to: int | None = None) -> Callable[[int], list[int]]:
     """What gives the next numbers of photos or label events: up to one, else all of the job."""
     if what == "photos":
-        return _photos_of(parse_filter(params["filter"]), up_to or params["up_to"])
+        wanted, last = parse_filter(params["filter"]), up_to or params["up_to"]
+        return lambda after: storage.next_numbers(wanted, after, last, CHUNK)
     return lambda after: [
         number
         for number in _UNDOABLE[what](params["undo"], after, CHUNK)
         if up_to is None or number <= up_to
     ]
-
-
-def _photos_of(wanted: GalleryFilter, up_to: int) -> Callable[[int], list[int]]:
-    return lambda after: storage.next_numbers(wanted, after, up_to, CHUNK)
 
 
 JOB_TYPE = JobType("many", "Bulk action", _do, plan=_plan, finish=_finish, summary=_summary)
