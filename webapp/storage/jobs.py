@@ -1,4 +1,4 @@
-"""Queries about jobs, their parts, their log and the workers. Nothing here commits."""
+"""Queries about jobs, their parts, their log and the workers. Only `remove_jobs` commits."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ from webapp.domain import (
     SUCCEEDED,
     Progress,
 )
-from webapp.storage.database import db, update_rows
+from webapp.storage.database import db, update_rows, write_if_free
 from webapp.storage.tables import Job, JobLine, JobPart, JobWorker, Photo
 
 ACTIVE = (QUEUED, RUNNING)
@@ -88,14 +88,9 @@ def jobs_to_clear(job_type: str, ended_before: datetime, failed_before: datetime
     return _jobs(Job.type == job_type, Job.cleared_at.is_(None), over).all()
 
 
-def has_ended_before(moment: datetime) -> bool:
-    """True when there is a job that ended before a moment."""
-    return bool(db.session.scalar(select(exists().where(Job.ended_at < moment))))
-
-
 def remove_jobs(ended_before: datetime) -> None:
-    """Delete jobs that ended before a moment, with their parts and lines."""
-    update_rows(delete(Job).where(Job.ended_at < ended_before))
+    """Delete jobs that ended before a moment, with their parts and lines, if nobody else writes."""
+    write_if_free(delete(Job).where(Job.ended_at < ended_before))
 
 
 def _jobs(*conditions: Any) -> Any:

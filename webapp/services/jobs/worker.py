@@ -70,9 +70,7 @@ def clear_ended(
             job_type.clear(job.public_id, job.params, tools())
             with writing():
                 storage.change_job(job.id, SUCCEEDED, CANCELLED, FAILED, cleared_at=moment)
-    if storage.has_ended_before(moment - JOBS_KEPT):
-        with writing():
-            storage.remove_jobs(moment - JOBS_KEPT)
+    storage.remove_jobs(moment - JOBS_KEPT)
 
 
 # ---- the worker ----
@@ -126,15 +124,11 @@ class Worker:
         moment = now()
         if moment - self._renewed_at >= _RENEW_EVERY:
             self._renew(moment)
-        if not storage.count_waiting(self._job_types, moment, limit=1):
-            return
         for queue, threads in self._threads.items():
             threads[:] = [thread for thread in threads if thread.is_alive()]
             if free := self._slots[queue] - len(threads):
                 for _ in range(storage.count_waiting(self._types_of(queue), moment, limit=free)):
-                    thread = threading.Thread(
-                        target=self._run_thread, args=(queue,), name=f"jobs-{queue}"
-                    )
+                    thread = threading.Thread(target=self._run_thread, args=(queue,), name=queue)
                     threads.append(thread)
                     thread.start()
 
