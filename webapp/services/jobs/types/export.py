@@ -34,7 +34,6 @@ _MANIFEST = "manifest.json"
 _QUOTA = 20 * 2**30  # bytes that exports may take there, all together
 _RESERVE = 200 * 2**20  # bytes of the disk that an export must leave free
 _PIECE = 1_000  # photos of a piece at least
-_CHUNK = 2**20
 
 
 # ---- adding, fetching, removing ----
@@ -226,10 +225,9 @@ def _joined(job: RunningJob, path: Path, pieces: list[Json]) -> Json:
     if not path.exists():
         with _writing_file(path) as stream:
             for source in sources:
-                with source.open("rb") as piece_stream:
-                    while content := piece_stream.read(_CHUNK):
-                        stream.write(content)
-                        job.progress(0)
+                with source.open("rb") as piece:
+                    shutil.copyfileobj(piece, stream)
+                job.progress(0)
     for source in sources:
         source.unlink(missing_ok=True)
     with path.open("rb") as file:
