@@ -18,7 +18,7 @@ Json = dict[str, Any]
 _T = TypeVar("_T")
 # Seconds between two looks at whether the job was cancelled, which also save how far the part is.
 SAVE_EVERY = 1.0
-MOST_PARTS = 200  # of a job
+_MOST_PARTS = 200  # of a job
 
 
 class Tools(Protocol):
@@ -110,9 +110,9 @@ class JobType:
 
 
 def cut(items: Sequence[_T], least: int, most: int = 0) -> list[Sequence[_T]]:
-    """The items in order, in chunks of `least` or more: `MOST_PARTS` of them, or as many as it
+    """The items in order, in chunks of `least` or more: `_MOST_PARTS` of them, or as many as it
     takes when a chunk has at most `most` (0: any number)."""
-    size = max(1, least, -(-len(items) // MOST_PARTS))
+    size = max(1, least, -(-len(items) // _MOST_PARTS))
     size = min(size, most or size)
     return [items[start : start + size] for start in range(0, len(items), size)]
 

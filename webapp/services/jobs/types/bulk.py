@@ -11,7 +11,7 @@ from webapp.errors import BadRequestError, NothingToUndoError
 from webapp.gallery_filter import filter_params, parse_filter
 from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, cut, walk
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, walk
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import (
@@ -112,17 +112,13 @@ def enqueue(params: Json, sender: Sender) -> Job:
 def _plan(job: RunningJob) -> list[Json]:
     """Ranges of numbers of photos, or of label events to take back. Planning again after a stop may
     find fewer: the rest is done."""
-    chunks: list[Json] = [
+    parts: list[Json] = [
         {"what": what, "after": after, "to": numbers[-1], "total": len(numbers)}
         for what in (_UNDOABLE if job.params["action"] == UNDO else ("photos",))
         for after, numbers in walk(_numbers(job.params, what))
     ]
-    job.say(f"{sum(chunk['total'] for chunk in chunks):,} photos to go through.")
-    return [
-        group[0] | {"to": group[-1]["to"], "total": sum(chunk["total"] for chunk in group)}
-        for what in dict.fromkeys(chunk["what"] for chunk in chunks)
-        for group in cut([chunk for chunk in chunks if chunk["what"] == what], least=1)
-    ]
+    job.say(f"{sum(part['total'] for part in parts):,} photos to go through.")
+    return parts
 
 
 def _do(job: RunningJob) -> Json:

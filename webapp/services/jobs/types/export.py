@@ -20,7 +20,7 @@ from webapp.services.exports.formats.base import Record, replacing, write_whole
 from webapp.services.exports.order import ExportOrder, number_after, without_class
 from webapp.services.exports.run import MOST_LOST, ExportCounts, ExportRun, as_json, records
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools, cut, walk
+from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools, walk
 from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.storage import exports as storage
 from webapp.storage import jobs
@@ -33,7 +33,7 @@ _FOLDER = "exports"  # in the data folder
 _MANIFEST = "manifest.json"
 _QUOTA = 20 * 2**30  # bytes that exports may take there, all together
 _RESERVE = 200 * 2**20  # bytes of the disk that an export must leave free
-_PIECE = 1_000  # photos of a piece at least
+_PIECE = 1_000  # photos of a piece of a table
 
 
 # ---- adding, fetching, removing ----
@@ -118,20 +118,19 @@ def _plan(job: RunningJob) -> list[Json]:
     selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
     zips = order.format_spec.holds_photos
     size = orders.ZIP_PHOTOS if zips else _PIECE
-    ranges = []
+    pieces = []
     for after, numbers in walk(lambda last: storage.next_numbers(selection, last, size), first):
-        ranges.append((after, numbers[-1], len(numbers)))
+        pieces.append((after, numbers[-1], len(numbers)))
         job.progress(0)
-    job.say(f"{sum(number for *_range, number in ranges):,} photos to write.")
-    # each range is a zip, a document of JSON is written in one piece
-    least = 1 if zips or order.format_spec.goes_on else len(ranges)
-    pieces = cut(ranges, least, 1 if zips else 0)
-    pieces = pieces or [[(first, upto, 0)]]  # an empty file has a heading too
+    total = sum(photos for *_range, photos in pieces)
+    job.say(f"{total:,} photos to write.")
+    if not pieces or not (zips or order.format_spec.goes_on):
+        pieces = [(first, upto, total)]  # a document of JSON, or the heading of an empty file
     return [
         common
-        | {"number": number, "of": len(pieces), "after": piece[0][0], "upto": piece[-1][1]}
-        | {"total": sum(photos for *_range, photos in piece)}
-        for number, piece in enumerate(pieces, 1)
+        | {"number": number, "of": len(pieces)}
+        | {"after": after, "upto": upto, "total": photos}
+        for number, (after, upto, photos) in enumerate(pieces, 1)
     ]
 
 

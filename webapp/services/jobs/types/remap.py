@@ -3,12 +3,12 @@
 from webapp.domain import LONG, SUCCEEDED
 from webapp.inference.models.registry import Registry
 from webapp.services.jobs import queue
-from webapp.services.jobs.job_type import MOST_PARTS, JobType, Json, RunningJob
+from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import EVERYBODY, JobView, Sender
 from webapp.services.labels.remap import Editor, update_answers, update_photos
 from webapp.storage.labels import edits
 
-_LEAST = 10_000  # answers in a part
+_PART = 10_000  # answers in a part
 
 
 def editor(registry: Registry, sender: Sender) -> Editor:
@@ -38,10 +38,9 @@ def go_on(model: str, sender: Sender) -> None:
 def _plan(_job: RunningJob) -> list[Json]:
     """Photos, and ranges of numbers of predictions."""
     last = edits.last_prediction()
-    size = max(_LEAST, -(-last // MOST_PARTS))
     ranges = [
-        {"what": "answers", "after": start, "to": start + size, "total": min(size, last - start)}
-        for start in range(0, last, size)
+        {"what": "answers", "after": start, "to": start + _PART, "total": min(_PART, last - start)}
+        for start in range(0, last, _PART)
     ]
     return [{"what": "photos"}, *ranges]
 
