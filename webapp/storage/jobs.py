@@ -162,12 +162,6 @@ def give_back(job_id: int, moment: datetime) -> None:
     db.session.execute(update(JobPart).where(open_parts).values(run_after=moment, **fresh))
 
 
-def is_worked_on(job_id: int, moment: datetime) -> bool:
-    """True while a worker with a valid lease has a part of the job."""
-    mine = exists().where(JobPart.job_id == job_id, _leased(moment))
-    return bool(db.session.scalar(select(mine)))
-
-
 def jobs_with_lost_parts(moment: datetime, attempts: int) -> Sequence[int]:
     """Jobs, by number, with a part claimed `attempts` times or more whose last worker is gone."""
     statement = select(Job.id).join(JobPart, JobPart.job_id == Job.id).distinct()

@@ -310,9 +310,9 @@ def test_a_cancelled_job_whose_worker_is_gone_is_cancelled_when_its_lease_ends()
     job_id = enqueue(ONE, say="x")
     claim(ONE)
     jobs.cancel_job(job_id, ANNA, WHO)
-    worker.stop_cancelled()
+    jobs.stop_cancelled()
     assert see(job_id).state == "running"
-    worker.stop_cancelled(now() + parts.LEASE + timedelta(seconds=1))
+    jobs.stop_cancelled(now() + parts.LEASE + timedelta(seconds=1))
     assert see(job_id).state == "cancelled"
 
 

@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
@@ -288,9 +288,17 @@ def cancel_job(public_id: str, owner: Owner, who: Who) -> JobView:
             moment = now()
             storage.change_job(job.id, *storage.ACTIVE, cancel_requested_at=moment)
             storage.add_lines(job.id, [f"Cancelled by {who.name}."], moment)
-            if not storage.is_worked_on(job.id, moment):
-                storage.change_job(job.id, *storage.ACTIVE, state=CANCELLED, ended_at=moment)
+    stop_cancelled()
     return get_job(public_id, owner)
+
+
+def stop_cancelled(moment: datetime | None = None) -> None:
+    """End cancelled jobs whose parts have all come to a stop."""
+    moment = moment or now()
+    if storage.jobs_to_stop(moment):
+        with writing():
+            for job in storage.jobs_to_stop(moment):
+                storage.change_job(job.id, *storage.ACTIVE, state=CANCELLED, ended_at=moment)
 
 
 def retry_job(public_id: str, owner: Owner, who: Who) -> JobView:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 
-from webapp.domain import CANCELLED, FAILED, LONG, QUEUED, QUEUES, RUNNING, SHORT, SUCCEEDED
+from webapp.domain import CANCELLED, FAILED, LONG, QUEUES, SHORT, SUCCEEDED
 from webapp.services.jobs.job_type import JobType, Tools
 from webapp.services.jobs.parts import ATTEMPTS, LEASE, claim_part, do_part, end_failed
+from webapp.services.jobs.queue import stop_cancelled
 from webapp.storage import jobs as storage
 from webapp.storage.database import checkpoint_if_large, end_reading, writing
 from webapp.storage.tables import now
@@ -36,15 +37,6 @@ _log = logging.getLogger("marque.jobs")
 
 
 # ---- tidy up ----
-
-
-def stop_cancelled(moment: datetime | None = None) -> None:
-    """End cancelled jobs whose parts have all come to a stop."""
-    moment = moment or now()
-    if storage.jobs_to_stop(moment):
-        with writing():
-            for job in storage.jobs_to_stop(moment):
-                storage.change_job(job.id, QUEUED, RUNNING, state=CANCELLED, ended_at=moment)
 
 
 def fail_lost(moment: datetime | None = None) -> None:
