@@ -60,9 +60,10 @@ def prepare() -> None:
     except UserError as error:
         raise click.ClickException(f"MARQUE_ADMIN_PASSWORD cannot be used: {error}") from error
     if admin is not None and not config.admin_password:
+        user, password = admin
         click.echo("\n  The first admin was created. Log in with this name and password;")
         click.echo("  the password is shown this once:\n")
-        click.echo(f"      name      {admin.user.name}\n      password  {admin.password}\n")
+        click.echo(f"      name      {user.name}\n      password  {password}\n")
 
 
 @bp.cli.command("doctor")

@@ -284,7 +284,7 @@ def test_a_merge_is_not_undone_as_a_batch_or_an_event(registry: Registry) -> Non
 def test_an_admin_who_merges_has_not_said_what_a_photo_shows(registry: Registry) -> None:
     remember(CARD, [Checked("", certain(CARD, "haas"))])
     for name, label in (("anna", "haas"), ("ben", "bwt")):
-        user = users.create_user(name).user
+        user = users.create_user(name)[0]
         stamp = Stamp(Who(user.name, user.id), "photo")
         relabel_photo("photo-1", label, [CARD], stamp)
     assert db.session.execute(select(Photo.disputed)).scalar_one()
@@ -538,7 +538,7 @@ def test_a_deleted_photo_comes_back_with_the_label_of_today(registry: Registry) 
 def test_a_reviewer_who_gives_a_part_keeps_what_the_version_said(registry: Registry) -> None:
     remember(CARD, [Checked("", certain(CARD, "haas"))])
     split("haas", "haas-19", "haas-20", registry=registry)
-    anna = users.create_user("anna").user
+    anna = users.create_user("anna")[0]
     who = Who(anna.name, anna.id)
     assert (
         check_photo("photo-1", "haas-19", queue=ReviewQueue(), cards=[CARD], who=who).kept

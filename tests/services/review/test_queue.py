@@ -46,12 +46,12 @@ def context(app: Flask):
 
 @pytest.fixture
 def anna() -> Who:
-    return Who("Anna", users.create_user("Anna", role="reviewer").user.id)
+    return Who("Anna", users.create_user("Anna", role="reviewer")[0].id)
 
 
 @pytest.fixture
 def ben() -> Who:
-    return Who("Ben", users.create_user("Ben", role="reviewer").user.id)
+    return Who("Ben", users.create_user("Ben", role="reviewer")[0].id)
 
 
 @pytest.fixture
@@ -387,7 +387,7 @@ def test_two_people_who_differ_make_a_photo_disputed_until_one_gets_a_second_voi
     answered: Callable[..., str], anna: Who, ben: Who
 ) -> None:
     photo = answered(mclaren=0.9)
-    carla = Who("Carla", users.create_user("Carla", role="reviewer").user.id)
+    carla = Who("Carla", users.create_user("Carla", role="reviewer")[0].id)
     check(photo, "mclaren", anna)
     check(photo, "haas", ben)
     assert history.get_details(photo).disagree == [("Ben", "haas"), ("Anna", "mclaren")]

@@ -36,7 +36,7 @@ def context(app: Flask):
 
 @pytest.fixture
 def anna() -> Who:
-    return Who("Anna", users.create_user("Anna", role="reviewer").user.id)
+    return Who("Anna", users.create_user("Anna", role="reviewer")[0].id)
 
 
 @pytest.fixture

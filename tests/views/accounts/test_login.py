@@ -143,7 +143,7 @@ def test_a_password_that_cannot_be_changed_says_why(
 
 def test_a_made_up_password_asks_to_be_changed(app: Flask) -> None:
     with app.app_context():
-        password = users.create_user("Cleo").password
+        password = users.create_user("Cleo")[1]
     client = app.test_client()
     answer = client.post(
         "/login", data={"name": "Cleo", "password": password}, follow_redirects=True

@@ -25,11 +25,11 @@ bp.cli.help = "People who can log in."
 @needs_history
 def create(name: str, role: str, password_prompt: bool) -> None:
     """Add a person called NAME and print their first password once."""
-    password = _ask_for_password() if password_prompt else ""
-    made = users.create_user(name, role=role, password=password)
-    click.echo(f"Created {made.user.name} ({made.user.role}).")
-    if not password:
-        click.echo(f"First password, shown this once: {made.password}")
+    given = _ask_for_password() if password_prompt else ""
+    user, password = users.create_user(name, role=role, password=given)
+    click.echo(f"Created {user.name} ({user.role}).")
+    if not given:
+        click.echo(f"First password, shown this once: {password}")
 
 
 @bp.cli.command("password")

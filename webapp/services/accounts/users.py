@@ -4,7 +4,6 @@ import math
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
@@ -26,18 +25,11 @@ def _hash_of_unknown_user() -> str:
     return generate_password_hash(secrets.token_hex(16))
 
 
-@dataclass(frozen=True)
-class _NewUser:
-    """A user just created; `password` is readable this once."""
-
-    user: User
-    password: str
-
-
 def create_user(
     name: str, *, role: str = "reviewer", password: str = "", first_password: bool = False
-) -> _NewUser:
-    """Add a user; a password is generated when none is given. Raises `UserError`."""
+) -> tuple[User, str]:
+    """A new user and their password, which is readable this once; one is generated when none is
+    given. Raises `UserError`."""
     name = name.strip()
     if not re.fullmatch(r"[\w][\w .@-]{0,79}", name):
         raise UserError(
@@ -60,10 +52,10 @@ def create_user(
             first_password=first_password or generated,
         )
         db.session.add(user)
-    return _NewUser(user, password)
+    return user, password
 
 
-def first_admin(password: str = "") -> _NewUser | None:
+def first_admin(password: str = "") -> tuple[User, str] | None:
     """Create the user `admin` when there are no users yet, else None."""
     return None if storage.all_users() else create_user("admin", role="admin", password=password)
 

@@ -35,10 +35,10 @@ def index() -> ResponseReturnValue:
     if not form.is_submitted():
         return _page(form)
     try:
-        new = users.create_user(form.name.data, role=form.role.data)
+        user, password = users.create_user(form.name.data, role=form.role.data)
     except UserError as error:
         return _page(form, error)
-    session[_SHOWN_ONCE] = [new.user.name, new.password]
+    session[_SHOWN_ONCE] = [user.name, password]
     return redirect(url_for(".index"), 303)
 
 
