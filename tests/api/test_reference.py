@@ -7,9 +7,9 @@ import shlex
 import pytest
 from flask.testing import FlaskClient
 
-from webapp.api.openapi.code_samples import CodeExample, curl, javascript, python
+from webapp.api.openapi.code_samples import _CodeExample, _curl, _javascript, _python
 
-RELABEL = CodeExample(
+RELABEL = _CodeExample(
     "PUT",
     "http://car/api/v1/photos/x/ground-truth",
     key=True,
@@ -43,7 +43,7 @@ def test_behind_a_prefix_forms_and_code_name_it(client: FlaskClient) -> None:
 
 
 def test_the_line_for_curl_survives_a_shell() -> None:
-    words = shlex.split(curl(RELABEL).replace("\\\n", ""))
+    words = shlex.split(_curl(RELABEL).replace("\\\n", ""))
     assert words[:3] == ["curl", "-X", "PUT"]
     assert (
         words[words.index("-d") + 1] == '{"label": "Lada \\u00ab2107\\u00bb", "why": "it\'s one"}'
@@ -54,16 +54,16 @@ def test_the_line_for_curl_survives_a_shell() -> None:
     "example",
     [
         RELABEL,
-        CodeExample("GET", "http://car/x", params={"a": "1"}),
-        CodeExample("POST", "http://car/x", file="file", name="y.jpg"),
+        _CodeExample("GET", "http://car/x", params={"a": "1"}),
+        _CodeExample("POST", "http://car/x", file="file", name="y.jpg"),
     ],
 )
-def test_the_lines_for_python_can_be_read_by_python(example: CodeExample) -> None:
-    compile(python(example), "sample", "exec")
+def test_the_lines_for_python_can_be_read_by_python(example: _CodeExample) -> None:
+    compile(_python(example), "sample", "exec")
 
 
 def test_the_lines_for_javascript_send_the_same() -> None:
-    lines = javascript(RELABEL)
+    lines = _javascript(RELABEL)
     assert 'method: "PUT"' in lines
     assert 'JSON.stringify({"label": "Lada «2107»", "why": "it\'s one"})' in lines
 

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from tests.conftest import draw
 from tests.fakes import FakeClassifier
 from tests.legacy.calls import JSON, as_file
-from webapp.legacy.f1_teams import ordinal
+from webapp.legacy.f1_teams import _ordinal
 
 
 def test_predict_tells_a_form_every_label_in_sentences(
@@ -58,4 +58,4 @@ def test_predict_refuses_a_form_as_it_was_asked(
     ],
 )
 def test_ranks_are_counted_as_people_do(number: int, text: str) -> None:
-    assert ordinal(number) == text
+    assert _ordinal(number) == text

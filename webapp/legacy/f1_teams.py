@@ -29,11 +29,11 @@ def predict_form() -> ResponseReturnValue:
 
 def _sentence(line: RankedLabel) -> dict[str, object]:
     percent = line.probability * 100
-    message = f"{ordinal(line.rank)} Prediction: {line.label} with {percent:.2f}% confidence."
+    message = f"{_ordinal(line.rank)} Prediction: {line.label} with {percent:.2f}% confidence."
     return {"class": line.label, "confidence_percent": round(percent, 2), "message": message}
 
 
-def ordinal(number: int) -> str:
+def _ordinal(number: int) -> str:
     """1st, 2nd, 3rd, 4th … 11th … 21st."""
     ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"

@@ -17,7 +17,7 @@ _SAVED_AS = {
 
 
 @dataclass(frozen=True)
-class CodeExample:
+class _CodeExample:
     """A request: `body` is JSON, `file` a field for a file, `name` what to save the answer as."""
 
     method: str
@@ -34,7 +34,7 @@ class CodeExample:
         return f"{self.url}?{urlencode(self.params)}" if self.params else self.url
 
 
-def curl(example: CodeExample) -> str:
+def _curl(example: _CodeExample) -> str:
     """One command."""
     parts = ["curl"]
     if example.method != "GET" and not example.file:
@@ -52,7 +52,7 @@ def curl(example: CodeExample) -> str:
     return command if len(command) <= _LINE else " \\\n  ".join(parts)
 
 
-def python(example: CodeExample) -> str:
+def _python(example: _CodeExample) -> str:
     """With the library requests."""
     arguments = [json.dumps(example.url)]
     if example.params:
@@ -70,7 +70,7 @@ def python(example: CodeExample) -> str:
     return f"import requests\n\n{call}\n{result}"
 
 
-def javascript(example: CodeExample) -> str:
+def _javascript(example: _CodeExample) -> str:
     """With fetch, in a browser or in Node."""
     lines, options, headers = [], [], {}
     if example.method != "GET":
@@ -107,7 +107,7 @@ def code_samples(method: str, url: str, operation: Schema, schemas: Schema) -> d
             places[parameter["in"]][parameter["name"]] = str(value)
     media = operation.get("requestBody", {}).get("content", {})
     answers = operation["responses"].get("200", {}).get("content", {})
-    example = CodeExample(
+    example = _CodeExample(
         method,
         url.format(**{name: quote(value, safe="") for name, value in places["path"].items()}),
         params=places["query"],
@@ -116,7 +116,7 @@ def code_samples(method: str, url: str, operation: Schema, schemas: Schema) -> d
         file="file" if FORM_TYPE in media else "",
         name=_SAVED_AS.get(next(iter(answers), "").partition(";")[0], ""),
     )
-    return {"curl": curl(example), "Python": python(example), "JavaScript": javascript(example)}
+    return {"curl": _curl(example), "Python": _python(example), "JavaScript": _javascript(example)}
 
 
 def body_example(schema: Schema, schemas: Schema) -> Any:
