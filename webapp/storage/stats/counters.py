@@ -94,7 +94,7 @@ def recount(numbers: Sequence[int], *, uncounted: bool = False) -> None:
 def _steps(dialect: str) -> _Steps:
     """What finds a row of photos, removes and subtracts them, inserts them anew, adds them. Made
     once: building the statements takes longer than running them for one photo."""
-    ids = bindparam("ids", expanding=True)
+    ids: Any = bindparam("ids", expanding=True)
     of_photos = _ANSWERS.c.photo_id.in_(ids)
     subtract, add = (
         [_moved(table, of_photos, sign, dialect) for table in COUNTERS] for sign in (-1, 1)
