@@ -118,7 +118,7 @@ def test_a_history_of_one_model_is_taken_over(empty_app: Flask) -> None:
                 add(connection, "top_labels", **top)
     upgrade()
     page = gallery_page(GalleryFilter(model="f1-teams"))
-    assert [(item.photo.id, item.outcome) for item in page.items] == [
+    assert [(photo.id, photo.meant_outcome) for photo in page.items] == [
         (3, "unlabelled"),
         (2, "wrong"),
         (1, "wrong"),
@@ -196,7 +196,7 @@ def test_the_gallery_of_an_older_history_is_filled(empty_app: Flask) -> None:
         (GalleryFilter(batch="together"), [3, 1]),
         (GalleryFilter(filename="g_0002.j", min_margin=0.8), [2]),
     ):
-        assert [item.photo.id for item in gallery_page(wanted).items] == expected
+        assert [photo.id for photo in gallery_page(wanted).items] == expected
     downgrade(revision="0003")
 
 

@@ -71,7 +71,7 @@ class Extensions:
         self,
         config: Config,
         given: Iterable[Classifier] = (),
-        describe: _Describe = lambda _item, _registry: {},
+        describe: _Describe = lambda _photo, _registry: {},
     ) -> None:
         self.config = config
         self._label_sets = _LabelSets()

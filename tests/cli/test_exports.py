@@ -161,7 +161,7 @@ def test_a_missing_file_is_named_and_the_rest_is_exported(
     public_id = upload(ground_truth="haas")
     upload(mark=1, ground_truth="haas")
     with app.app_context(), writing():
-        get_files().delete(history.get_item(public_id).photo.sha256)
+        get_files().delete(history.get_photo(public_id).sha256)
     done = export("folders", "data", code=1)
     assert "1 photos exported, 1 file missing left out" in done.stderr and public_id in done.stderr
 

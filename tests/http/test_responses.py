@@ -316,7 +316,7 @@ def test_a_rendition_makes_its_bytes_when_it_is_looked_at(app: Flask, upload: Up
     public_id = upload()
     with app.app_context():
         rendition = history.original(
-            history.get_item(public_id).photo,
+            history.get_photo(public_id),
             files=get_files(),
             limiter=app.extensions["marque"].limiter,
             with_metadata=True,

@@ -52,7 +52,7 @@ def test_no_form_works_without_its_token(app: Flask, admin: FlaskClient, send: S
         )
         assert answer.status_code == 400 and "open too long" in answer.text, path
     with app.app_context():
-        assert history.get_item(public_id).photo.ground_truth is None
+        assert history.get_photo(public_id).ground_truth is None
         assert [user.name for user in users.all_users()] == ["Anna"]
 
 

@@ -164,7 +164,7 @@ class _PredictBody(ApiRequest):
 
     def enqueue(self) -> Job:
         """Add the job."""
-        photo = gallery.get_item(self.photo).photo
+        photo = gallery.get_photo(self.photo)
         count_photos()
         return predict_job.enqueue(photo, _sender())
 

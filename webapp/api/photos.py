@@ -116,7 +116,7 @@ def index(query: photos.ListQuery) -> ResponseReturnValue:
     if query.trained_on:
         read_lists(get_registry())
     page = gallery.gallery_page(query, limit=query.limit, cursor=query.cursor)
-    items = [photos.photo_json(item, get_registry()) for item in page.items]
+    items = [photos.photo_json(photo, get_registry()) for photo in page.items]
     return jsonify(items=items, next=page.next or None, previous=page.previous or None)
 
 
@@ -129,8 +129,8 @@ def index(query: photos.ListQuery) -> ResponseReturnValue:
 )
 def read(public_id: PhotoId, query: photos.ChoiceQuery) -> ResponseReturnValue:
     """One photo."""
-    item = gallery.get_item(public_id, "" if query.model == ALL_MODELS else query.model)
-    return jsonify(photos.photo_json(item, get_registry(), query.model))
+    photo = gallery.get_photo(public_id, "" if query.model == ALL_MODELS else query.model)
+    return jsonify(photos.photo_json(photo, get_registry(), query.model))
 
 
 @Call(bp, "GET /photos/<public_id>/file", Need.READING, _ranges(*CONTENT_TYPES.values()), _GONE)
@@ -142,7 +142,7 @@ def file(public_id: PhotoId, query: photos.FileQuery) -> Response:
     """
     if query.metadata:
         check(Need.ADMIN)
-    photo = gallery.get_item(public_id).photo
+    photo = gallery.get_photo(public_id)
     rendition = gallery.original(
         photo, files=get_files(), limiter=get_limiter(), with_metadata=bool(query.metadata)
     )
@@ -199,9 +199,9 @@ def put_ground_truth(public_id: PhotoId, body: photos.GroundTruthBody) -> Respon
     try:
         done = relabel.relabel_photo(public_id, body.label, get_label_cards(body.model), stamp)
     except errors.MarqueError:
-        gallery.get_item(public_id)  # that the photo is gone says more
+        gallery.get_photo(public_id)  # that the photo is gone says more
         raise
-    photo = photos.photo_json(gallery.get_item(public_id), get_registry())
+    photo = photos.photo_json(gallery.get_photo(public_id), get_registry())
     return jsonify(photo if done.label == body.label else {**photo, "taken_as": done.label})
 
 
@@ -225,4 +225,4 @@ def delete(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
 def restore(public_id: PhotoId, query: photos.TokenQuery) -> ResponseReturnValue:
     """Bring a deleted photo back, with the key or token that may delete it."""
     deletion.restore_photo(public_id, admin=has(Need.ADMIN), token=query.token)
-    return jsonify(photos.photo_json(gallery.get_item(public_id), get_registry()))
+    return jsonify(photos.photo_json(gallery.get_photo(public_id), get_registry()))

@@ -33,7 +33,7 @@ from webapp.services.models.cards import training_history
 from webapp.services.photos.classify import Incoming, Origin, clean_name, store_unclassified
 from webapp.services.photos.gallery import (
     MAX_LIMIT,
-    Item,
+    Photo,
     full_ranking,
     gallery_page,
     get_numbered,
@@ -73,9 +73,9 @@ def upload() -> ResponseReturnValue:
 def predict_stored() -> ResponseReturnValue:
     """Have the photo `?img_id=` classified by a job; `device` changes nothing."""
     check(Need.PREDICTING)
-    item = _numbered(request.args.get("img_id", ""))
+    photo = _numbered(request.args.get("img_id", ""))
     count_photos()
-    task_id = predict_job.predict(item.photo, Sender(owner(), who()), get_tools())
+    task_id = predict_job.predict(photo, Sender(owner(), who()), get_tools())
     return jsonify(_task(task_id, *_STATUSES[QUEUED]))
 
 
@@ -106,7 +106,7 @@ def image(image_id: str) -> ResponseReturnValue:
 def view(image_id: str) -> ResponseReturnValue:
     """The photo beside its first ten labels, as one picture; 204 before any prediction."""
     check(Need.READING)
-    photo = _numbered(image_id).photo
+    photo = _numbered(image_id)
     if photo.prediction is None:
         return "", HTTPStatus.NO_CONTENT
     content = stored_content(photo, get_files())
@@ -141,16 +141,16 @@ def _task(task_id: str, status: str, message: str) -> dict[str, Any]:
     return {"data": {"task_id": task_id, "status": status}, "message": message}
 
 
-def _numbered(text: str) -> Item:
+def _numbered(text: str) -> Photo:
     """The photo with this number. Raises `BadNumberError` or `PhotoNotFoundError`."""
     if not re.fullmatch(r"[0-9]{1,30}", text):
         raise BadNumberError("The id of a photo is a whole number from 1 on.")
     return get_numbered(int(text))
 
 
-def _image(item: Item) -> dict[str, Any]:
+def _image(photo: Photo) -> dict[str, Any]:
     """A stored photo; `predictions` is null until it was classified."""
-    photo, predictions = item.photo, None
+    predictions = None
     if photo.prediction is not None:
         lines = full_ranking(photo.prediction, get_registry())
         predictions = {line.label: line.probability for line in lines}
@@ -168,8 +168,8 @@ def _list_of_images() -> Iterator[str]:
     yield '{"data": ['
     while True:
         page = gallery_page(GalleryFilter(sort="oldest"), limit=MAX_LIMIT, cursor=cursor)
-        for item in page.items:
-            yield comma + json.dumps(_image(item))
+        for photo in page.items:
+            yield comma + json.dumps(_image(photo))
             comma = ", "
         cursor = page.next
         if not cursor:

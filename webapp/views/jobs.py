@@ -56,7 +56,7 @@ def one(job_id: str) -> ResponseReturnValue:
     summary, result, is_upload = "", job.result or {}, job.type == upload_job.JOB_TYPE.name
     if job_type and job_type.summary and view.state == SUCCEEDED:
         summary = job_type.summary(result)
-    photos: Sequence[gallery.Item] = ()
+    photos: Sequence[gallery.Photo] = ()
     if is_upload and (guards.may_browse() or job.owner == guards.owner().id):
         photos = gallery.gallery_page(GalleryFilter(batch=job_id), limit=_STRIP).items
     return render_template(

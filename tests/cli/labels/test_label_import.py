@@ -33,8 +33,8 @@ def table(tmp_path: Path) -> Path:
 def truths(app: Flask) -> list[tuple[str, str | None]]:
     with app.app_context():
         return [
-            (item.photo.filename, item.photo.ground_truth)
-            for item in history.gallery_page(GalleryFilter()).items
+            (photo.filename, photo.ground_truth)
+            for photo in history.gallery_page(GalleryFilter()).items
         ]
 
 

@@ -66,7 +66,7 @@ def test_doctor_complains_about_a_photo_without_its_file(
 ) -> None:
     public_id = upload()
     with app.app_context(), writing():
-        get_files().delete(history.get_item(public_id).photo.sha256)
+        get_files().delete(history.get_photo(public_id).sha256)
     assert "1 photos have no file" in runner.invoke(args=["doctor"]).output
 
 

@@ -52,7 +52,7 @@ def plan(text: str, name: str = "labels.csv", **options: bool) -> Plan:
 
 
 def truth(public_id: str) -> str | None:
-    return history.get_item(public_id).photo.ground_truth
+    return history.get_photo(public_id).ground_truth
 
 
 def sha(**options: int) -> str:

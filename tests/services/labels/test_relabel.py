@@ -39,7 +39,7 @@ def relabel(ids: list[str], label: str, who: Who = ANNA) -> Relabelled:
 
 
 def truth(public_id: str) -> str | None:
-    return history.get_item(public_id).photo.ground_truth
+    return history.get_photo(public_id).ground_truth
 
 
 def log_of(public_id: str) -> list[tuple[str | None, str | None, str]]:
@@ -57,7 +57,7 @@ def test_one_photo_gets_a_ground_truth(photos: list[str]) -> None:
 
 def test_a_verdict_is_a_ground_truth(photos: list[str]) -> None:
     relabel(photos[:1], "unusable")
-    assert history.get_item(photos[0]).outcome == "unusable"
+    assert history.get_photo(photos[0]).meant_outcome == "unusable"
 
 
 def test_many_photos_are_one_batch(photos: list[str]) -> None:

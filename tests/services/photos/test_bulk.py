@@ -59,9 +59,9 @@ def test_one_undo_brings_every_chunk_back(app: Flask, seven: list[str]) -> None:
         relabel.relabel_photo(seven[0], "bwt", [make_card()], Stamp(BEN, "photo"))
         undone = undo.undo_batch(batch, Stamp(ANNA, "undo"))
         assert (undone.changed, undone.skipped) == (6, 1)
-        truths = [history.get_item(public_id).photo.ground_truth for public_id in seven]
+        truths = [history.get_photo(public_id).ground_truth for public_id in seven]
         assert truths == ["bwt", "ferrari", *[None] * 5]
-        assert [history.get_item(public_id).outcome for public_id in seven[:3]] == [
+        assert [history.get_photo(public_id).meant_outcome for public_id in seven[:3]] == [
             "wrong",
             "wrong",
             "unlabelled",
@@ -82,7 +82,7 @@ def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) ->
         done = bulk.confirm_all(
             Selection(wanted=GalleryFilter(model="f1-teams", version=1)), Stamp(ANNA, "gallery")
         )
-        assert done.changed == 7 and history.get_item(seven[0]).photo.truth_model == "f1-teams"
+        assert done.changed == 7 and history.get_photo(seven[0]).truth_model == "f1-teams"
 
 
 def test_what_waited_long_enough_goes_for_good(app: Flask, seven: list[str]) -> None:

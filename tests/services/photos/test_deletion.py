@@ -61,7 +61,7 @@ def count(table: type) -> int:
 
 
 def shown() -> list[str]:
-    return [item.photo.public_id for item in history.gallery_page(GalleryFilter()).items]
+    return [photo.public_id for photo in history.gallery_page(GalleryFilter()).items]
 
 
 # ---- out of sight ----
@@ -70,8 +70,8 @@ def shown() -> list[str]:
 def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
     public_id, other = upload(ground_truth="haas"), upload(mark=1)
     delete(public_id)
-    latest = history.latest_item()
-    assert shown() == [other] and latest is not None and latest.photo.public_id == other
+    latest = history.latest_photo()
+    assert shown() == [other] and latest is not None and latest.public_id == other
     assert (
         history.outcome_counts(GalleryFilter())["all"].number == 1
         and history.checked_examples() == {}
@@ -96,7 +96,7 @@ def test_it_comes_back_as_it_was(upload: Upload) -> None:
     delete(public_id)
     deletion.restore_photo(public_id, admin=True)
     assert (
-        history.get_item(public_id).photo.ground_truth == "haas"
+        history.get_photo(public_id).ground_truth == "haas"
         and len(history.get_details(public_id).events) == 1
     )
 
@@ -152,7 +152,7 @@ def test_a_purge_leaves_a_line_in_the_log_and_nothing_else(upload: Upload) -> No
         "Anna",
     )
     with pytest.raises(PhotoNotFoundError):
-        history.get_item(public_id)
+        history.get_photo(public_id)
 
 
 def test_a_purge_takes_any_number(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,11 +86,11 @@ def test_the_gallery_can_show_a_photo_with_those_that_are_nearly_the_same(
 ) -> None:
     first, second, _other = upload(mark=0), upload(mark=1), upload(mark=4000, color="#0600EF")
     page = history.gallery_page(GalleryFilter(like=first))
-    assert [item.photo.public_id for item in page.items] == [second, first]
+    assert [photo.public_id for photo in page.items] == [second, first]
     assert history.gallery_page(GalleryFilter(like="nobody")).items == []
     assert [
-        item.photo.public_id
-        for item in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items
+        photo.public_id
+        for photo in history.gallery_page(GalleryFilter(like=first, model="f1-teams")).items
     ] == [second, first]
 
 
@@ -114,7 +114,7 @@ def test_hashes_go_with_their_photo() -> None:
 
 def test_an_upload_is_found_by_its_picture(upload: Callable[..., str]) -> None:
     first, second = upload(mark=0), upload(mark=1)
-    photo = history.get_item(first).photo
+    photo = history.get_photo(first)
     assert photo.dhash is not None and same_as(photo) == [second]
 
 
@@ -145,7 +145,7 @@ def sent(upload: Callable[..., str], classifier: FakeClassifier) -> Callable[...
         )
         kept = np.array(embedding, dtype="<f2").tobytes()
         with writing():
-            which = Prediction.photo_id == history.get_item(photo).photo.id
+            which = Prediction.photo_id == history.get_photo(photo).id
             db.session.execute(
                 update(Prediction).where(which).values(embedding=kept, version=version)
             )

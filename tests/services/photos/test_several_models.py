@@ -56,7 +56,7 @@ def ask(public_id: str, *classifiers: FakeClassifier) -> None:
 def outcomes(public_id: str) -> dict[str, str]:
     return {
         item.model: item.outcome
-        for item in history.current_predictions(history.get_item(public_id).photo)
+        for item in history.current_predictions(history.get_photo(public_id))
     }
 
 
@@ -82,7 +82,7 @@ def test_the_chosen_model_is_the_one_shown(
 ) -> None:
     done = put(cars)
     assert done.photo.prediction is not None and done.photo.prediction.model == "stanford-cars"
-    shown = history.get_item(done.photo.public_id).photo.prediction
+    shown = history.get_photo(done.photo.public_id).prediction
     assert shown is not None and shown.model == "stanford-cars"
 
 
@@ -113,9 +113,9 @@ def test_a_stored_photo_can_be_shown_to_another_model(
 ) -> None:
     public_id = put(classifier).photo.public_id
     with pytest.raises(NotAskedError):
-        history.get_item(public_id, "stanford-cars")
+        history.get_photo(public_id, "stanford-cars")
     ask(public_id, cars)
-    answer = history.get_item(public_id, "stanford-cars").photo.prediction
+    answer = history.get_photo(public_id, "stanford-cars").prediction
     assert answer is not None and answer.label == "ferrari"
 
 
@@ -251,12 +251,10 @@ def test_the_gallery_of_a_model_holds_what_it_has_seen(
         put(classifier, mark=2).photo.public_id,
     )
     items = history.gallery_page(GalleryFilter(model="stanford-cars")).items
-    assert [
-        (item.photo.public_id, item.photo.prediction.model)
-        for item in items
-        if item.photo.prediction
-    ] == [(both, "stanford-cars")]
-    assert [item.photo.public_id for item in history.gallery_page(GalleryFilter()).items] == [
+    assert [(photo.public_id, photo.prediction.model) for photo in items if photo.prediction] == [
+        (both, "stanford-cars")
+    ]
+    assert [photo.public_id for photo in history.gallery_page(GalleryFilter()).items] == [
         team,
         both,
     ]

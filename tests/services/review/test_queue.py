@@ -76,7 +76,7 @@ def check(public_id: str, label: str, who: Who, queue: ReviewQueue | None = None
 
 
 def truth(public_id: str) -> str | None:
-    return history.get_item(public_id).photo.ground_truth
+    return history.get_photo(public_id).ground_truth
 
 
 def order(name: str, who: Who, **wanted: str) -> list[str]:
@@ -404,7 +404,7 @@ def test_who_takes_the_word_back_disagrees_no_more(
     check(photo, "mclaren", anna)
     check(photo, "haas", ben)
     undo_last(ReviewQueue(), who=ben)
-    assert not history.get_item(photo).photo.disputed
+    assert not history.get_photo(photo).disputed
 
 
 def test_a_second_thought_of_the_same_person_is_no_disagreement(
@@ -413,4 +413,4 @@ def test_a_second_thought_of_the_same_person_is_no_disagreement(
     photo = answered(mclaren=0.9)
     check(photo, "mclaren", anna)
     check(photo, "haas", anna)
-    assert not history.get_item(photo).photo.disputed
+    assert not history.get_photo(photo).disputed

@@ -19,7 +19,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.held_out import fingerprint, write_split
 from webapp.services.accounts import users
 from webapp.services.labels.relabel import relabel_photo
-from webapp.services.photos.gallery import get_item
+from webapp.services.photos.gallery import get_photo
 from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo
 from webapp.storage.database import db, writing
@@ -78,7 +78,7 @@ def test_photos_that_the_version_was_trained_on_are_left_out(
 ) -> None:
     answered("mclaren", mclaren=0.8)
     known, fresh = answered("haas", mclaren=0.9), answered("haas", mclaren=0.9)
-    split = {get_item(known).photo.sha256: "train", get_item(fresh).photo.sha256: "test"}
+    split = {get_photo(known).sha256: "train", get_photo(fresh).sha256: "test"}
     folder = get_registry().version_folder("f1-teams", 1)
     card = replace(make_card(), split={"fingerprint": fingerprint(split)})
     (folder / "card.json").write_text(card.to_json(), encoding="utf-8")

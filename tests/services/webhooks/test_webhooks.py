@@ -198,7 +198,7 @@ def test_what_comes_after_a_batch_was_told_is_told_alone(
     for number in range(2):
         photo = upload(mark=number)
         with writing():
-            row = relabel.photos.photos_by_public_id([photo])[photo][0]
+            row = relabel.photos.photos_by_public_id([photo])[photo]
             relabel.record_label(row, "haas", "f1-teams", Stamp(WHO, "import", batch="slow"))
             labels_changed("slow")
         run_jobs(app)

@@ -211,7 +211,7 @@ def dated(app: Flask, upload: Callable[..., str]) -> list[str]:
 
 
 def ids(page: history.Page) -> list[str]:
-    return [item.photo.public_id for item in page.items]
+    return [photo.public_id for photo in page.items]
 
 
 @pytest.mark.parametrize("sort", SORTS[:4])

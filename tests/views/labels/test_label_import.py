@@ -32,7 +32,7 @@ def sent(browser: FlaskClient, content: str, name: str = "labels.csv") -> str:
 
 def truth(app: Flask, public_id: str) -> str | None:
     with app.app_context():
-        return history.get_item(public_id).photo.ground_truth
+        return history.get_photo(public_id).ground_truth
 
 
 def words(page: str) -> str:

@@ -17,7 +17,7 @@ from webapp.storage.labels.events import Stamp
 
 def truth(app: Flask, public_id: str) -> str | None:
     with app.app_context():
-        return history.get_item(public_id).photo.ground_truth
+        return history.get_photo(public_id).ground_truth
 
 
 def label(client: FlaskClient, public_id: str, to: str, **fields: str) -> None:

@@ -12,7 +12,7 @@ from webapp.services.photos import gallery as history
 
 def truth(app: Flask, public_id: str) -> str | None:
     with app.app_context():
-        return history.get_item(public_id).photo.ground_truth
+        return history.get_photo(public_id).ground_truth
 
 
 def batch_of(page: str) -> str:

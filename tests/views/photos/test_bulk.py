@@ -23,8 +23,8 @@ def truths(app: Flask) -> list[str | None]:
     """The ground truths of all photos, oldest first."""
     with app.app_context():
         return [
-            item.photo.ground_truth
-            for item in history.gallery_page(GalleryFilter(sort="oldest"), limit=200).items
+            photo.ground_truth
+            for photo in history.gallery_page(GalleryFilter(sort="oldest"), limit=200).items
         ]
 
 

@@ -17,7 +17,7 @@ from webapp.services.review import queue as review
 
 def truth(app: Flask, public_id: str) -> str | None:
     with app.app_context():
-        return history.get_item(public_id).photo.ground_truth
+        return history.get_photo(public_id).ground_truth
 
 
 def shown(page: str) -> str:

@@ -47,7 +47,7 @@ def test_one_press_corrects_and_can_be_taken_back(
     page = text_of(reviewer.post("/review/suspected", data=form, follow_redirects=True))
     assert "Saved: <b>McLaren.</b>" in page and "Undo" in page and "No label is suspected" in page
     with app.app_context():
-        assert history.get_item(photo).photo.ground_truth == "mclaren"
+        assert history.get_photo(photo).ground_truth == "mclaren"
 
 
 def test_one_press_keeps_the_label_for_good(

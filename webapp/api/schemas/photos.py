@@ -28,7 +28,7 @@ from webapp.services.photos.classify import MAX_FILES, Incoming, StoredPhoto, cl
 from webapp.services.photos.gallery import (
     MAX_LIMIT,
     PAGE,
-    Item,
+    Photo,
     Prediction,
     current_predictions,
     full_ranking,
@@ -269,10 +269,11 @@ class PhotoPageJson(JsonShape):
 # ---- presenters ----
 
 
-def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -> PhotoJson:
-    """A photo; with the predictions of every model when the choice of models was all."""
-    photo = item.photo
-    ranked = item.ranked if isinstance(item, StoredPhoto) else ()
+def photo_json(
+    photo: Photo, registry: Registry, choice: str = "", ranked: Sequence[RankedLabel] = ()
+) -> PhotoJson:
+    """A photo; with the predictions of every model when the choice of models was all. `ranked` are
+    all labels of its prediction, where they are known."""
     shown: PhotoJson = {
         "id": photo.public_id,
         "filename": photo.filename,
@@ -282,7 +283,7 @@ def photo_json(item: Item | StoredPhoto, registry: Registry, choice: str = "") -
         "bytes": photo.bytes,
         "created_at": moment(photo.created_at),
         "ground_truth": photo.ground_truth,
-        "outcome": item.outcome,
+        "outcome": photo.meant_outcome,
         "prediction": None,
     }
     if row := photo.prediction:
@@ -315,7 +316,7 @@ def label_event_json(event: LabelEvent) -> LabelEventJson:
 
 def uploaded_json(done: StoredPhoto, registry: Registry, choice: str) -> UploadedPhotoJson:
     """A photo that was sent."""
-    return {**photo_json(done, registry, choice), "duplicate": done.duplicate}
+    return {**photo_json(done.photo, registry, choice, done.ranked), "duplicate": done.duplicate}
 
 
 def upload_result_json(

@@ -247,7 +247,7 @@ def _check(card: CurrentCard, label: str, changed: Mapping[str, str]) -> None:
                 "There is no photo with this id. "
                 "It is the last part of the address of a photo’s page."
             )
-        if known[0].ground_truth != label:
+        if known.ground_truth != label:
             raise BadRequestError(
                 "A reference photo must have been checked as this label. Label the photo first."
             )

@@ -36,7 +36,7 @@ def examples(labels: Sequence[Label]) -> dict[str, photos.Photo]:
     """For each label its reference photo, else its newest checked photo; others are absent."""
     chosen = {label.name: as_current(label).photo for label in labels}
     kept = photos.photos_by_public_id([photo for photo in chosen.values() if photo])
-    references = {name: kept[photo][0] for name, photo in chosen.items() if photo in kept}
+    references = {name: kept[photo] for name, photo in chosen.items() if photo in kept}
     others = [label.name for label in labels if label.name not in references]
     return photos.latest_photo_of(others) | references
 

@@ -34,7 +34,7 @@ from webapp.storage.labels.events import Stamp, new_batch
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 from webapp.storage.photos.deletion import put_away
-from webapp.storage.photos.photos import Item
+from webapp.storage.tables import Photo
 
 MOST = 50_000  # photos that one action may change while the browser waits
 MOST_RANKED = 200  # photos that a version looks at meanwhile; more become a job
@@ -57,7 +57,7 @@ class _Forecast:
 
     photos: int  # at most `MOST` + 1 are counted
     starred: int  # of them
-    first: Sequence[Item]  # the first few
+    first: Sequence[Photo]  # the first few
     up_to: int  # the number of the newest photo, for `Selection`: later ones are left alone
 
 
@@ -128,7 +128,7 @@ def ask_all(
     if not numbers:
         raise BadRequestError(NOTHING_SELECTED)
     changed = met = 0
-    for photo, _outcome in photos.photos_by_number(numbers):
+    for photo in photos.photos_by_number(numbers):
         try:
             changed += ask_version(photo.public_id, pipeline, standing=standing)
         except MarqueError as error:

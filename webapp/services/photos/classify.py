@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from webapp.domain import UNLABELLED, Answer, RankedLabel, Who
+from webapp.domain import Answer, RankedLabel, Who
 from webapp.errors import MarqueError, NoFileError, PhotoRefusedError, PhotoTooLargeError
 from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import ClassifiedPhoto, Classifier, classify, make_answer
@@ -23,7 +23,7 @@ from webapp.inference.decoding.images import (
 from webapp.inference.models.label_set import has_merges
 from webapp.services.labels.label_mapping import current_card, remember_labels
 from webapp.services.labels.relabel import check_label, model_of, record_label
-from webapp.services.photos.gallery import get_item, stored_content
+from webapp.services.photos.gallery import get_photo, stored_content
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import insert_row, writing
 from webapp.storage.file_stores.contract import FileStore
@@ -68,10 +68,9 @@ class Origin:
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A stored photo with the prediction of the first model that was asked, and its outcome."""
+    """A stored photo with the prediction of the first model that was asked."""
 
     photo: Photo
-    outcome: str
     duplicate: bool  # its bytes were known already
     delete_token: str = ""  # of a new photo; only a hash of it is stored
     ranked: Sequence[RankedLabel] = ()  # all labels of a new prediction
@@ -150,7 +149,7 @@ def store_unclassified(incoming: Incoming, pipeline: Pipeline, origin: Origin) -
 def is_stored(content: bytes, classifiers: Sequence[Classifier], ground_truth: str = "") -> bool:
     """True when `classify_photo` would change nothing, so no model needs to see these bytes."""
     known = storage.find_photo_by_sha256(hashlib.sha256(content).hexdigest())
-    return known is not None and _is_complete(known.photo, classifiers, ground_truth)
+    return known is not None and _is_complete(known, classifiers, ground_truth)
 
 
 def _classify_photo(
@@ -163,7 +162,7 @@ def _classify_photo(
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     known = _find(sha256)
     if known and _is_complete(known, pipeline.classifiers, origin.ground_truth):
-        return _load(sha256, pipeline.classifiers[0].card.name, duplicate=True)
+        return StoredPhoto(_load(sha256, pipeline.classifiers[0].card.name), duplicate=True)
     if classified is None or classified.sha256 != sha256:
         classified = _classify(incoming.content, pipeline, thumbnail=known is None)
         classified = replace(classified, sha256=sha256)
@@ -207,9 +206,9 @@ def _store(
         if origin.ground_truth:
             _label(photo, pipeline, origin)
     if rows and not origin.ground_truth:
-        return StoredPhoto(photo, UNLABELLED, False, token, answers[0].ranked)
+        return StoredPhoto(photo, False, token, answers[0].ranked)
     model = pipeline.classifiers[0].card.name if rows else ""
-    return replace(_load(photo.sha256, model, duplicate=False), delete_token=token)
+    return StoredPhoto(_load(photo.sha256, model), False, token)
 
 
 def _complete(
@@ -218,11 +217,12 @@ def _complete(
     """Add to a known photo what it lacks: predictions of these versions, a ground truth."""
     if answers or origin.ground_truth:
         with writing():
-            photo = _load(sha256, duplicate=True).photo
+            photo = _load(sha256)
             _add_missing(photo, pipeline.classifiers, answers)
             if origin.ground_truth and photo.ground_truth is None:
                 _label(photo, pipeline, origin)
-    return _load(sha256, pipeline.classifiers[0].card.name if answers else "", duplicate=True)
+    model = pipeline.classifiers[0].card.name if answers else ""
+    return StoredPhoto(_load(sha256, model), duplicate=True)
 
 
 def _label(photo: Photo, pipeline: Pipeline, origin: Origin) -> None:
@@ -240,14 +240,14 @@ def ask_models(public_id: str, pipeline: Pipeline) -> None:
 
     Raises `PhotoNotFoundError`, `ServerBusyError` or `StorageFullError`.
     """
-    photo = get_item(public_id).photo
+    photo = get_photo(public_id)
     missing = _missing(photo, pipeline.classifiers)
     if not missing:
         return
     content = stored_content(photo, pipeline.files)
     answers = _classify(content, replace(pipeline, classifiers=missing)).answers
     with writing():
-        photo = get_item(public_id).photo
+        photo = get_photo(public_id)
         unseen = photo.prediction is None
         _add_missing(photo, missing, answers)
         if unseen and photo.prediction is not None:
@@ -274,12 +274,12 @@ def ask_version(public_id: str, pipeline: Pipeline, *, standing: bool) -> bool:
     `standing`: it stands for its model. Raises what `ask_models` raises.
     """
     (classifier,) = pipeline.classifiers
-    card, photo = classifier.card, get_item(public_id).photo
+    card, photo = classifier.card, get_photo(public_id)
     if storage.has_answer(photo, card.name, card.version, standing=standing):
         return False
     (answer,) = _classify(stored_content(photo, pipeline.files), pipeline).answers
     with writing():
-        _add_answer(get_item(public_id).photo, classifier, answer, standing=standing)
+        _add_answer(get_photo(public_id), classifier, answer, standing=standing)
     return True
 
 
@@ -370,15 +370,14 @@ def _find(sha256: str) -> Photo | None:
     if row.deleted_at is not None:
         with writing():
             storage.restore(Photo.sha256 == sha256)
-    known = storage.find_photo_by_sha256(sha256)
-    return known and known.photo
+    return storage.find_photo_by_sha256(sha256)
 
 
-def _load(sha256: str, model: str = "", *, duplicate: bool) -> StoredPhoto:
+def _load(sha256: str, model: str = "") -> Photo:
     """The stored photo with the prediction of `model`, or the shown one. Raises
     `PhotoRefusedError` when somebody deleted it at this moment."""
     if known := storage.find_photo_by_sha256(sha256, model):
-        return StoredPhoto(*known, duplicate=duplicate)
+        return known
     raise PhotoRefusedError(_GONE)
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoNotFoundError
 from webapp.services.labels.relabel import Relabelled
-from webapp.services.photos.gallery import get_item
+from webapp.services.photos.gallery import get_photo
 from webapp.storage.database import end_reading, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
@@ -52,7 +52,7 @@ def delete_photo(public_id: str, *, who: Who, admin: bool, token: str = "") -> s
     `PhotoNotFoundError`, or `NotAllowedError`: the token does not fit, or the photo has a star.
     """
     with writing():
-        photo = get_item(public_id).photo
+        photo = get_photo(public_id)
         if not admin and not may_delete(photo, token):
             raise NotAllowedError(NOT_YOURS)
         if photo.starred:

@@ -36,7 +36,6 @@ from webapp.storage.labels import events as labels
 from webapp.storage.photos import deletion, pages
 from webapp.storage.photos import photos as storage
 from webapp.storage.photos.pages import Count, Place
-from webapp.storage.photos.photos import Item
 from webapp.storage.photos.query_filters import SORT_COLUMNS
 from webapp.storage.tables import LabelEvent, Photo, Prediction
 
@@ -51,7 +50,7 @@ _MOST_NUMBER = 2**62
 class Page:
     """One page of the gallery; `next` and `previous` are cursors of other pages, "" for none."""
 
-    items: list[Item]
+    items: list[Photo]
     next: str
     previous: str
 
@@ -60,7 +59,7 @@ class Page:
 class PhotoDetails:
     """Everything that the page of a photo tells."""
 
-    item: Item
+    photo: Photo
     answers: list[Prediction]  # what each model says, the shown answer first
     predictions: Sequence[Prediction]  # all, newest first, of replaced versions too
     events: list[LabelEvent]  # newest first
@@ -85,8 +84,8 @@ def gallery_page(wanted: GalleryFilter, *, limit: int = PAGE, cursor: str = "") 
     has_previous = more if backwards else place is not None
     return Page(
         items,
-        next=_cursor_of(items[-1].photo, wanted.sort, AFTER) if has_next else "",
-        previous=_cursor_of(items[0].photo, wanted.sort, BEFORE) if has_previous else "",
+        next=_cursor_of(items[-1], wanted.sort, AFTER) if has_next else "",
+        previous=_cursor_of(items[0], wanted.sort, BEFORE) if has_previous else "",
     )
 
 
@@ -112,7 +111,7 @@ def checked_examples() -> dict[str, Photo]:
     return storage.latest_checked_photo_of_each_label()
 
 
-def get_upload(public_id: str) -> tuple[list[dict[str, Any]], dict[str, Item]]:
+def get_upload(public_id: str) -> tuple[list[dict[str, Any]], dict[str, Photo]]:
     """What became of the files of one form, and its photos by id. Raises `PhotoNotFoundError`."""
     upload = storage.find_upload(public_id)
     if upload is None:
@@ -125,14 +124,14 @@ def get_upload(public_id: str) -> tuple[list[dict[str, Any]], dict[str, Item]]:
 # ---- one photo ----
 
 
-def get_item(public_id: str, model: str = "") -> Item:
+def get_photo(public_id: str, model: str = "") -> Photo:
     """One photo with its shown prediction, or with that of `model`.
 
     Raises `NotAskedError` when the model has not looked at it, and `PhotoNotFoundError`, a
     `PhotoDeletedError` while it can be restored.
     """
-    if item := storage.find_photo(public_id, model):
-        return item
+    if photo := storage.find_photo(public_id, model):
+        return photo
     if model and storage.find_photo(public_id) is not None:
         name = model[:80]
         raise NotAskedError(
@@ -142,40 +141,39 @@ def get_item(public_id: str, model: str = "") -> Item:
     raise absent(public_id)
 
 
-def get_numbered(number: int) -> Item:
+def get_numbered(number: int) -> Photo:
     """The photo with this number in the order of arrival. Raises `PhotoNotFoundError`."""
-    items = storage.photos_by_number([number]) if number < _MOST_NUMBER else []
-    if not items:
-        raise PhotoNotFoundError(f"There is no photo with the number {number}.")
-    return items[0]
+    for photo in storage.photos_by_number([number] if number < _MOST_NUMBER else []):
+        return photo
+    raise PhotoNotFoundError(f"There is no photo with the number {number}.")
 
 
-def latest_item() -> Item | None:
+def latest_photo() -> Photo | None:
     """The newest photo, or None in an empty history."""
     return storage.latest_photo()
 
 
 def get_details(public_id: str) -> PhotoDetails:
     """One photo with its predictions and label history. Raises `PhotoNotFoundError`."""
-    item = get_item(public_id)
-    predictions = storage.predictions_of(item.photo)
+    photo = get_photo(public_id)
+    predictions = storage.predictions_of(photo)
     return PhotoDetails(
-        item,
+        photo,
         _current(predictions),
         predictions,
-        labels.events_of(item.photo),
-        labels.latest_labels(item.photo) if item.photo.disputed else [],
+        labels.events_of(photo),
+        labels.latest_labels(photo) if photo.disputed else [],
     )
 
 
 def label_events(public_id: str) -> list[LabelEvent]:
     """The label history of a photo, newest first. Raises `PhotoNotFoundError`."""
-    return labels.events_of(get_item(public_id).photo)
+    return labels.events_of(get_photo(public_id))
 
 
 def first_label(public_id: str, model: str) -> str:
-    """The first guess of a model about a photo. Raises like `get_item`."""
-    prediction = get_item(public_id, model).photo.prediction
+    """The first guess of a model about a photo. Raises like `get_photo`."""
+    prediction = get_photo(public_id, model).prediction
     if prediction is None:
         raise NotAskedError(f"{model[:80]} has not looked at this photo yet.")
     return prediction.label
@@ -229,7 +227,7 @@ def thumbnail(public_id: str) -> Rendition:
 def view(public_id: str, *, files: FileStore, limiter: AdmissionLimiter) -> Rendition:
     """The large picture of a page: a JPEG, upright, without metadata. Raises
     `PhotoNotFoundError` or `ServerBusyError`."""
-    return _copy(get_item(public_id).photo, VIEW_SIDE, files, limiter)
+    return _copy(get_photo(public_id), VIEW_SIDE, files, limiter)
 
 
 def original(

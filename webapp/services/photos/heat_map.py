@@ -8,7 +8,7 @@ from webapp.inference.decoding.images import RENDERER, decode_photo, working_sid
 from webapp.inference.heat_map import OVERLAY_TYPE, class_activation, draw_overlay
 from webapp.inference.models.label_set import canonical_label
 from webapp.services.labels.label_mapping import current_card
-from webapp.services.photos.gallery import get_item, stored_content
+from webapp.services.photos.gallery import get_photo, stored_content
 from webapp.storage.file_stores.contract import FileStore
 
 
@@ -25,7 +25,7 @@ def heat_map(
     Of merged labels it shows the most probable. Raises `PhotoNotFoundError`, `UnknownLabelError` or
     `NoHeatMapError`; making it, `ServerBusyError` and `PhotoNotFoundError`.
     """
-    photo, published = get_item(public_id).photo, classifier.card
+    photo, published = get_photo(public_id), classifier.card
     card = current_card(published)
     places = card.outputs.get(canonical_label(card, label), [])
     version = f"{card.name} {card.version}"

@@ -139,12 +139,12 @@ def check_photo(
     place = "audit" if queue.order == "audit" else "queue"  # where the label log says it was given
     user_id, stamp = _user_id(who), Stamp(who, place, why.strip())
     with writing():
-        row = photos.find_photo(public_id)
-        if row is None:
+        photo = photos.find_photo(public_id)
+        if photo is None:
             raise PhotoNotFoundError(
                 "This photo is not there any more: somebody has deleted it. The next one is below."
             )
-        photo, batch = row[0], stamp.batch
+        batch = stamp.batch
         model = model_of(label, cards) or photo.shown_model
         same = photo.ground_truth == label and photo.truth_model == model
         answer = photo.prediction

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from webapp.domain import OUTCOMES
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, stopping_after
-from webapp.storage.photos.photos import Item, photos_by_number
+from webapp.storage.photos.photos import photos_by_number
 from webapp.storage.photos.query_filters import matching, meant_columns, number_column, sort_key
 from webapp.storage.sqlite import name_index
 from webapp.storage.tables import Photo
@@ -45,7 +45,7 @@ _UNKNOWN = Count(None, exact=False)
 
 def page_of_photos(
     wanted: GalleryFilter, limit: int, place: Place | None, *, backwards: bool = False
-) -> list[Item]:
+) -> list[Photo]:
     """At most `limit` photos in the wanted order: those after `place`, or before it when
     `backwards`. Without a place those at the beginning, or at the end."""
     key, number = sort_key(wanted), number_column(wanted)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Select,
@@ -24,7 +24,7 @@ from webapp.domain import NONE_OF_THESE, UNCLASSIFIED, UNLABELLED, UNUSABLE
 from webapp.storage.database import column_values, db, insert_row, update_rows
 from webapp.storage.labels.canonical import expected_for
 from webapp.storage.photos import lookalikes
-from webapp.storage.photos.query_filters import meant_columns, with_prediction
+from webapp.storage.photos.query_filters import with_prediction
 from webapp.storage.sqlite import name_index
 from webapp.storage.stats import counters
 from webapp.storage.tables import (
@@ -41,14 +41,6 @@ from webapp.storage.tables import (
 _MIRRORED = ("model", "version", "label", "decision", "confidence", "margin")
 _HASHES = 1_000  # difference hashes in one query
 _AT_ONCE = 2_000  # numbers of photos in one query
-
-
-class Item(NamedTuple):
-    """A photo with the prediction that is meant (the shown one, or that of a model), and the
-    outcome of that."""
-
-    photo: Photo
-    outcome: str
 
 
 def _outcome_for(truth: Any, truth_model: Any) -> Any:
@@ -103,11 +95,11 @@ _set_truth = (
 )
 
 
-def _full(model: str = "", version: int | None = None) -> Select[Any]:
-    """The columns of `Item`, with the top five, without a further query for each photo."""
+def _answered(model: str = "", version: int | None = None) -> Select[Any]:
+    """Photos whose `prediction` is the shown one or that of a model, with its top five."""
     meant = contains_eager(Photo.prediction).selectinload(Prediction.top)
     return (
-        with_prediction(Photo, meant_columns(model)["outcome"], model=model, version=version)
+        with_prediction(Photo, model=model, version=version)
         .where(Photo.deleted_at.is_(None))
         .options(meant, selectinload(Photo.uploader))
         .execution_options(populate_existing=True)
@@ -117,24 +109,19 @@ def _full(model: str = "", version: int | None = None) -> Select[Any]:
 # ---- one photo ----
 
 
-def find_photo(public_id: str, model: str = "") -> Item | None:
+def find_photo(public_id: str, model: str = "") -> Photo | None:
     """The photo with its shown prediction, or with that of `model`; None when there is none."""
-    return _first(_full(model).where(Photo.public_id == public_id))
+    return db.session.scalar(_answered(model).where(Photo.public_id == public_id))
 
 
-def find_photo_by_sha256(sha256: str, model: str = "") -> Item | None:
+def find_photo_by_sha256(sha256: str, model: str = "") -> Photo | None:
     """The same for the photo that has these bytes."""
-    return _first(_full(model).where(Photo.sha256 == sha256))
+    return db.session.scalar(_answered(model).where(Photo.sha256 == sha256))
 
 
-def latest_photo() -> Item | None:
+def latest_photo() -> Photo | None:
     """The newest photo, or None in an empty history."""
-    return _first(_full().order_by(Photo.id.desc()).limit(1))
-
-
-def _first(statement: Select[Any]) -> Item | None:
-    row = db.session.execute(statement).one_or_none()
-    return None if row is None else Item(*row)
+    return db.session.scalar(_answered().order_by(Photo.id.desc()).limit(1))
 
 
 def find_bytes(sha256: str) -> Any:
@@ -211,17 +198,17 @@ def _by_truth(numbers: Any) -> dict[str, Photo]:
 
 def photos_by_number(
     numbers: Sequence[int], model: str = "", version: int | None = None
-) -> list[Item]:
+) -> list[Photo]:
     """The photos with these numbers, in this order."""
-    rows = db.session.execute(_full(model, version).where(Photo.id.in_(numbers))) if numbers else ()
-    by_number = {row[0].id: Item(*row) for row in rows}
+    statement = _answered(model, version).where(Photo.id.in_(numbers))
+    by_number = {photo.id: photo for photo in db.session.scalars(statement)} if numbers else {}
     return [by_number[number] for number in numbers if number in by_number]
 
 
-def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, Item]:
+def photos_by_public_id(public_ids: Sequence[str], model: str = "") -> dict[str, Photo]:
     """The photos with these ids, by id; unknown ids are absent."""
-    rows = db.session.execute(_full(model).where(Photo.public_id.in_(public_ids)))
-    return {row[0].public_id: Item(*row) for row in rows}
+    photos = db.session.scalars(_answered(model).where(Photo.public_id.in_(public_ids)))
+    return {photo.public_id: photo for photo in photos}
 
 
 # ---- writing ----

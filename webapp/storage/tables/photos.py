@@ -126,6 +126,11 @@ class Photo(Base):
     )
     uploader: Mapped[User | None] = relationship(lazy="raise")
 
+    @property
+    def meant_outcome(self) -> str:
+        """The outcome of `prediction`, which a query may have made that of another model."""
+        return self.prediction.outcome if self.prediction else self.outcome
+
 
 class Thumbnail(Base):
     """The small picture of a photo, without metadata."""

@@ -32,7 +32,7 @@ from webapp.views.flashes import note, note_saved, noting
 from webapp.views.forms import Form
 from webapp.views.labels.relabel import live_choice
 from webapp.views.layout import model_title
-from webapp.views.photos.presenters import present_item
+from webapp.views.photos.presenters import present_photo
 from webapp.views.photos.query_filters import filter_texts
 from webapp.views.template_filters import count
 
@@ -141,7 +141,7 @@ def preview() -> ResponseReturnValue:
         action=action,
         number=f"more than {number}" if forecast.photos > MOST else number,
         forecast=forecast,
-        tiles=[(item, present_item(item)) for item in forecast.first],
+        tiles=[(photo, present_photo(photo)) for photo in forecast.first],
         most=most,
         by_job=by_job,
         too_many=forecast.photos > most and not by_job,

@@ -18,7 +18,7 @@ from webapp.views import guards
 from webapp.views.forms import Form
 from webapp.views.layout import label_groups, model_choices, render_page
 from webapp.views.photos import samples
-from webapp.views.photos.presenters import present_answer, present_item
+from webapp.views.photos.presenters import present_answer, present_photo
 
 
 def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
@@ -29,7 +29,7 @@ def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
             get_classifier()
         except ModelUnavailableError as missing:
             trouble = missing
-    latest = gallery.latest_item() if guards.may_browse() else None
+    latest = gallery.latest_photo() if guards.may_browse() else None
     return render_page(
         "photos/upload.html",
         trouble,
@@ -40,7 +40,7 @@ def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
         models=model_choices(),
         groups=label_groups(verdicts=(NONE_OF_THESE,), retired=False),
         latest=latest,
-        latest_shown=present_item(latest) if latest else None,
+        latest_shown=present_photo(latest) if latest else None,
         stand_in=None if latest else _stand_in(),
         samples=samples.strip() if card and (error or not trouble) else [],
         knows=_what_it_knows(card),

@@ -36,7 +36,7 @@ from webapp.views.flashes import note
 from webapp.views.layout import label_groups, live_cards, model_choices, render_page
 from webapp.views.photos import heat_map
 from webapp.views.photos.bulk import BulkForm
-from webapp.views.photos.presenters import FIRST, card_for, present_item, present_prediction
+from webapp.views.photos.presenters import FIRST, card_for, present_photo, present_prediction
 from webapp.views.photos.query_filters import (
     TABS,
     FilterForm,
@@ -76,7 +76,7 @@ def index() -> ResponseReturnValue:
         "photos/gallery.html",
         error,
         page=page,
-        tiles=[(item, present_item(item)) for item in page.items],
+        tiles=[(photo, present_photo(photo)) for photo in page.items],
         asked=asked,
         rest=without(asked, "outcome"),
         size=size,
@@ -107,7 +107,7 @@ def photo(public_id: str) -> ResponseReturnValue:
         "photos/photo.html",
         heat=heat_map.offer(public_id, prediction, answer),
         details=details,
-        photo=details.item.photo,
+        photo=details.photo,
         outcome=prediction.outcome if prediction else UNLABELLED,
         prediction=prediction,
         card=card_for(prediction) if prediction else None,
@@ -115,9 +115,9 @@ def photo(public_id: str) -> ResponseReturnValue:
         silent=_silent(details),
         chosen=prediction.model if prediction else model,
         history=_history(details),
-        reference=_reference(details.item.photo),
+        reference=_reference(details.photo),
         first=FIRST,
-        same=lookalikes.nearly_same(details.item.photo) if browsing else [],
+        same=lookalikes.nearly_same(details.photo) if browsing else [],
         alike=lookalikes.looks_like(prediction) if prediction and browsing else [],
         candidates=lookalikes.CANDIDATES,
         token=guards.delete_token(public_id),
@@ -133,7 +133,7 @@ def opinions(public_id: str) -> ResponseReturnValue:
     details = gallery.get_details(public_id)
     return render_template(
         "photos/predictions.html",
-        photo=details.item.photo,
+        photo=details.photo,
         answers=[(each, present_prediction(each), card_for(each)) for each in details.answers],
         silent=_silent(details),
         again=request.args.get("sent") == "again",
@@ -171,7 +171,7 @@ def thumbnail(public_id: str) -> ResponseReturnValue:
 @guards.photo_open
 def file(public_id: str) -> ResponseReturnValue:
     """The file to keep. With its metadata only for an admin and for who uploaded it."""
-    photo = gallery.get_item(public_id).photo
+    photo = gallery.get_photo(public_id)
     rendition = gallery.original(
         photo, files=get_files(), limiter=get_limiter(), with_metadata=_may_delete(photo)
     )
@@ -183,7 +183,7 @@ def file(public_id: str) -> ResponseReturnValue:
 def delete(public_id: str) -> ResponseReturnValue:
     """Ask once more. Open to an admin, and to who has the uploader's link."""
     try:
-        photo = gallery.get_item(public_id).photo
+        photo = gallery.get_photo(public_id)
     except PhotoDeletedError:
         return _gone(public_id)
     if not _may_delete(photo):
@@ -281,7 +281,7 @@ def _history(details: PhotoDetails) -> list[dict[str, Any]]:
         lines.append({"moment": prediction.created_at, "prediction": prediction, "title": title})
     lines += [{"moment": event.created_at, "event": event} for event in details.events]
     lines.sort(key=itemgetter("moment"), reverse=True)
-    photo = details.item.photo
+    photo = details.photo
     who = photo.uploader.name if photo.uploader else "a visitor"
     return [*lines, {"moment": photo.created_at, "who": who}]
 

@@ -8,7 +8,7 @@ from webapp.extensions import get_card, get_registry
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import as_current, parts_by_label
 from webapp.services.photos.gallery import (
-    Item,
+    Photo,
     Prediction,
     card_of,
     full_ranking,
@@ -65,9 +65,9 @@ def present_prediction(prediction: Prediction) -> PresentedAnswer:
     return _present(prediction.decision, ranked, card_for(prediction), prediction.familiarity)
 
 
-def present_item(item: Item) -> PresentedAnswer | None:
+def present_photo(photo: Photo) -> PresentedAnswer | None:
     """The shown prediction of a tile from its stored top five, None for a photo without one."""
-    prediction = item.photo.prediction
+    prediction = photo.prediction
     if prediction is None:
         return None
     ranked = stored_ranking(prediction)

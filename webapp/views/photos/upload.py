@@ -30,14 +30,14 @@ from webapp.services.photos.classify import (
     clean_name,
     store_upload,
 )
-from webapp.services.photos.gallery import Item, Photo
+from webapp.services.photos.gallery import Photo
 from webapp.services.photos.spool import Spool, allowance_of
 from webapp.views import guards
 from webapp.views.flashes import noting
 from webapp.views.forms import Form
 from webapp.views.layout import model_choices
 from webapp.views.photos import first_page, samples
-from webapp.views.photos.presenters import present_answer, present_item
+from webapp.views.photos.presenters import present_answer, present_photo
 
 bp = Blueprint("upload", __name__)
 
@@ -147,13 +147,14 @@ def send() -> ResponseReturnValue:
 @guards.uploads_open
 def several(public_id: str) -> ResponseReturnValue:
     """What became of each file of an upload."""
-    results, items = gallery.get_upload(public_id)
+    results, photos = gallery.get_upload(public_id)
     visible, lines = guards.may_browse(), []
     for result in results:
         known = visible or guards.has_sent(str(result["photo"]))
-        item = items.get(result["photo"]) if known else None
-        url = _address(item.photo, result.get("model", ""), again=False) if item else ""
-        lines.append({**result, "item": item, "url": url, "shown": item and present_item(item)})
+        photo = photos.get(result["photo"]) if known else None
+        url = _address(photo, result.get("model", ""), again=False) if photo else ""
+        shown = photo and present_photo(photo)
+        lines.append({**result, "stored": photo, "url": url, "shown": shown})
     answered = sum(bool(line["photo"]) for line in lines)
     return render_template("photos/several.html", lines=lines, answered=answered)
 
@@ -251,7 +252,7 @@ def _result(photo: Incoming, result: StoredPhoto | MarqueError, choice: str) -> 
     line["filename"] = clean_name(photo.filename)
     if isinstance(result, MarqueError):
         return line | {"error": str(result)}
-    shown = present_item(Item(result.photo, result.outcome))
+    shown = present_photo(result.photo)
     return line | {
         "url": _address(result.photo, choice, again=result.duplicate),
         "answer": shown.title if shown else "",

@@ -95,7 +95,7 @@ def index() -> ResponseReturnValue:
         queue=queue,
         params=params,
         filter={name: value for name, value in params.items() if name != "order"},
-        latest=details or gallery.latest_item(),
+        latest=details or gallery.latest_photo(),
         order_texts=_ORDER_TEXTS,
         state=state,
         again=bool(again),
@@ -185,7 +185,7 @@ def _answer_values(details: PhotoDetails, queue: ReviewQueue) -> dict[str, Any]:
     heading = answer.sentence.text if answer else "What is it?"
     if answer and answer.sentence.kind == "sure":
         heading += " Right?"  # "McLaren, 97 %. Right?"
-    photo, text = details.item.photo, request.args.get("q", "")
+    photo, text = details.photo, request.args.get("q", "")
     shows_truth = queue.order != "audit" or request.args.get("photo")
     return {
         "photo": photo,
@@ -221,7 +221,7 @@ def _search_values(text: str, model: str) -> dict[str, Any]:
 
 def _strip_values(details: PhotoDetails, state: ReviewState) -> dict[str, Any]:
     """The photos before and after the one that is shown, and the one to go back to."""
-    checks, public_id = state.session.checks, details.item.photo.public_id
+    checks, public_id = state.session.checks, details.photo.public_id
     place = next((i for i, check in enumerate(checks) if check.public_id == public_id), -1)
     earlier = [
         (check, "kept" if check.kept else "unusable" if check.label == UNUSABLE else "corrected")

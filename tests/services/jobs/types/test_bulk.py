@@ -46,7 +46,7 @@ def do_next() -> parts.Claim:
 
 
 def truth(public_id: str) -> str | None:
-    return history.get_item(public_id).photo.ground_truth
+    return history.get_photo(public_id).ground_truth
 
 
 def test_parts_are_small_and_go_on_where_they_stopped(app: Flask, photos: list[str]) -> None:

@@ -57,9 +57,7 @@ def run_jobs(app: Flask, job_id: str) -> JobView:
 
 def of_job(job_id: str) -> set[str]:
     """The photos that the gallery shows for a comparison."""
-    return {
-        item.photo.public_id for item in history.gallery_page(GalleryFilter(compared=job_id)).items
-    }
+    return {photo.public_id for photo in history.gallery_page(GalleryFilter(compared=job_id)).items}
 
 
 def test_what_differs_is_found_again_by_the_job(
@@ -87,7 +85,7 @@ def test_only_the_newest_are_looked_at_and_nothing_changes_for_others(
     challenger.says(ferrari=0.9)
     run_jobs(app, put(newest=2))
     assert challenger.ranked_photos == 2
-    assert history.get_item(first).photo.prediction.version == 1
+    assert history.get_photo(first).prediction.version == 1
 
 
 def test_older_photos_with_a_ground_truth_are_looked_at_too(

@@ -79,7 +79,7 @@ def _do(job: RunningJob) -> Json:
     versions = (int(job.params["champion"]), int(job.params["challenger"]))
     classifiers = [tools.one_version(model, version) for version in versions]
     known, failed = storage.labels_of(model, versions, numbers), 0
-    for done, (photo, _outcome) in enumerate(photos.photos_by_number(numbers), 1):
+    for done, photo in enumerate(photos.photos_by_number(numbers), 1):
         labels = known.get(photo.id, (None, None))
         pairs = zip(classifiers, labels, strict=True)
         if missing := [classifier for classifier, label in pairs if label is None]:

@@ -65,7 +65,7 @@ def _do(job: RunningJob) -> Json:
     tools, model, version = job.tools, job.params["model"], job.params["version"]
     pipeline = Pipeline([tools.one_version(model, version)], tools.files, tools.limiter)
     standing = tools.registry.live_version(model) == version
-    present = [photo for photo, _outcome in photos.photos_by_number(job.part["photos"])]
+    present = photos.photos_by_number(job.part["photos"])
     counts = dict.fromkeys(_COUNTED, 0) | {"gone": len(job.part["photos"]) - len(present)}
     for photo in present:
         try:

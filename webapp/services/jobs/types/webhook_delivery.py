@@ -13,7 +13,7 @@ from typing import Any
 from webapp.domain import DELIVERED, GIVEN_UP, PROMOTED, RELABELLED, UNSURE, WAITING, count, moment
 from webapp.errors import JobWaitsError, NotDeliveredError, PhotoNotFoundError, WebhookError
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
-from webapp.services.photos.gallery import get_item
+from webapp.services.photos.gallery import get_photo
 from webapp.services.webhooks import events, transport
 from webapp.storage import jobs
 from webapp.storage import webhooks as storage
@@ -166,7 +166,7 @@ def _data(event: WebhookEvent, tools: Tools) -> tuple[Json, int]:
 def _photo(public_id: str, tools: Tools) -> Mapping[str, Any]:
     """The JSON of a photo; of one that is gone its id alone."""
     try:
-        return tools.describe(get_item(public_id), tools.registry)
+        return tools.describe(get_photo(public_id), tools.registry)
     except PhotoNotFoundError:
         return {"id": public_id}
 
