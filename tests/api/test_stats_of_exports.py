@@ -34,7 +34,7 @@ from webapp.inference.models.registry import Registry
 from webapp.reports.csv_safety import plain_cell
 from webapp.services.accounts import api_keys
 from webapp.services.labels import relabel
-from webapp.services.photos.classify import Incoming, Origin, ask_aside, classify_photo
+from webapp.services.photos.classify import Incoming, Origin, ask_models, classify_photo
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import Photo
@@ -86,7 +86,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
                 photo = classify_photo(incoming, pipeline, origin).photo
                 if number % 2 == 0:
                     asked = replace(pipeline, classifiers=[older])
-                    ask_aside(db.session.get_one(Photo, photo.id), asked)
+                    ask_models(db.session.get_one(Photo, photo.id), asked, standing=False)
         unusable = classify_photo(Incoming("x.png", _noise()), pipeline, Origin(ANNA)).photo
         relabel.relabel_photo(unusable.public_id, "unusable", [card], Stamp(ANNA, "photo"))
     return app

@@ -25,6 +25,7 @@ from webapp.services.models import compare
 from webapp.services.models.promotion import Decision, version_before
 from webapp.services.photos import classify
 from webapp.services.photos.classify import Pipeline
+from webapp.services.photos.gallery import get_photo
 from webapp.storage.database import db
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.tables import Photo
@@ -237,5 +238,5 @@ def test_what_a_promoted_version_said_before_counts_when_it_is_asked_again(
     challenger = version(2, ferrari=0.9)
     ask(registry, challenger)
     pipeline = classify.Pipeline([challenger], DatabaseFiles(), AdmissionLimiter(1, 1))
-    classify.ask_models(photo, pipeline)
+    classify.ask_models(get_photo(photo), pipeline)
     assert client.get(f"/api/v1/photos/{photo}").json["prediction"]["model"]["version"] == 2

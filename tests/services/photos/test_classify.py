@@ -89,7 +89,9 @@ def test_when_writing_fails_nothing_is_left(
     app: Flask, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app.app_context():
-        monkeypatch.setattr("webapp.storage.photos.photos.add_prediction", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(
+            "webapp.storage.photos.photos.insert_prediction", lambda *_, **__: 1 / 0
+        )
         with pytest.raises(ZeroDivisionError):
             put(draw())
     assert set(counts(config).values()) == {0}

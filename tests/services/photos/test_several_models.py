@@ -50,7 +50,7 @@ def put(*classifiers: FakeClassifier, mark: int = 0, ground_truth: str = "") -> 
 
 
 def ask(public_id: str, *classifiers: FakeClassifier) -> None:
-    ask_models(public_id, pipeline(*classifiers))
+    ask_models(history.get_photo(public_id), pipeline(*classifiers))
 
 
 def outcomes(public_id: str) -> dict[str, str]:

@@ -113,7 +113,7 @@ def test_a_photo_about_which_two_versions_differ_is_found(
     second = FakeClassifier(make_card(version=2))
     second.says(mclaren=0.8)
     for photo in photos:
-        ask_models(photo, Pipeline([second], get_files(), get_limiter()))
+        ask_models(history.get_photo(photo), Pipeline([second], get_files(), get_limiter()))
     assert order("versions", anna) == [differs]
     assert order("versions", anna, model="f1-teams") == [differs]
     assert sorted(order("least-sure", anna)) == sorted([same, differs])

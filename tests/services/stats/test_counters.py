@@ -24,7 +24,7 @@ from webapp.inference.models.card import ModelCard
 from webapp.services.labels import relabel, undo
 from webapp.services.photos import bulk, deletion
 from webapp.services.photos.bulk import Selection
-from webapp.services.photos.classify import Incoming, Origin, Pipeline, ask_aside, classify_photo
+from webapp.services.photos.classify import Incoming, Origin, Pipeline, ask_models, classify_photo
 from webapp.services.stats.counters import check_counters
 from webapp.storage.database import db, writing
 from webapp.storage.file_stores.database import DatabaseFiles
@@ -97,7 +97,8 @@ class Life:
 
     def ask_another(self) -> None:
         for photo in self.photos(1):
-            ask_aside(photo, Pipeline([self.rng.choice(self.versions)], FILES, LIMITER))
+            pipeline = Pipeline([self.rng.choice(self.versions)], FILES, LIMITER)
+            ask_models(photo, pipeline, standing=False)
 
     def relabel(self) -> None:
         place = self.rng.choice((AUDIT, "queue", "gallery"))

@@ -17,7 +17,7 @@ from tests.conftest import draw, statements
 from tests.fakes import FakeClassifier, make_card
 from tests.views.conftest import Send, form_of
 from webapp.extensions import get_files, get_limiter
-from webapp.services.photos.classify import Pipeline, ask_aside
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.gallery import get_photo
 from webapp.storage.database import db, writing
 from webapp.storage.tables import Photo
@@ -288,7 +288,7 @@ def test_answers_of_other_versions_are_told(app: Flask, client: FlaskClient, sen
     other.says(haas=0.99)
     with app.app_context():
         pipeline = Pipeline([other], get_files(), get_limiter())
-        ask_aside(get_photo(public_id), pipeline)
+        ask_models(get_photo(public_id), pipeline, standing=False)
     words = " ".join(client.get(f"/photos/{public_id}").text.split())
     assert "<dt>Other versions</dt> <dd>f1-teams 2: Haas" in words
 

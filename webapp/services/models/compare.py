@@ -14,7 +14,7 @@ from webapp.inference.models.held_out import HELD_OUT, LabelledPhoto, Split, rea
 from webapp.inference.models.label_set import in_terms_of, right_answers
 from webapp.inference.models.registry import Registry
 from webapp.services.models.promotion import Decision, Load, promote
-from webapp.services.photos.classify import Pipeline, ask_aside
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage import models as storage
 from webapp.storage.tables import Photo, Promotion
 
@@ -189,7 +189,8 @@ def answer_history(
             missing[photo.id] = unanswered
     for photo in watch(photos):
         try:
-            ask_aside(photo, replace(pipeline, classifiers=missing[photo.id]))
+            asked = replace(pipeline, classifiers=missing[photo.id])
+            ask_models(photo, asked, standing=False)
         except (PhotoRefusedError, PhotoNotFoundError):  # deleted meanwhile, or damaged bytes
             continue
 

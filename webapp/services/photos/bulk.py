@@ -26,7 +26,7 @@ from webapp.services.labels.relabel import (
     label_photos,
     model_of,
 )
-from webapp.services.photos.classify import Pipeline, ask_version
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.deletion import GRACE, purge
 from webapp.storage.database import writing
 from webapp.storage.file_stores.contract import FileStore
@@ -130,7 +130,7 @@ def ask_all(
     changed = met = 0
     for photo in photos.photos_by_number(numbers):
         try:
-            changed += ask_version(photo.public_id, pipeline, standing=standing)
+            changed += ask_models(photo, pipeline, standing=standing)
         except MarqueError as error:
             return Relabelled(changed, met - changed, ""), error
         met += 1

@@ -200,7 +200,7 @@ def _store(
         storage.add_photo(photo, classified.thumbnail, rows[0] if rows else None)
         for classifier, prediction in zip(pipeline.classifiers, rows, strict=False):
             remember_labels(classifier.card)
-            storage.add_prediction(photo, prediction, first=True, shown=prediction is rows[0])
+            storage.insert_prediction(photo, prediction, shown=prediction is rows[0])
         if rows:
             webhook_events.photo_answered(photo, rows[0])
         if origin.ground_truth:
@@ -218,7 +218,10 @@ def _complete(
     if answers or origin.ground_truth:
         with writing():
             photo = _load(sha256)
-            _add_missing(photo, pipeline.classifiers, answers)
+            missing = _missing(photo, pipeline.classifiers)
+            for classifier, answer in zip(pipeline.classifiers, answers, strict=False):
+                if classifier in missing:
+                    _add_answer(photo, classifier, answer)
             if origin.ground_truth and photo.ground_truth is None:
                 _label(photo, pipeline, origin)
     model = pipeline.classifiers[0].card.name if answers else ""
@@ -235,51 +238,24 @@ def _label(photo: Photo, pipeline: Pipeline, origin: Origin) -> None:
 # ---- ask models about stored photos ----
 
 
-def ask_models(public_id: str, pipeline: Pipeline) -> None:
-    """Let models classify a stored photo; those whose answer stands are not asked again.
+def ask_models(photo: Photo, pipeline: Pipeline, *, standing: bool = True) -> bool:
+    """Let models classify a stored photo; those that did are not asked again. False when all did.
 
-    Raises `PhotoNotFoundError`, `ServerBusyError` or `StorageFullError`.
+    `standing`: the answers stand for their models, else they are only kept. Raises
+    `PhotoNotFoundError`, `PhotoRefusedError`, `ServerBusyError` or `StorageFullError`.
     """
-    photo = get_photo(public_id)
-    missing = _missing(photo, pipeline.classifiers)
+    missing = _missing(photo, pipeline.classifiers, standing=standing)
     if not missing:
-        return
+        return False
     content = stored_content(photo, pipeline.files)
     answers = _classify(content, replace(pipeline, classifiers=missing)).answers
     with writing():
-        photo = get_photo(public_id)
+        photo = get_photo(photo.public_id)
         unseen = photo.prediction is None
-        _add_missing(photo, missing, answers)
+        for classifier, answer in zip(missing, answers, strict=True):
+            _add_answer(photo, classifier, answer, standing=standing)
         if unseen and photo.prediction is not None:
             webhook_events.photo_answered(photo, photo.prediction)
-
-
-def ask_aside(photo: Photo, pipeline: Pipeline) -> None:
-    """Let versions classify a stored photo for a comparison; their models' answers stay.
-
-    Raises what `ask_models` raises, and `PhotoRefusedError` for one that was deleted meanwhile.
-    """
-    answers = _classify(stored_content(photo, pipeline.files), pipeline).answers
-    try:
-        with writing():
-            for classifier, answer in zip(pipeline.classifiers, answers, strict=True):
-                _add_answer(photo, classifier, answer, standing=False)
-    except IntegrityError as error:
-        raise PhotoRefusedError(_GONE) from error
-
-
-def ask_version(public_id: str, pipeline: Pipeline, *, standing: bool) -> bool:
-    """Let one version classify a stored photo; False when its answer was there already.
-
-    `standing`: it stands for its model. Raises what `ask_models` raises.
-    """
-    (classifier,) = pipeline.classifiers
-    card, photo = classifier.card, get_photo(public_id)
-    if storage.has_answer(photo, card.name, card.version, standing=standing):
-        return False
-    (answer,) = _classify(stored_content(photo, pipeline.files), pipeline).answers
-    with writing():
-        _add_answer(get_photo(public_id), classifier, answer, standing=standing)
     return True
 
 
@@ -390,23 +366,12 @@ def _is_complete(photo: Photo, classifiers: Sequence[Classifier], ground_truth: 
     return not _missing(photo, classifiers) and bool(not ground_truth or photo.ground_truth)
 
 
-def _missing(photo: Photo, classifiers: Sequence[Classifier]) -> list[Classifier]:
-    """Those whose answer does not stand for their model yet."""
-    standing = storage.current_versions(photo)
-    return [
-        classifier
-        for classifier in classifiers
-        if standing.get(classifier.card.name) != classifier.card.version
-    ]
-
-
-def _add_missing(
-    photo: Photo, classifiers: Sequence[Classifier], answers: Sequence[Answer]
-) -> None:
-    missing = _missing(photo, classifiers) if answers else []
-    for classifier, answer in zip(classifiers, answers, strict=False):
-        if classifier in missing:
-            _add_answer(photo, classifier, answer)
+def _missing(
+    photo: Photo, classifiers: Sequence[Classifier], *, standing: bool = True
+) -> list[Classifier]:
+    """Those that have not answered yet, or whose answer does not stand for their model yet."""
+    answered = storage.answered_by(photo, standing=standing)
+    return [each for each in classifiers if (each.card.name, each.card.version) not in answered]
 
 
 def _add_answer(
@@ -415,10 +380,7 @@ def _add_answer(
     """Store an answer in the caller's transaction, and the label set it was chosen from."""
     remember_labels(classifier.card)
     prediction = _prediction_row(_with_merges(classifier, answer))
-    if standing:
-        storage.add_prediction(photo, prediction)
-    else:
-        storage.add_aside(photo, prediction)
+    storage.add_prediction(photo, prediction, standing=standing)
 
 
 def _with_merges(classifier: Classifier, answer: Answer) -> Answer:

@@ -151,19 +151,12 @@ def predictions_of(photo: Photo) -> Sequence[Prediction]:
     return db.session.scalars(statement).all()
 
 
-def current_versions(photo: Photo) -> dict[str, int]:
-    """For each model that has looked at a photo the version whose answer stands."""
-    statement = select(Prediction.model, Prediction.version)
-    standing = statement.where(Prediction.photo_id == photo.id, Prediction.current)
-    return {row.model: row.version for row in db.session.execute(standing)}
-
-
-def has_answer(photo: Photo, model: str, version: int, *, standing: bool) -> bool:
-    """True when this version has looked at a photo, and, if asked, when it stands for its model."""
-    same = and_(Prediction.model == model, Prediction.version == version)
-    statement = select(Prediction.current).where(Prediction.photo_id == photo.id, same)
-    current = db.session.scalar(statement)
-    return bool(current) if standing else current is not None
+def answered_by(photo: Photo, *, standing: bool) -> set[tuple[str, int]]:
+    """Model and version of what has answered about a photo; `standing`: for its model."""
+    statement = select(Prediction.model, Prediction.version).where(Prediction.photo_id == photo.id)
+    if standing:
+        statement = statement.where(Prediction.current)
+    return {(row.model, row.version) for row in db.session.execute(statement)}
 
 
 # ---- many photos ----
@@ -250,44 +243,34 @@ def add_hash(photo: Photo) -> None:
         insert_row(PhotoHash(photo_id=photo.id, dhash=photo.dhash, **bands))
 
 
-def add_prediction(
-    photo: Photo, prediction: Prediction, *, first: bool = False, shown: bool = True
-) -> None:
-    """Add a prediction to a photo, or find the one that this version made before. From now on it
-    stands for its model.
+def add_prediction(photo: Photo, prediction: Prediction, *, standing: bool = True) -> None:
+    """Add a prediction to a photo, unless this version has made one before.
 
-    It is shown when its model was shown before, or when nothing was. `first`: its model has not
-    looked at the photo before; then `shown` tells whether it is shown.
+    `standing`: from now on it stands for its model, and is shown when its model was shown before,
+    or when nothing was. Else no list shows it, only the photo's page names it.
     """
-    if first:
-        _insert(photo, prediction, shown=shown, standing=True)
-        return
-    mine = and_(Prediction.photo_id == photo.id, Prediction.model == prediction.model)
-    others = and_(Prediction.photo_id == photo.id, Prediction.model != prediction.model)
+    of_photo = Prediction.photo_id == photo.id
+    mine = and_(of_photo, Prediction.model == prediction.model)
     same = select(Prediction.id).where(mine, Prediction.version == prediction.version)
-    known = db.session.execute(same).scalar_one_or_none()
-    shown = db.session.scalar(select(Prediction.id).where(others, Prediction.shown)) is None
-    update_rows(update(Prediction).where(mine).values(shown=False, current=False))
+    known, shown = db.session.scalar(same), False
+    if standing:
+        others = and_(of_photo, Prediction.model != prediction.model, Prediction.shown)
+        shown = db.session.scalar(select(Prediction.id).where(others)) is None
+        update_rows(update(Prediction).where(mine).values(shown=False, current=False))
     if known is None:
-        _insert(photo, prediction, shown=shown, standing=True)
-    else:
-        standing = update(Prediction).where(Prediction.id == known)
-        update_rows(standing.values(shown=shown, current=True))
+        insert_prediction(photo, prediction, shown=shown, standing=standing)
+    elif standing:
+        answer = update(Prediction).where(Prediction.id == known)
+        update_rows(answer.values(shown=shown, current=True))
     refresh_outcomes([photo.id])
     counters.recount([photo.id])
     refresh_shown(photo.id)
 
 
-def add_aside(photo: Photo, prediction: Prediction) -> None:
-    """Add a prediction that stands for nothing: no list shows it, the photo's page names it.
-    Nothing happens when it is known."""
-    if not has_answer(photo, prediction.model, prediction.version, standing=False):
-        _insert(photo, prediction, shown=False, standing=False)
-        refresh_outcomes([photo.id])
-        counters.recount([photo.id])
-
-
-def _insert(photo: Photo, prediction: Prediction, *, shown: bool, standing: bool) -> None:
+def insert_prediction(
+    photo: Photo, prediction: Prediction, *, shown: bool, standing: bool = True
+) -> None:
+    """Insert a prediction and its top five. No model stands or is shown that did before."""
     prediction.photo_id, prediction.outcome = photo.id, UNLABELLED
     prediction.shown, prediction.current = shown, standing
     prediction.id = insert_row(prediction)

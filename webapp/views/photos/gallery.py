@@ -147,7 +147,7 @@ def ask(public_id: str) -> ResponseReturnValue:
     """Let another model look at a photo, or all; what it says is kept."""
     choice = request.form.get("model", "")
     count_photos()
-    classify.ask_models(public_id, get_pipeline(choice))
+    classify.ask_models(gallery.get_photo(public_id), get_pipeline(choice))
     if choice == ALL_MODELS:
         return redirect(url_for(".opinions", public_id=public_id), 303)
     return redirect(url_for(".photo", public_id=public_id, model=choice or None), 303)

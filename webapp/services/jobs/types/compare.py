@@ -11,7 +11,7 @@ from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.services.jobs.types.reclassify import parts_of
 from webapp.services.models import compare
-from webapp.services.photos.classify import Pipeline, ask_aside
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage import models as storage
 from webapp.storage.photos import photos
 
@@ -84,7 +84,7 @@ def _do(job: RunningJob) -> Json:
         pairs = zip(classifiers, labels, strict=True)
         if missing := [classifier for classifier, label in pairs if label is None]:
             try:
-                ask_aside(photo, Pipeline(missing, tools.files, tools.limiter))
+                ask_models(photo, Pipeline(missing, tools.files, tools.limiter), standing=False)
             except (PhotoRefusedError, PhotoNotFoundError) as error:
                 job.say(f"{photo.filename}: {error}")
                 failed += 1

@@ -6,6 +6,7 @@ from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools
 from webapp.services.jobs.parts import claim_part, do_part
 from webapp.services.jobs.queue import EVERYBODY, Job, JobView, Sender, get_job, worker_seen
 from webapp.services.photos.classify import Pipeline, ask_models
+from webapp.services.photos.gallery import get_photo
 from webapp.storage.tables import Photo
 
 _UNKNOWN = "There is no such task."
@@ -50,8 +51,8 @@ def _do_without_worker(job_id: str, tools: Tools) -> None:
 
 def _do(job: RunningJob) -> Json:
     """Let the site's model classify the photo. May run twice: it is not asked twice."""
-    tools = job.tools
-    ask_models(job.params["photo"], Pipeline(tools.classifiers(""), tools.files, tools.limiter))
+    tools, photo = job.tools, get_photo(job.params["photo"])
+    ask_models(photo, Pipeline(tools.classifiers(""), tools.files, tools.limiter))
     return {"photo": job.params["photo"]}
 
 

@@ -10,7 +10,7 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, cut, walk
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.photos.bulk import Selection
-from webapp.services.photos.classify import Pipeline, ask_version
+from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 
@@ -69,7 +69,7 @@ def _do(job: RunningJob) -> Json:
     counts = dict.fromkeys(_COUNTED, 0) | {"gone": len(job.part["photos"]) - len(present)}
     for photo in present:
         try:
-            asked = ask_version(photo.public_id, pipeline, standing=standing)
+            asked = ask_models(photo, pipeline, standing=standing)
             counts["looked" if asked else "known"] += 1
         except (PhotoRefusedError, PhotoNotFoundError) as error:
             job.say(f"{photo.filename}: {error}")
