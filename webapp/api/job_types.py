@@ -18,6 +18,7 @@ from webapp.api.schemas.base import (
 )
 from webapp.api.schemas.exports import ExportFields
 from webapp.api.schemas.photos import Filters
+from webapp.domain import UNDO
 from webapp.errors import NoFileError
 from webapp.extensions import get_config, get_extensions, get_label_cards, get_registry
 from webapp.gallery_filter import OneOf, Text
@@ -35,7 +36,7 @@ from webapp.services.jobs.types.compare import ComparisonOrder
 from webapp.services.jobs.types.upload import UploadOrder
 from webapp.services.labels import label_import
 from webapp.services.photos import gallery
-from webapp.services.photos.bulk import Selection
+from webapp.services.photos.bulk import ACTIONS, DELETE, LABEL, Selection, make_change
 from webapp.services.photos.classify import clean_name
 from webapp.services.photos.deletion import parse_age
 from webapp.storage.labels.events import Stamp
@@ -105,7 +106,7 @@ class _ManyBody(ApiRequest):
     )
 
     kind: Literal["many"]
-    action: Annotated[str, OneOf(dict.fromkeys((*bulk_job.ACTIONS, bulk_job.UNDO)))]
+    action: Annotated[str, OneOf(dict.fromkeys((*ACTIONS, UNDO)))]
     """What shall be done; `delete` needs the scope `admin`."""
     filter: Filters = Field(default_factory=Filters)
     """The filters of the list of photos; `{}` means all photos. Needed by every action but
@@ -120,18 +121,18 @@ class _ManyBody(ApiRequest):
 
     @model_validator(mode="after")
     def _needs_a_filter(self) -> Self:
-        if self.action != bulk_job.UNDO and "filter" not in self.model_fields_set:
+        if self.action != UNDO and "filter" not in self.model_fields_set:
             raise ValueError("needs a filter; {} means all photos")
         return self
 
     def enqueue(self) -> Job:
         """Add the job."""
-        check(Need.ADMIN if self.action == bulk_job.DELETE else Need.REVIEW)
-        if self.action == bulk_job.UNDO:
+        check(Need.ADMIN if self.action == DELETE else Need.REVIEW)
+        if self.action == UNDO:
             return bulk_job.enqueue(bulk_job.undo_params(self.batch, "api"), _sender())
-        cards = get_label_cards(self.model) if self.action == bulk_job.LABEL else []
-        selection, stamp = Selection(wanted=self.filter), Stamp(who(), "api", self.why)
-        params = bulk_job.action_params(self.action, selection, stamp, cards, self.label)
+        cards = get_label_cards(self.model) if self.action == LABEL else []
+        change = make_change(self.action, self.filter, self.label, cards)
+        params = bulk_job.action_params(change, Stamp(who(), "api", self.why))
         return bulk_job.enqueue(params, _sender())
 
 

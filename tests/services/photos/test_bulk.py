@@ -17,7 +17,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.services.labels import relabel, undo
 from webapp.services.photos import bulk
 from webapp.services.photos import gallery as history
-from webapp.services.photos.bulk import Selection
+from webapp.services.photos.bulk import Selection, change_all, make_change
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import now
@@ -35,6 +35,11 @@ def seven(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPatc
 
 def everything(label: str) -> relabel.Relabelled:
     return bulk.relabel_all(Selection(), label, [make_card()], Stamp(ANNA, "gallery"))
+
+
+def confirm(selection: Selection) -> relabel.Relabelled:
+    change = make_change("confirm", selection.wanted)
+    return change_all(selection, change, Stamp(ANNA, "gallery"))
 
 
 def numbers(statement: str) -> list[int]:
@@ -73,21 +78,20 @@ def test_a_change_that_moves_photos_out_of_the_filter_meets_all(
 ) -> None:
     with app.app_context():
         selection = Selection(wanted=GalleryFilter(outcome="unlabelled"))
-        assert bulk.confirm_all(selection, Stamp(ANNA, "gallery")).changed == 7
+        assert confirm(selection).changed == 7
         assert bulk.forecast(selection).photos == 0
 
 
 def test_the_answers_of_one_model_are_confirmed(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        done = bulk.confirm_all(
-            Selection(wanted=GalleryFilter(model="f1-teams", version=1)), Stamp(ANNA, "gallery")
-        )
+        done = confirm(Selection(wanted=GalleryFilter(model="f1-teams", version=1)))
         assert done.changed == 7 and history.get_photo(seven[0]).truth_model == "f1-teams"
 
 
 def test_what_waited_long_enough_goes_for_good(app: Flask, seven: list[str]) -> None:
     with app.app_context():
-        bulk.delete_all(Selection(ids=tuple(seven[:2])), who=ANNA, files=get_extensions().files)
+        selection, stamp = Selection(ids=tuple(seven[:2])), Stamp(ANNA, "gallery")
+        bulk.delete_all(selection, stamp, get_extensions().files)
         assert bulk.purge(files=get_extensions().files) == 0
         assert bulk.purge(files=get_extensions().files, before=now() + timedelta(minutes=1)) == 2
         for table in ("photos", "files", "thumbnails", "predictions"):

@@ -23,7 +23,7 @@ from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels import relabel, undo
 from webapp.services.photos import bulk, deletion
-from webapp.services.photos.bulk import Selection
+from webapp.services.photos.bulk import Change, Selection
 from webapp.services.photos.classify import Incoming, Origin, Pipeline, ask_models, classify_photo
 from webapp.services.stats.counters import check_counters
 from webapp.storage.database import db, writing
@@ -116,9 +116,9 @@ class Life:
         self.batches.append(done.batch)
 
     def confirm_many(self) -> None:
-        self.batches.append(
-            bulk.confirm_all(Selection(ids=tuple(self.ids(4))), Stamp(self.who(), "gallery")).batch
-        )
+        selection, change = Selection(ids=tuple(self.ids(4))), Change("confirm", GalleryFilter())
+        done = bulk.change_all(selection, change, Stamp(self.who(), "gallery"))
+        self.batches.append(done.batch)
 
     def undo_batch(self) -> None:
         undo.undo_batch(self.rng.choice(self.batches), Stamp(self.who(), "undo"))
@@ -127,9 +127,8 @@ class Life:
         undo.undo_person(self.rng.choice(("Anna", "Ben")), self.start, Stamp(ANNA, "undo"))
 
     def delete(self) -> None:
-        self.batches.append(
-            bulk.delete_all(Selection(ids=tuple(self.ids(3))), who=ANNA, files=FILES).batch
-        )
+        selection = Selection(ids=tuple(self.ids(3)))
+        self.batches.append(bulk.delete_all(selection, Stamp(ANNA, "gallery"), FILES).batch)
 
     def delete_one(self) -> None:
         for public_id in self.ids(1):

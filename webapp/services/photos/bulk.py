@@ -6,13 +6,10 @@ people come in between. When the server stops in the middle, what was done stand
 the same batch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from webapp.domain import Who
+from webapp.domain import UNDO
 from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
@@ -27,10 +24,10 @@ from webapp.services.labels.relabel import (
     model_of,
 )
 from webapp.services.photos.classify import Pipeline, ask_models
-from webapp.services.photos.deletion import GRACE, purge
+from webapp.services.photos.deletion import purge
 from webapp.storage.database import writing
 from webapp.storage.file_stores.contract import FileStore
-from webapp.storage.labels.events import Stamp, new_batch
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
 from webapp.storage.photos.deletion import put_away
@@ -38,6 +35,8 @@ from webapp.storage.tables import Photo
 
 MOST = 50_000  # photos that one action may change while the browser waits
 MOST_RANKED = 200  # photos that a version looks at meanwhile; more become a job
+ACTIONS = ("label", "confirm", "star", "unstar", "delete")
+LABEL, CONFIRM, STAR, UNSTAR, DELETE = ACTIONS
 NOTHING_SELECTED = "No photo was selected. Select one or more, then press the button again."
 
 
@@ -52,6 +51,27 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What is done with photos: one of `ACTIONS`. They get `label` of `model` (None: a verdict on
+    the model whose answer each shows), or the answer of the model that `wanted` is about."""
+
+    action: str
+    wanted: GalleryFilter
+    label: str = ""
+    model: str | None = None
+
+    def apply(self, numbers: Sequence[int], stamp: Stamp) -> int:
+        """Do it with some photos inside the caller's transaction; returns how many changed."""
+        if self.action == LABEL:
+            return label_photos(numbers, self.label, self.model, stamp)
+        if self.action == CONFIRM:
+            return confirm_photos(numbers, self.wanted, stamp)
+        if self.action == DELETE:
+            return put_away(numbers, stamp.batch, stamp.who.name)
+        return storage.star_photos(numbers, stamp.batch, starred=self.action == STAR)
+
+
+@dataclass(frozen=True)
 class _Forecast:
     """What an action would meet."""
 
@@ -59,16 +79,6 @@ class _Forecast:
     starred: int  # of them
     first: Sequence[Photo]  # the first few
     up_to: int  # the number of the newest photo, for `Selection`: later ones are left alone
-
-
-class _Deletion(NamedTuple):
-    """Photos that were deleted together and can be brought back until `ends`."""
-
-    batch: str
-    who: str
-    deleted_at: datetime
-    photos: int
-    ends: datetime
 
 
 def forecast(selection: Selection) -> _Forecast:
@@ -84,32 +94,50 @@ def forecast(selection: Selection) -> _Forecast:
 
 
 def is_large(selection: Selection, most: int) -> bool:
-    """True for a filter that lets more than `most` photos through; picked ones are never many."""
+    """True when a filter lets through more than `most` photos, so that a job changes them."""
     return not selection.ids and len(_numbers(selection, most + 1)) > most
+
+
+def make_change(
+    action: str, wanted: GalleryFilter, label: str = "", cards: Sequence[ModelCard] = ()
+) -> Change:
+    """A change; `label` is for "label". Raises `UnknownLabelError` when none of the cards has it,
+    `BadRequestError` for an unknown action."""
+    if action not in ACTIONS:
+        raise BadRequestError(f"action must be one of {', '.join((*ACTIONS, UNDO))}.")
+    if action != LABEL:
+        return Change(action, wanted)
+    cards = [current_card(card) for card in cards]
+    return Change(action, wanted, check_label(label, cards), model_of(label, cards))
+
+
+def change_all(selection: Selection, change: Change, stamp: Stamp) -> Relabelled:
+    """Change photos, as one batch. Raises `BadRequestError` for no photo, too many, or a reason
+    that is too long, and `PhotoNotFoundError` for an unknown id: then nothing is changed."""
+    check_why(stamp.why)
+    up_to = selection.up_to or storage.last_number()
+    _check(selection, up_to)
+    changed = met = 0
+    for chunk in _chunks(selection, up_to, limit=MOST):
+        with writing():
+            changed += change.apply(chunk, stamp)
+        met += len(chunk)
+    return Relabelled(changed, met - changed, stamp.batch if changed else "", change.label)
 
 
 def relabel_all(
     selection: Selection, label: str, cards: Sequence[ModelCard], stamp: Stamp
 ) -> Relabelled:
-    """Give photos a ground truth. Raises `UnknownLabelError`, or what `_change` raises."""
-    cards = [current_card(card) for card in cards]
-    label, model = check_label(label, cards), model_of(label, cards)
-    check_why(stamp.why)
-    done = _change(selection, stamp.batch, lambda chunk: label_photos(chunk, label, model, stamp))
-    return replace(done, label=label)
+    """Give photos a ground truth. Raises like `make_change` and `change_all`."""
+    return change_all(selection, make_change(LABEL, selection.wanted, label, cards), stamp)
 
 
-def confirm_all(selection: Selection, stamp: Stamp) -> Relabelled:
-    """Make the answers the ground truths. Photos whose answer names no label are skipped."""
-    wanted = selection.wanted
-    return _change(selection, stamp.batch, lambda chunk: confirm_photos(chunk, wanted, stamp))
-
-
-def star_all(selection: Selection, *, starred: bool) -> Relabelled:
-    """Star photos, or take their stars off."""
-    batch = new_batch()
-    star = partial(storage.star_photos, batch=batch, starred=starred)
-    return _change(selection, batch, star)
+def delete_all(selection: Selection, stamp: Stamp, files: FileStore) -> Relabelled:
+    """Delete photos without a star, as a batch that can be brought back for `GRACE`; what was
+    deleted before that goes for good now."""
+    done = change_all(selection, Change(DELETE, selection.wanted), stamp)
+    purge(files=files, most=200)
+    return done
 
 
 def ask_all(
@@ -135,38 +163,6 @@ def ask_all(
             return Relabelled(changed, met - changed, ""), error
         met += 1
     return Relabelled(changed, met - changed, ""), None
-
-
-def delete_all(selection: Selection, *, who: Who, files: FileStore, batch: str = "") -> Relabelled:
-    """Delete photos without a star, as a batch that can be brought back for `GRACE`; what was
-    deleted before that goes for good now."""
-    batch = batch or new_batch()
-    done = _change(selection, batch, lambda chunk: put_away(chunk, batch, who.name))
-    purge(files=files, most=200)
-    return done
-
-
-def deletions() -> list[_Deletion]:
-    """What was deleted and can be brought back, latest first."""
-    return [_Deletion(*row, ends=row[2] + GRACE) for row in storage.deleted_batches()]
-
-
-def anything_deleted() -> bool:
-    """True when something was deleted and can be brought back."""
-    return storage.anything_deleted()
-
-
-def _change(selection: Selection, batch: str, change: Callable[[list[int]], int]) -> Relabelled:
-    """Change chunk after chunk. Raises `BadRequestError` for no photo or too many, and
-    `PhotoNotFoundError` for an unknown id: then nothing is changed."""
-    up_to = selection.up_to or storage.last_number()
-    _check(selection, up_to)
-    changed = met = 0
-    for chunk in _chunks(selection, up_to, limit=MOST):
-        with writing():
-            changed += change(chunk)
-        met += len(chunk)
-    return Relabelled(changed, met - changed, batch if changed else "")
 
 
 def _check(selection: Selection, up_to: int) -> None:

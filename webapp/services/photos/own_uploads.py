@@ -15,6 +15,7 @@ from webapp.services.photos.deletion import GRACE
 from webapp.storage import jobs as storage
 from webapp.storage.database import writing
 from webapp.storage.file_stores.contract import FileStore
+from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import photos
 from webapp.storage.tables import Photo, now
 
@@ -55,7 +56,7 @@ def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabe
     if not storage.count_photos_of(view.job.public_id)[0]:
         raise JobRefusedError("None of these photos is there any more. Nothing was changed.")
     selection = Selection(wanted=GalleryFilter(batch=view.job.public_id))
-    return delete_all(selection, who=who, files=files, batch=_batch(view))
+    return delete_all(selection, Stamp(who, "gallery", batch=_batch(view)), files)
 
 
 def restore(view: JobView, owner: Owner) -> int:

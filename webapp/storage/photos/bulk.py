@@ -2,7 +2,6 @@
 callers go chunk by chunk."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, exists, func, insert, literal, or_, select, update
@@ -167,17 +166,22 @@ def count_starred(numbers: Sequence[int]) -> int:
     return _count(and_(Photo.id.in_(numbers), Photo.starred.is_(True)))
 
 
-def deleted_batches() -> Sequence[tuple[str, str, datetime, int]]:
-    """What was deleted and can be brought back, latest first: batch, who, when, how many photos."""
+def deleted_batches() -> Sequence[Any]:
+    """What was deleted and can be brought back, latest first: rows of batch, who, deleted_at and
+    photos, which is their number."""
     latest = func.max(Photo.deleted_at)
     statement = (
-        select(Photo.deleted_batch, func.min(Photo.deleted_by), latest, func.count())
+        select(
+            func.coalesce(Photo.deleted_batch, "").label("batch"),
+            func.coalesce(func.min(Photo.deleted_by), "").label("who"),
+            latest.label("deleted_at"),
+            func.count().label("photos"),
+        )
         .where(Photo.deleted_at.is_not(None))
         .group_by(Photo.deleted_batch)
         .order_by(latest.desc())
     )
-    rows = db.session.execute(statement)
-    return [(batch or "", who or "", ended or now(), number) for batch, who, ended, number in rows]
+    return db.session.execute(statement).all()
 
 
 def anything_deleted() -> bool:

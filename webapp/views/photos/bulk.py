@@ -24,9 +24,11 @@ from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types import reclassify as reclassify_job
 from webapp.services.labels.relabel import Relabelled, check_label
 from webapp.services.photos import bulk
-from webapp.services.photos.bulk import GRACE, MOST, MOST_RANKED, Selection
+from webapp.services.photos.bulk import MOST, MOST_RANKED, Change, Selection
 from webapp.services.photos.classify import Pipeline
+from webapp.services.photos.deletion import GRACE
 from webapp.storage.labels.events import Stamp
+from webapp.storage.photos.bulk import deleted_batches
 from webapp.views import guards
 from webapp.views.flashes import note, note_saved, noting
 from webapp.views.forms import Form
@@ -132,7 +134,7 @@ def preview() -> ResponseReturnValue:
     forecast = bulk.forecast(selection)
     most = MOST_RANKED if action == "ask" else MOST
     by_job = forecast.photos > most and (
-        action in bulk_job.ACTIONS or (action == "ask" and not selection.ids)
+        action in bulk.ACTIONS or (action == "ask" and not selection.ids)
     )
     number = count(min(forecast.photos, MOST), "photo")
     return render_template(
@@ -160,22 +162,28 @@ def preview() -> ResponseReturnValue:
 @guards.admins_only
 def deleted() -> ResponseReturnValue:
     """What was deleted and can be brought back."""
-    return render_template("photos/deleted.html", deletions=bulk.deletions(), grace=GRACE.days)
+    return render_template("photos/deleted.html", deletions=deleted_batches(), grace=GRACE)
 
 
 def _do(form: BulkForm, selection: Selection) -> None:
     action, stamp = form.action.data, Stamp(guards.who(), "gallery")
     if action == "ask":
         _ask(form.version, selection)
-    elif action == "label":
-        label, cards = form.label.data, live_choice()
-        note_saved(bulk.relabel_all(selection, label, cards, stamp), label, cards)
-    elif action == "confirm":
-        _note_done(action, bulk.confirm_all(selection, stamp))
     elif action == "delete":
-        _note_done(action, bulk.delete_all(selection, who=stamp.who, files=get_files()))
+        _note_done(action, bulk.delete_all(selection, stamp, get_files()))
     else:
-        _note_done(action, bulk.star_all(selection, starred=action == "star"))
+        change = _change(form, selection)
+        done = bulk.change_all(selection, change, stamp)
+        if action == "label":
+            note_saved(done, form.label.data, live_choice())
+        else:
+            _note_done(action, done)
+
+
+def _change(form: BulkForm, selection: Selection) -> Change:
+    action, wanted = form.action.data, selection.wanted
+    cards = live_choice() if action == "label" else []
+    return bulk.make_change(action, wanted, form.label.data or "", cards)
 
 
 def _ask(version: tuple[str, int], selection: Selection) -> None:
@@ -206,10 +214,9 @@ def _note_done(action: str, done: Relabelled) -> None:
 def _enqueue(form: BulkForm, selection: Selection) -> Job | None:
     """A new job when the photos are more than one waits for, else None."""
     action = form.action.data
-    if action in bulk_job.ACTIONS and bulk.is_large(selection, MOST):
-        cards = live_choice() if action == "label" else []
-        label, stamp = form.label.data, Stamp(guards.who(), "gallery")
-        params = bulk_job.action_params(action, selection, stamp, cards, label)
+    if action in bulk.ACTIONS and bulk.is_large(selection, MOST):
+        change, stamp = _change(form, selection), Stamp(guards.who(), "gallery")
+        params = bulk_job.action_params(change, stamp, selection.up_to)
         return bulk_job.enqueue(params, guards.sender())
     if action == "ask" and bulk.is_large(selection, MOST_RANKED):
         return reclassify_job.enqueue(get_registry(), *form.version, selection, guards.sender())

@@ -28,9 +28,10 @@ from webapp.http.rate_limits import count_photos
 from webapp.http.responses import picture
 from webapp.inference.models.label_set import CurrentLabel, as_current
 from webapp.services.accounts import users
-from webapp.services.photos import bulk, classify, deletion, gallery, lookalikes, own_uploads
+from webapp.services.photos import classify, deletion, gallery, lookalikes, own_uploads
 from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
+from webapp.storage.photos.bulk import anything_deleted
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.layout import label_groups, live_cards, model_choices, render_page
@@ -87,7 +88,7 @@ def index() -> ResponseReturnValue:
         form=FilterForm(asked, [user.name for user in users.all_users()] if person else [], error),
         bulk_form=_bulk_form(wanted) if person else None,
         labels=label_groups(wanted.model, retired=False) if person else [],
-        deleted=guards.is_admin() and bulk.anything_deleted(),
+        deleted=guards.is_admin() and anything_deleted(),
     )
 
 

@@ -11,6 +11,7 @@ from tests.fakes import make_card
 from webapp.domain import Who
 from webapp.errors import BadRequestError, NothingToUndoError, UnknownLabelError
 from webapp.extensions import get_tools
+from webapp.gallery_filter import GalleryFilter
 from webapp.services.jobs import parts, worker
 from webapp.services.jobs import queue as jobs
 from webapp.services.jobs.queue import Owner, Sender
@@ -18,7 +19,7 @@ from webapp.services.jobs.types import bulk as bulk_job
 from webapp.services.jobs.types.registry import JOB_TYPES
 from webapp.services.labels.relabel import relabel_photo
 from webapp.services.photos import gallery as history
-from webapp.services.photos.bulk import Selection
+from webapp.services.photos.bulk import make_change
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import LabelEvent
@@ -34,7 +35,8 @@ def photos(app: Flask, upload: Callable[..., str], monkeypatch: pytest.MonkeyPat
 
 
 def enqueue(action: str = "label", **more: str) -> str:
-    asked = bulk_job.action_params(action, Selection(), STAMP, [make_card()], "haas") | more
+    change = make_change(action, GalleryFilter(), "haas", [make_card()])
+    asked = bulk_job.action_params(change, STAMP) | more
     return bulk_job.enqueue(asked, Sender(ANNA, WHO)).public_id
 
 
@@ -92,8 +94,8 @@ def test_photos_that_come_later_are_left_alone(
 def test_what_makes_no_sense_is_not_put_in(app: Flask) -> None:
     with app.app_context():
         with pytest.raises(BadRequestError, match="action must be one of"):
-            bulk_job.action_params("dance", Selection(), STAMP)
+            make_change("dance", GalleryFilter())
         with pytest.raises(UnknownLabelError):
-            bulk_job.action_params("label", Selection(), STAMP, [make_card()], "trabant")
+            make_change("label", GalleryFilter(), "trabant", [make_card()])
         with pytest.raises(NothingToUndoError):
             bulk_job.undo_params("nothing", "undo")

@@ -6,32 +6,27 @@ numbers, so that parts are small however many there are.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from webapp.domain import count
-from webapp.errors import BadRequestError, NothingToUndoError
+from webapp.domain import UNDO, count
+from webapp.errors import NothingToUndoError
 from webapp.gallery_filter import filter_params, parse_filter
-from webapp.inference.models.card import ModelCard
 from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob, batch_result, walk
 from webapp.services.jobs.queue import Job, Sender
-from webapp.services.labels.label_mapping import current_card
-from webapp.services.labels.relabel import (
-    CHUNK,
-    check_label,
-    check_why,
-    confirm_photos,
-    label_photos,
-    model_of,
-    take_back,
-)
+from webapp.services.labels.relabel import CHUNK, check_why, take_back
 from webapp.services.labels.undo import NOTHING, OF_A_MERGE
-from webapp.services.photos.bulk import MOST, Selection
+from webapp.services.photos.bulk import (
+    CONFIRM,
+    DELETE,
+    LABEL,
+    MOST,
+    STAR,
+    UNSTAR,
+    Change,
+)
 from webapp.storage.database import writing
 from webapp.storage.labels.events import Stamp, is_merge
 from webapp.storage.photos import bulk as storage
-from webapp.storage.photos.deletion import put_away
 
-LABEL, CONFIRM, STAR, UNSTAR, DELETE, UNDO = "label", "confirm", "star", "unstar", "delete", "undo"
-ACTIONS = (LABEL, CONFIRM, STAR, UNSTAR, DELETE)
 # What can be taken back of a batch: its label events, or its photos, in order of their numbers.
 _UNDOABLE: dict[str, Callable[[str, int, int], list[int]]] = {
     "labels": storage.standing_numbers,
@@ -56,36 +51,17 @@ def is_large_batch(batch: str) -> bool:
     return storage.count_batch(batch) > MOST
 
 
-def action_params(
-    action: str,
-    selection: Selection,
-    stamp: Stamp,
-    cards: Sequence[ModelCard] = (),
-    label: str = "",
-) -> Json:
-    """The parameters of a job that does `action` with all photos of a selection.
-
-    Args:
-        stamp: Where and why it is done; the job has a batch of its own.
-        cards: The models whose labels may be given.
-
-    Raises:
-        BadRequestError: There is no such action, or the reason is too long.
-        UnknownLabelError: There is no such label.
-    """
-    if action not in ACTIONS:
-        raise BadRequestError(f"action must be one of {', '.join((*ACTIONS, UNDO))}.")
+def action_params(change: Change, stamp: Stamp, up_to: int = 0) -> Json:
+    """The parameters of a job that changes all photos of a filter, up to a number (0: all that are
+    there). `stamp` tells where and why; the job has a batch of its own. Raises `BadRequestError`
+    when the reason is too long."""
     check_why(stamp.why)
-    model = None
-    if action == LABEL:
-        cards = [current_card(card) for card in cards]
-        label, model = check_label(label, cards), model_of(label, cards)
     return {
-        "action": action,
-        "filter": filter_params(selection.wanted),
-        "up_to": selection.up_to or storage.last_number(),
-        "label": label,
-        "model": model,
+        "action": change.action,
+        "filter": filter_params(change.wanted),
+        "up_to": up_to or storage.last_number(),
+        "label": change.label,
+        "model": change.model,
         "why": stamp.why,
         "place": stamp.place,
     }
@@ -164,16 +140,11 @@ def _change(job: RunningJob, numbers: Sequence[int]) -> None:
         storage.restore_batch(params["undo"], numbers)
     elif what == "starred":
         storage.unstar_batch(params["undo"], numbers)
-    elif action == DELETE:
-        put_away(numbers, job.id, job.who.name)
     else:
-        numbers = storage.not_in_batch(numbers, job.id)
-        if action == LABEL:
-            label_photos(numbers, params["label"], params["model"], stamp)
-        elif action == CONFIRM:
-            confirm_photos(numbers, parse_filter(params["filter"]), stamp)
-        else:
-            storage.star_photos(numbers, job.id, starred=action == STAR)
+        if action != DELETE:
+            numbers = storage.not_in_batch(numbers, job.id)
+        wanted = parse_filter(params["filter"])
+        Change(action, wanted, params["label"], params["model"]).apply(numbers, stamp)
 
 
 def _numbers(params: Json, what: str, up_to: int | None = None) -> Callable[[int], list[int]]:
