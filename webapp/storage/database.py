@@ -2,8 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
@@ -108,10 +108,15 @@ def end_reading() -> None:
     db.session.commit()
 
 
-def stopping_after(seconds: float) -> AbstractContextManager[None]:
-    """Queries in this block raise `OperationalError` ("interrupted") once the time is over. SQLite
-    only."""
-    return connection.interrupted_after(db.session.connection(), seconds)
+def rows_in_time(statement: Executable, seconds: float) -> Sequence[Any] | None:
+    """The rows of a query; None when it took longer than this and was stopped, on SQLite only."""
+    try:
+        with connection.interrupted_after(db.session.connection(), seconds):
+            return db.session.execute(statement).all()
+    except OperationalError as error:
+        if "interrupted" in str(error):
+            return None
+        raise
 
 
 def checkpoint_if_large(at_least: int = connection.CHECKPOINT_AT) -> bool:

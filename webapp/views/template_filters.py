@@ -6,8 +6,8 @@ from flask import Flask
 from markupsafe import Markup
 
 from webapp.domain import count
-from webapp.services.photos.gallery import Count
 from webapp.services.photos.wording import NARROW, count_word, percent
+from webapp.storage.photos.pages import Count
 
 
 def thousands(number: int) -> str:

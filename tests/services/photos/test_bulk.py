@@ -20,6 +20,7 @@ from webapp.services.photos import gallery as history
 from webapp.services.photos.bulk import Selection, change_all, make_change
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
+from webapp.storage.photos.pages import count_by_outcome
 from webapp.storage.tables import now
 
 ANNA, BEN = Who("Anna"), Who("Ben")
@@ -52,8 +53,8 @@ def test_all_chunks_are_one_batch(app: Flask, seven: list[str]) -> None:
         assert done.changed == 7 and numbers(
             "SELECT count(*) FROM label_events GROUP BY batch"
         ) == [7]
-        assert history.outcome_counts(GalleryFilter())["wrong"].number == 7
-        assert history.outcome_counts(GalleryFilter(model="f1-teams"))["wrong"].number == 7
+        assert count_by_outcome(GalleryFilter())["wrong"].number == 7
+        assert count_by_outcome(GalleryFilter(model="f1-teams"))["wrong"].number == 7
 
 
 def test_one_undo_brings_every_chunk_back(app: Flask, seven: list[str]) -> None:

@@ -26,6 +26,8 @@ from webapp.services.photos import deletion
 from webapp.services.photos import gallery as history
 from webapp.storage.database import db, writing
 from webapp.storage.labels.events import Stamp
+from webapp.storage.photos import photos
+from webapp.storage.photos.pages import count_by_outcome
 from webapp.storage.tables import File, LabelEvent, Photo, Thumbnail, now
 
 ANNA = Who("Anna")
@@ -70,11 +72,11 @@ def shown() -> list[str]:
 def test_a_deleted_photo_is_in_no_list(upload: Upload) -> None:
     public_id, other = upload(ground_truth="haas"), upload(mark=1)
     delete(public_id)
-    latest = history.latest_photo()
+    latest = photos.latest_photo()
     assert shown() == [other] and latest is not None and latest.public_id == other
     assert (
-        history.outcome_counts(GalleryFilter())["all"].number == 1
-        and history.checked_examples() == {}
+        count_by_outcome(GalleryFilter())["all"].number == 1
+        and photos.latest_checked_photo_of_each_label() == {}
     )
     order = ExportOrder("csv", GalleryFilter(), base_url="")
     assert [

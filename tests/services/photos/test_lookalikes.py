@@ -44,7 +44,7 @@ def add(name: str, dhash: int | None) -> Photo:
 
 
 def same_as(photo: Photo) -> list[str]:
-    return [near_photo.public_id for near_photo in lookalikes.nearly_same(photo)]
+    return [near_photo.public_id for near_photo in near.near_photos(photo, 6)]
 
 
 def flipped(dhash: int, *bits: int) -> int:

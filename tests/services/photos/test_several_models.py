@@ -29,6 +29,7 @@ from webapp.services.photos.classify import (
 )
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
+from webapp.storage.photos.pages import count_by_outcome
 from webapp.storage.tables import KnownLabel, Prediction, now
 
 ANNA = Who("Anna")
@@ -264,5 +265,5 @@ def test_outcomes_are_counted_for_the_model_asked(
     classifier: FakeClassifier, cars: FakeClassifier
 ) -> None:
     put(classifier, cars, ground_truth="audi-s4")
-    assert history.outcome_counts(GalleryFilter())["unlabelled"].number == 1
-    assert history.outcome_counts(GalleryFilter(model="stanford-cars"))["wrong"].number == 1
+    assert count_by_outcome(GalleryFilter())["unlabelled"].number == 1
+    assert count_by_outcome(GalleryFilter(model="stanford-cars"))["wrong"].number == 1

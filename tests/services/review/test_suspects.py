@@ -24,7 +24,7 @@ from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo
 from webapp.storage.database import db, writing
 from webapp.storage.labels.events import Stamp
-from webapp.storage.review.suspects import labelled_answers
+from webapp.storage.review.suspects import labelled_answers, run_of
 from webapp.storage.tables import now
 
 
@@ -88,7 +88,7 @@ def test_photos_that_the_version_was_trained_on_are_left_out(
         suspect.photo.public_id
         for suspect in suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna).items
     ] == [fresh]
-    run = suspects.last_run("f1-teams")
+    run = run_of("f1-teams")
     assert run is not None and (run.judged, run.trained, run.training_known) == (2, 1, True)
 
 
@@ -97,7 +97,7 @@ def test_it_says_when_nobody_knows_what_the_version_learnt_from(
 ) -> None:
     answered("mclaren", mclaren=0.8)
     suspects.find_suspects(get_registry(), [make_card()])
-    run = suspects.last_run("f1-teams")
+    run = run_of("f1-teams")
     assert run is not None and not run.training_known
 
 
@@ -164,7 +164,7 @@ def test_it_looks_again_only_after_a_while_and_when_something_changed(
         suspects.find_suspects(
             get_registry(), [make_card()], moment=start + timedelta(minutes=minutes)
         )
-        run = suspects.last_run("f1-teams")
+        run = run_of("f1-teams")
         assert run is not None
         return run.judged
 
@@ -172,7 +172,7 @@ def test_it_looks_again_only_after_a_while_and_when_something_changed(
     assert judged(0) == 1
     answered("mclaren", mclaren=0.8)
     assert (judged(1), judged(6), judged(20)) == (1, 2, 2)
-    run = suspects.last_run("f1-teams")
+    run = run_of("f1-teams")
     assert run is not None and run.created_at == start + timedelta(minutes=6)
 
 
@@ -181,7 +181,7 @@ def test_another_version_looks_at_once(config, answered: Callable[..., str]) -> 
     suspects.find_suspects(get_registry(), [make_card()])
     install(make_card(2), config.models)
     suspects.find_suspects(get_registry(), [make_card(2)])
-    run = suspects.last_run("f1-teams")
+    run = run_of("f1-teams")
     assert run is not None and (run.version, run.judged) == (2, 0)
 
 
@@ -190,7 +190,7 @@ def test_an_answer_that_does_not_fit_the_card_is_not_judged(answered: Callable[.
     with writing():
         db.session.execute(text("UPDATE predictions SET distribution = x'00'"))
     suspects.find_suspects(get_registry(), [make_card()])
-    run = suspects.last_run("f1-teams")
+    run = run_of("f1-teams")
     assert run is not None and run.judged == 0
 
 
@@ -198,7 +198,7 @@ def test_verdicts_are_not_judged(answered: Callable[..., str]) -> None:
     answered("none", mclaren=0.8)
     answered("unusable", mclaren=0.8)
     suspects.find_suspects(get_registry(), [make_card()])
-    run = suspects.last_run("f1-teams")
+    run = run_of("f1-teams")
     assert run is not None and run.judged == 0
 
 

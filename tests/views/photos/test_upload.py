@@ -18,12 +18,12 @@ from tests.fakes import FakeClassifier
 from tests.views.conftest import Send, form_of
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.registry import Registry
-from webapp.services.photos import gallery as history
+from webapp.storage.photos.pages import count_by_outcome
 
 
 def count(app: Flask) -> int:
     with app.app_context():
-        return history.outcome_counts(history.GalleryFilter())["all"].number or 0
+        return count_by_outcome(GalleryFilter())["all"].number or 0
 
 
 def send_large(client: FlaskClient, content: bytes, name: str) -> TestResponse:
@@ -135,7 +135,7 @@ def test_the_ground_truth_counts_for_every_photo(client: FlaskClient, app: Flask
         "/", data=form_of((draw(), "a.jpg"), (draw("#C00000"), "b.jpg"), ground_truth="mclaren")
     )
     with app.app_context():
-        labelled = history.outcome_counts(GalleryFilter(ground_truth="mclaren"))["all"]
+        labelled = count_by_outcome(GalleryFilter(ground_truth="mclaren"))["all"]
         assert labelled.number == 2
 
 

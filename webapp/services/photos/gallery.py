@@ -35,7 +35,7 @@ from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
 from webapp.storage.photos import deletion, pages
 from webapp.storage.photos import photos as storage
-from webapp.storage.photos.pages import Count, Place
+from webapp.storage.photos.pages import Place
 from webapp.storage.photos.query_filters import SORT_COLUMNS
 from webapp.storage.tables import LabelEvent, Photo, Prediction
 
@@ -100,17 +100,6 @@ def cursor_at(wanted: GalleryFilter, day: date) -> str:
     return ""
 
 
-def outcome_counts(wanted: GalleryFilter) -> dict[str, Count]:
-    """How many photos each outcome has under the other filters, and "all" of them."""
-    total, each = pages.count_by_outcome(wanted)
-    return {"all": total, **each}
-
-
-def checked_examples() -> dict[str, Photo]:
-    """For each ground truth its newest photo."""
-    return storage.latest_checked_photo_of_each_label()
-
-
 def get_upload(public_id: str) -> tuple[list[dict[str, Any]], dict[str, Photo]]:
     """What became of the files of one form, and its photos by id. Raises `PhotoNotFoundError`."""
     upload = storage.find_upload(public_id)
@@ -146,11 +135,6 @@ def get_numbered(number: int) -> Photo:
     for photo in storage.photos_by_number([number] if number < _MOST_NUMBER else []):
         return photo
     raise PhotoNotFoundError(f"There is no photo with the number {number}.")
-
-
-def latest_photo() -> Photo | None:
-    """The newest photo, or None in an empty history."""
-    return storage.latest_photo()
 
 
 def get_details(public_id: str) -> PhotoDetails:

@@ -1,5 +1,4 @@
-"""Photos that look like one: nearly the same picture, and labelled photos that a network sees as
-near."""
+"""Labelled photos that a network sees as near to one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from webapp.storage.tables import Photo, Prediction
 # labelled photos as with a few hundred.
 CANDIDATES = 300
 _SHOWN = 4
-_MOST_SAME = 6
 
 
 @dataclass(frozen=True)
@@ -22,11 +20,6 @@ class _Alike:
 
     label: str
     photos: list[tuple[Photo, float]]
-
-
-def nearly_same(photo: Photo) -> list[Photo]:
-    """Photos that show nearly the same picture, the nearest first, at most `_MOST_SAME`."""
-    return storage.near_photos(photo, _MOST_SAME)
 
 
 def looks_like(prediction: Prediction) -> list[_Alike]:

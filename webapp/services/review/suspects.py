@@ -65,11 +65,6 @@ def find_suspects(
         _compare(registry, card, run)
 
 
-def last_run(model: str) -> SuspicionRun | None:
-    """When a model was last compared with the ground truths, and what it saw."""
-    return storage.run_of(model)
-
-
 def list_suspects(
     photo_filter: GalleryFilter, *, who: Who, other: str = "", cursor: str = "", limit: int = _PAGE
 ) -> Suspects:

@@ -1,16 +1,14 @@
 """Pages of photos by keyset, and counts that stop in time. Nothing here commits."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_
-from sqlalchemy.exc import OperationalError
 
 from webapp.domain import OUTCOMES
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import db, stopping_after
+from webapp.storage.database import db, rows_in_time
 from webapp.storage.photos.photos import photos_by_number
 from webapp.storage.photos.query_filters import matching, meant_columns, number_column, sort_key
 from webapp.storage.sqlite import name_index
@@ -96,38 +94,26 @@ def first_number_of(day: date) -> int:
 # ---- counting ----
 
 
-def count_by_outcome(wanted: GalleryFilter) -> tuple[Count, dict[str, Count]]:
-    """How many photos the filter lets through whatever became of them, and how many of them have
-    each outcome."""
+def count_by_outcome(wanted: GalleryFilter) -> dict[str, Count]:
+    """How many photos have each outcome under the other filters, and "all" of them."""
     others = wanted.replace(outcome="", sort="newest")
     some = _some(meant_columns(wanted.model)["outcome"].label("outcome"), others)
-    rows = _in_time(select(some.c.outcome, func.count()).group_by(some.c.outcome))
+    by_outcome = select(some.c.outcome, func.count()).group_by(some.c.outcome)
+    rows = rows_in_time(by_outcome, _COUNTING)
     counts = {str(name): int(number) for name, number in rows or ()}
     if rows is not None and sum(counts.values()) <= ENOUGH:
-        total = Count(sum(counts.values()), exact=True)
-        return total, {name: Count(counts.get(name, 0), exact=True) for name in OUTCOMES}
+        counts["all"] = sum(counts.values())
+        return {name: Count(counts.get(name, 0), exact=True) for name in ("all", *OUTCOMES)}
     total = _UNKNOWN if rows is None else Count(ENOUGH, exact=False)
     tables = [_some(Photo.id, others.replace(outcome=name)) for name in OUTCOMES]
-    rows = _in_time(
-        select(*(select(func.count()).select_from(some).scalar_subquery() for some in tables))
-    )
+    numbers = (select(func.count()).select_from(some).scalar_subquery() for some in tables)
+    rows = rows_in_time(select(*numbers), _COUNTING)
     if not rows:
-        return total, dict.fromkeys(OUTCOMES, _UNKNOWN)
+        return {"all": total, **dict.fromkeys(OUTCOMES, _UNKNOWN)}
     each = [Count(min(number, ENOUGH), exact=number <= ENOUGH) for number in rows[0]]
-    return total, dict(zip(OUTCOMES, each, strict=True))
+    return {"all": total, **dict(zip(OUTCOMES, each, strict=True))}
 
 
 def _some(column: Any, wanted: GalleryFilter) -> Any:
     """A column of at most `ENOUGH` + 1 photos that the filter lets through."""
     return _columns_of(column, wanted).limit(ENOUGH + 1).subquery()
-
-
-def _in_time(statement: Select[Any]) -> Sequence[Any] | None:
-    """The rows of a query, None when its time is over."""
-    try:
-        with stopping_after(_COUNTING):
-            return db.session.execute(statement).all()
-    except OperationalError as error:
-        if "interrupted" in str(error):
-            return None
-        raise

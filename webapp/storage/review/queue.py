@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import db, insert_row, stopping_after
+from webapp.storage.database import db, insert_row, rows_in_time
 from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.photos.query_filters import matching, meant_columns
 from webapp.storage.tables import (
@@ -84,13 +83,10 @@ def count_open(scope: ReviewScope, *, seconds: float, other: str = "") -> tuple[
     """How many photos are open, leased or not, and whether that is all of them; (0, False) when the
     time was not enough. `other` as for `suspects`."""
     counted = _open(scope).where(*_suspected_as(other)).limit(_MOST_COUNTED + 1).subquery()
-    try:
-        with stopping_after(seconds):
-            number = db.session.execute(select(func.count()).select_from(counted)).scalar_one()
-    except OperationalError as error:
-        if "interrupted" in str(error):
-            return 0, False
-        raise
+    rows = rows_in_time(select(func.count()).select_from(counted), seconds)
+    if rows is None:
+        return 0, False
+    number = rows[0][0]
     return min(number, _MOST_COUNTED), number <= _MOST_COUNTED
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CTE, Select, Table, insert, select
-from sqlalchemy.exc import OperationalError
 
 from webapp.errors import TooMuchToCountError
 from webapp.gallery_filter import GalleryFilter, filter_params
-from webapp.storage.database import db, stopping_after
+from webapp.storage.database import db, rows_in_time
 from webapp.storage.labels.canonical import truths_of
 from webapp.storage.photos.query_filters import conditions
 from webapp.storage.stats import counters
@@ -129,16 +128,12 @@ def _passing(photo_filter: GalleryFilter, model: str, version: int | None = None
 
 
 def _in_time(statement: Any) -> Sequence[Any]:
-    try:
-        with stopping_after(_COUNTING):
-            return db.session.execute(statement).all()
-    except OperationalError as error:
-        if "interrupted" not in str(error):
-            raise
-        raise TooMuchToCountError(
-            "These are more photos than can be counted while you wait. "
-            "Narrow the filter, by days for example, or count all photos."
-        ) from error
+    if (rows := rows_in_time(statement, _COUNTING)) is not None:
+        return rows
+    raise TooMuchToCountError(
+        "These are more photos than can be counted while you wait. "
+        "Narrow the filter, by days for example, or count all photos."
+    )
 
 
 # ---- what versions were trained on ----

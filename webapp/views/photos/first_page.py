@@ -11,9 +11,9 @@ from webapp.extensions import get_card, get_classifier
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import every_label
 from webapp.services.models import cards
-from webapp.services.photos import gallery
 from webapp.services.photos.spool import allowance_of
 from webapp.storage.labels.events import new_batch
+from webapp.storage.photos import photos
 from webapp.views import guards
 from webapp.views.forms import Form
 from webapp.views.layout import label_groups, model_choices, render_page
@@ -29,7 +29,7 @@ def render(form: Form, error: MarqueError | None = None) -> ResponseReturnValue:
             get_classifier()
         except ModelUnavailableError as missing:
             trouble = missing
-    latest = gallery.latest_photo() if guards.may_browse() else None
+    latest = photos.latest_photo() if guards.may_browse() else None
     return render_page(
         "photos/upload.html",
         trouble,
@@ -66,10 +66,10 @@ def _what_it_knows(card: ModelCard | None) -> list[dict[str, Any]]:
     """
     if card is None:
         return []
-    photos = gallery.checked_examples() if guards.may_browse() else {}
+    checked = photos.latest_checked_photo_of_each_label() if guards.may_browse() else {}
     pictures = {sample.name: sample for sample in samples.all_samples()}
     tiles = [
-        {"label": label, "photo": photos.get(label.name), "sample": pictures.get(label.name)}
+        {"label": label, "photo": checked.get(label.name), "sample": pictures.get(label.name)}
         for label in sorted(every_label(card), key=lambda label: label.display.casefold())
     ]
     if len(tiles) <= cards.MANY:

@@ -32,6 +32,8 @@ from webapp.services.photos import classify, deletion, gallery, lookalikes, own_
 from webapp.services.photos.gallery import Photo, PhotoDetails, Prediction
 from webapp.services.stats.training_membership import read_lists
 from webapp.storage.photos.bulk import anything_deleted
+from webapp.storage.photos.lookalikes import near_photos
+from webapp.storage.photos.pages import count_by_outcome
 from webapp.views import guards
 from webapp.views.flashes import note
 from webapp.views.layout import label_groups, live_cards, model_choices, render_page
@@ -46,6 +48,7 @@ from webapp.views.photos.query_filters import (
 )
 
 bp = Blueprint("gallery", __name__)
+_MOST_SAME = 6  # photos that are nearly the same
 _SIZES = {"large": 24, "small": 56}  # photos on a page, by the size of their tiles
 
 
@@ -71,7 +74,7 @@ def index() -> ResponseReturnValue:
         )
     except BadRequestError as refused:
         error, wanted = refused, GalleryFilter()
-    counts = gallery.outcome_counts(wanted)
+    counts = count_by_outcome(wanted)
     person = guards.person()
     return render_page(
         "photos/gallery.html",
@@ -118,7 +121,7 @@ def photo(public_id: str) -> ResponseReturnValue:
         history=_history(details),
         reference=_reference(details.photo),
         first=FIRST,
-        same=lookalikes.nearly_same(details.photo) if browsing else [],
+        same=near_photos(details.photo, _MOST_SAME) if browsing else [],
         alike=lookalikes.looks_like(prediction) if prediction and browsing else [],
         candidates=lookalikes.CANDIDATES,
         token=guards.delete_token(public_id),

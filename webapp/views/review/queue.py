@@ -16,6 +16,7 @@ from webapp.services.photos.gallery import PhotoDetails, Prediction
 from webapp.services.photos.wording import display
 from webapp.services.review import queue as review
 from webapp.services.review.queue import ReviewQueue, ReviewState
+from webapp.storage.photos.photos import latest_photo
 from webapp.views import guards
 from webapp.views.flashes import note, noting
 from webapp.views.forms import Form
@@ -95,7 +96,7 @@ def index() -> ResponseReturnValue:
         queue=queue,
         params=params,
         filter={name: value for name, value in params.items() if name != "order"},
-        latest=details or gallery.latest_photo(),
+        latest=details or latest_photo(),
         order_texts=_ORDER_TEXTS,
         state=state,
         again=bool(again),

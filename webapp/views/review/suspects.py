@@ -10,6 +10,7 @@ from webapp.gallery_filter import GalleryFilter, parse_filter
 from webapp.inference.models.card import ModelCard
 from webapp.services.review import suspects
 from webapp.services.review.queue import ReviewQueue, check_photo
+from webapp.storage.review.suspects import run_of
 from webapp.views import guards
 from webapp.views.flashes import note, noting
 from webapp.views.forms import Form
@@ -62,7 +63,7 @@ def index() -> ResponseReturnValue:
         params=params,
         narrowed={name: value for name, value in params.items() if name != "model"},
         page=page,
-        run=suspects.last_run(card.name) if card else None,
+        run=run_of(card.name) if card else None,
         most_photos=suspects.MOST_PHOTOS,
         most_stored=suspects.MOST_STORED,
         models=model_choices(),
