@@ -21,10 +21,12 @@ from webapp.inference.process_pool import Alone, Pool
 from webapp.services.jobs.job_type import Tools
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.classify import Pipeline
+from webapp.storage.database import last_id
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.file_stores.database import DatabaseFiles
 from webapp.storage.labels import edits
 from webapp.storage.models import versions_that_served
+from webapp.storage.tables import LabelEdit
 
 _SPARE_THREADS = 4  # of a worker, never wait for a model: they answer pings, pages and the gallery
 _WORTH_A_PROCESS = 32  # photos make up for the start of a process
@@ -46,7 +48,7 @@ class _LabelSets:
             return card
         try:
             if "last_label_edit" not in g:
-                g.last_label_edit = edits.last_edit()
+                g.last_label_edit = last_id(LabelEdit)
             last, kept = self._kept
             if last != g.last_label_edit:
                 last, kept = self._kept = (g.last_label_edit, {})

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Executable, Insert, MetaData, insert
+from sqlalchemy import Executable, Insert, MetaData, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
@@ -123,6 +123,16 @@ def checkpoint_if_large(at_least: int = connection.CHECKPOINT_AT) -> bool:
     """Checkpoint SQLite's write-ahead log when it has grown to `at_least` bytes; True when that was
     done."""
     return connection.checkpoint_if_large(db.engine, at_least)
+
+
+def last_id(table: Any) -> int:
+    """The highest id in a table, 0 when it is empty."""
+    return db.session.scalar(select(func.max(table.id))) or 0
+
+
+def count_rows(table: type[Base], *conditions: Any) -> int:
+    """How many rows of a table satisfy all of these."""
+    return db.session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
 
 
 def insert_row(row: Base, *, once: bool = False) -> int:

@@ -130,11 +130,6 @@ def number_of(public_id: str) -> int | None:
     return db.session.execute(statement).scalar_one_or_none()
 
 
-def last_event() -> int:
-    """The number of the newest label event, 0 when nothing was labelled yet."""
-    return db.session.execute(select(func.max(LabelEvent.id))).scalar_one() or 0
-
-
 def count_photos(wanted: GalleryFilter) -> dict[str | None, tuple[int, int]]:
     """How many photos pass the filter and how many bytes their files have, by ground truth (None:
     not labelled)."""

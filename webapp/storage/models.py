@@ -4,10 +4,10 @@ same photos. Nothing here commits."""
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import aliased
 
-from webapp.storage.database import db
+from webapp.storage.database import count_rows, db
 from webapp.storage.jobs import results
 from webapp.storage.tables import Job, Photo, Prediction, Promotion
 
@@ -41,10 +41,8 @@ def labels_of(model: str, versions: tuple[int, int], ids: Sequence[int]) -> dict
 
 def count_unlabelled(ids: Sequence[int]) -> int:
     """How many of these photos have no ground truth."""
-    statement = select(func.count()).where(
-        Photo.id.in_(ids), Photo.ground_truth.is_(None), Photo.deleted_at.is_(None)
-    )
-    return int(db.session.execute(statement).scalar_one())
+    unlabelled = (Photo.ground_truth.is_(None), Photo.deleted_at.is_(None))
+    return count_rows(Photo, Photo.id.in_(ids), *unlabelled)
 
 
 def numbers_that_differ(job_id: str) -> list[int]:

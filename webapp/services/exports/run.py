@@ -21,9 +21,8 @@ from webapp.services.exports.order import ExportOrder, number_after, without_cla
 from webapp.services.jobs.job_type import Tools
 from webapp.services.stats.training_membership import read_lists
 from webapp.storage import exports as storage
-from webapp.storage.database import end_reading
-from webapp.storage.photos.bulk import last_number
-from webapp.storage.tables import now
+from webapp.storage.database import end_reading, last_id
+from webapp.storage.tables import LabelEvent, Photo, now
 
 BATCH = 500  # photos
 MOST_LOST = 100  # ids of photos without a file that a manifest names
@@ -74,7 +73,7 @@ class ExportRun:
 
     order: ExportOrder
     tools: Tools
-    event: int = field(default_factory=storage.last_event)
+    event: int = field(default_factory=lambda: last_id(LabelEvent))
     made: datetime = field(default_factory=now)
     counts: ExportCounts = field(default_factory=ExportCounts)
 
@@ -145,7 +144,7 @@ def records(
     """Every photo that passes the filter and is there now, oldest first, read in batches; photos
     that arrive meanwhile are not. Only those over the number `after` and `upto` another one."""
     read_lists(registry)
-    upto = last_number() if upto is None else upto
+    upto = last_id(Photo) if upto is None else upto
 
     @cache
     def card(model: str, version: int) -> ModelCard | None:

@@ -26,14 +26,14 @@ from webapp.inference.models.label_set import (
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import structure_of, update_map
 from webapp.services.labels.relabel import label_photos, take_back
-from webapp.storage.database import writing
+from webapp.storage.database import last_id, writing
 from webapp.storage.exports import top_lines
 from webapp.storage.labels import edits as storage
 from webapp.storage.labels.edits import Line
 from webapp.storage.labels.events import Stamp, refresh_disputed
 from webapp.storage.photos import bulk, photos
 from webapp.storage.stats import counters
-from webapp.storage.tables import LabelEdit
+from webapp.storage.tables import LabelEdit, Prediction
 
 _CHUNK = 500  # photos or answers in one transaction: uploads and labels come in between
 _TOP = 5
@@ -63,7 +63,7 @@ def remap(model: str, editor: Editor, *, merged: bool) -> None:
         return
     update_photos(model, nullcontext)
     if merged:
-        last = storage.last_prediction()
+        last = last_id(Prediction)
         deque(update_answers(editor.registry, model, 0, last, nullcontext), maxlen=0)
 
 
@@ -72,7 +72,7 @@ def remap_all(
 ) -> None:
     """Bring all photos and answers of a model up to date, a chunk in a transaction."""
     update_photos(model)
-    last = storage.last_prediction()
+    last = last_id(Prediction)
     for done in update_answers(registry, model, 0, last):
         watch(done, last)
 

@@ -25,7 +25,7 @@ from webapp.services.labels.relabel import (
 )
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.deletion import purge
-from webapp.storage.database import writing
+from webapp.storage.database import last_id, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import bulk as storage
@@ -83,7 +83,7 @@ class _Forecast:
 
 def forecast(selection: Selection) -> _Forecast:
     """How many photos an action on this selection would meet. Changes nothing."""
-    up_to = storage.last_number()
+    up_to = last_id(Photo)
     met = starred = 0
     first: list[int] = []
     for chunk in _chunks(selection, up_to, limit=MOST + 1):
@@ -115,7 +115,7 @@ def change_all(selection: Selection, change: Change, stamp: Stamp) -> Relabelled
     """Change photos, as one batch. Raises `BadRequestError` for no photo, too many, or a reason
     that is too long, and `PhotoNotFoundError` for an unknown id: then nothing is changed."""
     check_why(stamp.why)
-    up_to = selection.up_to or storage.last_number()
+    up_to = selection.up_to or last_id(Photo)
     _check(selection, up_to)
     changed = met = 0
     for chunk in _chunks(selection, up_to, limit=MOST):
@@ -188,7 +188,7 @@ def _check(selection: Selection, up_to: int) -> None:
 
 
 def _numbers(selection: Selection, limit: int) -> list[int]:
-    up_to = selection.up_to or storage.last_number()
+    up_to = selection.up_to or last_id(Photo)
     return [number for chunk in _chunks(selection, up_to, limit=limit) for number in chunk]
 
 

@@ -12,7 +12,7 @@ from webapp.domain import Who
 from webapp.errors import BadRequestError, NotAllowedError, PhotoNotFoundError
 from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.gallery import get_photo
-from webapp.storage.database import end_reading, writing
+from webapp.storage.database import count_rows, end_reading, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels import events as labels
 from webapp.storage.labels.events import new_batch
@@ -116,7 +116,7 @@ def count_orphans(*, files: FileStore) -> tuple[int, int]:
     orphans = known_files = 0
     for names, known in _files(files):
         orphans, known_files = orphans + len(names) - len(known), known_files + len(known)
-    return orphans, storage.count_all() - known_files
+    return orphans, count_rows(Photo) - known_files
 
 
 def _files(files: FileStore) -> Iterator[tuple[list[str], set[str]]]:

@@ -15,11 +15,11 @@ from webapp.inference.models.label_set import right_answers, sum_merged
 from webapp.inference.models.registry import Registry
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.photos.gallery import make_cursor, read_cursor
-from webapp.storage.database import writing
+from webapp.storage.database import last_id, writing
 from webapp.storage.review import queue
 from webapp.storage.review import suspects as storage
 from webapp.storage.review.queue import ReviewScope, Suspect
-from webapp.storage.tables import SuspicionRun, now
+from webapp.storage.tables import LabelEvent, Prediction, SuspicionRun, now
 
 MOST_PHOTOS = 20_000  # the newest ones with a ground truth that the version knows are compared
 MOST_STORED = 500  # of a model, the strongest doubts: more than people go through before the next
@@ -53,7 +53,7 @@ def find_suspects(
     five minutes only `at_once`. Photos that a version was trained on are left out."""
     moment = moment or now()
     for card in cards:
-        last, newest = storage.run_of(card.name), storage.newest_event_and_prediction()
+        last, newest = storage.run_of(card.name), (last_id(LabelEvent), last_id(Prediction))
         if last is not None and last.version == card.version:
             recent = moment - last.created_at < _EVERY and not at_once
             if recent or (last.last_event, last.last_prediction) == newest:

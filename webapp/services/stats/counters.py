@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from webapp.storage.database import writing
-from webapp.storage.photos import bulk
+from webapp.storage.database import last_id, writing
 from webapp.storage.stats import counters
+from webapp.storage.tables import Photo
 
 _CHUNK = 5_000  # photos that are counted anew in one transaction
 
@@ -23,7 +23,7 @@ def recount() -> Iterator[int]:
 
     Yields the number of the last photo of each chunk; the sums are rebuilt at the end.
     """
-    last = bulk.last_number()
+    last = last_id(Photo)
     for start in range(0, last, _CHUNK):
         with writing():
             counters.recount(range(start + 1, start + _CHUNK + 1))

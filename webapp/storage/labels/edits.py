@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 
-from webapp.storage.database import db, update_rows
+from webapp.storage.database import count_rows, db, update_rows
 from webapp.storage.labels.events import Stamp
 from webapp.storage.tables import (
     LabelEdit,
@@ -25,11 +25,6 @@ class Touched(NamedTuple):
 
     photos: int
     answers: int
-
-
-def last_edit() -> int:
-    """The number of the newest edit, 0 when there is none: while it stays, so do all label sets."""
-    return db.session.execute(select(func.max(LabelEdit.id))).scalar() or 0
 
 
 def edits_of(model: str, label: str | None = None) -> Sequence[LabelEdit]:
@@ -77,20 +72,16 @@ def forget_suspicions(model: str, labels: Collection[str]) -> None:
     db.session.execute(delete(SuspicionRun).where(SuspicionRun.model == model))
 
 
-def _count(*conditions: Any) -> int:
-    return int(db.session.execute(select(func.count()).where(*conditions)).scalar_one())
-
-
 def count_touched(model: str, label: str) -> Touched:
     """What a merge or a split of a label is about."""
     answers = (Prediction.model == model, Prediction.current, Prediction.label == label)
-    photos = _count(Photo.deleted_at.is_(None), Photo.ground_truth == label)
-    return Touched(photos, _count(*answers))
+    photos = count_rows(Photo, Photo.deleted_at.is_(None), Photo.ground_truth == label)
+    return Touched(photos, count_rows(Prediction, *answers))
 
 
 def count_labelled(model: str, labels: Collection[str]) -> int:
     """How many photos, deleted ones too, have one of these labels of a model."""
-    return _count(Photo.truth_model == model, Photo.ground_truth.in_(labels))
+    return count_rows(Photo, Photo.truth_model == model, Photo.ground_truth.in_(labels))
 
 
 def has_many(model: str, labels: Collection[str], limit: int, *, answers: bool) -> bool:
@@ -121,11 +112,6 @@ def photos_with(labels: Collection[str], after: int, limit: int) -> list[int]:
     which = (Photo.id > after, Photo.ground_truth.in_(labels))
     statement = select(Photo.id).where(*which).order_by(Photo.id).limit(limit)
     return list(db.session.execute(statement).scalars())
-
-
-def last_prediction() -> int:
-    """The number of the newest prediction, 0 when there is none."""
-    return db.session.execute(select(func.max(Prediction.id))).scalar() or 0
 
 
 def next_predictions(model: str, after: int, up_to: int, limit: int) -> Sequence[Any]:

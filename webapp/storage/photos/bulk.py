@@ -9,10 +9,9 @@ from sqlalchemy.orm import aliased
 
 from webapp.domain import MERGE, NONE_OF_THESE, UNCLASSIFIED
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import db, update_rows
+from webapp.storage.database import count_rows, db, update_rows
 from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.photos import restore
 from webapp.storage.photos.query_filters import matching, number_column, of_version
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
 
@@ -31,11 +30,6 @@ def next_numbers(wanted: GalleryFilter, after: int, up_to: int, limit: int) -> l
     number = number_column(wanted)
     statement = matching(number, wanted=wanted).where(number > after, number <= up_to)
     return list(db.session.scalars(statement.order_by(number).limit(limit)))
-
-
-def last_number() -> int:
-    """The number of the newest photo, 0 in an empty history."""
-    return db.session.scalar(select(func.max(Photo.id))) or 0
 
 
 # ---- labels ----
@@ -163,7 +157,7 @@ def unstar_batch(batch: str, numbers: Sequence[int] | None = None) -> int:
 
 def count_starred(numbers: Sequence[int]) -> int:
     """How many of these photos have a star."""
-    return _count(and_(Photo.id.in_(numbers), Photo.starred.is_(True)))
+    return count_rows(Photo, Photo.id.in_(numbers), Photo.starred.is_(True))
 
 
 def deleted_batches() -> Sequence[Any]:
@@ -206,29 +200,12 @@ def not_in_batch(numbers: Sequence[int], batch: str) -> list[int]:
 def count_batch(batch: str, *, labels: bool = True) -> int:
     """How many photos have the mark of a batch: as deleted or starred by it, and with `labels` how
     many label events it has."""
-    marked = _count(Photo.deleted_batch == batch) + _count(Photo.starred_batch == batch)
-    return marked + (_count(LabelEvent.batch == batch) if labels else 0)
+    marks = (Photo.deleted_batch == batch, Photo.starred_batch == batch)
+    marked = sum(count_rows(Photo, mark) for mark in marks)
+    return marked + (count_rows(LabelEvent, LabelEvent.batch == batch) if labels else 0)
 
 
-def _count(condition: Any) -> int:
-    return db.session.scalar(select(func.count()).where(condition)) or 0
-
-
-def deleted_numbers(batch: str, after: int, limit: int) -> list[int]:
-    """The numbers of photos that were deleted together, more than `after`."""
-    return _marked(Photo.deleted_batch == batch, after, limit)
-
-
-def starred_numbers(batch: str, after: int, limit: int) -> list[int]:
-    """The numbers of photos whose stars were changed together, more than `after`."""
-    return _marked(Photo.starred_batch == batch, after, limit)
-
-
-def restore_batch(batch: str, numbers: Sequence[int]) -> int:
-    """Bring those of these photos back that a batch deleted; returns how many."""
-    return restore(and_(Photo.deleted_batch == batch, Photo.id.in_(numbers)))
-
-
-def _marked(mark: Any, after: int, limit: int) -> list[int]:
-    statement = select(Photo.id).where(mark, Photo.id > after).order_by(Photo.id).limit(limit)
-    return list(db.session.scalars(statement))
+def marked_numbers(mark: Any, batch: str, after: int, limit: int) -> list[int]:
+    """The numbers of photos that have a batch in the column `mark`, more than `after`."""
+    which = (mark == batch, Photo.id > after)
+    return list(db.session.scalars(select(Photo.id).where(*which).order_by(Photo.id).limit(limit)))

@@ -86,8 +86,3 @@ def surplus_numbers(per_class: int, before: datetime) -> list[int]:
 def known_files(names: Sequence[str]) -> set[str]:
     """Those of these hashes that belong to a photo, be it deleted or not."""
     return set(db.session.scalars(select(Photo.sha256).where(Photo.sha256.in_(names))))
-
-
-def count_all() -> int:
-    """How many photos there are, deleted ones too."""
-    return db.session.scalar(select(func.count()).select_from(Photo)) or 0

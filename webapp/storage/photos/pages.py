@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select, tuple_
 
 from webapp.domain import OUTCOMES
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import db, rows_in_time
+from webapp.storage.database import db, last_id, rows_in_time
 from webapp.storage.photos.photos import photos_by_number
 from webapp.storage.photos.query_filters import matching, meant_columns, number_column, sort_key
 from webapp.storage.sqlite import name_index
@@ -88,7 +88,7 @@ def first_number_of(day: date) -> int:
         .limit(1)
     )
     number = db.session.execute(statement).scalar_one_or_none()
-    return number or (db.session.scalar(select(func.max(Photo.id))) or 0) + 1
+    return number or last_id(Photo) + 1
 
 
 # ---- counting ----

@@ -162,11 +162,6 @@ def answered_by(photo: Photo, *, standing: bool) -> set[tuple[str, int]]:
 # ---- many photos ----
 
 
-def count_batch(batch: str) -> int:
-    """How many photos came in together under this name."""
-    return db.session.scalar(select(func.count()).where(Photo.batch == batch)) or 0
-
-
 def latest_checked_photo_of_each_label() -> dict[str, Photo]:
     """For each ground truth the newest photo that has it."""
     newest = (

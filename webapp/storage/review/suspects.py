@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 
 from webapp.storage.database import db, insert_row
 from webapp.storage.tables import (
     CheckedAnswer,
-    LabelEvent,
     Photo,
     Prediction,
     Suspicion,
@@ -41,13 +40,6 @@ def run_of(model: str) -> SuspicionRun | None:
     """When and on what a model was last compared with the ground truths, None when never."""
     statement = select(SuspicionRun).where(SuspicionRun.model == model)
     return db.session.execute(statement).scalar_one_or_none()
-
-
-def newest_event_and_prediction() -> tuple[int, int]:
-    """The numbers of the last label event and prediction: while they stay, no doubt can arise."""
-    newest = [select(func.max(table.id)) for table in (LabelEvent, Prediction)]
-    event, prediction = (db.session.execute(number).scalar_one() or 0 for number in newest)
-    return event, prediction
 
 
 def replace(run: SuspicionRun, rows: Sequence[dict[str, Any]]) -> None:

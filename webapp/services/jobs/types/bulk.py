@@ -5,6 +5,9 @@ numbers, so that parts are small however many there are.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from sqlalchemy import and_
 
 from webapp.domain import UNDO, count
 from webapp.errors import NothingToUndoError
@@ -23,15 +26,17 @@ from webapp.services.photos.bulk import (
     UNSTAR,
     Change,
 )
-from webapp.storage.database import writing
+from webapp.storage.database import last_id, writing
 from webapp.storage.labels.events import Stamp, is_merge
 from webapp.storage.photos import bulk as storage
+from webapp.storage.photos.photos import restore
+from webapp.storage.tables import Photo
 
 # What can be taken back of a batch: its label events, or its photos, in order of their numbers.
 _UNDOABLE: dict[str, Callable[[str, int, int], list[int]]] = {
     "labels": storage.standing_numbers,
-    "deleted": storage.deleted_numbers,
-    "starred": storage.starred_numbers,
+    "deleted": partial(storage.marked_numbers, Photo.deleted_batch),
+    "starred": partial(storage.marked_numbers, Photo.starred_batch),
 }
 _WORDING = {  # the job's title, and what came of it
     LABEL: ("Mark as {}", "{} marked."),
@@ -59,7 +64,7 @@ def action_params(change: Change, stamp: Stamp, up_to: int = 0) -> Json:
     return {
         "action": change.action,
         "filter": filter_params(change.wanted),
-        "up_to": up_to or storage.last_number(),
+        "up_to": up_to or last_id(Photo),
         "label": change.label,
         "model": change.model,
         "why": stamp.why,
@@ -137,7 +142,7 @@ def _change(job: RunningJob, numbers: Sequence[int]) -> None:
     if what == "labels":
         take_back(numbers, stamp)
     elif what == "deleted":
-        storage.restore_batch(params["undo"], numbers)
+        restore(and_(Photo.deleted_batch == params["undo"], Photo.id.in_(numbers)))
     elif what == "starred":
         storage.unstar_batch(params["undo"], numbers)
     else:

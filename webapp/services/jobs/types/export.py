@@ -24,9 +24,8 @@ from webapp.services.jobs.job_type import JobType, Json, RunningJob, Tools, walk
 from webapp.services.jobs.queue import Job, JobView, Sender
 from webapp.storage import exports as storage
 from webapp.storage import jobs
-from webapp.storage.database import writing
-from webapp.storage.photos.bulk import last_number
-from webapp.storage.tables import now
+from webapp.storage.database import last_id, writing
+from webapp.storage.tables import LabelEvent, Photo, now
 
 KEPT = timedelta(days=7)
 _FOLDER = "exports"  # in the data folder
@@ -113,8 +112,8 @@ def _plan(job: RunningJob) -> list[Json]:
     """Pieces, each with the number before its first photo and that of its last one. Photos that
     come later are in none."""
     order = _order(job)
-    first, upto = number_after(order.after), last_number()
-    common = {"made": now().isoformat(), "event": storage.last_event()}
+    first, upto = number_after(order.after), last_id(Photo)
+    common = {"made": now().isoformat(), "event": last_id(LabelEvent)}
     selection = storage.ExportSelection(order.wanted, upto, order.classes_only)
     zips = order.format_spec.holds_photos
     size = orders.ZIP_PHOTOS if zips else _PIECE

@@ -11,8 +11,10 @@ from webapp.services.jobs.job_type import JobType, Json, RunningJob, cut, walk
 from webapp.services.jobs.queue import Job, Sender
 from webapp.services.photos.bulk import Selection
 from webapp.services.photos.classify import Pipeline, ask_models
+from webapp.storage.database import last_id
 from webapp.storage.photos import bulk as storage
 from webapp.storage.photos import photos
+from webapp.storage.tables import Photo
 
 # Photos of a part: some seconds of work, so that a job spreads over workers and little is repeated.
 LEAST_PART, _MOST_PART = 20, 500
@@ -34,7 +36,7 @@ def enqueue(
         f"{name.replace('_', ' ')} {value}" for name, value in params.items() if name != "sort"
     )
     title = f"{model} {version} looks at {f'photos with {which}' if which else 'the whole history'}"
-    up_to = selection.up_to or storage.last_number()
+    up_to = selection.up_to or last_id(Photo)
     asked = {"model": model, "version": version, "filter": params, "up_to": up_to}
     return queue.enqueue(JOB_TYPE, asked, title, sender)
 

@@ -6,7 +6,8 @@ from webapp.services.jobs import queue
 from webapp.services.jobs.job_type import JobType, Json, RunningJob
 from webapp.services.jobs.queue import EVERYBODY, JobView, Sender
 from webapp.services.labels.remap import Editor, update_answers, update_photos
-from webapp.storage.labels import edits
+from webapp.storage.database import last_id
+from webapp.storage.tables import Prediction
 
 _PART = 10_000  # answers in a part
 
@@ -37,7 +38,7 @@ def go_on(model: str, sender: Sender) -> None:
 
 def _plan(_job: RunningJob) -> list[Json]:
     """Photos, and ranges of numbers of predictions."""
-    last = edits.last_prediction()
+    last = last_id(Prediction)
     ranges = [
         {"what": "answers", "after": start, "to": start + _PART, "total": min(_PART, last - start)}
         for start in range(0, last, _PART)

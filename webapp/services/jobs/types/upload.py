@@ -28,7 +28,8 @@ from webapp.services.labels.relabel import check_label
 from webapp.services.photos.archives import Entry, Folder, Source, Zips, folder_below
 from webapp.services.photos.classify import Incoming, Origin, Pipeline, classify_photo
 from webapp.services.photos.spool import Spool, allowance_of, clear_abandoned
-from webapp.storage.photos import photos
+from webapp.storage.database import count_rows
+from webapp.storage.tables import Photo
 
 _LEAST_PART = 20  # files of a part: it opens the zip anew
 _SKIPPED, _REFUSED = "skipped", "refused"
@@ -198,7 +199,7 @@ def _finish(job: RunningJob, results: Iterable[Json]) -> Json:
         files += result["files"]
         kinds.update(kind for _name, kind, _why in result["troubles"])
         strange.update(result["strange"])
-    added = photos.count_batch(job.id)
+    added = count_rows(Photo, Photo.batch == job.id)
     known = max(0, files - added - kinds.total())
     total = {"added": added, "known": known, _SKIPPED: kinds[_SKIPPED], _REFUSED: kinds[_REFUSED]}
     job.say(summary(total))
