@@ -11,11 +11,16 @@ from webapp.errors import BadRequestError, NotAllowedError, NothingToUndoError, 
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.services.labels.label_mapping import current_card
-from webapp.services.labels.relabel import check_label, check_why, model_of, record_label
+from webapp.services.labels.relabel import (
+    Relabelled,
+    check_label,
+    check_why,
+    model_of,
+    record_label,
+)
 from webapp.services.labels.undo import undo_event
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
-from webapp.storage.labels.canonical import truths_of
 from webapp.storage.labels.events import Stamp, events_of
 from webapp.storage.photos import bulk, photos
 from webapp.storage.review import queue as storage
@@ -58,37 +63,19 @@ class _ReviewSession:
 
 
 @dataclass(frozen=True)
-class _AuditProgress:
-    """How far an audit is: `done` of `size` photos, drawn by `who` at `drawn_at`."""
-
-    done: int
-    size: int
-    who: str
-    drawn_at: datetime
-
-
-@dataclass(frozen=True)
 class ReviewState:
     """What a reviewer sees: the `photos` that they have leased, the one to check first.
 
     `left` photos are open in the queue, leased to others too (`more`: at least that number).
-    `audit` is None when none was drawn, and in other orders.
+    `audit` is None when none was drawn, and in other orders; `size` photos of it are still there.
     """
 
     photos: Sequence[Photo]
     left: int
     more: bool
     session: _ReviewSession
-    audit: _AuditProgress | None
-
-
-@dataclass(frozen=True)
-class _CheckResult:
-    """What a check did: was the label there before, is it the answer's first; the batch to undo."""
-
-    same: bool
-    kept: bool
-    batch: str
+    audit: Audit | None
+    size: int
 
 
 def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> ReviewState:
@@ -109,13 +96,8 @@ def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> Re
             ids += storage.next_photos(scope, limit=LEASED - len(ids), without={*ids})
         storage.lease(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + _LEASE)
     number, exact = storage.count_open(scope, seconds=COUNTING_AUDIT if audit else COUNTING)
-    left = max(number, len(ids))
-    progress = None
-    if audit is not None:
-        size = storage.audit_size(audit.id)
-        progress = _AuditProgress(size - left, size, audit.who, audit.created_at)
-    leased_photos = storage.photos_by_id(ids)
-    return ReviewState(leased_photos, left, more=not exact, session=session, audit=progress)
+    left, size = max(number, len(ids)), storage.audit_size(audit.id) if audit else 0
+    return ReviewState(storage.photos_by_id(ids), left, not exact, session, audit, size)
 
 
 def check_photo(
@@ -126,11 +108,12 @@ def check_photo(
     cards: Sequence[ModelCard],
     who: Who,
     why: str = "",
-) -> _CheckResult:
+) -> Relabelled:
     """A person says in the review what a photo shows; confirming what it has is an event too.
 
     The same label by the same person twice in a row is one event. `cards` are those whose labels
-    may be given, the photo's own first.
+    may be given, the photo's own first. The result has one photo, which was skipped when the label
+    was there before.
     Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
     """
     cards = [current_card(card) for card in cards]
@@ -147,17 +130,13 @@ def check_photo(
         batch = stamp.batch
         model = model_of(label, cards) or photo.shown_model
         same = photo.ground_truth == label and photo.truth_model == model
-        answer = photo.prediction
-        kept = answer is not None and (
-            answer.label == label or label in truths_of(answer.model, answer.version, answer.label)
-        )
         if same and _labelled_last(photo, who):
             batch = ""
         else:
             record_label(photo, label, model, stamp)
             webhook_events.labels_changed(batch)
         storage.release(photo.id, user_id)
-    return _CheckResult(same=same, kept=kept, batch=batch)
+    return Relabelled(int(not same), int(same), batch, label)
 
 
 def undo_last(queue: ReviewQueue, *, who: Who) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from webapp.storage.database import db
 from webapp.storage.tables import CanonicalLabel, Photo, Prediction
@@ -11,20 +11,22 @@ from webapp.storage.tables import CanonicalLabel, Photo, Prediction
 PEOPLE = 0  # the version whose rows are for people: merged labels only
 
 
-def _canonical(model: Any, version: Any, label: Any) -> Select[Any]:
-    """What the map says about a label, no row where that is the label itself."""
-    return select(CanonicalLabel.canonical).where(
+def canonical_for(model: Any, version: Any, label: Any) -> Any:
+    """The canonical label for a version, NULL where that is the label itself, as an SQL expression;
+    all arguments may be columns."""
+    statement = select(CanonicalLabel.canonical).where(
         CanonicalLabel.model == model,
         CanonicalLabel.version == version,
         CanonicalLabel.label == label,
     )
+    return statement.scalar_subquery()
 
 
 def expected_for(truth: Any) -> Any:
     """The answer of a prediction that is right for a ground truth, NULL where that is the ground
     truth itself, as an SQL expression."""
-    expected = _canonical(Prediction.model, Prediction.version, truth)
-    return expected.correlate(Photo, Prediction).scalar_subquery()
+    expected = canonical_for(Prediction.model, Prediction.version, truth)
+    return expected.correlate(Photo, Prediction)
 
 
 # The answer of a prediction that is right for its photo.
@@ -33,7 +35,7 @@ right_answer = func.coalesce(expected_for(Photo.ground_truth), Photo.ground_trut
 
 def canonical_of(model: Any, label: Any) -> Any:
     """The canonical label of a label, as an SQL expression; both arguments may be columns."""
-    return func.coalesce(_canonical(model, PEOPLE, label).scalar_subquery(), label)
+    return func.coalesce(canonical_for(model, PEOPLE, label), label)
 
 
 def merged_into(label: str) -> list[str]:

@@ -12,12 +12,11 @@ from sqlalchemy.orm import aliased
 from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, insert_row, rows_in_time
-from webapp.storage.labels.canonical import canonical_of
+from webapp.storage.labels.canonical import canonical_for, canonical_of
 from webapp.storage.photos.query_filters import matching, meant_columns
 from webapp.storage.tables import (
     Audit,
     AuditPhoto,
-    CanonicalLabel,
     LabelEvent,
     Photo,
     Prediction,
@@ -292,15 +291,7 @@ def checks_of(user_id: int, name: str, since: datetime, limit: int) -> Sequence[
     shown prediction is that label, or the answer that is right for it.
     """
     label = canonical_of(LabelEvent.to_model, LabelEvent.to_label)
-    right = (
-        select(CanonicalLabel.canonical)
-        .where(
-            CanonicalLabel.model == Photo.shown_model,
-            CanonicalLabel.version == Photo.shown_version,
-            CanonicalLabel.label == LabelEvent.to_label,
-        )
-        .scalar_subquery()
-    )
+    right = canonical_for(Photo.shown_model, Photo.shown_version, LabelEvent.to_label)
     statement = (
         select(
             LabelEvent.id.label("event"),

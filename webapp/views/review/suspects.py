@@ -78,7 +78,7 @@ def decide() -> ResponseReturnValue:
     photo, label = form.photo.data, form.label.data
     with noting(PhotoNotFoundError):
         check = check_photo(photo, label, queue=queue, cards=live_choice(), who=guards.who())
-        text = "Kept:" if check.same else "Saved:"
+        text = "Saved:" if check.changed else "Kept:"
         note(text, strong=f"{shown_name(label)}.", batch=check.batch)
     return redirect(guards.way_back(url_for(".index")), 303)
 
