@@ -251,20 +251,6 @@ def came_with_job_of(public_id: str, owner: str, job_type: str) -> bool:
     return bool(db.session.scalar(select(theirs)))
 
 
-def count_photos_of(public_id: str) -> tuple[int, int]:
-    """How many of the photos that came with a job are there, and how many of these have a star."""
-    statement = select(func.count(Photo.id), func.count(case((Photo.starred.is_(True), 1))))
-    theirs = (Photo.batch == public_id, Photo.deleted_at.is_(None))
-    photos, starred = db.session.execute(statement.where(*theirs)).one()
-    return photos, starred
-
-
-def count_deleted(deleted_batch: str, since: datetime) -> int:
-    """How many photos were deleted under this name since a moment."""
-    theirs = and_(Photo.deleted_batch == deleted_batch, Photo.deleted_at >= since)
-    return int(db.session.execute(select(func.count(Photo.id)).where(theirs)).scalar_one())
-
-
 # ---- the log ----
 
 

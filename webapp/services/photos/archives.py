@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from webapp.errors import BadArchiveError, BadRequestError, BrokenPhotoError, PhotoTooLargeError
@@ -118,19 +119,15 @@ class Folder(Source):
 
     def entries(self) -> list[Entry]:
         """See `Source`."""
-        entries = []
-        for path in (
-            Path(place, name) for place, _, names in os.walk(self._folder) for name in names
-        ):
-            if stat.S_ISREG(path.lstat().st_mode):
-                name = path.relative_to(self._folder).as_posix()
-                entries.append(Entry(name, name, _why_not(name)))
-            if len(entries) > MOST_FILES:
-                raise BadArchiveError(
-                    f"There are more than {MOST_FILES:,} files in this folder. "
-                    "Nothing was stored: take a part of it."
-                )
-        return sorted(entries, key=lambda entry: entry.name)
+        files = (path for path in self._folder.rglob("*") if stat.S_ISREG(path.lstat().st_mode))
+        paths = list(islice(files, MOST_FILES + 1))
+        if len(paths) > MOST_FILES:
+            raise BadArchiveError(
+                f"There are more than {MOST_FILES:,} files in this folder. "
+                "Nothing was stored: take a part of it."
+            )
+        names = sorted(path.relative_to(self._folder).as_posix() for path in paths)
+        return [Entry(name, name, _why_not(name)) for name in names]
 
     def read(self, key: str) -> bytes:
         """See `Source`."""

@@ -1,6 +1,7 @@
 """What senders may do with the photos of an upload without an account: see, delete, restore."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import and_
 
@@ -13,7 +14,7 @@ from webapp.services.labels.relabel import Relabelled
 from webapp.services.photos.bulk import Selection, delete_all
 from webapp.services.photos.deletion import GRACE
 from webapp.storage import jobs as storage
-from webapp.storage.database import writing
+from webapp.storage.database import count_rows, writing
 from webapp.storage.file_stores.contract import FileStore
 from webapp.storage.labels.events import Stamp
 from webapp.storage.photos import photos
@@ -42,8 +43,12 @@ def is_theirs(view: JobView, owner: Owner) -> bool:
 
 def holdings(view: JobView) -> _Holdings:
     """What there is of an upload's photos."""
-    there, starred = storage.count_photos_of(view.job.public_id)
-    return _Holdings(there, starred, storage.count_deleted(_batch(view), now() - GRACE))
+    there = (Photo.batch == view.job.public_id, Photo.deleted_at.is_(None))
+    return _Holdings(
+        count_rows(Photo, *there),
+        count_rows(Photo, *there, Photo.starred.is_(True)),
+        count_rows(Photo, _restorable(view)),
+    )
 
 
 def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabelled:
@@ -53,7 +58,7 @@ def delete(view: JobView, owner: Owner, *, who: Who, files: FileStore) -> Relabe
     none is there.
     """
     _check(view, owner)
-    if not storage.count_photos_of(view.job.public_id)[0]:
+    if not holdings(view).photos:
         raise JobRefusedError("None of these photos is there any more. Nothing was changed.")
     selection = Selection(wanted=GalleryFilter(batch=view.job.public_id))
     return delete_all(selection, Stamp(who, "gallery", batch=_batch(view)), files)
@@ -65,9 +70,8 @@ def restore(view: JobView, owner: Owner) -> int:
     Raises `NotAllowedError`, and `JobNotFoundError` when there is none.
     """
     _check(view, owner)
-    theirs = and_(Photo.deleted_batch == _batch(view), Photo.deleted_at >= now() - GRACE)
     with writing():
-        restored = photos.restore(theirs)
+        restored = photos.restore(_restorable(view))
     if not restored:
         raise JobNotFoundError(
             "There is nothing to restore: the photos are there, or they are gone for good."
@@ -86,6 +90,10 @@ def _check(view: JobView, owner: Owner) -> None:
             "Only the sender of these photos, or an admin in the gallery, may delete them. "
             "Nothing was changed."
         )
+
+
+def _restorable(view: JobView) -> Any:
+    return and_(Photo.deleted_batch == _batch(view), Photo.deleted_at >= now() - GRACE)
 
 
 def _batch(view: JobView) -> str:

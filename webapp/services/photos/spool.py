@@ -47,48 +47,45 @@ def allowance_of(owner: Owner) -> _Allowance:
 class Spool:
     """The files that wait for one job, by the job's id."""
 
-    def __init__(self, data: Path, job_id: str) -> None:
+    def __init__(self, data: Path, job_id: str, allowance: _Allowance = PEOPLE) -> None:
         """`data` is the data folder. Raises `JobNotFoundError` for an id that is none of ours."""
         if not re.fullmatch(r"[\w-]{8,24}", job_id, re.ASCII):
             raise JobNotFoundError("Nothing can be stored under this name.")
         self.folder = data / "spool" / job_id
-        self._data, self._job_id = data, job_id
+        self._data, self._job_id, self._allowance = data, job_id, allowance
 
     def zips(self) -> list[Path]:
         """What waits, in the order it was sent."""
         return sorted(self.folder.glob("*.zip"))
 
-    def add_zip(self, stream: IO[bytes], group: int = 0, allowance: _Allowance = PEOPLE) -> None:
+    def add_zip(self, stream: IO[bytes], group: int = 0) -> None:
         """Add a zip; sent again with the same `group` it takes the place of the first.
 
         Raises `BadArchiveError` when it is none or too much, `StorageFullError`.
         """
         length = stream.seek(0, os.SEEK_END)
         stream.seek(0)
-        with self._arriving(group, length, allowance) as target:
+        with self._arriving(group, length) as target:
             with target.open("wb") as file:
                 shutil.copyfileobj(stream, file, CHUNK)
             open_zip(target).close()
 
-    def add_photos(
-        self, photos: Sequence[Incoming], group: int, allowance: _Allowance = PEOPLE
-    ) -> None:
+    def add_photos(self, photos: Sequence[Incoming], group: int) -> None:
         """Add photos as one zip. Raises like `add_zip`."""
         length = sum(len(photo.content) for photo in photos)
-        arriving = self._arriving(group, length, allowance)
-        with arriving as target, zipfile.ZipFile(target, "w") as archive:
+        with self._arriving(group, length) as target, zipfile.ZipFile(target, "w") as archive:
             for photo in photos:
                 name = photo.filename.replace("\\", "/").lstrip("/") or "photo"
                 archive.writestr(zipfile.ZipInfo(name), photo.content)
 
-    def check_number(self, allowance: _Allowance) -> None:
+    def check_number(self) -> None:
         """Raise `BadArchiveError` when there are more files than are allowed."""
         files = 0
         for path in self.zips():
             with open_zip(path) as archive:
                 files += sum(not member.is_dir() for member in archive.infolist())
-        if files > allowance.files:
-            raise _too_much(allowance)
+        if files > self._allowance.files:
+            raise _too_much(self._allowance)
 
     def check_open(self) -> None:
         """Raise `JobNotFoundError` when nothing waits, `JobRefusedError` when the job is queued.
@@ -109,14 +106,14 @@ class Spool:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
-    def _arriving(self, group: int, length: int, allowance: _Allowance) -> Iterator[Path]:
+    def _arriving(self, group: int, length: int) -> Iterator[Path]:
         """A path to write to; the file joins the others only when it is whole."""
         target = self.folder / f"{group:06d}.zip"
         part = target.with_suffix(".part")
         others = sum(path.stat().st_size for path in self.zips() if path != target)
-        if others + length > allowance.bytes:
+        if others + length > self._allowance.bytes:
             self.clear()
-            raise _too_much(allowance)
+            raise _too_much(self._allowance)
         if shutil.disk_usage(self._data).free < length + RESERVE:
             raise StorageFullError(
                 "The server's disk has no room for this. "

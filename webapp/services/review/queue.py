@@ -95,7 +95,7 @@ def lease_next(queue: ReviewQueue, *, who: Who, later: Sequence[str] = ()) -> Re
         if len(ids) < LEASED and aside:
             ids += storage.next_photos(scope, limit=LEASED - len(ids), without={*ids})
         storage.lease(ids, user_id=scope.user_id, queue=queue.key, until=scope.now + _LEASE)
-    number, exact = storage.count_open(scope, seconds=COUNTING_AUDIT if audit else COUNTING)
+    number, exact = storage.count_open(scope, COUNTING_AUDIT if audit else COUNTING)
     left, size = max(number, len(ids)), storage.audit_size(audit.id) if audit else 0
     return ReviewState(storage.photos_by_id(ids), left, not exact, session, audit, size)
 
@@ -180,7 +180,7 @@ def start_audit(size: int, *, who: Who, seed: int | None = None) -> int:
         running = storage.latest_audit()
         if running is not None:
             scope = _scope(ReviewQueue("audit"), who, running)
-            if storage.count_open(scope, seconds=COUNTING_AUDIT)[0]:
+            if storage.count_open(scope, COUNTING_AUDIT)[0]:
                 return running.size
         number = secrets.randbelow(2**31) if seed is None else seed
         audit = Audit(seed=number, size=size, user_id=who.user_id, who=who.name, created_at=now())

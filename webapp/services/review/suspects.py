@@ -70,15 +70,15 @@ def list_suspects(
 ) -> Suspects:
     """A page of the queue "suspected" with a filter that names a model; `other` is the label that
     is suspected instead, "" for any. Raises `BadRequestError` for a cursor of another list."""
-    scope = ReviewScope("suspected", photo_filter, who.user_id or 0)
+    scope = ReviewScope("suspected", photo_filter, who.user_id or 0, other=other)
     place = read_cursor(cursor, "suspected")[0]
     after = None if place is None or place.key is None else (place.key, place.number)
-    rows = queue.suspects(scope, other=other, after=after, limit=limit + 1)
+    rows = queue.suspects(scope, after, limit + 1)
     items, following = rows[:limit], ""
     if len(rows) > limit:
         photo, doubt = items[-1]
         following = make_cursor("suspected", doubt.margin, photo.id, "after")
-    number, exact = queue.count_open(scope, seconds=_COUNTING, other=other)
+    number, exact = queue.count_open(scope, _COUNTING)
     return Suspects(items, following, max(number, len(items)), more=not exact)
 
 

@@ -10,7 +10,13 @@ from webapp.domain import OUTCOMES
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, last_id, rows_in_time
 from webapp.storage.photos.photos import photos_by_number
-from webapp.storage.photos.query_filters import matching, meant_columns, number_column, sort_key
+from webapp.storage.photos.query_filters import (
+    first_number,
+    matching,
+    meant_columns,
+    number_column,
+    sort_key,
+)
 from webapp.storage.sqlite import name_index
 from webapp.storage.tables import Photo
 
@@ -80,15 +86,8 @@ def _columns_of(column: Any, wanted: GalleryFilter) -> Select[Any]:
 
 def first_number_of(day: date) -> int:
     """The number that photos of this day (UTC) and later have at least."""
-    start = datetime.combine(day, time(), UTC)
-    statement = (
-        select(Photo.id)
-        .where(Photo.deleted_at.is_(None), Photo.created_at >= start)
-        .order_by(Photo.created_at, Photo.id)
-        .limit(1)
-    )
-    number = db.session.execute(statement).scalar_one_or_none()
-    return number or last_id(Photo) + 1
+    since = Photo.created_at >= datetime.combine(day, time(), UTC)
+    return first_number(since, Photo.created_at, Photo.id) or last_id(Photo) + 1
 
 
 # ---- counting ----

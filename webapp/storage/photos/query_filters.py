@@ -190,18 +190,19 @@ def _between_days(meant: _Meant) -> list[Any]:
         start = datetime.combine(max(wanted.since, _FIRST_DAY), time(), UTC)
         exact.append(arrived >= start)
         since = Photo.created_at >= start - _CLOCK
-        first = _number(since, Photo.created_at, Photo.id) or _MOST_NUMBER
+        first = first_number(since, Photo.created_at, Photo.id) or _MOST_NUMBER
     if wanted.until and wanted.until < _LAST_DAY:
         end = datetime.combine(wanted.until, time(), UTC) + timedelta(days=1)
         exact.append(arrived < end)
         before = Photo.created_at < end + _CLOCK
-        last = _number(before, Photo.created_at.desc(), Photo.id.desc()) or 0
+        last = first_number(before, Photo.created_at.desc(), Photo.id.desc()) or 0
     if max(last - first, 0) > name_index.FEW and wanted.sort in SORT_COLUMNS:
         return exact
     return [*exact, number_column(wanted, meant.answers).between(first, last)]
 
 
-def _number(condition: Any, *order: Any) -> int | None:
+def first_number(condition: Any, *order: Any) -> int | None:
+    """The number of the first photo, in this order, that satisfies the condition."""
     statement = select(Photo.id).where(Photo.deleted_at.is_(None), condition).order_by(*order)
     return db.session.execute(statement.limit(1)).scalar_one_or_none()
 

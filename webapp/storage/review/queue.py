@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
-from webapp.storage.database import db, insert_row, rows_in_time
+from webapp.storage.database import count_rows, db, insert_row, rows_in_time
 from webapp.storage.labels.canonical import canonical_for, canonical_of
 from webapp.storage.photos.query_filters import matching, meant_columns
 from webapp.storage.tables import (
@@ -34,12 +34,14 @@ SESSION = timedelta(hours=12)  # of one person, at most
 
 @dataclass(frozen=True)
 class ReviewScope:
-    """An order with its filter, for a person at a moment; `audit_id` is for the order "audit"."""
+    """An order with its filter, for a person at a moment. `audit_id` is for the order "audit",
+    `other` for "suspected": the label that is suspected instead, "" for any."""
 
     order: str
     photo_filter: GalleryFilter
     user_id: int
     audit_id: int | None = None
+    other: str = ""
     now: datetime = field(default_factory=now)
 
 
@@ -60,13 +62,10 @@ def next_photos(scope: ReviewScope, *, limit: int, without: set[int]) -> list[in
     return list(db.session.execute(statement).scalars())
 
 
-def suspects(
-    scope: ReviewScope, *, other: str, after: tuple[float, int] | None, limit: int
-) -> list[Suspect]:
+def suspects(scope: ReviewScope, after: tuple[float, int] | None, limit: int) -> list[Suspect]:
     """The first open photos of the order "suspected", leased or not, behind the margin and the
-    photo `after`. `other` is the label that is suspected instead, "" for any."""
-    statement = _in_order(scope, _open(scope)).with_only_columns(Photo, Suspicion)
-    statement = statement.where(*_suspected_as(other)).limit(limit)
+    photo `after`."""
+    statement = _in_order(scope, _open(scope)).with_only_columns(Photo, Suspicion).limit(limit)
     if after is not None:
         margin, number = after
         tie = and_(Suspicion.margin == margin, Suspicion.photo_id > number)
@@ -74,14 +73,10 @@ def suspects(
     return [Suspect(row[0], row[1]) for row in db.session.execute(statement)]
 
 
-def _suspected_as(other: str) -> list[Any]:
-    return [Suspicion.other == other] if other else []
-
-
-def count_open(scope: ReviewScope, *, seconds: float, other: str = "") -> tuple[int, bool]:
+def count_open(scope: ReviewScope, seconds: float) -> tuple[int, bool]:
     """How many photos are open, leased or not, and whether that is all of them; (0, False) when the
-    time was not enough. `other` as for `suspects`."""
-    counted = _open(scope).where(*_suspected_as(other)).limit(_MOST_COUNTED + 1).subquery()
+    time was not enough."""
+    counted = _open(scope).limit(_MOST_COUNTED + 1).subquery()
     rows = rows_in_time(select(func.count()).select_from(counted), seconds)
     if rows is None:
         return 0, False
@@ -125,7 +120,7 @@ def _open(scope: ReviewScope) -> Select[Any]:
         )
     statement = matching(Photo.id, wanted=scope.photo_filter)
     if scope.order == "suspected":
-        return _suspected(scope.photo_filter.model, statement)
+        return _suspected(scope, statement)
     if scope.order == "disputed":
         last = (
             select(LabelEvent.user_id)
@@ -138,7 +133,8 @@ def _open(scope: ReviewScope) -> Select[Any]:
     return _unlabelled(scope, statement)
 
 
-def _suspected(model: str, statement: Select[Any]) -> Select[Any]:
+def _suspected(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
+    model = scope.photo_filter.model
     if model:
         answered_at: Any = Prediction.created_at
     else:
@@ -148,6 +144,8 @@ def _suspected(model: str, statement: Select[Any]) -> Select[Any]:
     settled = _checked(LabelEvent.from_label.is_not(None), LabelEvent.created_at > answered_at)
     of_model = Suspicion.model == (model or Photo.shown_model)
     doubted = statement.join(Suspicion, and_(Suspicion.photo_id == Photo.id, of_model))
+    if scope.other:
+        doubted = doubted.where(Suspicion.other == scope.other)
     return doubted.where(
         Suspicion.given == Photo.ground_truth, Suspicion.margin.between(-1, 1), ~settled
     )
@@ -320,13 +318,8 @@ def latest_audit() -> Audit | None:
 
 def audit_size(audit_id: int) -> int:
     """How many photos of an audit's sample are still there."""
-    statement = (
-        select(func.count())
-        .select_from(AuditPhoto)
-        .join(Photo, Photo.id == AuditPhoto.photo_id)
-        .where(AuditPhoto.audit_id == audit_id, Photo.deleted_at.is_(None))
-    )
-    return int(db.session.execute(statement).scalar_one())
+    there = exists().where(Photo.id == AuditPhoto.photo_id, Photo.deleted_at.is_(None))
+    return count_rows(AuditPhoto, AuditPhoto.audit_id == audit_id, there)
 
 
 def draw_audit(audit: Audit) -> int:

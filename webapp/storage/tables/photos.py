@@ -115,9 +115,6 @@ class Photo(Base):
     deleted_by: Mapped[str | None] = mapped_column(String(80))
     deleted_batch: Mapped[str | None] = mapped_column(String(24))
 
-    predictions: Mapped[list[Prediction]] = relationship(
-        back_populates="photo", order_by="Prediction.id.desc()", lazy="raise"
-    )
     prediction: Mapped[Prediction | None] = relationship(
         primaryjoin="and_(Photo.id == Prediction.photo_id, Prediction.shown)",
         uselist=False,
@@ -190,7 +187,6 @@ class Prediction(Base):
     outcome: Mapped[str] = mapped_column(String(16), default=UNLABELLED)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
-    photo: Mapped[Photo] = relationship(back_populates="predictions", lazy="raise")
     top: Mapped[list[TopLabel]] = relationship(
         order_by="TopLabel.rank", lazy="raise", cascade="all, delete-orphan", passive_deletes=True
     )

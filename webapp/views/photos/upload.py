@@ -84,15 +84,15 @@ class _UploadForm(FolderForm):
 
         Raises what `Spool.add_zip` raises.
         """
-        spool, first = Spool(get_config().data, job_id), group * 100
-        allowance = allowance_of(guards.owner())
+        spool = Spool(get_config().data, job_id, allowance_of(guards.owner()))
+        first = group * 100
         zips = [upload for upload in self.uploads() if _is_zip(upload)]
         for number, upload in enumerate(zips, first):
             with closing(upload.stream) as stream:
-                spool.add_zip(stream, number, allowance)
+                spool.add_zip(stream, number)
         photos = [upload for upload in self.uploads() if not _is_zip(upload)]
         if photos:
-            spool.add_photos(_read(photos), first + len(zips), allowance)
+            spool.add_photos(_read(photos), first + len(zips))
         return spool
 
     def enqueue(self, spool: Spool) -> Job:

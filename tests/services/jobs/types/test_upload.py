@@ -251,18 +251,13 @@ def test_too_many_files_of_a_visitor_are_refused_and_forgotten(
 
 
 def test_groups_that_are_too_large_together_are_refused_and_forgotten() -> None:
-    data, job_id, small = (
-        get_config().data,
-        jobs.new_id(),
-        replace(spool.VISITORS, bytes=2000),
-    )
-    Spool(data, job_id).add_photos([Incoming("a.jpg", b"x" * 1000)], 1, small)
-    Spool(data, job_id).add_photos(
-        [Incoming("a.jpg", b"x" * 1000)], 1, small
-    )  # the same group again counts once
+    small = replace(spool.VISITORS, bytes=2000)
+    waiting = Spool(get_config().data, jobs.new_id(), small)
+    waiting.add_photos([Incoming("a.jpg", b"x" * 1000)], 1)
+    waiting.add_photos([Incoming("a.jpg", b"x" * 1000)], 1)  # the same group again counts once
     with pytest.raises(BadArchiveError, match="Nothing was stored"):
-        Spool(data, job_id).add_photos([Incoming("b.jpg", b"x" * 1000)], 2, small)
-    assert not Spool(data, job_id).zips()
+        waiting.add_photos([Incoming("b.jpg", b"x" * 1000)], 2)
+    assert not waiting.zips()
 
 
 def test_nothing_is_added_to_a_job_that_was_put_in() -> None:

@@ -79,8 +79,8 @@ def enqueue_zip(data: Path, stream: IO[bytes], order: UploadOrder) -> Job:
     """
     if (known := known_job(order.sender)) is not None and known.title == order.title:
         return known
-    spool = Spool(data, new_id())
-    spool.add_zip(stream, allowance=allowance_of(order.sender.owner))
+    spool = Spool(data, new_id(), allowance_of(order.sender.owner))
+    spool.add_zip(stream)
     return enqueue_spool(spool, order)
 
 
@@ -95,7 +95,7 @@ def enqueue_spool(spool: Spool, order: UploadOrder) -> Job:
         )
     clear_abandoned(spool.folder.parents[1])
     try:
-        spool.check_number(allowance_of(order.sender.owner))
+        spool.check_number()
         job = _enqueue(order, spool.folder.name)
     except BaseException:
         spool.clear()
