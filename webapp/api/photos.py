@@ -179,9 +179,8 @@ def heatmap(public_id: PhotoId, query: photos.HeatQuery) -> Response:
     """
     count_photos()
     classifier = get_classifier(query.model)
-    label = query.label or gallery.first_label(public_id, classifier.card.name)
     rendition = heat_maps.heat_map(
-        public_id, label, classifier=classifier, files=get_files(), limiter=get_limiter()
+        public_id, query.label, classifier=classifier, files=get_files(), limiter=get_limiter()
     )
     return picture(rendition, varies=True)
 

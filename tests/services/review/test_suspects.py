@@ -65,7 +65,7 @@ def test_a_label_is_suspected_with_both_probabilities(
     photo = answered("haas", mclaren=0.9, haas=0.05)
     assert suspected(anna) == [photo]
     page = suspects.list_suspects(GalleryFilter(model="f1-teams"), who=anna)
-    doubt = page.items[0].doubt
+    doubt = page.items[0]
     assert (doubt.given, doubt.other) == ("haas", "mclaren")
     assert (doubt.probability, doubt.other_probability, doubt.margin) == pytest.approx(
         (0.05, 0.9, -0.85)

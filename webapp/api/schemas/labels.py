@@ -109,11 +109,11 @@ def suspects_json(page: Suspects, card: ModelCard) -> SuspectsJson:
         {
             "id": suspect.photo.public_id,
             "filename": suspect.photo.filename,
-            "ground_truth": suspect.doubt.given,
-            "probability": suspect.doubt.probability,
-            "other": suspect.doubt.other,
-            "other_probability": suspect.doubt.other_probability,
-            "margin": suspect.doubt.margin,
+            "ground_truth": suspect.given,
+            "probability": suspect.probability,
+            "other": suspect.other,
+            "other_probability": suspect.other_probability,
+            "margin": suspect.margin,
         }
         for suspect in page.items
     ]

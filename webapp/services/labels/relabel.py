@@ -10,7 +10,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
 from webapp.inference.models.label_set import canonical_label, every_label
 from webapp.inference.models.registry import Registry
-from webapp.services.labels.label_mapping import remember_labels
+from webapp.services.labels.label_mapping import current_card, remember_labels
 from webapp.services.photos.gallery import absent
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import writing
@@ -68,6 +68,13 @@ def model_of(label: str, cards: Sequence[ModelCard]) -> str | None:
     """The model whose label this is, None when a verdict is about the labels of several."""
     known = [card.name for card in cards if card.label(label) is not None]
     return known[0] if known else cards[0].name if len(cards) == 1 else None
+
+
+def resolve_label(label: str, cards: Sequence[ModelCard]) -> tuple[str, str | None]:
+    """The canonical label with its model, see `check_label` and `model_of`, as cards read now."""
+    cards = [current_card(card) for card in cards]
+    label = check_label(label, cards)
+    return label, model_of(label, cards)
 
 
 def relabel_photo(

@@ -13,15 +13,13 @@ from webapp.domain import UNDO
 from webapp.errors import BadRequestError, MarqueError, PhotoNotFoundError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
-from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import (
     CHUNK,
     Relabelled,
-    check_label,
     check_why,
     confirm_photos,
     label_photos,
-    model_of,
+    resolve_label,
 )
 from webapp.services.photos.classify import Pipeline, ask_models
 from webapp.services.photos.deletion import purge
@@ -107,8 +105,7 @@ def make_change(
         raise BadRequestError(f"action must be one of {', '.join((*ACTIONS, UNDO))}.")
     if action != LABEL:
         return Change(action, wanted)
-    cards = [current_card(card) for card in cards]
-    return Change(action, wanted, check_label(label, cards), model_of(label, cards))
+    return Change(action, wanted, *resolve_label(label, cards))
 
 
 def change_all(selection: Selection, change: Change, stamp: Stamp) -> Relabelled:

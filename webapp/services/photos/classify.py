@@ -22,7 +22,7 @@ from webapp.inference.decoding.images import (
 )
 from webapp.inference.models.label_set import has_merges
 from webapp.services.labels.label_mapping import current_card, remember_labels
-from webapp.services.labels.relabel import check_label, model_of, record_label
+from webapp.services.labels.relabel import record_label, resolve_label
 from webapp.services.photos.gallery import get_photo, stored_content
 from webapp.services.webhooks import events as webhook_events
 from webapp.storage.database import insert_row, writing
@@ -64,6 +64,7 @@ class Origin:
     place: str = "upload"
     ground_truth: str = ""  # a label of one of the models, or a verdict, that was sent with it
     batch: str = ""
+    truth_model: str | None = None  # whose label the ground truth is, None until that is known
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _store(
         if rows:
             webhook_events.photo_answered(photo, rows[0])
         if origin.ground_truth:
-            _label(photo, pipeline, origin)
+            _label(photo, origin)
     if rows and not origin.ground_truth:
         return StoredPhoto(photo, False, token, answers[0].ranked)
     model = pipeline.classifiers[0].card.name if rows else ""
@@ -223,16 +224,15 @@ def _complete(
                 if classifier in missing:
                     _add_answer(photo, classifier, answer)
             if origin.ground_truth and photo.ground_truth is None:
-                _label(photo, pipeline, origin)
+                _label(photo, origin)
     model = pipeline.classifiers[0].card.name if answers else ""
     return StoredPhoto(_load(sha256, model), duplicate=True)
 
 
-def _label(photo: Photo, pipeline: Pipeline, origin: Origin) -> None:
+def _label(photo: Photo, origin: Origin) -> None:
     """Give a photo the label that it was sent with; webhooks hear nothing of it."""
-    cards = [current_card(classifier.card) for classifier in pipeline.classifiers]
-    model = model_of(origin.ground_truth, cards)
-    record_label(photo, origin.ground_truth, model, Stamp(origin.who, origin.place))
+    stamp = Stamp(origin.who, origin.place)
+    record_label(photo, origin.ground_truth, origin.truth_model, stamp)
 
 
 # ---- ask models about stored photos ----
@@ -334,8 +334,9 @@ def _checked(origin: Origin, pipeline: Pipeline) -> Origin:
     """With the ground truth as it is called now. Raises `UnknownLabelError`."""
     if not origin.ground_truth:
         return origin
-    cards = [current_card(classifier.card) for classifier in pipeline.classifiers]
-    return replace(origin, ground_truth=check_label(origin.ground_truth, cards))
+    cards = [classifier.card for classifier in pipeline.classifiers]
+    label, model = resolve_label(origin.ground_truth, cards)
+    return replace(origin, ground_truth=label, truth_model=model)
 
 
 def _find(sha256: str) -> Photo | None:

@@ -155,14 +155,6 @@ def label_events(public_id: str) -> list[LabelEvent]:
     return labels.events_of(get_photo(public_id))
 
 
-def first_label(public_id: str, model: str) -> str:
-    """The first guess of a model about a photo. Raises like `get_photo`."""
-    prediction = get_photo(public_id, model).prediction
-    if prediction is None:
-        raise NotAskedError(f"{model[:80]} has not looked at this photo yet.")
-    return prediction.label
-
-
 def current_predictions(photo: Photo) -> list[Prediction]:
     """What each model that has looked at a photo says about it, the shown one first."""
     return _current(storage.predictions_of(photo))

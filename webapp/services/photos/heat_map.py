@@ -22,10 +22,14 @@ def heat_map(
 ) -> Rendition:
     """An overlay that is clear where the model looked for `label`: a PNG in the photo's shape.
 
-    Of merged labels it shows the most probable. Raises `PhotoNotFoundError`, `UnknownLabelError` or
-    `NoHeatMapError`; making it, `ServerBusyError` and `PhotoNotFoundError`.
+    Of merged labels it shows the most probable, without a label the first guess of the model.
+    Raises `PhotoNotFoundError`, `NotAskedError`, `UnknownLabelError` or `NoHeatMapError`; making
+    it, `ServerBusyError` and `PhotoNotFoundError`.
     """
-    photo, published = get_photo(public_id), classifier.card
+    published = classifier.card
+    photo = get_photo(public_id, "" if label else published.name)
+    if not label and photo.prediction is not None:
+        label = photo.prediction.label
     card = current_card(published)
     places = card.outputs.get(canonical_label(card, label), [])
     version = f"{card.name} {card.version}"

@@ -10,13 +10,11 @@ from webapp.domain import MERGE, UNDO, UNUSABLE, Who, make_tag
 from webapp.errors import BadRequestError, NotAllowedError, NothingToUndoError, PhotoNotFoundError
 from webapp.gallery_filter import GalleryFilter
 from webapp.inference.models.card import ModelCard
-from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import (
     Relabelled,
-    check_label,
     check_why,
-    model_of,
     record_label,
+    resolve_label,
 )
 from webapp.services.labels.undo import undo_event
 from webapp.services.webhooks import events as webhook_events
@@ -116,8 +114,7 @@ def check_photo(
     was there before.
     Raises `UnknownLabelError`, `PhotoNotFoundError` or `BadRequestError`.
     """
-    cards = [current_card(card) for card in cards]
-    label = check_label(label, cards)
+    label, owner = resolve_label(label, cards)
     check_why(why)
     place = "audit" if queue.order == "audit" else "queue"  # where the label log says it was given
     user_id, stamp = _user_id(who), Stamp(who, place, why.strip())
@@ -128,7 +125,7 @@ def check_photo(
                 "This photo is not there any more: somebody has deleted it. The next one is below."
             )
         batch = stamp.batch
-        model = model_of(label, cards) or photo.shown_model
+        model = owner or photo.shown_model
         same = photo.ground_truth == label and photo.truth_model == model
         if same and _labelled_last(photo, who):
             batch = ""

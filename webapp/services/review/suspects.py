@@ -18,8 +18,8 @@ from webapp.services.photos.gallery import make_cursor, read_cursor
 from webapp.storage.database import last_id, writing
 from webapp.storage.review import queue
 from webapp.storage.review import suspects as storage
-from webapp.storage.review.queue import ReviewScope, Suspect
-from webapp.storage.tables import LabelEvent, Prediction, SuspicionRun, now
+from webapp.storage.review.queue import ReviewScope
+from webapp.storage.tables import LabelEvent, Prediction, Suspicion, SuspicionRun, now
 
 MOST_PHOTOS = 20_000  # the newest ones with a ground truth that the version knows are compared
 MOST_STORED = 500  # of a model, the strongest doubts: more than people go through before the next
@@ -36,7 +36,7 @@ class Suspects:
     least that number).
     """
 
-    items: list[Suspect]
+    items: list[Suspicion]
     next: str
     left: int
     more: bool
@@ -76,8 +76,7 @@ def list_suspects(
     rows = queue.suspects(scope, after, limit + 1)
     items, following = rows[:limit], ""
     if len(rows) > limit:
-        photo, doubt = items[-1]
-        following = make_cursor("suspected", doubt.margin, photo.id, "after")
+        following = make_cursor("suspected", items[-1].margin, items[-1].photo_id, "after")
     number, exact = queue.count_open(scope, _COUNTING)
     return Suspects(items, following, max(number, len(items)), more=not exact)
 

@@ -4,10 +4,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, contains_eager
 
 from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
@@ -45,13 +45,6 @@ class ReviewScope:
     now: datetime = field(default_factory=now)
 
 
-class Suspect(NamedTuple):
-    """A photo whose ground truth is doubted, and the doubt."""
-
-    photo: Photo
-    doubt: Suspicion
-
-
 # ---- which photos, in what order ----
 
 
@@ -62,15 +55,15 @@ def next_photos(scope: ReviewScope, *, limit: int, without: set[int]) -> list[in
     return list(db.session.execute(statement).scalars())
 
 
-def suspects(scope: ReviewScope, after: tuple[float, int] | None, limit: int) -> list[Suspect]:
-    """The first open photos of the order "suspected", leased or not, behind the margin and the
-    photo `after`."""
-    statement = _in_order(scope, _open(scope)).with_only_columns(Photo, Suspicion).limit(limit)
+def suspects(scope: ReviewScope, after: tuple[float, int] | None, limit: int) -> list[Suspicion]:
+    """The first doubts, with their photos, of the order "suspected", leased or not, behind the
+    margin and the photo `after`."""
+    statement = _in_order(scope, _open(scope)).with_only_columns(Suspicion).limit(limit)
     if after is not None:
         margin, number = after
         tie = and_(Suspicion.margin == margin, Suspicion.photo_id > number)
         statement = statement.where(or_(Suspicion.margin > margin, tie))
-    return [Suspect(row[0], row[1]) for row in db.session.execute(statement)]
+    return list(db.session.scalars(statement.options(contains_eager(Suspicion.photo))))
 
 
 def count_open(scope: ReviewScope, seconds: float) -> tuple[int, bool]:

@@ -1,12 +1,18 @@
 """Leases of the review, audits, suspected labels."""
 
+from __future__ import annotations
+
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Float, ForeignKey, Index, Integer, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.storage.database import Base
 from webapp.storage.tables.base import PhotoKey, UTCDateTime, now
+
+if TYPE_CHECKING:
+    from webapp.storage.tables.photos import Photo
 
 
 class ReviewLease(Base):
@@ -77,6 +83,8 @@ class Suspicion(Base):
     probability: Mapped[float] = mapped_column(Float)
     other_probability: Mapped[float] = mapped_column(Float)
     margin: Mapped[float] = mapped_column(Float)
+
+    photo: Mapped[Photo] = relationship(lazy="raise")
 
 
 class SuspicionRun(Base):
