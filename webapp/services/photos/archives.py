@@ -8,7 +8,6 @@ import stat
 import struct
 import zipfile
 import zlib
-from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -50,22 +49,7 @@ class Entry:
         return PurePosixPath(self.name).parent.name
 
 
-class Source(ExitStack):
-    """Where photos come from. Reading the same key again gives the same bytes."""
-
-    @abstractmethod
-    def entries(self) -> list[Entry]:
-        """Every file, in the source's order. Raises `BadArchiveError`."""
-
-    @abstractmethod
-    def read(self, key: str) -> bytes:
-        """The bytes of a file, at most one more than a photo may have.
-
-        Raises a `PhotoRefusedError`.
-        """
-
-
-class Zips(Source):
+class Zips(ExitStack):
     """The files of one zip or several, in their order. Raises `BadArchiveError`."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -74,7 +58,7 @@ class Zips(Source):
         self._open: dict[int, zipfile.ZipFile] = {}
 
     def entries(self) -> list[Entry]:
-        """See `Source`."""
+        """Every file. Raises `BadArchiveError`."""
         entries = []
         for place in range(len(self._paths)):
             for number, member in enumerate(self._archive(place).infolist()):
@@ -89,7 +73,10 @@ class Zips(Source):
         return entries
 
     def read(self, key: str) -> bytes:
-        """See `Source`."""
+        """The bytes of a file, at most one more than a photo may have; the same key gives the same.
+
+        Raises a `PhotoRefusedError`.
+        """
         place, _, number = key.partition(":")
         archive = self._archive(int(place))
         member = archive.infolist()[int(number)]
@@ -110,7 +97,7 @@ class Zips(Source):
         return self._open[place]
 
 
-class Folder(Source):
+class Folder(ExitStack):
     """The files below a folder of the server, by name. Links are not followed."""
 
     def __init__(self, folder: Path) -> None:
@@ -118,7 +105,7 @@ class Folder(Source):
         self._folder = folder
 
     def entries(self) -> list[Entry]:
-        """See `Source`."""
+        """Every file. Raises `BadArchiveError`."""
         files = (path for path in self._folder.rglob("*") if stat.S_ISREG(path.lstat().st_mode))
         paths = list(islice(files, MOST_FILES + 1))
         if len(paths) > MOST_FILES:
@@ -130,7 +117,7 @@ class Folder(Source):
         return [Entry(name, name, _why_not(name)) for name in names]
 
     def read(self, key: str) -> bytes:
-        """See `Source`."""
+        """The bytes of a file, as `Zips.read` gives them."""
         try:
             with (self._folder / key).open("rb") as stream:
                 return stream.read(MAX_BYTES + 1)

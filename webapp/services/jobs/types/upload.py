@@ -25,7 +25,7 @@ from webapp.services.jobs.queue import Job, Sender, known_job, new_id
 from webapp.services.labels.label_import import names_of_labels
 from webapp.services.labels.label_mapping import current_card
 from webapp.services.labels.relabel import check_label
-from webapp.services.photos.archives import Entry, Folder, Source, Zips, folder_below
+from webapp.services.photos.archives import Entry, Folder, Zips, folder_below
 from webapp.services.photos.classify import Incoming, Origin, Pipeline, classify_photo
 from webapp.services.photos.spool import Spool, allowance_of, clear_abandoned
 from webapp.storage.database import count_rows
@@ -121,7 +121,7 @@ def _enqueue(order: UploadOrder, job_id: str) -> Job:
 # ---- the job ----
 
 
-def _source(job: RunningJob) -> Source:
+def _source(job: RunningJob) -> Zips | Folder:
     if job.params["folder"]:
         return Folder(Path(job.params["folder"]))
     zips = Spool(job.tools.config.data, job.id).zips()
@@ -172,7 +172,7 @@ def _do(job: RunningJob) -> Json:
 
 
 def _store(
-    job: RunningJob, source: Source, entry: Entry, pipeline: Pipeline, label: str
+    job: RunningJob, source: Zips | Folder, entry: Entry, pipeline: Pipeline, label: str
 ) -> tuple[str, str] | None:
     """Classify and store one photo; why it was left out, if it was."""
     if entry.why_not:
