@@ -15,6 +15,7 @@ from webapp.domain import UNCLASSIFIED, Answer, DecodedPhoto, NetworkOutput, Ran
 from webapp.errors import BrokenPhotoError, ModelUnavailableError
 from webapp.inference.decoding.images import (
     MAX_BYTES,
+    THUMBNAIL_SIDE,
     decode_photo,
     fit_input,
     make_thumbnail,
@@ -71,22 +72,22 @@ def classify(
 ) -> ClassifiedPhoto:
     """Decode a photo and let each model answer, with `top` labels (at least two) or all.
 
-    It is decoded once for each size that the models need, so that each answers as it would alone.
-    Raises `PhotoRefusedError`.
+    It is decoded once for each size that the models need, so that each answers as it would alone;
+    without models, as large as a thumbnail. Raises `PhotoRefusedError`.
     """
     decoded: dict[int, tuple[DecodedPhoto, float]] = {}
+    sides = [working_side(each.card.input) for each in classifiers] or [THUMBNAIL_SIDE]
+    for side in dict.fromkeys(sides):
+        started = time.perf_counter()
+        decoded[side] = decode_photo(content, max_side=side), time.perf_counter() - started
     answers = []
-    for classifier in classifiers:
-        side = working_side(classifier.card.input)
-        if side not in decoded:
-            started = time.perf_counter()
-            decoded[side] = decode_photo(content, max_side=side), time.perf_counter() - started
+    for classifier, side in zip(classifiers, sides, strict=False):
         photo, seconds = decoded[side]
         started = time.perf_counter()
         output = classifier.predict(photo.pixels)
         elapsed_ms = (time.perf_counter() - started + seconds) * 1000
         answers.append(make_answer(classifier.card, output, elapsed_ms, top))
-    first = decoded[working_side(classifiers[0].card.input)][0]
+    first = decoded[sides[0]][0]
     return ClassifiedPhoto(answers, first, make_thumbnail(first.pixels) if thumbnail else b"")
 
 

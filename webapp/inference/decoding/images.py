@@ -36,7 +36,7 @@ VIEW_TYPE = "image/jpeg"
 # which then gets another number.
 RENDERER = f"1 on Pillow {pillow_version}"
 
-_THUMBNAIL_SIDE = 480
+THUMBNAIL_SIDE = 480
 THUMBNAIL_TYPE = "image/jpeg"
 
 _BAND_PIXELS = 1_000_000
@@ -69,7 +69,7 @@ def working_side(spec: InputSpec) -> int:
     A quarter more than the input, so that the last resize has something to average, and never less
     than a thumbnail: the smaller it is, the more of the work the JPEG decoder does for free.
     """
-    return max(_THUMBNAIL_SIDE, round(1.25 * max(spec.height, spec.width)))
+    return max(THUMBNAIL_SIDE, round(1.25 * max(spec.height, spec.width)))
 
 
 def fit_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
@@ -91,7 +91,7 @@ def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
     A WebP would be a third smaller and take three times as long, and every upload waits for it.
     """
     image = Image.fromarray(pixels)
-    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return _encode(image, quality=75)
 
 

@@ -15,10 +15,7 @@ from webapp.inference.admission import AdmissionLimiter
 from webapp.inference.classifier import ClassifiedPhoto, Classifier, classify, make_answer
 from webapp.inference.decoding.images import (
     MAX_BYTES,
-    decode_photo,
-    make_thumbnail,
     thumbnail_hash,
-    working_side,
 )
 from webapp.inference.models.label_set import has_merges
 from webapp.services.labels.label_mapping import current_card, remember_labels
@@ -54,6 +51,11 @@ class Pipeline:
     classifiers: Sequence[Classifier]  # the answer of the first one is shown first
     files: FileStore
     limiter: AdmissionLimiter
+
+    @property
+    def model(self) -> str:
+        """The model whose answer is shown first, "" when none is asked."""
+        return self.classifiers[0].card.name if self.classifiers else ""
 
 
 @dataclass(frozen=True)
@@ -134,17 +136,8 @@ def store_unclassified(incoming: Incoming, pipeline: Pipeline, origin: Origin) -
 
     Known bytes give their photo the ground truth if it had none. Raises like `classify_photo`.
     """
-    origin = _checked(origin, pipeline)
-    _check_size(incoming.content)
-    sha256 = hashlib.sha256(incoming.content).hexdigest()
-    if _find(sha256) is None:
-        with pipeline.limiter.slot():
-            side = working_side(pipeline.classifiers[0].card.input)
-            decoded = decode_photo(incoming.content, max_side=side)
-            unclassified = ClassifiedPhoto([], decoded, make_thumbnail(decoded.pixels), sha256)
-        with suppress(IntegrityError):  # the same bytes were stored at the same moment
-            return _store(incoming, pipeline, origin, unclassified)
-    return _complete(pipeline, origin, sha256, [])
+    unasked = replace(pipeline, classifiers=())
+    return _classify_photo(incoming, unasked, _checked(origin, pipeline))
 
 
 def is_stored(content: bytes, classifiers: Sequence[Classifier], ground_truth: str = "") -> bool:
@@ -163,7 +156,7 @@ def _classify_photo(
     sha256 = hashlib.sha256(incoming.content).hexdigest()
     known = _find(sha256)
     if known and _is_complete(known, pipeline.classifiers, origin.ground_truth):
-        return StoredPhoto(_load(sha256, pipeline.classifiers[0].card.name), duplicate=True)
+        return StoredPhoto(_load(sha256, pipeline.model), duplicate=True)
     if classified is None or classified.sha256 != sha256:
         classified = _classify(incoming.content, pipeline, thumbnail=known is None)
         classified = replace(classified, sha256=sha256)
@@ -199,7 +192,7 @@ def _store(
         answers = list(map(_with_merges, pipeline.classifiers, classified.answers))
         rows = [_prediction_row(answer) for answer in answers]
         storage.add_photo(photo, classified.thumbnail, rows[0] if rows else None)
-        for classifier, prediction in zip(pipeline.classifiers, rows, strict=False):
+        for classifier, prediction in zip(pipeline.classifiers, rows, strict=True):
             remember_labels(classifier.card)
             storage.insert_prediction(photo, prediction, shown=prediction is rows[0])
         if rows:
@@ -208,8 +201,7 @@ def _store(
             _label(photo, origin)
     if rows and not origin.ground_truth:
         return StoredPhoto(photo, False, token, answers[0].ranked)
-    model = pipeline.classifiers[0].card.name if rows else ""
-    return StoredPhoto(_load(photo.sha256, model), False, token)
+    return StoredPhoto(_load(photo.sha256, pipeline.model), False, token)
 
 
 def _complete(
@@ -220,13 +212,12 @@ def _complete(
         with writing():
             photo = _load(sha256)
             missing = _missing(photo, pipeline.classifiers)
-            for classifier, answer in zip(pipeline.classifiers, answers, strict=False):
+            for classifier, answer in zip(pipeline.classifiers, answers, strict=True):
                 if classifier in missing:
                     _add_answer(photo, classifier, answer)
             if origin.ground_truth and photo.ground_truth is None:
                 _label(photo, origin)
-    model = pipeline.classifiers[0].card.name if answers else ""
-    return StoredPhoto(_load(sha256, model), duplicate=True)
+    return StoredPhoto(_load(sha256, pipeline.model), duplicate=True)
 
 
 def _label(photo: Photo, origin: Origin) -> None:
