@@ -35,7 +35,7 @@ from webapp.services.photos import gallery
 from webapp.services.stats import counters
 from webapp.storage.database import db
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.query_filters import matching, number_column, sort_key
+from webapp.storage.photos.query_filters import MeantAnswer, matching
 
 # MONTH, MONTH+30 and BATCH are replaced by a month and an upload of the history
 _COMBINATIONS = {
@@ -166,7 +166,8 @@ def _reviewing(app: Flask) -> Iterator[_Reviewer]:
 def _cursors_of(parameters: dict[str, str]) -> dict[str, str]:
     """The cursors of the first, the middle and the last page."""
     wanted = parse_filter(parameters)
-    key, number = sort_key(wanted), number_column(wanted)
+    meant = MeantAnswer(wanted)
+    key, number = meant.sort_key, meant.number
     statement = matching(*([] if key is None else [key]), number, wanted=wanted)
     if key is not None:
         statement = statement.where(key.is_not(None))

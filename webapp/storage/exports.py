@@ -72,7 +72,7 @@ class ExportSelection:
 
 def batch_of_photos(selection: ExportSelection, after: int, limit: int) -> Sequence[Row[Any]]:
     """The next photos whose number is over `after`, in the order they came, with their answers."""
-    outcome = filters.meant_columns(selection.wanted.model)["outcome"].label("outcome")
+    outcome = filters.MeantAnswer(selection.wanted)["outcome"].label("outcome")
     columns = (*_PHOTO, outcome, *_PREDICTION)
     return db.session.execute(_photos(columns, selection, after, limit)).all()
 

@@ -12,7 +12,7 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import count_rows, db, update_rows
 from webapp.storage.labels.canonical import canonical_of
 from webapp.storage.labels.events import Stamp
-from webapp.storage.photos.query_filters import matching, number_column, of_version
+from webapp.storage.photos.query_filters import MeantAnswer, matching, of_version
 from webapp.storage.tables import LabelEvent, Photo, Prediction, UTCDateTime, now
 
 # ---- which ----
@@ -27,7 +27,7 @@ def numbers_of(public_ids: Sequence[str]) -> list[int]:
 def next_numbers(wanted: GalleryFilter, after: int, up_to: int, limit: int) -> list[int]:
     """The numbers of photos that the filter lets through, in order of arrival, more than `after`
     and at most `up_to`."""
-    number = number_column(wanted)
+    number = MeantAnswer(wanted).number
     statement = matching(number, wanted=wanted).where(number > after, number <= up_to)
     return list(db.session.scalars(statement.order_by(number).limit(limit)))
 

@@ -11,11 +11,9 @@ from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import db, last_id, rows_in_time
 from webapp.storage.photos.photos import photos_by_number
 from webapp.storage.photos.query_filters import (
+    MeantAnswer,
     first_number,
     matching,
-    meant_columns,
-    number_column,
-    sort_key,
 )
 from webapp.storage.sqlite import name_index
 from webapp.storage.tables import Photo
@@ -52,7 +50,8 @@ def page_of_photos(
 ) -> list[Photo]:
     """At most `limit` photos in the wanted order: those after `place`, or before it when
     `backwards`. Without a place those at the beginning, or at the end."""
-    key, number = sort_key(wanted), number_column(wanted)
+    meant = MeantAnswer(wanted)
+    key, number = meant.sort_key, meant.number
     if _name_leads(wanted):
         number = name_index.photo_names.c.rowid
     statement = _columns_of(number, wanted)
@@ -96,7 +95,7 @@ def first_number_of(day: date) -> int:
 def count_by_outcome(wanted: GalleryFilter) -> dict[str, Count]:
     """How many photos have each outcome under the other filters, and "all" of them."""
     others = wanted.replace(outcome="", sort="newest")
-    some = _some(meant_columns(wanted.model)["outcome"].label("outcome"), others)
+    some = _some(MeantAnswer(wanted)["outcome"].label("outcome"), others)
     by_outcome = select(some.c.outcome, func.count()).group_by(some.c.outcome)
     rows = rows_in_time(by_outcome, _COUNTING)
     counts = {str(name): int(number) for name, number in rows or ()}

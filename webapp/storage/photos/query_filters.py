@@ -49,7 +49,6 @@ _BY_PHOTO = (
     *("ground_truth", "batch", "labelled", "like", "compared"),
     *("picked", "uploader", "starred", "duplicates"),
 )
-_OF_PREDICTION = ("label", "decision", "outcome", "confidence", "margin")
 
 
 def with_prediction(*columns: Any, model: str = "", version: int | None = None) -> Select[Any]:
@@ -80,7 +79,7 @@ def matching(*columns: Any, wanted: GalleryFilter) -> Select[Any]:
 def conditions(wanted: GalleryFilter, answers: _Answers = Prediction) -> list[Any]:
     """What the filter asks of photos, and of predictions when it names a model; `with_prediction`
     joins those. `answers` is another table that says the same of predictions."""
-    meant = _Meant(wanted, answers)
+    meant = MeantAnswer(wanted, answers)
     parts = [*_in_range(meant, "confidence"), *_in_range(meant, "margin")]
     for name, narrowing in _NARROWING.items():
         if value := getattr(wanted, name):
@@ -89,49 +88,47 @@ def conditions(wanted: GalleryFilter, answers: _Answers = Prediction) -> list[An
 
 
 @dataclass(frozen=True)
-class _Meant:
-    """A filter, and the table with the predictions that it is about."""
+class MeantAnswer:
+    """The predictions that a filter is about: the shown ones, which are mirrored on the photos, or
+    those of a model, in `answers`."""
 
     wanted: GalleryFilter
-    answers: _Answers
+    answers: _Answers = Prediction
 
     def __getitem__(self, name: str) -> Any:
-        """A column of the meant prediction."""
-        return meant_columns(self.wanted.model, self.answers)[name]
+        """The column with their label, decision, outcome, confidence or margin; "truth": that with
+        the photo's ground truth."""
+        if name == "truth":
+            return Photo.ground_truth
+        if self.wanted.model:
+            return getattr(self.answers, name)
+        return Photo.outcome if name == "outcome" else getattr(Photo, f"shown_{name}")
 
     @property
     def version(self) -> tuple[Any, Any]:
-        """The columns that name the version of the meant prediction."""
+        """The columns that name their version."""
         if self.wanted.model:
             return self.answers.model, self.answers.version
         return Photo.shown_model, Photo.shown_version
 
+    @property
+    def sort_key(self) -> Any:
+        """The column that the order goes by before the photo's number; None for orders by
+        arrival."""
+        name = SORT_COLUMNS.get(self.wanted.sort)
+        return self[name] if name else None
 
-def meant_columns(model: str, answers: _Answers = Prediction) -> dict[str, Any]:
-    """The meant prediction's label, decision, outcome, confidence and margin: on the photo, or on
-    the prediction of a model; and the photo's ground truth as "truth"."""
-    truth = {"truth": Photo.ground_truth}
-    if model:
-        return {name: getattr(answers, name) for name in _OF_PREDICTION} | truth
-    shown = {name: f"shown_{name}" for name in _OF_PREDICTION} | {"outcome": "outcome"}
-    return {name: getattr(Photo, column) for name, column in shown.items()} | truth
-
-
-def sort_key(wanted: GalleryFilter) -> Any:
-    """The column that the order goes by before the photo's number; None for orders by arrival."""
-    name = SORT_COLUMNS.get(wanted.sort)
-    return meant_columns(wanted.model)[name] if name else None
-
-
-def number_column(wanted: GalleryFilter, answers: _Answers = Prediction) -> Any:
-    """Where a photo's number stands for ordering: in the table whose index finds the photos."""
-    if not wanted.model:
-        return Photo.id
-    by_photo = any(getattr(wanted, name) for name in _BY_PHOTO)
-    by_prediction = (
-        wanted.predicted or wanted.decision or wanted.outcome or wanted.sort in SORT_COLUMNS
-    )
-    return answers.photo_id if by_prediction or not by_photo else Photo.id
+    @property
+    def number(self) -> Any:
+        """Where a photo's number stands for ordering: in the table whose index finds the photos."""
+        wanted = self.wanted
+        if not wanted.model:
+            return Photo.id
+        by_photo = any(getattr(wanted, name) for name in _BY_PHOTO)
+        by_prediction = (
+            wanted.predicted or wanted.decision or wanted.outcome or wanted.sort in SORT_COLUMNS
+        )
+        return self.answers.photo_id if by_prediction or not by_photo else Photo.id
 
 
 def _narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
@@ -155,13 +152,13 @@ def _narrow(condition: Any, name: str, otherwise: Any = None) -> Any:
 # ---- ranges ----
 
 
-def _in_range(meant: _Meant, name: str) -> list[Any]:
+def _in_range(meant: MeantAnswer, name: str) -> list[Any]:
     """The confidence or margin, by the column that holds it."""
     wanted = meant.wanted
     low, high = getattr(wanted, f"min_{name}"), getattr(wanted, f"max_{name}")
     if low is None and high is None:
         return []
-    column, key = meant[name], sort_key(wanted)
+    column, key = meant[name], meant.sort_key
     ends = (0.0 if low is None else low, 1.0 if high is None else high)
     if wanted.model or (key is not None and key is column):
         return [column.between(*ends)]
@@ -174,7 +171,7 @@ def _in_range(meant: _Meant, name: str) -> list[Any]:
     return [_narrow(condition, counted, otherwise=hidden)]
 
 
-def _between_days(meant: _Meant) -> list[Any]:
+def _between_days(meant: MeantAnswer) -> list[Any]:
     """The days, also in numbers, which follow time: every index that ends with the number knows
     them then.
 
@@ -198,7 +195,7 @@ def _between_days(meant: _Meant) -> list[Any]:
         last = first_number(before, Photo.created_at.desc(), Photo.id.desc()) or 0
     if max(last - first, 0) > name_index.FEW and wanted.sort in SORT_COLUMNS:
         return exact
-    return [*exact, number_column(wanted, meant.answers).between(first, last)]
+    return [*exact, meant.number.between(first, last)]
 
 
 def first_number(condition: Any, *order: Any) -> int | None:
@@ -210,7 +207,7 @@ def first_number(condition: Any, *order: Any) -> int | None:
 # ---- one filter each ----
 
 
-def _with_truth(meant: _Meant, truth: str) -> list[Any]:
+def _with_truth(meant: MeantAnswer, truth: str) -> list[Any]:
     """The ground truth; with a version every one for which that is the right answer from it."""
     model, version = meant.wanted.model, meant.wanted.version
     truths = truths_of(model, version, truth) if model and version is not None else [truth]
@@ -219,13 +216,13 @@ def _with_truth(meant: _Meant, truth: str) -> list[Any]:
     return [Photo.ground_truth.in_(truths)]
 
 
-def _sent_by(_meant: _Meant, name: str) -> list[Any]:
+def _sent_by(_meant: MeantAnswer, name: str) -> list[Any]:
     person = select(User.id).where(User.name == name).scalar_subquery()
     theirs = Photo.uploader_id.is_(None) if name == VISITORS else Photo.uploader_id == person
     return [_narrow(theirs, f"uploader {name}")]
 
 
-def _audited(_meant: _Meant, answer: str) -> list[Any]:
+def _audited(_meant: MeantAnswer, answer: str) -> list[Any]:
     audited = _with_event(LabelEvent.place == AUDIT, LabelEvent.photo_id.is_not(None))
     return [audited if answer == YES else ~audited]
 
@@ -234,7 +231,7 @@ def _with_event(*conditions: Any) -> Any:
     return Photo.id.in_(select(LabelEvent.photo_id).where(*conditions))
 
 
-def _checked(meant: _Meant, answer: str) -> list[Any]:
+def _checked(meant: MeantAnswer, answer: str) -> list[Any]:
     """Conditions that say nothing to an index but which photos have a label, while these are few:
     most of them pass."""
     narrowed: dict[str, Any] = {
@@ -253,7 +250,7 @@ def _checked(meant: _Meant, answer: str) -> list[Any]:
     return [labelled, answered.correlate(Photo, Prediction)]
 
 
-def _trained_on(meant: _Meant, answer: str) -> list[Any]:
+def _trained_on(meant: MeantAnswer, answer: str) -> list[Any]:
     wanted, answers = meant.wanted, meant.answers
     trained: Any = was_trained_on(*meant.version)
     if answers is CheckedAnswer:
@@ -269,13 +266,13 @@ def _trained_on(meant: _Meant, answer: str) -> list[Any]:
     return [_narrow(Photo.sha256.in_(files), name, otherwise=trained), trained]
 
 
-def _flag(name: str, column: Any) -> Callable[[_Meant, str], list[Any]]:
+def _flag(name: str, column: Any) -> Callable[[MeantAnswer, str], list[Any]]:
     return lambda _meant, answer: [_narrow(column == (answer == YES), f"{name} {answer}")]
 
 
 # The conditions of each filter that is on. Ranges and days are narrowed above; the model, its
 # version and the order say which columns are meant.
-_NARROWING: dict[str, Callable[[_Meant, Any], list[Any]]] = {
+_NARROWING: dict[str, Callable[[MeantAnswer, Any], list[Any]]] = {
     "predicted": lambda meant, label: [meant["label"] == label],
     "decision": lambda meant, decision: [meant["decision"] == decision],
     "outcome": lambda meant, outcome: [meant["outcome"] == outcome],

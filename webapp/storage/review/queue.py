@@ -13,7 +13,7 @@ from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import count_rows, db, insert_row, rows_in_time
 from webapp.storage.labels.canonical import canonical_for, canonical_of
-from webapp.storage.photos.query_filters import matching, meant_columns
+from webapp.storage.photos.query_filters import MeantAnswer, matching
 from webapp.storage.tables import (
     Audit,
     AuditPhoto,
@@ -146,7 +146,7 @@ def _suspected(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
 
 def _unlabelled(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
     wanted = scope.photo_filter
-    answer = meant_columns(wanted.model)
+    answer = MeantAnswer(wanted)
     answered = answer["margin" if scope.order == "margin" else "confidence"].is_not(None)
     statement = statement.where(answered)
     if wanted.ground_truth or wanted.outcome not in ("", UNLABELLED):  # labelled ones are wanted
@@ -180,7 +180,7 @@ def _checked(*conditions: Any) -> Any:
 def _in_order(scope: ReviewScope, statement: Select[Any]) -> Select[Any]:
     """Least sure or smallest margin first; an audit in the order of the draw; disputed ones newest
     first; suspected ones by lowest margin; what versions disagree about by the surest answer."""
-    answer = meant_columns(scope.photo_filter.model)
+    answer = MeantAnswer(scope.photo_filter)
     number = Prediction.photo_id if scope.photo_filter.model else Photo.id
     if scope.order == "surprising":
         return _by_surprise(scope.photo_filter, statement)
@@ -203,7 +203,7 @@ def _by_surprise(photo_filter: GalleryFilter, statement: Select[Any]) -> Select[
     means are of the newest answers, and only the least sure open photos are compared, so that a
     large history costs no more than a small one.
     """
-    answer = meant_columns(photo_filter.model)
+    answer = MeantAnswer(photo_filter)
     decision = answer["decision"].label("decision")
     confidence = answer["confidence"].label("confidence")
     same_model = GalleryFilter().replace(model=photo_filter.model, version=photo_filter.version)
