@@ -71,8 +71,7 @@ def list_suspects(
     """A page of the queue "suspected" with a filter that names a model; `other` is the label that
     is suspected instead, "" for any. Raises `BadRequestError` for a cursor of another list."""
     scope = ReviewScope("suspected", photo_filter, who.user_id or 0, other=other)
-    place = read_cursor(cursor, "suspected")[0]
-    after = None if place is None or place.key is None else (place.key, place.number)
+    after, _backwards = read_cursor(cursor, "suspected")
     rows = queue.suspects(scope, after, limit + 1)
     items, following = rows[:limit], ""
     if len(rows) > limit:

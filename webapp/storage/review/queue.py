@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, exists, func, insert, or_, select
+from sqlalchemy import Select, and_, case, delete, exists, func, insert, select, tuple_
 from sqlalchemy.orm import aliased, contains_eager
 
 from webapp.domain import MERGE, UNCLASSIFIED, UNLABELLED
 from webapp.gallery_filter import GalleryFilter
 from webapp.storage.database import count_rows, db, insert_row, rows_in_time
 from webapp.storage.labels.canonical import canonical_for, canonical_of
+from webapp.storage.photos.pages import Place
 from webapp.storage.photos.query_filters import MeantAnswer, matching
 from webapp.storage.tables import (
     Audit,
@@ -55,14 +56,13 @@ def next_photos(scope: ReviewScope, *, limit: int, without: set[int]) -> list[in
     return list(db.session.execute(statement).scalars())
 
 
-def suspects(scope: ReviewScope, after: tuple[float, int] | None, limit: int) -> list[Suspicion]:
+def suspects(scope: ReviewScope, after: Place | None, limit: int) -> list[Suspicion]:
     """The first doubts, with their photos, of the order "suspected", leased or not, behind the
-    margin and the photo `after`."""
+    place `after`."""
     statement = _in_order(scope, _open(scope)).with_only_columns(Suspicion).limit(limit)
     if after is not None:
-        margin, number = after
-        tie = and_(Suspicion.margin == margin, Suspicion.photo_id > number)
-        statement = statement.where(or_(Suspicion.margin > margin, tie))
+        behind = tuple_(Suspicion.margin, Suspicion.photo_id) > tuple_(after.key, after.number)
+        statement = statement.where(behind)
     return list(db.session.scalars(statement.options(contains_eager(Suspicion.photo))))
 
 
