@@ -142,7 +142,7 @@ def store_unclassified(incoming: Incoming, pipeline: Pipeline, origin: Origin) -
 
 def is_stored(content: bytes, classifiers: Sequence[Classifier], ground_truth: str = "") -> bool:
     """True when `classify_photo` would change nothing, so no model needs to see these bytes."""
-    known = storage.find_photo_by_sha256(hashlib.sha256(content).hexdigest())
+    known = storage.find_photo(Photo.sha256 == hashlib.sha256(content).hexdigest())
     return known is not None and _is_complete(known, classifiers, ground_truth)
 
 
@@ -338,13 +338,13 @@ def _find(sha256: str) -> Photo | None:
     if row.deleted_at is not None:
         with writing():
             storage.restore(Photo.sha256 == sha256)
-    return storage.find_photo_by_sha256(sha256)
+    return storage.find_photo(Photo.sha256 == sha256)
 
 
 def _load(sha256: str, model: str = "") -> Photo:
     """The stored photo with the prediction of `model`, or the shown one. Raises
     `PhotoRefusedError` when somebody deleted it at this moment."""
-    if known := storage.find_photo_by_sha256(sha256, model):
+    if known := storage.find_photo(Photo.sha256 == sha256, model):
         return known
     raise PhotoRefusedError(_GONE)
 

@@ -119,9 +119,9 @@ def get_photo(public_id: str, model: str = "") -> Photo:
     Raises `NotAskedError` when the model has not looked at it, and `PhotoNotFoundError`, a
     `PhotoDeletedError` while it can be restored.
     """
-    if photo := storage.find_photo(public_id, model):
+    if photo := storage.find_photo(Photo.public_id == public_id, model):
         return photo
-    if model and storage.find_photo(public_id) is not None:
+    if model and storage.find_photo(Photo.public_id == public_id) is not None:
         name = model[:80]
         raise NotAskedError(
             f"{name} has not looked at this photo yet. Send the photo once more with "

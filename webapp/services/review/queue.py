@@ -119,7 +119,7 @@ def check_photo(
     place = "audit" if queue.order == "audit" else "queue"  # where the label log says it was given
     user_id, stamp = _user_id(who), Stamp(who, place, why.strip())
     with writing():
-        photo = photos.find_photo(public_id)
+        photo = photos.find_photo(Photo.public_id == public_id)
         if photo is None:
             raise PhotoNotFoundError(
                 "This photo is not there any more: somebody has deleted it. The next one is below."

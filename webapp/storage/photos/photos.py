@@ -109,14 +109,10 @@ def _answered(model: str = "", version: int | None = None) -> Select[Any]:
 # ---- one photo ----
 
 
-def find_photo(public_id: str, model: str = "") -> Photo | None:
-    """The photo with its shown prediction, or with that of `model`; None when there is none."""
-    return db.session.scalar(_answered(model).where(Photo.public_id == public_id))
-
-
-def find_photo_by_sha256(sha256: str, model: str = "") -> Photo | None:
-    """The same for the photo that has these bytes."""
-    return db.session.scalar(_answered(model).where(Photo.sha256 == sha256))
+def find_photo(which: Any, model: str = "") -> Photo | None:
+    """The photo that satisfies a condition, with its shown prediction or that of `model`; None when
+    there is none."""
+    return db.session.scalar(_answered(model).where(which))
 
 
 def latest_photo() -> Photo | None:
